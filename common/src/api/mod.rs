@@ -1,0 +1,8 @@
+//! What goes over the wire between clients and services: one module a subject.
+
+pub mod health;
+pub mod orders;
+pub mod prices;
+mod problem;
+
+pub use problem::{Code, FieldError, Problem};

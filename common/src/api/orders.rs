@@ -1,0 +1,267 @@
+//! Orders: what users send and see, and what create-order, fetch-orders and db-proxy say to each other.
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::FieldError,
+    ids::{IdempotencyKey, OrderId},
+    money::{Currency, DecimalText, FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+
+/// Most orders a page of results may hold.
+pub const MAX_PAGE: u32 = 1000;
+/// Most orders that create-order hands to db-proxy in one request.
+pub const MAX_GROUP: usize = 256;
+
+/// An order, as every answer shows it. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Order {
+    pub id: OrderId,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    pub currency: Currency,
+    /// What is spent, in the currency's unit.
+    pub amount: FiatAmount,
+    /// The price of one bitcoin that the order was accepted at.
+    pub exchange_rate: Rate,
+    /// `amount / exchange_rate`, rounded up to 8 decimals.
+    pub bitcoin_amount: Sats,
+    /// When the price was true.
+    pub price_as_of: Timestamp,
+    /// Whether the price came from a simulated exchange.
+    pub simulated: bool,
+}
+
+/// An order as a user asks for it; [`OrderRequest`] is what is left when every field is right.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+pub struct PlaceOrder {
+    /// A three-letter currency code, any case.
+    #[serde(default)]
+    #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
+    pub currency: Option<String>,
+    /// Above 0, below 1000000000, at most 4 decimals.
+    #[serde(default)]
+    pub amount: Option<DecimalText>,
+}
+
+/// What an order asks for, every field checked. Two requests are the same request when these are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OrderRequest {
+    pub currency: Currency,
+    pub amount: FiatAmount,
+}
+
+impl OrderRequest {
+    /// Checks each field and names every one that is wrong, not only the first.
+    pub fn check(fields: &PlaceOrder, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+        let currency = fields.currency.as_deref().map_or(Err("is required".to_owned()), |code| {
+            let codes = || allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
+            match code.parse::<Currency>() {
+                Ok(currency) if allowed.contains(&currency) => Ok(currency),
+                Ok(_) | Err(_) => Err(format!("must be one of {}", codes())),
+            }
+        });
+        let amount = fields.amount.as_ref().map_or(Err("is required".to_owned()), |amount| {
+            amount.as_str().parse::<FiatAmount>().map_err(|e| e.to_string())
+        });
+        match (currency, amount) {
+            (Ok(currency), Ok(amount)) => Ok(Self { currency, amount }),
+            (currency, amount) => Err([("currency", currency.err()), ("amount", amount.err())]
+                .into_iter()
+                .filter_map(|(field, reason)| Some(FieldError::new(field, reason?)))
+                .collect()),
+        }
+    }
+}
+
+/// The answer of the short form, `/place_order`.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct PlacedMessage {
+    pub message: String,
+    pub order: Order,
+}
+
+/// The price that an order was converted at. Its `bitcoin_amount` is checked again before it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderPrice {
+    pub exchange_rate: Rate,
+    pub bitcoin_amount: Sats,
+    /// When the price was true.
+    pub as_of: Timestamp,
+    /// From when on it must not be used.
+    pub expires_at: Timestamp,
+    /// The exchanges it was agreed from.
+    pub sources: Vec<String>,
+    pub simulated: bool,
+}
+
+/// An order on its way from create-order to db-proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct NewOrder {
+    /// Whose key it is; all anonymous clients are one.
+    pub client: String,
+    /// Every order has one: create-order makes it where the client sent none, so that its own retries are safe.
+    pub key: IdempotencyKey,
+    pub currency: Currency,
+    pub amount: FiatAmount,
+    /// Nothing where there is no price: then only an order that the key was used for before is answered.
+    #[serde(default)]
+    pub price: Option<OrderPrice>,
+}
+
+/// The name that all clients without an account share.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// An order that is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Placed {
+    pub order: Order,
+    /// Whether the order was placed by an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// Orders that are decided together, each on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct NewOrders {
+    #[oai(validator(min_items = 1, max_items = 256))]
+    pub orders: Vec<NewOrder>,
+}
+
+/// How one order of a group ended: exactly one of the two fields is there.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Outcome {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub placed: Option<Placed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub refused: Option<Refused>,
+}
+
+/// Why an order was not placed.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Refused {
+    pub reason: RefusalReason,
+    /// What is left under the limit, where the limit is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub remaining: Option<Sats>,
+}
+
+/// Why an order was not placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// It does not fit under the limit of all orders.
+    LimitExceeded,
+    /// The key was used for another order.
+    KeyReused,
+    /// There was no price, or it ran out before the order was decided.
+    PriceUnavailable,
+}
+
+/// The outcomes of a group, in the order of the group.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Outcomes {
+    pub outcomes: Vec<Outcome>,
+}
+
+/// A page of orders, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderPage {
+    pub data: Vec<Order>,
+    /// Where the next page starts; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<Cursor>,
+}
+
+/// A place in the walk through all orders: the sequence number of the last order that was seen.
+///
+/// Clients are to take it as it is. Sequence numbers have no gap and grow in the order of commit, so a walk by them misses
+/// nothing and repeats nothing while new orders arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor(pub i64);
+
+/// Text that is no cursor of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a cursor taken from an earlier page")]
+pub struct CursorError;
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "o{:x}", self.0)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let digits = text.strip_prefix('o').ok_or(CursorError)?;
+        let number = i64::from_str_radix(digits, 16).map_err(|_| CursorError)?;
+        if number > 0 && Self(number).to_string() == text { Ok(Self(number)) } else { Err(CursorError) }
+    }
+}
+
+crate::text_type!(Cursor, "cursor", "A place in a walk; take it as it is.", "o1f");
+
+/// Which orders to list; a field that is not set lets all pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    pub currency: Option<Currency>,
+    /// Accepted at this time or later.
+    pub from: Option<Timestamp>,
+    /// Accepted before this time.
+    pub to: Option<Timestamp>,
+    pub min_amount: Option<FiatAmount>,
+    pub max_amount: Option<FiatAmount>,
+}
+
+/// What all orders come to.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderSummary {
+    pub count: i64,
+    /// The bitcoin of all orders.
+    pub bitcoin_amount: Sats,
+    /// What may still be ordered.
+    pub remaining: Sats,
+    pub limit: Sats,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOWED: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
+
+    fn check(currency: Option<&str>, amount: Option<&str>) -> Result<OrderRequest, Vec<FieldError>> {
+        let fields = PlaceOrder { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from) };
+        OrderRequest::check(&fields, &ALLOWED)
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let names = |result: Result<_, Vec<FieldError>>| {
+            result.map(|_: OrderRequest| ()).unwrap_err().into_iter().map(|e| e.field).collect::<Vec<_>>()
+        };
+        assert_eq!(names(check(None, None)), ["currency", "amount"]);
+        assert_eq!(names(check(Some("EUR"), Some("0"))), ["amount"]);
+        assert_eq!(names(check(Some("JPY"), Some("1"))), ["currency"]);
+        assert_eq!(names(check(Some("EU"), Some("NaN"))), ["currency", "amount"]);
+        assert!(check(Some("eur"), Some("0.1")).is_ok());
+    }
+
+    #[test]
+    fn only_cursors_that_we_gave_are_read() {
+        assert_eq!("o1f".parse::<Cursor>(), Ok(Cursor(31)));
+        for bad in ["", "o", "1f", "o0", "o-1", "o+1f", "o01f", "o1F", "offffffffffffffffff"] {
+            assert_eq!(bad.parse::<Cursor>(), Err(CursorError), "{bad}");
+        }
+    }
+}

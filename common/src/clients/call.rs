@@ -1,0 +1,196 @@
+//! How a service calls another: one connection pool, one deadline in all, and retries only where they are safe.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use poem::http::{Method, StatusCode};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::{
+    api::{Code, Problem},
+    config::Secret,
+    http::current_request_id,
+    ids::RequestId,
+};
+
+/// First wait before a retry; each further one is twice as long, and the actual wait is drawn between half and all of it.
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Idle connections kept to one server; a group of orders needs one at a time, reads a few.
+const IDLE_CONNECTIONS: usize = 64;
+
+/// Why a call to another service brought no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The request never got there: nothing happened.
+    #[error("{0} cannot be reached")]
+    Unreachable(&'static str, #[source] reqwest::Error),
+    /// The request may have arrived, but no answer came back: what happened is not known.
+    #[error("{0} did not answer")]
+    NoAnswer(&'static str, #[source] reqwest::Error),
+    /// The service answered with a problem.
+    #[error("{0} answered: {1}")]
+    Problem(&'static str, Problem),
+    /// The answer is not what the service is known to say.
+    #[error("{0} gave an answer that cannot be read: {1}")]
+    Garbled(&'static str, String),
+}
+
+/// Whether a request may be sent again after no answer came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Sending it twice is as good as once: a read, or an order with a key.
+    Safe,
+    /// Only where it is certain that it never arrived.
+    Unsent,
+}
+
+/// The one place that decides whether a failed call is sent again.
+fn may_retry(error: &CallError, retry: Retry) -> bool {
+    match error {
+        CallError::Unreachable(..) => true,
+        CallError::NoAnswer(..) => retry == Retry::Safe,
+        // Its own answer is its decision; it says itself when to come back.
+        CallError::Problem(..) | CallError::Garbled(..) => false,
+    }
+}
+
+/// A pool of connections to be shared by every client of a process.
+pub fn http_client() -> reqwest::Client {
+    // Fails where one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .tcp_nodelay(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client with these settings can be built")
+}
+
+/// Calls one service, with the internal token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    http: reqwest::Client,
+    service: &'static str,
+    base: Url,
+    token: Secret,
+}
+
+impl Caller {
+    pub fn new(http: reqwest::Client, service: &'static str, base: Url, token: Secret) -> Self {
+        Self { http, service, base, token }
+    }
+
+    /// Sends `body` as JSON to `path` (which may have a query) and reads the answer as JSON. Tries again while `deadline`
+    /// allows and it is safe.
+    pub async fn json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+        retry: Retry,
+        deadline: Duration,
+    ) -> Result<T, CallError> {
+        let bytes = self.bytes(method, path, body, retry, deadline).await?;
+        serde_json::from_slice(&bytes).map_err(|error| CallError::Garbled(self.service, error.to_string()))
+    }
+
+    /// As [`Caller::json`], with the answer unread: empty for a 204.
+    pub async fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+        retry: Retry,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError> {
+        let body = body.map(|body| serde_json::to_vec(body).map(Bytes::from)).transpose();
+        let body = body.map_err(|error| CallError::Garbled(self.service, error.to_string()))?;
+        let end = Instant::now() + deadline;
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let error = match self.once(method.clone(), path, body.clone(), left).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => error,
+            };
+            let wait = backoff / 2 + backoff / 2 * fastrand::u32(0..=1000) / 1000;
+            if !may_retry(&error, retry) || Instant::now() + wait >= end {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+            backoff = (backoff * 2).min(MAX_BACKOFF);
+        }
+    }
+
+    async fn once(&self, method: Method, path: &str, body: Option<Bytes>, left: Duration) -> Result<Bytes, CallError> {
+        let url = self.base.join(path).map_err(|error| CallError::Garbled(self.service, error.to_string()))?;
+        let mut request = self.http.request(method, url).timeout(left).bearer_auth(self.token.expose());
+        if let Some(id) = current_request_id() {
+            request = request.header(RequestId::HEADER, id.as_str());
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let lost = |error: reqwest::Error| {
+            if error.is_connect() || error.is_builder() {
+                CallError::Unreachable(self.service, error)
+            } else {
+                CallError::NoAnswer(self.service, error)
+            }
+        };
+        let response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
+        let bytes = response.bytes().await.map_err(lost)?;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        match Problem::from_json(&bytes, retry_after.map(Duration::from_secs)) {
+            Some(problem) => Err(CallError::Problem(self.service, problem)),
+            None => Err(CallError::Garbled(self.service, format!("status {status} with no problem in it"))),
+        }
+    }
+}
+
+impl CallError {
+    /// What the caller's own client is told, and nothing of the cause. `what` is the code where the service is not there.
+    pub fn to_problem(&self, what: Code) -> Problem {
+        match self {
+            // A 503 of a service behind is ours too, with its own word of when to come back.
+            Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => problem.clone(),
+            Self::Unreachable(service, _) | Self::NoAnswer(service, _) => {
+                Problem::new(what, format!("The service {service} does not answer; try again in a moment."))
+            }
+            Self::Problem(..) | Self::Garbled(..) => Problem::internal(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_safe_is_sent_again() {
+        let problem = CallError::Problem("db-proxy", Problem::new(Code::Overloaded, "full"));
+        let garbled = CallError::Garbled("db-proxy", String::new());
+        for retry in [Retry::Safe, Retry::Unsent] {
+            assert!(!may_retry(&problem, retry));
+            assert!(!may_retry(&garbled, retry));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_to_nobody_ends_at_its_deadline_and_is_known_not_to_have_arrived() {
+        let caller = Caller::new(http_client(), "db-proxy", "http://127.0.0.1:1".parse().unwrap(), Secret::random());
+        let start = Instant::now();
+        let result = caller.json::<()>(Method::GET, "/x", None::<&()>, Retry::Unsent, Duration::from_millis(200)).await;
+        assert!(matches!(result, Err(CallError::Unreachable(..))), "{result:?}");
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,73 @@
+//! The client of db-proxy.
+
+use std::time::Duration;
+
+use poem::http::Method;
+
+use super::{CallError, Caller, Retry};
+use crate::{
+    api::Code,
+    api::orders::{Cursor, NewOrders, Order, OrderFilter, OrderPage, OrderSummary, Outcomes},
+    ids::OrderId,
+};
+
+/// How long a group of orders may take, retries included. Longer than db-proxy itself holds an order whose outcome is not
+/// known, so that its answer arrives.
+const PLACE_DEADLINE: Duration = Duration::from_secs(12);
+const READ_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Places and reads orders.
+#[derive(Debug, Clone)]
+pub struct DbProxy(pub Caller);
+
+impl DbProxy {
+    pub const SERVICE: &'static str = "db-proxy";
+
+    /// Places a group. Safe to send again, for every order in it has a key.
+    pub async fn place(&self, orders: &NewOrders) -> Result<Outcomes, CallError> {
+        self.0.json(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await
+    }
+
+    /// Orders newest first, leaving out the first `start`.
+    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<OrderPage, CallError> {
+        let path = format!("/get/?start={start}&page_size={page_size}");
+        self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+
+    /// Orders that pass `filter`, newest first, from `cursor` on.
+    pub async fn page(&self, filter: &OrderFilter, cursor: Option<Cursor>, limit: u32) -> Result<OrderPage, CallError> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("limit", &limit.to_string());
+        let OrderFilter { currency, from, to, min_amount, max_amount } = filter;
+        let parts = [
+            ("cursor", cursor.map(|c| c.to_string())),
+            ("currency", currency.map(|c| c.to_string())),
+            ("from", from.map(|t| t.to_string())),
+            ("to", to.map(|t| t.to_string())),
+            ("min_amount", min_amount.map(|a| a.to_string())),
+            ("max_amount", max_amount.map(|a| a.to_string())),
+        ];
+        for (name, value) in parts {
+            if let Some(value) = value {
+                query.append_pair(name, &value);
+            }
+        }
+        let path = format!("/orders?{}", query.finish());
+        self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+
+    /// One order; nothing where there is none of this id.
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, CallError> {
+        let path = format!("/orders/{id}");
+        match self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await {
+            Ok(order) => Ok(Some(order)),
+            Err(CallError::Problem(_, problem)) if problem.code == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What all orders come to.
+    pub async fn summary(&self) -> Result<OrderSummary, CallError> {
+        self.0.json(Method::GET, "/summary", None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+}

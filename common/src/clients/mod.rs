@@ -1,0 +1,8 @@
+//! Typed clients of our own services: one module a server, beside the one place that knows how to call.
+
+mod call;
+pub mod db_proxy;
+pub mod price_cache;
+pub mod reports;
+
+pub use call::{CallError, Caller, Retry, http_client};

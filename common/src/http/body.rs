@@ -1,0 +1,148 @@
+//! JSON bodies, read and written by serde alone.
+
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, Result, error::ReadBodyError};
+use poem_openapi::{
+    ApiResponse, impl_apirequest_for_payload,
+    payload::{ParsePayload, Payload},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::limits::{BODY_TIMEOUT, MAX_BODY};
+use crate::api::{Code, FieldError, Problem};
+
+/// A JSON body whose schema is poem-openapi's and whose codec is serde, in both directions.
+///
+/// poem-openapi's own JSON body goes through `serde_json::Value`, which turns every number into a float. This one hands the
+/// text to serde, so that [`crate::money::DecimalText`] sees the digits that were sent; and its faults name the field.
+#[derive(Debug, Clone)]
+pub struct Json<T>(pub T);
+
+impl<T: Type> Payload for Json<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn check_content_type(content_type: &str) -> bool {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type + DeserializeOwned> ParsePayload for Json<T> {
+    const IS_REQUIRED: bool = T::IS_REQUIRED;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
+        Ok(Self(parse(&read(request, body).await?)?))
+    }
+}
+
+/// Reads the whole body, within the limits of size and time.
+async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("A body may have at most {MAX_BODY} bytes."));
+    let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_large().into());
+    }
+    let body = poem::Body::from_request(request, body).await?;
+    match tokio::time::timeout(BODY_TIMEOUT, body.into_bytes_limit(MAX_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(too_large().into()),
+        Ok(Err(_)) => Err(Problem::new(Code::BadRequest, "The body broke off before its end.").into()),
+        Err(_) => Err(Problem::new(Code::RequestTimeout, "The body took too long to arrive.").into()),
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = match error.path().to_string().as_str() {
+            "." => "body".to_owned(),
+            path => path.to_owned(),
+        };
+        (field, error.into_inner())
+    });
+    let ended = parsed.and_then(|value| deserializer.end().map(|()| value).map_err(|error| ("body".to_owned(), error)));
+    ended.map_err(|(field, error)| match error.classify() {
+        serde_json::error::Category::Data => Problem::validation(vec![FieldError::new(field, reason(&error))]),
+        _ => Problem::new(Code::BadRequest, format!("The body is not JSON: {error}.")),
+    })
+}
+
+/// The message without the place, which means nothing to somebody who built the JSON with a program.
+fn reason(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())
+}
+
+impl<T: Serialize + Send> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(json) => Response::builder().content_type("application/json").body(json),
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                Problem::internal().into_response()
+            }
+        }
+    }
+}
+
+impl<T: Type + Serialize + Send> ApiResponse for Json<T> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: T::schema_ref() }];
+        let response =
+            MetaResponse { description: "", status: Some(200), status_range: None, content, headers: Vec::new() };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl_apirequest_for_payload!(Json<T>, T: Type + DeserializeOwned);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::orders::PlaceOrder;
+
+    fn fault(json: &str) -> (Code, Vec<String>) {
+        let problem = parse::<PlaceOrder>(json.as_bytes()).unwrap_err();
+        (problem.code, problem.errors.into_iter().map(|e| e.field).collect())
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let order: PlaceOrder = parse(br#"{"currency":"USD","amount":123456789.1234}"#).unwrap();
+        assert_eq!(order.amount.unwrap().as_str(), "123456789.1234");
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_field_and_broken_json_is_no_validation() {
+        assert_eq!(fault(r#"{"currency":"USD","amount":[]}"#), (Code::ValidationFailed, vec!["amount".to_owned()]));
+        assert_eq!(fault(r#"{"currency":7,"amount":1}"#), (Code::ValidationFailed, vec!["currency".to_owned()]));
+        assert_eq!(fault(r#"{"curency":"USD"}"#), (Code::ValidationFailed, vec!["curency".to_owned()]));
+        assert_eq!(fault("[]").0, Code::ValidationFailed);
+        for broken in ["", "{", "{\"amount\":NaN}", "{\"amount\":1}x", "{\"amount\":01}", "\u{feff}{}", "{'a':1}"] {
+            assert_eq!(fault(broken), (Code::BadRequest, vec![]), "{broken}");
+        }
+    }
+
+    #[test]
+    fn content_types_are_compared_as_the_rfc_says() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+            assert!(Json::<PlaceOrder>::check_content_type(good), "{good}");
+        }
+        for bad in ["text/plain", "application/x-www-form-urlencoded", "json", "text/json"] {
+            assert!(!Json::<PlaceOrder>::check_content_type(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What happens to every request, whatever it asks for.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, Error, IntoResponse, Middleware, Request, Response, Result,
+    error::{MethodNotAllowedError, NotFoundError},
+    http::{HeaderValue, Method},
+};
+use poem_openapi::{
+    OperationId,
+    error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
+};
+use tracing::Instrument;
+
+use super::{limits::REQUEST_TIMEOUT, request_id::with_request_id};
+use crate::{
+    api::{Code, FieldError, Problem},
+    ids::RequestId,
+    metrics::HttpMetrics,
+};
+
+/// Gives each request its id and its span, measures it, bounds its time, and makes every failure a [`Problem`].
+pub struct Edge {
+    pub service: &'static str,
+    pub metrics: HttpMetrics,
+}
+
+impl<E: Endpoint> Middleware<E> for Edge {
+    type Output = EdgeEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        EdgeEndpoint { inner, service: self.service, metrics: self.metrics.clone() }
+    }
+}
+
+pub struct EdgeEndpoint<E> {
+    inner: E,
+    service: &'static str,
+    metrics: HttpMetrics,
+}
+
+impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let start = Instant::now();
+        let id = RequestId::from_caller(request.header(RequestId::HEADER));
+        let method = request.method().clone();
+        let path: Arc<str> = request.uri().path().into();
+        let span = tracing::info_span!("request", service = self.service, request_id = %id);
+
+        let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, self.inner.call(request))).catch_unwind();
+        let outcome = with_request_id(id.clone(), work.instrument(span.clone())).await;
+
+        let _entered = span.enter();
+        let (operation, mut response) = match outcome {
+            Ok(Ok(Ok(output))) => {
+                let response = output.into_response();
+                (response.data::<OperationId>().copied(), response)
+            }
+            Ok(Ok(Err(error))) => {
+                (error.data::<OperationId>().copied(), problem_of(&error, &method).respond(Some(id.as_str())))
+            }
+            Ok(Err(_)) => {
+                tracing::error!(%method, %path, "a request took longer than any may");
+                let problem = Problem::new(Code::Overloaded, "The request took too long and was given up.");
+                (None, problem.respond(Some(id.as_str())))
+            }
+            Err(_) => {
+                tracing::error!(%method, %path, "a handler panicked");
+                (None, Problem::internal().respond(Some(id.as_str())))
+            }
+        };
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(RequestId::HEADER, value);
+        }
+        let elapsed = start.elapsed();
+        log(&method, &path, &response, elapsed);
+        self.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
+        Ok(response)
+    }
+}
+
+/// One line a request: louder where it failed by our fault.
+fn log(method: &Method, path: &str, response: &Response, elapsed: Duration) {
+    let status = response.status().as_u16();
+    let micros = elapsed.as_micros();
+    match status {
+        500.. => tracing::warn!(%method, path, status, micros, "request failed"),
+        _ => tracing::debug!(%method, path, status, micros, "request answered"),
+    }
+}
+
+/// The problem that an error of the framework or of a handler stands for.
+fn problem_of(error: &Error, method: &Method) -> Problem {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.clone();
+    }
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+        return Problem::validation(vec![FieldError::new(*name, plain(reason))]);
+    }
+    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
+        return Problem::validation(vec![FieldError::new(*name, plain(reason))]);
+    }
+    if let Some(content_type) = error.downcast_ref::<ContentTypeError>() {
+        let detail = match content_type {
+            ContentTypeError::NotSupported { .. } => "The body must be application/json.",
+            ContentTypeError::ExpectContentType => "The request must say Content-Type: application/json.",
+        };
+        return Problem::new(Code::UnsupportedMediaType, detail);
+    }
+    if error.is::<AuthorizationError>() {
+        return Problem::new(Code::Unauthorized, "Send the internal token as Authorization: Bearer TOKEN.");
+    }
+    if error.is::<NotFoundError>() {
+        return Problem::new(Code::NotFound, "There is nothing at this path; /docs lists what there is.");
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Problem::new(Code::MethodNotAllowed, format!("{method} is not possible here; /docs lists what is."));
+    }
+    if error.status().is_client_error() {
+        return Problem::new(Code::BadRequest, error.to_string());
+    }
+    tracing::error!(error = %chain(error), "a failure that no service expected");
+    Problem::internal()
+}
+
+/// poem-openapi's reasons start with the name of the Rust type, which means nothing to a client.
+fn plain(reason: &str) -> &str {
+    reason.split_once("\": ").filter(|_| reason.starts_with("failed to parse")).map_or(reason, |(_, reason)| reason)
+}
+
+/// An error with all that caused it, for the log.
+pub(crate) fn chain(error: &dyn std::fmt::Display) -> String {
+    format!("{error:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn names_of_types_are_left_out() {
+        assert_eq!(plain("failed to parse \"string_uuid\": must be a UUID"), "must be a UUID");
+        assert_eq!(plain("must be a UUID"), "must be a UUID");
+    }
+}

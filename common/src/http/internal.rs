@@ -1,0 +1,15 @@
+//! Endpoints that only our own services may call.
+
+use poem::Request;
+use poem_openapi::{SecurityScheme, auth::Bearer};
+
+use crate::config::Secret;
+
+/// A caller that sent the internal token. Taking it as a parameter is what makes an endpoint internal.
+#[derive(SecurityScheme)]
+#[oai(ty = "bearer", rename = "InternalToken", checker = "check")]
+pub struct InternalCaller(());
+
+async fn check(request: &Request, bearer: Bearer) -> Option<()> {
+    request.data::<Secret>().is_some_and(|token| token.matches(&bearer.token)).then_some(())
+}

@@ -1,0 +1,18 @@
+//! The edge that every service has: one place where requests come in, and where failures become problems.
+
+mod body;
+mod edge;
+mod internal;
+pub mod limits;
+mod rate_limit;
+mod request_id;
+mod server;
+mod standard;
+
+pub use body::Json;
+pub use edge::Edge;
+pub use internal::InternalCaller;
+pub use rate_limit::{Allowance, ClientAddress, RateLimit, TrustedProxies};
+pub use request_id::{current_request_id, with_request_id};
+pub use server::{Server, bind};
+pub use standard::{ReadinessCheck, Standard, endpoint};

@@ -1,0 +1,81 @@
+//! What every service serves beside its own: liveness, readiness, metrics, its OpenAPI document and a page of it.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use poem::{EndpointExt, Route, endpoint::BoxEndpoint, get};
+use poem_openapi::{ApiResponse, OpenApi, OpenApiService, payload::PlainText};
+
+use super::{Edge, Json};
+use crate::{
+    api::health::{Part, Readiness},
+    config::Secret,
+    metrics::Metrics,
+};
+
+/// Asks each outside part whether it is there.
+pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Part>> + Send + Sync>;
+
+/// What a service gives, for the endpoints that all have.
+pub struct Standard {
+    pub service: &'static str,
+    /// A sentence for the head of the documentation page.
+    pub about: &'static str,
+    pub metrics: Metrics,
+    pub ready: ReadinessCheck,
+    /// What internal endpoints want; nothing where the service has none.
+    pub internal_token: Option<Secret>,
+}
+
+struct StandardApi {
+    metrics: Metrics,
+    ready: ReadinessCheck,
+}
+
+#[derive(ApiResponse)]
+enum ReadyAnswer {
+    /// It can do its work.
+    #[oai(status = 200)]
+    Ready(Json<Readiness>),
+    /// A part that it needs is missing.
+    #[oai(status = 503)]
+    NotReady(Json<Readiness>, #[oai(header = "Retry-After")] u32),
+}
+
+#[OpenApi]
+impl StandardApi {
+    /// Whether the process is alive.
+    #[oai(path = "/livez", method = "get", operation_id = "livez")]
+    async fn livez(&self) -> PlainText<&'static str> {
+        PlainText("ok\n")
+    }
+
+    /// Whether the service can do its work, and which part is missing if it cannot.
+    #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
+    async fn readyz(&self) -> ReadyAnswer {
+        let readiness = Readiness::from((self.ready)().await);
+        if readiness.ready { ReadyAnswer::Ready(Json(readiness)) } else { ReadyAnswer::NotReady(Json(readiness), 1) }
+    }
+
+    /// Measurements in the text format of Prometheus.
+    #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
+    async fn metrics(&self) -> PlainText<String> {
+        PlainText(self.metrics.encode())
+    }
+}
+
+/// Puts a service's own API, what all have, and the edge together; and gives the OpenAPI document beside it.
+pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> (BoxEndpoint<'static>, String) {
+    let Standard { service, about, metrics, ready, internal_token } = standard;
+    let edge = Edge { service, metrics: metrics.http() };
+    let api = OpenApiService::new((api, StandardApi { metrics, ready }), service, env!("CARGO_PKG_VERSION"))
+        .description(about);
+    let document = api.spec();
+    let routes = Route::new()
+        .at("/openapi.json", get(api.spec_endpoint()))
+        .at("/docs", get(api.swagger_ui()))
+        .nest("/", api)
+        .data(internal_token.unwrap_or_else(|| Secret::new("")))
+        .with(edge);
+    (routes.map_to_response().boxed(), document)
+}

@@ -1,0 +1,70 @@
+//! Currency codes.
+
+use std::{fmt, str::FromStr};
+
+/// A three-letter currency code in upper case, such as `EUR`. Which codes an order may use is configuration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+/// Text that is not three letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a currency is a code of three letters, such as EUR")]
+pub struct CurrencyError;
+
+impl Currency {
+    pub const EUR: Self = Self(*b"EUR");
+    pub const GBP: Self = Self(*b"GBP");
+    pub const USD: Self = Self(*b"USD");
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a currency holds ASCII letters only")
+    }
+}
+
+impl FromStr for Currency {
+    type Err = CurrencyError;
+
+    /// Reads a code in any case.
+    fn from_str(text: &str) -> Result<Self, CurrencyError> {
+        let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| CurrencyError)?;
+        if code.iter().all(u8::is_ascii_alphabetic) {
+            Ok(Self(code.map(|c| c.to_ascii_uppercase())))
+        } else {
+            Err(CurrencyError)
+        }
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+crate::text_type!(Currency, "currency", "A three-letter currency code.", "EUR");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_case_is_read_and_upper_case_is_shown() {
+        for text in ["eur", "EUR", "eUr"] {
+            assert_eq!(text.parse::<Currency>().unwrap(), Currency::EUR);
+        }
+        assert_eq!(Currency::EUR.to_string(), "EUR");
+    }
+
+    #[test]
+    fn anything_but_three_letters_is_refused() {
+        for text in ["", "E", "EU", "EURO", "E R", "EU1", "€", "ÉUR", "\0\0\0"] {
+            assert_eq!(text.parse::<Currency>(), Err(CurrencyError), "{text:?}");
+        }
+    }
+}

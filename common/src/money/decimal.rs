@@ -1,0 +1,242 @@
+//! Decimal numbers read from their text, exactly.
+
+use std::{borrow::Cow, fmt};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+/// Longest text read as a number; the longest amount that is allowed needs 14 characters.
+const MAX_LEN: usize = 64;
+
+/// Why a text is not a number we can hold exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    #[error("must be a decimal number, such as 69 or 0.25")]
+    Syntax,
+    #[error("has too many digits")]
+    TooManyDigits,
+}
+
+/// Reads a number in the grammar of JSON (`0.1`, `600`, `1e3`), whatever its scale, with no rounding.
+///
+/// `rust_decimal`'s own parsers are wider than that (underscores, a leading point) and its scientific form rounds, so the
+/// text is checked here and only plain digits are handed to it.
+pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
+    if text.len() > MAX_LEN {
+        return Err(if is_number(text) { NumberError::TooManyDigits } else { NumberError::Syntax });
+    }
+    if !is_number(text) {
+        return Err(NumberError::Syntax);
+    }
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().map_err(|_| NumberError::TooManyDigits)?),
+        None => (text, 0),
+    };
+    let number = Decimal::from_str_exact(digits).map_err(|_| NumberError::TooManyDigits)?.normalize();
+    shift(number, exponent).ok_or(NumberError::TooManyDigits)
+}
+
+/// `number` times ten to the power of `exponent`, or nothing where that cannot be held exactly.
+fn shift(number: Decimal, exponent: i32) -> Option<Decimal> {
+    if number.is_zero() {
+        return Some(Decimal::ZERO);
+    }
+    let scale = i64::from(number.scale()) - i64::from(exponent);
+    if scale >= 0 {
+        Decimal::try_from_i128_with_scale(number.mantissa(), u32::try_from(scale).ok()?).ok()
+    } else {
+        let factor = 10_i128.checked_pow(u32::try_from(-scale).ok()?)?;
+        Decimal::try_from_i128_with_scale(number.mantissa().checked_mul(factor)?, 0).ok()
+    }
+}
+
+/// The grammar of a JSON number (RFC 8259, section 6).
+fn is_number(text: &str) -> bool {
+    fn digits(text: &str) -> Option<&str> {
+        let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        (rest.len() < text.len()).then_some(rest)
+    }
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    if unsigned.starts_with('0') && unsigned[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
+    let Some(mut rest) = digits(unsigned) else { return false };
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let Some(after) = digits(fraction) else { return false };
+        rest = after;
+    }
+    if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
+        let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        let Some(after) = digits(unsigned) else { return false };
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// Writes a fixed-point number with at least two decimals, and further ones only where they are not zero.
+pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32) -> fmt::Result {
+    let unit = 10_u64.pow(decimals);
+    let (sign, value) = (if value < 0 { "-" } else { "" }, value.unsigned_abs());
+    let (mut fraction, mut width) = (value % unit, decimals as usize);
+    while width > 2 && fraction.is_multiple_of(10) {
+        fraction /= 10;
+        width -= 1;
+    }
+    write!(f, "{sign}{}.{fraction:0width$}", value / unit)
+}
+
+/// The text of a JSON number, or of a JSON string that should hold one, as it was sent: no parser has rounded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecimalText(String);
+
+impl DecimalText {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for DecimalText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for DecimalText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for DecimalText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        match raw.as_bytes().first() {
+            Some(b'"') => {
+                let text: Cow<'_, str> = serde_json::from_str(raw).map_err(de::Error::custom)?;
+                Ok(Self(text.into_owned()))
+            }
+            Some(b'-' | b'0'..=b'9') => Ok(Self(raw.to_owned())),
+            _ => Err(de::Error::custom("must be a decimal number or a string that holds one")),
+        }
+    }
+}
+
+impl Serialize for DecimalText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+mod openapi {
+    use poem_openapi::{
+        registry::{MetaSchema, MetaSchemaRef},
+        types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+    };
+    use serde_json::Value;
+
+    use super::DecimalText;
+
+    impl Type for DecimalText {
+        const IS_REQUIRED: bool = true;
+        type RawValueType = Self;
+        type RawElementValueType = Self;
+
+        fn name() -> std::borrow::Cow<'static, str> {
+            "decimal".into()
+        }
+
+        fn schema_ref() -> MetaSchemaRef {
+            let text = MetaSchema {
+                pattern: Some(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$".to_owned()),
+                ..MetaSchema::new_with_format("string", "decimal")
+            };
+            MetaSchemaRef::Inline(Box::new(MetaSchema {
+                description: Some("A decimal number, as a string or as a JSON number; both are read exactly."),
+                one_of: vec![
+                    MetaSchemaRef::Inline(Box::new(text)),
+                    MetaSchemaRef::Inline(Box::new(MetaSchema::new("number"))),
+                ],
+                example: Some(Value::String("69.00".to_owned())),
+                ..MetaSchema::ANY
+            }))
+        }
+
+        fn as_raw_value(&self) -> Option<&Self> {
+            Some(self)
+        }
+
+        fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+            Box::new(std::iter::once(self))
+        }
+    }
+
+    impl ParseFromJSON for DecimalText {
+        /// Text only: a `Value` has turned its numbers into floats already, and those are never read as money.
+        fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+            match value.unwrap_or_default() {
+                Value::String(text) => Ok(Self(text)),
+                other => Err(ParseError::expected_type(other)),
+            }
+        }
+    }
+
+    impl ToJSON for DecimalText {
+        fn to_json(&self) -> Option<Value> {
+            Some(Value::String(self.0.clone()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_exactly() {
+        for (text, shown) in [
+            ("0.1", "0.1"),
+            ("600", "600"),
+            ("600.00", "600"),
+            ("1e3", "1000"),
+            ("1E+3", "1000"),
+            ("1.5e-3", "0.0015"),
+            ("-7.25", "-7.25"),
+            ("0", "0"),
+            ("0e999", "0"),
+            ("123456789.1234", "123456789.1234"),
+            ("0.0000000000000000000000000001", "0.0000000000000000000000000001"),
+        ] {
+            assert_eq!(parse_decimal(text).unwrap().normalize().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_number_is_refused() {
+        for text in [
+            "", " ", "NaN", "Infinity", "-", "+1", ".5", "5.", "1_000", "1,5", "01", "-01", "1e", "1e+", "0x10", "1 ",
+            "１", "1.2.3", "--1", "1e1.5", "null",
+        ] {
+            assert_eq!(parse_decimal(text), Err(NumberError::Syntax), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_held_exactly_is_refused_not_rounded() {
+        for text in
+            ["1e400", "1e-400", "1e99999999999", "0.00000000000000000000000000001", &"9".repeat(40), &"9".repeat(80)]
+        {
+            assert_eq!(parse_decimal(text), Err(NumberError::TooManyDigits), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_json_number_survives() {
+        for (json, text) in [("0.10", "0.10"), ("\"600.00\"", "600.00"), ("1e3", "1e3"), (r#""\u0036""#, "6")] {
+            assert_eq!(serde_json::from_str::<DecimalText>(json).unwrap().as_str(), text);
+        }
+        for json in ["null", "true", "[]", "{}", "[1]"] {
+            assert!(serde_json::from_str::<DecimalText>(json).is_err(), "{json}");
+        }
+    }
+}

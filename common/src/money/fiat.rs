@@ -1,0 +1,117 @@
+//! Amounts of fiat money.
+
+use std::{fmt, str::FromStr};
+
+use rust_decimal::Decimal;
+
+use super::decimal::{NumberError, parse_decimal};
+
+const DECIMALS: u32 = 4;
+const UNIT: i64 = 10_i64.pow(DECIMALS);
+/// The first amount that is too large: a thousand million of the currency's unit.
+const LIMIT: i64 = 1_000_000_000 * UNIT;
+
+/// What an order spends: above zero, below 1,000,000,000, at most 4 decimals. Held in ten-thousandths of the currency's
+/// unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FiatAmount(i64);
+
+/// Why a number is not an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    #[error("must be greater than 0")]
+    NotPositive,
+    #[error("must be less than 1000000000")]
+    TooLarge,
+    #[error("must have at most {DECIMALS} decimals")]
+    TooManyDecimals,
+}
+
+impl FiatAmount {
+    pub fn from_ten_thousandths(ten_thousandths: i64) -> Result<Self, AmountError> {
+        match ten_thousandths {
+            ..=0 => Err(AmountError::NotPositive),
+            LIMIT.. => Err(AmountError::TooLarge),
+            _ => Ok(Self(ten_thousandths)),
+        }
+    }
+
+    pub fn ten_thousandths(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<Decimal> for FiatAmount {
+    type Error = AmountError;
+
+    fn try_from(number: Decimal) -> Result<Self, AmountError> {
+        let number = number.normalize();
+        if number.is_sign_negative() || number.is_zero() {
+            return Err(AmountError::NotPositive);
+        }
+        if number >= Decimal::new(LIMIT, DECIMALS) {
+            return Err(AmountError::TooLarge);
+        }
+        if number.scale() > DECIMALS {
+            return Err(AmountError::TooManyDecimals);
+        }
+        let units = number.mantissa() * 10_i128.pow(DECIMALS - number.scale());
+        i64::try_from(units).map_err(|_| AmountError::TooLarge).and_then(Self::from_ten_thousandths)
+    }
+}
+
+impl FromStr for FiatAmount {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        parse_decimal(text)?.try_into()
+    }
+}
+
+impl fmt::Display for FiatAmount {
+    /// With two decimals, and more only where they are not zero.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::decimal::write_fixed(f, self.0, DECIMALS)
+    }
+}
+
+crate::text_type!(FiatAmount, "decimal", "An amount of fiat money, at most 4 decimals.", "69.00");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_shown_exactly() {
+        for (text, shown) in [
+            ("69", "69.00"),
+            ("600.00", "600.00"),
+            ("0.1", "0.10"),
+            ("0.0001", "0.0001"),
+            ("1e3", "1000.00"),
+            ("12.345", "12.345"),
+            ("999999999.9999", "999999999.9999"),
+            ("1.00000", "1.00"),
+        ] {
+            assert_eq!(text.parse::<FiatAmount>().unwrap().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_says_why() {
+        for (text, error) in [
+            ("0", AmountError::NotPositive),
+            ("-0.0", AmountError::NotPositive),
+            ("-1", AmountError::NotPositive),
+            ("1000000000", AmountError::TooLarge),
+            ("1e20", AmountError::TooLarge),
+            ("0.00001", AmountError::TooManyDecimals),
+            ("1.00001", AmountError::TooManyDecimals),
+            ("NaN", AmountError::Number(NumberError::Syntax)),
+        ] {
+            assert_eq!(text.parse::<FiatAmount>(), Err(error), "{text}");
+        }
+    }
+}

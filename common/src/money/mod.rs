@@ -1,0 +1,19 @@
+//! Money, exact: fixed-point integers with the unit in the name, and no float anywhere.
+//!
+//! | type | unit of its integer | on the wire |
+//! |---|---|---|
+//! | [`FiatAmount`] | a ten-thousandth of the currency's unit | `"69.00"`, `"0.0001"` |
+//! | [`Rate`] | a hundred-millionth of the currency's unit, for one bitcoin | `"84000.12"` |
+//! | [`Sats`] | a hundred-millionth of a bitcoin | `"0.00082143"` |
+
+mod currency;
+mod decimal;
+mod fiat;
+mod rate;
+mod sats;
+
+pub use currency::{Currency, CurrencyError};
+pub use decimal::{DecimalText, NumberError, parse_decimal};
+pub use fiat::{AmountError, FiatAmount};
+pub use rate::{Rate, RateError};
+pub use sats::{Sats, SatsError};

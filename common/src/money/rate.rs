@@ -1,0 +1,125 @@
+//! Exchange rates.
+
+use std::{fmt, str::FromStr};
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::decimal::{NumberError, parse_decimal, write_fixed};
+
+const DECIMALS: u32 = 8;
+/// The first rate that is too large, in whole units; the weakest currency in use needs about 2e9.
+const LIMIT: i64 = 10_000_000_000;
+
+/// The price of one bitcoin in a fiat currency: above zero, at most 8 decimals. Held in hundred-millionths of the
+/// currency's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(i64);
+
+/// Why a number is not a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    #[error("must be greater than 0")]
+    NotPositive,
+    #[error("must be less than {LIMIT}")]
+    TooLarge,
+    #[error("must have at most {DECIMALS} decimals")]
+    TooManyDecimals,
+}
+
+impl Rate {
+    pub fn from_hundred_millionths(hundred_millionths: i64) -> Result<Self, RateError> {
+        match hundred_millionths {
+            ..=0 => Err(RateError::NotPositive),
+            units if units / 10_i64.pow(DECIMALS) >= LIMIT => Err(RateError::TooLarge),
+            units => Ok(Self(units)),
+        }
+    }
+
+    pub fn hundred_millionths(self) -> i64 {
+        self.0
+    }
+
+    pub fn to_decimal(self) -> Decimal {
+        Decimal::new(self.0, DECIMALS)
+    }
+
+    /// Rounds half to even at the eighth decimal: for a rate that was computed, such as a mean of two.
+    pub fn rounded_half_even(number: Decimal) -> Result<Self, RateError> {
+        number.round_dp_with_strategy(DECIMALS, RoundingStrategy::MidpointNearestEven).try_into()
+    }
+}
+
+impl TryFrom<Decimal> for Rate {
+    type Error = RateError;
+
+    fn try_from(number: Decimal) -> Result<Self, RateError> {
+        let number = number.normalize();
+        if number.is_sign_negative() || number.is_zero() {
+            return Err(RateError::NotPositive);
+        }
+        if number >= Decimal::from(LIMIT) {
+            return Err(RateError::TooLarge);
+        }
+        if number.scale() > DECIMALS {
+            return Err(RateError::TooManyDecimals);
+        }
+        let units = number.mantissa() * 10_i128.pow(DECIMALS - number.scale());
+        i64::try_from(units).map_err(|_| RateError::TooLarge).and_then(Self::from_hundred_millionths)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        parse_decimal(text)?.try_into()
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_fixed(f, self.0, DECIMALS)
+    }
+}
+
+crate::text_type!(Rate, "decimal", "The price of one bitcoin, at most 8 decimals.", "84000.12");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_and_shown_exactly() {
+        for (text, shown) in [
+            ("84000.12", "84000.12"),
+            ("61234.50000", "61234.50"),
+            ("0.00000001", "0.00000001"),
+            ("9999999999", "9999999999.00"),
+        ] {
+            assert_eq!(text.parse::<Rate>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_says_why() {
+        for (text, error) in [
+            ("0", RateError::NotPositive),
+            ("-84000", RateError::NotPositive),
+            ("10000000000", RateError::TooLarge),
+            ("1.000000001", RateError::TooManyDecimals),
+        ] {
+            assert_eq!(text.parse::<Rate>(), Err(error));
+        }
+        assert_eq!(Rate::from_hundred_millionths(i64::MAX), Err(RateError::TooLarge));
+    }
+
+    #[test]
+    fn a_computed_rate_is_rounded_half_to_even() {
+        let round = |text: &str| Rate::rounded_half_even(text.parse().unwrap()).unwrap().hundred_millionths();
+        assert_eq!(round("0.000000015"), 2);
+        assert_eq!(round("0.000000025"), 2);
+        assert_eq!(round("0.0000000250001"), 3);
+    }
+}

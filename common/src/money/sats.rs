@@ -1,0 +1,150 @@
+//! Amounts of bitcoin.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    FiatAmount, Rate,
+    decimal::{NumberError, parse_decimal},
+};
+
+const DECIMALS: u32 = 8;
+const PER_BITCOIN: i64 = 10_i64.pow(DECIMALS);
+/// There will never be more than 21 million bitcoin.
+const MAX: i64 = 21_000_000 * PER_BITCOIN;
+
+/// An amount of bitcoin, zero or more, in satoshi (a hundred-millionth of a bitcoin).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sats(i64);
+
+/// Why a number is not an amount of bitcoin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SatsError {
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    #[error("must not be negative")]
+    Negative,
+    #[error("is more bitcoin than there will ever be")]
+    TooLarge,
+    #[error("must have at most {DECIMALS} decimals")]
+    TooManyDecimals,
+}
+
+impl Sats {
+    pub const ZERO: Self = Self(0);
+
+    pub fn new(satoshi: i64) -> Result<Self, SatsError> {
+        match satoshi {
+            ..=-1 => Err(SatsError::Negative),
+            0..=MAX => Ok(Self(satoshi)),
+            _ => Err(SatsError::TooLarge),
+        }
+    }
+
+    pub fn get(self) -> i64 {
+        self.0
+    }
+
+    pub fn checked_add(self, other: Self) -> Result<Self, SatsError> {
+        // Two amounts below 21 million bitcoin cannot overflow an i64.
+        Self::new(self.0 + other.0)
+    }
+
+    /// What is left of `self` after `other`, and zero where `other` is more.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self((self.0 - other.0).max(0))
+    }
+
+    /// The bitcoin that `amount` stands for at `rate`: `amount / rate`, rounded up to the next satoshi.
+    pub fn bought_rounded_up(amount: FiatAmount, rate: Rate) -> Result<Self, SatsError> {
+        // amount / 1e4 / (rate / 1e8) bitcoin = amount * 1e12 / rate satoshi; the product is below 1e25.
+        let numerator = i128::from(amount.ten_thousandths()) * 10_i128.pow(12);
+        let rate = i128::from(rate.hundred_millionths());
+        let rounded_up = (numerator + rate - 1) / rate;
+        i64::try_from(rounded_up).map_err(|_| SatsError::TooLarge).and_then(Self::new)
+    }
+}
+
+impl FromStr for Sats {
+    type Err = SatsError;
+
+    /// Reads bitcoin, not satoshi: `"0.5"` is 50,000,000 satoshi.
+    fn from_str(text: &str) -> Result<Self, SatsError> {
+        let bitcoin = parse_decimal(text)?.normalize();
+        if bitcoin.is_sign_negative() && !bitcoin.is_zero() {
+            return Err(SatsError::Negative);
+        }
+        if bitcoin.scale() > DECIMALS {
+            return Err(SatsError::TooManyDecimals);
+        }
+        let satoshi = bitcoin.mantissa().checked_mul(10_i128.pow(DECIMALS - bitcoin.scale()));
+        satoshi.and_then(|s| i64::try_from(s).ok()).ok_or(SatsError::TooLarge).and_then(Self::new)
+    }
+}
+
+impl fmt::Display for Sats {
+    /// In bitcoin, always with 8 decimals.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:08}", self.0 / PER_BITCOIN, self.0 % PER_BITCOIN)
+    }
+}
+
+impl std::iter::Sum for Sats {
+    /// For tests and displays; the limit is kept with [`Sats::checked_add`].
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        Self(amounts.map(Self::get).sum())
+    }
+}
+
+crate::text_type!(Sats, "decimal", "An amount of bitcoin, always 8 decimals.", "0.00082143");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    use super::*;
+
+    fn bought(amount: &str, rate: &str) -> String {
+        Sats::bought_rounded_up(amount.parse().unwrap(), rate.parse().unwrap()).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_purchase_is_rounded_up_to_the_satoshi() {
+        assert_eq!(bought("69", "84000.12"), "0.00082143");
+        assert_eq!(bought("84000.12", "84000.12"), "1.00000000");
+        assert_eq!(bought("0.0001", "84000.12"), "0.00000001");
+        assert_eq!(bought("1", "3"), "0.33333334");
+    }
+
+    #[test]
+    fn more_than_all_bitcoin_is_an_error() {
+        let tiny = "0.00000001".parse().unwrap();
+        assert_eq!(Sats::bought_rounded_up("999999999.9999".parse().unwrap(), tiny), Err(SatsError::TooLarge));
+        assert_eq!("21000000.00000001".parse::<Sats>(), Err(SatsError::TooLarge));
+        assert_eq!("1e30".parse::<Sats>(), Err(SatsError::TooLarge));
+    }
+
+    #[test]
+    fn bitcoin_is_read_as_bitcoin() {
+        assert_eq!("100".parse::<Sats>().unwrap().get(), 10_000_000_000);
+        assert_eq!("0.00000001".parse::<Sats>().unwrap().get(), 1);
+        assert_eq!("0.000000001".parse::<Sats>(), Err(SatsError::TooManyDecimals));
+        assert_eq!("-1".parse::<Sats>(), Err(SatsError::Negative));
+    }
+
+    proptest! {
+        /// The result is the smallest amount that is worth at least what was paid.
+        #[test]
+        fn rounding_up_is_tight(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
+            let paid = Decimal::new(amount, 4);
+            let rate = Rate::from_hundred_millionths(rate).unwrap();
+            let sats = Sats::bought_rounded_up(FiatAmount::from_ten_thousandths(amount).unwrap(), rate);
+            prop_assume!(sats.is_ok());
+            let sats = i128::from(sats.unwrap().get());
+            let (paid, rate) = (paid.mantissa() * 10_i128.pow(12), i128::from(rate.hundred_millionths()));
+            prop_assert!(sats * rate >= paid);
+            prop_assert!((sats - 1) * rate < paid);
+        }
+    }
+}

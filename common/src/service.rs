@@ -1,0 +1,111 @@
+//! The shape of a service: settings in, a bound listener in, an address out, run until stopped.
+
+use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clients::reports,
+    config::{Bind, Env},
+    http::{ReadinessCheck, bind},
+    shutdown, telemetry,
+};
+
+/// What every service is. A binary of one service and the binary of all of them go through the same functions.
+pub trait Service: Sized + Send {
+    const NAME: &'static str;
+    const PORT: u16;
+    type Config: Send;
+
+    /// Reads the settings; faults are noted in `env`.
+    fn configure(env: &mut Env) -> Self::Config;
+
+    /// Builds the service on a listener. Must succeed while outside parts are missing: they may come later.
+    fn build(config: Self::Config, listener: TcpListener) -> impl Future<Output = anyhow::Result<Self>> + Send;
+
+    fn address(&self) -> std::io::Result<SocketAddr>;
+
+    /// Asks for the outside parts, for `/readyz` and the alive calls.
+    fn readiness(&self) -> ReadinessCheck;
+
+    /// Serves until `stop` is cancelled and what was accepted is finished.
+    fn run_until(self, stop: CancellationToken) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// The OpenAPI document.
+    fn openapi() -> String;
+}
+
+const USAGE: &str = "Settings are environment variables; see .env.example.
+  --check     ask the running service whether it is ready; ends with 0 or 1
+  --openapi   print the OpenAPI document
+  --version   print the version";
+
+/// The whole `main` of a service of its own.
+pub async fn main<S: Service>() -> ExitCode {
+    let argument = std::env::args().nth(1);
+    let result = match argument.as_deref() {
+        None => serve::<S>().await,
+        Some("--check") => check::<S>().await,
+        Some("--openapi") => {
+            println!("{}", S::openapi());
+            Ok(())
+        }
+        Some("--version") => {
+            println!("{} {}", S::NAME, env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        Some(_) => {
+            println!("{}: a service of Buydesk\n{USAGE}", S::NAME);
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error:#}", S::NAME);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<S: Service>() -> anyhow::Result<()> {
+    let mut env = Env::from_process()?;
+    let telemetry = telemetry::Config::read(&mut env);
+    let reporting = reports::Config::read(&mut env);
+    let at = Bind::read(&mut env, S::NAME, S::PORT);
+    let config = S::configure(&mut env);
+    env.finish()?;
+
+    let source = telemetry::init(&telemetry, S::NAME)?;
+    let stop = shutdown::on_signal()?;
+    let listener = bind(S::NAME, at).await?;
+    let service = S::build(config, listener).await?;
+    let address = service.address()?;
+    tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
+
+    let alive = reports::alive(S::NAME, service.readiness(), reporting.alive_interval, source.sender(), stop.clone());
+    let alive = tokio::spawn(alive);
+    let sender = tokio::spawn(reports::run(reporting, source));
+    let result = service.run_until(stop.clone()).await;
+    stop.cancel();
+    tracing::info!(service = S::NAME, "stopped");
+    // What health-check does not take within a moment is not worth waiting for.
+    let _ = tokio::time::timeout(Duration::from_secs(1), async { (alive.await, sender.await) }).await;
+    result
+}
+
+/// Asks the service that runs with the same settings, as a container's health check does.
+async fn check<S: Service>() -> anyhow::Result<()> {
+    let mut env = Env::from_process()?;
+    let at = Bind::read(&mut env, S::NAME, S::PORT);
+    env.finish()?;
+    let host = if at.host.is_unspecified() { "127.0.0.1".to_owned() } else { at.host.to_string() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let url = format!("http://{host}:{}/readyz", at.port);
+    let response = crate::clients::http_client().get(&url).timeout(Duration::from_secs(3)).send().await?;
+    let (status, body) = (response.status(), response.text().await?);
+    anyhow::ensure!(status.is_success(), "{url} answered {status}: {body}");
+    println!("{body}");
+    Ok(())
+}

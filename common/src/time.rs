@@ -1,0 +1,106 @@
+//! Points in time.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// A point in time in UTC, in whole microseconds since 1970: the precision that PostgreSQL keeps, so that a time reads the
+/// same before it was stored and after.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Text that is not a point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time in the form of RFC 3339, such as 2026-01-02T03:04:05Z")]
+pub struct TimestampError;
+
+impl Timestamp {
+    pub fn now() -> Self {
+        Self(Utc::now().timestamp_micros())
+    }
+
+    /// Fails for a time that the calendar of RFC 3339 cannot show (a year outside 0 to 9999).
+    pub fn from_micros(micros: i64) -> Result<Self, TimestampError> {
+        const FIRST: i64 = -62_167_219_200_000_000;
+        const LAST: i64 = 253_402_300_799_999_999;
+        if (FIRST..=LAST).contains(&micros) { Ok(Self(micros)) } else { Err(TimestampError) }
+    }
+
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    pub fn to_datetime(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).expect("every Timestamp is inside the calendar")
+    }
+
+    /// How long ago `earlier` was; zero where it is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.0.saturating_add(micros)).unwrap_or(self)
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time.timestamp_micros())
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError)?;
+        Self::from_micros(time.timestamp_micros())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_datetime().to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+crate::text_type!(Timestamp, "date-time", "A point in time, RFC 3339 in UTC.", "2026-01-02T03:04:05.678901Z");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_reads_the_same_after_a_round_trip() {
+        for text in ["2026-01-02T03:04:05.678901Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "2026-01-02T05:04:05+02:00".parse::<Timestamp>().unwrap().to_string(),
+            "2026-01-02T03:04:05.000000Z"
+        );
+    }
+
+    #[test]
+    fn no_time_is_refused() {
+        for text in ["", "yesterday", "2026-01-02", "2026-13-01T00:00:00Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_do_not_overflow() {
+        let now = Timestamp::now();
+        assert_eq!(now.plus(Duration::MAX), now);
+        assert_eq!(now.since(now.plus(Duration::from_secs(1))), Duration::ZERO);
+    }
+}
