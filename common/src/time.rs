@@ -20,10 +20,10 @@ impl Timestamp {
     }
 
     /// Fails for a time that the calendar of RFC 3339 cannot show (a year outside 0 to 9999).
-    pub fn from_micros(micros: i64) -> Result<Self, TimestampError> {
+    pub const fn from_micros(micros: i64) -> Result<Self, TimestampError> {
         const FIRST: i64 = -62_167_219_200_000_000;
         const LAST: i64 = 253_402_300_799_999_999;
-        if (FIRST..=LAST).contains(&micros) { Ok(Self(micros)) } else { Err(TimestampError) }
+        if FIRST <= micros && micros <= LAST { Ok(Self(micros)) } else { Err(TimestampError) }
     }
 
     pub fn micros(self) -> i64 {

@@ -223,6 +223,28 @@ pub struct OrderFilter {
     pub max_amount: Option<FiatAmount>,
 }
 
+impl OrderFilter {
+    /// Whether orders must be looked at to know if they pass; time alone is found by an index.
+    pub fn selects_by_value(&self) -> bool {
+        self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
+    }
+
+    /// The query of a page of these orders.
+    pub fn to_query(&self, cursor: Option<Cursor>, limit: u32) -> String {
+        let parts = [
+            ("limit", Some(limit.to_string())),
+            ("cursor", cursor.map(|cursor| cursor.to_string())),
+            ("currency", self.currency.map(|currency| currency.to_string())),
+            ("from", self.from.map(|time| time.to_string())),
+            ("to", self.to.map(|time| time.to_string())),
+            ("min_amount", self.min_amount.map(|amount| amount.to_string())),
+            ("max_amount", self.max_amount.map(|amount| amount.to_string())),
+        ];
+        let given = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+    }
+}
+
 /// What all orders come to.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderSummary {

@@ -128,6 +128,10 @@ struct ProblemBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     remaining_bitcoin: Option<String>,
+    /// The key to send the same order again with, where its outcome is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    idempotency_key: Option<String>,
     /// The request, as it stands in the logs of every service it went through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -141,6 +145,7 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
     pub remaining_bitcoin: Option<String>,
+    pub idempotency_key: Option<String>,
     /// When a client may try again; every 429 and 503 has one.
     pub retry_after: Option<Duration>,
 }
@@ -158,6 +163,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             remaining_bitcoin: None,
+            idempotency_key: None,
             retry_after: retry.then_some(DEFAULT_RETRY_AFTER),
         }
     }
@@ -186,6 +192,7 @@ impl Problem {
             detail: body.detail.into(),
             errors: body.errors,
             remaining_bitcoin: body.remaining_bitcoin,
+            idempotency_key: body.idempotency_key,
             retry_after,
         })
     }
@@ -202,6 +209,7 @@ impl Problem {
             detail: self.detail.into_owned(),
             errors: self.errors,
             remaining_bitcoin: self.remaining_bitcoin,
+            idempotency_key: self.idempotency_key,
             request_id: request_id.map(str::to_owned),
         };
         let json = serde_json::to_vec(&body).expect("a problem is plain text");

@@ -17,6 +17,8 @@ use crate::{
 /// First wait before a retry; each further one is twice as long, and the actual wait is drawn between half and all of it.
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
+/// How long a service is waited for that nothing was sent to yet: a restart takes less.
+const UNREACHABLE_PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Idle connections kept to one server; a group of orders needs one at a time, reads a few.
 const IDLE_CONNECTIONS: usize = 64;
@@ -36,6 +38,15 @@ pub enum CallError {
     /// The answer is not what the service is known to say.
     #[error("{0} gave an answer that cannot be read: {1}")]
     Garbled(&'static str, String),
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Called {
+    pub result: Result<Bytes, CallError>,
+    /// Whether an earlier try may have arrived and was not answered: what the result says is then true of the last try
+    /// alone.
+    pub unanswered: bool,
 }
 
 /// Whether a request may be sent again after no answer came back.
@@ -95,8 +106,7 @@ impl Caller {
         retry: Retry,
         deadline: Duration,
     ) -> Result<T, CallError> {
-        let bytes = self.bytes(method, path, body, retry, deadline).await?;
-        serde_json::from_slice(&bytes).map_err(|error| CallError::Garbled(self.service, error.to_string()))
+        self.read(&self.bytes(method, path, body, retry, deadline).await?)
     }
 
     /// As [`Caller::json`], with the answer unread: empty for a 204.
@@ -108,20 +118,45 @@ impl Caller {
         retry: Retry,
         deadline: Duration,
     ) -> Result<Bytes, CallError> {
-        let body = body.map(|body| serde_json::to_vec(body).map(Bytes::from)).transpose();
-        let body = body.map_err(|error| CallError::Garbled(self.service, error.to_string()))?;
-        let end = Instant::now() + deadline;
+        self.call(method, path, body, retry, deadline).await.result
+    }
+
+    /// Reads an answer of the service as JSON.
+    pub fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CallError> {
+        serde_json::from_slice(bytes).map_err(|error| CallError::Garbled(self.service, error.to_string()))
+    }
+
+    /// As [`Caller::bytes`], with what is known of earlier tries.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+        retry: Retry,
+        deadline: Duration,
+    ) -> Called {
+        let mut unanswered = false;
+        let body = match body.map(serde_json::to_vec).transpose() {
+            Ok(body) => body.map(Bytes::from),
+            Err(error) => {
+                return Called { result: Err(CallError::Garbled(self.service, error.to_string())), unanswered };
+            }
+        };
+        let start = Instant::now();
         let mut backoff = FIRST_BACKOFF;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_sub(start.elapsed());
             let error = match self.once(method.clone(), path, body.clone(), left).await {
-                Ok(bytes) => return Ok(bytes),
+                Ok(bytes) => return Called { result: Ok(bytes), unanswered },
                 Err(error) => error,
             };
             let wait = backoff / 2 + backoff / 2 * fastrand::u32(0..=1000) / 1000;
-            if !may_retry(&error, retry) || Instant::now() + wait >= end {
-                return Err(error);
+            let patience = if unanswered { deadline } else { deadline.min(UNREACHABLE_PATIENCE) };
+            let patience = if matches!(error, CallError::Unreachable(..)) { patience } else { deadline };
+            if !may_retry(&error, retry) || start.elapsed() + wait >= patience {
+                return Called { result: Err(error), unanswered };
             }
+            unanswered |= matches!(error, CallError::NoAnswer(..));
             tokio::time::sleep(wait).await;
             backoff = (backoff * 2).min(MAX_BACKOFF);
         }

@@ -24,8 +24,11 @@ impl DbProxy {
     pub const SERVICE: &'static str = "db-proxy";
 
     /// Places a group. Safe to send again, for every order in it has a key.
-    pub async fn place(&self, orders: &NewOrders) -> Result<Outcomes, CallError> {
-        self.0.json(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await
+    ///
+    /// Beside the outcomes: whether an earlier try was not answered and may still be under way.
+    pub async fn place(&self, orders: &NewOrders) -> (Result<Outcomes, CallError>, bool) {
+        let called = self.0.call(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await;
+        (called.result.and_then(|bytes| self.0.read(&bytes)), called.unanswered)
     }
 
     /// Orders newest first, leaving out the first `start`.
@@ -36,23 +39,7 @@ impl DbProxy {
 
     /// Orders that pass `filter`, newest first, from `cursor` on.
     pub async fn page(&self, filter: &OrderFilter, cursor: Option<Cursor>, limit: u32) -> Result<OrderPage, CallError> {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("limit", &limit.to_string());
-        let OrderFilter { currency, from, to, min_amount, max_amount } = filter;
-        let parts = [
-            ("cursor", cursor.map(|c| c.to_string())),
-            ("currency", currency.map(|c| c.to_string())),
-            ("from", from.map(|t| t.to_string())),
-            ("to", to.map(|t| t.to_string())),
-            ("min_amount", min_amount.map(|a| a.to_string())),
-            ("max_amount", max_amount.map(|a| a.to_string())),
-        ];
-        for (name, value) in parts {
-            if let Some(value) = value {
-                query.append_pair(name, &value);
-            }
-        }
-        let path = format!("/orders?{}", query.finish());
+        let path = format!("/orders?{}", filter.to_query(cursor, limit));
         self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 

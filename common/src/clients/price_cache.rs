@@ -19,10 +19,7 @@ impl PriceCache {
     /// The current record; nothing where there is none.
     pub async fn record(&self) -> Result<Option<PriceRecord>, CallError> {
         let bytes = self.0.bytes(Method::GET, "/record", None::<&()>, Retry::Safe, DEADLINE).await?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| CallError::Garbled(Self::SERVICE, error.to_string()))
+        if bytes.is_empty() { Ok(None) } else { self.0.read(&bytes).map(Some) }
     }
 
     /// Replaces the record. It runs out `ttl` after it was observed, however often it is sent.

@@ -1,10 +1,12 @@
 //! JSON bodies, read and written by serde alone.
 
-use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, Result, error::ReadBodyError};
+use poem::{IntoResponse, Request, RequestBody, Response, Result, error::ReadBodyError};
 use poem_openapi::{
-    ApiResponse, impl_apirequest_for_payload,
+    ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions,
+    error::ContentTypeError,
+    impl_apirequest_for_payload,
     payload::{ParsePayload, Payload},
-    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,7 +53,7 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes>
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large().into());
     }
-    let body = poem::Body::from_request(request, body).await?;
+    let body = body.take()?;
     match tokio::time::timeout(BODY_TIMEOUT, body.into_bytes_limit(MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(too_large().into()),
@@ -108,6 +110,40 @@ impl<T: Type + Serialize + Send> ApiResponse for Json<T> {
 }
 
 impl_apirequest_for_payload!(Json<T>, T: Type + DeserializeOwned);
+
+/// A JSON body that may be left out.
+#[derive(Debug, Clone)]
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalJson<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: Json::<T>::CONTENT_TYPE, schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: false })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let json = match request.content_type() {
+            Some(content_type) if Json::<T>::check_content_type(content_type) => read(request, body).await?,
+            // What curl says of an empty POST, or an empty body with no type at all, is no body.
+            other => match (read(request, body).await?, other) {
+                (bytes, _) if bytes.is_empty() => bytes,
+                (_, Some(content_type)) => {
+                    return Err(ContentTypeError::NotSupported { content_type: content_type.to_owned() }.into());
+                }
+                (_, None) => return Err(ContentTypeError::ExpectContentType.into()),
+            },
+        };
+        Ok(Self(if json.is_empty() { None } else { Some(parse(&json)?) }))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ use poem_openapi::{
 };
 use tracing::Instrument;
 
-use super::{limits::REQUEST_TIMEOUT, request_id::with_request_id};
+use super::{RateLimit, limits::REQUEST_TIMEOUT, request_id::with_request_id};
 use crate::{
     api::{Code, FieldError, Problem},
     ids::RequestId,
@@ -29,20 +29,22 @@ use crate::{
 pub struct Edge {
     pub service: &'static str,
     pub metrics: HttpMetrics,
+    /// Holds each client to a rate of requests that change something.
+    pub rate_limit: RateLimit,
 }
 
 impl<E: Endpoint> Middleware<E> for Edge {
     type Output = EdgeEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        EdgeEndpoint { inner, service: self.service, metrics: self.metrics.clone() }
+        let edge = Self { service: self.service, metrics: self.metrics.clone(), rate_limit: self.rate_limit.clone() };
+        EdgeEndpoint { inner, edge }
     }
 }
 
 pub struct EdgeEndpoint<E> {
     inner: E,
-    service: &'static str,
-    metrics: HttpMetrics,
+    edge: Edge,
 }
 
 impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
@@ -53,9 +55,14 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
         let method = request.method().clone();
         let path: Arc<str> = request.uri().path().into();
-        let span = tracing::info_span!("request", service = self.service, request_id = %id);
+        let span = tracing::info_span!("request", service = self.edge.service, request_id = %id);
+        let (allowance, allowed) = self.edge.rate_limit.check(&request).map_or((None, Ok(())), |(a, r)| (Some(a), r));
 
-        let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, self.inner.call(request))).catch_unwind();
+        let work = async {
+            allowed?;
+            self.inner.call(request).await
+        };
+        let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, work)).catch_unwind();
         let outcome = with_request_id(id.clone(), work.instrument(span.clone())).await;
 
         let _entered = span.enter();
@@ -80,9 +87,12 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(RequestId::HEADER, value);
         }
+        if let Some(allowance) = allowance {
+            allowance.write(&mut response);
+        }
         let elapsed = start.elapsed();
         log(&method, &path, &response, elapsed);
-        self.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
+        self.edge.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
         Ok(response)
     }
 }

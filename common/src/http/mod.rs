@@ -9,10 +9,10 @@ mod request_id;
 mod server;
 mod standard;
 
-pub use body::Json;
+pub use body::{Json, OptionalJson};
 pub use edge::Edge;
 pub use internal::InternalCaller;
-pub use rate_limit::{Allowance, ClientAddress, RateLimit, TrustedProxies};
+pub use rate_limit::{RateLimit, TrustedProxies};
 pub use request_id::{current_request_id, with_request_id};
 pub use server::{Server, bind};
-pub use standard::{ReadinessCheck, Standard, endpoint};
+pub use standard::{ReadinessCheck, Standard, document, endpoint};

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +14,10 @@ use governor::{
     middleware::StateInformationMiddleware,
     state::keyed::DefaultKeyedStateStore,
 };
-use poem::{Addr, FromRequest, Request, RequestBody, Response, Result, http::HeaderValue};
+use poem::{
+    Addr, Request, Response,
+    http::{HeaderValue, Method},
+};
 
 use super::limits::MAX_RATE_LIMITED_CLIENTS;
 use crate::api::{Code, Problem};
@@ -21,82 +25,90 @@ use crate::api::{Code, Problem};
 type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
 
 /// A client may send its whole minute's worth at once; after that they come back one by one over the minute.
-#[derive(Clone)]
-pub struct RateLimit(Option<Arc<Inner>>);
-
-struct Inner {
-    per_minute: u32,
-    limiter: Limiter,
+#[derive(Clone, Default)]
+pub struct RateLimit {
+    limiter: Option<(u32, Arc<Limiter>)>,
+    trusted: TrustedProxies,
 }
 
-/// Where a client stands after a request that was let through.
-#[derive(Debug, Clone, Copy)]
-pub struct Allowance {
+/// Where a client stands after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
     limit: u32,
     remaining: u32,
+    /// Until all is back.
     reset: Duration,
 }
 
 impl RateLimit {
     /// Zero turns the limit off.
-    pub fn per_minute(per_minute: u32) -> Self {
-        Self(NonZeroU32::new(per_minute).map(|quota| {
-            let limiter = RateLimiter::dashmap(Quota::per_minute(quota)).with_middleware();
-            Arc::new(Inner { per_minute, limiter })
-        }))
+    pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
+        let limiter = NonZeroU32::new(per_minute)
+            .map(|quota| (per_minute, Arc::new(RateLimiter::dashmap(Quota::per_minute(quota)).with_middleware())));
+        Self { limiter, trusted }
     }
 
-    /// Counts a request of `client`; a 429 where it has no more left, nothing where no limit is set.
-    pub fn check(&self, client: IpAddr) -> Result<Option<Allowance>, Problem> {
-        let Some(inner) = &self.0 else { return Ok(None) };
-        if inner.limiter.len() > MAX_RATE_LIMITED_CLIENTS {
-            inner.limiter.retain_recent();
+    /// Counts a request that would change something. Nothing where no limit is set; else where the client stands, and a
+    /// 429 where it had no more left.
+    pub(super) fn check(&self, request: &Request) -> Option<(Allowance, Result<(), Problem>)> {
+        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| request.method() == Method::POST)?;
+        let peer = match &request.remote_addr().0 {
+            Addr::SocketAddr(address) => address.ip(),
+            _ => IpAddr::from([127, 0, 0, 1]),
+        };
+        let client = client_of(peer, request.header("x-forwarded-for"), &self.trusted.0);
+        Some(check(*per_minute, limiter, client))
+    }
+}
+
+fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (Allowance, Result<(), Problem>) {
+    if limiter.len() > MAX_RATE_LIMITED_CLIENTS {
+        limiter.retain_recent();
+    }
+    match limiter.check_key(&client) {
+        Ok(state) => {
+            let remaining = state.remaining_burst_capacity();
+            let reset = Duration::from_secs(60) / per_minute * (per_minute - remaining);
+            (Allowance { limit: per_minute, remaining, reset }, Ok(()))
         }
-        match inner.limiter.check_key(&client) {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                let reset = Duration::from_secs(60) / inner.per_minute * (inner.per_minute - remaining);
-                Ok(Some(Allowance { limit: inner.per_minute, remaining, reset }))
-            }
-            Err(denied) => {
-                let wait = denied.wait_time_from(DefaultClock::default().now());
-                let detail = format!("At most {} orders a minute from one address.", inner.per_minute);
-                Err(Problem::new(Code::TooManyRequests, detail).retry_after(wait))
-            }
+        Err(denied) => {
+            let wait = denied.wait_time_from(DefaultClock::default().now());
+            let detail = format!("At most {per_minute} orders a minute from one address.");
+            let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
+            (Allowance { limit: per_minute, remaining: 0, reset: Duration::from_secs(60) }, Err(problem))
         }
     }
 }
 
 impl Allowance {
     /// Adds `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until all is back).
-    pub fn write(self, response: &mut Response) {
+    pub(super) fn write(self, response: &mut Response) {
+        let seconds = u32::try_from(self.reset.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         let headers = response.headers_mut();
         headers.insert("ratelimit-limit", HeaderValue::from(self.limit));
         headers.insert("ratelimit-remaining", HeaderValue::from(self.remaining));
-        headers.insert("ratelimit-reset", HeaderValue::from(self.reset.as_millis().div_ceil(1000) as u64));
+        headers.insert("ratelimit-reset", HeaderValue::from(seconds));
     }
 }
 
 /// The proxies whose `X-Forwarded-For` is believed.
 #[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(pub Arc<[IpAddr]>);
+pub struct TrustedProxies(Arc<[IpAddr]>);
 
-/// The address of the client, and the network of it for IPv6: one household has a whole /64 to itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+impl FromStr for TrustedProxies {
+    type Err = std::net::AddrParseError;
 
-impl<'a> FromRequest<'a> for ClientAddress {
-    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let peer = match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip(),
-            _ => IpAddr::from([127, 0, 0, 1]),
-        };
-        let trusted = request.data::<TrustedProxies>().map_or(&[][..], |proxies| &proxies.0);
-        Ok(Self(client_of(peer, request.header("x-forwarded-for"), trusted)))
+    /// Reads addresses with commas between them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',')
+            .map(|address| address.trim().parse().map(|ip: IpAddr| ip.to_canonical()))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
-/// Walks the chain of proxies from the nearest one back, as far as each is trusted.
+/// The address of the client: the chain of proxies is walked from the nearest one back, as far as each is trusted. Of an
+/// IPv6 address only the network counts, for one household has a whole /64 to itself.
 fn client_of(peer: IpAddr, forwarded_for: Option<&str>, trusted: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = forwarded_for.unwrap_or_default().rsplit(',');
@@ -125,19 +137,27 @@ mod tests {
 
     #[test]
     fn each_client_has_its_own_allowance() {
-        let limit = RateLimit::per_minute(2);
-        assert_eq!(limit.check(ip("192.0.2.1")).unwrap().unwrap().remaining, 1);
-        assert_eq!(limit.check(ip("192.0.2.1")).unwrap().unwrap().remaining, 0);
-        let refused = limit.check(ip("192.0.2.1")).unwrap_err();
+        let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
+        let check = |client| super::check(per_minute, &limiter, ip(client));
+        assert_eq!(check("192.0.2.1").0.remaining, 1);
+        assert_eq!(check("192.0.2.1").0.remaining, 0);
+        let refused = check("192.0.2.1").1.unwrap_err();
         assert_eq!(refused.code, Code::TooManyRequests);
         assert!(refused.retry_after.unwrap() <= Duration::from_secs(30));
-        assert!(limit.check(ip("192.0.2.2")).is_ok());
+        assert!(check("192.0.2.2").1.is_ok());
     }
 
     #[test]
     fn zero_is_no_limit() {
-        let limit = RateLimit::per_minute(0);
-        assert!((0..1000).all(|_| limit.check(ip("192.0.2.1")).unwrap().is_none()));
+        let request = Request::builder().method(Method::POST).finish();
+        assert!(RateLimit::per_minute(0, TrustedProxies::default()).check(&request).is_none());
+    }
+
+    #[test]
+    fn reading_is_not_counted() {
+        let limit = RateLimit::per_minute(1, TrustedProxies::default());
+        assert!(limit.check(&Request::builder().finish()).is_none());
+        assert!(limit.check(&Request::builder().method(Method::POST).finish()).is_some());
     }
 
     #[test]

@@ -1,12 +1,22 @@
 //! What every service serves beside its own: liveness, readiness, metrics, its OpenAPI document and a page of it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use poem::{EndpointExt, Route, endpoint::BoxEndpoint, get};
-use poem_openapi::{ApiResponse, OpenApi, OpenApiService, payload::PlainText};
+use poem::{
+    EndpointExt, Route,
+    endpoint::BoxEndpoint,
+    get,
+    http::Method,
+    middleware::{NormalizePath, TrailingSlash},
+};
+use poem_openapi::{
+    ApiResponse, OpenApi, OpenApiService,
+    payload::PlainText,
+    registry::{MetaApi, Registry},
+};
 
-use super::{Edge, Json};
+use super::{Edge, Json, RateLimit};
 use crate::{
     api::health::{Part, Readiness},
     config::Secret,
@@ -25,6 +35,8 @@ pub struct Standard {
     pub ready: ReadinessCheck,
     /// What internal endpoints want; nothing where the service has none.
     pub internal_token: Option<Secret>,
+    /// For services that users call.
+    pub rate_limit: RateLimit,
 }
 
 struct StandardApi {
@@ -64,18 +76,42 @@ impl StandardApi {
     }
 }
 
-/// Puts a service's own API, what all have, and the edge together; and gives the OpenAPI document beside it.
-pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> (BoxEndpoint<'static>, String) {
-    let Standard { service, about, metrics, ready, internal_token } = standard;
-    let edge = Edge { service, metrics: metrics.http() };
-    let api = OpenApiService::new((api, StandardApi { metrics, ready }), service, env!("CARGO_PKG_VERSION"))
-        .description(about);
-    let document = api.spec();
+/// The OpenAPI document of an API, with no running service behind it.
+pub fn document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
+    openapi((Described::<A>(PhantomData), Described::<StandardApi>(PhantomData)), service, about).spec()
+}
+
+/// An API that can be described and not called.
+struct Described<A>(PhantomData<A>);
+
+impl<A: OpenApi> OpenApi for Described<A> {
+    fn meta() -> Vec<MetaApi> {
+        A::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        A::register(registry);
+    }
+
+    fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
+fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> OpenApiService<A, ()> {
+    OpenApiService::new(api, service, env!("CARGO_PKG_VERSION")).description(about)
+}
+
+/// Puts a service's own API, what all have, and the edge together.
+pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> BoxEndpoint<'static> {
+    let Standard { service, about, metrics, ready, internal_token, rate_limit } = standard;
+    let edge = Edge { service, metrics: metrics.http(), rate_limit };
+    let api = openapi((api, StandardApi { metrics, ready }), service, about);
     let routes = Route::new()
         .at("/openapi.json", get(api.spec_endpoint()))
         .at("/docs", get(api.swagger_ui()))
         .nest("/", api)
         .data(internal_token.unwrap_or_else(|| Secret::new("")))
+        // A path with a slash at its end is the path without.
+        .with(NormalizePath::new(TrailingSlash::Trim))
         .with(edge);
-    (routes.map_to_response().boxed(), document)
+    routes.map_to_response().boxed()
 }

@@ -1,1 +1,104 @@
+//! create-order: validates an order, takes the current price, converts, and hands it to db-proxy.
 
+mod config;
+mod error;
+mod forward;
+mod place;
+mod prices;
+mod routes;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use common::{
+    api::health::Part,
+    clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    http::{ReadinessCheck, Server, Standard, document, endpoint},
+    metrics::Metrics,
+    service::Service,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use self::config::Config;
+use self::{forward::Forward, place::Placer, prices::Prices, routes::Api};
+
+/// The running service.
+pub struct App {
+    server: Server,
+    prices: Prices,
+    db_proxy: DbProxy,
+    forward: JoinHandle<()>,
+}
+
+impl Service for App {
+    const NAME: &'static str = "create-order";
+    const PORT: u16 = 8001;
+    type Config = Config;
+
+    fn configure(env: &mut common::config::Env) -> Config {
+        Config::read(env)
+    }
+
+    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let http = http_client();
+        let Config { currencies, rate_limit, db_proxy, price_cache, orders_url, internal_token } = config;
+        let db_proxy = DbProxy(Caller::new(http.clone(), DbProxy::SERVICE, db_proxy, internal_token.clone()));
+        let prices = Prices::new(PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token)));
+        let (forward, task) = Forward::new(db_proxy.clone());
+        let standard = Standard {
+            service: Self::NAME,
+            about: ABOUT,
+            metrics: Metrics::new(Self::NAME),
+            ready: ready(&prices, &db_proxy),
+            internal_token: None,
+            rate_limit,
+        };
+        let placer = Placer { currencies, prices: prices.clone(), forward };
+        let endpoint = endpoint(Api { placer, orders_url }, standard);
+        Ok(Self { server: Server::new(listener, endpoint), prices, db_proxy, forward: tokio::spawn(task) })
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        self.server.address()
+    }
+
+    fn readiness(&self) -> ReadinessCheck {
+        ready(&self.prices, &self.db_proxy)
+    }
+
+    async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let prices = tokio::spawn(self.prices.keep_fresh(stop.clone()));
+        // When the server has ended, the last handle of the forwarder is gone, and it ends after what is under way.
+        let result = self.server.run_until(stop).await;
+        self.forward.await?;
+        prices.await?;
+        result
+    }
+
+    fn openapi() -> String {
+        document::<Api>(Self::NAME, ABOUT)
+    }
+}
+
+const ABOUT: &str = "Places orders to buy bitcoin at the current price. An order is answered with 201 only once it is durable. \
+    Requests from one address are limited; RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset tell where you stand.";
+
+fn ready(prices: &Prices, db_proxy: &DbProxy) -> ReadinessCheck {
+    let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
+    Arc::new(move || {
+        let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
+        Box::pin(async move {
+            let (price, database) = tokio::join!(prices.current(), db_proxy.summary());
+            vec![
+                match price {
+                    Ok(_) => Part::ready("price"),
+                    Err(error) => Part::missing("price", error.to_string()),
+                },
+                match database {
+                    Ok(_) => Part::ready("db-proxy"),
+                    Err(error) => Part::missing("db-proxy", error.to_string()),
+                },
+            ]
+        })
+    })
+}

@@ -1,1 +1,84 @@
+//! fetch-orders: shows orders, by page, by filter, one by one.
 
+mod config;
+mod error;
+mod routes;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use common::{
+    api::health::Part,
+    clients::{Caller, db_proxy::DbProxy, http_client},
+    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
+    metrics::Metrics,
+    service::Service,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::routes::Api;
+pub use self::{
+    config::Config,
+    routes::{Links, Page},
+};
+
+/// The running service.
+pub struct App {
+    server: Server,
+    db_proxy: DbProxy,
+}
+
+impl Service for App {
+    const NAME: &'static str = "fetch-orders";
+    const PORT: u16 = 8020;
+    type Config = Config;
+
+    fn configure(env: &mut common::config::Env) -> Config {
+        Config::read(env)
+    }
+
+    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let db_proxy = DbProxy(Caller::new(http_client(), DbProxy::SERVICE, config.db_proxy, config.internal_token));
+        let standard = Standard {
+            service: Self::NAME,
+            about: ABOUT,
+            metrics: Metrics::new(Self::NAME),
+            ready: ready(&db_proxy),
+            internal_token: None,
+            rate_limit: RateLimit::default(),
+        };
+        let endpoint = endpoint(Api { db_proxy: db_proxy.clone() }, standard);
+        Ok(Self { server: Server::new(listener, endpoint), db_proxy })
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        self.server.address()
+    }
+
+    fn readiness(&self) -> ReadinessCheck {
+        ready(&self.db_proxy)
+    }
+
+    async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        self.server.run_until(stop).await
+    }
+
+    fn openapi() -> String {
+        document::<Api>(Self::NAME, ABOUT)
+    }
+}
+
+const ABOUT: &str = "Shows orders. An order is seen as soon as it was answered with 201, and never changes.";
+
+fn ready(db_proxy: &DbProxy) -> ReadinessCheck {
+    let db_proxy = db_proxy.clone();
+    Arc::new(move || {
+        let db_proxy = db_proxy.clone();
+        Box::pin(async move {
+            vec![match db_proxy.summary().await {
+                Ok(_) => Part::ready("db-proxy"),
+                Err(error) => Part::missing("db-proxy", error.to_string()),
+            }]
+        })
+    })
+}

@@ -1,0 +1,41 @@
+//! The settings of create-order.
+
+use common::{
+    config::{Env, Secret},
+    http::{RateLimit, TrustedProxies},
+    money::Currency,
+};
+use url::Url;
+
+#[derive(Clone)]
+pub struct Config {
+    /// What an order may be paid in.
+    pub currencies: Vec<Currency>,
+    pub rate_limit: RateLimit,
+    pub db_proxy: Url,
+    pub price_cache: Url,
+    /// Where users find orders again: the start of every `Location`.
+    pub orders_url: Url,
+    pub internal_token: Secret,
+}
+
+impl Config {
+    pub fn read(env: &mut Env) -> Self {
+        let per_minute = env.whole("RATE_LIMIT_PER_MINUTE", 60, 0..=1_000_000);
+        let trusted = env.parse("TRUSTED_PROXIES", TrustedProxies::default(), "IP addresses with commas between them");
+        Self {
+            currencies: currencies(env),
+            rate_limit: RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted),
+            db_proxy: env.url("DB_PROXY_URL", "http://127.0.0.1:8010"),
+            price_cache: env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002"),
+            orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),
+            internal_token: env.secret("INTERNAL_TOKEN"),
+        }
+    }
+}
+
+fn currencies(env: &mut Env) -> Vec<Currency> {
+    let read = |text: &str| text.split(',').map(|code| code.trim().parse().ok()).collect::<Option<Vec<_>>>();
+    env.checked("CURRENCIES", "codes of three letters with commas between them, such as EUR,GBP,USD", read)
+        .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
+}

@@ -1,0 +1,83 @@
+//! The failures of create-order, and the only place where they become statuses.
+
+use std::time::Duration;
+
+use common::{
+    api::{Code, FieldError, Problem},
+    money::{Currency, Sats},
+};
+
+use crate::{forward::ForwardError, prices::NoPrice};
+
+/// How long a client waits for the next price when there is none: a round of price-updater.
+const NEXT_PRICE: Duration = Duration::from_secs(15);
+/// How long a client waits before it asks what became of an order.
+const NEXT_LOOK: Duration = Duration::from_secs(5);
+
+/// Why an order was not placed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("a field is wrong")]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    NoPrice(#[from] NoPrice),
+    #[error("there is no price for {0}")]
+    NoPriceFor(Currency),
+    #[error("the key was used for another order")]
+    KeyReused,
+    #[error("the order does not fit under the limit")]
+    LimitExceeded { remaining: Option<Sats> },
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+}
+
+impl Error {
+    /// Whether only a price is missing.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::NoPrice(_) | Self::NoPriceFor(_))
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(errors) => Self::validation(errors),
+            Error::NoPrice(NoPrice::NoRecord) => {
+                Self::new(Code::PriceUnavailable, "There is no current price; nothing was ordered.").retry_after(NEXT_PRICE)
+            }
+            Error::NoPrice(NoPrice::Call(error)) => {
+                tracing::warn!(%error, "there is no price for an order");
+                error.to_problem(Code::PriceUnavailable)
+            }
+            Error::NoPriceFor(currency) => {
+                let detail = format!("There is no current price in {currency}; nothing was ordered.");
+                Self::new(Code::PriceUnavailable, detail).retry_after(NEXT_PRICE)
+            }
+            Error::KeyReused => Self {
+                errors: vec![FieldError::new("Idempotency-Key", "was used before, for another order")],
+                ..Self::new(Code::KeyReused, "This Idempotency-Key was used for another order; take a new one.")
+            },
+            Error::LimitExceeded { remaining } => {
+                let left = remaining.map(|left| format!("; {left} BTC are left, and a smaller order may still fit"));
+                let detail = format!("The order does not fit under the limit of all orders{}.", left.unwrap_or_default());
+                Self { remaining_bitcoin: remaining.map(|left| left.to_string()), ..Self::new(Code::LimitExceeded, detail) }
+            }
+            Error::Forward(ForwardError::QueueFull) => {
+                Self::new(Code::Overloaded, "Too many orders wait already; nothing was ordered.")
+            }
+            Error::Forward(ForwardError::Stopped) => {
+                Self::new(Code::ShuttingDown, "The service is going down; nothing was ordered.")
+            }
+            Error::Forward(ForwardError::Call(error)) => {
+                tracing::warn!(%error, "an order could not be handed to db-proxy");
+                error.to_problem(Code::UpstreamUnavailable)
+            }
+            Error::Forward(ForwardError::Unknown) => Self::new(
+                Code::OutcomeUnknown,
+                "It is not known yet whether the order was placed. Send it again with this idempotency_key in the header \
+                 Idempotency-Key: it will be placed once, whatever happened now.",
+            )
+            .retry_after(NEXT_LOOK),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What create-order serves.
+
+use common::{
+    api::{
+        Code, FieldError, Problem,
+        orders::{Order, PlaceOrder, Placed, PlacedMessage},
+    },
+    http::{Json, OptionalJson},
+    ids::IdempotencyKey,
+};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Query},
+};
+use url::Url;
+
+use crate::place::{Key, Placer};
+
+pub struct Api {
+    pub placer: Placer,
+    pub orders_url: Url,
+}
+
+/// The answer of `/place_order`.
+#[derive(ApiResponse)]
+enum PlacedAnswer {
+    /// The order is durable.
+    #[oai(status = 201)]
+    Created(
+        Json<PlacedMessage>,
+        /// Where the order is found again.
+        #[oai(header = "Location")]
+        String,
+        /// The key it was placed under.
+        #[oai(header = "Idempotency-Key")]
+        String,
+        /// Whether an earlier request with the same key placed it.
+        #[oai(header = "Idempotency-Replayed")]
+        bool,
+    ),
+}
+
+/// The answer of `/api/v1/orders`.
+#[derive(ApiResponse)]
+enum OrderAnswer {
+    /// The order is durable.
+    #[oai(status = 201)]
+    Created(
+        Json<Order>,
+        /// Where the order is found again.
+        #[oai(header = "Location")]
+        String,
+        /// The key it was placed under.
+        #[oai(header = "Idempotency-Key")]
+        String,
+        /// Whether an earlier request with the same key placed it.
+        #[oai(header = "Idempotency-Replayed")]
+        bool,
+    ),
+}
+
+#[OpenApi]
+impl Api {
+    /// Places an order: a JSON body, or `?currency=eur&amount=69`.
+    #[oai(path = "/place_order", method = "post", operation_id = "place_order")]
+    async fn place_order(
+        &self,
+        /// A three-letter currency code, any case.
+        currency: Query<Option<String>>,
+        /// Above 0, below 1000000000, at most 4 decimals.
+        amount: Query<Option<String>>,
+        /// The same key gives the same order, however often it is sent.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<IdempotencyKey>>,
+        body: OptionalJson<PlaceOrder>,
+    ) -> Result<PlacedAnswer, Problem> {
+        let query = PlaceOrder { currency: currency.0, amount: amount.0.map(Into::into) };
+        let fields = match body.0 {
+            Some(_) if query != PlaceOrder::default() => {
+                let reason = "must not be there when the query has fields of the order";
+                return Err(Problem::validation(vec![FieldError::new("body", reason)]));
+            }
+            Some(body) => body,
+            None => query,
+        };
+        let (placed, key) = self.place(&fields, idempotency_key.0).await?;
+        let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
+        let (location, replayed) = (self.location(&placed), placed.replayed);
+        let answer = Json(PlacedMessage { message, order: placed.order });
+        Ok(PlacedAnswer::Created(answer, location, key, replayed))
+    }
+
+    /// Places an order.
+    #[oai(path = "/api/v1/orders", method = "post", operation_id = "create_order")]
+    async fn create_order(
+        &self,
+        /// The same key gives the same order, however often it is sent.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<IdempotencyKey>>,
+        body: Json<PlaceOrder>,
+    ) -> Result<OrderAnswer, Problem> {
+        let (placed, key) = self.place(&body.0, idempotency_key.0).await?;
+        let (location, replayed) = (self.location(&placed), placed.replayed);
+        Ok(OrderAnswer::Created(Json(placed.order), location, key, replayed))
+    }
+}
+
+impl Api {
+    async fn place(&self, fields: &PlaceOrder, key: Option<IdempotencyKey>) -> Result<(Placed, String), Problem> {
+        let key = Key::from(key);
+        match self.placer.place(fields, &key).await {
+            Ok(placed) => Ok((placed, key.get().to_string())),
+            Err(error) => Err(with_key(error.into(), &key)),
+        }
+    }
+
+    fn location(&self, placed: &Placed) -> String {
+        format!("{}/api/v1/orders/{}", self.orders_url.as_str().trim_end_matches('/'), placed.order.id)
+    }
+}
+
+/// Whoever is to ask again needs the key, also when it was made here.
+fn with_key(problem: Problem, key: &Key) -> Problem {
+    match problem.code {
+        Code::OutcomeUnknown => Problem { idempotency_key: Some(key.get().to_string()), ..problem },
+        _ => problem,
+    }
+}

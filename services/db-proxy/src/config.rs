@@ -1,0 +1,41 @@
+//! The settings of db-proxy.
+
+use common::{
+    config::{Env, Secret},
+    money::Sats,
+};
+
+use crate::store::ALLOWED_URLS;
+
+/// Where orders are kept when nothing is said.
+const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// May hold a password: never printed as it is.
+    pub database_url: Secret,
+    pub internal_token: Secret,
+    /// What all orders together may come to.
+    pub limit: Sats,
+}
+
+impl Config {
+    pub fn read(env: &mut Env) -> Self {
+        let understood =
+            |url: &str| ["postgres://", "postgresql://", "sqlite:"].iter().any(|start| url.starts_with(start));
+        let database_url = match env.text("DATABASE_URL").map(str::to_owned) {
+            Some(url) if !understood(&url) => {
+                env.fault("DATABASE_URL", Some(common::config::without_password(&url)), ALLOWED_URLS);
+                url
+            }
+            Some(url) => url,
+            None => DEFAULT_DATABASE.to_owned(),
+        };
+        let default_limit = Sats::new(100 * 100_000_000).expect("100 bitcoin are fewer than there are");
+        Self {
+            database_url: Secret::new(database_url),
+            internal_token: env.secret("INTERNAL_TOKEN"),
+            limit: env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals"),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What db-proxy serves; all of it wants the internal token.
+
+use common::{
+    api::{
+        FieldError, Problem,
+        orders::{
+            Cursor, MAX_PAGE, NewOrder, NewOrders, Order, OrderFilter, OrderPage, OrderSummary, Outcome, Outcomes,
+            Placed, Refused,
+        },
+    },
+    http::{InternalCaller, Json},
+    ids::OrderId,
+    money::{Currency, FiatAmount, Sats},
+    time::Timestamp,
+};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+use tokio::sync::watch;
+
+use crate::{
+    error::Error,
+    ledger::{Decision, Entry, Key},
+    store::Store,
+    writer::{WriteError, Writer},
+};
+
+pub struct Api {
+    pub store: Store,
+    pub writer: Writer,
+    pub limit: watch::Receiver<Sats>,
+}
+
+#[OpenApi]
+impl Api {
+    /// Places a group of orders. Each is decided on its own, in this order; the answer comes when all are durable.
+    #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
+    async fn place_orders(&self, _caller: InternalCaller, body: Json<NewOrders>) -> Result<Json<Outcomes>, Problem> {
+        let orders = body.0.orders;
+        if orders.is_empty() || orders.len() > common::api::orders::MAX_GROUP {
+            let reason = format!("must hold 1 to {} orders", common::api::orders::MAX_GROUP);
+            return Err(Error::Invalid(vec![FieldError::new("orders", reason)]).into());
+        }
+        let decisions = self.place(orders).await?;
+        Ok(Json(Outcomes { outcomes: decisions.into_iter().map(outcome).collect() }))
+    }
+
+    /// Places one order.
+    #[oai(path = "/add", method = "post", operation_id = "add_order")]
+    async fn add_order(&self, _caller: InternalCaller, body: Json<NewOrder>) -> Result<Json<Outcome>, Problem> {
+        let decision = self.place(vec![body.0]).await?.pop().ok_or(Error::Write(WriteError::Stopped))?;
+        Ok(Json(outcome(decision)))
+    }
+
+    /// Orders newest first, leaving out the newest `start`.
+    #[oai(path = "/get", method = "get", operation_id = "get_orders")]
+    async fn get_orders(
+        &self,
+        _caller: InternalCaller,
+        #[oai(default)] start: Query<u64>,
+        #[oai(default = "five", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
+    ) -> Result<Json<OrderPage>, Problem> {
+        let (data, more) = self.store.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?;
+        // The next page is known by its offset; the cursor only says that there is one.
+        Ok(Json(OrderPage { data, next_cursor: more.then_some(Cursor(1)) }))
+    }
+
+    /// Orders that pass all filters, newest first.
+    #[oai(path = "/orders", method = "get", operation_id = "list_orders")]
+    #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
+    async fn list_orders(
+        &self,
+        _caller: InternalCaller,
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
+        cursor: Query<Option<Cursor>>,
+        currency: Query<Option<Currency>>,
+        from: Query<Option<Timestamp>>,
+        to: Query<Option<Timestamp>>,
+        min_amount: Query<Option<FiatAmount>>,
+        max_amount: Query<Option<FiatAmount>>,
+    ) -> Result<Json<OrderPage>, Problem> {
+        let filter = OrderFilter {
+            currency: currency.0,
+            from: from.0,
+            to: to.0,
+            min_amount: min_amount.0,
+            max_amount: max_amount.0,
+        };
+        let limit = limit.0.min(MAX_PAGE);
+        let (data, next_cursor) = self.store.page(&filter, cursor.0, limit).await.map_err(Error::from)?;
+        Ok(Json(OrderPage { data, next_cursor }))
+    }
+
+    /// One order.
+    #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
+    async fn get_order(&self, _caller: InternalCaller, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
+        let order = self.store.order(id.0).await.map_err(Error::from)?;
+        Ok(Json(order.ok_or(Error::NoSuchOrder)?))
+    }
+
+    /// What all orders come to, and what is left under the limit.
+    #[oai(path = "/summary", method = "get", operation_id = "summary")]
+    async fn summary(&self, _caller: InternalCaller) -> Result<Json<OrderSummary>, Problem> {
+        let totals = self.store.totals().await.map_err(Error::from)?;
+        let limit = *self.limit.borrow();
+        let remaining = limit.saturating_sub(totals.bitcoin);
+        Ok(Json(OrderSummary { count: totals.orders, bitcoin_amount: totals.bitcoin, remaining, limit }))
+    }
+}
+
+impl Api {
+    /// All or nothing where an order of the group is malformed or the outcome of one is not known.
+    async fn place(&self, orders: Vec<NewOrder>) -> Result<Vec<Decision>, Error> {
+        let entries: Result<Vec<_>, _> = orders.into_iter().map(entry).collect();
+        let answers = self.writer.place(entries.map_err(|error| Error::Invalid(vec![error]))?).await;
+        Ok(answers.into_iter().collect::<Result<_, _>>()?)
+    }
+}
+
+/// Checks what create-order computed, as the last one before the money is written down.
+fn entry(order: NewOrder) -> Result<Entry, FieldError> {
+    let NewOrder { client, key, currency, amount, price } = order;
+    if let Some(price) = &price {
+        let bitcoin = Sats::bought_rounded_up(amount, price.exchange_rate);
+        if bitcoin != Ok(price.bitcoin_amount) {
+            return Err(FieldError::new("price.bitcoin_amount", "must be amount / exchange_rate, rounded up"));
+        }
+    }
+    Ok(Entry { key: Key { client, key }, currency, amount, price, tried: Vec::new() })
+}
+
+fn outcome(decision: Decision) -> Outcome {
+    match decision {
+        Decision::Placed { order, replayed } => Outcome { placed: Some(Placed { order, replayed }), refused: None },
+        Decision::Refused { reason, remaining } => {
+            Outcome { placed: None, refused: Some(Refused { reason, remaining }) }
+        }
+    }
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn fifty() -> u32 {
+    50
+}

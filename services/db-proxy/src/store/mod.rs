@@ -1,0 +1,259 @@
+//! Where orders are kept: one contract, two engines, the SQL of each in a file of its own.
+
+mod postgres;
+mod sqlite;
+
+use std::collections::HashMap;
+
+use common::{
+    api::orders::{Cursor, Order, OrderFilter},
+    config::without_password,
+    ids::OrderId,
+    money::Sats,
+    time::Timestamp,
+};
+
+use self::{postgres::Postgres, sqlite::Sqlite};
+use crate::ledger::{self, Decision, Entry, Key, NewRow, StoredOrder, Totals};
+
+/// Rows that one statement of a filtered walk looks at: bounds the time of a statement whatever the filter.
+const SCAN_WINDOW: i64 = 50_000;
+/// Rows that one page of a filtered walk looks at in all. A page may come back with fewer orders than asked for, or none,
+/// and a cursor that goes on.
+const SCAN_BUDGET: i64 = 500_000;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or broke off; it may come back.
+    #[error("the database is away")]
+    Unavailable(#[source] sqlx::Error),
+    #[error("the database took too long")]
+    TimedOut,
+    /// The database refused what was asked: a fault of ours or of the machine.
+    #[error("the database refused")]
+    Fault(#[source] sqlx::Error),
+    /// A row that this program cannot have written.
+    #[error("a row cannot be read: {0}")]
+    Corrupt(String),
+    #[error("the tables cannot be brought up to date")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+}
+
+impl StoreError {
+    /// The error with its causes, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    /// The one place that tells a database that is away from one that refuses.
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        let away = match &error {
+            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
+            E::Database(error) => error.code().is_some_and(|code| is_passing(&code)),
+            _ => false,
+        };
+        if away { Self::Unavailable(error) } else { Self::Fault(error) }
+    }
+}
+
+/// Whether an SQLSTATE of PostgreSQL or a result code of SQLite is one that goes away by itself.
+fn is_passing(code: &str) -> bool {
+    const SQLITE_BUSY: &str = "5";
+    const SQLITE_LOCKED: &str = "6";
+    match code {
+        // A deadlock, a serialization failure, a lock or a statement that took too long, tables that are not made yet.
+        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "42P01" | SQLITE_BUSY | SQLITE_LOCKED => true,
+        // Connection exceptions, insufficient resources, operator intervention (shutdown, starting up), read-only standby.
+        code => ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "25006",
+    }
+}
+
+/// What is known of one try to commit, also when it is broken off in the middle.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// Whether the commit may have reached the database: from here on a failure leaves the outcome open.
+    pub commit_sent: bool,
+}
+
+/// Orders in a database.
+#[derive(Clone)]
+pub enum Store {
+    Postgres(Postgres),
+    Sqlite(Sqlite),
+}
+
+/// Calls the same method of whichever engine it is.
+macro_rules! on_engine {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::Postgres($store) => $call.await,
+            Self::Sqlite($store) => $call.await,
+        }
+    };
+}
+
+impl Store {
+    /// Opens `postgres://…` or `sqlite:PATH`. PostgreSQL may be away and come later; a file of SQLite must be usable now.
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        let not_understood =
+            || anyhow::anyhow!("DATABASE_URL={} is not allowed; {ALLOWED_URLS}", without_password(url));
+        match url.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => {
+                Ok(Self::Postgres(Postgres::open(url).map_err(|_| not_understood())?))
+            }
+            Some(("sqlite", path)) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
+            _ => Err(not_understood()),
+        }
+    }
+
+    /// Brings the tables up to date.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        on_engine!(self, store => store.migrate()).map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => StoreError::from(error),
+            error => StoreError::Migration(error),
+        })
+    }
+
+    /// Whether the database answers and its tables are there.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.totals().await.map(|_| ())
+    }
+
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// Decides and commits a group in one transaction. Nothing is written when this fails before `attempt` says that the
+    /// commit was sent.
+    pub async fn place(
+        &self,
+        entries: &mut [Entry],
+        limit: Sats,
+        now: Timestamp,
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, StoreError> {
+        on_engine!(self, store => store.place(entries, limit, now, attempt))
+    }
+
+    pub async fn totals(&self) -> Result<Totals, StoreError> {
+        on_engine!(self, store => store.totals())
+    }
+
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        on_engine!(self, store => store.order(id))
+    }
+
+    /// Orders newest first, leaving out the newest `start`; and whether there are more.
+    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<(Vec<Order>, bool), StoreError> {
+        let newest = self.totals().await?.orders;
+        // Sequence numbers have no gap, so the place of an offset is known without counting.
+        let upper = newest.saturating_sub_unsigned(start);
+        let rows = if upper > 0 {
+            self.scan(upper, 0, &OrderFilter::default(), i64::from(page_size)).await?
+        } else {
+            Vec::new()
+        };
+        let more = rows.last().is_some_and(|row| row.seq > 1);
+        Ok((rows.into_iter().map(|row| row.order).collect(), more))
+    }
+
+    /// Orders that pass `filter`, newest first, that come after `cursor` in the walk.
+    pub async fn page(
+        &self,
+        filter: &OrderFilter,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<(Vec<Order>, Option<Cursor>), StoreError> {
+        let upper = match (cursor, filter.to) {
+            (Some(Cursor(seen)), _) => seen - 1,
+            (None, Some(to)) => self.last_seq_before(to).await?,
+            (None, None) => self.totals().await?.orders,
+        };
+        let lower = match filter.from {
+            Some(from) => self.last_seq_before(from).await?,
+            None => 0,
+        };
+        let wanted = i64::from(limit);
+        let window = if filter.selects_by_value() { SCAN_WINDOW } else { wanted };
+        let (mut rows, mut top, end) = (Vec::new(), upper, (upper - SCAN_BUDGET).max(lower));
+        while top > end {
+            let bottom = (top - window).max(end);
+            rows.extend(self.scan(top, bottom, filter, wanted - rows_len(&rows)).await?);
+            if rows_len(&rows) == wanted {
+                top = rows.last().map_or(bottom, |row: &StoredOrder| row.seq - 1);
+                break;
+            }
+            top = bottom;
+        }
+        let next = (top > lower).then_some(Cursor(top + 1));
+        Ok((rows.into_iter().map(|row| row.order).collect(), next))
+    }
+
+    /// Orders with `lower < seq <= upper` that pass the filter by value, newest first.
+    async fn scan(
+        &self,
+        upper: i64,
+        lower: i64,
+        filter: &OrderFilter,
+        limit: i64,
+    ) -> Result<Vec<StoredOrder>, StoreError> {
+        on_engine!(self, store => store.scan(upper, lower, filter, limit))
+    }
+
+    /// The sequence number of the last order that was accepted before `time`; zero where there is none.
+    async fn last_seq_before(&self, time: Timestamp) -> Result<i64, StoreError> {
+        on_engine!(self, store => store.last_seq_before(crate::order_id::first_id_at(time)))
+    }
+
+    /// Lets transactions that are under way end, and closes every connection.
+    pub async fn close(&self) {
+        on_engine!(self, store => store.close());
+    }
+}
+
+/// What a `DATABASE_URL` may look like.
+pub const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";
+
+fn rows_len(rows: &[StoredOrder]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+/// The steps that both engines go through between their own ways to begin and to commit.
+fn decide(
+    totals: Totals,
+    limit: Sats,
+    now: Timestamp,
+    known: Vec<(Key, Order)>,
+    entries: &mut [Entry],
+) -> ledger::Verdict {
+    ledger::decide(totals, limit, now, known.into_iter().collect::<HashMap<_, _>>(), entries)
+}
+
+/// A number from a column that a constraint should have kept in range.
+fn column<T, E: std::fmt::Display>(name: &str, value: Result<T, E>) -> Result<T, StoreError> {
+    value.map_err(|error| StoreError::Corrupt(format!("{name} {error}")))
+}
+
+/// The columns of new rows, one array each, as both engines take them.
+struct Columns<'a> {
+    rows: &'a [NewRow],
+}
+
+impl<'a> Columns<'a> {
+    fn of<T>(&self, read: impl Fn(&'a NewRow) -> T) -> Vec<T> {
+        self.rows.iter().map(read).collect()
+    }
+}

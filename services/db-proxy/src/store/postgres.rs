@@ -1,0 +1,242 @@
+//! Orders in PostgreSQL.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::{
+    api::orders::{Order, OrderFilter},
+    ids::OrderId,
+    money::{FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use sqlx::{
+    Acquire, PgConnection, PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+};
+use uuid::Uuid;
+
+use super::{Attempt, Columns, StoreError, column, decide};
+use crate::ledger::{Decision, Entry, Key, NewRow, StoredOrder, Totals};
+
+/// Connections for reading. More would only wait for each other on the database's side.
+const READERS: u32 = 8;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Bounds of the database's own patience, in milliseconds: with one statement, with a lock, and with a client of ours that
+/// holds the lock and says nothing (a machine that froze).
+const SESSION: [(&str, &str); 4] = [
+    ("statement_timeout", "4000"),
+    ("lock_timeout", "4000"),
+    ("idle_in_transaction_session_timeout", "5000"),
+    ("application_name", "buydesk db-proxy"),
+];
+
+/// A pool of one connection for the writer, and one for readers, so that neither waits for the other.
+#[derive(Clone)]
+pub struct Postgres {
+    writer: PgPool,
+    readers: PgPool,
+}
+
+impl Postgres {
+    /// Reads the address; connections are made when they are needed.
+    pub fn open(url: &str) -> Result<Self, sqlx::Error> {
+        let options = url.parse::<PgConnectOptions>()?.options(SESSION);
+        // No ping before each use: a connection that died is found out by its first statement, and that is tried again.
+        let pool = |size| {
+            PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false)
+        };
+        Ok(Self {
+            writer: pool(1).connect_lazy_with(options.clone()),
+            readers: pool(READERS).connect_lazy_with(options),
+        })
+    }
+
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        sqlx::migrate!("../../database/postgres").run(&self.writer).await
+    }
+
+    pub async fn place(
+        &self,
+        entries: &mut [Entry],
+        limit: Sats,
+        now: Timestamp,
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, StoreError> {
+        let mut connection = self.writer.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let totals = lock_totals(&mut transaction).await?;
+        // In a statement of its own: the one that waited for the lock has a snapshot from before it got it.
+        let known = orders_of_keys(&mut transaction, entries).await?;
+        let verdict = decide(totals, limit, now, known, entries);
+        if verdict.rows.is_empty() {
+            transaction.rollback().await?;
+            return Ok(verdict.decisions);
+        }
+        insert(&mut transaction, &verdict.rows, verdict.totals).await?;
+        attempt.commit_sent = true;
+        transaction.commit().await?;
+        Ok(verdict.decisions)
+    }
+
+    pub async fn totals(&self) -> Result<Totals, StoreError> {
+        let row = self.read(|pool| sqlx::query(TOTALS).fetch_one(pool)).await?;
+        totals_of(&row)
+    }
+
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        let row = self.read(|pool| sqlx::query(ORDER_BY_ID).bind(id.0).fetch_optional(pool)).await?;
+        row.map(|row| order_of(&row).map(|stored| stored.order)).transpose()
+    }
+
+    pub async fn scan(
+        &self,
+        upper: i64,
+        lower: i64,
+        filter: &OrderFilter,
+        limit: i64,
+    ) -> Result<Vec<StoredOrder>, StoreError> {
+        let rows = self.read(|pool| {
+            sqlx::query(if filter.selects_by_value() { SCAN_FILTERED } else { SCAN })
+                .bind(upper)
+                .bind(lower)
+                .bind(limit)
+                .bind(filter.currency.map(|currency| currency.to_string()))
+                .bind(filter.min_amount.map(FiatAmount::ten_thousandths))
+                .bind(filter.max_amount.map(FiatAmount::ten_thousandths))
+                .fetch_all(pool)
+        });
+        rows.await?.iter().map(order_of).collect()
+    }
+
+    pub async fn last_seq_before(&self, id: OrderId) -> Result<i64, StoreError> {
+        Ok(self.read(|pool| sqlx::query_scalar(LAST_SEQ_BEFORE).bind(id.0).fetch_optional(pool)).await?.unwrap_or(0))
+    }
+
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+
+    /// Runs a read, and again where its connection turns out to be dead: after a restart of the database every idle
+    /// connection is.
+    async fn read<'a, T, F>(&'a self, query: impl Fn(&'a PgPool) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        for _ in 0..READERS {
+            match query(&self.readers).await {
+                Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => {}
+                Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("57P")) => {}
+                result => return Ok(result?),
+            }
+        }
+        Ok(query(&self.readers).await?)
+    }
+}
+
+const TOTALS: &str = "select orders, bitcoin_sats, last_created_at from order_totals";
+
+const LOCK_TOTALS: &str = "select orders, bitcoin_sats, last_created_at from order_totals for update";
+
+const ORDERS_OF_KEYS: &str = "
+    select k.client, k.key, o.*
+    from unnest($1::text[], $2::text[]) as wanted (client, key)
+    join idempotency_keys k on k.client = wanted.client and k.key = wanted.key
+    join orders o on o.seq = k.order_seq";
+
+/// Orders, keys and totals in one statement, which is one round trip.
+const INSERT: &str = "
+    with
+        placed as (
+            insert into orders (
+                seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources, simulated
+            )
+            select * from unnest(
+                $1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+                $8::timestamptz[], $9::text[], $10::boolean[]
+            )
+        ),
+        remembered as (
+            insert into idempotency_keys (client, key, order_seq, created_at)
+            select * from unnest($11::text[], $12::text[], $1::bigint[], $3::timestamptz[])
+        )
+    update order_totals set orders = $13, bitcoin_sats = $14, last_created_at = $15";
+
+const ORDER_BY_ID: &str = "select * from orders where id = $1";
+
+/// The parameters of the filter are bound in both forms, so that one piece of code serves both.
+const SCAN: &str = "
+    select * from orders
+    where seq <= $1 and seq > $2 and ($4::text is null or true) and ($5::bigint is null or true) and ($6::bigint is null or true)
+    order by seq desc limit $3";
+
+const SCAN_FILTERED: &str = "
+    select * from orders
+    where seq <= $1 and seq > $2
+        and ($4::text is null or currency = $4)
+        and ($5::bigint is null or amount_e4 >= $5)
+        and ($6::bigint is null or amount_e4 <= $6)
+    order by seq desc limit $3";
+
+/// Ids sort as sequence numbers do, so the unique index of the ids finds a place in time.
+const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 order by id desc limit 1";
+
+async fn lock_totals(connection: &mut PgConnection) -> Result<Totals, StoreError> {
+    totals_of(&sqlx::query(LOCK_TOTALS).fetch_one(connection).await?)
+}
+
+async fn orders_of_keys(connection: &mut PgConnection, entries: &[Entry]) -> Result<Vec<(Key, Order)>, StoreError> {
+    let clients: Vec<_> = entries.iter().map(|entry| entry.key.client.as_str()).collect();
+    let keys: Vec<_> = entries.iter().map(|entry| entry.key.key.as_str()).collect();
+    let rows = sqlx::query(ORDERS_OF_KEYS).bind(clients).bind(keys).fetch_all(connection).await?;
+    let read = |row: &PgRow| {
+        let key = column("key", row.try_get::<&str, _>("key")?.parse())?;
+        Ok((Key { client: row.try_get("client")?, key }, order_of(row)?.order))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn insert(connection: &mut PgConnection, rows: &[NewRow], totals: Totals) -> Result<(), StoreError> {
+    let columns = Columns { rows };
+    sqlx::query(INSERT)
+        .bind(columns.of(|row| row.seq))
+        .bind(columns.of(|row| row.order.id.0))
+        .bind(columns.of(|row| row.order.created_at.to_datetime()))
+        .bind(columns.of(|row| row.order.currency.to_string()))
+        .bind(columns.of(|row| row.order.amount.ten_thousandths()))
+        .bind(columns.of(|row| row.order.exchange_rate.hundred_millionths()))
+        .bind(columns.of(|row| row.order.bitcoin_amount.get()))
+        .bind(columns.of(|row| row.order.price_as_of.to_datetime()))
+        .bind(columns.of(|row| row.sources.as_str()))
+        .bind(columns.of(|row| row.order.simulated))
+        .bind(columns.of(|row| row.key.client.as_str()))
+        .bind(columns.of(|row| row.key.key.as_str()))
+        .bind(totals.orders)
+        .bind(totals.bitcoin.get())
+        .bind(totals.last_created_at.to_datetime())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn totals_of(row: &PgRow) -> Result<Totals, StoreError> {
+    Ok(Totals {
+        orders: row.try_get("orders")?,
+        bitcoin: column("bitcoin_sats", Sats::new(row.try_get("bitcoin_sats")?))?,
+        last_created_at: row.try_get::<DateTime<Utc>, _>("last_created_at")?.into(),
+    })
+}
+
+fn order_of(row: &PgRow) -> Result<StoredOrder, StoreError> {
+    let order = Order {
+        id: OrderId(row.try_get::<Uuid, _>("id")?),
+        created_at: row.try_get::<DateTime<Utc>, _>("created_at")?.into(),
+        currency: column("currency", row.try_get::<&str, _>("currency")?.parse())?,
+        amount: column("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
+        exchange_rate: column("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
+        bitcoin_amount: column("bitcoin_sats", Sats::new(row.try_get("bitcoin_sats")?))?,
+        price_as_of: row.try_get::<DateTime<Utc>, _>("price_as_of")?.into(),
+        simulated: row.try_get("simulated")?,
+    };
+    Ok(StoredOrder { seq: row.try_get("seq")?, order })
+}

@@ -1,0 +1,149 @@
+//! The one writer: orders that wait are decided together and committed in one transaction, and each caller is answered
+//! only after that commit.
+//!
+//! Nothing is delayed to make a group larger: the writer takes what waits. While one group is being committed the next one
+//! gathers, so groups grow with the load by themselves.
+
+use std::time::{Duration, Instant};
+
+use common::{money::Sats, time::Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    ledger::{Decision, Entry},
+    metrics::WriterMetrics,
+    store::{Attempt, Store, StoreError},
+};
+
+/// Most orders that may wait. At ten thousand orders a second the last of them waits for less than a second.
+pub const QUEUE: usize = 8192;
+/// Most orders in one transaction.
+pub const MAX_BATCH: usize = 1024;
+/// How long an order may wait for a database that is away, when it is certain that it was not placed.
+pub const MAX_WAIT: Duration = Duration::from_secs(2);
+/// How long an order is held whose outcome is not known, while the database is asked for it.
+pub const MAX_DOUBT: Duration = Duration::from_secs(10);
+/// Longest time that one try to commit a group may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// Why an order was neither placed nor refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    #[error("too many orders wait already")]
+    QueueFull,
+    #[error("the database is away; the order was not placed")]
+    DatabaseAway,
+    #[error("the database went away while the order was being committed; whether it was placed is not known")]
+    OutcomeUnknown,
+    #[error("the order could not be stored")]
+    Fault,
+    #[error("the writer has stopped")]
+    Stopped,
+}
+
+type Answer = Result<Decision, WriteError>;
+
+struct Waiting {
+    entry: Entry,
+    since: Instant,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Hands orders to the writer.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Writer {
+    /// The handle, and the task to run until every handle is gone and all that waits is answered.
+    pub fn new(
+        store: Store,
+        limit: watch::Receiver<Sats>,
+        metrics: WriterMetrics,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        (Self { queue }, Task { store, limit, metrics }.run(waiting))
+    }
+
+    /// Puts `entries` into the queue, next to each other, and waits for what becomes of each. Where the queue has no room
+    /// for all of them, none is taken.
+    pub async fn place(&self, entries: Vec<Entry>) -> Vec<Answer> {
+        let count = entries.len();
+        let Ok(places) = self.queue.try_reserve_many(count) else {
+            let error = if self.queue.is_closed() { WriteError::Stopped } else { WriteError::QueueFull };
+            return vec![Err(error); count];
+        };
+        let since = Instant::now();
+        let mut answers = Vec::with_capacity(count);
+        for (place, entry) in places.zip(entries) {
+            let (answer, receiver) = oneshot::channel();
+            place.send(Waiting { entry, since, answer });
+            answers.push(receiver);
+        }
+        let mut results = Vec::with_capacity(count);
+        for answer in answers {
+            results.push(answer.await.unwrap_or(Err(WriteError::Stopped)));
+        }
+        results
+    }
+}
+
+struct Task {
+    store: Store,
+    limit: watch::Receiver<Sats>,
+    metrics: WriterMetrics,
+}
+
+impl Task {
+    async fn run(self, mut queue: mpsc::Receiver<Waiting>) {
+        let mut group = Vec::with_capacity(MAX_BATCH);
+        while queue.recv_many(&mut group, MAX_BATCH).await > 0 {
+            let (entries, callers): (Vec<_>, Vec<_>) =
+                group.drain(..).map(|w: Waiting| (w.entry, (w.since, w.answer))).unzip();
+            let oldest = callers.iter().map(|(since, _)| *since).min().unwrap_or_else(Instant::now);
+            let size = callers.len();
+            let answers = self.commit(entries, oldest).await;
+            self.metrics.group(size, oldest.elapsed());
+            for ((_, caller), answer) in callers.into_iter().zip(answers) {
+                // A caller that has gone away does not take its order with it.
+                let _ = caller.send(answer);
+            }
+        }
+    }
+
+    /// Commits a group, again and again until its outcome is known or nobody would wait longer.
+    ///
+    /// To try again is to find out: each entry has its key, so what an earlier try did commit is found under it, and an
+    /// earlier try that is still under way in the database holds the lock that this one waits for.
+    async fn commit(&self, mut entries: Vec<Entry>, since: Instant) -> Vec<Answer> {
+        let mut in_doubt = false;
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let limit = *self.limit.borrow();
+            let mut attempt = Attempt::default();
+            let work = self.store.place(&mut entries, limit, Timestamp::now(), &mut attempt);
+            let result = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await.unwrap_or(Err(StoreError::TimedOut));
+            let error = match result {
+                Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
+                Err(error) => error,
+            };
+            in_doubt |= attempt.commit_sent;
+            let give_up = match (&error, in_doubt) {
+                (StoreError::Fault(_), false) => Some(WriteError::Fault),
+                (_, true) => (since.elapsed() >= MAX_DOUBT).then_some(WriteError::OutcomeUnknown),
+                (_, false) => (since.elapsed() >= MAX_WAIT).then_some(WriteError::DatabaseAway),
+            };
+            self.metrics.failed();
+            if let Some(answer) = give_up {
+                tracing::error!(error = %error.chain(), in_doubt, orders = entries.len(), "orders could not be committed");
+                return vec![Err(answer); entries.len()];
+            }
+            tracing::warn!(error = %error.chain(), in_doubt, orders = entries.len(), "a commit failed and is tried again");
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+}

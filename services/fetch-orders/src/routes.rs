@@ -1,0 +1,117 @@
+//! What fetch-orders serves.
+
+use common::{
+    api::{
+        Problem,
+        orders::{Cursor, Order, OrderFilter, OrderSummary},
+    },
+    clients::db_proxy::DbProxy,
+    http::Json,
+    ids::OrderId,
+    money::{Currency, FiatAmount},
+    time::Timestamp,
+};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+pub struct Api {
+    pub db_proxy: DbProxy,
+}
+
+/// Where to go on from a page.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Links {
+    /// The next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next: Option<String>,
+}
+
+/// A page of orders, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Page {
+    pub data: Vec<Order>,
+    #[serde(rename = "_links")]
+    #[oai(rename = "_links")]
+    pub links: Links,
+    /// The cursor of the next page; absent on the last one and where pages are cut by offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<Cursor>,
+}
+
+#[OpenApi]
+impl Api {
+    /// Orders newest first, leaving out the newest `start`.
+    #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
+    async fn get_orders(
+        &self,
+        /// How many of the newest orders to leave out.
+        #[oai(default)]
+        start: Query<u64>,
+        #[oai(default = "ten", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
+    ) -> Result<Json<Page>, Problem> {
+        let page = self.db_proxy.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?;
+        let next = page.next_cursor.map(|_| {
+            let start = start.0.saturating_add(u64::from(page_size.0));
+            format!("/get_orders/?start={start}&page_size={}", page_size.0)
+        });
+        Ok(Json(Page { data: page.data, links: Links { next }, next_cursor: None }))
+    }
+
+    /// Orders that pass all filters, newest first.
+    ///
+    /// Follow `_links.next`, or send `next_cursor` as `cursor` with the same filters, until there is none: every order is
+    /// seen once, while new ones arrive. A page can hold fewer orders than `limit` and still not be the last.
+    #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
+    #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
+    async fn list_orders(
+        &self,
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
+        cursor: Query<Option<Cursor>>,
+        currency: Query<Option<Currency>>,
+        /// Accepted at this time or later.
+        from: Query<Option<Timestamp>>,
+        /// Accepted before this time.
+        to: Query<Option<Timestamp>>,
+        min_amount: Query<Option<FiatAmount>>,
+        max_amount: Query<Option<FiatAmount>>,
+    ) -> Result<Json<Page>, Problem> {
+        let filter = OrderFilter {
+            currency: currency.0,
+            from: from.0,
+            to: to.0,
+            min_amount: min_amount.0,
+            max_amount: max_amount.0,
+        };
+        let page = self.db_proxy.page(&filter, cursor.0, limit.0).await.map_err(Error::from)?;
+        let next = page.next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit.0)));
+        Ok(Json(Page { data: page.data, links: Links { next }, next_cursor: page.next_cursor }))
+    }
+
+    /// How many orders there are, what they come to, and what may still be ordered.
+    #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
+    async fn summary(&self) -> Result<Json<OrderSummary>, Problem> {
+        Ok(Json(self.db_proxy.summary().await.map_err(Error::from)?))
+    }
+
+    /// One order.
+    #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
+    async fn get_order(&self, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
+        let order = self.db_proxy.order(id.0).await.map_err(Error::from)?;
+        Ok(Json(order.ok_or(Error::NoSuchOrder(id.0))?))
+    }
+}
+
+fn ten() -> u32 {
+    10
+}
+
+fn fifty() -> u32 {
+    50
+}
