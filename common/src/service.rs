@@ -60,6 +60,7 @@ pub async fn main<S: Service>() -> ExitCode {
             Ok(())
         }
     };
+    telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -86,12 +87,15 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
 
     let alive = reports::alive(S::NAME, service.readiness(), reporting.alive_interval, source.sender(), stop.clone());
     let alive = tokio::spawn(alive);
-    let sender = tokio::spawn(reports::run(reporting, source));
+    let told = CancellationToken::new();
+    let sender = tokio::spawn(reports::run(reporting, source, told.clone()));
     let result = service.run_until(stop.clone()).await;
     stop.cancel();
     tracing::info!(service = S::NAME, "stopped");
-    // What health-check does not take within a moment is not worth waiting for.
-    let _ = tokio::time::timeout(Duration::from_secs(1), async { (alive.await, sender.await) }).await;
+    // The last call first, so that it is among what is sent at the end; both are bounded in time.
+    let _ = alive.await;
+    told.cancel();
+    let _ = sender.await;
     result
 }
 

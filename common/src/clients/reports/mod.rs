@@ -1,0 +1,238 @@
+//! What a service tells health-check: that it is alive, and its warnings and worse. All of it goes through a bounded queue
+//! and is sent in the background, so that health-check may be slow or away without anybody noticing but the operator.
+
+mod queue;
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use poem::http::{Method, StatusCode};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use url::Url;
+
+pub use self::queue::{ReportSender, ReportSource, queue};
+use super::{CallError, Caller, Retry, http_client};
+use crate::{
+    api::health::{Call, Level, Part, Report},
+    config::{Env, Secret},
+    http::ReadinessCheck,
+};
+
+/// What the reporter says itself has this target, and is never made a report: it would report that it cannot report.
+pub(crate) const TARGET: &str = module_path!();
+
+const SERVICE: &str = "health-check";
+/// How long one report may take.
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the outside parts may take to say whether they are there.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait after a report that was sent: at most 100 a second, for a service in trouble has better things to do.
+const PACE: Duration = Duration::from_millis(10);
+/// First wait while health-check is away; each further one is twice as long, and drawn between half and all of it. Even the
+/// longest is far below the time after which a service counts as missing.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+/// How often a report is sent that health-check answers with a fault of its own.
+const MAX_FAULTS: u32 = 3;
+/// How long the end of a service waits for its last reports to get there.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub url: Url,
+    pub token: Secret,
+    pub alive_interval: Duration,
+}
+
+impl Config {
+    pub fn read(env: &mut Env) -> Self {
+        Self {
+            url: env.url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
+            token: env.secret("INTERNAL_TOKEN"),
+            alive_interval: env.seconds("ALIVE_INTERVAL_SECS", 60, 1..=3600),
+        }
+    }
+}
+
+/// Names this process among the instances of its services: the machine (in a container, the container) and the process.
+/// A container that starts again has the name it had before, and so takes the place of the instance that died.
+pub fn instance() -> &'static str {
+    static INSTANCE: OnceLock<String> = OnceLock::new();
+    INSTANCE.get_or_init(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+        let host = host.unwrap_or_default();
+        let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).take(48).collect();
+        format!("{}-{}", if host.is_empty() { "host" } else { &host }, std::process::id())
+    })
+}
+
+/// Calls at once and then every `interval`; says at `stop` that the service goes down, and ends.
+pub async fn alive(
+    service: &'static str,
+    ready: ReadinessCheck,
+    interval: Duration,
+    queue: ReportSender,
+    stop: CancellationToken,
+) {
+    let start = Instant::now();
+    let call = |status: &str, ready: bool, parts: Vec<Part>| {
+        let call = Call {
+            instance: instance().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            interval_secs: interval.as_secs().max(1),
+            uptime_secs: start.elapsed().as_secs(),
+            ready,
+            parts,
+        };
+        let data = serde_json::to_value(call).unwrap_or_default();
+        queue.send(Report { level: Level::Info, service: service.to_owned(), status: status.to_owned(), data });
+    };
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let calls = async {
+        loop {
+            ticks.tick().await;
+            let asked = tokio::time::timeout(READINESS_TIMEOUT, ready()).await;
+            let parts = asked.unwrap_or_else(|_| vec![Part::missing("readiness", "did not answer in time")]);
+            call(Report::ALIVE, parts.iter().all(|part| part.ready), parts);
+        }
+    };
+    tokio::select! { biased; () = stop.cancelled() => {}, () = calls => {} }
+    call(Report::STOPPING, false, Vec::new());
+}
+
+/// Sends what comes out of `source` until `done`, then what is left, for a second at most. To be told after the last
+/// [`alive`] has ended, so that its word of going down is among it.
+pub async fn run(config: Config, source: ReportSource, done: CancellationToken) {
+    let caller = Caller::new(http_client(), SERVICE, config.url, config.token);
+    let backoff = (FIRST_BACKOFF, MAX_BACKOFF);
+    let mut courier = Courier { caller, source, backoff, in_hand: None, faults: 0, away: false, refused: 0 };
+    // The span marks what the clients below say on the way.
+    let span = tracing::info_span!("reporting");
+    let work = async {
+        tokio::select! { biased; () = done.cancelled() => {}, () = courier.deliver() => {} }
+        let _ = tokio::time::timeout(FLUSH_DEADLINE, courier.flush()).await;
+    };
+    work.instrument(span).await;
+}
+
+struct Courier {
+    caller: Caller,
+    source: ReportSource,
+    /// The first wait while health-check is away, and the longest.
+    backoff: (Duration, Duration),
+    /// Taken from the queue, and not known to have arrived.
+    in_hand: Option<Report>,
+    /// How often health-check failed over the report in hand.
+    faults: u32,
+    /// Whether health-check was away when it was last tried.
+    away: bool,
+    /// How many reports it would not take, since it was last told.
+    refused: u64,
+}
+
+impl Courier {
+    async fn deliver(&mut self) {
+        let mut wait = self.backoff.0;
+        loop {
+            if self.in_hand.as_ref().is_none_or(|report| self.source.has_newer(report)) {
+                self.in_hand = Some(self.source.next().await);
+                self.faults = 0;
+            }
+            if self.try_send().await {
+                wait = self.backoff.0;
+                tokio::time::sleep(PACE).await;
+            } else {
+                tokio::time::sleep(wait / 2 + wait / 2 * fastrand::u32(0..=1000) / 1000).await;
+                wait = (wait * 2).min(self.backoff.1);
+            }
+        }
+    }
+
+    /// Sends what waits, as long as it gets there.
+    async fn flush(&mut self) {
+        loop {
+            if self.in_hand.is_none() {
+                self.in_hand = self.source.try_next();
+                self.faults = 0;
+            }
+            if self.in_hand.is_none() || !self.try_send().await {
+                return;
+            }
+        }
+    }
+
+    /// Sends the report in hand. False where it is to be tried again later.
+    async fn try_send(&mut self) -> bool {
+        let Some(report) = &self.in_hand else { return true };
+        // A report that arrives twice does less harm than one that does not.
+        let sent = self.caller.call(Method::POST, "/report", Some(report), Retry::Unsent, SEND_TIMEOUT).await;
+        match sent.result {
+            Ok(_) => {
+                if std::mem::take(&mut self.away) {
+                    tracing::info!("health-check takes reports again");
+                }
+                self.in_hand = self.note_of_loss();
+                true
+            }
+            Err(error) => {
+                let cause: &dyn std::error::Error = &error;
+                tracing::debug!(error = cause, "a report did not get through");
+                if !std::mem::replace(&mut self.away, true) {
+                    tracing::warn!(error = cause, "health-check does not take reports; it is tried again");
+                }
+                self.faults += 1;
+                let drop = match verdict(&error) {
+                    Verdict::Keep => false,
+                    Verdict::Drop => true,
+                    Verdict::KeepFor(times) => self.faults >= times,
+                };
+                if drop {
+                    self.in_hand = None;
+                    self.refused += 1;
+                }
+                drop
+            }
+        }
+    }
+
+    /// The operator is told of what is not there to be read.
+    fn note_of_loss(&mut self) -> Option<Report> {
+        let dropped = self.source.take_dropped();
+        let refused = std::mem::take(&mut self.refused);
+        (dropped + refused > 0).then(|| Report {
+            level: Level::Warning,
+            service: self.source.service.to_owned(),
+            status: "reports were lost; the logs have them".to_owned(),
+            data: serde_json::json!({ "instance": instance(), "dropped": dropped, "refused": refused }),
+        })
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    KeepFor(u32),
+    Drop,
+}
+
+/// What becomes of a report after it could not be sent.
+fn verdict(error: &CallError) -> Verdict {
+    match error {
+        CallError::Unreachable(..) | CallError::NoAnswer(..) => Verdict::Keep,
+        CallError::Garbled(..) => Verdict::KeepFor(MAX_FAULTS),
+        CallError::Problem(_, problem) => match problem.code.status() {
+            // A wrong token concerns all reports, and somebody may be about to mend it.
+            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Verdict::Keep,
+            status if status.is_client_error() => Verdict::Drop,
+            _ => Verdict::KeepFor(MAX_FAULTS),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
