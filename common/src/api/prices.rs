@@ -1,17 +1,22 @@
 //! Prices: the record that price-updater writes, price-cache-proxy keeps and create-order reads.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::FieldError,
     money::{Currency, Rate},
     time::Timestamp,
 };
 
 /// What the record prices.
 pub const BASE: &str = "BTC";
+/// Longest time a record may be used after it was observed, in seconds.
+pub const MAX_TTL_SECS: u64 = 3600;
+/// How far the clocks of two machines may be apart.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// The price of one bitcoin in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -43,6 +48,27 @@ pub struct NewPriceRecord {
     pub prices: BTreeMap<Currency, Price>,
 }
 
+impl NewPriceRecord {
+    /// The record that ends `ttl` after it was observed, or each field that does not allow it to be kept at `now`.
+    pub fn lasting(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
+        let Self { state, as_of, simulated, prices } = self;
+        let expires_at = as_of.plus(ttl);
+        let mut errors = Vec::new();
+        if as_of > now.plus(MAX_CLOCK_SKEW) {
+            errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));
+        } else if expires_at <= now {
+            errors.push(FieldError::new("as_of", format!("is more than the ttl of {} s ago", ttl.as_secs())));
+        }
+        if prices.is_empty() {
+            errors.push(FieldError::new("prices", "must hold at least one price"));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(PriceRecord { base: BASE.to_owned(), state, as_of, expires_at, simulated, prices })
+    }
+}
+
 /// The current prices.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PriceRecord {
@@ -61,5 +87,94 @@ impl PriceRecord {
     /// Whether the record may be used at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
         now < self.expires_at
+    }
+}
+
+/// How price-updater stands, and what each source told it last.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct SourcesReport {
+    /// Rounds in a row that agreed on no price at all.
+    pub failed_rounds: u32,
+    /// When the last prices that were agreed were observed; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub last_good: Option<Timestamp>,
+    pub sources: Vec<SourceReport>,
+}
+
+/// What one source told last.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct SourceReport {
+    pub name: String,
+    /// Whether it gave at least one price in the last round.
+    pub ok: bool,
+    pub simulated: bool,
+    /// When it was asked last; absent before the first round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub asked_at: Option<Timestamp>,
+    /// When the prices below were observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub as_of: Option<Timestamp>,
+    /// How long ago that is, in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub age_seconds: Option<u64>,
+    /// The last prices it gave, as long ago as `age_seconds` says.
+    pub prices: BTreeMap<Currency, Rate>,
+    /// What went wrong in the last round.
+    pub errors: Vec<SourceFault>,
+}
+
+/// Why a source gave no price.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct SourceFault {
+    /// The currency that has no price; absent where it is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub currency: Option<Currency>,
+    /// One of a fixed set of words, the same as in the metrics.
+    pub kind: String,
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(60);
+
+    fn record(as_of: Timestamp, prices: &[(Currency, &str)]) -> NewPriceRecord {
+        let prices = prices.iter().map(|(currency, price)| {
+            (*currency, Price { price: price.parse().unwrap(), sources: vec!["coinbase".to_owned()] })
+        });
+        NewPriceRecord { state: PriceState::Fresh, as_of, simulated: false, prices: prices.collect() }
+    }
+
+    #[test]
+    fn a_record_ends_a_ttl_after_it_was_observed_not_after_it_was_sent() {
+        let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+        let new = record(as_of, &[(Currency::EUR, "84000.12")]);
+        for sent in [as_of, as_of.plus(Duration::from_secs(59))] {
+            let kept = new.clone().lasting(TTL, sent).unwrap();
+            assert_eq!(kept.expires_at, as_of.plus(TTL));
+            assert!(kept.is_current(sent));
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_kept_is_named() {
+        let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+        let fields = |new: NewPriceRecord, now: Timestamp| {
+            let errors = new.lasting(TTL, now).unwrap_err();
+            errors.into_iter().map(|e| e.field).collect::<Vec<_>>()
+        };
+        let good = record(as_of, &[(Currency::EUR, "84000.12")]);
+        assert_eq!(fields(good.clone(), as_of.plus(TTL)), ["as_of"]);
+        let ahead = |skew: Duration| record(as_of.plus(skew), &[(Currency::EUR, "1")]);
+        assert!(ahead(MAX_CLOCK_SKEW).lasting(TTL, as_of).is_ok());
+        assert_eq!(fields(ahead(MAX_CLOCK_SKEW + Duration::from_micros(1)), as_of), ["as_of"]);
+        assert_eq!(fields(record(as_of, &[]), as_of), ["prices"]);
     }
 }

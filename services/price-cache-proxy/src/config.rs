@@ -1,0 +1,90 @@
+//! The settings of price-cache-proxy.
+
+use common::config::{Env, Secret, without_password};
+use redis::{ConnectionInfo, IntoConnectionInfo};
+
+/// Where the record is kept.
+#[derive(Debug, Clone)]
+pub enum StoreConfig {
+    /// In this process: gone when it ends, and not shared with another instance.
+    Memory,
+    Redis(RedisConfig),
+}
+
+/// One Redis, version 6.2 or later.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    pub server: ConnectionInfo,
+    /// What every key starts with.
+    pub key_prefix: String,
+}
+
+impl RedisConfig {
+    /// Fails for an address that is not of the form `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`.
+    pub fn new(url: &str, key_prefix: impl Into<String>) -> Result<Self, redis::RedisError> {
+        Ok(Self { server: url.into_connection_info()?, key_prefix: key_prefix.into() })
+    }
+}
+
+/// The settings of price-cache-proxy.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub internal_token: Secret,
+    pub store: StoreConfig,
+}
+
+impl Config {
+    /// | variable | default | meaning |
+    /// |---|---|---|
+    /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
+    /// | `REDIS_URL` | not set: in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
+    /// | `REDIS_KEY_PREFIX` | `buydesk:` | what every key in Redis starts with |
+    pub fn read(env: &mut Env) -> Self {
+        let internal_token = env.secret("INTERNAL_TOKEN");
+        let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
+        let url = env.text("REDIS_URL").map(str::to_owned);
+        let store = url.map_or(StoreConfig::Memory, |url| {
+            let redis = url.starts_with("redis://").then(|| RedisConfig::new(&url, key_prefix).ok()).flatten();
+            redis.map_or_else(
+                || {
+                    let allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or nothing to keep prices in memory";
+                    env.fault("REDIS_URL", Some(without_password(&url)), allowed);
+                    StoreConfig::Memory
+                },
+                StoreConfig::Redis,
+            )
+        });
+        Self { internal_token, store }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: (&str, &str) = ("INTERNAL_TOKEN", "0123456789abcdef");
+
+    #[test]
+    fn memory_unless_redis_is_set() {
+        for url in ["", "  "] {
+            let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
+            assert!(matches!(Config::read(&mut env).store, StoreConfig::Memory));
+            assert!(env.finish().is_ok());
+        }
+        let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", "redis://:secret@cache:6380/2")]);
+        let config = Config::read(&mut env);
+        assert!(env.finish().is_ok());
+        assert!(!format!("{config:?}").contains("secret"));
+        assert!(matches!(config.store, StoreConfig::Redis(RedisConfig { key_prefix, .. }) if key_prefix == "buydesk:"));
+    }
+
+    #[test]
+    fn a_wrong_address_is_named_without_its_password() {
+        for url in ["http://u:secret@cache", "cache:6379", "redis://u:secret@cache/x", "rediss://u:secret@cache"] {
+            let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
+            Config::read(&mut env);
+            let message = env.finish().unwrap_err().to_string();
+            assert!(message.contains("REDIS_URL") && !message.contains("secret"), "{url}: {message}");
+        }
+    }
+}

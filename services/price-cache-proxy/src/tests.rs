@@ -1,0 +1,208 @@
+//! The service as its callers see it, on a port of its own.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use common::{
+    api::{
+        Code,
+        prices::{NewPriceRecord, PriceRecord},
+    },
+    clients::{CallError, Caller, http_client, price_cache::PriceCache},
+    config::{Env, Secret},
+    service::Service,
+    time::Timestamp,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    App, Config, StoreConfig,
+    config::RedisConfig,
+    store::contract::{record, test_redis},
+};
+
+const TOKEN: &str = "a token of the tests";
+const TTL: Duration = Duration::from_secs(60);
+
+struct Running {
+    address: SocketAddr,
+    cache: PriceCache,
+    stop: CancellationToken,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn start(store: StoreConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let app = App::build(Config { internal_token: Secret::new(TOKEN), store }, listener).await.unwrap();
+        let address = app.address().unwrap();
+        let cache = client(address, TOKEN);
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(app.run_until(stop.clone()));
+        Self { address, cache, stop, served }
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        http_client().get(format!("http://{}{path}", self.address)).send().await.unwrap().status().as_u16()
+    }
+
+    async fn post(&self, path: &str, body: String) -> (u16, String) {
+        let request = http_client().post(format!("http://{}{path}", self.address)).bearer_auth(TOKEN);
+        let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+    }
+}
+
+fn client(address: SocketAddr, token: &str) -> PriceCache {
+    let base = format!("http://{address}").parse().unwrap();
+    PriceCache(Caller::new(http_client(), PriceCache::SERVICE, base, Secret::new(token)))
+}
+
+fn new_record(as_of: Timestamp) -> NewPriceRecord {
+    let PriceRecord { state, as_of, simulated, prices, .. } = record(as_of, "84000.12");
+    NewPriceRecord { state, as_of, simulated, prices }
+}
+
+fn code(error: CallError) -> Code {
+    match error {
+        CallError::Problem(_, problem) => problem.code,
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_kept_and_read_by_anybody() {
+    let service = Running::start(StoreConfig::Memory).await;
+    assert_eq!(service.status("/record").await, 204);
+    assert_eq!(service.cache.record().await.unwrap(), None);
+
+    let new = new_record(Timestamp::now());
+    let kept = service.cache.put(&new, TTL).await.unwrap();
+    assert_eq!((kept.as_of, kept.expires_at), (new.as_of, new.as_of.plus(TTL)));
+    assert_eq!(client(service.address, "no token at all").record().await.unwrap(), Some(kept.clone()));
+
+    let (status, body) = service.post("/add", serde_json::to_string(&new).unwrap()).await;
+    assert_eq!((status, serde_json::from_str(&body).unwrap()), (201, kept));
+    assert_eq!(service.status("/readyz").await, 200);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn only_our_own_services_write() {
+    let service = Running::start(StoreConfig::Memory).await;
+    let stranger = client(service.address, "another token");
+    assert_eq!(code(stranger.put(&new_record(Timestamp::now()), TTL).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(service.cache.record().await.unwrap(), None);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_must_not_be_kept_is_refused_by_name() {
+    let service = Running::start(StoreConfig::Memory).await;
+    let now = Timestamp::now();
+    let good = serde_json::to_string(&new_record(now)).unwrap();
+    let json = |new: NewPriceRecord| serde_json::to_string(&new).unwrap();
+    let old = Timestamp::from_micros(now.micros() - 61_000_000).unwrap();
+    let cases = [
+        ("/add/?ttl=0", good.clone(), 422, "ttl"),
+        ("/add/?ttl=3601", good.clone(), 422, "ttl"),
+        ("/add/?ttl=soon", good.clone(), 422, "ttl"),
+        ("/add/", json(new_record(now.plus(TTL))), 422, "as_of"),
+        ("/add/?ttl=60", json(new_record(old)), 422, "as_of"),
+        ("/add/", json(NewPriceRecord { prices: [].into(), ..new_record(now) }), 422, "prices"),
+        ("/add/", good.replace("84000.12", "-1"), 422, "prices.EUR.price"),
+        ("/add/", good.replace("fresh", "stale"), 422, "state"),
+        ("/add/", good.replace("EUR", "EURO"), 422, "prices"),
+        ("/add/", "{".to_owned(), 400, "not JSON"),
+    ];
+    for (path, body, status, named) in cases {
+        let answer = service.post(path, body.clone()).await;
+        assert!(answer.0 == status && answer.1.contains(named), "{path} {body}: {answer:?}");
+    }
+    assert_eq!(service.cache.record().await.unwrap(), None);
+    service.stop().await;
+}
+
+/// A way to Redis that can be cut.
+struct Link {
+    address: SocketAddr,
+    pipes: JoinHandle<()>,
+}
+
+impl Link {
+    async fn open(address: Option<SocketAddr>, to: String) -> Self {
+        let listener = TcpListener::bind(address.unwrap_or(([127, 0, 0, 1], 0).into())).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pipes = tokio::spawn(async move {
+            // Dropped with the task, and every connection with it.
+            let mut pipes = JoinSet::new();
+            while let Ok((mut inside, _)) = listener.accept().await {
+                let mut outside = TcpStream::connect(&to).await.unwrap();
+                pipes.spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
+            }
+        });
+        Self { address, pipes }
+    }
+
+    async fn cut(self) -> SocketAddr {
+        self.pipes.abort();
+        assert!(self.pipes.await.unwrap_err().is_cancelled());
+        self.address
+    }
+}
+
+#[tokio::test]
+async fn while_redis_is_away_the_answer_is_503_soon_and_then_all_is_well_again() {
+    let real = test_redis();
+    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else { panic!("TEST_REDIS_URL is no TCP address") };
+    let redis = format!("{host}:{port}");
+    let link = Link::open(None, redis.clone()).await;
+    let through_link = RedisConfig::new(&format!("redis://{}", link.address), real.key_prefix.clone()).unwrap();
+    // It starts while Redis is away.
+    let at = link.cut().await;
+    let service = Running::start(StoreConfig::Redis(through_link)).await;
+
+    for _ in 0..2 {
+        let (new, start) = (new_record(Timestamp::now()), Instant::now());
+        assert_eq!(code(service.cache.record().await.unwrap_err()), Code::CacheUnavailable);
+        assert_eq!(code(service.cache.put(&new, TTL).await.unwrap_err()), Code::CacheUnavailable);
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert_eq!((service.status("/readyz").await, service.status("/livez").await), (503, 200));
+
+        let link = Link::open(Some(at), redis.clone()).await;
+        let kept = service.cache.put(&new, TTL).await.unwrap();
+        assert_eq!(service.cache.record().await.unwrap(), Some(kept));
+        assert_eq!(service.status("/readyz").await, 200);
+        assert_eq!(link.cut().await, at);
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_silent_costs_a_second() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("redis://{}", silent.local_addr().unwrap());
+    let service = Running::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;
+    let start = Instant::now();
+    assert_eq!(code(service.cache.record().await.unwrap_err()), Code::CacheUnavailable);
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    service.stop().await;
+}
+
+#[test]
+fn the_settings_are_read_by_the_service() {
+    let mut env = Env::from_pairs([("INTERNAL_TOKEN", TOKEN)]);
+    assert!(matches!(App::configure(&mut env).store, StoreConfig::Memory));
+    assert!(App::openapi().contains("add_record"));
+}
