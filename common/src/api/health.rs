@@ -134,15 +134,25 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub detail: Option<String>,
+    /// Whether the service does its work without it: one of several sources, say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[oai(default)]
+    pub optional: bool,
 }
 
 impl Part {
     pub fn ready(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ready: true, detail: None }
+        Self { name: name.into(), ready: true, detail: None, optional: false }
     }
 
     pub fn missing(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), ready: false, detail: Some(detail.into()) }
+        Self { name: name.into(), ready: false, detail: Some(detail.into()), optional: false }
+    }
+
+    /// The same part, of one that the service does its work without.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
     }
 }
 
@@ -155,7 +165,7 @@ pub struct Readiness {
 
 impl From<Vec<Part>> for Readiness {
     fn from(parts: Vec<Part>) -> Self {
-        Self { ready: parts.iter().all(|part| part.ready), parts }
+        Self { ready: parts.iter().all(|part| part.ready || part.optional), parts }
     }
 }
 
