@@ -115,8 +115,9 @@ fn problem_of(error: &Error, method: &Method) -> Problem {
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return Problem::validation(vec![FieldError::new(*name, plain(reason))]);
     }
-    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
-        return Problem::validation(vec![FieldError::new(*name, plain(reason))]);
+    if let Some(ParsePathError { reason, .. }) = error.downcast_ref() {
+        // The framework numbers the parameters of a path (`param0`); every one of ours is an id.
+        return Problem::validation(vec![FieldError::new("id", plain(reason))]);
     }
     if let Some(content_type) = error.downcast_ref::<ContentTypeError>() {
         let detail = match content_type {
