@@ -24,7 +24,11 @@ impl Write for Written {
 }
 
 /// The lines that `work` logs, and the reports.
-fn logged(level: Level, format: Format, work: impl FnOnce(&reload::Handle<Levels, Registry>)) -> (Vec<String>, Vec<Report>) {
+fn logged(
+    level: Level,
+    format: Format,
+    work: impl FnOnce(&reload::Handle<Levels, Registry>),
+) -> (Vec<String>, Vec<Report>) {
     let written = Written::default();
     let output = Output::start(written.clone()).unwrap();
     let mut source = queue("buydesk");

@@ -1,1 +1,100 @@
+//! Where every service tells that it is alive and what troubles it, and where people look.
 
+mod clock;
+mod config;
+mod desk;
+mod error;
+mod incoming;
+mod metrics;
+mod page;
+mod registry;
+mod reports;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use common::{
+    config::Env,
+    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
+    metrics::Metrics,
+    service::Service,
+};
+use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use clock::Clock;
+pub use config::Config;
+use desk::Desk;
+use routes::Routes;
+
+const ABOUT: &str = "Knows how every service stands, and keeps what they report.";
+/// How often it is looked whether somebody stopped calling.
+const TICK: Duration = Duration::from_secs(1);
+
+/// health-check on a listener.
+pub struct App {
+    server: Server,
+    desk: Arc<Desk>,
+    clock: Clock,
+}
+
+impl Service for App {
+    const NAME: &'static str = "health-check";
+    const PORT: u16 = 8050;
+    type Config = Config;
+
+    fn configure(env: &mut Env) -> Config {
+        Config::read(env)
+    }
+
+    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let metrics = Metrics::new(Self::NAME);
+        let clock = Clock::start();
+        let desk = Arc::new(Desk::new(&metrics, clock.now()));
+        let standard = Standard {
+            service: Self::NAME,
+            about: ABOUT,
+            metrics,
+            ready: no_parts(),
+            internal_token: Some(config.internal_token),
+            rate_limit: RateLimit::default(),
+        };
+        let server = Server::new(listener, endpoint(Routes::new(Arc::clone(&desk), clock), standard));
+        Ok(Self { server, desk, clock })
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        self.server.address()
+    }
+
+    fn readiness(&self) -> ReadinessCheck {
+        no_parts()
+    }
+
+    async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { server, desk, clock } = self;
+        let watch = async {
+            let mut ticks = tokio::time::interval(TICK);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                desk.tick(clock.now());
+            }
+        };
+        tokio::select! {
+            served = server.run_until(stop) => served,
+            () = watch => Ok(()),
+        }
+    }
+
+    fn openapi() -> String {
+        document::<Routes>(Self::NAME, ABOUT)
+    }
+}
+
+/// It keeps everything in memory and needs nobody, so that it still answers when all others are gone.
+fn no_parts() -> ReadinessCheck {
+    Arc::new(|| Box::pin(async { Vec::new() }))
+}

@@ -1,0 +1,157 @@
+//! Where reports come in and questions are answered.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use common::{
+    api::health::{Health, Level, Report, ReportCursor, ReportPage, ServiceState},
+    metrics::Metrics,
+    service::Service,
+};
+
+use crate::{
+    App,
+    clock::Moment,
+    error::Error,
+    incoming,
+    metrics::HealthMetrics,
+    registry::{Change, Registry},
+    reports::{Filter, Reports},
+};
+
+/// The services that are missed where they do not call.
+const EXPECTED: [&str; 6] =
+    ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater"];
+
+pub(crate) struct Desk {
+    state: Mutex<State>,
+    metrics: HealthMetrics,
+}
+
+/// Under one lock, so that what is told of a service and what is stored of it agree. It is held for memory's sake only.
+struct State {
+    registry: Registry,
+    reports: Reports,
+}
+
+impl Desk {
+    pub(crate) fn new(metrics: &Metrics, now: Moment) -> Self {
+        let mut registry = Registry::new(App::NAME, &EXPECTED);
+        // That it is alive itself is no news.
+        registry.tick(now);
+        let state = Mutex::new(State { registry, reports: Reports::new() });
+        Self { state, metrics: HealthMetrics::register(metrics) }
+    }
+
+    /// Never poisoned in earnest: a report that was half added is one report less.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a report; an alive call is one, and says how its instance stands.
+    pub(crate) fn receive(&self, report: Report, now: Moment) -> Result<(), Error> {
+        incoming::check(&report)?;
+        let call = if report.is_call() { Some(incoming::call(&report.data)?) } else { None };
+        let mut state = self.state();
+        if let Some(call) = call {
+            state.registry.call(&report.service, call, report.status == Report::STOPPING, now)?;
+        }
+        self.metrics.count(report.level);
+        state.reports.add(report, now);
+        self.look(&mut state, now);
+        Ok(())
+    }
+
+    /// Looks whether a service stands otherwise than before, and brings the measurements up to date.
+    pub(crate) fn tick(&self, now: Moment) {
+        let mut state = self.state();
+        self.look(&mut state, now);
+        let services = state.registry.services(now);
+        drop(state);
+        self.metrics.show(&services);
+    }
+
+    fn look(&self, state: &mut State, now: Moment) {
+        let changes = state.registry.tick(now);
+        for change in changes {
+            tracing::info!(name = change.service, from = %change.from, to = %change.to, "a service changed its state");
+            let report = report_of(change);
+            self.metrics.count(report.level);
+            state.reports.add(report, now);
+        }
+    }
+
+    pub(crate) fn health(&self, now: Moment) -> Health {
+        let mut state = self.state();
+        self.look(&mut state, now);
+        let State { registry, reports } = &*state;
+        Health {
+            status: registry.status(now),
+            at: now.at,
+            services: registry.services(now),
+            infrastructure: registry.infrastructure(now),
+            reports_last_hour: reports.last_hour(now),
+        }
+    }
+
+    pub(crate) fn reports(&self, filter: &Filter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
+        self.state().reports.page(filter, cursor, limit)
+    }
+}
+
+/// What is stored of a change, under the name of the service that it is about.
+fn report_of(change: Change) -> Report {
+    let Change { service, from, to, missing } = change;
+    let (level, status) = match (from, to) {
+        (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it has stopped calling"),
+        (_, ServiceState::Degraded) => (Level::Warning, "the service lacks something that it needs, or an instance"),
+        (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service is back"),
+        (ServiceState::Degraded, ServiceState::Alive) => (Level::Info, "the service has all it needs again"),
+        (_, ServiceState::Alive) => (Level::Info, "the service has come up"),
+        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped, as it said"),
+        (_, ServiceState::Unknown) => (Level::Info, "the service is not known any more"),
+    };
+    let data = serde_json::json!({ "told_by": App::NAME, "from": from, "to": to, "missing": missing });
+    Report { level, service, status: status.to_owned(), data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::moment;
+
+    fn report(status: &str) -> Report {
+        Report { level: Level::Info, service: "db-proxy".to_owned(), status: status.to_owned(), data: ().into() }
+    }
+
+    #[test]
+    fn who_goes_missing_is_told_once_and_so_is_the_return() {
+        let desk = Desk::new(&Metrics::new(App::NAME), moment(0));
+        desk.receive(report(Report::ALIVE), moment(0)).unwrap();
+        for secs in 1..1000 {
+            desk.tick(moment(secs));
+        }
+        // A report that is no call does not make it less missing.
+        desk.receive(report("some news"), moment(1000)).unwrap();
+        desk.receive(report(Report::ALIVE), moment(1001)).unwrap();
+        desk.tick(moment(1002));
+        let page = desk.reports(&Filter { text: Some("the service".to_owned()), ..Filter::default() }, None, 100);
+        let told: Vec<_> = page.data.iter().map(|r| (r.level, r.status.as_str(), r.received_at)).collect();
+        assert_eq!(
+            told,
+            [
+                (Level::Info, "the service is back", moment(1001).at),
+                (Level::Critical, "the service is missing: it has stopped calling", moment(150).at),
+                (Level::Info, "the service has come up", moment(0).at),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_call_that_cannot_be_kept_is_no_report_either() {
+        let desk = Desk::new(&Metrics::new(App::NAME), moment(0));
+        let call = |n: usize| Report { service: format!("s{n}"), ..report(Report::ALIVE) };
+        let refused = (0..100).filter(|&n| desk.receive(call(n), moment(0)).is_err()).count();
+        assert_eq!(refused, 100 - (crate::registry::MAX_SERVICES - EXPECTED.len()));
+        assert_eq!(desk.health(moment(0)).services.len(), crate::registry::MAX_SERVICES);
+    }
+}

@@ -1,0 +1,250 @@
+//! The reports that were received: the latest of them, in memory.
+
+use std::collections::VecDeque;
+
+use common::{
+    api::health::{Level, LevelCounts, Report, ReportCursor, ReportPage, StoredReport, data_len},
+    time::Timestamp,
+};
+
+use crate::clock::Moment;
+
+/// What is kept of warnings and worse, and of the rest: apart, so that a month of alive calls does not push out the one line
+/// that tells what went wrong.
+const NEWS: Limit = Limit { reports: 10_000, bytes: 32 * 1024 * 1024 };
+const CHATTER: Limit = Limit { reports: 2_000, bytes: 4 * 1024 * 1024 };
+
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    reports: usize,
+    bytes: usize,
+}
+
+/// Which reports to list; a field that is not set lets all pass.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// This level and worse.
+    pub(crate) level: Option<Level>,
+    pub(crate) service: Option<String>,
+    /// Received at this time or later.
+    pub(crate) from: Option<Timestamp>,
+    /// Received before this time.
+    pub(crate) to: Option<Timestamp>,
+    /// Somewhere in the status, in any case; or the whole id of the request.
+    pub(crate) text: Option<String>,
+}
+
+impl Filter {
+    fn lets_pass(&self, report: &StoredReport) -> bool {
+        let has = |text: &String| {
+            report.status.to_lowercase().contains(&text.to_lowercase())
+                || report.data.get("request_id").and_then(|id| id.as_str()) == Some(text)
+        };
+        self.level.is_none_or(|level| report.level <= level)
+            && self.service.as_ref().is_none_or(|service| report.service == *service)
+            && self.from.is_none_or(|from| report.received_at >= from)
+            && self.to.is_none_or(|to| report.received_at < to)
+            && self.text.as_ref().is_none_or(has)
+    }
+}
+
+pub(crate) struct Reports {
+    news: Ring,
+    chatter: Ring,
+    last_id: u64,
+    counts: HourlyCounts,
+}
+
+impl Reports {
+    pub(crate) fn new() -> Self {
+        Self { news: Ring::new(NEWS), chatter: Ring::new(CHATTER), last_id: 0, counts: HourlyCounts::default() }
+    }
+
+    pub(crate) fn add(&mut self, report: Report, now: Moment) {
+        let Report { level, service, status, data } = report;
+        // By the time of day, so that an id, and a cursor made of it, means the same after a restart.
+        self.last_id = u64::try_from(now.at.micros()).unwrap_or(0).max(self.last_id + 1);
+        let ring = if level <= Level::Warning { &mut self.news } else { &mut self.chatter };
+        ring.push(StoredReport { id: self.last_id, received_at: now.at, level, service, status, data });
+        self.counts.count(level, now);
+    }
+
+    /// Up to `limit` reports that pass, newest first, from `cursor` on.
+    pub(crate) fn page(&self, filter: &Filter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
+        let end = cursor.map_or(u64::MAX, |cursor| cursor.0);
+        let (mut news, mut chatter) = (self.news.before(end).peekable(), self.chatter.before(end).peekable());
+        let newest_first = std::iter::from_fn(|| {
+            let from_news = match (news.peek(), chatter.peek()) {
+                (Some(a), Some(b)) => a.id > b.id,
+                (a, _) => a.is_some(),
+            };
+            if from_news { news.next() } else { chatter.next() }
+        });
+        let mut data: Vec<_> =
+            newest_first.filter(|report| filter.lets_pass(report)).take(limit + 1).cloned().collect();
+        let more = data.len() > limit;
+        data.truncate(limit);
+        let next_cursor = data.last().filter(|_| more).map(|report| ReportCursor(report.id));
+        ReportPage { data, next_cursor }
+    }
+
+    pub(crate) fn last_hour(&self, now: Moment) -> LevelCounts {
+        self.counts.last_hour(now)
+    }
+}
+
+/// Reports in the order of their ids; the oldest go when there are too many or they are too large.
+struct Ring {
+    limit: Limit,
+    reports: VecDeque<(StoredReport, usize)>,
+    bytes: usize,
+}
+
+impl Ring {
+    fn new(limit: Limit) -> Self {
+        Self { limit, reports: VecDeque::new(), bytes: 0 }
+    }
+
+    fn push(&mut self, report: StoredReport) {
+        let size = size_of::<StoredReport>() + report.service.len() + report.status.len() + data_len(&report.data);
+        self.bytes += size;
+        self.reports.push_back((report, size));
+        while self.reports.len() > self.limit.reports || self.bytes > self.limit.bytes {
+            let Some((_, size)) = self.reports.pop_front() else { break };
+            self.bytes -= size;
+        }
+    }
+
+    /// Those with an id below `end`, newest first.
+    fn before(&self, end: u64) -> impl Iterator<Item = &StoredReport> {
+        let count = self.reports.partition_point(|(report, _)| report.id < end);
+        self.reports.range(..count).rev().map(|(report, _)| report)
+    }
+}
+
+const MINUTES: usize = 60;
+
+/// Counts by the minute, so that they are right also of reports that were not kept.
+struct HourlyCounts([(u64, [u64; Level::ALL.len()]); MINUTES]);
+
+impl Default for HourlyCounts {
+    fn default() -> Self {
+        Self([(0, [0; Level::ALL.len()]); MINUTES])
+    }
+}
+
+impl HourlyCounts {
+    fn count(&mut self, level: Level, now: Moment) {
+        let minute = minute_of(now);
+        let slot = usize::try_from(minute % MINUTES as u64).unwrap_or(0);
+        let (since, counts) = &mut self.0[slot];
+        if *since != minute {
+            (*since, *counts) = (minute, [0; Level::ALL.len()]);
+        }
+        counts[level as usize] += 1;
+    }
+
+    fn last_hour(&self, now: Moment) -> LevelCounts {
+        let minute = minute_of(now);
+        let recent = self.0.iter().filter(|(since, _)| since + MINUTES as u64 > minute);
+        let sum = |level: Level| recent.clone().map(|(_, counts)| counts[level as usize]).sum();
+        LevelCounts {
+            critical: sum(Level::Critical),
+            error: sum(Level::Error),
+            warning: sum(Level::Warning),
+            info: sum(Level::Info),
+            debug: sum(Level::Debug),
+        }
+    }
+}
+
+fn minute_of(now: Moment) -> u64 {
+    now.steady.as_secs() / 60
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::moment;
+
+    fn report(level: Level, status: &str) -> Report {
+        Report { level, service: "x".to_owned(), status: status.to_owned(), data: Value::Null }
+    }
+
+    fn statuses(page: &ReportPage) -> Vec<&str> {
+        page.data.iter().map(|report| report.status.as_str()).collect()
+    }
+
+    #[test]
+    fn a_walk_by_cursor_sees_each_report_once_while_new_ones_come() {
+        let mut reports = Reports::new();
+        for n in 0..10 {
+            let level = if n % 3 == 0 { Level::Error } else { Level::Info };
+            // All at the same time: the ids must differ all the same.
+            reports.add(report(level, &n.to_string()), moment(7));
+        }
+        let (mut cursor, mut seen) = (None, Vec::new());
+        loop {
+            let page = reports.page(&Filter::default(), cursor, 3);
+            seen.extend(page.data.into_iter().map(|report| report.status));
+            reports.add(report(Level::Error, "new"), moment(8));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, (0..10).rev().map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(reports.page(&Filter::default(), None, 14).next_cursor, None);
+    }
+
+    #[test]
+    fn filters_let_pass_what_they_say() {
+        let mut reports = Reports::new();
+        for (secs, level) in Level::ALL.into_iter().enumerate() {
+            reports.add(report(level, &format!("{level} it IS")), moment(secs as u64));
+        }
+        let other = Report { service: "y".to_owned(), data: json!({"request_id": "r-1"}), ..report(Level::Error, "z") };
+        reports.add(other, moment(9));
+        let page = |filter: Filter| {
+            statuses(&reports.page(&filter, None, 100)).iter().map(|s| s[..1].to_owned()).collect::<String>()
+        };
+        let all = Filter::default;
+        assert_eq!(page(all()), "zdiwec");
+        assert_eq!(page(Filter { level: Some(Level::Error), ..all() }), "zec");
+        assert_eq!(page(Filter { service: Some("y".to_owned()), ..all() }), "z");
+        assert_eq!(page(Filter { from: Some(moment(1).at), to: Some(moment(3).at), ..all() }), "we");
+        assert_eq!(page(Filter { text: Some("G It is".to_owned()), ..all() }), "dw");
+        assert_eq!(page(Filter { text: Some("r-1".to_owned()), ..all() }), "z");
+    }
+
+    #[test]
+    fn alive_calls_do_not_push_out_what_went_wrong_and_nothing_grows_for_ever() {
+        let mut reports = Reports::new();
+        reports.add(report(Level::Warning, "wrong"), moment(0));
+        for _ in 0..CHATTER.reports + 5 {
+            reports.add(report(Level::Info, "alive"), moment(1));
+        }
+        assert_eq!(reports.chatter.reports.len(), CHATTER.reports);
+        let large = Report { data: json!("x".repeat(1024 * 1024)), ..report(Level::Info, "large") };
+        for _ in 0..8 {
+            reports.add(large.clone(), moment(2));
+        }
+        assert!(reports.chatter.reports.len() < 4 && reports.chatter.bytes <= CHATTER.bytes);
+        let page = reports.page(&Filter { level: Some(Level::Warning), ..Filter::default() }, None, 10);
+        assert_eq!(statuses(&page), ["wrong"]);
+    }
+
+    #[test]
+    fn counts_are_of_the_last_hour() {
+        let mut reports = Reports::new();
+        reports.add(report(Level::Error, "a"), moment(10));
+        reports.add(report(Level::Error, "b"), moment(1800));
+        reports.add(report(Level::Debug, "c"), moment(3599));
+        let counts = |secs| reports.last_hour(moment(secs));
+        assert_eq!((counts(3599).error, counts(3599).debug, counts(3599).critical), (2, 1, 0));
+        assert_eq!(counts(3600).error, 1);
+        assert_eq!(counts(100_000), LevelCounts::default());
+    }
+}

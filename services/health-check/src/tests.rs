@@ -1,0 +1,213 @@
+//! The service as its callers see it, on a port of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use common::{
+    api::health::{
+        Health, HealthStatus, Level, MAX_REPORT_DATA, Part, Report, ReportPage, ServiceHealth, ServiceState,
+    },
+    clients::{http_client, reports},
+    config::{Env, Secret},
+    http::ReadinessCheck,
+    service::Service,
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{App, Config};
+
+const TOKEN: &str = "a token of the tests";
+const LIMIT: Duration = Duration::from_secs(10);
+
+struct Running {
+    base: String,
+    stop: CancellationToken,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let app = App::build(Config { internal_token: Secret::new(TOKEN) }, listener).await.unwrap();
+        let base = format!("http://{}", app.address().unwrap());
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(app.run_until(stop.clone()));
+        Self { base, stop, served }
+    }
+
+    async fn get(&self, path: &str) -> (u16, Vec<u8>) {
+        let response = http_client().get(format!("{}{path}", self.base)).send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    }
+
+    async fn health(&self) -> Health {
+        let (status, body) = self.get("/api/v1/health").await;
+        assert_eq!(status, 200);
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    async fn reports(&self, query: &str) -> ReportPage {
+        let (status, body) = self.get(&format!("/api/v1/reports?{query}")).await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    async fn post(&self, token: &str, report: &Value) -> (u16, Value) {
+        let request = http_client().post(format!("{}/report", self.base)).bearer_auth(token);
+        let response =
+            request.header("content-type", "application/json").body(report.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    async fn service(&self, name: &str) -> ServiceHealth {
+        self.health().await.services.into_iter().find(|service| service.service == name).unwrap()
+    }
+
+    /// Waits until the service is as it should be.
+    async fn reaches(&self, name: &str, state: ServiceState) {
+        let reached = async {
+            while self.service(name).await.state != state {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, reached).await.unwrap_or_else(|_| panic!("{name} does not get {state}"));
+    }
+}
+
+fn report(level: &str, service: &str, status: &str) -> Value {
+    json!({"level": level, "service": service, "status": status, "data": {}})
+}
+
+#[tokio::test]
+async fn what_is_reported_is_shown_newest_first_and_by_page() {
+    let app = Running::start().await;
+    for (level, status) in [("info", "one"), ("warning", "two"), ("critical", "three"), ("debug", "four")] {
+        assert_eq!(app.post(TOKEN, &report(level, "db-proxy", status)).await.0, 202);
+    }
+    let texts = |page: &ReportPage| page.data.iter().map(|r| r.status.clone()).collect::<Vec<_>>();
+    assert_eq!(texts(&app.reports("").await), ["four", "three", "two", "one"]);
+    assert_eq!(texts(&app.reports("level=warning&service=db-proxy").await), ["three", "two"]);
+    assert_eq!(texts(&app.reports("service=create-order").await), [""; 0]);
+    let first = app.reports("limit=3").await;
+    let cursor = first.next_cursor.unwrap();
+    let last = app.reports(&format!("limit=3&cursor={cursor}")).await;
+    assert_eq!((texts(&last), last.next_cursor), (vec!["one".to_owned()], None));
+    let to = first.data[0].received_at;
+    assert_eq!(app.reports(&format!("to={to}")).await.data.len(), 3);
+    let counts = app.health().await.reports_last_hour;
+    assert_eq!((counts.critical, counts.error, counts.warning, counts.info, counts.debug), (1, 0, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn only_services_report_and_only_what_is_allowed() {
+    let app = Running::start().await;
+    let fine = report("info", "x", "x");
+    assert_eq!(app.post("a wrong token of tests", &fine).await.0, 401);
+    let (status, problem) = app.post(TOKEN, &report("info", "<b>", "")).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["field"], &problem["errors"][1]["field"]),
+        (422, &json!("service"), &json!("status"))
+    );
+    for wrong in
+        [json!({}), json!([]), report("fatal", "x", "x"), json!({"level": "info", "service": "x", "status": 1})]
+    {
+        assert_eq!(app.post(TOKEN, &wrong).await.0, 422, "{wrong}");
+    }
+    let mut call = report("info", "x", Report::ALIVE);
+    call["data"] = json!({"interval_secs": -1});
+    assert_eq!(app.post(TOKEN, &call).await.0, 422);
+    let mut large = fine.clone();
+    large["data"] = json!("x".repeat(MAX_REPORT_DATA));
+    assert_eq!(app.post(TOKEN, &large).await.0, 413);
+    assert_eq!(app.reports("").await.data, []);
+    for query in ["limit=0", "limit=201", "limit=x", "cursor=x", "level=loud", "from=yesterday"] {
+        assert_eq!(app.get(&format!("/api/v1/reports?{query}")).await.0, 422, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_seen_from_its_first_call_to_its_last() {
+    let app = Running::start().await;
+    assert_eq!(app.health().await.status, HealthStatus::Degraded);
+    assert_eq!(app.service("create-order").await.state, ServiceState::Unknown);
+    assert_eq!(app.service(App::NAME).await.state, ServiceState::Alive);
+
+    let mut env = Env::from_pairs([("HEALTH_CHECK_URL", app.base.as_str()), ("INTERNAL_TOKEN", TOKEN)]);
+    let config = reports::Config::read(&mut env);
+    env.finish().unwrap();
+    let database = Arc::new(AtomicBool::new(true));
+    let there = Arc::clone(&database);
+    let ready: ReadinessCheck = Arc::new(move || {
+        let part =
+            if there.load(Ordering::Relaxed) { Part::ready("database") } else { Part::missing("database", "gone") };
+        Box::pin(async { vec![part] })
+    });
+    let source = reports::queue("create-order");
+    let (stop, told) = (CancellationToken::new(), CancellationToken::new());
+    let interval = Duration::from_millis(20);
+    let calling = tokio::spawn(reports::alive("create-order", ready, interval, source.sender(), stop.clone()));
+    let sending = tokio::spawn(reports::run(config, source, told.clone()));
+
+    app.reaches("create-order", ServiceState::Alive).await;
+    database.store(false, Ordering::Relaxed);
+    app.reaches("create-order", ServiceState::Degraded).await;
+    let health = app.health().await;
+    assert_eq!((health.infrastructure[0].name.as_str(), health.infrastructure[0].ready), ("database", false));
+    assert_eq!(app.service("create-order").await.instances[0].instance, reports::instance());
+    database.store(true, Ordering::Relaxed);
+    app.reaches("create-order", ServiceState::Alive).await;
+    stop.cancel();
+    calling.await.unwrap();
+    told.cancel();
+    sending.await.unwrap();
+    assert_eq!(app.service("create-order").await.state, ServiceState::Stopped);
+
+    let told = app.reports("service=create-order&text=the+service&limit=200").await;
+    let told: Vec<_> = told.data.iter().map(|r| (r.level, r.data["to"].as_str().unwrap())).collect();
+    let expected =
+        [(Level::Info, "stopped"), (Level::Info, "alive"), (Level::Warning, "degraded"), (Level::Info, "alive")];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn people_and_prometheus_are_served_too() {
+    let app = Running::start().await;
+    app.post(TOKEN, &report("warning", "db-proxy", "</script><b>")).await;
+    let response = http_client().get(format!("{}/", app.base)).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let page = response.text().await.unwrap();
+    assert!(page.contains("db-proxy") && !page.contains("</script><b>"));
+
+    assert_eq!(app.get("/readyz").await.0, 200);
+    let scraped = async {
+        loop {
+            let text = String::from_utf8(app.get("/metrics").await.1).unwrap();
+            if text.contains("service_state") && text.contains("name=\"create-order\"") {
+                return text;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let text = tokio::time::timeout(LIMIT, scraped).await.unwrap();
+    assert!(text.contains("buydesk_reports_total{service=\"health-check\",level=\"warning\"} 1"), "{text}");
+    app.stop.cancel();
+    app.served.await.unwrap().unwrap();
+}
+
+#[test]
+fn the_document_names_every_endpoint() {
+    let document: Value = serde_json::from_str(&App::openapi()).unwrap();
+    for path in ["/report", "/api/v1/health", "/api/v1/reports", "/"] {
+        assert!(document["paths"].get(path).is_some(), "{path}");
+    }
+}
