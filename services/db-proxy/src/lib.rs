@@ -3,7 +3,7 @@
 mod config;
 mod error;
 pub mod ledger;
-mod metrics;
+pub mod metrics;
 pub mod order_id;
 mod routes;
 pub mod store;
