@@ -63,6 +63,26 @@ impl FromStr for Level {
     }
 }
 
+/// A level as a filter: itself and what is worse. Read as [`Level`] is, so that whoever gets it wrong is told what is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LevelAndWorse(pub Level);
+
+impl fmt::Display for LevelAndWorse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LevelAndWorse {
+    type Err = LevelError;
+
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        text.parse().map(Self)
+    }
+}
+
+crate::text_type!(LevelAndWorse, "level", "One of critical, error, warning, info, debug; any case.", "warning");
+
 /// What a service says of itself.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -81,15 +81,13 @@ impl Known {
     }
 
     fn state(&self, now: Moment) -> ServiceState {
-        let states: Vec<_> = self.instances.values().map(|instance| instance.state(now)).collect();
-        let has = |state| states.contains(&state);
-        let calls = has(ServiceState::Alive) || has(ServiceState::Degraded);
-        match (calls, has(ServiceState::Missing)) {
-            (true, false) if !has(ServiceState::Degraded) => ServiceState::Alive,
-            (true, _) => ServiceState::Degraded,
-            (false, true) => ServiceState::Missing,
-            (false, false) if has(ServiceState::Stopped) => ServiceState::Stopped,
-            (false, false) => ServiceState::Unknown,
+        let has = |state| self.instances.values().any(|instance| instance.state(now) == state);
+        match (has(ServiceState::Alive), has(ServiceState::Degraded), has(ServiceState::Missing)) {
+            (true, false, false) => ServiceState::Alive,
+            (true, ..) | (_, true, _) => ServiceState::Degraded,
+            // Where nobody calls, it stands as the one does who called last: an instance that was lost long ago does not make
+            // a stop in good order look like a loss.
+            (false, false, _) => self.latest().map_or(ServiceState::Unknown, |latest| latest.state(now)),
         }
     }
 

@@ -101,6 +101,10 @@ fn an_instance_that_stopped_does_not_count_where_another_goes_on() {
     registry.call("create-order", call("old", Vec::new()), true, moment(0)).unwrap();
     alive(&mut registry, "create-order", "new", 1);
     assert_eq!(state(&registry, "create-order", 1), Alive);
+    assert_eq!(state(&registry, "create-order", 1000), Missing);
+    alive(&mut registry, "create-order", "newer", 1000);
+    registry.call("create-order", call("newer", Vec::new()), true, moment(1001)).unwrap();
+    assert_eq!(state(&registry, "create-order", 1001), Stopped, "one was lost long before");
 }
 
 #[test]

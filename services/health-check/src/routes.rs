@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::{
     api::{
         Problem,
-        health::{Health, Level, Report, ReportCursor, ReportPage},
+        health::{Health, Level, LevelAndWorse, Report, ReportCursor, ReportPage},
     },
     http::{InternalCaller, Json},
     time::Timestamp,
@@ -78,7 +78,7 @@ impl Routes {
     async fn reports(
         &self,
         /// This level and worse.
-        level: Query<Option<Level>>,
+        level: Query<Option<LevelAndWorse>>,
         /// Of this service alone.
         #[oai(validator(max_length = 64))]
         service: Query<Option<String>>,
@@ -95,7 +95,8 @@ impl Routes {
         /// The `next_cursor` of the page before.
         cursor: Query<Option<ReportCursor>>,
     ) -> Json<ReportPage> {
-        let filter = Filter { level: level.0, service: service.0, from: from.0, to: to.0, text: text.0 };
+        let filter =
+            Filter { level: level.0.map(|level| level.0), service: service.0, from: from.0, to: to.0, text: text.0 };
         Json(self.desk.reports(&filter, cursor.0, limit.0 as usize))
     }
 

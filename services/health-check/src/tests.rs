@@ -95,6 +95,7 @@ async fn what_is_reported_is_shown_newest_first_and_by_page() {
     let texts = |page: &ReportPage| page.data.iter().map(|r| r.status.clone()).collect::<Vec<_>>();
     assert_eq!(texts(&app.reports("").await), ["four", "three", "two", "one"]);
     assert_eq!(texts(&app.reports("level=warning&service=db-proxy").await), ["three", "two"]);
+    assert_eq!(app.reports("level=WARN").await.data.len(), 2);
     assert_eq!(texts(&app.reports("service=create-order").await), [""; 0]);
     let first = app.reports("limit=3").await;
     let cursor = first.next_cursor.unwrap();

@@ -38,6 +38,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 /// How often a report is sent that health-check answers with a fault of its own.
 const MAX_FAULTS: u32 = 3;
+/// How many failures in a row are worth a line in the log: not the first, which every start and end of all services brings.
+const TOLD_FAILURES: u32 = 2;
 /// How long the end of a service waits for its last reports to get there.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -110,7 +112,7 @@ pub async fn alive(
 pub async fn run(config: Config, source: ReportSource, done: CancellationToken) {
     let caller = Caller::new(http_client(), SERVICE, config.url, config.token);
     let backoff = (FIRST_BACKOFF, MAX_BACKOFF);
-    let mut courier = Courier { caller, source, backoff, in_hand: None, faults: 0, away: false, refused: 0 };
+    let mut courier = Courier { caller, source, backoff, in_hand: None, faults: 0, failures: 0, refused: 0 };
     // The span marks what the clients below say on the way.
     let span = tracing::info_span!("reporting");
     let work = async {
@@ -129,8 +131,8 @@ struct Courier {
     in_hand: Option<Report>,
     /// How often health-check failed over the report in hand.
     faults: u32,
-    /// Whether health-check was away when it was last tried.
-    away: bool,
+    /// How often in a row nothing got through.
+    failures: u32,
     /// How many reports it would not take, since it was last told.
     refused: u64,
 }
@@ -173,7 +175,7 @@ impl Courier {
         let sent = self.caller.call(Method::POST, "/report", Some(report), Retry::Unsent, SEND_TIMEOUT).await;
         match sent.result {
             Ok(_) => {
-                if std::mem::take(&mut self.away) {
+                if std::mem::take(&mut self.failures) >= TOLD_FAILURES {
                     tracing::info!("health-check takes reports again");
                 }
                 self.in_hand = self.note_of_loss();
@@ -182,7 +184,8 @@ impl Courier {
             Err(error) => {
                 let cause: &dyn std::error::Error = &error;
                 tracing::debug!(error = cause, "a report did not get through");
-                if !std::mem::replace(&mut self.away, true) {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures == TOLD_FAILURES {
                     tracing::warn!(error = cause, "health-check does not take reports; it is tried again");
                 }
                 self.faults += 1;

@@ -124,16 +124,16 @@ async fn a_report_waits_until_it_is_taken_and_the_loss_is_told() {
     source.sender().send(warning("bad"));
     let kept = source.try_next();
     let backoff = (Duration::from_millis(1), Duration::from_millis(5));
-    let mut courier = Courier { caller, source, backoff, in_hand: kept, faults: 0, away: false, refused: 0 };
+    let mut courier = Courier { caller, source, backoff, in_hand: kept, faults: 0, failures: 0, refused: 0 };
     for _ in 0..=MAX_FAULTS {
         assert!(!courier.try_send().await);
     }
-    assert!(courier.away && courier.in_hand.is_some());
+    assert!(courier.failures == MAX_FAULTS + 1 && courier.in_hand.is_some());
 
     answer.store(202, Ordering::Relaxed);
     assert!(courier.try_send().await);
     assert_eq!(next(&mut reports).await.status, "kept");
-    assert!(!courier.away && courier.in_hand.is_none());
+    assert!(courier.failures == 0 && courier.in_hand.is_none());
 
     answer.store(422, Ordering::Relaxed);
     courier.in_hand = courier.source.try_next();
