@@ -8,7 +8,7 @@ use common::{
     time::Timestamp,
 };
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
 
@@ -16,16 +16,7 @@ use crate::{error::Error, store::RecordStore};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WriteLabels {
-    result: WriteResult,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum WriteResult {
-    Kept,
-    /// A newer record was there already.
-    TooOld,
-    Refused,
-    Failed,
+    result: &'static str,
 }
 
 pub(crate) struct Records {
@@ -48,13 +39,13 @@ impl Records {
     /// Keeps the record unless a newer one is there; answers with the one that is kept now.
     pub(crate) async fn add(&self, new: NewPriceRecord, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Error> {
         let result = self.try_add(new, ttl, now).await;
-        let label = match &result {
-            Ok((_, true)) => WriteResult::Kept,
-            Ok((_, false)) => WriteResult::TooOld,
-            Err(Error::Refused(_)) => WriteResult::Refused,
-            Err(Error::Store(_)) => WriteResult::Failed,
+        let result_name = match &result {
+            Ok((_, true)) => "kept",
+            Ok((_, false)) => "too_old",
+            Err(Error::Refused(_)) => "refused",
+            Err(Error::Store(_)) => "failed",
         };
-        self.writes.get_or_create(&WriteLabels { result: label }).inc();
+        self.writes.get_or_create(&WriteLabels { result: result_name }).inc();
         result.map(|(record, _)| record)
     }
 
