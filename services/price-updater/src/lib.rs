@@ -1,1 +1,95 @@
+//! Asks several exchanges for the price of bitcoin, again and again, and writes the price they agree on to the cache.
+//!
+//! One round: [`panel`] asks every [`sources::Source`] at once, [`agree`] makes one price of what they said, [`rounds`]
+//! decides what that means for the record, and [`updater`] writes it.
 
+mod agree;
+mod config;
+mod metrics;
+mod panel;
+mod rounds;
+mod routes;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod updater;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use common::{
+    config::Env,
+    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
+    metrics::Metrics,
+    service::Service,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+use routes::Routes;
+use updater::Updater;
+
+const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";
+
+/// price-updater on a listener.
+pub struct App {
+    server: Server,
+    ready: ReadinessCheck,
+    updater: Arc<Updater>,
+}
+
+impl Service for App {
+    const NAME: &'static str = "price-updater";
+    const PORT: u16 = 8003;
+    type Config = Config;
+
+    fn configure(env: &mut Env) -> Config {
+        Config::read(env)
+    }
+
+    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let metrics = Metrics::new(Self::NAME);
+        let internal_token = Some(config.internal_token.clone());
+        let updater = Arc::new(Updater::new(config, &metrics));
+        let ready: ReadinessCheck = {
+            let updater = updater.clone();
+            Arc::new(move || {
+                let parts = updater.parts();
+                Box::pin(async move { parts })
+            })
+        };
+        let standard = Standard {
+            service: Self::NAME,
+            about: ABOUT,
+            metrics,
+            ready: ready.clone(),
+            internal_token,
+            rate_limit: RateLimit::default(),
+        };
+        let server = Server::new(listener, endpoint(Routes::new(updater.clone()), standard));
+        Ok(Self { server, ready, updater })
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        self.server.address()
+    }
+
+    fn readiness(&self) -> ReadinessCheck {
+        self.ready.clone()
+    }
+
+    async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let stop = stop.child_token();
+        let serve = async {
+            let result = self.server.run_until(stop.clone()).await;
+            // Also where the server failed: rounds that nobody can look into are not to go on.
+            stop.cancel();
+            result
+        };
+        tokio::join!(serve, self.updater.run(&stop)).0
+    }
+
+    fn openapi() -> String {
+        document::<Routes>(Self::NAME, ABOUT)
+    }
+}

@@ -1,0 +1,152 @@
+//! The settings of price-updater.
+
+use std::time::Duration;
+
+use common::{
+    config::{Env, Secret},
+    money::Currency,
+};
+use url::Url;
+
+use crate::{
+    agree,
+    sources::{BUILT_IN, BuiltIn},
+};
+
+/// The settings of price-updater.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub internal_token: Secret,
+    /// Where price-cache-proxy is.
+    pub cache: Url,
+    pub currencies: Vec<Currency>,
+    /// Which sources are asked, and where each is.
+    pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
+    /// Whether the sources are simulated ones, whatever they say themselves.
+    pub simulated: bool,
+    /// From the start of one round to the start of the next.
+    pub refresh: Duration,
+    /// How long after it was observed a record may be used.
+    pub ttl: Duration,
+    /// How long after it was observed a record may be used while rounds fail.
+    pub prolong: Duration,
+    /// How long a source may take.
+    pub source_timeout: Duration,
+    pub(crate) agreement: agree::Rules,
+}
+
+const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
+
+impl Config {
+    /// | variable | default | meaning |
+    /// |---|---|---|
+    /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
+    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | where price-cache-proxy is |
+    /// | `CURRENCIES` | `EUR,GBP,USD` | what is priced |
+    /// | `PRICE_SOURCES` | every built-in one | names of the sources that are asked |
+    /// | `COINBASE_URL`, `KRAKEN_URL` | the exchanges' own | where a source is; a path in it is kept |
+    /// | `SIMULATED` | `false` | marks every price as simulated; an answer of exchange-sim says so itself too |
+    /// | `PRICE_REFRESH_SECS` | 15 | from round to round |
+    /// | `PRICE_TTL_SECS` | 60 | how long a record may be used; more than `PRICE_REFRESH_SECS` |
+    /// | `PRICE_PROLONG_SECS` | 3600 | the same while rounds fail; at least `PRICE_TTL_SECS` |
+    /// | `SOURCE_TIMEOUT_SECS` | 5, or the refresh if less | how long a source may take |
+    /// | `MIN_SOURCES` | 1 | how many sources have to agree on a currency |
+    /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far from the median a source may be and still count as agreeing |
+    pub fn read(env: &mut Env) -> Self {
+        let internal_token = env.secret("INTERNAL_TOKEN");
+        let cache = env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002");
+        let currencies = env
+            .checked("CURRENCIES", "codes of three letters with commas between, such as EUR,GBP,USD", |text| {
+                distinct(text, |code| code.parse::<Currency>().ok())
+            })
+            .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
+        let sources = read_sources(env);
+        let simulated = env.parse("SIMULATED", false, "true or false");
+
+        let refresh = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);
+        let ttl = env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
+        let prolong = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
+        if ttl <= refresh {
+            let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each refresh";
+            env.fault("PRICE_TTL_SECS", Some(ttl.as_secs().to_string()), allowed);
+        }
+        if prolong < ttl {
+            env.fault("PRICE_PROLONG_SECS", Some(prolong.as_secs().to_string()), "at least PRICE_TTL_SECS");
+        }
+        let longest = refresh.as_secs();
+        let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
+
+        let min_sources = env.whole("MIN_SOURCES", 1, 1..=sources.len().max(1) as u64);
+        let max_spread_percent = env.whole("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50);
+        let agreement = agree::Rules {
+            min_sources: usize::try_from(min_sources).unwrap_or(usize::MAX),
+            max_spread_percent: i128::from(max_spread_percent),
+        };
+        Self { internal_token, cache, currencies, sources, simulated, refresh, ttl, prolong, source_timeout, agreement }
+    }
+}
+
+fn read_sources(env: &mut Env) -> Vec<(&'static BuiltIn, Url)> {
+    let names = BUILT_IN.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
+    let allowed = format!("one or more of {names}, with commas between");
+    let read = |text: &str| distinct(text, |name| BUILT_IN.iter().find(|source| source.name == name));
+    let chosen = env.checked("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| BUILT_IN.iter().collect());
+    chosen.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()
+}
+
+/// The parts of a list, each once; nothing where one cannot be read or there is none.
+fn distinct<T: PartialEq>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let part = read(part)?;
+        if !all.contains(&part) {
+            all.push(part);
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        let mut env = Env::from_pairs(pairs.iter().copied().chain([("INTERNAL_TOKEN", "0123456789abcdef")]));
+        let config = Config::read(&mut env);
+        env.finish().map(|()| config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = read(&[]).unwrap();
+        let seconds = [config.refresh, config.ttl, config.prolong, config.source_timeout].map(|d| d.as_secs());
+        assert_eq!(seconds, [15, 60, 3600, 5]);
+        assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
+        assert_eq!(config.sources.len(), BUILT_IN.len());
+        assert!(!config.simulated);
+    }
+
+    #[test]
+    fn lists_are_read_with_each_part_once() {
+        let config = read(&[("PRICE_SOURCES", "kraken, kraken"), ("CURRENCIES", "usd,EUR,USD,")]).unwrap();
+        assert_eq!(config.sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>(), ["kraken"]);
+        assert_eq!(config.currencies, [Currency::USD, Currency::EUR]);
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_named() {
+        for (pairs, named) in [
+            (&[("PRICE_REFRESH_SECS", "60")][..], "PRICE_TTL_SECS"),
+            (&[("PRICE_TTL_SECS", "600"), ("PRICE_PROLONG_SECS", "300")], "PRICE_PROLONG_SECS"),
+            (&[("PRICE_REFRESH_SECS", "3"), ("SOURCE_TIMEOUT_SECS", "4")], "SOURCE_TIMEOUT_SECS"),
+            (&[("PRICE_SOURCES", "kraken"), ("MIN_SOURCES", "2")], "MIN_SOURCES"),
+            (&[("PRICE_SOURCES", "kraken,mtgox")], "PRICE_SOURCES"),
+            (&[("CURRENCIES", "EURO")], "CURRENCIES"),
+            (&[("KRAKEN_URL", "kraken")], "KRAKEN_URL"),
+        ] {
+            let message = read(pairs).unwrap_err();
+            assert!(message.contains(named), "{named} is not in: {message}");
+        }
+        assert_eq!(read(&[("PRICE_REFRESH_SECS", "3")]).unwrap().source_timeout.as_secs(), 3);
+    }
+}

@@ -1,0 +1,30 @@
+//! The endpoints.
+
+use std::sync::Arc;
+
+use common::{
+    api::prices::SourcesReport,
+    http::{InternalCaller, Json},
+};
+use poem_openapi::OpenApi;
+
+use crate::updater::Updater;
+
+pub(crate) struct Routes {
+    updater: Arc<Updater>,
+}
+
+impl Routes {
+    pub(crate) fn new(updater: Arc<Updater>) -> Self {
+        Self { updater }
+    }
+}
+
+#[OpenApi]
+impl Routes {
+    /// What each source told last, how long ago, and what went wrong.
+    #[oai(path = "/sources", method = "get", operation_id = "list_sources")]
+    async fn sources(&self, _caller: InternalCaller) -> Json<SourcesReport> {
+        Json(self.updater.report())
+    }
+}
