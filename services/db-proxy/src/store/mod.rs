@@ -178,7 +178,8 @@ impl Store {
         limit: u32,
     ) -> Result<(Vec<Order>, Option<Cursor>), StoreError> {
         let upper = match (cursor, filter.to) {
-            (Some(Cursor(seen)), _) => seen - 1,
+            // No further than the newest order, however far a made-up cursor reaches.
+            (Some(Cursor(seen)), _) => (seen - 1).min(self.totals().await?.orders),
             (None, Some(to)) => self.last_seq_before(to).await?,
             (None, None) => self.totals().await?.orders,
         };
