@@ -1,0 +1,109 @@
+//! The words of the command line.
+
+use clap::{Args, Parser, Subcommand};
+use common::{
+    api::orders::Cursor,
+    ids::{IdempotencyKey, OrderId},
+    money::{Currency, FiatAmount},
+    time::Timestamp,
+};
+
+/// Takes orders to buy bitcoin for fiat, records them exactly and shows them back.
+///
+/// Settings are environment variables, or lines of a file .env in this folder; .env.example lists them all.
+#[derive(Debug, Parser)]
+#[command(name = "buydesk", version)]
+pub struct Arguments {
+    /// Print the JSON of the service instead of a table.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run all services in this process, on embedded parts unless settings say otherwise.
+    Up(Up),
+    /// Place and find orders.
+    #[command(subcommand)]
+    Order(Order),
+    /// Show the current price of one bitcoin.
+    Price,
+    /// Show how the services are.
+    Health,
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Add simulated exchanges: everything works with no internet, and every price is marked as simulated.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Order {
+    /// Place an order at the current price.
+    Place(Place),
+    /// List orders, newest first.
+    List(List),
+    /// Show one order.
+    Get {
+        /// The id of the order.
+        id: OrderId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Place {
+    /// What to pay in, such as EUR.
+    #[arg(short, long)]
+    pub currency: String,
+    /// How much to spend, at most 4 decimals.
+    #[arg(short, long, allow_hyphen_values = true)]
+    pub amount: String,
+    /// Place the order once for this key, however often the command is run; made for you when left out.
+    #[arg(short, long)]
+    pub key: Option<IdempotencyKey>,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Most orders to show.
+    #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Go on from where an earlier list ended.
+    #[arg(long)]
+    pub cursor: Option<Cursor>,
+    #[arg(long)]
+    pub currency: Option<Currency>,
+    /// Accepted at this time or later, such as 2026-01-02T03:04:05Z.
+    #[arg(long)]
+    pub from: Option<Timestamp>,
+    /// Accepted before this time.
+    #[arg(long)]
+    pub to: Option<Timestamp>,
+    #[arg(long)]
+    pub min_amount: Option<FiatAmount>,
+    #[arg(long)]
+    pub max_amount: Option<FiatAmount>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_negative_amount_reaches_the_service_which_says_what_is_wrong() {
+        let arguments = Arguments::try_parse_from(["buydesk", "order", "place", "-c", "EUR", "-a", "-5"]).unwrap();
+        let Command::Order(Order::Place(place)) = arguments.command else { panic!() };
+        assert_eq!(place.amount, "-5");
+    }
+}

@@ -1,0 +1,55 @@
+//! The client commands: each asks one service and shows the answer as a table, or as the JSON it came as.
+
+mod http;
+mod show;
+
+use common::{
+    api::{
+        health::Health,
+        orders::{Order, OrderFilter, PlaceOrder},
+        prices::PriceRecord,
+    },
+    ids::IdempotencyKey,
+};
+use fetch_orders::Page;
+
+pub use self::http::Client;
+use crate::cli;
+
+/// Does one of the commands about orders.
+pub async fn order(client: &Client, command: cli::Order, json: bool) -> anyhow::Result<()> {
+    match command {
+        cli::Order::Place(place) => {
+            let fields = PlaceOrder { currency: Some(place.currency), amount: Some(place.amount.into()) };
+            // The key lets the client try again after a failure and still place one order.
+            let key = place.key.unwrap_or_else(IdempotencyKey::generate);
+            let answer = client.place(&fields, &key).await?;
+            answer.show(json, |order: &Order| {
+                let note = if answer.replayed { "\nThis key was used before: it is the order of then." } else { "" };
+                format!("Order was placed for {}:{}\n{}{note}", order.currency, order.amount, show::order(order))
+            })
+        }
+        cli::Order::List(list) => {
+            let cli::List { limit, cursor, currency, from, to, min_amount, max_amount } = list;
+            let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+            let path = format!("api/v1/orders?{}", filter.to_query(cursor, limit));
+            client.get(&client.fetch_orders, &path).await?.show(json, |page: &Page| show::page(page))
+        }
+        cli::Order::Get { id } => {
+            let path = format!("api/v1/orders/{id}");
+            client.get(&client.fetch_orders, &path).await?.show(json, |order: &Order| show::order(order))
+        }
+    }
+}
+
+/// Shows the current price record.
+pub async fn price(client: &Client, json: bool) -> anyhow::Result<()> {
+    let answer = client.get(&client.price_cache, "record").await?;
+    anyhow::ensure!(!answer.is_empty(), "there is no current price");
+    answer.show(json, |record: &PriceRecord| show::record(record))
+}
+
+/// Shows how the services are.
+pub async fn health(client: &Client, json: bool) -> anyhow::Result<()> {
+    client.get(&client.health_check, "api/v1/health").await?.show(json, |health: &Health| show::health(health))
+}
