@@ -91,7 +91,11 @@ impl Env {
 
     /// Notes a fault, such as of two settings that do not go together.
     pub fn fault(&mut self, name: &str, value: Option<String>, allowed: &str) {
-        self.faults.push(Fault { name: name.to_owned(), value, allowed: allowed.to_owned() });
+        let fault = Fault { name: name.to_owned(), value, allowed: allowed.to_owned() };
+        // A setting that several services read is told once.
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// Whole seconds within `range`.

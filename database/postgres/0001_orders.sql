@@ -29,8 +29,9 @@ comment on column orders.price_sources is 'The exchanges that the price was agre
 comment on column orders.simulated is 'Whether the price came from a simulated exchange.';
 
 create table idempotency_keys (
-    client text not null,
-    key text not null,
+    -- Compared byte by byte: an order of words means nothing here, and costs time.
+    client text collate "C" not null,
+    key text collate "C" not null,
     order_seq bigint not null,
     created_at timestamptz not null,
     constraint idempotency_keys_pkey primary key (client, key)

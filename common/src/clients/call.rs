@@ -34,7 +34,7 @@ pub enum CallError {
     NoAnswer(&'static str, #[source] reqwest::Error),
     /// The service answered with a problem.
     #[error("{0} answered: {1}")]
-    Problem(&'static str, Problem),
+    Problem(&'static str, Box<Problem>),
     /// The answer is not what the service is known to say.
     #[error("{0} gave an answer that cannot be read: {1}")]
     Garbled(&'static str, String),
@@ -186,7 +186,7 @@ impl Caller {
             return Ok(bytes);
         }
         match Problem::from_json(&bytes, retry_after.map(Duration::from_secs)) {
-            Some(problem) => Err(CallError::Problem(self.service, problem)),
+            Some(problem) => Err(CallError::Problem(self.service, Box::new(problem))),
             None => Err(CallError::Garbled(self.service, format!("status {status} with no problem in it"))),
         }
     }
@@ -197,7 +197,9 @@ impl CallError {
     pub fn to_problem(&self, what: Code) -> Problem {
         match self {
             // A 503 of a service behind is ours too, with its own word of when to come back.
-            Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => problem.clone(),
+            Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                (**problem).clone()
+            }
             Self::Unreachable(service, _) | Self::NoAnswer(service, _) => {
                 Problem::new(what, format!("The service {service} does not answer; try again in a moment."))
             }
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn only_what_is_safe_is_sent_again() {
-        let problem = CallError::Problem("db-proxy", Problem::new(Code::Overloaded, "full"));
+        let problem = CallError::Problem("db-proxy", Box::new(Problem::new(Code::Overloaded, "full")));
         let garbled = CallError::Garbled("db-proxy", String::new());
         for retry in [Retry::Safe, Retry::Unsent] {
             assert!(!may_retry(&problem, retry));

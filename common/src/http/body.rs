@@ -63,6 +63,10 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes>
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for an object, its values in the order of the fields: not with money.
+    if json.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::validation(vec![FieldError::new("body", "must be a JSON object")]));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = match error.path().to_string().as_str() {

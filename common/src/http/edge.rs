@@ -101,9 +101,10 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
 fn log(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     let status = response.status().as_u16();
     let micros = elapsed.as_micros();
-    match status {
-        500.. => tracing::warn!(%method, path, status, micros, "request failed"),
-        _ => tracing::debug!(%method, path, status, micros, "request answered"),
+    if status >= 500 {
+        tracing::warn!(%method, path, status, micros, "request failed");
+    } else {
+        tracing::debug!(%method, path, status, micros, "request answered");
     }
 }
 
@@ -142,9 +143,13 @@ fn problem_of(error: &Error, method: &Method) -> Problem {
     Problem::internal()
 }
 
-/// poem-openapi's reasons start with the name of the Rust type, which means nothing to a client.
+/// poem-openapi's reasons tell the Rust type before and after, which means nothing to a client.
 fn plain(reason: &str) -> &str {
-    reason.split_once("\": ").filter(|_| reason.starts_with("failed to parse")).map_or(reason, |(_, reason)| reason)
+    let reason = reason
+        .split_once("\": ")
+        .filter(|_| reason.starts_with("failed to parse"))
+        .map_or(reason, |(_, reason)| reason);
+    reason.split_once(" (occurred while parsing").map_or(reason, |(reason, _)| reason)
 }
 
 /// An error with all that caused it, for the log.
@@ -159,6 +164,7 @@ mod tests {
     #[test]
     fn names_of_types_are_left_out() {
         assert_eq!(plain("failed to parse \"string_uuid\": must be a UUID"), "must be a UUID");
+        assert_eq!(plain("must be a UUID (occurred while parsing \"optional_uuid\")"), "must be a UUID");
         assert_eq!(plain("must be a UUID"), "must be a UUID");
     }
 }

@@ -149,7 +149,7 @@ async fn a_report_waits_until_it_is_taken_and_the_loss_is_told() {
 
 #[test]
 fn a_report_is_dropped_only_where_it_is_itself_the_trouble() {
-    let verdict = |code| verdict(&CallError::Problem(SERVICE, Problem::new(code, "")));
+    let verdict = |code| verdict(&CallError::Problem(SERVICE, Box::new(Problem::new(code, ""))));
     assert_eq!(verdict(Code::Unauthorized), Verdict::Keep);
     assert_eq!(verdict(Code::Overloaded), Verdict::Keep);
     assert_eq!(verdict(Code::PayloadTooLarge), Verdict::Drop);

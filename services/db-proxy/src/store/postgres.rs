@@ -23,11 +23,17 @@ const READERS: u32 = 8;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Bounds of the database's own patience, in milliseconds: with one statement, with a lock, and with a client of ours that
 /// holds the lock and says nothing (a machine that froze).
-const SESSION: [(&str, &str); 4] = [
+///
+/// The rest keeps statements on their indexes: a plan that was made and kept while the tables were small would read them
+/// whole for ever, and no statement here is better off without its index.
+const SESSION: [(&str, &str); 7] = [
     ("statement_timeout", "4000"),
     ("lock_timeout", "4000"),
     ("idle_in_transaction_session_timeout", "5000"),
-    ("application_name", "buydesk db-proxy"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+    ("application_name", "buydesk-db-proxy"),
 ];
 
 /// A pool of one connection for the writer, and one for readers, so that neither waits for the other.
