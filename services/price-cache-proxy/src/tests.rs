@@ -28,7 +28,7 @@ use crate::{
 };
 
 const TOKEN: &str = "a token of the tests";
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_mins(1);
 
 struct Running {
     address: SocketAddr,

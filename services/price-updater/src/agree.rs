@@ -1,6 +1,6 @@
 //! Making one price out of what several sources said. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::{
     api::prices::{NewPriceRecord, Price},
@@ -41,6 +41,8 @@ pub(crate) struct Agreement {
     pub(crate) simulated: bool,
     /// Sources that were passed over because they are simulated and others are real.
     pub(crate) passed_over: Vec<&'static str>,
+    /// Sources whose price in some currency is too far from the one that was agreed.
+    pub(crate) outvoted: BTreeSet<&'static str>,
     pub(crate) left_out: BTreeMap<Currency, NoPrice>,
 }
 
@@ -66,17 +68,22 @@ pub(crate) fn agree(
     };
     let last_good = last_good.filter(|record| record.simulated == agreement.simulated);
     for &currency in currencies {
-        let told = counted.iter().filter_map(|vote| Some((vote.source, *vote.prices.get(&currency)?))).collect();
+        let told = counted.iter().filter_map(|vote| Some((vote.source, *vote.prices.get(&currency)?)));
+        let told = told.collect::<Vec<_>>();
         let reference = last_good.and_then(|record| record.prices.get(&currency)).map(|price| price.price);
-        match agree_on_one(told, rules, reference) {
-            Ok(price) => drop(agreement.prices.insert(currency, price)),
+        match agree_on_one(&told, rules, reference) {
+            Ok(price) => {
+                let others = told.iter().map(|(source, _)| *source).filter(|&s| !price.sources.iter().any(|p| p == s));
+                agreement.outvoted.extend(others);
+                agreement.prices.insert(currency, price);
+            }
             Err(why) => drop(agreement.left_out.insert(currency, why)),
         }
     }
     agreement
 }
 
-fn agree_on_one(votes: Vec<(&'static str, Rate)>, rules: Rules, reference: Option<Rate>) -> Result<Price, NoPrice> {
+fn agree_on_one(votes: &[(&'static str, Rate)], rules: Rules, reference: Option<Rate>) -> Result<Price, NoPrice> {
     let too_few = |votes: usize| NoPrice::TooFew { votes, needed: rules.min_sources.max(1) };
     let all = votes.len();
     let price = median(votes.iter().map(|(_, price)| *price)).ok_or(too_few(all))?;
@@ -149,6 +156,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it is compared with a result")]
     fn agreed(price: &str, sources: &str) -> Result<(String, String), NoPrice> {
         Ok((price.to_owned(), sources.to_owned()))
     }
@@ -176,6 +184,8 @@ mod tests {
             let (price, sources) = eur(&real(&["84000", lie, "84010"]), RULES, None).unwrap();
             assert!(price == "84000.00" || price == "84010.00", "{price}");
             assert_eq!(sources, "a,c");
+            let agreement = agree(&real(&["84000", lie, "84010"]), &[EUR], RULES, None);
+            assert_eq!(agreement.outvoted, BTreeSet::from(["b"]));
         }
     }
 
@@ -202,7 +212,7 @@ mod tests {
     #[test]
     fn real_and_simulated_prices_are_never_mixed() {
         let made_up = vote("sim", true, "84100");
-        let all = agree(&[made_up.clone()], &[EUR], RULES, None);
+        let all = agree(std::slice::from_ref(&made_up), &[EUR], RULES, None);
         assert!(all.simulated && all.passed_over.is_empty());
         assert_eq!(all.prices[&EUR].sources, ["sim"]);
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a source is left alone that wants fewer requests and does not say for how long.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(60);
+const DEFAULT_PAUSE: Duration = Duration::from_mins(1);
 /// What a source has for coming back after its requests were ended at the deadline, before it is ended itself.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -220,6 +220,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it is what a source answers")]
     fn price() -> Result<Answer, SourceError> {
         Ok(Answer { prices: [(Currency::EUR, "84000.12".parse().unwrap())].into(), ..Answer::default() })
     }

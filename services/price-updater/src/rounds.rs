@@ -139,8 +139,8 @@ mod tests {
 
     use super::*;
 
-    const TTL: Duration = Duration::from_secs(60);
-    const PROLONG: Duration = Duration::from_secs(3600);
+    const TTL: Duration = Duration::from_mins(1);
+    const PROLONG: Duration = Duration::from_hours(1);
 
     fn start() -> Timestamp {
         "2026-01-02T03:04:05Z".parse().unwrap()

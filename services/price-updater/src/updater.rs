@@ -50,6 +50,8 @@ struct Standing {
     /// Currencies that had no price in the last round, so that a change is told once.
     left_out: BTreeSet<Currency>,
     mixed: bool,
+    /// Sources that were far from the others in the last round.
+    outvoted: BTreeSet<&'static str>,
 }
 
 impl Updater {
@@ -182,6 +184,13 @@ impl Updater {
             tracing::warn!(sources, "some sources are simulated and others real: the simulated ones are passed over");
         }
         standing.mixed = mixed;
+        for source in &agreement.outvoted {
+            self.metrics.source_error(source, "outvoted");
+            if !standing.outvoted.contains(source) {
+                tracing::warn!(source, "the price of a source is far from the agreed one: it has no voice");
+            }
+        }
+        standing.outvoted.clone_from(&agreement.outvoted);
         // Where none has a price, that is the failure of a round and not of single currencies.
         if agreement.prices.is_empty() {
             return;

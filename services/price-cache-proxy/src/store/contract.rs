@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use super::RecordStore;
 use crate::config::RedisConfig;
 
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_mins(1);
 
 /// Settings for a corner of the test Redis that no other test uses.
 pub(crate) fn test_redis() -> RedisConfig {

@@ -27,7 +27,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
 };
 
 /// Bitcoin is traded here every few seconds: a last trade older than this is a feed that stands still.
-const MAX_TRADE_AGE: Duration = Duration::from_secs(600);
+const MAX_TRADE_AGE: Duration = Duration::from_mins(10);
 
 pub(super) struct Coinbase(pub(super) Web);
 

@@ -13,7 +13,7 @@ const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price
 /// Largest answer that is read, in bytes. A ticker of a handful of pairs has less than 4 KiB.
 const MAX_ANSWER: usize = 256 * 1024;
 /// Longest wait that a source can ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The way to one exchange.
 pub(crate) struct Web {
