@@ -17,11 +17,17 @@ use common::{
     metrics::Metrics,
     service::Service,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use futures_util::future::BoxFuture;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
-use self::{metrics::WriterMetrics, routes::Api, store::Store, writer::Writer};
+use self::{
+    metrics::WriterMetrics,
+    routes::Api,
+    store::{Store, StoreError},
+    writer::Writer,
+};
 
 /// How long `/readyz` waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,7 +38,9 @@ const MIGRATE_PAUSE: Duration = Duration::from_millis(500);
 pub struct App {
     server: Server,
     store: Store,
-    writer: JoinHandle<()>,
+    /// Whether the tables are up to date.
+    migrated: bool,
+    writer: BoxFuture<'static, ()>,
 }
 
 impl Service for App {
@@ -46,6 +54,12 @@ impl Service for App {
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let store = Store::open(config.database_url.expose()).await?;
+        // A database that is away may come; tables that cannot be brought up to date would stay as they are.
+        let migrated = match store.migrate().await {
+            Ok(()) => true,
+            Err(StoreError::Unavailable(_) | StoreError::TimedOut) => false,
+            Err(error) => anyhow::bail!(error.chain()),
+        };
         let metrics = Metrics::new(Self::NAME);
         let (_, limit) = watch::channel(config.limit);
         let (writer, task) = Writer::new(store.clone(), limit.clone(), WriterMetrics::register(&metrics));
@@ -58,12 +72,7 @@ impl Service for App {
             rate_limit: RateLimit::default(),
         };
         let endpoint = endpoint(Api { store: store.clone(), writer, limit }, standard);
-        let to_migrate = store.clone();
-        let writer = tokio::spawn(async move {
-            migrate(&to_migrate).await;
-            task.await;
-        });
-        Ok(Self { server: Server::new(listener, endpoint), store, writer })
+        Ok(Self { server: Server::new(listener, endpoint), store, migrated, writer: Box::pin(task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -75,10 +84,18 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { server, store, migrated, writer } = self;
+        let (tables, stopping) = (store.clone(), stop.clone());
+        let writer = tokio::spawn(async move {
+            if !migrated {
+                tokio::select! { () = migrate(&tables) => {}, () = stopping.cancelled() => return }
+            }
+            writer.await;
+        });
         // When the server has ended, the last handle of the writer is gone, and it ends after what still waits.
-        let result = self.server.run_until(stop).await;
-        self.writer.await?;
-        self.store.close().await;
+        let result = server.run_until(stop).await;
+        writer.await?;
+        store.close().await;
         result
     }
 

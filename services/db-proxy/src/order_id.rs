@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn ids_sort_as_their_times_and_carry_them() {
-        let at = |micros| Timestamp::from_micros(1_767_323_045_678_000 + micros).unwrap();
+        let at = |micros: i64| Timestamp::from_micros(1_767_323_045_678_000 + micros).unwrap();
         for micros in 0..3000 {
             let (first, id, next) = (first_id_at(at(micros)), order_id(at(micros)), first_id_at(at(micros + 1)));
             assert!(first <= id && id < next, "{micros}");

@@ -17,7 +17,7 @@ use url::Url;
 pub use self::queue::{ReportSender, ReportSource, queue};
 use super::{CallError, Caller, Retry, http_client};
 use crate::{
-    api::health::{Call, Level, Part, Report},
+    api::health::{Call, Level, Part, Readiness, Report},
     config::{Env, Secret},
     http::ReadinessCheck,
 };
@@ -30,6 +30,8 @@ const SERVICE: &str = "health-check";
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the outside parts may take to say whether they are there.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a service looks whether what it needs is there. It calls when that changed, and else once an interval.
+const LOOK: Duration = Duration::from_secs(2);
 /// Wait after a report that was sent: at most 100 a second, for a service in trouble has better things to do.
 const PACE: Duration = Duration::from_millis(10);
 /// First wait while health-check is away; each further one is twice as long, and drawn between half and all of it. Even the
@@ -72,7 +74,7 @@ pub fn instance() -> &'static str {
     })
 }
 
-/// Calls at once and then every `interval`; says at `stop` that the service goes down, and ends.
+/// Calls at once, then every `interval` and whenever a part came or went; says at `stop` that the service goes down, and ends.
 pub async fn alive(
     service: &'static str,
     ready: ReadinessCheck,
@@ -93,14 +95,21 @@ pub async fn alive(
         let data = serde_json::to_value(call).unwrap_or_default();
         queue.send(Report { level: Level::Info, service: service.to_owned(), status: status.to_owned(), data });
     };
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(interval.min(LOOK));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let calls = async {
+        let mut told: Option<(Instant, Vec<bool>)> = None;
         loop {
-            ticks.tick().await;
+            looks.tick().await;
             let asked = tokio::time::timeout(READINESS_TIMEOUT, ready()).await;
             let parts = asked.unwrap_or_else(|_| vec![Part::missing("readiness", "did not answer in time")]);
-            call(Report::ALIVE, parts.iter().all(|part| part.ready), parts);
+            let there: Vec<bool> = parts.iter().map(|part| part.ready).collect();
+            if told.as_ref().is_some_and(|(at, before)| at.elapsed() < interval && *before == there) {
+                continue;
+            }
+            let readiness = Readiness::from(parts);
+            call(Report::ALIVE, readiness.ready, readiness.parts);
+            told = Some((Instant::now(), there));
         }
     };
     tokio::select! { biased; () = stop.cancelled() => {}, () = calls => {} }
