@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod export;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -11,13 +11,18 @@ use common::{
     money::{Currency, FiatAmount},
     time::Timestamp,
 };
+use poem::Body;
 use poem_openapi::{
-    Object, OpenApi,
+    ApiResponse, Object, OpenApi,
     param::{Path, Query},
+    payload::Binary,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    export::{self, Format},
+};
 
 pub struct Api {
     pub db_proxy: DbProxy,
@@ -43,6 +48,15 @@ pub struct Page {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<Cursor>,
+}
+
+/// An export, whole or broken off.
+#[derive(ApiResponse)]
+enum ExportAnswer {
+    #[oai(status = 200, content_type = "text/csv")]
+    Csv(Binary<Body>),
+    #[oai(status = 200, content_type = "application/jsonl")]
+    Jsonl(Binary<Body>),
 }
 
 #[OpenApi]
@@ -92,6 +106,37 @@ impl Api {
         let page = self.db_proxy.page(&filter, cursor.0, limit.0).await.map_err(Error::from)?;
         let next = page.next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit.0)));
         Ok(Json(Page { data: page.data, links: Links { next }, next_cursor: page.next_cursor }))
+    }
+
+    /// Every order that passes all filters, newest first, as one file.
+    ///
+    /// It is sent as it is read; one that breaks off before its end is not whole.
+    #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
+    async fn export(
+        &self,
+        format: Query<Format>,
+        currency: Query<Option<Currency>>,
+        /// Accepted at this time or later.
+        from: Query<Option<Timestamp>>,
+        /// Accepted before this time.
+        to: Query<Option<Timestamp>>,
+        min_amount: Query<Option<FiatAmount>>,
+        max_amount: Query<Option<FiatAmount>>,
+    ) -> Result<ExportAnswer, Problem> {
+        let filter = OrderFilter {
+            currency: currency.0,
+            from: from.0,
+            to: to.0,
+            min_amount: min_amount.0,
+            max_amount: max_amount.0,
+        };
+        // What is not there at all is told as a problem, before the file begins.
+        self.db_proxy.summary().await.map_err(Error::from)?;
+        let body = Binary(Body::from_bytes_stream(export::export(self.db_proxy.clone(), filter, format.0)));
+        Ok(match format.0 {
+            Format::Csv => ExportAnswer::Csv(body),
+            Format::Jsonl => ExportAnswer::Jsonl(body),
+        })
     }
 
     /// How many orders there are, what they come to, and what may still be ordered.

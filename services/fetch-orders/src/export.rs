@@ -1,0 +1,101 @@
+//! Exports: every order that passes the filters, newest first, as a stream that holds one page at a time.
+
+use std::io;
+
+use bytes::Bytes;
+use common::{
+    api::orders::{Cursor, MAX_PAGE, Order, OrderFilter},
+    clients::{CallError, db_proxy::DbProxy},
+};
+use futures_util::{Stream, stream};
+use poem_openapi::Enum;
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "lowercase")]
+pub enum Format {
+    /// Comma-separated values, RFC 4180, with a line of names first.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+const CSV_NAMES: &str = "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated\r\n";
+
+/// Where an export is: before its first page, at the place where the next one starts, or at its end.
+enum Place {
+    Start,
+    Next(Cursor),
+    End,
+}
+
+/// The orders that pass `filter`, a page in each piece. A failure on the way breaks the stream off, so that a file which is
+/// not whole is not taken for one.
+pub fn export(
+    db_proxy: DbProxy,
+    filter: OrderFilter,
+    format: Format,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    stream::try_unfold(Place::Start, move |place| {
+        let db_proxy = db_proxy.clone();
+        async move {
+            let (cursor, first) = match place {
+                Place::Start => (None, true),
+                Place::Next(cursor) => (Some(cursor), false),
+                Place::End => return Ok(None),
+            };
+            let page = db_proxy.page(&filter, cursor, MAX_PAGE).await.map_err(broken_off)?;
+            let names = if first && format == Format::Csv { CSV_NAMES } else { "" };
+            let piece = page.data.iter().try_fold(names.as_bytes().to_vec(), |mut piece, order| {
+                write(order, format, &mut piece).map(|()| piece)
+            })?;
+            let next = page.next_cursor.map_or(Place::End, Place::Next);
+            Ok(Some((Bytes::from(piece), next)))
+        }
+    })
+}
+
+fn broken_off(error: CallError) -> io::Error {
+    tracing::warn!(%error, "an export broke off");
+    io::Error::other(error)
+}
+
+/// No value of an order can hold a comma, a quote or a line break, so none is quoted.
+fn write(order: &Order, format: Format, piece: &mut Vec<u8>) -> io::Result<()> {
+    use io::Write;
+    match format {
+        Format::Csv => {
+            let Order { id, created_at, currency, amount, exchange_rate, bitcoin_amount, price_as_of, simulated } =
+                order;
+            write!(
+                piece,
+                "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},{simulated}\r\n"
+            )
+        }
+        Format::Jsonl => {
+            serde_json::to_writer(&mut *piece, order)?;
+            piece.write_all(b"\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_every_field_of_an_order_in_the_order_of_the_names() {
+        let json = r#"{"id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2b","created_at":"2026-11-21T10:21:11.219148Z","currency":"USD","amount":"600.00","exchange_rate":"91000.00","bitcoin_amount":"0.00659341","price_as_of":"2026-11-21T10:21:11.000000Z","simulated":true}"#;
+        let order: Order = serde_json::from_str(json).unwrap();
+        let (mut csv, mut jsonl) = (Vec::new(), Vec::new());
+        write(&order, Format::Csv, &mut csv).unwrap();
+        write(&order, Format::Jsonl, &mut jsonl).unwrap();
+        assert_eq!(String::from_utf8(jsonl).unwrap(), format!("{json}\n"));
+        let fields: serde_json::Value = serde_json::from_str(json).unwrap();
+        let names = CSV_NAMES.trim_end().split(',');
+        let csv = String::from_utf8(csv).unwrap();
+        for (name, value) in names.zip(csv.trim_end().split(',')) {
+            assert_eq!(fields[name].as_str().map_or(fields[name].to_string(), str::to_owned), value, "{name}");
+        }
+    }
+}
