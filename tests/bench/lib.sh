@@ -1,0 +1,169 @@
+# What the measurements share: a PostgreSQL that keeps its promises, the services as released, load, and a table.
+# Sourced by the scripts of this folder.
+# shellcheck shell=bash
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+
+# Seconds of each measurement. Shorter runs are for trying a script out, not for figures.
+readonly seconds=${BENCH_SECONDS:-10}
+readonly connections=64
+work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
+chmod 755 "$work"
+pids=()
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  say "bench: $*"
+  exit 1
+}
+
+cleanup() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  [[ -z ${pgdata:-} ]] || as_server "$pgbin/pg_ctl" -D "$pgdata" -m fast -w stop >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+need() { # need PROGRAM PACKAGE
+  command -v "$1" >/dev/null && return
+  command -v apt-get >/dev/null || die "$1 is missing"
+  local -a root_do=()
+  ((EUID == 0)) || root_do=(sudo)
+  "${root_do[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null || die "$1 is missing: install $2"
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+build() { cargo build --release --workspace --locked --quiet; }
+
+# ---------------------------------------------------------------- PostgreSQL, with every promise on
+
+# PostgreSQL refuses to run as root.
+as_server() {
+  if ((EUID == 0)); then
+    setpriv --reuid=postgres --regid=postgres --init-groups "$@"
+  else
+    "$@"
+  fi
+}
+
+start_postgres() {
+  need psql postgresql
+  pgbin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV | head -n 1)
+  [[ -x $pgbin/initdb ]] || pgbin=$(dirname "$(readlink -f "$(command -v postgres)")")
+  pgdata=$work/postgres
+  pgport=$(free_port)
+  mkdir "$pgdata"
+  ((EUID != 0)) || chown postgres "$pgdata"
+  as_server "$pgbin/initdb" -D "$pgdata" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
+  # The defaults, named: a commit is on the disk before it is answered.
+  as_server "$pgbin/pg_ctl" -D "$pgdata" -l "$pgdata/log" -w start \
+    -o "-p $pgport -k $pgdata -c listen_addresses=127.0.0.1 -c fsync=on -c synchronous_commit=on -c full_page_writes=on \
+        -c shared_buffers=${BENCH_SHARED_BUFFERS:-512MB} -c max_wal_size=4GB" >/dev/null
+}
+
+sql() { # sql DATABASE STATEMENT...
+  local database=$1
+  shift
+  psql -X -q -h 127.0.0.1 -p "$pgport" -U postgres -d "$database" -v ON_ERROR_STOP=1 -At "$@"
+}
+
+pgbench_best() { # pgbench_best DATABASE SCRIPT [NAME=VALUE...]: transactions a second, the best of 1, 16 and 64 clients
+  local database=$1 script=$2 best=0 clients tps
+  shift 2
+  local -a variables=()
+  local variable
+  for variable in "$@"; do variables+=(-D "$variable"); done
+  for clients in 1 16 64; do
+    tps=$("$pgbin/pgbench" -h 127.0.0.1 -p "$pgport" -U postgres -n -M prepared -c "$clients" -j 2 -T "$seconds" \
+      -f "$script" "${variables[@]}" "$database" 2>/dev/null | awk '/^tps/ { print int($3); exit }')
+    say "  pgbench, $clients clients: $tps a second"
+    if ((tps > best)); then best=$tps; fi
+  done
+  echo "$best"
+}
+
+# ---------------------------------------------------------------- the services
+
+# start_services DATABASE_URL: every service in a process of its own, on free ports, with a price that lasts.
+start_services() {
+  local service
+  export INTERNAL_TOKEN=0123456789abcdef0123456789abcdef DATABASE_URL=$1 RATE_LIMIT_PER_MINUTE=0 BTC_LIMIT=20000000
+  export LOG_LEVEL=${BENCH_LOG_LEVEL:-info} LOG_FORMAT=json
+  CREATE_ORDER_PORT=$(free_port) DB_PROXY_PORT=$(free_port) PRICE_CACHE_PROXY_PORT=$(free_port)
+  FETCH_ORDERS_PORT=$(free_port) HEALTH_CHECK_PORT=$(free_port)
+  export CREATE_ORDER_PORT DB_PROXY_PORT PRICE_CACHE_PROXY_PORT FETCH_ORDERS_PORT HEALTH_CHECK_PORT
+  export DB_PROXY_URL=http://127.0.0.1:$DB_PROXY_PORT PRICE_CACHE_URL=http://127.0.0.1:$PRICE_CACHE_PROXY_PORT
+  export HEALTH_CHECK_URL=http://127.0.0.1:$HEALTH_CHECK_PORT ORDERS_URL=http://127.0.0.1:$FETCH_ORDERS_PORT
+  unset REDIS_URL
+  for service in health-check db-proxy price-cache-proxy fetch-orders create-order; do
+    "target/release/$service" >"$work/$service.log" 2>&1 &
+    pids+=($!)
+    printf -v "pid_${service//-/_}" %s "$!"
+  done
+  wait_for "$DB_PROXY_URL/livez"
+  wait_for "$PRICE_CACHE_URL/livez"
+  put_price
+  wait_for "http://127.0.0.1:$CREATE_ORDER_PORT/readyz"
+  wait_for "http://127.0.0.1:$FETCH_ORDERS_PORT/readyz"
+}
+
+stop_services() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  pids=()
+}
+
+wait_for() {
+  local tries=0
+  until curl -sf -o /dev/null "$1"; do
+    tries=$((tries + 1))
+    ((tries < 300)) || die "$1 does not get ready"
+    sleep 0.1
+  done
+}
+
+put_price() {
+  local now
+  now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  curl -sf -o /dev/null -X POST "$PRICE_CACHE_URL/add/?ttl=3600" -H "Authorization: Bearer $INTERNAL_TOKEN" \
+    -H 'Content-Type: application/json' -d '{"state":"fresh","as_of":"'"$now"'","simulated":true,"prices":{
+      "EUR":{"price":"84000.12","sources":["coinbase","kraken"]},"USD":{"price":"91000.5","sources":["coinbase","kraken"]},
+      "GBP":{"price":"72000.3","sources":["coinbase","kraken"]}}}'
+}
+
+resident_mib() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
+
+# ---------------------------------------------------------------- load
+
+# load URL [LUA]: sets rate (answers a second), p99 (milliseconds) and failed (answers that were not a success).
+load() {
+  need wrk wrk
+  local out
+  out=$(wrk -t1 -c"$connections" -d"${seconds}s" --latency ${2:+-s "$2"} "$1")
+  rate=$(awk '/^Requests\/sec/ { print int($2) }' <<<"$out")
+  p99=$(awk '$1 == "99%" { v = $2; u = 1; if (v ~ /us$/) u = 0.001; else if (v ~ /ms$/) u = 1; else u = 1000; printf "%.1f", v * u }' <<<"$out")
+  failed=$(awk '/Non-2xx/ { print $NF } /Socket errors/ { print }' <<<"$out" | tr '\n' ' ')
+  [[ -z $failed ]] || say "  failed: $failed"
+}
+
+# ---------------------------------------------------------------- the table
+
+rows=()
+row() { rows+=("$1|$2|$3|$4|$5|$6"); } # row WHAT OURS THEIRS RATIO GOAL NOTE
+
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b == 0) print "-"; else printf "%.2f", a / b }'; }
+
+table() {
+  {
+    echo 'measured|Buydesk|compared with|ratio|goal|note'
+    printf '%s\n' "${rows[@]}"
+  } | column -t -s '|'
+}
