@@ -86,15 +86,17 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, store, migrated, writer } = self;
         let (tables, stopping) = (store.clone(), stop.clone());
-        let writer = tokio::spawn(async move {
+        let tables = tokio::spawn(async move {
             if !migrated {
-                tokio::select! { () = migrate(&tables) => {}, () = stopping.cancelled() => return }
+                tokio::select! { () = migrate(&tables) => {}, () = stopping.cancelled() => {} }
             }
-            writer.await;
         });
+        // Without waiting for the tables: orders are told that the database is away, as at any other time.
+        let writer = tokio::spawn(writer);
         // When the server has ended, the last handle of the writer is gone, and it ends after what still waits.
         let result = server.run_until(stop).await;
         writer.await?;
+        tables.await?;
         store.close().await;
         result
     }
