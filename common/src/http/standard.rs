@@ -5,10 +5,11 @@ use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 use futures_util::future::BoxFuture;
 use poem::{
     EndpointExt, Route,
-    endpoint::BoxEndpoint,
+    endpoint::{BoxEndpoint, make_sync},
     get,
     http::Method,
     middleware::{NormalizePath, TrailingSlash},
+    web::Html,
 };
 use poem_openapi::{
     ApiResponse, OpenApi, OpenApiService,
@@ -105,9 +106,11 @@ pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> BoxEndpoint
     let Standard { service, about, metrics, ready, internal_token, rate_limit } = standard;
     let edge = Edge { service, metrics: metrics.http(), rate_limit };
     let api = openapi((api, StandardApi { metrics, ready }), service, about);
+    // The page itself: what `swagger_ui` gives wants to be nested, and finds nothing at a path of its own.
+    let docs = api.swagger_ui_html();
     let routes = Route::new()
         .at("/openapi.json", get(api.spec_endpoint()))
-        .at("/docs", get(api.swagger_ui()))
+        .at("/docs", get(make_sync(move |_| Html(docs.clone()))))
         .nest("/", api)
         .data(internal_token.unwrap_or_else(|| Secret::new("")))
         // A path with a slash at its end is the path without.
