@@ -4,6 +4,7 @@
 mod crashes;
 mod edges;
 mod fetching;
+mod health;
 mod idempotency;
 mod limits;
 mod openapi;
@@ -12,4 +13,5 @@ mod plugs;
 mod prices;
 mod refusing;
 mod store;
+mod updating;
 mod wires;

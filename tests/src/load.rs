@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +22,12 @@ use crate::{
     until,
 };
 
+const PATH: &str = "/api/v1/orders";
 const CLIENTS: usize = 8;
 /// How long everything may take to be well again after what broke is back.
 const RECOVERY: Duration = Duration::from_secs(20);
 /// Pause of a client that was refused; its `Retry-After` would make the tests slow and the load light.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of a request to create-order while it is itself away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub struct Load {
 impl Load {
     pub fn start(platform: &Platform, silence: Silence) -> Self {
         let (stop, counts) = (CancellationToken::new(), Arc::<Counts>::default());
-        let url = platform.create_order.url("/api/v1/orders");
+        let url = platform.create_order.url(PATH);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
             let one = One { client: platform.client.clone(), url: url.clone(), silence, counts: counts.clone() };
@@ -152,17 +154,16 @@ fn unavailable(answer: &Answer) {
 /// order, every order is there once, and the total is their sum.
 pub async fn settle(platform: &Platform, sent: Sent) {
     let mut orders = sent.placed;
-    for (key, body) in sent.open {
-        let request = || {
-            let request = platform.client.json(platform.create_order.url("/api/v1/orders"), body.as_str());
-            request.header("idempotency-key", &key)
-        };
-        let placed = until("an order under a known key is placed", RECOVERY, async || {
-            try_send(request()).await.ok().filter(|answer| answer.status == 201)
+    let open = stream::iter(sent.open).map(async |(key, body)| {
+        let order = until("an order under a known key is placed", RECOVERY, async || {
+            let request = platform.client.json(platform.create_order.url(PATH), body.as_str());
+            try_send(request.header("idempotency-key", &key)).await.ok().filter(|answer| answer.status == 201)
         });
-        let order = placed.await.json(201);
-        orders.insert(key, order);
-    }
+        let order = order.await.json(201);
+        (key, order)
+    });
+    let settled: Vec<_> = open.buffer_unordered(CLIENTS).collect().await;
+    orders.extend(settled);
     crate::books::agree(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
     // The answer for a key stays the same.
     for (key, order) in orders.iter().take(CLIENTS) {
