@@ -1,1 +1,36 @@
+//! The harness of the integration tests: services on ports of their own, databases of their own, servers that can be
+//! stopped and frozen, wires that can be cut. `tests/README.md` says how a test is added.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+pub mod books;
+pub mod client;
+pub mod database;
+pub mod given;
+pub mod instance;
+pub mod load;
+pub mod outside;
+pub mod platform;
+pub mod port;
+pub mod process;
+pub mod raw;
+pub mod wait;
+pub mod wire;
+
+pub use client::{Answer, Client};
+pub use platform::{Platform, Stack};
+pub use wait::until;
+
+/// Makes each function a test on both stacks: SQLite with prices in memory, and PostgreSQL with Redis.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::Stack::Embedded).await; })+
+        }
+        mod servers {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::Stack::Servers).await; })+
+        }
+    };
+}

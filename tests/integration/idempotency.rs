@@ -1,0 +1,132 @@
+//! The same key gives the same order and the same answer, however often and however concurrently it is sent.
+
+use std::collections::BTreeSet;
+
+use tests::{Platform, Stack, client::send, on_both, platform::order};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+on_both!(
+    the_same_request_gives_the_same_answer,
+    the_same_order_in_other_words_is_the_same_order,
+    another_order_under_the_key_is_refused,
+    many_at_once_under_one_key_give_one_order,
+    different_orders_at_once_under_one_key_give_one_order,
+    a_restart_of_everything_changes_no_answer,
+    an_order_that_was_refused_leaves_its_key_free,
+);
+
+const AT_ONCE: usize = 50;
+
+async fn the_same_request_gives_the_same_answer(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for path in ["/api/v1/orders", "/place_order"] {
+        let key = Uuid::new_v4().to_string();
+        let place = async || {
+            let request = platform.client.json(platform.create_order.url(path), order("EUR", "69"));
+            send(request.header("Idempotency-Key", &key)).await
+        };
+        let first = place().await;
+        assert_eq!(first.header("idempotency-replayed"), Some("false"));
+        assert_eq!(first.header("idempotency-key"), Some(key.as_str()));
+        for _ in 0..3 {
+            let again = place().await;
+            assert_eq!(again.json(201), first.json(201));
+            assert_eq!(again.body, first.body);
+            assert_eq!(again.header("location"), first.header("location"));
+            assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        }
+    }
+    assert_eq!(platform.summary().await["count"], 2);
+}
+
+async fn the_same_order_in_other_words_is_the_same_order(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    for body in [
+        r#"{"currency":"EUR","amount":69}"#,
+        r#"{"amount":"69.00","currency":"eur"}"#,
+        r#"{"amount":6.9e1,"currency":"Eur"}"#,
+    ] {
+        let again = platform.place_under("a-key", body).await;
+        assert_eq!(again.json(201), first);
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    }
+    // The short form knows the key too.
+    let url = platform.create_order.url("/place_order?currency=eur&amount=69");
+    let short = send(platform.client.request("POST", url).header("idempotency-key", "a-key")).await;
+    assert_eq!(short.json(201)["order"], first);
+    assert_eq!(platform.summary().await["count"], 1);
+}
+
+async fn another_order_under_the_key_is_refused(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    for (currency, amount) in [("EUR", "69.0001"), ("EUR", "96"), ("USD", "69")] {
+        let refused = platform.place_under("a-key", order(currency, amount)).await;
+        let problem = refused.problem(422, "idempotency_key_reused");
+        assert_eq!(problem["errors"][0]["field"], "Idempotency-Key");
+    }
+    // A wrong order under the key is told what is wrong with it.
+    platform.place_under("a-key", order("EUR", "-1")).await.names(&["amount"]);
+    assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.json(201), first);
+    // Keys are compared letter by letter.
+    assert_ne!(platform.place_under("A-key", order("EUR", "69")).await.json(201)["id"], first["id"]);
+    assert_eq!(platform.summary().await["count"], 2);
+}
+
+async fn many_at_once_under_one_key_give_one_order(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    // Through two instances of each service on the way.
+    let other_db_proxy = platform.db_proxy.another(&[]);
+    other_db_proxy.start().await;
+    let other = platform.create_order.another(&[("DB_PROXY_URL", &other_db_proxy.url(""))]);
+    other.start().await;
+    let mut waiting = JoinSet::new();
+    for n in 0..AT_ONCE {
+        let service = if n % 2 == 0 { &platform.create_order } else { &other };
+        let request = platform.client.json(service.url("/api/v1/orders"), order("EUR", "69"));
+        waiting.spawn(send(request.header("idempotency-key", "one-key")));
+    }
+    let answers = waiting.join_all().await;
+    let bodies: BTreeSet<_> = answers.iter().map(|answer| answer.json(201).to_string()).collect();
+    assert_eq!(bodies.len(), 1);
+    let new = answers.iter().filter(|answer| answer.header("idempotency-replayed") == Some("false")).count();
+    assert_eq!(new, 1);
+    assert_eq!(platform.summary().await["count"], 1);
+}
+
+async fn different_orders_at_once_under_one_key_give_one_order(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let mut waiting = JoinSet::new();
+    for n in 1..=AT_ONCE {
+        let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", &n.to_string()));
+        waiting.spawn(send(request.header("idempotency-key", "one-key")));
+    }
+    let (placed, refused): (Vec<_>, Vec<_>) = waiting.join_all().await.into_iter().partition(|a| a.status == 201);
+    assert_eq!((placed.len(), refused.len()), (1, AT_ONCE - 1));
+    for answer in refused {
+        answer.problem(422, "idempotency_key_reused");
+    }
+    assert_eq!(platform.walk("/get_orders").await, [placed[0].json(201)]);
+}
+
+async fn a_restart_of_everything_changes_no_answer(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    for service in platform.all() {
+        service.stop().await;
+    }
+    platform.start_all().await;
+    platform.put_prices(&[("EUR", "1000")], tests::platform::TTL, std::time::Duration::ZERO).await;
+    let again = platform.place_under("a-key", order("EUR", "69")).await;
+    assert_eq!(again.json(201), first);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(platform.walk("/get_orders").await, [first]);
+}
+
+async fn an_order_that_was_refused_leaves_its_key_free(stack: Stack) {
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000100").start().await;
+    platform.place_under("a-key", order("USD", "101")).await.problem(409, "limit_exceeded");
+    assert_eq!(platform.place_under("a-key", order("USD", "100")).await.json(201)["amount"], "100.00");
+}

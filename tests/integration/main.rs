@@ -1,0 +1,15 @@
+//! All integration tests, in one binary; `tests/README.md` says how one is added.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
+mod crashes;
+mod edges;
+mod fetching;
+mod idempotency;
+mod limits;
+mod openapi;
+mod placing;
+mod plugs;
+mod prices;
+mod refusing;
+mod store;
+mod wires;

@@ -1,0 +1,183 @@
+//! Orders that are right: every form and spelling, exact to the last digit.
+
+use common::{
+    ids::OrderId,
+    money::{FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use serde_json::Value;
+use tests::{Answer, Platform, Stack, client::send, on_both, platform::order};
+
+on_both!(
+    every_form_and_spelling_places_an_order,
+    an_order_is_shown_as_it_is_promised,
+    its_location_leads_to_the_order,
+    amounts_are_exact,
+    the_largest_amount_is_taken_where_the_limit_allows,
+    content_types_that_are_json_are_taken,
+    the_currencies_are_a_setting,
+    orders_without_a_key_are_orders_of_their_own,
+);
+
+#[track_caller]
+fn placed_as(answer: &Answer, message: &str) {
+    let body = answer.json(201);
+    assert_eq!(body["message"], message);
+    assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+    let shown = format!("Order was placed for {}:{}", text(&body["order"], "currency"), text(&body["order"], "amount"));
+    assert_eq!(shown, message);
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {value}"))
+}
+
+async fn every_form_and_spelling_places_an_order(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let mut count = 0;
+    for path in ["/place_order", "/place_order/"] {
+        for (body, message) in [
+            (r#"{"currency":"USD","amount":600}"#, "Order was placed for USD:600.00"),
+            (r#" { "amount" : "69" , "currency" : "eur" } "#, "Order was placed for EUR:69.00"),
+            (r#"{"currency":"gBp","amount":"0.0001"}"#, "Order was placed for GBP:0.0001"),
+        ] {
+            placed_as(&platform.client.post(platform.create_order.url(path), body).await, message);
+            count += 1;
+        }
+        for (query, message) in [
+            ("?currency=eur&amount=69", "Order was placed for EUR:69.00"),
+            ("?amount=12.345&currency=USD", "Order was placed for USD:12.345"),
+            ("?currency=GBP&amount=1e3", "Order was placed for GBP:1000.00"),
+        ] {
+            let url = platform.create_order.url(&format!("{path}{query}"));
+            placed_as(&send(platform.client.request("POST", &url)).await, message);
+            // An empty body, as curl and browsers send it, is no body.
+            let form =
+                platform.client.request("POST", &url).header("content-type", "application/x-www-form-urlencoded");
+            placed_as(&send(form).await, message);
+            placed_as(&platform.client.post(&url, "").await, message);
+            count += 3;
+        }
+    }
+    for path in ["/api/v1/orders", "/api/v1/orders/"] {
+        let answer = platform.client.post(platform.create_order.url(path), order("usd", "600")).await;
+        assert_eq!(text(&answer.json(201), "amount"), "600.00");
+        count += 1;
+    }
+    assert_eq!(platform.summary().await["count"], count);
+}
+
+async fn an_order_is_shown_as_it_is_promised(stack: Stack) {
+    let platform = Platform::builder(stack).no_price().start().await;
+    let record = platform.put_price().await;
+    let before = Timestamp::now();
+    let shown = platform.place(order("EUR", "69")).await.json(201);
+    let after = Timestamp::now();
+    let fields: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut promised =
+        ["id", "created_at", "currency", "amount", "exchange_rate", "bitcoin_amount", "price_as_of", "simulated"];
+    promised.sort_unstable();
+    assert_eq!(fields, promised);
+    let id = text(&shown, "id").parse::<OrderId>().unwrap();
+    assert_eq!(id.0.get_version_num(), 7);
+    assert_eq!(id.to_string(), text(&shown, "id"));
+    let created_at = text(&shown, "created_at").parse::<Timestamp>().unwrap();
+    assert!((before..=after).contains(&created_at), "{before} {created_at} {after}");
+    assert!(text(&shown, "created_at").ends_with('Z'));
+    assert_eq!(text(&shown, "currency"), "EUR");
+    assert_eq!(text(&shown, "amount"), "69.00");
+    assert_eq!(text(&shown, "exchange_rate"), "84000.12");
+    assert_eq!(text(&shown, "bitcoin_amount"), "0.00082143");
+    assert_eq!(text(&shown, "price_as_of"), record.as_of.to_string());
+    assert_eq!(shown["simulated"], false);
+}
+
+async fn its_location_leads_to_the_order(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let one = platform.place(order("EUR", "69")).await;
+    let short = platform.client.post(platform.create_order.url("/place_order"), order("GBP", "1")).await;
+    for (answer, shown) in [(&one, one.json(201)), (&short, short.json(201)["order"].clone())] {
+        let location = answer.header("location").unwrap();
+        assert_eq!(platform.client.get(location).await.json(200), shown);
+        // The key that it was given is told, and is good for asking again.
+        let key = answer.header("idempotency-key").unwrap();
+        let again = platform.place_under(key, order(text(&shown, "currency"), text(&shown, "amount"))).await;
+        assert_eq!(again.json(201), shown);
+        assert_eq!(again.header("location"), Some(location));
+    }
+    // What was answered with 201 is the newest order of the next request.
+    let page = platform.client.get(platform.fetch_orders.url("/get_orders?page_size=1")).await.json(200);
+    assert_eq!(page["data"][0], short.json(201)["order"]);
+}
+
+async fn amounts_are_exact(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for (sent, shown) in [
+        ("0.1", "0.10"),
+        ("0.3", "0.30"),
+        ("1e3", "1000.00"),
+        ("1E-4", "0.0001"),
+        ("1.5e+2", "150.00"),
+        ("600", "600.00"),
+        ("\"600.00\"", "600.00"),
+        ("\"1e3\"", "1000.00"),
+        ("0.0001", "0.0001"),
+        ("0.1000", "0.10"),
+        ("0.100000000000000000000", "0.10"),
+        ("1234567.8901", "1234567.8901"),
+        ("\"123456.7891\"", "123456.7891"),
+        ("1000e-3", "1.00"),
+        ("\"\\u0036\"", "6.00"),
+    ] {
+        for currency in ["EUR", "GBP"] {
+            let answer = platform.place(format!(r#"{{"currency":"{currency}","amount":{sent}}}"#)).await.json(201);
+            assert_eq!(text(&answer, "amount"), shown, "{sent}");
+            let rate: Rate = text(&answer, "exchange_rate").parse().unwrap();
+            let bought = Sats::bought_rounded_up(shown.parse::<FiatAmount>().unwrap(), rate).unwrap();
+            assert_eq!(text(&answer, "bitcoin_amount"), bought.to_string(), "{sent}");
+            let stored = platform.fetch_orders.url(&format!("/api/v1/orders/{}", text(&answer, "id")));
+            assert_eq!(platform.client.get(stored).await.json(200), answer);
+        }
+    }
+}
+
+async fn the_largest_amount_is_taken_where_the_limit_allows(stack: Stack) {
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "20000").start().await;
+    let largest = order("EUR", "999999999.9999");
+    let shown = platform.place(largest.as_str()).await.json(201);
+    assert_eq!(text(&shown, "amount"), "999999999.9999");
+    assert_eq!(text(&shown, "bitcoin_amount"), "11904.74489799");
+    let refused = platform.place(largest).await.problem(409, "limit_exceeded");
+    assert_eq!(refused["remaining_bitcoin"], "8095.25510201");
+}
+
+async fn content_types_that_are_json_are_taken(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for content_type in
+        ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/vnd.api+json"]
+    {
+        for path in ["/api/v1/orders", "/place_order"] {
+            let request = platform.client.request("POST", platform.create_order.url(path));
+            let answer = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
+            answer.json(201);
+        }
+    }
+}
+
+async fn the_currencies_are_a_setting(stack: Stack) {
+    let platform = Platform::builder(stack).set("CURRENCIES", "jpy, EUR").no_price().start().await;
+    let minutes = std::time::Duration::from_mins(1);
+    platform.put_prices(&[("JPY", "12345678.9"), ("EUR", "1000")], minutes, std::time::Duration::ZERO).await;
+    assert_eq!(text(&platform.place(order("JPY", "12345678.9")).await.json(201), "bitcoin_amount"), "1.00000000");
+    platform.place(order("EUR", "1")).await.json(201);
+    platform.place(order("USD", "1")).await.names(&["currency"]);
+}
+
+async fn orders_without_a_key_are_orders_of_their_own(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let (one, other) = (platform.place(order("EUR", "1")).await, platform.place(order("EUR", "1")).await);
+    assert_ne!(one.json(201)["id"], other.json(201)["id"]);
+    assert_ne!(one.header("idempotency-key"), other.header("idempotency-key"));
+    assert_eq!(other.header("idempotency-replayed"), Some("false"));
+    assert_eq!(platform.summary().await["count"], 2);
+}

@@ -1,0 +1,113 @@
+//! Values at the ends of their ranges come back as they went in, and read as they should.
+
+use common::{api::orders::Order, money::Sats, time::Timestamp};
+use db_proxy::{ledger::Entry, store::Store};
+use tests::{Stack, on_both};
+
+use super::{Fixture, entry, of};
+
+on_both!(
+    values_at_the_ends_of_their_ranges_survive,
+    the_readable_view_says_what_answers_say,
+    bringing_the_tables_up_to_date_twice_changes_nothing,
+    orders_outlive_the_process,
+);
+
+/// Amount, rate, satoshi.
+const ENDS: [(&str, &str, i64); 7] = [
+    ("0.0001", "9999999999.99999999", 1),
+    ("999999999.9999", "84000.12345678", 1),
+    ("999999999.9999", "47.61904762", 2_099_999_999_998_950),
+    ("0.0001", "0.00000001", 1_000_000_000_000),
+    ("1000", "0.00001", 10_000_000_000_000_000),
+    ("12.34", "84000.10", 14_691),
+    ("600", "84000", 714_286),
+];
+
+fn extreme(n: usize, (amount, rate, satoshi): (&str, &str, i64)) -> Entry {
+    let satoshi = satoshi.min(2_100_000_000_000_000);
+    let mut entry = of("GBP", amount, entry(n, satoshi));
+    let price = entry.price.as_mut().unwrap();
+    price.exchange_rate = rate.parse().unwrap();
+    price.simulated = n % 2 == 1;
+    price.as_of = "2009-01-03T18:15:05.000001Z".parse().unwrap();
+    entry
+}
+
+/// Places each; every total of all orders is within what bitcoin there will ever be, so each gets a database of its own.
+async fn place_alone(stack: Stack, n: usize) -> (Fixture, Order) {
+    let fixture = Fixture::new(stack).await;
+    let order = fixture.place_one(extreme(n, ENDS[n])).await;
+    (fixture, order)
+}
+
+async fn values_at_the_ends_of_their_ranges_survive(stack: Stack) {
+    for (n, end) in ENDS.into_iter().enumerate() {
+        let (fixture, order) = place_alone(stack, n).await;
+        let wanted = extreme(n, end);
+        let price = wanted.price.unwrap();
+        assert_eq!((order.currency, order.amount), (wanted.currency, wanted.amount));
+        assert_eq!(
+            (order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
+            (price.exchange_rate, price.bitcoin_amount, price.as_of, price.simulated)
+        );
+        assert_eq!(fixture.store.order(order.id).await.unwrap(), Some(order.clone()));
+        assert_eq!(fixture.store.page_by_offset(0, 1).await.unwrap(), (vec![order.clone()], false));
+        assert_eq!(fixture.store.totals().await.unwrap().bitcoin, order.bitcoin_amount);
+        assert_eq!(fixture.store.totals().await.unwrap().last_created_at, order.created_at);
+    }
+}
+
+async fn the_readable_view_says_what_answers_say(stack: Stack) {
+    let texts = [
+        ("0.0001", "9999999999.99999999", "0.00000001"),
+        ("999999999.9999", "84000.12345678", "0.00000001"),
+        ("999999999.9999", "47.61904762", "20999999.99998950"),
+        ("0.0001", "0.00000001", "10000.00000000"),
+        ("1000.0000", "0.00001000", "21000000.00000000"),
+        ("12.3400", "84000.10000000", "0.00014691"),
+        ("600.0000", "84000.00000000", "0.00714286"),
+    ];
+    for (n, (amount, rate, bitcoin)) in texts.into_iter().enumerate() {
+        let (fixture, order) = place_alone(stack, n).await;
+        let row = fixture
+            .look(
+                "select cast(id as text), currency, cast(amount as text), cast(exchange_rate as text),
+                    cast(bitcoin_amount as text), price_sources, cast(seq as text)
+                from orders_readable",
+            )
+            .await
+            .remove(0);
+        assert_eq!(row, [order.id.to_string().as_str(), "GBP", amount, rate, bitcoin, "alpha,beta", "1"]);
+        let times = "select cast(created_at as text), cast(price_as_of as text) from orders_readable";
+        let times = fixture.look(times).await.remove(0);
+        for (shown, time) in times.iter().zip([order.created_at, order.price_as_of]) {
+            assert_eq!(read_time(shown), time, "{shown}");
+        }
+    }
+}
+
+/// PostgreSQL shows a time of its own kind: `2009-01-03 18:15:05.000001+00`.
+fn read_time(shown: &str) -> Timestamp {
+    let text = shown.replace(' ', "T");
+    let text = text.strip_suffix("+00").map_or(text.clone(), |text| format!("{text}Z"));
+    text.parse().unwrap()
+}
+
+async fn bringing_the_tables_up_to_date_twice_changes_nothing(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let order = fixture.place_one(entry("a", 10)).await;
+    fixture.store.migrate().await.unwrap();
+    let store = Store::open(&fixture.database.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(store.order(order.id).await.unwrap(), Some(order));
+    assert_eq!(store.totals().await.unwrap().bitcoin, Sats::new(10).unwrap());
+}
+
+async fn orders_outlive_the_process(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let order = fixture.place_one(entry("a", 10)).await;
+    // Nothing is closed first: another process sees what was committed.
+    let store = fixture.another_store().await;
+    assert_eq!(store.page_by_offset(0, 10).await.unwrap().0, [order]);
+}

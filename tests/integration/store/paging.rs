@@ -1,0 +1,216 @@
+//! Walks through the orders, by offset and by cursor, with filters and without.
+
+use std::collections::BTreeSet;
+
+use common::{
+    api::orders::{Cursor, Order, OrderFilter},
+    ids::OrderId,
+    time::Timestamp,
+};
+use tests::{Stack, on_both};
+
+use super::{Fixture, NO_LIMIT, entry, of, placed};
+
+on_both!(
+    pages_by_offset_are_cut_without_gap_or_repeat,
+    a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive,
+    filters_let_through_what_they_say,
+    a_filter_that_nothing_passes_gives_a_last_page,
+    times_are_cut_at_the_microsecond,
+    an_order_is_found_by_its_id,
+    a_rare_order_is_found_among_very_many,
+);
+
+/// Newest first. Each is placed on its own, so that times differ as they do in earnest.
+async fn place_many(fixture: &Fixture, count: usize) -> Vec<Order> {
+    let mut orders = Vec::new();
+    for n in 0..count {
+        let currency = ["EUR", "GBP", "USD"][n % 3];
+        orders.push(fixture.place_one(of(currency, &format!("{}.0001", n % 7 + 1), entry(n, 1))).await);
+    }
+    orders.reverse();
+    orders
+}
+
+async fn walk(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
+    let (mut orders, mut cursor) = (Vec::new(), None);
+    loop {
+        let (page, next) = fixture.store.page(filter, cursor, limit).await.unwrap();
+        assert!(page.len() <= limit as usize);
+        orders.extend(page);
+        match next {
+            Some(next) => assert!(cursor.replace(next).is_none_or(|last| next < last), "the walk stands still"),
+            None => return orders,
+        }
+    }
+}
+
+async fn pages_by_offset_are_cut_without_gap_or_repeat(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    assert_eq!(fixture.store.page_by_offset(0, 10).await.unwrap(), (vec![], false));
+    let orders = place_many(&fixture, 10).await;
+    for (start, size, wanted, more) in [
+        (0, 3, &orders[0..3], true),
+        (3, 3, &orders[3..6], true),
+        (9, 3, &orders[9..], false),
+        (7, 3, &orders[7..], false),
+        (6, 3, &orders[6..9], true),
+        (0, 10, &orders[..], false),
+        (0, 1000, &orders[..], false),
+        (10, 3, &[], false),
+        (u64::MAX, 3, &[], false),
+        (u64::try_from(i64::MAX).unwrap() + 1, 1000, &[], false),
+    ] {
+        let page = fixture.store.page_by_offset(start, size).await.unwrap();
+        assert_eq!(page, (wanted.to_vec(), more), "{start} {size}");
+    }
+}
+
+async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let orders = place_many(&fixture, 20).await;
+    let (mut seen, mut cursor, mut round) = (Vec::new(), None, 0);
+    loop {
+        let (page, next) = fixture.store.page(&OrderFilter::default(), cursor, 3).await.unwrap();
+        seen.extend(page);
+        cursor = next;
+        if next.is_none() {
+            break;
+        }
+        round += 1;
+        let mut group = [entry(format!("new-{round}-a"), 1), entry(format!("new-{round}-b"), 1)];
+        fixture.place(&mut group, NO_LIMIT).await;
+    }
+    assert_eq!(seen, orders);
+    for limit in [1, 7, 20, 1000] {
+        let all = walk(&fixture, &OrderFilter::default(), limit).await;
+        let ids: BTreeSet<_> = all.iter().map(|order| order.id).collect();
+        assert_eq!((all.len(), ids.len()), (20 + 2 * round, 20 + 2 * round));
+        assert!(all.windows(2).all(|pair| pair[0].created_at > pair[1].created_at));
+    }
+}
+
+async fn filters_let_through_what_they_say(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let orders = place_many(&fixture, 24).await;
+    let amount = |text: &str| Some(text.parse().unwrap());
+    let currency = |text: &str| Some(text.parse().unwrap());
+    let none = OrderFilter::default();
+    let filters = [
+        none,
+        OrderFilter { currency: currency("GBP"), ..none },
+        OrderFilter { min_amount: amount("3.0001"), ..none },
+        OrderFilter { max_amount: amount("3.0001"), ..none },
+        OrderFilter { min_amount: amount("3.0001"), max_amount: amount("3.0001"), ..none },
+        OrderFilter { min_amount: amount("3.0002"), max_amount: amount("5"), ..none },
+        OrderFilter { from: Some(orders[10].created_at), ..none },
+        OrderFilter { to: Some(orders[10].created_at), ..none },
+        OrderFilter { from: Some(orders[15].created_at), to: Some(orders[5].created_at), ..none },
+        OrderFilter {
+            currency: currency("EUR"),
+            from: Some(orders[20].created_at),
+            to: Some(orders[2].created_at),
+            min_amount: amount("2"),
+            max_amount: amount("6.5"),
+        },
+    ];
+    for filter in filters {
+        let passes = |order: &&Order| {
+            filter.currency.is_none_or(|currency| order.currency == currency)
+                && filter.from.is_none_or(|from| order.created_at >= from)
+                && filter.to.is_none_or(|to| order.created_at < to)
+                && filter.min_amount.is_none_or(|min| order.amount >= min)
+                && filter.max_amount.is_none_or(|max| order.amount <= max)
+        };
+        let wanted: Vec<_> = orders.iter().filter(passes).cloned().collect();
+        assert!(!wanted.is_empty(), "{filter:?} shows nothing");
+        for limit in [1, 2, 5, 1000] {
+            assert_eq!(walk(&fixture, &filter, limit).await, wanted, "{filter:?} by {limit}");
+        }
+    }
+}
+
+async fn a_filter_that_nothing_passes_gives_a_last_page(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let none = OrderFilter::default();
+    assert_eq!(fixture.store.page(&none, None, 10).await.unwrap(), (vec![], None));
+    let orders = place_many(&fixture, 5).await;
+    let newest = orders[0].created_at;
+    let past: Timestamp = "0001-01-01T00:00:00Z".parse().unwrap();
+    let future: Timestamp = "9999-12-31T23:59:59.999999Z".parse().unwrap();
+    let after_newest = Timestamp::from_micros(newest.micros() + 1).unwrap();
+    for filter in [
+        OrderFilter { currency: Some("JPY".parse().unwrap()), ..none },
+        OrderFilter { min_amount: Some("999999999.9999".parse().unwrap()), ..none },
+        OrderFilter { max_amount: Some("0.0001".parse().unwrap()), ..none },
+        OrderFilter { from: Some(future), ..none },
+        OrderFilter { from: Some(after_newest), ..none },
+        OrderFilter { to: Some(past), ..none },
+        OrderFilter { to: Some(orders[4].created_at), ..none },
+        // The end before the start.
+        OrderFilter { from: Some(newest), to: Some(orders[4].created_at), ..none },
+    ] {
+        assert_eq!(fixture.store.page(&filter, None, 10).await.unwrap(), (vec![], None), "{filter:?}");
+    }
+    let all = OrderFilter { from: Some(past), to: Some(future), ..none };
+    assert_eq!(fixture.store.page(&all, None, 5).await.unwrap(), (orders.clone(), None));
+    // After the oldest order there is nothing more, and a cursor of a time to come starts at the newest.
+    assert_eq!(fixture.store.page(&none, Some(Cursor(1)), 5).await.unwrap(), (vec![], None));
+    assert_eq!(fixture.store.page(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), (orders, None));
+}
+
+async fn times_are_cut_at_the_microsecond(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    // Placed together, so they follow each other by a microsecond.
+    let mut group: Vec<_> = (0..50).map(|n| entry(n, 1)).collect();
+    let decisions = fixture.place(&mut group, NO_LIMIT).await;
+    let orders: Vec<_> = decisions.iter().rev().map(|decision| placed(decision).0.clone()).collect();
+    assert_eq!(orders[0].created_at.micros() - orders[49].created_at.micros(), 49);
+    for at in [0, 1, 17, 48, 49] {
+        let time = Some(orders[at].created_at);
+        let from = walk(&fixture, &OrderFilter { from: time, ..OrderFilter::default() }, 1000).await;
+        let to = walk(&fixture, &OrderFilter { to: time, ..OrderFilter::default() }, 1000).await;
+        assert_eq!((from, to), (orders[..=at].to_vec(), orders[at + 1..].to_vec()), "{at}");
+    }
+}
+
+async fn an_order_is_found_by_its_id(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let orders = place_many(&fixture, 3).await;
+    for order in &orders {
+        assert_eq!(fixture.store.order(order.id).await.unwrap().as_ref(), Some(order));
+    }
+    for unknown in ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"] {
+        assert_eq!(fixture.store.order(unknown.parse::<OrderId>().unwrap()).await.unwrap(), None);
+    }
+}
+
+/// More orders than one page looks at: pages without an order lead on to the one that passes.
+async fn a_rare_order_is_found_among_very_many(stack: Stack) {
+    const COUNT: i64 = 520_000;
+    let fixture = Fixture::new(stack).await;
+    let rare = fixture.place_one(of("JPY", "7", entry("rare", 1))).await;
+    let start = rare.created_at.micros();
+    let rest = "'EUR', 10000, 8400000000000, 1";
+    fixture
+        .look(&match stack {
+            Stack::Embedded => format!(
+                "insert into orders
+                with recursive n(i) as (select 2 union all select i + 1 from n where i < {COUNT})
+                select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0 from n"
+            ),
+            Stack::Servers => format!(
+                "insert into orders
+                select i, lpad(to_hex(i), 32, '0')::uuid, '{time}'::timestamptz + i * interval '1 microsecond', {rest},
+                    '{time}', 'alpha', false
+                from generate_series(2, {COUNT}) as i",
+                time = rare.created_at
+            ),
+        })
+        .await;
+    fixture.look(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
+    let filter = OrderFilter { currency: Some("JPY".parse().unwrap()), ..OrderFilter::default() };
+    let (page, next) = fixture.store.page(&filter, None, 10).await.unwrap();
+    assert!(page.is_empty() && next.is_some(), "one page looked at everything: {page:?}");
+    assert_eq!(walk(&fixture, &filter, 10).await, [rare]);
+}

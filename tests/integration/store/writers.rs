@@ -1,0 +1,125 @@
+//! Several writers on one database, as several processes of db-proxy are.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use common::{api::orders::RefusalReason::LimitExceeded, metrics::Metrics, money::Sats};
+use db_proxy::{
+    ledger::{Decision, Entry},
+    metrics::WriterMetrics,
+    writer::Writer,
+};
+use tests::{Stack, on_both};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use super::{Fixture, entry, placed, refused, sats};
+
+const WRITERS: usize = 4;
+const GROUPS: usize = 200;
+
+on_both!(
+    many_groups_at_once_fill_the_limit_exactly,
+    one_key_through_every_writer_gives_one_order,
+    what_waits_is_answered_before_a_writer_ends,
+);
+
+struct Writers {
+    writers: Vec<Writer>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Writers {
+    async fn new(fixture: &Fixture, limit: Sats) -> Self {
+        let (mut writers, mut tasks) = (Vec::new(), Vec::new());
+        for _ in 0..WRITERS {
+            let (_, limit) = watch::channel(limit);
+            let metrics = WriterMetrics::register(&Metrics::new("test"));
+            let (writer, task) = Writer::new(fixture.another_store().await, limit, metrics);
+            writers.push(writer);
+            tasks.push(tokio::spawn(task));
+        }
+        Self { writers, tasks }
+    }
+
+    /// Hands all groups over at once, to one writer after the other; what became of each order.
+    async fn place_all(&self, groups: impl IntoIterator<Item = Vec<Entry>>) -> Vec<Decision> {
+        let mut waiting = JoinSet::new();
+        for (n, group) in groups.into_iter().enumerate() {
+            let writer = self.writers[n % WRITERS].clone();
+            waiting.spawn(async move { writer.place(group).await });
+        }
+        let answers = waiting.join_all().await.into_iter().flatten();
+        answers.map(|answer| answer.expect("each order is decided")).collect()
+    }
+
+    async fn end(self) {
+        drop(self.writers);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+}
+
+async fn many_groups_at_once_fill_the_limit_exactly(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let limit = 9_000;
+    let writers = Writers::new(&fixture, sats(limit)).await;
+    // Groups of 1 to 5 orders of 7 to 49 satoshi: about 17,000 in all, twice the limit.
+    let groups = (0..GROUPS).map(|group| {
+        let order = |n: usize| entry(format!("{group}-{n}"), i64::try_from((group * 31 + n * 17) % 43 + 7).unwrap());
+        (0..=group % 5).map(order).collect()
+    });
+    let decisions = writers.place_all(groups).await;
+    let refusals = decisions.iter().filter(|decision| matches!(decision, Decision::Refused { .. })).count();
+    assert!(refusals > 0 && refusals < decisions.len(), "{refusals} of {}", decisions.len());
+    for decision in &decisions {
+        if let Decision::Refused { .. } = decision {
+            let (reason, remaining) = refused(decision);
+            // What did not fit was more than what was left.
+            assert!(reason == LimitExceeded && (0..49).contains(&remaining.unwrap()), "{decision:?}");
+        }
+    }
+    let (count, sum) = fixture.check_tables().await;
+    assert_eq!(usize::try_from(count).unwrap(), decisions.len() - refusals);
+    let told: i64 = decisions
+        .iter()
+        .filter_map(|d| if let Decision::Placed { order, .. } = d { Some(order.bitcoin_amount.get()) } else { None })
+        .sum();
+    assert_eq!(told, sum);
+    assert!((limit - 7..=limit).contains(&sum), "{sum}");
+
+    // Orders of one satoshi fill what is left, and not one more is let in.
+    let left = limit - sum;
+    let more = writers.place_all((0..left + 20).map(|n| vec![entry(format!("last-{n}"), 1)])).await;
+    let fitted = more.iter().filter(|decision| matches!(decision, Decision::Placed { .. })).count();
+    assert_eq!(i64::try_from(fitted).unwrap(), left);
+    assert_eq!(fixture.check_tables().await, (count + left, limit));
+    writers.end().await;
+}
+
+async fn one_key_through_every_writer_gives_one_order(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let writers = Writers::new(&fixture, sats(1_000)).await;
+    let decisions = writers.place_all((0..50).map(|_| vec![entry("a", 10)])).await;
+    let ids: BTreeSet<_> = decisions.iter().map(|decision| placed(decision).0.id).collect();
+    let new = decisions.iter().filter(|decision| !placed(decision).1).count();
+    assert_eq!((ids.len(), new), (1, 1));
+    assert_eq!(fixture.check_tables().await, (1, 10));
+    writers.end().await;
+}
+
+async fn what_waits_is_answered_before_a_writer_ends(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let writers = Arc::new(Writers::new(&fixture, sats(1_000)).await);
+    let mut waiting = JoinSet::new();
+    for n in 0..100 {
+        let writer = writers.writers[n % WRITERS].clone();
+        waiting.spawn(async move { writer.place(vec![entry(n, 1)]).await.remove(0) });
+    }
+    // The handles go away with the tasks that wait, and those with their answers.
+    Arc::into_inner(writers).unwrap().end().await;
+    assert!(waiting.join_all().await.into_iter().all(|answer| !placed(&answer.unwrap()).1));
+    assert_eq!(fixture.check_tables().await, (100, 100));
+}

@@ -1,0 +1,136 @@
+//! HTTP as a user's program speaks it, and answers that can be asked what they are.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::clients::http_client;
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use serde_json::Value;
+
+/// No answer takes longer, whatever is broken behind it.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How much of a body is told when an answer is not the one that was wanted.
+const SHOWN_BODY: usize = 200;
+
+/// Sends requests to any service.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    token: String,
+}
+
+impl Client {
+    pub fn new(token: impl Into<String>) -> Self {
+        Self { http: http_client(), token: token.into() }
+    }
+
+    /// A request to be finished with [`send`].
+    pub fn request(&self, method: &str, url: impl AsRef<str>) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        self.http.request(method, url.as_ref()).timeout(PATIENCE)
+    }
+
+    pub async fn get(&self, url: impl AsRef<str>) -> Answer {
+        send(self.request("GET", url)).await
+    }
+
+    /// As one of our own services.
+    pub async fn get_internal(&self, url: impl AsRef<str>) -> Answer {
+        send(self.request("GET", url).bearer_auth(&self.token)).await
+    }
+
+    pub async fn post(&self, url: impl AsRef<str>, json: impl Into<String>) -> Answer {
+        send(self.json(url, json)).await
+    }
+
+    /// As one of our own services.
+    pub async fn post_internal(&self, url: impl AsRef<str>, json: impl Into<String>) -> Answer {
+        send(self.json(url, json).bearer_auth(&self.token)).await
+    }
+
+    /// A POST of JSON to be finished with [`send`].
+    pub fn json(&self, url: impl AsRef<str>, json: impl Into<String>) -> RequestBuilder {
+        self.request("POST", url).header("content-type", "application/json").body(json.into())
+    }
+}
+
+/// Sends, and panics where no answer comes.
+pub async fn send(request: RequestBuilder) -> Answer {
+    try_send(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
+}
+
+/// Sends to a service that may be away.
+pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
+    let (http, request) = request.build_split();
+    let request = request?;
+    let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+    let body = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BODY)]).into_owned();
+    let question = format!("{} {} {body}", request.method(), request.url());
+    let response = http.execute(request).await?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Ok(Answer { question, status, headers, body: response.bytes().await? })
+}
+
+/// A whole answer, with what it answers.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    question: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// What is told when the answer is not the one that was wanted.
+    fn told(&self) -> String {
+        format!("{}\n{} {}", self.question, self.status, self.text())
+    }
+
+    /// The body as JSON, of an answer that has to have this status.
+    #[track_caller]
+    pub fn json(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.told());
+        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.told());
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The problem of an answer that has to be one, every part of the envelope checked.
+    #[track_caller]
+    pub fn problem(&self, status: u16, code: &str) -> Value {
+        let text = self.told();
+        assert_eq!(self.status, status, "{text}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{text}");
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem["code"], code, "{text}");
+        assert_eq!(problem["status"], status, "{text}");
+        assert_eq!(problem["type"], format!("urn:buydesk:problem:{code}"), "{text}");
+        for field in ["title", "detail", "request_id"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} is missing: {text}");
+        }
+        assert_eq!(self.header("x-request-id"), problem["request_id"].as_str(), "{text}");
+        let waits = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap());
+        assert_eq!(waits.is_some(), status == 429 || status == 503, "Retry-After {waits:?}: {text}");
+        problem
+    }
+
+    /// A 422 that names exactly these fields, in any order.
+    #[track_caller]
+    pub fn names(&self, fields: &[&str]) {
+        let problem = self.problem(422, "validation_failed");
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let mut named: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
+        let mut wanted = fields.to_vec();
+        named.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(named, wanted, "{}", self.told());
+    }
+}
