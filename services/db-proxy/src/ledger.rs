@@ -146,7 +146,7 @@ pub fn decide(totals: Totals, limit: Sats, now: Timestamp, known: Known, work: &
     let decisions = work.iter_mut().map(|work| {
         let decided = match work {
             Work::Place(entry) => book.place(entry),
-            Work::Hold(hold) => book.hold(hold),
+            Work::Hold(quote) => book.hold(quote),
         };
         decided.unwrap_or_else(|reason| book.refuse(reason))
     });
