@@ -29,6 +29,26 @@ impl fmt::Display for OrderId {
 
 crate::text_type!(OrderId, "uuid", "The id of an order, a UUID of version 7.", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
 
+/// The id of a quote: a UUID of version 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuoteId(pub Uuid);
+
+impl FromStr for QuoteId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Uuid::try_parse(text).map(Self).map_err(|_| IdError)
+    }
+}
+
+impl fmt::Display for QuoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+crate::text_type!(QuoteId, "uuid", "The id of a quote, a UUID of version 7.", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
+
 /// The key under which a client may send the same order again: 1 to 128 visible ASCII characters.
 ///
 /// Keys of all anonymous clients share one room, so a client should make them unguessable; a UUID is right.

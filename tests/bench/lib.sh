@@ -40,7 +40,7 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-build() { cargo build --release --workspace --locked --quiet; }
+build() { [[ -n ${BENCH_NO_BUILD:-} ]] || cargo build --release --workspace --locked --quiet; }
 
 # ---------------------------------------------------------------- PostgreSQL, with every promise on
 

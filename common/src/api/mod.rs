@@ -4,5 +4,6 @@ pub mod health;
 pub mod orders;
 pub mod prices;
 mod problem;
+pub mod quotes;
 
 pub use problem::{Code, FieldError, Problem};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::FieldError,
-    ids::{IdempotencyKey, OrderId},
+    ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -46,13 +46,43 @@ pub struct PlaceOrder {
     /// Above 0, below 1000000000, at most 4 decimals.
     #[serde(default)]
     pub amount: Option<DecimalText>,
+    /// The id of a quote: the order takes its currency, amount and price. The other fields may be left out then.
+    #[serde(default)]
+    pub quote: Option<String>,
 }
 
-/// What an order asks for, every field checked. Two requests are the same request when these are equal.
+/// What is bought at the market price, every field checked. Two requests are the same request when these are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OrderRequest {
     pub currency: Currency,
     pub amount: FiatAmount,
+}
+
+/// What an order asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderKind {
+    /// The price of the moment.
+    Market(OrderRequest),
+    /// The price that was held by a quote.
+    Quoted(QuoteId),
+}
+
+impl OrderKind {
+    /// Checks each field and names every one that is wrong, not only the first.
+    pub fn check(fields: &PlaceOrder, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+        let Some(quote) = &fields.quote else { return OrderRequest::check(fields, allowed).map(Self::Market) };
+        // What the quote says is not said again: where the two differed, one of them would be passed over.
+        let twice = [("currency", fields.currency.is_some()), ("amount", fields.amount.is_some())];
+        let twice = twice.into_iter().filter(|(_, given)| *given);
+        let mut errors: Vec<_> =
+            twice.map(|(field, _)| FieldError::new(field, "must be left out: it is the quote's")).collect();
+        match quote.parse() {
+            Ok(quote) if errors.is_empty() => return Ok(Self::Quoted(quote)),
+            Ok(_) => {}
+            Err(error) => errors.push(FieldError::new("quote", error)),
+        }
+        Err(errors)
+    }
 }
 
 impl OrderRequest {
@@ -106,6 +136,17 @@ pub struct NewOrder {
     pub client: String,
     /// Every order has one: create-order makes it where the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
+    /// What is bought at the market price; nothing where `quote` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<MarketOrder>,
+    /// The quote that is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<QuoteId>,
+}
+
+/// An order at the market price.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MarketOrder {
     pub currency: Currency,
     pub amount: FiatAmount,
     /// Nothing where there is no price: then only an order that the key was used for before is answered.
@@ -163,6 +204,12 @@ pub enum RefusalReason {
     KeyReused,
     /// There was no price, or it ran out before the order was decided.
     PriceUnavailable,
+    /// There is no such quote.
+    QuoteUnknown,
+    /// Another order took the quote.
+    QuoteTaken,
+    /// The quote was not taken in time.
+    QuoteExpired,
 }
 
 /// The outcomes of a group, in the order of the group.
@@ -251,6 +298,8 @@ pub struct OrderSummary {
     pub count: i64,
     /// The bitcoin of all orders.
     pub bitcoin_amount: Sats,
+    /// The bitcoin that quotes hold and no order has taken yet.
+    pub reserved: Sats,
     /// What may still be ordered.
     pub remaining: Sats,
     pub limit: Sats,
@@ -263,7 +312,8 @@ mod tests {
     const ALLOWED: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 
     fn check(currency: Option<&str>, amount: Option<&str>) -> Result<OrderRequest, Vec<FieldError>> {
-        let fields = PlaceOrder { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from) };
+        let fields =
+            PlaceOrder { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from), quote: None };
         OrderRequest::check(&fields, &ALLOWED)
     }
 
@@ -277,6 +327,19 @@ mod tests {
         assert_eq!(names(check(Some("JPY"), Some("1"))), ["currency"]);
         assert_eq!(names(check(Some("EU"), Some("NaN"))), ["currency", "amount"]);
         assert!(check(Some("eur"), Some("0.1")).is_ok());
+    }
+
+    #[test]
+    fn a_quote_stands_alone() {
+        let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+        let check = |quote: &str, amount: Option<&str>| {
+            let fields =
+                PlaceOrder { quote: Some(quote.to_owned()), amount: amount.map(DecimalText::from), currency: None };
+            OrderKind::check(&fields, &ALLOWED).map_err(|errors| errors[0].field.clone())
+        };
+        assert_eq!(check(id, None), Ok(OrderKind::Quoted(id.parse().unwrap())));
+        assert_eq!(check(id, Some("1")), Err("amount".to_owned()));
+        assert_eq!(check("7", None), Err("quote".to_owned()));
     }
 
     #[test]

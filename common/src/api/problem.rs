@@ -62,6 +62,12 @@ codes! {
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has a value that is not allowed";
     /// The idempotency key was used before, for another order.
     KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another order";
+    /// The quote that the order names is not known.
+    QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "There is no such quote";
+    /// The quote was taken by another order.
+    QuoteTaken = "quote_taken", CONFLICT, "The quote was taken";
+    /// The quote was not taken in time.
+    QuoteExpired = "quote_expired", CONFLICT, "The quote has run out";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
     Internal = "internal", INTERNAL_SERVER_ERROR, "A fault of the service";
     /// There is no price that may be used.

@@ -8,6 +8,7 @@ use super::{CallError, Caller, Retry};
 use crate::{
     api::Code,
     api::orders::{Cursor, NewOrders, Order, OrderFilter, OrderPage, OrderSummary, Outcomes},
+    api::quotes::{NewQuote, QuoteOutcome},
     ids::OrderId,
 };
 
@@ -29,6 +30,11 @@ impl DbProxy {
     pub async fn place(&self, orders: &NewOrders) -> (Result<Outcomes, CallError>, bool) {
         let called = self.0.call(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await;
         (called.result.and_then(|bytes| self.0.read(&bytes)), called.unanswered)
+    }
+
+    /// Holds a price. Not sent again once it may have arrived: a second one would hold its share twice.
+    pub async fn quote(&self, quote: &NewQuote) -> Result<QuoteOutcome, CallError> {
+        self.0.json(Method::POST, "/quotes", Some(quote), Retry::Unsent, PLACE_DEADLINE).await
     }
 
     /// Orders newest first, leaving out the first `start`.

@@ -32,6 +32,22 @@ pub enum Command {
     Price,
     /// Show how the services are.
     Health,
+    /// Fill a database with made-up orders, for trying out and measuring.
+    #[command(subcommand)]
+    Seed(Seed),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Seed {
+    /// Add simulated orders to the database of `DATABASE_URL`.
+    Orders(SeedOrders),
+}
+
+#[derive(Debug, Args)]
+pub struct SeedOrders {
+    /// How many.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub count: u64,
 }
 
 #[derive(Debug, Args)]

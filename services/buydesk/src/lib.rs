@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod seed;
 mod up;
 
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::config::Env;
 
-use self::cli::{Arguments, Command};
+use self::cli::{Arguments, Command, Seed};
 
 /// The whole of the program. What a person did wrong goes to the standard error in a sentence, with the exit code 1.
 pub async fn main() -> ExitCode {
@@ -29,6 +30,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Up(options) => up::run(env, &options).await,
         Command::Order(command) => client::order(&client::Client::new(env)?, command, arguments.json).await,
+        Command::Seed(Seed::Orders(options)) => seed::orders(env, &options).await,
         Command::Price => client::price(&client::Client::new(env)?, arguments.json).await,
         Command::Health => client::health(&client::Client::new(env)?, arguments.json).await,
     }

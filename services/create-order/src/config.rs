@@ -1,6 +1,7 @@
 //! The settings of create-order.
 
 use common::{
+    api::quotes::MAX_HOLD_SECS,
     config::{Env, Secret},
     http::{RateLimit, TrustedProxies},
     money::Currency,
@@ -17,6 +18,8 @@ pub struct Config {
     /// Where users find orders again: the start of every `Location`.
     pub orders_url: Url,
     pub internal_token: Secret,
+    /// How long a quote holds its price, in seconds.
+    pub hold_secs: u32,
 }
 
 impl Config {
@@ -30,6 +33,8 @@ impl Config {
             price_cache: env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002"),
             orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),
             internal_token: env.secret("INTERNAL_TOKEN"),
+            hold_secs: u32::try_from(env.whole("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
+                .unwrap_or(MAX_HOLD_SECS),
         }
     }
 }

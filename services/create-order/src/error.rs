@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use common::{
-    api::{Code, FieldError, Problem},
+    api::{
+        Code, FieldError, Problem,
+        orders::{RefusalReason, Refused},
+    },
+    clients::CallError,
     money::{Currency, Sats},
 };
 
@@ -27,8 +31,29 @@ pub enum Error {
     KeyReused,
     #[error("the order does not fit under the limit")]
     LimitExceeded { remaining: Option<Sats> },
+    #[error("there is no such quote")]
+    QuoteUnknown,
+    #[error("another order took the quote")]
+    QuoteTaken,
+    #[error("the quote was not taken in time")]
+    QuoteExpired,
     #[error(transparent)]
     Forward(#[from] ForwardError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused.reason {
+            RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining },
+            RefusalReason::KeyReused => Self::KeyReused,
+            RefusalReason::PriceUnavailable => Self::NoPrice(NoPrice::NoRecord),
+            RefusalReason::QuoteUnknown => Self::QuoteUnknown,
+            RefusalReason::QuoteTaken => Self::QuoteTaken,
+            RefusalReason::QuoteExpired => Self::QuoteExpired,
+        }
+    }
 }
 
 impl Error {
@@ -61,6 +86,16 @@ impl From<Error> for Problem {
                 let left = remaining.map(|left| format!("; {left} BTC are left, and a smaller order may still fit"));
                 let detail = format!("The order does not fit under the limit of all orders{}.", left.unwrap_or_default());
                 Self { remaining_bitcoin: remaining.map(|left| left.to_string()), ..Self::new(Code::LimitExceeded, detail) }
+            }
+            Error::QuoteUnknown => Self {
+                errors: vec![FieldError::new("quote", "is not known; quotes are forgotten after a while")],
+                ..Self::new(Code::QuoteUnknown, "There is no such quote; ask for a new one.")
+            },
+            Error::QuoteTaken => Self::new(Code::QuoteTaken, "Another order took this quote; ask for a new one."),
+            Error::QuoteExpired => Self::new(Code::QuoteExpired, "The quote has run out; ask for a new one."),
+            Error::Call(error) => {
+                tracing::warn!(%error, "a quote could not be held");
+                error.to_problem(Code::UpstreamUnavailable)
             }
             Error::Forward(ForwardError::QueueFull) => {
                 Self::new(Code::Overloaded, "Too many orders wait already; nothing was ordered.")

@@ -41,7 +41,7 @@ impl Service for App {
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let http = http_client();
-        let Config { currencies, rate_limit, db_proxy, price_cache, orders_url, internal_token } = config;
+        let Config { currencies, rate_limit, db_proxy, price_cache, orders_url, internal_token, hold_secs } = config;
         let db_proxy = DbProxy(Caller::new(http.clone(), DbProxy::SERVICE, db_proxy, internal_token.clone()));
         let prices = Prices::new(PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token)));
         let (forward, task) = Forward::new(db_proxy.clone());
@@ -53,7 +53,7 @@ impl Service for App {
             internal_token: None,
             rate_limit,
         };
-        let placer = Placer { currencies, prices: prices.clone(), forward };
+        let placer = Placer { currencies, prices: prices.clone(), forward, db_proxy: db_proxy.clone(), hold_secs };
         let endpoint = endpoint(Api { placer, orders_url }, standard);
         Ok(Self { server: Server::new(listener, endpoint), prices, db_proxy, forward: tokio::spawn(task) })
     }

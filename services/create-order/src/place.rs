@@ -2,17 +2,20 @@
 
 use common::{
     api::{
-        orders::{ANONYMOUS, NewOrder, OrderPrice, OrderRequest, PlaceOrder, Placed, RefusalReason},
-        prices::PriceRecord,
+        orders::{
+            ANONYMOUS, MarketOrder, NewOrder, OrderKind, OrderPrice, OrderRequest, PlaceOrder, Placed, RefusalReason,
+        },
+        quotes::{AskQuote, NewQuote, Quote},
     },
+    clients::db_proxy::DbProxy,
     ids::IdempotencyKey,
     money::{Currency, Sats},
 };
 
 use crate::{
     error::Error,
-    forward::Forward,
-    prices::{NoPrice, Prices},
+    forward::{Forward, ForwardError},
+    prices::Prices,
 };
 
 /// Under which key an order is placed.
@@ -38,12 +41,15 @@ impl From<Option<IdempotencyKey>> for Key {
     }
 }
 
-/// The use case of this service.
+/// The use cases of this service.
 #[derive(Clone)]
 pub struct Placer {
     pub currencies: Vec<Currency>,
     pub prices: Prices,
     pub forward: Forward,
+    pub db_proxy: DbProxy,
+    /// How long a quote holds its price, in seconds.
+    pub hold_secs: u32,
 }
 
 impl Placer {
@@ -52,50 +58,59 @@ impl Placer {
     /// Where there is no price, an order with a client's own key still goes to db-proxy: it may have been placed before, and
     /// then its answer is the same as then.
     pub async fn place(&self, fields: &PlaceOrder, key: &Key) -> Result<Placed, Error> {
-        let request = OrderRequest::check(fields, &self.currencies).map_err(Error::Invalid)?;
-        let price = match self.prices.current().await {
-            Ok(record) => price(&request, &record),
-            Err(no_price) => Err(no_price.into()),
+        let kind = OrderKind::check(fields, &self.currencies).map_err(Error::Invalid)?;
+        let (market, quote, missing) = match kind {
+            OrderKind::Quoted(quote) => (None, Some(quote), None),
+            OrderKind::Market(request) => {
+                let (price, missing) = match (self.price(&request).await, key) {
+                    (Ok(price), _) => (Some(price), None),
+                    (Err(error), Key::OfClient(_)) if error.is_passing() => (None, Some(error)),
+                    (Err(error), _) => return Err(error),
+                };
+                let OrderRequest { currency, amount } = request;
+                (Some(MarketOrder { currency, amount, price }), None, missing)
+            }
         };
-        let (price, missing) = match (price, key) {
-            (Ok(price), _) => (Some(price), None),
-            (Err(error), Key::OfClient(_)) if error.is_passing() => (None, Some(error)),
-            (Err(error), _) => return Err(error),
-        };
-        let order = NewOrder {
-            client: ANONYMOUS.to_owned(),
-            key: key.get().clone(),
-            currency: request.currency,
-            amount: request.amount,
-            price,
-        };
+        let order = NewOrder { client: ANONYMOUS.to_owned(), key: key.get().clone(), market, quote };
         let outcome = self.forward.place(order).await?;
         match (outcome.placed, outcome.refused) {
             (Some(placed), _) => Ok(placed),
             (None, Some(refused)) => Err(match (refused.reason, missing) {
                 (RefusalReason::PriceUnavailable, Some(missing)) => missing,
-                (RefusalReason::PriceUnavailable, None) => Error::NoPrice(NoPrice::NoRecord),
-                (RefusalReason::KeyReused, _) => Error::KeyReused,
-                (RefusalReason::LimitExceeded, _) => Error::LimitExceeded { remaining: refused.remaining },
+                _ => refused.into(),
             }),
-            (None, None) => Err(Error::Forward(crate::forward::ForwardError::Unknown)),
+            (None, None) => Err(Error::Forward(ForwardError::Unknown)),
         }
     }
-}
 
-/// The order's share of bitcoin at the record's price.
-fn price(request: &OrderRequest, record: &PriceRecord) -> Result<OrderPrice, Error> {
-    let price = record.prices.get(&request.currency).ok_or(Error::NoPriceFor(request.currency))?;
-    let bitcoin_amount = Sats::bought_rounded_up(request.amount, price.price).map_err(|_| Error::LimitExceeded {
+    /// Holds the current price and its share of the limit.
+    pub async fn quote(&self, fields: &AskQuote) -> Result<Quote, Error> {
+        let fields = PlaceOrder { currency: fields.currency.clone(), amount: fields.amount.clone(), quote: None };
+        let request = OrderRequest::check(&fields, &self.currencies).map_err(Error::Invalid)?;
+        let price = self.price(&request).await?;
+        let OrderRequest { currency, amount } = request;
+        let outcome = self.db_proxy.quote(&NewQuote { currency, amount, price, hold_secs: self.hold_secs }).await?;
+        match (outcome.quote, outcome.refused) {
+            (Some(quote), _) => Ok(quote),
+            (None, Some(refused)) => Err(refused.into()),
+            (None, None) => Err(Error::Forward(ForwardError::Unknown)),
+        }
+    }
+
+    /// The order's share of bitcoin at the current price.
+    async fn price(&self, request: &OrderRequest) -> Result<OrderPrice, Error> {
+        let record = self.prices.current().await?;
+        let price = record.prices.get(&request.currency).ok_or(Error::NoPriceFor(request.currency))?;
         // More than all bitcoin: no limit lets that through, and what is left of it does not matter.
-        remaining: None,
-    })?;
-    Ok(OrderPrice {
-        exchange_rate: price.price,
-        bitcoin_amount,
-        as_of: record.as_of,
-        expires_at: record.expires_at,
-        sources: price.sources.clone(),
-        simulated: record.simulated,
-    })
+        let bitcoin_amount = Sats::bought_rounded_up(request.amount, price.price)
+            .map_err(|_| Error::LimitExceeded { remaining: None })?;
+        Ok(OrderPrice {
+            exchange_rate: price.price,
+            bitcoin_amount,
+            as_of: record.as_of,
+            expires_at: record.expires_at,
+            sources: price.sources.clone(),
+            simulated: record.simulated,
+        })
+    }
 }

@@ -4,6 +4,7 @@ use common::{
     api::{
         Code, FieldError, Problem,
         orders::{Order, PlaceOrder, Placed, PlacedMessage},
+        quotes::{AskQuote, Quote},
     },
     http::{Json, OptionalJson},
     ids::IdempotencyKey,
@@ -59,6 +60,14 @@ enum OrderAnswer {
     ),
 }
 
+/// The answer of `/api/v1/quotes`.
+#[derive(ApiResponse)]
+enum QuoteAnswer {
+    /// The price is held.
+    #[oai(status = 201)]
+    Created(Json<Quote>),
+}
+
 #[OpenApi]
 impl Api {
     /// Places an order: a JSON body, or `?currency=eur&amount=69`.
@@ -74,7 +83,7 @@ impl Api {
         idempotency_key: Header<Option<IdempotencyKey>>,
         body: OptionalJson<PlaceOrder>,
     ) -> Result<PlacedAnswer, Problem> {
-        let query = PlaceOrder { currency: currency.0, amount: amount.0.map(Into::into) };
+        let query = PlaceOrder { currency: currency.0, amount: amount.0.map(Into::into), quote: None };
         let fields = match body.0 {
             Some(_) if query != PlaceOrder::default() => {
                 let reason = "must not be there when the query has fields of the order";
@@ -90,7 +99,7 @@ impl Api {
         Ok(PlacedAnswer::Created(answer, location, key, replayed))
     }
 
-    /// Places an order.
+    /// Places an order at the current price, or at the price of a quote.
     #[oai(path = "/api/v1/orders", method = "post", operation_id = "create_order")]
     async fn create_order(
         &self,
@@ -102,6 +111,12 @@ impl Api {
         let (placed, key) = self.place(&body.0, idempotency_key.0).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
         Ok(OrderAnswer::Created(Json(placed.order), location, key, replayed))
+    }
+
+    /// Holds the current price for a while, with its share of the limit. One order can take it, by its id.
+    #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
+    async fn create_quote(&self, body: Json<AskQuote>) -> Result<QuoteAnswer, Problem> {
+        Ok(QuoteAnswer::Created(Json(self.placer.quote(&body.0).await?)))
     }
 }
 

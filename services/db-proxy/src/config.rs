@@ -1,5 +1,7 @@
 //! The settings of db-proxy.
 
+use std::time::Duration;
+
 use common::{
     config::{Env, Secret},
     money::Sats,
@@ -10,6 +12,9 @@ use crate::store::ALLOWED_URLS;
 /// Where orders are kept when nothing is said.
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 
+/// Keys are remembered for a day at least: a client that lost its connection over night still finds its order.
+const DAY: u64 = 24 * 60 * 60;
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// May hold a password: never printed as it is.
@@ -17,6 +22,8 @@ pub struct Config {
     pub internal_token: Secret,
     /// What all orders together may come to.
     pub limit: Sats,
+    /// How long a key is remembered after its order.
+    pub keep_keys: Duration,
 }
 
 impl Config {
@@ -36,6 +43,7 @@ impl Config {
             database_url: Secret::new(database_url),
             internal_token: env.secret("INTERNAL_TOKEN"),
             limit: env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals"),
+            keep_keys: env.seconds("IDEMPOTENCY_KEEP_SECS", DAY, DAY..=366 * DAY),
         }
     }
 }

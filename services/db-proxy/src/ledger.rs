@@ -1,26 +1,31 @@
-//! What is decided about orders, with no database in it: idempotency, the price's expiry and the limit, in the order of
-//! arrival.
+//! What is decided about orders and quotes, with no database in it: idempotency, the expiry of prices and quotes, and the
+//! limit, in the order of arrival.
 //!
-//! A store opens a transaction that no other can run beside, reads [`Totals`] and the orders that the keys of a group
-//! were used for, asks [`decide`], and writes what it says.
+//! A store opens a transaction that no other can run beside, reads [`Totals`] and what [`Known`] says of the keys and
+//! quotes of a group, asks [`decide`], and writes what it says.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use common::{
-    api::orders::{Order, OrderPrice, RefusalReason},
-    ids::{IdempotencyKey, OrderId},
+    api::{
+        orders::{Order, OrderPrice, RefusalReason},
+        quotes::Quote,
+    },
+    ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 
-use crate::order_id::order_id;
+use crate::order_id::{order_id, uuid_at};
 
-/// What all orders come to.
+/// What all orders and held quotes come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// How many there are, which is the sequence number of the newest.
+    /// How many orders there are, which is the sequence number of the newest.
     pub orders: i64,
     pub bitcoin: Sats,
+    /// What held quotes may still take.
+    pub reserved: Sats,
     pub last_created_at: Timestamp,
 }
 
@@ -31,16 +36,41 @@ pub struct Key {
     pub key: IdempotencyKey,
 }
 
+/// What waits to be decided.
+#[derive(Debug, Clone)]
+pub enum Work {
+    Place(Entry),
+    Hold(Hold),
+}
+
 /// An order that waits to be decided.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub key: Key,
-    pub currency: Currency,
-    pub amount: FiatAmount,
-    pub price: Option<OrderPrice>,
+    pub ask: Ask,
     /// The ids that earlier tries to commit this entry gave it. An order with one of them is this entry's own work, found
     /// again after its outcome was not known.
     pub tried: Vec<OrderId>,
+}
+
+/// What an order asks for.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// The price of the moment; nothing where there is none.
+    Market { currency: Currency, amount: FiatAmount, price: Option<OrderPrice> },
+    /// The price that the quote holds.
+    Quoted(QuoteId),
+}
+
+/// A quote that waits to be decided.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    pub currency: Currency,
+    pub amount: FiatAmount,
+    pub price: OrderPrice,
+    pub duration: Duration,
+    /// As with orders: the ids of earlier tries.
+    pub tried: Vec<QuoteId>,
 }
 
 /// An order with what only the tables know of it.
@@ -48,194 +78,227 @@ pub struct Entry {
 pub struct StoredOrder {
     pub seq: i64,
     pub order: Order,
+    pub quote: Option<QuoteId>,
 }
 
-/// What becomes of one entry.
+/// A quote with what only the tables know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredQuote {
+    pub quote: Quote,
+    pub sources: String,
+    pub state: QuoteState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuoteState {
+    /// Counts against the limit, and can be taken.
+    Held,
+    Taken,
+    Expired,
+}
+
+/// What the tables say of the keys and quotes of a group.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The orders that keys were used for.
+    pub orders: HashMap<Key, StoredOrder>,
+    pub quotes: HashMap<QuoteId, StoredQuote>,
+}
+
+/// What becomes of one piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     Placed { order: Order, replayed: bool },
+    Held(Quote),
     Refused { reason: RefusalReason, remaining: Option<Sats> },
 }
 
-/// A row to be written, with its key.
+/// An order to be written, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRow {
-    pub seq: i64,
-    pub order: Order,
+    pub stored: StoredOrder,
     pub sources: String,
     pub key: Key,
 }
 
-/// What becomes of a group: a decision for each entry, and what is to be written before anyone is told.
+/// What becomes of a group: a decision for each piece, and what is to be written before anyone is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     pub decisions: Vec<Decision>,
     pub rows: Vec<NewRow>,
+    pub held: Vec<StoredQuote>,
+    pub taken: Vec<QuoteId>,
     pub totals: Totals,
 }
 
-/// Decides a group in the order of arrival. One refused entry does not touch the others.
-///
-/// `known` holds the orders that keys of this group were used for before. Ids that are given are noted in the entries.
-pub fn decide(
-    mut totals: Totals,
+impl Verdict {
+    /// Whether anything is to be written.
+    pub fn changes(&self) -> bool {
+        !self.rows.is_empty() || !self.held.is_empty()
+    }
+}
+
+/// Decides a group in the order of arrival. One refused piece does not touch the others. Ids that are given are noted in
+/// the work.
+pub fn decide(totals: Totals, limit: Sats, now: Timestamp, known: Known, work: &mut [Work]) -> Verdict {
+    let (rows, held, taken) = (Vec::with_capacity(work.len()), Vec::new(), Vec::new());
+    let mut book = Book { totals, limit, now, known, rows, held, taken };
+    let decisions = work.iter_mut().map(|work| {
+        let decided = match work {
+            Work::Place(entry) => book.place(entry),
+            Work::Hold(quote) => book.hold(quote),
+        };
+        decided.unwrap_or_else(|reason| book.refuse(reason))
+    });
+    let decisions = decisions.collect();
+    Verdict { decisions, rows: book.rows, held: book.held, taken: book.taken, totals: book.totals }
+}
+
+/// The state of the world while a group is decided.
+struct Book {
+    totals: Totals,
     limit: Sats,
     now: Timestamp,
-    known: HashMap<Key, Order>,
-    entries: &mut [Entry],
-) -> Verdict {
-    let mut known = known;
-    let mut rows = Vec::with_capacity(entries.len());
-    let decisions = entries.iter_mut().map(|entry| {
-        if let Some(order) = known.get(&entry.key) {
-            return repeat(entry, order);
+    known: Known,
+    rows: Vec<NewRow>,
+    held: Vec<StoredQuote>,
+    taken: Vec<QuoteId>,
+}
+
+impl Book {
+    fn place(&mut self, entry: &mut Entry) -> Result<Decision, RefusalReason> {
+        if let Some(stored) = self.known.orders.get(&entry.key) {
+            return repeat(entry, stored);
         }
-        let Some(price) = entry.price.as_ref().filter(|price| now < price.expires_at) else {
-            return Decision::Refused { reason: RefusalReason::PriceUnavailable, remaining: None };
+        match entry.ask.clone() {
+            Ask::Market { currency, amount, price } => {
+                let price = price.filter(|price| self.now < price.expires_at).ok_or(RefusalReason::PriceUnavailable)?;
+                self.fits(price.bitcoin_amount)?;
+                Ok(self.accept(entry, currency, amount, &price, None))
+            }
+            Ask::Quoted(id) => {
+                let stored = self.take(id)?;
+                let Quote { currency, amount, .. } = stored.quote;
+                let price = OrderPrice {
+                    exchange_rate: stored.quote.exchange_rate,
+                    bitcoin_amount: stored.quote.bitcoin_amount,
+                    as_of: stored.quote.price_as_of,
+                    expires_at: stored.quote.expires_at,
+                    sources: vec![stored.sources],
+                    simulated: stored.quote.simulated,
+                };
+                Ok(self.accept(entry, currency, amount, &price, Some(id)))
+            }
+        }
+    }
+
+    fn hold(&mut self, hold: &mut Hold) -> Result<Decision, RefusalReason> {
+        // Found again after its outcome was not known.
+        if let Some(stored) = hold.tried.iter().find_map(|id| self.known.quotes.get(id)) {
+            return Ok(Decision::Held(stored.quote.clone()));
+        }
+        if self.now >= hold.price.expires_at {
+            return Err(RefusalReason::PriceUnavailable);
+        }
+        let bitcoin = hold.price.bitcoin_amount;
+        self.fits(bitcoin)?;
+        let id = QuoteId(uuid_at(self.now));
+        hold.tried.push(id);
+        let quote = Quote {
+            id,
+            created_at: self.now,
+            expires_at: self.now.plus(hold.duration),
+            currency: hold.currency,
+            amount: hold.amount,
+            exchange_rate: hold.price.exchange_rate,
+            bitcoin_amount: bitcoin,
+            price_as_of: hold.price.as_of,
+            simulated: hold.price.simulated,
         };
-        let Some(bitcoin) = totals.bitcoin.checked_add(price.bitcoin_amount).ok().filter(|total| *total <= limit)
-        else {
-            let remaining = Some(limit.saturating_sub(totals.bitcoin));
-            return Decision::Refused { reason: RefusalReason::LimitExceeded, remaining };
-        };
+        let stored =
+            StoredQuote { quote: quote.clone(), sources: hold.price.sources.join(","), state: QuoteState::Held };
+        self.totals.reserved = sum(self.totals.reserved, bitcoin);
+        self.known.quotes.insert(id, stored.clone());
+        self.held.push(stored);
+        Ok(Decision::Held(quote))
+    }
+
+    /// Takes a held quote off the shelf; its share of the limit goes over to the order that took it.
+    fn take(&mut self, id: QuoteId) -> Result<StoredQuote, RefusalReason> {
+        let stored = self.known.quotes.get_mut(&id).ok_or(RefusalReason::QuoteUnknown)?;
+        match stored.state {
+            QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
+            QuoteState::Expired => return Err(RefusalReason::QuoteExpired),
+            QuoteState::Held if self.now >= stored.quote.expires_at => return Err(RefusalReason::QuoteExpired),
+            QuoteState::Held => stored.state = QuoteState::Taken,
+        }
+        let stored = stored.clone();
+        self.totals.reserved = self.totals.reserved.saturating_sub(stored.quote.bitcoin_amount);
+        self.taken.push(id);
+        Ok(stored)
+    }
+
+    /// Whether `more` fits under the limit beside all orders and all that quotes hold.
+    fn fits(&self, more: Sats) -> Result<(), RefusalReason> {
+        let all = self.totals.bitcoin.checked_add(self.totals.reserved).and_then(|all| all.checked_add(more));
+        if all.is_ok_and(|all| all <= self.limit) { Ok(()) } else { Err(RefusalReason::LimitExceeded) }
+    }
+
+    fn accept(
+        &mut self,
+        entry: &mut Entry,
+        currency: Currency,
+        amount: FiatAmount,
+        price: &OrderPrice,
+        quote: Option<QuoteId>,
+    ) -> Decision {
         // Strictly later than the order before, whatever the clock does, so that time, id and sequence sort alike.
-        let created_at = now.max(totals.last_created_at.plus(std::time::Duration::from_micros(1)));
-        totals = Totals { orders: totals.orders + 1, bitcoin, last_created_at: created_at };
+        let created_at = self.now.max(self.totals.last_created_at.plus(Duration::from_micros(1)));
+        let seq = self.totals.orders + 1;
+        let bitcoin = sum(self.totals.bitcoin, price.bitcoin_amount);
+        self.totals = Totals { orders: seq, bitcoin, last_created_at: created_at, ..self.totals };
         let order = Order {
             id: order_id(created_at),
             created_at,
-            currency: entry.currency,
-            amount: entry.amount,
+            currency,
+            amount,
             exchange_rate: price.exchange_rate,
             bitcoin_amount: price.bitcoin_amount,
             price_as_of: price.as_of,
             simulated: price.simulated,
         };
         entry.tried.push(order.id);
-        known.insert(entry.key.clone(), order.clone());
-        rows.push(NewRow {
-            seq: totals.orders,
-            order: order.clone(),
-            sources: price.sources.join(","),
-            key: entry.key.clone(),
-        });
+        let stored = StoredOrder { seq, order: order.clone(), quote };
+        self.known.orders.insert(entry.key.clone(), stored.clone());
+        self.rows.push(NewRow { stored, sources: price.sources.join(","), key: entry.key.clone() });
         Decision::Placed { order, replayed: false }
-    });
-    Verdict { decisions: decisions.collect(), rows, totals }
+    }
+
+    fn refuse(&self, reason: RefusalReason) -> Decision {
+        let left = || self.limit.saturating_sub(self.totals.bitcoin).saturating_sub(self.totals.reserved);
+        Decision::Refused { reason, remaining: (reason == RefusalReason::LimitExceeded).then(left) }
+    }
 }
 
 /// The answer for a key that was used before: the same order for the same request, a refusal for another.
-fn repeat(entry: &Entry, order: &Order) -> Decision {
-    if (order.currency, order.amount) == (entry.currency, entry.amount) {
-        Decision::Placed { order: order.clone(), replayed: !entry.tried.contains(&order.id) }
+fn repeat(entry: &Entry, StoredOrder { order, quote, .. }: &StoredOrder) -> Result<Decision, RefusalReason> {
+    let same = match &entry.ask {
+        Ask::Market { currency, amount, .. } => {
+            quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
+        }
+        Ask::Quoted(id) => *quote == Some(*id),
+    };
+    if same {
+        Ok(Decision::Placed { order: order.clone(), replayed: !entry.tried.contains(&order.id) })
     } else {
-        Decision::Refused { reason: RefusalReason::KeyReused, remaining: None }
+        Err(RefusalReason::KeyReused)
     }
+}
+
+/// The sum of amounts that are both under the limit, which is under all the bitcoin there will be.
+fn sum(a: Sats, b: Sats) -> Sats {
+    a.checked_add(b).expect("what fits under the limit can be added")
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
-        Ok(now) => now,
-        Err(_) => panic!("a time inside the calendar"),
-    };
-
-    fn totals() -> Totals {
-        Totals { orders: 0, bitcoin: Sats::ZERO, last_created_at: Timestamp::from_micros(0).unwrap() }
-    }
-
-    fn entry(key: &str, sats: i64) -> Entry {
-        let price = OrderPrice {
-            exchange_rate: "50000".parse().unwrap(),
-            bitcoin_amount: Sats::new(sats).unwrap(),
-            as_of: NOW,
-            expires_at: NOW.plus(Duration::from_secs(60)),
-            sources: vec!["a".to_owned(), "b".to_owned()],
-            simulated: false,
-        };
-        Entry {
-            key: Key { client: "anonymous".to_owned(), key: key.parse().unwrap() },
-            currency: Currency::EUR,
-            amount: "69".parse().unwrap(),
-            price: Some(price),
-            tried: Vec::new(),
-        }
-    }
-
-    fn run(entries: &mut [Entry], limit: i64) -> Verdict {
-        decide(totals(), Sats::new(limit).unwrap(), NOW, HashMap::new(), entries)
-    }
-
-    fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
-        match decision {
-            Decision::Refused { reason, remaining } => (*reason, remaining.map(Sats::get)),
-            Decision::Placed { .. } => panic!("placed: {decision:?}"),
-        }
-    }
-
-    #[test]
-    fn the_limit_is_reached_to_the_satoshi_and_a_smaller_order_still_fits() {
-        let verdict = run(&mut [entry("1", 60), entry("2", 41), entry("3", 40), entry("4", 1)], 100);
-        assert_eq!(refused(&verdict.decisions[1]), (RefusalReason::LimitExceeded, Some(40)));
-        assert_eq!(refused(&verdict.decisions[3]), (RefusalReason::LimitExceeded, Some(0)));
-        assert_eq!(verdict.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(verdict.totals.bitcoin.get(), 100);
-    }
-
-    #[test]
-    fn a_key_in_the_same_group_gives_the_same_order() {
-        let verdict = run(&mut [entry("1", 60), entry("1", 60)], 100);
-        let Decision::Placed { order, replayed: true } = &verdict.decisions[1] else { panic!() };
-        assert_eq!(order, &verdict.rows[0].order);
-        assert_eq!(verdict.rows.len(), 1);
-    }
-
-    #[test]
-    fn a_key_with_another_request_is_refused_even_when_the_limit_is_full() {
-        let mut other = entry("1", 1);
-        other.amount = "70".parse().unwrap();
-        let verdict = run(&mut [entry("1", 100), other], 100);
-        assert_eq!(refused(&verdict.decisions[1]), (RefusalReason::KeyReused, None));
-    }
-
-    #[test]
-    fn no_price_or_one_that_ran_out_places_nothing_but_still_repeats() {
-        let mut without = entry("1", 1);
-        without.price = None;
-        let mut expired = entry("2", 1);
-        if let Some(price) = &mut expired.price {
-            price.expires_at = NOW;
-        }
-        let verdict = run(&mut [without.clone(), expired], 100);
-        assert!(verdict.decisions.iter().all(|d| refused(d).0 == RefusalReason::PriceUnavailable));
-        let known = run(&mut [entry("1", 1)], 100).rows.remove(0);
-        let known = HashMap::from([(known.key, known.order)]);
-        let verdict = decide(totals(), Sats::ZERO, NOW, known, &mut [without]);
-        assert!(matches!(verdict.decisions[0], Decision::Placed { replayed: true, .. }));
-    }
-
-    #[test]
-    fn an_order_found_again_after_an_unknown_outcome_is_no_repeat() {
-        let mut entries = [entry("1", 1)];
-        let row = run(&mut entries, 100).rows.remove(0);
-        let known = HashMap::from([(row.key, row.order)]);
-        let verdict = decide(totals(), Sats::new(100).unwrap(), NOW, known, &mut entries);
-        assert!(matches!(verdict.decisions[0], Decision::Placed { replayed: false, .. }));
-        assert!(verdict.rows.is_empty());
-    }
-
-    #[test]
-    fn time_id_and_sequence_grow_together_also_when_the_clock_goes_back() {
-        let mut entries: Vec<_> = (0..500).map(|n| entry(&n.to_string(), 1)).collect();
-        let late = Totals { last_created_at: NOW.plus(Duration::from_secs(3)), ..totals() };
-        let rows = decide(late, Sats::new(1000).unwrap(), NOW, HashMap::new(), &mut entries).rows;
-        assert!(rows[0].order.created_at > late.last_created_at);
-        assert!(
-            rows.windows(2).all(|w| w[0].order.created_at < w[1].order.created_at && w[0].order.id < w[1].order.id)
-        );
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod forget;
 pub mod ledger;
 pub mod metrics;
 pub mod order_id;
@@ -41,6 +42,7 @@ pub struct App {
     /// Whether the tables are up to date.
     migrated: bool,
     writer: BoxFuture<'static, ()>,
+    keep_keys: Duration,
 }
 
 impl Service for App {
@@ -72,7 +74,13 @@ impl Service for App {
             rate_limit: RateLimit::default(),
         };
         let endpoint = endpoint(Api { store: store.clone(), writer, limit }, standard);
-        Ok(Self { server: Server::new(listener, endpoint), store, migrated, writer: Box::pin(task) })
+        Ok(Self {
+            server: Server::new(listener, endpoint),
+            store,
+            migrated,
+            writer: Box::pin(task),
+            keep_keys: config.keep_keys,
+        })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -84,7 +92,7 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, store, migrated, writer } = self;
+        let Self { server, store, migrated, writer, keep_keys } = self;
         let (tables, stopping) = (store.clone(), stop.clone());
         let tables = tokio::spawn(async move {
             if !migrated {
@@ -93,10 +101,12 @@ impl Service for App {
         });
         // Without waiting for the tables: orders are told that the database is away, as at any other time.
         let writer = tokio::spawn(writer);
+        let forgetting = tokio::spawn(forget::run(store.clone(), keep_keys, stop.clone()));
         // When the server has ended, the last handle of the writer is gone, and it ends after what still waits.
         let result = server.run_until(stop).await;
         writer.await?;
         tables.await?;
+        forgetting.await?;
         store.close().await;
         result
     }

@@ -8,23 +8,28 @@ use uuid::{Builder, Uuid};
 /// RFC 9562 leaves 12 bits after the milliseconds for a finer clock (section 6.2, method 3): the microseconds go there, so
 /// that ids of different microseconds sort as they do. The other 62 bits are random.
 pub fn order_id(created_at: Timestamp) -> OrderId {
+    OrderId(uuid_at(created_at))
+}
+
+/// A new UUID of version 7 for what happened at `time`.
+pub fn uuid_at(time: Timestamp) -> Uuid {
     let mut random = [0; 10];
     random.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
-    // The last bytes of a random UUID are all random but for the version and variant bits, which are set below.
-    build(created_at, random)
+    // All of these bits are random but for those of the version and the variant, which are set below.
+    build(time, random)
 }
 
 /// The first id that an order accepted at `time` or later can have.
 pub fn first_id_at(time: Timestamp) -> OrderId {
-    build(time, [0; 10])
+    OrderId(build(time, [0; 10]))
 }
 
-fn build(time: Timestamp, mut tail: [u8; 10]) -> OrderId {
+fn build(time: Timestamp, mut tail: [u8; 10]) -> Uuid {
     let micros = u64::try_from(time.micros()).unwrap_or(0);
     // 1000 microseconds spread over 4096 steps.
     let fraction = u16::try_from(micros % 1000 * 4096 / 1000).unwrap_or(u16::MAX);
     tail[..2].copy_from_slice(&fraction.to_be_bytes());
-    OrderId(Builder::from_unix_timestamp_millis(micros / 1000, &tail).into_uuid())
+    Builder::from_unix_timestamp_millis(micros / 1000, &tail).into_uuid()
 }
 
 #[cfg(test)]

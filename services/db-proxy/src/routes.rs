@@ -1,15 +1,18 @@
 //! What db-proxy serves; all of it wants the internal token.
 
+use std::time::Duration;
+
 use common::{
     api::{
         FieldError, Problem,
         orders::{
-            Cursor, MAX_PAGE, NewOrder, NewOrders, Order, OrderFilter, OrderPage, OrderSummary, Outcome, Outcomes,
-            Placed, Refused,
+            Cursor, MAX_PAGE, MarketOrder, NewOrder, NewOrders, Order, OrderFilter, OrderPage, OrderPrice,
+            OrderSummary, Outcome, Outcomes, Placed, Refused,
         },
+        quotes::{MAX_HOLD_SECS, NewQuote, QuoteOutcome},
     },
     http::{InternalCaller, Json},
-    ids::OrderId,
+    ids::{IdempotencyKey, OrderId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
@@ -21,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::{
     error::Error,
-    ledger::{Decision, Entry, Key},
+    ledger::{Ask, Decision, Entry, Hold, Key, Work},
     store::Store,
     writer::{WriteError, Writer},
 };
@@ -51,6 +54,28 @@ impl Api {
     async fn add_order(&self, _caller: InternalCaller, body: Json<NewOrder>) -> Result<Json<Outcome>, Problem> {
         let decision = self.place(vec![body.0]).await?.pop().ok_or(Error::Write(WriteError::Stopped))?;
         Ok(Json(outcome(decision)))
+    }
+
+    /// Holds a price and its share of the limit for a while.
+    #[oai(path = "/quotes", method = "post", operation_id = "hold_quote")]
+    async fn hold_quote(&self, _caller: InternalCaller, body: Json<NewQuote>) -> Result<Json<QuoteOutcome>, Problem> {
+        let NewQuote { currency, amount, price, hold_secs } = body.0;
+        check_price(amount, &price).map_err(|error| Error::Invalid(vec![error]))?;
+        if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
+            let reason = format!("must be 1 to {MAX_HOLD_SECS}");
+            return Err(Error::Invalid(vec![FieldError::new("hold_secs", reason)]).into());
+        }
+        let duration = Duration::from_secs(hold_secs.into());
+        let hold = Work::Hold(Hold { currency, amount, price, duration, tried: Vec::new() });
+        let decision = self.writer.settle(vec![hold]).await.pop().unwrap_or(Err(WriteError::Stopped));
+        Ok(Json(match decision.map_err(Error::from)? {
+            Decision::Held(quote) => QuoteOutcome { quote: Some(quote), refused: None },
+            Decision::Refused { reason, remaining } => {
+                QuoteOutcome { quote: None, refused: Some(Refused { reason, remaining }) }
+            }
+            // A quote is never answered with an order.
+            Decision::Placed { .. } => QuoteOutcome { quote: None, refused: None },
+        }))
     }
 
     /// Orders newest first, leaving out the newest `start`.
@@ -104,30 +129,46 @@ impl Api {
     async fn summary(&self, _caller: InternalCaller) -> Result<Json<OrderSummary>, Problem> {
         let totals = self.store.totals().await.map_err(Error::from)?;
         let limit = *self.limit.borrow();
-        let remaining = limit.saturating_sub(totals.bitcoin);
-        Ok(Json(OrderSummary { count: totals.orders, bitcoin_amount: totals.bitcoin, remaining, limit }))
+        let (bitcoin_amount, reserved) = (totals.bitcoin, totals.reserved);
+        let remaining = limit.saturating_sub(bitcoin_amount).saturating_sub(reserved);
+        Ok(Json(OrderSummary { count: totals.orders, bitcoin_amount, reserved, remaining, limit }))
     }
 }
 
 impl Api {
     /// All or nothing where an order of the group is malformed or the outcome of one is not known.
     async fn place(&self, orders: Vec<NewOrder>) -> Result<Vec<Decision>, Error> {
-        let entries: Result<Vec<_>, _> = orders.into_iter().map(entry).collect();
-        let answers = self.writer.place(entries.map_err(|error| Error::Invalid(vec![error]))?).await;
+        let work: Result<Vec<_>, _> = orders.into_iter().map(entry).collect();
+        let answers = self.writer.settle(work.map_err(|error| Error::Invalid(vec![error]))?).await;
         Ok(answers.into_iter().collect::<Result<_, _>>()?)
     }
 }
 
-/// Checks what create-order computed, as the last one before the money is written down.
-fn entry(order: NewOrder) -> Result<Entry, FieldError> {
-    let NewOrder { client, key, currency, amount, price } = order;
-    if let Some(price) = &price {
-        let bitcoin = Sats::bought_rounded_up(amount, price.exchange_rate);
-        if bitcoin != Ok(price.bitcoin_amount) {
-            return Err(FieldError::new("price.bitcoin_amount", "must be amount / exchange_rate, rounded up"));
-        }
+/// Checks what create-order made of an order.
+fn entry(order: NewOrder) -> Result<Work, FieldError> {
+    let NewOrder { client, key, market, quote } = order;
+    // What a key may be, its owner may be.
+    if client.parse::<IdempotencyKey>().is_err() {
+        return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
     }
-    Ok(Entry { key: Key { client, key }, currency, amount, price, tried: Vec::new() })
+    let ask = match (market, quote) {
+        (Some(MarketOrder { currency, amount, price }), None) => {
+            price.as_ref().map_or(Ok(()), |price| check_price(amount, price))?;
+            Ask::Market { currency, amount, price }
+        }
+        (None, Some(quote)) => Ask::Quoted(quote),
+        _ => return Err(FieldError::new("quote", "must be there, or market, and not both")),
+    };
+    Ok(Work::Place(Entry { key: Key { client, key }, ask, tried: Vec::new() }))
+}
+
+/// Computes again what create-order computed, as the last one before the money is written down.
+fn check_price(amount: FiatAmount, price: &OrderPrice) -> Result<(), FieldError> {
+    if Sats::bought_rounded_up(amount, price.exchange_rate) == Ok(price.bitcoin_amount) {
+        Ok(())
+    } else {
+        Err(FieldError::new("price.bitcoin_amount", "must be amount / exchange_rate, rounded up"))
+    }
 }
 
 fn outcome(decision: Decision) -> Outcome {
@@ -136,6 +177,8 @@ fn outcome(decision: Decision) -> Outcome {
         Decision::Refused { reason, remaining } => {
             Outcome { placed: None, refused: Some(Refused { reason, remaining }) }
         }
+        // An order is never answered with a quote.
+        Decision::Held(_) => Outcome { placed: None, refused: None },
     }
 }
 

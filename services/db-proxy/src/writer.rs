@@ -10,7 +10,7 @@ use common::{money::Sats, time::Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    ledger::{Decision, Entry},
+    ledger::{Decision, Work},
     metrics::WriterMetrics,
     store::{Attempt, Store, StoreError},
 };
@@ -25,6 +25,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(2);
 pub const MAX_DOUBT: Duration = Duration::from_secs(10);
 /// Longest time that one try to commit a group may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How soon after it ran out a quote gives back what it held, while no order comes.
+const SWEEP: Duration = Duration::from_millis(400);
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -46,7 +48,7 @@ pub enum WriteError {
 type Answer = Result<Decision, WriteError>;
 
 struct Waiting {
-    entry: Entry,
+    work: Work,
     since: Instant,
     answer: oneshot::Sender<Answer>,
 }
@@ -68,19 +70,19 @@ impl Writer {
         (Self { queue }, Task { store, limit, metrics }.run(waiting))
     }
 
-    /// Puts `entries` into the queue, next to each other, and waits for what becomes of each. Where the queue has no room
+    /// Puts `work` into the queue, next to each other, and waits for what becomes of each piece. Where the queue has no room
     /// for all of them, none is taken.
-    pub async fn place(&self, entries: Vec<Entry>) -> Vec<Answer> {
-        let count = entries.len();
+    pub async fn settle(&self, work: Vec<Work>) -> Vec<Answer> {
+        let count = work.len();
         let Ok(places) = self.queue.try_reserve_many(count) else {
             let error = if self.queue.is_closed() { WriteError::Stopped } else { WriteError::QueueFull };
             return vec![Err(error); count];
         };
         let since = Instant::now();
         let mut answers = Vec::with_capacity(count);
-        for (place, entry) in places.zip(entries) {
+        for (place, work) in places.zip(work) {
             let (answer, receiver) = oneshot::channel();
-            place.send(Waiting { entry, since, answer });
+            place.send(Waiting { work, since, answer });
             answers.push(receiver);
         }
         let mut results = Vec::with_capacity(count);
@@ -100,48 +102,76 @@ struct Task {
 impl Task {
     async fn run(self, mut queue: mpsc::Receiver<Waiting>) {
         let mut group = Vec::with_capacity(MAX_BATCH);
-        while queue.recv_many(&mut group, MAX_BATCH).await > 0 {
-            let (entries, callers): (Vec<_>, Vec<_>) =
-                group.drain(..).map(|w: Waiting| (w.entry, (w.since, w.answer))).unzip();
-            let oldest = callers.iter().map(|(since, _)| *since).min().unwrap_or_else(Instant::now);
-            let size = callers.len();
-            let answers = self.commit(entries, oldest).await;
-            self.metrics.group(size, oldest.elapsed());
-            for ((_, caller), answer) in callers.into_iter().zip(answers) {
-                // A caller that has gone away does not take its order with it.
-                let _ = caller.send(answer);
+        loop {
+            tokio::select! {
+                taken = queue.recv_many(&mut group, MAX_BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    self.answer(&mut group).await;
+                }
+                () = tokio::time::sleep(SWEEP) => self.sweep().await,
+            }
+        }
+    }
+
+    async fn answer(&self, group: &mut Vec<Waiting>) {
+        let (work, callers): (Vec<_>, Vec<_>) = group.drain(..).map(|w| (w.work, (w.since, w.answer))).unzip();
+        let oldest = callers.iter().map(|(since, _)| *since).min().unwrap_or_else(Instant::now);
+        let size = callers.len();
+        let answers = self.commit(work, oldest).await;
+        self.metrics.group(size, oldest.elapsed());
+        for ((_, caller), answer) in callers.into_iter().zip(answers) {
+            // A caller that has gone away does not take its order with it.
+            let _ = caller.send(answer);
+        }
+    }
+
+    /// While nothing waits, quotes that ran out still give back what they held.
+    async fn sweep(&self) {
+        // A database that is away is told of by whoever needs it.
+        if self.store.totals().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
+            let attempt = &mut Attempt::default();
+            let work = self.store.settle(&mut [], *self.limit.borrow(), Timestamp::now(), attempt);
+            if let Ok(Err(error)) = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await {
+                tracing::warn!(error = %error.chain(), "quotes that ran out could not be released");
             }
         }
     }
 
     /// Commits a group, again and again until its outcome is known or nobody would wait longer.
     ///
-    /// To try again is to find out: each entry has its key, so what an earlier try did commit is found under it, and an
-    /// earlier try that is still under way in the database holds the lock that this one waits for.
-    async fn commit(&self, mut entries: Vec<Entry>, since: Instant) -> Vec<Answer> {
+    /// To try again is to find out: each order has its key and each quote its id, so what an earlier try did commit is found
+    /// under it, and an earlier try that is still under way in the database holds the lock that this one waits for.
+    async fn commit(&self, mut work: Vec<Work>, since: Instant) -> Vec<Answer> {
+        let size = work.len();
         let mut in_doubt = false;
         let mut backoff = FIRST_BACKOFF;
         loop {
             let limit = *self.limit.borrow();
             let mut attempt = Attempt::default();
-            let work = self.store.place(&mut entries, limit, Timestamp::now(), &mut attempt);
-            let result = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await.unwrap_or(Err(StoreError::TimedOut));
+            let settled = self.store.settle(&mut work, limit, Timestamp::now(), &mut attempt);
+            let result = tokio::time::timeout(ATTEMPT_TIMEOUT, settled).await.unwrap_or(Err(StoreError::TimedOut));
             let error = match result {
                 Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
                 Err(error) => error,
             };
             in_doubt |= attempt.commit_sent;
             let give_up = match (&error, in_doubt) {
-                (StoreError::Fault(_), false) => Some(WriteError::Fault),
                 (_, true) => (since.elapsed() >= MAX_DOUBT).then_some(WriteError::OutcomeUnknown),
-                (_, false) => (since.elapsed() >= MAX_WAIT).then_some(WriteError::DatabaseAway),
+                (StoreError::Unavailable(_) | StoreError::TimedOut, false) => {
+                    (since.elapsed() >= MAX_WAIT).then_some(WriteError::DatabaseAway)
+                }
+                (StoreError::Fault(_) | StoreError::Corrupt(_) | StoreError::Migration(_), false) => {
+                    Some(WriteError::Fault)
+                }
             };
             self.metrics.failed();
             if let Some(answer) = give_up {
-                tracing::error!(error = %error.chain(), in_doubt, orders = entries.len(), "orders could not be committed");
-                return vec![Err(answer); entries.len()];
+                tracing::error!(error = %error.chain(), in_doubt, size, "a group could not be committed");
+                return vec![Err(answer); size];
             }
-            tracing::warn!(error = %error.chain(), in_doubt, orders = entries.len(), "a commit failed and is tried again");
+            tracing::warn!(error = %error.chain(), in_doubt, size, "a commit failed and is tried again");
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
         }

@@ -1,10 +1,10 @@
 //! Values at the ends of their ranges come back as they went in, and read as they should.
 
 use common::{api::orders::Order, money::Sats, time::Timestamp};
-use db_proxy::{ledger::Entry, store::Store};
+use db_proxy::store::Store;
 use tests::{Stack, on_both};
 
-use super::{Fixture, entry, of};
+use super::{Entry, Fixture, entry, of};
 
 on_both!(
     values_at_the_ends_of_their_ranges_survive,

@@ -3,17 +3,18 @@
 mod exact;
 mod paging;
 mod placing;
+mod quotes;
 mod writers;
 
 use std::time::Duration;
 
 use common::{
     api::orders::{Order, OrderPrice, RefusalReason},
-    money::Sats,
+    money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 use db_proxy::{
-    ledger::{Decision, Entry, Key},
+    ledger::{self, Ask, Decision, Key, Work},
     store::{Attempt, Store},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
@@ -45,15 +46,13 @@ impl Fixture {
     }
 
     /// Places a group under a limit, zero standing for none.
-    async fn place(&self, entries: &mut [Entry], limit: Sats) -> Vec<Decision> {
-        let limit = if limit == NO_LIMIT { sats(21_000_000 * 100_000_000) } else { limit };
-        let mut attempt = Attempt::default();
-        self.store.place(entries, limit, Timestamp::now(), &mut attempt).await.unwrap()
+    async fn place(&self, entries: &[Entry], limit: Sats) -> Vec<Decision> {
+        settle(&self.store, &mut work(entries), limit, Timestamp::now()).await
     }
 
     /// Places one order that has to be new.
-    async fn place_one(&self, mut entry: Entry) -> Order {
-        match self.place(std::slice::from_mut(&mut entry), NO_LIMIT).await.remove(0) {
+    async fn place_one(&self, entry: Entry) -> Order {
+        match self.place(&[entry], NO_LIMIT).await.remove(0) {
             Decision::Placed { order, replayed: false } => order,
             other => panic!("not placed anew: {other:?}"),
         }
@@ -104,6 +103,28 @@ impl Fixture {
     }
 }
 
+/// Settles a group under a limit, zero standing for none.
+async fn settle(store: &Store, work: &mut [Work], limit: Sats, now: Timestamp) -> Vec<Decision> {
+    let limit = if limit == NO_LIMIT { sats(21_000_000 * 100_000_000) } else { limit };
+    store.settle(work, limit, now, &mut Attempt::default()).await.unwrap()
+}
+
+/// An order at the market price, as the cases vary it.
+#[derive(Debug, Clone)]
+struct Entry {
+    key: Key,
+    currency: Currency,
+    amount: FiatAmount,
+    price: Option<OrderPrice>,
+}
+
+fn work(entries: &[Entry]) -> Vec<Work> {
+    let of = |Entry { key, currency, amount, price }: Entry| {
+        Work::Place(ledger::Entry { key, ask: Ask::Market { currency, amount, price }, tried: Vec::new() })
+    };
+    entries.iter().cloned().map(of).collect()
+}
+
 fn sats(satoshi: i64) -> Sats {
     Sats::new(satoshi).unwrap()
 }
@@ -124,7 +145,6 @@ fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
         currency: "EUR".parse().unwrap(),
         amount: "69".parse().unwrap(),
         price: Some(price),
-        tried: Vec::new(),
     }
 }
 
@@ -137,7 +157,7 @@ fn of(currency: &str, amount: &str, entry: Entry) -> Entry {
 fn placed(decision: &Decision) -> (&Order, bool) {
     match decision {
         Decision::Placed { order, replayed } => (order, *replayed),
-        Decision::Refused { .. } => panic!("refused: {decision:?}"),
+        Decision::Refused { .. } | Decision::Held(_) => panic!("not placed: {decision:?}"),
     }
 }
 
@@ -145,6 +165,6 @@ fn placed(decision: &Decision) -> (&Order, bool) {
 fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
         Decision::Refused { reason, remaining } => (*reason, remaining.map(Sats::get)),
-        Decision::Placed { .. } => panic!("placed: {decision:?}"),
+        Decision::Placed { .. } | Decision::Held(_) => panic!("not refused: {decision:?}"),
     }
 }

@@ -78,8 +78,8 @@ async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stac
             break;
         }
         round += 1;
-        let mut group = [entry(format!("new-{round}-a"), 1), entry(format!("new-{round}-b"), 1)];
-        fixture.place(&mut group, NO_LIMIT).await;
+        let group = [entry(format!("new-{round}-a"), 1), entry(format!("new-{round}-b"), 1)];
+        fixture.place(&group, NO_LIMIT).await;
     }
     assert_eq!(seen, orders);
     for limit in [1, 7, 20, 1000] {
@@ -162,8 +162,8 @@ async fn a_filter_that_nothing_passes_gives_a_last_page(stack: Stack) {
 async fn times_are_cut_at_the_microsecond(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     // Placed together, so they follow each other by a microsecond.
-    let mut group: Vec<_> = (0..50).map(|n| entry(n, 1)).collect();
-    let decisions = fixture.place(&mut group, NO_LIMIT).await;
+    let group: Vec<_> = (0..50).map(|n| entry(n, 1)).collect();
+    let decisions = fixture.place(&group, NO_LIMIT).await;
     let orders: Vec<_> = decisions.iter().rev().map(|decision| placed(decision).0.clone()).collect();
     assert_eq!(orders[0].created_at.micros() - orders[49].created_at.micros(), 49);
     for at in [0, 1, 17, 48, 49] {
@@ -197,12 +197,12 @@ async fn a_rare_order_is_found_among_very_many(stack: Stack) {
             Stack::Embedded => format!(
                 "insert into orders
                 with recursive n(i) as (select 2 union all select i + 1 from n where i < {COUNT})
-                select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0 from n"
+                select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0, null from n"
             ),
             Stack::Servers => format!(
                 "insert into orders
                 select i, lpad(to_hex(i), 32, '0')::uuid, '{time}'::timestamptz + i * interval '1 microsecond', {rest},
-                    '{time}', 'alpha', false
+                    '{time}', 'alpha', false, null
                 from generate_series(2, {COUNT}) as i",
                 time = rare.created_at
             ),

@@ -7,7 +7,7 @@ use common::{
 use db_proxy::{ledger::Key, store::Attempt};
 use tests::{Stack, on_both};
 
-use super::{Fixture, NO_LIMIT, entry, of, placed, refused, sats};
+use super::{Fixture, NO_LIMIT, entry, of, placed, refused, sats, settle, work};
 
 on_both!(
     a_group_is_decided_one_by_one,
@@ -22,8 +22,8 @@ on_both!(
 
 async fn a_group_is_decided_one_by_one(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let mut group = [entry("a", 10), entry("b", 200), of("USD", "5", entry("a", 10)), entry("c", 20), entry("a", 10)];
-    let decisions = fixture.place(&mut group, sats(100)).await;
+    let group = [entry("a", 10), entry("b", 200), of("USD", "5", entry("a", 10)), entry("c", 20), entry("a", 10)];
+    let decisions = fixture.place(&group, sats(100)).await;
     let (first, replayed) = placed(&decisions[0]);
     assert!(!replayed);
     assert_eq!(refused(&decisions[1]), (LimitExceeded, Some(90)));
@@ -38,15 +38,15 @@ async fn a_key_gives_the_same_order_for_ever(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_one(entry("a", 10)).await;
     // Also with another price, and when the limit is full.
-    let again = fixture.place(&mut [entry("a", 99)], sats(10)).await;
+    let again = fixture.place(&[entry("a", 99)], sats(10)).await;
     assert_eq!(placed(&again[0]), (&order, true));
     // Also after a restart.
     fixture.store.close().await;
     let store = fixture.another_store().await;
-    let again = store.place(&mut [entry("a", 10)], sats(10), Timestamp::now(), &mut Attempt::default()).await.unwrap();
+    let again = settle(&store, &mut work(&[entry("a", 10)]), sats(10), Timestamp::now()).await;
     assert_eq!(placed(&again[0]), (&order, true));
     let other = of("EUR", "69.0001", entry("a", 10));
-    let other = store.place(&mut [other], sats(10), Timestamp::now(), &mut Attempt::default()).await.unwrap();
+    let other = settle(&store, &mut work(&[other]), sats(10), Timestamp::now()).await;
     assert_eq!(refused(&other[0]), (KeyReused, None));
     assert_eq!(store.totals().await.unwrap().orders, 1);
 }
@@ -55,7 +55,7 @@ async fn a_key_of_another_client_is_another_key(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut other = entry("a", 10);
     other.key = Key { client: "somebody".to_owned(), ..other.key };
-    let decisions = fixture.place(&mut [entry("a", 10), other], NO_LIMIT).await;
+    let decisions = fixture.place(&[entry("a", 10), other], NO_LIMIT).await;
     assert!(decisions.iter().all(|decision| !placed(decision).1));
     assert_eq!(fixture.check_tables().await, (2, 20));
 }
@@ -63,13 +63,13 @@ async fn a_key_of_another_client_is_another_key(stack: Stack) {
 async fn the_limit_is_reached_to_the_satoshi(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let limit = sats(100);
-    placed(&fixture.place(&mut [entry("a", 60)], limit).await[0]);
-    assert_eq!(refused(&fixture.place(&mut [entry("b", 41)], limit).await[0]), (LimitExceeded, Some(40)));
-    placed(&fixture.place(&mut [entry("c", 39)], limit).await[0]);
-    placed(&fixture.place(&mut [entry("b", 1)], limit).await[0]);
-    assert_eq!(refused(&fixture.place(&mut [entry("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
+    placed(&fixture.place(&[entry("a", 60)], limit).await[0]);
+    assert_eq!(refused(&fixture.place(&[entry("b", 41)], limit).await[0]), (LimitExceeded, Some(40)));
+    placed(&fixture.place(&[entry("c", 39)], limit).await[0]);
+    placed(&fixture.place(&[entry("b", 1)], limit).await[0]);
+    assert_eq!(refused(&fixture.place(&[entry("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
     // A limit that was lowered below what there is refuses, and loses nothing.
-    assert_eq!(refused(&fixture.place(&mut [entry("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
+    assert_eq!(refused(&fixture.place(&[entry("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
     assert_eq!(fixture.check_tables().await, (3, 100));
 }
 
@@ -81,7 +81,7 @@ async fn a_price_that_ran_out_places_nothing_and_repeats_all_the_same(stack: Sta
     over.price.as_mut().unwrap().expires_at = Timestamp::now();
     let (mut again, mut again_over) = (without.clone(), over.clone());
     (again.key, again_over.key) = (entry("a", 1).key, entry("a", 1).key);
-    let decisions = fixture.place(&mut [without, over, again, again_over], NO_LIMIT).await;
+    let decisions = fixture.place(&[without, over, again, again_over], NO_LIMIT).await;
     assert_eq!(refused(&decisions[0]), (PriceUnavailable, None));
     assert_eq!(refused(&decisions[1]), (PriceUnavailable, None));
     assert_eq!(placed(&decisions[2]), (&order, true));
@@ -93,8 +93,8 @@ async fn times_grow_also_when_the_clock_goes_back(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
     for (n, at) in [now, Timestamp::from_micros(now.micros() - 3_600_000_000).unwrap(), now].into_iter().enumerate() {
-        let mut group = [entry(format!("{n}-a"), 1), entry(format!("{n}-b"), 1)];
-        fixture.store.place(&mut group, sats(100), at, &mut Attempt::default()).await.unwrap();
+        let group = [entry(format!("{n}-a"), 1), entry(format!("{n}-b"), 1)];
+        settle(&fixture.store, &mut work(&group), sats(100), at).await;
     }
     assert_eq!(fixture.check_tables().await, (6, 6));
 }
@@ -103,8 +103,9 @@ async fn a_commit_is_announced_only_where_there_is_something_to_commit(stack: St
     let fixture = Fixture::new(stack).await;
     let (mut writes, mut writes_nothing) = (Attempt::default(), Attempt::default());
     let (store, now) = (&fixture.store, Timestamp::now());
-    store.place(&mut [entry("a", 1)], sats(1), now, &mut writes).await.unwrap();
-    store.place(&mut [entry("a", 1), entry("b", 1)], sats(1), now, &mut writes_nothing).await.unwrap();
+    store.settle(&mut work(&[entry("a", 1)]), sats(1), now, &mut writes).await.unwrap();
+    let group = [entry("a", 1), entry("b", 1)];
+    store.settle(&mut work(&group), sats(1), now, &mut writes_nothing).await.unwrap();
     assert!(writes.commit_sent && !writes_nothing.commit_sent);
 }
 
@@ -114,10 +115,10 @@ async fn keys_that_look_like_something_else_are_keys(stack: Stack) {
         "'", "\"", "\\", "{}", "[\"a\"]", "$1", "?1", "null", "1", "01", "1.0", "1e0", "--", ";drop", "%", "\\N",
         "true",
     ];
-    let mut group: Vec<_> = keys.iter().map(|key| entry(key, 1)).collect();
-    assert!(fixture.place(&mut group, NO_LIMIT).await.iter().all(|decision| !placed(decision).1));
+    let group: Vec<_> = keys.iter().map(|key| entry(key, 1)).collect();
+    assert!(fixture.place(&group, NO_LIMIT).await.iter().all(|decision| !placed(decision).1));
     for key in keys {
-        let again = fixture.place(&mut [entry(key, 1)], NO_LIMIT).await;
+        let again = fixture.place(&[entry(key, 1)], NO_LIMIT).await;
         assert!(placed(&again[0]).1, "{key}");
     }
     assert_eq!(usize::try_from(fixture.check_tables().await.0).unwrap(), keys.len());

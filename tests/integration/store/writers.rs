@@ -3,18 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use common::{api::orders::RefusalReason::LimitExceeded, metrics::Metrics, money::Sats};
-use db_proxy::{
-    ledger::{Decision, Entry},
-    metrics::WriterMetrics,
-    writer::Writer,
-};
+use db_proxy::{ledger::Decision, metrics::WriterMetrics, writer::Writer};
 use tests::{Stack, on_both};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Fixture, entry, placed, refused, sats};
+use super::{Entry, Fixture, entry, placed, refused, sats, work};
 
 const WRITERS: usize = 4;
 const GROUPS: usize = 200;
@@ -48,7 +44,7 @@ impl Writers {
         let mut waiting = JoinSet::new();
         for (n, group) in groups.into_iter().enumerate() {
             let writer = self.writers[n % WRITERS].clone();
-            waiting.spawn(async move { writer.place(group).await });
+            waiting.spawn(async move { writer.settle(work(&group)).await });
         }
         let answers = waiting.join_all().await.into_iter().flatten();
         answers.map(|answer| answer.expect("each order is decided")).collect()
@@ -116,7 +112,7 @@ async fn what_waits_is_answered_before_a_writer_ends(stack: Stack) {
     let mut waiting = JoinSet::new();
     for n in 0..100 {
         let writer = writers.writers[n % WRITERS].clone();
-        waiting.spawn(async move { writer.place(vec![entry(n, 1)]).await.remove(0) });
+        waiting.spawn(async move { writer.settle(work(&[entry(n, 1)])).await.remove(0) });
     }
     // The handles go away with the tasks that wait, and those with their answers.
     Arc::into_inner(writers).unwrap().end().await;

@@ -3,8 +3,6 @@
 mod postgres;
 mod sqlite;
 
-use std::collections::HashMap;
-
 use common::{
     api::orders::{Cursor, Order, OrderFilter},
     config::without_password,
@@ -12,9 +10,10 @@ use common::{
     money::Sats,
     time::Timestamp,
 };
+use uuid::Uuid;
 
 use self::{postgres::Postgres, sqlite::Sqlite};
-use crate::ledger::{self, Decision, Entry, Key, NewRow, StoredOrder, Totals};
+use crate::ledger::{Ask, Decision, Entry, Key, QuoteState, StoredOrder, Totals, Work};
 
 /// Rows that one statement of a filtered walk looks at: bounds the time of a statement whatever the filter.
 const SCAN_WINDOW: i64 = 50_000;
@@ -138,14 +137,21 @@ impl Store {
 
     /// Decides and commits a group in one transaction. Nothing is written when this fails before `attempt` says that the
     /// commit was sent.
-    pub async fn place(
+    ///
+    /// Quotes that ran out give back what they held, also when the group is empty.
+    pub async fn settle(
         &self,
-        entries: &mut [Entry],
+        work: &mut [Work],
         limit: Sats,
         now: Timestamp,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
-        on_engine!(self, store => store.place(entries, limit, now, attempt))
+        on_engine!(self, store => store.settle(work, limit, now, attempt))
+    }
+
+    /// Removes up to `most` keys and settled quotes that are older than `before`; says how many there were.
+    pub async fn forget(&self, before: Timestamp, most: i64) -> Result<u64, StoreError> {
+        on_engine!(self, store => store.forget(before, most))
     }
 
     pub async fn totals(&self) -> Result<Totals, StoreError> {
@@ -232,29 +238,39 @@ fn rows_len(rows: &[StoredOrder]) -> i64 {
     i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
 
-/// The steps that both engines go through between their own ways to begin and to commit.
-fn decide(
-    totals: Totals,
-    limit: Sats,
-    now: Timestamp,
-    known: Vec<(Key, Order)>,
-    entries: &mut [Entry],
-) -> ledger::Verdict {
-    ledger::decide(totals, limit, now, known.into_iter().collect::<HashMap<_, _>>(), entries)
-}
-
 /// A number from a column that a constraint should have kept in range.
 fn column<T, E: std::fmt::Display>(name: &str, value: Result<T, E>) -> Result<T, StoreError> {
     value.map_err(|error| StoreError::Corrupt(format!("{name} {error}")))
 }
 
-/// The columns of new rows, one array each, as both engines take them.
-struct Columns<'a> {
-    rows: &'a [NewRow],
+/// One column of new rows.
+fn each<'a, R, T>(rows: &'a [R], read: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(read).collect()
 }
 
-impl<'a> Columns<'a> {
-    fn of<T>(&self, read: impl Fn(&'a NewRow) -> T) -> Vec<T> {
-        self.rows.iter().map(read).collect()
+/// The keys that a group asks for, and the quotes: those that orders take, and those that earlier tries made.
+fn asked(work: &[Work]) -> (Vec<&Key>, Vec<Uuid>) {
+    let (mut keys, mut quotes) = (Vec::with_capacity(work.len()), Vec::new());
+    for piece in work {
+        match piece {
+            Work::Place(Entry { key, ask, .. }) => {
+                keys.push(key);
+                if let Ask::Quoted(id) = ask {
+                    quotes.push(id.0);
+                }
+            }
+            Work::Hold(hold) => quotes.extend(hold.tried.iter().map(|id| id.0)),
+        }
+    }
+    (keys, quotes)
+}
+
+/// What the column `state` of a quote says.
+fn quote_state(text: &str) -> Result<QuoteState, StoreError> {
+    match text {
+        "held" => Ok(QuoteState::Held),
+        "taken" => Ok(QuoteState::Taken),
+        "expired" => Ok(QuoteState::Expired),
+        other => Err(StoreError::Corrupt(format!("quotes.state {other}"))),
     }
 }

@@ -1,0 +1,116 @@
+//! Quotes: what they hold, who takes them, and what they give back.
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        orders::RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
+        quotes::Quote,
+    },
+    ids::QuoteId,
+    time::Timestamp,
+};
+use db_proxy::ledger::{Ask, Decision, Entry, Hold, Work};
+use tests::Stack;
+
+use super::{Fixture, entry, placed, refused, sats, settle, work};
+
+tests::on_both!(
+    a_quote_holds_its_share_and_one_order_takes_it,
+    a_quote_that_ran_out_gives_its_share_back,
+    a_quote_survives_exactly,
+    old_keys_and_settled_quotes_are_forgotten_and_nothing_else,
+);
+
+fn hold(satoshi: i64, duration: Duration) -> Work {
+    let super::Entry { currency, amount, price, .. } = entry("unused", satoshi);
+    Work::Hold(Hold { currency, amount, price: price.unwrap(), duration, tried: Vec::new() })
+}
+
+fn take(key: &str, id: QuoteId) -> Work {
+    Work::Place(Entry { key: entry(key, 1).key, ask: Ask::Quoted(id), tried: Vec::new() })
+}
+
+#[track_caller]
+fn held(decision: &Decision) -> Quote {
+    match decision {
+        Decision::Held(quote) => quote.clone(),
+        other => panic!("not held: {other:?}"),
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn a_quote_holds_its_share_and_one_order_takes_it(stack: Stack) {
+    let Fixture { store, .. } = &Fixture::new(stack).await;
+    let (limit, now) = (sats(100), Timestamp::now());
+    let decisions = settle(store, &mut [hold(60, MINUTE), hold(41, MINUTE)], limit, now).await;
+    let quote = held(&decisions[0]);
+    assert_eq!(refused(&decisions[1]), (LimitExceeded, Some(40)));
+    assert_eq!(refused(&settle(store, &mut work(&[entry("a", 41)]), limit, now).await[0]), (LimitExceeded, Some(40)));
+
+    let takers = &mut [take("b", quote.id), take("c", quote.id), take("b", quote.id), take("d", QuoteId(uuid()))];
+    let decisions = settle(store, takers, limit, now).await;
+    let (order, replayed) = placed(&decisions[0]);
+    assert!(!replayed && (order.exchange_rate, order.bitcoin_amount) == (quote.exchange_rate, quote.bitcoin_amount));
+    assert_eq!(refused(&decisions[1]).0, QuoteTaken);
+    assert_eq!(placed(&decisions[2]), (order, true));
+    assert_eq!(refused(&decisions[3]).0, QuoteUnknown);
+    // Also in a group of its own, and by the key of then.
+    let decisions = settle(store, &mut [take("e", quote.id), take("b", quote.id)], limit, now).await;
+    assert_eq!((refused(&decisions[0]).0, placed(&decisions[1])), (QuoteTaken, (order, true)));
+
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.orders, totals.bitcoin, totals.reserved), (1, sats(60), sats(0)));
+}
+
+fn uuid() -> uuid::Uuid {
+    uuid::Uuid::from_u128(7)
+}
+
+async fn a_quote_that_ran_out_gives_its_share_back(stack: Stack) {
+    let Fixture { store, .. } = &Fixture::new(stack).await;
+    let (limit, now) = (sats(100), Timestamp::now());
+    let quote = held(&settle(store, &mut [hold(60, Duration::from_secs(5))], limit, now).await[0]);
+    let just_before = now.plus(Duration::from_micros(4_999_999));
+    settle(store, &mut [], limit, just_before).await;
+    assert_eq!(store.totals().await.unwrap().reserved, sats(60));
+    settle(store, &mut [], limit, quote.expires_at).await;
+    assert_eq!(store.totals().await.unwrap().reserved, sats(0));
+    let late = quote.expires_at;
+    assert_eq!(refused(&settle(store, &mut [take("a", quote.id)], limit, late).await[0]).0, QuoteExpired);
+    placed(&settle(store, &mut work(&[entry("b", 100)]), limit, late).await[0]);
+}
+
+async fn a_quote_survives_exactly(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let quote = held(&settle(&fixture.store, &mut [hold(12, MINUTE)], sats(100), Timestamp::now()).await[0]);
+    let other = fixture.another_store().await;
+    let decisions = settle(&other, &mut [take("a", quote.id)], sats(100), Timestamp::now()).await;
+    let order = placed(&decisions[0]).0;
+    assert_eq!(
+        (order.currency, order.amount, order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
+        (quote.currency, quote.amount, quote.exchange_rate, quote.bitcoin_amount, quote.price_as_of, quote.simulated),
+    );
+    let sources = fixture.look("select price_sources from orders").await;
+    assert_eq!(sources, [["alpha,beta"]]);
+}
+
+async fn old_keys_and_settled_quotes_are_forgotten_and_nothing_else(stack: Stack) {
+    let Fixture { store, .. } = &Fixture::new(stack).await;
+    let (limit, now) = (sats(1000), Timestamp::now());
+    let taken = held(&settle(store, &mut [hold(1, MINUTE)], limit, now).await[0]);
+    let open = held(&settle(store, &mut [hold(1, 60 * MINUTE)], limit, now).await[0]);
+    settle(store, &mut [take("a", taken.id)], limit, now).await;
+    settle(store, &mut work(&[entry("b", 1), entry("c", 1)]), limit, now).await;
+
+    assert_eq!(store.forget(now, 10).await.unwrap(), 0, "nothing is older than now");
+    let later = now.plus(MINUTE);
+    assert_eq!(store.forget(later, 2).await.unwrap(), 2 + 1, "two keys at a time, and the quote that was taken");
+    assert_eq!(store.forget(later, 2).await.unwrap(), 1);
+    assert_eq!(store.forget(later, 2).await.unwrap(), 0);
+    // The orders stay; a key that was forgotten is free; the quote that is held can still be taken.
+    assert_eq!(store.totals().await.unwrap().orders, 3);
+    let decisions = settle(store, &mut [take("b", open.id)], limit, later).await;
+    assert!(!placed(&decisions[0]).1);
+}
