@@ -11,6 +11,7 @@ mod openapi;
 mod placing;
 mod plugs;
 mod prices;
+mod quotes;
 mod refusing;
 mod store;
 mod updating;

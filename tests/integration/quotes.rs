@@ -1,0 +1,119 @@
+//! Quotes: a price that is held for a while, with its share of the limit, for one order to take.
+
+use std::time::Duration;
+
+use tests::{Answer, Platform, Stack, client::PATIENCE, on_both, platform::order, until};
+use tokio::task::JoinSet;
+
+on_both!(
+    a_quote_is_taken_at_its_price_whatever_the_price_is_then,
+    a_hundred_takers_of_one_quote_give_one_order,
+    a_quote_that_nobody_takes_gives_its_share_back,
+    a_quote_takes_part_in_the_limit,
+    what_is_wrong_with_a_quote_is_told,
+    a_quote_outlives_a_restart,
+);
+
+async fn quote(platform: &Platform, body: impl Into<String>) -> Answer {
+    platform.client.post(platform.create_order.url("/api/v1/quotes"), body).await
+}
+
+fn taking(id: &str) -> String {
+    format!(r#"{{"quote":"{id}"}}"#)
+}
+
+/// A quote for an amount, and its id.
+async fn held(platform: &Platform, amount: &str) -> (serde_json::Value, String) {
+    let quote = quote(platform, order("EUR", amount)).await.json(201);
+    let id = quote["id"].as_str().unwrap().to_owned();
+    (quote, id)
+}
+
+async fn a_quote_is_taken_at_its_price_whatever_the_price_is_then(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let (quote, id) = held(&platform, "69").await;
+    assert_eq!((&quote["amount"], &quote["exchange_rate"]), (&"69.00".into(), &"84000.12".into()));
+    assert_eq!(quote["bitcoin_amount"], "0.00082143");
+    assert_eq!(platform.summary().await["reserved"], "0.00082143");
+
+    // Also where there is no price at all any more.
+    platform.put_prices(&[("USD", "5")], Duration::from_secs(60), Duration::ZERO).await;
+    let taken = platform.place_under("a-key", taking(&id)).await;
+    let order = taken.json(201);
+    for field in ["currency", "amount", "exchange_rate", "bitcoin_amount", "price_as_of", "simulated"] {
+        assert_eq!(order[field], quote[field], "{field}");
+    }
+    let again = platform.place_under("a-key", taking(&id)).await;
+    assert_eq!((again.json(201), again.header("idempotency-replayed")), (order, Some("true")));
+    platform.place(taking(&id)).await.problem(409, "quote_taken");
+    let summary = platform.summary().await;
+    assert_eq!((&summary["count"], &summary["reserved"]), (&1.into(), &"0.00000000".into()));
+}
+
+async fn a_hundred_takers_of_one_quote_give_one_order(stack: Stack) {
+    let platform = std::sync::Arc::new(Platform::start(stack).await);
+    let (_, id) = held(&platform, "69").await;
+    let mut takers = JoinSet::new();
+    for _ in 0..100 {
+        let (platform, body) = (platform.clone(), taking(&id));
+        takers.spawn(async move { platform.place(body).await });
+    }
+    let answers = takers.join_all().await;
+    let placed = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(placed, 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.problem(409, "quote_taken");
+    }
+    assert_eq!(platform.summary().await["count"], 1);
+}
+
+async fn a_quote_that_nobody_takes_gives_its_share_back(stack: Stack) {
+    let platform = Platform::builder(stack).set("QUOTE_HOLD_SECS", "1").start().await;
+    let (quote, id) = held(&platform, "69").await;
+    let expires_at: common::time::Timestamp = quote["expires_at"].as_str().unwrap().parse().unwrap();
+    let given_back = async || (platform.summary().await["reserved"] == "0.00000000").then_some(());
+    until("the share is given back", PATIENCE, given_back).await;
+    let late = common::time::Timestamp::now().since(expires_at);
+    assert!(late < Duration::from_secs(1), "it took {late:?} to give the share back");
+    assert!(common::time::Timestamp::now() >= expires_at, "it was given back too early");
+    platform.place(taking(&id)).await.problem(409, "quote_expired");
+    assert_eq!(platform.summary().await["count"], 0);
+}
+
+async fn a_quote_takes_part_in_the_limit(stack: Stack) {
+    // Room for one order of 69 EUR, and 7 satoshi more.
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
+    let (_, id) = held(&platform, "69").await;
+    for answer in [quote(&platform, order("EUR", "69")).await, platform.place(order("EUR", "69")).await] {
+        assert_eq!(answer.problem(409, "limit_exceeded")["remaining_bitcoin"], "0.00000007");
+    }
+    platform.place(taking(&id)).await.json(201);
+    assert_eq!(platform.summary().await["remaining"], "0.00000007");
+}
+
+async fn what_is_wrong_with_a_quote_is_told(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    quote(&platform, order("EUR", "0")).await.names(&["amount"]);
+    quote(&platform, "{}").await.names(&["currency", "amount"]);
+    let (_, id) = held(&platform, "69").await;
+    platform.place(format!(r#"{{"quote":"{id}","amount":"69"}}"#)).await.names(&["amount"]);
+    platform.place(taking("7")).await.names(&["quote"]);
+    let unknown = platform.place(taking("01a1fd9f-ceb3-725e-83ba-6e2a33032a2b")).await;
+    assert_eq!(unknown.problem(422, "quote_unknown")["errors"][0]["field"], "quote");
+    platform.place(taking(&id)).await.json(201);
+
+    let platform = Platform::builder(stack).no_price().start().await;
+    let refused = quote(&platform, order("EUR", "69")).await;
+    refused.problem(503, "price_unavailable");
+    assert!(refused.header("retry-after").is_some());
+}
+
+async fn a_quote_outlives_a_restart(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let (_, id) = held(&platform, "69").await;
+    platform.db_proxy.stop().await;
+    platform.db_proxy.start().await;
+    let placed = async || (platform.place_under("a-key", taking(&id)).await.status == 201).then_some(());
+    until("the order is placed", PATIENCE, placed).await;
+    assert_eq!(platform.summary().await["count"], 1);
+}
