@@ -22,6 +22,8 @@ use crate::{
     until,
 };
 
+/// The code of the only refusal of an order that may have been placed all the same.
+const UNKNOWN: &str = "outcome_unknown";
 const PATH: &str = "/api/v1/orders";
 const CLIENTS: usize = 8;
 /// How long everything may take to be well again after what broke is back.
@@ -43,8 +45,16 @@ pub enum Silence {
 pub struct Sent {
     /// Answered with 201; the order.
     pub placed: BTreeMap<String, Value>,
-    /// Answered otherwise, or not at all; the body to send again.
-    pub open: BTreeMap<String, String>,
+    /// Answered otherwise, or not at all.
+    open: BTreeMap<String, Open>,
+}
+
+/// An order to be sent again.
+#[derive(Debug)]
+struct Open {
+    body: String,
+    /// Whether the last answer left no doubt that it was not placed.
+    refused: bool,
 }
 
 /// What was answered so far, by all clients.
@@ -122,7 +132,7 @@ impl One {
                 Ok(answer) => answer,
                 Err(_) if self.silence == Silence::Allowed => {
                     self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                    sent.open.insert(key, body);
+                    sent.open.insert(key, Open { body, refused: false });
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
@@ -132,9 +142,9 @@ impl One {
                 sent.placed.insert(key, answer.json(201));
                 self.counts.placed.fetch_add(1, Ordering::Relaxed);
             } else {
-                unavailable(&answer);
+                let refused = unavailable(&answer) != UNKNOWN;
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                sent.open.insert(key, body);
+                sent.open.insert(key, Open { body, refused });
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -142,24 +152,39 @@ impl One {
     }
 }
 
-/// A 503 that says when to come back is the only other answer that there may be.
+/// A 503 that says when to come back is the only other answer that there may be. Gives its code.
 #[track_caller]
-fn unavailable(answer: &Answer) {
-    let code = serde_json::from_slice::<Value>(&answer.body).ok();
-    let code = code.as_ref().and_then(|problem| problem["code"].as_str()).unwrap_or("no problem at all");
+fn unavailable(answer: &Answer) -> String {
+    let problem = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    let code = problem["code"].as_str().unwrap_or("no problem at all");
     answer.problem(503, code);
+    code.to_owned()
 }
 
 /// Sends every order that is open again under its key until it is placed; then compares the books: each key has one
-/// order, every order is there once, and the total is their sum.
+/// order, every order is there once, the total is their sum, and nobody was told "no" about an order that was placed.
 pub async fn settle(platform: &Platform, sent: Sent) {
     let mut orders = sent.placed;
-    let open = stream::iter(sent.open).map(async |(key, body)| {
+    let open = stream::iter(sent.open).map(async |(key, Open { body, mut refused })| {
         let order = until("an order under a known key is placed", RECOVERY, async || {
             let request = platform.client.json(platform.create_order.url(PATH), body.as_str());
-            try_send(request.header("idempotency-key", &key)).await.ok().filter(|answer| answer.status == 201)
+            match try_send(request.header("idempotency-key", &key)).await {
+                Ok(answer) if answer.status == 201 => {
+                    let placed_before = answer.header("idempotency-replayed") == Some("true");
+                    assert!(!(refused && placed_before), "an order was refused for certain, and was placed: {key}");
+                    Some(answer.json(201))
+                }
+                Ok(answer) => {
+                    refused &= unavailable(&answer) != UNKNOWN;
+                    None
+                }
+                Err(_) => {
+                    refused = false;
+                    None
+                }
+            }
         });
-        let order = order.await.json(201);
+        let order = order.await;
         (key, order)
     });
     let settled: Vec<_> = open.buffer_unordered(CLIENTS).collect().await;
