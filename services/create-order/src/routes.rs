@@ -7,8 +7,9 @@ use common::{
         quotes::{AskQuote, Quote},
     },
     http::{Json, OptionalJson},
-    ids::IdempotencyKey,
+    ids::{IdempotencyKey, KeyError},
 };
+use poem::http::HeaderMap;
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Query},
@@ -16,6 +17,8 @@ use poem_openapi::{
 use url::Url;
 
 use crate::place::{Key, Placer};
+
+const KEY_HEADER: &str = "Idempotency-Key";
 
 pub struct Api {
     pub placer: Placer,
@@ -81,6 +84,7 @@ impl Api {
         /// The same key gives the same order, however often it is sent.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
+        headers: &HeaderMap,
         body: OptionalJson<PlaceOrder>,
     ) -> Result<PlacedAnswer, Problem> {
         let query = PlaceOrder { currency: currency.0, amount: amount.0.map(Into::into), quote: None };
@@ -92,7 +96,7 @@ impl Api {
             Some(body) => body,
             None => query,
         };
-        let (placed, key) = self.place(&fields, idempotency_key.0).await?;
+        let (placed, key) = self.place(&fields, only_key(idempotency_key.0, headers)?).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
         let answer = Json(PlacedMessage { message, order: placed.order });
@@ -106,9 +110,10 @@ impl Api {
         /// The same key gives the same order, however often it is sent.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
+        headers: &HeaderMap,
         body: Json<PlaceOrder>,
     ) -> Result<OrderAnswer, Problem> {
-        let (placed, key) = self.place(&body.0, idempotency_key.0).await?;
+        let (placed, key) = self.place(&body.0, only_key(idempotency_key.0, headers)?).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
         Ok(OrderAnswer::Created(Json(placed.order), location, key, replayed))
     }
@@ -132,6 +137,21 @@ impl Api {
     fn location(&self, placed: &Placed) -> String {
         format!("{}/api/v1/orders/{}", self.orders_url.as_str().trim_end_matches('/'), placed.order.id)
     }
+}
+
+/// The key that was read, where it is the only one that was sent.
+///
+/// The framework passes over a header that is not ASCII, and takes the first of several: an order would be placed under no
+/// key, or under one of two.
+fn only_key(read: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let sent = headers.get_all(KEY_HEADER).iter().count();
+    if sent == usize::from(read.is_some()) {
+        return Ok(read);
+    }
+    Err(Problem::validation(vec![FieldError::new(
+        KEY_HEADER,
+        if sent > 1 { "must be sent once".into() } else { KeyError.to_string() },
+    )]))
 }
 
 /// Whoever is to ask again needs the key, also when it was made here.
