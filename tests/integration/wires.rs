@@ -2,6 +2,7 @@
 
 use tests::{
     Platform, Stack,
+    client::send,
     database::Database,
     load::{Load, Silence, settle},
     on_both,
@@ -34,6 +35,30 @@ async fn an_answer_of_db_proxy_that_is_lost_places_no_second_order(stack: Stack)
 
 async fn a_request_to_db_proxy_that_is_lost_is_sent_again(stack: Stack) {
     cut_each(stack, false).await;
+}
+
+/// Takes the whole of create-order's patience, whatever is behind db-proxy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_nobody_knows_of_is_not_called_refused() {
+    let builder = Platform::builder(Stack::Embedded);
+    let wire = Wire::to(builder.address_of("db-proxy")).await;
+    let platform = builder.start().await;
+    let create_order = platform.create_order.another(&[("DB_PROXY_URL", &wire.url())]);
+    create_order.start().await;
+
+    wire.cut_for_good_at(b"POST /orders");
+    // With no key of the client's: it is told the one that was made for it.
+    let answer = platform.client.post(create_order.url("/api/v1/orders"), order("EUR", "69")).await;
+    let problem = answer.problem(503, "outcome_unknown");
+    let kept = platform.walk("/get_orders").await;
+    assert_eq!(kept.len(), 1, "it was placed all the same");
+
+    wire.mend();
+    let request = platform.client.json(create_order.url("/api/v1/orders"), order("EUR", "69"));
+    let again = send(request.header("idempotency-key", problem["idempotency_key"].as_str().unwrap())).await;
+    assert_eq!(again.json(201), kept[0]);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    tests::books::agree(&platform, &kept).await;
 }
 
 /// Orders through a wire to PostgreSQL that is cut at the commit, again and again.

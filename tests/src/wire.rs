@@ -1,6 +1,6 @@
 //! A wire between two parts that can be cut, also in the middle of a word.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,12 +17,15 @@ struct Cut {
     at: Vec<u8>,
     /// Whether that piece still arrives and is answered. The answer is lost.
     arrives: bool,
+    /// Whether the whole wire stays cut from then on.
+    stays: bool,
 }
 
 #[derive(Debug, Default)]
 struct Plan {
     cut: Option<Cut>,
     cuts: usize,
+    is_cut: bool,
     sent: Vec<u8>,
 }
 
@@ -44,7 +47,8 @@ impl Wire {
             let mut pipes = JoinSet::new();
             while let Ok((inside, _)) = listener.accept().await {
                 // Where the target is away the connection just ends.
-                if let Ok(outside) = TcpStream::connect(&target).await {
+                let is_cut = locked(&shared).is_cut;
+                if !is_cut && let Ok(outside) = TcpStream::connect(&target).await {
                     pipes.spawn(pass(inside, outside, shared.clone()));
                 }
             }
@@ -63,7 +67,16 @@ impl Wire {
     /// Cuts the connection of the next client that sends `at`: before that arrives, or after it was answered and before
     /// the answer arrives.
     pub fn cut_at(&self, at: &[u8], arrives: bool) {
-        self.plan().cut = Some(Cut { at: at.to_vec(), arrives });
+        self.plan().cut = Some(Cut { at: at.to_vec(), arrives, stays: false });
+    }
+
+    /// As [`Wire::cut_at`] with the answer lost, and then nothing passes until [`Wire::mend`].
+    pub fn cut_for_good_at(&self, at: &[u8]) {
+        self.plan().cut = Some(Cut { at: at.to_vec(), arrives: true, stays: true });
+    }
+
+    pub fn mend(&self) {
+        self.plan().is_cut = false;
     }
 
     /// How many connections were cut.
@@ -76,9 +89,13 @@ impl Wire {
         String::from_utf8_lossy(&self.plan().sent).into_owned()
     }
 
-    fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        locked(&self.plan)
     }
+}
+
+fn locked(plan: &Mutex<Plan>) -> MutexGuard<'_, Plan> {
+    plan.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Wire {
@@ -120,9 +137,13 @@ async fn pass(inside: TcpStream, outside: TcpStream, plan: Arc<Mutex<Plan>>) {
 
 /// Keeps what a client sent; the cut that is to be made here, if any.
 fn note(plan: &Mutex<Plan>, piece: &[u8]) -> Option<Cut> {
-    let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut plan = locked(plan);
     plan.sent.extend_from_slice(piece);
+    if plan.is_cut {
+        return Some(Cut { at: Vec::new(), arrives: false, stays: true });
+    }
     let cut = plan.cut.take_if(|cut| piece.windows(cut.at.len()).any(|part| part == cut.at));
     plan.cuts += usize::from(cut.is_some());
+    plan.is_cut = cut.as_ref().is_some_and(|cut| cut.stays);
     cut
 }
