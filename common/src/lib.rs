@@ -4,6 +4,7 @@
 //! made of them; [`clients`] speak [`api`]. [`http`], [`config`], [`telemetry`] and [`metrics`] know no domain.
 
 pub mod api;
+pub mod batch;
 pub mod clients;
 pub mod config;
 pub mod http;

@@ -12,7 +12,7 @@ use crate::{
 
 /// Most orders a page of results may hold.
 pub const MAX_PAGE: u32 = 1000;
-/// Most orders that create-order hands to db-proxy in one request.
+/// Most orders that are handed to db-proxy, or asked for, in one request.
 pub const MAX_GROUP: usize = 256;
 
 /// An order, as every answer shows it. It never changes.
@@ -216,6 +216,19 @@ pub enum RefusalReason {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Outcomes {
     pub outcomes: Vec<Outcome>,
+}
+
+/// Orders to be found by their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderIds {
+    #[oai(validator(min_items = 1, max_items = 256))]
+    pub ids: Vec<OrderId>,
+}
+
+/// The orders that were found, in any order.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct FoundOrders {
+    pub orders: Vec<Order>,
 }
 
 /// A page of orders, newest first.

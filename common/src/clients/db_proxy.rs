@@ -5,11 +5,9 @@ use std::time::Duration;
 use poem::http::Method;
 
 use super::{CallError, Caller, Retry};
-use crate::{
-    api::Code,
-    api::orders::{Cursor, NewOrders, Order, OrderFilter, OrderPage, OrderSummary, Outcomes},
-    api::quotes::{NewQuote, QuoteOutcome},
-    ids::OrderId,
+use crate::api::{
+    orders::{Cursor, FoundOrders, NewOrders, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
+    quotes::{NewQuote, QuoteOutcome},
 };
 
 /// How long a group of orders may take, retries included. Longer than db-proxy itself holds an order whose outcome is not
@@ -49,14 +47,9 @@ impl DbProxy {
         self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
-    /// One order; nothing where there is none of this id.
-    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, CallError> {
-        let path = format!("/orders/{id}");
-        match self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await {
-            Ok(order) => Ok(Some(order)),
-            Err(CallError::Problem(_, problem)) if problem.code == Code::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// The orders that have one of these ids.
+    pub async fn orders(&self, ids: &OrderIds) -> Result<FoundOrders, CallError> {
+        self.0.json(Method::POST, "/orders/lookup", Some(ids), Retry::Safe, READ_DEADLINE).await
     }
 
     /// What all orders come to.

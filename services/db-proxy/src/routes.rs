@@ -6,8 +6,8 @@ use common::{
     api::{
         FieldError, Problem,
         orders::{
-            Cursor, MAX_PAGE, MarketOrder, NewOrder, NewOrders, Order, OrderFilter, OrderPage, OrderPrice,
-            OrderSummary, Outcome, Outcomes, Placed, Refused,
+            Cursor, FoundOrders, MAX_GROUP, MAX_PAGE, MarketOrder, NewOrder, NewOrders, Order, OrderFilter, OrderIds,
+            OrderPage, OrderPrice, OrderSummary, Outcome, Outcomes, Placed, Refused,
         },
         quotes::{MAX_HOLD_SECS, NewQuote, QuoteOutcome},
     },
@@ -41,10 +41,7 @@ impl Api {
     #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
     async fn place_orders(&self, _caller: InternalCaller, body: Json<NewOrders>) -> Result<Json<Outcomes>, Problem> {
         let orders = body.0.orders;
-        if orders.is_empty() || orders.len() > common::api::orders::MAX_GROUP {
-            let reason = format!("must hold 1 to {} orders", common::api::orders::MAX_GROUP);
-            return Err(Error::Invalid(vec![FieldError::new("orders", reason)]).into());
-        }
+        check_group("orders", orders.len())?;
         let decisions = self.place(orders).await?;
         Ok(Json(Outcomes { outcomes: decisions.into_iter().map(outcome).collect() }))
     }
@@ -117,10 +114,18 @@ impl Api {
         Ok(Json(OrderPage { data, next_cursor }))
     }
 
+    /// The orders that have one of these ids.
+    #[oai(path = "/orders/lookup", method = "post", operation_id = "lookup_orders")]
+    async fn lookup_orders(&self, _caller: InternalCaller, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
+        check_group("ids", body.0.ids.len())?;
+        let orders = self.store.orders(&body.0.ids).await.map_err(Error::from)?;
+        Ok(Json(FoundOrders { orders }))
+    }
+
     /// One order.
     #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, _caller: InternalCaller, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
-        let order = self.store.order(id.0).await.map_err(Error::from)?;
+        let order = self.store.orders(&[id.0]).await.map_err(Error::from)?.pop();
         Ok(Json(order.ok_or(Error::NoSuchOrder)?))
     }
 
@@ -142,6 +147,13 @@ impl Api {
         let answers = self.writer.settle(work.map_err(|error| Error::Invalid(vec![error]))?).await;
         Ok(answers.into_iter().collect::<Result<_, _>>()?)
     }
+}
+
+fn check_group(field: &str, size: usize) -> Result<(), Error> {
+    if (1..=MAX_GROUP).contains(&size) {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![FieldError::new(field, format!("must hold 1 to {MAX_GROUP}"))]))
 }
 
 /// Checks what create-order made of an order.

@@ -2,9 +2,12 @@
 
 use common::{
     api::{Code, Problem},
+    batch::BatchError,
     clients::CallError,
     ids::OrderId,
 };
+
+use crate::lookup::LookupError;
 
 /// Why orders were not shown.
 #[derive(Debug, thiserror::Error)]
@@ -13,16 +16,27 @@ pub enum Error {
     NoSuchOrder(OrderId),
     #[error(transparent)]
     Call(#[from] CallError),
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NoSuchOrder(id) => Self::new(Code::NotFound, format!("There is no order {id}.")),
-            Error::Call(error) => {
-                tracing::warn!(%error, "orders could not be read");
-                error.to_problem(Code::UpstreamUnavailable)
+            Error::Call(error) => unread(&error),
+            Error::Lookup(LookupError::Call(error)) => unread(&error),
+            Error::Lookup(LookupError::Batch(BatchError::Full)) => {
+                Self::new(Code::Overloaded, "Too much is asked for already; try again in a moment.")
+            }
+            Error::Lookup(LookupError::Batch(BatchError::Stopped | BatchError::Lost)) => {
+                Self::new(Code::ShuttingDown, "The service is going down.")
             }
         }
     }
+}
+
+fn unread(error: &CallError) -> Problem {
+    tracing::warn!(%error, "orders could not be read");
+    error.to_problem(Code::UpstreamUnavailable)
 }

@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod export;
+mod lookup;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -14,19 +15,21 @@ use common::{
     metrics::Metrics,
     service::Service,
 };
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::routes::Api;
 pub use self::{
     config::Config,
     routes::{Links, Page},
 };
+use self::{lookup::Lookup, routes::Api};
 
 /// The running service.
 pub struct App {
     server: Server,
     db_proxy: DbProxy,
+    lookup: BoxFuture<'static, ()>,
 }
 
 impl Service for App {
@@ -48,8 +51,9 @@ impl Service for App {
             internal_token: None,
             rate_limit: RateLimit::default(),
         };
-        let endpoint = endpoint(Api { db_proxy: db_proxy.clone() }, standard);
-        Ok(Self { server: Server::new(listener, endpoint), db_proxy })
+        let (lookup, task) = Lookup::new(db_proxy.clone());
+        let endpoint = endpoint(Api { db_proxy: db_proxy.clone(), lookup }, standard);
+        Ok(Self { server: Server::new(listener, endpoint), db_proxy, lookup: Box::pin(task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -61,7 +65,11 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        self.server.run_until(stop).await
+        let lookup = tokio::spawn(self.lookup);
+        // When the server has ended, the last handle is gone, and the task ends after what is under way.
+        let result = self.server.run_until(stop).await;
+        lookup.await?;
+        result
     }
 
     fn openapi() -> String {

@@ -22,10 +22,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     export::{self, Format},
+    lookup::Lookup,
 };
 
 pub struct Api {
     pub db_proxy: DbProxy,
+    pub lookup: Lookup,
 }
 
 /// Where to go on from a page.
@@ -148,7 +150,7 @@ impl Api {
     /// One order.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
-        let order = self.db_proxy.order(id.0).await.map_err(Error::from)?;
+        let order = self.lookup.order(id.0).await.map_err(Error::from)?;
         Ok(Json(order.ok_or(Error::NoSuchOrder(id.0))?))
     }
 }

@@ -51,7 +51,7 @@ async fn values_at_the_ends_of_their_ranges_survive(stack: Stack) {
             (order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
             (price.exchange_rate, price.bitcoin_amount, price.as_of, price.simulated)
         );
-        assert_eq!(fixture.store.order(order.id).await.unwrap(), Some(order.clone()));
+        assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().pop(), Some(order.clone()));
         assert_eq!(fixture.store.page_by_offset(0, 1).await.unwrap(), (vec![order.clone()], false));
         assert_eq!(fixture.store.totals().await.unwrap().bitcoin, order.bitcoin_amount);
         assert_eq!(fixture.store.totals().await.unwrap().last_created_at, order.created_at);
@@ -100,7 +100,7 @@ async fn bringing_the_tables_up_to_date_twice_changes_nothing(stack: Stack) {
     fixture.store.migrate().await.unwrap();
     let store = Store::open(&fixture.database.url()).await.unwrap();
     store.migrate().await.unwrap();
-    assert_eq!(store.order(order.id).await.unwrap(), Some(order));
+    assert_eq!(store.orders(&[order.id]).await.unwrap().pop(), Some(order));
     assert_eq!(store.totals().await.unwrap().bitcoin, Sats::new(10).unwrap());
 }
 

@@ -178,10 +178,10 @@ async fn an_order_is_found_by_its_id(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let orders = place_many(&fixture, 3).await;
     for order in &orders {
-        assert_eq!(fixture.store.order(order.id).await.unwrap().as_ref(), Some(order));
+        assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().pop().as_ref(), Some(order));
     }
     for unknown in ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"] {
-        assert_eq!(fixture.store.order(unknown.parse::<OrderId>().unwrap()).await.unwrap(), None);
+        assert_eq!(fixture.store.orders(&[unknown.parse::<OrderId>().unwrap()]).await.unwrap().pop(), None);
     }
 }
 

@@ -31,7 +31,7 @@ async fn a_group_is_decided_one_by_one(stack: Stack) {
     assert_eq!(placed(&decisions[3]).0.bitcoin_amount, sats(20));
     assert_eq!(placed(&decisions[4]), (first, true));
     assert_eq!(fixture.check_tables().await, (2, 30));
-    assert_eq!(fixture.store.order(first.id).await.unwrap().as_ref(), Some(first));
+    assert_eq!(fixture.store.orders(&[first.id]).await.unwrap().pop().as_ref(), Some(first));
 }
 
 async fn a_key_gives_the_same_order_for_ever(stack: Stack) {

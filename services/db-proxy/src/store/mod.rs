@@ -158,8 +158,9 @@ impl Store {
         on_engine!(self, store => store.totals())
     }
 
-    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        on_engine!(self, store => store.order(id))
+    /// The orders that have one of these ids, in any order.
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
+        on_engine!(self, store => store.orders(ids))
     }
 
     /// Orders newest first, leaving out the newest `start`; and whether there are more.

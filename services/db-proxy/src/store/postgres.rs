@@ -102,9 +102,10 @@ impl Postgres {
         totals_of(&row)
     }
 
-    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let row = self.read(|pool| sqlx::query(ORDER_BY_ID).bind(id.0).fetch_optional(pool)).await?;
-        row.map(|row| order_of(&row).map(|stored| stored.order)).transpose()
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
+        let ids = each(ids, |id| id.0);
+        let rows = self.read(|pool| sqlx::query(ORDERS_BY_ID).bind(ids.clone()).fetch_all(pool)).await?;
+        rows.iter().map(|row| order_of(row).map(|stored| stored.order)).collect()
     }
 
     pub async fn scan(
@@ -210,7 +211,7 @@ const FORGET_QUOTES: &str = "
         select id from quotes where created_at < $1 and state <> 'held' order by created_at limit $2
     ))";
 
-const ORDER_BY_ID: &str = "select * from orders where id = $1";
+const ORDERS_BY_ID: &str = "select * from orders where id = any($1)";
 
 /// The parameters of the filter are bound in both forms, so that one piece of code serves both.
 const SCAN: &str = "

@@ -100,9 +100,10 @@ impl Sqlite {
         totals_of(&sqlx::query(TOTALS).fetch_one(&self.readers).await?)
     }
 
-    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let row = sqlx::query(ORDER_BY_ID).bind(id.0).fetch_optional(&self.readers).await?;
-        row.map(|row| order_of(&row).map(|stored| stored.order)).transpose()
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
+        let ids = json!(each(ids, |id| hex(&id.0))).to_string();
+        let rows = sqlx::query(ORDERS_BY_ID).bind(ids).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| order_of(row).map(|stored| stored.order)).collect()
     }
 
     pub async fn scan(
@@ -188,7 +189,7 @@ const FORGET_QUOTES: &str = "
         select id from quotes where created_at < ?1 and state <> 'held' order by created_at limit ?2
     )";
 
-const ORDER_BY_ID: &str = "select * from orders where id = ?1";
+const ORDERS_BY_ID: &str = "select * from orders where id in (select unhex(value) from json_each(?1))";
 
 const SCAN: &str = "
     select * from orders
