@@ -105,7 +105,7 @@ start_services() {
   for service in health-check db-proxy price-cache-proxy fetch-orders create-order; do
     "target/release/$service" >"$work/$service.log" 2>&1 &
     pids+=($!)
-    printf -v "pid_${service//-/_}" %s "$!"
+    echo "$!" >"$work/$service.pid"
   done
   wait_for "$DB_PROXY_URL/livez"
   wait_for "$PRICE_CACHE_URL/livez"
@@ -139,10 +139,13 @@ put_price() {
       "GBP":{"price":"72000.3","sources":["coinbase","kraken"]}}}'
 }
 
+pid_of() { cat "$work/$1.pid"; }
+
 resident_mib() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 
 # ---------------------------------------------------------------- load
 
+# shellcheck disable=SC2034 # what it sets is read by the scripts
 # load URL [LUA]: sets rate (answers a second), p99 (milliseconds) and failed (answers that were not a success).
 load() {
   need wrk wrk
