@@ -241,6 +241,14 @@ pub struct OrderPage {
     pub next_cursor: Option<Cursor>,
 }
 
+/// A page of orders that is cut by offset, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OffsetPage {
+    pub data: Vec<Order>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
 /// A place in the walk through all orders: the sequence number of the last order that was seen.
 ///
 /// Clients are to take it as it is. Sequence numbers have no gap and grow in the order of commit, so a walk by them misses

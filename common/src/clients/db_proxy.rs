@@ -6,7 +6,7 @@ use poem::http::Method;
 
 use super::{CallError, Caller, Retry};
 use crate::api::{
-    orders::{Cursor, FoundOrders, NewOrders, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
+    orders::{Cursor, FoundOrders, NewOrders, OffsetPage, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
     quotes::{NewQuote, QuoteOutcome},
 };
 
@@ -36,7 +36,7 @@ impl DbProxy {
     }
 
     /// Orders newest first, leaving out the first `start`.
-    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<OrderPage, CallError> {
+    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<OffsetPage, CallError> {
         let path = format!("/get/?start={start}&page_size={page_size}");
         self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }

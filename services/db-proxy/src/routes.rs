@@ -6,8 +6,8 @@ use common::{
     api::{
         FieldError, Problem,
         orders::{
-            Cursor, FoundOrders, MAX_GROUP, MAX_PAGE, MarketOrder, NewOrder, NewOrders, Order, OrderFilter, OrderIds,
-            OrderPage, OrderPrice, OrderSummary, Outcome, Outcomes, Placed, Refused,
+            Cursor, FoundOrders, MAX_GROUP, MAX_PAGE, MarketOrder, NewOrder, NewOrders, OffsetPage, Order, OrderFilter,
+            OrderIds, OrderPage, OrderPrice, OrderSummary, Outcome, Outcomes, Placed, Refused,
         },
         quotes::{MAX_HOLD_SECS, NewQuote, QuoteOutcome},
     },
@@ -82,10 +82,9 @@ impl Api {
         _caller: InternalCaller,
         #[oai(default)] start: Query<u64>,
         #[oai(default = "five", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
-    ) -> Result<Json<OrderPage>, Problem> {
+    ) -> Result<Json<OffsetPage>, Problem> {
         let (data, more) = self.store.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?;
-        // The next page is known by its offset; the cursor only says that there is one.
-        Ok(Json(OrderPage { data, next_cursor: more.then_some(Cursor(1)) }))
+        Ok(Json(OffsetPage { data, more }))
     }
 
     /// Orders that pass all filters, newest first.

@@ -73,7 +73,7 @@ impl Api {
         #[oai(default = "ten", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
     ) -> Result<Json<Page>, Problem> {
         let page = self.db_proxy.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?;
-        let next = page.next_cursor.map(|_| {
+        let next = page.more.then(|| {
             let start = start.0.saturating_add(u64::from(page_size.0));
             format!("/get_orders/?start={start}&page_size={}", page_size.0)
         });

@@ -116,7 +116,7 @@ impl Postgres {
         limit: i64,
     ) -> Result<Vec<StoredOrder>, StoreError> {
         let rows = self.read(|pool| {
-            sqlx::query(if filter.selects_by_value() { SCAN_FILTERED } else { SCAN })
+            sqlx::query(SCAN)
                 .bind(upper)
                 .bind(lower)
                 .bind(limit)
@@ -213,13 +213,7 @@ const FORGET_QUOTES: &str = "
 
 const ORDERS_BY_ID: &str = "select * from orders where id = any($1)";
 
-/// The parameters of the filter are bound in both forms, so that one piece of code serves both.
 const SCAN: &str = "
-    select * from orders
-    where seq <= $1 and seq > $2 and ($4::text is null or true) and ($5::bigint is null or true) and ($6::bigint is null or true)
-    order by seq desc limit $3";
-
-const SCAN_FILTERED: &str = "
     select * from orders
     where seq <= $1 and seq > $2
         and ($4::text is null or currency = $4)
