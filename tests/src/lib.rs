@@ -6,6 +6,7 @@ pub mod books;
 pub mod client;
 pub mod database;
 pub mod given;
+pub mod history;
 pub mod instance;
 pub mod load;
 pub mod outside;

@@ -1,0 +1,165 @@
+//! What every client did and was told, to be compared with what is kept when all is over.
+
+pub mod check;
+#[cfg(test)]
+mod fake;
+pub mod kept;
+#[cfg(test)]
+mod tests;
+mod violation;
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use common::{
+    api::{Code, quotes::Quote},
+    ids::QuoteId,
+    money::{Currency, FiatAmount, Sats},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+pub use self::{check::check, kept::Kept, violation::Violation};
+use crate::Answer;
+
+/// What a client asks for under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Market { currency: Currency, amount: FiatAmount },
+    Quoted(QuoteId),
+}
+
+impl Ask {
+    /// The body of the order.
+    pub fn body(&self) -> String {
+        match self {
+            Self::Market { currency, amount } => json!({ "currency": currency, "amount": amount }).to_string(),
+            Self::Quoted(id) => json!({ "quote": id }).to_string(),
+        }
+    }
+}
+
+/// One request and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub key: String,
+    pub ask: Ask,
+    /// The bitcoin that it comes to, where the client knows that for certain.
+    pub bitcoin: Option<Sats>,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub told: Told,
+}
+
+/// What a client was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// 201, with the whole body.
+    Placed { body: Bytes, replayed: bool },
+    /// 409 or 422: the order was decided, and not placed.
+    Refused { code: Code, remaining: Option<Sats> },
+    /// 503.
+    Unavailable(Code),
+    /// The connection broke, or no answer came in time.
+    Nothing,
+    /// An answer that no client should see.
+    Other { status: u16, body: String },
+}
+
+impl Told {
+    /// Reads what came back.
+    pub fn of(answer: reqwest::Result<Answer>) -> Self {
+        let Ok(answer) = answer else { return Self::Nothing };
+        if answer.status == 201 {
+            let replayed = answer.header("idempotency-replayed") == Some("true");
+            return Self::Placed { body: answer.body, replayed };
+        }
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let remaining = problem["remaining_bitcoin"].as_str().and_then(|text| text.parse().ok());
+        match (answer.status, problem["code"].as_str().and_then(Code::from_text)) {
+            (409 | 422, Some(code)) => Self::Refused { code, remaining },
+            (503, Some(code)) => Self::Unavailable(code),
+            (status, _) => Self::Other { status, body: answer.text() },
+        }
+    }
+
+    /// Whether the client has its answer and need not ask again.
+    pub fn is_definite(&self) -> bool {
+        matches!(self, Self::Placed { .. } | Self::Refused { .. })
+    }
+
+    /// What the client was told where it was told that this order was not placed.
+    pub fn denial(&self) -> Option<Code> {
+        match self {
+            Self::Refused { code, .. }
+            | Self::Unavailable(
+                code @ (Code::DatabaseUnavailable
+                | Code::PriceUnavailable
+                | Code::CacheUnavailable
+                | Code::UpstreamUnavailable
+                | Code::Overloaded
+                | Code::ShuttingDown),
+            ) => Some(*code),
+            Self::Placed { .. } | Self::Unavailable(_) | Self::Nothing | Self::Other { .. } => None,
+        }
+    }
+}
+
+/// The whole story of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    pub attempts: Vec<Attempt>,
+    /// The quotes that clients were told of.
+    pub quotes: Vec<Quote>,
+    /// From when on nothing was held by quotes, and clients asked for orders of one satoshi until each was refused.
+    pub closing: Option<Timestamp>,
+}
+
+/// Takes down what happens, from many clients at once.
+#[derive(Debug, Default)]
+pub struct History {
+    record: Mutex<Record>,
+}
+
+impl History {
+    pub fn attempt(&self, attempt: Attempt) {
+        self.with(|record| record.attempts.push(attempt));
+    }
+
+    pub fn quote(&self, quote: Quote) {
+        self.with(|record| record.quotes.push(quote));
+    }
+
+    /// Begins the last part.
+    pub fn close(&self) {
+        self.with(|record| record.closing = Some(Timestamp::now()));
+    }
+
+    pub fn take(&self) -> Record {
+        self.with(std::mem::take)
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
+        // A client that panicked has written a whole entry or none.
+        change(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Record {
+    /// Every attempt under a key, in the order in which they began: what one needs to see to understand a violation.
+    pub fn story(&self, key: &str) -> String {
+        let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.key == key).collect();
+        attempts.sort_by_key(|attempt| attempt.start);
+        let line = |attempt: &Attempt| {
+            let Attempt { ask, start, end, told, .. } = attempt;
+            let told = match told {
+                Told::Placed { body, replayed } => {
+                    format!("201, replayed {replayed}: {}", String::from_utf8_lossy(body))
+                }
+                other => format!("{other:?}"),
+            };
+            format!("  {start} to {end}  {}  {told}\n", ask.body())
+        };
+        format!("{key}\n{}", attempts.into_iter().map(line).collect::<String>())
+    }
+}
