@@ -6,6 +6,7 @@ mod edges;
 mod fetching;
 mod health;
 mod idempotency;
+mod kills;
 mod limits;
 mod openapi;
 mod placing;

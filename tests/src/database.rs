@@ -26,8 +26,13 @@ impl Database {
 
     /// On the server of this run.
     pub async fn postgres() -> Self {
-        let (server, name) = (given("TEST_POSTGRES_URL"), format!("test_{}", Uuid::new_v4().simple()));
-        let mut connection = PgConnection::connect(&server).await.expect("TEST_POSTGRES_URL leads to a server");
+        Self::postgres_at(&given("TEST_POSTGRES_URL")).await
+    }
+
+    /// On the server at this address.
+    pub async fn postgres_at(server: &str) -> Self {
+        let (server, name) = (server.to_owned(), format!("test_{}", Uuid::new_v4().simple()));
+        let mut connection = PgConnection::connect(&server).await.expect("the address leads to a server");
         connection.execute(statement(format!("create database {name}"))).await.unwrap();
         connection.close().await.unwrap();
         Self::Postgres { server, name }
@@ -38,7 +43,7 @@ impl Database {
         match self {
             Self::Sqlite(folder) => format!("sqlite:{}", file(folder.path())),
             Self::Postgres { server, name } => {
-                let (server, _) = server.rsplit_once('/').expect("TEST_POSTGRES_URL names a database");
+                let (server, _) = server.rsplit_once('/').expect("the address names a database");
                 format!("{server}/{name}")
             }
             Self::Lent(url) => url.clone(),

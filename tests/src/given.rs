@@ -12,9 +12,9 @@ pub fn given(name: &str) -> String {
 /// A binary of this workspace, as `cargo build --workspace` leaves it beside the test's own.
 pub fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test knows where it is");
-    // target/debug/deps/integration-… → target/debug
-    let folder = own.ancestors().nth(2).expect("a test lies in a folder of the target folder");
-    let path = folder.join(name);
-    assert!(path.is_file(), "{} is not built: run the tests with tests/run, which builds it first", path.display());
-    path
+    // target/debug/deps/integration-… → target/debug; a program of this crate lies there itself.
+    let mut folders = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    folders.find(|path| path.is_file()).unwrap_or_else(|| {
+        panic!("{name} is not built beside {}: run the tests with tests/run, which builds it first", own.display())
+    })
 }

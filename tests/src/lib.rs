@@ -8,6 +8,7 @@ pub mod database;
 pub mod given;
 pub mod history;
 pub mod instance;
+pub mod kills;
 pub mod load;
 pub mod outside;
 pub mod platform;
