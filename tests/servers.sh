@@ -1,0 +1,310 @@
+# What the scripts that run tests share: what has to be on the machine, private servers, and an end to all of it however a
+# script is left. Sourced by tests/run and tests/load/kills, which call set_up first.
+# Functions are called by name, out of a table or a trap, which shellcheck does not follow.
+# shellcheck shell=bash disable=SC2317
+
+# What has to be on the machine: a name for messages, the function that finds it, Debian's packages for it.
+# One more server is one more line here, and a start_… function below.
+needed=(
+  "C compiler|find_cc|gcc libc6-dev"
+  "PostgreSQL server|find_postgres|postgresql"
+  "Redis server|find_redis|redis-server"
+)
+
+readonly start_tries=5       # another port each time, for when somebody takes the free one first
+readonly ready_seconds=30    # for a server to answer
+readonly runner_stop_seconds=15 # nextest gives its tests 10 s to end
+readonly server_stop_seconds=10
+
+say() { printf 'tests: %s\n' "$*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+# ---------------------------------------------------------------- what is on the machine
+
+find_cc() { command -v cc >/dev/null; }
+
+find_redis() {
+  TEST_REDIS_SERVER=${TEST_REDIS_SERVER:-$(command -v redis-server || true)}
+  [[ -n $TEST_REDIS_SERVER && -x $TEST_REDIS_SERVER ]]
+}
+
+# Debian keeps the server's programs out of PATH, in a folder for each version: the newest is taken.
+find_postgres() {
+  local dir
+  local -a dirs=()
+  if [[ -n ${TEST_POSTGRES_BIN:-} ]]; then
+    dirs=("$TEST_POSTGRES_BIN")
+  else
+    dir=$(command -v postgres || true)
+    [[ -z $dir ]] || dirs+=("$(dirname "$(readlink -f "$dir")")")
+    while IFS= read -r dir; do dirs+=("$dir"); done < <(
+      printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql/bin | sort -rV
+    )
+  fi
+  for dir in "${dirs[@]}"; do
+    if [[ -x $dir/initdb && -x $dir/postgres && -x $dir/pg_ctl ]]; then
+      TEST_POSTGRES_BIN=$dir
+      return 0
+    fi
+  done
+  return 1
+}
+
+install_packages() {
+  local -a root=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300)
+  local policy=/usr/sbin/policy-rc.d status=0
+  command -v apt-get >/dev/null || return 1
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || return 1
+    # With nobody at the keyboard a question for a password would hang or fail without a reason.
+    if [[ -t 0 ]]; then root=(sudo); else root=(sudo -n); fi
+  fi
+  say "installing $*"
+  # Debian starts a server as soon as it is installed; this run wants only its own ones.
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null && "${root[@]}" chmod 755 "$policy"
+    made_policy=("${root[@]}" rm -f "$policy")
+  fi
+  {
+    "${root[@]}" "${apt[@]}" -qq update &&
+      "${root[@]}" "${apt[@]}" -qq -y --no-install-recommends install "$@"
+  } </dev/null >"$work/apt.log" 2>&1 || status=$?
+  remove_policy
+  ((status == 0)) || tail -n 20 "$work/apt.log" >&2
+  return "$status"
+}
+
+remove_policy() {
+  ((${#made_policy[@]} == 0)) || "${made_policy[@]}" || true
+  made_policy=()
+}
+
+have_everything() {
+  local line name find packages
+  local -a absent=() missing=()
+  for line in "${needed[@]}"; do
+    IFS='|' read -r name find packages <<<"$line"
+    "$find" || read -ra missing <<<"${missing[*]-} $packages"
+  done
+  if ((${#missing[@]} > 0)); then
+    install_packages "${missing[@]}" || say "could not install ${missing[*]}"
+  fi
+  for line in "${needed[@]}"; do
+    IFS='|' read -r name find packages <<<"$line"
+    "$find" || absent+=("$name (Debian: $packages)")
+  done
+  if ((${#absent[@]} > 0)); then
+    printf -v line '%s, ' "${absent[@]}"
+    die "missing: ${line%, }. Install it and run again; no test is run without it."
+  fi
+}
+
+# ---------------------------------------------------------------- processes
+
+work=
+runner=              # process group of the program that is running now
+servers=()           # "pid signal name" of each server, in the order of their start
+made_policy=()
+server_user=
+
+# Starts a program in a process group of its own, so that a Ctrl-C at the terminal reaches this script alone and
+# things end in their order. Its pid is left in $spawned.
+spawn() {
+  set -m
+  "$@" </dev/null &
+  spawned=$!
+  set +m
+}
+
+# A server also ends when this script is killed in a way that no trap sees (kill -9): the kernel sends it SIGNAL.
+spawn_server() { # SIGNAL LOG PROGRAM ARGS...
+  local signal=$1 log=$2
+  local -a as=()
+  shift 2
+  if command -v setpriv >/dev/null; then as=(setpriv --pdeathsig "$signal"); fi
+  if [[ -n $server_user ]]; then
+    as+=(--reuid "$server_user" --regid "$(id -g "$server_user")" --init-groups)
+  fi
+  spawn "${as[@]}" "$@" >>"$log" 2>&1
+}
+
+run_as_server_user() {
+  if [[ -n $server_user ]]; then
+    setpriv --reuid "$server_user" --regid "$(id -g "$server_user")" --init-groups "$@"
+  else
+    "$@"
+  fi
+}
+
+running() { kill -0 "$1" 2>/dev/null; }
+
+# Ends one process (or, with a leading '-', a process group) that this script started.
+end_process() { # PID SIGNAL SECONDS
+  local target=$1 tenths=$(($3 * 10))
+  kill "-$2" -- "$target" 2>/dev/null || return 0
+  while ((tenths-- > 0)); do
+    kill -0 -- "$target" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL -- "$target" 2>/dev/null || true
+}
+
+cleanup() {
+  local status=$? i pid signal name cwd
+  trap - EXIT
+  trap '' INT TERM HUP
+  remove_policy
+  [[ -z $runner ]] || end_process "-$runner" TERM "$runner_stop_seconds"
+  for ((i = ${#servers[@]} - 1; i >= 0; i--)); do
+    read -r pid signal name <<<"${servers[i]}"
+    end_process "$pid" "$signal" "$server_stop_seconds"
+    wait "$pid" 2>/dev/null || true
+  done
+  if [[ -n $work ]]; then
+    # A test that was killed may leave a server behind. It works in a folder below ours, where nothing else does.
+    for cwd in /proc/[0-9]*/cwd; do
+      if [[ $(readlink "$cwd" 2>/dev/null || true) == "$work"/* ]]; then
+        pid=${cwd#/proc/}
+        pid=${pid%/cwd}
+        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo gone)), left behind by a test"
+        end_process "$pid" KILL 1
+      fi
+    done
+    rm -rf "$work"
+  fi
+  exit "$status"
+}
+
+# Runs a program to its end and returns its exit code; a signal to this script is answered at once, not after it.
+run() {
+  local status=0
+  spawn "$@"
+  runner=$spawned
+  wait "$runner" || status=$?
+  runner=
+  return "$status"
+}
+
+stage() { # NAME COMMAND...
+  local name=$1 start=$SECONDS status=0
+  shift
+  say "$name ..."
+  "$@" || status=$?
+  say "$name: $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s$( ((status == 0)) || echo ", failed ($status)")"
+  return "$status"
+}
+
+# ---------------------------------------------------------------- servers
+
+port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Below the range that the system gives to outgoing connections, so that no connection of a test takes it.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    port_is_taken "$port" || break
+  done
+  echo "$port"
+}
+
+# Waits until a server that was just spawned answers; fails when it ends or takes too long.
+ready() { # PID COMMAND...
+  local pid=$1 tenths=$((ready_seconds * 10))
+  shift
+  while ((tenths-- > 0)); do
+    running "$pid" || return 1
+    if "$@" 2>/dev/null; then
+      # It may be somebody else's server that answers, while ours found its port taken: then ours ends about now.
+      sleep 0.1
+      running "$pid" && return 0
+    fi
+    sleep 0.1
+  done
+  return 1
+}
+
+start_server() { # NAME SIGNAL ANSWERS-FUNCTION PROGRAM ARGS... (@PORT@ in ARGS becomes the port); sets $port
+  local name=$1 signal=$2 answers=$3 log="$work/$1.log" try
+  shift 3
+  for ((try = 1; try <= start_tries; try++)); do
+    port=$(free_port)
+    spawn_server "$signal" "$log" "${@//@PORT@/$port}"
+    servers+=("$spawned $signal $name")
+    if ready "$spawned" "$answers" "$port"; then return 0; fi
+    end_process "$spawned" "$signal" "$server_stop_seconds"
+    unset 'servers[-1]'
+  done
+  tail -n 20 "$log" >&2
+  die "$name does not start; its last words are above"
+}
+
+postgres_answers() { "$TEST_POSTGRES_BIN/pg_isready" -q -h 127.0.0.1 -p "$1" -U postgres; }
+
+redis_answers() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+    printf 'PING\r\n' >&3
+    read -r -t 1 reply <&3 && [[ $reply == +PONG* ]]
+  ) 2>/dev/null
+}
+
+# The shared instance does not wait for the disk: it makes the tests several times faster, and what survives a crash is
+# tested on instances that tests start themselves.
+start_postgres() {
+  local data=$work/postgres
+  mkdir "$data"
+  [[ -z $server_user ]] || chown "$server_user" "$data"
+  run_as_server_user "$TEST_POSTGRES_BIN/initdb" -D "$data" -U postgres --auth trust -E UTF8 --locale C --no-sync \
+    >"$work/initdb.log" 2>&1 || {
+    cat "$work/initdb.log" >&2
+    die "initdb failed"
+  }
+  start_server PostgreSQL INT postgres_answers "$TEST_POSTGRES_BIN/postgres" -D "$data" -p @PORT@ \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
+    -c fsync=off -c full_page_writes=off
+  export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres TEST_POSTGRES_BIN
+}
+
+start_redis() {
+  local data=$work/redis
+  mkdir "$data"
+  [[ -z $server_user ]] || chown "$server_user" "$data"
+  start_server Redis TERM redis_answers "$TEST_REDIS_SERVER" --bind 127.0.0.1 --port @PORT@ --dir "$data" \
+    --save '' --appendonly no --daemonize no
+  export TEST_REDIS_URL=redis://127.0.0.1:$port TEST_REDIS_SERVER
+}
+
+start_servers() {
+  start_postgres
+  start_redis
+  say "$("$TEST_POSTGRES_BIN/postgres" --version) at $TEST_POSTGRES_URL"
+  say "$("$TEST_REDIS_SERVER" --version | cut -d' ' -f1-3) at $TEST_REDIS_URL"
+}
+
+# ---------------------------------------------------------------- the start
+
+# Traps, a folder for all that this run leaves behind, and everything that has to be on the machine.
+set_up() {
+  trap cleanup EXIT
+  trap 'say "interrupted"; exit 130' INT
+  trap 'say "asked to stop"; exit 143' TERM
+  trap 'exit 129' HUP
+
+  command -v cargo >/dev/null || die "missing: Rust (cargo is not in PATH)"
+  work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-tests.XXXXXX")
+  # The servers run as another user when we are root, and have to reach their folders in here.
+  chmod 755 "$work"
+  mkdir -m 1777 "$work/tmp"
+
+  have_everything
+  if ((EUID == 0)); then
+    command -v setpriv >/dev/null || die "missing: setpriv (Debian: util-linux); PostgreSQL does not run as root"
+    server_user=nobody
+    ! id postgres >/dev/null 2>&1 || server_user=postgres
+  fi
+  export TEST_SERVER_USER=$server_user
+}
