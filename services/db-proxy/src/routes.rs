@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     ledger::{Ask, Decision, Entry, Hold, Key, Work},
     store::Store,
-    writer::{WriteError, Writer},
+    writer::{WriteError, Writer, together},
 };
 
 pub struct Api {
@@ -144,7 +144,7 @@ impl Api {
     async fn place(&self, orders: Vec<NewOrder>) -> Result<Vec<Decision>, Error> {
         let work: Result<Vec<_>, _> = orders.into_iter().map(entry).collect();
         let answers = self.writer.settle(work.map_err(|error| Error::Invalid(vec![error]))?).await;
-        Ok(answers.into_iter().collect::<Result<_, _>>()?)
+        Ok(together(answers)?)
     }
 }
 

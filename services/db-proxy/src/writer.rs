@@ -47,6 +47,15 @@ pub enum WriteError {
 
 type Answer = Result<Decision, WriteError>;
 
+/// What becomes of work that is answered as one. The writer may have cut it into several groups, so that some of it is
+/// committed and some not: an error that says of all of it that it was not placed would be wrong.
+pub fn together(answers: Vec<Answer>) -> Result<Vec<Decision>, WriteError> {
+    let certain = |answer: &Answer| matches!(answer, Err(error) if *error != WriteError::OutcomeUnknown);
+    let none_is_placed = answers.iter().all(certain);
+    let decisions: Result<_, _> = answers.into_iter().collect();
+    decisions.map_err(|error| if none_is_placed { error } else { WriteError::OutcomeUnknown })
+}
+
 struct Waiting {
     work: Work,
     since: Instant,
@@ -87,7 +96,8 @@ impl Writer {
         }
         let mut results = Vec::with_capacity(count);
         for answer in answers {
-            results.push(answer.await.unwrap_or(Err(WriteError::Stopped)));
+            // The writer ends when nothing waits any more, or because it broke down in the middle of something.
+            results.push(answer.await.unwrap_or(Err(WriteError::OutcomeUnknown)));
         }
         results
     }
@@ -174,6 +184,26 @@ impl Task {
             tracing::warn!(error = %error.chain(), in_doubt, size, "a commit failed and is tried again");
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::api::orders::RefusalReason;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_that_nothing_was_placed_where_a_part_may_be() {
+        let decided = || Ok(Decision::Refused { reason: RefusalReason::QuoteUnknown, remaining: None });
+        let (away, unknown) = (Err(WriteError::DatabaseAway), Err(WriteError::OutcomeUnknown));
+        assert_eq!(together(vec![decided(), decided()]).map(|all| all.len()), Ok(2));
+        assert_eq!(together(vec![away.clone(), away.clone()]), Err(WriteError::DatabaseAway));
+        assert_eq!(together(vec![away.clone(), Err(WriteError::Fault)]), Err(WriteError::DatabaseAway));
+        for part in [decided(), unknown.clone()] {
+            assert_eq!(together(vec![away.clone(), part.clone()]), Err(WriteError::OutcomeUnknown));
+            assert_eq!(together(vec![part, away.clone()]), Err(WriteError::OutcomeUnknown));
         }
     }
 }
