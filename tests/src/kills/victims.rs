@@ -10,11 +10,11 @@ use crate::{Platform, Stack, instance::Instance, outside::Server, platform::TTL,
 /// How long orders may take to come again after a process was started.
 const RECOVERY: Duration = Duration::from_secs(30);
 /// At most so many orders are decided between two kills.
-const BETWEEN: usize = 25;
+const BETWEEN: usize = 100;
 /// At most so long after the last of them the next kill comes, so that it hits any moment of an order.
 const MOMENT_MICROS: u64 = 8_000;
 /// One of so many kills at the back is one of PostgreSQL, and one of so many of those lasts until somebody is refused.
-const POSTGRES: u32 = 8;
+const POSTGRES: u32 = 5;
 const LONG: u32 = 4;
 /// A commit in doubt is waited for longer than this; then nobody is refused, and PostgreSQL comes all the same.
 const LONG_LIMIT: Duration = Duration::from_secs(3);
