@@ -220,6 +220,9 @@ impl Problem {
         };
         let json = serde_json::to_vec(&body).expect("a problem is plain text");
         let mut response = Response::builder().status(status).content_type(Self::CONTENT_TYPE).body(json);
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(wait) = retry_after {
             // Whole seconds, rounded up: a client that comes back early is refused again.
             let seconds = wait.as_millis().div_ceil(1000).max(1);

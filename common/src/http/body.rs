@@ -11,7 +11,9 @@ use poem_openapi::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::limits::{BODY_TIMEOUT, MAX_BODY};
+use tokio::io::AsyncReadExt;
+
+use super::limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED};
 use crate::api::{Code, FieldError, Problem};
 
 /// A JSON body whose schema is poem-openapi's and whose codec is serde, in both directions.
@@ -50,10 +52,13 @@ impl<T: Type + DeserializeOwned> ParsePayload for Json<T> {
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
     let too_large = || Problem::new(Code::PayloadTooLarge, format!("A body may have at most {MAX_BODY} bytes."));
     let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
+    let body = body.take()?;
     if announced.is_some_and(|length| length > MAX_BODY) {
+        // A client that sends all before it reads would find the connection closed, and no answer.
+        let mut rest = body.into_async_read().take(MAX_DRAINED);
+        let _ = tokio::time::timeout(BODY_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         return Err(too_large().into());
     }
-    let body = body.take()?;
     match tokio::time::timeout(BODY_TIMEOUT, body.into_bytes_limit(MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(too_large().into()),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest body that is read. An order needs 60 bytes, a group of orders about 100 KiB.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// How much of a body that is too large is read and thrown away, so that the answer arrives.
+pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
 /// Longest time a body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time a request may take in all. What handlers wait for has deadlines of its own, and those are shorter.

@@ -32,6 +32,8 @@ use self::{
 
 /// How long `/readyz` waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the start waits for tables to be brought up to date; after that it goes on beside the work.
+const MIGRATE_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between tries to reach a database that was away at the start.
 const MIGRATE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -57,11 +59,12 @@ impl Service for App {
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let store = Store::open(config.database_url.expose()).await?;
         // A database that is away may come; tables that cannot be brought up to date would stay as they are.
-        let migrated = match store.migrate().await {
-            Ok(()) => true,
-            Err(StoreError::Unavailable(_) | StoreError::TimedOut) => false,
-            Err(error) => anyhow::bail!(error.chain()),
-        };
+        let migrated =
+            match tokio::time::timeout(MIGRATE_PATIENCE, store.migrate()).await.unwrap_or(Err(StoreError::TimedOut)) {
+                Ok(()) => true,
+                Err(StoreError::Unavailable(_) | StoreError::TimedOut) => false,
+                Err(error) => anyhow::bail!(error.chain()),
+            };
         let metrics = Metrics::new(Self::NAME);
         let (_, limit) = watch::channel(config.limit);
         let (writer, task) = Writer::new(store.clone(), limit.clone(), WriterMetrics::register(&metrics));

@@ -1,6 +1,6 @@
 //! Orders in PostgreSQL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use common::{
@@ -46,12 +46,15 @@ const SESSION: [(&str, &str); 8] = [
 pub struct Postgres {
     writer: PgPool,
     readers: PgPool,
+    /// For bringing the tables up to date.
+    unbounded: Arc<PgConnectOptions>,
 }
 
 impl Postgres {
     /// Reads the address; connections are made when they are needed.
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let options = url.parse::<PgConnectOptions>()?.options(SESSION);
+        let unbounded = url.parse::<PgConnectOptions>()?;
+        let options = unbounded.clone().options(SESSION);
         // No ping before each use: a connection that died is found out by its first statement, and that is tried again.
         let pool = |size| {
             PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false)
@@ -59,11 +62,16 @@ impl Postgres {
         Ok(Self {
             writer: pool(1).connect_lazy_with(options.clone()),
             readers: pool(READERS).connect_lazy_with(options),
+            unbounded: Arc::new(unbounded),
         })
     }
 
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        sqlx::migrate!("../../database/postgres").run(&self.writer).await
+        // With no bound on statements: an index over many orders takes longer than an order may.
+        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with((*self.unbounded).clone());
+        let result = sqlx::migrate!("../../database/postgres").run(&pool).await;
+        pool.close().await;
+        result
     }
 
     pub async fn settle(
