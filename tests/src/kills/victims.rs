@@ -10,7 +10,7 @@ use crate::{Platform, Stack, instance::Instance, outside::Server, platform::TTL,
 /// How long orders may take to come again after a process was started.
 const RECOVERY: Duration = Duration::from_secs(30);
 /// At most so many orders are decided between two kills.
-const BETWEEN: usize = 100;
+const BETWEEN: usize = 400;
 /// At most so long after the last of them the next kill comes, so that it hits any moment of an order.
 const MOMENT_MICROS: u64 = 8_000;
 /// One of so many kills at the back is one of PostgreSQL, and one of so many of those lasts until somebody is refused.
