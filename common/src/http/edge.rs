@@ -97,11 +97,11 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
     }
 }
 
-/// One line a request: louder where it failed by our fault.
+/// One line a request: louder where it failed by our fault. What a 503 lacks is told by whoever found out.
 fn log(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     let status = response.status().as_u16();
     let micros = elapsed.as_micros();
-    if status >= 500 {
+    if status == 500 {
         tracing::warn!(%method, path, status, micros, "request failed");
     } else {
         tracing::debug!(%method, path, status, micros, "request answered");
