@@ -62,6 +62,20 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
+/// Keeps the work, and the callers beside it, that somebody still waits for.
+fn leave_out_the_gone(work: &mut Vec<Work>, callers: &mut Vec<Caller>) {
+    if callers.iter().any(|caller| caller.answer.is_closed()) {
+        let both = work.drain(..).zip(callers.drain(..));
+        (*work, *callers) = both.filter(|(_, caller)| !caller.answer.is_closed()).unzip();
+    }
+}
+
+/// Who waits for what becomes of a piece of work.
+struct Caller {
+    since: Instant,
+    answer: oneshot::Sender<Answer>,
+}
+
 /// Hands orders to the writer.
 #[derive(Clone)]
 pub struct Writer {
@@ -126,14 +140,17 @@ impl Task {
     }
 
     async fn answer(&self, group: &mut Vec<Waiting>) {
-        let (work, callers): (Vec<_>, Vec<_>) = group.drain(..).map(|w| (w.work, (w.since, w.answer))).unzip();
-        let oldest = callers.iter().map(|(since, _)| *since).min().unwrap_or_else(Instant::now);
-        let size = callers.len();
-        let answers = self.commit(work, oldest).await;
-        self.metrics.group(size, oldest.elapsed());
-        for ((_, caller), answer) in callers.into_iter().zip(answers) {
-            // A caller that has gone away does not take its order with it.
-            let _ = caller.send(answer);
+        let (mut work, mut callers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        for Waiting { work: piece, since, answer } in group.drain(..) {
+            work.push(piece);
+            callers.push(Caller { since, answer });
+        }
+        let oldest = callers.iter().map(|caller| caller.since).min().unwrap_or_else(Instant::now);
+        let answers = self.commit(work, &mut callers, oldest).await;
+        self.metrics.group(callers.len(), oldest.elapsed());
+        for (caller, answer) in callers.into_iter().zip(answers) {
+            // A caller that goes away at the last moment does not take its order with it.
+            let _ = caller.answer.send(answer);
         }
     }
 
@@ -153,11 +170,18 @@ impl Task {
     ///
     /// To try again is to find out: each order has its key and each quote its id, so what an earlier try did commit is found
     /// under it, and an earlier try that is still under way in the database holds the lock that this one waits for.
-    async fn commit(&self, mut work: Vec<Work>, since: Instant) -> Vec<Answer> {
-        let size = work.len();
+    ///
+    /// Work whose caller has gone away is left out of each try. Whoever was cut off asks again under the key, maybe another
+    /// db-proxy, and may be refused there: what still lay here must not be placed after that.
+    async fn commit(&self, mut work: Vec<Work>, callers: &mut Vec<Caller>, since: Instant) -> Vec<Answer> {
         let mut in_doubt = false;
         let mut backoff = FIRST_BACKOFF;
         loop {
+            leave_out_the_gone(&mut work, callers);
+            let size = work.len();
+            if size == 0 {
+                return Vec::new();
+            }
             let limit = *self.limit.borrow();
             let mut attempt = Attempt::default();
             let settled = self.store.settle(&mut work, limit, Timestamp::now(), &mut attempt);

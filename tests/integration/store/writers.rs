@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use common::{api::orders::RefusalReason::LimitExceeded, metrics::Metrics, money::Sats};
 use db_proxy::{ledger::Decision, metrics::WriterMetrics, writer::Writer};
+use futures_util::FutureExt;
 use tests::{Stack, on_both};
 use tokio::{
     sync::watch,
@@ -19,6 +20,7 @@ on_both!(
     many_groups_at_once_fill_the_limit_exactly,
     one_key_through_every_writer_gives_one_order,
     what_waits_is_answered_before_a_writer_ends,
+    an_order_whose_caller_has_gone_is_not_placed_later,
 );
 
 struct Writers {
@@ -118,4 +120,18 @@ async fn what_waits_is_answered_before_a_writer_ends(stack: Stack) {
     Arc::into_inner(writers).unwrap().end().await;
     assert!(waiting.join_all().await.into_iter().all(|answer| !placed(&answer.unwrap()).1));
     assert_eq!(fixture.check_tables().await, (100, 100));
+}
+
+/// Whoever was cut off asks elsewhere, and may be refused there.
+async fn an_order_whose_caller_has_gone_is_not_placed_later(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let (_, limit) = watch::channel(sats(1_000));
+    let metrics = WriterMetrics::register(&Metrics::new("test"));
+    let (writer, task) = Writer::new(fixture.another_store().await, limit, metrics);
+    // Asked for, and given up, before the writer comes to it.
+    assert!(writer.settle(work(&[entry("gone", 10), entry("gone-too", 10)])).now_or_never().is_none());
+    let waiting = tokio::spawn(async move { writer.settle(work(&[entry("there", 1)])).await.remove(0) });
+    task.await;
+    assert!(!placed(&waiting.await.unwrap().unwrap()).1);
+    assert_eq!(fixture.check_tables().await, (1, 1));
 }
