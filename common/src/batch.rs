@@ -84,8 +84,13 @@ where
             drop(place);
             break;
         }
+        // Who has gone away while it waited wants nothing asked.
+        group.retain(|(_, caller)| !caller.is_closed());
         let ask = ask.clone();
         tokio::spawn(async move {
+            if group.is_empty() {
+                return;
+            }
             let (questions, callers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
             for (caller, answer) in callers.into_iter().zip(ask(questions).await) {
                 // A caller that has gone away wants no answer.

@@ -1,6 +1,14 @@
 //! Settings: environment variables and a `.env` file, read once, checked before anything is bound.
 
-use std::{collections::HashMap, fmt, fmt::Write as _, net::IpAddr, path::Path, str::FromStr, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    str::FromStr,
+    time::Duration,
+};
 
 use subtle::ConstantTimeEq;
 use url::Url;
@@ -195,6 +203,15 @@ impl Bind {
         let host = env.parse("BIND_HOST", IpAddr::from([127, 0, 0, 1]), "an IP address, such as 127.0.0.1 or 0.0.0.0");
         let port = env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 takes any free one");
         Self { host, port }
+    }
+}
+
+/// An address that this machine can call: one that is bound on all interfaces is called on loopback.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
+        _ => address,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clients::reports,
-    config::{Bind, Env},
+    config::{Bind, Env, reachable},
     http::{ReadinessCheck, bind},
     shutdown, telemetry,
 };
@@ -104,9 +104,7 @@ async fn check<S: Service>() -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
     let at = Bind::read(&mut env, S::NAME, S::PORT);
     env.finish()?;
-    let host = if at.host.is_unspecified() { "127.0.0.1".to_owned() } else { at.host.to_string() };
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let url = format!("http://{host}:{}/readyz", at.port);
+    let url = format!("http://{}/readyz", reachable(SocketAddr::new(at.host, at.port)));
     let response = crate::clients::http_client().get(&url).timeout(Duration::from_secs(3)).send().await?;
     let (status, body) = (response.status(), response.text().await?);
     anyhow::ensure!(status.is_success(), "{url} answered {status}: {body}");

@@ -200,12 +200,29 @@ impl CallError {
             Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 (**problem).clone()
             }
-            Self::Unreachable(service, _) | Self::NoAnswer(service, _) => {
-                Problem::new(what, format!("The service {service} does not answer; try again in a moment."))
+            // What answers in its place (a proxy before it), and a token that is being changed, pass as an absence does.
+            Self::Unreachable(service, _) | Self::NoAnswer(service, _) | Self::Garbled(service, _) => {
+                away(what, service)
             }
-            Self::Problem(..) | Self::Garbled(..) => Problem::internal(),
+            Self::Problem(service, problem) if problem.code == Code::Unauthorized => away(what, service),
+            Self::Problem(..) => Problem::internal(),
         }
     }
+
+    /// The error with its causes, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+fn away(what: Code, service: &str) -> Problem {
+    Problem::new(what, format!("The service {service} does not answer; try again in a moment."))
 }
 
 #[cfg(test)]

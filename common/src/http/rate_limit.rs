@@ -1,7 +1,7 @@
 //! A rate limit for each client, by address, with the headers that tell a client where it stands.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     str::FromStr,
     sync::Arc,
@@ -56,15 +56,19 @@ impl RateLimit {
             Addr::SocketAddr(address) => address.ip(),
             _ => IpAddr::from([127, 0, 0, 1]),
         };
-        let client = client_of(peer, request.header("x-forwarded-for"), &self.trusted.0);
+        let client = client_of(peer, &forwarded_for(request), &self.trusted.0);
         Some(check(*per_minute, limiter, client))
     }
 }
 
 fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (Allowance, Result<(), Problem>) {
-    if limiter.len() > MAX_RATE_LIMITED_CLIENTS {
+    // With more clients than are kept apart, those that come now share one allowance until the others have had time to rest.
+    let client = if limiter.len() < MAX_RATE_LIMITED_CLIENTS {
+        client
+    } else {
         limiter.retain_recent();
-    }
+        if limiter.len() < MAX_RATE_LIMITED_CLIENTS { client } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
+    };
     match limiter.check_key(&client) {
         Ok(state) => {
             let remaining = state.remaining_burst_capacity();
@@ -107,11 +111,17 @@ impl FromStr for TrustedProxies {
     }
 }
 
+/// All lines of the header as one, in their order: a proxy may add a line of its own instead of adding to the last.
+fn forwarded_for(request: &Request) -> String {
+    let lines = request.headers().get_all("x-forwarded-for").iter();
+    lines.map(|line| line.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
+}
+
 /// The address of the client: the chain of proxies is walked from the nearest one back, as far as each is trusted. Of an
 /// IPv6 address only the network counts, for one household has a whole /64 to itself.
-fn client_of(peer: IpAddr, forwarded_for: Option<&str>, trusted: &[IpAddr]) -> IpAddr {
+fn client_of(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
-    let mut hops = forwarded_for.unwrap_or_default().rsplit(',');
+    let mut hops = forwarded_for.rsplit(',');
     while trusted.contains(&client) {
         match hops.next().and_then(|hop| hop.trim().parse::<IpAddr>().ok()) {
             Some(hop) => client = hop.to_canonical(),
@@ -163,16 +173,16 @@ mod tests {
     #[test]
     fn only_trusted_proxies_are_believed() {
         let proxy = [ip("10.0.0.1"), ip("10.0.0.2")];
-        assert_eq!(client_of(ip("192.0.2.9"), Some("1.2.3.4"), &proxy), ip("192.0.2.9"));
-        assert_eq!(client_of(ip("10.0.0.1"), Some("1.2.3.4"), &proxy), ip("1.2.3.4"));
-        assert_eq!(client_of(ip("10.0.0.1"), Some("6.6.6.6, 1.2.3.4, 10.0.0.2"), &proxy), ip("1.2.3.4"));
-        assert_eq!(client_of(ip("10.0.0.1"), Some("nonsense"), &proxy), ip("10.0.0.1"));
-        assert_eq!(client_of(ip("10.0.0.1"), None, &proxy), ip("10.0.0.1"));
+        assert_eq!(client_of(ip("192.0.2.9"), "1.2.3.4", &proxy), ip("192.0.2.9"));
+        assert_eq!(client_of(ip("10.0.0.1"), "1.2.3.4", &proxy), ip("1.2.3.4"));
+        assert_eq!(client_of(ip("10.0.0.1"), "6.6.6.6, 1.2.3.4, 10.0.0.2", &proxy), ip("1.2.3.4"));
+        assert_eq!(client_of(ip("10.0.0.1"), "nonsense", &proxy), ip("10.0.0.1"));
+        assert_eq!(client_of(ip("10.0.0.1"), "", &proxy), ip("10.0.0.1"));
     }
 
     #[test]
     fn a_household_is_one_client() {
-        assert_eq!(client_of(ip("2001:db8:1:2:3:4:5:6"), None, &[]), ip("2001:db8:1:2::"));
-        assert_eq!(client_of(ip("::ffff:192.0.2.1"), None, &[]), ip("192.0.2.1"));
+        assert_eq!(client_of(ip("2001:db8:1:2:3:4:5:6"), "", &[]), ip("2001:db8:1:2::"));
+        assert_eq!(client_of(ip("::ffff:192.0.2.1"), "", &[]), ip("192.0.2.1"));
     }
 }

@@ -43,7 +43,7 @@ pub async fn orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
     while made < options.count {
         let size = GROUP.min(options.count - made);
         let mut group = (made..made + size).map(order).collect::<anyhow::Result<Vec<_>>>()?;
-        let settled = store.settle(&mut group, config.limit, Timestamp::now(), &mut Attempt::default()).await;
+        let settled = store.settle(&mut group, config.limit, &Timestamp::now, &mut Attempt::default()).await;
         let decisions =
             settled.map_err(|error| anyhow::anyhow!(error.chain())).context("the orders were not stored")?;
         if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed { .. })) {

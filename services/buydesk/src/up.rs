@@ -1,12 +1,12 @@
 //! `buydesk up`: every service in this process, each on its own port, wired to each other.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     clients::reports::{self, ReportSender},
-    config::{Bind, Env, Secret},
+    config::{Bind, Env, Secret, reachable},
     http::{ReadinessCheck, bind},
     service::Service,
     shutdown, telemetry,
@@ -14,6 +14,7 @@ use common::{
 use futures_util::future::select_all;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::cli::Up;
 
@@ -154,13 +155,6 @@ fn wire(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An address that this machine can call: one that is bound on all interfaces is called on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let loopback = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
-    let ip = if address.ip().is_unspecified() { loopback.parse().unwrap_or(address.ip()) } else { address.ip() };
-    SocketAddr::new(ip, address.port())
-}
-
 /// Starts what is needed before what needs it.
 async fn start_all(
     env: &mut Env,
@@ -192,7 +186,9 @@ async fn start<S: Service + 'static>(
     let service = S::build(config, listener).await.with_context(|| format!("{} cannot start", S::NAME))?;
     let (ready, stop) = (service.readiness(), CancellationToken::new());
     let alive = tokio::spawn(reports::alive(S::NAME, ready.clone(), interval, sender.clone(), stop.clone()));
-    let task = tokio::spawn(service.run_until(stop.clone()));
+    // Names the service in what it logs outside of any request.
+    let span = tracing::info_span!("service", service = S::NAME);
+    let task = tokio::spawn(service.run_until(stop.clone()).instrument(span));
     Ok(Running { name: S::NAME, task, alive, stop, ready })
 }
 

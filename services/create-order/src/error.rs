@@ -71,7 +71,7 @@ impl From<Error> for Problem {
                 Self::new(Code::PriceUnavailable, "There is no current price; nothing was ordered.").retry_after(NEXT_PRICE)
             }
             Error::NoPrice(NoPrice::Call(error)) => {
-                tracing::warn!(%error, "there is no price for an order");
+                tracing::warn!(error = %error.chain(), "there is no price for an order");
                 error.to_problem(Code::PriceUnavailable)
             }
             Error::NoPriceFor(currency) => {
@@ -94,8 +94,16 @@ impl From<Error> for Problem {
             Error::QuoteTaken => Self::new(Code::QuoteTaken, "Another order took this quote; ask for a new one."),
             Error::QuoteExpired => Self::new(Code::QuoteExpired, "The quote has run out; ask for a new one."),
             Error::Call(error) => {
-                tracing::warn!(%error, "a quote could not be held");
-                error.to_problem(Code::UpstreamUnavailable)
+                tracing::warn!(error = %error.chain(), "a quote could not be held");
+                match error.to_problem(Code::UpstreamUnavailable) {
+                    problem if problem.code == Code::OutcomeUnknown => Self::new(
+                        Code::OutcomeUnknown,
+                        "It is not known whether the price is held. Ask for a new quote; what this one may hold is free again \
+                         when it has run out.",
+                    )
+                    .retry_after(NEXT_LOOK),
+                    problem => problem,
+                }
             }
             Error::Forward(ForwardError::QueueFull) => {
                 Self::new(Code::Overloaded, "Too many orders wait already; nothing was ordered.")

@@ -71,10 +71,13 @@ async fn send(db_proxy: DbProxy, group: Vec<(NewOrder, Option<RequestId>)>) -> V
         Ok(_) => vec![Err(ForwardError::Unknown); size],
         // Whatever the last try says, an earlier one may have placed the orders.
         Err(error) if unanswered || is_open(&error) => {
-            tracing::error!(%error, orders = size, "it is not known whether orders were placed");
+            tracing::error!(error = %error.chain(), orders = size, "it is not known whether orders were placed");
             vec![Err(ForwardError::Unknown); size]
         }
-        Err(error) => vec![Err(ForwardError::Call(Arc::new(error))); size],
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), orders = size, "orders could not be handed to db-proxy");
+            vec![Err(ForwardError::Call(Arc::new(error))); size]
+        }
     }
 }
 

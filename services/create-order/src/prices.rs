@@ -3,7 +3,10 @@
 //! The record says itself when it runs out, so one that is kept here is never used too long, whatever happens to
 //! price-cache-proxy.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwapOption;
 use common::{
@@ -23,20 +26,23 @@ pub enum NoPrice {
     #[error("there is no current price record")]
     NoRecord,
     #[error("price-cache-proxy gave no record")]
-    Call(#[source] CallError),
+    Call(#[source] Arc<CallError>),
 }
+
+/// When an ask ended, and how it failed if it did.
+type Asked = (Instant, Option<Arc<CallError>>);
 
 #[derive(Clone)]
 pub struct Prices {
     cache: PriceCache,
     record: Arc<ArcSwapOption<PriceRecord>>,
-    /// Held while asking, so that many orders that find no price ask once.
-    asking: Arc<Mutex<()>>,
+    /// Held while asking, so that many orders that find no price ask once: what came of the last ask, and when it ended.
+    asked: Arc<Mutex<Option<Asked>>>,
 }
 
 impl Prices {
     pub fn new(cache: PriceCache) -> Self {
-        Self { cache, record: Arc::default(), asking: Arc::default() }
+        Self { cache, record: Arc::default(), asked: Arc::default() }
     }
 
     /// The record that may be used now. Asks where none is held.
@@ -44,12 +50,22 @@ impl Prices {
         if let Some(record) = self.held() {
             return Ok(record);
         }
-        let _asking = self.asking.lock().await;
+        let waiting_since = Instant::now();
+        let mut asked = self.asked.lock().await;
         if let Some(record) = self.held() {
             return Ok(record);
         }
-        self.refresh().await.map_err(NoPrice::Call)?;
-        self.held().ok_or(NoPrice::NoRecord)
+        // What somebody else was told while this one waited is its answer too.
+        let error = match asked.take().filter(|(ended, _)| *ended >= waiting_since) {
+            Some((_, error)) => error,
+            None => self.refresh().await.err().map(Arc::new),
+        };
+        *asked = Some((Instant::now(), error.clone()));
+        match (self.held(), error) {
+            (Some(record), _) => Ok(record),
+            (None, Some(error)) => Err(NoPrice::Call(error)),
+            (None, None) => Err(NoPrice::NoRecord),
+        }
     }
 
     fn held(&self) -> Option<Arc<PriceRecord>> {
@@ -57,8 +73,11 @@ impl Prices {
     }
 
     async fn refresh(&self) -> Result<(), CallError> {
-        let record = self.cache.record().await?;
-        self.record.store(record.map(Arc::new));
+        let Some(new) = self.cache.record().await? else { return Ok(()) };
+        // A cache that started empty, or went back in time, does not take away a price that is still good.
+        if self.held().is_none_or(|held| held.as_of <= new.as_of) {
+            self.record.store(Some(Arc::new(new)));
+        }
         Ok(())
     }
 
@@ -71,7 +90,7 @@ impl Prices {
             tokio::select! { () = stop.cancelled() => return, _ = ticks.tick() => {} }
             let result = self.refresh().await;
             match &result {
-                Err(error) if reachable => tracing::warn!(%error, "the price record cannot be read"),
+                Err(error) if reachable => tracing::warn!(error = %error.chain(), "the price record cannot be read"),
                 Ok(()) if !reachable => tracing::info!("the price record can be read again"),
                 _ => {}
             }

@@ -1,5 +1,7 @@
 //! What create-order serves.
 
+use std::time::Duration;
+
 use common::{
     api::{
         Code, FieldError, Problem,
@@ -16,8 +18,14 @@ use poem_openapi::{
 };
 use url::Url;
 
-use crate::place::{Key, Placer};
+use crate::{
+    forward::ForwardError,
+    place::{Key, Placer},
+};
 
+/// Longest time that an order waits in all. With the time that its body may take it is below what the edge allows a request,
+/// which knows nothing of orders and could not say that the outcome is open.
+const PLACE_DEADLINE: Duration = Duration::from_secs(18);
 const KEY_HEADER: &str = "Idempotency-Key";
 
 pub struct Api {
@@ -128,7 +136,8 @@ impl Api {
 impl Api {
     async fn place(&self, fields: &PlaceOrder, key: Option<IdempotencyKey>) -> Result<(Placed, String), Problem> {
         let key = Key::from(key);
-        match self.placer.place(fields, &key).await {
+        let placed = tokio::time::timeout(PLACE_DEADLINE, self.placer.place(fields, &key)).await;
+        match placed.unwrap_or(Err(ForwardError::Unknown.into())) {
             Ok(placed) => Ok((placed, key.get().to_string())),
             Err(error) => Err(with_key(error.into(), &key)),
         }

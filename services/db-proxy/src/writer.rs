@@ -24,7 +24,7 @@ pub const MAX_WAIT: Duration = Duration::from_secs(2);
 /// How long an order is held whose outcome is not known, while the database is asked for it.
 pub const MAX_DOUBT: Duration = Duration::from_secs(10);
 /// Longest time that one try to commit a group may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 /// How soon after it ran out a quote gives back what it held, while no order comes.
 const SWEEP: Duration = Duration::from_millis(400);
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
@@ -156,13 +156,16 @@ impl Task {
 
     /// While nothing waits, quotes that ran out still give back what they held.
     async fn sweep(&self) {
-        // A database that is away is told of by whoever needs it.
-        if self.store.totals().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
-            let attempt = &mut Attempt::default();
-            let work = self.store.settle(&mut [], *self.limit.borrow(), Timestamp::now(), attempt);
-            if let Ok(Err(error)) = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await {
-                tracing::warn!(error = %error.chain(), "quotes that ran out could not be released");
+        let work = async {
+            // A database that is away is told of by whoever needs it.
+            if self.store.totals().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
+                let (limit, attempt) = (*self.limit.borrow(), &mut Attempt::default());
+                self.store.settle(&mut [], limit, &Timestamp::now, attempt).await?;
             }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await.unwrap_or(Err(StoreError::TimedOut)) {
+            tracing::warn!(error = %error.chain(), "quotes that ran out could not be released");
         }
     }
 
@@ -184,7 +187,7 @@ impl Task {
             }
             let limit = *self.limit.borrow();
             let mut attempt = Attempt::default();
-            let settled = self.store.settle(&mut work, limit, Timestamp::now(), &mut attempt);
+            let settled = self.store.settle(&mut work, limit, &Timestamp::now, &mut attempt);
             let result = tokio::time::timeout(ATTEMPT_TIMEOUT, settled).await.unwrap_or(Err(StoreError::TimedOut));
             let error = match result {
                 Ok(decisions) => return decisions.into_iter().map(Ok).collect(),

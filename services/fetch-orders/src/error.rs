@@ -37,6 +37,6 @@ impl From<Error> for Problem {
 }
 
 fn unread(error: &CallError) -> Problem {
-    tracing::warn!(%error, "orders could not be read");
+    tracing::warn!(error = %error.chain(), "orders could not be read");
     error.to_problem(Code::UpstreamUnavailable)
 }

@@ -56,7 +56,7 @@ pub fn export(
 }
 
 fn broken_off(error: CallError) -> io::Error {
-    tracing::warn!(%error, "an export broke off");
+    tracing::warn!(error = %error.chain(), "an export broke off");
     io::Error::other(error)
 }
 

@@ -106,7 +106,7 @@ impl Fixture {
 /// Settles a group under a limit, zero standing for none.
 async fn settle(store: &Store, work: &mut [Work], limit: Sats, now: Timestamp) -> Vec<Decision> {
     let limit = if limit == NO_LIMIT { sats(21_000_000 * 100_000_000) } else { limit };
-    store.settle(work, limit, now, &mut Attempt::default()).await.unwrap()
+    store.settle(work, limit, &|| now, &mut Attempt::default()).await.unwrap()
 }
 
 /// An order at the market price, as the cases vary it.

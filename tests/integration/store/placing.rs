@@ -103,9 +103,9 @@ async fn a_commit_is_announced_only_where_there_is_something_to_commit(stack: St
     let fixture = Fixture::new(stack).await;
     let (mut writes, mut writes_nothing) = (Attempt::default(), Attempt::default());
     let (store, now) = (&fixture.store, Timestamp::now());
-    store.settle(&mut work(&[entry("a", 1)]), sats(1), now, &mut writes).await.unwrap();
+    store.settle(&mut work(&[entry("a", 1)]), sats(1), &|| now, &mut writes).await.unwrap();
     let group = [entry("a", 1), entry("b", 1)];
-    store.settle(&mut work(&group), sats(1), now, &mut writes_nothing).await.unwrap();
+    store.settle(&mut work(&group), sats(1), &|| now, &mut writes_nothing).await.unwrap();
     assert!(writes.commit_sent && !writes_nothing.commit_sent);
 }
 

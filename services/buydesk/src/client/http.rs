@@ -1,12 +1,12 @@
 //! Asking a service as a user does: no token, and failures told in words.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use common::{
     api::{Code, Problem, orders::PlaceOrder},
     clients::http_client,
-    config::{Bind, Env},
+    config::{Bind, Env, reachable},
     ids::IdempotencyKey,
     service::Service,
 };
@@ -57,20 +57,26 @@ impl Client {
     pub async fn place(&self, fields: &PlaceOrder, key: &IdempotencyKey) -> anyhow::Result<Answer> {
         let url = self.create_order.join("api/v1/orders")?;
         let body = serde_json::to_vec(fields)?;
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let mut open = false;
+        for tries_left in (0..TRIES).rev() {
             let request = self.http.post(url.clone()).header("content-type", "application/json");
             let request = request.header("idempotency-key", key.as_str()).body(body.clone());
-            match ask(request, &url).await {
+            let error = match ask(request, &url).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(problem)) if problem.code != Code::OutcomeUnknown => return Err(told(&problem)),
-                // What became of it is not known: the same key finds out.
-                Ok(Err(_)) | Err(_) if tries < TRIES => tokio::time::sleep(PAUSE).await,
-                Ok(Err(problem)) => return Err(again(&told(&problem), key)),
-                Err(error) => return Err(again(&error, key)),
+                Ok(Err(problem)) if problem.code == Code::OutcomeUnknown => told(&problem),
+                // A plain no, unless an earlier try may have been a yes.
+                Ok(Err(problem)) if open => return Err(again(&told(&problem), key)),
+                Ok(Err(problem)) => return Err(told(&problem)),
+                Err(error) => error,
+            };
+            // What became of it is not known: the same key finds out.
+            open = true;
+            if tries_left == 0 {
+                return Err(again(&error, key));
             }
+            tokio::time::sleep(PAUSE).await;
         }
+        bail!("the order was not tried")
     }
 }
 
@@ -80,8 +86,7 @@ fn again(error: &anyhow::Error, key: &IdempotencyKey) -> anyhow::Error {
 
 fn address<S: Service>(env: &mut Env, variable: &str) -> Url {
     let at = Bind::read(env, S::NAME, S::PORT);
-    let host = if at.host.is_unspecified() { "127.0.0.1".to_owned() } else { at.host.to_string() };
-    env.url(variable, &format!("http://{host}:{}", at.port))
+    env.url(variable, &format!("http://{}", reachable(SocketAddr::new(at.host, at.port))))
 }
 
 /// A good answer or a problem; an error where neither came back.

@@ -67,11 +67,16 @@ impl From<sqlx::Error> for StoreError {
 
 /// Whether an SQLSTATE of PostgreSQL or a result code of SQLite is one that goes away by itself.
 fn is_passing(code: &str) -> bool {
-    const SQLITE_BUSY: &str = "5";
-    const SQLITE_LOCKED: &str = "6";
+    if let Ok(number) = code.parse::<u32>() {
+        // SQLite tells the kind in the lowest byte: busy, locked, an error of the disk, full, cannot be opened.
+        if number < 10_000 && [5, 6, 10, 13, 14].contains(&(number & 0xff)) {
+            return true;
+        }
+    }
     match code {
-        // A deadlock, a serialization failure, a lock or a statement that took too long, tables that are not made yet.
-        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "42P01" | SQLITE_BUSY | SQLITE_LOCKED => true,
+        // A deadlock, a serialization failure, a lock or a statement that took too long; tables or columns that are not made
+        // yet.
+        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "42P01" | "42703" => true,
         // Connection exceptions, insufficient resources, operator intervention (shutdown, starting up), read-only standby.
         code => ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "25006",
     }
@@ -83,6 +88,9 @@ pub struct Attempt {
     /// Whether the commit may have reached the database: from here on a failure leaves the outcome open.
     pub commit_sent: bool,
 }
+
+/// Tells the time, asked when the lock is held: what ran out while a group waited for it has run out.
+pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
 
 /// Orders in a database.
 #[derive(Clone)]
@@ -118,7 +126,12 @@ impl Store {
     /// Brings the tables up to date.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         on_engine!(self, store => store.migrate()).map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => StoreError::from(error),
+            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                match StoreError::from(error) {
+                    StoreError::Fault(error) => StoreError::Migration(sqlx::migrate::MigrateError::Execute(error)),
+                    passing => passing,
+                }
+            }
             error => StoreError::Migration(error),
         })
     }
@@ -143,10 +156,10 @@ impl Store {
         &self,
         work: &mut [Work],
         limit: Sats,
-        now: Timestamp,
+        clock: Clock<'_>,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
-        on_engine!(self, store => store.settle(work, limit, now, attempt))
+        on_engine!(self, store => store.settle(work, limit, clock, attempt))
     }
 
     /// Removes up to `most` keys and settled quotes that are older than `before`; says how many there were.
@@ -184,12 +197,12 @@ impl Store {
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<(Vec<Order>, Option<Cursor>), StoreError> {
-        let upper = match (cursor, filter.to) {
-            // No further than the newest order, however far a made-up cursor reaches.
-            (Some(Cursor(seen)), _) => (seen - 1).min(self.totals().await?.orders),
-            (None, Some(to)) => self.last_seq_before(to).await?,
-            (None, None) => self.totals().await?.orders,
+        let newest = match filter.to {
+            Some(to) => self.last_seq_before(to).await?,
+            None => self.totals().await?.orders,
         };
+        // No further than the newest order, however far a made-up cursor reaches.
+        let upper = cursor.map_or(newest, |Cursor(seen)| newest.min(seen - 1));
         let lower = match filter.from {
             Some(from) => self.last_seq_before(from).await?,
             None => 0,

@@ -12,17 +12,20 @@ use common::{
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
 };
+use futures_util::future::BoxFuture;
 use sqlx::{
     Acquire, PgConnection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 use uuid::Uuid;
 
-use super::{Attempt, StoreError, asked, column, each, quote_state};
+use super::{Attempt, Clock, StoreError, asked, column, each, quote_state};
 use crate::ledger::{Decision, Key, Known, StoredOrder, StoredQuote, Totals, Verdict, Work, decide};
 
 /// Connections for reading. More would only wait for each other on the database's side.
 const READERS: u32 = 8;
+/// How long an answer of the database is waited for; the bounds of its own patience are below that.
+const PATIENCE: Duration = Duration::from_millis(4500);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Bounds of the database's own patience, in milliseconds: with one statement, with a lock, and with a client of ours that
 /// holds the lock and says nothing (a machine that froze).
@@ -78,24 +81,17 @@ impl Postgres {
         &self,
         work: &mut [Work],
         limit: Sats,
-        now: Timestamp,
+        clock: Clock<'_>,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
         let mut connection = self.writer.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        let before = totals_of(&sqlx::query(LOCK_TOTALS).fetch_one(&mut *transaction).await?)?;
-        // In statements of their own: the one that waited for the lock has a snapshot from before it got it.
-        let totals = release_due_quotes(&mut transaction, before, now).await?;
-        let known = known(&mut transaction, work).await?;
-        let verdict = decide(totals, limit, now, known, work);
-        if !verdict.changes() && verdict.totals == before {
-            transaction.rollback().await?;
-            return Ok(verdict.decisions);
+        let settled = settle(&mut connection, work, limit, clock, attempt);
+        if let Ok(result) = tokio::time::timeout(PATIENCE, settled).await {
+            return result;
         }
-        write(&mut transaction, &verdict).await?;
-        attempt.commit_sent = true;
-        transaction.commit().await?;
-        Ok(verdict.decisions)
+        // The link may be dead without a word: back in the pool, it would be waited for until the system gives it up.
+        drop(connection.detach());
+        Err(StoreError::TimedOut)
     }
 
     pub async fn forget(&self, before: Timestamp, most: i64) -> Result<u64, StoreError> {
@@ -106,13 +102,14 @@ impl Postgres {
     }
 
     pub async fn totals(&self) -> Result<Totals, StoreError> {
-        let row = self.read(|pool| sqlx::query(TOTALS).fetch_one(pool)).await?;
+        let row = self.read(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
         totals_of(&row)
     }
 
     pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
         let ids = each(ids, |id| id.0);
-        let rows = self.read(|pool| sqlx::query(ORDERS_BY_ID).bind(ids.clone()).fetch_all(pool)).await?;
+        let rows =
+            self.read(|connection| Box::pin(sqlx::query(ORDERS_BY_ID).bind(ids.clone()).fetch_all(connection))).await?;
         rows.iter().map(|row| order_of(row).map(|stored| stored.order)).collect()
     }
 
@@ -123,21 +120,24 @@ impl Postgres {
         filter: &OrderFilter,
         limit: i64,
     ) -> Result<Vec<StoredOrder>, StoreError> {
-        let rows = self.read(|pool| {
-            sqlx::query(SCAN)
+        let rows = self.read(|connection| {
+            let query = sqlx::query(SCAN)
                 .bind(upper)
                 .bind(lower)
                 .bind(limit)
                 .bind(filter.currency.map(|currency| currency.to_string()))
                 .bind(filter.min_amount.map(FiatAmount::ten_thousandths))
-                .bind(filter.max_amount.map(FiatAmount::ten_thousandths))
-                .fetch_all(pool)
+                .bind(filter.max_amount.map(FiatAmount::ten_thousandths));
+            Box::pin(query.fetch_all(connection))
         });
         rows.await?.iter().map(order_of).collect()
     }
 
     pub async fn last_seq_before(&self, id: OrderId) -> Result<i64, StoreError> {
-        Ok(self.read(|pool| sqlx::query_scalar(LAST_SEQ_BEFORE).bind(id.0).fetch_optional(pool)).await?.unwrap_or(0))
+        Ok(self
+            .read(|connection| Box::pin(sqlx::query_scalar(LAST_SEQ_BEFORE).bind(id.0).fetch_optional(connection)))
+            .await?
+            .unwrap_or(0))
     }
 
     pub async fn close(&self) {
@@ -147,18 +147,28 @@ impl Postgres {
 
     /// Runs a read, and again where its connection turns out to be dead: after a restart of the database every idle
     /// connection is.
-    async fn read<'a, T, F>(&'a self, query: impl Fn(&'a PgPool) -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, sqlx::Error>>,
-    {
-        for _ in 0..READERS {
-            match query(&self.readers).await {
-                Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => {}
-                Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("57P")) => {}
-                result => return Ok(result?),
+    async fn read<T>(
+        &self,
+        query: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        let mut tries_left = READERS;
+        loop {
+            let mut connection = self.readers.acquire().await?;
+            let Ok(result) = tokio::time::timeout(PATIENCE, query(&mut connection)).await else {
+                drop(connection.detach());
+                return Err(StoreError::TimedOut);
+            };
+            let died = match &result {
+                Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
+                Err(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with("57P")),
+                _ => false,
+            };
+            if !died || tries_left == 0 {
+                return Ok(result?);
             }
+            tries_left -= 1;
+            drop(connection.detach());
         }
-        Ok(query(&self.readers).await?)
     }
 }
 
@@ -231,6 +241,30 @@ const SCAN: &str = "
 
 /// Ids sort as sequence numbers do, so the unique index of the ids finds a place in time.
 const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 order by id desc limit 1";
+
+async fn settle(
+    connection: &mut PgConnection,
+    work: &mut [Work],
+    limit: Sats,
+    clock: Clock<'_>,
+    attempt: &mut Attempt,
+) -> Result<Vec<Decision>, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let before = totals_of(&sqlx::query(LOCK_TOTALS).fetch_one(&mut *transaction).await?)?;
+    let now = clock();
+    // In statements of their own: the one that waited for the lock has a snapshot from before it got it.
+    let totals = release_due_quotes(&mut transaction, before, now).await?;
+    let known = known(&mut transaction, work).await?;
+    let verdict = decide(totals, limit, now, known, work);
+    if !verdict.changes() && verdict.totals == before {
+        transaction.rollback().await?;
+        return Ok(verdict.decisions);
+    }
+    write(&mut transaction, &verdict).await?;
+    attempt.commit_sent = true;
+    transaction.commit().await?;
+    Ok(verdict.decisions)
+}
 
 /// Gives back what quotes held that ran out.
 async fn release_due_quotes(

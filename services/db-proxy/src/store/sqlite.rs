@@ -19,7 +19,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Attempt, StoreError, asked, column, each, quote_state};
+use super::{Attempt, Clock, StoreError, asked, column, each, quote_state};
 use crate::ledger::{Decision, Key, Known, NewRow, StoredOrder, StoredQuote, Totals, Verdict, Work, decide};
 
 /// Connections for reading; with a write-ahead log they never wait for the writer.
@@ -70,13 +70,14 @@ impl Sqlite {
         &self,
         work: &mut [Work],
         limit: Sats,
-        now: Timestamp,
+        clock: Clock<'_>,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
         let mut connection = self.writer.acquire().await?;
         // Takes the lock for writing at once, so that what is read here is still true at the commit.
         let mut transaction = connection.begin_with("begin immediate").await?;
         let before = totals_of(&sqlx::query(TOTALS).fetch_one(&mut *transaction).await?)?;
+        let now = clock();
         let totals = release_due_quotes(&mut transaction, before, now).await?;
         let known = known(&mut transaction, work).await?;
         let verdict = decide(totals, limit, now, known, work);
