@@ -211,13 +211,7 @@ impl CallError {
 
     /// The error with its causes, for the log.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        crate::telemetry::chain(self)
     }
 }
 

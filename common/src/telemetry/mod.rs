@@ -41,6 +41,8 @@ use crate::{
 #[doc(hidden)]
 pub use tracing as __tracing;
 
+pub use self::record::chain;
+
 /// Logs an error that somebody should look at now: an error event with the field `critical`. Takes what
 /// `tracing::error!` takes, save for a `target:`.
 #[macro_export]

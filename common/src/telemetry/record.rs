@@ -86,11 +86,7 @@ impl Visit for Fields {
     /// With all that caused it.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let mut text = Bounded::default();
-        let _ = write!(text, "{value}");
-        let causes = std::iter::successors(value.source(), |&error| error.source());
-        for cause in causes {
-            let _ = write!(text, ": {cause}");
-        }
+        let _ = write_chain(&mut text, value);
         self.text(field.name(), text.0);
     }
 
@@ -184,4 +180,17 @@ pub(super) fn lost_lines(service: &'static str, count: u64) -> Record {
         fields: Map::from_iter([("count".to_owned(), count.into())]),
         target: module_path!(),
     }
+}
+
+/// An error with all that caused it, as the log shows it.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_chain(&mut text, error);
+    text
+}
+
+fn write_chain(text: &mut impl fmt::Write, error: &(dyn Error + 'static)) -> fmt::Result {
+    write!(text, "{error}")?;
+    std::iter::successors(error.source(), |&error| error.source()).try_for_each(|cause| write!(text, ": {cause}"))
 }

@@ -42,13 +42,7 @@ pub enum StoreError {
 impl StoreError {
     /// The error with its causes, for the log.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        common::telemetry::chain(self)
     }
 }
 
