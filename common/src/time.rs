@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use tokio::time::Instant;
 
 /// A point in time in UTC, in whole microseconds since 1970: the precision that PostgreSQL keeps, so that a time reads the
 /// same before it was stored and after.
@@ -49,6 +50,31 @@ impl Timestamp {
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.0.saturating_add(micros)).unwrap_or(self)
+    }
+}
+
+/// Where a service reads the time: the machine's clock, or one that goes with tokio's, which a test can stop and push
+/// forward.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Clock {
+    /// The clock of the machine.
+    #[default]
+    System,
+    /// It showed the first at the second, and goes on as tokio's own clock does.
+    Virtual(Timestamp, Instant),
+}
+
+impl Clock {
+    /// A clock that shows `now` now and goes as tokio's does.
+    pub fn starting_at(now: Timestamp) -> Self {
+        Self::Virtual(now, Instant::now())
+    }
+
+    pub fn now(self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            Self::Virtual(origin, start) => origin.plus(start.elapsed()),
+        }
     }
 }
 
@@ -108,5 +134,14 @@ mod tests {
         let now = Timestamp::now();
         assert_eq!(now.plus(Duration::MAX), now);
         assert_eq!(now.since(now.plus(Duration::from_secs(1))), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_virtual_clock_goes_as_tokios_does() {
+        let start = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+        let clock = Clock::starting_at(start);
+        assert_eq!(clock.now(), start);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert_eq!(clock.now(), start.plus(Duration::from_hours(1)));
     }
 }

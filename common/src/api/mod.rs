@@ -1,5 +1,6 @@
 //! What goes over the wire between clients and services: one module a subject.
 
+pub mod courses;
 pub mod health;
 pub mod orders;
 pub mod prices;

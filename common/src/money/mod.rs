@@ -8,12 +8,14 @@
 
 mod currency;
 mod decimal;
+mod direction;
 mod fiat;
 mod rate;
 mod sats;
 
 pub use currency::{Currency, CurrencyError};
 pub use decimal::{DecimalText, NumberError, parse_decimal};
+pub use direction::{Asset, AssetError, Direction, DirectionError};
 pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
 pub use sats::{Sats, SatsError};

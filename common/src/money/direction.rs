@@ -1,0 +1,169 @@
+//! What is priced in what.
+
+use std::{fmt, str::FromStr};
+
+use super::Currency;
+
+const MIN_LENGTH: usize = 2;
+const MAX_LENGTH: usize = 8;
+
+/// The code of a coin or a fiat currency in upper case, such as `BTC`, `USDT` or `EUR`. Held with zeros behind it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asset([u8; MAX_LENGTH]);
+
+/// Text that is not the code of a coin or a currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a code of {MIN_LENGTH} to {MAX_LENGTH} letters and digits, such as BTC")]
+pub struct AssetError;
+
+impl Asset {
+    pub const BTC: Self = Self::of("BTC");
+    pub const ETH: Self = Self::of("ETH");
+    pub const EUR: Self = Self::of("EUR");
+    pub const GBP: Self = Self::of("GBP");
+    pub const RUB: Self = Self::of("RUB");
+    pub const USD: Self = Self::of("USD");
+    pub const USDT: Self = Self::of("USDT");
+
+    /// What a code in a program's own text stands for.
+    ///
+    /// # Panics
+    /// Where the text is no code, which in a constant does not compile.
+    pub const fn of(text: &str) -> Self {
+        match Self::read(text.as_bytes()) {
+            Some(asset) => asset,
+            None => panic!("not the code of a coin or a currency"),
+        }
+    }
+
+    const fn read(text: &[u8]) -> Option<Self> {
+        if text.len() < MIN_LENGTH || text.len() > MAX_LENGTH {
+            return None;
+        }
+        let mut code = [0; MAX_LENGTH];
+        let mut at = 0;
+        while at < text.len() {
+            if !text[at].is_ascii_alphanumeric() {
+                return None;
+            }
+            code[at] = text[at].to_ascii_uppercase();
+            at += 1;
+        }
+        Some(Self(code))
+    }
+
+    pub fn as_str(&self) -> &str {
+        let code = self.0.split(|&byte| byte == 0).next().unwrap_or(&[]);
+        std::str::from_utf8(code).expect("a code holds ASCII only")
+    }
+
+    /// The fiat currency of this code; nothing for a code that is not of three letters.
+    ///
+    /// By form alone: `BTC` and `ETH` have it too.
+    pub fn to_currency(self) -> Option<Currency> {
+        self.as_str().parse().ok()
+    }
+}
+
+impl From<Currency> for Asset {
+    fn from(currency: Currency) -> Self {
+        Self::of(currency.as_str())
+    }
+}
+
+impl FromStr for Asset {
+    type Err = AssetError;
+
+    /// Reads a code in any case.
+    fn from_str(text: &str) -> Result<Self, AssetError> {
+        Self::read(text.as_bytes()).ok_or(AssetError)
+    }
+}
+
+impl fmt::Display for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is priced and what in, such as `BTC-USD`: how many dollars one bitcoin costs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Direction {
+    pub base: Asset,
+    pub quote: Asset,
+}
+
+/// Text that is not a direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be two different codes with a hyphen between, such as BTC-USD")]
+pub struct DirectionError;
+
+impl Direction {
+    pub const fn new(base: Asset, quote: Asset) -> Self {
+        Self { base, quote }
+    }
+}
+
+impl FromStr for Direction {
+    type Err = DirectionError;
+
+    /// Reads codes in any case.
+    fn from_str(text: &str) -> Result<Self, DirectionError> {
+        let (base, quote) = text.split_once('-').ok_or(DirectionError)?;
+        let [base, quote] = [base, quote].map(str::parse::<Asset>);
+        match (base, quote) {
+            (Ok(base), Ok(quote)) if base != quote => Ok(Self { base, quote }),
+            _ => Err(DirectionError),
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.base, self.quote)
+    }
+}
+
+impl fmt::Debug for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+crate::text_type!(Asset, "asset", "The code of a coin or a fiat currency.", "BTC");
+crate::text_type!(Direction, "direction", "What is priced and what in.", "BTC-USD");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_case_is_read_and_upper_case_is_shown() {
+        assert_eq!("btc-usdt".parse::<Direction>().unwrap(), Direction::new(Asset::BTC, Asset::USDT));
+        assert_eq!(Direction::new(Asset::BTC, Asset::USDT).to_string(), "BTC-USDT");
+        assert_eq!("1inch".parse::<Asset>().unwrap().to_string(), "1INCH");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "B", "BITCOINCASH", "BT C", "€UR", "BTC-"] {
+            assert_eq!(text.parse::<Asset>(), Err(AssetError), "{text:?}");
+        }
+        for text in ["", "BTC", "BTCUSD", "BTC-", "-USD", "BTC-BTC", "BTC-USD-EUR", "BTC/USD"] {
+            assert_eq!(text.parse::<Direction>(), Err(DirectionError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_currency_is_an_asset_and_back() {
+        assert_eq!(Asset::from(Currency::EUR), Asset::EUR);
+        assert_eq!(Asset::EUR.to_currency(), Some(Currency::EUR));
+        assert_eq!(Asset::USDT.to_currency(), None);
+    }
+}
