@@ -6,6 +6,10 @@ use poem::http::Method;
 
 use super::{CallError, Caller, Retry};
 use crate::api::{
+    courses::{
+        ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, NewCourses, PastCourse,
+        Resolution,
+    },
     orders::{Cursor, FoundOrders, NewOrders, OffsetPage, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
     quotes::{NewQuote, QuoteOutcome},
 };
@@ -14,8 +18,10 @@ use crate::api::{
 /// known, so that its answer arrives.
 const PLACE_DEADLINE: Duration = Duration::from_secs(12);
 const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// How long courses may take to be written down. Newer ones follow in a moment.
+const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Places and reads orders.
+/// Places and reads orders, and keeps courses.
 #[derive(Debug, Clone)]
 pub struct DbProxy(pub Caller);
 
@@ -55,5 +61,29 @@ impl DbProxy {
     /// What all orders come to.
     pub async fn summary(&self) -> Result<OrderSummary, CallError> {
         self.0.json(Method::GET, "/summary", None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+
+    /// Writes courses down where they changed; at most [`crate::api::courses::MAX_COURSES`] of them. Safe to send again: what
+    /// was written down is no change the second time, so `changed` may then be too small.
+    pub async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {
+        self.0.json(Method::POST, "/courses", Some(courses), Retry::Safe, COURSES_DEADLINE).await
+    }
+
+    /// The course of each exchange and direction as it is now, by direction and exchanger.
+    pub async fn courses(&self) -> Result<Vec<PastCourse>, CallError> {
+        let actual = self.0.json(Method::GET, "/courses", None::<&()>, Retry::Safe, READ_DEADLINE).await;
+        actual.map(|ActualCourses { courses }| courses)
+    }
+
+    /// The part of the past that passes `filter`, oldest first within each exchange and direction, from `cursor` on.
+    pub async fn course_history(
+        &self,
+        filter: &CourseFilter,
+        resolution: Resolution,
+        cursor: Option<HistoryCursor>,
+        limit: u32,
+    ) -> Result<CourseHistoryPage, CallError> {
+        let path = format!("/courses/history?{}", filter.to_query(resolution, cursor, limit));
+        self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 }

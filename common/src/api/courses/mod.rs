@@ -3,6 +3,8 @@
 //! price-updater makes a [`Board`] of them, price-cache-proxy keeps and pushes it, db-proxy keeps the history, and rates
 //! shows both.
 
+mod history;
+
 use std::time::Duration;
 
 use poem_openapi::{Enum, Object};
@@ -13,8 +15,18 @@ use crate::{
     time::Timestamp,
 };
 
+pub use self::history::{
+    Candle, CourseFilter, CourseHistoryPage, DEFAULT_HISTORY_PAGE, HistoryCursor, HistoryCursorError, MAX_HISTORY_PAGE,
+    Resolution, ResolutionError,
+};
+
 /// Most courses that are sent at once.
 pub const MAX_COURSES: usize = 2_000;
+/// Longest name of an exchange.
+pub const MAX_EXCHANGER: usize = 32;
+/// How far ahead of db-proxy's clock the one of an observer may be. What is later is refused: taken for true, it would keep
+/// out everything that is observed until then.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Longest time after its `as_of` that a board is kept and shown.
 pub const BOARD_TTL: Duration = Duration::from_hours(1);
 
@@ -68,6 +80,13 @@ pub struct NewCourses {
 pub struct CoursesWritten {
     /// How many differ from what was written down before.
     pub changed: u64,
+}
+
+/// The course of each exchange and direction as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct ActualCourses {
+    /// By direction, then by exchanger.
+    pub courses: Vec<PastCourse>,
 }
 
 /// A course as it was for a while.
