@@ -1,6 +1,6 @@
 //! The settings of price-updater.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{
     config::{Env, Secret},
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     agree,
-    sources::{BUILT_IN, BuiltIn},
+    sources::{BUILT_IN, BuiltIn, Transport},
 };
 
 /// The settings of price-updater.
@@ -22,6 +22,8 @@ pub struct Config {
     pub currencies: Vec<Currency>,
     /// Which sources are asked, and where each is.
     pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
+    /// How they are asked: over the network where this is absent.
+    pub transport: Option<Arc<dyn Transport>>,
     /// Whether the sources are simulated ones, whatever they say themselves.
     pub simulated: bool,
     /// From the start of one round to the start of the next.
@@ -82,7 +84,19 @@ impl Config {
             min_sources: usize::try_from(min_sources).unwrap_or(usize::MAX),
             max_spread_percent: i128::from(max_spread_percent),
         };
-        Self { internal_token, cache, currencies, sources, simulated, refresh, ttl, prolong, source_timeout, agreement }
+        Self {
+            internal_token,
+            cache,
+            currencies,
+            sources,
+            transport: None,
+            simulated,
+            refresh,
+            ttl,
+            prolong,
+            source_timeout,
+            agreement,
+        }
     }
 }
 

@@ -7,8 +7,11 @@ mod agree;
 mod config;
 mod metrics;
 mod panel;
+#[allow(dead_code, reason = "the agreement reads the rest of it next")]
+mod quote;
 mod rounds;
 mod routes;
+#[allow(dead_code, reason = "the agreement reads the rest of it next")]
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 use routes::Routes;
+pub use sources::{InProcess, RawPage, Transport, TransportError};
 use updater::Updater;
 
 const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";

@@ -11,7 +11,7 @@ use common::{
         health::Part,
         prices::{SourceFault, SourceReport},
     },
-    money::{Currency, Rate},
+    money::{Asset, Currency, Direction, Rate},
     time::Timestamp,
 };
 use futures_util::future::join_all;
@@ -20,11 +20,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     agree::Vote,
     metrics::UpdaterMetrics,
-    sources::{Answer, Source, SourceError},
+    quote::Quote,
+    sources::{Answer, Ask, Source, SourceError},
 };
 
-/// How long a source is left alone that wants fewer requests and does not say for how long.
-const DEFAULT_PAUSE: Duration = Duration::from_mins(1);
 /// What a source has for coming back after its requests were ended at the deadline, before it is ended itself.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -51,8 +50,6 @@ struct Last {
     prices: BTreeMap<Currency, Rate>,
     faults: Vec<(Option<Currency>, SourceError)>,
     ok: bool,
-    /// Until when it is left alone, for it wanted that.
-    paused_until: Option<Instant>,
 }
 
 impl Panel {
@@ -69,8 +66,9 @@ impl Panel {
     /// What each source says now. A source that fails, stalls or has to be left alone has no vote.
     pub(crate) async fn ask(&self, currencies: &[Currency], now: Timestamp) -> Vec<Vote> {
         let deadline = Instant::now() + self.timeout;
+        let wanted: Vec<_> = currencies.iter().map(|&currency| Direction::new(Asset::BTC, currency.into())).collect();
         let answers = self.seats.iter().map(async |seat| {
-            let answer = seat.ask(currencies, deadline).await;
+            let answer = seat.ask(Ask { wanted: &wanted, now, deadline }).await;
             self.take(seat, answer, now)
         });
         join_all(answers).await
@@ -81,7 +79,7 @@ impl Panel {
         let (answer, faults) = match answer {
             Ok(mut answer) => {
                 let faults = std::mem::take(&mut answer.faults);
-                (answer, faults.into_iter().map(|(currency, error)| (Some(currency), error)).collect())
+                (answer, faults.into_iter().map(|(direction, error)| (direction.quote.to_currency(), error)).collect())
             }
             Err(error) => (Answer::default(), vec![(None, error)]),
         };
@@ -89,8 +87,10 @@ impl Panel {
             self.metrics.source_error(source, error.kind());
         }
         let simulated = self.simulated || answer.simulated;
-        seat.lock().note(source, &answer.prices, faults, simulated, now);
-        Vote { source, simulated, prices: answer.prices }
+        let price = |(direction, quote): (&Direction, &Quote)| Some((direction.quote.to_currency()?, quote.course()));
+        let prices: BTreeMap<_, _> = answer.quotes.iter().filter_map(price).collect();
+        seat.lock().note(source, &prices, faults, simulated, now);
+        Vote { source, simulated, prices }
     }
 
     pub(crate) fn reports(&self, now: Timestamp) -> Vec<SourceReport> {
@@ -128,12 +128,8 @@ impl Panel {
 }
 
 impl Seat {
-    async fn ask(&self, currencies: &[Currency], deadline: Instant) -> Result<Answer, SourceError> {
-        let paused = self.lock().paused_until.map(|until| until.saturating_duration_since(Instant::now()));
-        if let Some(left) = paused.filter(|left| !left.is_zero()) {
-            return Err(SourceError::Paused(left));
-        }
-        let answer = timeout_at(deadline + GRACE, self.source.ask(currencies, deadline)).await;
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+        let answer = timeout_at(ask.deadline + GRACE, self.source.ask(ask)).await;
         answer.unwrap_or(Err(SourceError::Timeout))
     }
 
@@ -165,13 +161,6 @@ impl Last {
     ) {
         let first_time = self.asked_at.is_none();
         let was_ok = std::mem::replace(&mut self.ok, !prices.is_empty());
-        let pause = faults.iter().filter_map(|(_, error)| match error {
-            SourceError::RateLimited { retry_after } => Some(retry_after.unwrap_or(DEFAULT_PAUSE)),
-            _ => None,
-        });
-        if let Some(pause) = pause.max() {
-            self.paused_until = Some(Instant::now() + pause);
-        }
         // Once when it begins and once when it ends: an exchange may be away for days.
         match faults.first() {
             Some((_, error)) if !self.ok && (was_ok || first_time) => {
@@ -195,7 +184,7 @@ impl Last {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use common::metrics::Metrics;
+    use common::{api::courses::CourseKind, metrics::Metrics};
 
     use super::*;
 
@@ -211,7 +200,23 @@ mod tests {
             self.0
         }
 
-        async fn ask(&self, _: &[Currency], _: Instant) -> Result<Answer, SourceError> {
+        fn kind(&self) -> CourseKind {
+            CourseKind::Trade
+        }
+
+        fn directions(&self) -> &[Direction] {
+            &[]
+        }
+
+        fn period(&self) -> Duration {
+            Duration::from_secs(5)
+        }
+
+        fn budget_left(&self) -> u32 {
+            1
+        }
+
+        async fn ask(&self, _: Ask<'_>) -> Result<Answer, SourceError> {
             match self.1 {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => std::future::pending().await,
@@ -220,9 +225,9 @@ mod tests {
         }
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "it is what a source answers")]
     fn price() -> Result<Answer, SourceError> {
-        Ok(Answer { prices: [(Currency::EUR, "84000.12".parse().unwrap())].into(), ..Answer::default() })
+        let quote = Quote::traded(Some(&"84000.12".into()), None, None, Timestamp::now())?;
+        Ok(Answer { quotes: [(Direction::new(Asset::BTC, Asset::EUR), quote)].into(), ..Answer::default() })
     }
 
     fn panel(fakes: Vec<Fake>) -> Panel {
@@ -249,23 +254,6 @@ mod tests {
         let ready: Vec<_> = parts.iter().filter(|part| part.ready).map(|part| part.name.as_str()).collect();
         assert_eq!(ready, ["source:slow", "source:slower", "sources"]);
         assert!(parts.iter().all(|part| part.optional == part.name.starts_with("source:")));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_source_that_wants_fewer_requests_is_left_alone() {
-        let wait = Duration::from_secs(90);
-        let panel = panel(vec![Fake("busy", Some(Duration::ZERO), || {
-            Err(SourceError::RateLimited { retry_after: Some(Duration::from_secs(90)) })
-        })]);
-        let kind = |panel: &Panel| panel.reports(Timestamp::now()).remove(0).errors.remove(0).kind;
-        panel.ask(&EUR, Timestamp::now()).await;
-        assert_eq!(kind(&panel), "rate_limited");
-        panel.ask(&EUR, Timestamp::now()).await;
-        assert_eq!(kind(&panel), "paused");
-        assert!(!panel.parts().iter().any(|part| part.ready));
-        tokio::time::advance(wait).await;
-        panel.ask(&EUR, Timestamp::now()).await;
-        assert_eq!(kind(&panel), "rate_limited");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,126 +1,139 @@
 //! Where prices come from: one file a source, which knows what it asks, what it accepts, and how errors look there.
 //!
-//! Every price is the price of the **last trade**. A best bid, a mean over a day, an index or a daily fixing is another
-//! thing, and the median of unlike things means nothing: a source that has no last trade does not belong here.
+//! A source says what kind of number it tells ([`CourseKind`]), and only like is compared with like: a last trade with
+//! its book, an index that somebody computed, and an official rate of the day are three different things.
 //!
-//! A further source is a file with a [`BuiltIn`] and a line in [`BUILT_IN`]. One that is told prices over a websocket
-//! keeps the last one with its time, and answers [`SourceError::Stale`] when that is too old.
+//! A further source is a file with a [`BuiltIn`] and a line in [`BUILT_IN`]. All it asks goes through [`web::Web`], so
+//! that it cannot ask more often than it may.
 
+mod budget;
 mod coinbase;
+mod delisted;
 mod error;
 mod kraken;
+mod transport;
 mod web;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::money::{Currency, DecimalText, Rate};
+use common::{
+    api::courses::CourseKind,
+    money::{Asset, Direction},
+    time::Timestamp,
+};
 use tokio::time::Instant;
 use url::Url;
 
+use budget::Limits;
 pub(crate) use error::SourceError;
+pub(crate) use transport::Network;
+pub use transport::{InProcess, RawPage, Transport, TransportError};
+use web::Web;
 
-/// What a source said. A currency that is in neither map was not answered.
+use crate::quote::Quote;
+
+/// From one ask to the next of an exchange's order book.
+const EXCHANGE_PERIOD: Duration = Duration::from_secs(5);
+
+/// What a source is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    /// Those that the source cannot tell are passed over.
+    pub(crate) wanted: &'a [Direction],
+    /// What an answer's quotes are stamped with: it is taken before anything is sent.
+    pub(crate) now: Timestamp,
+    /// When an answer is no longer waited for.
+    pub(crate) deadline: Instant,
+}
+
+/// What a source said. A direction that is in neither map was not asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    pub(crate) prices: BTreeMap<Currency, Rate>,
-    /// What went wrong with single currencies.
-    pub(crate) faults: BTreeMap<Currency, SourceError>,
+    pub(crate) quotes: BTreeMap<Direction, Quote>,
+    /// What went wrong with single directions.
+    pub(crate) faults: BTreeMap<Direction, SourceError>,
     /// Whether any part of it came from a simulated exchange.
     pub(crate) simulated: bool,
 }
 
 impl Answer {
-    fn put(&mut self, currency: Currency, result: Result<Rate, SourceError>) {
+    fn put(&mut self, direction: Direction, result: Result<Quote, SourceError>) {
         match result {
-            Ok(price) => drop(self.prices.insert(currency, price)),
-            Err(error) => drop(self.faults.insert(currency, error)),
+            Ok(quote) => drop(self.quotes.insert(direction, quote)),
+            Err(error) => drop(self.faults.insert(direction, error)),
         }
     }
 }
 
-/// An exchange, or whatever else tells the price of the last trade.
+/// An exchange, an index, or a bank that publishes rates.
 #[async_trait]
 pub(crate) trait Source: Send + Sync {
     /// Its name in settings, records and metrics.
     fn name(&self) -> &'static str;
 
-    /// The price of one bitcoin in each of `currencies`, as of now. Ends at `deadline`. An error is one that concerns all
-    /// currencies.
-    async fn ask(&self, currencies: &[Currency], deadline: Instant) -> Result<Answer, SourceError>;
+    /// What its numbers mean.
+    fn kind(&self) -> CourseKind;
+
+    /// The directions it can tell, of those that the product wants.
+    fn directions(&self) -> &[Direction];
+
+    /// From the start of one ask to the start of the next that it permits, or that brings anything new.
+    fn period(&self) -> Duration;
+
+    /// How many more requests it permits now.
+    fn budget_left(&self) -> u32;
+
+    /// What it says now of those of the wanted directions that it can tell. An error is one that concerns them all.
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError>;
 }
 
 /// A source that the service brings along.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BuiltIn {
     pub(crate) name: &'static str,
     /// The variable that sets where it is.
     pub(crate) url_variable: &'static str,
     pub(crate) default_url: &'static str,
-    build: Build,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Build {
-    Coinbase,
-    Kraken,
+    limits: Limits,
+    build: fn(Web) -> Box<dyn Source>,
 }
 
 pub(crate) const BUILT_IN: &[BuiltIn] = &[coinbase::BUILT_IN, kraken::BUILT_IN];
 
 impl BuiltIn {
-    pub(crate) fn build(&self, http: reqwest::Client, base: Url) -> Box<dyn Source> {
-        let web = web::Web::new(http, base);
-        match self.build {
-            Build::Coinbase => Box::new(coinbase::Coinbase(web)),
-            Build::Kraken => Box::new(kraken::Kraken(web)),
-        }
+    pub(crate) fn build(&self, transport: Arc<dyn Transport>, base: Url) -> Box<dyn Source> {
+        (self.build)(Web::new(transport, base, self.limits))
     }
 }
 
-/// The price of the last trade, where it and the book around it make sense: nothing is zero or negative, and nobody bids
-/// more than another one asks.
-fn plausible(last: &DecimalText, bid: Option<&DecimalText>, ask: Option<&DecimalText>) -> Result<Rate, SourceError> {
-    let read = |name: &'static str, text: &DecimalText| {
-        text.as_str().parse::<Rate>().map_err(|error| SourceError::Implausible(format!("the {name} price {error}")))
-    };
-    let bid = bid.map(|text| read("bid", text)).transpose()?;
-    let ask = ask.map(|text| read("ask", text)).transpose()?;
-    if let (Some(bid), Some(ask)) = (bid, ask)
-        && bid > ask
-    {
-        return Err(SourceError::Implausible(format!("the book is crossed: bid {bid}, ask {ask}")));
+impl PartialEq for BuiltIn {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
     }
-    read("last", last)
+}
+
+impl fmt::Debug for BuiltIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const fn direction(base: &str, quote: &str) -> Direction {
+    Direction::new(Asset::of(base), Asset::of(quote))
+}
+
+fn directions<T>(all: &[(Direction, T)]) -> Vec<Direction> {
+    all.iter().map(|(direction, _)| *direction).collect()
+}
+
+/// Those of `all` that are wanted, with what a source calls them.
+fn wanted<T: Copy>(ask: &Ask<'_>, all: &[(Direction, T)]) -> Vec<(Direction, T)> {
+    all.iter().filter(|(direction, _)| ask.wanted.contains(direction)).copied().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_book_that_makes_no_sense_takes_the_price_with_it() {
-        let check = |last: &str, bid: Option<&str>, ask: Option<&str>| {
-            let (bid, ask) = (bid.map(DecimalText::from), ask.map(DecimalText::from));
-            plausible(&last.into(), bid.as_ref(), ask.as_ref())
-        };
-        assert_eq!(check("61234.50000", Some("61234.4"), Some("61234.6")), Ok("61234.5".parse().unwrap()));
-        assert_eq!(check("61234.5", Some("61234.5"), Some("61234.5")), Ok("61234.5".parse().unwrap()));
-        assert!(check("61234.5", None, None).is_ok());
-        for (last, bid, ask) in [
-            ("0", "1", "2"),
-            ("-1", "1", "2"),
-            ("1", "0", "2"),
-            ("1", "1", "0.00"),
-            ("1", "2", "1"),
-            ("61,234.5", "1", "2"),
-            ("", "1", "2"),
-            ("1e99", "1", "2"),
-        ] {
-            let result = check(last, Some(bid), Some(ask));
-            assert!(matches!(result, Err(SourceError::Implausible(_))), "{last} {bid} {ask}: {result:?}");
-        }
-    }
 
     #[test]
     fn names_of_sources_are_distinct() {

@@ -98,7 +98,7 @@ fn write_cache(body: String, request: &poem::Request, world: Data<&Arc<World>>) 
 
 #[handler]
 fn ask_huge() -> String {
-    "x".repeat(1024 * 1024)
+    "x".repeat(2 * 1024 * 1024)
 }
 
 struct Running {
@@ -134,6 +134,7 @@ impl Running {
         let settings = vec![
             ("INTERNAL_TOKEN", TOKEN.to_owned()),
             ("PRICE_CACHE_URL", format!("http://{outside}")),
+            ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
             ("COINBASE_URL", format!("http://{outside}/coinbase")),
             ("KRAKEN_URL", format!("http://{outside}/kraken/")),
             ("PRICE_REFRESH_SECS", "1".to_owned()),

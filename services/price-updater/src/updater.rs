@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use crate::{
     metrics::{RoundResult, UpdaterMetrics},
     panel::Panel,
     rounds::{Change, Lifetimes, Rounds, Step, Write},
+    sources::Network,
 };
 
 pub(crate) struct Updater {
@@ -58,7 +59,8 @@ impl Updater {
     pub(crate) fn new(config: Config, metrics: &Metrics) -> Self {
         let metrics = UpdaterMetrics::register(metrics);
         let http = http_client();
-        let sources = config.sources.into_iter().map(|(source, url)| source.build(http.clone(), url)).collect();
+        let transport = config.transport.unwrap_or_else(|| Arc::new(Network(http.clone())));
+        let sources = config.sources.into_iter().map(|(source, url)| source.build(transport.clone(), url)).collect();
         Self {
             panel: Panel::new(sources, config.source_timeout, config.simulated, metrics.clone()),
             cache: PriceCache(Caller::new(http, PriceCache::SERVICE, config.cache, config.internal_token)),

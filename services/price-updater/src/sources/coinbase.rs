@@ -1,35 +1,57 @@
-//! Coinbase Exchange: `GET /products/BTC-USD/ticker`, one request a pair, 10 requests a second for each address.
+//! Coinbase Exchange: `GET /products/BTC-USD/ticker`, one request a pair, 10 requests a second for each address with
+//! bursts of 15.
 //!
 //! Format: <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker>. Numbers are strings;
-//! `price` is the last trade and `time` is when it was; an error is a status with `{"message":"…"}`.
+//! `price` is the last trade, `bid` and `ask` are the book. The answer does not name its pair, which is in the path. Its
+//! `time` is that of the last trade, old on a quiet pair, and is not looked at. An error is a status with
+//! `{"message":"…"}`; 404 is a pair that is not traded.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{
-    money::{Currency, DecimalText, Rate},
+    api::courses::CourseKind,
+    money::{DecimalText, Direction},
     time::Timestamp,
 };
 use futures_util::future::join_all;
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::{
-    Answer, Build, BuiltIn, Source, SourceError, plausible,
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError,
+    budget::Limits,
+    direction, directions, wanted,
     web::{Page, Web},
 };
+use crate::quote::Quote;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "coinbase",
     url_variable: "COINBASE_URL",
     default_url: "https://api.exchange.coinbase.com",
-    build: Build::Coinbase,
+    limits: Limits { calls: 14, window: Duration::from_secs(2), pause: Duration::from_secs(10) },
+    build: |web| Box::new(Coinbase { web, directions: directions(PAIRS) }),
 };
 
-/// Bitcoin is traded here every few seconds: a last trade older than this is a feed that stands still.
-const MAX_TRADE_AGE: Duration = Duration::from_mins(10);
+/// What is traded here, with its name.
+const PAIRS: &[(Direction, &str)] = &[
+    (direction("BTC", "USD"), "BTC-USD"),
+    (direction("BTC", "EUR"), "BTC-EUR"),
+    (direction("BTC", "GBP"), "BTC-GBP"),
+    (direction("BTC", "USDT"), "BTC-USDT"),
+    (direction("ETH", "USD"), "ETH-USD"),
+    (direction("ETH", "EUR"), "ETH-EUR"),
+    (direction("ETH", "GBP"), "ETH-GBP"),
+    (direction("ETH", "USDT"), "ETH-USDT"),
+    (direction("USDT", "USD"), "USDT-USD"),
+    (direction("USDT", "EUR"), "USDT-EUR"),
+    (direction("USDT", "GBP"), "USDT-GBP"),
+];
 
-pub(super) struct Coinbase(pub(super) Web);
+struct Coinbase {
+    web: Web,
+    directions: Vec<Direction>,
+}
 
 /// The ticker, or the message that stands in its place.
 #[derive(Deserialize)]
@@ -37,7 +59,6 @@ struct Ticker {
     price: Option<DecimalText>,
     bid: Option<DecimalText>,
     ask: Option<DecimalText>,
-    time: Option<Timestamp>,
     message: Option<String>,
 }
 
@@ -47,21 +68,37 @@ impl Source for Coinbase {
         BUILT_IN.name
     }
 
-    async fn ask(&self, currencies: &[Currency], deadline: Instant) -> Result<Answer, SourceError> {
-        let now = Timestamp::now();
-        let pages = currencies
-            .iter()
-            .map(async |&currency| (currency, self.0.get(&format!("/products/BTC-{currency}/ticker"), deadline).await));
+    fn kind(&self) -> CourseKind {
+        CourseKind::Trade
+    }
+
+    fn directions(&self) -> &[Direction] {
+        &self.directions
+    }
+
+    fn period(&self) -> Duration {
+        EXCHANGE_PERIOD
+    }
+
+    fn budget_left(&self) -> u32 {
+        self.web.budget_left()
+    }
+
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+        let pages = wanted(&ask, PAIRS).into_iter().map(async |(direction, name)| {
+            let path = format!("/products/{name}/ticker");
+            (direction, self.web.get(&path, ask.deadline, |page| read(page, ask.now)).await)
+        });
         let mut answer = Answer::default();
-        for (currency, page) in join_all(pages).await {
-            answer.simulated |= page.as_ref().is_ok_and(|page| page.simulated);
-            answer.put(currency, page.and_then(|page| read(&page, now)));
+        for (direction, told) in join_all(pages).await {
+            answer.simulated |= told.as_ref().is_ok_and(|told| told.simulated);
+            answer.put(direction, told.map(|told| told.told));
         }
         Ok(answer)
     }
 }
 
-fn read(page: &Page, now: Timestamp) -> Result<Rate, SourceError> {
+fn read(page: &Page, now: Timestamp) -> Result<Quote, SourceError> {
     if page.status == 404 {
         return Err(SourceError::UnknownPair);
     }
@@ -70,10 +107,7 @@ fn read(page: &Page, now: Timestamp) -> Result<Rate, SourceError> {
         return Err(SourceError::refused(&message));
     }
     let last = ticker.price.ok_or_else(|| SourceError::garbled("it has no price"))?;
-    if let Some(time) = ticker.time.filter(|&time| now.since(time) > MAX_TRADE_AGE) {
-        return Err(SourceError::Stale(time));
-    }
-    plausible(&last, ticker.bid.as_ref(), ticker.ask.as_ref())
+    Quote::traded(Some(&last), ticker.bid.as_ref(), ticker.ask.as_ref(), now)
 }
 
 #[cfg(test)]
@@ -84,15 +118,19 @@ mod tests {
         "time":"2026-01-02T03:04:05.678901Z","bid":"61234.55","ask":"61234.57","volume":"4321.00000000",
         "rfq_volume":"7.66"}"#;
 
-    fn at(status: u16, body: &str) -> Result<String, SourceError> {
-        let now = "2026-01-02T03:04:09Z".parse().unwrap();
-        read(&Page::of(status, body), now).map(|price| price.to_string())
+    fn at(status: u16, body: &str) -> Result<(String, String), SourceError> {
+        let quote = read(&Page::of(status, body), "2026-01-02T03:04:09Z".parse().unwrap())?;
+        Ok((quote.course().to_string(), quote.vote().to_string()))
     }
 
     #[test]
-    fn the_last_trade_is_read_exactly() {
-        assert_eq!(at(200, TICKER).unwrap(), "61234.56");
-        assert_eq!(at(200, r#"{"price":61234.56}"#).unwrap(), "61234.56");
+    fn the_last_trade_and_the_book_are_read_exactly() {
+        let told = |course: &str, vote: &str| Ok((course.to_owned(), vote.to_owned()));
+        assert_eq!(at(200, TICKER), told("61234.56", "61234.56"));
+        assert_eq!(at(200, r#"{"price":61234.5,"bid":"61234","ask":"61236.00"}"#), told("61234.50", "61235.00"));
+        assert_eq!(at(200, r#"{"price":"61234.56"}"#), told("61234.56", "61234.56"));
+        // A trade of last year is no error: nothing was traded since, and the book says more.
+        assert_eq!(at(200, &TICKER.replace("2026-01-02", "2025-01-02")), at(200, TICKER));
     }
 
     #[test]
@@ -105,11 +143,5 @@ mod tests {
             assert!(matches!(at(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
         }
         assert!(matches!(at(200, &TICKER.replace("61234.57", "61234.54")), Err(SourceError::Implausible(_))));
-    }
-
-    #[test]
-    fn a_feed_that_stands_still_is_noticed() {
-        let frozen = TICKER.replace("03:04:05", "02:54:05");
-        assert!(matches!(at(200, &frozen), Err(SourceError::Stale(_))));
     }
 }

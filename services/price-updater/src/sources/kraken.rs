@@ -1,35 +1,97 @@
 //! Kraken: `GET /0/public/Ticker?pair=XBTUSD,XBTEUR`, one request for all pairs, about one a second for each address.
 //!
 //! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings; `a`, `b` and `c` are
-//! ask, bid and last trade, each with the price in front; there is no time in it. Errors come with status 200 in
-//! `error`: those that start with `E` are errors, those with `W` are warnings beside a result. Under load Cloudflare
-//! answers 520 with HTML.
+//! ask, bid and last trade, each with the price in front; there is no time in it. What is asked for as `XBTUSD` is
+//! answered as `XXBTZUSD`. Errors come with status 200 in `error`: those that start with `E` are errors, those with `W`
+//! are warnings beside a result. One pair that is not known fails the whole request. Under load Cloudflare answers 520
+//! with HTML.
+//!
+//! Commercial use of the API wants Kraken's permission: docs/price-sources.md.
 
-use std::collections::BTreeMap;
-
-use async_trait::async_trait;
-use common::money::{Currency, DecimalText, Rate};
-use serde::Deserialize;
-use tokio::time::Instant;
-
-use super::{
-    Answer, Build, BuiltIn, Source, SourceError, plausible,
-    web::{Page, Web},
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-pub(super) const BUILT_IN: BuiltIn =
-    BuiltIn { name: "kraken", url_variable: "KRAKEN_URL", default_url: "https://api.kraken.com", build: Build::Kraken };
+use async_trait::async_trait;
+use common::{
+    api::courses::CourseKind,
+    money::{DecimalText, Direction},
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-/// What bitcoin is traded against here. One pair that is not known fails the whole request, so others are not asked for.
-const CURRENCIES: [&str; 7] = ["AUD", "CAD", "CHF", "EUR", "GBP", "JPY", "USD"];
+use super::{
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError,
+    budget::Limits,
+    delisted::Delisted,
+    direction, directions, wanted,
+    web::{Page, Web},
+};
+use crate::quote::Quote;
 
-pub(super) struct Kraken(pub(super) Web);
+pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+    name: "kraken",
+    url_variable: "KRAKEN_URL",
+    default_url: "https://api.kraken.com",
+    limits: Limits { calls: 5, window: Duration::from_secs(5), pause: Duration::from_secs(15) },
+    build: |web| {
+        Box::new(Kraken { web, directions: directions(PAIRS), delisted: Delisted::default(), groups: Mutex::default() })
+    },
+};
+
+/// What is traded here, with the names of its two sides: what each is called when it is asked for, and how it may be
+/// dressed in the answer.
+const PAIRS: &[Pair] = &[
+    (direction("BTC", "USD"), (XBT, USD)),
+    (direction("BTC", "EUR"), (XBT, EUR)),
+    (direction("BTC", "GBP"), (XBT, GBP)),
+    (direction("BTC", "CHF"), (XBT, CHF)),
+    (direction("BTC", "JPY"), (XBT, JPY)),
+    (direction("BTC", "AUD"), (XBT, AUD)),
+    (direction("BTC", "CAD"), (XBT, CAD)),
+    (direction("BTC", "USDT"), (XBT, USDT)),
+    (direction("ETH", "USD"), (ETH, USD)),
+    (direction("ETH", "EUR"), (ETH, EUR)),
+    (direction("ETH", "GBP"), (ETH, GBP)),
+    (direction("ETH", "USDT"), (ETH, USDT)),
+    (direction("USDT", "USD"), (USDT, USD)),
+    (direction("USDT", "EUR"), (USDT, EUR)),
+    (direction("USDT", "GBP"), (USDT, GBP)),
+];
+
+/// One side of a pair: its plain name and the ones that it may have in an answer.
+type Side = (&'static str, &'static [&'static str]);
+const XBT: Side = ("XBT", &["XXBT", "XBT", "BTC"]);
+const ETH: Side = ("ETH", &["XETH", "ETH"]);
+const USDT: Side = ("USDT", &["USDT"]);
+const USD: Side = ("USD", &["ZUSD", "USD"]);
+const EUR: Side = ("EUR", &["ZEUR", "EUR"]);
+const GBP: Side = ("GBP", &["ZGBP", "GBP"]);
+const CHF: Side = ("CHF", &["CHF", "ZCHF"]);
+const JPY: Side = ("JPY", &["ZJPY", "JPY"]);
+const AUD: Side = ("AUD", &["ZAUD", "AUD"]);
+const CAD: Side = ("CAD", &["ZCAD", "CAD"]);
+
+struct Kraken {
+    web: Web,
+    directions: Vec<Direction>,
+    delisted: Delisted,
+    /// How the pairs are asked for: all in one request, but while the one is looked for that is not known.
+    groups: Mutex<Vec<Group>>,
+}
+
+type Pair = (Direction, (Side, Side));
+type Group = Vec<Pair>;
 
 #[derive(Deserialize)]
-struct Reply {
+struct Reply<'a> {
     #[serde(default)]
     error: Vec<String>,
-    result: Option<BTreeMap<String, Ticker>>,
+    #[serde(borrow)]
+    result: Option<BTreeMap<String, &'a RawValue>>,
 }
 
 /// Each list is read by its first item: how many follow has changed over time.
@@ -46,50 +108,93 @@ impl Source for Kraken {
         BUILT_IN.name
     }
 
-    async fn ask(&self, currencies: &[Currency], deadline: Instant) -> Result<Answer, SourceError> {
+    fn kind(&self) -> CourseKind {
+        CourseKind::Trade
+    }
+
+    fn directions(&self) -> &[Direction] {
+        &self.directions
+    }
+
+    fn period(&self) -> Duration {
+        EXCHANGE_PERIOD
+    }
+
+    fn budget_left(&self) -> u32 {
+        self.web.budget_left()
+    }
+
+    /// One pair that was taken off the list fails the request for all: it is found by halves, within what is permitted and
+    /// over several asks if need be. Meanwhile, and afterwards without it, the others have their prices.
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
         let mut answer = Answer::default();
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            currencies.iter().copied().partition(|currency| CURRENCIES.contains(&currency.as_str()));
-        for currency in unknown {
-            answer.put(currency, Err(SourceError::UnknownPair));
-        }
-        if known.is_empty() {
-            return Ok(answer);
-        }
-        match self.ask_together(&known, deadline, &mut answer).await {
-            // One of them was taken off the list: find the others, one by one, so as not to ask too much at once.
-            Err(SourceError::UnknownPair) if known.len() > 1 => {
-                for currency in known {
-                    if let Err(error) = self.ask_together(&[currency], deadline, &mut answer).await {
-                        answer.put(currency, Err(error));
+        let mut queue = self.groups(&ask, &mut answer);
+        let (mut whole, mut unanswered) = (Vec::new(), Vec::new());
+        while let Some(mut group) = queue.pop_front() {
+            match self.ask_together(&ask, &group, &mut answer).await {
+                Ok(()) => whole.push(group),
+                Err(SourceError::UnknownPair) if group.len() > 1 => {
+                    let other = group.split_off(group.len() / 2);
+                    queue.push_front(other);
+                    queue.push_front(group);
+                }
+                Err(SourceError::UnknownPair) => {
+                    for (direction, _) in group {
+                        self.delisted.note(direction);
+                        answer.put(direction, Err(SourceError::UnknownPair));
                     }
                 }
-                Ok(answer)
+                Err(error) if whole.is_empty() && unanswered.is_empty() && queue.is_empty() => return Err(error),
+                Err(error) => {
+                    for &(direction, _) in &group {
+                        answer.put(direction, Err(error.clone()));
+                    }
+                    unanswered.push(group);
+                }
             }
-            result => result.map(|()| answer),
         }
+        // Those that had no answer are the first next time; those that had one can be asked for together.
+        let next = if unanswered.is_empty() { Vec::new() } else { [unanswered, vec![whole.concat()]].concat() };
+        *self.groups.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(answer)
     }
 }
 
 impl Kraken {
-    async fn ask_together(
-        &self,
-        currencies: &[Currency],
-        deadline: Instant,
-        answer: &mut Answer,
-    ) -> Result<(), SourceError> {
-        let pairs = currencies.iter().map(|currency| format!("XBT{currency}")).collect::<Vec<_>>().join(",");
-        let page = self.0.get(&format!("/0/public/Ticker?pair={pairs}"), deadline).await?;
-        answer.simulated |= page.simulated;
-        let tickers = read(&page)?;
-        for &currency in currencies {
-            answer.put(currency, price(&tickers, currency));
+    fn groups(&self, ask: &Ask<'_>, answer: &mut Answer) -> VecDeque<Group> {
+        let mut wanted = wanted(ask, PAIRS);
+        wanted.retain(|&(direction, _)| {
+            let delisted = self.delisted.has(direction);
+            if delisted {
+                answer.put(direction, Err(SourceError::UnknownPair));
+            }
+            !delisted
+        });
+        let kept = std::mem::take(&mut *self.groups.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut groups: VecDeque<Group> = VecDeque::new();
+        for group in kept {
+            groups.push_back(wanted.extract_if(.., |pair| group.contains(pair)).collect());
+        }
+        groups.push_back(wanted);
+        groups.retain(|group| !group.is_empty());
+        groups
+    }
+
+    async fn ask_together(&self, ask: &Ask<'_>, group: &[Pair], answer: &mut Answer) -> Result<(), SourceError> {
+        let names: Vec<_> = group.iter().map(|(_, (base, quote))| format!("{}{}", base.0, quote.0)).collect();
+        let path = format!("/0/public/Ticker?pair={}", names.join(","));
+        let told = self.web.get(&path, ask.deadline, |page| read(page, group, ask.now)).await?;
+        answer.simulated |= told.simulated;
+        for (direction, quote) in told.told {
+            answer.put(direction, quote);
         }
         Ok(())
     }
 }
 
-fn read(page: &Page) -> Result<BTreeMap<String, Ticker>, SourceError> {
+type Quotes = Vec<(Direction, Result<Quote, SourceError>)>;
+
+fn read(page: &Page, group: &[Pair], now: Timestamp) -> Result<Quotes, SourceError> {
     let Reply { error, result } = page.success()?.json()?;
     if let Some(error) = error.iter().find(|error| !error.starts_with('W')) {
         return Err(match error.as_str() {
@@ -101,39 +206,65 @@ fn read(page: &Page) -> Result<BTreeMap<String, Ticker>, SourceError> {
     for warning in &error {
         tracing::debug!(source = BUILT_IN.name, warning, "a source gave a warning beside its prices");
     }
-    result.ok_or_else(|| SourceError::garbled("it has neither a result nor an error"))
+    let tickers = result.ok_or_else(|| SourceError::garbled("it has neither a result nor an error"))?;
+    Ok(group.iter().map(|pair| (pair.0, quote(&tickers, pair.1, now))).collect())
 }
 
-/// One asks for `XBTUSD` and is answered `XXBTZUSD`; newer pairs keep their name, such as `XBTCHF`.
-fn price(tickers: &BTreeMap<String, Ticker>, currency: Currency) -> Result<Rate, SourceError> {
-    let ticker = [format!("XXBTZ{currency}"), format!("XBT{currency}")].iter().find_map(|key| tickers.get(key));
-    let Ticker { a, b, c } = ticker.ok_or_else(|| SourceError::garbled("the pair is not in it"))?;
+fn quote(
+    tickers: &BTreeMap<String, &RawValue>,
+    (base, quote): (Side, Side),
+    now: Timestamp,
+) -> Result<Quote, SourceError> {
+    let dresses = base.1.iter().flat_map(|base| quote.1.iter().map(move |quote| format!("{base}{quote}")));
+    let ticker = dresses.into_iter().find_map(|name| tickers.get(&name));
+    let ticker = ticker.ok_or_else(|| SourceError::garbled("the pair is not in it"))?;
+    let Ticker { a, b, c } = serde_json::from_str(ticker.get()).map_err(SourceError::garbled)?;
     match (c.first(), b.first(), a.first()) {
-        (Some(last), bid @ Some(_), ask @ Some(_)) => plausible(last, bid, ask),
+        (Some(last), bid @ Some(_), ask @ Some(_)) => Quote::traded(Some(last), bid, ask, now),
         _ => Err(SourceError::garbled("a list of prices is empty")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use poem::endpoint::make_sync;
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::sources::InProcess;
 
     const TICKER: &str = r#"{"error":[],"result":{
         "XXBTZUSD":{"a":["61234.60000","1","1.000"],"b":["61234.50000","1","1.000"],"c":["61234.50000","0.00100000"],
             "v":["410.0","4400.0"],"p":["61300.1","61280.2"],"t":[30000,36000],"l":["60000.0","59868.3"],
             "h":["61900.0","62631.0"],"o":"60502.80000"},
-        "XBTCHF":{"a":["55000.1","1"],"b":["55000.0","1"],"c":["55000.0","0.1"]}}}"#;
+        "XBTCHF":{"a":["55000.1","1"],"b":["55000.0","1"],"c":["55000.0","0.1"]},
+        "USDTZUSD":{"a":["1.0001"],"b":["0"],"c":["1.0000"]},
+        "XETHZEUR":{"a":null}}}"#;
+
+    fn all(status: u16, body: &str) -> Result<BTreeMap<Direction, Result<String, SourceError>>, SourceError> {
+        let quotes = read(&Page::of(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
+        Ok(quotes.into_iter().map(|(direction, quote)| (direction, quote.map(|q| q.course().to_string()))).collect())
+    }
 
     fn usd(status: u16, body: &str) -> Result<String, SourceError> {
-        price(&read(&Page::of(status, body))?, Currency::USD).map(|price| price.to_string())
+        all(status, body)?.remove(&direction("BTC", "USD")).unwrap()
     }
 
     #[test]
-    fn keys_are_found_in_either_dress() {
-        assert_eq!(usd(200, TICKER).unwrap(), "61234.50");
-        let tickers = read(&Page::of(200, TICKER)).ok().unwrap();
-        assert_eq!(price(&tickers, "CHF".parse().unwrap()).unwrap().to_string(), "55000.00");
-        assert!(matches!(price(&tickers, Currency::EUR), Err(SourceError::Garbled(_))));
+    fn keys_are_found_in_either_dress_and_one_that_is_wrong_costs_itself_alone() {
+        let mut all = all(200, TICKER).unwrap();
+        let mut told = |name: &str| all.remove(&name.parse().unwrap()).unwrap();
+        assert_eq!(told("BTC-USD").unwrap(), "61234.50");
+        assert_eq!(told("BTC-CHF").unwrap(), "55000.00");
+        assert!(matches!(told("USDT-USD"), Err(SourceError::Implausible(_))));
+        assert!(matches!(told("ETH-EUR"), Err(SourceError::Garbled(_))));
+        assert!(matches!(told("BTC-EUR"), Err(SourceError::Garbled(_))));
+        assert_eq!(usd(200, &TICKER.replace("XXBTZUSD", "XBTUSD")).unwrap(), "61234.50");
     }
 
     #[test]
@@ -155,10 +286,46 @@ mod tests {
         }
         assert_eq!(error("EService:Unavailable"), SourceError::refused("EService:Unavailable"));
         assert_eq!(usd(520, "<html>"), Err(SourceError::Status(520)));
-        for garbled in ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XBTUSD":{}}}"#] {
+        for garbled in ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XXBTZUSD":{}}}"#] {
             assert!(matches!(usd(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
         }
         let crossed = TICKER.replace("61234.60000", "61234.40000");
         assert!(matches!(usd(200, &crossed), Err(SourceError::Implausible(_))));
+    }
+
+    /// Kraken without pounds, and how often it was asked.
+    fn without_pounds() -> (Box<dyn Source>, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let transport = InProcess::new(make_sync(move |request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let pairs = request.uri().query().unwrap().strip_prefix("pair=").unwrap().to_owned();
+            if pairs.contains("GBP") {
+                return r#"{"error":["EQuery:Unknown asset pair"]}"#.to_owned();
+            }
+            let ticker = |pair: &str| format!(r#""{pair}":{{"a":["1"],"b":["1"],"c":["1"]}}"#);
+            format!(r#"{{"error":[],"result":{{{}}}}}"#, pairs.split(',').map(ticker).collect::<Vec<_>>().join(","))
+        }));
+        (BUILT_IN.build(Arc::new(transport), "http://kraken".parse().unwrap()), asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pairs_that_were_taken_off_the_list_are_found_and_left_out() {
+        let (kraken, asked) = without_pounds();
+        let wanted = kraken.directions().to_vec();
+        let mut told = 0;
+        for _ in 0..10 {
+            let deadline = Instant::now() + EXCHANGE_PERIOD;
+            let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline };
+            told = kraken.ask(ask).await.unwrap().quotes.len();
+            tokio::time::advance(EXCHANGE_PERIOD).await;
+        }
+        assert_eq!(told, wanted.iter().filter(|direction| direction.quote.as_str() != "GBP").count());
+        // The last of them took one request, as it should be.
+        let before = asked.load(Ordering::SeqCst);
+        let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline: Instant::now() + EXCHANGE_PERIOD };
+        let answer = kraken.ask(ask).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), before + 1);
+        assert!(answer.faults.values().all(|fault| *fault == SourceError::UnknownPair) && answer.faults.len() == 3);
     }
 }

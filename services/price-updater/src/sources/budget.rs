@@ -1,0 +1,157 @@
+//! How often a source may be asked, and until when it is not to be asked at all. On tokio's clock.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+/// Longest time that a source is left alone, whatever it says: the longest ban that any of them documents.
+const MAX_PAUSE: Duration = Duration::from_hours(3 * 24);
+/// Shortest time that a source is left alone when it wants that, such as where it says `Retry-After: 0`.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+/// Longest time that a source is left alone which wants fewer requests again and again and never says for how long.
+const MAX_GUESSED_PAUSE: Duration = Duration::from_hours(1);
+
+/// What a source permits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Requests within any `window`, wherever it begins: below what is documented, for requests bunch on their way.
+    pub(crate) calls: u32,
+    pub(crate) window: Duration,
+    /// How long it is left alone when it wants fewer requests and does not say for how long.
+    pub(crate) pause: Duration,
+}
+
+/// What is left of a source's limits.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limits: Limits,
+    /// When each request of the last window was sent, oldest first; never more than `limits.calls`.
+    sent: VecDeque<Instant>,
+    paused_until: Option<Instant>,
+    /// How often in a row it wanted fewer requests and did not say for how long.
+    guesses: u32,
+}
+
+impl Budget {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, sent: VecDeque::new(), paused_until: None, guesses: 0 }
+    }
+
+    /// Takes the right to send one request at `now`, or says how long there is none.
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        if let Some(left) = self.paused(now) {
+            return Err(left);
+        }
+        self.forget(now);
+        if self.left(now) == 0 {
+            let oldest = self.sent.front().map_or(now, |&first| first + self.limits.window);
+            return Err(oldest.saturating_duration_since(now).max(Duration::from_millis(1)));
+        }
+        self.sent.push_back(now);
+        Ok(())
+    }
+
+    /// How many requests may be sent at `now`.
+    pub(super) fn left(&self, now: Instant) -> u32 {
+        if self.paused(now).is_some() {
+            return 0;
+        }
+        let recent = self.sent.iter().filter(|&&sent| now < sent + self.limits.window).count();
+        self.limits.calls.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
+    }
+
+    /// The source wants to be left alone, for as long as it said or else for as long as is usual there: twice as long each
+    /// time that it says so again. Returns how long that is. A pause is never made shorter.
+    pub(super) fn pause(&mut self, now: Instant, wanted: Option<Duration>) -> Duration {
+        let wait = match wanted {
+            Some(wait) => wait,
+            // Requests that were under way together are answered alike, and count once.
+            None if self.paused(now).is_some() => Duration::ZERO,
+            None => {
+                let factor = 2_u32.saturating_pow(self.guesses);
+                self.guesses = self.guesses.saturating_add(1);
+                self.limits.pause.saturating_mul(factor).min(MAX_GUESSED_PAUSE.max(self.limits.pause))
+            }
+        };
+        let until = now + wait.clamp(MIN_PAUSE, MAX_PAUSE);
+        let until = self.paused_until.map_or(until, |before| before.max(until));
+        self.paused_until = Some(until);
+        until.saturating_duration_since(now)
+    }
+
+    /// It answered as it should.
+    pub(super) fn answered(&mut self) {
+        self.guesses = 0;
+    }
+
+    fn paused(&self, now: Instant) -> Option<Duration> {
+        let left = self.paused_until?.saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self.sent.front().is_some_and(|&sent| sent + self.limits.window <= now) {
+            self.sent.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: Limits = Limits { calls: 3, window: SECOND, pause: Duration::from_secs(60) };
+
+    #[test]
+    fn no_window_has_more_requests_than_are_permitted() {
+        let start = Instant::now();
+        let mut budget = Budget::new(LIMITS);
+        let mut sent = Vec::new();
+        for step in 0..1000 {
+            let now = start + Duration::from_millis(step * 37);
+            if budget.take(now).is_ok() {
+                sent.push(now);
+            }
+        }
+        assert!(sent.len() > 80, "{}", sent.len());
+        assert!(sent.windows(4).all(|four| four[3] - four[0] >= SECOND));
+    }
+
+    #[test]
+    fn who_has_none_left_is_told_when_there_is_one_again() {
+        let (now, mut budget) = (Instant::now(), Budget::new(LIMITS));
+        for left in [3, 2, 1] {
+            assert_eq!(budget.left(now), left);
+            budget.take(now).unwrap();
+        }
+        let wait = budget.take(now + SECOND / 4).unwrap_err();
+        assert_eq!(wait, SECOND * 3 / 4);
+        assert!(budget.take(now + SECOND / 4 + wait).is_ok());
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_it_was_wanted_and_never_gets_shorter() {
+        let (now, mut budget) = (Instant::now(), Budget::new(LIMITS));
+        assert_eq!(budget.pause(now, Some(SECOND * 90)), SECOND * 90);
+        assert_eq!(budget.pause(now, Some(SECOND)), SECOND * 90);
+        assert_eq!(budget.pause(now, None), SECOND * 90);
+        assert_eq!((budget.left(now), budget.take(now)), (0, Err(SECOND * 90)));
+        assert_eq!(budget.take(now + SECOND * 89), Err(SECOND));
+        assert_eq!(budget.take(now + SECOND * 90), Ok(()));
+        assert_eq!(budget.pause(now + SECOND * 90, Some(Duration::MAX)), MAX_PAUSE);
+    }
+
+    #[test]
+    fn a_pause_that_has_to_be_guessed_doubles_until_there_is_an_answer() {
+        let (mut now, mut budget) = (Instant::now(), Budget::new(LIMITS));
+        let mut guess = |budget: &mut Budget| {
+            let wait = budget.pause(now, None);
+            now += wait;
+            wait.as_secs()
+        };
+        assert_eq!([(); 8].map(|()| guess(&mut budget)), [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        budget.answered();
+        assert_eq!(guess(&mut budget), 60);
+    }
+}

@@ -1,0 +1,53 @@
+//! Pairs that a source said it does not know: not asked for again for a while, so that they cost the others nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use common::money::Direction;
+use tokio::time::Instant;
+
+/// How long a pair is not asked for: exchanges take pairs off their lists and put them back within hours at best.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
+
+/// Pairs that are not asked for, and until when.
+#[derive(Default)]
+pub(super) struct Delisted(Mutex<BTreeMap<Direction, Instant>>);
+
+impl Delisted {
+    pub(super) fn note(&self, direction: Direction) {
+        tracing::debug!(%direction, "a source does not know a pair");
+        self.lock().insert(direction, Instant::now() + FORGOTTEN_AFTER);
+    }
+
+    pub(super) fn has(&self, direction: Direction) -> bool {
+        let mut all = self.lock();
+        let has = all.get(&direction).is_some_and(|&until| Instant::now() < until);
+        if !has {
+            all.remove(&direction);
+        }
+        has
+    }
+
+    /// Every change is one call, so what is there after a panic is still true.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Direction, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pair_that_is_not_known_is_asked_for_again_an_hour_later() {
+        let (delisted, pair) = (Delisted::default(), "BTC-USD".parse().unwrap());
+        assert!(!delisted.has(pair));
+        delisted.note(pair);
+        assert!(delisted.has(pair) && !delisted.has("BTC-EUR".parse().unwrap()));
+        tokio::time::advance(FORGOTTEN_AFTER).await;
+        assert!(!delisted.has(pair));
+    }
+}

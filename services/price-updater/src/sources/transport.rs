@@ -1,0 +1,98 @@
+//! How a request gets to an exchange: over the network, or in a test straight into an endpoint of this process.
+
+use std::{error::Error, fmt};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, Uri},
+};
+use url::Url;
+
+/// Largest answer that is read, in bytes. The largest that is asked for, every pair of an exchange, has about 100 KiB.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// What came back, whatever the status.
+#[derive(Debug, Clone, Default)]
+pub struct RawPage {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Why nothing came back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("it has more than {MAX_ANSWER} bytes")]
+    TooLarge,
+}
+
+/// The way to the exchanges.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// One GET, with no redirect followed. The caller ends it at its deadline.
+    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawPage, TransportError>;
+}
+
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+/// Over the network.
+pub(crate) struct Network(pub(crate) reqwest::Client);
+
+#[async_trait]
+impl Transport for Network {
+    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawPage, TransportError> {
+        let request = self.0.get(url.clone()).headers(headers.clone());
+        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(TransportError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(RawPage { status: response.status().as_u16(), headers: response.headers().clone(), body: body.into() })
+    }
+}
+
+/// The innermost cause says most: refused, reset, no such host.
+fn unreachable(error: &reqwest::Error) -> TransportError {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    TransportError::Unreachable(cause.to_string())
+}
+
+/// Into an endpoint of this process, with no network and no real time in between: for tests.
+pub struct InProcess(BoxEndpoint<'static, Response>);
+
+impl InProcess {
+    pub fn new(endpoint: impl Endpoint<Output: IntoResponse> + 'static) -> Self {
+        Self(poem::EndpointExt::boxed(poem::EndpointExt::map_to_response(endpoint)))
+    }
+}
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawPage, TransportError> {
+        let failed = |error: &dyn Error| TransportError::Unreachable(error.to_string());
+        let target = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let mut request = Request::builder().uri(target.parse::<Uri>().map_err(|error| failed(&error))?).finish();
+        *request.headers_mut() = headers.clone();
+        let mut response = self.0.get_response(request).await;
+        let body = response.take_body().into_bytes_limit(MAX_ANSWER).await.map_err(|_| TransportError::TooLarge)?;
+        Ok(RawPage { status: response.status().as_u16(), headers: response.headers().clone(), body })
+    }
+}
