@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
+
+use crate::time::Timestamp;
 
 /// The id of an order: a UUID of version 7, so that later orders sort after earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,8 +105,13 @@ impl RequestId {
     /// The header that carries it.
     pub const HEADER: &'static str = "x-request-id";
 
+    /// A new one. It has to be rare and not to be unguessable, so its random bits are no call to the system a request.
     pub fn generate() -> Self {
-        Self(Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string().into())
+        let mut random = [0; 10];
+        fastrand::fill(&mut random);
+        let millis = u64::try_from(Timestamp::now().micros() / 1000).unwrap_or(0);
+        let id = Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        Self(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
     }
 
     /// Takes what a caller sent where it is short and harmless in a log, and makes a new one where it is not.
@@ -138,6 +145,16 @@ mod tests {
         for bad in ["", " ", "a b", "a\n", "ключ", &"k".repeat(129)] {
             assert_eq!(bad.parse::<IdempotencyKey>(), Err(KeyError), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn made_request_ids_differ_and_tell_their_time() {
+        let (one, other) = (RequestId::generate(), RequestId::generate());
+        assert_ne!(one, other);
+        let id = Uuid::try_parse(one.as_str()).unwrap();
+        let seconds = id.get_timestamp().unwrap().to_unix().0;
+        let now = u64::try_from(Timestamp::now().micros() / 1_000_000).unwrap();
+        assert!((now - 60..=now).contains(&seconds));
     }
 
     #[test]

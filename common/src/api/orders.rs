@@ -280,7 +280,7 @@ impl std::str::FromStr for Cursor {
 crate::text_type!(Cursor, "cursor", "A place in a walk; take it as it is.", "o1f");
 
 /// Which orders to list; a field that is not set lets all pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct OrderFilter {
     pub currency: Option<Currency>,
     /// Accepted at this time or later.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use poem::http::{Method, StatusCode};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use crate::{
@@ -122,8 +122,14 @@ impl Caller {
     }
 
     /// Reads an answer of the service as JSON.
-    pub fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CallError> {
+    pub fn read<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, CallError> {
         serde_json::from_slice(bytes).map_err(|error| CallError::Garbled(self.service, error.to_string()))
+    }
+
+    /// Writes what is sent to the service, or made of its answer, as JSON.
+    pub fn write(&self, value: &impl Serialize) -> Result<Bytes, CallError> {
+        let written = serde_json::to_vec(value).map_err(|error| CallError::Garbled(self.service, error.to_string()));
+        written.map(Bytes::from)
     }
 
     /// As [`Caller::bytes`], with what is known of earlier tries.
@@ -136,11 +142,9 @@ impl Caller {
         deadline: Duration,
     ) -> Called {
         let mut unanswered = false;
-        let body = match body.map(serde_json::to_vec).transpose() {
-            Ok(body) => body.map(Bytes::from),
-            Err(error) => {
-                return Called { result: Err(CallError::Garbled(self.service, error.to_string())), unanswered };
-            }
+        let body = match body.map(|body| self.write(body)).transpose() {
+            Ok(body) => body,
+            Err(error) => return Called { result: Err(error), unanswered },
         };
         let start = Instant::now();
         let mut backoff = FIRST_BACKOFF;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use poem::http::Method;
 
 use super::{CallError, Caller, Retry};
@@ -10,7 +11,7 @@ use crate::api::{
         ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, NewCourses, PastCourse,
         Resolution,
     },
-    orders::{Cursor, FoundOrders, NewOrders, OffsetPage, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
+    orders::{Cursor, NewOrders, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
     quotes::{NewQuote, QuoteOutcome},
 };
 
@@ -41,21 +42,32 @@ impl DbProxy {
         self.0.json(Method::POST, "/quotes", Some(quote), Retry::Unsent, PLACE_DEADLINE).await
     }
 
-    /// Orders newest first, leaving out the first `start`.
-    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<OffsetPage, CallError> {
-        let path = format!("/get/?start={start}&page_size={page_size}");
-        self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    /// Orders newest first, leaving out the first `start`: the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage), as
+    /// it came.
+    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<Bytes, CallError> {
+        let path = format!("/get?start={start}&page_size={page_size}");
+        self.0.bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
     /// Orders that pass `filter`, newest first, from `cursor` on.
     pub async fn page(&self, filter: &OrderFilter, cursor: Option<Cursor>, limit: u32) -> Result<OrderPage, CallError> {
-        let path = format!("/orders?{}", filter.to_query(cursor, limit));
-        self.0.json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+        self.0.read(&self.page_as_it_came(filter, cursor, limit).await?)
     }
 
-    /// The orders that have one of these ids.
-    pub async fn orders(&self, ids: &OrderIds) -> Result<FoundOrders, CallError> {
-        self.0.json(Method::POST, "/orders/lookup", Some(ids), Retry::Safe, READ_DEADLINE).await
+    /// The JSON of such a page.
+    pub async fn page_as_it_came(
+        &self,
+        filter: &OrderFilter,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Bytes, CallError> {
+        let path = format!("/orders?{}", filter.to_query(cursor, limit));
+        self.0.bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+
+    /// The orders that have one of these ids: the JSON of [`FoundOrders`](crate::api::orders::FoundOrders), as it came.
+    pub async fn orders(&self, ids: &OrderIds) -> Result<Bytes, CallError> {
+        self.0.bytes(Method::POST, "/orders/lookup", Some(ids), Retry::Safe, READ_DEADLINE).await
     }
 
     /// What all orders come to.

@@ -1,6 +1,13 @@
 //! JSON bodies, read and written by serde alone.
 
-use poem::{IntoResponse, Request, RequestBody, Response, Result, error::ReadBodyError};
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use poem::{
+    IntoResponse, Request, RequestBody, Response, Result,
+    error::ReadBodyError,
+    http::{HeaderValue, header::CONTENT_TYPE},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions,
     error::ContentTypeError,
@@ -15,6 +22,8 @@ use tokio::io::AsyncReadExt;
 
 use super::limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED};
 use crate::api::{Code, FieldError, Problem};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A JSON body whose schema is poem-openapi's and whose codec is serde, in both directions.
 ///
@@ -49,7 +58,7 @@ impl<T: Type + DeserializeOwned> ParsePayload for Json<T> {
 }
 
 /// Reads the whole body, within the limits of size and time.
-async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     let too_large = || Problem::new(Code::PayloadTooLarge, format!("A body may have at most {MAX_BODY} bytes."));
     let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     let body = body.take()?;
@@ -96,7 +105,7 @@ fn reason(error: &serde_json::Error) -> String {
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(json) => Response::builder().content_type("application/json").body(json),
+            Ok(json) => Response::builder().header(CONTENT_TYPE, JSON).body(json),
             Err(error) => {
                 tracing::error!(%error, "an answer cannot be written as JSON");
                 Problem::internal().into_response()
@@ -115,6 +124,36 @@ impl<T: Type + Serialize + Send> ApiResponse for Json<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+/// The JSON of a `T` that is written already: shown as it is, and shared by all who are shown the same.
+#[derive(Debug, Clone)]
+pub struct Written<T> {
+    json: Bytes,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Written<T> {
+    /// That `json` is a `T` is the word of whoever wrote it.
+    pub fn new(json: Bytes) -> Self {
+        Self { json, of: PhantomData }
+    }
+}
+
+impl<T> IntoResponse for Written<T> {
+    fn into_response(self) -> Response {
+        Response::builder().header(CONTENT_TYPE, JSON).body(self.json)
+    }
+}
+
+impl<T: Type + Serialize + Send> ApiResponse for Written<T> {
+    fn meta() -> MetaResponses {
+        Json::<T>::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        <Json<T> as ApiResponse>::register(registry);
     }
 }
 

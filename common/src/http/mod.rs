@@ -9,7 +9,7 @@ mod request_id;
 mod server;
 mod standard;
 
-pub use body::{Json, OptionalJson};
+pub use body::{Json, OptionalJson, Written};
 pub use edge::Edge;
 pub use internal::InternalCaller;
 pub use rate_limit::{RateLimit, TrustedProxies};

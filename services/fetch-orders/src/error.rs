@@ -1,5 +1,7 @@
 //! The failures of fetch-orders, and the only place where they become statuses.
 
+use std::sync::Arc;
+
 use common::{
     api::{Code, Problem},
     batch::BatchError,
@@ -7,7 +9,14 @@ use common::{
     ids::OrderId,
 };
 
-use crate::lookup::LookupError;
+/// Why it is not known what there is; many may share it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Call(Arc<CallError>),
+}
 
 /// Why orders were not shown.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +26,7 @@ pub enum Error {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]
-    Lookup(#[from] LookupError),
+    Read(#[from] ReadError),
 }
 
 impl From<Error> for Problem {
@@ -25,11 +34,11 @@ impl From<Error> for Problem {
         match error {
             Error::NoSuchOrder(id) => Self::new(Code::NotFound, format!("There is no order {id}.")),
             Error::Call(error) => unread(&error),
-            Error::Lookup(LookupError::Call(error)) => unread(&error),
-            Error::Lookup(LookupError::Batch(BatchError::Full)) => {
+            Error::Read(ReadError::Call(error)) => unread(&error),
+            Error::Read(ReadError::Batch(BatchError::Full)) => {
                 Self::new(Code::Overloaded, "Too much is asked for already; try again in a moment.")
             }
-            Error::Lookup(LookupError::Batch(BatchError::Stopped | BatchError::Lost)) => {
+            Error::Read(ReadError::Batch(BatchError::Stopped | BatchError::Lost)) => {
                 Self::new(Code::ShuttingDown, "The service is going down.")
             }
         }

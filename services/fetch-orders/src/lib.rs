@@ -3,7 +3,9 @@
 mod config;
 mod error;
 mod export;
+mod joint;
 mod lookup;
+mod pages;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -23,7 +25,7 @@ pub use self::{
     config::Config,
     routes::{Links, Page},
 };
-use self::{lookup::Lookup, routes::Api};
+use self::{lookup::Lookup, pages::Pages, routes::Api};
 
 /// The running service.
 pub struct App {
@@ -52,7 +54,8 @@ impl Service for App {
             rate_limit: RateLimit::default(),
         };
         let (lookup, task) = Lookup::new(db_proxy.clone());
-        let endpoint = endpoint(Api { db_proxy: db_proxy.clone(), lookup }, standard);
+        let endpoint =
+            endpoint(Api { db_proxy: db_proxy.clone(), lookup, pages: Pages::new(db_proxy.clone()) }, standard);
         Ok(Self { server: Server::new(listener, endpoint), db_proxy, lookup: Box::pin(task) })
     }
 

@@ -1,26 +1,24 @@
-//! Finds single orders: many that are asked for at once are one question to db-proxy.
+//! Finds single orders: many that are asked for at once are one question to db-proxy, and go through as it wrote them.
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytes::Bytes;
 use common::{
-    api::orders::{MAX_GROUP, Order, OrderIds},
-    batch::{BatchError, Batcher, Limits},
+    api::orders::{MAX_GROUP, OrderIds},
+    batch::{Batcher, Limits},
     clients::{CallError, db_proxy::DbProxy},
     ids::OrderId,
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-const LIMITS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 4 };
+use crate::error::ReadError;
 
-/// Why it is not known whether there is such an order.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LookupError {
-    #[error(transparent)]
-    Batch(#[from] BatchError),
-    #[error(transparent)]
-    Call(Arc<CallError>),
-}
+/// Two groups: while one is being read the next is on its way. More would cut the same questions into smaller groups, and
+/// most of what a group costs is the same for any size.
+const LIMITS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 2 };
 
-type Answer = Result<Option<Order>, LookupError>;
+type Answer = Result<Option<Bytes>, ReadError>;
 
 /// Where single orders are asked for.
 #[derive(Clone)]
@@ -29,24 +27,42 @@ pub struct Lookup(Batcher<OrderId, Answer>);
 impl Lookup {
     /// The handle, and the task to run until every handle is gone.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(LIMITS, move |ids| find(db_proxy.clone(), ids));
+        let (batcher, task) = Batcher::new(LIMITS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
-    /// The order of this id; nothing where there is none.
+    /// The JSON of the order of this id; nothing where there is none.
     pub async fn order(&self, id: OrderId) -> Answer {
         self.0.ask(id).await?
     }
 }
 
-async fn find(db_proxy: DbProxy, ids: Vec<OrderId>) -> Vec<Answer> {
-    let size = ids.len();
-    let ids = OrderIds { ids };
-    match db_proxy.orders(&ids).await {
-        Ok(found) => {
-            let found: HashMap<_, _> = found.orders.into_iter().map(|order| (order.id, order)).collect();
-            ids.ids.iter().map(|id| Ok(found.get(id).cloned())).collect()
-        }
-        Err(error) => vec![Err(LookupError::Call(Arc::new(error))); size],
+async fn answers(db_proxy: DbProxy, ids: OrderIds) -> Vec<Answer> {
+    match find(&db_proxy, &ids).await {
+        Ok(found) => ids.ids.iter().map(|id| Ok(found.get(id).cloned())).collect(),
+        Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],
     }
+}
+
+/// What db-proxy found, each order unread.
+#[derive(Deserialize)]
+struct Found<'a> {
+    #[serde(borrow)]
+    orders: Vec<&'a RawValue>,
+}
+
+/// All that is read of an order.
+#[derive(Deserialize)]
+struct Id {
+    id: OrderId,
+}
+
+async fn find(db_proxy: &DbProxy, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
+    let bytes = db_proxy.orders(ids).await?;
+    let found: Found = db_proxy.0.read(&bytes)?;
+    let of = |order: &RawValue| {
+        let Id { id } = db_proxy.0.read(order.get().as_bytes())?;
+        Ok((id, bytes.slice_ref(order.get().as_bytes())))
+    };
+    found.orders.into_iter().map(of).collect()
 }

@@ -6,7 +6,7 @@ use common::{
         orders::{Cursor, Order, OrderFilter, OrderSummary},
     },
     clients::db_proxy::DbProxy,
-    http::Json,
+    http::{Json, Written},
     ids::OrderId,
     money::{Currency, FiatAmount},
     time::Timestamp,
@@ -23,11 +23,13 @@ use crate::{
     error::Error,
     export::{self, Format},
     lookup::Lookup,
+    pages::{Pages, Question},
 };
 
 pub struct Api {
     pub db_proxy: DbProxy,
     pub lookup: Lookup,
+    pub pages: Pages,
 }
 
 /// Where to go on from a page.
@@ -71,13 +73,9 @@ impl Api {
         #[oai(default)]
         start: Query<u64>,
         #[oai(default = "ten", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
-    ) -> Result<Json<Page>, Problem> {
-        let page = self.db_proxy.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?;
-        let next = page.more.then(|| {
-            let start = start.0.saturating_add(u64::from(page_size.0));
-            format!("/get_orders/?start={start}&page_size={}", page_size.0)
-        });
-        Ok(Json(Page { data: page.data, links: Links { next }, next_cursor: None }))
+    ) -> Result<Written<Page>, Problem> {
+        let question = Question::ByOffset { start: start.0, page_size: page_size.0 };
+        Ok(Written::new(self.pages.page(question).await.map_err(Error::from)?))
     }
 
     /// Orders that pass all filters, newest first.
@@ -97,7 +95,7 @@ impl Api {
         to: Query<Option<Timestamp>>,
         min_amount: Query<Option<FiatAmount>>,
         max_amount: Query<Option<FiatAmount>>,
-    ) -> Result<Json<Page>, Problem> {
+    ) -> Result<Written<Page>, Problem> {
         let filter = OrderFilter {
             currency: currency.0,
             from: from.0,
@@ -105,9 +103,8 @@ impl Api {
             min_amount: min_amount.0,
             max_amount: max_amount.0,
         };
-        let page = self.db_proxy.page(&filter, cursor.0, limit.0).await.map_err(Error::from)?;
-        let next = page.next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit.0)));
-        Ok(Json(Page { data: page.data, links: Links { next }, next_cursor: page.next_cursor }))
+        let question = Question::ByCursor { filter, cursor: cursor.0, limit: limit.0 };
+        Ok(Written::new(self.pages.page(question).await.map_err(Error::from)?))
     }
 
     /// Every order that passes all filters, newest first, as one file.
@@ -149,9 +146,9 @@ impl Api {
 
     /// One order.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
-    async fn get_order(&self, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
+    async fn get_order(&self, id: Path<OrderId>) -> Result<Written<Order>, Problem> {
         let order = self.lookup.order(id.0).await.map_err(Error::from)?;
-        Ok(Json(order.ok_or(Error::NoSuchOrder(id.0))?))
+        Ok(Written::new(order.ok_or(Error::NoSuchOrder(id.0))?))
     }
 }
 

@@ -20,6 +20,8 @@ const SCAN_WINDOW: i64 = 50_000;
 /// Rows that one page of a filtered walk looks at in all. A page may come back with fewer orders than asked for, or none,
 /// and a cursor that goes on.
 const SCAN_BUDGET: i64 = 500_000;
+/// Above every sequence number: a scan from here begins with the newest order.
+const NEWEST: i64 = i64::MAX;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -172,9 +174,9 @@ impl Store {
 
     /// Orders newest first, leaving out the newest `start`; and whether there are more.
     pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<(Vec<Order>, bool), StoreError> {
-        let newest = self.totals().await?.orders;
-        // Sequence numbers have no gap, so the place of an offset is known without counting.
-        let upper = newest.saturating_sub_unsigned(start);
+        // Sequence numbers have no gap, so the place of an offset is known without counting, and the first page begins at
+        // whatever is the newest.
+        let upper = if start == 0 { NEWEST } else { self.totals().await?.orders.saturating_sub_unsigned(start) };
         let rows = if upper > 0 {
             self.scan(upper, 0, &OrderFilter::default(), i64::from(page_size)).await?
         } else {
@@ -191,9 +193,12 @@ impl Store {
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<(Vec<Order>, Option<Cursor>), StoreError> {
+        let by_value = filter.selects_by_value();
         let newest = match filter.to {
             Some(to) => self.last_seq_before(to).await?,
-            None => self.totals().await?.orders,
+            // Only a walk in windows has to know where the orders begin.
+            None if by_value => self.totals().await?.orders,
+            None => NEWEST,
         };
         // No further than the newest order, however far a made-up cursor reaches.
         let upper = cursor.map_or(newest, |Cursor(seen)| newest.min(seen - 1));
@@ -202,10 +207,16 @@ impl Store {
             None => 0,
         };
         let wanted = i64::from(limit);
-        let window = if filter.selects_by_value() { SCAN_WINDOW } else { wanted };
+        if !by_value {
+            // Every order passes: the first rows of the index are the page, and where there are fewer they are the last.
+            let rows = if upper > lower { self.scan(upper, lower, filter, wanted).await? } else { Vec::new() };
+            let last = rows.last().filter(|row| rows_len(&rows) == wanted && row.seq > lower + 1);
+            let next = last.map(|row| Cursor(row.seq));
+            return Ok((rows.into_iter().map(|row| row.order).collect(), next));
+        }
         let (mut rows, mut top, end) = (Vec::new(), upper, (upper - SCAN_BUDGET).max(lower));
         while top > end {
-            let bottom = (top - window).max(end);
+            let bottom = (top - SCAN_WINDOW).max(end);
             rows.extend(self.scan(top, bottom, filter, wanted - rows_len(&rows)).await?);
             if rows_len(&rows) == wanted {
                 top = rows.last().map_or(bottom, |row: &StoredOrder| row.seq - 1);
