@@ -1,23 +1,22 @@
-//! Pulling plugs: which exchange fails, how, and for how long.
+//! Pulling plugs: which exchange fails, how, and for how long; and who called too often.
 #![allow(clippy::unused_async, reason = "poem-openapi takes handlers that are async and no others")]
-
-use std::sync::Arc;
 
 use common::{
     api::{Code, FieldError, Problem},
     http::{InternalCaller, Json},
-    time::Timestamp,
 };
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
+    Simulation,
+    calls::ExchangeCalls,
     exchanges::NAMES,
-    faults::{ActiveFault, Fault, Faults, NewFault},
+    faults::{ActiveFault, NewFault, Timeline},
 };
 
 pub(crate) struct Admin {
-    faults: Arc<Faults>,
+    simulation: Simulation,
 }
 
 /// What is wrong at the moment.
@@ -28,6 +27,18 @@ struct FaultList {
     faults: Vec<ActiveFault>,
 }
 
+/// The faults that come at their time, those that are over included.
+#[derive(Debug, Object, Serialize)]
+struct TimelineList {
+    timeline: Vec<ActiveFault>,
+}
+
+/// Who called, and who called too often.
+#[derive(Debug, Object, Serialize)]
+struct CallList {
+    exchanges: Vec<ExchangeCalls>,
+}
+
 #[derive(ApiResponse)]
 enum Ended {
     /// Nothing is wrong with it any more.
@@ -36,8 +47,8 @@ enum Ended {
 }
 
 impl Admin {
-    pub(crate) fn new(faults: Arc<Faults>) -> Self {
-        Self { faults }
+    pub(crate) fn new(simulation: Simulation) -> Self {
+        Self { simulation }
     }
 }
 
@@ -47,7 +58,7 @@ impl Admin {
     #[oai(path = "/admin/faults", method = "get", operation_id = "list_faults")]
     async fn list(&self, _caller: InternalCaller) -> Json<FaultList> {
         let exchanges = NAMES.iter().map(|name| (*name).to_owned()).collect();
-        Json(FaultList { exchanges, faults: self.faults.all(Timestamp::now()) })
+        Json(FaultList { exchanges, faults: self.simulation.faults() })
     }
 
     /// Lets an exchange fail, in place of the way it fails already.
@@ -59,20 +70,48 @@ impl Admin {
         fault: Json<NewFault>,
     ) -> Result<Json<ActiveFault>, Problem> {
         let exchange = known(&exchange.0)?;
-        let fault = Fault::new(&fault.0, Timestamp::now())
-            .map_err(|error| Problem::validation(vec![FieldError::new(error.field(), error)]))?;
-        let active = self.faults.set(exchange, fault);
-        tracing::info!(exchange, fault = ?fault.kind, until = %fault.until, "a fault was set");
+        let active = self
+            .simulation
+            .set_fault(exchange, &fault.0)
+            .map_err(|error| Problem::validation(vec![FieldError::new(error.field, error)]))?;
+        tracing::info!(exchange, fault = active.fault.as_str(), until = %active.until, "a fault was set");
         Ok(Json(active))
     }
 
-    /// Ends the fault of an exchange, if there is one.
+    /// Ends the fault of an exchange, if there is one, and any ban of its callers.
     #[oai(path = "/admin/faults/:exchange", method = "delete", operation_id = "end_fault")]
     async fn end(&self, _caller: InternalCaller, exchange: Path<String>) -> Result<Ended, Problem> {
         let exchange = known(&exchange.0)?;
-        self.faults.end(exchange);
+        self.simulation.end_fault(exchange);
         tracing::info!(exchange, "a fault was ended");
         Ok(Ended::Ended)
+    }
+
+    /// The timeline of faults.
+    #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
+    async fn timeline(&self, _caller: InternalCaller) -> Json<TimelineList> {
+        Json(TimelineList { timeline: self.simulation.timeline() })
+    }
+
+    /// Puts a timeline of faults, which begins now, in the place of the one that is there. An empty one ends it.
+    #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
+    async fn set_timeline(
+        &self,
+        _caller: InternalCaller,
+        timeline: Json<Timeline>,
+    ) -> Result<Json<TimelineList>, Problem> {
+        let timeline = self.simulation.set_timeline(&timeline.0.timeline).map_err(|(index, error)| {
+            let field = format!("timeline[{index}].{}", error.field);
+            Problem::validation(vec![FieldError::new(field, error)])
+        })?;
+        tracing::info!(faults = timeline.len(), "a timeline was set");
+        Ok(Json(TimelineList { timeline }))
+    }
+
+    /// What each exchange counted since the start: calls, refusals, and calls inside a ban that it had announced.
+    #[oai(path = "/admin/calls", method = "get", operation_id = "list_calls")]
+    async fn calls(&self, _caller: InternalCaller) -> Json<CallList> {
+        Json(CallList { exchanges: self.simulation.calls() })
     }
 }
 

@@ -5,11 +5,11 @@
 mod coinbase;
 mod kraken;
 
-use std::sync::Arc;
+use common::money::{Asset, Direction};
 
 use crate::{
-    faults::Faults,
-    market::{DECIMALS, Market, Units},
+    Simulation,
+    market::{DECIMALS, Units},
 };
 
 /// The names of all exchanges, which are also the first part of their paths.
@@ -18,25 +18,31 @@ pub(crate) const NAMES: &[&str] = &[coinbase::NAME, kraken::NAME];
 /// The routes of all exchanges.
 pub(crate) type All = (coinbase::Coinbase, kraken::Kraken);
 
-pub(crate) fn all(market: &Arc<Market>, faults: &Arc<Faults>) -> All {
-    (coinbase::Coinbase::new(market, faults), kraken::Kraken::new(market, faults))
+pub(crate) fn all(simulation: &Simulation) -> All {
+    (coinbase::Coinbase::new(simulation), kraken::Kraken::new(simulation))
 }
 
-/// A price as text with `decimals` decimals, which is at most 8. The price has to be in whole ticks of that size.
-fn shown(price: Units, decimals: u32) -> String {
-    let (unit, cut) = (10_i64.pow(DECIMALS), 10_i64.pow(DECIMALS - decimals));
-    let width = decimals as usize;
-    format!("{}.{:0width$}", price / unit, price % unit / cut)
+/// What is traded at an exchange, by its name there.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    name: &'static str,
+    direction: Direction,
+    /// The finest step of a price.
+    tick: Units,
+    /// How many decimals a price is told with.
+    decimals: u32,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A pair whose prices are told in steps as fine as their decimals.
+const fn pair(name: &'static str, base: &str, quote: &str, decimals: u32) -> Pair {
+    let direction = Direction::new(Asset::of(base), Asset::of(quote));
+    Pair { name, direction, tick: tick(decimals), decimals }
+}
 
-    #[test]
-    fn prices_have_the_decimals_of_the_exchange() {
-        assert_eq!(shown(8_400_012_000_000, 2), "84000.12");
-        assert_eq!(shown(8_400_010_000_000, 5), "84000.10000");
-        assert_eq!(shown(5_000_000, 2), "0.05");
-    }
+const fn tick(decimals: u32) -> Units {
+    10_i64.pow(DECIMALS - decimals)
+}
+
+fn find(pairs: &'static [Pair], name: &str) -> Option<&'static Pair> {
+    pairs.iter().find(|pair| pair.name == name)
 }

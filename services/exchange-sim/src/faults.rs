@@ -1,15 +1,21 @@
-//! What is wrong with an exchange at the moment.
+//! What is wrong with an exchange at the moment: the ways to fail, what is ordered, and what is there now.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+mod kinds;
+mod store;
+
+use std::time::Duration;
+
+use common::{
+    money::{DecimalText, Direction, parse_decimal},
+    time::Timestamp,
 };
-
-use common::{money::DecimalText, time::Timestamp};
-use poem_openapi::{Enum, Object};
+use poem_openapi::Object;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+pub use kinds::{FaultKind, NumberForm, TimeForm};
+pub use store::Faults;
+pub(crate) use store::timed;
 
 /// Longest time a fault may last.
 pub(crate) const MAX_SECONDS: u64 = 86_400;
@@ -17,182 +23,274 @@ const DEFAULT_SECONDS: u64 = 60;
 /// What a lying exchange's prices are multiplied by where nothing else is said: seen in the wild where the price of
 /// another currency was told.
 const DEFAULT_FACTOR: &str = "0.4";
+/// The longest ban of Binance: three days.
+pub(crate) const MAX_RETRY_AFTER: u64 = 259_200;
+/// Below what the edge of a service gives any request, so that the fault is told and not the edge.
+const MAX_LATENCY: u64 = 25_000;
+const SLOW: u64 = 20_000;
+const THROTTLED: u64 = 1_000;
+/// The ban of Binance at its shortest, in seconds.
+const IP_BAN: u64 = 120;
+const MAX_SKEW: i64 = 31_536_000;
+const MAX_DAYS: u32 = 3_650;
+/// Most faults in one timeline.
+pub(crate) const MAX_TIMELINE: usize = 10_000;
 
-/// A way to fail. All of them were seen at real exchanges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[oai(rename_all = "snake_case")]
-pub(crate) enum FaultKind {
-    /// The connection breaks off in the middle of the answer.
-    Down,
-    /// Status 500 in the exchange's own form.
-    #[serde(rename = "error_500")]
-    #[oai(rename = "error_500")]
-    Error500,
-    /// Status 520 with a page of HTML, as Cloudflare answers in front of an exchange that is overloaded.
-    #[serde(rename = "html_520")]
-    #[oai(rename = "html_520")]
-    Html520,
-    /// Too many requests, in the exchange's own form.
-    RateLimited,
-    /// The answer takes 20 seconds.
-    Slow,
-    /// Status 200, well-formed, but prices and times stand still.
-    Frozen,
-    /// Status 200 with half of the answer.
-    Garbled,
-    /// Status 200, well-formed, but every price is wrong by a factor.
-    LieFactor,
-    /// Status 200 with an error in it.
-    #[serde(rename = "error_in_200")]
-    #[oai(rename = "error_in_200")]
-    ErrorIn200,
+/// What every form of a fault can carry beside its kind, so that the forms cannot differ.
+macro_rules! fault_forms {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
+        /// A fault as it is ordered.
+        #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[oai(deny_unknown_fields)]
+        pub struct NewFault {
+            pub fault: FaultKind,
+            /// How long it lasts: 1 to 86400, 60 where nothing is said.
+            #[serde(default)]
+            #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
+            pub seconds: Option<u64>,
+            $($(#[$doc])* #[serde(default)] pub $field: Option<$type>,)+
+        }
+
+        /// A fault that comes at its time.
+        #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[oai(deny_unknown_fields)]
+        pub struct TimedFault {
+            pub exchange: String,
+            /// Seconds from the start of the timeline.
+            pub at_seconds: u64,
+            pub fault: FaultKind,
+            /// How long it lasts: 1 to 86400, 60 where nothing is said.
+            #[serde(default)]
+            #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
+            pub seconds: Option<u64>,
+            $($(#[$doc])* #[serde(default)] pub $field: Option<$type>,)+
+        }
+
+        /// A fault that is there now, or that is going to be.
+        #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize)]
+        pub struct ActiveFault {
+            pub exchange: String,
+            pub fault: FaultKind,
+            pub since: Timestamp,
+            pub until: Timestamp,
+            $($(#[$doc])*
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[oai(skip_serializing_if_is_none)]
+            pub $field: Option<$type>,)+
+        }
+
+        impl NewFault {
+            /// A fault with nothing said beside its kind.
+            pub fn of(fault: FaultKind) -> Self {
+                Self { fault, seconds: None, $($field: None,)+ }
+            }
+
+            /// The names of the parameters that are given.
+            fn given(&self) -> impl Iterator<Item = &'static str> {
+                [$(self.$field.is_some().then_some(stringify!($field)),)+].into_iter().flatten()
+            }
+
+            fn shown(&self, exchange: &str, since: Timestamp, until: Timestamp) -> ActiveFault {
+                let exchange = exchange.to_owned();
+                ActiveFault { exchange, fault: self.fault, since, until, $($field: self.$field.clone(),)+ }
+            }
+        }
+
+        impl TimedFault {
+            pub(crate) fn ordered(&self) -> NewFault {
+                NewFault { fault: self.fault, seconds: self.seconds, $($field: self.$field.clone(),)+ }
+            }
+        }
+    };
 }
 
-/// A fault as it is ordered.
+fault_forms! {
+    /// For `lie_factor`: what prices are multiplied by, above 0 and at most 1000. 0.4 where nothing is said.
+    factor: DecimalText,
+    /// For faults of prices: the only direction that is concerned, such as `BTC-USD`. All of them where nothing is said.
+    direction: Direction,
+    /// For `rate_limited` and `ip_banned`: the `Retry-After` in seconds, 1 to 259200. What the exchange itself would say
+    /// where nothing is said.
+    retry_after: u64,
+    /// For `slow` and `throttled`: how much later an answer comes, 1 to 25000 ms. 20000 and 1000 where nothing is said.
+    latency_millis: u64,
+    /// For `html_520`: another status than 520, 400 to 599.
+    status: u16,
+    /// For `clock_skew`: how far the exchange's clock is ahead in seconds, negative where it is behind; -3600 where nothing is
+    /// said.
+    skew_seconds: i64,
+    /// For `old_fixing`: how many days old the fixing is, 1 to 3650; 5 where nothing is said.
+    days: u32,
+    /// For `odd_numbers`: how prices are written; with commas between thousands where nothing is said.
+    number_form: NumberForm,
+    /// For `odd_times`: how times are written; not at all where nothing is said.
+    time_form: TimeForm,
+}
+
+/// Faults and when they come.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-pub(crate) struct NewFault {
-    pub(crate) fault: FaultKind,
-    /// How long it lasts: 1 to 86400, 60 where nothing is said.
-    #[serde(default)]
-    #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
-    pub(crate) seconds: Option<u64>,
-    /// For `lie_factor`: what prices are multiplied by, above 0 and at most 1000. 0.4 where nothing is said.
-    #[serde(default)]
-    pub(crate) factor: Option<DecimalText>,
-}
-
-/// A fault that is there now.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize)]
-pub(crate) struct ActiveFault {
-    pub(crate) exchange: String,
-    pub(crate) fault: FaultKind,
-    pub(crate) since: Timestamp,
-    pub(crate) until: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub(crate) factor: Option<DecimalText>,
+pub(crate) struct Timeline {
+    pub(crate) timeline: Vec<TimedFault>,
 }
 
 /// A fault, every field checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) kind: FaultKind,
-    pub(crate) since: Timestamp,
-    pub(crate) until: Timestamp,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub kind: FaultKind,
+    pub since: Timestamp,
+    pub until: Timestamp,
     /// What prices are multiplied by; only lies have another factor than one.
-    pub(crate) factor: Decimal,
+    pub factor: Decimal,
+    ordered: NewFault,
 }
 
 /// Why a fault was not set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FaultError {
-    #[error("must be a whole number from 1 to {MAX_SECONDS}")]
-    Seconds,
-    #[error("must be a decimal number above 0 and at most 1000, and only lie_factor has one")]
-    Factor,
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct FaultError {
+    /// The field that is wrong.
+    pub field: &'static str,
+    reason: String,
 }
 
 impl FaultError {
-    pub(crate) fn field(self) -> &'static str {
-        match self {
-            Self::Seconds => "seconds",
-            Self::Factor => "factor",
-        }
+    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into() }
     }
 }
 
 impl Fault {
-    pub(crate) fn new(new: &NewFault, now: Timestamp) -> Result<Self, FaultError> {
-        let seconds = new.seconds.unwrap_or(DEFAULT_SECONDS);
-        if !(1..=MAX_SECONDS).contains(&seconds) {
-            return Err(FaultError::Seconds);
+    /// Fails for a parameter out of its range, and for one that means nothing to a fault of this kind.
+    pub(crate) fn new(ordered: &NewFault, since: Timestamp) -> Result<Self, FaultError> {
+        let kind = ordered.fault;
+        if let Some(field) = ordered.given().find(|field| !kind.parameters().contains(field)) {
+            return Err(FaultError::new(field, format!("means nothing to the fault {}", kind.as_str())));
         }
-        let factor = match (new.fault, &new.factor) {
-            (FaultKind::LieFactor, factor) => {
-                let text = factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
-                let factor = common::money::parse_decimal(text).map_err(|_| FaultError::Factor)?;
-                let allowed = factor > Decimal::ZERO && factor <= Decimal::ONE_THOUSAND;
-                if allowed { factor } else { return Err(FaultError::Factor) }
+        let seconds = ordered.seconds.unwrap_or(DEFAULT_SECONDS);
+        within("seconds", seconds, 1..=MAX_SECONDS)?;
+        within("retry_after", ordered.retry_after.unwrap_or(1), 1..=MAX_RETRY_AFTER)?;
+        within("latency_millis", ordered.latency_millis.unwrap_or(1), 1..=MAX_LATENCY)?;
+        within("status", ordered.status.unwrap_or(520), 400..=599)?;
+        within("skew_seconds", ordered.skew_seconds.unwrap_or(1), -MAX_SKEW..=MAX_SKEW)?;
+        within("days", ordered.days.unwrap_or(1), 1..=MAX_DAYS)?;
+        let factor = match kind {
+            FaultKind::LieFactor => {
+                let text = ordered.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
+                let factor = parse_decimal(text).ok().filter(|f| *f > Decimal::ZERO && *f <= Decimal::ONE_THOUSAND);
+                let wrong = || FaultError::new("factor", "must be a decimal number above 0 and at most 1000");
+                factor.ok_or_else(wrong)?
             }
-            (_, None) => Decimal::ONE,
-            (_, Some(_)) => return Err(FaultError::Factor),
+            _ => Decimal::ONE,
         };
-        Ok(Self { kind: new.fault, since: now, until: now.plus(Duration::from_secs(seconds)), factor })
+        let until = since.plus(Duration::from_secs(seconds));
+        Ok(Self { kind, since, until, factor, ordered: ordered.clone() })
+    }
+
+    /// Whether prices of this direction are concerned.
+    pub(crate) fn concerns(&self, direction: Direction) -> bool {
+        self.ordered.direction.is_none_or(|only| only == direction)
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let banned = (self.kind == FaultKind::IpBanned).then_some(IP_BAN);
+        self.ordered.retry_after.or(banned)
+    }
+
+    pub(crate) fn latency(&self) -> Duration {
+        let default = if self.kind == FaultKind::Throttled { THROTTLED } else { SLOW };
+        Duration::from_millis(self.ordered.latency_millis.unwrap_or(default))
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.ordered.status.unwrap_or(520)
+    }
+
+    /// In seconds.
+    pub(crate) fn skew(&self) -> i64 {
+        self.ordered.skew_seconds.unwrap_or(-3_600)
+    }
+
+    pub(crate) fn days(&self) -> u32 {
+        self.ordered.days.unwrap_or(5)
+    }
+
+    pub(crate) fn number_form(&self) -> NumberForm {
+        self.ordered.number_form.unwrap_or(NumberForm::Thousands)
+    }
+
+    pub(crate) fn time_form(&self) -> TimeForm {
+        self.ordered.time_form.unwrap_or(TimeForm::Absent)
     }
 
     fn shown(&self, exchange: &str) -> ActiveFault {
+        let shown = self.ordered.shown(exchange, self.since, self.until);
         let factor = (self.kind == FaultKind::LieFactor).then(|| DecimalText::from(self.factor.to_string()));
-        ActiveFault { exchange: exchange.to_owned(), fault: self.kind, since: self.since, until: self.until, factor }
+        ActiveFault { factor, ..shown }
     }
 }
 
-/// The faults of all exchanges: at most one each.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<BTreeMap<&'static str, Fault>>);
-
-impl Faults {
-    /// Puts a fault in the place of the one that is there.
-    pub(crate) fn set(&self, exchange: &'static str, fault: Fault) -> ActiveFault {
-        self.lock().insert(exchange, fault);
-        fault.shown(exchange)
-    }
-
-    pub(crate) fn end(&self, exchange: &'static str) {
-        self.lock().remove(exchange);
-    }
-
-    pub(crate) fn of(&self, exchange: &'static str, now: Timestamp) -> Option<Fault> {
-        self.lock().get(exchange).copied().filter(|fault| now < fault.until)
-    }
-
-    pub(crate) fn all(&self, now: Timestamp) -> Vec<ActiveFault> {
-        let mut faults = self.lock();
-        faults.retain(|_, fault| now < fault.until);
-        faults.iter().map(|(exchange, fault)| fault.shown(exchange)).collect()
-    }
-
-    /// A map is whole even after a panic.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn within<T>(field: &'static str, value: T, allowed: std::ops::RangeInclusive<T>) -> Result<(), FaultError>
+where
+    T: PartialOrd + std::fmt::Display,
+{
+    let wrong =
+        || FaultError::new(field, format!("must be a whole number from {} to {}", allowed.start(), allowed.end()));
+    if allowed.contains(&value) { Ok(()) } else { Err(wrong()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn new(fault: FaultKind, seconds: Option<u64>, factor: Option<&str>) -> NewFault {
-        NewFault { fault, seconds, factor: factor.map(DecimalText::from) }
+    fn check(new: &NewFault) -> Result<Fault, &'static str> {
+        Fault::new(new, Timestamp::now()).map_err(|error| error.field)
     }
 
     #[test]
-    fn a_fault_ends_by_itself_or_when_it_is_ended() {
-        let (faults, now) = (Faults::default(), Timestamp::now());
-        let fault = Fault::new(&new(FaultKind::Down, Some(10), None), now).unwrap();
-        faults.set("kraken", fault);
-        assert_eq!(faults.of("kraken", now), Some(fault));
-        assert_eq!(faults.of("coinbase", now), None);
-        assert_eq!(faults.all(now).len(), 1);
-        assert_eq!(faults.of("kraken", fault.until), None);
-        faults.end("kraken");
-        assert!(faults.all(now).is_empty());
+    fn what_is_not_said_has_a_default() {
+        let fault = check(&NewFault::of(FaultKind::LieFactor)).unwrap();
+        assert_eq!((fault.factor.to_string().as_str(), fault.until.since(fault.since).as_secs()), ("0.4", 60));
+        assert_eq!(check(&NewFault::of(FaultKind::Slow)).unwrap().latency(), Duration::from_secs(20));
+        assert_eq!(check(&NewFault::of(FaultKind::Throttled)).unwrap().latency(), Duration::from_secs(1));
+        assert_eq!(check(&NewFault::of(FaultKind::IpBanned)).unwrap().retry_after(), Some(120));
+        assert_eq!(check(&NewFault::of(FaultKind::RateLimited)).unwrap().retry_after(), None);
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let check = |new: NewFault| Fault::new(&new, Timestamp::now()).map(|fault| fault.factor.to_string());
-        assert_eq!(check(new(FaultKind::LieFactor, None, None)).unwrap(), "0.4");
-        assert_eq!(check(new(FaultKind::LieFactor, None, Some("1.1"))).unwrap(), "1.1");
-        assert_eq!(check(new(FaultKind::Slow, None, None)).unwrap(), "1");
+        let of = NewFault::of;
         for seconds in [0, MAX_SECONDS + 1] {
-            assert_eq!(check(new(FaultKind::Down, Some(seconds), None)), Err(FaultError::Seconds));
+            assert_eq!(check(&NewFault { seconds: Some(seconds), ..of(FaultKind::Down) }), Err("seconds"));
         }
         for factor in ["0", "-1", "1001", "half"] {
-            assert_eq!(check(new(FaultKind::LieFactor, None, Some(factor))), Err(FaultError::Factor), "{factor}");
+            let lie = NewFault { factor: Some(factor.into()), ..of(FaultKind::LieFactor) };
+            assert_eq!(check(&lie), Err("factor"), "{factor}");
         }
-        assert_eq!(check(new(FaultKind::Down, None, Some("2"))), Err(FaultError::Factor));
+        let down = of(FaultKind::Down);
+        for (new, field) in [
+            (NewFault { factor: Some("2".into()), ..down.clone() }, "factor"),
+            (NewFault { direction: "BTC-USD".parse().ok(), ..down.clone() }, "direction"),
+            (NewFault { retry_after: Some(30), ..down.clone() }, "retry_after"),
+            (NewFault { retry_after: Some(0), ..of(FaultKind::RateLimited) }, "retry_after"),
+            (NewFault { latency_millis: Some(25_001), ..of(FaultKind::Slow) }, "latency_millis"),
+            (NewFault { status: Some(200), ..of(FaultKind::Html520) }, "status"),
+            (NewFault { days: Some(0), ..of(FaultKind::OldFixing) }, "days"),
+            (NewFault { skew_seconds: Some(i64::MIN), ..of(FaultKind::ClockSkew) }, "skew_seconds"),
+            (NewFault { time_form: Some(TimeForm::Iso), ..of(FaultKind::OddNumbers) }, "time_form"),
+        ] {
+            assert_eq!(check(&new), Err(field), "{new:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_may_be_of_one_direction_only() {
+        let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<Direction>().unwrap());
+        let fault = check(&NewFault { direction: Some(usd), ..NewFault::of(FaultKind::Frozen) }).unwrap();
+        assert!(fault.concerns(usd) && !fault.concerns(eur));
+        assert!(check(&NewFault::of(FaultKind::Frozen)).unwrap().concerns(eur));
     }
 }

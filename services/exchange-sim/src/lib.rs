@@ -2,32 +2,38 @@
 //! tests, and for people who write a client of an exchange and cannot ask it to fail.
 //!
 //! Every answer has the header `x-simulated: true`. A real exchange's address is replaced by
-//! `http://127.0.0.1:8090/<exchange>`.
+//! `http://127.0.0.1:8090/<exchange>`. `docs/exchange-sim.md` tells how to use it.
 
 mod admin;
+mod averages;
+mod calendar;
+mod calls;
 mod config;
 mod exchanges;
 mod faults;
 mod market;
+mod prices;
+mod simulation;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod view;
+mod wire;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     config::Env,
-    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
-    metrics::Metrics,
+    http::{ReadinessCheck, Server, document},
     service::Service,
 };
-use poem::{EndpointExt, Response, http::HeaderValue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use calls::{Calls, ExchangeCalls};
 pub use config::Config;
-use faults::Faults;
-use market::Market;
+pub use faults::{ActiveFault, Fault, FaultError, FaultKind, Faults, NewFault, NumberForm, TimeForm, TimedFault};
+pub use simulation::{Simulation, endpoint};
 
 const ABOUT: &str =
     "Simulated exchanges that speak the formats of real ones and fail on demand. No price here is real.";
@@ -49,23 +55,8 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let faults = Arc::new(Faults::default());
-        let standard = Standard {
-            service: Self::NAME,
-            about: ABOUT,
-            metrics: Metrics::new(Self::NAME),
-            ready: ready(),
-            internal_token: Some(config.internal_token),
-            rate_limit: RateLimit::default(),
-        };
-        let api = (admin::Admin::new(faults.clone()), exchanges::all(&Arc::new(Market::new(config.seed)), &faults));
-        let marked = endpoint(api, standard).after(|result: poem::Result<Response>| async move {
-            result.map(|mut response| {
-                response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
-                response
-            })
-        });
-        Ok(Self { server: Server::new(listener, marked.boxed()) })
+        let (endpoint, _) = endpoint(&config);
+        Ok(Self { server: Server::new(listener, endpoint) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {

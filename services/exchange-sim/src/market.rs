@@ -1,28 +1,41 @@
 //! The one market that all simulated exchanges stand in: prices as a function of a seed and the time, in integers.
 
-use common::{money::Currency, time::Timestamp};
+use chrono::NaiveDate;
+use common::{
+    money::{Asset, Direction},
+    time::Timestamp,
+};
+
+use crate::averages::{self, BITCOIN_USD};
 
 /// Decimals of a [`Units`] number.
 pub(crate) const DECIMALS: u32 = 8;
-/// A price in hundred-millionths of the currency's unit.
+/// A price in hundred-millionths of the unit of what it is told in.
 pub(crate) type Units = i64;
-const UNIT: Units = 10_i64.pow(DECIMALS);
+pub(crate) const UNIT: Units = 10_i64.pow(DECIMALS);
 
-/// What a coin costs on average, in whole units of the currency.
-const AVERAGES: &[(&str, Currency, i64)] =
-    &[("BTC", Currency::EUR, 84_000), ("BTC", Currency::GBP, 72_000), ("BTC", Currency::USD, 91_000)];
-
-/// The swings that a price is the sum of: a period in seconds, and how far a swing goes to either side, in millionths of
-/// the price. A longer swing goes further, as in a random walk; together they stay within 1.3 %.
-const SWINGS: [(i64, i64); 7] = [(2, 40), (8, 80), (32, 160), (128, 320), (512, 640), (2048, 1_280), (8192, 10_000)];
-/// The same for how far one exchange is from the others: within 2 hundredths of a percent.
-const EXCHANGE_SWINGS: [(i64, i64); 2] = [(5, 80), (60, 120)];
+/// Swings that a price is the sum of: a period in seconds, and how far a swing goes to either side, in millionths of the
+/// price. A longer swing goes further, as in a random walk.
+type Swings = &'static [(i64, i64)];
+/// Of a coin: together within 1.3 %.
+const COIN_SWINGS: Swings = &[(2, 40), (8, 80), (32, 160), (128, 320), (512, 640), (2048, 1_280), (8192, 10_000)];
+/// Of a coin that is held to the dollar: within 0.07 %, and within 0.1 % with what an exchange adds.
+const PEGGED_SWINGS: Swings = &[(32, 20), (512, 60), (8192, 200), (86_400, 420)];
+/// Of a currency against the dollar: within 0.08 %, and slow.
+const FIAT_SWINGS: Swings = &[(3_600, 60), (86_400, 240), (604_800, 500)];
+/// How far one exchange is from the others: within 2 hundredths of a percent.
+const EXCHANGE_SWINGS: Swings = &[(5, 80), (60, 120)];
 /// Half of the distance between bid and ask, in millionths of the price.
 const HALF_SPREAD: i64 = 20;
 const MILLION: i64 = 1_000_000;
+/// Swings are added up in ten-millionths of a price: finer than a cent of a bitcoin, and no product of three overflows.
+const SWUNG: i64 = 10_000_000;
 const MICROS: i64 = 1_000_000;
+/// When a day's fixing is taken: a quarter past two in the afternoon, in UTC.
+const FIXED_AT: i64 = (14 * 60 + 15) * 60 * MICROS;
+const DAY: i64 = 86_400 * MICROS;
 
-/// What one exchange says of one pair at one moment.
+/// What one exchange says of one direction at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quote {
     pub(crate) last: Units,
@@ -37,34 +50,55 @@ pub(crate) struct Market {
     seed: u64,
 }
 
+/// What something is worth in dollars, as a fraction, so that nothing is rounded before the end.
+struct Worth {
+    over: i128,
+    under: i128,
+}
+
 impl Market {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed }
     }
 
-    /// The quote of `exchange` for a coin in a currency, with prices in whole ticks of `tick`; nothing for a pair that is
-    /// not traded.
-    pub(crate) fn quote(
-        &self,
-        exchange: &str,
-        (coin, currency): (&str, Currency),
-        tick: Units,
-        time: Timestamp,
-    ) -> Option<Quote> {
-        let (.., average) = AVERAGES.iter().find(|(c, fiat, _)| *c == coin && *fiat == currency)?;
-        let average = average * UNIT;
-        let coin_wide = self.swing(coin, &SWINGS, time);
-        let own = self.swing(&format!("{exchange} {coin} {currency}"), &EXCHANGE_SWINGS, time);
-        let middle = average + of_millionths(average, coin_wide + own);
-        let half_spread = of_millionths(middle, HALF_SPREAD);
+    /// The quote of `exchange` for a direction, with prices in whole ticks of `tick`; nothing for what is not known.
+    pub(crate) fn quote(&self, exchange: &str, of: Direction, tick: Units, time: Timestamp) -> Option<Quote> {
+        let everywhere = self.middle(of, time)?;
+        let own = self.swing(&format!("{exchange} {of}"), EXCHANGE_SWINGS, time);
+        let middle = everywhere + share(everywhere, own, SWUNG);
+        let half_spread = share(middle, HALF_SPREAD, MILLION);
         let (bid, ask) = (to_tick(middle - half_spread, tick), to_tick(middle + half_spread, tick) + tick);
         // The last trade was with one of the two sides.
         let bought = self.draw(exchange, time.micros().div_euclid(2 * MICROS)) > 0;
         Some(Quote { last: if bought { ask } else { bid }, bid, ask, time })
     }
 
-    /// How far a price is from its average, in millionths of it.
-    fn swing(&self, name: &str, swings: &[(i64, i64)], time: Timestamp) -> i64 {
+    /// What a day's fixing says of a direction: the price in the middle of that day's afternoon.
+    pub(crate) fn fixing(&self, of: Direction, day: NaiveDate) -> Option<Units> {
+        let days = day.signed_duration_since(NaiveDate::default()).num_days();
+        self.middle(of, Timestamp::from_micros(days * DAY + FIXED_AT).ok()?)
+    }
+
+    /// What a direction costs at the moment, before any exchange has its own way.
+    fn middle(&self, of: Direction, time: Timestamp) -> Option<Units> {
+        let (base, quote) = (self.worth(of.base, time)?, self.worth(of.quote, time)?);
+        let price = base.over * quote.under * i128::from(UNIT) / (base.under * quote.over);
+        i64::try_from(price).ok().filter(|price| *price > 0)
+    }
+
+    fn worth(&self, asset: Asset, time: Timestamp) -> Option<Worth> {
+        let swung = |swings| i128::from(SWUNG + self.swing(asset.as_str(), swings, time));
+        if let Some(average) = averages::coin(asset) {
+            let swings = if asset == Asset::USDT { PEGGED_SWINGS } else { COIN_SWINGS };
+            return Some(Worth { over: i128::from(average) * swung(swings), under: i128::from(SWUNG) });
+        }
+        let average = i128::from(averages::fiat(asset)?);
+        let swung = if asset == Asset::USD { i128::from(SWUNG) } else { swung(FIAT_SWINGS) };
+        Some(Worth { over: i128::from(BITCOIN_USD) * i128::from(SWUNG), under: average * swung })
+    }
+
+    /// How far a price is from its average, in parts of [`SWUNG`].
+    fn swing(&self, name: &str, swings: Swings, time: Timestamp) -> i64 {
         let one = |(index, &(period, reach)): (usize, &(i64, i64))| {
             let (period, micros) = (period * MICROS, time.micros());
             let (step, within) = (micros.div_euclid(period), micros.rem_euclid(period));
@@ -72,7 +106,7 @@ impl Market {
             // On the straight line from one draw to the next.
             let (from, to) = (draw(step), draw(step + 1));
             let now = from + (to - from) * i128::from(within) / i128::from(period);
-            i64::try_from(now / i128::from(MILLION)).unwrap_or(0)
+            i64::try_from(now / i128::from(MILLION * MILLION / SWUNG)).unwrap_or(0)
         };
         swings.iter().enumerate().map(one).sum()
     }
@@ -93,8 +127,8 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-fn of_millionths(price: Units, millionths: i64) -> Units {
-    i64::try_from(i128::from(price) * i128::from(millionths) / i128::from(MILLION)).unwrap_or(0)
+fn share(price: Units, part: i64, whole: i64) -> Units {
+    i64::try_from(i128::from(price) * i128::from(part) / i128::from(whole)).unwrap_or(0)
 }
 
 fn to_tick(price: Units, tick: Units) -> Units {
@@ -108,7 +142,11 @@ mod tests {
     use super::*;
 
     const CENT: Units = UNIT / 100;
-    const BTC_EUR: (&str, Currency) = ("BTC", Currency::EUR);
+    const TENTH_OF_A_CENT: Units = UNIT / 1_000;
+
+    fn of(text: &str) -> Direction {
+        text.parse().unwrap()
+    }
 
     fn at(micros: i64) -> Timestamp {
         Timestamp::from_micros(micros).unwrap()
@@ -117,35 +155,66 @@ mod tests {
     #[test]
     fn the_same_seed_and_time_give_the_same_price_and_others_do_not() {
         let time = at(1_767_323_045_678_901);
-        let quote = |seed, time| Market::new(seed).quote("coinbase", BTC_EUR, CENT, time).unwrap();
+        let quote = |seed, time| Market::new(seed).quote("coinbase", of("BTC-EUR"), CENT, time).unwrap();
         assert_eq!(quote(1, time), quote(1, time));
         assert_ne!(quote(1, time).bid, quote(2, time).bid);
-        assert_ne!(quote(1, time).bid, quote(1, at(time.micros() + 15_000_000)).bid);
-        assert_eq!(Market::new(1).quote("coinbase", ("XYZ", Currency::EUR), CENT, time), None);
+        let later: std::collections::BTreeSet<_> =
+            (0..60).map(|second| quote(1, at(time.micros() + second * 1_000_000)).bid).collect();
+        assert!(later.len() > 50, "{later:?}");
+        assert_eq!(Market::new(1).quote("coinbase", of("XYZ-EUR"), CENT, time), None);
+    }
+
+    #[test]
+    fn a_fixing_is_one_number_a_day() {
+        let market = Market::new(1);
+        let fixing = |day: &str| market.fixing(of("EUR-USD"), day.parse().unwrap()).unwrap();
+        assert_eq!(fixing("2026-01-02"), fixing("2026-01-02"));
+        assert_ne!(fixing("2026-01-02"), fixing("2026-01-05"));
+        assert!((fixing("2026-01-02") - 91 * UNIT / 84).abs() < UNIT / 500);
     }
 
     proptest! {
         #[test]
         fn prices_are_plausible_and_exchanges_are_close(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
             let market = Market::new(seed);
-            for &(coin, currency, average) in AVERAGES {
-                let pair = (coin, currency);
-                let [one, other] = ["coinbase", "kraken"].map(|name| market.quote(name, pair, CENT, at(micros)).unwrap());
+            for (direction, average) in [
+                ("BTC-USD", 91_000 * UNIT),
+                ("BTC-EUR", 84_000 * UNIT),
+                ("BTC-GBP", 72_000 * UNIT),
+                ("BTC-USDT", 91_000 * UNIT),
+                ("ETH-USD", 3_000 * UNIT),
+                ("ETH-EUR", 3_000 * UNIT / 91 * 84),
+                ("BTC-VND", 2_366_000_000 * UNIT),
+            ] {
+                let quotes = ["coinbase", "kraken"].map(|name| market.quote(name, of(direction), CENT, at(micros)));
+                let [one, other] = quotes.map(Option::unwrap);
                 for quote in [one, other] {
                     prop_assert!(0 < quote.bid && quote.bid < quote.ask);
                     prop_assert!(quote.last == quote.bid || quote.last == quote.ask);
-                    prop_assert!((quote.last - average * UNIT).abs() <= average * UNIT / 70);
+                    prop_assert!((quote.last - average).abs() <= average / 68, "{direction}: {quote:?}");
                     prop_assert!(quote.last % CENT == 0);
                 }
-                prop_assert!((one.last - other.last).abs() <= average * UNIT / 10_000 * 6);
+                prop_assert!((one.last - other.last).abs() <= average / 10_000 * 6);
             }
+            let pegged = market.quote("kraken", of("USDT-USD"), UNIT / 100_000, at(micros)).unwrap();
+            prop_assert!((pegged.last - UNIT).abs() <= TENTH_OF_A_CENT, "{pegged:?}");
+        }
+
+        #[test]
+        fn currencies_agree_with_each_other(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
+            let (market, time) = (Market::new(seed), at(micros));
+            let price = |text| market.middle(of(text), time).unwrap();
+            let crossed = i128::from(price("BTC-USD")) * i128::from(price("USD-RUB")) / i128::from(UNIT);
+            prop_assert!((crossed - i128::from(price("BTC-RUB"))).abs() < i128::from(UNIT));
+            let through_tether = i128::from(price("BTC-USDT")) * i128::from(price("USDT-EUR")) / i128::from(UNIT);
+            prop_assert!((through_tether - i128::from(price("BTC-EUR"))).abs() < i128::from(UNIT));
         }
 
         #[test]
         fn a_price_walks_and_does_not_jump(micros in 0_i64..4_000_000_000_000_000) {
             let market = Market::new(1);
-            let [now, soon] =
-                [micros, micros + 1_000_000].map(|time| market.quote("kraken", BTC_EUR, CENT, at(time)).unwrap());
+            let [now, soon] = [micros, micros + 1_000_000]
+                .map(|time| market.quote("kraken", of("BTC-EUR"), CENT, at(time)).unwrap());
             prop_assert!((now.bid - soon.bid).abs() <= now.bid / 2_000);
         }
     }

@@ -1,41 +1,62 @@
 //! Coinbase Exchange, as <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker> has it.
 
-use std::sync::Arc;
-
-use common::{money::Currency, time::Timestamp};
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
-use super::shown;
+use super::{Pair, find, pair};
 use crate::{
-    faults::Faults,
-    market::{Market, Units},
-    stage::{Reply, Shapes, Stage, View, Wire},
+    Simulation,
+    calls::{Limit, Penalty},
+    faults::TimeForm,
+    prices::Shown,
+    stage::{Shapes, Stage},
+    view::View,
+    wire::{Reply, Wire},
 };
 
 pub(super) const NAME: &str = "coinbase";
-/// A cent.
-const TICK: Units = 1_000_000;
-const DECIMALS: u32 = 2;
+
+const PAIRS: &[Pair] = &[
+    pair("BTC-EUR", "BTC", "EUR", 2),
+    pair("BTC-GBP", "BTC", "GBP", 2),
+    pair("BTC-USD", "BTC", "USD", 2),
+    pair("BTC-USDT", "BTC", "USDT", 2),
+    pair("ETH-EUR", "ETH", "EUR", 2),
+    pair("ETH-GBP", "ETH", "GBP", 2),
+    pair("ETH-USD", "ETH", "USD", 2),
+    pair("ETH-USDT", "ETH", "USDT", 2),
+    pair("USDT-EUR", "USDT", "EUR", 4),
+    pair("USDT-GBP", "USDT", "GBP", 4),
+    pair("USDT-USD", "USDT", "USD", 5),
+];
 
 const SHAPES: Shapes = Shapes {
-    rate_limited: || message(StatusCode::TOO_MANY_REQUESTS, "Public rate limit exceeded"),
+    refused: |_| message(StatusCode::TOO_MANY_REQUESTS, "Public rate limit exceeded"),
     error_500: || message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     error_in_200: || message(StatusCode::OK, "Service is temporarily unavailable"),
+    odd_error: || {
+        let body = r#"{"errors":[{"id":"internal_server_error","message":"Something went wrong"}]}"#;
+        Reply::raw(StatusCode::SERVICE_UNAVAILABLE, body)
+    },
+    renames: &[("\"price\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
+    used_header: None,
+    // Ten a second, and bursts of up to fifteen.
+    limit: Limit { weight: 15, window: 1, penalty: Penalty::Silent(1) },
 };
 
 pub(crate) struct Coinbase(Stage);
 
 #[derive(Serialize)]
 struct Ticker {
-    ask: String,
-    bid: String,
+    ask: Shown,
+    bid: Shown,
     volume: &'static str,
     trade_id: i64,
-    price: String,
+    price: Shown,
     size: &'static str,
-    time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Shown>,
     rfq_volume: &'static str,
 }
 
@@ -49,8 +70,8 @@ fn message(status: StatusCode, message: &'static str) -> Reply {
 }
 
 impl Coinbase {
-    pub(super) fn new(market: &Arc<Market>, faults: &Arc<Faults>) -> Self {
-        Self(Stage::new(NAME, SHAPES, market, faults))
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
     }
 }
 
@@ -63,26 +84,22 @@ impl Coinbase {
         /// A coin and a currency with a hyphen between, such as `BTC-USD`.
         pair: Path<String>,
     ) -> Wire {
-        self.0.play(|view| ticker(view, &pair.0)).await
+        self.0.play(1, |view| ticker(view, &pair.0)).await
     }
 }
 
-fn ticker(view: &View<'_>, pair: &str) -> Reply {
-    let quote = pair.split_once('-').and_then(|(coin, fiat)| {
-        let currency = fiat.parse::<Currency>().ok().filter(|currency| currency.as_str() == fiat)?;
-        view.quote((coin, currency), TICK)
-    });
-    let Some(quote) = quote else { return message(StatusCode::NOT_FOUND, "NotFound") };
-    let ticker = Ticker {
-        ask: shown(quote.ask, DECIMALS),
-        bid: shown(quote.bid, DECIMALS),
+fn ticker(view: &View<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+    let Some((pair, told)) = told else { return message(StatusCode::NOT_FOUND, "NotFound") };
+    Reply::ok(&Ticker {
+        ask: told.ask.text(pair.decimals),
+        bid: told.bid.text(pair.decimals),
         volume: "4321.00000000",
         // Grows with time, as the real ones do: a client may tell by it that nothing is traded any more.
-        trade_id: quote.time.micros() / 1_000_000,
-        price: shown(quote.last, DECIMALS),
+        trade_id: told.time.micros() / 1_000_000,
+        price: told.last.text(pair.decimals),
         size: "0.01000000",
-        time: quote.time,
+        time: view.time(told.time, TimeForm::Iso, true),
         rfq_volume: "7.660000",
-    };
-    Reply::json(StatusCode::OK, &ticker)
+    })
 }

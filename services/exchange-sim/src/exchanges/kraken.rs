@@ -1,67 +1,111 @@
 //! Kraken, as <https://docs.kraken.com/api/docs/rest-api/get-ticker-information> has it: names that change between
 //! question and answer, and errors with status 200.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use common::money::Currency;
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::shown;
+use super::{Pair, pair};
 use crate::{
-    faults::Faults,
-    market::{Market, Quote, Units},
-    stage::{Reply, Shapes, Stage, View, Wire},
+    Simulation,
+    calls::{Limit, Penalty},
+    faults::FaultKind,
+    prices::{Price, Shown},
+    stage::{Shapes, Stage},
+    view::{Told, View},
+    wire::{Reply, Wire},
 };
 
 pub(super) const NAME: &str = "kraken";
-/// Ten cents.
-const TICK: Units = 10_000_000;
+/// Prices are told with five decimals, however coarse the steps are.
 const DECIMALS: u32 = 5;
 
-/// What a pair is asked for by, what its answer is called, and what it is.
-const PAIRS: [(&str, &str, Currency); 3] = [
-    ("XBTEUR", "XXBTZEUR", Currency::EUR),
-    ("XBTGBP", "XXBTZGBP", Currency::GBP),
-    ("XBTUSD", "XXBTZUSD", Currency::USD),
+/// What a pair's answer is called, its name in websockets, and the pair by the name that it is asked for.
+const PAIRS: &[(&str, &str, Pair)] = &[
+    ("ETHUSDT", "ETH/USDT", pair("ETHUSDT", "ETH", "USDT", 2)),
+    ("USDTAUD", "USDT/AUD", pair("USDTAUD", "USDT", "AUD", 5)),
+    ("USDTCAD", "USDT/CAD", pair("USDTCAD", "USDT", "CAD", 5)),
+    ("USDTCHF", "USDT/CHF", pair("USDTCHF", "USDT", "CHF", 5)),
+    ("USDTEUR", "USDT/EUR", pair("USDTEUR", "USDT", "EUR", 4)),
+    ("USDTGBP", "USDT/GBP", pair("USDTGBP", "USDT", "GBP", 4)),
+    ("USDTJPY", "USDT/JPY", pair("USDTJPY", "USDT", "JPY", 3)),
+    ("USDTZUSD", "USDT/USD", pair("USDTUSD", "USDT", "USD", 5)),
+    ("XBTAUD", "XBT/AUD", pair("XBTAUD", "BTC", "AUD", 1)),
+    ("XBTCHF", "XBT/CHF", pair("XBTCHF", "BTC", "CHF", 1)),
+    ("XBTUSDT", "XBT/USDT", pair("XBTUSDT", "BTC", "USDT", 1)),
+    ("ETHAUD", "ETH/AUD", pair("ETHAUD", "ETH", "AUD", 2)),
+    ("ETHCHF", "ETH/CHF", pair("ETHCHF", "ETH", "CHF", 2)),
+    ("XETHZCAD", "ETH/CAD", pair("ETHCAD", "ETH", "CAD", 2)),
+    ("XETHZEUR", "ETH/EUR", pair("ETHEUR", "ETH", "EUR", 2)),
+    ("XETHZGBP", "ETH/GBP", pair("ETHGBP", "ETH", "GBP", 2)),
+    ("XETHZJPY", "ETH/JPY", pair("ETHJPY", "ETH", "JPY", 0)),
+    ("XETHZUSD", "ETH/USD", pair("ETHUSD", "ETH", "USD", 2)),
+    ("XXBTZCAD", "XBT/CAD", pair("XBTCAD", "BTC", "CAD", 1)),
+    ("XXBTZEUR", "XBT/EUR", pair("XBTEUR", "BTC", "EUR", 1)),
+    ("XXBTZGBP", "XBT/GBP", pair("XBTGBP", "BTC", "GBP", 1)),
+    ("XXBTZJPY", "XBT/JPY", pair("XBTJPY", "BTC", "JPY", 0)),
+    ("XXBTZUSD", "XBT/USD", pair("XBTUSD", "BTC", "USD", 1)),
 ];
 
 const SHAPES: Shapes = Shapes {
-    rate_limited: || error("EGeneral:Too many requests"),
+    refused: |_| error("EGeneral:Too many requests"),
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/html", "<h1>Internal Server Error</h1>"),
     error_in_200: || error("EService:Unavailable"),
+    odd_error: || Reply::raw(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
+    // As it would be if the names that are asked for were those that are answered.
+    renames: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
+    used_header: None,
+    // About one a second is safe; who calls more often is refused for some seconds, and for longer if he goes on.
+    limit: Limit { weight: 30, window: 15, penalty: Penalty::Silent(5) },
 };
 
 pub(crate) struct Kraken(Stage);
 
 #[derive(Serialize)]
-struct Answer {
+struct Answer<T> {
     error: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<BTreeMap<&'static str, Ticker>>,
+    result: Option<BTreeMap<&'static str, T>>,
 }
 
 #[derive(Serialize)]
 struct Ticker {
-    a: [String; 3],
-    b: [String; 3],
-    c: [String; 2],
+    a: [Shown; 3],
+    b: [Shown; 3],
+    c: [Shown; 2],
     v: [&'static str; 2],
-    p: [String; 2],
+    p: [Shown; 2],
     t: [u32; 2],
-    l: [String; 2],
-    h: [String; 2],
-    o: String,
+    l: [Shown; 2],
+    h: [Shown; 2],
+    o: Shown,
+}
+
+#[derive(Serialize)]
+struct AssetPair {
+    altname: &'static str,
+    wsname: &'static str,
+    aclass_base: &'static str,
+    base: String,
+    aclass_quote: &'static str,
+    quote: String,
+    pair_decimals: u32,
+    cost_decimals: u32,
+    lot_decimals: u32,
+    ordermin: &'static str,
+    tick_size: Shown,
+    status: &'static str,
 }
 
 fn error(text: &'static str) -> Reply {
-    Reply::json(StatusCode::OK, &Answer { error: vec![text], result: None })
+    Reply::ok(&Answer::<()> { error: vec![text], result: None })
 }
 
 impl Kraken {
-    pub(super) fn new(market: &Arc<Market>, faults: &Arc<Faults>) -> Self {
-        Self(Stage::new(NAME, SHAPES, market, faults))
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
     }
 }
 
@@ -74,37 +118,79 @@ impl Kraken {
         /// Pairs with commas between; all of them where it is not there.
         pair: Query<Option<String>>,
     ) -> Wire {
-        self.0.play(|view| tickers(view, pair.0.as_deref())).await
+        self.0.play(1, |view| each(view, pair.0.as_deref(), |_, pair, told| ticker(pair, told))).await
+    }
+
+    /// What is traded and by which names, as Kraken tells it.
+    #[oai(path = "/kraken/0/public/AssetPairs", method = "get", operation_id = "kraken_asset_pairs")]
+    async fn asset_pairs(
+        &self,
+        /// Pairs with commas between; all of them where it is not there.
+        pair: Query<Option<String>>,
+    ) -> Wire {
+        self.0.play(1, |view| each(view, pair.0.as_deref(), |key, pair, _| asset_pair(view, key, pair))).await
     }
 }
 
 /// One pair that is not known fails the whole request.
-fn tickers(view: &View<'_>, asked: Option<&str>) -> Reply {
+fn each<T: Serialize>(
+    view: &View<'_>,
+    asked: Option<&str>,
+    answer: impl Fn((&'static str, &'static str), &'static Pair, Told) -> T,
+) -> Reply {
     let mut result = BTreeMap::new();
-    let names = asked
-        .map_or_else(|| PAIRS.iter().map(|(name, ..)| *name).collect(), |text| text.split(',').collect::<Vec<_>>());
+    let listed = |pair: &Pair| view.quote(pair.direction, pair.tick);
+    let names = asked.map(|text| text.split(',').collect::<Vec<_>>());
+    let names = names.unwrap_or_else(|| {
+        PAIRS.iter().filter(|(.., pair)| listed(pair).is_some()).map(|(.., pair)| pair.name).collect()
+    });
     for name in names {
-        let pair = PAIRS.iter().find(|(short, long, _)| *short == name || *long == name);
-        let quote = pair.and_then(|(_, key, currency)| Some((*key, view.quote(("BTC", *currency), TICK)?)));
-        let Some((key, quote)) = quote else { return error("EQuery:Unknown asset pair") };
-        result.insert(key, ticker(quote));
+        let found = PAIRS.iter().find(|(key, wsname, pair)| [pair.name, *key, *wsname].contains(&name));
+        let told = found.and_then(|(key, wsname, pair)| Some(((*key, *wsname), pair, listed(pair)?)));
+        let Some((keys, pair, told)) = told else { return error("EQuery:Unknown asset pair") };
+        result.insert(keys.0, answer(keys, pair, told));
     }
-    Reply::json(StatusCode::OK, &Answer { error: Vec::new(), result: Some(result) })
+    let warnings = if view.is(FaultKind::Warning) { vec!["WGeneral:Deprecated"] } else { Vec::new() };
+    Reply::ok(&Answer { error: warnings, result: Some(result) })
 }
 
-fn ticker(Quote { last, bid, ask, .. }: Quote) -> Ticker {
-    let text = |price: Units| shown(price - price % 1_000, DECIMALS);
-    let level = |price: Units| [text(price), "1".to_owned(), "1.000".to_owned()];
-    let twice = |price: Units| [text(price), text(price)];
+fn ticker(_: &Pair, Told { last, bid, ask, .. }: Told) -> Ticker {
+    let fixed = |text: &str| Shown::Text(text.to_owned());
+    let level = |price: Price| [price.text(DECIMALS), fixed("1"), fixed("1.000")];
+    let twice = |price: Price| [price.text(DECIMALS), price.text(DECIMALS)];
     Ticker {
         a: level(ask),
         b: level(bid),
-        c: [text(last), "0.00100000".to_owned()],
+        c: [last.text(DECIMALS), fixed("0.00100000")],
         v: ["410.00000000", "4400.00000000"],
         p: twice(last),
         t: [30_000, 36_000],
-        l: twice(last / 100 * 98),
-        h: twice(last / 100 * 102),
-        o: text(last),
+        l: twice(last.percent(98)),
+        h: twice(last.percent(102)),
+        o: last.text(DECIMALS),
+    }
+}
+
+fn asset_pair(view: &View<'_>, (_, wsname): (&str, &'static str), pair: &'static Pair) -> AssetPair {
+    let dressed = |asset: common::money::Asset| match asset.as_str() {
+        "BTC" => "XXBT".to_owned(),
+        "ETH" => "XETH".to_owned(),
+        currency @ ("CAD" | "EUR" | "GBP" | "JPY" | "USD" | "AUD") => format!("Z{currency}"),
+        other => other.to_owned(),
+    };
+    let halted = view.has(FaultKind::Halted, pair.direction);
+    AssetPair {
+        altname: pair.name,
+        wsname,
+        aclass_base: "currency",
+        base: dressed(pair.direction.base),
+        aclass_quote: "currency",
+        quote: dressed(pair.direction.quote),
+        pair_decimals: pair.decimals,
+        cost_decimals: 5,
+        lot_decimals: 8,
+        ordermin: "0.0001",
+        tick_size: Shown::Text(crate::prices::shown(pair.tick, pair.decimals)),
+        status: if halted { "cancel_only" } else { "online" },
     }
 }

@@ -1,0 +1,96 @@
+//! The days on which banks fix rates.
+
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
+use common::time::Timestamp;
+
+/// When the day's rates are out, in UTC. The ECB's come about 16:00 in Frankfurt, Moscow's earlier; one time for both is
+/// near enough.
+const OUT: NaiveTime = NaiveTime::from_hms_opt(15, 0, 0).expect("a time of day");
+/// Longest walk back to a working day; the longest holidays, Moscow's of January, have ten days with their weekends.
+const MAX_HOLIDAY: u64 = 20;
+
+/// Whose working days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calendar {
+    /// The euro's payment system, by which the ECB goes.
+    Target,
+    /// The Bank of Russia.
+    Moscow,
+}
+
+impl Calendar {
+    pub(crate) fn works(self, day: NaiveDate) -> bool {
+        if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
+            return false;
+        }
+        let date = (day.month(), day.day());
+        match self {
+            Self::Target => {
+                let from_easter = day.signed_duration_since(easter(day.year())).num_days();
+                // Good Friday, Easter Monday.
+                !matches!(from_easter, -2 | 1) && !matches!(date, (1 | 5, 1) | (12, 25 | 26))
+            }
+            Self::Moscow => !matches!(date, (1, 1..=8) | (2, 23) | (3, 8) | (5, 1 | 9) | (6, 12) | (11, 4)),
+        }
+    }
+
+    /// The newest day whose rates are out at `time`.
+    pub(crate) fn newest(self, time: Timestamp) -> NaiveDate {
+        let now = time.to_datetime();
+        let today = now.date_naive();
+        self.at_or_before(if now.time() < OUT { before(today, 1) } else { today })
+    }
+
+    /// The newest working day that is not after `day`.
+    pub(crate) fn at_or_before(self, day: NaiveDate) -> NaiveDate {
+        (0..MAX_HOLIDAY).map(|back| before(day, back)).find(|day| self.works(*day)).unwrap_or(day)
+    }
+}
+
+pub(crate) fn before(day: NaiveDate, days: u64) -> NaiveDate {
+    day.checked_sub_days(Days::new(days)).unwrap_or(day)
+}
+
+/// Easter Sunday of the Gregorian calendar, by the rule that J.-M. Oudin gave in 1940.
+fn easter(year: i32) -> NaiveDate {
+    let century = year / 100;
+    let golden = year % 19;
+    let correction = (century - century / 4 - (century - (century - 17) / 25) / 3 + golden * 19 + 15) % 30;
+    let moon = correction - (correction / 28) * (1 - (29 / (correction + 1)) * ((21 - golden) / 11));
+    let weekday = (year + year / 4 + moon + 2 - century + century / 4) % 7;
+    let days = moon - weekday;
+    let month = 3 + (days + 40) / 44;
+    let day = days + 28 - 31 * (month / 4);
+    let date = [month, day].map(|part| u32::try_from(part).unwrap_or(1));
+    NaiveDate::from_ymd_opt(year, date[0], date[1]).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn easter_is_when_the_almanac_has_it() {
+        for day in ["2024-03-31", "2025-04-20", "2026-04-05", "2027-03-28", "2038-04-25", "2049-04-18"] {
+            let day: NaiveDate = day.parse().unwrap();
+            assert_eq!(easter(day.year()), day);
+        }
+    }
+
+    #[test]
+    fn rates_come_in_the_afternoon_of_a_working_day_and_stay_over_the_holidays() {
+        let newest = |calendar: Calendar, time: &str| calendar.newest(time.parse().unwrap()).to_string();
+        for (time, day) in [
+            ("2026-01-02T14:59:59Z", "2025-12-31"),
+            ("2026-01-02T15:00:00Z", "2026-01-02"),
+            ("2026-01-03T23:00:00Z", "2026-01-02"),
+            ("2026-01-05T10:00:00Z", "2026-01-02"),
+            ("2026-04-06T20:00:00Z", "2026-04-02"),
+            ("2026-12-26T20:00:00Z", "2026-12-24"),
+        ] {
+            assert_eq!(newest(Calendar::Target, time), day, "{time}");
+        }
+        assert_eq!(newest(Calendar::Moscow, "2026-01-08T20:00:00Z"), "2025-12-31");
+        assert_eq!(newest(Calendar::Moscow, "2026-01-09T20:00:00Z"), "2026-01-09");
+    }
+}

@@ -1,0 +1,175 @@
+//! The market as one exchange shows it at one moment, with whatever is wrong with its prices.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use common::{
+    money::{Asset, Direction},
+    time::Timestamp,
+};
+use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
+
+use crate::{
+    calendar::{Calendar, before},
+    faults::{Fault, FaultKind, TimeForm},
+    market::{Market, Quote, UNIT, Units},
+    prices::{Form, Price, Shown, stamp},
+};
+
+/// What an exchange tells of one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) last: Price,
+    pub(crate) bid: Price,
+    pub(crate) ask: Price,
+    /// When the last trade was.
+    pub(crate) time: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) market: &'a Market,
+    pub(crate) exchange: &'static str,
+    pub(crate) now: Timestamp,
+    pub(crate) fault: Option<&'a Fault>,
+}
+
+impl View<'_> {
+    pub(crate) fn is(&self, kind: FaultKind) -> bool {
+        self.fault.is_some_and(|fault| fault.kind == kind)
+    }
+
+    /// Whether this is wrong with a direction.
+    pub(crate) fn has(&self, kind: FaultKind, direction: Direction) -> bool {
+        self.fault.is_some_and(|fault| fault.kind == kind && fault.concerns(direction))
+    }
+
+    /// The quote for a direction, in whole ticks; nothing for what is not traded, or not any more.
+    pub(crate) fn quote(&self, direction: Direction, tick: Units) -> Option<Told> {
+        if self.has(FaultKind::Unlisted, direction) {
+            return None;
+        }
+        let asked = if self.has(FaultKind::OtherCurrency, direction) { other(direction) } else { direction };
+        let stands = self.has(FaultKind::Frozen, direction) || self.has(FaultKind::Halted, direction);
+        let time = self.fault.filter(|_| stands).map_or(self.now, |fault| fault.since.min(self.now));
+        let Quote { last, bid, ask, time } = self.market.quote(self.exchange, asked, tick, time)?;
+        let [last, bid, ask] = [last, bid, ask].map(|units| self.wrong(units, direction, tick));
+        let (bid, ask) = if self.has(FaultKind::CrossedBook, direction) { (ask, bid) } else { (bid, ask) };
+        let zero = Price { units: 0, ..bid };
+        let (bid, ask) = match self.fault.filter(|fault| fault.concerns(direction)).map(|fault| fault.kind) {
+            Some(FaultKind::Halted) => (zero, zero),
+            Some(FaultKind::ZeroBid) => (zero, ask),
+            _ => (bid, ask),
+        };
+        Some(Told { last, bid, ask, time })
+    }
+
+    /// What is told of a pair that was taken off long ago and is still answered for: a price that stands still, far from
+    /// the market.
+    pub(crate) fn delisted(&self, direction: Direction, tick: Units) -> Option<Told> {
+        let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
+        let quote = self.market.quote(self.exchange, direction, tick, last_traded)?;
+        let price = Price { units: quote.last / 5 * 2 / tick * tick, form: Form::Plain };
+        let none = Price { units: 0, ..price };
+        Some(Told { last: price, bid: none, ask: none, time: last_traded })
+    }
+
+    /// The newest fixing of a direction, in whole ticks, and its day.
+    pub(crate) fn fixing(&self, calendar: Calendar, direction: Direction, tick: Units) -> Option<(NaiveDate, Price)> {
+        self.fixing_of(self.fixing_day(calendar), direction, tick)
+    }
+
+    /// A day's fixing of a direction, in whole ticks, and the day.
+    pub(crate) fn fixing_of(&self, day: NaiveDate, direction: Direction, tick: Units) -> Option<(NaiveDate, Price)> {
+        if self.has(FaultKind::Unlisted, direction) {
+            return None;
+        }
+        let asked = if self.has(FaultKind::OtherCurrency, direction) { other(direction) } else { direction };
+        let units = self.market.fixing(asked, day)?;
+        let rounded = (units + tick / 2) / tick * tick;
+        let price = self.wrong(rounded, direction, tick);
+        let zero = self.has(FaultKind::ZeroBid, direction);
+        Some((day, if zero { Price { units: 0, ..price } } else { price }))
+    }
+
+    /// The newest day that there are rates of.
+    pub(crate) fn fixing_day(&self, calendar: Calendar) -> NaiveDate {
+        let stands = self.fault.filter(|fault| fault.kind == FaultKind::Frozen);
+        let day = calendar.newest(stands.map_or(self.now, |fault| fault.since.min(self.now)));
+        match self.fault {
+            Some(fault) if fault.kind == FaultKind::OldFixing => {
+                calendar.at_or_before(before(day, u64::from(fault.days())))
+            }
+            _ => day,
+        }
+    }
+
+    /// The same view, some time ago.
+    pub(crate) fn ago(&self, duration: Duration) -> Self {
+        Self { now: self.now.minus(duration), ..*self }
+    }
+
+    /// The same view when it was last made anew, at an exchange that does so every `step`.
+    pub(crate) fn cached(&self, step: Duration) -> Self {
+        let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
+        let micros = self.now.micros();
+        Self { now: Timestamp::from_micros(micros - micros.rem_euclid(step)).unwrap_or(self.now), ..*self }
+    }
+
+    /// A time of the exchange's, in the form it is usually told; nothing where times are left out.
+    pub(crate) fn time(&self, time: Timestamp, usual: TimeForm, quoted: bool) -> Option<Shown> {
+        let time = match self.fault {
+            Some(fault) if fault.kind == FaultKind::ClockSkew => {
+                let skew = Duration::from_secs(fault.skew().unsigned_abs());
+                if fault.skew() < 0 { time.minus(skew) } else { time.plus(skew) }
+            }
+            _ => time,
+        };
+        let odd = self.fault.filter(|fault| fault.kind == FaultKind::OddTimes);
+        stamp(time, odd.map_or(usual, Fault::time_form), quoted)
+    }
+
+    /// A price, as wrong as it is told.
+    fn wrong(&self, units: Units, direction: Direction, tick: Units) -> Price {
+        let Some(fault) = self.fault.filter(|fault| fault.concerns(direction)) else {
+            return Price { units, form: Form::Plain };
+        };
+        let form = match fault.kind {
+            FaultKind::NullPrice => Form::Null,
+            FaultKind::OddNumbers => Form::Odd(fault.number_form()),
+            _ => Form::Plain,
+        };
+        let units = if fault.kind == FaultKind::NegativePrice { -units } else { times(units, fault.factor, tick) };
+        Price { units, form }
+    }
+}
+
+/// A price times the factor of a lie, in whole ticks and never below one.
+fn times(price: Units, factor: Decimal, tick: Units) -> Units {
+    if factor == Decimal::ONE {
+        return price;
+    }
+    let ticks = Decimal::from(price / tick).checked_mul(factor);
+    let ticks = ticks.map(|ticks| ticks.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero));
+    ticks.and_then(|ticks| ticks.to_i64()?.max(1).checked_mul(tick)).unwrap_or(price)
+}
+
+/// What a direction is mistaken for.
+fn other(direction: Direction) -> Direction {
+    let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };
+    match (direction.base, direction.quote) {
+        // A dollar coin in dollars for one in pounds: the other way round it would not show.
+        (base, quote) if base != mistaken(quote) => Direction::new(base, mistaken(quote)),
+        (base, _) => Direction::new(base, Asset::of("JPY")),
+    }
+}
+
+/// The finest step of a price of this size that a bank tells: five digits or so.
+pub(crate) fn bank_decimals(units: Units) -> u32 {
+    match units / UNIT {
+        100.. => 2,
+        10.. => 3,
+        1.. => 4,
+        _ => 5,
+    }
+}
