@@ -1,7 +1,7 @@
 //! What the services of Buydesk share.
 //!
 //! The order of the modules is the order of dependence: [`money`], [`ids`] and [`time`] know nothing else; [`api`] is
-//! made of them; [`clients`] speak [`api`]. [`http`], [`config`], [`telemetry`] and [`metrics`] know no domain.
+//! made of them; [`latest`] keeps the newest of it; [`clients`] speak [`api`]. [`http`], [`config`], [`telemetry`] and [`metrics`] know no domain.
 
 pub mod api;
 pub mod batch;
@@ -9,6 +9,7 @@ pub mod clients;
 pub mod config;
 pub mod http;
 pub mod ids;
+pub mod latest;
 pub mod metrics;
 pub mod money;
 pub mod service;

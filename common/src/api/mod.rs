@@ -2,6 +2,7 @@
 
 pub mod courses;
 pub mod health;
+pub mod leases;
 pub mod orders;
 pub mod prices;
 mod problem;

@@ -3,16 +3,24 @@
 use std::time::{Duration, Instant};
 
 use poem::http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 
 use super::{CallError, Caller, Retry};
-use crate::api::prices::{NewPriceRecord, PriceRecord};
+use crate::{
+    api::{
+        courses::{Board, BoardKept},
+        leases::{AskLease, Lease},
+        prices::{NewPriceRecord, PriceRecord},
+    },
+    time::Timestamp,
+};
 
 const DEADLINE: Duration = Duration::from_secs(2);
 /// First wait before a record is put again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads and writes the current price record.
+/// Reads and writes what is current: the price record, the board, and who holds which lease.
 #[derive(Debug, Clone)]
 pub struct PriceCache(pub Caller);
 
@@ -21,11 +29,30 @@ impl PriceCache {
 
     /// The current record; nothing where there is none.
     pub async fn record(&self) -> Result<Option<PriceRecord>, CallError> {
-        let bytes = self.0.bytes(Method::GET, "/record", None::<&()>, Retry::Safe, DEADLINE).await?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| CallError::Garbled(Self::SERVICE, error.to_string()))
+        self.read("/record").await
+    }
+
+    /// The newest board; nothing where there is none.
+    pub async fn board(&self) -> Result<Option<Board>, CallError> {
+        self.read("/board").await
+    }
+
+    /// Replaces the board, unless the one that is kept is newer. Answers with the time of the one that is kept now.
+    pub async fn put_board(&self, board: &Board) -> Result<Timestamp, CallError> {
+        let kept: BoardKept = self.0.json(Method::POST, "/board", Some(board), Retry::Safe, DEADLINE).await?;
+        Ok(kept.as_of)
+    }
+
+    /// Takes the lease for `ttl` (whole seconds, 1 to 3600) where it is free, or renews it where `holder` has it. Tells who
+    /// holds it now, which may be somebody else.
+    pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+        let ask = AskLease { name: name.to_owned(), holder: holder.to_owned(), ttl_secs: ttl.as_secs() };
+        self.0.json(Method::POST, "/lease", Some(&ask), Retry::Safe, DEADLINE).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, CallError> {
+        let bytes = self.0.bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await?;
+        if bytes.is_empty() { Ok(None) } else { self.0.read(&bytes).map(Some) }
     }
 
     /// Replaces the record, unless the one that is kept was observed later. It runs out `ttl` after it was observed,

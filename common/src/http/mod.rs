@@ -8,6 +8,7 @@ mod rate_limit;
 mod request_id;
 mod server;
 mod standard;
+mod written;
 
 pub use body::{Json, OptionalJson, Written};
 pub use edge::Edge;
@@ -16,3 +17,4 @@ pub use rate_limit::{RateLimit, TrustedProxies};
 pub use request_id::{current_request_id, with_request_id};
 pub use server::{Server, bind};
 pub use standard::{ReadinessCheck, Standard, document, endpoint};
+pub use written::Written;

@@ -6,7 +6,7 @@ use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("the record must not be kept")]
+    #[error("what was sent must not be kept")]
     Refused(Vec<FieldError>),
     #[error(transparent)]
     Store(#[from] StoreError),

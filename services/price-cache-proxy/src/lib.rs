@@ -1,9 +1,11 @@
-//! The only owner of Redis: keeps the current price record until it runs out.
+//! The only owner of Redis: keeps the current price record and the board until they run out, and who holds which lease.
 
 mod config;
+mod documents;
 mod error;
-mod records;
+mod leases;
 mod routes;
+mod shelf;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -21,11 +23,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, StoreConfig};
-use records::Records;
+use documents::Documents;
+use leases::Leases;
 use routes::Routes;
-use store::RecordStore;
+use store::Store;
 
-const ABOUT: &str = "Keeps the current price record until it runs out.";
+const ABOUT: &str = "Keeps the current price record and the board until they run out, and who holds which lease.";
 
 /// price-cache-proxy on a listener.
 pub struct App {
@@ -43,10 +46,10 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let store = RecordStore::open(&config.store)?;
+        let store = Store::open(&config.store)?;
         let ready = readiness(store.clone());
         let metrics = Metrics::new(Self::NAME);
-        let routes = Routes::new(Records::new(store, &metrics));
+        let routes = Routes { documents: Documents::new(store.clone(), &metrics), leases: Leases(store) };
         let standard = Standard {
             service: Self::NAME,
             about: ABOUT,
@@ -75,7 +78,7 @@ impl Service for App {
     }
 }
 
-fn readiness(store: RecordStore) -> ReadinessCheck {
+fn readiness(store: Store) -> ReadinessCheck {
     Arc::new(move || {
         let store = store.clone();
         Box::pin(async move {

@@ -5,14 +5,16 @@ use std::time::Duration;
 use common::{
     api::{
         Problem,
+        courses::{Board, BoardKept},
+        leases::{AskLease, Lease},
         prices::{NewPriceRecord, PriceRecord},
     },
-    http::{InternalCaller, Json},
+    http::{InternalCaller, Json, Written},
     time::Timestamp,
 };
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 
-use crate::records::Records;
+use crate::{documents::Documents, leases::Leases};
 
 const DEFAULT_TTL_SECS: u64 = 60;
 
@@ -21,14 +23,15 @@ fn default_ttl() -> u64 {
 }
 
 pub(crate) struct Routes {
-    records: Records,
+    pub(crate) documents: Documents,
+    pub(crate) leases: Leases,
 }
 
 #[derive(ApiResponse)]
 enum CurrentAnswer {
     /// The current prices.
     #[oai(status = 200)]
-    Record(Json<PriceRecord>),
+    Record(Written<PriceRecord>),
     /// There is no record, or it ran out.
     #[oai(status = 204)]
     None,
@@ -38,13 +41,24 @@ enum CurrentAnswer {
 enum AddAnswer {
     /// The record that is kept now: the one that was sent, or a newer one.
     #[oai(status = 201)]
-    Kept(Json<PriceRecord>),
+    Kept(Written<PriceRecord>),
 }
 
-impl Routes {
-    pub(crate) fn new(records: Records) -> Self {
-        Self { records }
-    }
+#[derive(ApiResponse)]
+enum BoardAnswer {
+    /// The newest board.
+    #[oai(status = 200)]
+    Board(Written<Board>),
+    /// There is no board, or it ran out.
+    #[oai(status = 204)]
+    None,
+}
+
+#[derive(ApiResponse)]
+enum BoardKeptAnswer {
+    /// Which board is kept now: the one that was sent, or a newer one.
+    #[oai(status = 201)]
+    Kept(Json<BoardKept>),
 }
 
 #[OpenApi]
@@ -52,8 +66,8 @@ impl Routes {
     /// The current price of bitcoin in each currency.
     #[oai(path = "/record", method = "get", operation_id = "current_record")]
     async fn current(&self) -> Result<CurrentAnswer, Problem> {
-        let record = self.records.current(Timestamp::now()).await?;
-        Ok(record.map_or(CurrentAnswer::None, |record| CurrentAnswer::Record(Json(record))))
+        let record = self.documents.current::<PriceRecord>(Timestamp::now()).await?;
+        Ok(record.map_or(CurrentAnswer::None, |record| CurrentAnswer::Record(Written::new(record.json().clone()))))
     }
 
     /// Replaces the record, unless it is newer than the one that is sent.
@@ -69,7 +83,30 @@ impl Routes {
         ttl: Query<u64>,
         record: Json<NewPriceRecord>,
     ) -> Result<AddAnswer, Problem> {
-        let record = self.records.add(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
-        Ok(AddAnswer::Kept(Json(record)))
+        let record = self.documents.add(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
+        Ok(AddAnswer::Kept(Written::new(record.json().clone())))
+    }
+
+    /// The newest course of each exchange and direction, and the prices that are agreed from them.
+    #[oai(path = "/board", method = "get", operation_id = "current_board")]
+    async fn board(&self, _caller: InternalCaller) -> Result<BoardAnswer, Problem> {
+        let board = self.documents.current::<Board>(Timestamp::now()).await?;
+        Ok(board.map_or(BoardAnswer::None, |board| BoardAnswer::Board(Written::new(board.json().clone()))))
+    }
+
+    /// Replaces the board, unless it is newer than the one that is sent. It runs out an hour after its `as_of`.
+    #[oai(path = "/board", method = "post", operation_id = "put_board")]
+    async fn put_board(&self, _caller: InternalCaller, board: Json<Board>) -> Result<BoardKeptAnswer, Problem> {
+        let kept = self.documents.add_board(board.0, Timestamp::now()).await?;
+        Ok(BoardKeptAnswer::Kept(Json(BoardKept { as_of: kept.value().as_of })))
+    }
+
+    /// Takes a lease, or renews it.
+    ///
+    /// Whoever asks first holds it for `ttl_secs`, and keeps it by asking again before that. The answer tells who holds it,
+    /// which may be somebody else.
+    #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
+    async fn lease(&self, _caller: InternalCaller, ask: Json<AskLease>) -> Result<Json<Lease>, Problem> {
+        Ok(Json(self.leases.ask(ask.0).await?))
     }
 }

@@ -1,16 +1,26 @@
-//! Where the record is kept: the set of engines is closed, and one contract test runs over all of them.
+//! Where documents and leases are kept: the set of engines is closed, and one contract test runs over all of them.
 
 #[cfg(test)]
 pub(crate) mod contract;
+#[cfg(test)]
+mod leases;
 mod memory;
 mod redis;
 
-use common::{api::prices::PriceRecord, time::Timestamp};
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    latest::{Document, Slot},
+    time::Timestamp,
+};
 
 pub use self::{memory::MemoryStore, redis::RedisStore};
-use crate::config::{RedisConfig, StoreConfig};
+use crate::{
+    config::{RedisConfig, StoreConfig},
+    shelf::{Kept, Shelf},
+};
 
-/// Why a store did not do its work. Trying again is safe: both operations come to the same when done twice.
+/// Why a store did not do its work. Trying again is safe: every operation comes to the same when done twice.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("Redis cannot be used")]
@@ -18,18 +28,25 @@ pub enum StoreError {
     #[error("Redis did not answer in time")]
     Timeout,
     /// What lies in Redis was written by something else.
-    #[error("the record in Redis cannot be read")]
+    #[error("the document in Redis cannot be read")]
     Unreadable(#[source] serde_json::Error),
 }
 
-/// Keeps one record. A clone is the same store.
+/// Who holds a lease, and for how long from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub holder: String,
+    pub left: Duration,
+}
+
+/// Keeps one document of each kind, and leases. A clone is the same store.
 #[derive(Debug, Clone)]
-pub enum RecordStore {
+pub enum Store {
     Memory(MemoryStore),
     Redis(RedisStore),
 }
 
-impl RecordStore {
+impl Store {
     pub fn memory() -> Self {
         Self::Memory(MemoryStore::default())
     }
@@ -46,22 +63,52 @@ impl RecordStore {
         }
     }
 
-    /// The record that may be used at `now`.
-    pub async fn current(&self, now: Timestamp) -> Result<Option<PriceRecord>, StoreError> {
-        let record = match self {
-            Self::Memory(store) => store.get(),
-            Self::Redis(store) => store.get().await?,
-        };
-        // Whatever the engine's own expiry does, and however far its clock is off.
-        Ok(record.filter(|record| record.is_current(now)))
+    /// What this process knows, without asking anybody.
+    pub fn shelf(&self) -> &Shelf {
+        match self {
+            Self::Memory(store) => store.shelf(),
+            Self::Redis(store) => store.shelf(),
+        }
     }
 
-    /// Keeps `record`, unless one that was observed later is kept and still current at `now`. Answers with the record
-    /// that is kept now. One step: two writers at once cannot put the older record last.
-    pub async fn replace(&self, record: PriceRecord, now: Timestamp) -> Result<PriceRecord, StoreError> {
+    /// The document that may be used at `now`. Only where this process holds none is the engine asked: while it is away,
+    /// what is held is used to its end.
+    pub async fn current<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+        match self.shelf().place::<T>().current(now) {
+            Some(held) => Ok(Some(held)),
+            None => self.read(now).await,
+        }
+    }
+
+    /// What the engine has that may be used at `now`; the shelf learns of it.
+    pub async fn read<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+        let document = match self {
+            Self::Memory(store) => store.shelf().place().current(now),
+            Self::Redis(store) => store.read(now).await?,
+        };
+        // Whatever the engine's own expiry does, and however far its clock is off.
+        Ok(document.filter(|document| document.is_current(now)))
+    }
+
+    /// Keeps the document, unless one that is true of a later time is kept and still current at `now`. Answers with the one
+    /// that is kept now. One step: two writers at once cannot put the older one last.
+    pub async fn replace<T: Kept>(
+        &self,
+        document: Document<T>,
+        now: Timestamp,
+    ) -> Result<Arc<Document<T>>, StoreError> {
         match self {
-            Self::Memory(store) => Ok(store.replace(record, now)),
-            Self::Redis(store) => store.replace(record, now).await,
+            Self::Memory(store) => Ok(store.shelf().place().offer(Arc::new(document), now)),
+            Self::Redis(store) => store.replace(document, now).await,
+        }
+    }
+
+    /// Gives the lease to `holder` for `ttl` from now on, where it is free or `holder` has it already. Answers with who has
+    /// it. One step: of several that want it at once one gets it, and all are told the same.
+    pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Held, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.lease(name, holder, ttl)),
+            Self::Redis(store) => store.lease(name, holder, ttl).await,
         }
     }
 

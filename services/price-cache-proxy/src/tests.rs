@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     App, Config, StoreConfig,
     config::RedisConfig,
-    store::contract::{record, test_redis},
+    store::contract::{board, record, test_redis},
 };
 
 const TOKEN: &str = "a token of the tests";
@@ -103,8 +103,33 @@ async fn only_our_own_services_write() {
     let service = Running::start(StoreConfig::Memory).await;
     let stranger = client(service.address, "another token");
     assert_eq!(code(stranger.put(&new_record(Timestamp::now()), TTL).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(stranger.put_board(&board(Timestamp::now())).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(stranger.board().await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(stranger.lease("updater", "me", TTL).await.unwrap_err()), Code::Unauthorized);
     assert_eq!(service.cache.record().await.unwrap(), None);
+    assert_eq!(service.cache.board().await.unwrap(), None);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn the_newest_board_is_kept_and_a_lease_has_one_holder() {
+    for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
+        let service = Running::start(store).await;
+        let now = Timestamp::now();
+        let (older, newer) = (board(now.minus(Duration::from_secs(5))), board(now));
+        assert_eq!(service.cache.board().await.unwrap(), None);
+        for sent in [&older, &newer] {
+            assert_eq!(service.cache.put_board(sent).await.unwrap(), sent.as_of);
+        }
+        assert_eq!(service.cache.put_board(&older).await.unwrap(), newer.as_of);
+        assert_eq!(service.cache.board().await.unwrap(), Some(newer));
+
+        let first = service.cache.lease("updater", "a", TTL).await.unwrap();
+        assert_eq!((first.name.as_str(), first.holder.as_str()), ("updater", "a"));
+        assert!(now.plus(TTL) <= first.expires_at && first.expires_at <= Timestamp::now().plus(TTL));
+        assert_eq!(service.cache.lease("updater", "b", TTL).await.unwrap().holder, "a");
+        service.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -114,6 +139,8 @@ async fn what_must_not_be_kept_is_refused_by_name() {
     let good = serde_json::to_string(&new_record(now)).unwrap();
     let json = |new: NewPriceRecord| serde_json::to_string(&new).unwrap();
     let old = Timestamp::from_micros(now.micros() - 61_000_000).unwrap();
+    let board_json = |as_of| serde_json::to_string(&board(as_of)).unwrap();
+    let (ahead, past) = (board_json(now.plus(TTL)), board_json(now.minus(Duration::from_hours(1))));
     let cases = [
         ("/add/?ttl=0", good.clone(), 422, "ttl"),
         ("/add/?ttl=3601", good.clone(), 422, "ttl"),
@@ -125,6 +152,10 @@ async fn what_must_not_be_kept_is_refused_by_name() {
         ("/add/", good.replace("fresh", "stale"), 422, "state"),
         ("/add/", good.replace("EUR", "EURO"), 422, "prices"),
         ("/add/", "{".to_owned(), 400, "not JSON"),
+        ("/board", ahead, 422, "as_of"),
+        ("/board", past, 422, "as_of"),
+        ("/lease", r#"{"name":"","holder":"a","ttl_secs":10}"#.to_owned(), 422, "name"),
+        ("/lease", r#"{"name":"a","holder":"a","ttl_secs":0}"#.to_owned(), 422, "ttl_secs"),
     ];
     for (path, body, status, named) in cases {
         let answer = service.post(path, body.clone()).await;
@@ -173,16 +204,22 @@ async fn while_redis_is_away_the_answer_is_503_soon_and_then_all_is_well_again()
     let at = link.cut().await;
     let service = Running::start(StoreConfig::Redis(through_link)).await;
 
+    let mut held = None;
     for _ in 0..2 {
         let (new, start) = (new_record(Timestamp::now()), Instant::now());
-        assert_eq!(code(service.cache.record().await.unwrap_err()), Code::CacheUnavailable);
+        // What was read before is used to its end; before that there is nothing to use.
+        match &held {
+            None => assert_eq!(code(service.cache.record().await.unwrap_err()), Code::CacheUnavailable),
+            held => assert_eq!(&service.cache.record().await.unwrap(), held),
+        }
         assert_eq!(code(service.cache.put(&new, TTL).await.unwrap_err()), Code::CacheUnavailable);
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
         assert_eq!((service.status("/readyz").await, service.status("/livez").await), (503, 200));
 
         let link = Link::open(Some(at), redis.clone()).await;
         let kept = service.cache.put(&new, TTL).await.unwrap();
-        assert_eq!(service.cache.record().await.unwrap(), Some(kept));
+        assert_eq!(service.cache.record().await.unwrap(), Some(kept.clone()));
+        held = Some(kept);
         assert_eq!(service.status("/readyz").await, 200);
         assert_eq!(link.cut().await, at);
     }

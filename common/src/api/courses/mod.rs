@@ -11,6 +11,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::{FieldError, prices::MAX_CLOCK_SKEW},
     money::{Direction, Rate},
     time::Timestamp,
 };
@@ -118,6 +119,31 @@ pub struct Board {
     pub courses: Vec<Course>,
     /// The price of each direction that is agreed or computed.
     pub prices: Vec<AgreedPrice>,
+}
+
+impl Board {
+    /// Each field that does not allow it to be kept at `now`.
+    pub fn check(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        if self.as_of > now.plus(MAX_CLOCK_SKEW) {
+            errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));
+        } else if self.as_of.plus(BOARD_TTL) <= now {
+            errors.push(FieldError::new("as_of", format!("is more than {} s ago", BOARD_TTL.as_secs())));
+        }
+        for (field, count) in [("courses", self.courses.len()), ("prices", self.prices.len())] {
+            if count > MAX_COURSES {
+                errors.push(FieldError::new(field, format!("must be at most {MAX_COURSES}")));
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+/// Which board is kept after one was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct BoardKept {
+    /// The `as_of` of the board that was sent, or of a newer one.
+    pub as_of: Timestamp,
 }
 
 /// How a price came about.

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use common::{
-    api::prices::{BASE, Price, PriceRecord, PriceState},
+    api::{
+        courses::{BOARD_TTL, Board},
+        prices::{BASE, Price, PriceRecord, PriceState},
+    },
+    latest::Document,
     money::Currency,
     time::Timestamp,
 };
 use futures_util::future::join_all;
 
-use super::RecordStore;
-use crate::config::RedisConfig;
+use super::Store;
+use crate::{config::RedisConfig, shelf::Kept};
 
 const TTL: Duration = Duration::from_mins(1);
 
@@ -21,8 +25,23 @@ pub(crate) fn test_redis() -> RedisConfig {
     RedisConfig::new(&url, format!("test:{}:", uuid::Uuid::new_v4())).expect("TEST_REDIS_URL is right")
 }
 
-fn stores() -> [RecordStore; 2] {
-    [RecordStore::memory(), RecordStore::redis(&test_redis()).unwrap()]
+pub(super) fn stores() -> [Store; 2] {
+    [Store::memory(), Store::redis(&test_redis()).unwrap()]
+}
+
+/// Each store twice, as two instances of the service have it: what one writes the other reads, and nothing is answered from
+/// what the reader was told before.
+fn pairs() -> [(Store, Store); 2] {
+    let (memory, redis) = (Store::memory(), test_redis());
+    [(memory.clone(), memory), (Store::redis(&redis).unwrap(), Store::redis(&redis).unwrap())]
+}
+
+async fn put<T: Kept + Clone>(store: &Store, value: &T, now: Timestamp) -> T {
+    store.replace(Document::write(value.clone()).unwrap(), now).await.unwrap().value().clone()
+}
+
+async fn read<T: Kept + Clone>(store: &Store, now: Timestamp) -> Option<T> {
+    store.read::<T>(now).await.unwrap().map(|document| document.value().clone())
 }
 
 /// A record of its own: the price tells it from every other.
@@ -38,101 +57,134 @@ pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
     }
 }
 
+/// A board of its own: no two have the same time.
+pub(crate) fn board(as_of: Timestamp) -> Board {
+    Board { as_of, simulated: true, courses: vec![], prices: vec![] }
+}
+
 fn after(time: Timestamp, seconds: u64) -> Timestamp {
     time.plus(Duration::from_secs(seconds))
 }
 
 #[tokio::test]
-async fn an_empty_store_has_no_record() {
+async fn an_empty_store_has_nothing() {
     for store in stores() {
-        assert_eq!(store.current(Timestamp::now()).await.unwrap(), None, "{store:?}");
+        let now = Timestamp::now();
+        assert_eq!(read::<PriceRecord>(&store, now).await, None, "{store:?}");
+        assert_eq!(read::<Board>(&store, now).await, None, "{store:?}");
+        assert_eq!(store.current::<PriceRecord>(now).await.unwrap(), None, "{store:?}");
         store.ping().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn what_was_kept_is_read_back_whole() {
-    for store in stores() {
+    for (writer, reader) in pairs() {
         let now = Timestamp::now();
-        let kept = record(now, "84000.12345678");
-        assert_eq!(store.replace(kept.clone(), now).await.unwrap(), kept, "{store:?}");
-        assert_eq!(store.current(now).await.unwrap(), Some(kept), "{store:?}");
+        let (kept, shown) = (record(now, "84000.12345678"), board(now));
+        assert_eq!(put(&writer, &kept, now).await, kept, "{writer:?}");
+        assert_eq!(put(&writer, &shown, now).await, shown, "{writer:?}");
+        assert_eq!(read(&reader, now).await, Some(kept.clone()), "{reader:?}");
+        assert_eq!(read(&reader, now).await, Some(shown), "{reader:?}");
+        let current = reader.current::<PriceRecord>(now).await.unwrap().unwrap();
+        assert_eq!(serde_json::from_slice::<PriceRecord>(current.json()).unwrap(), kept);
     }
 }
 
 #[tokio::test]
-async fn a_record_is_gone_from_its_end_on() {
-    for store in stores() {
+async fn a_document_is_gone_from_its_end_on() {
+    for (writer, reader) in pairs() {
         let now = Timestamp::now();
-        let kept = record(now, "84000.12");
-        store.replace(kept.clone(), now).await.unwrap();
-        let last = Timestamp::from_micros(kept.expires_at.micros() - 1).unwrap();
-        assert_eq!(store.current(last).await.unwrap(), Some(kept.clone()), "{store:?}");
-        assert_eq!(store.current(kept.expires_at).await.unwrap(), None, "{store:?}");
+        let (kept, shown) = (record(now, "84000.12"), board(now));
+        put(&writer, &kept, now).await;
+        put(&writer, &shown, now).await;
+        let before = |end: Timestamp| end.minus(Duration::from_micros(1));
+        for store in [&reader, &writer] {
+            let (record_end, board_end) = (kept.expires_at, after(now, BOARD_TTL.as_secs()));
+            assert_eq!(read(store, before(record_end)).await, Some(kept.clone()), "{store:?}");
+            assert_eq!(read::<PriceRecord>(store, record_end).await, None, "{store:?}");
+            assert_eq!(store.current::<PriceRecord>(record_end).await.unwrap(), None, "{store:?}");
+            assert_eq!(read(store, before(board_end)).await, Some(shown.clone()), "{store:?}");
+            assert_eq!(read::<Board>(store, board_end).await, None, "{store:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn newer_replaces_older_and_never_the_other_way_round() {
-    for store in stores() {
+    for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let (older, newer) = (record(now, "1"), record(after(now, 1), "2"));
-        store.replace(older.clone(), now).await.unwrap();
-        assert_eq!(store.replace(newer.clone(), now).await.unwrap(), newer, "{store:?}");
-        assert_eq!(store.replace(older, now).await.unwrap(), newer, "{store:?}");
-        assert_eq!(store.current(now).await.unwrap(), Some(newer), "{store:?}");
+        put(&writer, &older, now).await;
+        assert_eq!(put(&writer, &newer, now).await, newer, "{writer:?}");
+        assert_eq!(put(&writer, &older, now).await, newer, "{writer:?}");
+        assert_eq!(read(&reader, now).await, Some(newer), "{reader:?}");
+
+        let (older, newer) = (board(now), board(after(now, 1)));
+        put(&writer, &newer, now).await;
+        assert_eq!(put(&writer, &older, now).await, newer, "{writer:?}");
+        assert_eq!(read(&reader, now).await, Some(newer), "{reader:?}");
     }
 }
 
 #[tokio::test]
 async fn a_record_is_prolonged_by_one_of_the_same_time() {
-    for store in stores() {
+    for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let fresh = record(now, "84000.12");
-        store.replace(fresh.clone(), now).await.unwrap();
+        put(&writer, &fresh, now).await;
         let prolonged = PriceRecord { state: PriceState::Prolonged, expires_at: after(now, 120), ..fresh };
-        assert_eq!(store.replace(prolonged.clone(), now).await.unwrap(), prolonged, "{store:?}");
-        assert_eq!(store.current(after(now, 90)).await.unwrap(), Some(prolonged), "{store:?}");
+        assert_eq!(put(&writer, &prolonged, now).await, prolonged, "{writer:?}");
+        assert_eq!(read(&reader, after(now, 90)).await, Some(prolonged), "{reader:?}");
     }
 }
 
 #[tokio::test]
-async fn a_record_that_ran_out_is_not_in_the_way_of_an_older_one() {
-    for store in stores() {
+async fn what_ran_out_is_not_in_the_way_of_an_older_one() {
+    for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let short = PriceRecord { expires_at: after(now, 10), ..record(after(now, 5), "1") };
         let long = record(now, "2");
-        store.replace(short, now).await.unwrap();
-        assert_eq!(store.replace(long.clone(), after(now, 10)).await.unwrap(), long, "{store:?}");
+        put(&writer, &short, now).await;
+        assert_eq!(put(&writer, &long, after(now, 10)).await, long, "{writer:?}");
+        assert_eq!(read(&reader, after(now, 10)).await, Some(long), "{reader:?}");
+
+        let (newer, older) = (board(after(now, 5)), board(now));
+        put(&writer, &newer, now).await;
+        let end = after(newer.as_of, BOARD_TTL.as_secs());
+        assert_eq!(put(&writer, &older, end.minus(Duration::from_micros(1))).await, newer, "{writer:?}");
+        assert_eq!(put(&writer, &older, end).await, older, "{writer:?}");
     }
 }
 
 #[tokio::test]
-async fn of_many_writers_at_once_the_newest_record_stays() {
-    for store in stores() {
+async fn of_many_writers_at_once_the_newest_stays() {
+    for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let records: Vec<_> =
             (1..=50).map(|n| record(after(now, n * 7 % 50), &format!("{}", n * 7 % 50 + 1))).collect();
         let newest = records.iter().max_by_key(|record| record.as_of).unwrap().clone();
-        join_all(records.into_iter().map(|record| store.replace(record, now))).await;
-        assert_eq!(store.current(now).await.unwrap(), Some(newest), "{store:?}");
+        join_all(records.iter().map(|record| put(&writer, record, now))).await;
+        assert_eq!(writer.current::<PriceRecord>(now).await.unwrap().unwrap().value(), &newest, "{writer:?}");
+        assert_eq!(read(&reader, now).await, Some(newest), "{reader:?}");
     }
 }
 
 #[tokio::test]
 async fn redis_drops_the_record_by_itself_and_something_else_is_replaced() {
     let config = test_redis();
-    let store = RecordStore::redis(&config).unwrap();
     let client = redis::Client::open(config.server.clone()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
 
     for strange in ["not json", "7", r#"{"as_of":7}"#] {
         let () = redis::cmd("SET").arg(&key).arg(strange).query_async(&mut connection).await.unwrap();
-        assert_eq!(store.current(Timestamp::now()).await.unwrap(), None, "{strange}");
+        // One that was told of nothing else yet.
+        let store = Store::redis(&config).unwrap();
+        assert_eq!(read::<PriceRecord>(&store, Timestamp::now()).await, None, "{strange}");
         let now = Timestamp::now();
         let kept = record(now, "84000.12");
-        assert_eq!(store.replace(kept.clone(), now).await.unwrap(), kept, "{strange}");
+        assert_eq!(put(&store, &kept, now).await, kept, "{strange}");
     }
 
     let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await.unwrap();

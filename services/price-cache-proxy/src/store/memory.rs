@@ -1,25 +1,42 @@
-//! The record in memory, for one process that runs everything.
+//! Everything in memory, for one process that runs alone.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use common::{api::prices::PriceRecord, time::Timestamp};
+use tokio::time::Instant;
+
+use super::Held;
+use crate::shelf::Shelf;
 
 #[derive(Debug, Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<Option<PriceRecord>>>);
+pub struct MemoryStore {
+    shelf: Shelf,
+    leases: Arc<Mutex<HashMap<String, Given>>>,
+}
+
+#[derive(Debug)]
+struct Given {
+    holder: String,
+    end: Instant,
+}
 
 impl MemoryStore {
-    pub(super) fn get(&self) -> Option<PriceRecord> {
-        self.lock().clone()
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
-    pub(super) fn replace(&self, record: PriceRecord, now: Timestamp) -> PriceRecord {
-        let mut place = self.lock();
-        let newer = place.take().filter(|kept| kept.is_current(now) && kept.as_of > record.as_of);
-        place.insert(newer.unwrap_or(record)).clone()
-    }
-
-    /// The record is replaced in one move, so that it is whole even after a panic.
-    fn lock(&self) -> MutexGuard<'_, Option<PriceRecord>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Held {
+        let now = Instant::now();
+        // Each change is one move, so that the leases are whole even after a panic.
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.retain(|_, given| now < given.end);
+        if let Some(given) = leases.get(name).filter(|given| given.holder != holder) {
+            return Held { holder: given.holder.clone(), left: given.end - now };
+        }
+        leases.insert(name.to_owned(), Given { holder: holder.to_owned(), end: now + ttl });
+        Held { holder: holder.to_owned(), left: ttl }
     }
 }

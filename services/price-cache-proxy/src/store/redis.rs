@@ -1,4 +1,4 @@
-//! The record in Redis, shared by every instance.
+//! Documents and leases in Redis, shared by every instance.
 
 use std::{
     fmt,
@@ -9,36 +9,54 @@ use std::{
     time::Duration,
 };
 
-use common::{api::prices::PriceRecord, time::Timestamp};
+use common::{
+    latest::{Document, Slot},
+    time::Timestamp,
+};
 use redis::{
     Client, Cmd, FromRedisValue,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use super::StoreError;
-use crate::config::RedisConfig;
+use super::{Held, StoreError};
+use crate::{
+    config::RedisConfig,
+    shelf::{Kept, Shelf},
+};
 
 /// Longest wait for a connection, and then for an answer on it.
 const STEP_TIMEOUT: Duration = Duration::from_millis(400);
 /// Longest wait for the result of a command, with its second try.
 const DEADLINE: Duration = Duration::from_millis(900);
 
-/// Replaces the record at `KEYS[1]` by `ARGV[1]`, unless the one there was observed after `ARGV[2]` and ends after
-/// `ARGV[4]`, which is now. Redis itself drops the record at `ARGV[3]`, in milliseconds since 1970.
+/// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the one there is true of a later time than `ARGV[2]` and has not
+/// run out, which it has when its field `ARGV[4]` is not after `ARGV[5]`. Redis itself drops the document at `ARGV[3]`, in
+/// milliseconds since 1970.
 ///
-/// Times are compared as text: a `Timestamp` always has the same width, so that is their order. A value that is no record
+/// Times are compared as text: a `Timestamp` always has the same width, so that is their order. A value that is no document
 /// is replaced.
 const REPLACE: &str = "
 local kept = redis.call('GET', KEYS[1])
 if kept then
-  local read, record = pcall(cjson.decode, kept)
-  if read and type(record) == 'table' and type(record.as_of) == 'string' and type(record.expires_at) == 'string'
-    and record.as_of > ARGV[2] and record.expires_at > ARGV[4] then
+  local read, document = pcall(cjson.decode, kept)
+  if read and type(document) == 'table' and type(document.as_of) == 'string' and type(document[ARGV[4]]) == 'string'
+    and document.as_of > ARGV[2] and document[ARGV[4]] > ARGV[5] then
     return kept
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[3])
 return ARGV[1]
+";
+
+/// Gives the lease at `KEYS[1]` to `ARGV[1]` for `ARGV[2]` milliseconds, unless somebody else has it. Answers with who has
+/// it and for how many milliseconds more. A key that never ends was written by something else, and is replaced.
+const LEASE: &str = "
+local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+if holder and holder ~= ARGV[1] and left >= 0 then
+  return {holder, left}
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return {ARGV[1], tonumber(ARGV[2])}
 ";
 
 #[derive(Clone)]
@@ -47,14 +65,15 @@ pub struct RedisStore(Arc<Inner>);
 struct Inner {
     client: Client,
     connection: Mutex<ConnectionManager>,
-    key: String,
+    key_prefix: String,
+    shelf: Shelf,
     /// Whether the last command failed, so that an outage is logged once and not for each request.
     away: AtomicBool,
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("key", &self.0.key).finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("key_prefix", &self.0.key_prefix).finish_non_exhaustive()
     }
 }
 
@@ -62,42 +81,66 @@ impl RedisStore {
     pub(super) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
         let client = Client::open(config.server.clone()).map_err(StoreError::Unavailable)?;
         let connection = Mutex::new(connect(&client).map_err(StoreError::Unavailable)?);
-        let key = format!("{}price:record", config.key_prefix);
-        Ok(Self(Arc::new(Inner { client, connection, key, away: AtomicBool::new(false) })))
+        let (key_prefix, away) = (config.key_prefix.clone(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { client, connection, key_prefix, shelf: Shelf::default(), away })))
     }
 
-    pub(super) async fn get(&self) -> Result<Option<PriceRecord>, StoreError> {
-        let json: Option<Vec<u8>> = self.run(redis::cmd("GET").arg(&self.0.key)).await?;
-        match json.as_deref().map(serde_json::from_slice).transpose() {
-            Ok(record) => Ok(record),
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.0.shelf
+    }
+
+    pub(super) async fn read<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+        let key = self.key::<T>();
+        let json: Option<Vec<u8>> = self.run(redis::cmd("GET").arg(&key)).await?;
+        match json.map(|json| Document::read(json.into())).transpose() {
+            Ok(document) => Ok(document.map(|document| self.0.shelf.place().offer(Arc::new(document), now))),
             Err(error) => {
-                // No price is better than none at all for every reader: the next write replaces what is there.
-                tracing::warn!(%error, key = self.0.key, "the record in Redis cannot be read and is passed over");
+                // None is better than a failure for every reader: the next write replaces what is there.
+                tracing::warn!(%error, key, "what is kept in Redis cannot be read and is passed over");
                 Ok(None)
             }
         }
     }
 
-    pub(super) async fn replace(&self, record: PriceRecord, now: Timestamp) -> Result<PriceRecord, StoreError> {
-        let json = serde_json::to_vec(&record).map_err(StoreError::Unreadable)?;
+    pub(super) async fn replace<T: Kept>(
+        &self,
+        document: Document<T>,
+        now: Timestamp,
+    ) -> Result<Arc<Document<T>>, StoreError> {
         // Rounded up: Redis must not drop what may still be used; reading checks the exact time.
-        let expires_millis = record.expires_at.micros().div_euclid(1000) + 1;
+        let expires_millis = document.value().expires_at().micros().div_euclid(1000) + 1;
+        let (field, run_out) = T::run_out(now);
         let kept: Vec<u8> = self
             .run(
                 redis::cmd("EVAL")
                     .arg(REPLACE)
                     .arg(1)
-                    .arg(&self.0.key)
-                    .arg(&json)
-                    .arg(record.as_of.to_string())
+                    .arg(self.key::<T>())
+                    .arg(&document.json()[..])
+                    .arg(document.value().as_of().to_string())
                     .arg(expires_millis)
-                    .arg(now.to_string()),
+                    .arg(field)
+                    .arg(run_out.to_string()),
             )
             .await?;
-        if kept == json {
-            return Ok(record);
-        }
-        serde_json::from_slice(&kept).map_err(StoreError::Unreadable)
+        let kept = if kept[..] == document.json()[..] {
+            document
+        } else {
+            Document::read(kept.into()).map_err(StoreError::Unreadable)?
+        };
+        Ok(self.0.shelf.place().offer(Arc::new(kept), now))
+    }
+
+    pub(super) async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Held, StoreError> {
+        let key = format!("{}lease:{name}", self.0.key_prefix);
+        let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        let (holder, left): (String, i64) =
+            self.run(redis::cmd("EVAL").arg(LEASE).arg(1).arg(key).arg(holder).arg(millis)).await?;
+        Ok(Held { holder, left: Duration::from_millis(u64::try_from(left).unwrap_or(0)) })
+    }
+
+    fn key<T: Kept>(&self) -> String {
+        format!("{}price:{}", self.0.key_prefix, T::NAME)
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {

@@ -1,0 +1,189 @@
+//! The newest of a kind of document, and who waits for the next: one rule for whoever keeps one, on both ends of the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+
+use crate::{
+    api::{
+        courses::{BOARD_TTL, Board},
+        prices::PriceRecord,
+    },
+    time::Timestamp,
+};
+
+/// What was true at a time and may be used for a while after it.
+pub trait Dated {
+    fn as_of(&self) -> Timestamp;
+    /// From when on it must not be used.
+    fn expires_at(&self) -> Timestamp;
+}
+
+impl Dated for PriceRecord {
+    fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+}
+
+impl Dated for Board {
+    fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        self.as_of.plus(BOARD_TTL)
+    }
+}
+
+/// A value with the JSON that it was read from or is sent as, so that passing it on costs nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document<T> {
+    value: T,
+    json: Bytes,
+}
+
+impl<T> Document<T> {
+    /// Fails for a value that JSON cannot show.
+    pub fn write(value: T) -> serde_json::Result<Self>
+    where
+        T: Serialize,
+    {
+        let json = serde_json::to_vec(&value)?.into();
+        Ok(Self { value, json })
+    }
+
+    /// Fails for text that is not a `T`.
+    pub fn read(json: Bytes) -> serde_json::Result<Self>
+    where
+        T: DeserializeOwned,
+    {
+        Ok(Self { value: serde_json::from_slice(&json)?, json })
+    }
+
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+}
+
+impl<T: Dated> Document<T> {
+    /// Whether it may be used at `now`.
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        now < self.value.expires_at()
+    }
+}
+
+/// A document where there is one: what a reader of [`Latest`] sees change.
+pub type Slot<T> = Option<Arc<Document<T>>>;
+
+/// Keeps the newest document it was told of. Whoever waits for the next sees the newest only, however slow it is.
+#[derive(Debug)]
+pub struct Latest<T>(watch::Sender<Slot<T>>);
+
+impl<T> Clone for Latest<T> {
+    /// The same place, not a copy of what is in it.
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Default for Latest<T> {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl<T: Dated> Latest<T> {
+    /// Takes the document, unless one that is true of a later time is held and may still be used at `now`. Of two of the
+    /// same time the one that comes last stays: so a record is prolonged. Answers with the one that is held then.
+    pub fn offer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
+        let mut kept = Arc::clone(&new);
+        self.0.send_if_modified(|slot| {
+            if let Some(held) = slot.as_ref().filter(|held| held.is_current(now)) {
+                let older = held.value.as_of() > new.value.as_of();
+                // The same once more is no news.
+                if older || held.json == new.json {
+                    kept = Arc::clone(held);
+                    return false;
+                }
+            }
+            *slot = Some(new);
+            true
+        });
+        kept
+    }
+
+    /// The document that may be used at `now`.
+    pub fn current(&self, now: Timestamp) -> Slot<T> {
+        self.0.borrow().as_ref().filter(|held| held.is_current(now)).cloned()
+    }
+
+    /// Sees every change from now on, and what is held now as the first. It does not see a document run out.
+    pub fn follow(&self) -> watch::Receiver<Slot<T>> {
+        let mut receiver = self.0.subscribe();
+        receiver.mark_changed();
+        receiver
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn board(as_of: Timestamp, simulated: bool) -> Arc<Document<Board>> {
+        Arc::new(Document::write(Board { as_of, simulated, courses: vec![], prices: vec![] }).unwrap())
+    }
+
+    #[test]
+    fn the_newest_stays_and_the_last_of_one_time() {
+        let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+        let latest = Latest::default();
+        assert_eq!(latest.current(now), None);
+        let (first, second) = (board(now, false), board(now.plus(Duration::from_secs(1)), false));
+        assert_eq!(latest.offer(second.clone(), now), second);
+        assert_eq!(latest.offer(first.clone(), now), second);
+        let third = board(second.value().as_of, true);
+        assert_eq!(latest.offer(third.clone(), now), third);
+        assert_eq!(latest.current(now), Some(third.clone()));
+        // What ran out is neither given nor in the way.
+        let end = third.value().expires_at();
+        assert_eq!(latest.current(end), None);
+        assert_eq!(latest.offer(first.clone(), end), first);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_sees_the_newest_only_and_no_news_twice() {
+        let now = Timestamp::now();
+        let latest = Latest::default();
+        latest.offer(board(now, false), now);
+        let mut reader = latest.follow();
+        assert!(reader.has_changed().unwrap());
+        for seconds in 1..=9 {
+            latest.offer(board(now.plus(Duration::from_secs(seconds)), false), now);
+        }
+        reader.changed().await.unwrap();
+        let newest = board(now.plus(Duration::from_secs(9)), false);
+        assert_eq!(*reader.borrow_and_update(), Some(newest.clone()));
+        latest.offer(newest, now);
+        assert!(!reader.has_changed().unwrap());
+    }
+
+    #[test]
+    fn what_was_read_is_passed_on_as_it_came() {
+        let json = br#"{ "as_of":"2026-01-02T03:04:05Z", "simulated":false, "courses":[], "prices":[] }"#;
+        let read = Document::<Board>::read(Bytes::from_static(json)).unwrap();
+        assert_eq!(&read.json()[..], json);
+        assert!(Document::<Board>::read(Bytes::from_static(b"{}")).is_err());
+    }
+}

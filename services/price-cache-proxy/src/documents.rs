@@ -1,0 +1,92 @@
+//! Keeping documents: of each kind the newest one, until it runs out.
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::{
+        courses::Board,
+        prices::{NewPriceRecord, PriceRecord},
+    },
+    latest::{Document, Slot},
+    metrics::Metrics,
+    time::Timestamp,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
+
+use crate::{
+    error::Error,
+    shelf::Kept,
+    store::{Store, StoreError},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    result: &'static str,
+}
+
+type Writes = Family<WriteLabels, Counter>;
+
+pub(crate) struct Documents {
+    store: Store,
+    record_writes: Writes,
+    board_writes: Writes,
+}
+
+impl Documents {
+    pub(crate) fn new(store: Store, metrics: &Metrics) -> Self {
+        let (record_writes, board_writes) = (Writes::default(), Writes::default());
+        let records = "Price records that were sent, by what became of them";
+        metrics.register("price_record_writes", records, record_writes.clone());
+        metrics.register("board_writes", "Boards that were sent, by what became of them", board_writes.clone());
+        Self { store, record_writes, board_writes }
+    }
+
+    /// The document that may be used at `now`.
+    pub(crate) async fn current<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, Error> {
+        Ok(self.store.current(now).await?)
+    }
+
+    /// Keeps the record unless a newer one is there; answers with the one that is kept now.
+    pub(crate) async fn add(
+        &self,
+        new: NewPriceRecord,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Arc<Document<PriceRecord>>, Error> {
+        match new.lasting(ttl, now) {
+            Ok(record) => self.keep(record, now, &self.record_writes).await,
+            Err(errors) => Err(refused(errors, &self.record_writes)),
+        }
+    }
+
+    /// Keeps the board unless a newer one is there; answers with the one that is kept now.
+    pub(crate) async fn add_board(&self, board: Board, now: Timestamp) -> Result<Arc<Document<Board>>, Error> {
+        match board.check(now) {
+            Ok(()) => self.keep(board, now, &self.board_writes).await,
+            Err(errors) => Err(refused(errors, &self.board_writes)),
+        }
+    }
+
+    async fn keep<T: Kept>(&self, value: T, now: Timestamp, writes: &Writes) -> Result<Arc<Document<T>>, Error> {
+        let as_of = value.as_of();
+        let result = match Document::write(value) {
+            Ok(document) => self.store.replace(document, now).await,
+            Err(error) => Err(StoreError::Unreadable(error)),
+        };
+        let name = match &result {
+            Ok(kept) if kept.value().as_of() == as_of => "kept",
+            Ok(_) => "too_old",
+            Err(_) => "failed",
+        };
+        writes.get_or_create(&WriteLabels { result: name }).inc();
+        Ok(result?)
+    }
+}
+
+fn refused(errors: Vec<common::api::FieldError>, writes: &Writes) -> Error {
+    writes.get_or_create(&WriteLabels { result: "refused" }).inc();
+    Error::Refused(errors)
+}
