@@ -11,7 +11,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{FieldError, prices::MAX_CLOCK_SKEW},
+    api::{FieldError, prices},
     money::{Direction, Rate},
     time::Timestamp,
 };
@@ -125,7 +125,7 @@ impl Board {
     /// Each field that does not allow it to be kept at `now`.
     pub fn check(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
-        if self.as_of > now.plus(MAX_CLOCK_SKEW) {
+        if self.as_of > now.plus(prices::MAX_CLOCK_SKEW) {
             errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));
         } else if self.as_of.plus(BOARD_TTL) <= now {
             errors.push(FieldError::new("as_of", format!("is more than {} s ago", BOARD_TTL.as_secs())));
