@@ -43,4 +43,5 @@ documents! {
     health_check: health_check::App;
     price_cache_proxy: price_cache_proxy::App;
     price_updater: price_updater::App;
+    rates: rates::App;
 }

@@ -46,7 +46,7 @@ pub struct Builder {
     ports: BTreeMap<&'static str, Port>,
 }
 
-/// Running services. The last three are there and do not run before they are started: most tests put a price into the cache
+/// Running services. The last four are there and do not run before they are started: most tests put a price into the cache
 /// themselves, and need nobody who watches.
 pub struct Platform {
     pub client: Client,
@@ -57,6 +57,7 @@ pub struct Platform {
     pub exchange_sim: Instance,
     pub price_updater: Instance,
     pub health_check: Instance,
+    pub rates: Instance,
     token: String,
     // Dropped after what works in them.
     pub database: Database,
@@ -146,6 +147,7 @@ impl Builder {
             exchange_sim: make.one::<exchange_sim::App>(),
             price_updater: make.one::<price_updater::App>(),
             health_check: make.one::<health_check::App>(),
+            rates: make.one::<rates::App>(),
             token,
             database,
             _folder: folder,
@@ -193,6 +195,7 @@ impl Platform {
             exchange_sim::App::NAME,
             price_updater::App::NAME,
             health_check::App::NAME,
+            rates::App::NAME,
         ];
         let ports = names.map(|name| (name, Port::lease())).into();
         Builder { stack, database: None, processes: false, price: true, wait: true, variables: Variables::new(), ports }

@@ -29,6 +29,7 @@ type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock,
 pub struct RateLimit {
     limiter: Option<(u32, Arc<Limiter>)>,
     trusted: TrustedProxies,
+    reads: bool,
 }
 
 /// Where a client stands after a request.
@@ -45,13 +46,24 @@ impl RateLimit {
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
         let limiter = NonZeroU32::new(per_minute)
             .map(|quota| (per_minute, Arc::new(RateLimiter::dashmap(Quota::per_minute(quota)).with_middleware())));
-        Self { limiter, trusted }
+        Self { limiter, trusted, reads: false }
     }
 
-    /// Counts a request that would change something. Nothing where no limit is set; else where the client stands, and a
+    /// Counts requests that only read too, save for those of whoever watches the service.
+    #[must_use]
+    pub fn counting_reads(self) -> Self {
+        Self { reads: true, ..self }
+    }
+
+    fn counts(&self, request: &Request) -> bool {
+        let watches = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
+        request.method() == Method::POST || (self.reads && !watches)
+    }
+
+    /// Counts a request that would change something, or each where reads count. Nothing where no limit is set; else where the client stands, and a
     /// 429 where it had no more left.
     pub(super) fn check(&self, request: &Request) -> Option<(Allowance, Result<(), Problem>)> {
-        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| request.method() == Method::POST)?;
+        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.counts(request))?;
         let peer = match &request.remote_addr().0 {
             Addr::SocketAddr(address) => address.ip(),
             _ => IpAddr::from([127, 0, 0, 1]),
@@ -77,7 +89,7 @@ fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (Allowance, Resu
         }
         Err(denied) => {
             let wait = denied.wait_time_from(DefaultClock::default().now());
-            let detail = format!("At most {per_minute} orders a minute from one address.");
+            let detail = format!("At most {per_minute} requests a minute from one address.");
             let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
             (Allowance { limit: per_minute, remaining: 0, reset: Duration::from_secs(60) }, Err(problem))
         }
@@ -168,6 +180,15 @@ mod tests {
         let limit = RateLimit::per_minute(1, TrustedProxies::default());
         assert!(limit.check(&Request::builder().finish()).is_none());
         assert!(limit.check(&Request::builder().method(Method::POST).finish()).is_some());
+    }
+
+    #[test]
+    fn reading_is_counted_where_it_is_said_and_watching_never() {
+        let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
+        let get = |path: &'static str| Request::builder().uri_str(path).finish();
+        assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
+        assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
+        assert!(limit.check(&get("/readyz")).is_none());
     }
 
     #[test]

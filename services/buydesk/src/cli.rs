@@ -30,6 +30,10 @@ pub enum Command {
     Order(Order),
     /// Show the current price of one bitcoin.
     Price,
+    /// Show the current courses of every exchange.
+    Rates(Rates),
+    /// Show how much of one coin or currency an amount of another is.
+    Convert(Convert),
     /// Show how the services are.
     Health,
     /// Fill a database with made-up orders, for trying out and measuring.
@@ -55,6 +59,30 @@ pub struct Up {
     /// Add simulated exchanges: everything works with no internet, and every price is marked as simulated.
     #[arg(long)]
     pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rates {
+    /// Exchanges to show, with commas between, such as binance,kraken.
+    #[arg(short, long)]
+    pub exchangers: Option<String>,
+    /// What is priced, with commas between, such as BTC,ETH.
+    #[arg(long)]
+    pub coins_from: Option<String>,
+    /// What it is priced in, with commas between, such as USD,EUR.
+    #[arg(long)]
+    pub coins_to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// How much, at most 8 decimals.
+    #[arg(allow_hyphen_values = true)]
+    pub amount: String,
+    /// What it is an amount of, such as BTC.
+    pub from: String,
+    /// What it is to be shown in, such as EUR.
+    pub to: String,
 }
 
 #[derive(Debug, Subcommand)]

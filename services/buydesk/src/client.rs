@@ -12,6 +12,7 @@ use common::{
     ids::IdempotencyKey,
 };
 use fetch_orders::Page;
+use rates::{Conversion, ExchangerCourses};
 
 pub use self::http::Client;
 use crate::cli;
@@ -47,6 +48,26 @@ pub async fn price(client: &Client, json: bool) -> anyhow::Result<()> {
     let answer = client.get(&client.price_cache, "record").await?;
     anyhow::ensure!(!answer.is_empty(), "there is no current price");
     answer.show(json, |record: &PriceRecord| show::record(record))
+}
+
+/// Shows the current courses.
+pub async fn rates(client: &Client, filters: cli::Rates, json: bool) -> anyhow::Result<()> {
+    let cli::Rates { exchangers, coins_from, coins_to } = filters;
+    let query = [("exchangers", exchangers), ("coins_from", coins_from), ("coins_to", coins_to)];
+    let query = query_of(query.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    let answer = client.get(&client.rates, &format!("api/v1/courses?{query}")).await?;
+    answer.show(json, |courses: &Vec<ExchangerCourses>| show::courses(courses))
+}
+
+/// Shows how much of one thing an amount of another is.
+pub async fn convert(client: &Client, wish: cli::Convert, json: bool) -> anyhow::Result<()> {
+    let query = query_of([("from", wish.from), ("to", wish.to), ("amount", wish.amount)]);
+    let answer = client.get(&client.rates, &format!("api/v1/convert?{query}")).await?;
+    answer.show(json, |conversion: &Conversion| show::conversion(conversion))
+}
+
+fn query_of(pairs: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// Shows how the services are.

@@ -32,6 +32,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Order(command) => client::order(&client::Client::new(env)?, command, arguments.json).await,
         Command::Seed(Seed::Orders(options)) => seed::orders(env, &options).await,
         Command::Price => client::price(&client::Client::new(env)?, arguments.json).await,
+        Command::Rates(filters) => client::rates(&client::Client::new(env)?, filters, arguments.json).await,
+        Command::Convert(wish) => client::convert(&client::Client::new(env)?, wish, arguments.json).await,
         Command::Health => client::health(&client::Client::new(env)?, arguments.json).await,
     }
 }

@@ -32,6 +32,7 @@ struct Listeners {
     price_updater: TcpListener,
     db_proxy: TcpListener,
     health_check: TcpListener,
+    rates: TcpListener,
     exchange_sim: Option<TcpListener>,
 }
 
@@ -114,6 +115,7 @@ fn check(env: &mut Env) -> anyhow::Result<()> {
     read::<price_updater::App>(env);
     read::<db_proxy::App>(env);
     read::<health_check::App>(env);
+    read::<rates::App>(env);
     read::<exchange_sim::App>(env);
     reports::Config::read(env);
     Ok(env.finish()?)
@@ -132,6 +134,7 @@ impl Listeners {
             price_updater: listen::<price_updater::App>(env).await?,
             db_proxy: listen::<db_proxy::App>(env).await?,
             health_check: listen::<health_check::App>(env).await?,
+            rates: listen::<rates::App>(env).await?,
             exchange_sim: if demo { Some(listen::<exchange_sim::App>(env).await?) } else { None },
         })
     }
@@ -170,6 +173,7 @@ async fn start_all(
     running.push(start::<db_proxy::App>(env, listeners.db_proxy, interval, sender).await?);
     running.push(start::<price_cache_proxy::App>(env, listeners.price_cache, interval, sender).await?);
     running.push(start::<price_updater::App>(env, listeners.price_updater, interval, sender).await?);
+    running.push(start::<rates::App>(env, listeners.rates, interval, sender).await?);
     running.push(start::<fetch_orders::App>(env, listeners.fetch_orders, interval, sender).await?);
     running.push(start::<create_order::App>(env, listeners.create_order, interval, sender).await?);
     Ok(running)
@@ -198,6 +202,7 @@ fn table(listeners: &Listeners) -> anyhow::Result<Table> {
     let services = [
         (create_order::App::NAME, Some(&listeners.create_order), "placing orders"),
         (fetch_orders::App::NAME, Some(&listeners.fetch_orders), "finding orders"),
+        (rates::App::NAME, Some(&listeners.rates), "courses, prices, charts"),
         (health_check::App::NAME, Some(&listeners.health_check), "operators: a status page"),
         (price_cache_proxy::App::NAME, Some(&listeners.price_cache), "the current price"),
         (price_updater::App::NAME, Some(&listeners.price_updater), "internal"),

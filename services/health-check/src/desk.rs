@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// The services that are missed where they do not call.
-const EXPECTED: [&str; 6] =
-    ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater"];
+const EXPECTED: [&str; 7] =
+    ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates"];
 
 pub(crate) struct Desk {
     state: Mutex<State>,

@@ -26,6 +26,7 @@ pub struct Client {
     pub fetch_orders: Url,
     pub price_cache: Url,
     pub health_check: Url,
+    pub rates: Url,
 }
 
 /// A good answer.
@@ -43,6 +44,7 @@ impl Client {
             fetch_orders: address::<fetch_orders::App>(&mut env, "ORDERS_URL"),
             price_cache: address::<price_cache_proxy::App>(&mut env, "PRICE_CACHE_URL"),
             health_check: address::<health_check::App>(&mut env, "HEALTH_CHECK_URL"),
+            rates: address::<rates::App>(&mut env, "RATES_URL"),
         };
         env.finish()?;
         Ok(client)

@@ -3,9 +3,11 @@
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     api::{health::Health, orders::Order, prices::PriceRecord},
+    money::Rate,
     time::Timestamp,
 };
 use fetch_orders::Page;
+use rates::{Conversion, ExchangerCourses, Path};
 
 fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {
     let mut table = Table::new();
@@ -58,6 +60,49 @@ pub fn record(record: &PriceRecord) -> String {
     let simulated = if record.simulated { "\nThese prices are SIMULATED." } else { "" };
     let state = format!("{:?}", record.state).to_lowercase();
     format!("{table}\n{state}, of {}, valid until {}{simulated}", time(record.as_of), time(record.expires_at))
+}
+
+pub fn courses(exchangers: &[ExchangerCourses]) -> String {
+    let mut table =
+        table(["exchange", "direction", "course", "bid", "ask", "kind", "observed", "course is"], &[2, 3, 4]);
+    let text = |rate: Option<Rate>| rate.map_or_else(String::new, |rate| rate.to_string());
+    for ExchangerCourses { exchanger, courses } in exchangers {
+        for course in courses {
+            table.add_row([
+                exchanger.clone(),
+                course.direction.to_string(),
+                course.value.to_string(),
+                text(course.bid),
+                text(course.ask),
+                format!("{:?}", course.kind).to_lowercase(),
+                time(course.observed_at),
+                if course.simulated { "SIMULATED" } else { "real" }.to_owned(),
+            ]);
+        }
+    }
+    table.to_string()
+}
+
+pub fn conversion(conversion: &Conversion) -> String {
+    let Conversion { from, to, amount, result, rate, path, steps, as_of, simulated, .. } = conversion;
+    let steps = steps.iter().map(|step| {
+        let sign = if step.inverse { "divided by" } else { "times" };
+        format!("{sign} {} of {}", step.price, step.direction)
+    });
+    let path = match path {
+        Path::Direct => "directly",
+        Path::Inverse => "by the inverse price",
+        Path::Cross => "by way of a third",
+    };
+    let simulated = if *simulated { "\nThese prices are SIMULATED." } else { "" };
+    format!(
+        "{} {from} are {} {to}\n1 {from} is {} {to}, {path}: {}\nof {}{simulated}",
+        amount.as_str(),
+        result.as_str(),
+        rate.as_str(),
+        steps.collect::<Vec<_>>().join(", "),
+        time(*as_of)
+    )
 }
 
 pub fn health(health: &Health) -> String {

@@ -1,0 +1,184 @@
+//! How much of one asset an amount of another is.
+
+use std::time::Duration;
+
+use common::{
+    api::FieldError,
+    money::{Asset, DecimalText, Direction, parse_decimal},
+    time::Timestamp,
+};
+
+use crate::{
+    held::Held,
+    limits::MAX_AMOUNT,
+    price::{NoPrice, current},
+    ratio::{DECIMALS, Ratio, fixed},
+    wire::{Conversion, Path, Rounding, Step},
+};
+
+/// What a conversion goes through where there is no price between the two: the most traded first.
+const BETWEEN: [Asset; 6] = [Asset::USD, Asset::EUR, Asset::USDT, Asset::BTC, Asset::GBP, Asset::ETH];
+/// Decimals of a rate as it is shown: an inverse one, such as of a cent in bitcoin, begins late.
+const RATE_DECIMALS: u32 = 16;
+/// Currencies whose smallest unit is not the hundredth (ISO 4217, list one).
+const WHOLE: [&str; 15] =
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF"];
+const THOUSANDTHS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
+/// Why an amount was not converted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConvertError {
+    #[error("a field has a value that is not allowed")]
+    Fields(Vec<FieldError>),
+    /// There is a way, and a price on it is missing at the moment.
+    #[error(transparent)]
+    NoPrice(NoPrice),
+    #[error("no way leads from {0} to {1}")]
+    NoWay(Asset, Asset),
+}
+
+/// What is to be converted, every field checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wish {
+    from: Asset,
+    to: Asset,
+    /// In hundred-millionths.
+    amount: u128,
+}
+
+impl Wish {
+    pub(crate) fn check(held: &Held, from: Asset, to: Asset, amount: &str) -> Result<Self, ConvertError> {
+        let mut errors = Vec::new();
+        for (field, asset) in [("from", from), ("to", to)] {
+            if !held.known.has(asset) {
+                errors.push(FieldError::new(field, format!("nobody tells a price of {asset}")));
+            }
+        }
+        if from == to {
+            errors.push(FieldError::new("to", "must be another than from"));
+        }
+        let amount = read_amount(amount).map_err(|reason| errors.push(FieldError::new("amount", reason)));
+        match amount {
+            Ok(amount) if errors.is_empty() => Ok(Self { from, to, amount }),
+            _ => Err(ConvertError::Fields(errors)),
+        }
+    }
+}
+
+/// In hundred-millionths.
+fn read_amount(text: &str) -> Result<u128, String> {
+    let amount = parse_decimal(text.trim()).map_err(|error| error.to_string())?.normalize();
+    if amount.is_sign_negative() || amount.is_zero() {
+        return Err("must be greater than 0".to_owned());
+    }
+    if amount.scale() > DECIMALS {
+        return Err(format!("must have at most {DECIMALS} decimals"));
+    }
+    let units = u128::try_from(amount.mantissa()).ok();
+    let units = units.and_then(|units| units.checked_mul(10_u128.pow(DECIMALS - amount.scale())));
+    let limit = u128::from(MAX_AMOUNT) * 10_u128.pow(DECIMALS);
+    units.filter(|&units| units < limit).ok_or_else(|| format!("must be less than {MAX_AMOUNT}"))
+}
+
+/// A way with the exact fraction that it comes to.
+#[derive(Debug)]
+struct Way {
+    ratio: Ratio,
+    steps: Vec<Step>,
+    simulated: bool,
+}
+
+/// Converts by the prices that may be used at `now`: by the price of the one in the other, else by its inverse, else by way
+/// of a third asset. Exact until the end, where it is rounded once, half to even, to the decimals of `to`.
+pub(crate) fn convert(held: &Held, wish: &Wish, now: Timestamp, ttl: Duration) -> Result<Conversion, ConvertError> {
+    let &Wish { from, to, amount } = wish;
+    let way = find(held, from, to, now, ttl)?;
+    let decimals = decimals(to);
+    let too_large = || ConvertError::Fields(vec![FieldError::new("amount", "comes to more than can be told exactly")]);
+    let result = way.ratio.of_rounded_half_even(amount, decimals).ok_or_else(too_large)?;
+    let as_of = way.steps.iter().map(|step| step.as_of).min().unwrap_or(now);
+    let path = match &way.steps[..] {
+        [step] if step.inverse => Path::Inverse,
+        [_] => Path::Direct,
+        _ => Path::Cross,
+    };
+    Ok(Conversion {
+        from,
+        to,
+        amount: shown_amount(amount),
+        result: fixed(result, decimals).into(),
+        decimals,
+        rounding: Rounding::HalfEven,
+        rate: way.ratio.text_rounded_half_even(RATE_DECIMALS).into(),
+        path,
+        steps: way.steps,
+        as_of,
+        simulated: way.simulated,
+    })
+}
+
+fn shown_amount(amount: u128) -> DecimalText {
+    let text = fixed(amount, DECIMALS);
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+/// The first way on which every price is current. Where there is none: why the first that could be one is none now.
+fn find(held: &Held, from: Asset, to: Asset, now: Timestamp, ttl: Duration) -> Result<Way, ConvertError> {
+    let mut missing = None;
+    let between = BETWEEN.iter().filter(|asset| **asset != from && **asset != to);
+    let ways = std::iter::once(vec![(from, to)]).chain(between.map(|&asset| vec![(from, asset), (asset, to)]));
+    for legs in ways {
+        match legs.into_iter().try_fold(Way::start(), |way, (from, to)| way.go(held, from, to, now, ttl)) {
+            Ok(way) => return Ok(way),
+            Err(NoPrice::Unknown(_) | NoPrice::NotAgreed(_)) => {}
+            Err(error) => missing = missing.or(Some(error)),
+        }
+    }
+    Err(missing.map_or(ConvertError::NoWay(from, to), ConvertError::NoPrice))
+}
+
+impl Way {
+    fn start() -> Self {
+        Self { ratio: Ratio::ONE, steps: Vec::new(), simulated: false }
+    }
+
+    fn go(mut self, held: &Held, from: Asset, to: Asset, now: Timestamp, ttl: Duration) -> Result<Self, NoPrice> {
+        let direct = Direction::new(from, to);
+        let (price, inverse) = match current(held, direct, now, ttl) {
+            Ok(price) => (price, false),
+            // What is to be told is why the price itself is missing, unless nobody ever had it.
+            Err(error) => match current(held, Direction::new(to, from), now, ttl) {
+                Ok(price) => (price, true),
+                Err(other) => {
+                    return Err(if matches!(error, NoPrice::Unknown(_) | NoPrice::NotAgreed(_)) {
+                        other
+                    } else {
+                        error
+                    });
+                }
+            },
+        };
+        let direction = price.agreed.direction;
+        let ratio = if inverse { self.ratio.over(price.rate) } else { self.ratio.times(price.rate) };
+        self.ratio = ratio.ok_or_else(|| NoPrice::Refused(direction, "its rate is out of range".to_owned()))?;
+        self.simulated |= price.agreed.simulated;
+        self.steps.push(Step { direction, price: price.rate, inverse, as_of: price.as_of });
+        Ok(self)
+    }
+}
+
+/// How many decimals an amount of it has.
+fn decimals(asset: Asset) -> u32 {
+    match asset.as_str() {
+        "BTC" | "ETH" => 8,
+        "USDT" | "USDC" => 6,
+        code if WHOLE.contains(&code) => 0,
+        code if THOUSANDTHS.contains(&code) => 3,
+        code if code.len() == 3 => 2,
+        _ => 8,
+    }
+}
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;

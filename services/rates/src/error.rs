@@ -1,0 +1,67 @@
+//! The failures of rates, and the only place where they become statuses.
+
+use common::{
+    api::{Code, FieldError, Problem},
+    clients::CallError,
+    money::Direction,
+};
+
+use crate::{convert::ConvertError, price::NoPrice};
+
+/// Why nothing was shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there are no courses yet")]
+    NoCourses,
+    #[error("a field has a value that is not allowed")]
+    Fields(Vec<FieldError>),
+    #[error(transparent)]
+    NoPrice(#[from] NoPrice),
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    #[error("nobody ever told of {0}")]
+    NoHistory(Direction),
+    #[error("every place at the stream is taken")]
+    StreamsFull,
+    #[error("the chart cannot be drawn: {0}")]
+    Chart(String),
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoCourses => Self::new(
+                Code::PriceUnavailable,
+                "No exchange has told a course yet, or none within the hour; try again in a moment.",
+            ),
+            Error::Fields(errors) | Error::Convert(ConvertError::Fields(errors)) => Self::validation(errors),
+            Error::NoPrice(no_price) | Error::Convert(ConvertError::NoPrice(no_price)) => {
+                let code = match no_price {
+                    NoPrice::Unknown(_) | NoPrice::NotAgreed(_) => Code::NotFound,
+                    NoPrice::NotYet | NoPrice::Refused(..) | NoPrice::TooOld(..) => Code::PriceUnavailable,
+                };
+                Self::new(code, sentence(&no_price.to_string()))
+            }
+            Error::Convert(error @ ConvertError::NoWay(..)) => Self::new(Code::NotFound, sentence(&error.to_string())),
+            Error::NoHistory(direction) => Self::new(Code::NotFound, format!("Nobody ever told of {direction}.")),
+            Error::StreamsFull => Self::new(Code::Overloaded, "Too many read the stream already; try again later."),
+            Error::Chart(error) => {
+                tracing::error!(error, "a chart cannot be drawn");
+                Self::internal()
+            }
+            Error::Call(error) => {
+                tracing::warn!(error = %error.chain(), "courses could not be read");
+                error.to_problem(Code::UpstreamUnavailable)
+            }
+        }
+    }
+}
+
+/// An error's message as a sentence of its own.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

@@ -1,0 +1,42 @@
+//! Where boards come from.
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::courses::Board,
+    clients::{CallError, Retry, price_cache::PriceCache},
+};
+use poem::http::Method;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::{book::Book, held::Origin};
+
+/// How often the board is asked for.
+const REFRESH: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Asks for the newest board again and again until `stop`. What is held stays while price-cache-proxy is away.
+pub(crate) async fn follow(cache: PriceCache, book: Arc<Book>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(REFRESH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reachable = true;
+    loop {
+        tokio::select! { () = stop.cancelled() => return, _ = ticks.tick() => {} }
+        let result = board(&cache).await;
+        match &result {
+            Err(error) if reachable => tracing::warn!(error = %error.chain(), "the board cannot be read"),
+            Ok(_) if !reachable => tracing::info!("the board can be read again"),
+            _ => {}
+        }
+        reachable = result.is_ok();
+        if let Ok(Some(board)) = result {
+            book.take(board, Origin::Board);
+        }
+    }
+}
+
+async fn board(cache: &PriceCache) -> Result<Option<Board>, CallError> {
+    let bytes = cache.0.bytes(Method::GET, "/board", None::<&()>, Retry::Safe, DEADLINE).await?;
+    if bytes.is_empty() { Ok(None) } else { cache.0.read(&bytes).map(Some) }
+}

@@ -1,0 +1,180 @@
+//! Which courses somebody wants to see.
+
+use std::collections::BTreeSet;
+
+use common::{
+    api::{
+        FieldError,
+        courses::{Board, Course},
+    },
+    money::{Asset, Direction},
+};
+
+use crate::limits::MAX_KNOWN;
+
+/// What exchanges and assets there are: all that were ever told of since the start, so that an exchange which is silent at
+/// the moment is not taken for a typing error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    exchangers: BTreeSet<String>,
+    from: BTreeSet<Asset>,
+    to: BTreeSet<Asset>,
+}
+
+impl Known {
+    /// With what a board tells of.
+    pub(crate) fn with(&self, board: &Board) -> Self {
+        let mut known = self.clone();
+        for course in &board.courses {
+            known.note(&course.exchanger, course.direction);
+        }
+        for price in &board.prices {
+            known.note_direction(price.direction);
+            for vote in &price.votes {
+                known.note(&vote.exchanger, vote.told);
+            }
+        }
+        known
+    }
+
+    fn note(&mut self, exchanger: &str, direction: Direction) {
+        if self.exchangers.len() < MAX_KNOWN && !self.exchangers.contains(exchanger) {
+            self.exchangers.insert(exchanger.to_owned());
+        }
+        self.note_direction(direction);
+    }
+
+    fn note_direction(&mut self, Direction { base, quote }: Direction) {
+        for (assets, asset) in [(&mut self.from, base), (&mut self.to, quote)] {
+            if assets.len() < MAX_KNOWN {
+                assets.insert(asset);
+            }
+        }
+    }
+
+    /// Whether the asset is on any side of any direction.
+    pub(crate) fn has(&self, asset: Asset) -> bool {
+        self.from.contains(&asset) || self.to.contains(&asset)
+    }
+}
+
+/// What has to be named for a course to pass; an absent list lets all pass. The same wishes are the same filter, in
+/// whatever order and case they were sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Filter {
+    exchangers: Option<BTreeSet<String>>,
+    from: Option<BTreeSet<Asset>>,
+    to: Option<BTreeSet<Asset>>,
+}
+
+/// Filters as they were sent: names with commas between.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    pub(crate) exchangers: Option<String>,
+    pub(crate) coins_from: Option<String>,
+    pub(crate) coins_to: Option<String>,
+}
+
+impl Wishes {
+    /// Names every field that holds something that nobody tells of.
+    pub(crate) fn check(&self, known: &Known) -> Result<Filter, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let exchangers = list(self.exchangers.as_deref(), "exchangers", &mut errors, |name| {
+            let name = name.to_ascii_lowercase();
+            known.exchangers.contains(&name).then_some(name)
+        });
+        let mut assets = |text: Option<&str>, field, known: &BTreeSet<Asset>| {
+            list(text, field, &mut errors, |code| code.parse().ok().filter(|asset| known.contains(asset)))
+        };
+        let from = assets(self.coins_from.as_deref(), "coins_from", &known.from);
+        let to = assets(self.coins_to.as_deref(), "coins_to", &known.to);
+        if errors.is_empty() { Ok(Filter { exchangers, from, to }) } else { Err(errors) }
+    }
+}
+
+/// An empty value is no filter, as a form sends it whose field was left empty.
+fn list<T: Ord>(
+    text: Option<&str>,
+    field: &str,
+    errors: &mut Vec<FieldError>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<BTreeSet<T>> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+    let mut values = BTreeSet::new();
+    for name in text.split(',').map(str::trim) {
+        let Some(value) = read(name) else {
+            let shown: String = name.chars().take(32).collect();
+            errors.push(FieldError::new(field, format!("nobody tells of {shown:?}; without filters all are listed")));
+            return None;
+        };
+        values.insert(value);
+    }
+    Some(values)
+}
+
+impl Filter {
+    pub(crate) fn is_everything(&self) -> bool {
+        self.exchangers.is_none() && self.from.is_none() && self.to.is_none()
+    }
+
+    pub(crate) fn passes(&self, course: &Course) -> bool {
+        self.exchangers.as_ref().is_none_or(|names| names.contains(&course.exchanger))
+            && self.passes_direction(course.direction)
+    }
+
+    pub(crate) fn passes_direction(&self, direction: Direction) -> bool {
+        self.from.as_ref().is_none_or(|assets| assets.contains(&direction.base))
+            && self.to.as_ref().is_none_or(|assets| assets.contains(&direction.quote))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::given::{at, board, course};
+
+    fn known() -> Known {
+        let courses =
+            vec![course("binance", "BTC-USDT", "1"), course("kraken", "BTC-EUR", "1"), course("ecb", "EUR-RUB", "1")];
+        Known::default().with(&board(at(0), courses, vec![]))
+    }
+
+    fn check(exchangers: &str, from: &str, to: &str) -> Result<Filter, Vec<String>> {
+        let text = |text: &str| (text != "-").then(|| text.to_owned());
+        let wishes = Wishes { exchangers: text(exchangers), coins_from: text(from), coins_to: text(to) };
+        wishes.check(&known()).map_err(|errors| errors.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn courses_pass_that_are_named_in_every_list() {
+        let filter = check(" Kraken,binance", "btc", "eur,USDT,eur").unwrap();
+        assert!(filter.passes(&course("kraken", "BTC-EUR", "1")));
+        assert!(filter.passes(&course("binance", "BTC-USDT", "1")));
+        assert!(!filter.passes(&course("ecb", "BTC-EUR", "1")));
+        assert!(!filter.passes(&course("kraken", "EUR-USDT", "1")));
+        assert!(!filter.passes(&course("kraken", "BTC-RUB", "1")));
+        assert_eq!(filter, check("binance,kraken", "BTC", "USDT,EUR").unwrap());
+    }
+
+    #[test]
+    fn no_filter_and_an_empty_one_let_all_pass() {
+        for none in ["-", "", "  "] {
+            assert!(check(none, none, none).unwrap().is_everything());
+        }
+    }
+
+    #[test]
+    fn what_nobody_tells_of_is_named() {
+        assert_eq!(check("bitmex", "-", "-"), Err(vec!["exchangers".to_owned()]));
+        assert_eq!(check("kraken,", "-", "-"), Err(vec!["exchangers".to_owned()]));
+        // Known as what something is priced in, and never as what is priced.
+        assert_eq!(check("kraken", "RUB", "€"), Err(vec!["coins_from".to_owned(), "coins_to".to_owned()]));
+    }
+
+    #[test]
+    fn an_exchange_that_is_silent_stays_known() {
+        let later = known().with(&board(at(5), vec![course("kraken", "BTC-EUR", "1")], vec![]));
+        let wishes = Wishes { exchangers: Some("binance".to_owned()), ..Wishes::default() };
+        assert!(wishes.check(&later).is_ok());
+    }
+}

@@ -1,0 +1,126 @@
+//! rates: the current and past courses of every exchange, the agreed prices and how they came about, for traders and shops.
+
+mod answers;
+mod book;
+mod changes;
+mod config;
+mod convert;
+mod error;
+mod feed;
+mod filter;
+#[cfg(test)]
+mod given;
+mod held;
+mod limits;
+mod price;
+mod ratio;
+mod routes;
+mod stream;
+mod wire;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use common::{
+    api::health::Part,
+    clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    config::Env,
+    http::{ReadinessCheck, Server, Standard, document, endpoint},
+    metrics::Metrics,
+    service::Service,
+    time::Clock,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::{book::Book, routes::Api, stream::Streams};
+pub use self::{
+    config::Config,
+    wire::{Changes, Conversion, ExchangerCourses, Gone, Path, Rounding, ShownCourse, ShownPrice, Step},
+};
+
+const ABOUT: &str = "The current and past courses of every exchange, the agreed prices and how they came about. What is \
+    simulated is marked as such. Nothing here has to be paid for or signed in to.";
+
+/// The running service.
+pub struct App {
+    server: Server,
+    cache: PriceCache,
+    db_proxy: DbProxy,
+    book: Arc<Book>,
+    streams: Streams,
+}
+
+impl Service for App {
+    const NAME: &'static str = "rates";
+    const PORT: u16 = 8040;
+    type Config = Config;
+
+    fn configure(env: &mut Env) -> Config {
+        Config::read(env)
+    }
+
+    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let Config { price_cache, db_proxy, internal_token, rate_limit, ttl, slot } = config;
+        let http = http_client();
+        let cache = PriceCache(Caller::new(http.clone(), PriceCache::SERVICE, price_cache, internal_token.clone()));
+        let db_proxy = DbProxy(Caller::new(http, DbProxy::SERVICE, db_proxy, internal_token));
+        let metrics = Metrics::new(Self::NAME);
+        let book = Arc::new(Book::new(Clock::System, &metrics));
+        let streams = Streams::new(&metrics);
+        let standard = Standard {
+            service: Self::NAME,
+            about: ABOUT,
+            metrics,
+            ready: ready(&book, &db_proxy),
+            internal_token: None,
+            rate_limit,
+        };
+        let api = Api { book: book.clone(), streams: streams.clone(), ttl, slot };
+        Ok(Self { server: Server::new(listener, endpoint(api, standard)), cache, db_proxy, book, streams })
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        self.server.address()
+    }
+
+    fn readiness(&self) -> ReadinessCheck {
+        ready(&self.book, &self.db_proxy)
+    }
+
+    async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { server, cache, db_proxy: _, book, streams } = self;
+        let feed = tokio::spawn(feed::follow(cache, book, stop.clone()));
+        let ending = stop.clone();
+        let end = tokio::spawn(async move {
+            ending.cancelled().await;
+            streams.end();
+        });
+        let result = server.run_until(stop.clone()).await;
+        stop.cancel();
+        feed.await?;
+        end.await?;
+        result
+    }
+
+    fn openapi() -> String {
+        document::<Api>(Self::NAME, ABOUT)
+    }
+}
+
+fn ready(book: &Arc<Book>, db_proxy: &DbProxy) -> ReadinessCheck {
+    let (book, db_proxy) = (book.clone(), db_proxy.clone());
+    Arc::new(move || {
+        let (book, db_proxy) = (book.clone(), db_proxy.clone());
+        Box::pin(async move {
+            let courses = match book.newest() {
+                Ok(_) => Part::ready("courses"),
+                Err(error) => Part::missing("courses", error.to_string()),
+            };
+            let history = match db_proxy.summary().await {
+                Ok(_) => Part::ready("db-proxy"),
+                Err(error) => Part::missing("db-proxy", error.to_string()),
+            };
+            vec![courses, history]
+        })
+    })
+}

@@ -1,0 +1,23 @@
+//! Every limit of this service, in one place.
+
+use std::time::Duration;
+
+/// Answers to filters that are kept with one board; further ones are made anew for each request.
+pub(crate) const MAX_FILTERED: usize = 256;
+/// Names of exchanges and coins that are remembered as known.
+pub(crate) const MAX_KNOWN: usize = 4096;
+/// Readers of the stream at once.
+pub(crate) const MAX_STREAMS: usize = 1024;
+/// How often a stream that has nothing to tell says that it is there.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Longest time that a chart shows, in hours.
+pub(crate) const MAX_CHART_HOURS: u32 = 168;
+/// Charts that are drawn at once: each takes some milliseconds of a processor.
+pub(crate) const MAX_DRAWING: usize = 2;
+/// Largest amount that is converted is below this, in whole units.
+pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
+/// How old the official rate of a day may be in a price that is computed with it: over a long weekend with holidays none is
+/// published, and a source that fails is asked again within the hour.
+pub(crate) const FIXING_TTL: Duration = Duration::from_hours(24);
+/// Boards that are kept for readers of the stream who are behind; who is farther behind is told everything.
+pub(crate) const KEPT_BOARDS: usize = 4;

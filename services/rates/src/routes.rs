@@ -1,0 +1,133 @@
+//! What rates serves.
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::{Problem, courses::AgreedPrice},
+    http::Json,
+    money::{Asset, Direction},
+};
+use poem::Body;
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Query},
+    payload::Binary,
+};
+
+use crate::{
+    answers::Prebuilt,
+    book::Book,
+    convert::{self, Wish},
+    error::Error,
+    filter::Wishes,
+    price::current,
+    stream::Streams,
+    wire::{Conversion, ExchangerCourses},
+};
+
+pub(crate) struct Api {
+    pub(crate) book: Arc<Book>,
+    pub(crate) streams: Streams,
+    /// How long after it was true a price is shown as current.
+    pub(crate) ttl: Duration,
+    /// From one board to the next.
+    pub(crate) slot: Duration,
+}
+
+#[derive(ApiResponse)]
+enum StreamAnswer {
+    /// Server-sent events. The first, `courses`, tells everything; each further one, `changes`, what differs. The data of both
+    /// is a `Changes`, and the id is the time of the board in microseconds since 1970. Every 15 s without news a comment is
+    /// sent.
+    #[oai(status = 200, content_type = "text/event-stream")]
+    Events(Binary<Body>, #[oai(header = "Cache-Control")] String),
+}
+
+impl Api {
+    /// What is asked for is tried again with the next board.
+    fn problem(&self, error: impl Into<Error>) -> Problem {
+        let problem = Problem::from(error.into());
+        if problem.code == common::api::Code::PriceUnavailable { problem.retry_after(self.slot) } else { problem }
+    }
+}
+
+#[OpenApi]
+impl Api {
+    /// The current course of every exchange, by exchange. Several names are sent with commas between them.
+    #[oai(path = "/api/v1/courses", method = "get", operation_id = "list_courses")]
+    async fn courses(
+        &self,
+        /// Exchanges, such as `binance,kraken`.
+        exchangers: Query<Option<String>>,
+        /// What is priced, such as `BTC,ETH`.
+        coins_from: Query<Option<String>>,
+        /// What it is priced in, such as `USD,EUR`.
+        coins_to: Query<Option<String>>,
+        /// The `ETag` of an answer that the client has.
+        #[oai(name = "If-None-Match")]
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Prebuilt<Vec<ExchangerCourses>>, Problem> {
+        let held = self.book.newest().map_err(|error| self.problem(error))?;
+        let wishes = Wishes { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
+        let filter = wishes.check(&held.known).map_err(Error::Fields)?;
+        Ok(Prebuilt::new(held.courses(filter), if_none_match.0.as_deref(), self.slot))
+    }
+
+    /// Courses and prices as they change, as server-sent events.
+    ///
+    /// A reader who is slow is told the newest and not all that was in between. Prices pass by the coins alone.
+    #[oai(path = "/api/v1/courses/stream", method = "get", operation_id = "stream_courses")]
+    async fn stream(
+        &self,
+        /// Exchanges, such as `binance,kraken`.
+        exchangers: Query<Option<String>>,
+        /// What is priced, such as `BTC,ETH`.
+        coins_from: Query<Option<String>>,
+        /// What it is priced in, such as `USD,EUR`.
+        coins_to: Query<Option<String>>,
+    ) -> Result<StreamAnswer, Problem> {
+        let held = self.book.newest().map_err(|error| self.problem(error))?;
+        let wishes = Wishes { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
+        let filter = wishes.check(&held.known).map_err(Error::Fields)?;
+        let events = self.streams.read(&self.book, filter)?;
+        Ok(StreamAnswer::Events(Binary(Body::from_bytes_stream(events)), "no-store".to_owned()))
+    }
+
+    /// The agreed price of a direction with all that led to it: what each exchange told, and why it was used or not.
+    ///
+    /// A price that is refused, or that was true too long ago, is a 503, never an old number.
+    #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]
+    async fn price(
+        &self,
+        direction: Query<Direction>,
+        /// The `ETag` of an answer that the client has.
+        #[oai(name = "If-None-Match")]
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Prebuilt<AgreedPrice>, Problem> {
+        let held = self.book.newest().map_err(|error| self.problem(error))?;
+        let now = self.book.clock.now();
+        let price = current(&held, direction.0, now, self.ttl).map_err(|error| self.problem(error))?;
+        let answer = held.derivation(price.agreed.direction);
+        let answer = answer.ok_or_else(|| self.problem(Error::NoCourses))?;
+        let max_age = self.slot.min(price.until.since(now));
+        Ok(Prebuilt::new(answer, if_none_match.0.as_deref(), max_age))
+    }
+
+    /// How much of one coin or currency an amount of another is, at the agreed prices of now.
+    ///
+    /// By the price of the one in the other, else by its inverse, else by way of a third. Exact until the end, where it is
+    /// rounded once: half to even, at the decimals of `to`. An offer it is not; a quote of create-order is.
+    #[oai(path = "/api/v1/convert", method = "get", operation_id = "convert")]
+    async fn convert(
+        &self,
+        from: Query<Asset>,
+        to: Query<Asset>,
+        /// Above 0, at most 8 decimals.
+        amount: Query<String>,
+    ) -> Result<Json<Conversion>, Problem> {
+        let held = self.book.newest().map_err(|error| self.problem(error))?;
+        let wish = Wish::check(&held, from.0, to.0, &amount.0).map_err(|error| self.problem(error))?;
+        let converted = convert::convert(&held, &wish, self.book.clock.now(), self.ttl);
+        converted.map(Json).map_err(|error| self.problem(error))
+    }
+}
