@@ -3,7 +3,6 @@
 use common::{
     api::{Code, FieldError, Problem},
     clients::CallError,
-    money::Direction,
 };
 
 use crate::{convert::ConvertError, price::NoPrice};
@@ -19,12 +18,8 @@ pub(crate) enum Error {
     NoPrice(#[from] NoPrice),
     #[error(transparent)]
     Convert(#[from] ConvertError),
-    #[error("nobody ever told of {0}")]
-    NoHistory(Direction),
     #[error("every place at the stream is taken")]
     StreamsFull,
-    #[error("the chart cannot be drawn: {0}")]
-    Chart(String),
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -45,12 +40,9 @@ impl From<Error> for Problem {
                 Self::new(code, sentence(&no_price.to_string()))
             }
             Error::Convert(error @ ConvertError::NoWay(..)) => Self::new(Code::NotFound, sentence(&error.to_string())),
-            Error::NoHistory(direction) => Self::new(Code::NotFound, format!("Nobody ever told of {direction}.")),
             Error::StreamsFull => Self::new(Code::Overloaded, "Too many read the stream already; try again later."),
-            Error::Chart(error) => {
-                tracing::error!(error, "a chart cannot be drawn");
-                Self::internal()
-            }
+            // Its word on a field is true of ours, which has the same name.
+            Error::Call(CallError::Problem(_, problem)) if problem.code == Code::ValidationFailed => *problem,
             Error::Call(error) => {
                 tracing::warn!(error = %error.chain(), "courses could not be read");
                 error.to_problem(Code::UpstreamUnavailable)

@@ -4,20 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     api::courses::Board,
-    clients::{CallError, Retry, price_cache::PriceCache},
+    clients::{CallError, Retry, db_proxy::DbProxy, price_cache::PriceCache},
 };
 use poem::http::Method;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{book::Book, held::Origin};
+use crate::{book::Book, held::Origin, history};
 
 /// How often the board is asked for.
 const REFRESH: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Asks for the newest board again and again until `stop`. What is held stays while price-cache-proxy is away.
-pub(crate) async fn follow(cache: PriceCache, book: Arc<Book>, stop: CancellationToken) {
+pub(crate) async fn follow(cache: PriceCache, db_proxy: DbProxy, book: Arc<Book>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(REFRESH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reachable = true;
@@ -32,6 +32,8 @@ pub(crate) async fn follow(cache: PriceCache, book: Arc<Book>, stop: Cancellatio
         reachable = result.is_ok();
         if let Ok(Some(board)) = result {
             book.take(board, Origin::Board);
+        } else if book.newest().is_err() && !book.has_board() {
+            start(&db_proxy, &book).await;
         }
     }
 }
@@ -39,4 +41,14 @@ pub(crate) async fn follow(cache: PriceCache, book: Arc<Book>, stop: Cancellatio
 async fn board(cache: &PriceCache) -> Result<Option<Board>, CallError> {
     let bytes = cache.0.bytes(Method::GET, "/board", None::<&()>, Retry::Safe, DEADLINE).await?;
     if bytes.is_empty() { Ok(None) } else { cache.0.read(&bytes).map(Some) }
+}
+
+/// Begins with what was written down last, where nobody has a board yet.
+async fn start(db_proxy: &DbProxy, book: &Book) {
+    match history::stored(db_proxy).await {
+        Ok(Some(board)) => _ = book.take(board, Origin::Stored),
+        Ok(None) => {}
+        // Told by /readyz and the alive calls as it is; asked again in a moment.
+        Err(error) => tracing::debug!(error = %error.chain(), "the last courses cannot be read"),
+    }
 }

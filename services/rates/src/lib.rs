@@ -11,6 +11,7 @@ mod filter;
 #[cfg(test)]
 mod given;
 mod held;
+mod history;
 mod limits;
 mod price;
 mod ratio;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::{book::Book, routes::Api, stream::Streams};
 pub use self::{
     config::Config,
+    history::{Links, PastPage},
     wire::{Changes, Conversion, ExchangerCourses, Gone, Path, Rounding, ShownCourse, ShownPrice, Step},
 };
 
@@ -75,7 +77,7 @@ impl Service for App {
             internal_token: None,
             rate_limit,
         };
-        let api = Api { book: book.clone(), streams: streams.clone(), ttl, slot };
+        let api = Api { book: book.clone(), streams: streams.clone(), db_proxy: db_proxy.clone(), ttl, slot };
         Ok(Self { server: Server::new(listener, endpoint(api, standard)), cache, db_proxy, book, streams })
     }
 
@@ -88,8 +90,8 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, cache, db_proxy: _, book, streams } = self;
-        let feed = tokio::spawn(feed::follow(cache, book, stop.clone()));
+        let Self { server, cache, db_proxy, book, streams } = self;
+        let feed = tokio::spawn(feed::follow(cache, db_proxy, book, stop.clone()));
         let ending = stop.clone();
         let end = tokio::spawn(async move {
             ending.cancelled().await;

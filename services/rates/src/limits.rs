@@ -10,10 +10,6 @@ pub(crate) const MAX_KNOWN: usize = 4096;
 pub(crate) const MAX_STREAMS: usize = 1024;
 /// How often a stream that has nothing to tell says that it is there.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Longest time that a chart shows, in hours.
-pub(crate) const MAX_CHART_HOURS: u32 = 168;
-/// Charts that are drawn at once: each takes some milliseconds of a processor.
-pub(crate) const MAX_DRAWING: usize = 2;
 /// Largest amount that is converted is below this, in whole units.
 pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
 /// How old the official rate of a day may be in a price that is computed with it: over a long weekend with holidays none is

@@ -3,9 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    api::{Problem, courses::AgreedPrice},
+    api::{
+        Problem,
+        courses::{AgreedPrice, CourseFilter, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
+    },
+    clients::db_proxy::DbProxy,
     http::Json,
     money::{Asset, Direction},
+    time::Timestamp,
 };
 use poem::Body;
 use poem_openapi::{
@@ -20,6 +25,7 @@ use crate::{
     convert::{self, Wish},
     error::Error,
     filter::Wishes,
+    history::{self, PastPage},
     price::current,
     stream::Streams,
     wire::{Conversion, ExchangerCourses},
@@ -28,6 +34,7 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) book: Arc<Book>,
     pub(crate) streams: Streams,
+    pub(crate) db_proxy: DbProxy,
     /// How long after it was true a price is shown as current.
     pub(crate) ttl: Duration,
     /// From one board to the next.
@@ -71,6 +78,28 @@ impl Api {
         let wishes = Wishes { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
         let filter = wishes.check(&held.known).map_err(Error::Fields)?;
         Ok(Prebuilt::new(held.courses(filter), if_none_match.0.as_deref(), self.slot))
+    }
+
+    /// Courses of the past: each as it was (`raw`), or folded into candles of a minute, an hour or a day.
+    ///
+    /// Oldest first within each exchange and direction. Follow `_links.next` until there is none.
+    #[oai(path = "/api/v1/courses/history", method = "get", operation_id = "course_history")]
+    #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
+    async fn history(
+        &self,
+        direction: Query<Option<Direction>>,
+        exchanger: Query<Option<String>>,
+        /// Courses that were true at this time or later; candles from the one on that this time is in.
+        from: Query<Option<Timestamp>>,
+        /// Courses and candles that began before this time.
+        to: Query<Option<Timestamp>>,
+        #[oai(default = "raw")] resolution: Query<Resolution>,
+        #[oai(default = "page_size", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
+        cursor: Query<Option<HistoryCursor>>,
+    ) -> Result<Json<PastPage>, Problem> {
+        let filter = CourseFilter { exchanger: exchanger.0, direction: direction.0, from: from.0, to: to.0 };
+        let page = history::page(&self.db_proxy, &filter, resolution.0, cursor.0, limit.0).await;
+        Ok(Json(page.map_err(Error::from)?))
     }
 
     /// Courses and prices as they change, as server-sent events.
@@ -130,4 +159,12 @@ impl Api {
         let converted = convert::convert(&held, &wish, self.book.clock.now(), self.ttl);
         converted.map(Json).map_err(|error| self.problem(error))
     }
+}
+
+fn raw() -> Resolution {
+    Resolution::Raw
+}
+
+fn page_size() -> u32 {
+    DEFAULT_HISTORY_PAGE
 }

@@ -1,0 +1,90 @@
+//! The past, as db-proxy keeps it.
+
+use common::{
+    api::courses::{Board, Candle, Course, CourseFilter, CourseHistoryPage, HistoryCursor, PastCourse, Resolution},
+    clients::{CallError, db_proxy::DbProxy},
+};
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+/// Where to go on from a page.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Links {
+    /// The next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next: Option<String>,
+}
+
+/// A page of the past, oldest first within each exchange and direction.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct PastPage {
+    pub resolution: Resolution,
+    /// Each course as it was: at resolution `raw`, and empty at the others.
+    pub courses: Vec<PastCourse>,
+    /// At every resolution but `raw`.
+    pub candles: Vec<Candle>,
+    #[serde(rename = "_links")]
+    #[oai(rename = "_links")]
+    pub links: Links,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<HistoryCursor>,
+}
+
+/// One page, with the way to the next.
+pub(crate) async fn page(
+    db_proxy: &DbProxy,
+    filter: &CourseFilter,
+    resolution: Resolution,
+    cursor: Option<HistoryCursor>,
+    limit: u32,
+) -> Result<PastPage, CallError> {
+    let page = db_proxy.course_history(filter, resolution, cursor, limit).await?;
+    let CourseHistoryPage { resolution, courses, candles, next_cursor } = page;
+    let next =
+        next_cursor.map(|next| format!("/api/v1/courses/history?{}", filter.to_query(resolution, Some(next), limit)));
+    Ok(PastPage { resolution, courses, candles, links: Links { next }, next_cursor })
+}
+
+/// What was written down last, for a start at which nobody has a board yet. Nothing where nothing was ever written down.
+pub(crate) async fn stored(db_proxy: &DbProxy) -> Result<Option<Board>, CallError> {
+    Ok(board_of(db_proxy.courses().await?))
+}
+
+fn board_of(actual: Vec<PastCourse>) -> Option<Board> {
+    let as_of = actual.iter().map(|course| course.since).max()?;
+    let simulated = actual.iter().any(|course| course.simulated);
+    let courses = actual.into_iter().map(|course| {
+        let PastCourse { exchanger, direction, kind, value, since, until: _, simulated } = course;
+        // How long it stayed so is not written down: it is shown as old as it may be.
+        Course { exchanger, direction, kind, value, bid: None, ask: None, observed_at: since, simulated }
+    });
+    Some(Board { as_of, simulated, courses: courses.collect(), prices: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use common::api::courses::CourseKind;
+
+    use super::*;
+    use crate::given::at;
+
+    #[test]
+    fn what_was_written_down_is_no_younger_than_it_is_known_to_be() {
+        assert_eq!(board_of(vec![]), None);
+        let past = |exchanger: &str, since, simulated| PastCourse {
+            exchanger: exchanger.to_owned(),
+            direction: "BTC-USD".parse().unwrap(),
+            kind: CourseKind::Trade,
+            value: "91000".parse().unwrap(),
+            since: at(since),
+            until: None,
+            simulated,
+        };
+        let board = board_of(vec![past("kraken", 7, false), past("okx", 3, true)]).unwrap();
+        assert_eq!((board.as_of, board.simulated), (at(7), true));
+        assert_eq!(board.courses.iter().map(|course| course.observed_at).collect::<Vec<_>>(), [at(7), at(3)]);
+    }
+}
