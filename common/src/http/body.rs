@@ -1,7 +1,5 @@
 //! JSON bodies, read and written by serde alone.
 
-use std::marker::PhantomData;
-
 use bytes::Bytes;
 use poem::{
     IntoResponse, Request, RequestBody, Response, Result,
@@ -124,36 +122,6 @@ impl<T: Type + Serialize + Send> ApiResponse for Json<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
-    }
-}
-
-/// The JSON of a `T` that is written already: shown as it is, and shared by all who are shown the same.
-#[derive(Debug, Clone)]
-pub struct Written<T> {
-    json: Bytes,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T> Written<T> {
-    /// That `json` is a `T` is the word of whoever wrote it.
-    pub fn new(json: Bytes) -> Self {
-        Self { json, of: PhantomData }
-    }
-}
-
-impl<T> IntoResponse for Written<T> {
-    fn into_response(self) -> Response {
-        Response::builder().header(CONTENT_TYPE, JSON).body(self.json)
-    }
-}
-
-impl<T: Type + Serialize + Send> ApiResponse for Written<T> {
-    fn meta() -> MetaResponses {
-        Json::<T>::meta()
-    }
-
-    fn register(registry: &mut Registry) {
-        <Json<T> as ApiResponse>::register(registry);
     }
 }
 

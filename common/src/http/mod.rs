@@ -10,7 +10,7 @@ mod server;
 mod standard;
 mod written;
 
-pub use body::{Json, OptionalJson, Written};
+pub use body::{Json, OptionalJson};
 pub use edge::Edge;
 pub use internal::InternalCaller;
 pub use rate_limit::{RateLimit, TrustedProxies};

@@ -8,10 +8,12 @@ use poem::{
     http::{HeaderValue, header::CONTENT_TYPE},
 };
 use poem_openapi::{
+    ApiResponse,
     payload::Payload,
-    registry::{MetaSchemaRef, Registry},
+    registry::{MetaResponses, MetaSchemaRef, Registry},
     types::Type,
 };
+use serde::Serialize;
 
 use super::Json;
 
@@ -38,6 +40,16 @@ impl<T: Type> Payload for Written<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+impl<T: Type + Serialize + Send> ApiResponse for Written<T> {
+    fn meta() -> MetaResponses {
+        Json::<T>::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        <Json<T> as ApiResponse>::register(registry);
     }
 }
 
