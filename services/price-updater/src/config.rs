@@ -1,6 +1,6 @@
 //! The settings of price-updater.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     config::{Env, Secret},
@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::{
     agree,
+    feeds::{self, Connector},
     sources::{BUILT_IN, BuiltIn, Transport},
 };
 
@@ -24,6 +25,10 @@ pub struct Config {
     pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
     /// How they are asked: over the network where this is absent.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Where the websockets of sources are, by their names: others are polled only.
+    pub(crate) feeds: BTreeMap<&'static str, Url>,
+    /// How websockets are reached: over the network where this is absent.
+    pub connector: Option<Arc<dyn Connector>>,
     /// Whether the sources are simulated ones, whatever they say themselves.
     pub simulated: bool,
     /// From the start of one round to the start of the next.
@@ -47,6 +52,7 @@ impl Config {
     /// | `CURRENCIES` | `EUR,GBP,USD` | what is priced |
     /// | `PRICE_SOURCES` | every built-in one | names of the sources that are asked |
     /// | `COINBASE_URL`, `KRAKEN_URL` | the exchanges' own | where a source is; a path in it is kept |
+    /// | `KRAKEN_WS_URL` and so on | the exchange's own, or `off` where `KRAKEN_URL` is not its own | its websocket, or `off` |
     /// | `SIMULATED` | `false` | marks every price as simulated; an answer of exchange-sim says so itself too |
     /// | `PRICE_REFRESH_SECS` | 15 | from round to round |
     /// | `PRICE_TTL_SECS` | 60 | how long a record may be used; more than `PRICE_REFRESH_SECS` |
@@ -63,6 +69,7 @@ impl Config {
             })
             .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
         let sources = read_sources(env);
+        let feeds = feeds::read(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
         let refresh = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);
@@ -90,6 +97,8 @@ impl Config {
             currencies,
             sources,
             transport: None,
+            feeds,
+            connector: None,
             simulated,
             refresh,
             ttl,

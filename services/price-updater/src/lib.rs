@@ -5,6 +5,7 @@
 
 mod agree;
 mod config;
+mod feeds;
 mod metrics;
 mod panel;
 #[allow(dead_code, reason = "the agreement reads the rest of it next")]
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
+pub use feeds::{CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError};
 use routes::Routes;
 pub use sources::{InProcess, RawPage, Transport, TransportError};
 use updater::Updater;

@@ -15,7 +15,7 @@ use common::{
     critical,
     metrics::Metrics,
     money::Currency,
-    time::Timestamp,
+    time::{Clock, Timestamp},
 };
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     agree::{self, Agreement, agree},
+    feeds::{Feeds, Sockets},
     metrics::{RoundResult, UpdaterMetrics},
     panel::Panel,
     rounds::{Change, Lifetimes, Rounds, Step, Write},
@@ -31,6 +32,7 @@ use crate::{
 
 pub(crate) struct Updater {
     panel: Panel,
+    feeds: Feeds,
     cache: PriceCache,
     currencies: Vec<Currency>,
     agreement: agree::Rules,
@@ -57,12 +59,16 @@ struct Standing {
 
 impl Updater {
     pub(crate) fn new(config: Config, metrics: &Metrics) -> Self {
+        let connector = config.connector.unwrap_or_else(|| Arc::new(Sockets::new()));
+        let mut feeds = Feeds::new(config.feeds, connector, Clock::default(), metrics);
         let metrics = UpdaterMetrics::register(metrics);
         let http = http_client();
         let transport = config.transport.unwrap_or_else(|| Arc::new(Network(http.clone())));
-        let sources = config.sources.into_iter().map(|(source, url)| source.build(transport.clone(), url)).collect();
+        let sources = config.sources.into_iter().map(|(source, url)| source.build(transport.clone(), url));
+        let sources = sources.map(|polled| feeds.before(polled)).collect();
         Self {
             panel: Panel::new(sources, config.source_timeout, config.simulated, metrics.clone()),
+            feeds,
             cache: PriceCache(Caller::new(http, PriceCache::SERVICE, config.cache, config.internal_token)),
             currencies: config.currencies,
             agreement: config.agreement,
@@ -87,7 +93,10 @@ impl Updater {
                 self.round(&mut rounds).await;
             }
         };
-        tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} }
+        let rounds = async {
+            tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} }
+        };
+        tokio::join!(rounds, self.feeds.run(stop));
     }
 
     /// Takes up the record that an earlier run left in the cache, so that a restart while every exchange is away does not

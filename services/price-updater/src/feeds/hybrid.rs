@@ -1,0 +1,71 @@
+//! An exchange that is listened to, and asked for what its feed does not tell.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use common::{api::courses::CourseKind, money::Direction};
+
+use super::Feed;
+use crate::sources::{Answer, Ask, Source, SourceError};
+
+/// The quotes of a feed where it has them, and the polled ones where not, direction by direction.
+pub(crate) struct Hybrid {
+    polled: Box<dyn Source>,
+    feed: Arc<Feed>,
+}
+
+impl Hybrid {
+    pub(crate) fn new(polled: Box<dyn Source>, feed: Arc<Feed>) -> Self {
+        Self { polled, feed }
+    }
+}
+
+#[async_trait]
+impl Source for Hybrid {
+    fn name(&self) -> &'static str {
+        self.polled.name()
+    }
+
+    fn kind(&self) -> CourseKind {
+        self.polled.kind()
+    }
+
+    fn directions(&self) -> &[Direction] {
+        self.polled.directions()
+    }
+
+    fn period(&self) -> Duration {
+        self.polled.period()
+    }
+
+    fn budget_left(&self) -> u32 {
+        self.polled.budget_left()
+    }
+
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+        let (mut quotes, simulated) = self.feed.quotes(ask.now);
+        quotes.retain(|direction, _| ask.wanted.contains(direction));
+        let told = Answer { quotes, simulated, ..Answer::default() };
+        let known = self.polled.directions();
+        let missing: Vec<_> = ask.wanted.iter().copied().filter(|wanted| known.contains(wanted)).collect();
+        let missing: Vec<_> = missing.into_iter().filter(|missing| !told.quotes.contains_key(missing)).collect();
+        if missing.is_empty() {
+            return Ok(told);
+        }
+        match self.polled.ask(Ask { wanted: &missing, ..ask }).await {
+            Ok(polled) => Ok(together(told, polled)),
+            Err(error) if told.quotes.is_empty() => Err(error),
+            Err(error) => {
+                let faults = missing.into_iter().map(|direction| (direction, error.clone())).collect();
+                Ok(Answer { faults, ..told })
+            }
+        }
+    }
+}
+
+fn together(mut told: Answer, polled: Answer) -> Answer {
+    told.quotes.extend(polled.quotes);
+    told.faults.extend(polled.faults);
+    told.simulated |= polled.simulated;
+    told
+}

@@ -1,0 +1,162 @@
+//! Kraken's second websocket form: channel `ticker`, told with every change of the best bid or ask.
+//!
+//! Format: <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Numbers are JSON numbers here, while they are strings
+//! over HTTP: they are read from their text. Pairs are `BTC/USD` and not `XBT/USD`. First comes a message of the channel
+//! `status`, then for each pair an answer to the subscription of its own, a `snapshot` and `update`s of the same form; a
+//! heartbeat comes about once a second while nothing else does. There is no sequence; rows carry a time.
+
+use std::time::Duration;
+
+use common::{
+    money::{DecimalText, Direction},
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    event::{Event, Order, Told},
+    protocol::{Limits, Protocol},
+};
+use crate::sources::SourceError;
+
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "kraken",
+    url_variable: "KRAKEN_WS_URL",
+    default_url: "wss://ws.kraken.com",
+    path: "/v2",
+    query: |_| None,
+    symbol: |Direction { base, quote }| format!("{base}/{quote}"),
+    subscribe: |symbols| {
+        let params = serde_json::json!(
+            { "channel": "ticker", "symbol": symbols, "event_trigger": "bbo", "snapshot": true }
+        );
+        vec![serde_json::json!({ "method": "subscribe", "params": params, "req_id": 1 }).to_string()]
+    },
+    read,
+    limits: Limits { silence: Duration::from_secs(5), probe: None, max_life: None, book_keeps: None },
+};
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    channel: Option<String>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    method: Option<String>,
+    success: Option<bool>,
+    error: Option<String>,
+    symbol: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    system: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    symbol: String,
+    bid: Option<DecimalText>,
+    ask: Option<DecimalText>,
+    last: Option<DecimalText>,
+    timestamp: Option<Timestamp>,
+}
+
+/// What a text means.
+pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
+    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::garbled)?;
+    match (frame.channel.as_deref(), frame.data) {
+        (Some("ticker"), Some(data)) => {
+            let rows: Vec<Row> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
+            rows.into_iter().map(told).collect()
+        }
+        (Some("ticker"), None) => Err(SourceError::garbled("a ticker has no data")),
+        (Some("heartbeat"), _) => Ok(vec![Event::Beat(None)]),
+        (Some("status"), Some(data)) => {
+            let all: Vec<Status> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
+            let closed = all.into_iter().filter_map(|status| status.system).find(|system| system != "online");
+            Ok(vec![closed.map_or(Event::Nothing, Event::Closed)])
+        }
+        (Some(_), _) => Ok(vec![Event::Nothing]),
+        (None, _) if frame.success == Some(false) => {
+            let parts = [frame.error, frame.symbol].into_iter().flatten();
+            Ok(vec![Event::Refused(parts.collect::<Vec<_>>().join(": "))])
+        }
+        (None, _) if frame.method.is_some() => Ok(vec![Event::Nothing]),
+        (None, _) => Err(SourceError::garbled("it has neither a channel nor a method")),
+    }
+}
+
+fn told(row: Row) -> Result<Event, SourceError> {
+    if row.last.is_none() && (row.bid.is_none() || row.ask.is_none()) {
+        return Err(SourceError::garbled("a ticker has neither a last trade nor a book"));
+    }
+    let order = row.timestamp.and_then(|time| u64::try_from(time.micros()).ok()).map(Order::Time);
+    Ok(Event::Told(Told { symbol: row.symbol, last: row.last, book: row.bid.zip(row.ask), order, trade: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = r#"{"symbol":"BTC/USD","bid":61234.50,"bid_qty":2.5,"ask":61234.60,"ask_qty":3.2,"last":61234.50,
+        "volume":150.25000000,"vwap":61300.1,"low":60000.0,"high":61900.0,"change":250.0,"change_pct":0.24,
+        "timestamp":"2026-01-02T03:04:05.123456Z"}"#;
+
+    fn ticker(kind: &str) -> String {
+        format!(r#"{{"channel":"ticker","type":"{kind}","data":[{ROW}]}}"#)
+    }
+
+    #[test]
+    fn numbers_are_read_from_their_text() {
+        for kind in ["snapshot", "update"] {
+            let events = read(&ticker(kind)).unwrap();
+            let [Event::Told(told)] = &events[..] else { panic!("{events:?}") };
+            assert_eq!(told.last, Some("61234.50".into()));
+            assert_eq!(told.book, Some(("61234.50".into(), "61234.60".into())));
+            assert_eq!(told.order, Some(Order::Time(1_767_323_045_123_456)));
+        }
+        let small = ticker("update").replace("61234.50", "1e-5");
+        let [Event::Told(told)] = &read(&small).unwrap()[..] else { panic!() };
+        assert_eq!(told.last, Some("1e-5".into()));
+    }
+
+    #[test]
+    fn one_text_may_tell_several_pairs() {
+        let both = format!(r#"{{"channel":"ticker","type":"update","data":[{ROW},{}]}}"#, ROW.replace("USD", "EUR"));
+        assert_eq!(read(&both).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn other_channels_and_answers_are_told_apart() {
+        assert_eq!(read(r#"{"channel":"heartbeat"}"#).unwrap(), [Event::Beat(None)]);
+        let status = |system| {
+            format!(r#"{{"channel":"status","type":"update","data":[{{"system":"{system}","api_version":"v2"}}]}}"#)
+        };
+        assert_eq!(read(&status("online")).unwrap(), [Event::Nothing]);
+        assert_eq!(read(&status("maintenance")).unwrap(), [Event::Closed("maintenance".to_owned())]);
+        let ack = r#"{"method":"subscribe","result":{"channel":"ticker","symbol":"BTC/USD","snapshot":true},
+            "success":true,"time_in":"2026-01-02T03:04:05.1Z","time_out":"2026-01-02T03:04:05.2Z","req_id":1}"#;
+        assert_eq!(read(ack).unwrap(), [Event::Nothing]);
+        let refusal = r#"{"error":"Currency pair not supported","method":"subscribe","req_id":1,"success":false,
+            "symbol":"XBT/USD"}"#;
+        assert_eq!(read(refusal).unwrap(), [Event::Refused("Currency pair not supported: XBT/USD".to_owned())]);
+        assert_eq!(read(r#"{"channel":"instrument","data":{"assets":[]}}"#).unwrap(), [Event::Nothing]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let row = |row: &str| format!(r#"{{"channel":"ticker","type":"update","data":[{row}]}}"#);
+        for text in [
+            String::new(),
+            "{}".to_owned(),
+            "[42,{},\"ticker\",\"XBT/USD\"]".to_owned(),
+            ticker("update")[..120].to_owned(),
+            r#"{"channel":"ticker","type":"update"}"#.to_owned(),
+            row(r#"{"symbol":"BTC/USD","bid":1}"#),
+            row(r#"{"symbol":"BTC/USD","last":true}"#),
+        ] {
+            assert!(matches!(read(&text), Err(SourceError::Garbled(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How one exchange's websocket is spoken to, and what it permits.
+
+use std::time::Duration;
+
+use common::money::Direction;
+use url::Url;
+
+use super::event::Event;
+use crate::sources::SourceError;
+
+/// An exchange's websocket. All of it is pure: texts go in, words that are the same for every exchange come out.
+pub(crate) struct Protocol {
+    /// The name of the source that it belongs to.
+    pub(crate) name: &'static str,
+    /// The variable that sets where it is.
+    pub(crate) url_variable: &'static str,
+    pub(crate) default_url: &'static str,
+    /// What follows the address.
+    pub(super) path: &'static str,
+    /// The query of the address, where pairs are named in it.
+    pub(super) query: fn(&[String]) -> Option<String>,
+    /// What the exchange calls a direction.
+    pub(super) symbol: fn(Direction) -> String,
+    /// What is sent to be told of these pairs.
+    pub(super) subscribe: fn(&[String]) -> Vec<String>,
+    pub(super) read: fn(&str) -> Result<Vec<Event>, SourceError>,
+    pub(super) limits: Limits,
+}
+
+/// What is held against a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// A connection on which nothing at all came for so long is dead.
+    pub(super) silence: Duration,
+    /// After how long a silence the exchange is asked whether it is there, and how; nothing where it beats by itself.
+    pub(super) probe: Option<(Duration, Probe)>,
+    /// How long a connection is kept, where the exchange cuts older ones.
+    pub(super) max_life: Option<Duration>,
+    /// How long heartbeats prove a book, where it is told with trades alone: after that it may have moved on unseen.
+    pub(super) book_keeps: Option<Duration>,
+}
+
+/// How an exchange is asked whether it is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Probe {
+    /// By a frame.
+    Ping,
+    /// By a text.
+    Text(&'static str),
+}
+
+impl Protocol {
+    /// The whole address; a path in `base` stays in front.
+    pub(super) fn url(&self, base: &Url, symbols: &[String]) -> Url {
+        let mut url = base.clone();
+        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), self.path));
+        url.set_query((self.query)(symbols).as_deref());
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PROTOCOLS;
+
+    #[test]
+    fn a_path_in_the_base_is_kept() {
+        for (name, expected) in [
+            ("binance", "ws://sim/x/ws/stream?streams=btcusdt@bookTicker/btcusdt@ticker"),
+            ("coinbase", "ws://sim/x/ws"),
+            ("kraken", "ws://sim/x/ws/v2"),
+            ("okx", "ws://sim/x/ws/ws/v5/public"),
+        ] {
+            let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == name).unwrap();
+            let symbols = [(protocol.symbol)("BTC-USDT".parse().unwrap())];
+            for base in ["ws://sim/x/ws", "ws://sim/x/ws/"] {
+                assert_eq!(protocol.url(&base.parse().unwrap(), &symbols).as_str(), expected);
+            }
+            let real = protocol.url(&protocol.default_url.parse().unwrap(), &symbols);
+            assert_eq!(real.scheme(), "wss", "{real}");
+        }
+    }
+}
