@@ -7,7 +7,7 @@ use common::{
     money::Sats,
 };
 
-use crate::store::ALLOWED_URLS;
+use crate::{courses::retention::Retention, store::ALLOWED_URLS};
 
 /// Where orders are kept when nothing is said.
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
@@ -24,6 +24,8 @@ pub struct Config {
     pub limit: Sats,
     /// How long a key is remembered after its order.
     pub keep_keys: Duration,
+    /// How long courses are kept, and how fine.
+    pub keep_courses: Retention,
 }
 
 impl Config {
@@ -44,6 +46,7 @@ impl Config {
             internal_token: env.secret("INTERNAL_TOKEN"),
             limit: env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals"),
             keep_keys: env.seconds("IDEMPOTENCY_KEEP_SECS", DAY, DAY..=366 * DAY),
+            keep_courses: Retention::read(env),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! db-proxy: the only owner of the database. Orders, the limit of all orders, idempotency keys, history.
+//! db-proxy: the only owner of the database. Orders, the limit of all orders, idempotency keys, courses and their history.
 
 mod config;
+pub mod courses;
 mod error;
 mod forget;
 pub mod ledger;
@@ -17,6 +18,7 @@ use common::{
     http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
     service::Service,
+    time::Clock,
 };
 use futures_util::future::BoxFuture;
 use tokio::{net::TcpListener, sync::watch};
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
 use self::{
+    courses::{Courses, CoursesApi, retention, retention::Retention},
     metrics::WriterMetrics,
     routes::Api,
     store::{Store, StoreError},
@@ -45,6 +48,7 @@ pub struct App {
     migrated: bool,
     writer: BoxFuture<'static, ()>,
     keep_keys: Duration,
+    keep_courses: Retention,
 }
 
 impl Service for App {
@@ -76,13 +80,15 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        let endpoint = endpoint(Api { store: store.clone(), writer, limit }, standard);
+        let courses = CoursesApi(Courses::new(store.clone(), Clock::System));
+        let endpoint = endpoint((Api { store: store.clone(), writer, limit }, courses), standard);
         Ok(Self {
             server: Server::new(listener, endpoint),
             store,
             migrated,
             writer: Box::pin(task),
             keep_keys: config.keep_keys,
+            keep_courses: config.keep_courses,
         })
     }
 
@@ -95,7 +101,7 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, store, migrated, writer, keep_keys } = self;
+        let Self { server, store, migrated, writer, keep_keys, keep_courses } = self;
         let (tables, stopping) = (store.clone(), stop.clone());
         let tables = tokio::spawn(async move {
             if !migrated {
@@ -105,21 +111,24 @@ impl Service for App {
         // Without waiting for the tables: orders are told that the database is away, as at any other time.
         let writer = tokio::spawn(writer);
         let forgetting = tokio::spawn(forget::run(store.clone(), keep_keys, stop.clone()));
+        let retention = tokio::spawn(retention::run(store.clone(), Clock::System, keep_courses, stop.clone()));
         // When the server has ended, the last handle of the writer is gone, and it ends after what still waits.
         let result = server.run_until(stop).await;
         writer.await?;
         tables.await?;
         forgetting.await?;
+        retention.await?;
         store.close().await;
         result
     }
 
     fn openapi() -> String {
-        document::<Api>(Self::NAME, ABOUT)
+        document::<(Api, CoursesApi)>(Self::NAME, ABOUT)
     }
 }
 
-const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys. For other services only.";
+const ABOUT: &str =
+    "The only owner of the database: orders, their limit, idempotency keys, courses. For other services only.";
 
 /// Brings the tables up to date, as soon as the database can be reached.
 async fn migrate(store: &Store) {

@@ -1,5 +1,6 @@
 //! What both engines of the store have to do alike: every case runs on SQLite and on PostgreSQL.
 
+mod courses;
 mod exact;
 mod paging;
 mod placing;

@@ -1,5 +1,6 @@
 //! Where orders are kept: one contract, two engines, the SQL of each in a file of its own.
 
+mod courses;
 mod postgres;
 mod sqlite;
 
@@ -104,6 +105,7 @@ macro_rules! on_engine {
         }
     };
 }
+use on_engine;
 
 impl Store {
     /// Opens `postgres://…` or `sqlite:PATH`. PostgreSQL may be away and come later; a file of SQLite must be usable now.

@@ -147,7 +147,7 @@ impl Postgres {
 
     /// Runs a read, and again where its connection turns out to be dead: after a restart of the database every idle
     /// connection is.
-    async fn read<T>(
+    pub(super) async fn read<T>(
         &self,
         query: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     ) -> Result<T, StoreError> {

@@ -30,8 +30,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// One connection that writes, and some that read.
 #[derive(Clone)]
 pub struct Sqlite {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
 }
 
 impl Sqlite {

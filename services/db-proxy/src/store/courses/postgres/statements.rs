@@ -1,0 +1,183 @@
+//! What PostgreSQL is told.
+
+/// The newest row of a series is its actual one.
+pub(super) const ACTUAL: &str = "
+    select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
+    from course_series s
+    join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)
+    order by s.direction, s.exchanger";
+
+pub(super) const ACTUAL_OF: &str = "
+    select s.id, s.exchanger, s.direction, c.since, c.value_e8, c.kind, c.simulated
+    from unnest($1::text[], $2::text[]) as wanted (exchanger, direction)
+    join course_series s on s.exchanger = wanted.exchanger and s.direction = wanted.direction
+    join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)";
+
+pub(super) const END: &str = "
+    update courses c set until = ended.until
+    from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as ended (series_id, since, until)
+    where c.series_id = ended.series_id and c.since = ended.since and c.until is null";
+
+pub(super) const INSERT_SERIES: &str = "
+    insert into course_series (exchanger, direction)
+    select * from unnest($1::text[], $2::text[])
+    on conflict do nothing";
+
+pub(super) const INSERT_COURSES: &str = "
+    insert into courses (series_id, since, value_e8, kind, simulated)
+    select s.id, began.since, began.value_e8, began.kind, began.simulated
+    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::boolean[])
+        as began (exchanger, direction, since, value_e8, kind, simulated)
+    join course_series s on s.exchanger = began.exchanger and s.direction = began.direction";
+
+/// Each series gives no more than a page, and they are gone through in order; so it ends as soon as the page is full.
+pub(super) const PAST_COURSES: &str = "
+    select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
+    from course_series s
+    cross join lateral (
+        select * from courses c
+        where c.series_id = s.id
+            and c.since >= greatest(
+                -- The one that was true at that time began before it.
+                coalesce((select max(since) from courses where series_id = s.id and since <= $3), $3),
+                case s.id when $5 then $6 else 'epoch' end
+            )
+            and c.since < $4
+            and (c.until is null or c.until > $3)
+        order by c.since
+        limit $7
+    ) c
+    where s.id >= $5 and ($1::text is null or s.exchanger = $1) and ($2::text is null or s.direction = $2)
+    order by s.id, c.since
+    limit $7";
+
+/// What is folded already, as far as the page reaches; and of each series what is not: the candles of the hours of a day that
+/// goes on, of the minutes of an hour that goes on, and the courses of a minute that goes on.
+pub(super) const CANDLES: &str = "
+    select s.id, s.exchanger, s.direction, c.*
+    from (
+        select *, greatest($3::timestamptz, case id when $5 then $6 else 'epoch' end) as lower, $4::timestamptz as upper
+        from course_series
+        where id >= $5 and ($1::text is null or exchanger = $1) and ($2::text is null or direction = $2)
+    ) s
+    cross join lateral (
+        select
+            date_bin(make_interval(secs => $8), at, 'epoch') as start,
+            (array_agg(open_e8 order by at))[1] as open_e8,
+            max(high_e8) as high_e8,
+            min(low_e8) as low_e8,
+            (array_agg(close_e8 order by at desc))[1] as close_e8,
+            sum(changes) as changes,
+            bool_or(simulated) as simulated
+        from (
+            (
+                select start as at, open_e8, high_e8, low_e8, close_e8, changes, simulated
+                from course_candles
+                where width_secs = $8 and series_id = s.id and start >= s.lower and start < s.upper
+                order by start
+                limit $7
+            )
+            union all
+            select start, open_e8, high_e8, low_e8, close_e8, changes, simulated
+            from course_candles
+            where $8 > 3600 and width_secs = 3600 and series_id = s.id
+                and start >= greatest(s.lower, s.days_until) and start < s.upper
+            union all
+            select start, open_e8, high_e8, low_e8, close_e8, changes, simulated
+            from course_candles
+            where $8 > 60 and width_secs = 60 and series_id = s.id
+                and start >= greatest(s.lower, s.hours_until) and start < s.upper
+            union all
+            select since, value_e8, value_e8, value_e8, value_e8, 1, simulated
+            from courses
+            where series_id = s.id and since >= greatest(s.lower, s.minutes_until) and since < s.upper
+        ) parts
+        group by 1
+        order by 1
+        limit $7
+    ) c
+    order by s.id, c.start
+    limit $7";
+
+/// How far each series is folded into candles of a width, and what there is to fold.
+pub(super) const PROGRESS: &str = "
+    with progress as (
+        select
+            id,
+            case $1 when 60 then minutes_until when 3600 then hours_until else days_until end as folded,
+            case $1
+                when 60 then (select max(since) from courses where series_id = id)
+                when 3600 then minutes_until
+                else hours_until
+            end as settled
+        from course_series
+    )
+    select
+        id,
+        folded,
+        settled,
+        case $1
+            when 60 then (select min(since) from courses where series_id = id and since >= folded)
+            else (
+                select min(start) from course_candles where width_secs = $2 and series_id = id and start >= folded
+            )
+        end as first
+    from progress
+    where date_bin(make_interval(secs => $1), settled, 'epoch') > folded
+    order by id";
+
+pub(super) const FOLD: &str = "
+    insert into course_candles (
+        width_secs, series_id, start, open_e8, high_e8, low_e8, close_e8, changes, simulated
+    )
+    select
+        $4,
+        series_id,
+        date_bin(make_interval(secs => $4), at, 'epoch') as start,
+        (array_agg(open_e8 order by at))[1],
+        max(high_e8),
+        min(low_e8),
+        (array_agg(close_e8 order by at desc))[1],
+        sum(changes),
+        bool_or(simulated)
+    from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as fold (series_id, lower, upper)
+    cross join lateral (
+        select
+            since as at, value_e8 as open_e8, value_e8 as high_e8, value_e8 as low_e8, value_e8 as close_e8,
+            1 as changes, simulated
+        from courses
+        where $5 = 0 and series_id = fold.series_id and since >= fold.lower and since < fold.upper
+        union all
+        select start, open_e8, high_e8, low_e8, close_e8, changes, simulated
+        from course_candles
+        where $5 > 0 and width_secs = $5 and series_id = fold.series_id and start >= fold.lower and start < fold.upper
+    ) parts
+    group by 2, 3";
+
+pub(super) const MARK: &str = "
+    update course_series s
+    set
+        minutes_until = case $3 when 60 then fold.upper else minutes_until end,
+        hours_until = case $3 when 3600 then fold.upper else hours_until end,
+        days_until = case $3 when 86400 then fold.upper else days_until end
+    from unnest($1::integer[], $2::timestamptz[]) as fold (series_id, upper)
+    where s.id = fold.series_id";
+
+pub(super) const FORGET_COURSES: &str = "
+    delete from courses where ctid = any(array(
+        select c.ctid
+        from course_series s
+        join courses c on c.series_id = s.id and c.since < least($1, s.minutes_until) and c.until <= $1
+        limit $2
+    ))";
+
+pub(super) const FORGET_CANDLES: &str = "
+    delete from course_candles where ctid = any(array(
+        select k.ctid
+        from course_series s
+        join course_candles k on k.width_secs = $3 and k.series_id = s.id
+            and k.start <= $1
+            -- Days are the coarsest there are.
+            and k.start < case $3 when 60 then s.hours_until when 3600 then s.days_until else 'infinity' end
+        limit $2
+    ))";

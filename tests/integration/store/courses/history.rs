@@ -1,0 +1,247 @@
+//! Walks through the past, and what is refused.
+
+use std::collections::BTreeSet;
+
+use common::{
+    api::courses::{CourseFilter, NewCourses, Resolution},
+    clients::{Caller, db_proxy::DbProxy, http_client},
+    time::Timestamp,
+};
+use serde_json::json;
+use tests::{Platform, Stack, on_both};
+
+use super::{Fixture, at, course, model, seconds};
+
+on_both!(
+    pages_hold_each_course_and_each_candle_once,
+    a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive,
+    filters_let_through_what_they_say,
+    a_range_begins_with_what_was_true_then,
+    candles_begin_at_whole_minutes_whatever_is_asked,
+    what_is_wrong_is_refused_by_name,
+    a_client_reads_what_another_wrote,
+);
+
+const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
+
+async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, model::Model) {
+    let fixture = Fixture::new(stack).await;
+    let mut model = model::Model::default();
+    for request in model::requests(seed, count) {
+        model.write(&request);
+        fixture.write(&request).await;
+    }
+    (fixture, model)
+}
+
+async fn pages_hold_each_course_and_each_candle_once(stack: Stack) {
+    let (fixture, model) = filled(stack, 7, 80).await;
+    let all = CourseFilter::default();
+    // Once with nothing folded, and once with everything that can be.
+    for _ in 0..2 {
+        for limit in [1, 7, 1000] {
+            assert_eq!(fixture.walk(&all, Resolution::Raw, limit).await, (model.past(), vec![]));
+            for resolution in CANDLES {
+                let candles = model.candles(resolution.width().unwrap());
+                assert_eq!(fixture.walk(&all, resolution, limit).await, (vec![], candles), "{resolution} by {limit}");
+            }
+        }
+        fixture.fold().await;
+    }
+    let empty = CourseFilter { exchanger: Some("nobody".to_owned()), ..all };
+    for resolution in Resolution::ALL {
+        assert_eq!(fixture.walk(&empty, resolution, 10).await, (vec![], vec![]));
+    }
+}
+
+async fn a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive(stack: Stack) {
+    for resolution in Resolution::ALL {
+        let (fixture, mut model) = filled(stack, 11, 40).await;
+        let width = resolution.width().unwrap_or_default();
+        let key = |exchanger: &str, direction: common::money::Direction, start: Timestamp| {
+            (exchanger.to_owned(), direction, start)
+        };
+        let keys = |model: &model::Model| -> BTreeSet<_> {
+            if resolution == Resolution::Raw {
+                model.past().iter().map(|row| key(&row.exchanger, row.direction, row.since)).collect()
+            } else {
+                model.candles(width).iter().map(|row| key(&row.exchanger, row.direction, row.start)).collect()
+            }
+        };
+        let before = keys(&model);
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        // Beside the walk new courses arrive, and older ones are folded.
+        for (n, request) in model::requests(11, 2_000).into_iter().skip(40).enumerate() {
+            let page = fixture.page(&CourseFilter::default(), resolution, cursor, 13).await;
+            seen.extend(page.courses.iter().map(|row| key(&row.exchanger, row.direction, row.since)));
+            seen.extend(page.candles.iter().map(|row| key(&row.exchanger, row.direction, row.start)));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+            if n < 30 {
+                model.write(&request);
+                fixture.write(&request).await;
+            }
+            fixture.store.fold_courses(CANDLES[n % 3]).await.unwrap();
+        }
+        assert_eq!(cursor, None, "the walk does not end");
+        let once: BTreeSet<_> = seen.iter().cloned().collect();
+        assert_eq!(once.len(), seen.len(), "{resolution}: something was seen twice");
+        assert!(before.is_subset(&once), "{resolution}: something was missed");
+        assert!(once.is_subset(&keys(&model)), "{resolution}: something was never there");
+    }
+}
+
+async fn filters_let_through_what_they_say(stack: Stack) {
+    let (fixture, model) = filled(stack, 3, 120).await;
+    let (past, none) = (model.past(), CourseFilter::default());
+    let middle = past[past.len() / 2].since;
+    let filters = [
+        CourseFilter { exchanger: Some("kraken".to_owned()), ..none.clone() },
+        CourseFilter { direction: Some("ETH-EUR".parse().unwrap()), ..none.clone() },
+        CourseFilter { from: Some(middle), ..none.clone() },
+        CourseFilter { to: Some(middle), ..none.clone() },
+        CourseFilter {
+            exchanger: Some("binance".to_owned()),
+            direction: Some("BTC-USD".parse().unwrap()),
+            from: Some(past[5].since),
+            to: Some(middle),
+        },
+    ];
+    for folded in [false, true] {
+        if folded {
+            fixture.fold().await;
+        }
+        for filter in &filters {
+            let named = |exchanger: &str, direction| {
+                filter.exchanger.as_deref().is_none_or(|name| name == exchanger)
+                    && filter.direction.is_none_or(|wanted| wanted == direction)
+            };
+            let wanted: Vec<_> = past
+                .iter()
+                .filter(|row| named(&row.exchanger, row.direction))
+                .filter(|row| filter.from.is_none_or(|from| row.until.is_none_or(|until| until > from)))
+                .filter(|row| filter.to.is_none_or(|to| row.since < to))
+                .cloned()
+                .collect();
+            assert!(!wanted.is_empty(), "{filter:?} shows nothing");
+            for limit in [3, 1000] {
+                assert_eq!(fixture.walk(filter, Resolution::Raw, limit).await.0, wanted, "{filter:?} by {limit}");
+            }
+            for resolution in CANDLES {
+                let width = resolution.width().unwrap();
+                let wanted: Vec<_> = model
+                    .candles(width)
+                    .into_iter()
+                    .filter(|row| named(&row.exchanger, row.direction))
+                    .filter(|row| filter.from.is_none_or(|from| row.start.plus(width) > from))
+                    .filter(|row| filter.to.is_none_or(|to| row.start < to))
+                    .collect();
+                assert_eq!(fixture.walk(filter, resolution, 3).await.1, wanted, "{filter:?} at {resolution}");
+            }
+        }
+    }
+}
+
+async fn a_range_begins_with_what_was_true_then(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    for (value, when) in [("1", 0), ("2", 10), ("3", 20)] {
+        fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
+    }
+    let micro = std::time::Duration::from_micros(1);
+    for (from, to, wanted) in [
+        (at(5), at(6), &["1.00"][..]),
+        (at(10).minus(micro), at(10), &["1.00"]),
+        (at(10).minus(micro), at(10).plus(micro), &["1.00", "2.00"]),
+        (at(10), at(20), &["2.00"]),
+        (at(25), at(26), &["3.00"]),
+        (at(-9), at(0), &[]),
+        (at(-9), at(99), &["1.00", "2.00", "3.00"]),
+    ] {
+        let filter = CourseFilter { from: Some(from), to: Some(to), ..CourseFilter::default() };
+        let shown = fixture.walk(&filter, Resolution::Raw, 2).await.0;
+        assert_eq!(shown.iter().map(|row| row.value.to_string()).collect::<Vec<_>>(), wanted, "{from} {to}");
+    }
+}
+
+async fn candles_begin_at_whole_minutes_whatever_is_asked(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    for (value, when) in [("5", 61), ("7", 70), ("4", 119), ("6", 120)] {
+        fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
+    }
+    let filter = CourseFilter { from: Some(at(100)), to: Some(at(101)), ..CourseFilter::default() };
+    for folded in [false, true] {
+        let candle = fixture.walk(&filter, Resolution::Minute, 10).await.1.pop().unwrap();
+        let shown = [candle.open, candle.high, candle.low, candle.close].map(|rate| rate.to_string());
+        assert_eq!((candle.start, shown.join(" ").as_str(), candle.changes), (at(60), "5.00 7.00 4.00 4.00", 3));
+        if !folded {
+            fixture.fold().await;
+        }
+    }
+}
+
+async fn what_is_wrong_is_refused_by_name(stack: Stack) {
+    let platform = Platform::builder(stack).no_price().start().await;
+    let path = platform.db_proxy.url("/courses");
+    let course = |change: serde_json::Value| {
+        let mut course = json!({
+            "exchanger": "kraken", "direction": "BTC-USD", "kind": "trade", "value": "91000.5",
+            "observed_at": "2026-01-02T03:04:05Z", "simulated": false,
+        });
+        course.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        json!({ "courses": [course] }).to_string()
+    };
+    let later = Timestamp::now().plus(seconds(3600)).to_string();
+    for (change, field) in [
+        (json!({ "exchanger": "" }), "courses[0].exchanger"),
+        (json!({ "exchanger": "k".repeat(33) }), "courses[0].exchanger"),
+        (json!({ "exchanger": "kra\u{0}ken" }), "courses[0].exchanger"),
+        (json!({ "observed_at": later }), "courses[0].observed_at"),
+        (json!({ "observed_at": "1969-12-31T23:59:59Z" }), "courses[0].observed_at"),
+        (json!({ "observed_at": "yesterday" }), "courses[0].observed_at"),
+        (json!({ "direction": "BTC" }), "courses[0].direction"),
+        (json!({ "kind": "guess" }), "courses[0].kind"),
+        (json!({ "value": "0" }), "courses[0].value"),
+        (json!({ "value": "1.000000001" }), "courses[0].value"),
+        (json!({ "price": "1" }), "courses[0].price"),
+    ] {
+        platform.client.post_internal(&path, course(change)).await.names(&[field]);
+    }
+    let one = course(json!({ "exchanger": "e" }));
+    let one = one.trim_start_matches("{\"courses\":[").trim_end_matches("]}");
+    let many = format!("{{\"courses\":[{}]}}", vec![one; 2001].join(","));
+    platform.client.post_internal(&path, many).await.names(&["courses"]);
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("resolution=5m", "resolution"),
+        ("cursor=o1f", "cursor"),
+        ("direction=BTCUSD", "direction"),
+        ("exchanger=a%20b", "exchanger"),
+        ("from=yesterday", "from"),
+        ("from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z", "to"),
+    ] {
+        platform.client.get_internal(format!("{path}/history?{query}")).await.names(&[field]);
+    }
+    assert_eq!(platform.client.get_internal(&path).await.json(200)["courses"], json!([]));
+    platform.client.get(&path).await.problem(401, "unauthorized");
+}
+
+async fn a_client_reads_what_another_wrote(stack: Stack) {
+    let token = common::config::Secret::random();
+    let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).no_price().start().await;
+    let base = platform.db_proxy.url("/").parse().unwrap();
+    let client = DbProxy(Caller::new(http_client(), DbProxy::SERVICE, base, token));
+    let courses = vec![course("kraken", "BTC-USD", "91000.5", at(0)), course("binance", "BTC-USD", "91001", at(0))];
+    assert_eq!(client.write_courses(&NewCourses { courses: courses.clone() }).await.unwrap().changed, 2);
+    assert_eq!(client.write_courses(&NewCourses { courses }).await.unwrap().changed, 0);
+    let actual = client.courses().await.unwrap();
+    assert_eq!(actual.iter().map(|row| row.exchanger.as_str()).collect::<Vec<_>>(), ["binance", "kraken"]);
+    let filter = CourseFilter { from: Some(at(0)), to: Some(at(1)), ..CourseFilter::default() };
+    let page = client.course_history(&filter, Resolution::Raw, None, 1).await.unwrap();
+    let next = client.course_history(&filter, Resolution::Raw, page.next_cursor, 1).await.unwrap();
+    assert_eq!((page.courses.len(), next.courses.len(), next.next_cursor), (1, 1, None));
+    let day = client.course_history(&filter, Resolution::Day, None, 10).await.unwrap();
+    assert_eq!((day.resolution, day.candles.len(), day.candles[0].start), (Resolution::Day, 2, at(0)));
+}
