@@ -102,6 +102,15 @@ pub struct SourcesReport {
     pub sources: Vec<SourceReport>,
 }
 
+/// Which sources are asked, and in which order they are shown and trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+pub struct SourcesOrder {
+    /// Names of built-in sources, each at most once.
+    pub sources: Vec<String>,
+}
+
 /// What one source told last.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceReport {

@@ -10,6 +10,8 @@ mod metrics;
 mod panel;
 #[allow(dead_code, reason = "the agreement reads the rest of it next")]
 mod quote;
+#[allow(dead_code, reason = "the panel goes by it next")]
+mod roster;
 mod rounds;
 mod routes;
 #[allow(dead_code, reason = "the agreement reads the rest of it next")]
