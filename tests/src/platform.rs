@@ -122,13 +122,16 @@ impl Builder {
             ("PRICE_CACHE_URL", at(price_cache_proxy::App::NAME, "")),
             ("ORDERS_URL", at(fetch_orders::App::NAME, "")),
             ("HEALTH_CHECK_URL", at(health_check::App::NAME, "")),
-            ("COINBASE_URL", at(exchange_sim::App::NAME, "/coinbase")),
-            ("KRAKEN_URL", at(exchange_sim::App::NAME, "/kraken")),
+            // Two of them, so that a test can tell what each one's fault does.
+            ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        for (name, variable) in price_updater::url_variables() {
+            all.insert(variable.to_owned(), at(exchange_sim::App::NAME, &format!("/{name}")));
+        }
         if stack == Stack::Servers {
             let url = variables.get("REDIS_URL").cloned().unwrap_or_else(|| given("TEST_REDIS_URL"));
             all.insert("REDIS_URL".to_owned(), url);

@@ -150,8 +150,9 @@ fn wire(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
     set("PRICE_CACHE_URL", &listeners.price_cache, "")?;
     set("HEALTH_CHECK_URL", &listeners.health_check, "")?;
     if let Some(exchanges) = &listeners.exchange_sim {
-        set("COINBASE_URL", exchanges, "/coinbase")?;
-        set("KRAKEN_URL", exchanges, "/kraken")?;
+        for (name, variable) in price_updater::url_variables() {
+            set(variable, exchanges, &format!("/{name}"))?;
+        }
     }
     let orders = format!("http://{}", reachable(listeners.fetch_orders.local_addr()?));
     env.set_default("ORDERS_URL", orders);

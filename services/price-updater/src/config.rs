@@ -21,8 +21,10 @@ pub struct Config {
     /// Where price-cache-proxy is.
     pub cache: Url,
     pub currencies: Vec<Currency>,
-    /// Which sources are asked, and where each is.
+    /// Which sources are asked, in their order, and where each is.
     pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
+    /// Those that are not asked until they are switched on.
+    pub(crate) spare: Vec<(&'static BuiltIn, Url)>,
     /// How they are asked: over the network where this is absent.
     pub transport: Option<Arc<dyn Transport>>,
     /// Where the websockets of sources are, by their names: others are polled only.
@@ -50,15 +52,15 @@ impl Config {
     /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | where price-cache-proxy is |
     /// | `CURRENCIES` | `EUR,GBP,USD` | what is priced |
-    /// | `PRICE_SOURCES` | every built-in one | names of the sources that are asked |
-    /// | `COINBASE_URL`, `KRAKEN_URL` | the exchanges' own | where a source is; a path in it is kept |
+    /// | `PRICE_SOURCES` | every built-in one | names of the sources that are asked, in their order |
+    /// | `BINANCE_URL`, `KRAKEN_URL`, … | the sources' own | where a source is; a path in it is kept |
     /// | `KRAKEN_WS_URL` and so on | the exchange's own, or `off` where `KRAKEN_URL` is not its own | its websocket, or `off` |
     /// | `SIMULATED` | `false` | marks every price as simulated; an answer of exchange-sim says so itself too |
     /// | `PRICE_REFRESH_SECS` | 15 | from round to round |
     /// | `PRICE_TTL_SECS` | 60 | how long a record may be used; more than `PRICE_REFRESH_SECS` |
     /// | `PRICE_PROLONG_SECS` | 3600 | the same while rounds fail; at least `PRICE_TTL_SECS` |
     /// | `SOURCE_TIMEOUT_SECS` | 5, or the refresh if less | how long a source may take |
-    /// | `MIN_SOURCES` | 1 | how many sources have to agree on a currency |
+    /// | `MIN_SOURCES` | 2, or 1 of fewer than 3 sources | how many sources have to agree on a currency |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far from the median a source may be and still count as agreeing |
     pub fn read(env: &mut Env) -> Self {
         let internal_token = env.secret("INTERNAL_TOKEN");
@@ -68,7 +70,7 @@ impl Config {
                 distinct(text, |code| code.parse::<Currency>().ok())
             })
             .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
-        let sources = read_sources(env);
+        let (sources, spare) = read_sources(env);
         let feeds = feeds::read(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
@@ -85,7 +87,8 @@ impl Config {
         let longest = refresh.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
 
-        let min_sources = env.whole("MIN_SOURCES", 1, 1..=sources.len().max(1) as u64);
+        let min_sources =
+            env.whole("MIN_SOURCES", if sources.len() < 3 { 1 } else { 2 }, 1..=sources.len().max(1) as u64);
         let max_spread_percent = env.whole("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50);
         let agreement = agree::Rules {
             min_sources: usize::try_from(min_sources).unwrap_or(usize::MAX),
@@ -96,6 +99,7 @@ impl Config {
             cache,
             currencies,
             sources,
+            spare,
             transport: None,
             feeds,
             connector: None,
@@ -109,12 +113,19 @@ impl Config {
     }
 }
 
-fn read_sources(env: &mut Env) -> Vec<(&'static BuiltIn, Url)> {
+type Located = Vec<(&'static BuiltIn, Url)>;
+
+/// Those that are asked, and the others.
+fn read_sources(env: &mut Env) -> (Located, Located) {
     let names = BUILT_IN.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
     let allowed = format!("one or more of {names}, with commas between");
     let read = |text: &str| distinct(text, |name| BUILT_IN.iter().find(|source| source.name == name));
     let chosen = env.checked("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| BUILT_IN.iter().collect());
-    chosen.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()
+    let others = BUILT_IN.iter().filter(|source| !chosen.contains(source)).collect::<Vec<_>>();
+    let mut locate = |sources: Vec<&'static BuiltIn>| {
+        sources.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()
+    };
+    (locate(chosen), locate(others))
 }
 
 /// The parts of a list, each once; nothing where one cannot be read or there is none.
@@ -145,7 +156,7 @@ mod tests {
         let seconds = [config.refresh, config.ttl, config.prolong, config.source_timeout].map(|d| d.as_secs());
         assert_eq!(seconds, [15, 60, 3600, 5]);
         assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
-        assert_eq!(config.sources.len(), BUILT_IN.len());
+        assert_eq!((config.sources.len(), config.agreement.min_sources), (BUILT_IN.len(), 2));
         assert!(!config.simulated);
     }
 
@@ -153,6 +164,7 @@ mod tests {
     fn lists_are_read_with_each_part_once() {
         let config = read(&[("PRICE_SOURCES", "kraken, kraken"), ("CURRENCIES", "usd,EUR,USD,")]).unwrap();
         assert_eq!(config.sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>(), ["kraken"]);
+        assert_eq!((config.spare.len(), config.agreement.min_sources), (BUILT_IN.len() - 1, 1));
         assert_eq!(config.currencies, [Currency::USD, Currency::EUR]);
     }
 

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::Config;
 pub use feeds::{CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError};
 use routes::Routes;
-pub use sources::{InProcess, RawPage, Transport, TransportError};
+pub use sources::{InProcess, RawPage, Transport, TransportError, url_variables};
 use updater::Updater;
 
 const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";

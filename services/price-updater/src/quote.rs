@@ -27,8 +27,8 @@ pub(crate) struct Quote {
     pub(crate) book: Option<(Rate, Rate)>,
     /// When it was asked for, or when a feed last proved it; never a time that the source told.
     ///
-    /// Of a fixing this says when it was last fetched. It stays true until the next one is published, and the source that
-    /// keeps it stops telling it [`MAX_FIXING_AGE`] after its day: it is not stale for being fetched an hour ago.
+    /// A fixing holds until the next one, so it is as if its source had just said it, which is asked once an hour: what
+    /// counts is its own day, and the source stops telling it [`MAX_FIXING_AGE`] after that.
     pub(crate) observed_at: Timestamp,
 }
 

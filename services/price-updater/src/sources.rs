@@ -6,13 +6,26 @@
 //! A further source is a file with a [`BuiltIn`] and a line in [`BUILT_IN`]. All it asks goes through [`web::Web`], so
 //! that it cannot ask more often than it may.
 
+mod batches;
+mod binance;
+mod bitfinex;
+mod bitstamp;
+mod blockchain_info;
 mod budget;
+mod cbr;
 mod coinbase;
+mod coingecko;
+mod daily;
 mod delisted;
+mod ecb;
 mod error;
+mod frankfurter;
+mod gemini;
 mod kraken;
+mod okx;
 mod transport;
 mod web;
+mod xml;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -91,14 +104,37 @@ pub(crate) trait Source: Send + Sync {
 /// A source that the service brings along.
 pub(crate) struct BuiltIn {
     pub(crate) name: &'static str,
+    /// What its numbers mean.
+    pub(crate) kind: CourseKind,
     /// The variable that sets where it is.
     pub(crate) url_variable: &'static str,
     pub(crate) default_url: &'static str,
+    /// From the start of one ask to the start of the next.
+    period: Duration,
     limits: Limits,
     build: fn(Web) -> Box<dyn Source>,
 }
 
-pub(crate) const BUILT_IN: &[BuiltIn] = &[coinbase::BUILT_IN, kraken::BUILT_IN];
+/// Every source, in the order in which they are shown and, of official rates, believed.
+pub(crate) const BUILT_IN: &[BuiltIn] = &[
+    binance::BUILT_IN,
+    coinbase::BUILT_IN,
+    kraken::BUILT_IN,
+    bitstamp::BUILT_IN,
+    bitfinex::BUILT_IN,
+    gemini::BUILT_IN,
+    okx::BUILT_IN,
+    coingecko::BUILT_IN,
+    blockchain_info::BUILT_IN,
+    ecb::BUILT_IN,
+    frankfurter::BUILT_IN,
+    cbr::BUILT_IN,
+];
+
+/// The name of every source and the variable that sets where it is, for those that run sources of their own.
+pub fn url_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BUILT_IN.iter().map(|source| (source.name, source.url_variable))
+}
 
 impl BuiltIn {
     pub(crate) fn build(&self, transport: Arc<dyn Transport>, base: Url) -> Box<dyn Source> {
@@ -118,6 +154,45 @@ impl fmt::Debug for BuiltIn {
     }
 }
 
+/// What a source says of itself, as its [`BuiltIn`] has it: for a type with the fields `web` and `directions`.
+macro_rules! as_built_in {
+    () => {
+        fn name(&self) -> &'static str {
+            BUILT_IN.name
+        }
+
+        fn kind(&self) -> ::common::api::courses::CourseKind {
+            BUILT_IN.kind
+        }
+
+        fn directions(&self) -> &[Direction] {
+            &self.directions
+        }
+
+        fn period(&self) -> ::std::time::Duration {
+            BUILT_IN.period
+        }
+
+        fn budget_left(&self) -> u32 {
+            self.web.budget_left()
+        }
+    };
+}
+use as_built_in;
+
+/// What was read of each direction that an answer was to tell.
+type Quotes = Vec<(Direction, Result<Quote, SourceError>)>;
+
+impl From<web::Told<Quotes>> for Answer {
+    fn from(told: web::Told<Quotes>) -> Self {
+        let mut answer = Self { simulated: told.simulated, ..Self::default() };
+        for (direction, quote) in told.told {
+            answer.put(direction, quote);
+        }
+        answer
+    }
+}
+
 const fn direction(base: &str, quote: &str) -> Direction {
     Direction::new(Asset::of(base), Asset::of(quote))
 }
@@ -132,6 +207,43 @@ fn wanted<T: Copy>(ask: &Ask<'_>, all: &[(Direction, T)]) -> Vec<(Direction, T)>
 }
 
 #[cfg(test)]
+mod testing {
+    //! What the tests of several sources need.
+
+    use poem::{Response, endpoint::make_sync};
+
+    use super::*;
+
+    /// A source that is asked for `path?query` and answers with a status and a body.
+    pub(super) fn played(
+        built_in: &BuiltIn,
+        answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+    ) -> Box<dyn Source> {
+        let endpoint = make_sync(move |request| {
+            let (status, body) = answer(&request.uri().to_string());
+            Response::builder().status(status.try_into().unwrap()).body(body)
+        });
+        built_in.build(Arc::new(InProcess::new(endpoint)), "http://exchange".parse().unwrap())
+    }
+
+    /// What the source says of all it can tell.
+    pub(super) async fn ask_all(source: &dyn Source, now: Timestamp) -> Result<Answer, SourceError> {
+        source.ask(Ask { wanted: source.directions(), now, deadline: Instant::now() + EXCHANGE_PERIOD }).await
+    }
+
+    pub(super) fn now() -> Timestamp {
+        "2026-01-03T12:00:00Z".parse().unwrap()
+    }
+
+    /// The course of one direction.
+    pub(super) fn course(quotes: &Quotes, direction: &str) -> Result<String, SourceError> {
+        let of = |(told, _): &&(Direction, _)| told.to_string() == direction;
+        let quote = quotes.iter().find(of).unwrap_or_else(|| panic!("{direction} is not told"));
+        quote.1.as_ref().map(|quote| quote.course().to_string()).map_err(Clone::clone)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -139,6 +251,7 @@ mod tests {
     fn names_of_sources_are_distinct() {
         for (index, source) in BUILT_IN.iter().enumerate() {
             assert!(BUILT_IN[..index].iter().all(|other| other.name != source.name), "{}", source.name);
+            assert!(source.default_url.starts_with("https://") && source.default_url.parse::<Url>().is_ok());
         }
     }
 }

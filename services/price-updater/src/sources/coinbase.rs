@@ -18,8 +18,9 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError,
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, as_built_in,
     budget::Limits,
+    delisted::Delisted,
     direction, directions, wanted,
     web::{Page, Web},
 };
@@ -27,10 +28,12 @@ use crate::quote::Quote;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "coinbase",
+    kind: CourseKind::Trade,
     url_variable: "COINBASE_URL",
     default_url: "https://api.exchange.coinbase.com",
+    period: EXCHANGE_PERIOD,
     limits: Limits { calls: 14, window: Duration::from_secs(2), pause: Duration::from_secs(10) },
-    build: |web| Box::new(Coinbase { web, directions: directions(PAIRS) }),
+    build: |web| Box::new(Coinbase { web, directions: directions(PAIRS), delisted: Delisted::default() }),
 };
 
 /// What is traded here, with its name.
@@ -51,6 +54,7 @@ const PAIRS: &[(Direction, &str)] = &[
 struct Coinbase {
     web: Web,
     directions: Vec<Direction>,
+    delisted: Delisted,
 }
 
 /// The ticker, or the message that stands in its place.
@@ -64,34 +68,18 @@ struct Ticker {
 
 #[async_trait]
 impl Source for Coinbase {
-    fn name(&self) -> &'static str {
-        BUILT_IN.name
-    }
-
-    fn kind(&self) -> CourseKind {
-        CourseKind::Trade
-    }
-
-    fn directions(&self) -> &[Direction] {
-        &self.directions
-    }
-
-    fn period(&self) -> Duration {
-        EXCHANGE_PERIOD
-    }
-
-    fn budget_left(&self) -> u32 {
-        self.web.budget_left()
-    }
+    as_built_in!();
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let pages = wanted(&ask, PAIRS).into_iter().map(async |(direction, name)| {
-            let path = format!("/products/{name}/ticker");
-            (direction, self.web.get(&path, ask.deadline, |page| read(page, ask.now)).await)
-        });
         let mut answer = Answer::default();
+        let pages =
+            self.delisted.without(wanted(&ask, PAIRS), &mut answer).into_iter().map(async |(direction, name)| {
+                let path = format!("/products/{name}/ticker");
+                (direction, self.web.get(&path, ask.deadline, |page| read(page, ask.now)).await)
+            });
         for (direction, told) in join_all(pages).await {
             answer.simulated |= told.as_ref().is_ok_and(|told| told.simulated);
+            self.delisted.heed(direction, &told);
             answer.put(direction, told.map(|told| told.told));
         }
         Ok(answer)

@@ -9,6 +9,8 @@ use std::{
 use common::money::Direction;
 use tokio::time::Instant;
 
+use super::{Answer, SourceError};
+
 /// How long a pair is not asked for: exchanges take pairs off their lists and put them back within hours at best.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
@@ -17,12 +19,31 @@ const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 pub(super) struct Delisted(Mutex<BTreeMap<Direction, Instant>>);
 
 impl Delisted {
-    pub(super) fn note(&self, direction: Direction) {
+    /// The pairs that may be asked for; the others have their fault in the answer.
+    pub(super) fn without<T>(&self, mut pairs: Vec<(Direction, T)>, answer: &mut Answer) -> Vec<(Direction, T)> {
+        pairs.retain(|&(direction, _)| {
+            let delisted = self.has(direction);
+            if delisted {
+                answer.put(direction, Err(SourceError::UnknownPair));
+            }
+            !delisted
+        });
+        pairs
+    }
+
+    /// Notes a pair of which the source says that it does not know it.
+    pub(super) fn heed<T>(&self, direction: Direction, told: &Result<T, SourceError>) {
+        if matches!(told, Err(SourceError::UnknownPair)) {
+            self.note(direction);
+        }
+    }
+
+    fn note(&self, direction: Direction) {
         tracing::debug!(%direction, "a source does not know a pair");
         self.lock().insert(direction, Instant::now() + FORGOTTEN_AFTER);
     }
 
-    pub(super) fn has(&self, direction: Direction) -> bool {
+    fn has(&self, direction: Direction) -> bool {
         let mut all = self.lock();
         let has = all.get(&direction).is_some_and(|&until| Instant::now() < until);
         if !has {

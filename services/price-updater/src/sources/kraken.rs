@@ -8,11 +8,7 @@
 //!
 //! Commercial use of the API wants Kraken's permission: docs/price-sources.md.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use common::{
@@ -24,22 +20,22 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError,
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    batches::Batches,
     budget::Limits,
-    delisted::Delisted,
-    direction, directions, wanted,
+    direction, directions,
     web::{Page, Web},
 };
 use crate::quote::Quote;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "kraken",
+    kind: CourseKind::Trade,
     url_variable: "KRAKEN_URL",
     default_url: "https://api.kraken.com",
-    limits: Limits { calls: 5, window: Duration::from_secs(5), pause: Duration::from_secs(15) },
-    build: |web| {
-        Box::new(Kraken { web, directions: directions(PAIRS), delisted: Delisted::default(), groups: Mutex::default() })
-    },
+    period: EXCHANGE_PERIOD,
+    limits: Limits { calls: 6, window: Duration::from_secs(5), pause: Duration::from_secs(15) },
+    build: |web| Box::new(Kraken { web, directions: directions(PAIRS), batches: Batches::default() }),
 };
 
 /// What is traded here, with the names of its two sides: what each is called when it is asked for, and how it may be
@@ -78,13 +74,10 @@ const CAD: Side = ("CAD", &["ZCAD", "CAD"]);
 struct Kraken {
     web: Web,
     directions: Vec<Direction>,
-    delisted: Delisted,
-    /// How the pairs are asked for: all in one request, but while the one is looked for that is not known.
-    groups: Mutex<Vec<Group>>,
+    batches: Batches,
 }
 
 type Pair = (Direction, (Side, Side));
-type Group = Vec<Pair>;
 
 #[derive(Deserialize)]
 struct Reply<'a> {
@@ -104,95 +97,19 @@ struct Ticker {
 
 #[async_trait]
 impl Source for Kraken {
-    fn name(&self) -> &'static str {
-        BUILT_IN.name
-    }
+    as_built_in!();
 
-    fn kind(&self) -> CourseKind {
-        CourseKind::Trade
-    }
-
-    fn directions(&self) -> &[Direction] {
-        &self.directions
-    }
-
-    fn period(&self) -> Duration {
-        EXCHANGE_PERIOD
-    }
-
-    fn budget_left(&self) -> u32 {
-        self.web.budget_left()
-    }
-
-    /// One pair that was taken off the list fails the request for all: it is found by halves, within what is permitted and
-    /// over several asks if need be. Meanwhile, and afterwards without it, the others have their prices.
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let mut answer = Answer::default();
-        let mut queue = self.groups(&ask, &mut answer);
-        let (mut whole, mut unanswered) = (Vec::new(), Vec::new());
-        while let Some(mut group) = queue.pop_front() {
-            match self.ask_together(&ask, &group, &mut answer).await {
-                Ok(()) => whole.push(group),
-                Err(SourceError::UnknownPair) if group.len() > 1 => {
-                    let other = group.split_off(group.len() / 2);
-                    queue.push_front(other);
-                    queue.push_front(group);
-                }
-                Err(SourceError::UnknownPair) => {
-                    for (direction, _) in group {
-                        self.delisted.note(direction);
-                        answer.put(direction, Err(SourceError::UnknownPair));
-                    }
-                }
-                Err(error) if whole.is_empty() && unanswered.is_empty() && queue.is_empty() => return Err(error),
-                Err(error) => {
-                    for &(direction, _) in &group {
-                        answer.put(direction, Err(error.clone()));
-                    }
-                    unanswered.push(group);
-                }
-            }
+        let mut batch = self.batches.start(&ask, PAIRS);
+        while let Some(group) = batch.next() {
+            let names: Vec<_> = group.iter().map(|(_, (base, quote))| format!("{}{}", base.0, quote.0)).collect();
+            let path = format!("/0/public/Ticker?pair={}", names.join(","));
+            let told = self.web.get(&path, ask.deadline, |page| read(page, &group, ask.now)).await;
+            batch.took(group, told);
         }
-        // Those that had no answer are the first next time; those that had one can be asked for together.
-        let next = if unanswered.is_empty() { Vec::new() } else { [unanswered, vec![whole.concat()]].concat() };
-        *self.groups.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(answer)
+        batch.finish()
     }
 }
-
-impl Kraken {
-    fn groups(&self, ask: &Ask<'_>, answer: &mut Answer) -> VecDeque<Group> {
-        let mut wanted = wanted(ask, PAIRS);
-        wanted.retain(|&(direction, _)| {
-            let delisted = self.delisted.has(direction);
-            if delisted {
-                answer.put(direction, Err(SourceError::UnknownPair));
-            }
-            !delisted
-        });
-        let kept = std::mem::take(&mut *self.groups.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut groups: VecDeque<Group> = VecDeque::new();
-        for group in kept {
-            groups.push_back(wanted.extract_if(.., |pair| group.contains(pair)).collect());
-        }
-        groups.push_back(wanted);
-        groups.retain(|group| !group.is_empty());
-        groups
-    }
-
-    async fn ask_together(&self, ask: &Ask<'_>, group: &[Pair], answer: &mut Answer) -> Result<(), SourceError> {
-        let names: Vec<_> = group.iter().map(|(_, (base, quote))| format!("{}{}", base.0, quote.0)).collect();
-        let path = format!("/0/public/Ticker?pair={}", names.join(","));
-        let told = self.web.get(&path, ask.deadline, |page| read(page, group, ask.now)).await?;
-        answer.simulated |= told.simulated;
-        for (direction, quote) in told.told {
-            answer.put(direction, quote);
-        }
-        Ok(())
-    }
-}
-
-type Quotes = Vec<(Direction, Result<Quote, SourceError>)>;
 
 fn read(page: &Page, group: &[Pair], now: Timestamp) -> Result<Quotes, SourceError> {
     let Reply { error, result } = page.success()?.json()?;

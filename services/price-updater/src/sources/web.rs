@@ -36,7 +36,8 @@ pub(crate) struct Page {
     pub(crate) status: u16,
     /// Whether exchange-sim gave the answer.
     pub(crate) simulated: bool,
-    retry_after: Option<Duration>,
+    /// How long it wants to be left alone, where it says so.
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
 }
 
@@ -149,9 +150,20 @@ impl Page {
     pub(crate) fn success(&self) -> Result<&Self, SourceError> {
         match self.status {
             _ if self.is_success() => Ok(self),
-            418 | 429 => Err(SourceError::RateLimited { retry_after: self.retry_after }),
-            status => Err(SourceError::Status(status)),
+            status => self.not_limited().and(Err(SourceError::Status(status))),
         }
+    }
+
+    /// The error where the status says that fewer requests are wanted.
+    pub(crate) fn not_limited(&self) -> Result<&Self, SourceError> {
+        match self.status {
+            418 | 429 => Err(SourceError::RateLimited { retry_after: self.retry_after }),
+            _ => Ok(self),
+        }
+    }
+
+    pub(crate) fn text(&self) -> Result<&str, SourceError> {
+        std::str::from_utf8(&self.body).map_err(SourceError::garbled)
     }
 
     pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, SourceError> {

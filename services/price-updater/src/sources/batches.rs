@@ -1,0 +1,154 @@
+//! Asking for many pairs in one request, at sources where one that is not known fails it for all.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use common::money::Direction;
+
+use super::{Answer, Ask, Quotes, SourceError, delisted::Delisted, wanted, web::Told};
+
+/// How the pairs of a source are asked for: all in one request, but while the one is looked for that is not known.
+///
+/// It is found by halves, within what is permitted and over several asks if need be. Meanwhile, and afterwards without it,
+/// the others have their prices.
+#[derive(Default)]
+pub(super) struct Batches {
+    delisted: Delisted,
+    /// Groups to ask for one by one; empty while all is well.
+    kept: Mutex<Vec<Vec<Direction>>>,
+}
+
+/// One ask, group after group.
+pub(super) struct Batch<'a, T> {
+    batches: &'a Batches,
+    queue: VecDeque<Vec<(Direction, T)>>,
+    whole: Vec<Direction>,
+    unanswered: Vec<Vec<Direction>>,
+    last_error: Option<SourceError>,
+    answer: Answer,
+}
+
+impl Batches {
+    pub(super) fn start<T: Copy>(&self, ask: &Ask<'_>, pairs: &[(Direction, T)]) -> Batch<'_, T> {
+        let mut answer = Answer::default();
+        let mut pairs = self.delisted.without(wanted(ask, pairs), &mut answer);
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut queue: VecDeque<Vec<_>> = VecDeque::new();
+        for group in kept {
+            queue.push_back(pairs.extract_if(.., |(direction, _)| group.contains(direction)).collect());
+        }
+        queue.push_back(pairs);
+        queue.retain(|group| !group.is_empty());
+        Batch { batches: self, queue, whole: Vec::new(), unanswered: Vec::new(), last_error: None, answer }
+    }
+}
+
+impl<T: Copy> Batch<'_, T> {
+    /// The pairs to ask for in the next request; its outcome is to be told to [`Self::took`].
+    pub(super) fn next(&mut self) -> Option<Vec<(Direction, T)>> {
+        self.queue.pop_front()
+    }
+
+    pub(super) fn took(&mut self, mut group: Vec<(Direction, T)>, told: Result<Told<Quotes>, SourceError>) {
+        let names = |group: &[(Direction, T)]| group.iter().map(|(direction, _)| *direction).collect::<Vec<_>>();
+        match told {
+            Ok(Told { told, simulated }) => {
+                self.whole.extend(names(&group));
+                self.answer.simulated |= simulated;
+                for (direction, quote) in told {
+                    self.batches.delisted.heed(direction, &quote);
+                    self.answer.put(direction, quote);
+                }
+            }
+            Err(SourceError::UnknownPair) if group.len() > 1 => {
+                let other = group.split_off(group.len() / 2);
+                self.queue.push_front(other);
+                self.queue.push_front(group);
+            }
+            Err(error) => {
+                for direction in names(&group) {
+                    let fault = Err(error.clone());
+                    self.batches.delisted.heed(direction, &fault);
+                    self.answer.put(direction, fault);
+                }
+                if error != SourceError::UnknownPair {
+                    self.unanswered.push(names(&group));
+                    self.last_error = Some(error);
+                }
+            }
+        }
+    }
+
+    /// What was said in all; an error where there was nothing but that.
+    pub(super) fn finish(self) -> Result<Answer, SourceError> {
+        let Self { batches, whole, unanswered, last_error, answer, .. } = self;
+        let nothing = whole.is_empty();
+        // Those that had no answer are the first next time; those that had one can be asked for together.
+        let next = if unanswered.is_empty() { Vec::new() } else { [unanswered, vec![whole]].concat() };
+        *batches.kept.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        match last_error {
+            Some(error) if nothing => Err(error),
+            _ => Ok(answer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use common::{money::DecimalText, time::Timestamp};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::quote::Quote;
+
+    const PAIRS: [&str; 9] = ["A1-X", "A2-X", "A3-X", "A4-X", "A5-X", "A6-X", "A7-X", "A8-X", "A9-X"];
+
+    fn directions() -> Vec<(Direction, ())> {
+        PAIRS.iter().map(|pair| (pair.replace("-X", "-XX").parse().unwrap(), ())).collect()
+    }
+
+    /// One ask of at most so many requests: how many there were, and what was told.
+    fn ask(batches: &Batches, bad: &[&str], most: usize) -> (usize, Result<Answer, SourceError>) {
+        let pairs = directions();
+        let wanted: Vec<_> = pairs.iter().map(|pair| pair.0).collect();
+        let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline: Instant::now() };
+        let (mut batch, mut requests) = (batches.start(&ask, &pairs), 0);
+        while let Some(group) = batch.next() {
+            requests += 1;
+            let quote = || Quote::traded(Some(&DecimalText::from("1")), None, None, ask.now);
+            let told = if requests > most {
+                Err(SourceError::Paused(Duration::from_secs(1)))
+            } else if group.iter().any(|(direction, ())| bad.contains(&direction.base.as_str())) {
+                Err(SourceError::UnknownPair)
+            } else {
+                Ok(Told { told: group.iter().map(|(direction, ())| (*direction, quote())).collect(), simulated: false })
+            };
+            batch.took(group, told);
+        }
+        (requests, batch.finish())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pairs_that_are_not_known_are_found_and_left_out_and_asked_for_again_later() {
+        for bad in [&["A1"][..], &["A9"], &["A3", "A4"], &["A1", "A5", "A9"]] {
+            let batches = Batches::default();
+            let told = (0..20).map(|_| ask(&batches, bad, 3)).find(|(requests, _)| *requests == 1);
+            let answer = told.expect("it ends with one request").1.unwrap();
+            assert_eq!((answer.quotes.len(), answer.faults.len()), (9 - bad.len(), bad.len()), "{bad:?}");
+            assert!(answer.faults.values().all(|fault| *fault == SourceError::UnknownPair));
+            tokio::time::advance(Duration::from_hours(1)).await;
+            assert_eq!(ask(&batches, &[], 3).1.unwrap().quotes.len(), 9);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_permits_nothing_is_an_error_of_them_all() {
+        let batches = Batches::default();
+        assert!(matches!(ask(&batches, &[], 0), (1, Err(SourceError::Paused(_)))));
+        assert_eq!(ask(&batches, &[], 1).1.unwrap().quotes.len(), 9);
+    }
+}

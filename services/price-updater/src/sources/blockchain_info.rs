@@ -1,0 +1,134 @@
+//! Blockchain.com: `GET /ticker`, one request for what a bitcoin costs in some 30 currencies.
+//!
+//! Format: <https://www.blockchain.com/explorer/api/exchange_rates_api>.
+//! `{"USD":{"15m":…,"last":…,"buy":…,"sell":…,"symbol":"USD"},…}`, JSON numbers with no time. It is the service's own price
+//! over several exchanges, an index; `last` is read, for `15m` is a quarter of an hour old. No limit is documented, so it
+//! is asked once a minute. Errors are a status.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use common::{
+    api::courses::CourseKind,
+    money::{DecimalText, Direction},
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
+    budget::Limits,
+    direction, directions, wanted,
+    web::{Page, Web},
+};
+use crate::quote::Quote;
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+    name: "blockchain_info",
+    kind: CourseKind::Index,
+    url_variable: "BLOCKCHAIN_INFO_URL",
+    default_url: "https://blockchain.info",
+    period: PERIOD,
+    limits: Limits { calls: 3, window: Duration::from_secs(120), pause: Duration::from_secs(300) },
+    build: |web| Box::new(BlockchainInfo { web, directions: directions(PAIRS) }),
+};
+
+const PAIRS: &[(Direction, &str)] = &[
+    (direction("BTC", "USD"), "USD"),
+    (direction("BTC", "EUR"), "EUR"),
+    (direction("BTC", "GBP"), "GBP"),
+    (direction("BTC", "CHF"), "CHF"),
+    (direction("BTC", "JPY"), "JPY"),
+    (direction("BTC", "AUD"), "AUD"),
+    (direction("BTC", "CAD"), "CAD"),
+    (direction("BTC", "RUB"), "RUB"),
+];
+
+struct BlockchainInfo {
+    web: Web,
+    directions: Vec<Direction>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    last: DecimalText,
+    symbol: Option<String>,
+}
+
+#[async_trait]
+impl Source for BlockchainInfo {
+    as_built_in!();
+
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+        let pairs = wanted(&ask, PAIRS);
+        Ok(self.web.get("/ticker", ask.deadline, |page| read(page, &pairs, ask.now)).await?.into())
+    }
+}
+
+fn read(page: &Page, pairs: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+    let rows: BTreeMap<String, &RawValue> = page.success()?.json()?;
+    if let Some(error) = rows.get("error").or(rows.get("message")) {
+        return Err(SourceError::refused(error.get().trim_matches('"')));
+    }
+    let quote = |currency: &str| {
+        let row = rows.get(currency).ok_or(SourceError::UnknownPair)?;
+        let Row { last, symbol } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        // It has been a sign such as `$` as well.
+        let is_code = |symbol: &String| symbol.len() == 3 && symbol.bytes().all(|byte| byte.is_ascii_uppercase());
+        if symbol.filter(is_code).is_some_and(|symbol| symbol != currency) {
+            return Err(SourceError::garbled("a row is of another currency"));
+        }
+        Quote::index(&last, now)
+    };
+    Ok(pairs.iter().map(|&(direction, currency)| (direction, quote(currency))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::testing::{ask_all, course, now, played};
+
+    const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell":61234.5,"symbol":"USD"},
+        "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
+        "CHF":{"last":0,"symbol":"CHF"},"AUD":{"15m":1},"RUB":{"last":5.5123e6,"symbol":"RUB"}}"#;
+
+    fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+        read(&Page::of(status, body), PAIRS, now())
+    }
+
+    #[test]
+    fn the_newest_value_is_read_and_one_that_is_wrong_costs_itself_alone() {
+        let quotes = all(200, TICKER).unwrap();
+        assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.50");
+        assert_eq!(course(&quotes, "BTC-EUR").unwrap(), "56789.00");
+        assert_eq!(course(&quotes, "BTC-RUB").unwrap(), "5512300.00");
+        assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Garbled(_))));
+        assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
+        assert!(matches!(course(&quotes, "BTC-AUD"), Err(SourceError::Garbled(_))));
+        assert_eq!(course(&quotes, "BTC-JPY"), Err(SourceError::UnknownPair));
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        let error = |status: u16, body: &str| all(status, body).unwrap_err();
+        assert_eq!(error(429, ""), SourceError::RateLimited { retry_after: None });
+        assert_eq!(error(200, r#"{"error":"not now"}"#), SourceError::refused("not now"));
+        assert_eq!(error(500, "<html>"), SourceError::Status(500));
+        for garbled in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
+            assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_currencies_cost_one_request() {
+        let source = played(&BUILT_IN, |path| {
+            assert_eq!(path, "/ticker");
+            (200, TICKER.to_owned())
+        });
+        assert_eq!(ask_all(&*source, now()).await.unwrap().quotes.len(), 3);
+        assert_eq!(source.budget_left(), 2);
+    }
+}

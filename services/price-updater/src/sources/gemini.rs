@@ -1,0 +1,147 @@
+//! Gemini: `GET /v1/pricefeed`, one request for the last trade of every pair.
+//!
+//! Format: <https://docs.gemini.com/rest/market-data>. `[{"pair":"BTCUSD","price":"…","percentChange24h":"…"},…]`, all
+//! strings, with no book and no time. 120 requests a minute are permitted and one a second is advised: what is above that
+//! is first answered late and then refused, so one request for all is better than one a pair with its book.
+//!
+//! Errors are `{"result":"error","reason":"…","message":"…"}`; too many requests are 429.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::{
+    api::courses::CourseKind,
+    money::{DecimalText, Direction},
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    budget::Limits,
+    direction, directions, wanted,
+    web::{Page, Web},
+};
+use crate::quote::Quote;
+
+pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+    name: "gemini",
+    kind: CourseKind::Trade,
+    url_variable: "GEMINI_URL",
+    default_url: "https://api.gemini.com",
+    period: EXCHANGE_PERIOD,
+    limits: Limits { calls: 4, window: Duration::from_secs(5), pause: Duration::from_secs(60) },
+    build: |web| Box::new(Gemini { web, directions: directions(PAIRS) }),
+};
+
+const PAIRS: &[(Direction, &str)] = &[
+    (direction("BTC", "USD"), "BTCUSD"),
+    (direction("BTC", "EUR"), "BTCEUR"),
+    (direction("BTC", "GBP"), "BTCGBP"),
+    (direction("BTC", "USDT"), "BTCUSDT"),
+    (direction("ETH", "USD"), "ETHUSD"),
+    (direction("ETH", "EUR"), "ETHEUR"),
+    (direction("ETH", "GBP"), "ETHGBP"),
+    (direction("ETH", "USDT"), "ETHUSDT"),
+    (direction("USDT", "USD"), "USDTUSD"),
+];
+
+struct Gemini {
+    web: Web,
+    directions: Vec<Direction>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    price: DecimalText,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    pair: String,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[async_trait]
+impl Source for Gemini {
+    as_built_in!();
+
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+        let pairs = wanted(&ask, PAIRS);
+        Ok(self.web.get("/v1/pricefeed", ask.deadline, |page| read(page, &pairs, ask.now)).await?.into())
+    }
+}
+
+fn read(page: &Page, pairs: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+    if let Ok(Failure { reason, message }) = page.not_limited()?.json() {
+        return Err(match reason.as_str() {
+            "RateLimit" | "RateLimitExceeded" => SourceError::RateLimited { retry_after: page.retry_after },
+            reason => SourceError::refused(&format!("{reason}: {message}")),
+        });
+    }
+    let rows: Vec<&RawValue> = page.success()?.json()?;
+    let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.pair);
+    let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
+    let quote = |pair: &str| {
+        let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
+        let Row { price } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        Quote::traded(Some(&price), None, None, now)
+    };
+    Ok(pairs.iter().map(|&(direction, pair)| (direction, quote(pair))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::testing::{ask_all, course, now, played};
+
+    const FEED: &str = r#"[{"pair":"BTCUSD","price":"61235.00","percentChange24h":"5.23"},
+        {"pair":"BTCEUR","price":"0","percentChange24h":"0"},{"pair":"BTCGBP","price":null},{"price":"1"},
+        {"pair":"ETHUSD","price":"3,012.5"},{"pair":"USDTUSD","price":"0.9998","percentChange24h":"0.0000"}]"#;
+
+    fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+        read(&Page::of(status, body), PAIRS, now())
+    }
+
+    #[test]
+    fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
+        let quotes = all(200, FEED).unwrap();
+        assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61235.00");
+        assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
+        assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
+        assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Garbled(_))));
+        assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
+        assert_eq!(course(&quotes, "ETH-EUR"), Err(SourceError::UnknownPair));
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        let error = |status: u16, body: &str| all(status, body).unwrap_err();
+        let limited = SourceError::RateLimited { retry_after: None };
+        assert_eq!(error(429, ""), limited);
+        assert_eq!(error(400, r#"{"result":"error","reason":"RateLimit","message":"slow"}"#), limited);
+        let closed = r#"{"result":"error","reason":"Maintenance","message":"back soon"}"#;
+        assert_eq!(error(503, closed), SourceError::refused("Maintenance: back soon"));
+        assert_eq!(error(502, "<html>"), SourceError::Status(502));
+        for garbled in ["", "{}", "<html>", &FEED[..80], "true"] {
+            assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_pairs_cost_one_request() {
+        let gemini = played(&BUILT_IN, |path| {
+            assert_eq!(path, "/v1/pricefeed");
+            (200, FEED.to_owned())
+        });
+        assert_eq!(ask_all(&*gemini, now()).await.unwrap().quotes.len(), 2);
+        assert_eq!(gemini.budget_left(), 3);
+    }
+}
