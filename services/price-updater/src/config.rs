@@ -24,6 +24,7 @@ pub struct Config {
     /// Which sources are asked, in their order, and where each is.
     pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
     /// Those that are not asked until they are switched on.
+    #[allow(dead_code, reason = "the roster switches them on")]
     pub(crate) spare: Vec<(&'static BuiltIn, Url)>,
     /// How they are asked: over the network where this is absent.
     pub transport: Option<Arc<dyn Transport>>,
