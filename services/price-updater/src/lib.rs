@@ -6,6 +6,9 @@
 mod agree;
 mod config;
 mod feeds;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod metrics;
 mod panel;
 #[allow(dead_code, reason = "the agreement reads the rest of it next")]
