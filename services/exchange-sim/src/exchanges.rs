@@ -1,9 +1,6 @@
-//! The exchanges: one file each, with the paths, the formats and the errors of the real one.
+//! The exchanges, the indexes and the banks: one file each, with the paths, the formats and the errors of the real one.
 //!
-//! A further exchange is a file with its name and its routes, and a line in each of the three items below.
-
-mod coinbase;
-mod kraken;
+//! A further one is a file with its name and its routes, and a line in the macro below.
 
 use common::money::{Asset, Direction};
 
@@ -12,14 +9,35 @@ use crate::{
     market::{DECIMALS, Units},
 };
 
-/// The names of all exchanges, which are also the first part of their paths.
-pub(crate) const NAMES: &[&str] = &[coinbase::NAME, kraken::NAME];
+macro_rules! exchanges {
+    ($($module:ident: $exchange:ident,)+) => {
+        $(mod $module;)+
 
-/// The routes of all exchanges.
-pub(crate) type All = (coinbase::Coinbase, kraken::Kraken);
+        /// The names of all exchanges, which are also the first part of their paths.
+        pub(crate) const NAMES: &[&str] = &[$($module::NAME,)+];
 
-pub(crate) fn all(simulation: &Simulation) -> All {
-    (coinbase::Coinbase::new(simulation), kraken::Kraken::new(simulation))
+        /// The routes of all exchanges.
+        pub(crate) type All = ($($module::$exchange,)+);
+
+        pub(crate) fn all(simulation: &Simulation) -> All {
+            ($($module::$exchange::new(simulation),)+)
+        }
+    };
+}
+
+exchanges! {
+    binance: Binance,
+    bitfinex: Bitfinex,
+    bitstamp: Bitstamp,
+    blockchain_info: BlockchainInfo,
+    cbr: Cbr,
+    coinbase: Coinbase,
+    coingecko: CoinGecko,
+    ecb: Ecb,
+    frankfurter: Frankfurter,
+    gemini: Gemini,
+    kraken: Kraken,
+    okx: Okx,
 }
 
 /// What is traded at an exchange, by its name there.

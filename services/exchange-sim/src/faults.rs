@@ -171,12 +171,12 @@ impl Fault {
             return Err(FaultError::new(field, format!("means nothing to the fault {}", kind.as_str())));
         }
         let seconds = ordered.seconds.unwrap_or(DEFAULT_SECONDS);
-        within("seconds", seconds, 1..=MAX_SECONDS)?;
-        within("retry_after", ordered.retry_after.unwrap_or(1), 1..=MAX_RETRY_AFTER)?;
-        within("latency_millis", ordered.latency_millis.unwrap_or(1), 1..=MAX_LATENCY)?;
-        within("status", ordered.status.unwrap_or(520), 400..=599)?;
-        within("skew_seconds", ordered.skew_seconds.unwrap_or(1), -MAX_SKEW..=MAX_SKEW)?;
-        within("days", ordered.days.unwrap_or(1), 1..=MAX_DAYS)?;
+        within("seconds", &seconds, 1..=MAX_SECONDS)?;
+        within("retry_after", &ordered.retry_after.unwrap_or(1), 1..=MAX_RETRY_AFTER)?;
+        within("latency_millis", &ordered.latency_millis.unwrap_or(1), 1..=MAX_LATENCY)?;
+        within("status", &ordered.status.unwrap_or(520), 400..=599)?;
+        within("skew_seconds", &ordered.skew_seconds.unwrap_or(1), -MAX_SKEW..=MAX_SKEW)?;
+        within("days", &ordered.days.unwrap_or(1), 1..=MAX_DAYS)?;
         let factor = match kind {
             FaultKind::LieFactor => {
                 let text = ordered.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
@@ -233,13 +233,13 @@ impl Fault {
     }
 }
 
-fn within<T>(field: &'static str, value: T, allowed: std::ops::RangeInclusive<T>) -> Result<(), FaultError>
+fn within<T>(field: &'static str, value: &T, allowed: std::ops::RangeInclusive<T>) -> Result<(), FaultError>
 where
     T: PartialOrd + std::fmt::Display,
 {
     let wrong =
         || FaultError::new(field, format!("must be a whole number from {} to {}", allowed.start(), allowed.end()));
-    if allowed.contains(&value) { Ok(()) } else { Err(wrong()) }
+    if allowed.contains(value) { Ok(()) } else { Err(wrong()) }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Stage {
             Verdict::Refused(_) if kind == Some(FaultKind::Down) => return Wire::BrokenOff,
             Verdict::Refused(refusal) => return Wire::Whole(self.with_usage(self.refusal(refusal), refusal.used)),
         };
-        let view = View { market, exchange: self.name, now, fault: fault.as_ref() };
+        let view = View::new(market, self.name, now, fault.as_ref());
         let honest = || self.with_usage(answer(&view), used);
         let latency = fault.as_ref().map_or(Duration::ZERO, crate::faults::Fault::latency);
         let reply = match kind {
@@ -85,16 +85,16 @@ impl Stage {
         match refusal.retry_after {
             // One that says it with status 200 has no word for when to come back; what stands before it has.
             Some(seconds) if reply.status.is_success() => {
-                reply.with_status(StatusCode::TOO_MANY_REQUESTS).with("retry-after", seconds)
+                reply.with_status(StatusCode::TOO_MANY_REQUESTS).with("retry-after", &seconds)
             }
-            Some(seconds) => reply.with("retry-after", seconds),
+            Some(seconds) => reply.with("retry-after", &seconds),
             None => reply,
         }
     }
 
     fn with_usage(&self, reply: Reply, used: u32) -> Reply {
         match self.shapes.used_header {
-            Some(name) => reply.with(name, used),
+            Some(name) => reply.with(name, &used),
             None => reply,
         }
     }

@@ -1,95 +1,176 @@
-//! The exchanges as a client sees them, on a port of their own.
+//! The exchanges as a client sees them: with no socket and on a clock that a test pushes forward, and once on a port.
 
-use std::{net::SocketAddr, time::Duration};
+mod admin;
+mod faults;
+mod port;
 
-use common::{clients::http_client, config::Env, service::Service};
+use std::time::Duration;
+
+use common::{
+    config::Env,
+    service::Service,
+    time::{Clock, Timestamp},
+};
+use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
 
-use crate::App;
+use crate::{App, Config, ExchangeCalls, NewFault, Simulation, endpoint};
 
-const TOKEN: &str = "a token of the tests";
-const COINBASE: &str = "/coinbase/products/BTC-EUR/ticker";
-const KRAKEN: &str = "/kraken/0/public/Ticker?pair=XBTEUR,XBTUSD";
+pub(crate) const TOKEN: &str = "a token of the tests";
+/// A Friday, in the middle of nothing.
+const START: &str = "2026-01-16T16:00:00.678901Z";
 
-struct Running {
-    address: SocketAddr,
-    stop: CancellationToken,
-    served: JoinHandle<anyhow::Result<()>>,
+/// The simulated world in one process, on a clock that stands still unless it is told to pass.
+pub(crate) struct Sim {
+    endpoint: BoxEndpoint<'static>,
+    pub(crate) world: Simulation,
 }
 
-impl Running {
-    async fn start() -> Self {
-        let mut env = Env::from_pairs([("INTERNAL_TOKEN", TOKEN)]);
-        let config = App::configure(&mut env);
-        env.finish().unwrap();
-        let app = App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).await.unwrap();
-        let (address, stop) = (app.address().unwrap(), CancellationToken::new());
-        let served = tokio::spawn(app.run_until(stop.clone()));
-        Self { address, stop, served }
+impl Sim {
+    pub(crate) fn new() -> Self {
+        Self::at(START)
     }
 
-    /// Status and body; every answer says that it is simulated.
-    async fn get(&self, path: &str) -> (u16, String) {
-        let response = http_client().get(format!("http://{}{path}", self.address)).send().await.unwrap();
-        assert_eq!(response.headers()["x-simulated"], "true", "{path}");
-        (response.status().as_u16(), response.text().await.unwrap())
+    pub(crate) fn at(time: &str) -> Self {
+        let (endpoint, world) = endpoint(&config(Clock::starting_at(time.parse().unwrap())));
+        Self { endpoint, world }
     }
 
-    async fn json(&self, path: &str) -> Value {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    pub(crate) async fn pass(&self, seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    pub(crate) fn fault(&self, exchange: &str, json: &str) {
+        let fault: NewFault = serde_json::from_str(json).unwrap();
+        self.world.set_fault(exchange, &fault).unwrap();
+    }
+
+    pub(crate) fn calls(&self, exchange: &str) -> ExchangeCalls {
+        self.world.calls().into_iter().find(|calls| calls.exchange == exchange).unwrap()
+    }
+
+    /// The answer, which says that it is simulated.
+    async fn response(&self, path: &str) -> Response {
+        let request = Request::builder().uri(path.parse().unwrap()).finish();
+        let response = self.endpoint.call(request).await.unwrap();
+        assert_eq!(response.header("x-simulated"), Some("true"), "{path}");
+        response
+    }
+
+    /// Status and body.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.response(path).await;
+        let status = response.status().as_u16();
+        (status, String::from_utf8_lossy(&response.into_body().into_bytes().await.unwrap()).into_owned())
+    }
+
+    /// Body and content type.
+    pub(crate) async fn bytes(&self, path: &str) -> (Vec<u8>, String) {
+        let response = self.response(path).await;
+        let content_type = response.content_type().unwrap_or_default().to_owned();
+        (response.into_body().into_vec().await.unwrap(), content_type)
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let (status, body) = self.get(path).await;
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
     }
 
-    async fn set(&self, exchange: &str, fault: &str) -> (u16, String) {
-        let url = format!("http://{}/admin/faults/{exchange}", self.address);
-        let request = http_client().put(url).bearer_auth(TOKEN).header("content-type", "application/json");
-        let response = request.body(fault.to_owned()).send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
+    pub(crate) async fn header(&self, path: &str, name: &str) -> Option<String> {
+        self.response(path).await.header(name).map(str::to_owned)
     }
 
-    async fn fault(&self, exchange: &str, kind: &str) {
-        let answer = self.set(exchange, &format!(r#"{{"fault":"{kind}","seconds":600}}"#)).await;
-        assert_eq!(answer.0, 200, "{}", answer.1);
+    /// Asks as one of our own.
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path.parse().unwrap());
+        let request = request.header("authorization", format!("Bearer {TOKEN}")).content_type("application/json");
+        let response = self.endpoint.call(request.body(body.to_owned())).await.unwrap();
+        (response.status().as_u16(), response.into_body().into_string().await.unwrap())
     }
+}
 
-    async fn stop(self) {
-        self.stop.cancel();
-        self.served.await.unwrap().unwrap();
-    }
+pub(crate) fn config(clock: Clock) -> Config {
+    let mut env = Env::from_pairs([("INTERNAL_TOKEN", TOKEN)]);
+    let config = App::configure(&mut env);
+    env.finish().unwrap();
+    Config { clock, ..config }
 }
 
 /// Text to whole cents: exact, and easy to compare.
-fn cents(text: &Value) -> i64 {
-    let (whole, fraction) = text.as_str().unwrap().split_once('.').unwrap();
+pub(crate) fn cents(text: &Value) -> i64 {
+    let text = text.as_str().unwrap();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
     whole.parse::<i64>().unwrap() * 100 + fraction[..2].parse::<i64>().unwrap()
 }
 
-#[tokio::test]
-async fn tickers_have_the_form_of_the_real_ones_and_nearly_the_same_price() {
-    let sim = Running::start().await;
-    let coinbase = sim.json(COINBASE).await;
-    assert!(coinbase["trade_id"].is_i64() && coinbase["time"].as_str().unwrap().ends_with('Z'), "{coinbase}");
-    let kraken = sim.json(KRAKEN).await;
+#[tokio::test(start_paused = true)]
+async fn all_exchanges_tell_nearly_the_same_price() {
+    let sim = Sim::new();
+    let json = async |path: &str| sim.json(path).await;
+    let coinbase = cents(&json("/coinbase/products/BTC-EUR/ticker").await["price"]);
+    for other in [
+        cents(&json("/kraken/0/public/Ticker?pair=XBTEUR").await["result"]["XXBTZEUR"]["c"][0]),
+        cents(&json("/binance/api/v3/ticker/price?symbol=BTCEUR").await["price"]),
+        cents(&json("/bitstamp/api/v2/ticker/btceur").await["last"]),
+        json("/bitfinex/v2/ticker/tBTCEUR").await[6].as_i64().unwrap() * 100,
+        cents(&json("/gemini/v1/pubticker/btceur").await["last"]),
+        cents(
+            &json("/okx/api/v5/market/ticker?instId=BTC-EUR").await["data"][0]["last"]
+                .as_str()
+                .unwrap()
+                .replace('.', ".0")
+                .into(),
+        ),
+        json("/coingecko/api/v3/simple/price?ids=bitcoin&vs_currencies=eur").await["bitcoin"]["eur"].as_i64().unwrap()
+            * 100,
+    ] {
+        assert!((coinbase - other).abs() < coinbase / 300, "{coinbase} and {other}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn kraken_answers_by_other_names_than_it_is_asked() {
+    let sim = Sim::new();
+    let kraken = sim.json("/kraken/0/public/Ticker?pair=XBTEUR,XBTUSD,XBTCHF,USDTUSD").await;
     assert_eq!(kraken["error"], Value::Array(Vec::new()));
+    let keys = kraken["result"].as_object().unwrap().keys().collect::<Vec<_>>();
+    assert_eq!(keys, ["USDTZUSD", "XBTCHF", "XXBTZEUR", "XXBTZUSD"]);
     let ticker = &kraken["result"]["XXBTZEUR"];
     for (key, length) in [("a", 3), ("b", 3), ("c", 2), ("t", 2)] {
         assert_eq!(ticker[key].as_array().unwrap().len(), length, "{ticker}");
     }
-    assert!(kraken["result"]["XXBTZUSD"].is_object() && ticker["o"].is_string());
-
-    let (one, other) = (cents(&coinbase["price"]), cents(&ticker["c"][0]));
-    assert!((one - other).abs() < one / 500, "{one} and {other}");
-    assert!(cents(&coinbase["bid"]) < cents(&coinbase["ask"]));
+    assert!(ticker["o"].is_string() && cents(&ticker["b"][0]) < cents(&ticker["a"][0]));
     assert_eq!(sim.json("/kraken/0/public/Ticker").await["result"].as_object().unwrap().len(), 23);
-    sim.stop().await;
+    let pairs = sim.json("/kraken/0/public/AssetPairs?pair=XBTUSD,XBTCHF").await;
+    let dollar = &pairs["result"]["XXBTZUSD"];
+    assert_eq!((&dollar["altname"], &dollar["wsname"]), (&"XBTUSD".into(), &"XBT/USD".into()));
+    assert_eq!(
+        (&dollar["base"], &dollar["quote"], &dollar["status"]),
+        (&"XXBT".into(), &"ZUSD".into(), &"online".into())
+    );
+    sim.fault("kraken", r#"{"fault":"renamed"}"#);
+    assert!(sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await["result"]["XBTEUR"].is_object());
+    sim.fault("kraken", r#"{"fault":"warning"}"#);
+    let warned = sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await;
+    assert!(warned["error"][0].as_str().unwrap().starts_with('W') && warned["result"].is_object(), "{warned}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn coinbase_tells_the_time_of_the_last_trade() {
+    let sim = Sim::new();
+    let ticker = sim.json("/coinbase/products/USDT-USD/ticker").await;
+    assert_eq!(ticker["time"], START);
+    assert!(ticker["trade_id"].is_i64() && ticker["price"].as_str().unwrap().len() == 7, "{ticker}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn unknown_pairs_are_refused_as_the_real_ones_do() {
-    let sim = Running::start().await;
+    let sim = Sim::new();
     for pair in ["BTC-XYZ", "XYZ-EUR", "BTCEUR", "btc-eur"] {
         let answer = sim.get(&format!("/coinbase/products/{pair}/ticker")).await;
         assert_eq!(answer, (404, r#"{"message":"NotFound"}"#.to_owned()), "{pair}");
@@ -98,90 +179,15 @@ async fn unknown_pairs_are_refused_as_the_real_ones_do() {
         let answer = sim.json(&format!("/kraken/0/public/Ticker?pair={pairs}")).await;
         assert_eq!(answer.to_string(), r#"{"error":["EQuery:Unknown asset pair"]}"#, "{pairs}");
     }
-    sim.stop().await;
-}
-
-#[tokio::test]
-async fn faults_look_as_they_do_in_the_wild_and_concern_one_exchange() {
-    let sim = Running::start().await;
-    for (kind, coinbase, kraken) in [
-        ("error_500", (500, "Internal server error"), (500, "<h1>")),
-        ("html_520", (520, "<html"), (520, "<html")),
-        ("rate_limited", (429, "rate limit"), (200, "EGeneral:Too many requests")),
-        ("error_in_200", (200, "message"), (200, "EService:Unavailable")),
-    ] {
-        for (exchange, path, (status, text)) in [("coinbase", COINBASE, coinbase), ("kraken", KRAKEN, kraken)] {
-            sim.fault(exchange, kind).await;
-            let answer = sim.get(path).await;
-            assert!(answer.0 == status && answer.1.contains(text), "{exchange} {kind}: {answer:?}");
-        }
-    }
-    sim.fault("coinbase", "garbled").await;
-    let (status, body) = sim.get(COINBASE).await;
-    assert!(status == 200 && body.starts_with('{') && serde_json::from_str::<Value>(&body).is_err(), "{body}");
-
-    let request = http_client().delete(format!("http://{}/admin/faults/kraken", sim.address)).bearer_auth(TOKEN);
-    assert_eq!(request.send().await.unwrap().status().as_u16(), 204);
-    assert!(sim.json(KRAKEN).await["result"].is_object());
-    sim.stop().await;
-}
-
-#[tokio::test]
-async fn down_is_no_answer_and_slow_is_none_in_time() {
-    let sim = Running::start().await;
-    let url = format!("http://{}{COINBASE}", sim.address);
-    sim.fault("coinbase", "down").await;
-    let whole = async { http_client().get(&url).send().await?.text().await };
-    assert!(whole.await.is_err());
-    sim.fault("coinbase", "slow").await;
-    let in_time = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;
-    assert!(in_time.unwrap_err().is_timeout());
-    sim.stop().await;
-}
-
-#[tokio::test]
-async fn a_frozen_exchange_repeats_itself_and_a_lying_one_is_off_by_its_factor() {
-    let sim = Running::start().await;
-    sim.fault("coinbase", "frozen").await;
-    let first = sim.json(COINBASE).await;
-    assert_eq!(sim.json(COINBASE).await, first);
-
-    let honest = cents(&sim.json(KRAKEN).await["result"]["XXBTZEUR"]["c"][0]);
-    let answer = sim.set("kraken", r#"{"fault":"lie_factor","factor":"2.5"}"#).await;
-    assert_eq!(answer.0, 200, "{}", answer.1);
-    let lie = &sim.json(KRAKEN).await["result"]["XXBTZEUR"];
-    assert!((cents(&lie["c"][0]) - honest * 5 / 2).abs() < honest / 100, "{lie}");
-    assert!(cents(&lie["b"][0]) < cents(&lie["a"][0]), "{lie}");
-    sim.stop().await;
-}
-
-#[tokio::test]
-async fn faults_are_set_by_our_own_and_what_makes_no_sense_is_named() {
-    let sim = Running::start().await;
-    assert_eq!(sim.get("/admin/faults").await.0, 401);
-    assert_eq!(sim.set("mtgox", r#"{"fault":"down"}"#).await.0, 404);
-    for (fault, named) in [
-        (r#"{"fault":"sulky"}"#, "fault"),
-        (r#"{"fault":"down","seconds":0}"#, "seconds"),
-        (r#"{"fault":"lie_factor","factor":"0"}"#, "factor"),
-        (r#"{"fault":"down","second":1}"#, "second"),
-    ] {
-        let answer = sim.set("kraken", fault).await;
-        assert!(answer.0 == 422 && answer.1.contains(named), "{fault}: {answer:?}");
-    }
-    let url = format!("http://{}/admin/faults", sim.address);
-    let list = async || http_client().get(&url).bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
-    assert!(list().await.contains(r#""faults":[]"#));
-    sim.fault("kraken", "slow").await;
-    let faults = list().await;
-    assert!(faults.contains(r#""exchange":"kraken","fault":"slow""#) && !faults.contains("factor"), "{faults}");
-    sim.stop().await;
 }
 
 #[test]
 fn the_documentation_shows_every_exchange() {
     let document = App::openapi();
-    for operation in ["coinbase_ticker", "kraken_ticker", "list_faults", "set_fault", "end_fault"] {
+    for name in crate::exchanges::NAMES {
+        assert!(document.contains(&format!("\"{name}_")), "{name}");
+    }
+    for operation in ["list_faults", "set_fault", "end_fault", "set_timeline", "list_calls"] {
         assert!(document.contains(operation), "{operation}");
     }
 }

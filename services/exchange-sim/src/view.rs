@@ -32,9 +32,26 @@ pub(crate) struct View<'a> {
     pub(crate) exchange: &'static str,
     pub(crate) now: Timestamp,
     pub(crate) fault: Option<&'a Fault>,
+    /// How far back it looks.
+    back: Duration,
+    /// How often what it shows is made anew; all the time where it is zero.
+    step: Duration,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    pub(crate) fn new(market: &'a Market, exchange: &'static str, now: Timestamp, fault: Option<&'a Fault>) -> Self {
+        Self { market, exchange, now, fault, back: Duration::ZERO, step: Duration::ZERO }
+    }
+
+    /// The moment of the market that is shown of a direction.
+    pub(crate) fn moment(&self, direction: Direction) -> Timestamp {
+        let stands = self.has(FaultKind::Frozen, direction) || self.has(FaultKind::Halted, direction);
+        let time = self.fault.filter(|_| stands).map_or(self.now, |fault| fault.since.min(self.now));
+        let micros = time.minus(self.back).micros();
+        let step = i64::try_from(self.step.as_micros()).unwrap_or(i64::MAX).max(1);
+        Timestamp::from_micros(micros - micros.rem_euclid(step)).unwrap_or(time)
+    }
+
     pub(crate) fn is(&self, kind: FaultKind) -> bool {
         self.fault.is_some_and(|fault| fault.kind == kind)
     }
@@ -50,8 +67,7 @@ impl View<'_> {
             return None;
         }
         let asked = if self.has(FaultKind::OtherCurrency, direction) { other(direction) } else { direction };
-        let stands = self.has(FaultKind::Frozen, direction) || self.has(FaultKind::Halted, direction);
-        let time = self.fault.filter(|_| stands).map_or(self.now, |fault| fault.since.min(self.now));
+        let time = self.moment(direction);
         let Quote { last, bid, ask, time } = self.market.quote(self.exchange, asked, tick, time)?;
         let [last, bid, ask] = [last, bid, ask].map(|units| self.wrong(units, direction, tick));
         let (bid, ask) = if self.has(FaultKind::CrossedBook, direction) { (ask, bid) } else { (bid, ask) };
@@ -74,13 +90,8 @@ impl View<'_> {
         Some(Told { last: price, bid: none, ask: none, time: last_traded })
     }
 
-    /// The newest fixing of a direction, in whole ticks, and its day.
-    pub(crate) fn fixing(&self, calendar: Calendar, direction: Direction, tick: Units) -> Option<(NaiveDate, Price)> {
-        self.fixing_of(self.fixing_day(calendar), direction, tick)
-    }
-
-    /// A day's fixing of a direction, in whole ticks, and the day.
-    pub(crate) fn fixing_of(&self, day: NaiveDate, direction: Direction, tick: Units) -> Option<(NaiveDate, Price)> {
+    /// A day's fixing of a direction, in whole ticks.
+    pub(crate) fn fixing(&self, day: NaiveDate, direction: Direction, tick: Units) -> Option<Price> {
         if self.has(FaultKind::Unlisted, direction) {
             return None;
         }
@@ -89,7 +100,7 @@ impl View<'_> {
         let rounded = (units + tick / 2) / tick * tick;
         let price = self.wrong(rounded, direction, tick);
         let zero = self.has(FaultKind::ZeroBid, direction);
-        Some((day, if zero { Price { units: 0, ..price } } else { price }))
+        Some(if zero { Price { units: 0, ..price } } else { price })
     }
 
     /// The newest day that there are rates of.
@@ -105,15 +116,13 @@ impl View<'_> {
     }
 
     /// The same view, some time ago.
-    pub(crate) fn ago(&self, duration: Duration) -> Self {
-        Self { now: self.now.minus(duration), ..*self }
+    pub(crate) fn ago(&self, back: Duration) -> Self {
+        Self { back, ..*self }
     }
 
     /// The same view when it was last made anew, at an exchange that does so every `step`.
     pub(crate) fn cached(&self, step: Duration) -> Self {
-        let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
-        let micros = self.now.micros();
-        Self { now: Timestamp::from_micros(micros - micros.rem_euclid(step)).unwrap_or(self.now), ..*self }
+        Self { step, ..*self }
     }
 
     /// A time of the exchange's, in the form it is usually told; nothing where times are left out.

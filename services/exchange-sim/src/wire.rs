@@ -69,7 +69,7 @@ impl Reply {
     }
 
     #[must_use]
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }
@@ -90,16 +90,13 @@ impl Reply {
         Self { body: Vec::new(), ..self }
     }
 
-    /// With other names in the place of some. What is not text in UTF-8 stays as it is.
+    /// With other names in the place of some; names are ASCII.
     #[must_use]
     pub(crate) fn renamed(self, names: &[(&str, &str)]) -> Self {
-        match String::from_utf8(self.body) {
-            Ok(body) => {
-                let body = names.iter().fold(body, |body, (from, to)| body.replace(from, to)).into_bytes();
-                Self { body, ..self }
-            }
-            Err(error) => Self { body: error.into_bytes(), ..self },
-        }
+        // A character for a byte, and back: the answer may be in another code than UTF-8.
+        let body: String = self.body.iter().copied().map(char::from).collect();
+        let body = names.iter().fold(body, |body, (from, to)| body.replace(from, to));
+        Self { body: body.chars().filter_map(|character| u8::try_from(character).ok()).collect(), ..self }
     }
 }
 
@@ -115,7 +112,7 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    fn stream(reply: Reply, body: impl Stream<Item = Vec<u8>> + Send + 'static) -> Response {
+    fn stream(reply: &Reply, body: impl Stream<Item = Vec<u8>> + Send + 'static) -> Response {
         let response = Response::builder().status(reply.status).content_type(reply.content_type);
         response.body(Body::from_bytes_stream(body.map(Ok::<_, io::Error>)))
     }
@@ -142,12 +139,12 @@ impl IntoResponse for Wire {
                     tokio::time::sleep(TRICKLE).await;
                     vec![byte]
                 });
-                Self::stream(reply, bytes)
+                Self::stream(&reply, bytes)
             }
             Self::Endless(reply) => {
                 let body = reply.body.clone();
                 let blanks = stream::iter(std::iter::repeat_n(BLANKS.to_vec(), BLANK_CHUNKS));
-                Self::stream(reply, blanks.chain(stream::once(async { body })))
+                Self::stream(&reply, blanks.chain(stream::once(async { body })))
             }
         }
     }

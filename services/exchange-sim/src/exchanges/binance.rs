@@ -1,0 +1,304 @@
+//! Binance (spot), as <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints> has it:
+//! one pair or a list of them, a weight for each call that is counted by the minute, and pairs that were taken off long
+//! ago and are answered for all the same.
+
+use poem::http::StatusCode;
+use poem_openapi::{OpenApi, param::Query};
+use serde::Serialize;
+
+use super::{Pair, find, pair};
+use crate::{
+    Simulation,
+    calls::{Limit, Penalty, Refusal},
+    faults::{FaultKind, TimeForm},
+    prices::{Price, Shown},
+    stage::{Shapes, Stage},
+    view::{Told, View},
+    wire::{Reply, Wire},
+};
+
+pub(super) const NAME: &str = "binance";
+/// All prices are told with eight decimals, however coarse the steps are.
+const DECIMALS: u32 = 8;
+
+const PAIRS: &[Pair] = &[
+    pair("BTCUSDT", "BTC", "USDT", 2),
+    pair("ETHUSDT", "ETH", "USDT", 2),
+    pair("BTCEUR", "BTC", "EUR", 2),
+    pair("ETHEUR", "ETH", "EUR", 2),
+    pair("EURUSDT", "EUR", "USDT", 4),
+    pair("BTCTRY", "BTC", "TRY", 0),
+    pair("USDTTRY", "USDT", "TRY", 2),
+    pair("USDTBRL", "USDT", "BRL", 3),
+    pair("BTCBRL", "BTC", "BRL", 0),
+    pair("USDTZAR", "USDT", "ZAR", 2),
+];
+/// Taken off in 2023 and later, and still answered for.
+const DELISTED: &[Pair] =
+    &[pair("BTCGBP", "BTC", "GBP", 2), pair("ETHGBP", "ETH", "GBP", 2), pair("USDTRUB", "USDT", "RUB", 2)];
+
+const SHAPES: Shapes = Shapes {
+    refused,
+    error_500: || error(StatusCode::INTERNAL_SERVER_ERROR, -1000, "An unknown error occurred while processing the request."),
+    error_in_200: || error(StatusCode::OK, -1001, "Internal error; unable to process your request. Please try again."),
+    odd_error: || Reply::raw(StatusCode::FORBIDDEN, r#"{"code":"000002","message":"Forbidden","success":false,"data":null}"#),
+    renames: &[("\"price\"", "\"p\""), ("\"bidPrice\"", "\"b\""), ("\"askPrice\"", "\"a\"")],
+    used_header: Some("x-mbx-used-weight-1m"),
+    limit: Limit { weight: 6_000, window: 60, penalty: Penalty::Growing },
+};
+
+pub(crate) struct Binance(Stage);
+
+#[derive(Serialize)]
+struct Failure {
+    code: i32,
+    msg: String,
+}
+
+#[derive(Serialize)]
+struct LastPrice {
+    symbol: &'static str,
+    price: Shown,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BookTicker {
+    symbol: &'static str,
+    bid_price: Shown,
+    bid_qty: &'static str,
+    ask_price: Shown,
+    ask_qty: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Average {
+    mins: u32,
+    price: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_time: Option<Shown>,
+}
+
+fn error(status: StatusCode, code: i32, msg: impl Into<String>) -> Reply {
+    Reply::json(status, &Failure { code, msg: msg.into() })
+}
+
+fn refused(refusal: Refusal) -> Reply {
+    let banned = refusal.banned && refusal.retry_after.is_some();
+    if banned {
+        let until = refusal.until.micros() / 1_000;
+        let text = format!("Way too much request weight used; IP banned until {until}. Please use WebSocket Streams instead.");
+        return error(StatusCode::IM_A_TEAPOT, -1003, text);
+    }
+    let text = "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.";
+    error(StatusCode::TOO_MANY_REQUESTS, -1003, text)
+}
+
+impl Binance {
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
+    }
+
+    async fn answer<T: Serialize>(
+        &self,
+        asked: Asked,
+        shown: impl Fn(&Pair, Told) -> T,
+    ) -> Wire {
+        let weight = if asked.symbol.is_some() { 2 } else { 4 };
+        self.0.play(weight, |view| tickers(view, &asked, shown).unwrap_or_else(|failure| failure)).await
+    }
+}
+
+/// What was asked for, as it was sent.
+struct Asked {
+    symbol: Option<String>,
+    symbols: Option<String>,
+    status: Option<String>,
+}
+
+#[OpenApi]
+impl Binance {
+    /// The last price of a pair such as `BTCUSDT`, of several, or of all, as Binance tells it.
+    #[oai(path = "/binance/api/v3/ticker/price", method = "get", operation_id = "binance_price")]
+    async fn price(
+        &self,
+        symbol: Query<Option<String>>,
+        /// A JSON list of pairs, such as `["BTCUSDT","ETHUSDT"]`.
+        symbols: Query<Option<String>>,
+        /// TRADING, HALT or BREAK: others are left out, or refused where one is asked for.
+        #[oai(name = "symbolStatus")]
+        status: Query<Option<String>>,
+    ) -> Wire {
+        let asked = Asked { symbol: symbol.0, symbols: symbols.0, status: status.0 };
+        self.answer(asked, |pair, told| LastPrice { symbol: pair.name, price: told.last.text(DECIMALS) }).await
+    }
+
+    /// The best bid and ask of a pair, of several, or of all, as Binance tells them.
+    #[oai(path = "/binance/api/v3/ticker/bookTicker", method = "get", operation_id = "binance_book_ticker")]
+    async fn book_ticker(
+        &self,
+        symbol: Query<Option<String>>,
+        /// A JSON list of pairs, such as `["BTCUSDT","ETHUSDT"]`.
+        symbols: Query<Option<String>>,
+        /// TRADING, HALT or BREAK: others are left out, or refused where one is asked for.
+        #[oai(name = "symbolStatus")]
+        status: Query<Option<String>>,
+    ) -> Wire {
+        let asked = Asked { symbol: symbol.0, symbols: symbols.0, status: status.0 };
+        let amount = |price: Price, amount| if price.units == 0 { "0.00000000" } else { amount };
+        let ticker = |pair: &Pair, told: Told| BookTicker {
+            symbol: pair.name,
+            bid_price: told.bid.text(DECIMALS),
+            bid_qty: amount(told.bid, "1.20000000"),
+            ask_price: told.ask.text(DECIMALS),
+            ask_qty: amount(told.ask, "0.80000000"),
+        };
+        self.answer(asked, ticker).await
+    }
+
+    /// The average price of the last five minutes of a pair, with the time of its last trade, as Binance tells it.
+    #[oai(path = "/binance/api/v3/avgPrice", method = "get", operation_id = "binance_average")]
+    async fn average(&self, symbol: Query<String>) -> Wire {
+        self.0.play(2, |view| average(view, &symbol.0)).await
+    }
+}
+
+fn average(view: &View<'_>, symbol: &str) -> Reply {
+    let Some((pair, _)) = known(symbol) else { return unknown() };
+    let Some((told, _)) = tell(view, pair) else { return unknown() };
+    // The middle of the market is near enough to its average of five minutes.
+    let middle = Price { units: i64::midpoint(told.bid.units, told.ask.units), form: told.last.form };
+    let price = if middle.units == 0 { told.last } else { middle };
+    let close_time = view.time(told.time, TimeForm::Millis, false);
+    Reply::ok(&Average { mins: 5, price: price.text(DECIMALS), close_time })
+}
+
+fn unknown() -> Reply {
+    error(StatusCode::BAD_REQUEST, -1121, "Invalid symbol.")
+}
+
+/// A pair, and whether it was taken off.
+fn known(symbol: &str) -> Option<(&'static Pair, bool)> {
+    let delisted = || find(DELISTED, symbol).map(|pair| (pair, true));
+    find(PAIRS, symbol).map(|pair| (pair, false)).or_else(delisted)
+}
+
+/// What is told of a pair, and its status.
+fn tell(view: &View<'_>, pair: &'static Pair) -> Option<(Told, &'static str)> {
+    if find(DELISTED, pair.name).is_some() {
+        return Some((view.delisted(pair.direction, pair.tick)?, "BREAK"));
+    }
+    let told = view.quote(pair.direction, pair.tick)?;
+    Some((told, if view.has(FaultKind::Halted, pair.direction) { "HALT" } else { "TRADING" }))
+}
+
+/// The answer for one pair is an object, and a list for several; one that is not known fails them all.
+fn tickers<T: Serialize>(view: &View<'_>, asked: &Asked, shown: impl Fn(&Pair, Told) -> T) -> Result<Reply, Reply> {
+    let bad = |code, msg: &str| error(StatusCode::BAD_REQUEST, code, msg);
+    let wanted = asked.status.as_deref();
+    if wanted.is_some_and(|status| !["TRADING", "HALT", "BREAK"].contains(&status)) {
+        return Err(bad(-1130, "Data sent for parameter 'symbolStatus' is not valid."));
+    }
+    let told = |symbol: &str| known(symbol).and_then(|(pair, _)| Some((pair, tell(view, pair)?))).ok_or_else(unknown);
+    match (&asked.symbol, &asked.symbols) {
+        (Some(_), Some(_)) => {
+            Err(bad(-1128, "Combination of optional parameters invalid. Recommendation: 'symbol' or 'symbols'"))
+        }
+        (Some(symbol), None) => {
+            let (pair, (told, status)) = told(symbol)?;
+            if wanted.is_some_and(|wanted| wanted != status) {
+                return Err(bad(-1220, "The symbol's status does not match the requested symbolStatus."));
+            }
+            Ok(Reply::ok(&shown(pair, told)))
+        }
+        (None, symbols) => {
+            let names: Vec<String> = match symbols {
+                None => PAIRS.iter().chain(DELISTED).map(|pair| pair.name.to_owned()).collect(),
+                Some(json) => serde_json::from_str(json)
+                    .map_err(|_| bad(-1100, "Illegal characters found in parameter 'symbols'; legal range is a list."))?,
+            };
+            let mut list = Vec::with_capacity(names.len());
+            for name in names {
+                match told(&name) {
+                    Ok((pair, (told, status))) if wanted.is_none_or(|wanted| wanted == status) => {
+                        list.push(shown(pair, told));
+                    }
+                    Ok(_) => {}
+                    // Where all are asked for, one that is gone is not among them.
+                    Err(_) if symbols.is_none() => {}
+                    Err(unknown) => return Err(unknown),
+                }
+            }
+            Ok(Reply::ok(&list))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sim;
+
+    const PRICE: &str = "/binance/api/v3/ticker/price";
+    const BOOK: &str = "/binance/api/v3/ticker/bookTicker";
+    const BOTH: &str = "symbols=%5B%22BTCUSDT%22,%22BTCGBP%22%5D";
+
+    #[tokio::test(start_paused = true)]
+    async fn one_is_an_object_and_several_are_a_list() {
+        let sim = Sim::new();
+        let price = sim.json(&format!("{PRICE}?symbol=BTCUSDT")).await;
+        assert_eq!(price["symbol"], "BTCUSDT");
+        assert_eq!(price["price"].as_str().unwrap().split_once('.').unwrap().1.len(), 8, "{price}");
+        let book = sim.json(&format!("{BOOK}?symbols=%5B%22BTCUSDT%22,%22EURUSDT%22%5D")).await;
+        assert_eq!(book.as_array().unwrap().len(), 2);
+        let keys: Vec<_> = book[0].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["askPrice", "askQty", "bidPrice", "bidQty", "symbol"]);
+        assert!(sim.json(PRICE).await.as_array().unwrap().len() > 10);
+        let average = sim.json("/binance/api/v3/avgPrice?symbol=BTCUSDT").await;
+        assert!(average["mins"] == 5 && average["closeTime"].as_i64().unwrap() == sim.now().micros() / 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_known_or_not_traded_is_told_as_the_real_one_does() {
+        let sim = Sim::new();
+        let (status, body) = sim.get(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22XYZ%22%5D")).await;
+        assert_eq!((status, body.as_str()), (400, r#"{"code":-1121,"msg":"Invalid symbol."}"#));
+        // A price of years ago, at two fifths of the market; who asks for the status is told.
+        let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
+        assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
+        assert_eq!(sim.json(&format!("{PRICE}?{BOTH}&symbolStatus=TRADING")).await.as_array().unwrap().len(), 1);
+        let (status, body) = sim.get(&format!("{BOOK}?symbol=BTCGBP&symbolStatus=TRADING")).await;
+        assert!(status == 400 && body.contains("-1220"), "{body}");
+        for wrong in ["symbol=BTCUSDT&symbols=%5B%5D", "symbols=BTCUSDT", "symbol=BTCUSDT&symbolStatus=OPEN"] {
+            assert_eq!(sim.get(&format!("{PRICE}?{wrong}")).await.0, 400, "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_halted_pair_is_left_out_where_the_status_is_asked_for() {
+        let sim = Sim::new();
+        sim.fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
+        let book = sim.json(&format!("{BOOK}?symbol=BTCUSDT")).await;
+        assert_eq!((&book["bidPrice"], &book["askQty"]), (&"0.00000000".into(), &"0.00000000".into()));
+        let one = sim.json(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D&symbolStatus=TRADING")).await;
+        assert_eq!(one[0]["symbol"], "ETHUSDT");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn weights_are_told_and_who_ignores_a_refusal_is_banned_for_longer() {
+        let sim = Sim::new();
+        let path = format!("{PRICE}?symbol=BTCUSDT");
+        assert_eq!(sim.header(&path, "x-mbx-used-weight-1m").await.unwrap(), "2");
+        assert_eq!(sim.header(PRICE, "x-mbx-used-weight-1m").await.unwrap(), "6");
+        sim.fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);
+        let (status, body) = sim.get(&path).await;
+        assert!(status == 429 && body.starts_with(r#"{"code":-1003,"msg":"#), "{body}");
+        let (status, body) = sim.get(&path).await;
+        assert!(status == 418 && body.contains("IP banned until 17"), "{body}");
+        assert_eq!(sim.header(&path, "retry-after").await.unwrap(), "240");
+        assert_eq!(sim.calls(NAME).inside_announced_ban, 2);
+        sim.pass(240).await;
+        assert_eq!(sim.get(&path).await.0, 200);
+    }
+}

@@ -1,0 +1,162 @@
+//! Bitfinex, version 2, as <https://docs.bitfinex.com/reference/rest-public-ticker> has it: lists of numbers whose places
+//! have a meaning, and errors that are lists too.
+
+use poem::http::StatusCode;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+use serde::Serialize;
+
+use super::{Pair, find, pair};
+use crate::{
+    Simulation,
+    calls::{Limit, Penalty},
+    prices::{Price, Shown},
+    stage::{Shapes, Stage},
+    view::{Told, View},
+    wire::{Reply, Wire},
+};
+
+pub(super) const NAME: &str = "bitfinex";
+
+/// `UST` is the coin that others call USDT.
+const PAIRS: &[Pair] = &[
+    pair("tBTCUSD", "BTC", "USD", 0),
+    pair("tBTCEUR", "BTC", "EUR", 0),
+    pair("tBTCGBP", "BTC", "GBP", 0),
+    pair("tBTCJPY", "BTC", "JPY", 0),
+    pair("tBTCUST", "BTC", "USDT", 0),
+    pair("tETHUSD", "ETH", "USD", 1),
+    pair("tETHEUR", "ETH", "EUR", 1),
+    pair("tETHGBP", "ETH", "GBP", 1),
+    pair("tETHJPY", "ETH", "JPY", 0),
+    pair("tETHUST", "ETH", "USDT", 1),
+    pair("tUSTUSD", "USDT", "USD", 5),
+    pair("tUSTEUR", "USDT", "EUR", 5),
+];
+
+const SHAPES: Shapes = Shapes {
+    refused: |_| Reply::raw(StatusCode::TOO_MANY_REQUESTS, r#"["error",11010,"ratelimit: error"]"#),
+    error_500: || Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10000,"unknown error"]"#),
+    error_in_200: || Reply::raw(StatusCode::OK, r#"["error",20060,"maintenance"]"#),
+    odd_error: || Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",null,"ERR_RATE_LIMIT"]"#),
+    // Nothing has a name here but the pairs.
+    renames: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
+    used_header: None,
+    // Blocked for a minute, and nothing says so.
+    limit: Limit { weight: 90, window: 60, penalty: Penalty::Silent(60) },
+};
+
+pub(crate) struct Bitfinex(Stage);
+
+/// Bid and its size, ask and its size, the day's change and that as a share, last price, volume, high, low.
+type Ticker = [Shown; 10];
+
+impl Bitfinex {
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
+    }
+}
+
+#[OpenApi]
+impl Bitfinex {
+    /// The state of a pair such as `tBTCUSD`, as Bitfinex tells it: ten numbers.
+    #[oai(path = "/bitfinex/v2/ticker/:symbol", method = "get", operation_id = "bitfinex_ticker")]
+    async fn ticker(&self, symbol: Path<String>) -> Wire {
+        self.0.play(1, |view| one(view, &symbol.0)).await
+    }
+
+    /// The state of several pairs, as Bitfinex tells it: lists of a name and ten numbers.
+    #[oai(path = "/bitfinex/v2/tickers", method = "get", operation_id = "bitfinex_tickers")]
+    async fn tickers(
+        &self,
+        /// Pairs with commas between, or `ALL`.
+        symbols: Query<Option<String>>,
+    ) -> Wire {
+        self.0.play(1, |view| several(view, symbols.0.as_deref())).await
+    }
+}
+
+fn one(view: &View<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+    match told {
+        Some((pair, told)) => Reply::ok(&ticker(pair, told)),
+        None => invalid(),
+    }
+}
+
+/// What is not known is silently left out.
+fn several(view: &View<'_>, names: Option<&str>) -> Reply {
+    let Some(names) = names else { return invalid() };
+    let wanted = |pair: &&Pair| names == "ALL" || names.split(',').any(|name| name == pair.name);
+    let each = |pair: &Pair| Some((pair.name, ticker(pair, view.quote(pair.direction, pair.tick)?)));
+    let list = PAIRS.iter().filter(wanted).filter_map(each).map(|(name, ticker)| Named(name, ticker));
+    Reply::ok(&list.collect::<Vec<_>>())
+}
+
+/// A name and what belongs to it, in one list.
+struct Named(&'static str, Ticker);
+
+impl Serialize for Named {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = Shown::Text(self.0.to_owned());
+        serializer.collect_seq(std::iter::once(&name).chain(&self.1))
+    }
+}
+
+fn invalid() -> Reply {
+    Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10020,"symbol: invalid"]"#)
+}
+
+fn ticker(pair: &Pair, told: Told) -> Ticker {
+    let number = |price: Price| price.number(pair.decimals);
+    let fixed = |text: &str| Shown::Number(text.to_owned());
+    let change = Price { units: told.last.units / 100 / pair.tick * pair.tick, ..told.last };
+    [
+        number(told.bid),
+        fixed("15.3"),
+        number(told.ask),
+        fixed("15.2"),
+        number(change),
+        fixed("0.0101"),
+        number(told.last),
+        fixed("900.5"),
+        number(told.last.percent(102)),
+        number(told.last.percent(98)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sim;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_price_has_another_place_in_a_list() {
+        let sim = Sim::new();
+        let one = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
+        assert_eq!(one.as_array().unwrap().len(), 10);
+        assert!(one[6].as_i64().unwrap() > 80_000, "{one}");
+        let list = sim.json("/bitfinex/v2/tickers?symbols=tBTCUSD,tUSTUSD,tXYZUSD").await;
+        assert_eq!((list.as_array().unwrap().len(), list[0].as_array().unwrap().len()), (2, 11));
+        assert_eq!((&list[0][0], &list[0][7]), (&"tBTCUSD".into(), &one[6]));
+        assert_eq!(list[1][0], "tUSTUSD");
+        assert!(sim.json("/bitfinex/v2/tickers?symbols=ALL").await.as_array().unwrap().len() == PAIRS.len());
+        let unknown = sim.get("/bitfinex/v2/ticker/tXYZUSD").await;
+        assert_eq!(unknown, (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn over_ninety_a_minute_is_a_silent_block_of_a_minute() {
+        let sim = Sim::new();
+        for _ in 0..90 {
+            assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);
+        }
+        assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 429);
+        assert_eq!(sim.header("/bitfinex/v2/ticker/tBTCUSD", "retry-after").await, None);
+        assert_eq!(sim.calls(NAME).inside_silent_block, 1);
+        sim.pass(60).await;
+        assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);
+    }
+}

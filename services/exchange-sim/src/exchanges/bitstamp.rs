@@ -1,0 +1,149 @@
+//! Bitstamp, as <https://www.bitstamp.net/api/#tag/Tickers> has it: text throughout, seconds in text, and two names for
+//! each pair.
+
+use poem::http::StatusCode;
+use poem_openapi::{OpenApi, param::Path};
+use serde::Serialize;
+
+use super::{Pair, find, pair};
+use crate::{
+    Simulation,
+    calls::{Limit, Penalty},
+    faults::TimeForm,
+    prices::{Price, Shown},
+    stage::{Shapes, Stage},
+    view::{Told, View},
+    wire::{Reply, Wire},
+};
+
+pub(super) const NAME: &str = "bitstamp";
+
+const PAIRS: &[Pair] = &[
+    pair("btcusd", "BTC", "USD", 0),
+    pair("btceur", "BTC", "EUR", 0),
+    pair("btcgbp", "BTC", "GBP", 0),
+    pair("btcusdt", "BTC", "USDT", 0),
+    pair("ethusd", "ETH", "USD", 1),
+    pair("etheur", "ETH", "EUR", 1),
+    pair("ethgbp", "ETH", "GBP", 1),
+    pair("ethusdt", "ETH", "USDT", 1),
+    pair("usdtusd", "USDT", "USD", 5),
+    pair("usdteur", "USDT", "EUR", 5),
+];
+
+const SHAPES: Shapes = Shapes {
+    refused: |_| {
+        let body = r#"{"status":"error","reason":"Request rate limit exceeded.","response_code":"400.002","response_explanation":"Request rate limit exceeded."}"#;
+        Reply::raw(StatusCode::TOO_MANY_REQUESTS, body)
+    },
+    error_500: || Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"Internal server error"}"#),
+    error_in_200: || Reply::raw(StatusCode::OK, r#"{"status":"error","reason":"Service unavailable","code":"API0004"}"#),
+    odd_error: || Reply::raw(StatusCode::OK, r#"{"status":"error","reason":{"__all__":["Something went wrong."]}}"#),
+    renames: &[("\"last\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
+    used_header: None,
+    limit: Limit { weight: 10_000, window: 600, penalty: Penalty::Silent(10) },
+};
+
+pub(crate) struct Bitstamp(Stage);
+
+#[derive(Serialize)]
+struct Ticker {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<Shown>,
+    open: Shown,
+    high: Shown,
+    low: Shown,
+    last: Shown,
+    volume: &'static str,
+    vwap: Shown,
+    bid: Shown,
+    ask: Shown,
+    side: &'static str,
+    open_24: Shown,
+    percent_change_24: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<String>,
+}
+
+impl Bitstamp {
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
+    }
+}
+
+#[OpenApi]
+impl Bitstamp {
+    /// The state of a pair such as `btcusd`, as Bitstamp tells it.
+    #[oai(path = "/bitstamp/api/v2/ticker/:pair", method = "get", operation_id = "bitstamp_ticker")]
+    async fn ticker(&self, pair: Path<String>) -> Wire {
+        self.0.play(1, |view| one(view, &pair.0)).await
+    }
+
+    /// The state of all pairs, as Bitstamp tells it.
+    #[oai(path = "/bitstamp/api/v2/ticker", method = "get", operation_id = "bitstamp_tickers")]
+    async fn tickers(&self) -> Wire {
+        self.0.play(1, all).await
+    }
+}
+
+fn one(view: &View<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+    match told {
+        Some((pair, told)) => Reply::ok(&ticker(view, pair, told)),
+        None => Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"Not found"}"#),
+    }
+}
+
+fn all(view: &View<'_>) -> Reply {
+    let each = |pair: &Pair| {
+        let told = view.quote(pair.direction, pair.tick)?;
+        let name = format!("{}/{}", pair.direction.base, pair.direction.quote);
+        Some(Ticker { pair: Some(name), ..ticker(view, pair, told) })
+    };
+    Reply::ok(&PAIRS.iter().filter_map(each).collect::<Vec<_>>())
+}
+
+fn ticker(view: &View<'_>, pair: &Pair, told: Told) -> Ticker {
+    let text = |price: Price| price.text(pair.decimals);
+    Ticker {
+        timestamp: view.time(told.time, TimeForm::Seconds, true),
+        open: text(told.last.percent(99)),
+        high: text(told.last.percent(102)),
+        low: text(told.last.percent(98)),
+        last: text(told.last),
+        volume: "1900.10000000",
+        vwap: text(told.last),
+        bid: text(told.bid),
+        ask: text(told.ask),
+        side: "0",
+        open_24: text(told.last.percent(99)),
+        percent_change_24: "1.01",
+        pair: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sim;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slash_at_the_end_and_the_name_in_the_list_are_as_they_are() {
+        let sim = Sim::new();
+        let one = sim.json("/bitstamp/api/v2/ticker/btcusd/").await;
+        assert_eq!(one["timestamp"], (sim.now().micros() / 1_000_000).to_string());
+        assert!(one["last"].as_str().unwrap().parse::<u32>().unwrap() > 80_000 && one.get("pair").is_none(), "{one}");
+        let list = sim.json("/bitstamp/api/v2/ticker/").await;
+        assert_eq!((list[0]["pair"].as_str().unwrap(), list.as_array().unwrap().len()), ("BTC/USD", PAIRS.len()));
+        assert_eq!(list[0]["last"], one["last"]);
+        assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcrub/").await.0, 404);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_gone_is_missing_in_the_list() {
+        let sim = Sim::new();
+        sim.fault(NAME, r#"{"fault":"unlisted","direction":"BTC-USD"}"#);
+        assert_eq!(sim.json("/bitstamp/api/v2/ticker").await[0]["pair"], "BTC/EUR");
+        assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcusd").await.0, 404);
+    }
+}

@@ -1,0 +1,104 @@
+//! blockchain.info, as <https://www.blockchain.com/explorer/api/exchange_rates_api> has it: what a bitcoin costs in many
+//! currencies, in JSON numbers with no time.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use common::money::{Asset, Direction};
+use poem::http::StatusCode;
+use poem_openapi::OpenApi;
+use serde::Serialize;
+
+use crate::{
+    Simulation,
+    calls::{Limit, Penalty},
+    prices::Shown,
+    stage::{Shapes, Stage},
+    view::View,
+    wire::{Reply, Wire},
+};
+
+pub(super) const NAME: &str = "blockchain_info";
+const DELAYED: Duration = Duration::from_mins(15);
+const DECIMALS: u32 = 2;
+const TICK: i64 = 1_000_000;
+
+const CURRENCIES: [&str; 24] = [
+    "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "INR", "JPY", "KRW", "NZD", "PLN", "RON",
+    "RUB", "SEK", "SGD", "THB", "TRY", "UAH", "USD",
+];
+
+const SHAPES: Shapes = Shapes {
+    refused: |_| Reply::text(StatusCode::TOO_MANY_REQUESTS, "text/plain", "Maximum concurrent requests reached. Try again later."),
+    error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "Internal server error"),
+    error_in_200: || Reply::raw(StatusCode::OK, r#"{"error":"not-available","message":"Ticker is not available"}"#),
+    odd_error: || Reply::raw(StatusCode::OK, "[]"),
+    renames: &[("\"last\"", "\"price\"")],
+    used_header: None,
+    limit: Limit { weight: 60, window: 60, penalty: Penalty::Silent(10) },
+};
+
+pub(crate) struct BlockchainInfo(Stage);
+
+#[derive(Serialize)]
+struct Ticker {
+    #[serde(rename = "15m")]
+    delayed: Shown,
+    last: Shown,
+    buy: Shown,
+    sell: Shown,
+    symbol: &'static str,
+}
+
+impl BlockchainInfo {
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
+    }
+}
+
+#[OpenApi]
+impl BlockchainInfo {
+    /// What a bitcoin costs, as blockchain.info tells it.
+    #[oai(path = "/blockchain_info/ticker", method = "get", operation_id = "blockchain_info_ticker")]
+    async fn ticker(&self) -> Wire {
+        self.0.play(1, ticker).await
+    }
+}
+
+fn ticker(view: &View<'_>) -> Reply {
+    let one = |symbol: &'static str| {
+        let direction = Direction::new(Asset::BTC, symbol.parse().ok()?);
+        let (told, delayed) = (view.quote(direction, TICK)?, view.ago(DELAYED).quote(direction, TICK)?);
+        let [last, buy, sell] = [told.last, told.ask, told.bid].map(|price| price.number(DECIMALS));
+        Some((symbol, Ticker { delayed: delayed.last.number(DECIMALS), last, buy, sell, symbol }))
+    };
+    Reply::ok(&CURRENCIES.into_iter().filter_map(one).collect::<BTreeMap<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sim;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_currency_has_its_row() {
+        let sim = Sim::new();
+        let ticker = sim.json("/blockchain_info/ticker").await;
+        assert_eq!(ticker.as_object().unwrap().len(), CURRENCIES.len());
+        let row = &ticker["RUB"];
+        assert!(["15m", "last", "buy", "sell"].iter().all(|key| row[key].is_number()) && row["symbol"] == "RUB", "{row}");
+        assert_ne!(row["15m"], row["last"]);
+        sim.fault(NAME, r#"{"fault":"unlisted","direction":"BTC-RUB"}"#);
+        assert!(sim.json("/blockchain_info/ticker").await.get("RUB").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn numbers_can_be_written_with_commas() {
+        let sim = Sim::new();
+        sim.fault(NAME, r#"{"fault":"odd_numbers","number_form":"thousands"}"#);
+        let ticker = sim.json("/blockchain_info/ticker").await;
+        assert_eq!(&ticker["USD"]["last"].as_str().unwrap()[2..3], ",");
+        sim.fault(NAME, r#"{"fault":"null_price","direction":"BTC-EUR"}"#);
+        let ticker = sim.json("/blockchain_info/ticker").await;
+        assert!(ticker["EUR"]["last"].is_null() && ticker["USD"]["last"].is_number());
+    }
+}

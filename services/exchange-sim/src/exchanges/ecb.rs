@@ -1,0 +1,124 @@
+//! The reference rates of the European Central Bank, as
+//! <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates> has them: what a euro costs, a
+//! day at a time, and no rouble since March 2022.
+
+use std::fmt::Write;
+
+use common::money::{Asset, Direction};
+use poem::http::StatusCode;
+use poem_openapi::OpenApi;
+
+use crate::{
+    Simulation,
+    calendar::Calendar,
+    calls::{Limit, Penalty},
+    faults::TimeForm,
+    market::Units,
+    prices::Price,
+    stage::{Shapes, Stage},
+    view::{View, bank_decimals},
+    wire::{Reply, Wire},
+};
+
+pub(super) const NAME: &str = "ecb";
+const XML: &str = "text/xml";
+
+/// In the order that they are told in.
+pub(super) const CURRENCIES: [&str; 29] = [
+    "USD", "JPY", "CZK", "DKK", "GBP", "HUF", "PLN", "RON", "SEK", "CHF", "ISK", "NOK", "TRY", "AUD", "BRL", "CAD", "CNY",
+    "HKD", "IDR", "ILS", "INR", "KRW", "MXN", "MYR", "NZD", "PHP", "SGD", "THB", "ZAR",
+];
+
+const SHAPES: Shapes = Shapes {
+    refused: |_| Reply::html(429),
+    error_500: || Reply::html(500),
+    error_in_200: || Reply::html(503).with_status(StatusCode::OK),
+    odd_error: || Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#),
+    renames: &[("currency=", "code="), ("rate=", "value=")],
+    used_header: None,
+    limit: Limit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
+};
+
+pub(crate) struct Ecb(Stage);
+
+impl Ecb {
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
+    }
+}
+
+#[OpenApi]
+impl Ecb {
+    /// The reference rates of the newest day, as the ECB tells them, in XML.
+    #[oai(path = "/ecb/stats/eurofxref/eurofxref-daily.xml", method = "get", operation_id = "ecb_daily")]
+    async fn daily(&self) -> Wire {
+        self.0.play(1, daily).await
+    }
+}
+
+/// What one euro costs on a day, with as many digits as a bank tells; its decimals too.
+pub(super) fn euro(view: &View<'_>, day: chrono::NaiveDate, currency: &str) -> Option<(Price, u32)> {
+    let direction = Direction::new(Asset::EUR, currency.parse().ok()?);
+    let decimals = bank_decimals(view.market.fixing(direction, day)?);
+    let tick: Units = super::tick(decimals);
+    view.fixing(day, direction, tick).map(|price| (price, decimals))
+}
+
+fn daily(view: &View<'_>) -> Reply {
+    let day = view.fixing_day(Calendar::Target);
+    let noon = day.and_time(chrono::NaiveTime::MIN).and_utc().into();
+    let time = view.time(noon, TimeForm::Date, false).map(|day| format!(" time='{}'", day.into_text()));
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<gesmes:Envelope \
+         xmlns:gesmes=\"http://www.gesmes.org/xml/2002-08-01\" \
+         xmlns=\"http://www.ecb.int/vocabulary/2002-08-01/eurofxref\">\n\t<gesmes:subject>Reference \
+         rates</gesmes:subject>\n\t<gesmes:Sender>\n\t\t<gesmes:name>European Central \
+         Bank</gesmes:name>\n\t</gesmes:Sender>\n\t<Cube>\n\t\t<Cube{}>\n",
+        time.unwrap_or_default()
+    );
+    for currency in CURRENCIES {
+        if let Some((price, decimals)) = euro(view, day, currency) {
+            let rate = price.text(decimals).into_text();
+            // Writing to text does not fail.
+            let _ = writeln!(xml, "\t\t\t<Cube currency='{currency}' rate='{rate}'/>");
+        }
+    }
+    xml.push_str("\t\t</Cube>\n\t</Cube>\n</gesmes:Envelope>\n");
+    Reply::text(StatusCode::OK, XML, xml)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sim;
+
+    const PATH: &str = "/ecb/stats/eurofxref/eurofxref-daily.xml";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_day_has_its_rates_and_no_rouble() {
+        // A Sunday.
+        let sim = Sim::at("2026-01-04T12:00:00Z");
+        let (status, xml) = sim.get(PATH).await;
+        assert_eq!((status, xml.matches("<Cube").count()), (200, CURRENCIES.len() + 2));
+        assert!(xml.contains("<Cube time='2026-01-02'>") && xml.contains("<Cube currency='USD' rate='1.08"), "{xml}");
+        assert!(!xml.contains("RUB") && !xml.contains("EUR'"), "{xml}");
+        sim.pass(26 * 3_600).await;
+        assert_eq!(sim.get(PATH).await.1, xml);
+        sim.pass(2 * 3_600).await;
+        assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-05'>"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixing_can_be_old_and_a_row_missing() {
+        let sim = Sim::at("2026-01-09T16:00:00Z");
+        sim.fault(NAME, r#"{"fault":"old_fixing","days":5}"#);
+        assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-02'>"));
+        sim.fault(NAME, r#"{"fault":"unlisted","direction":"EUR-USD"}"#);
+        assert!(!sim.get(PATH).await.1.contains("USD"));
+        sim.fault(NAME, r#"{"fault":"odd_times"}"#);
+        assert!(sim.get(PATH).await.1.contains("<Cube>\n\t\t\t<Cube currency"));
+        sim.fault(NAME, r#"{"fault":"frozen","seconds":86400}"#);
+        sim.pass(86_399).await;
+        assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-09'>"));
+    }
+}

@@ -1,0 +1,235 @@
+//! Frankfurter, as <https://frankfurter.dev> and its source have it: version 1, which has the ECB's rates alone, and version
+//! 2, which has the rouble too, and rows of different days in one answer.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use common::money::{Asset, Direction};
+use poem::http::StatusCode;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+use serde::Serialize;
+
+use super::ecb;
+use crate::{
+    Simulation,
+    calendar::{Calendar, before},
+    calls::{Limit, Penalty},
+    faults::TimeForm,
+    prices::Shown,
+    stage::{Shapes, Stage},
+    view::{View, bank_decimals},
+    wire::{Reply, Wire},
+};
+
+pub(super) const NAME: &str = "frankfurter";
+/// What only version 2 has, by other banks than the ECB.
+const FURTHER: [&str; 4] = ["RUB", "KZT", "UAH", "RSD"];
+
+const SHAPES: Shapes = Shapes {
+    refused: |_| message(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
+    error_500: || message(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"),
+    error_in_200: || message(StatusCode::OK, "not found"),
+    odd_error: || Reply::raw(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":503,"message":"deadline exceeded"}"#),
+    renames: &[("\"rates\"", "\"quotes\""), ("\"rate\"", "\"value\"")],
+    used_header: None,
+    limit: Limit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
+};
+
+pub(crate) struct Frankfurter(Stage);
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    status: u16,
+    message: &'static str,
+}
+
+#[derive(Serialize)]
+struct Day {
+    amount: Shown,
+    base: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<Shown>,
+    rates: BTreeMap<String, Shown>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<Shown>,
+    base: String,
+    quote: String,
+    rate: Shown,
+}
+
+fn message(status: StatusCode, message: &'static str) -> Reply {
+    Reply::json(status, &Message { message })
+}
+
+/// An error of version 2.
+fn failure(status: StatusCode, message: &'static str) -> Reply {
+    Reply::json(status, &Failure { status: status.as_u16(), message }).with("cache-control", &"no-store")
+}
+
+impl Frankfurter {
+    pub(super) fn new(simulation: &Simulation) -> Self {
+        Self(Stage::new(NAME, SHAPES, simulation))
+    }
+}
+
+#[OpenApi]
+impl Frankfurter {
+    /// The rates of a day, as version 1 tells them.
+    #[oai(path = "/frankfurter/v1/:date", method = "get", operation_id = "frankfurter_v1")]
+    async fn day(
+        &self,
+        /// `latest`, or a day such as `2026-01-02`.
+        date: Path<String>,
+        /// EUR where nothing is said.
+        base: Query<Option<String>>,
+        /// Another name of `base`.
+        from: Query<Option<String>>,
+        /// Currencies with commas between; all of them where nothing is said.
+        symbols: Query<Option<String>>,
+        /// Another name of `symbols`.
+        to: Query<Option<String>>,
+    ) -> Wire {
+        let (base, symbols) = (base.0.or(from.0), symbols.0.or(to.0));
+        let answer = |view: &View<'_>| first(view, &date.0, base.as_deref(), symbols.as_deref());
+        self.0.play(1, answer).await
+    }
+
+    /// The newest rates, as version 2 tells them: each with its own day.
+    #[oai(path = "/frankfurter/v2/rates", method = "get", operation_id = "frankfurter_v2")]
+    async fn rates(
+        &self,
+        /// EUR where nothing is said.
+        base: Query<Option<String>>,
+        /// Currencies with commas between; all of them where nothing is said.
+        quotes: Query<Option<String>>,
+    ) -> Wire {
+        self.0.play(1, |view| second(view, base.0.as_deref(), quotes.0.as_deref())).await
+    }
+
+    /// The newest rate of one currency in another, as version 2 tells it.
+    #[oai(path = "/frankfurter/v2/rate/:base/:quote", method = "get", operation_id = "frankfurter_v2_rate")]
+    async fn rate(&self, base: Path<String>, quote: Path<String>) -> Wire {
+        let answer = |view: &View<'_>| match row(view, &base.0.to_uppercase(), &quote.0.to_uppercase()) {
+            Some(row) => Reply::ok(&row),
+            None => failure(StatusCode::NOT_FOUND, "not found"),
+        };
+        self.0.play(1, answer).await
+    }
+}
+
+fn first(view: &View<'_>, date: &str, base: Option<&str>, symbols: Option<&str>) -> Reply {
+    let newest = view.fixing_day(Calendar::Target);
+    let day = match date {
+        "latest" => newest,
+        date => match date.parse::<NaiveDate>() {
+            Ok(day) => Calendar::Target.at_or_before(day.min(newest)),
+            Err(_) => return message(StatusCode::NOT_FOUND, "not found"),
+        },
+    };
+    let base = base.unwrap_or("EUR").to_uppercase();
+    let known = |code: &str| code == "EUR" || ecb::CURRENCIES.contains(&code);
+    let symbols = symbols.map(|text| text.split(',').map(|code| code.trim().to_uppercase()).collect::<Vec<_>>());
+    if !known(&base) || symbols.as_ref().is_some_and(|symbols| !symbols.iter().any(|code| known(code))) {
+        return message(StatusCode::NOT_FOUND, "not found");
+    }
+    if symbols.as_ref().is_some_and(|symbols| *symbols == [base.clone()]) {
+        return message(StatusCode::UNPROCESSABLE_ENTITY, "bad currency pair");
+    }
+    let asked = |code: &&str| **code != base && symbols.as_ref().is_none_or(|symbols| symbols.iter().any(|s| s == code));
+    let codes = std::iter::once("EUR").chain(ecb::CURRENCIES).filter(asked);
+    let rates = codes.filter_map(|code| Some((code.to_owned(), rate(view, day, &base, code)?))).collect();
+    let date = shown_day(view, day);
+    let amount = Shown::Number("1.0".to_owned());
+    let answer = Reply::ok(&Day { amount, base, date, rates });
+    answer.with("cache-control", &"public, max-age=86400").with("etag", &format!("W/\"{day}\""))
+}
+
+fn second(view: &View<'_>, base: Option<&str>, quotes: Option<&str>) -> Reply {
+    let base = base.unwrap_or("EUR").to_uppercase();
+    if !every().any(|code| code == base) {
+        return failure(StatusCode::UNPROCESSABLE_ENTITY, "invalid base");
+    }
+    let quotes = quotes.map(|text| text.split(',').map(|code| code.trim().to_uppercase()).collect::<Vec<_>>());
+    if quotes.as_ref().is_some_and(|quotes| quotes.iter().any(|quote| !every().any(|code| code == quote))) {
+        return failure(StatusCode::UNPROCESSABLE_ENTITY, "invalid quotes");
+    }
+    let asked = |code: &&str| **code != base && quotes.as_ref().is_none_or(|quotes| quotes.iter().any(|q| q == code));
+    Reply::ok(&every().filter(asked).filter_map(|code| row(view, &base, code)).collect::<Vec<_>>())
+}
+
+fn every() -> impl Iterator<Item = &'static str> {
+    std::iter::once("EUR").chain(ecb::CURRENCIES).chain(FURTHER)
+}
+
+fn row(view: &View<'_>, base: &str, quote: &str) -> Option<Row> {
+    if base == quote || !every().any(|code| code == base) {
+        return None;
+    }
+    let quote = every().find(|code| *code == quote)?;
+    // Other banks than the ECB are read a day later.
+    let day = if FURTHER.contains(&quote) || FURTHER.contains(&base) {
+        Calendar::Moscow.at_or_before(before(view.fixing_day(Calendar::Moscow), 1))
+    } else {
+        view.fixing_day(Calendar::Target)
+    };
+    let rate = rate(view, day, base, quote)?;
+    Some(Row { date: shown_day(view, day), base: base.to_owned(), quote: quote.to_owned(), rate })
+}
+
+fn shown_day(view: &View<'_>, day: NaiveDate) -> Option<Shown> {
+    view.time(day.and_time(chrono::NaiveTime::MIN).and_utc().into(), TimeForm::Date, false)
+}
+
+fn rate(view: &View<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<Shown> {
+    let direction = Direction::new(base.parse::<Asset>().ok()?, quote.parse().ok()?);
+    let decimals = bank_decimals(view.market.fixing(direction, day)?);
+    let price = view.fixing(day, direction, super::tick(decimals))?;
+    Some(price.number(decimals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sim;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_version_has_the_banks_rates_in_any_base() {
+        let sim = Sim::at("2026-01-04T12:00:00Z");
+        let rates = sim.json("/frankfurter/v1/latest?base=USD&symbols=EUR,GBP").await;
+        assert_eq!((&rates["base"], &rates["date"]), (&"USD".into(), &"2026-01-02".into()));
+        assert_eq!(rates["rates"].as_object().unwrap().keys().collect::<Vec<_>>(), ["EUR", "GBP"]);
+        assert!(sim.get("/frankfurter/v1/latest?base=USD&symbols=EUR").await.1.starts_with(r#"{"amount":1.0,"#));
+        let all = sim.json("/frankfurter/v1/latest").await;
+        assert_eq!((all["rates"].as_object().unwrap().len(), all["rates"].get("RUB")), (29, None));
+        assert_eq!(sim.json("/frankfurter/v1/2025-12-28?from=USD&to=CHF").await["date"], "2025-12-24");
+        for (path, status) in [("latest?base=RUB", 404), ("yesterday", 404), ("latest?base=USD&symbols=USD", 422)] {
+            assert_eq!(sim.get(&format!("/frankfurter/v1/{path}")).await.0, status, "{path}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_version_has_the_rouble_and_rows_of_different_days() {
+        let sim = Sim::at("2026-01-23T16:00:00Z");
+        let rates = sim.json("/frankfurter/v2/rates?base=USD&quotes=EUR,RUB").await;
+        let rows: Vec<_> = rates.as_array().unwrap().iter().map(|row| (&row["quote"], &row["date"])).collect();
+        assert_eq!(rows, [(&"EUR".into(), &"2026-01-23".into()), (&"RUB".into(), &"2026-01-22".into())]);
+        assert!(rates[1]["rate"].as_f64().unwrap() > 80.0, "{rates}");
+        assert_eq!(sim.json("/frankfurter/v2/rate/USD/RUB").await, rates[1]);
+        let (status, body) = sim.get("/frankfurter/v2/rates?base=XYZ").await;
+        assert_eq!((status, body.as_str()), (422, r#"{"status":422,"message":"invalid base"}"#));
+        sim.fault(NAME, r#"{"fault":"unlisted","direction":"USD-RUB"}"#);
+        assert_eq!(sim.json("/frankfurter/v2/rates?base=USD&quotes=EUR,RUB").await.as_array().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! What our own change, and what they are told when it makes no sense.
+
+use poem::http::Method;
+use serde_json::Value;
+
+use super::Sim;
+
+async fn set(sim: &Sim, exchange: &str, fault: &str) -> (u16, String) {
+    sim.admin(Method::PUT, &format!("/admin/faults/{exchange}"), fault).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_are_set_by_our_own_and_what_makes_no_sense_is_named() {
+    let sim = Sim::new();
+    for path in ["/admin/faults", "/admin/timeline", "/admin/calls"] {
+        assert_eq!(sim.get(path).await.0, 401, "{path}");
+    }
+    assert_eq!(set(&sim, "mtgox", r#"{"fault":"down"}"#).await.0, 404);
+    for (fault, named) in [
+        (r#"{"fault":"sulky"}"#, "fault"),
+        (r#"{"fault":"down","seconds":0}"#, "seconds"),
+        (r#"{"fault":"lie_factor","factor":"0"}"#, "factor"),
+        (r#"{"fault":"down","second":1}"#, "second"),
+        (r#"{"fault":"down","direction":"BTC-USD"}"#, "direction"),
+        (r#"{"fault":"frozen","direction":"BTC"}"#, "direction"),
+    ] {
+        let answer = set(&sim, "kraken", fault).await;
+        assert!(answer.0 == 422 && answer.1.contains(named), "{fault}: {answer:?}");
+    }
+    let list = async || sim.admin(Method::GET, "/admin/faults", "").await.1;
+    assert!(list().await.contains(r#""faults":[]"#));
+    assert_eq!(set(&sim, "kraken", r#"{"fault":"slow"}"#).await.0, 200);
+    let faults = list().await;
+    assert!(faults.contains(r#""exchange":"kraken","fault":"slow""#) && !faults.contains("factor"), "{faults}");
+    assert_eq!(sim.admin(Method::DELETE, "/admin/faults/kraken", "").await.0, 204);
+    assert!(list().await.contains(r#""faults":[]"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeline_is_played_from_when_it_is_put() {
+    let sim = Sim::new();
+    let timeline = r#"{"timeline":[
+        {"exchange":"coinbase","at_seconds":10,"seconds":5,"fault":"error_500"},
+        {"exchange":"coinbase","at_seconds":20,"seconds":5,"fault":"lie_factor","factor":2}]}"#;
+    let (status, body) = sim.admin(Method::PUT, "/admin/timeline", timeline).await;
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &told["timeline"][1]["factor"]), (200, &Value::from("2")));
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        let (status, body) = sim.get("/coinbase/products/BTC-USD/ticker").await;
+        statuses.push((status, body.contains("\"price\":\"18")));
+        sim.pass(5).await;
+    }
+    let ok = (200, false);
+    assert_eq!(statuses, [ok, ok, (500, false), ok, (200, true), ok]);
+
+    let wrong = r#"{"timeline":[{"exchange":"coinbase","at_seconds":1,"fault":"down","seconds":0}]}"#;
+    let (status, body) = sim.admin(Method::PUT, "/admin/timeline", wrong).await;
+    assert!(status == 422 && body.contains("timeline[0].seconds"), "{body}");
+    assert_eq!(sim.world.timeline().len(), 2);
+    assert_eq!(sim.admin(Method::PUT, "/admin/timeline", r#"{"timeline":[]}"#).await.0, 200);
+    assert!(sim.admin(Method::GET, "/admin/timeline", "").await.1.contains(r#""timeline":[]"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_inside_an_announced_ban_are_told_and_a_mended_exchange_forgets_the_ban() {
+    let sim = Sim::new();
+    let path = "/gemini/v1/pricefeed";
+    sim.fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);
+    assert_eq!(sim.header(path, "retry-after").await.unwrap(), "90");
+    sim.pass(30).await;
+    assert_eq!(sim.get(path).await.0, 429);
+    let calls: Value = serde_json::from_str(&sim.admin(Method::GET, "/admin/calls", "").await.1).unwrap();
+    let gemini = calls["exchanges"].as_array().unwrap().iter().find(|calls| calls["exchange"] == "gemini").unwrap();
+    assert_eq!((&gemini["calls"], &gemini["inside_announced_ban"]), (&2.into(), &1.into()), "{gemini}");
+    assert!(gemini["banned_until"].is_string() && gemini["last_inside_at"].is_string(), "{gemini}");
+    assert_eq!(sim.admin(Method::DELETE, "/admin/faults/gemini", "").await.0, 204);
+    assert_eq!(sim.get(path).await.0, 200);
+    assert_eq!(sim.calls("gemini").inside_announced_ban, 1);
+}

@@ -1,0 +1,63 @@
+//! On a port, with a client that knows nothing of what is inside.
+
+use std::{net::SocketAddr, time::Duration};
+
+use common::{clients::http_client, service::Service, time::Clock};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{TOKEN, config};
+use crate::App;
+
+const COINBASE: &str = "/coinbase/products/BTC-EUR/ticker";
+
+struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let app = App::build(config(Clock::System), listener).await.unwrap();
+        let (address, stop) = (app.address().unwrap(), CancellationToken::new());
+        let served = tokio::spawn(app.run_until(stop.clone()));
+        Self { address, stop, served }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn fault(&self, exchange: &str, kind: &str) {
+        let request = http_client().put(self.url(&format!("/admin/faults/{exchange}"))).bearer_auth(TOKEN);
+        let request = request.header("content-type", "application/json");
+        let response = request.body(format!(r#"{{"fault":"{kind}","seconds":600}}"#)).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{}", response.text().await.unwrap());
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn down_is_no_answer_and_slow_is_none_in_time() {
+    let sim = Running::start().await;
+    let url = sim.url(COINBASE);
+    let response = http_client().get(&url).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["x-simulated"]), (200, &"true".parse().unwrap()));
+
+    sim.fault("coinbase", "down").await;
+    let whole = async { http_client().get(&url).send().await?.text().await };
+    assert!(whole.await.is_err());
+    sim.fault("coinbase", "slow").await;
+    let in_time = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;
+    assert!(in_time.unwrap_err().is_timeout());
+    sim.fault("coinbase", "slow_loris").await;
+    let in_time = async { http_client().get(&url).timeout(Duration::from_millis(300)).send().await?.text().await };
+    assert!(in_time.await.unwrap_err().is_timeout());
+    sim.stop().await;
+}
