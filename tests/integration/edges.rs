@@ -52,6 +52,7 @@ async fn what_is_not_there_is_a_problem(stack: Stack) {
         (&platform.health_check, "/api/v1/health", &["POST"]),
         (&platform.health_check, "/api/v1/reports", &["POST", "DELETE"]),
         (&platform.exchange_sim, "/admin/faults", &["POST"]),
+        (&platform.exchange_sim, "/admin/timeline", &["POST", "DELETE"]),
     ] {
         for method in methods {
             let answer = send(platform.client.request(method, service.url(path))).await;
@@ -86,6 +87,8 @@ async fn internal_endpoints_want_the_token(stack: Stack) {
         (&platform.health_check, "POST", "/report"),
         (&platform.exchange_sim, "GET", "/admin/faults"),
         (&platform.exchange_sim, "PUT", "/admin/faults/kraken"),
+        (&platform.exchange_sim, "PUT", "/admin/timeline"),
+        (&platform.exchange_sim, "GET", "/admin/calls"),
     ] {
         let long = "x".repeat(5000);
         for token in [None, Some(""), Some("wrong"), Some(long.as_str()), Some(id)] {

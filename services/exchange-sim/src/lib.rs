@@ -37,6 +37,8 @@ pub use simulation::{Simulation, endpoint};
 
 const ABOUT: &str =
     "Simulated exchanges that speak the formats of real ones and fail on demand. No price here is real.";
+/// The names of all exchanges, which are also the first part of their paths.
+pub const EXCHANGES: &[&str] = exchanges::NAMES;
 /// The header that tells simulated answers from real ones.
 const SIMULATED_HEADER: &str = "x-simulated";
 
