@@ -158,15 +158,26 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[oai(default)]
     pub optional: bool,
+    /// Since when it is as it is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub since: Option<Timestamp>,
+    /// When the newest of what it gave was true, where it gives what gets old: the price of a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub observed_at: Option<Timestamp>,
 }
 
 impl Part {
+    /// What the name of a part begins with that is a price source.
+    pub const SOURCE: &'static str = "source:";
+
     pub fn ready(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ready: true, detail: None, optional: false }
+        Self { name: name.into(), ready: true, detail: None, optional: false, since: None, observed_at: None }
     }
 
     pub fn missing(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), ready: false, detail: Some(detail.into()), optional: false }
+        Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
     }
 
     /// The same part, of one that the service does its work without.

@@ -6,8 +6,11 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::FieldError,
-    money::{Currency, Rate},
+    api::{
+        FieldError,
+        courses::{CourseKind, Rejection},
+    },
+    money::{Currency, Direction, Rate},
     time::Timestamp,
 };
 
@@ -93,6 +96,8 @@ impl PriceRecord {
 /// How price-updater stands, and what each source told it last.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourcesReport {
+    /// Whether this instance is the one that asks the sources. One that stands by knows nothing of them.
+    pub leads: bool,
     /// Rounds in a row that agreed on no price at all.
     pub failed_rounds: u32,
     /// When the last prices that were agreed were observed; absent before the first.
@@ -115,14 +120,25 @@ pub struct SourcesOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceReport {
     pub name: String,
-    /// Whether it gave at least one price in the last round.
+    /// What its numbers mean.
+    pub kind: CourseKind,
+    pub state: SourceState,
+    /// Since when it is in that state.
+    pub since: Timestamp,
+    /// Whether it gave at least one course when it was asked last.
     pub ok: bool,
     pub simulated: bool,
     /// When it was asked last; absent before the first round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub asked_at: Option<Timestamp>,
-    /// When the prices below were observed.
+    /// How long its last answer took, or how long it was waited for, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub latency_ms: Option<u64>,
+    /// How many more requests it permits now; 0 while it is left alone.
+    pub budget_left: u32,
+    /// When the newest of its courses was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
@@ -130,19 +146,46 @@ pub struct SourceReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub age_seconds: Option<u64>,
-    /// The last prices it gave, as long ago as `age_seconds` says.
+    /// How many directions it has told a course of.
+    pub courses: u64,
+    /// The last prices of bitcoin that it gave.
     pub prices: BTreeMap<Currency, Rate>,
-    /// What went wrong in the last round.
+    /// How many of its votes were used in the last slot, over all directions.
+    pub used_votes: u64,
+    pub rejected_votes: Vec<RejectedVotes>,
+    /// What went wrong when it was asked last.
     pub errors: Vec<SourceFault>,
+}
+
+/// How a price source stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[oai(rename_all = "lowercase")]
+pub enum SourceState {
+    /// It was not asked yet.
+    Waiting,
+    Working,
+    /// It answers, and stands still or is far from all others: none of its votes is used.
+    Disbelieved,
+    /// It is left alone, as it asked for.
+    Paused,
+    Failing,
+}
+
+/// Votes of one source that were not used in the last slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct RejectedVotes {
+    pub why: Rejection,
+    pub votes: u64,
 }
 
 /// Why a source gave no price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceFault {
-    /// The currency that has no price; absent where it is all of them.
+    /// The direction that has no course; absent where it is all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
-    pub currency: Option<Currency>,
+    pub direction: Option<Direction>,
     /// One of a fixed set of words, the same as in the metrics.
     pub kind: String,
     pub message: String,

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use common::{
     config::{Env, Secret},
     money::Currency,
+    time::Clock,
 };
 use url::Url;
 
 use crate::{
-    agree,
     feeds::{self, Connector},
     sources::{BUILT_IN, BuiltIn, Transport},
 };
@@ -20,11 +20,14 @@ pub struct Config {
     pub internal_token: Secret,
     /// Where price-cache-proxy is.
     pub cache: Url,
+    /// Where db-proxy is, which writes courses down.
+    pub db_proxy: Url,
+    /// What time it is; in a test, the one that the test makes.
+    pub clock: Clock,
     pub currencies: Vec<Currency>,
     /// Which sources are asked, in their order, and where each is.
     pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
     /// Those that are not asked until they are switched on.
-    #[allow(dead_code, reason = "the roster switches them on")]
     pub(crate) spare: Vec<(&'static BuiltIn, Url)>,
     /// How they are asked: over the network where this is absent.
     pub transport: Option<Arc<dyn Transport>>,
@@ -34,7 +37,9 @@ pub struct Config {
     pub connector: Option<Arc<dyn Connector>>,
     /// Whether the sources are simulated ones, whatever they say themselves.
     pub simulated: bool,
-    /// From the start of one round to the start of the next.
+    /// From the start of one slot, in which sources are asked, to the start of the next.
+    pub slot: Duration,
+    /// From the start of one round, in which the record is written, to the start of the next.
     pub refresh: Duration,
     /// How long after it was observed a record may be used.
     pub ttl: Duration,
@@ -42,30 +47,40 @@ pub struct Config {
     pub prolong: Duration,
     /// How long a source may take.
     pub source_timeout: Duration,
-    pub(crate) agreement: agree::Rules,
+    /// How long the numbers of a source may stand still while others move.
+    pub frozen_after: Duration,
+    /// How many sources have to agree on a price, where that is set.
+    pub min_sources: Option<usize>,
+    /// How far from the middle a source may be and still count as agreeing, in percent of it.
+    pub max_spread_percent: i128,
 }
 
 const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
+const DEFAULT_SLOT_SECS: u64 = 5;
 
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | where price-cache-proxy is |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | where db-proxy is |
     /// | `CURRENCIES` | `EUR,GBP,USD` | what is priced |
     /// | `PRICE_SOURCES` | every built-in one | names of the sources that are asked, in their order |
     /// | `BINANCE_URL`, `KRAKEN_URL`, … | the sources' own | where a source is; a path in it is kept |
     /// | `KRAKEN_WS_URL` and so on | the exchange's own, or `off` where `KRAKEN_URL` is not its own | its websocket, or `off` |
     /// | `SIMULATED` | `false` | marks every price as simulated; an answer of exchange-sim says so itself too |
-    /// | `PRICE_REFRESH_SECS` | 15 | from round to round |
+    /// | `COURSE_REFRESH_SECS` | 5, or the refresh if less | from slot to slot: how often sources are asked that permit it |
+    /// | `PRICE_REFRESH_SECS` | 15 | from round to round: how often the record is written |
     /// | `PRICE_TTL_SECS` | 60 | how long a record may be used; more than `PRICE_REFRESH_SECS` |
     /// | `PRICE_PROLONG_SECS` | 3600 | the same while rounds fail; at least `PRICE_TTL_SECS` |
     /// | `SOURCE_TIMEOUT_SECS` | 5, or the refresh if less | how long a source may take |
-    /// | `MIN_SOURCES` | 2, or 1 of fewer than 3 sources | how many sources have to agree on a currency |
+    /// | `FROZEN_AFTER_SECS` | 60 | how long the numbers of a source may stand still while others move |
+    /// | `MIN_SOURCES` | 2, or 1 where fewer than 3 exchanges are asked | how many sources have to agree on a price |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far from the median a source may be and still count as agreeing |
     pub fn read(env: &mut Env) -> Self {
         let internal_token = env.secret("INTERNAL_TOKEN");
         let cache = env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002");
+        let db_proxy = env.url("DB_PROXY_URL", "http://127.0.0.1:8010");
         let currencies = env
             .checked("CURRENCIES", "codes of three letters with commas between, such as EUR,GBP,USD", |text| {
                 distinct(text, |code| code.parse::<Currency>().ok())
@@ -88,16 +103,19 @@ impl Config {
         let longest = refresh.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
 
-        let min_sources =
-            env.whole("MIN_SOURCES", if sources.len() < 3 { 1 } else { 2 }, 1..=sources.len().max(1) as u64);
-        let max_spread_percent = env.whole("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50);
-        let agreement = agree::Rules {
-            min_sources: usize::try_from(min_sources).unwrap_or(usize::MAX),
-            max_spread_percent: i128::from(max_spread_percent),
-        };
+        let slot = env.seconds("COURSE_REFRESH_SECS", DEFAULT_SLOT_SECS.min(longest), 1..=longest);
+        let frozen_after = env.seconds("FROZEN_AFTER_SECS", 60, 1..=3600);
+
+        let most = sources.len().max(1);
+        let min_sources = env.checked("MIN_SOURCES", &format!("a whole number from 1 to {most}"), |text| {
+            text.parse().ok().filter(|wanted| (1..=most).contains(wanted))
+        });
+        let max_spread_percent = env.whole("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
         Self {
             internal_token,
             cache,
+            db_proxy,
+            clock: Clock::default(),
             currencies,
             sources,
             spare,
@@ -105,12 +123,20 @@ impl Config {
             feeds,
             connector: None,
             simulated,
+            slot,
             refresh,
             ttl,
             prolong,
             source_timeout,
-            agreement,
+            frozen_after,
+            min_sources,
+            max_spread_percent,
         }
+    }
+
+    /// How many sources have to agree on a price where `exchanges` are asked: of one or two, one has to do.
+    pub(crate) fn min_sources(&self, exchanges: usize) -> usize {
+        self.min_sources.unwrap_or(if exchanges < 3 { 1 } else { 2 })
     }
 }
 
@@ -154,10 +180,12 @@ mod tests {
     #[test]
     fn defaults_are_the_documented_ones() {
         let config = read(&[]).unwrap();
-        let seconds = [config.refresh, config.ttl, config.prolong, config.source_timeout].map(|d| d.as_secs());
-        assert_eq!(seconds, [15, 60, 3600, 5]);
+        let Config { slot, refresh, ttl, prolong, source_timeout, frozen_after, .. } = config;
+        let seconds = [slot, refresh, ttl, prolong, source_timeout, frozen_after].map(|d| d.as_secs());
+        assert_eq!(seconds, [5, 15, 60, 3600, 5, 60]);
+        assert_eq!([1, 2, 3, 7].map(|exchanges| config.min_sources(exchanges)), [1, 1, 2, 2]);
         assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
-        assert_eq!((config.sources.len(), config.agreement.min_sources), (BUILT_IN.len(), 2));
+        assert_eq!(config.sources.len(), BUILT_IN.len());
         assert!(!config.simulated);
     }
 
@@ -165,7 +193,7 @@ mod tests {
     fn lists_are_read_with_each_part_once() {
         let config = read(&[("PRICE_SOURCES", "kraken, kraken"), ("CURRENCIES", "usd,EUR,USD,")]).unwrap();
         assert_eq!(config.sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>(), ["kraken"]);
-        assert_eq!((config.spare.len(), config.agreement.min_sources), (BUILT_IN.len() - 1, 1));
+        assert_eq!(config.spare.len(), BUILT_IN.len() - 1);
         assert_eq!(config.currencies, [Currency::USD, Currency::EUR]);
     }
 
@@ -175,7 +203,9 @@ mod tests {
             (&[("PRICE_REFRESH_SECS", "60")][..], "PRICE_TTL_SECS"),
             (&[("PRICE_TTL_SECS", "600"), ("PRICE_PROLONG_SECS", "300")], "PRICE_PROLONG_SECS"),
             (&[("PRICE_REFRESH_SECS", "3"), ("SOURCE_TIMEOUT_SECS", "4")], "SOURCE_TIMEOUT_SECS"),
+            (&[("PRICE_REFRESH_SECS", "3"), ("COURSE_REFRESH_SECS", "4")], "COURSE_REFRESH_SECS"),
             (&[("PRICE_SOURCES", "kraken"), ("MIN_SOURCES", "2")], "MIN_SOURCES"),
+            (&[("MIN_SOURCES", "0")], "MIN_SOURCES"),
             (&[("PRICE_SOURCES", "kraken,mtgox")], "PRICE_SOURCES"),
             (&[("CURRENCIES", "EURO")], "CURRENCIES"),
             (&[("KRAKEN_URL", "kraken")], "KRAKEN_URL"),
@@ -183,6 +213,8 @@ mod tests {
             let message = read(pairs).unwrap_err();
             assert!(message.contains(named), "{named} is not in: {message}");
         }
-        assert_eq!(read(&[("PRICE_REFRESH_SECS", "3")]).unwrap().source_timeout.as_secs(), 3);
+        let quick = read(&[("PRICE_REFRESH_SECS", "3"), ("MIN_SOURCES", "1")]).unwrap();
+        assert_eq!([quick.source_timeout, quick.slot].map(|d| d.as_secs()), [3, 3]);
+        assert_eq!(quick.min_sources(7), 1);
     }
 }

@@ -1,23 +1,31 @@
 //! Asks several exchanges for the price of bitcoin, again and again, and writes the price they agree on to the cache.
 //!
-//! One round: [`panel`] asks every [`sources::Source`] at once, [`agree`] makes one price of what they said, [`rounds`]
-//! decides what that means for the record, and [`updater`] writes it.
+//! One slot: [`panel`] asks every [`sources::Source`] whose turn it is, [`market`] makes one price of what they said in
+//! each direction ([`agree`]) or computes it ([`cross`]), and [`board`] shows it all. Every third slot is a round: [`rounds`]
+//! decides what the prices mean for the record that orders use. [`updater`] drives it while it holds the lease
+//! ([`leader`]), and [`sinks`] is where it goes.
 
 mod agree;
+mod board;
 mod config;
+mod cross;
+mod deliver;
+mod exact;
 mod feeds;
+mod frozen;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod leader;
+mod market;
 mod metrics;
+mod news;
 mod panel;
-#[allow(dead_code, reason = "the agreement reads the rest of it next")]
 mod quote;
-#[allow(dead_code, reason = "the panel goes by it next")]
 mod roster;
 mod rounds;
 mod routes;
-#[allow(dead_code, reason = "the agreement reads the rest of it next")]
+mod sinks;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -36,9 +44,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 pub use feeds::{CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError};
+use roster::RosterRoutes;
 use routes::Routes;
+pub use sinks::Sinks;
 pub use sources::{InProcess, RawPage, Transport, TransportError, url_variables};
-use updater::Updater;
+pub use updater::Updater;
 
 const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";
 
@@ -61,7 +71,8 @@ impl Service for App {
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let internal_token = Some(config.internal_token.clone());
-        let updater = Arc::new(Updater::new(config, &metrics));
+        let sinks = Arc::new(sinks::Network::new(&config));
+        let updater = Arc::new(Updater::new(config, sinks, &metrics));
         let ready: ReadinessCheck = {
             let updater = updater.clone();
             Arc::new(move || {
@@ -77,7 +88,7 @@ impl Service for App {
             internal_token,
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(listener, endpoint(Routes::new(updater.clone()), standard));
+        let server = Server::new(listener, endpoint((Routes::new(updater.clone()), RosterRoutes(updater.roster())), standard));
         Ok(Self { server, ready, updater })
     }
 
@@ -101,6 +112,6 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<Routes>(Self::NAME, ABOUT)
+        document::<(Routes, RosterRoutes)>(Self::NAME, ABOUT)
     }
 }

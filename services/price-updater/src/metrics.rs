@@ -1,9 +1,11 @@
 //! What the service measures.
 
-use common::metrics::Metrics;
+use std::time::Duration;
+
+use common::{api::courses::Rejection, metrics::Metrics, time::Timestamp};
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
 };
 
 /// How a round ended.
@@ -26,9 +28,32 @@ impl RoundResult {
     }
 }
 
+/// What is handed to other services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Record,
+    Board,
+    Courses,
+}
+
+impl Delivery {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Board => "board",
+            Self::Courses => "courses",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RoundLabels {
     result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,22 +62,58 @@ struct ErrorLabels {
     kind: &'static str,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VoteLabels {
+    source: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    what: &'static str,
+}
+
+/// Upper bounds of the time that a source takes, in seconds.
+const SECONDS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+#[derive(Debug, Clone)]
 pub(crate) struct UpdaterMetrics {
     rounds: Family<RoundLabels, Counter>,
     source_errors: Family<ErrorLabels, Counter>,
-    write_errors: Counter,
+    source_seconds: Family<SourceLabels, Histogram>,
+    source_as_of: Family<SourceLabels, Gauge>,
+    budget_left: Family<SourceLabels, Gauge>,
+    votes: Family<VoteLabels, Counter>,
+    write_errors: Family<DeliveryLabels, Counter>,
     as_of: Gauge,
+    leader: Gauge,
 }
 
 impl UpdaterMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let new = Self::default();
+        let histogram = || Histogram::new(SECONDS);
+        let new = Self {
+            rounds: Family::default(),
+            source_errors: Family::default(),
+            source_seconds: Family::new_with_constructor(histogram as fn() -> Histogram),
+            source_as_of: Family::default(),
+            budget_left: Family::default(),
+            votes: Family::default(),
+            write_errors: Family::default(),
+            as_of: Gauge::default(),
+            leader: Gauge::default(),
+        };
         metrics.register("price_rounds", "Rounds, by how they ended", new.rounds.clone());
         metrics.register("price_source_errors", "Answers of a source that gave no price", new.source_errors.clone());
-        metrics.register("price_write_errors", "Records that could not be written", new.write_errors.clone());
+        metrics.register("price_source_seconds", "Time that a source takes to answer", new.source_seconds.clone());
+        let help = "When the newest quote of a source was observed, in seconds since 1970: its age is time() less this";
+        metrics.register("price_source_as_of_seconds", help, new.source_as_of.clone());
+        metrics.register("price_source_budget_left", "Requests that a source permits now", new.budget_left.clone());
+        metrics.register("price_votes", "Votes of a source, by what became of them", new.votes.clone());
+        metrics.register("price_write_errors", "What could not be handed over", new.write_errors.clone());
         let help = "When the prices in the cache were observed, in seconds since 1970: their age is time() less this";
         metrics.register("price_as_of_seconds", help, new.as_of.clone());
+        metrics.register("price_leader", "1 where this instance asks the sources", new.leader.clone());
         new
     }
 
@@ -64,11 +125,46 @@ impl UpdaterMetrics {
         self.source_errors.get_or_create(&ErrorLabels { source, kind }).inc();
     }
 
-    pub(crate) fn written(&self, as_of: common::time::Timestamp) {
-        self.as_of.set(as_of.micros().div_euclid(1_000_000));
+    pub(crate) fn asked(&self, source: &'static str, latency: Duration) {
+        self.source_seconds.get_or_create(&SourceLabels { source }).observe(latency.as_secs_f64());
     }
 
-    pub(crate) fn not_written(&self) {
-        self.write_errors.inc();
+    pub(crate) fn source(&self, source: &'static str, as_of: Option<Timestamp>, budget_left: u32) {
+        let labels = SourceLabels { source };
+        if let Some(as_of) = as_of {
+            self.source_as_of.get_or_create(&labels).set(seconds(as_of));
+        }
+        self.budget_left.get_or_create(&labels).set(budget_left.into());
     }
+
+    pub(crate) fn vote(&self, source: &'static str, used: bool, rejected: Option<Rejection>) {
+        let result = match rejected {
+            None if used => "used",
+            // The others were too few or too far apart.
+            None => "no_price",
+            Some(Rejection::Stale) => "stale",
+            Some(Rejection::Frozen) => "frozen",
+            Some(Rejection::Outlier) => "outlier",
+            Some(Rejection::NoConversion) => "no_conversion",
+            Some(Rejection::Unlike) => "unlike",
+            Some(Rejection::Simulated) => "simulated",
+        };
+        self.votes.get_or_create(&VoteLabels { source, result }).inc();
+    }
+
+    pub(crate) fn written(&self, as_of: Timestamp) {
+        self.as_of.set(seconds(as_of));
+    }
+
+    pub(crate) fn not_written(&self, what: Delivery) {
+        self.write_errors.get_or_create(&DeliveryLabels { what: what.as_str() }).inc();
+    }
+
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+}
+
+fn seconds(time: Timestamp) -> i64 {
+    time.micros().div_euclid(1_000_000)
 }

@@ -1,271 +1,212 @@
-//! All sources together: asked at once, each with its own fate.
+//! All sources together: asked at once, each with its own pace and its own fate.
+
+mod reports;
+mod seat;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use common::{
-    api::{
-        health::Part,
-        prices::{SourceFault, SourceReport},
-    },
-    money::{Asset, Currency, Direction, Rate},
-    time::Timestamp,
+    api::courses::{BOARD_TTL, Course, CourseKind, Rejection},
+    money::Direction,
+    time::Clock,
 };
-use futures_util::future::join_all;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 
+use self::seat::{Kept, Seat};
 use crate::{
-    agree::Vote,
+    agree::Voice,
+    frozen::{Seen, Stillness},
     metrics::UpdaterMetrics,
-    quote::Quote,
-    sources::{Answer, Ask, Source, SourceError},
+    quote::MAX_FIXING_AGE,
+    roster::Roster,
+    sources::{Ask, Source},
 };
 
-/// What a source has for coming back after its requests were ended at the deadline, before it is ended itself.
-const GRACE: Duration = Duration::from_millis(250);
+/// How the panel asks and listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
+    pub(crate) clock: Clock,
+    /// From the start of one slot to the start of the next.
+    pub(crate) slot: Duration,
+    /// How long a source may take.
+    pub(crate) timeout: Duration,
+    /// How old a quote is at which it counts no more, whatever else is said of it.
+    pub(crate) oldest: Duration,
+    /// How long the numbers of a source may stand still while others move.
+    pub(crate) frozen_after: Duration,
+    /// Whether every source counts as simulated, whatever it says.
+    pub(crate) simulated: bool,
+}
 
 pub(crate) struct Panel {
-    seats: Vec<Seat>,
-    /// How long a source may take.
-    timeout: Duration,
-    /// Whether every source counts as simulated, whatever it says.
-    simulated: bool,
+    /// Every source that can be switched on.
+    seats: Vec<Arc<Seat>>,
+    /// Which of them are asked.
+    roster: Arc<Roster>,
+    wanted: Arc<[Direction]>,
+    manners: Manners,
+    stillness: Mutex<Stillness>,
     metrics: UpdaterMetrics,
 }
 
-struct Seat {
-    source: Box<dyn Source>,
-    last: Mutex<Last>,
-}
-
-/// What a source did last.
-#[derive(Default)]
-struct Last {
-    asked_at: Option<Timestamp>,
-    as_of: Option<Timestamp>,
-    simulated: bool,
-    prices: BTreeMap<Currency, Rate>,
-    faults: Vec<(Option<Currency>, SourceError)>,
-    ok: bool,
-}
-
 impl Panel {
+    /// Of `sources`, the first `active` ones are asked until others are switched on.
     pub(crate) fn new(
         sources: Vec<Box<dyn Source>>,
-        timeout: Duration,
-        simulated: bool,
+        active: usize,
+        manners: Manners,
         metrics: UpdaterMetrics,
     ) -> Self {
-        let seats = sources.into_iter().map(|source| Seat { source, last: Mutex::default() }).collect();
-        Self { seats, timeout, simulated, metrics }
+        let roster = Arc::new(Roster::new(sources.iter().map(|source| source.name()).collect(), active));
+        let now = manners.clock.now();
+        let wanted: BTreeSet<_> = sources.iter().flat_map(|source| source.directions().to_vec()).collect();
+        let seats = sources.into_iter().map(|source| Arc::new(Seat::new(source, now))).collect();
+        let wanted = wanted.into_iter().collect();
+        Self { seats, roster, wanted, manners, stillness: Mutex::default(), metrics }
     }
 
-    /// What each source says now. A source that fails, stalls or has to be left alone has no vote.
-    pub(crate) async fn ask(&self, currencies: &[Currency], now: Timestamp) -> Vec<Vote> {
-        let deadline = Instant::now() + self.timeout;
-        let wanted: Vec<_> = currencies.iter().map(|&currency| Direction::new(Asset::BTC, currency.into())).collect();
-        let answers = self.seats.iter().map(async |seat| {
-            let answer = seat.ask(Ask { wanted: &wanted, now, deadline }).await;
-            self.take(seat, answer, now)
-        });
-        join_all(answers).await
-    }
-
-    fn take(&self, seat: &Seat, answer: Result<Answer, SourceError>, now: Timestamp) -> Vote {
-        let source = seat.source.name();
-        let (answer, faults) = match answer {
-            Ok(mut answer) => {
-                let faults = std::mem::take(&mut answer.faults);
-                (answer, faults.into_iter().map(|(direction, error)| (direction.quote.to_currency(), error)).collect())
+    /// Asks each source whose turn it is in the slot that was due at `slot`, and waits until all have answered: at most four
+    /// fifths of a slot, and not for one that made a slot wait the last time. One that answers later is heard in the next
+    /// slot. `asked` are those that are being asked.
+    pub(crate) async fn ask(&self, asked: &mut JoinSet<&'static str>, slot: Instant) {
+        while asked.try_join_next().is_some() {}
+        let now = self.manners.clock.now();
+        let mut awaited = BTreeSet::new();
+        for seat in self.active() {
+            let Some(worth_waiting) = seat.begin(slot) else { continue };
+            if worth_waiting {
+                awaited.insert(seat.source.name());
             }
-            Err(error) => (Answer::default(), vec![(None, error)]),
-        };
-        for (_, error) in &faults {
-            self.metrics.source_error(source, error.kind());
+            let (seat, wanted, manners, metrics) =
+                (Arc::clone(seat), Arc::clone(&self.wanted), self.manners, self.metrics.clone());
+            asked.spawn(async move {
+                let deadline = Instant::now() + manners.timeout;
+                let source = seat.source.name();
+                let start = Instant::now();
+                let ask = Ask { wanted: &wanted, now, deadline };
+                let faults = seat.ask(ask, manners.clock, manners.simulated).await;
+                metrics.asked(source, start.elapsed());
+                faults.iter().for_each(|(_, error)| metrics.source_error(source, error.kind()));
+                source
+            });
         }
-        let simulated = self.simulated || answer.simulated;
-        let price = |(direction, quote): (&Direction, &Quote)| Some((direction.quote.to_currency()?, quote.course()));
-        let prices: BTreeMap<_, _> = answer.quotes.iter().filter_map(price).collect();
-        seat.lock().note(source, &prices, faults, simulated, now);
-        Vote { source, simulated, prices }
+        let patience = Instant::now() + self.manners.timeout.min(self.manners.slot * 4 / 5);
+        while !awaited.is_empty() {
+            match timeout_at(patience, asked.join_next()).await {
+                Ok(Some(Ok(source))) => drop(awaited.remove(source)),
+                // It panicked, which is in the log: it is not known which one, so the others are still waited for.
+                Ok(Some(Err(_))) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for seat in self.active().filter(|seat| awaited.contains(seat.source.name())) {
+            seat.kept_waiting();
+        }
     }
 
-    pub(crate) fn reports(&self, now: Timestamp) -> Vec<SourceReport> {
-        let report = |seat: &Seat| {
-            let last = seat.lock();
-            let fault = |(currency, error): &(Option<Currency>, SourceError)| SourceFault {
-                currency: *currency,
-                kind: error.kind().to_owned(),
-                message: error.to_string(),
-            };
-            SourceReport {
-                name: seat.source.name().to_owned(),
-                ok: last.ok,
-                simulated: last.simulated,
-                asked_at: last.asked_at,
-                as_of: last.as_of,
-                age_seconds: last.as_of.map(|as_of| now.since(as_of).as_secs()),
-                prices: last.prices.clone(),
-                errors: last.faults.iter().map(fault).collect(),
+    /// What each source says in the slot that was due at `slot`, and whether it is to be listened to.
+    pub(crate) fn voices(&self, slot: Instant) -> Vec<Voice> {
+        let all: Vec<_> = self.active().flat_map(|seat| self.kept(seat, slot)).collect();
+        let mut stillness = self.stillness.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = all.iter().filter(|(_, _, kept, fresh)| *fresh && kept.quote.kind != CourseKind::Fixing);
+        let seen: Vec<_> = live.map(|(seat, told, kept, _)| self.seen(seat, *told, kept)).collect();
+        stillness.look(&seen, slot);
+        let voice = |(seat, told, kept, fresh): &(&Seat, Direction, Kept, bool)| {
+            let source = seat.source.name();
+            let frozen = kept.quote.kind != CourseKind::Fixing && stillness.is_frozen(source, *told);
+            let unfit = if *fresh { frozen.then_some(Rejection::Frozen) } else { Some(Rejection::Stale) };
+            Voice {
+                source,
+                kind: kept.quote.kind,
+                told: *told,
+                value: kept.quote.vote(),
+                book: kept.quote.book,
+                observed_at: kept.quote.observed_at,
+                simulated: kept.simulated,
+                unfit,
             }
         };
-        self.seats.iter().map(report).collect()
+        all.iter().map(voice).collect()
     }
 
-    /// One part a source, each of which the service can do without; and one that says whether any works.
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let mut parts: Vec<_> = self.seats.iter().map(Seat::part).collect();
-        parts.push(if parts.iter().any(|part| part.ready) {
-            Part::ready("sources")
-        } else {
-            Part::missing("sources", "no source gives a price")
-        });
-        parts
+    /// The newest course of each source and direction that is young enough to be shown.
+    pub(crate) fn courses(&self, slot: Instant) -> Vec<Course> {
+        let shown = |seat: &Arc<Seat>| {
+            let longest = BOARD_TTL.max(seat.source.period() * 2);
+            let all = self.kept(seat, slot).into_iter();
+            let young = all.filter(move |(.., kept, fresh)| *fresh || age(kept, slot) < longest);
+            young.map(|(seat, told, kept, _)| course(seat, told, &kept)).collect::<Vec<_>>()
+        };
+        self.active().flat_map(shown).collect()
+    }
+
+    /// What exchanges trade, whether they tell it right now or not.
+    pub(crate) fn traded(&self) -> BTreeSet<Direction> {
+        let exchanges = self.active().filter(|seat| seat.source.kind() == CourseKind::Trade);
+        exchanges.flat_map(|seat| seat.source.directions().to_vec()).collect()
+    }
+
+    /// How many exchanges are asked.
+    pub(crate) fn exchanges(&self) -> usize {
+        self.active().filter(|seat| seat.source.kind() == CourseKind::Trade).count()
+    }
+
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster)
+    }
+
+    /// Those that are asked, in their order.
+    fn active(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        let order = self.roster.order().to_vec();
+        order.into_iter().filter_map(|place| self.seats.get(place))
+    }
+
+    /// Each quote of a source, and whether it is young enough to count.
+    fn kept<'a>(&self, seat: &'a Seat, slot: Instant) -> Vec<(&'a Seat, Direction, Kept, bool)> {
+        let longest = match seat.source.kind() {
+            CourseKind::Fixing => MAX_FIXING_AGE,
+            // One ask may fail.
+            _ => (self.manners.slot + self.manners.slot.max(seat.source.period())).min(self.manners.oldest),
+        };
+        let quotes = seat.memory().quotes.clone();
+        quotes.into_iter().map(|(told, kept)| (seat, told, kept, age(&kept, slot) <= longest)).collect()
+    }
+
+    fn seen(&self, seat: &Seat, told: Direction, kept: &Kept) -> Seen {
+        Seen {
+            source: seat.source.name(),
+            told,
+            numbers: (kept.quote.last, kept.quote.book),
+            value: kept.quote.vote(),
+            trades: kept.quote.kind == CourseKind::Trade,
+            patience: self.manners.frozen_after.max(seat.source.period() * 3),
+        }
     }
 }
 
-impl Seat {
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let answer = timeout_at(ask.deadline + GRACE, self.source.ask(ask)).await;
-        answer.unwrap_or(Err(SourceError::Timeout))
-    }
-
-    fn part(&self) -> Part {
-        let name = format!("source:{}", self.source.name());
-        let last = self.lock();
-        let part = match (last.ok, last.faults.first()) {
-            (true, _) => Part::ready(name),
-            (false, Some((_, error))) => Part::missing(name, error.to_string()),
-            (false, None) => Part::missing(name, "was not asked yet"),
-        };
-        part.optional()
-    }
-
-    /// Every field is replaced on its own, so what is there after a panic is still true.
-    fn lock(&self) -> MutexGuard<'_, Last> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn age(kept: &Kept, slot: Instant) -> Duration {
+    slot.saturating_duration_since(kept.seen)
 }
 
-impl Last {
-    fn note(
-        &mut self,
-        source: &'static str,
-        prices: &BTreeMap<Currency, Rate>,
-        faults: Vec<(Option<Currency>, SourceError)>,
-        simulated: bool,
-        now: Timestamp,
-    ) {
-        let first_time = self.asked_at.is_none();
-        let was_ok = std::mem::replace(&mut self.ok, !prices.is_empty());
-        // Once when it begins and once when it ends: an exchange may be away for days.
-        match faults.first() {
-            Some((_, error)) if !self.ok && (was_ok || first_time) => {
-                tracing::warn!(source, %error, kind = error.kind(), "a price source fails");
-            }
-            Some((currency, error)) => {
-                let currency = currency.map(|c| c.to_string());
-                tracing::debug!(source, ?currency, %error, "a price source gave no price");
-            }
-            None if !was_ok && !first_time => tracing::info!(source, "a price source works again"),
-            None => {}
-        }
-        self.asked_at = Some(now);
-        if self.ok {
-            (self.as_of, self.prices, self.simulated) = (Some(now), prices.clone(), simulated);
-        }
-        self.faults = faults;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use common::{api::courses::CourseKind, metrics::Metrics};
-
-    use super::*;
-
-    const EUR: [Currency; 1] = [Currency::EUR];
-    const TIMEOUT: Duration = Duration::from_secs(5);
-
-    /// Answers after a while, or never.
-    struct Fake(&'static str, Option<Duration>, fn() -> Result<Answer, SourceError>);
-
-    #[async_trait]
-    impl Source for Fake {
-        fn name(&self) -> &'static str {
-            self.0
-        }
-
-        fn kind(&self) -> CourseKind {
-            CourseKind::Trade
-        }
-
-        fn directions(&self) -> &[Direction] {
-            &[]
-        }
-
-        fn period(&self) -> Duration {
-            Duration::from_secs(5)
-        }
-
-        fn budget_left(&self) -> u32 {
-            1
-        }
-
-        async fn ask(&self, _: Ask<'_>) -> Result<Answer, SourceError> {
-            match self.1 {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
-            }
-            (self.2)()
-        }
-    }
-
-    fn price() -> Result<Answer, SourceError> {
-        let quote = Quote::traded(Some(&"84000.12".into()), None, None, Timestamp::now())?;
-        Ok(Answer { quotes: [(Direction::new(Asset::BTC, Asset::EUR), quote)].into(), ..Answer::default() })
-    }
-
-    fn panel(fakes: Vec<Fake>) -> Panel {
-        let sources = fakes.into_iter().map(|fake| Box::new(fake) as Box<dyn Source>).collect();
-        Panel::new(sources, TIMEOUT, false, UpdaterMetrics::register(&Metrics::new("price-updater")))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_are_asked_at_once_and_one_that_stalls_costs_its_own_voice() {
-        let second = Duration::from_secs(1);
-        let panel = panel(vec![
-            Fake("slow", Some(second), price),
-            Fake("slower", Some(second * 4), price),
-            Fake("stalled", None, price),
-            Fake("broken", Some(second), || Err(SourceError::Status(520))),
-        ]);
-        let start = Instant::now();
-        let votes = panel.ask(&EUR, Timestamp::now()).await;
-        assert_eq!(start.elapsed().as_secs(), 5);
-        let voices: Vec<_> = votes.iter().filter(|vote| !vote.prices.is_empty()).map(|vote| vote.source).collect();
-        assert_eq!(voices, ["slow", "slower"]);
-
-        let parts = panel.parts();
-        let ready: Vec<_> = parts.iter().filter(|part| part.ready).map(|part| part.name.as_str()).collect();
-        assert_eq!(ready, ["source:slow", "source:slower", "sources"]);
-        assert!(parts.iter().all(|part| part.optional == part.name.starts_with("source:")));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_last_prices_stay_to_be_seen_with_their_age() {
-        let mut panel = panel(vec![Fake("a", Some(Duration::ZERO), price)]);
-        let now = Timestamp::now();
-        panel.ask(&EUR, now).await;
-        panel.seats[0].source = Box::new(Fake("a", Some(Duration::ZERO), || Err(SourceError::Timeout)));
-        let later = now.plus(Duration::from_secs(15));
-        panel.ask(&EUR, later).await;
-        let report = panel.reports(later.plus(Duration::from_secs(1))).remove(0);
-        assert_eq!((report.ok, report.age_seconds, report.asked_at), (false, Some(16), Some(later)));
-        assert_eq!(report.prices.len(), 1);
+fn course(seat: &Seat, direction: Direction, kept: &Kept) -> Course {
+    let (bid, ask) = kept.quote.book.unzip();
+    Course {
+        exchanger: seat.source.name().to_owned(),
+        direction,
+        kind: kept.quote.kind,
+        value: kept.quote.course(),
+        bid,
+        ask,
+        observed_at: kept.quote.observed_at,
+        simulated: kept.simulated,
     }
 }

@@ -31,11 +31,6 @@ impl Roster {
         self.order.borrow().clone()
     }
 
-    /// Tells each change of the order, for those that keep something open for a source.
-    pub(crate) fn changes(&self) -> watch::Receiver<Arc<[usize]>> {
-        self.order.subscribe()
-    }
-
     /// The names of the sources that are asked, in their order.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.order().iter().filter_map(|&place| self.known.get(place).copied()).collect()
@@ -102,16 +97,6 @@ mod tests {
         assert_eq!(roster.names(), ["kraken", "ecb"]);
         switch(&roster, &["cbr", "kraken"]).unwrap();
         assert_eq!((roster.names(), &*roster.order()), (vec!["cbr", "kraken"], &[2, 0][..]));
-    }
-
-    #[test]
-    fn who_listens_hears_of_a_change_and_of_nothing_else() {
-        let roster = Roster::new(vec!["kraken", "ecb"], 1);
-        let changes = roster.changes();
-        switch(&roster, &["kraken"]).unwrap();
-        assert!(!changes.has_changed().unwrap());
-        switch(&roster, &["ecb"]).unwrap();
-        assert!(changes.has_changed().unwrap());
     }
 
     #[test]

@@ -11,7 +11,11 @@ use std::{
 };
 
 use common::{
-    api::prices::{NewPriceRecord, PriceRecord, PriceState, SourcesReport},
+    api::{
+        courses::{Board, BoardKept, Course, CoursesWritten, NewCourses},
+        leases::{AskLease, Lease},
+        prices::{NewPriceRecord, PriceRecord, PriceState, SourcesReport},
+    },
     clients::http_client,
     config::Env,
     money::Currency,
@@ -49,6 +53,9 @@ struct World {
     /// What is in the cache before the service starts.
     kept: Mutex<Option<PriceRecord>>,
     written: mpsc::UnboundedSender<PriceRecord>,
+    board: Mutex<Option<Board>>,
+    /// What was handed to be written down, in that order.
+    courses: Mutex<Vec<Course>>,
 }
 
 #[handler]
@@ -96,6 +103,30 @@ fn write_cache(body: String, request: &poem::Request, world: Data<&Arc<World>>) 
     Response::builder().status(StatusCode::CREATED).body(answer)
 }
 
+/// Everybody who asks gets the lease.
+#[handler]
+fn lend(body: String) -> String {
+    let ask: AskLease = serde_json::from_str(&body).unwrap();
+    let expires_at = Timestamp::now().plus(Duration::from_secs(ask.ttl_secs));
+    serde_json::to_string(&Lease { name: ask.name, holder: ask.holder, expires_at }).unwrap()
+}
+
+#[handler]
+fn take_board(body: String, world: Data<&Arc<World>>) -> String {
+    let board: Board = serde_json::from_str(&body).unwrap();
+    let kept = BoardKept { as_of: board.as_of };
+    *world.board.lock().unwrap() = Some(board);
+    serde_json::to_string(&kept).unwrap()
+}
+
+#[handler]
+fn take_courses(body: String, world: Data<&Arc<World>>) -> String {
+    let new: NewCourses = serde_json::from_str(&body).unwrap();
+    let changed = new.courses.len() as u64;
+    world.courses.lock().unwrap().extend(new.courses);
+    serde_json::to_string(&CoursesWritten { changed }).unwrap()
+}
+
 #[handler]
 fn ask_huge() -> String {
     "x".repeat(2 * 1024 * 1024)
@@ -119,6 +150,8 @@ impl Running {
             refusals: AtomicUsize::new(0),
             kept: Mutex::default(),
             written: sender,
+            board: Mutex::default(),
+            courses: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let outside = listener.local_addr().unwrap();
@@ -128,12 +161,16 @@ impl Running {
             .at("/huge/0/public/Ticker", get(ask_huge))
             .at("/record", get(read_cache))
             .at("/add/", post(write_cache))
+            .at("/lease", post(lend))
+            .at("/board", post(take_board))
+            .at("/courses", post(take_courses))
             .data(world.clone());
         let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes));
         let settings = vec![
             ("INTERNAL_TOKEN", TOKEN.to_owned()),
             ("PRICE_CACHE_URL", format!("http://{outside}")),
+            ("DB_PROXY_URL", format!("http://{outside}")),
             ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
             ("COINBASE_URL", format!("http://{outside}/coinbase")),
             ("KRAKEN_URL", format!("http://{outside}/kraken/")),
@@ -186,7 +223,7 @@ async fn a_round_writes_what_the_sources_agree_on() {
     assert_eq!(record.expires_at, record.as_of.plus(Duration::from_mins(1)));
     assert_eq!((record.state, record.simulated), (PriceState::Fresh, false));
     let eur = &record.prices[&Currency::EUR];
-    assert_eq!((eur.price.to_string().as_str(), eur.sources.join(",").as_str()), ("84000.13", "coinbase,kraken"));
+    assert_eq!((eur.price.to_string().as_str(), eur.sources.join(",").as_str()), ("84000.135", "coinbase,kraken"));
     // Only one source knows dollars, and none pounds: they are left out, and the others stay.
     assert_eq!(record.prices[&Currency::USD].sources, ["coinbase"]);
     assert!(!record.prices.contains_key(&Currency::GBP));

@@ -1,238 +1,323 @@
-//! Round after round: ask, agree, decide, write.
+//! Slot after slot: ask, agree, show; and each round decide what that means for the record, and write it.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use common::{
     api::{
+        courses::Board,
         health::Part,
-        prices::{NewPriceRecord, PriceState, SourcesReport},
+        prices::{NewPriceRecord, SourcesReport},
     },
-    clients::{Caller, http_client, price_cache::PriceCache},
-    critical,
+    clients::reports::instance,
     metrics::Metrics,
-    money::Currency,
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
-    agree::{self, Agreement, agree},
+    agree::Rules,
+    board::{Written, board},
+    deliver::{Outbox, Receipt},
     feeds::{Feeds, Sockets},
-    metrics::{RoundResult, UpdaterMetrics},
-    panel::Panel,
-    rounds::{Change, Lifetimes, Rounds, Step, Write},
-    sources::Network,
+    leader::{LEASE, LEASE_TTL, Leader},
+    market::{Market, Past, Wanted},
+    metrics::{Delivery, RoundResult, UpdaterMetrics},
+    news::{News, tell_change},
+    panel::{Manners, Panel},
+    roster::Roster,
+    rounds::{Lifetimes, Rounds, Step, Write},
+    sinks::Sinks,
+    sources,
 };
 
-pub(crate) struct Updater {
+/// How long a slot waits to hear whether this instance leads.
+const LEASE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks sources and tells others what they agree on, for as long as it runs.
+pub struct Updater {
+    config: Config,
     panel: Panel,
     feeds: Feeds,
-    cache: PriceCache,
-    currencies: Vec<Currency>,
-    agreement: agree::Rules,
-    lifetimes: Lifetimes,
-    refresh: Duration,
-    simulated: bool,
+    sinks: Arc<dyn Sinks>,
     metrics: UpdaterMetrics,
+    records: Outbox<Write>,
+    record_written: Receipt,
+    boards: Outbox<Arc<Board>>,
+    board_written: Receipt,
+    courses_written: Receipt,
     standing: Mutex<Standing>,
 }
 
 /// Where the service stands, for those who ask.
 #[derive(Default)]
 struct Standing {
-    /// How the last write ended: nothing before the first.
-    written: Option<Result<(), String>>,
+    leads: bool,
+    /// Who leads where this instance does not.
+    other: Option<String>,
     failed_rounds: u32,
     last_good: Option<Timestamp>,
-    /// Currencies that had no price in the last round, so that a change is told once.
-    left_out: BTreeSet<Currency>,
-    mixed: bool,
-    /// Sources that were far from the others in the last round.
-    outvoted: BTreeSet<&'static str>,
+}
+
+/// What is known from one slot to the next.
+struct Run {
+    leader: Leader,
+    /// Whether the record that was there before is known.
+    resumed: bool,
+    rounds: Rounds,
+    past: Past,
+    news: News,
+    asked: JoinSet<&'static str>,
+    /// When the next round is due; nothing before the first.
+    round: Option<Instant>,
 }
 
 impl Updater {
-    pub(crate) fn new(config: Config, metrics: &Metrics) -> Self {
-        let connector = config.connector.unwrap_or_else(|| Arc::new(Sockets::new()));
-        let mut feeds = Feeds::new(config.feeds, connector, Clock::default(), metrics);
+    pub fn new(config: Config, sinks: Arc<dyn Sinks>, metrics: &Metrics) -> Self {
+        let connector = config.connector.clone().unwrap_or_else(|| Arc::new(Sockets::new()));
+        let mut feeds = Feeds::new(config.feeds.clone(), connector, config.clock, metrics);
         let metrics = UpdaterMetrics::register(metrics);
-        let http = http_client();
-        let transport = config.transport.unwrap_or_else(|| Arc::new(Network(http.clone())));
-        let sources = config.sources.into_iter().map(|(source, url)| source.build(transport.clone(), url));
-        let sources = sources.map(|polled| feeds.before(polled)).collect();
-        Self {
-            panel: Panel::new(sources, config.source_timeout, config.simulated, metrics.clone()),
-            feeds,
-            cache: PriceCache(Caller::new(http, PriceCache::SERVICE, config.cache, config.internal_token)),
-            currencies: config.currencies,
-            agreement: config.agreement,
-            lifetimes: Lifetimes { ttl: config.ttl, prolong: config.prolong },
-            refresh: config.refresh,
+        let transport =
+            config.transport.clone().unwrap_or_else(|| Arc::new(sources::Network(common::clients::http_client())));
+        let built = config.sources.iter().chain(&config.spare);
+        let built = built.map(|(source, url)| source.build(transport.clone(), url.clone()));
+        let built = built.map(|polled| feeds.before(polled)).collect();
+        let manners = Manners {
+            clock: config.clock,
+            slot: config.slot,
+            timeout: config.source_timeout,
+            oldest: config.ttl,
+            frozen_after: config.frozen_after,
             simulated: config.simulated,
+        };
+        Self {
+            panel: Panel::new(built, config.sources.len(), manners, metrics.clone()),
+            feeds,
+            config,
+            sinks,
             metrics,
+            records: Outbox::new(),
+            record_written: Receipt::new(Delivery::Record),
+            boards: Outbox::new(),
+            board_written: Receipt::new(Delivery::Board),
+            courses_written: Receipt::new(Delivery::Courses),
             standing: Mutex::default(),
         }
     }
 
-    /// Does rounds until `stop`, which also ends one that is under way: nothing is lost by that.
-    pub(crate) async fn run(&self, stop: &CancellationToken) {
+    /// Works until `stop`, which also ends a slot that is under way: nothing is lost by that.
+    pub async fn run(&self, stop: &CancellationToken) {
+        let me = format!("{}-{}", instance(), uuid::Uuid::new_v4().simple());
         let work = async {
-            let mut rounds = Rounds::new(self.lifetimes);
-            self.resume(&mut rounds).await;
-            let mut ticks = tokio::time::interval(self.refresh);
-            // A round that took long is not made up for: the next one starts a whole interval later.
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                self.round(&mut rounds).await;
-            }
+            tokio::join!(self.slots(me.clone()), self.write_records(), self.write_boards(), self.write_courses());
         };
-        let rounds = async {
-            tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} }
-        };
-        tokio::join!(rounds, self.feeds.run(stop));
-    }
-
-    /// Takes up the record that an earlier run left in the cache, so that a restart while every exchange is away does not
-    /// cost the price. A simulated one is taken up only where simulation is wanted.
-    async fn resume(&self, rounds: &mut Rounds) {
-        match self.cache.record().await {
-            Ok(Some(record)) if !record.simulated || self.simulated => {
-                tracing::info!(as_of = %record.as_of, state = ?record.state, "going on with the record in the cache");
-                self.lock().last_good = Some(record.as_of);
-                rounds.resume(record);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "no record is taken over from the cache"),
+        let work = async { tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} } };
+        tokio::join!(work, self.feeds.run(stop));
+        if self.lock().leads {
+            // The lease has no end of its own that is sooner: whoever takes over need not wait.
+            let _ = timeout(LEASE_PATIENCE, self.sinks.lease(LEASE, &me, Duration::from_secs(1))).await;
         }
     }
 
-    async fn round(&self, rounds: &mut Rounds) {
-        let end = Instant::now() + self.refresh;
-        // Before the first request is sent: a price is at least as true now as it is by the time it arrives.
-        let as_of = Timestamp::now();
-        let votes = self.panel.ask(&self.currencies, as_of).await;
-        let agreement = agree(&votes, &self.currencies, self.agreement, rounds.last_good(as_of));
-        self.tell(&agreement);
-        let step = if agreement.prices.is_empty() {
-            self.metrics.round(RoundResult::Failed);
-            rounds.failed_at(Timestamp::now())
-        } else {
-            let whole = agreement.left_out.is_empty();
-            self.metrics.round(if whole { RoundResult::Good } else { RoundResult::Partial });
-            let Agreement { prices, simulated, .. } = agreement;
-            rounds.good(NewPriceRecord { state: PriceState::Fresh, as_of, simulated, prices })
+    async fn slots(&self, me: String) {
+        let Config { refresh, ttl, prolong, slot, .. } = self.config;
+        let mut ticks = interval(slot);
+        // A slot that took long is not made up for.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut run = Run {
+            leader: Leader::new(me),
+            resumed: false,
+            rounds: Rounds::new(Lifetimes { refresh, ttl, prolong }),
+            past: Past::default(),
+            news: News::default(),
+            asked: JoinSet::new(),
+            round: None,
         };
+        loop {
+            let slot = ticks.tick().await;
+            if self.lead(&mut run).await {
+                self.slot(&mut run, slot).await;
+            }
+        }
+    }
+
+    /// Whether this instance is the one that asks. One that begins to takes up the record that is there: so a restart while
+    /// every exchange is away does not cost the price. A simulated one is taken up only where simulation is wanted.
+    async fn lead(&self, run: &mut Run) -> bool {
+        let ttl = LEASE_TTL.max(self.config.slot * 2);
+        let lease = timeout(LEASE_PATIENCE, self.sinks.lease(LEASE, &run.leader.me, ttl)).await;
+        let lease = match lease {
+            Ok(Ok(lease)) => Some(lease),
+            Ok(Err(error)) => {
+                tracing::debug!(error = error.chain(), "it is not known who leads");
+                None
+            }
+            Err(_) => None,
+        };
+        if run.leader.hear(lease) {
+            run.resumed = false;
+        }
+        let leads = run.leader.leads();
+        self.metrics.leads(leads);
         {
             let mut standing = self.lock();
-            standing.failed_rounds = rounds.failed();
-            if rounds.failed() == 0 {
-                standing.last_good = Some(as_of);
+            (standing.leads, standing.other) = (leads, run.leader.other().map(str::to_owned));
+        }
+        if leads && !run.resumed {
+            match timeout(LEASE_PATIENCE, self.sinks.kept()).await {
+                Ok(Ok(kept)) => {
+                    let kept = kept.filter(|record| !record.simulated || self.config.simulated);
+                    if let Some(record) = &kept {
+                        tracing::info!(as_of = %record.as_of, state = ?record.state, "going on with the record in the cache");
+                    }
+                    run.rounds.resume(kept, self.config.clock.now());
+                    run.rounds.last_good().iter().for_each(|record| run.past.take_up(record));
+                    self.note(&run.rounds);
+                    run.resumed = true;
+                }
+                Ok(Err(error)) => tracing::debug!(error = error.chain(), "no record is taken over from the cache"),
+                Err(_) => {}
             }
         }
-        self.carry_out(step, rounds, end).await;
+        leads
     }
 
-    async fn carry_out(&self, step: Step, rounds: &Rounds, end: Instant) {
-        let failed_rounds = rounds.failed();
-        match step.change {
-            Some(Change::Prolonged) => {
-                let as_of = step.write.as_ref().map(|write| write.record.as_of.to_string()).unwrap_or_default();
-                let at_most_secs = self.lifetimes.prolong.as_secs();
-                critical!(
-                    failed_rounds,
-                    as_of,
-                    at_most_secs,
-                    "no source gives a price: the last good one is prolonged"
-                );
+    async fn slot(&self, run: &mut Run, slot: Instant) {
+        self.panel.ask(&mut run.asked, slot).await;
+        let now = self.config.clock.now();
+        let wanted = Wanted {
+            currencies: self.config.currencies.clone(),
+            rules: Rules {
+                min_sources: self.config.min_sources(self.panel.exchanges()),
+                max_spread_percent: self.config.max_spread_percent,
+            },
+            traded: self.panel.traded(),
+        };
+        let since = now.minus(self.config.prolong);
+        let market = Market::of(&self.panel.voices(slot), &wanted, &run.past, since);
+        run.past.note(&market);
+        self.panel.judge(&market, now);
+        run.news.tell(&market, &self.config.currencies);
+        if run.round.is_none_or(|due| slot >= due) {
+            // Rounds keep their pace, whatever a slot took; and begin anew where none was done for a while.
+            let next = run.round.map(|due| due + self.config.refresh);
+            run.round = next.filter(|&next| next > slot).or(Some(slot + self.config.refresh));
+            let step = self.round(&mut run.rounds, &market, now);
+            self.carry_out(step, &run.rounds);
+        }
+        self.boards.put(Arc::new(board(now, self.panel.courses(slot), market)));
+    }
+
+    fn round(&self, rounds: &mut Rounds, market: &Market, now: Timestamp) -> Step {
+        let currencies = &self.config.currencies;
+        // A record that has run out by now is none.
+        let young = |record: &NewPriceRecord| now.since(record.as_of) < self.config.ttl;
+        match market.record(currencies).filter(young) {
+            Some(record) => {
+                let whole = record.prices.len() == currencies.len();
+                self.metrics.round(if whole { RoundResult::Good } else { RoundResult::Partial });
+                rounds.good(record)
             }
-            Some(Change::Expired) => critical!(failed_rounds, "the last good price is too old: there is no price now"),
-            Some(Change::NeverGood) => critical!(failed_rounds, "no source has given a price since the start"),
-            Some(Change::Recovered) => tracing::info!("the price is fresh again"),
-            None => {}
+            None => {
+                self.metrics.round(RoundResult::Failed);
+                rounds.failed_at(now)
+            }
+        }
+    }
+
+    fn carry_out(&self, step: Step, rounds: &Rounds) {
+        self.note(rounds);
+        if let Some(change) = step.change {
+            let as_of = rounds.last_good().map(|record| record.as_of.to_string());
+            tell_change(change, rounds.failed(), as_of, self.config.prolong);
         }
         if let Some(write) = step.write {
-            self.write(write, end).await;
+            self.records.put(write);
         }
     }
 
-    /// Writes until it succeeds or the round is over: the next round has a newer price.
-    async fn write(&self, write: Write, end: Instant) {
-        let patience = end.saturating_duration_since(Instant::now());
-        let result = self.cache.put_within(&write.record, write.ttl, patience).await;
+    fn note(&self, rounds: &Rounds) {
         let mut standing = self.lock();
-        let failed_before = matches!(standing.written, Some(Err(_)));
-        standing.written = Some(match result {
-            Ok(kept) => {
+        standing.failed_rounds = rounds.failed();
+        standing.last_good = rounds.last_good().map(|record| record.as_of);
+    }
+
+    /// Each until it succeeds or its round is over: the next round has a newer one.
+    async fn write_records(&self) {
+        let mut records = self.records.reader();
+        while let Some(write) = records.next().await {
+            let result = self.sinks.put(&write.record, write.ttl, self.config.refresh).await;
+            if let Ok(kept) = &result {
                 self.metrics.written(kept.as_of);
-                if failed_before {
-                    tracing::info!("the price cache takes records again");
-                }
-                Ok(())
             }
-            Err(error) => {
-                self.metrics.not_written();
-                if !failed_before {
-                    tracing::error!(%error, "the price cache takes no record");
-                }
-                Err(error.to_string())
-            }
-        });
+            self.record_written.note(result.as_ref().map(drop), &self.metrics);
+        }
     }
 
-    /// Tells what is out of the ordinary, once when it begins and once when it ends.
-    fn tell(&self, agreement: &Agreement) {
-        let mut standing = self.lock();
-        let mixed = !agreement.passed_over.is_empty();
-        if mixed && !standing.mixed {
-            let sources = agreement.passed_over.join(",");
-            tracing::warn!(sources, "some sources are simulated and others real: the simulated ones are passed over");
+    async fn write_boards(&self) {
+        let mut boards = self.boards.reader();
+        while let Some(board) = boards.next().await {
+            let result = self.sinks.put_board(&board).await;
+            self.board_written.note(result.as_ref().map(drop), &self.metrics);
         }
-        standing.mixed = mixed;
-        for source in &agreement.outvoted {
-            self.metrics.source_error(source, "outvoted");
-            if !standing.outvoted.contains(source) {
-                tracing::warn!(source, "the price of a source is far from the agreed one: it has no voice");
-            }
-        }
-        standing.outvoted.clone_from(&agreement.outvoted);
-        // Where none has a price, that is the failure of a round and not of single currencies.
-        if agreement.prices.is_empty() {
-            return;
-        }
-        for (currency, why) in &agreement.left_out {
-            if standing.left_out.insert(*currency) {
-                tracing::warn!(%currency, %why, "there is no price in a currency: it is left out of the record");
-            }
-        }
-        standing.left_out.retain(|currency| {
-            let still = agreement.left_out.contains_key(currency);
-            if !still {
-                tracing::info!(%currency, "there is a price in a currency again");
-            }
-            still
-        });
     }
 
-    pub(crate) fn report(&self) -> SourcesReport {
-        let sources = self.panel.reports(Timestamp::now());
+    /// What changed since it was written down; what could not be written is written with the next board, as it is then.
+    async fn write_courses(&self) {
+        let mut written = Written::default();
+        let mut boards = self.boards.reader();
+        while let Some(board) = boards.next().await {
+            let Some(news) = written.news(&board) else { continue };
+            let result = self.sinks.write_courses(&news).await;
+            if result.is_ok() {
+                written.note(&news);
+            }
+            self.courses_written.note(result.as_ref().map(drop), &self.metrics);
+        }
+    }
+
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        self.panel.roster()
+    }
+
+    pub fn report(&self) -> SourcesReport {
+        let sources = self.panel.reports(self.config.clock.now());
         let standing = self.lock();
-        SourcesReport { failed_rounds: standing.failed_rounds, last_good: standing.last_good, sources }
+        SourcesReport {
+            leads: standing.leads,
+            failed_rounds: standing.failed_rounds,
+            last_good: standing.last_good,
+            sources,
+        }
     }
 
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let cache = match &self.lock().written {
+    pub fn parts(&self) -> Vec<Part> {
+        let (leads, other) = {
+            let standing = self.lock();
+            (standing.leads, standing.other.clone())
+        };
+        if other.is_some() {
+            // It is ready to take over, and knows nothing of the sources.
+            return vec![Part::ready("price-cache")];
+        }
+        let cache = match self.record_written.last() {
             Some(Ok(())) => Part::ready("price-cache"),
             Some(Err(error)) => Part::missing("price-cache", error),
-            None => Part::missing("price-cache", "no price was written yet"),
+            None if leads => Part::missing("price-cache", "no price was written yet"),
+            None => Part::missing("price-cache", "it did not say yet who asks the sources"),
         };
-        std::iter::once(cache).chain(self.panel.parts()).collect()
+        let history = match self.courses_written.last() {
+            Some(Err(error)) => Part::missing("db-proxy", error),
+            _ => Part::ready("db-proxy"),
+        };
+        [cache, history.optional()].into_iter().chain(self.panel.parts()).collect()
     }
 
     /// Every field stands on its own, so what is there after a panic is still true.

@@ -1,0 +1,113 @@
+//! Handing things over in the background: always the newest, so that a receiver that is slow or away holds nobody up and
+//! is not given what is out of date when it is back.
+
+use std::sync::{Mutex, PoisonError};
+
+use common::clients::CallError;
+use tokio::sync::watch;
+
+use crate::metrics::{Delivery, UpdaterMetrics};
+
+/// The newest of a kind that waits to be handed over.
+pub(crate) struct Outbox<T>(watch::Sender<Option<T>>);
+
+impl<T: Clone> Outbox<T> {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// Takes the place of what waits.
+    pub(crate) fn put(&self, newest: T) {
+        self.0.send_replace(Some(newest));
+    }
+
+    /// Sees whatever is put in from now on, and what waits already.
+    pub(crate) fn reader(&self) -> Reader<T> {
+        let mut news = self.0.subscribe();
+        news.mark_changed();
+        Reader(news)
+    }
+}
+
+/// Empties an [`Outbox`].
+pub(crate) struct Reader<T>(watch::Receiver<Option<T>>);
+
+impl<T: Clone> Reader<T> {
+    /// The newest that was not given before, as soon as there is one; nothing after the last.
+    pub(crate) async fn next(&mut self) -> Option<T> {
+        loop {
+            self.0.changed().await.ok()?;
+            let newest = self.0.borrow_and_update().clone();
+            if newest.is_some() {
+                return newest;
+            }
+        }
+    }
+}
+
+/// How handing over ended the last time, told when it changes.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    what: Delivery,
+    /// Nothing before the first time.
+    last: Mutex<Option<Result<(), String>>>,
+}
+
+impl Receipt {
+    pub(crate) fn new(what: Delivery) -> Self {
+        Self { what, last: Mutex::default() }
+    }
+
+    pub(crate) fn note(&self, result: Result<(), &CallError>, metrics: &UpdaterMetrics) {
+        let what = self.what.as_str();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed_before = matches!(*last, Some(Err(_)));
+        *last = Some(result.map_err(|error| {
+            metrics.not_written(self.what);
+            match self.what {
+                _ if failed_before => {}
+                // Orders live on it; of the others only what is shown suffers.
+                Delivery::Record => tracing::error!(what, error = error.chain(), "it cannot be handed over"),
+                _ => tracing::warn!(what, error = error.chain(), "it cannot be handed over"),
+            }
+            error.to_string()
+        }));
+        if failed_before && result.is_ok() {
+            tracing::info!(what, "it can be handed over again");
+        }
+    }
+
+    pub(crate) fn last(&self) -> Option<Result<(), String>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_receiver_is_given_the_newest_only() {
+        let outbox = Outbox::new();
+        let mut reader = outbox.reader();
+        let mut seen = Vec::new();
+        let slow = async {
+            while let Some(number) = reader.next().await {
+                seen.push(number);
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+        };
+        let put = async {
+            for number in 1..=9 {
+                outbox.put(number);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::select! { () = slow => {}, () = put => {} }
+        assert_eq!((seen.first(), seen.last()), (Some(&1), Some(&9)));
+        assert!(seen.is_sorted() && seen.len() < 7, "{seen:?}");
+    }
+}
