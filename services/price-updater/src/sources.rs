@@ -46,8 +46,8 @@ use web::Web;
 
 use crate::quote::Quote;
 
-/// From one ask to the next of an exchange's order book.
-const EXCHANGE_PERIOD: Duration = Duration::from_secs(5);
+/// From one ask to the next of an exchange's order book, at least. How often they are asked beyond that is a setting.
+const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a source is asked.
 #[derive(Debug, Clone, Copy)]

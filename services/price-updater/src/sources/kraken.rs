@@ -235,7 +235,7 @@ mod tests {
             let deadline = Instant::now() + EXCHANGE_PERIOD;
             let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline };
             told = kraken.ask(ask).await.unwrap().quotes.len();
-            tokio::time::advance(EXCHANGE_PERIOD).await;
+            tokio::time::advance(BUILT_IN.limits.window).await;
         }
         assert_eq!(told, wanted.iter().filter(|direction| direction.quote.as_str() != "GBP").count());
         // The last of them took one request, as it should be.
