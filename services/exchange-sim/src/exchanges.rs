@@ -11,7 +11,7 @@ use crate::{
 
 macro_rules! exchanges {
     ($($module:ident: $exchange:ident,)+) => {
-        $(mod $module;)+
+        $(pub(crate) mod $module;)+
 
         /// The names of all exchanges, which are also the first part of their paths.
         pub(crate) const NAMES: &[&str] = &[$($module::NAME,)+];
@@ -42,13 +42,13 @@ exchanges! {
 
 /// What is traded at an exchange, by its name there.
 #[derive(Debug, Clone, Copy)]
-struct Pair {
-    name: &'static str,
-    direction: Direction,
+pub(crate) struct Pair {
+    pub(crate) name: &'static str,
+    pub(crate) direction: Direction,
     /// The finest step of a price.
-    tick: Units,
+    pub(crate) tick: Units,
     /// How many decimals a price is told with.
-    decimals: u32,
+    pub(crate) decimals: u32,
 }
 
 /// A pair whose prices are told in steps as fine as their decimals.
@@ -61,6 +61,6 @@ const fn tick(decimals: u32) -> Units {
     10_i64.pow(DECIMALS - decimals)
 }
 
-fn find(pairs: &'static [Pair], name: &str) -> Option<&'static Pair> {
+pub(crate) fn find(pairs: &'static [Pair], name: &str) -> Option<&'static Pair> {
     pairs.iter().find(|pair| pair.name == name)
 }

@@ -19,6 +19,7 @@ mod stage;
 mod tests;
 mod view;
 mod wire;
+mod ws;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -34,6 +35,7 @@ pub use calls::{Calls, ExchangeCalls};
 pub use config::Config;
 pub use faults::{ActiveFault, Fault, FaultError, FaultKind, Faults, NewFault, NumberForm, TimeForm, TimedFault};
 pub use simulation::{Simulation, endpoint};
+pub use ws::{ClientEnd, FromClient, FromExchange, WebSocketError};
 
 const ABOUT: &str =
     "Simulated exchanges that speak the formats of real ones and fail on demand. No price here is real.";

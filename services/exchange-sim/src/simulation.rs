@@ -13,6 +13,7 @@ use crate::{
     exchanges::{self, NAMES},
     faults::{self, ActiveFault, Fault, FaultError, Faults, NewFault, TimedFault},
     market::Market,
+    ws::with_websockets,
 };
 
 /// All that the exchanges share: the market, what is wrong, who called, and the time. Clones are handles of the same.
@@ -39,12 +40,14 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
         rate_limit: common::http::RateLimit::default(),
     };
     let api = (admin::Admin::new(simulation.clone()), exchanges::all(&simulation));
-    let marked = common::http::endpoint(api, standard).after(|result: poem::Result<Response>| async move {
-        result.map(|mut response| {
-            response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
-            response
-        })
-    });
+    let marked = with_websockets(common::http::endpoint(api, standard), simulation.clone()).after(
+        |result: poem::Result<Response>| async move {
+            result.map(|mut response| {
+                response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
+                response
+            })
+        },
+    );
     (marked.boxed(), simulation)
 }
 

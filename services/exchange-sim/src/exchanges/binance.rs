@@ -17,11 +17,11 @@ use crate::{
     wire::{Reply, Wire},
 };
 
-pub(super) const NAME: &str = "binance";
+pub(crate) const NAME: &str = "binance";
 /// All prices are told with eight decimals, however coarse the steps are.
 const DECIMALS: u32 = 8;
 
-const PAIRS: &[Pair] = &[
+pub(crate) const PAIRS: &[Pair] = &[
     pair("BTCUSDT", "BTC", "USDT", 2),
     pair("ETHUSDT", "ETH", "USDT", 2),
     pair("BTCEUR", "BTC", "EUR", 2),

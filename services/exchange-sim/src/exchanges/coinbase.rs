@@ -15,9 +15,9 @@ use crate::{
     wire::{Reply, Wire},
 };
 
-pub(super) const NAME: &str = "coinbase";
+pub(crate) const NAME: &str = "coinbase";
 
-const PAIRS: &[Pair] = &[
+pub(crate) const PAIRS: &[Pair] = &[
     pair("BTC-EUR", "BTC", "EUR", 2),
     pair("BTC-GBP", "BTC", "GBP", 2),
     pair("BTC-USD", "BTC", "USD", 2),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use common::money::Direction;
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::{
     wire::{Reply, Wire},
 };
 
-pub(super) const NAME: &str = "kraken";
+pub(crate) const NAME: &str = "kraken";
 /// Prices are told with five decimals, however coarse the steps are.
 const DECIMALS: u32 = 5;
 
@@ -152,6 +153,11 @@ fn each<T: Serialize>(
     }
     let warnings = if view.is(FaultKind::Warning) { vec!["WGeneral:Deprecated"] } else { Vec::new() };
     Reply::ok(&Answer { error: warnings, result: Some(result) })
+}
+
+/// The pair of a direction, whatever it is called.
+pub(crate) fn of(direction: Direction) -> Option<&'static Pair> {
+    PAIRS.iter().map(|(.., pair)| pair).find(|pair| pair.direction == direction)
 }
 
 fn ticker(_: &Pair, Told { last, bid, ask, .. }: Told) -> Ticker {

@@ -16,9 +16,9 @@ use crate::{
     wire::{Reply, Wire},
 };
 
-pub(super) const NAME: &str = "okx";
+pub(crate) const NAME: &str = "okx";
 
-const PAIRS: &[Pair] = &[
+pub(crate) const PAIRS: &[Pair] = &[
     pair("BTC-USDT", "BTC", "USDT", 1),
     pair("ETH-USDT", "ETH", "USDT", 2),
     pair("BTC-USD", "BTC", "USD", 1),

@@ -1,0 +1,106 @@
+//! What an exchange's websocket is made of.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use common::{money::Direction, time::Timestamp};
+use serde::Serialize;
+
+use crate::{
+    prices::Price,
+    view::{Told, View},
+};
+
+/// How often prices that have not changed are told all the same.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// One exchange's manner of speaking, to one client. What it says are texts, in the order in which they are sent.
+pub(super) trait Venue: Send {
+    fn manners(&self) -> Manners;
+
+    /// What it says before it is spoken to.
+    fn greet(&mut self, _view: &View<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it answers.
+    fn hear(&mut self, text: &str, view: &View<'_>) -> Vec<String>;
+
+    /// Whether the client has asked for anything.
+    fn is_subscribed(&self) -> bool;
+
+    /// What prices it tells now: those that have changed.
+    fn prices(&mut self, view: &View<'_>) -> Vec<String>;
+
+    /// What it says each second to show that it is there; `quiet` where it said nothing else since.
+    fn beat(&mut self, _view: &View<'_>, _quiet: bool) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// How it announces a restart, if it does.
+    fn notice(&self, _view: &View<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// What an exchange permits and does on a connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manners {
+    /// A client that has not subscribed by then is sent away.
+    pub(super) subscribe_within: Option<Duration>,
+    /// From one ping to the next, and how long a pong may take.
+    pub(super) pings: Option<(Duration, Duration)>,
+    /// A connection on which neither side said anything for so long is closed.
+    pub(super) idle: Option<Duration>,
+    /// How old a connection may become.
+    pub(super) max_life: Option<Duration>,
+    /// Most messages of a client in a second; one that says more is sent away.
+    pub(super) max_messages: Option<u32>,
+}
+
+/// What a client was told last of each direction.
+#[derive(Debug, Default)]
+pub(super) struct LastTold(BTreeMap<Direction, (Told, Timestamp)>);
+
+impl LastTold {
+    /// Whether `told` is news now, by what `parts` of it count, or is due to be told again.
+    pub(super) fn is_news(
+        &mut self,
+        of: Direction,
+        told: Told,
+        now: Timestamp,
+        parts: fn(&Told) -> [Price; 3],
+    ) -> bool {
+        let known = self.0.get(&of);
+        let same = known.is_some_and(|(before, at)| parts(before) == parts(&told) && now.since(*at) < AGAIN);
+        if !same {
+            self.0.insert(of, (told, now));
+        }
+        !same
+    }
+
+    pub(super) fn forget(&mut self, of: Direction) {
+        self.0.remove(&of);
+    }
+}
+
+/// Last trade and book.
+pub(super) fn all(told: &Told) -> [Price; 3] {
+    [told.last, told.bid, told.ask]
+}
+
+/// The book alone.
+pub(super) fn book(told: &Told) -> [Price; 3] {
+    [told.bid, told.bid, told.ask]
+}
+
+/// The last trade alone.
+pub(super) fn last(told: &Told) -> [Price; 3] {
+    [told.last; 3]
+}
+
+pub(super) fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).unwrap_or_else(|error| {
+        tracing::error!(%error, "a message cannot be written as JSON");
+        String::new()
+    })
+}
