@@ -3,6 +3,7 @@
 
 mod crashes;
 mod edges;
+mod feeds;
 mod fetching;
 mod health;
 mod idempotency;

@@ -15,6 +15,7 @@ pub mod platform;
 pub mod port;
 pub mod process;
 pub mod raw;
+pub mod simulated;
 pub mod wait;
 pub mod wire;
 

@@ -1,0 +1,58 @@
+//! Simulated exchanges in the same process, with no socket between and a time that goes as it is told.
+
+use async_trait::async_trait;
+use common::{config::Secret, time::Clock};
+use exchange_sim::{Config, FaultKind, FromClient, FromExchange, NewFault, Simulation, WebSocketError};
+use futures_util::{SinkExt, sink, stream};
+use price_updater::{Connection, Connector, Heard, Said, WireError};
+use tokio::sync::mpsc;
+use url::Url;
+
+/// How long a fault of [`fail`] lasts where nobody ends it, in seconds.
+const FAULT_SECS: u64 = 3600;
+
+/// A world of exchanges that begins at `clock`; the same seed gives the same prices.
+pub fn world(seed: u64, clock: Clock) -> Simulation {
+    let config = Config { internal_token: Secret::random(), seed, timeline: Vec::new(), limits: false, clock };
+    exchange_sim::endpoint(&config).1
+}
+
+/// Lets an exchange fail until it is mended, or for an hour.
+pub fn fail(world: &Simulation, exchange: &str, kind: FaultKind) {
+    world.set_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::of(kind) }).unwrap();
+}
+
+/// The way to the websockets of simulated exchanges: the path of an address says which.
+pub struct InProcess(pub Simulation);
+
+#[async_trait]
+impl Connector for InProcess {
+    async fn connect(&self, url: &Url) -> Result<Connection, WireError> {
+        let end = self.0.websocket(url.path(), url.query()).await.map_err(|error| match error {
+            WebSocketError::Status(status) => WireError::Status(status),
+            error => WireError::Unreachable(error.to_string()),
+        })?;
+        let pongs = end.say.clone();
+        let heard = stream::unfold((end.hear, pongs), async |(mut hear, pongs)| {
+            let heard = match hear.recv().await? {
+                FromExchange::Text(text) => Heard::Text(text),
+                FromExchange::Ping => {
+                    let _ = pongs.send(FromClient::Pong).await;
+                    Heard::Ping
+                }
+                FromExchange::Pong => Heard::Pong,
+                FromExchange::Close(_) => return None,
+            };
+            Some((Ok(heard), (hear, pongs)))
+        });
+        let said = sink::unfold(end.say, async |say: mpsc::Sender<FromClient>, said| {
+            let said = match said {
+                Said::Text(text) => FromClient::Text(text),
+                Said::Ping => FromClient::Ping,
+            };
+            say.send(said).await.map_err(|_| WireError::Broken("the exchange hung up".to_owned()))?;
+            Ok(say)
+        });
+        Ok(Connection { simulated: true, heard: Box::pin(heard), said: Box::pin(said.sink_map_err(|e: WireError| e)) })
+    }
+}
