@@ -153,6 +153,10 @@ fn wire(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
         for (name, variable) in price_updater::url_variables() {
             set(variable, exchanges, &format!("/{name}"))?;
         }
+        let address = reachable(exchanges.local_addr()?);
+        for (name, variable) in price_updater::websocket_variables() {
+            env.set(variable, format!("ws://{address}/{name}/ws"));
+        }
     }
     let orders = format!("http://{}", reachable(listeners.fetch_orders.local_addr()?));
     env.set_default("ORDERS_URL", orders);

@@ -44,6 +44,12 @@ use protocol::Protocol;
 /// The exchanges that are listened to.
 const PROTOCOLS: &[Protocol] = &[binance::PROTOCOL, coinbase::PROTOCOL, kraken::PROTOCOL, okx::PROTOCOL];
 
+/// The name of every source that has a websocket and the variable that sets where it is, for those that run exchanges of
+/// their own.
+pub fn websocket_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROTOCOLS.iter().map(|protocol| (protocol.name, protocol.url_variable))
+}
+
 /// The feeds of the service.
 pub(crate) struct Feeds {
     urls: BTreeMap<&'static str, Url>,

@@ -43,7 +43,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-pub use feeds::{CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError};
+pub use feeds::{
+    CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError, websocket_variables,
+};
 use roster::RosterRoutes;
 use routes::Routes;
 pub use sinks::Sinks;

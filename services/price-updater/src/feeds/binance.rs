@@ -21,7 +21,7 @@ use crate::sources::SourceError;
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "binance",
     url_variable: "BINANCE_WS_URL",
-    default_url: "wss://stream.binance.com:9443",
+    default_url: "wss://data-stream.binance.vision",
     path: "/stream",
     query: |symbols| {
         let streams = symbols.iter().map(|symbol| {
