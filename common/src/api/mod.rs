@@ -1,6 +1,7 @@
 //! What goes over the wire between clients and services: one module a subject.
 
 pub mod courses;
+pub mod events;
 pub mod health;
 pub mod leases;
 pub mod orders;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use poem::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
@@ -166,26 +167,57 @@ impl Caller {
         }
     }
 
-    async fn once(&self, method: Method, path: &str, body: Option<Bytes>, left: Duration) -> Result<Bytes, CallError> {
+    /// Opens an answer that does not end: its bytes as they arrive. `limit` is for its beginning alone; whoever reads it has
+    /// to notice when nothing comes any more. Not tried again.
+    pub async fn stream(
+        &self,
+        path: &str,
+        limit: Duration,
+    ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
+        // Holds for what is read of an answer that is a problem too; a stream goes on without a limit.
+        let opening = async {
+            let response = self.request(Method::GET, path)?.send().await.map_err(|error| self.lost(error))?;
+            if response.status().is_success() {
+                return Ok(response.bytes_stream());
+            }
+            let garbled =
+                || CallError::Garbled(self.service, "a status that is neither success nor problem".to_owned());
+            Err(self.read_answer(response).await.err().unwrap_or_else(garbled))
+        };
+        let late = || CallError::Garbled(self.service, format!("no beginning of a stream within {limit:?}"));
+        tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::Garbled(self.service, error.to_string()))?;
-        let mut request = self.http.request(method, url).timeout(left).bearer_auth(self.token.expose());
-        if let Some(id) = current_request_id() {
-            request = request.header(RequestId::HEADER, id.as_str());
+        let request = self.http.request(method, url).bearer_auth(self.token.expose());
+        Ok(match current_request_id() {
+            Some(id) => request.header(RequestId::HEADER, id.as_str()),
+            None => request,
+        })
+    }
+
+    fn lost(&self, error: reqwest::Error) -> CallError {
+        if error.is_connect() || error.is_builder() {
+            CallError::Unreachable(self.service, error)
+        } else {
+            CallError::NoAnswer(self.service, error)
         }
+    }
+
+    async fn once(&self, method: Method, path: &str, body: Option<Bytes>, left: Duration) -> Result<Bytes, CallError> {
+        let mut request = self.request(method, path)?.timeout(left);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        let lost = |error: reqwest::Error| {
-            if error.is_connect() || error.is_builder() {
-                CallError::Unreachable(self.service, error)
-            } else {
-                CallError::NoAnswer(self.service, error)
-            }
-        };
-        let response = request.send().await.map_err(lost)?;
+        let response = request.send().await.map_err(|error| self.lost(error))?;
+        self.read_answer(response).await
+    }
+
+    async fn read_answer(&self, response: reqwest::Response) -> Result<Bytes, CallError> {
         let status = response.status();
         let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
-        let bytes = response.bytes().await.map_err(lost)?;
+        let bytes = response.bytes().await.map_err(|error| self.lost(error))?;
         if status.is_success() {
             return Ok(bytes);
         }

@@ -1,5 +1,7 @@
 //! The client of price-cache-proxy.
 
+mod watch;
+
 use std::time::{Duration, Instant};
 
 use poem::http::{Method, StatusCode};
@@ -14,6 +16,8 @@ use crate::{
     },
     time::Timestamp,
 };
+
+pub use self::watch::{EventBytes, Upstream, Watch};
 
 const DEADLINE: Duration = Duration::from_secs(2);
 /// First wait before a record is put again; each further one is twice as long.

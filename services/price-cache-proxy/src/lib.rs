@@ -3,6 +3,7 @@
 mod config;
 mod documents;
 mod error;
+mod events;
 mod leases;
 mod routes;
 mod shelf;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, StoreConfig};
 use documents::Documents;
+use events::Events;
 use leases::Leases;
 use routes::Routes;
 use store::Store;
@@ -34,6 +36,9 @@ const ABOUT: &str = "Keeps the current price record and the board until they run
 pub struct App {
     server: Server,
     ready: ReadinessCheck,
+    store: Store,
+    /// Ends the streams of events.
+    closing: CancellationToken,
 }
 
 impl Service for App {
@@ -49,7 +54,12 @@ impl Service for App {
         let store = Store::open(&config.store)?;
         let ready = readiness(store.clone());
         let metrics = Metrics::new(Self::NAME);
-        let routes = Routes { documents: Documents::new(store.clone(), &metrics), leases: Leases(store) };
+        let closing = CancellationToken::new();
+        let routes = Routes {
+            documents: Documents::new(store.clone(), &metrics),
+            events: Events::new(store.shelf().clone(), closing.clone()),
+            leases: Leases(store.clone()),
+        };
         let standard = Standard {
             service: Self::NAME,
             about: ABOUT,
@@ -58,7 +68,7 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        Ok(Self { server: Server::new(listener, endpoint(routes, standard)), ready })
+        Ok(Self { server: Server::new(listener, endpoint(routes, standard)), ready, store, closing })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -70,7 +80,19 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        self.server.run_until(stop).await
+        // Cancelled with `stop`, and also where the server ends by itself.
+        let ending = stop.child_token();
+        let serve = async {
+            let result = self.server.run_until(stop).await;
+            ending.cancel();
+            result
+        };
+        let close = async {
+            ending.cancelled().await;
+            self.closing.cancel();
+        };
+        let (result, (), ()) = tokio::join!(serve, close, self.store.follow(ending.clone()));
+        result
     }
 
     fn openapi() -> String {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use common::{
     api::{
-        Problem,
+        FieldError, Problem,
         courses::{Board, BoardKept},
+        events::Topic,
         leases::{AskLease, Lease},
         prices::{NewPriceRecord, PriceRecord},
     },
@@ -14,7 +15,11 @@ use common::{
 };
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 
-use crate::{documents::Documents, leases::Leases};
+use crate::{
+    documents::Documents,
+    events::{EventStream, Events},
+    leases::Leases,
+};
 
 const DEFAULT_TTL_SECS: u64 = 60;
 
@@ -22,8 +27,13 @@ fn default_ttl() -> u64 {
     DEFAULT_TTL_SECS
 }
 
+fn default_topics() -> String {
+    "record,board".to_owned()
+}
+
 pub(crate) struct Routes {
     pub(crate) documents: Documents,
+    pub(crate) events: Events,
     pub(crate) leases: Leases,
 }
 
@@ -52,6 +62,13 @@ enum BoardAnswer {
     /// There is no board, or it ran out.
     #[oai(status = 204)]
     None,
+}
+
+#[derive(ApiResponse)]
+enum EventsAnswer {
+    /// What there is, and then each change.
+    #[oai(status = 200)]
+    Stream(EventStream),
 }
 
 #[derive(ApiResponse)]
@@ -99,6 +116,23 @@ impl Routes {
     async fn put_board(&self, _caller: InternalCaller, board: Json<Board>) -> Result<BoardKeptAnswer, Problem> {
         let kept = self.documents.add_board(board.0, Timestamp::now()).await?;
         Ok(BoardKeptAnswer::Kept(Json(BoardKept { as_of: kept.value().as_of })))
+    }
+
+    /// Server-sent events: the current documents at once, and then each change, until the connection ends.
+    ///
+    /// An event is named after its topic and carries the whole document. Where nothing changes a comment comes every second.
+    /// A reader that is too slow gets the newest document of each topic and not those between.
+    #[oai(path = "/events", method = "get", operation_id = "events")]
+    async fn events(
+        &self,
+        _caller: InternalCaller,
+        /// `record`, `board`, or both with a comma between them.
+        #[oai(default = "default_topics")]
+        topics: Query<String>,
+    ) -> Result<EventsAnswer, Problem> {
+        let topics =
+            Topic::list(&topics.0).map_err(|error| Problem::validation(vec![FieldError::new("topics", error)]))?;
+        Ok(EventsAnswer::Stream(self.events.open(&topics)?))
     }
 
     /// Takes a lease, or renews it.

@@ -13,6 +13,7 @@ use common::{
     latest::{Document, Slot},
     time::Timestamp,
 };
+use tokio_util::sync::CancellationToken;
 
 pub use self::{memory::MemoryStore, redis::RedisStore};
 use crate::{
@@ -109,6 +110,14 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.lease(name, holder, ttl)),
             Self::Redis(store) => store.lease(name, holder, ttl).await,
+        }
+    }
+
+    /// Learns of what other instances write, until `stop`.
+    pub(crate) async fn follow(self, stop: CancellationToken) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Redis(store) => store.follow(stop).await,
         }
     }
 

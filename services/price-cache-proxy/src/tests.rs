@@ -1,5 +1,7 @@
 //! The service as its callers see it, on a port of its own.
 
+mod push;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

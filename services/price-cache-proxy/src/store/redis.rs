@@ -1,5 +1,7 @@
 //! Documents and leases in Redis, shared by every instance.
 
+mod follow;
+
 use std::{
     fmt,
     sync::{
@@ -31,7 +33,7 @@ const DEADLINE: Duration = Duration::from_millis(900);
 
 /// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the one there is true of a later time than `ARGV[2]` and has not
 /// run out, which it has when its field `ARGV[4]` is not after `ARGV[5]`. Redis itself drops the document at `ARGV[3]`, in
-/// milliseconds since 1970.
+/// milliseconds since 1970. What is written is published on the channel `ARGV[6]`.
 ///
 /// Times are compared as text: a `Timestamp` always has the same width, so that is their order. A value that is no document
 /// is replaced.
@@ -45,6 +47,7 @@ if kept then
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[3])
+redis.call('PUBLISH', ARGV[6], ARGV[1])
 return ARGV[1]
 ";
 
@@ -120,7 +123,8 @@ impl RedisStore {
                     .arg(document.value().as_of().to_string())
                     .arg(expires_millis)
                     .arg(field)
-                    .arg(run_out.to_string()),
+                    .arg(run_out.to_string())
+                    .arg(self.channel::<T>()),
             )
             .await?;
         let kept = if kept[..] == document.json()[..] {
@@ -141,6 +145,12 @@ impl RedisStore {
 
     fn key<T: Kept>(&self) -> String {
         format!("{}price:{}", self.0.key_prefix, T::NAME)
+    }
+
+    /// With the number of the database, for channels know no databases.
+    fn channel<T: Kept>(&self) -> String {
+        let database = self.0.client.get_connection_info().redis_settings().db();
+        format!("{}{database}:price:{}", self.0.key_prefix, T::NAME)
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {

@@ -1,0 +1,249 @@
+//! Watching price-cache-proxy: what it keeps is held here as new as it is there, so that nobody waits for a call.
+//!
+//! Changes are pushed as server-sent events. While the push is lost the documents are asked for, again and again, until it
+//! is back; a stream that looks alive and says nothing is taken for lost. What is held is used until it runs out, whatever
+//! happens to price-cache-proxy, and never after.
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use bytes::Bytes;
+use eventsource_stream::{Event, Eventsource};
+use futures_util::{Stream, StreamExt, future::join, stream::BoxStream};
+use poem::http::Method;
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{DEADLINE, PriceCache};
+use crate::{
+    api::{
+        courses::Board,
+        events::{MAX_SILENCE, Topic},
+        prices::PriceRecord,
+    },
+    clients::{CallError, Retry},
+    latest::{Dated, Document, Latest, Slot},
+    time::Clock,
+};
+
+/// Longest wait for a stream to be opened.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the documents are asked for while they are not pushed.
+const ASK_INTERVAL: Duration = Duration::from_millis(500);
+/// First and longest wait before the stream is opened again; up to as much again is added at random.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// Bytes of a stream of events, as they arrive.
+pub type EventBytes = BoxStream<'static, io::Result<Bytes>>;
+
+/// Where documents come from. Beside [`PriceCache`] there are only those of tests.
+#[async_trait]
+pub trait Upstream: Send + Sync {
+    /// The JSON of the document; empty where there is none.
+    async fn ask(&self, topic: Topic) -> Result<Bytes, CallError>;
+
+    /// Opens a stream of the documents and their changes.
+    async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError>;
+}
+
+#[async_trait]
+impl Upstream for PriceCache {
+    async fn ask(&self, topic: Topic) -> Result<Bytes, CallError> {
+        let path = match topic {
+            Topic::Record => "/record",
+            Topic::Board => "/board",
+        };
+        self.0.bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await
+    }
+
+    async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
+        let topics = topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(",");
+        let bytes = self.0.stream(&format!("/events?topics={topics}"), OPEN_TIMEOUT).await?;
+        Ok(bytes.map(|bytes| bytes.map_err(io::Error::other)).boxed())
+    }
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the stream was not opened in time")]
+    Unopened,
+    #[error("the stream broke off")]
+    Broken(#[source] io::Error),
+    #[error("the stream ended")]
+    Ended,
+    #[error("an event cannot be read: {0}")]
+    Garbled(String),
+}
+
+/// What is held of price-cache-proxy's documents. A clone is the same.
+#[derive(Clone)]
+pub struct Watch {
+    upstream: Arc<dyn Upstream>,
+    topics: Arc<[Topic]>,
+    clock: Clock,
+    record: Latest<PriceRecord>,
+    board: Latest<Board>,
+    /// Whether a stream is open that said something not long ago.
+    pushed: watch::Sender<bool>,
+}
+
+impl PriceCache {
+    /// Holds these documents as new as they are there, while [`Watch::run`] runs.
+    pub fn watch(&self, topics: &[Topic]) -> Watch {
+        Watch::new(Arc::new(self.clone()), topics, Clock::System)
+    }
+}
+
+impl Watch {
+    pub fn new(upstream: Arc<dyn Upstream>, topics: &[Topic], clock: Clock) -> Self {
+        let (record, board, pushed) = (Latest::default(), Latest::default(), watch::Sender::new(false));
+        Self { upstream, topics: topics.into(), clock, record, board, pushed }
+    }
+
+    /// The record that may be used now.
+    pub fn record(&self) -> Slot<PriceRecord> {
+        self.record.current(self.clock.now())
+    }
+
+    /// The board that may be shown now.
+    pub fn board(&self) -> Slot<Board> {
+        self.board.current(self.clock.now())
+    }
+
+    /// The record and its changes. It does not tell when one runs out.
+    pub fn records(&self) -> watch::Receiver<Slot<PriceRecord>> {
+        self.record.follow()
+    }
+
+    /// The board and its changes. It does not tell when one runs out.
+    pub fn boards(&self) -> watch::Receiver<Slot<Board>> {
+        self.board.follow()
+    }
+
+    /// Whether changes are pushed: what is held is then what price-cache-proxy has. Otherwise it is asked for.
+    pub fn pushed(&self) -> watch::Receiver<bool> {
+        self.pushed.subscribe()
+    }
+
+    /// Asks for the document now. Where there is none, or an older one, what is held stays.
+    pub async fn ask(&self, topic: Topic) -> Result<(), CallError> {
+        let json = self.upstream.ask(topic).await?;
+        if json.is_empty() {
+            return Ok(());
+        }
+        self.take(topic, json).map_err(|error| CallError::Garbled(PriceCache::SERVICE, error.to_string()))
+    }
+
+    fn take(&self, topic: Topic, json: Bytes) -> serde_json::Result<()> {
+        match topic {
+            Topic::Record => offer(&self.record, json, self.clock),
+            Topic::Board => offer(&self.board, json, self.clock),
+        }
+    }
+
+    /// Holds the documents as new as they are there, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! { () = stop.cancelled() => {}, ((), ()) = join(self.follow(), self.ask_while_lost()) => {} }
+    }
+
+    async fn follow(&self) {
+        let (mut waits, mut told) = (pauses(), false);
+        loop {
+            let lost = self.follow_once().await;
+            if self.pushed.send_replace(false) {
+                (waits, told) = (pauses(), false);
+            }
+            // Once for an outage, however many tries it takes.
+            if !std::mem::replace(&mut told, true) {
+                let error = crate::telemetry::chain(&lost);
+                tracing::warn!(error, "changes of prices are not pushed; they are asked for until they are again");
+            }
+            sleep(waits.next().unwrap_or(MAX_PAUSE)).await;
+        }
+    }
+
+    async fn follow_once(&self) -> Lost {
+        let stream = match timeout(OPEN_TIMEOUT, self.upstream.events(&self.topics)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return Lost::Unopened,
+        };
+        let spoken = not_silent(stream).inspect(|bytes| {
+            // The first bytes, be it a comment, prove that the stream carries.
+            if bytes.is_ok() && !self.pushed.send_replace(true) {
+                tracing::info!("changes of prices are pushed");
+            }
+        });
+        let mut events = std::pin::pin!(spoken.eventsource());
+        loop {
+            let event = match events.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(eventsource_stream::EventStreamError::Transport(error))) => return Lost::Broken(error),
+                Some(Err(error)) => return Lost::Garbled(error.to_string()),
+                None => return Lost::Ended,
+            };
+            if let Err(error) = self.told(event) {
+                return Lost::Garbled(error.to_string());
+            }
+        }
+    }
+
+    fn told(&self, event: Event) -> serde_json::Result<()> {
+        match event.event.parse() {
+            Ok(topic) => self.take(topic, event.data.into()),
+            // Of a newer price-cache-proxy: what is not known here is not asked for either.
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn ask_while_lost(&self) {
+        let mut pushed = self.pushed.subscribe();
+        let mut reachable = true;
+        // This very value has the sender, so that it cannot be closed.
+        while pushed.wait_for(|pushed| !pushed).await.is_ok() {
+            for &topic in &*self.topics {
+                let result = self.ask(topic).await;
+                match &result {
+                    Err(error) if reachable => {
+                        tracing::warn!(error = %error.chain(), %topic, "what is current cannot be asked for");
+                    }
+                    Ok(()) if !reachable => tracing::info!(%topic, "what is current can be asked for again"),
+                    _ => {}
+                }
+                reachable = result.is_ok();
+            }
+            sleep(ASK_INTERVAL).await;
+        }
+    }
+}
+
+fn offer<T: Dated + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Clock) -> serde_json::Result<()> {
+    latest.offer(Arc::new(Document::read(json)?), clock.now());
+    Ok(())
+}
+
+fn pauses() -> ExponentialBackoff {
+    let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(MAX_PAUSE);
+    pauses.with_jitter().without_max_times().build()
+}
+
+/// The stream, broken off where nothing comes for [`MAX_SILENCE`].
+fn not_silent(stream: EventBytes) -> impl Stream<Item = io::Result<Bytes>> {
+    futures_util::stream::unfold(stream, |mut stream| async {
+        let next = timeout(MAX_SILENCE, stream.next()).await;
+        let bytes = next.unwrap_or_else(|_| Some(Err(io::Error::new(io::ErrorKind::TimedOut, "it was silent"))))?;
+        Some((bytes, stream))
+    })
+}

@@ -1,0 +1,156 @@
+//! Pushing: whoever reads gets what there is at once, and then each change.
+
+use std::sync::Arc;
+
+use common::{
+    api::events::{KEEP_ALIVE, Topic},
+    latest::Latest,
+    time::Timestamp,
+};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{BoxStream, select_all, unfold},
+};
+use poem::{
+    IntoResponse, Response,
+    web::sse::{Event, SSE},
+};
+use poem_openapi::{
+    payload::Payload,
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::Error,
+    shelf::{Kept, Shelf},
+};
+
+/// Most readers at once, at one instance: each is a connection and a task.
+pub(crate) const MAX_READERS: usize = 256;
+
+/// Where readers come to.
+pub(crate) struct Events {
+    shelf: Shelf,
+    places: Arc<Semaphore>,
+    closing: CancellationToken,
+}
+
+impl Events {
+    /// Every stream ends when `closing` is cancelled, so that no reader holds up the end of the service.
+    pub(crate) fn new(shelf: Shelf, closing: CancellationToken) -> Self {
+        Self { shelf, places: Arc::new(Semaphore::new(MAX_READERS)), closing }
+    }
+
+    /// A stream of the documents of these topics. A reader that is too slow for the changes gets the newest and not those
+    /// between: nothing is kept for it.
+    pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
+        let changes = topics.iter().map(|&topic| match topic {
+            Topic::Record => changes(topic, self.shelf.place::<common::api::prices::PriceRecord>()),
+            Topic::Board => changes(topic, self.shelf.place::<common::api::courses::Board>()),
+        });
+        let events = select_all(changes).take_until(self.closing.clone().cancelled_owned());
+        Ok(EventStream(holding(place, events).boxed()))
+    }
+}
+
+/// The document that is held now, and from then on the newest whenever there is another.
+fn changes<T: Kept>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
+    let stream = unfold(latest.follow(), move |mut slot| async move {
+        loop {
+            slot.changed().await.ok()?;
+            let newest = slot.borrow_and_update().clone();
+            if let Some(document) = newest.filter(|document| document.is_current(Timestamp::now())) {
+                // What serde writes has no line break and is UTF-8.
+                let json = String::from_utf8_lossy(document.json());
+                return Some((Event::message(json).event_type(topic.as_str()), slot));
+            }
+        }
+    });
+    stream.boxed()
+}
+
+/// Gives the place back when the stream is dropped.
+fn holding(place: OwnedSemaphorePermit, events: impl Stream<Item = Event>) -> impl Stream<Item = Event> {
+    events.map(move |event| {
+        let _held = &place;
+        event
+    })
+}
+
+/// The answer that does not end.
+pub(crate) struct EventStream(BoxStream<'static, Event>);
+
+impl Payload for EventStream {
+    const CONTENT_TYPE: &'static str = "text/event-stream";
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            description: Some("Events named after their topic, each with the whole document as JSON."),
+            ..MetaSchema::new("string")
+        }))
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> Response {
+        SSE::new(self.0).keep_alive(KEEP_ALIVE).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use common::latest::Document;
+
+    use super::*;
+    use crate::store::contract::board;
+
+    #[tokio::test]
+    async fn a_slow_reader_gets_the_newest_only() {
+        let (shelf, now) = (Shelf::default(), Timestamp::now());
+        let events = Events::new(shelf.clone(), CancellationToken::new());
+        let mut reader = events.open(&[Topic::Board]).unwrap().0;
+        for seconds in 0..1000 {
+            let document = Document::write(board(now.plus(Duration::from_secs(seconds)))).unwrap();
+            shelf.place().offer(Arc::new(document), now);
+        }
+        let newest = serde_json::to_string(&board(now.plus(Duration::from_secs(999)))).unwrap();
+        assert_eq!(reader.next().await, Some(Event::message(newest).event_type("board")));
+        assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
+    }
+
+    #[tokio::test]
+    async fn what_ran_out_is_not_sent() {
+        let (shelf, now) = (Shelf::default(), Timestamp::now());
+        let events = Events::new(shelf.clone(), CancellationToken::new());
+        let long_ago = now.minus(Duration::from_hours(2));
+        shelf.place().offer(Arc::new(Document::write(board(long_ago)).unwrap()), long_ago);
+        let mut reader = events.open(Topic::ALL).unwrap().0;
+        assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
+    }
+
+    #[tokio::test]
+    async fn readers_are_limited_and_give_their_place_back() {
+        let events = Events::new(Shelf::default(), CancellationToken::new());
+        let mut readers: Vec<_> = (0..MAX_READERS).map(|_| events.open(Topic::ALL).unwrap()).collect();
+        assert!(matches!(events.open(Topic::ALL), Err(Error::TooManyReaders)));
+        readers.pop();
+        assert!(events.open(Topic::ALL).is_ok());
+    }
+
+    #[tokio::test]
+    async fn every_stream_ends_with_the_service() {
+        let closing = CancellationToken::new();
+        let events = Events::new(Shelf::default(), closing.clone());
+        let mut reader = events.open(Topic::ALL).unwrap().0;
+        assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
+        closing.cancel();
+        assert_eq!(reader.next().await, None);
+    }
+}

@@ -1,0 +1,143 @@
+//! Learning of what other instances write: each write is published in the step that makes it, and every instance listens.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use common::{
+    api::{courses::Board, prices::PriceRecord},
+    latest::Document,
+    time::Timestamp,
+};
+use futures_util::StreamExt;
+use redis::{Msg, aio::PubSubStream};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::RedisStore;
+use crate::{shelf::Kept, store::StoreError};
+
+/// Longest wait for a subscription.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often everything is read although nothing was told: whatever gets lost on its way is found within this time.
+const REPAIR: Duration = Duration::from_secs(5);
+/// First and longest wait before another try to subscribe; up to as much again is added at random.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a subscription ended.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the subscription cannot be had")]
+    Refused(#[source] redis::RedisError),
+    #[error("no subscription was given in time")]
+    Timeout,
+    #[error("the subscription ended")]
+    Ended,
+    /// A connection that looks alive and carries nothing.
+    #[error("something was written and the subscription did not tell of it")]
+    Silent,
+}
+
+fn pauses() -> ExponentialBackoff {
+    let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(MAX_PAUSE);
+    pauses.with_jitter().without_max_times().build()
+}
+
+impl RedisStore {
+    /// Keeps the shelf as new as Redis is, until `stop`. Subscribes anew whenever the subscription is lost.
+    pub(crate) async fn follow(self, stop: CancellationToken) {
+        tokio::select! { () = stop.cancelled() => {}, () = self.follow_on() => {} }
+    }
+
+    async fn follow_on(&self) {
+        let (mut waits, mut away) = (pauses(), false);
+        loop {
+            let lost = match self.subscribe().await {
+                Ok(messages) => {
+                    if std::mem::take(&mut away) {
+                        tracing::info!("what other instances write is told again");
+                    }
+                    waits = pauses();
+                    self.listen(messages).await
+                }
+                Err(lost) => lost,
+            };
+            if !std::mem::replace(&mut away, true) {
+                let error = common::telemetry::chain(&lost);
+                tracing::warn!(error, "what other instances write is not told until there is another subscription");
+            }
+            tokio::time::sleep(waits.next().unwrap_or(MAX_PAUSE)).await;
+        }
+    }
+
+    /// Subscribes, and then reads: what was written before that is not told, and what comes after is.
+    async fn subscribe(&self) -> Result<PubSubStream, Lost> {
+        let subscribing = async {
+            let mut pubsub = self.0.client.get_async_pubsub().await?;
+            pubsub.subscribe(&[self.channel::<PriceRecord>(), self.channel::<Board>()]).await?;
+            Ok(pubsub.into_on_message())
+        };
+        let messages = timeout(SUBSCRIBE_TIMEOUT, subscribing).await.map_err(|_| Lost::Timeout)?;
+        let messages = messages.map_err(Lost::Refused)?;
+        self.read_all().await?;
+        Ok(messages)
+    }
+
+    async fn listen(&self, mut messages: PubSubStream) -> Lost {
+        let mut repairs = interval(REPAIR);
+        repairs.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whether the last repair found something: it may have been on its way, or the subscription is dead.
+        let mut missed = false;
+        loop {
+            tokio::select! {
+                biased;
+                message = messages.next() => match message {
+                    Some(message) => {
+                        missed = false;
+                        self.told(&message);
+                    }
+                    None => return Lost::Ended,
+                },
+                _ = repairs.tick() => {
+                    if missed {
+                        return Lost::Silent;
+                    }
+                    match self.read_all().await {
+                        Ok(news) => missed = news,
+                        Err(error) => return error.into(),
+                    }
+                }
+            }
+        }
+    }
+
+    fn told(&self, message: &Msg) {
+        let (channel, json) = (message.get_channel_name(), message.get_payload_bytes());
+        if channel == self.channel::<PriceRecord>() {
+            self.take::<PriceRecord>(json);
+        } else {
+            self.take::<Board>(json);
+        }
+    }
+
+    fn take<T: Kept>(&self, json: &[u8]) {
+        match Document::<T>::read(json.to_vec().into()) {
+            Ok(document) => drop(self.0.shelf.place().offer(document.into(), Timestamp::now())),
+            Err(error) => tracing::warn!(%error, document = T::NAME, "what was told cannot be read and is passed over"),
+        }
+    }
+
+    /// Whether anything was new.
+    async fn read_all(&self) -> Result<bool, StoreError> {
+        Ok(self.read_news::<PriceRecord>().await? | self.read_news::<Board>().await?)
+    }
+
+    async fn read_news<T: Kept>(&self) -> Result<bool, StoreError> {
+        let now = Timestamp::now();
+        let before = self.0.shelf.place::<T>().current(now);
+        let after = self.read::<T>(now).await?;
+        Ok(after.is_some_and(|after| before.is_none_or(|before| before.value().as_of() < after.value().as_of())))
+    }
+}
