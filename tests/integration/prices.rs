@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::time::Timestamp;
 use tests::{
     Answer, Platform, Stack, on_both,
     platform::{PRICES, TTL, order},
@@ -15,6 +16,7 @@ on_both!(
     a_new_price_is_used_soon_and_old_orders_keep_theirs,
     a_price_is_used_to_its_end_while_the_cache_is_away,
     the_record_is_shown_as_it_is_promised,
+    a_prolonged_price_is_taken_up_to_the_age_that_is_set,
 );
 
 #[track_caller]
@@ -137,4 +139,41 @@ async fn the_record_is_shown_as_it_is_promised(stack: Stack) {
             "prices": { "EUR": price("84000.12"), "GBP": price("72345.67890123"), "USD": price("100000000.00") },
         })
     );
+}
+
+async fn a_prolonged_price_is_taken_up_to_the_age_that_is_set(stack: Stack) {
+    let platform = Platform::builder(stack).no_price().set("PRICE_MAX_AGE_SECS", "300").start().await;
+    let put = async |state: &str, age: u64| {
+        let as_of = Timestamp::now().minus(Duration::from_secs(age)).to_string();
+        let prices = serde_json::json!({ "EUR": { "price": "84000.12", "sources": ["alpha"] } });
+        let record = serde_json::json!({ "state": state, "as_of": as_of, "simulated": false, "prices": prices });
+        let url = platform.price_cache.url("/add/?ttl=3600");
+        platform.client.post_internal(url, record.to_string()).await.json(201);
+        as_of
+    };
+    put("prolonged", 310).await;
+    let refused = until("the price is there", Duration::from_secs(3), async || {
+        let answer = platform.place(order("EUR", "69")).await;
+        answer.text().contains("300 s").then_some(answer)
+    });
+    let refused = refused.await;
+    no_price(&refused);
+    assert_eq!(refused.header("retry-after"), Some("15"));
+    assert!(refused.text().contains("is 31"), "{}", refused.text());
+    no_price(&platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "69")).await);
+
+    // As old, and one that exchanges agreed on in the last round.
+    let as_of = put("fresh", 305).await;
+    until("the fresh price is used", Duration::from_secs(3), async || {
+        let answer = platform.place_under("a-key", order("EUR", "69")).await;
+        (answer.status == 201 && answer.json(201)["price_as_of"] == as_of).then_some(())
+    })
+    .await;
+    put("prolonged", 302).await;
+    until("the price is refused again", Duration::from_secs(3), async || {
+        (platform.place(order("EUR", "69")).await.status == 503).then_some(())
+    })
+    .await;
+    // What was placed before is answered as it was.
+    platform.place_under("a-key", order("EUR", "69")).await.json(201);
 }

@@ -1,7 +1,9 @@
 //! The settings of create-order.
 
+use std::time::Duration;
+
 use common::{
-    api::quotes::MAX_HOLD_SECS,
+    api::{prices::MAX_TTL_SECS, quotes::MAX_HOLD_SECS},
     config::{Env, Secret},
     http::{RateLimit, TrustedProxies},
     money::Currency,
@@ -20,6 +22,9 @@ pub struct Config {
     pub internal_token: Secret,
     /// How long a quote holds its price, in seconds.
     pub hold_secs: u32,
+    /// How old a price may be that is prolonged because exchanges do not agree on a newer one. Nothing: as long as it is
+    /// valid.
+    pub price_max_age: Option<Duration>,
 }
 
 impl Config {
@@ -35,12 +40,38 @@ impl Config {
             internal_token: env.secret("INTERNAL_TOKEN"),
             hold_secs: u32::try_from(env.whole("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
                 .unwrap_or(MAX_HOLD_SECS),
+            price_max_age: price_max_age(env),
         }
     }
+}
+
+fn price_max_age(env: &mut Env) -> Option<Duration> {
+    let allowed = format!("a whole number from 1 to {MAX_TTL_SECS}, or nothing to take a price as long as it is valid");
+    let read = |text: &str| text.parse().ok().filter(|seconds| (1..=MAX_TTL_SECS).contains(seconds));
+    env.checked("PRICE_MAX_AGE_SECS", &allowed, read).map(Duration::from_secs)
 }
 
 fn currencies(env: &mut Env) -> Vec<Currency> {
     let read = |text: &str| text.split(',').map(|code| code.trim().parse().ok()).collect::<Option<Vec<_>>>();
     env.checked("CURRENCIES", "codes of three letters with commas between them, such as EUR,GBP,USD", read)
         .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prolonged_price_is_taken_as_long_as_it_is_valid_unless_something_is_set() {
+        let read = |text: &str| {
+            let mut env = Env::from_pairs([("INTERNAL_TOKEN", "0123456789abcdef"), ("PRICE_MAX_AGE_SECS", text)]);
+            let config = Config::read(&mut env);
+            env.finish().map(|()| config.price_max_age).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("300"), Ok(Some(Duration::from_secs(300))));
+        for wrong in ["0", "3601", "soon"] {
+            assert!(read(wrong).unwrap_err().contains("PRICE_MAX_AGE_SECS"), "{wrong}");
+        }
+    }
 }

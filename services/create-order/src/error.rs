@@ -70,6 +70,15 @@ impl From<Error> for Problem {
             Error::NoPrice(NoPrice::NoRecord) => {
                 Self::new(Code::PriceUnavailable, "There is no current price; nothing was ordered.").retry_after(NEXT_PRICE)
             }
+            Error::NoPrice(NoPrice::TooOld { age, bound }) => {
+                let detail = format!(
+                    "The current price is {} s old, for there is no newer one that exchanges agree on, and orders are taken \
+                     at prices of at most {} s; nothing was ordered.",
+                    age.as_secs(),
+                    bound.as_secs()
+                );
+                Self::new(Code::PriceUnavailable, detail).retry_after(NEXT_PRICE)
+            }
             Error::NoPrice(NoPrice::Call(error)) => {
                 tracing::warn!(error = %error.chain(), "there is no price for an order");
                 error.to_problem(Code::PriceUnavailable)

@@ -41,9 +41,19 @@ impl Service for App {
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let http = http_client();
-        let Config { currencies, rate_limit, db_proxy, price_cache, orders_url, internal_token, hold_secs } = config;
+        let Config {
+            currencies,
+            rate_limit,
+            db_proxy,
+            price_cache,
+            orders_url,
+            internal_token,
+            hold_secs,
+            price_max_age,
+        } = config;
         let db_proxy = DbProxy(Caller::new(http.clone(), DbProxy::SERVICE, db_proxy, internal_token.clone()));
-        let prices = Prices::new(PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token)));
+        let cache = PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token));
+        let prices = Prices::new(cache, price_max_age);
         let (forward, task) = Forward::new(db_proxy.clone());
         let standard = Standard {
             service: Self::NAME,

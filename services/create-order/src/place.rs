@@ -99,7 +99,8 @@ impl Placer {
 
     /// The order's share of bitcoin at the current price.
     async fn price(&self, request: &OrderRequest) -> Result<OrderPrice, Error> {
-        let record = self.prices.current().await?;
+        let document = self.prices.current().await?;
+        let record = document.value();
         let price = record.prices.get(&request.currency).ok_or(Error::NoPriceFor(request.currency))?;
         // More than all bitcoin: no limit lets that through, and what is left of it does not matter.
         let bitcoin_amount = Sats::bought_rounded_up(request.amount, price.price)

@@ -1,24 +1,27 @@
-//! The current price record, held in memory so that an order does not wait for a call.
+//! The current price, held in memory as new as price-cache-proxy has it, so that an order is priced without a call.
 //!
-//! The record says itself when it runs out, so one that is kept here is never used too long, whatever happens to
+//! The record says itself when it runs out, so one that is held here is never used too long, whatever happens to
 //! price-cache-proxy.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+#[cfg(test)]
+mod tests;
 
-use arc_swap::ArcSwapOption;
+use std::{sync::Arc, time::Duration};
+
 use common::{
-    api::prices::PriceRecord,
-    clients::{CallError, price_cache::PriceCache},
-    time::Timestamp,
+    api::{
+        events::Topic,
+        prices::{PriceRecord, PriceState},
+    },
+    clients::{
+        CallError,
+        price_cache::{PriceCache, Upstream, Watch},
+    },
+    latest::Document,
+    time::Clock,
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
-
-/// How often the record is asked for: a new price is used within this time of its being written.
-const REFRESH: Duration = Duration::from_millis(500);
 
 /// Why there is no price.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,9 @@ pub enum NoPrice {
     NoRecord,
     #[error("price-cache-proxy gave no record")]
     Call(#[source] Arc<CallError>),
+    /// It is prolonged, for nobody agrees on a newer one, and older than what this service takes.
+    #[error("the current price is {} s old and may be {} s", age.as_secs(), bound.as_secs())]
+    TooOld { age: Duration, bound: Duration },
 }
 
 /// When an ask ended, and how it failed if it did.
@@ -34,67 +40,63 @@ type Asked = (Instant, Option<Arc<CallError>>);
 
 #[derive(Clone)]
 pub struct Prices {
-    cache: PriceCache,
-    record: Arc<ArcSwapOption<PriceRecord>>,
+    watch: Watch,
+    clock: Clock,
+    /// How old a prolonged record may be. Nothing: as long as it is valid.
+    max_age: Option<Duration>,
     /// Held while asking, so that many orders that find no price ask once: what came of the last ask, and when it ended.
     asked: Arc<Mutex<Option<Asked>>>,
 }
 
 impl Prices {
-    pub fn new(cache: PriceCache) -> Self {
-        Self { cache, record: Arc::default(), asked: Arc::default() }
+    pub fn new(cache: PriceCache, max_age: Option<Duration>) -> Self {
+        Self::over(Arc::new(cache), max_age, Clock::System)
     }
 
-    /// The record that may be used now. Asks where none is held.
-    pub async fn current(&self) -> Result<Arc<PriceRecord>, NoPrice> {
-        if let Some(record) = self.held() {
-            return Ok(record);
-        }
+    fn over(upstream: Arc<dyn Upstream>, max_age: Option<Duration>, clock: Clock) -> Self {
+        Self { watch: Watch::new(upstream, &[Topic::Record], clock), clock, max_age, asked: Arc::default() }
+    }
+
+    /// The record that an order may be priced with now. Asks where none is held.
+    pub async fn current(&self) -> Result<Arc<Document<PriceRecord>>, NoPrice> {
+        let record = match self.watch.record() {
+            Some(record) => record,
+            None => self.ask().await?,
+        };
+        self.check_age(record.value())?;
+        Ok(record)
+    }
+
+    async fn ask(&self) -> Result<Arc<Document<PriceRecord>>, NoPrice> {
         let waiting_since = Instant::now();
         let mut asked = self.asked.lock().await;
-        if let Some(record) = self.held() {
+        if let Some(record) = self.watch.record() {
             return Ok(record);
         }
         // What somebody else was told while this one waited is its answer too.
-        let error = match asked.take().filter(|(ended, _)| *ended >= waiting_since) {
+        let error = match asked.take().filter(|(ended, _)| *ended > waiting_since) {
             Some((_, error)) => error,
-            None => self.refresh().await.err().map(Arc::new),
+            None => self.watch.ask(Topic::Record).await.err().map(Arc::new),
         };
         *asked = Some((Instant::now(), error.clone()));
-        match (self.held(), error) {
+        match (self.watch.record(), error) {
             (Some(record), _) => Ok(record),
             (None, Some(error)) => Err(NoPrice::Call(error)),
             (None, None) => Err(NoPrice::NoRecord),
         }
     }
 
-    fn held(&self) -> Option<Arc<PriceRecord>> {
-        self.record.load_full().filter(|record| record.is_current(Timestamp::now()))
-    }
-
-    async fn refresh(&self) -> Result<(), CallError> {
-        let Some(new) = self.cache.record().await? else { return Ok(()) };
-        // A cache that started empty, or went back in time, does not take away a price that is still good.
-        if self.held().is_none_or(|held| held.as_of <= new.as_of) {
-            self.record.store(Some(Arc::new(new)));
+    /// A record of the last round is as good as prices get; only one that is kept because rounds fail is bounded further.
+    fn check_age(&self, record: &PriceRecord) -> Result<(), NoPrice> {
+        let age = self.clock.now().since(record.as_of);
+        match self.max_age {
+            Some(bound) if record.state == PriceState::Prolonged && age > bound => Err(NoPrice::TooOld { age, bound }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Asks again and again until `stop`. What is held stays while price-cache-proxy is away, for as long as it is valid.
+    /// Holds the record as new as it is there, until `stop`.
     pub async fn keep_fresh(self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(REFRESH);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut reachable = true;
-        loop {
-            tokio::select! { () = stop.cancelled() => return, _ = ticks.tick() => {} }
-            let result = self.refresh().await;
-            match &result {
-                Err(error) if reachable => tracing::warn!(error = %error.chain(), "the price record cannot be read"),
-                Ok(()) if !reachable => tracing::info!("the price record can be read again"),
-                _ => {}
-            }
-            reachable = result.is_ok();
-        }
+        self.watch.run(stop).await;
     }
 }
