@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 on_both!(
     a_refused_order_says_what_is_left_and_a_smaller_one_fits,
+    an_order_of_more_than_all_bitcoin_is_told_what_is_left,
     many_orders_at_once_fill_the_limit_and_no_more,
     a_replay_is_answered_when_the_limit_is_full,
     a_client_is_held_to_its_rate,
@@ -31,6 +32,13 @@ async fn a_refused_order_says_what_is_left_and_a_smaller_one_fits(stack: Stack) 
     assert_eq!(summary["remaining"], "0.00000000");
     assert_eq!(summary["limit"], "0.00001000");
     assert_eq!(summary["count"], 3);
+}
+
+async fn an_order_of_more_than_all_bitcoin_is_told_what_is_left(stack: Stack) {
+    let platform = Platform::builder(stack).no_price().start().await;
+    platform.put_prices(&[("EUR", "0.00000001")], tests::platform::TTL, std::time::Duration::ZERO).await;
+    let refused = platform.place(order("EUR", "999999999")).await.problem(409, "limit_exceeded");
+    assert_eq!(refused["remaining_bitcoin"], "100.00000000");
 }
 
 async fn place_all(platform: &Platform, services: [&Instance; 2], amounts: Vec<i64>) -> Vec<tests::Answer> {

@@ -1,17 +1,25 @@
 //! Orders that are right: every form and spelling, exact to the last digit.
 
 use common::{
+    api::prices::{NewPriceRecord, Price, PriceState},
     ids::OrderId,
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
 };
 use serde_json::Value;
-use tests::{Answer, Platform, Stack, client::send, on_both, platform::order};
+use tests::{
+    Answer, Platform, Stack,
+    client::{PATIENCE, send},
+    on_both,
+    platform::{TTL, order},
+    until,
+};
 
 on_both!(
     every_form_and_spelling_places_an_order,
     an_order_is_shown_as_it_is_promised,
     its_location_leads_to_the_order,
+    an_order_at_a_prolonged_price_says_so_everywhere,
     amounts_are_exact,
     the_largest_amount_is_taken_where_the_limit_allows,
     content_types_that_are_json_are_taken,
@@ -180,4 +188,38 @@ async fn orders_without_a_key_are_orders_of_their_own(stack: Stack) {
     assert_ne!(one.header("idempotency-key"), other.header("idempotency-key"));
     assert_eq!(other.header("idempotency-replayed"), Some("false"));
     assert_eq!(platform.summary().await["count"], 2);
+}
+
+async fn an_order_at_a_prolonged_price_says_so_everywhere(stack: Stack) {
+    let platform = Platform::builder(stack).no_price().start().await;
+    let price = |price: &str| Price { price: price.parse().unwrap(), sources: vec!["alpha".to_owned()] };
+    let prices = [("EUR".parse().unwrap(), price("84000.12"))].into();
+    let record = NewPriceRecord { state: PriceState::Prolonged, as_of: Timestamp::now(), simulated: false, prices };
+    platform.try_put_record(&record, TTL).await.unwrap();
+    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    let quote = platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "1")).await.json(201);
+    // A quote that was given at such a price is no better for being taken later.
+    platform.put_price().await;
+    until("the fresh price is used", PATIENCE, async || {
+        let fresh = platform.place(order("EUR", "2")).await.json(201);
+        fresh.get("price_state").is_none().then_some(())
+    })
+    .await;
+    let taken = platform.place(format!(r#"{{"quote":"{}"}}"#, text(&quote, "id"))).await.json(201);
+    for shown in [&first, &quote, &taken] {
+        assert_eq!(text(shown, "price_state"), "prolonged");
+    }
+    assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.json(201), first);
+    let get = async |path: &str| platform.client.get(platform.fetch_orders.url(path)).await;
+    let id = text(&first, "id");
+    assert_eq!(get(&format!("/api/v1/orders/{id}")).await.json(200), first);
+    let all = platform.walk("/api/v1/orders").await;
+    assert_eq!((&all[0], all.last().unwrap()), (&taken, &first));
+    let csv = get("/api/v1/orders/export?format=csv").await.text();
+    assert!(csv.lines().next().unwrap().ends_with(",simulated,price_state"), "{csv}");
+    let states: Vec<_> = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let wanted = |order: &Value| if order.get("price_state").is_some() { "prolonged" } else { "fresh" };
+    assert_eq!(states, all.iter().map(wanted).collect::<Vec<_>>());
+    let jsonl = get("/api/v1/orders/export?format=jsonl").await.text();
+    assert_eq!(jsonl.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>(), all);
 }

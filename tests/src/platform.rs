@@ -258,9 +258,18 @@ impl Platform {
             (currency.parse().unwrap(), price)
         });
         let record = NewPriceRecord { state: PriceState::Fresh, as_of, simulated: false, prices: prices.collect() };
+        self.try_put_record(&record, ttl).await
+    }
+
+    /// Hands a record to the cache, which may be away.
+    pub async fn try_put_record(
+        &self,
+        record: &NewPriceRecord,
+        ttl: Duration,
+    ) -> Result<PriceRecord, common::clients::CallError> {
         let base = self.price_cache.url("/").parse().unwrap();
         let token = Secret::new(self.token.clone());
-        PriceCache(Caller::new(http_client(), PriceCache::SERVICE, base, token)).put(&record, ttl).await
+        PriceCache(Caller::new(http_client(), PriceCache::SERVICE, base, token)).put(record, ttl).await
     }
 
     /// Makes it a request of one of our own services.

@@ -4,7 +4,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::FieldError,
+    api::{FieldError, prices::PriceState},
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -32,6 +32,10 @@ pub struct Order {
     pub price_as_of: Timestamp,
     /// Whether the price came from a simulated exchange.
     pub simulated: bool,
+    /// `prolonged` where exchanges told no newer price for a while and the last good one was used; absent otherwise.
+    #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
+    #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
+    pub price_state: PriceState,
 }
 
 /// An order as a user asks for it; [`OrderRequest`] is what is left when every field is right.
@@ -127,6 +131,10 @@ pub struct OrderPrice {
     /// The exchanges it was agreed from.
     pub sources: Vec<String>,
     pub simulated: bool,
+    /// `prolonged` where it was prolonged; absent otherwise.
+    #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
+    #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
+    pub price_state: PriceState,
 }
 
 /// An order on its way from create-order to db-proxy.
@@ -136,6 +144,9 @@ pub struct NewOrder {
     pub client: String,
     /// Every order has one: create-order makes it where the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
+    /// When its client asked for it. A request that lay somewhere while the same one was refused elsewhere is known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
     /// What is bought at the market price; nothing where `quote` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market: Option<MarketOrder>,

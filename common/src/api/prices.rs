@@ -30,13 +30,29 @@ pub struct Price {
 }
 
 /// Whether a record was observed in the last round or is kept while rounds fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum PriceState {
+    #[default]
     Fresh,
     /// Several rounds failed; the last good prices are used until they are too old.
     Prolonged,
+}
+
+impl PriceState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Prolonged => "prolonged",
+        }
+    }
+
+    /// What an order does not say of its price, for it goes without saying.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    pub(super) fn is_fresh(&self) -> bool {
+        *self == Self::Fresh
+    }
 }
 
 /// Prices as they are handed to the cache.

@@ -3,7 +3,10 @@
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::orders::{OrderPrice, Refused};
+use super::{
+    orders::{OrderPrice, Refused},
+    prices::PriceState,
+};
 use crate::{
     ids::QuoteId,
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
@@ -41,6 +44,10 @@ pub struct Quote {
     pub price_as_of: Timestamp,
     /// Whether the price came from a simulated exchange.
     pub simulated: bool,
+    /// `prolonged` where exchanges told no newer price for a while and the last good one was used; absent otherwise.
+    #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
+    #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
+    pub price_state: PriceState,
 }
 
 /// A quote on its way from create-order to db-proxy.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::{
-    api::orders::{ANONYMOUS, OrderPrice},
+    api::{
+        orders::{ANONYMOUS, OrderPrice},
+        prices::PriceState,
+    },
     config::Env,
     ids::IdempotencyKey,
     money::{Currency, FiatAmount, Rate, Sats},
@@ -71,10 +74,12 @@ fn order(number: u64) -> anyhow::Result<Work> {
         expires_at: now.plus(Duration::from_secs(60)),
         sources: vec!["seed".to_owned()],
         simulated: true,
+        price_state: PriceState::Fresh,
     };
     Ok(Work::Place(Entry {
         key: Key { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
         ask: Ask::Market { currency, amount, price: Some(price) },
+        asked_at: now,
         tried: Vec::new(),
     }))
 }

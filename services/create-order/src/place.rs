@@ -10,6 +10,7 @@ use common::{
     clients::db_proxy::DbProxy,
     ids::IdempotencyKey,
     money::{Currency, Sats},
+    time::Timestamp,
 };
 
 use crate::{
@@ -58,6 +59,7 @@ impl Placer {
     /// Where there is no price, an order with a client's own key still goes to db-proxy: it may have been placed before, and
     /// then its answer is the same as then.
     pub async fn place(&self, fields: &PlaceOrder, key: &Key) -> Result<Placed, Error> {
+        let asked_at = Some(Timestamp::now());
         let kind = OrderKind::check(fields, &self.currencies).map_err(Error::Invalid)?;
         let (market, quote, missing) = match kind {
             OrderKind::Quoted(quote) => (None, Some(quote), None),
@@ -71,7 +73,7 @@ impl Placer {
                 (Some(MarketOrder { currency, amount, price }), None, missing)
             }
         };
-        let order = NewOrder { client: ANONYMOUS.to_owned(), key: key.get().clone(), market, quote };
+        let order = NewOrder { client: ANONYMOUS.to_owned(), key: key.get().clone(), asked_at, market, quote };
         let outcome = self.forward.place(order).await?;
         match (outcome.placed, outcome.refused) {
             (Some(placed), _) => Ok(placed),
@@ -102,9 +104,12 @@ impl Placer {
         let document = self.prices.current().await?;
         let record = document.value();
         let price = record.prices.get(&request.currency).ok_or(Error::NoPriceFor(request.currency))?;
-        // More than all bitcoin: no limit lets that through, and what is left of it does not matter.
-        let bitcoin_amount = Sats::bought_rounded_up(request.amount, price.price)
-            .map_err(|_| Error::LimitExceeded { remaining: None })?;
+        // More than all bitcoin: no limit lets that through.
+        let Ok(bitcoin_amount) = Sats::bought_rounded_up(request.amount, price.price) else {
+            // Whoever cannot be told what is left is told that it is too much all the same.
+            let remaining = self.db_proxy.summary().await.ok().map(|summary| summary.remaining);
+            return Err(Error::LimitExceeded { remaining });
+        };
         Ok(OrderPrice {
             exchange_rate: price.price,
             bitcoin_amount,
@@ -112,6 +117,7 @@ impl Placer {
             expires_at: record.expires_at,
             sources: price.sources.clone(),
             simulated: record.simulated,
+            price_state: record.state,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Removing keys and settled quotes that are too old, a few at a time, beside the work.
+//! Removing keys, settled quotes and refusals that are too old, a few at a time, beside the work.
 
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ use crate::store::Store;
 const EVERY: Duration = Duration::from_secs(60);
 /// Rows removed by one statement: a few milliseconds, so that no order waits for it.
 const STEP: i64 = 1000;
+/// How long a refusal is remembered: longer than a request can lie anywhere. create-order gives one up after 18 s; all the
+/// groups that fit into the queue of a db-proxy take less than a minute to fail.
+const KEEP_REFUSALS: Duration = Duration::from_secs(300);
 /// Between two steps, where there is more to remove.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -30,6 +33,10 @@ pub async fn run(store: Store, keep: Duration, stop: CancellationToken) {
 async fn forget(store: &Store, keep: Duration) -> Result<(), crate::store::StoreError> {
     let before = Timestamp::now().minus(keep);
     while store.forget(before, STEP).await? > 0 {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let before = Timestamp::now().minus(KEEP_REFUSALS);
+    while store.forget_refusals(before, STEP).await? > 0 {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

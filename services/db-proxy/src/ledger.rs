@@ -27,6 +27,8 @@ pub struct Totals {
     /// What held quotes may still take.
     pub reserved: Sats,
     pub last_created_at: Timestamp,
+    /// No refusal that is remembered is younger.
+    pub last_refused_at: Timestamp,
 }
 
 /// Whose key, and which.
@@ -48,6 +50,8 @@ pub enum Work {
 pub struct Entry {
     pub key: Key,
     pub ask: Ask,
+    /// When its client asked for it.
+    pub asked_at: Timestamp,
     /// The ids that earlier tries to commit this entry gave it. An order with one of them is this entry's own work, found
     /// again after its outcome was not known.
     pub tried: Vec<OrderId>,
@@ -97,12 +101,42 @@ pub enum QuoteState {
     Expired,
 }
 
+/// An order at the market price, as its client asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Asked {
+    pub key: Key,
+    pub currency: Currency,
+    pub amount: FiatAmount,
+}
+
+/// A refusal that is remembered for a while.
+///
+/// Whoever is told "no" must not find later that an earlier request of theirs was placed, which lay in the queue of another
+/// db-proxy because its sender died. So what was asked for before the refusal has the same answer, and what is asked for
+/// later is decided anew. Only refusals that would not stay by themselves are remembered: a quote that was taken or ran out
+/// remains so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastRefusal {
+    /// What was left where the limit was the reason; nothing where there was no price.
+    pub remaining: Option<Sats>,
+    pub at: Timestamp,
+}
+
+impl PastRefusal {
+    fn decision(self) -> Decision {
+        let reason =
+            if self.remaining.is_some() { RefusalReason::LimitExceeded } else { RefusalReason::PriceUnavailable };
+        Decision::Refused { reason, remaining: self.remaining }
+    }
+}
+
 /// What the tables say of the keys and quotes of a group.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// The orders that keys were used for.
     pub orders: HashMap<Key, StoredOrder>,
     pub quotes: HashMap<QuoteId, StoredQuote>,
+    pub refusals: HashMap<Asked, PastRefusal>,
 }
 
 /// What becomes of one piece of work.
@@ -128,13 +162,15 @@ pub struct Verdict {
     pub rows: Vec<NewRow>,
     pub held: Vec<StoredQuote>,
     pub taken: Vec<QuoteId>,
+    /// To be remembered; each order once.
+    pub refusals: Vec<(Asked, PastRefusal)>,
     pub totals: Totals,
 }
 
 impl Verdict {
     /// Whether anything is to be written.
     pub fn changes(&self) -> bool {
-        !self.rows.is_empty() || !self.held.is_empty()
+        !self.rows.is_empty() || !self.held.is_empty() || !self.refusals.is_empty()
     }
 }
 
@@ -142,7 +178,7 @@ impl Verdict {
 /// the work.
 pub fn decide(totals: Totals, limit: Sats, now: Timestamp, known: Known, work: &mut [Work]) -> Verdict {
     let (rows, held, taken) = (Vec::with_capacity(work.len()), Vec::new(), Vec::new());
-    let mut book = Book { totals, limit, now, known, rows, held, taken };
+    let mut book = Book { totals, limit, now, known, rows, held, taken, refusals: HashMap::new() };
     let decisions = work.iter_mut().map(|work| {
         let decided = match work {
             Work::Place(entry) => book.place(entry),
@@ -151,7 +187,8 @@ pub fn decide(totals: Totals, limit: Sats, now: Timestamp, known: Known, work: &
         decided.unwrap_or_else(|reason| book.refuse(reason))
     });
     let decisions = decisions.collect();
-    Verdict { decisions, rows: book.rows, held: book.held, taken: book.taken, totals: book.totals }
+    let Book { rows, held, taken, refusals, totals, .. } = book;
+    Verdict { decisions, rows, held, taken, refusals: refusals.into_iter().collect(), totals }
 }
 
 /// The state of the world while a group is decided.
@@ -163,6 +200,7 @@ struct Book {
     rows: Vec<NewRow>,
     held: Vec<StoredQuote>,
     taken: Vec<QuoteId>,
+    refusals: HashMap<Asked, PastRefusal>,
 }
 
 impl Book {
@@ -172,9 +210,17 @@ impl Book {
         }
         match entry.ask.clone() {
             Ask::Market { currency, amount, price } => {
-                let price = price.filter(|price| self.now < price.expires_at).ok_or(RefusalReason::PriceUnavailable)?;
-                self.fits(price.bitcoin_amount)?;
-                Ok(self.accept(entry, currency, amount, &price, None))
+                let asked = Asked { key: entry.key.clone(), currency, amount };
+                if let Some(past) = self.known.refusals.get(&asked).filter(|past| entry.asked_at <= past.at) {
+                    return Ok(past.decision());
+                }
+                match price.filter(|price| self.now < price.expires_at) {
+                    None => Ok(self.refuse_so_far(asked, None)),
+                    Some(price) if self.fits(price.bitcoin_amount).is_err() => {
+                        Ok(self.refuse_so_far(asked, Some(self.left())))
+                    }
+                    Some(price) => Ok(self.accept(entry, currency, amount, &price, None)),
+                }
             }
             Ask::Quoted(id) => {
                 let stored = self.take(id)?;
@@ -186,6 +232,7 @@ impl Book {
                     expires_at: stored.quote.expires_at,
                     sources: vec![stored.sources],
                     simulated: stored.quote.simulated,
+                    price_state: stored.quote.price_state,
                 };
                 Ok(self.accept(entry, currency, amount, &price, Some(id)))
             }
@@ -214,6 +261,7 @@ impl Book {
             bitcoin_amount: bitcoin,
             price_as_of: hold.price.as_of,
             simulated: hold.price.simulated,
+            price_state: hold.price.price_state,
         };
         let stored =
             StoredQuote { quote: quote.clone(), sources: hold.price.sources.join(","), state: QuoteState::Held };
@@ -266,6 +314,7 @@ impl Book {
             bitcoin_amount: price.bitcoin_amount,
             price_as_of: price.as_of,
             simulated: price.simulated,
+            price_state: price.price_state,
         };
         entry.tried.push(order.id);
         let stored = StoredOrder { seq, order: order.clone(), quote };
@@ -274,9 +323,21 @@ impl Book {
         Decision::Placed { order, replayed: false }
     }
 
+    /// Refuses all that was asked for until now.
+    fn refuse_so_far(&mut self, asked: Asked, remaining: Option<Sats>) -> Decision {
+        let refusal = PastRefusal { remaining, at: self.now };
+        self.totals.last_refused_at = self.totals.last_refused_at.max(self.now);
+        self.known.refusals.insert(asked.clone(), refusal);
+        self.refusals.insert(asked, refusal);
+        refusal.decision()
+    }
+
     fn refuse(&self, reason: RefusalReason) -> Decision {
-        let left = || self.limit.saturating_sub(self.totals.bitcoin).saturating_sub(self.totals.reserved);
-        Decision::Refused { reason, remaining: (reason == RefusalReason::LimitExceeded).then(left) }
+        Decision::Refused { reason, remaining: (reason == RefusalReason::LimitExceeded).then(|| self.left()) }
+    }
+
+    fn left(&self) -> Sats {
+        self.limit.saturating_sub(self.totals.bitcoin).saturating_sub(self.totals.reserved)
     }
 }
 

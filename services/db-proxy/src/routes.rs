@@ -157,7 +157,7 @@ fn check_group(field: &str, size: usize) -> Result<(), Error> {
 
 /// Checks what create-order made of an order.
 fn entry(order: NewOrder) -> Result<Work, FieldError> {
-    let NewOrder { client, key, market, quote } = order;
+    let NewOrder { client, key, asked_at, market, quote } = order;
     // What a key may be, its owner may be.
     if client.parse::<IdempotencyKey>().is_err() {
         return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
@@ -170,7 +170,10 @@ fn entry(order: NewOrder) -> Result<Work, FieldError> {
         (None, Some(quote)) => Ask::Quoted(quote),
         _ => return Err(FieldError::new("quote", "must be there, or market, and not both")),
     };
-    Ok(Work::Place(Entry { key: Key { client, key }, ask, tried: Vec::new() }))
+    // Not later than it came, whatever the clock of its sender says.
+    let now = Timestamp::now();
+    let asked_at = asked_at.map_or(now, |asked_at| asked_at.min(now));
+    Ok(Work::Place(Entry { key: Key { client, key }, ask, asked_at, tried: Vec::new() }))
 }
 
 /// Computes again what create-order computed, as the last one before the money is written down.

@@ -174,8 +174,9 @@ impl Task {
     /// To try again is to find out: each order has its key and each quote its id, so what an earlier try did commit is found
     /// under it, and an earlier try that is still under way in the database holds the lock that this one waits for.
     ///
-    /// Work whose caller has gone away is left out of each try. Whoever was cut off asks again under the key, maybe another
-    /// db-proxy, and may be refused there: what still lay here must not be placed after that.
+    /// Work whose caller has gone away is left out of each try: nobody waits for it. Whoever was cut off asks again under the
+    /// key, maybe another db-proxy. Where that refuses, what still lies here is refused too, whenever it is known here that
+    /// its caller has gone: see [`PastRefusal`](crate::ledger::PastRefusal).
     async fn commit(&self, mut work: Vec<Work>, callers: &mut Vec<Caller>, since: Instant) -> Vec<Answer> {
         let mut in_doubt = false;
         let mut backoff = FIRST_BACKOFF;

@@ -20,7 +20,8 @@ pub enum Format {
     Jsonl,
 }
 
-const CSV_NAMES: &str = "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated\r\n";
+const CSV_NAMES: &str =
+    "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state\r\n";
 
 /// Where an export is: before its first page, at the place where the next one starts, or at its end.
 enum Place {
@@ -65,12 +66,10 @@ fn write(order: &Order, format: Format, piece: &mut Vec<u8>) -> io::Result<()> {
     use io::Write;
     match format {
         Format::Csv => {
-            let Order { id, created_at, currency, amount, exchange_rate, bitcoin_amount, price_as_of, simulated } =
-                order;
-            write!(
-                piece,
-                "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},{simulated}\r\n"
-            )
+            let Order { id, created_at, currency, amount, exchange_rate, .. } = order;
+            let Order { bitcoin_amount, price_as_of, simulated, price_state, .. } = order;
+            write!(piece, "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},")?;
+            write!(piece, "{simulated},{}\r\n", price_state.as_str())
         }
         Format::Jsonl => {
             serde_json::to_writer(&mut *piece, order)?;
@@ -85,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_line_has_every_field_of_an_order_in_the_order_of_the_names() {
-        let json = r#"{"id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2b","created_at":"2026-11-21T10:21:11.219148Z","currency":"USD","amount":"600.00","exchange_rate":"91000.00","bitcoin_amount":"0.00659341","price_as_of":"2026-11-21T10:21:11.000000Z","simulated":true}"#;
+        let json = r#"{"id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2b","created_at":"2026-11-21T10:21:11.219148Z","currency":"USD","amount":"600.00","exchange_rate":"91000.00","bitcoin_amount":"0.00659341","price_as_of":"2026-11-21T10:21:11.000000Z","simulated":true,"price_state":"prolonged"}"#;
         let order: Order = serde_json::from_str(json).unwrap();
         let (mut csv, mut jsonl) = (Vec::new(), Vec::new());
         write(&order, Format::Csv, &mut csv).unwrap();

@@ -10,7 +10,10 @@ mod writers;
 use std::time::Duration;
 
 use common::{
-    api::orders::{Order, OrderPrice, RefusalReason},
+    api::{
+        orders::{Order, OrderPrice, RefusalReason},
+        prices::PriceState,
+    },
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
@@ -117,11 +120,12 @@ struct Entry {
     currency: Currency,
     amount: FiatAmount,
     price: Option<OrderPrice>,
+    asked_at: Timestamp,
 }
 
 fn work(entries: &[Entry]) -> Vec<Work> {
-    let of = |Entry { key, currency, amount, price }: Entry| {
-        Work::Place(ledger::Entry { key, ask: Ask::Market { currency, amount, price }, tried: Vec::new() })
+    let of = |Entry { key, currency, amount, price, asked_at }: Entry| {
+        Work::Place(ledger::Entry { key, ask: Ask::Market { currency, amount, price }, asked_at, tried: Vec::new() })
     };
     entries.iter().cloned().map(of).collect()
 }
@@ -140,12 +144,14 @@ fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
         expires_at: now.plus(Duration::from_mins(10)),
         sources: vec!["alpha".to_owned(), "beta".to_owned()],
         simulated: false,
+        price_state: PriceState::Fresh,
     };
     Entry {
         key: Key { client: "anonymous".to_owned(), key: key.to_string().parse().unwrap() },
         currency: "EUR".parse().unwrap(),
         amount: "69".parse().unwrap(),
         price: Some(price),
+        asked_at: now,
     }
 }
 

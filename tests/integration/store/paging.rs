@@ -197,12 +197,12 @@ async fn a_rare_order_is_found_among_very_many(stack: Stack) {
             Stack::Embedded => format!(
                 "insert into orders
                 with recursive n(i) as (select 2 union all select i + 1 from n where i < {COUNT})
-                select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0, null from n"
+                select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0, null, 'fresh' from n"
             ),
             Stack::Servers => format!(
                 "insert into orders
                 select i, lpad(to_hex(i), 32, '0')::uuid, '{time}'::timestamptz + i * interval '1 microsecond', {rest},
-                    '{time}', 'alpha', false, null
+                    '{time}', 'alpha', false, null, 'fresh'
                 from generate_series(2, {COUNT}) as i",
                 time = rare.created_at
             ),

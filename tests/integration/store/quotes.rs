@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         orders::RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
+        prices::PriceState,
         quotes::Quote,
     },
     ids::QuoteId,
@@ -22,13 +23,14 @@ tests::on_both!(
     old_keys_and_settled_quotes_are_forgotten_and_nothing_else,
 );
 
-fn hold(satoshi: i64, duration: Duration) -> Work {
+pub(super) fn hold(satoshi: i64, duration: Duration) -> Work {
     let super::Entry { currency, amount, price, .. } = entry("unused", satoshi);
     Work::Hold(Hold { currency, amount, price: price.unwrap(), duration, tried: Vec::new() })
 }
 
 fn take(key: &str, id: QuoteId) -> Work {
-    Work::Place(Entry { key: entry(key, 1).key, ask: Ask::Quoted(id), tried: Vec::new() })
+    let super::Entry { key, asked_at, .. } = entry(key, 1);
+    Work::Place(Entry { key, ask: Ask::Quoted(id), asked_at, tried: Vec::new() })
 }
 
 #[track_caller]
@@ -84,7 +86,10 @@ async fn a_quote_that_ran_out_gives_its_share_back(stack: Stack) {
 
 async fn a_quote_survives_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let quote = held(&settle(&fixture.store, &mut [hold(12, MINUTE)], sats(100), Timestamp::now()).await[0]);
+    let mut asked = hold(12, MINUTE);
+    let Work::Hold(prolonged) = &mut asked else { panic!("a quote is held") };
+    prolonged.price.price_state = PriceState::Prolonged;
+    let quote = held(&settle(&fixture.store, &mut [asked], sats(100), Timestamp::now()).await[0]);
     let other = fixture.another_store().await;
     let decisions = settle(&other, &mut [take("a", quote.id)], sats(100), Timestamp::now()).await;
     let order = placed(&decisions[0]).0;
@@ -92,6 +97,10 @@ async fn a_quote_survives_exactly(stack: Stack) {
         (order.currency, order.amount, order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
         (quote.currency, quote.amount, quote.exchange_rate, quote.bitcoin_amount, quote.price_as_of, quote.simulated),
     );
+    assert_eq!((quote.price_state, order.price_state), (PriceState::Prolonged, PriceState::Prolonged));
+    assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().first(), Some(order));
+    let states = "select q.price_state, r.price_state from quotes q join orders_readable r on true";
+    assert_eq!(fixture.look(states).await, [["prolonged", "prolonged"]]);
     let sources = fixture.look("select price_sources from orders").await;
     assert_eq!(sources, [["alpha,beta"]]);
 }

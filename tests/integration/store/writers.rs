@@ -1,8 +1,13 @@
 //! Several writers on one database, as several processes of db-proxy are.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use common::{api::orders::RefusalReason::LimitExceeded, metrics::Metrics, money::Sats};
+use common::{
+    api::orders::RefusalReason::{LimitExceeded, PriceUnavailable},
+    metrics::Metrics,
+    money::Sats,
+    time::Timestamp,
+};
 use db_proxy::{ledger::Decision, metrics::WriterMetrics, writer::Writer};
 use futures_util::FutureExt;
 use tests::{Stack, on_both};
@@ -11,7 +16,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Entry, Fixture, entry, placed, refused, sats, work};
+use super::{Entry, Fixture, entry, placed, quotes::hold, refused, sats, settle, work};
 
 const WRITERS: usize = 4;
 const GROUPS: usize = 200;
@@ -21,6 +26,7 @@ on_both!(
     one_key_through_every_writer_gives_one_order,
     what_waits_is_answered_before_a_writer_ends,
     an_order_whose_caller_has_gone_is_not_placed_later,
+    what_lay_in_a_queue_is_refused_as_its_repeat_was_elsewhere,
 );
 
 struct Writers {
@@ -134,4 +140,52 @@ async fn an_order_whose_caller_has_gone_is_not_placed_later(stack: Stack) {
     task.await;
     assert!(!placed(&waiting.await.unwrap().unwrap()).1);
     assert_eq!(fixture.check_tables().await, (1, 1));
+}
+
+/// The first request of a client lies in the queue of one db-proxy, whose caller has died without its being known there yet;
+/// the repeat is refused by another. Whatever becomes free then, the first one is refused as well.
+async fn what_lay_in_a_queue_is_refused_as_its_repeat_was_elsewhere(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let (here, elsewhere) = (fixture.store.clone(), fixture.another_store().await);
+    let (limit, start) = (sats(100), Timestamp::now());
+    let at = |second| start.plus(Duration::from_secs(second));
+    let asked = |key, second| Entry { asked_at: at(second), ..entry(key, 50) };
+    for (key, without_price) in [("a", false), ("b", true)] {
+        let mut first = work(&[asked(key, 0)]);
+        let mut repeat = asked(key, 2);
+        let refusal = if without_price {
+            repeat.price = None;
+            (PriceUnavailable, None)
+        } else {
+            settle(&here, &mut [hold(60, Duration::from_secs(2))], limit, at(1)).await;
+            (LimitExceeded, Some(40))
+        };
+        let decisions = settle(&elsewhere, &mut work(&[repeat]), limit, at(2)).await;
+        assert_eq!(refused(&decisions[0]), refusal);
+        for second in [4, 5] {
+            assert_eq!(refused(&settle(&here, &mut first, limit, at(second)).await[0]), refusal, "{key}");
+        }
+    }
+    assert_eq!(fixture.check_tables().await, (0, 0));
+    // Whoever asks anew is decided anew, and refused anew where it does not fit.
+    assert!(!placed(&settle(&here, &mut work(&[asked("a", 3)]), limit, at(6)).await[0]).1);
+    assert_eq!(
+        refused(
+            &settle(
+                &here,
+                &mut work(&[Entry { amount: "70".parse().unwrap(), ..asked("c", 6) }, asked("d", 6), asked("e", 6)]),
+                limit,
+                at(7)
+            )
+            .await[1]
+        ),
+        (LimitExceeded, Some(0))
+    );
+    // A repeat of what was placed is answered with it, also the one that lay for long.
+    assert!(placed(&settle(&here, &mut work(&[asked("a", 0)]), limit, at(8)).await[0]).1);
+    // In time they are forgotten.
+    assert_eq!(fixture.store.forget_refusals(at(7), 10).await.unwrap(), 2);
+    assert_eq!(fixture.store.forget_refusals(at(8), 1).await.unwrap(), 1);
+    assert_eq!(fixture.store.forget_refusals(at(8), 10).await.unwrap(), 1);
+    assert_eq!(fixture.store.forget_refusals(at(8), 10).await.unwrap(), 0);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use common::{
-    api::{Code, orders::Order, quotes::Quote},
+    api::{Code, orders::Order, prices::PriceState, quotes::Quote},
     ids::{OrderId, QuoteId},
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -315,6 +315,7 @@ impl Desk {
             bitcoin_amount: Sats::new(amount.ten_thousandths() / 10_000).unwrap(),
             price_as_of: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
             simulated: false,
+            price_state: PriceState::Fresh,
         }
     }
 
@@ -344,6 +345,7 @@ impl Desk {
             bitcoin_amount: order.bitcoin_amount,
             price_as_of: order.price_as_of,
             simulated: false,
+            price_state: PriceState::Fresh,
         };
         self.kept.totals.reserved += satoshi;
         self.record.quotes.push(quote.clone());

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use common::{
-    api::orders::Order,
+    api::{orders::Order, prices::PriceState},
     ids::{OrderId, QuoteId},
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -65,7 +65,7 @@ impl Sql {
         format!(
             "select cast(o.seq as text), coalesce(k.key, ''), {id}, {created_at}, o.currency, cast(o.amount_e4 as text),
                 cast(o.exchange_rate_e8 as text), cast(o.bitcoin_sats as text), {price_as_of}, cast(o.simulated as text),
-                {quote}
+                {quote}, o.price_state
             from orders o left join idempotency_keys k on k.order_seq = o.seq
             order by o.seq, k.key"
         )
@@ -167,6 +167,7 @@ fn order(row: &[String]) -> KeptOrder {
         bitcoin_amount: Sats::new(number(&row[7])).expect("an amount of bitcoin"),
         price_as_of: time(&row[8]),
         simulated: matches!(row[9].as_str(), "true" | "1"),
+        price_state: if row[11] == "prolonged" { PriceState::Prolonged } else { PriceState::Fresh },
     };
     KeptOrder { seq: number(&row[0]), key: row[1].clone(), order, quote: id(&row[10]).map(QuoteId) }
 }

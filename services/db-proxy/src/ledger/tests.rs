@@ -2,6 +2,8 @@
 
 mod model;
 
+use common::api::prices::PriceState;
+
 use super::*;
 
 const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
@@ -11,7 +13,7 @@ const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
 
 fn totals() -> Totals {
     let last_created_at = Timestamp::from_micros(0).unwrap();
-    Totals { orders: 0, bitcoin: Sats::ZERO, reserved: Sats::ZERO, last_created_at }
+    Totals { orders: 0, bitcoin: Sats::ZERO, reserved: Sats::ZERO, last_created_at, last_refused_at: last_created_at }
 }
 
 fn sats(satoshi: i64) -> Sats {
@@ -26,12 +28,13 @@ fn price(satoshi: i64, expires_at: Timestamp) -> OrderPrice {
         expires_at,
         sources: vec!["a".to_owned(), "b".to_owned()],
         simulated: false,
+        price_state: PriceState::Prolonged,
     }
 }
 
 fn entry(key: &str, ask: Ask) -> Work {
     let key = Key { client: "anonymous".to_owned(), key: key.parse().unwrap() };
-    Work::Place(Entry { key, ask, tried: Vec::new() })
+    Work::Place(Entry { key, ask, asked_at: NOW, tried: Vec::new() })
 }
 
 fn market(key: &str, satoshi: i64) -> Work {
@@ -60,7 +63,7 @@ fn run(work: &mut [Work], limit: i64) -> Verdict {
 fn known(verdict: &Verdict) -> Known {
     let orders = verdict.rows.iter().map(|row| (row.key.clone(), row.stored.clone())).collect();
     let quotes = verdict.held.iter().map(|stored| (stored.quote.id, stored.clone())).collect();
-    Known { orders, quotes }
+    Known { orders, quotes, refusals: verdict.refusals.iter().cloned().collect() }
 }
 
 fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
@@ -102,6 +105,29 @@ fn no_price_or_one_that_ran_out_places_nothing_but_still_repeats() {
     let before = run(&mut [market("1", 1)], 100);
     let verdict = decide(before.totals, Sats::ZERO, NOW, known(&before), &mut [without]);
     assert!(matches!(verdict.decisions[0], Decision::Placed { replayed: true, .. }));
+}
+
+#[test]
+fn what_was_asked_for_before_a_refusal_is_refused_with_it_and_what_comes_later_is_not() {
+    let mut second = market("1", 50);
+    let Work::Place(entry) = &mut second else { panic!() };
+    entry.asked_at = NOW.plus(Duration::from_secs(1));
+    let at = |second| NOW.plus(Duration::from_secs(second));
+    let full = Totals { reserved: sats(60), ..totals() };
+    let no = decide(full, sats(100), at(2), Known::default(), &mut [second]);
+    assert_eq!((refused(&no.decisions[0]), no.changes()), ((RefusalReason::LimitExceeded, Some(40)), true));
+    assert_eq!(no.totals.last_refused_at, at(2));
+    // The quote has run out, and there is room. The first request comes out of the queue that it lay in.
+    let late = decide(totals(), sats(100), at(3), known(&no), &mut [market("1", 50)]);
+    assert_eq!((refused(&late.decisions[0]), late.changes()), ((RefusalReason::LimitExceeded, Some(40)), false));
+    // Another order, another client and a new request are no business of that refusal.
+    let other = market_of("1", "70", Some(price(50, at(60))));
+    assert_eq!(decide(totals(), sats(100), at(3), known(&no), &mut [other]).rows.len(), 1);
+    assert_eq!(decide(totals(), sats(100), at(3), known(&no), &mut [market("2", 50)]).rows.len(), 1);
+    let mut anew = market("1", 50);
+    let Work::Place(entry) = &mut anew else { panic!() };
+    entry.asked_at = at(2).plus(Duration::from_micros(1));
+    assert_eq!(decide(totals(), sats(100), at(3), known(&no), &mut [anew]).rows.len(), 1);
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 mod courses;
 mod postgres;
+mod settle;
 mod sqlite;
 
 use common::{
-    api::orders::{Cursor, Order, OrderFilter},
+    api::{
+        orders::{Cursor, Order, OrderFilter},
+        prices::PriceState,
+    },
     config::without_password,
     ids::OrderId,
     money::Sats,
@@ -165,6 +169,11 @@ impl Store {
         on_engine!(self, store => store.forget(before, most))
     }
 
+    /// Removes up to `most` refusals that are older than `before`; says how many there were.
+    pub async fn forget_refusals(&self, before: Timestamp, most: i64) -> Result<u64, StoreError> {
+        on_engine!(self, store => store.forget_refusals(before, most))
+    }
+
     pub async fn totals(&self) -> Result<Totals, StoreError> {
         on_engine!(self, store => store.totals())
     }
@@ -294,4 +303,10 @@ fn quote_state(text: &str) -> Result<QuoteState, StoreError> {
         "expired" => Ok(QuoteState::Expired),
         other => Err(StoreError::Corrupt(format!("quotes.state {other}"))),
     }
+}
+
+/// What the column `price_state` of an order or a quote says.
+fn price_state(text: &str) -> Result<PriceState, StoreError> {
+    let known = [PriceState::Fresh, PriceState::Prolonged].into_iter().find(|state| state.as_str() == text);
+    known.ok_or_else(|| StoreError::Corrupt(format!("price_state {text}")))
 }

@@ -10,9 +10,22 @@ const MAX_GROUP: usize = 8;
 
 #[derive(Debug, Clone)]
 enum Action {
-    Place { key: u8, amount: u8, satoshi: i64, priced: bool },
-    Hold { satoshi: i64, seconds: u64 },
-    Take { key: u8, quote: usize },
+    /// A late one was asked for before everything else.
+    Place {
+        key: u8,
+        amount: u8,
+        satoshi: i64,
+        priced: bool,
+        late: bool,
+    },
+    Hold {
+        satoshi: i64,
+        seconds: u64,
+    },
+    Take {
+        key: u8,
+        quote: usize,
+    },
 }
 
 /// What happens to the transaction of a group.
@@ -27,8 +40,9 @@ enum Fate {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        4 => (0..6_u8, 0..2_u8, 1..40_i64, prop::bool::weighted(0.9))
-            .prop_map(|(key, amount, satoshi, priced)| Action::Place { key, amount, satoshi, priced }),
+        4 => (0..6_u8, 0..2_u8, 1..40_i64, prop::bool::weighted(0.9), prop::bool::weighted(0.2)).prop_map(
+            |(key, amount, satoshi, priced, late)| Action::Place { key, amount, satoshi, priced, late }
+        ),
         2 => (1..40_i64, 1..4_u64).prop_map(|(satoshi, seconds)| Action::Hold { satoshi, seconds }),
         2 => (0..6_u8, prop_oneof![5 => 0..6_usize, 1 => 900..901_usize]).prop_map(|(key, quote)| Action::Take { key, quote }),
     ]
@@ -50,14 +64,17 @@ enum Told {
 #[derive(Default)]
 struct Model {
     /// Key, what was asked for, and bitcoin of each order.
-    orders: Vec<(u8, Asked, i64)>,
+    orders: Vec<(u8, Wanted, i64)>,
     /// Bitcoin, the second it runs out, and whether it was taken.
     quotes: Vec<(i64, u64, bool)>,
+    /// What was refused last for each key and amount, and in which group.
+    refusals: HashMap<(u8, u8), (usize, Told)>,
     second: u64,
+    group: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Wanted {
     Amount(u8),
     Quote(usize),
 }
@@ -68,7 +85,7 @@ impl Model {
         LIMIT - self.orders.iter().map(|order| order.2).sum::<i64>() - held.map(|quote| quote.0).sum::<i64>()
     }
 
-    fn order(&mut self, key: u8, asked: Asked, new: impl FnOnce(&mut Self) -> Result<i64, Told>) -> Told {
+    fn order(&mut self, key: u8, asked: Wanted, new: impl FnOnce(&mut Self) -> Result<i64, Told>) -> Told {
         if let Some(number) = self.orders.iter().position(|order| order.0 == key) {
             let (_, before, satoshi) = self.orders[number];
             let same = before == asked;
@@ -90,8 +107,17 @@ impl Model {
 
     fn act(&mut self, action: &Action) -> Told {
         match *action {
-            Action::Place { key, amount, satoshi, priced } => self.order(key, Asked::Amount(amount), |model| {
-                if priced { model.fits(satoshi) } else { Err(no(RefusalReason::PriceUnavailable)) }
+            Action::Place { key, amount, satoshi, priced, late } => self.order(key, Wanted::Amount(amount), |model| {
+                if let Some((group, told)) = model.refusals.get(&(key, amount))
+                    && (late || *group == model.group)
+                {
+                    return Err(told.clone());
+                }
+                let new = if priced { model.fits(satoshi) } else { Err(no(RefusalReason::PriceUnavailable)) };
+                if let Err(told) = &new {
+                    model.refusals.insert((key, amount), (model.group, told.clone()));
+                }
+                new
             }),
             Action::Hold { satoshi, seconds } => match self.fits(satoshi) {
                 Ok(_) => {
@@ -100,7 +126,7 @@ impl Model {
                 }
                 Err(told) => told,
             },
-            Action::Take { key, quote } => self.order(key, Asked::Quote(quote), |model| {
+            Action::Take { key, quote } => self.order(key, Wanted::Quote(quote), |model| {
                 let second = model.second;
                 match model.quotes.get_mut(quote) {
                     None => Err(no(RefusalReason::QuoteUnknown)),
@@ -151,6 +177,10 @@ impl Tables {
             self.known.quotes.insert(stored.quote.id, stored.clone());
             self.quotes.push(stored.quote.id);
         }
+        for (asked, refusal) in &verdict.refusals {
+            assert!(refusal.at <= self.totals.last_refused_at, "a refusal would not be found");
+            self.known.refusals.insert(asked.clone(), *refusal);
+        }
         for id in &verdict.taken {
             let stored = self.known.quotes.get_mut(id).unwrap();
             assert_eq!(stored.state, QuoteState::Held, "a quote is taken twice");
@@ -184,9 +214,13 @@ impl Tables {
     fn work(&self, action: &Action, now: Timestamp) -> Work {
         let later = now.plus(Duration::from_secs(60));
         match *action {
-            Action::Place { key, amount, satoshi, priced } => {
+            Action::Place { key, amount, satoshi, priced, late } => {
                 let price = priced.then(|| price(satoshi, later));
-                market_of(&format!("k{key}"), &(amount + 1).to_string(), price)
+                let mut work = market_of(&format!("k{key}"), &(amount + 1).to_string(), price);
+                if let Work::Place(entry) = &mut work {
+                    entry.asked_at = if late { NOW } else { now };
+                }
+                work
             }
             Action::Hold { satoshi, seconds } => Work::Hold(Hold {
                 currency: Currency::EUR,
@@ -214,7 +248,9 @@ proptest! {
         let mut tables = Tables { totals: totals(), known: Known::default(), orders: Vec::new(), quotes: Vec::new() };
         for (actions, fate, seconds) in groups {
             model.second += seconds;
-            let now = NOW.plus(Duration::from_secs(model.second));
+            model.group += 1;
+            // No two groups at once, and no more than a fraction of a second for all.
+            let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.group as u64));
             // A taker can only name a quote that it was told of; one of its own group it cannot know yet.
             let told_of = model.quotes.len();
             let nameable = |action: &Action| match action {
@@ -237,7 +273,7 @@ proptest! {
             tables.check();
             let mut expected: Vec<_> = actions.iter().map(|action| model.act(action)).collect();
             if matches!(fate, Fate::LostAfter) {
-                // A refusal is not remembered: when it is tried again, the rest of its group is there already.
+                // That of a quote is not remembered: when it is tried again, the rest of its group is there already.
                 for (action, told) in actions.iter().zip(&mut expected).filter(|(_, told)| matches!(told, Told::No(..))) {
                     *told = model.act(action);
                 }
