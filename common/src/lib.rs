@@ -4,6 +4,7 @@
 //! made of them; [`latest`] keeps the newest of it; [`clients`] speak [`api`]. [`http`], [`config`], [`telemetry`] and [`metrics`] know no domain.
 
 pub mod api;
+pub mod backoff;
 pub mod batch;
 pub mod clients;
 pub mod config;

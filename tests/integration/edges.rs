@@ -57,12 +57,16 @@ async fn what_is_not_there_is_a_problem(stack: Stack) {
         for method in methods {
             let answer = send(platform.client.request(method, service.url(path))).await;
             answer.problem(405, "method_not_allowed");
+            let allowed = answer.header("allow").unwrap_or_else(|| panic!("{method} {path} tells no methods"));
+            assert!(!allowed.split(", ").any(|allowed| allowed == *method), "{path} allows {allowed}");
         }
     }
     for service in platform.every() {
         for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"] {
             let answer = send(platform.client.request("POST", service.url(path))).await;
             answer.problem(405, "method_not_allowed");
+            let allowed = answer.header("allow").unwrap_or_else(|| panic!("POST {path} tells no methods"));
+            assert!(!allowed.split(", ").any(|allowed| allowed == "POST"), "{path} allows {allowed}");
         }
     }
 }

@@ -52,6 +52,18 @@ async fn every_form_and_spelling_places_an_order(stack: Stack) {
             placed_as(&platform.client.post(platform.create_order.url(path), body).await, message);
             count += 1;
         }
+        for (form, message) in [
+            ("currency=eur&amount=69", "Order was placed for EUR:69.00"),
+            ("amount=12.345&currency=USD&quote=", "Order was placed for USD:12.345"),
+        ] {
+            for content_type in
+                ["application/x-www-form-urlencoded", "Application/X-WWW-form-urlencoded; charset=utf-8"]
+            {
+                let request = platform.client.request("POST", platform.create_order.url(path));
+                placed_as(&send(request.header("content-type", content_type).body(form)).await, message);
+                count += 1;
+            }
+        }
         for (query, message) in [
             ("?currency=eur&amount=69", "Order was placed for EUR:69.00"),
             ("?amount=12.345&currency=USD", "Order was placed for USD:12.345"),

@@ -10,12 +10,13 @@ use url::Url;
 
 use crate::{
     api::{Code, Problem},
+    backoff::Backoff,
     config::Secret,
     http::current_request_id,
     ids::RequestId,
 };
 
-/// First wait before a retry; each further one is twice as long, and the actual wait is drawn between half and all of it.
+/// Before a retry: see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a service is waited for that nothing was sent to yet: a restart takes less.
@@ -148,14 +149,14 @@ impl Caller {
             Err(error) => return Called { result: Err(error), unanswered },
         };
         let start = Instant::now();
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
         loop {
             let left = deadline.saturating_sub(start.elapsed());
             let error = match self.once(method.clone(), path, body.clone(), left).await {
                 Ok(bytes) => return Called { result: Ok(bytes), unanswered },
                 Err(error) => error,
             };
-            let wait = backoff / 2 + backoff / 2 * fastrand::u32(0..=1000) / 1000;
+            let wait = backoff.wait();
             let patience = if unanswered { deadline } else { deadline.min(UNREACHABLE_PATIENCE) };
             let patience = if matches!(error, CallError::Unreachable(..)) { patience } else { deadline };
             if !may_retry(&error, retry) || start.elapsed() + wait >= patience {
@@ -163,7 +164,6 @@ impl Caller {
             }
             unanswered |= matches!(error, CallError::NoAnswer(..));
             tokio::time::sleep(wait).await;
-            backoff = (backoff * 2).min(MAX_BACKOFF);
         }
     }
 

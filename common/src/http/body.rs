@@ -34,7 +34,7 @@ impl<T: Type> Payload for Json<T> {
     const CONTENT_TYPE: &'static str = "application/json";
 
     fn check_content_type(content_type: &str) -> bool {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = essence(content_type);
         essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
     }
 
@@ -53,6 +53,11 @@ impl<T: Type + DeserializeOwned> ParsePayload for Json<T> {
     async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
         Ok(Self(parse(&read(request, body).await?)?))
     }
+}
+
+/// A content type without its parameters.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Reads the whole body, within the limits of size and time.
@@ -85,7 +90,11 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
             "." => "body".to_owned(),
             path => path.to_owned(),
         };
-        (field, error.into_inner())
+        let error = error.into_inner();
+        // Only its words say which field is there twice.
+        let twice = error.to_string();
+        let twice = twice.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
+        (twice.map_or(field, str::to_owned), error)
     });
     let ended = parsed.and_then(|value| deserializer.end().map(|()| value).map_err(|error| ("body".to_owned(), error)));
     ended.map_err(|(field, error)| match error.classify() {
@@ -127,11 +136,14 @@ impl<T: Type + Serialize + Send> ApiResponse for Json<T> {
 
 impl_apirequest_for_payload!(Json<T>, T: Type + DeserializeOwned);
 
-/// A JSON body that may be left out.
+/// A JSON body, or a form with the same fields, that may be left out.
 #[derive(Debug, Clone)]
-pub struct OptionalJson<T>(pub Option<T>);
+pub struct OptionalBody<T>(pub Option<T>);
 
-impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalJson<T> {
+/// What a browser sends for a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
@@ -141,24 +153,39 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalJson<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType { content_type: Json::<T>::CONTENT_TYPE, schema: T::schema_ref() }];
-        Some(MetaRequest { description: None, content, required: false })
+        let of = |content_type| MetaMediaType { content_type, schema: T::schema_ref() };
+        Some(MetaRequest { description: None, content: vec![of(Json::<T>::CONTENT_TYPE), of(FORM)], required: false })
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        let json = match request.content_type() {
-            Some(content_type) if Json::<T>::check_content_type(content_type) => read(request, body).await?,
-            // What curl says of an empty POST, or an empty body with no type at all, is no body.
-            other => match (read(request, body).await?, other) {
-                (bytes, _) if bytes.is_empty() => bytes,
-                (_, Some(content_type)) => {
-                    return Err(ContentTypeError::NotSupported { content_type: content_type.to_owned() }.into());
-                }
-                (_, None) => return Err(ContentTypeError::ExpectContentType.into()),
-            },
-        };
-        Ok(Self(if json.is_empty() { None } else { Some(parse(&json)?) }))
+        let body = read(request, body).await?;
+        // What curl says of an empty POST, or an empty body with no type at all, is no body.
+        if body.is_empty() {
+            return Ok(Self(None));
+        }
+        let Some(content_type) = request.content_type() else { return Err(ContentTypeError::ExpectContentType.into()) };
+        if Json::<T>::check_content_type(content_type) {
+            return Ok(Self(Some(parse(&body)?)));
+        }
+        // JSON that goes by the name of a form is what curl makes of it; it could only be misunderstood.
+        if essence(content_type) == FORM && !body.trim_ascii_start().starts_with(b"{") {
+            return Ok(Self(parse_form(&body)?));
+        }
+        Err(ContentTypeError::NotSupported { content_type: content_type.to_owned() }.into())
     }
+}
+
+/// Reads a form as the JSON object with the same fields; nothing where none is filled in.
+fn parse_form<T: DeserializeOwned>(form: &[u8]) -> Result<Option<T>, Problem> {
+    let mut fields = serde_json::Map::new();
+    // A browser sends a field that was left empty too.
+    for (name, value) in url::form_urlencoded::parse(form).filter(|(_, value)| !value.is_empty()) {
+        if fields.contains_key(&*name) {
+            return Err(Problem::validation(vec![FieldError::new(name, "must be sent once")]));
+        }
+        fields.insert(name.into_owned(), value.into_owned().into());
+    }
+    if fields.is_empty() { Ok(None) } else { parse(serde_json::Value::Object(fields).to_string().as_bytes()).map(Some) }
 }
 
 #[cfg(test)]
@@ -182,10 +209,23 @@ mod tests {
         assert_eq!(fault(r#"{"currency":"USD","amount":[]}"#), (Code::ValidationFailed, vec!["amount".to_owned()]));
         assert_eq!(fault(r#"{"currency":7,"amount":1}"#), (Code::ValidationFailed, vec!["currency".to_owned()]));
         assert_eq!(fault(r#"{"curency":"USD"}"#), (Code::ValidationFailed, vec!["curency".to_owned()]));
+        let twice = r#"{"amount":1,"currency":"USD","amount":2}"#;
+        assert_eq!(fault(twice), (Code::ValidationFailed, vec!["amount".to_owned()]));
         assert_eq!(fault("[]").0, Code::ValidationFailed);
         for broken in ["", "{", "{\"amount\":NaN}", "{\"amount\":1}x", "{\"amount\":01}", "\u{feff}{}", "{'a':1}"] {
             assert_eq!(fault(broken), (Code::BadRequest, vec![]), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_form_says_what_the_json_says() {
+        let read = |form: &str| parse_form::<PlaceOrder>(form.as_bytes());
+        let order = read("currency=eur&amount=1%2E50&quote=").unwrap().unwrap();
+        assert_eq!((order.currency.as_deref(), order.amount.unwrap().as_str()), (Some("eur"), "1.50"));
+        assert_eq!(order.quote, None);
+        assert_eq!(read("currency=&amount=").unwrap(), None);
+        let fault = |form: &str| read(form).unwrap_err().errors[0].field.clone();
+        assert_eq!((fault("amount=1&amount=2"), fault("amuont=1")), ("amount".to_owned(), "amuont".to_owned()));
     }
 
     #[test]

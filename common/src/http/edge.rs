@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use poem::{
     Endpoint, Error, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError},
-    http::{HeaderValue, Method},
+    http::{HeaderValue, Method, header::ALLOW},
 };
 use poem_openapi::{
     OperationId,
@@ -18,7 +18,7 @@ use poem_openapi::{
 };
 use tracing::Instrument;
 
-use super::{RateLimit, limits::REQUEST_TIMEOUT, request_id::with_request_id};
+use super::{RateLimit, limits::REQUEST_TIMEOUT, methods::Methods, request_id::with_request_id};
 use crate::{
     api::{Code, FieldError, Problem},
     ids::RequestId,
@@ -31,13 +31,16 @@ pub struct Edge {
     pub metrics: HttpMetrics,
     /// Holds each client to a rate of requests that change something.
     pub rate_limit: RateLimit,
+    /// What each path has.
+    pub methods: Arc<Methods>,
 }
 
 impl<E: Endpoint> Middleware<E> for Edge {
     type Output = EdgeEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        let edge = Self { service: self.service, metrics: self.metrics.clone(), rate_limit: self.rate_limit.clone() };
+        let (metrics, rate_limit) = (self.metrics.clone(), self.rate_limit.clone());
+        let edge = Self { service: self.service, metrics, rate_limit, methods: self.methods.clone() };
         EdgeEndpoint { inner, edge }
     }
 }
@@ -72,7 +75,13 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
                 (response.data::<OperationId>().copied(), response)
             }
             Ok(Ok(Err(error))) => {
-                (error.data::<OperationId>().copied(), problem_of(&error, &method).respond(Some(id.as_str())))
+                let mut response = problem_of(&error, &method).respond(Some(id.as_str()));
+                if error.is::<MethodNotAllowedError>()
+                    && let Some(allowed) = self.edge.methods.at(&path)
+                {
+                    response.headers_mut().insert(ALLOW, allowed.clone());
+                }
+                (error.data::<OperationId>().copied(), response)
             }
             Ok(Err(_)) => {
                 tracing::error!(%method, %path, "a request took longer than any may");

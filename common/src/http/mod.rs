@@ -4,13 +4,14 @@ mod body;
 mod edge;
 mod internal;
 pub mod limits;
+mod methods;
 mod rate_limit;
 mod request_id;
 mod server;
 mod standard;
 mod written;
 
-pub use body::{Json, OptionalJson};
+pub use body::{Json, OptionalBody};
 pub use edge::Edge;
 pub use internal::InternalCaller;
 pub use rate_limit::{RateLimit, TrustedProxies};

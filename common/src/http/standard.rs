@@ -17,7 +17,7 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
-use super::{Edge, Json, RateLimit};
+use super::{Edge, Json, RateLimit, methods::Methods};
 use crate::{
     api::health::{Part, Readiness},
     config::Secret,
@@ -104,7 +104,8 @@ fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> Op
 /// Puts a service's own API, what all have, and the edge together.
 pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> BoxEndpoint<'static> {
     let Standard { service, about, metrics, ready, internal_token, rate_limit } = standard;
-    let edge = Edge { service, metrics: metrics.http(), rate_limit };
+    let methods = Arc::new(Methods::new(<(A, StandardApi)>::meta(), &["/openapi.json", "/docs"]));
+    let edge = Edge { service, metrics: metrics.http(), rate_limit, methods };
     let api = openapi((api, StandardApi { metrics, ready }), service, about);
     // The page itself: what `swagger_ui` gives wants to be nested, and finds nothing at a path of its own.
     let docs = api.swagger_ui_html();

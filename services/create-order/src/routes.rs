@@ -8,7 +8,7 @@ use common::{
         orders::{Order, PlaceOrder, Placed, PlacedMessage},
         quotes::{AskQuote, Quote},
     },
-    http::{Json, OptionalJson},
+    http::{Json, OptionalBody},
     ids::{IdempotencyKey, KeyError},
 };
 use poem::http::HeaderMap;
@@ -81,7 +81,7 @@ enum QuoteAnswer {
 
 #[OpenApi]
 impl Api {
-    /// Places an order: a JSON body, or `?currency=eur&amount=69`.
+    /// Places an order: a JSON body, a form, or `?currency=eur&amount=69`.
     #[oai(path = "/place_order", method = "post", operation_id = "place_order")]
     async fn place_order(
         &self,
@@ -93,7 +93,7 @@ impl Api {
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
-        body: OptionalJson<PlaceOrder>,
+        body: OptionalBody<PlaceOrder>,
     ) -> Result<PlacedAnswer, Problem> {
         let query = PlaceOrder { currency: currency.0, amount: amount.0.map(Into::into), quote: None };
         let fields = match body.0 {

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::{money::Sats, time::Timestamp};
+use common::{backoff::Backoff, money::Sats, time::Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -179,7 +179,7 @@ impl Task {
     /// its caller has gone: see [`PastRefusal`](crate::ledger::PastRefusal).
     async fn commit(&self, mut work: Vec<Work>, callers: &mut Vec<Caller>, since: Instant) -> Vec<Answer> {
         let mut in_doubt = false;
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
         loop {
             leave_out_the_gone(&mut work, callers);
             let size = work.len();
@@ -210,8 +210,7 @@ impl Task {
                 return vec![Err(answer); size];
             }
             tracing::warn!(error = %error.chain(), in_doubt, size, "a commit failed and is tried again");
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            tokio::time::sleep(backoff.wait()).await;
         }
     }
 }

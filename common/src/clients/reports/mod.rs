@@ -18,6 +18,7 @@ pub use self::queue::{ReportSender, ReportSource, queue};
 use super::{CallError, Caller, Retry, http_client};
 use crate::{
     api::health::{Call, Level, Part, Readiness, Report},
+    backoff::Backoff,
     config::{Env, Secret},
     http::ReadinessCheck,
 };
@@ -148,18 +149,17 @@ struct Courier {
 
 impl Courier {
     async fn deliver(&mut self) {
-        let mut wait = self.backoff.0;
+        let mut backoff = Backoff::new(self.backoff.0, self.backoff.1);
         loop {
             if self.in_hand.as_ref().is_none_or(|report| self.source.has_newer(report)) {
                 self.in_hand = Some(self.source.next().await);
                 self.faults = 0;
             }
             if self.try_send().await {
-                wait = self.backoff.0;
+                backoff = Backoff::new(self.backoff.0, self.backoff.1);
                 tokio::time::sleep(PACE).await;
             } else {
-                tokio::time::sleep(wait / 2 + wait / 2 * fastrand::u32(0..=1000) / 1000).await;
-                wait = (wait * 2).min(self.backoff.1);
+                tokio::time::sleep(backoff.wait()).await;
             }
         }
     }

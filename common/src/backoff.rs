@@ -1,0 +1,40 @@
+//! How long to wait before something is tried again.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
+/// Waits without end, each twice as long as the one before up to the longest, and each lengthened by a part of itself that is
+/// drawn, so that those who failed together do not come back together.
+#[derive(Debug)]
+pub struct Backoff {
+    waits: ExponentialBackoff,
+    longest: Duration,
+}
+
+impl Backoff {
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        let waits = ExponentialBuilder::new().with_min_delay(first).with_max_delay(longest).with_jitter();
+        Self { waits: waits.without_max_times().build(), longest }
+    }
+
+    /// The next wait.
+    pub fn wait(&mut self) -> Duration {
+        self.waits.next().unwrap_or(self.longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_never_end() {
+        let millis = Duration::from_millis;
+        let mut backoff = Backoff::new(millis(20), millis(50));
+        for least in [20, 40].into_iter().chain(std::iter::repeat_n(50, 1000)).map(millis) {
+            let wait = backoff.wait();
+            assert!((least..=2 * least).contains(&wait), "{wait:?} for {least:?}");
+        }
+    }
+}
