@@ -90,8 +90,8 @@ async fn a_wrong_field_is_named(stack: Stack) {
     cases.push((r#"{"currency":"EUR","amount":1,"extra":1}"#.to_owned(), &["extra"]));
     cases.push((r#"{"curency":"EUR","amount":1}"#.to_owned(), &["curency"]));
     cases.push((r#"{"currency":"EUR","amount":1,"Amount":2}"#.to_owned(), &["Amount"]));
-    cases.push((r#"{"currency":"EUR","amount":1,"amount":2}"#.to_owned(), &["body"]));
-    cases.push((r#"{"currency":"EUR","currency":"USD","amount":2}"#.to_owned(), &["body"]));
+    cases.push((r#"{"currency":"EUR","amount":1,"amount":2}"#.to_owned(), &["amount"]));
+    cases.push((r#"{"currency":"EUR","currency":"USD","amount":2}"#.to_owned(), &["currency"]));
     for body in ["[]", "\"EUR\"", "1", "null", "true", r#"[{"currency":"EUR","amount":1}]"#] {
         cases.push((body.to_owned(), &["body"]));
     }
