@@ -15,6 +15,7 @@ mod plugs;
 mod prices;
 mod quotes;
 mod refusing;
+mod sources;
 mod store;
 mod updating;
 mod wires;

@@ -1,0 +1,31 @@
+//! Every source of prices, asked as it is asked in earnest: what the simulated ones say is understood.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::{Platform, Stack, until};
+
+/// A few rounds of a second, and what it takes to find pairs that are no longer traded.
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_built_in_source_is_understood() {
+    let names: Vec<_> = price_updater::url_variables().map(|(name, _)| name).collect();
+    let builder = Platform::builder(Stack::Embedded).no_price();
+    let builder = builder.set("PRICE_SOURCES", names.join(",")).set("PRICE_REFRESH_SECS", "5");
+    let platform = builder.start().await;
+    platform.start_others().await;
+    let understood = until("all of them answer", LIMIT, async || {
+        let report = platform.client.get_internal(platform.price_updater.url("/sources")).await.json(200);
+        let sources = report["sources"].as_array().unwrap().clone();
+        sources.iter().all(|source| !source["asked_at"].is_null() && kinds(source).is_empty()).then_some(sources)
+    });
+    let told: Vec<_> = understood.await.iter().map(|source| source["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, names);
+}
+
+/// What went wrong, but for pairs that the source does not know.
+fn kinds(source: &Value) -> Vec<&str> {
+    let kinds = source["errors"].as_array().unwrap().iter().map(|error| error["kind"].as_str().unwrap());
+    kinds.filter(|&kind| kind != "unknown_pair").collect()
+}
