@@ -33,17 +33,21 @@ impl Store {
         cursor: Option<HistoryCursor>,
         limit: u32,
     ) -> Result<Vec<(i32, PastCourse)>, StoreError> {
-        let asked = Asked {
-            exchanger: filter.exchanger.as_deref(),
-            direction: filter.direction.map(|direction| direction.to_string()),
-            from: filter.from.unwrap_or(FIRST),
-            to: filter.to.unwrap_or(LAST),
-            series: cursor.map_or(0, |cursor| cursor.series),
-            // The first one that was not seen yet: times are whole microseconds.
-            resume: cursor.map_or(FIRST, |cursor| cursor.start.plus(Duration::from_micros(1))),
-            limit: i64::from(limit),
-        };
-        on_engine!(self, store => store.past_courses(&asked))
+        let (mut rows, limit) = (Vec::new(), i64::from(limit));
+        let mut series = self.series(filter, cursor).await?;
+        while let Some(some) = series.next(limit - len(&rows)) {
+            let asked = Asked {
+                from: filter.from.unwrap_or(FIRST),
+                to: filter.to.unwrap_or(LAST),
+                // The first one that was not seen yet: times are whole microseconds.
+                resume: cursor.map_or(FIRST, |cursor| cursor.start.plus(Duration::from_micros(1))),
+                resumed: cursor.map_or(0, |cursor| cursor.series),
+                limit: limit - len(&rows),
+                series: some,
+            };
+            rows.extend(on_engine!(self, store => store.past_courses(&asked))?);
+        }
+        Ok(rows)
     }
 
     /// Candles of `width`, oldest first within each series, with the number of the series: those that are written down, and
@@ -55,16 +59,28 @@ impl Store {
         cursor: Option<HistoryCursor>,
         limit: u32,
     ) -> Result<Vec<(i32, Candle)>, StoreError> {
-        let asked = Asked {
-            exchanger: filter.exchanger.as_deref(),
-            direction: filter.direction.map(|direction| direction.to_string()),
-            from: filter.from.map_or(FIRST, |from| bucket(from, width)),
-            to: filter.to.map_or(LAST, |to| next_bucket(to, width)),
-            series: cursor.map_or(0, |cursor| cursor.series),
-            resume: cursor.map_or(FIRST, |cursor| bucket(cursor.start, width).plus(width)),
-            limit: i64::from(limit),
-        };
-        on_engine!(self, store => store.candles(&asked, seconds(width)))
+        let (mut rows, limit) = (Vec::new(), i64::from(limit));
+        let mut series = self.series(filter, cursor).await?;
+        while let Some(some) = series.next(limit - len(&rows)) {
+            let asked = Asked {
+                from: filter.from.map_or(FIRST, |from| bucket(from, width)),
+                to: filter.to.map_or(LAST, |to| next_bucket(to, width)),
+                resume: cursor.map_or(FIRST, |cursor| bucket(cursor.start, width).plus(width)),
+                resumed: cursor.map_or(0, |cursor| cursor.series),
+                limit: limit - len(&rows),
+                series: some,
+            };
+            rows.extend(on_engine!(self, store => store.candles(&asked, seconds(width)))?);
+        }
+        Ok(rows)
+    }
+
+    /// The series that pass the filter and were not seen to their end.
+    async fn series(&self, filter: &CourseFilter, cursor: Option<HistoryCursor>) -> Result<SeriesLeft, StoreError> {
+        let direction = filter.direction.map(|direction| direction.to_string());
+        let (exchanger, first) = (filter.exchanger.as_deref(), cursor.map_or(0, |cursor| cursor.series));
+        let left = on_engine!(self, store => store.course_series(exchanger, direction.as_deref(), first))?;
+        Ok(SeriesLeft { left: left.into_iter(), at_once: FIRST_AT_ONCE })
     }
 
     /// Folds some of what is over into candles, and marks it as folded; says of how many series. Candles of an hour are made
@@ -100,15 +116,39 @@ const fn at(micros: i64) -> Timestamp {
     }
 }
 
+/// How many series are first asked for at once: each may fill the page alone. While they do not, twice as many are asked for the
+/// next time.
+const FIRST_AT_ONCE: usize = 1;
+
+/// Series that are still to be asked for.
+struct SeriesLeft {
+    left: std::vec::IntoIter<i32>,
+    at_once: usize,
+}
+
+impl SeriesLeft {
+    /// Some more of them, while there is room for `room` rows.
+    fn next(&mut self, room: i64) -> Option<Vec<i32>> {
+        if room <= 0 {
+            return None;
+        }
+        let some: Vec<_> = self.left.by_ref().take(self.at_once).collect();
+        self.at_once *= 2;
+        (!some.is_empty()).then_some(some)
+    }
+}
+
+fn len<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
 /// A part of the past, as both engines are asked for it.
-pub struct Asked<'a> {
-    exchanger: Option<&'a str>,
-    direction: Option<String>,
+pub struct Asked {
+    series: Vec<i32>,
     from: Timestamp,
     to: Timestamp,
-    /// Series before this one were seen.
-    series: i32,
-    /// What began before this was seen in that series.
+    /// The series that an earlier page ended in, and where the next course or candle of it may begin.
+    resumed: i32,
     resume: Timestamp,
     limit: i64,
 }

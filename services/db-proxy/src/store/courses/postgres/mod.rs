@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, PgTransaction, Row, postgres::PgRow};
 
 use self::statements::{
     ACTUAL, ACTUAL_OF, CANDLES, END, FOLD, FORGET_CANDLES, FORGET_COURSES, INSERT_COURSES, INSERT_SERIES, MARK,
-    PAST_COURSES, PROGRESS,
+    PAST_COURSES, PROGRESS, SERIES,
 };
 use super::{Asked, finer, kind_of, kind_text, seconds};
 use crate::{
@@ -43,14 +43,28 @@ impl Postgres {
         rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
     }
 
-    pub async fn past_courses(&self, asked: &Asked<'_>) -> Result<Vec<(i32, PastCourse)>, StoreError> {
+    /// The series with these names from `first` on, in their order.
+    pub async fn course_series(
+        &self,
+        exchanger: Option<&str>,
+        direction: Option<&str>,
+        first: i32,
+    ) -> Result<Vec<i32>, StoreError> {
+        self.read(|connection| {
+            let query = sqlx::query_scalar(SERIES).bind(first);
+            let query = query.bind(exchanger.map(str::to_owned)).bind(direction.map(str::to_owned));
+            Box::pin(query.fetch_all(connection))
+        })
+        .await
+    }
+
+    pub async fn past_courses(&self, asked: &Asked) -> Result<Vec<(i32, PastCourse)>, StoreError> {
         let rows = self.read(|connection| {
             let query = sqlx::query(PAST_COURSES)
-                .bind(asked.exchanger.map(str::to_owned))
-                .bind(asked.direction.clone())
+                .bind(asked.series.clone())
                 .bind(asked.from.to_datetime())
                 .bind(asked.to.to_datetime())
-                .bind(asked.series)
+                .bind(asked.resumed)
                 .bind(asked.resume.to_datetime())
                 .bind(asked.limit);
             Box::pin(query.fetch_all(connection))
@@ -58,14 +72,13 @@ impl Postgres {
         rows.await?.iter().map(past_course_of).collect()
     }
 
-    pub async fn candles(&self, asked: &Asked<'_>, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
+    pub async fn candles(&self, asked: &Asked, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
         let rows = self.read(|connection| {
             let query = sqlx::query(CANDLES)
-                .bind(asked.exchanger.map(str::to_owned))
-                .bind(asked.direction.clone())
+                .bind(asked.series.clone())
                 .bind(asked.from.to_datetime())
                 .bind(asked.to.to_datetime())
-                .bind(asked.series)
+                .bind(asked.resumed)
                 .bind(asked.resume.to_datetime())
                 .bind(asked.limit)
                 .bind(width);

@@ -30,7 +30,12 @@ pub(super) const INSERT_COURSES: &str = "
         as began (exchanger, direction, since, value_e8, kind, simulated)
     join course_series s on s.exchanger = began.exchanger and s.direction = began.direction";
 
-/// Each series gives no more than a page, and they are gone through in order; so it ends as soon as the page is full.
+pub(super) const SERIES: &str = "
+    select id from course_series
+    where id >= $1 and ($2::text is null or exchanger = $2) and ($3::text is null or direction = $3)
+    order by id";
+
+/// Each series gives no more than a page.
 pub(super) const PAST_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
@@ -39,30 +44,30 @@ pub(super) const PAST_COURSES: &str = "
         where c.series_id = s.id
             and c.since >= greatest(
                 -- The one that was true at that time began before it.
-                coalesce((select max(since) from courses where series_id = s.id and since <= $3), $3),
-                case s.id when $5 then $6 else 'epoch' end
+                coalesce((select max(since) from courses where series_id = s.id and since <= $2), $2),
+                case s.id when $4 then $5 else 'epoch' end
             )
-            and c.since < $4
-            and (c.until is null or c.until > $3)
+            and c.since < $3
+            and (c.until is null or c.until > $2)
         order by c.since
-        limit $7
+        limit $6
     ) c
-    where s.id >= $5 and ($1::text is null or s.exchanger = $1) and ($2::text is null or s.direction = $2)
+    where s.id = any($1)
     order by s.id, c.since
-    limit $7";
+    limit $6";
 
 /// What is folded already, as far as the page reaches; and of each series what is not: the candles of the hours of a day that
 /// goes on, of the minutes of an hour that goes on, and the courses of a minute that goes on.
 pub(super) const CANDLES: &str = "
     select s.id, s.exchanger, s.direction, c.*
     from (
-        select *, greatest($3::timestamptz, case id when $5 then $6 else 'epoch' end) as lower, $4::timestamptz as upper
+        select *, greatest($2::timestamptz, case id when $4 then $5 else 'epoch' end) as lower, $3::timestamptz as upper
         from course_series
-        where id >= $5 and ($1::text is null or exchanger = $1) and ($2::text is null or direction = $2)
+        where id = any($1)
     ) s
     cross join lateral (
         select
-            date_bin(make_interval(secs => $8), at, 'epoch') as start,
+            date_bin(make_interval(secs => $7), at, 'epoch') as start,
             (array_agg(open_e8 order by at))[1] as open_e8,
             max(high_e8) as high_e8,
             min(low_e8) as low_e8,
@@ -73,19 +78,19 @@ pub(super) const CANDLES: &str = "
             (
                 select start as at, open_e8, high_e8, low_e8, close_e8, changes, simulated
                 from course_candles
-                where width_secs = $8 and series_id = s.id and start >= s.lower and start < s.upper
+                where width_secs = $7 and series_id = s.id and start >= s.lower and start < s.upper
                 order by start
-                limit $7
+                limit $6
             )
             union all
             select start, open_e8, high_e8, low_e8, close_e8, changes, simulated
             from course_candles
-            where $8 > 3600 and width_secs = 3600 and series_id = s.id
+            where $7 > 3600 and width_secs = 3600 and series_id = s.id
                 and start >= greatest(s.lower, s.days_until) and start < s.upper
             union all
             select start, open_e8, high_e8, low_e8, close_e8, changes, simulated
             from course_candles
-            where $8 > 60 and width_secs = 60 and series_id = s.id
+            where $7 > 60 and width_secs = 60 and series_id = s.id
                 and start >= greatest(s.lower, s.hours_until) and start < s.upper
             union all
             select since, value_e8, value_e8, value_e8, value_e8, 1, simulated
@@ -94,10 +99,10 @@ pub(super) const CANDLES: &str = "
         ) parts
         group by 1
         order by 1
-        limit $7
+        limit $6
     ) c
     order by s.id, c.start
-    limit $7";
+    limit $6";
 
 /// How far each series is folded into candles of a width, and what there is to fold.
 pub(super) const PROGRESS: &str = "

@@ -14,7 +14,7 @@ use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
 use self::statements::{
     ACTUAL, ACTUAL_OF, CANDLES, END, FOLD, FORGET_CANDLES, FORGET_COURSES, INSERT_COURSES, INSERT_SERIES, MARK,
-    PAST_COURSES, PROGRESS,
+    PAST_COURSES, PROGRESS, SERIES,
 };
 use super::{Asked, finer, kind_of, kind_text, seconds};
 use crate::{
@@ -45,13 +45,23 @@ impl Sqlite {
         rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
     }
 
-    pub async fn past_courses(&self, asked: &Asked<'_>) -> Result<Vec<(i32, PastCourse)>, StoreError> {
+    /// The series with these names from `first` on, in their order.
+    pub async fn course_series(
+        &self,
+        exchanger: Option<&str>,
+        direction: Option<&str>,
+        first: i32,
+    ) -> Result<Vec<i32>, StoreError> {
+        let query = sqlx::query_scalar(SERIES).bind(first).bind(exchanger).bind(direction);
+        Ok(query.fetch_all(&self.readers).await?)
+    }
+
+    pub async fn past_courses(&self, asked: &Asked) -> Result<Vec<(i32, PastCourse)>, StoreError> {
         let rows = sqlx::query(PAST_COURSES)
-            .bind(asked.exchanger)
-            .bind(asked.direction.as_deref())
+            .bind(json!(asked.series).to_string())
             .bind(asked.from.micros())
             .bind(asked.to.micros())
-            .bind(asked.series)
+            .bind(asked.resumed)
             .bind(asked.resume.micros())
             .bind(asked.limit)
             .fetch_all(&self.readers)
@@ -59,13 +69,12 @@ impl Sqlite {
         rows.iter().map(past_course_of).collect()
     }
 
-    pub async fn candles(&self, asked: &Asked<'_>, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
+    pub async fn candles(&self, asked: &Asked, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
         let rows = sqlx::query(CANDLES)
-            .bind(asked.exchanger)
-            .bind(asked.direction.as_deref())
+            .bind(json!(asked.series).to_string())
             .bind(asked.from.micros())
             .bind(asked.to.micros())
-            .bind(asked.series)
+            .bind(asked.resumed)
             .bind(asked.resume.micros())
             .bind(asked.limit)
             .bind(width)

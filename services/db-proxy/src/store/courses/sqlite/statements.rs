@@ -1,10 +1,11 @@
 //! What SQLite is told.
 
-/// The newest row of a series is its actual one.
+/// The newest row of a series is its actual one. Cross joins are done as they are written: left to itself, the planner may
+/// read all courses there are.
 pub(super) const ACTUAL: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
-    join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)
+    cross join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)
     order by s.direction, s.exchanger";
 
 pub(super) const ACTUAL_OF: &str = "
@@ -29,66 +30,70 @@ pub(super) const INSERT_COURSES: &str = "
     from json_each(?1) as began
     cross join course_series s on s.exchanger = began.value ->> 0 and s.direction = began.value ->> 1";
 
-/// Cross joins are done as they are written here: one series after the other, each in its order, with nothing to be sorted;
-/// so it ends as soon as the page is full.
+pub(super) const SERIES: &str = "
+    select id from course_series
+    where id >= ?1 and (?2 is null or exchanger = ?2) and (?3 is null or direction = ?3)
+    order by id";
+
+/// One series after the other, each in its order, with nothing to be sorted; so it ends as soon as the page is full.
 pub(super) const PAST_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
     cross join courses c
-    where s.id >= ?5 and (?1 is null or s.exchanger = ?1) and (?2 is null or s.direction = ?2)
+    where s.id in (select value from json_each(?1))
         and c.series_id = s.id
         and c.since >= max(
             -- The one that was true at that time began before it.
-            coalesce((select max(since) from courses where series_id = s.id and since <= ?3), ?3),
-            iif(s.id = ?5, ?6, 0)
+            coalesce((select max(since) from courses where series_id = s.id and since <= ?2), ?2),
+            iif(s.id = ?4, ?5, 0)
         )
-        and c.since < ?4
-        and (c.until is null or c.until > ?3)
+        and c.since < ?3
+        and (c.until is null or c.until > ?2)
     order by s.id, c.since
-    limit ?7";
+    limit ?6";
 
 /// What is folded already, as far as the page reaches; and of each series what is not: the candles of the hours of a day that
 /// goes on, of the minutes of an hour that goes on, and the courses of a minute that goes on.
 pub(super) const CANDLES: &str = "
     with
-        wanted as materialized (
-            select id, minutes_until, hours_until, days_until, max(?3, iif(id = ?5, ?6, 0)) as lower
+        wanted as (
+            select *, max(?2, iif(id = ?4, ?5, 0)) as lower
             from course_series
-            where id >= ?5 and (?1 is null or exchanger = ?1) and (?2 is null or direction = ?2)
+            where id in (select value from json_each(?1))
         ),
         parts as (
             select * from (
+                -- Not from what is wanted, which would have to be sorted.
                 select s.id as series_id, k.start as at, k.open_e8, k.high_e8, k.low_e8, k.close_e8, k.changes, k.simulated
                 from course_series s
                 cross join course_candles k
-                where s.id >= ?5 and (?1 is null or s.exchanger = ?1) and (?2 is null or s.direction = ?2)
-                    and k.width_secs = ?8 and k.series_id = s.id
-                    and k.start >= max(?3, iif(s.id = ?5, ?6, 0)) and k.start < ?4
+                where s.id in (select value from json_each(?1)) and k.width_secs = ?7 and k.series_id = s.id
+                    and k.start >= max(?2, iif(s.id = ?4, ?5, 0)) and k.start < ?3
                 order by s.id, k.start
-                limit ?7
+                limit ?6
             )
             union all
             select w.id, k.start, k.open_e8, k.high_e8, k.low_e8, k.close_e8, k.changes, k.simulated
             from wanted w
             cross join course_candles k
-            where ?8 > 3600 and k.width_secs = 3600 and k.series_id = w.id
-                and k.start >= max(w.lower, w.days_until) and k.start < ?4
+            where ?7 > 3600 and k.width_secs = 3600 and k.series_id = w.id
+                and k.start >= max(w.lower, w.days_until) and k.start < ?3
             union all
             select w.id, k.start, k.open_e8, k.high_e8, k.low_e8, k.close_e8, k.changes, k.simulated
             from wanted w
             cross join course_candles k
-            where ?8 > 60 and k.width_secs = 60 and k.series_id = w.id
-                and k.start >= max(w.lower, w.hours_until) and k.start < ?4
+            where ?7 > 60 and k.width_secs = 60 and k.series_id = w.id
+                and k.start >= max(w.lower, w.hours_until) and k.start < ?3
             union all
             select w.id, c.since, c.value_e8, c.value_e8, c.value_e8, c.value_e8, 1, c.simulated
             from wanted w
             cross join courses c
-            where c.series_id = w.id and c.since >= max(w.lower, w.minutes_until) and c.since < ?4
+            where c.series_id = w.id and c.since >= max(w.lower, w.minutes_until) and c.since < ?3
         ),
         candles as (
             select
                 series_id,
-                at - at % (?8 * 1000000) as start,
+                at - at % (?7 * 1000000) as start,
                 json_group_array(open_e8 order by at) ->> 0 as open_e8,
                 max(high_e8) as high_e8,
                 min(low_e8) as low_e8,
@@ -98,7 +103,7 @@ pub(super) const CANDLES: &str = "
             from parts
             group by 1, 2
             order by 1, 2
-            limit ?7
+            limit ?6
         )
     select s.id, s.exchanger, s.direction, c.*
     from candles c
