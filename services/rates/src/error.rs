@@ -3,6 +3,7 @@
 use common::{
     api::{Code, FieldError, Problem},
     clients::CallError,
+    money::Direction,
 };
 
 use crate::{convert::ConvertError, price::NoPrice};
@@ -20,6 +21,12 @@ pub(crate) enum Error {
     Convert(#[from] ConvertError),
     #[error("every place at the stream is taken")]
     StreamsFull,
+    #[error("there is nothing to be drawn of {0}")]
+    NoChart(Direction),
+    #[error("too many charts are being drawn")]
+    ChartsFull,
+    #[error("a chart cannot be drawn: {0}")]
+    Drawing(String),
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -41,6 +48,12 @@ impl From<Error> for Problem {
             }
             Error::Convert(error @ ConvertError::NoWay(..)) => Self::new(Code::NotFound, sentence(&error.to_string())),
             Error::StreamsFull => Self::new(Code::Overloaded, "Too many read the stream already; try again later."),
+            Error::NoChart(direction) => Self::new(Code::NotFound, format!("Nobody tells of {direction}.")),
+            Error::ChartsFull => Self::new(Code::Overloaded, "Too many charts are being drawn; try again in a moment."),
+            Error::Drawing(error) => {
+                tracing::error!(error, "a chart cannot be drawn");
+                Self::internal()
+            }
             // Its word on a field is true of ours, which has the same name.
             Error::Call(CallError::Problem(_, problem)) if problem.code == Code::ValidationFailed => *problem,
             Error::Call(error) => {

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common::{
-    api::courses::Board,
-    clients::{CallError, Retry, db_proxy::DbProxy, price_cache::PriceCache},
-};
-use poem::http::Method;
+use common::clients::{db_proxy::DbProxy, price_cache::PriceCache};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +10,6 @@ use crate::{book::Book, held::Origin, history};
 
 /// How often the board is asked for.
 const REFRESH: Duration = Duration::from_secs(1);
-const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Asks for the newest board again and again until `stop`. What is held stays while price-cache-proxy is away.
 pub(crate) async fn follow(cache: PriceCache, db_proxy: DbProxy, book: Arc<Book>, stop: CancellationToken) {
@@ -23,7 +18,7 @@ pub(crate) async fn follow(cache: PriceCache, db_proxy: DbProxy, book: Arc<Book>
     let mut reachable = true;
     loop {
         tokio::select! { () = stop.cancelled() => return, _ = ticks.tick() => {} }
-        let result = board(&cache).await;
+        let result = cache.board().await;
         match &result {
             Err(error) if reachable => tracing::warn!(error = %error.chain(), "the board cannot be read"),
             Ok(_) if !reachable => tracing::info!("the board can be read again"),
@@ -36,11 +31,6 @@ pub(crate) async fn follow(cache: PriceCache, db_proxy: DbProxy, book: Arc<Book>
             start(&db_proxy, &book).await;
         }
     }
-}
-
-async fn board(cache: &PriceCache) -> Result<Option<Board>, CallError> {
-    let bytes = cache.0.bytes(Method::GET, "/board", None::<&()>, Retry::Safe, DEADLINE).await?;
-    if bytes.is_empty() { Ok(None) } else { cache.0.read(&bytes).map(Some) }
 }
 
 /// Begins with what was written down last, where nobody has a board yet.

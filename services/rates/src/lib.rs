@@ -3,6 +3,7 @@
 mod answers;
 mod book;
 mod changes;
+mod chart;
 mod config;
 mod convert;
 mod error;
@@ -33,7 +34,7 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{book::Book, routes::Api, stream::Streams};
+use self::{book::Book, chart::Charts, routes::Api, stream::Streams};
 pub use self::{
     config::Config,
     history::{Links, PastPage},
@@ -77,7 +78,8 @@ impl Service for App {
             internal_token: None,
             rate_limit,
         };
-        let api = Api { book: book.clone(), streams: streams.clone(), db_proxy: db_proxy.clone(), ttl, slot };
+        let charts = Charts::new(db_proxy.clone(), slot, ttl);
+        let api = Api { book: book.clone(), streams: streams.clone(), db_proxy: db_proxy.clone(), charts, ttl, slot };
         Ok(Self { server: Server::new(listener, endpoint(api, standard)), cache, db_proxy, book, streams })
     }
 

@@ -17,3 +17,13 @@ pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
 pub(crate) const FIXING_TTL: Duration = Duration::from_hours(24);
 /// Boards that are kept for readers of the stream who are behind; who is farther behind is told everything.
 pub(crate) const KEPT_BOARDS: usize = 4;
+/// Longest time that a chart shows, in hours.
+pub(crate) const MAX_CHART_HOURS: u32 = 168;
+/// Pages of candles that a chart is drawn from; a day of twelve exchanges has eighteen.
+pub(crate) const MAX_CHART_PAGES: u32 = 20;
+/// Charts that are drawn at once: each asks db-proxy several times and takes some milliseconds of a processor.
+pub(crate) const MAX_DRAWING: usize = 2;
+/// How long a chart waits for its turn.
+pub(crate) const CHART_PATIENCE: Duration = Duration::from_secs(5);
+/// Charts that are kept while they are the newest.
+pub(crate) const MAX_DRAWN: usize = 64;

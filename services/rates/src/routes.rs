@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use common::{
     api::{
         Problem,
@@ -22,10 +23,12 @@ use poem_openapi::{
 use crate::{
     answers::Prebuilt,
     book::Book,
+    chart::Charts,
     convert::{self, Wish},
     error::Error,
     filter::Wishes,
     history::{self, PastPage},
+    limits::MAX_CHART_HOURS,
     price::current,
     stream::Streams,
     wire::{Conversion, ExchangerCourses},
@@ -35,6 +38,7 @@ pub(crate) struct Api {
     pub(crate) book: Arc<Book>,
     pub(crate) streams: Streams,
     pub(crate) db_proxy: DbProxy,
+    pub(crate) charts: Charts,
     /// How long after it was true a price is shown as current.
     pub(crate) ttl: Duration,
     /// From one board to the next.
@@ -48,6 +52,13 @@ enum StreamAnswer {
     /// sent.
     #[oai(status = 200, content_type = "text/event-stream")]
     Events(Binary<Body>, #[oai(header = "Cache-Control")] String),
+}
+
+#[derive(ApiResponse)]
+enum ChartAnswer {
+    /// The picture.
+    #[oai(status = 200, content_type = "image/svg+xml")]
+    Svg(Binary<Bytes>, #[oai(header = "Cache-Control")] String),
 }
 
 impl Api {
@@ -142,6 +153,22 @@ impl Api {
         Ok(Prebuilt::new(answer, if_none_match.0.as_deref(), max_age))
     }
 
+    /// The last hours as a picture: the median of the exchanges, and the band from the lowest to the highest.
+    ///
+    /// Minute by minute up to a day, and hour by hour beyond. What is simulated is marked in the picture.
+    #[oai(path = "/api/v1/price/chart.svg", method = "get", operation_id = "price_chart")]
+    async fn chart(
+        &self,
+        direction: Query<Direction>,
+        #[oai(default = "six", validator(minimum(value = "1"), maximum(value = "168")))] hours: Query<u32>,
+    ) -> Result<ChartAnswer, Problem> {
+        debug_assert!(hours.0 <= MAX_CHART_HOURS);
+        let held = self.book.newest().ok();
+        let now = self.book.clock.now();
+        let svg = self.charts.draw(held.as_deref(), direction.0, hours.0, now).await?;
+        Ok(ChartAnswer::Svg(Binary(svg), format!("public, max-age={}", self.slot.as_secs())))
+    }
+
     /// How much of one coin or currency an amount of another is, at the agreed prices of now.
     ///
     /// By the price of the one in the other, else by its inverse, else by way of a third. Exact until the end, where it is
@@ -167,4 +194,8 @@ fn raw() -> Resolution {
 
 fn page_size() -> u32 {
     DEFAULT_HISTORY_PAGE
+}
+
+fn six() -> u32 {
+    6
 }
