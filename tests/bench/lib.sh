@@ -8,6 +8,8 @@ cd "$root"
 # Seconds of each measurement. Shorter runs are for trying a script out, not for figures.
 readonly seconds=${BENCH_SECONDS:-10}
 readonly connections=64
+# Where the services are; another folder than that of the release is for trying a script out too.
+readonly bin=${BENCH_BIN:-target/release}
 work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
 chmod 755 "$work"
 pids=()
@@ -91,6 +93,13 @@ pgbench_best() { # pgbench_best DATABASE SCRIPT [NAME=VALUE...]: transactions a 
 
 # ---------------------------------------------------------------- the services
 
+# start_service NAME: with the settings that are exported.
+start_service() {
+  "$bin/$1" >"$work/$1.log" 2>&1 &
+  pids+=($!)
+  echo "$!" >"$work/$1.pid"
+}
+
 # start_services DATABASE_URL: every service in a process of its own, on free ports, with a price that lasts.
 start_services() {
   local service
@@ -102,11 +111,7 @@ start_services() {
   export DB_PROXY_URL=http://127.0.0.1:$DB_PROXY_PORT PRICE_CACHE_URL=http://127.0.0.1:$PRICE_CACHE_PROXY_PORT
   export HEALTH_CHECK_URL=http://127.0.0.1:$HEALTH_CHECK_PORT ORDERS_URL=http://127.0.0.1:$FETCH_ORDERS_PORT
   unset REDIS_URL
-  for service in health-check db-proxy price-cache-proxy fetch-orders create-order; do
-    "target/release/$service" >"$work/$service.log" 2>&1 &
-    pids+=($!)
-    echo "$!" >"$work/$service.pid"
-  done
+  for service in health-check db-proxy price-cache-proxy fetch-orders create-order; do start_service "$service"; done
   wait_for "$DB_PROXY_URL/livez"
   wait_for "$PRICE_CACHE_URL/livez"
   put_price

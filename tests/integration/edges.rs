@@ -52,6 +52,8 @@ async fn what_is_not_there_is_a_problem(stack: Stack) {
         (&platform.health_check, "/api/v1/health", &["POST"]),
         (&platform.health_check, "/api/v1/reports", &["POST", "DELETE"]),
         (&platform.exchange_sim, "/admin/faults", &["POST"]),
+        (&platform.rates, "/api/v1/courses", &["POST", "DELETE"]),
+        (&platform.rates, "/api/v1/price", &["PUT"]),
         (&platform.exchange_sim, "/admin/timeline", &["POST", "DELETE"]),
     ] {
         for method in methods {

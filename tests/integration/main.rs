@@ -14,6 +14,7 @@ mod placing;
 mod plugs;
 mod prices;
 mod quotes;
+mod rates;
 mod refusing;
 mod sources;
 mod store;

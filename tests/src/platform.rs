@@ -210,14 +210,14 @@ impl Platform {
     }
 
     /// All there are.
-    pub fn every(&self) -> [&Instance; 7] {
+    pub fn every(&self) -> [&Instance; 8] {
         let [a, b, c, d] = self.all();
-        [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check]
+        [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates]
     }
 
     /// Starts the others too; prices come from the simulated exchanges when this returns.
     pub async fn start_others(&self) {
-        for service in [&self.exchange_sim, &self.price_updater, &self.health_check] {
+        for service in [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates] {
             service.start().await;
             service.ready().await;
         }
@@ -270,6 +270,11 @@ impl Platform {
         let base = self.price_cache.url("/").parse().unwrap();
         let token = Secret::new(self.token.clone());
         PriceCache(Caller::new(http_client(), PriceCache::SERVICE, base, token)).put(record, ttl).await
+    }
+
+    /// What our own services show each other.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// Makes it a request of one of our own services.

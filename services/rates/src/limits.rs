@@ -12,9 +12,6 @@ pub(crate) const MAX_STREAMS: usize = 1024;
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Largest amount that is converted is below this, in whole units.
 pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
-/// How old the official rate of a day may be in a price that is computed with it: over a long weekend with holidays none is
-/// published, and a source that fails is asked again within the hour.
-pub(crate) const FIXING_TTL: Duration = Duration::from_hours(24);
 /// Boards that are kept for readers of the stream who are behind; who is farther behind is told everything.
 pub(crate) const KEPT_BOARDS: usize = 4;
 /// Longest time that a chart shows, in hours.

@@ -3,15 +3,12 @@
 use std::{fmt::Write as _, time::Duration};
 
 use common::{
-    api::courses::{AgreedPrice, CourseKind, Method},
+    api::courses::AgreedPrice,
     money::{Direction, Rate},
     time::Timestamp,
 };
 
-use crate::{
-    held::{Held, Origin},
-    limits::FIXING_TTL,
-};
+use crate::held::{Held, Origin};
 
 /// A price that may be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,31 +52,9 @@ pub(crate) fn current(
     let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
         return Err(NoPrice::Refused(direction, reason(agreed)));
     };
-    let until = until(held, agreed, as_of, ttl);
+    // A cross price is as old as its live leg; price-updater takes no official rate that is out of date.
+    let until = as_of.plus(ttl);
     if now < until { Ok(Current { agreed, rate, as_of, until }) } else { Err(NoPrice::TooOld(direction, as_of)) }
-}
-
-/// From when on a price must not be used. One that is computed with the official rate of a day is as old as that, and still
-/// good while the price that it was computed with is.
-fn until(held: &Held, agreed: &AgreedPrice, as_of: Timestamp, ttl: Duration) -> Timestamp {
-    let own = as_of.plus(ttl);
-    if agreed.method == Method::Median || agreed.legs.is_empty() {
-        return own;
-    }
-    let legs = agreed.legs.iter().map(|&leg| leg_until(held, leg, ttl));
-    // A leg that nobody tells of leaves the price as old as it says itself.
-    legs.collect::<Option<Vec<_>>>().and_then(|legs| legs.into_iter().min()).unwrap_or(own)
-}
-
-fn leg_until(held: &Held, leg: Direction, ttl: Duration) -> Option<Timestamp> {
-    let either = [leg, Direction::new(leg.quote, leg.base)];
-    let agreed = either.iter().find_map(|&direction| held.price(direction)).filter(|p| p.method == Method::Median);
-    if let Some(agreed) = agreed {
-        return agreed.as_of.map(|as_of| as_of.plus(ttl));
-    }
-    let told = either.iter().flat_map(|&direction| held.told(direction));
-    let fixings = told.filter(|course| course.kind == CourseKind::Fixing);
-    fixings.map(|course| course.observed_at).max().map(|observed_at| observed_at.plus(FIXING_TTL))
 }
 
 /// Why it was refused, and what became of each vote.
@@ -125,31 +100,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_cross_price_is_good_while_its_live_leg_is() {
-        let fixing = Course { kind: CourseKind::Fixing, ..course("cbr", "USD-RUB", "80") };
-        let live = AgreedPrice { as_of: Some(at(3600)), ..price("BTC-USD", "91000") };
-        let cross = AgreedPrice {
-            method: Method::Cross,
-            legs: vec![direction("BTC-USD"), direction("USD-RUB")],
-            ..price("BTC-RUB", "7280000")
-        };
-        let held = held(vec![fixing], vec![live, cross]);
-        let rub = direction("BTC-RUB");
-        let shown = current(&held, rub, at(3659), TTL).unwrap();
-        assert_eq!((shown.as_of, shown.until), (at(0), at(3660)));
-        assert_eq!(current(&held, rub, at(3660), TTL), Err(NoPrice::TooOld(rub, at(0))));
-    }
-
-    #[test]
-    fn a_cross_price_with_a_leg_that_nobody_tells_of_is_as_old_as_it_says() {
-        let legs = vec![direction("BTC-USD"), direction("USD-RUB")];
-        let cross = AgreedPrice { method: Method::Cross, legs, ..price("BTC-RUB", "7280000") };
-        let held = held(vec![], vec![cross, price("BTC-USD", "91000")]);
-        assert!(current(&held, direction("BTC-RUB"), at(59), TTL).is_ok());
-        assert!(current(&held, direction("BTC-RUB"), at(60), TTL).is_err());
     }
 
     #[test]
