@@ -33,6 +33,8 @@ const THROTTLED: u64 = 1_000;
 const IP_BAN: u64 = 120;
 const MAX_SKEW: i64 = 31_536_000;
 const MAX_DAYS: u32 = 3_650;
+/// The last second of a timeline in which a fault may begin: that of a year.
+const MAX_AT: u64 = 31_536_000;
 /// Most faults in one timeline.
 pub(crate) const MAX_TIMELINE: usize = 10_000;
 
@@ -58,7 +60,8 @@ macro_rules! fault_forms {
         #[oai(deny_unknown_fields)]
         pub struct TimedFault {
             pub exchange: String,
-            /// Seconds from the start of the timeline.
+            /// Seconds from the start of the timeline, at most a year.
+            #[oai(validator(maximum(value = "31536000")))]
             pub at_seconds: u64,
             pub fault: FaultKind,
             /// How long it lasts: 1 to 86400, 60 where nothing is said.

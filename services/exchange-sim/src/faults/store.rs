@@ -8,7 +8,7 @@ use std::{
 
 use common::time::Timestamp;
 
-use super::{ActiveFault, Fault, FaultError, MAX_TIMELINE, TimedFault};
+use super::{ActiveFault, Fault, FaultError, MAX_AT, MAX_TIMELINE, TimedFault, within};
 
 /// The faults of all exchanges: at most one of each is there at a time. One that was set by hand goes before those of the
 /// timeline; of those, the one that began last.
@@ -94,6 +94,7 @@ pub(crate) fn timed(
             let reason = format!("must be one of {}", exchanges.join(", "));
             return Err(named(FaultError::new("exchange", reason)));
         }
+        within("at_seconds", &timed.at_seconds, 0..=MAX_AT).map_err(named)?;
         let since = start.plus(Duration::from_secs(timed.at_seconds));
         let fault = Fault::new(&timed.ordered(), since).map_err(named)?;
         Ok((timed.exchange.clone(), fault))
@@ -152,6 +153,8 @@ mod tests {
             timed(&timeline, NAMES, Timestamp::now()).map(|_| ()).map_err(|(index, error)| (index, error.field))
         };
         assert_eq!(check(r#"[{"exchange":"mtgox","at_seconds":0,"fault":"down"}]"#), Err((0, "exchange")));
+        let late = r#"[{"exchange":"kraken","at_seconds":31536001,"fault":"down"}]"#;
+        assert_eq!(check(late), Err((0, "at_seconds")));
         let second = r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"},
             {"exchange":"kraken","at_seconds":0,"fault":"down","days":2}]"#;
         assert_eq!(check(second), Err((1, "days")));
