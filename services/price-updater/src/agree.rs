@@ -149,13 +149,7 @@ struct Weighed {
 
 /// The price of what the voters told, one vote each, whichever minority of them lies; `usdt` is what is told of USDT in
 /// dollars, sorted, some of it by the same liars.
-fn weigh(
-    direction: Direction,
-    voters: &[Voice],
-    usdt: &[Rate],
-    rules: Rules,
-    reference: Option<Rate>,
-) -> Weighed {
+fn weigh(direction: Direction, voters: &[Voice], usdt: &[Rate], rules: Rules, reference: Option<Rate>) -> Weighed {
     let liars = voters.len().saturating_sub(1) / 2;
     let usdt = dollars(usdt, liars);
     let (mut counted, mut unheard) = (Vec::with_capacity(voters.len()), Vec::new());

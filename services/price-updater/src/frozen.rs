@@ -95,3 +95,6 @@ fn alike(one: Direction, other: Direction) -> bool {
     let quote = |at: Direction| if at.quote == Asset::USDT { Asset::USD } else { at.quote };
     one.base == other.base && quote(one) == quote(other)
 }
+
+#[cfg(test)]
+mod tests;

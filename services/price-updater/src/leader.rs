@@ -59,20 +59,20 @@ mod tests {
 
     use super::*;
 
-    fn held_by(holder: &str) -> Option<Lease> {
-        Some(Lease { name: LEASE.to_owned(), holder: holder.to_owned(), expires_at: Timestamp::now() })
+    fn held_by(holder: &str) -> Lease {
+        Lease { name: LEASE.to_owned(), holder: holder.to_owned(), expires_at: Timestamp::now() }
     }
 
     #[test]
     fn who_holds_the_lease_leads_and_goes_on_while_nobody_answers() {
         let mut leader = Leader::new("a".to_owned());
         assert!(!leader.hear(None) && !leader.leads(), "who was never told stands by");
-        assert!(!leader.hear(held_by("b")) && !leader.leads());
+        assert!(!leader.hear(Some(held_by("b"))) && !leader.leads());
         assert_eq!(leader.other(), Some("b"));
         assert!(!leader.hear(None) && !leader.leads());
-        assert!(leader.hear(held_by("a")) && leader.leads());
-        assert!(!leader.hear(held_by("a")) && !leader.hear(None) && leader.leads());
-        assert!(!leader.hear(held_by("b")) && !leader.leads());
-        assert!(leader.hear(held_by("a")));
+        assert!(leader.hear(Some(held_by("a"))) && leader.leads());
+        assert!(!leader.hear(Some(held_by("a"))) && !leader.hear(None) && leader.leads());
+        assert!(!leader.hear(Some(held_by("b"))) && !leader.leads());
+        assert!(leader.hear(Some(held_by("a"))));
     }
 }

@@ -90,7 +90,8 @@ impl Service for App {
             internal_token,
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(listener, endpoint((Routes::new(updater.clone()), RosterRoutes(updater.roster())), standard));
+        let server =
+            Server::new(listener, endpoint((Routes::new(updater.clone()), RosterRoutes(updater.roster())), standard));
         Ok(Self { server, ready, updater })
     }
 

@@ -44,7 +44,8 @@ pub(crate) struct Past(BTreeMap<Direction, (Rate, Timestamp, bool)>);
 impl Past {
     pub(crate) fn note(&mut self, market: &Market) {
         let priced = market.prices.values().filter(|agreed| agreed.method == Method::Median);
-        let priced = priced.filter_map(|agreed| Some((agreed.direction, agreed.price?, agreed.as_of?, agreed.simulated)));
+        let priced =
+            priced.filter_map(|agreed| Some((agreed.direction, agreed.price?, agreed.as_of?, agreed.simulated)));
         self.0.extend(priced.map(|(at, price, as_of, simulated)| (at, (price, as_of, simulated))));
     }
 
@@ -148,3 +149,6 @@ fn real_ones(voices: &[Voice]) -> Vec<Voice> {
     }
     voices
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,13 @@ pub(crate) struct Manners {
     pub(crate) simulated: bool,
 }
 
+impl Manners {
+    /// How long a slot waits for answers.
+    fn patience(&self) -> Duration {
+        self.timeout.min(self.slot * 4 / 5)
+    }
+}
+
 pub(crate) struct Panel {
     /// Every source that can be switched on.
     seats: Vec<Arc<Seat>>,
@@ -60,12 +67,7 @@ pub(crate) struct Panel {
 
 impl Panel {
     /// Of `sources`, the first `active` ones are asked until others are switched on.
-    pub(crate) fn new(
-        sources: Vec<Box<dyn Source>>,
-        active: usize,
-        manners: Manners,
-        metrics: UpdaterMetrics,
-    ) -> Self {
+    pub(crate) fn new(sources: Vec<Box<dyn Source>>, active: usize, manners: Manners, metrics: UpdaterMetrics) -> Self {
         let roster = Arc::new(Roster::new(sources.iter().map(|source| source.name()).collect(), active));
         let now = manners.clock.now();
         let wanted: BTreeSet<_> = sources.iter().flat_map(|source| source.directions().to_vec()).collect();
@@ -89,17 +91,17 @@ impl Panel {
             let (seat, wanted, manners, metrics) =
                 (Arc::clone(seat), Arc::clone(&self.wanted), self.manners, self.metrics.clone());
             asked.spawn(async move {
-                let deadline = Instant::now() + manners.timeout;
                 let source = seat.source.name();
-                let start = Instant::now();
-                let ask = Ask { wanted: &wanted, now, deadline };
-                let faults = seat.ask(ask, manners.clock, manners.simulated).await;
-                metrics.asked(source, start.elapsed());
-                faults.iter().for_each(|(_, error)| metrics.source_error(source, error.kind()));
+                let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + manners.timeout };
+                let (latency, faults) = seat.ask(ask, &manners).await;
+                metrics.asked(source, latency);
+                for (_, error) in &faults {
+                    metrics.source_error(source, error.kind());
+                }
                 source
             });
         }
-        let patience = Instant::now() + self.manners.timeout.min(self.manners.slot * 4 / 5);
+        let patience = Instant::now() + self.manners.patience();
         while !awaited.is_empty() {
             match timeout_at(patience, asked.join_next()).await {
                 Ok(Some(Ok(source))) => drop(awaited.remove(source)),

@@ -94,7 +94,9 @@ impl Rounds {
             self.last_good = Some(NewPriceRecord { state: PriceState::Fresh, as_of, simulated, prices });
         }
         if let Some(record) = &self.last_good {
-            let due = now.since(record.as_of).as_micros() / self.lifetimes.refresh.as_micros().max(1);
+            // The one that is due right now is about to be done.
+            let before = now.since(record.as_of).as_micros().saturating_sub(1);
+            let due = before / self.lifetimes.refresh.as_micros().max(1);
             // One that was prolonged once is prolonged by the next failed round, not by the fourth.
             let least = if self.state == State::Prolonged { PATIENCE } else { 0 };
             self.failed = u32::try_from(due).unwrap_or(u32::MAX).max(least);

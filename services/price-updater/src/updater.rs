@@ -118,7 +118,9 @@ impl Updater {
         let work = async {
             tokio::join!(self.slots(me.clone()), self.write_records(), self.write_boards(), self.write_courses());
         };
-        let work = async { tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} } };
+        let work = async {
+            tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} }
+        };
         tokio::join!(work, self.feeds.run(stop));
         if self.lock().leads {
             // The lease has no end of its own that is sooner: whoever takes over need not wait.
@@ -219,16 +221,13 @@ impl Updater {
         let currencies = &self.config.currencies;
         // A record that has run out by now is none.
         let young = |record: &NewPriceRecord| now.since(record.as_of) < self.config.ttl;
-        match market.record(currencies).filter(young) {
-            Some(record) => {
-                let whole = record.prices.len() == currencies.len();
-                self.metrics.round(if whole { RoundResult::Good } else { RoundResult::Partial });
-                rounds.good(record)
-            }
-            None => {
-                self.metrics.round(RoundResult::Failed);
-                rounds.failed_at(now)
-            }
+        if let Some(record) = market.record(currencies).filter(young) {
+            let whole = record.prices.len() == currencies.len();
+            self.metrics.round(if whole { RoundResult::Good } else { RoundResult::Partial });
+            rounds.good(record)
+        } else {
+            self.metrics.round(RoundResult::Failed);
+            rounds.failed_at(now)
         }
     }
 

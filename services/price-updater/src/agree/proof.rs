@@ -91,11 +91,7 @@ fn honest_range(sources: &[Source]) -> (i128, i128) {
     let usdt: Vec<_> = honest().filter_map(|source| source.usdt).map(i128::from).collect();
     let ends = honest().filter_map(|source| source.bitcoin).flat_map(|(told, value)| {
         let value = i128::from(value);
-        if told == BTC_USD {
-            vec![value]
-        } else {
-            usdt.iter().map(|usdt| value * usdt / i128::from(UNIT)).collect()
-        }
+        if told == BTC_USD { vec![value] } else { usdt.iter().map(|usdt| value * usdt / i128::from(UNIT)).collect() }
     });
     let ends: Vec<_> = ends.collect();
     (ends.iter().min().copied().unwrap_or(i128::MAX), ends.iter().max().copied().unwrap_or(i128::MIN))

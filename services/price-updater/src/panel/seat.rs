@@ -7,15 +7,13 @@ use std::{
 };
 
 use common::{
-    api::{
-        courses::Rejection,
-        prices::SourceState,
-    },
+    api::{courses::Rejection, prices::SourceState},
     money::Direction,
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 use tokio::time::{Instant, timeout_at};
 
+use super::Manners;
 use crate::{
     quote::Quote,
     sources::{Answer, Ask, Source, SourceError},
@@ -43,7 +41,7 @@ pub(super) struct Memory {
     /// When it may be asked again.
     due: Option<Instant>,
     asking: bool,
-    /// Whether it was still being asked when a slot went on without it: the next one does not wait for it.
+    /// Whether its last answer came later than a slot waits for: the next one does not wait for it.
     kept_waiting: bool,
     pub(super) asked_at: Option<Timestamp>,
     pub(super) latency: Option<Duration>,
@@ -87,17 +85,23 @@ impl Seat {
         Some(!memory.kept_waiting)
     }
 
-    /// Asks it, and takes in what it says. The error that concerns all, where there is one, is returned with the others.
-    pub(super) async fn ask(&self, ask: Ask<'_>, clock: Clock, simulated: bool) -> Vec<(Option<Direction>, SourceError)> {
+    /// Asks it, and takes in what it says. Returns how long that took, and the errors.
+    pub(super) async fn ask(
+        &self,
+        ask: Ask<'_>,
+        manners: &Manners,
+    ) -> (Duration, Vec<(Option<Direction>, SourceError)>) {
         let _asking = Asking(self);
         let start = Instant::now();
         let answer = timeout_at(ask.deadline + GRACE, self.source.ask(ask)).await;
         let answer = answer.unwrap_or(Err(SourceError::Timeout));
+        let latency = start.elapsed();
         let mut memory = self.memory();
         memory.asked_at = Some(ask.now);
-        memory.latency = Some(start.elapsed());
-        memory.take(self.source.name(), answer, (start, ask.now), simulated, clock.now());
-        memory.faults.clone()
+        memory.latency = Some(latency);
+        memory.kept_waiting = latency >= manners.patience();
+        memory.take(self.source.name(), answer, (start, ask.now), manners.simulated, manners.clock.now());
+        (latency, memory.faults.clone())
     }
 
     /// A slot goes on while it is still being asked.
@@ -139,7 +143,6 @@ impl Memory {
         };
         let simulated = simulated || answer.simulated;
         let works = !answer.quotes.is_empty();
-        self.kept_waiting &= !works;
         for (direction, quote) in answer.quotes {
             let seen = start.checked_sub(asked_at.since(quote.observed_at)).unwrap_or(start);
             self.quotes.insert(direction, Kept { quote, simulated, seen });
@@ -156,7 +159,13 @@ impl Memory {
     }
 
     /// Takes in what became of its votes in a slot.
-    pub(super) fn judge(&mut self, source: &'static str, used: u64, rejected: BTreeMap<Rejection, u64>, now: Timestamp) {
+    pub(super) fn judge(
+        &mut self,
+        source: &'static str,
+        used: u64,
+        rejected: BTreeMap<Rejection, u64>,
+        now: Timestamp,
+    ) {
         let unused = used == 0 && rejected.keys().any(|why| matches!(why, Rejection::Frozen | Rejection::Outlier));
         (self.used, self.rejected) = (used, rejected);
         match (self.state, unused) {

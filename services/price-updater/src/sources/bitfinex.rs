@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
     batches::Batches,
     budget::Limits,
     direction, directions,
@@ -33,7 +33,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     kind: CourseKind::Trade,
     url_variable: "BITFINEX_URL",
     default_url: "https://api-pub.bitfinex.com",
-    period: EXCHANGE_PERIOD,
+    period: Duration::from_secs(2),
     limits: Limits { calls: 30, window: Duration::from_secs(60), pause: Duration::from_secs(60) },
     build: |web| Box::new(Bitfinex { web, directions: directions(PAIRS), batches: Batches::default() }),
 };

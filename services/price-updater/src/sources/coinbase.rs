@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Source, SourceError, as_built_in,
     budget::Limits,
     delisted::Delisted,
     direction, directions, wanted,
@@ -31,7 +31,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     kind: CourseKind::Trade,
     url_variable: "COINBASE_URL",
     default_url: "https://api.exchange.coinbase.com",
-    period: EXCHANGE_PERIOD,
+    period: Duration::from_secs(2),
     limits: Limits { calls: 14, window: Duration::from_secs(2), pause: Duration::from_secs(10) },
     build: |web| Box::new(Coinbase { web, directions: directions(PAIRS), delisted: Delisted::default() }),
 };

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
     budget::Limits,
     direction, directions, wanted,
     web::{Page, Web},
@@ -30,7 +30,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     kind: CourseKind::Trade,
     url_variable: "GEMINI_URL",
     default_url: "https://api.gemini.com",
-    period: EXCHANGE_PERIOD,
+    period: Duration::from_secs(2),
     limits: Limits { calls: 4, window: Duration::from_secs(5), pause: Duration::from_secs(60) },
     build: |web| Box::new(Gemini { web, directions: directions(PAIRS) }),
 };
