@@ -101,6 +101,9 @@ async fn an_exchange_that_lies_is_not_believed(stack: Stack) {
     fail(&platform, "coinbase", "lie_factor").await;
     record_where(&platform, "the liar is left out", |record| sources(record, "EUR") == ["kraken"]).await;
     mend(&platform, "coinbase").await;
+    // Two that lie at once cannot be told from two that are right.
+    let both = ["coinbase", "kraken"];
+    record_where(&platform, "it is believed again", |record| sources(record, "EUR") == both).await;
     fail(&platform, "kraken", "lie_factor").await;
     record_where(&platform, "the other one is left out", |record| sources(record, "EUR") == ["coinbase"]).await;
     let placed = platform.place(order("EUR", "69")).await.json(201);
