@@ -13,6 +13,8 @@ mod coinbase;
 mod end;
 mod event;
 mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 mod hybrid;
 mod kraken;
 mod metrics;
@@ -33,6 +35,8 @@ use url::Url;
 
 use crate::sources::Source;
 pub use feed::{Feed, FeedState};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzzing::websocket;
 pub use wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, Sockets, WireError};
 
 pub(crate) use settings::read;

@@ -1,6 +1,7 @@
-//! What a fuzzer calls: every adapter with an answer of its making. Not part of the service.
+//! What a fuzzer calls: every adapter with an answer of its making, and every feed with texts of its making. Not part of
+//! the service.
 //!
-//! An input is text, so that seeds can be read and written by people: a letter for the source, in the order of the built-in
+//! An input of [`http`] is text, so that seeds can be read and written by people: a letter for the source, in the order of the built-in
 //! ones, a digit for the status, the value of `Retry-After` if any up to the end of the line, and then the body.
 //!
 //! ```text
@@ -16,6 +17,7 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
 
+pub use crate::feeds::websocket;
 use crate::{
     quote::Quote,
     sources::{Answer, Ask, BUILT_IN, RawPage, SourceError, Transport, TransportError},
@@ -24,7 +26,7 @@ use crate::{
 /// What the digits stand for.
 const STATUSES: [u16; 10] = [200, 400, 403, 404, 418, 422, 429, 500, 503, 520];
 /// Within a week of the days in the seeds.
-const NOW_MICROS: i64 = 1_767_441_600_000_000;
+pub(crate) const NOW_MICROS: i64 = 1_767_441_600_000_000;
 /// The longest text of an error: what is quoted in it is bounded.
 const MAX_ERROR: usize = 300;
 
@@ -74,7 +76,7 @@ pub fn http(input: &[u8]) {
     }
 }
 
-fn check_quote(quote: &Quote) {
+pub(crate) fn check_quote(quote: &Quote) {
     let (bid, ask) = quote.book.unwrap_or((quote.course(), quote.course()));
     assert!(bid <= ask && bid <= quote.vote() && quote.vote() <= ask, "{quote:?}");
     for rate in [bid, ask, quote.course(), quote.vote()] {
@@ -82,7 +84,7 @@ fn check_quote(quote: &Quote) {
     }
 }
 
-fn check_error(error: &SourceError) {
+pub(crate) fn check_error(error: &SourceError) {
     let text = error.to_string();
     assert!(!text.is_empty() && text.chars().count() <= MAX_ERROR, "{text}");
     assert!(!error.kind().is_empty());
