@@ -16,7 +16,8 @@ use tests::{
 
 on_both!(every_promise_is_kept_through_any_crash, what_is_changed_behind_the_desk_is_found);
 
-const KILLS: usize = 20;
+/// Half a minute on each stack.
+const KILLS: usize = 60;
 const SEED: u64 = 1;
 
 async fn every_promise_is_kept_through_any_crash(stack: Stack) {

@@ -6,6 +6,7 @@ mod edges;
 mod feeds;
 mod fetching;
 mod health;
+mod hours;
 mod idempotency;
 mod kills;
 mod limits;

@@ -7,6 +7,7 @@ pub mod client;
 pub mod database;
 pub mod given;
 pub mod history;
+pub mod hours;
 pub mod instance;
 pub mod kills;
 pub mod load;

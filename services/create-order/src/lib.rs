@@ -19,8 +19,11 @@ use common::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::Config;
-use self::{forward::Forward, place::Placer, prices::Prices, routes::Api};
+pub use self::{
+    config::Config,
+    prices::{NoPrice, Prices},
+};
+use self::{forward::Forward, place::Placer, routes::Api};
 
 /// The running service.
 pub struct App {

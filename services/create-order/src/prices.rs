@@ -38,6 +38,7 @@ pub enum NoPrice {
 /// When an ask ended, and how it failed if it did.
 type Asked = (Instant, Option<Arc<CallError>>);
 
+/// The prices that orders are placed at. A clone is the same.
 #[derive(Clone)]
 pub struct Prices {
     watch: Watch,
@@ -49,11 +50,13 @@ pub struct Prices {
 }
 
 impl Prices {
+    /// `max_age` bounds how old a prolonged record may be.
     pub fn new(cache: PriceCache, max_age: Option<Duration>) -> Self {
         Self::over(Arc::new(cache), max_age, Clock::System)
     }
 
-    fn over(upstream: Arc<dyn Upstream>, max_age: Option<Duration>, clock: Clock) -> Self {
+    /// Prices of another upstream than the real one, at another time: for tests.
+    pub fn over(upstream: Arc<dyn Upstream>, max_age: Option<Duration>, clock: Clock) -> Self {
         Self { watch: Watch::new(upstream, &[Topic::Record], clock), clock, max_age, asked: Arc::default() }
     }
 

@@ -80,7 +80,7 @@ impl Market {
     }
 
     /// What a direction costs at the moment, before any exchange has its own way.
-    fn middle(&self, of: Direction, time: Timestamp) -> Option<Units> {
+    pub(crate) fn middle(&self, of: Direction, time: Timestamp) -> Option<Units> {
         let (base, quote) = (self.worth(of.base, time)?, self.worth(of.quote, time)?);
         let price = base.over * quote.under * i128::from(UNIT) / (base.under * quote.over);
         i64::try_from(price).ok().filter(|price| *price > 0)

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use common::time::{Clock, Timestamp};
+use common::{
+    money::{Direction, Rate},
+    time::{Clock, Timestamp},
+};
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
 
 use common::{http::Standard, metrics::Metrics, service::Service};
@@ -70,6 +73,12 @@ impl Simulation {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What a direction costs at a time, before any exchange has its own way, which is at most 0.02 % to either side; nothing
+    /// for what is not traded.
+    pub fn price(&self, of: Direction, at: Timestamp) -> Option<Rate> {
+        self.market.middle(of, at).and_then(|price| Rate::from_hundred_millionths(price).ok())
     }
 
     /// Lets an exchange fail from now on, in place of the way it fails already, and forgets whom it had banned.
