@@ -1,4 +1,8 @@
 //! Prices in currencies that no exchange trades: what it costs in dollars, by the official rate of the dollar. Pure.
+//!
+//! Every bank tells its rates in a way of its own: the European Central Bank what a euro costs, Frankfurter what a dollar
+//! does, and the Bank of Russia what anything costs in roubles. No direction is told by two of them, so what is compared is
+//! what each makes of a dollar in a currency.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,90 +16,115 @@ use crate::{
     exact::{scaled, within},
 };
 
-/// How far apart, in thousandths, the official rates of two sources may be. They are of one day or of two that follow each
-/// other; where they are farther apart, one of them is wrong, and nobody says which.
+/// How far apart, in thousandths of the lower one, the official rates of two banks may be. They are of one day or of two that
+/// follow each other; where they are farther apart, one of them is wrong.
 const SPREAD: i128 = 20;
 
-/// The official rates, by direction.
-pub(crate) struct Fixings(BTreeMap<Direction, Fixing>);
+/// What a dollar costs in each currency that there is an official rate of.
+pub(crate) struct Fixings(BTreeMap<Asset, Dollar>);
 
-#[derive(Clone, Copy)]
-struct Fixing {
-    rate: Rate,
-    simulated: bool,
-}
-
-/// The official rate of a dollar: `times / by`, and the directions that it is taken from.
+/// What a dollar costs by one bank: `times / by`, and the directions that it is taken from.
+#[derive(Clone)]
 struct Dollar {
-    times: Fixing,
-    by: Option<Fixing>,
+    times: Rate,
+    by: Rate,
+    simulated: bool,
     legs: Vec<Direction>,
 }
 
+/// The official rates of one bank.
+#[derive(Default)]
+struct Bank<'a>(BTreeMap<Direction, &'a Voice>);
+
 impl Fixings {
-    /// The official rates that are told. The source that was configured first says what counts, and the others that it is so.
+    /// What the banks agree on. Each currency has the rate of the first bank that was configured of those that more than half
+    /// of them agree with; and none where there is no such bank, as where two contradict each other. A single one is believed.
     pub(crate) fn of(voices: &[Voice]) -> Self {
-        let mut told: BTreeMap<Direction, Vec<&Voice>> = BTreeMap::new();
+        let mut banks: Vec<(&'static str, Bank<'_>)> = Vec::new();
         for voice in voices.iter().filter(|voice| voice.kind == CourseKind::Fixing && voice.unfit.is_none()) {
-            told.entry(voice.told).or_default().push(voice);
+            let place = banks.iter().position(|(source, _)| *source == voice.source).unwrap_or_else(|| {
+                banks.push((voice.source, Bank::default()));
+                banks.len() - 1
+            });
+            banks[place].1.0.insert(voice.told, voice);
         }
-        let agreed = told.into_iter().filter_map(|(direction, voices)| {
-            let first = voices.first()?;
-            let agree = voices.iter().all(|voice| within(SPREAD, first.value, voice.value));
-            agree.then_some((direction, Fixing { rate: first.value, simulated: first.simulated }))
+        let currencies: BTreeSet<_> = banks.iter().flat_map(|(_, bank)| bank.currencies()).collect();
+        let agreed = currencies.into_iter().filter_map(|currency| {
+            let told: Vec<_> = banks.iter().filter_map(|(_, bank)| bank.dollar(currency)).collect();
+            Some((currency, believed(&told)?.clone()))
         });
         Self(agreed.collect())
     }
 
     /// The currencies that a dollar has an official rate in.
-    pub(crate) fn currencies(&self) -> BTreeSet<Asset> {
-        let ends = self.0.keys().flat_map(|direction| [direction.base, direction.quote]);
-        ends.filter(|&currency| self.dollar(currency).is_some()).collect()
-    }
-
-    /// As it is told where it is told, else through euros (as the European Central Bank has it) or roubles (as the Bank of
-    /// Russia has it).
-    fn dollar(&self, currency: Asset) -> Option<Dollar> {
-        let get = |base: Asset, quote: Asset| {
-            let direction = Direction::new(base, quote);
-            self.0.get(&direction).map(|fixing| (direction, *fixing))
-        };
-        let through = |(first, times): (Direction, Fixing), (second, by): (Direction, Fixing)| Dollar {
-            times,
-            by: Some(by),
-            legs: vec![first, second],
-        };
-        if currency == Asset::USD {
-            return None;
-        }
-        if let Some((direction, times)) = get(Asset::USD, currency) {
-            return Some(Dollar { times, by: None, legs: vec![direction] });
-        }
-        let euro = || Some(through(get(Asset::EUR, currency)?, get(Asset::EUR, Asset::USD)?));
-        let rouble = || Some(through(get(Asset::USD, Asset::RUB)?, get(currency, Asset::RUB)?));
-        euro().or_else(rouble)
+    pub(crate) fn currencies(&self) -> impl Iterator<Item = Asset> {
+        self.0.keys().copied()
     }
 
     /// The price in `currency`, of one in dollars.
     ///
     /// It is as old as the one in dollars: an official rate holds until the next one.
     pub(crate) fn cross(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
-        let Dollar { times, by, legs } = self.dollar(currency)?;
-        let one = Rate::from_hundred_millionths(100_000_000).ok()?;
-        let simulated = in_dollars.simulated || times.simulated || by.is_some_and(|by| by.simulated);
-        let by = by.map_or(one, |by| by.rate);
-        let convert = |rate: Rate| scaled(rate, times.rate, by);
+        let dollar = self.0.get(&currency)?;
+        let convert = |rate: Rate| scaled(rate, dollar.times, dollar.by);
         Some(AgreedPrice {
             method: Method::Cross,
             price: Some(convert(in_dollars.price?)?),
             bid: in_dollars.bid.and_then(convert),
             ask: in_dollars.ask.and_then(convert),
             as_of: in_dollars.as_of,
-            simulated,
-            legs: std::iter::once(in_dollars.direction).chain(legs).collect(),
+            simulated: in_dollars.simulated || dollar.simulated,
+            legs: std::iter::once(in_dollars.direction).chain(dollar.legs.iter().copied()).collect(),
             ..unpriced(Direction::new(in_dollars.direction.base, currency), Vec::new())
         })
     }
+}
+
+impl Bank<'_> {
+    fn currencies(&self) -> BTreeSet<Asset> {
+        self.0.keys().flat_map(|direction| [direction.base, direction.quote]).collect()
+    }
+
+    /// As the bank tells it, or through the currency that it tells everything in: euros or roubles.
+    fn dollar(&self, currency: Asset) -> Option<Dollar> {
+        let get = |base: Asset, quote: Asset| self.0.get(&Direction::new(base, quote)).copied();
+        let dollar = |times: Option<&Voice>, by: Option<&Voice>| {
+            let one = Rate::from_hundred_millionths(100_000_000).ok()?;
+            let rate = |voice: Option<&Voice>| voice.map_or(one, |voice| voice.value);
+            let (rates, legs) = ((rate(times), rate(by)), [times, by].into_iter().flatten());
+            let simulated = legs.clone().any(|voice| voice.simulated);
+            Some(Dollar { times: rates.0, by: rates.1, simulated, legs: legs.map(|voice| voice.told).collect() })
+        };
+        if currency == Asset::USD {
+            return None;
+        }
+        if let Some(direct) = get(Asset::USD, currency) {
+            return dollar(Some(direct), None);
+        }
+        if let Some(euro) = get(Asset::EUR, Asset::USD) {
+            let times = get(Asset::EUR, currency);
+            return if currency == Asset::EUR || times.is_some() { dollar(times, Some(euro)) } else { None };
+        }
+        dollar(Some(get(Asset::USD, Asset::RUB)?), Some(get(currency, Asset::RUB)?))
+    }
+}
+
+impl Dollar {
+    fn rate(&self) -> Option<Rate> {
+        let one = Rate::from_hundred_millionths(100_000_000).ok()?;
+        scaled(one, self.times, self.by)
+    }
+
+    fn agrees_with(&self, other: &Self) -> bool {
+        let both = self.rate().zip(other.rate());
+        both.is_some_and(|(one, other)| within(SPREAD, one.min(other), one.max(other)))
+    }
+}
+
+/// The first that more than half of all agree with, itself among them.
+fn believed(told: &[Dollar]) -> Option<&Dollar> {
+    let agreeing = |one: &Dollar| told.iter().filter(|other| one.agrees_with(other)).count();
+    told.iter().find(|one| agreeing(one) * 2 > told.len())
 }
 
 #[cfg(test)]
@@ -123,48 +152,89 @@ mod tests {
         AgreedPrice { price, bid: price, as_of: Some(now), ..unpriced("BTC-USD".parse().unwrap(), Vec::new()) }
     }
 
-    fn cross(fixings: &[Voice], currency: &str) -> Option<(String, Vec<String>)> {
+    fn cross(fixings: &[Voice], currency: &str) -> Option<(String, String)> {
         let cross = Fixings::of(fixings).cross(&dollars("91000"), currency.parse().unwrap())?;
         assert_eq!((cross.method, cross.as_of, cross.bid), (Method::Cross, dollars("1").as_of, cross.price));
-        let legs = cross.legs.iter().map(ToString::to_string).collect();
-        Some((cross.price?.to_string(), legs))
+        let legs = cross.legs.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Some((cross.price?.to_string(), legs.join(" ")))
+    }
+
+    /// As each of them tells it.
+    fn banks() -> Vec<Voice> {
+        vec![
+            fixing("ecb", "EUR-USD", "1.0833"),
+            fixing("ecb", "EUR-CHF", "0.94"),
+            fixing("ecb", "EUR-SEK", "11.5"),
+            fixing("frankfurter", "USD-EUR", "0.92302"),
+            fixing("frankfurter", "USD-CHF", "0.868"),
+            fixing("frankfurter", "USD-RUB", "90.4"),
+            fixing("cbr", "USD-RUB", "90.5"),
+            fixing("cbr", "EUR-RUB", "98.1"),
+            fixing("cbr", "CHF-RUB", "104.3"),
+            fixing("cbr", "AMD-RUB", "0.23"),
+        ]
+    }
+
+    /// The same, where one bank tells something else of one direction.
+    fn with_a_lie(source: &str, told: &str, value: &str) -> Vec<Voice> {
+        let mut all = banks();
+        let lie = all.iter_mut().find(|voice| voice.source == source && voice.told.to_string() == told).unwrap();
+        lie.value = value.parse().unwrap();
+        all
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "it is what it is compared with")]
+    fn is(price: &str, legs: &str) -> Option<(String, String)> {
+        Some((price.to_owned(), legs.to_owned()))
     }
 
     #[test]
     fn a_dollar_is_converted_as_it_is_told_or_through_euros_or_roubles() {
-        let fixings = [
-            fixing("ecb", "EUR-USD", "1.0833"),
-            fixing("ecb", "EUR-CHF", "0.94"),
-            fixing("ecb", "EUR-KZT", "520"),
-            fixing("cbr", "USD-RUB", "90.5"),
-            fixing("cbr", "KZT-RUB", "0.18"),
-            fixing("cbr", "AMD-RUB", "0.23"),
-        ];
-        let (price, legs) = cross(&fixings, "RUB").unwrap();
-        assert_eq!((price.as_str(), legs.join(" ").as_str()), ("8235500.00", "BTC-USD USD-RUB"));
-        let (price, legs) = cross(&fixings, "CHF").unwrap();
-        assert_eq!((price.as_str(), legs.join(" ").as_str()), ("78962.42961322", "BTC-USD EUR-CHF EUR-USD"));
-        assert_eq!(cross(&fixings, "KZT").unwrap().1[1], "EUR-KZT");
-        let (price, legs) = cross(&fixings, "AMD").unwrap();
-        assert_eq!((price.as_str(), legs.join(" ").as_str()), ("35806521.73913043", "BTC-USD USD-RUB AMD-RUB"));
-        for unknown in ["USD", "EUR", "SEK"] {
-            assert_eq!(cross(&fixings, unknown), None, "{unknown}");
+        let all = banks();
+        assert_eq!(cross(&all, "EUR"), is("84002.58469491", "BTC-USD EUR-USD"));
+        assert_eq!(cross(&all, "CHF"), is("78962.42961322", "BTC-USD EUR-CHF EUR-USD"));
+        assert_eq!(cross(&all[3..], "CHF"), is("78988.00", "BTC-USD USD-CHF"));
+        assert_eq!(cross(&all[6..], "CHF"), is("78959.73154362", "BTC-USD USD-RUB CHF-RUB"));
+        assert_eq!(cross(&all, "RUB"), is("8226400.00", "BTC-USD USD-RUB"));
+        assert_eq!(cross(&all, "AMD"), is("35806521.73913043", "BTC-USD USD-RUB AMD-RUB"));
+        for unknown in ["USD", "NOK"] {
+            assert_eq!(cross(&all, unknown), None, "{unknown}");
         }
-        let known = Fixings::of(&fixings).currencies();
-        assert_eq!(known, ["RUB", "CHF", "KZT", "AMD"].map(|code| code.parse().unwrap()).into());
+        // A rate in euros alone says nothing of dollars, nor does another bank's of euros.
+        assert_eq!(cross(&all[1..], "SEK"), None);
+        let known: BTreeSet<_> = Fixings::of(&all).currencies().collect();
+        assert_eq!(known, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());
     }
 
     #[test]
-    fn official_rates_that_contradict_each_other_are_not_used() {
-        let agree = [fixing("ecb", "USD-SEK", "10"), fixing("frankfurter", "USD-SEK", "10.1")];
-        assert_eq!(cross(&agree, "SEK").unwrap().0, "910000.00");
-        let contradict = [fixing("ecb", "USD-SEK", "10"), fixing("frankfurter", "USD-SEK", "10.3")];
-        assert_eq!(cross(&contradict, "SEK"), None);
+    fn one_bank_of_three_that_lies_moves_nothing() {
+        for (source, told) in [("ecb", "EUR-CHF"), ("frankfurter", "USD-CHF"), ("cbr", "CHF-RUB")] {
+            for lie in ["0.0001", "1.8", "1000000"] {
+                let (price, _) = cross(&with_a_lie(source, told, lie), "CHF").unwrap();
+                let price: Rate = price.parse().unwrap();
+                let [low, high]: [Rate; 2] = ["78900", "79000"].map(|rate| rate.parse().unwrap());
+                assert!(low < price && price < high, "{source} says {lie}: {price}");
+            }
+        }
+        // A lie about dollars is one about everything that the bank tells.
+        assert_eq!(cross(&with_a_lie("ecb", "EUR-USD", "2.1"), "CHF"), is("78988.00", "BTC-USD USD-CHF"));
+    }
+
+    #[test]
+    fn two_banks_that_contradict_each_other_are_not_believed_and_a_day_apart_they_agree() {
+        assert_eq!(cross(&with_a_lie("cbr", "USD-RUB", "93"), "RUB"), None);
+        assert!(cross(&with_a_lie("cbr", "USD-RUB", "92"), "RUB").is_some());
+        assert_eq!(cross(&with_a_lie("ecb", "EUR-CHF", "2")[..6], "CHF"), None);
+        // What only one of them tells, nobody can contradict.
+        assert!(cross(&with_a_lie("cbr", "AMD-RUB", "0.5"), "AMD").is_some());
     }
 
     #[test]
     fn a_part_that_is_simulated_makes_the_price_so() {
-        let made_up = Voice { simulated: true, ..fixing("ecb", "USD-SEK", "10") };
-        assert!(Fixings::of(&[made_up]).cross(&dollars("1"), "SEK".parse().unwrap()).unwrap().simulated);
+        let mut all = banks();
+        all[0].simulated = true;
+        let simulated =
+            |currency: &str| Fixings::of(&all).cross(&dollars("1"), currency.parse().unwrap()).unwrap().simulated;
+        assert!(simulated("CHF") && !simulated("RUB"));
     }
 }

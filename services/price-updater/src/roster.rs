@@ -1,7 +1,7 @@
 //! Which sources are asked, and in which order: switched in a running service.
 //!
-//! The order means something: it is the one in which courses are shown, and of several official rates of one currency the
-//! first counts.
+//! The order means something: it is the one in which courses are shown, and of the official rates of one currency that agree
+//! with most of the others the first counts.
 
 use std::sync::Arc;
 
