@@ -1,10 +1,13 @@
 //! The price of everything, of what all sources said in one slot. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use common::{
     api::{
-        courses::{AgreedPrice, CourseKind, Method, Rejection},
+        courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
         prices::{NewPriceRecord, Price, PriceState},
     },
     money::{Asset, Currency, Direction, Rate},
@@ -27,7 +30,7 @@ pub(crate) struct Wanted {
     /// The currencies of the record that orders use.
     pub(crate) currencies: Vec<Currency>,
     pub(crate) rules: Rules,
-    /// What exchanges trade, whether they tell it right now or not.
+    /// What enough exchanges trade to agree on it, whether they tell it right now or not.
     pub(crate) traded: BTreeSet<Direction>,
 }
 
@@ -77,17 +80,26 @@ impl Market {
         let agreed = agreed.map(|at| (at, agree(at, &voices, wanted.rules, past.price(at, simulated, since))));
         let mut prices: BTreeMap<_, _> = agreed.collect();
 
-        // What exchanges trade and orders are paid in is never computed, not even where exchanges contradict each other.
+        // What enough exchanges trade and orders are paid in is never computed, not even where exchanges contradict each other.
+        // What they do not is rather computed of what they trade in dollars, a few seconds ago, than taken from an index, which
+        // tells it a minute ago: so it does not go to and fro between the two as the index gets older.
         let ours: BTreeSet<_> = ours.collect();
         let spared = |at: &Direction| ours.contains(&at.quote) && wanted.traded.contains(at);
         let fixings = Fixings::of(&voices);
         for currency in fixings.currencies() {
             for coin in COINS {
                 let at = Direction::new(coin, currency);
-                let missing = prices.get(&at).is_none_or(|price| price.price.is_none());
-                let in_dollars = prices.get(&Direction::new(coin, Asset::USD)).filter(|_| missing && !spared(&at));
-                if let Some(cross) = in_dollars.and_then(|dollars| fixings.cross(dollars, currency)) {
-                    prices.insert(at, cross);
+                let Some(in_dollars) = prices.get(&Direction::new(coin, Asset::USD)).filter(|_| !spared(&at)) else {
+                    continue;
+                };
+                let Some(cross) = fixings.cross(in_dollars, currency) else { continue };
+                let told = prices.get(&at).filter(|price| price.price.is_some());
+                let better = |told: &AgreedPrice| {
+                    by_indices(told, &voices) && !by_indices(in_dollars, &voices) && cross.simulated == told.simulated
+                };
+                if told.is_none_or(better) {
+                    let votes = told.map(|told| not_used(&told.votes)).unwrap_or_default();
+                    prices.insert(at, AgreedPrice { votes, ..cross });
                 }
             }
         }
@@ -105,13 +117,16 @@ impl Market {
     }
 
     /// The record that orders use, of the prices that there are; nothing where there is none. It is as old as the oldest
-    /// of them.
-    pub(crate) fn record(&self, currencies: &[Currency]) -> Option<NewPriceRecord> {
+    /// of them, so a currency whose price is more than `behind` older than the newest is left out: it would end the others
+    /// with it.
+    pub(crate) fn record(&self, currencies: &[Currency], behind: Duration) -> Option<NewPriceRecord> {
         let priced = currencies.iter().filter_map(|&currency| {
             let agreed = self.bitcoin(currency)?;
             Some((currency, agreed.price?, agreed.as_of?, agreed))
         });
-        let priced: Vec<_> = priced.collect();
+        let mut priced: Vec<_> = priced.collect();
+        let newest = priced.iter().map(|(_, _, as_of, _)| *as_of).max()?;
+        priced.retain(|(_, _, as_of, _)| newest.since(*as_of) <= behind);
         Some(NewPriceRecord {
             state: PriceState::Fresh,
             as_of: priced.iter().map(|(_, _, as_of, _)| *as_of).min()?,
@@ -131,6 +146,21 @@ impl Market {
         sources.sort_unstable();
         sources
     }
+}
+
+/// Whether any of the votes that a price is made of is an index.
+fn by_indices(price: &AgreedPrice, voices: &[Voice]) -> bool {
+    let is_index =
+        |vote: &CastVote| voices.iter().any(|voice| voice.kind == CourseKind::Index && voice.source == vote.exchanger);
+    price.votes.iter().any(|vote| vote.used && is_index(vote))
+}
+
+fn not_used(votes: &[CastVote]) -> Vec<CastVote> {
+    let not_used = |vote: &CastVote| {
+        let rejected = vote.rejected.or(Some(Rejection::Unlike));
+        CastVote { used: false, rejected, ..vote.clone() }
+    };
+    votes.iter().map(not_used).collect()
 }
 
 fn is_live(voice: &Voice) -> bool {

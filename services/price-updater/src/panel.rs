@@ -6,7 +6,7 @@ mod seat;
 mod tests;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -39,7 +39,7 @@ pub(crate) struct Manners {
     pub(crate) slot: Duration,
     /// How long a source may take.
     pub(crate) timeout: Duration,
-    /// How old a quote is at which it counts no more, whatever else is said of it.
+    /// How old the quote of an exchange is at which it counts no more, whatever else is said of it.
     pub(crate) oldest: Duration,
     /// How long the numbers of a source may stand still while others move.
     pub(crate) frozen_after: Duration,
@@ -151,10 +151,14 @@ impl Panel {
         self.active().flat_map(shown).collect()
     }
 
-    /// What exchanges trade, whether they tell it right now or not.
-    pub(crate) fn traded(&self) -> BTreeSet<Direction> {
+    /// What at least so many exchanges trade, whether they tell it right now or not.
+    pub(crate) fn traded(&self, by: usize) -> BTreeSet<Direction> {
         let exchanges = self.active().filter(|seat| seat.source.kind() == CourseKind::Trade);
-        exchanges.flat_map(|seat| seat.source.directions().to_vec()).collect()
+        let mut traded: BTreeMap<Direction, usize> = BTreeMap::new();
+        for direction in exchanges.flat_map(|seat| seat.source.directions()) {
+            *traded.entry(*direction).or_default() += 1;
+        }
+        traded.into_iter().filter(|(_, exchanges)| *exchanges >= by).map(|(direction, _)| direction).collect()
     }
 
     /// How many exchanges are asked.
@@ -174,13 +178,15 @@ impl Panel {
 
     /// Each quote of a source, and whether it is young enough to count.
     fn kept<'a>(&self, seat: &'a Seat, slot: Instant) -> Vec<(&'a Seat, Direction, Kept, bool)> {
-        let longest = match seat.source.kind() {
-            CourseKind::Fixing => MAX_FIXING_AGE,
-            // One ask may fail.
-            _ => (self.manners.slot + self.manners.slot.max(seat.source.period())).min(self.manners.oldest),
+        let (every, period) = (self.manners.slot, seat.source.period());
+        let is_fresh = |kept: &Kept| match seat.source.kind() {
+            CourseKind::Fixing => age(kept, slot) <= MAX_FIXING_AGE,
+            // One ask may fail. What is told is older than the ask, as the price shows, and a record goes by that.
+            CourseKind::Index => slot.saturating_duration_since(kept.asked) <= period * 2 + every,
+            CourseKind::Trade => age(kept, slot) <= (every + every.max(period)).min(self.manners.oldest),
         };
         let quotes = seat.memory().quotes.clone();
-        quotes.into_iter().map(|(told, kept)| (seat, told, kept, age(&kept, slot) <= longest)).collect()
+        quotes.into_iter().map(|(told, kept)| (seat, told, kept, is_fresh(&kept))).collect()
     }
 
     fn seen(&self, seat: &Seat, told: Direction, kept: &Kept) -> Seen {

@@ -194,13 +194,11 @@ impl Updater {
     async fn slot(&self, run: &mut Run, slot: Instant) {
         self.panel.ask(&mut run.asked, slot).await;
         let now = self.config.clock.now();
+        let min_sources = self.config.min_sources(self.panel.exchanges());
         let wanted = Wanted {
             currencies: self.config.currencies.clone(),
-            rules: Rules {
-                min_sources: self.config.min_sources(self.panel.exchanges()),
-                max_spread_percent: self.config.max_spread_percent,
-            },
-            traded: self.panel.traded(),
+            rules: Rules { min_sources, max_spread_percent: self.config.max_spread_percent },
+            traded: self.panel.traded(min_sources),
         };
         let since = now.minus(self.config.prolong);
         let market = Market::of(&self.panel.voices(slot), &wanted, &run.past, since);
@@ -221,7 +219,11 @@ impl Updater {
         let currencies = &self.config.currencies;
         // A record that has run out by now is none.
         let young = |record: &NewPriceRecord| now.since(record.as_of) < self.config.ttl;
-        if let Some(record) = market.record(currencies).filter(young) {
+        // A record lasts a ttl from its oldest price, and half of that is to be left when it is written, for a write may fail.
+        // An index that is asked every third round is two rounds old then at most, so it does not come and go; the slot is for
+        // rounds and asks that are not exactly so far apart.
+        let behind = self.config.ttl / 2 + self.config.slot;
+        if let Some(record) = market.record(currencies, behind).filter(young) {
             let whole = record.prices.len() == currencies.len();
             self.metrics.round(if whole { RoundResult::Good } else { RoundResult::Partial });
             rounds.good(record)
@@ -324,3 +326,6 @@ impl Updater {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

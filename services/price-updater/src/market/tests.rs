@@ -1,5 +1,7 @@
 use super::*;
 
+const BEHIND: Duration = Duration::from_secs(35);
+
 fn voice(source: &'static str, told: &str, value: &str) -> Voice {
     Voice {
         source,
@@ -63,7 +65,7 @@ fn everything_that_can_be_priced_is() {
     // Orders could be paid in pounds, so it is shown that there is no price; ether in pounds nobody asked for.
     assert!(market.prices.contains_key(&"BTC-GBP".parse().unwrap()));
     assert!(!market.prices.contains_key(&"ETH-GBP".parse().unwrap()));
-    let record = market.record(&currencies(&["EUR", "GBP", "USD"])).unwrap();
+    let record = market.record(&currencies(&["EUR", "GBP", "USD"]), BEHIND).unwrap();
     assert_eq!(record.prices.keys().copied().collect::<Vec<_>>(), currencies(&["EUR", "USD"]));
     assert_eq!(record.prices[&Currency::USD].sources, ["a", "c"]);
     assert_eq!((record.as_of, record.simulated), (now(), false));
@@ -81,7 +83,7 @@ fn what_exchanges_trade_is_never_computed_for_orders() {
     ];
     let orders = market(&apart, &["EUR", "RUB"], &["BTC-EUR", "BTC-USD"]);
     assert_eq!(price(&orders, "BTC-EUR"), None);
-    let record = orders.record(&currencies(&["EUR", "RUB"])).unwrap();
+    let record = orders.record(&currencies(&["EUR", "RUB"]), BEHIND).unwrap();
     // Nobody trades roubles, so they are, of the votes in dollars.
     assert_eq!(record.prices.keys().copied().collect::<Vec<_>>(), currencies(&["RUB"]));
     assert_eq!(record.prices.values().next().unwrap().sources, ["a"]);
@@ -91,7 +93,7 @@ fn what_exchanges_trade_is_never_computed_for_orders() {
 fn real_and_simulated_prices_are_never_mixed() {
     let made_up = |voice: Voice| Voice { simulated: true, ..voice };
     let simulated = [made_up(voice("sim", "BTC-EUR", "84100"))];
-    let record = market(&simulated, &["EUR"], &[]).record(&currencies(&["EUR"])).unwrap();
+    let record = market(&simulated, &["EUR"], &[]).record(&currencies(&["EUR"]), BEHIND).unwrap();
     assert!(record.simulated);
     // Not even direction by direction.
     let both = [simulated[0], voice("real", "BTC-USD", "91000")];
@@ -99,7 +101,7 @@ fn real_and_simulated_prices_are_never_mixed() {
     assert_eq!(price(&mixed, "BTC-EUR"), None);
     let why = mixed.prices[&"BTC-EUR".parse().unwrap()].votes[0].rejected;
     assert_eq!(why, Some(Rejection::Simulated));
-    assert!(!mixed.record(&currencies(&["EUR", "USD"])).unwrap().simulated);
+    assert!(!mixed.record(&currencies(&["EUR", "USD"]), BEHIND).unwrap().simulated);
     // A real one that does not count is no reason to pass over the others.
     let stale = Voice { unfit: Some(Rejection::Stale), ..both[1] };
     assert!(price(&market(&[both[0], stale], &["EUR"], &[]), "BTC-EUR").is_some());
@@ -116,10 +118,52 @@ fn of_two_that_contradict_each_other_the_past_decides_while_it_means_something()
         traded: BTreeSet::new(),
     };
     let apart = [voice("a", "BTC-EUR", "84010"), voice("b", "BTC-EUR", "33600")];
-    let second = std::time::Duration::from_secs(1);
+    let second = Duration::from_secs(1);
     let decide = |voices: &[Voice], since| price(&Market::of(voices, &wanted, &past, since), "BTC-EUR");
     assert_eq!(decide(&apart, now().minus(second)).unwrap().0, "84010.00");
     assert_eq!(decide(&apart, now()), None, "it is too long ago");
     let simulated = apart.map(|voice| Voice { simulated: true, ..voice });
     assert_eq!(decide(&simulated, now().minus(second)), None, "a real price says nothing about made-up ones");
+}
+
+/// An index that was asked some seconds ago.
+fn index(told: &str, value: &str, seconds: u64) -> Voice {
+    let observed_at = now().minus(Duration::from_secs(seconds));
+    Voice { kind: CourseKind::Index, observed_at, ..voice("index", told, value) }
+}
+
+#[test]
+fn what_an_index_tells_is_rather_computed_of_what_exchanges_trade() {
+    let dollars = voice("a", "BTC-USD", "91000");
+    let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
+    let at: Direction = "BTC-RUB".parse().unwrap();
+    let told = |voices: &[Voice], traded: &[&str]| price(&market(voices, &["RUB"], traded), "BTC-RUB");
+    let is = |price: &str, method| Some((price.to_owned(), method));
+    // However young the index is: it would go to and fro each minute.
+    let both = [dollars, roubles[0], roubles[1]];
+    assert_eq!(told(&both, &["BTC-USD"]), is("8190000.00", Method::Cross));
+    let votes = market(&both, &["RUB"], &[]).prices[&at].votes.clone();
+    assert_eq!((votes.len(), votes[0].used, votes[0].rejected), (1, false, Some(Rejection::Unlike)));
+    // Where exchanges have no say in it, and where they trade it.
+    assert_eq!(told(&roubles, &[]), is("8200000.00", Method::Median));
+    let by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
+    assert_eq!(told(&by_index, &[]), is("8200000.00", Method::Median));
+    assert_eq!(told(&both, &["BTC-RUB"]), is("8200000.00", Method::Median));
+    let made_up = [dollars, Voice { simulated: true, ..roubles[0] }, roubles[1]];
+    assert_eq!(told(&made_up, &[]), is("8200000.00", Method::Median), "a real price is not given up for a made-up one");
+}
+
+#[test]
+fn a_price_that_is_far_behind_is_left_out_of_the_record_and_ages_no_other() {
+    let record = |voices: &[Voice]| {
+        let ours = ["CHF", "EUR"];
+        let record = market(voices, &ours, &[]).record(&currencies(&ours), BEHIND).unwrap();
+        let codes: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
+        (codes.join(" "), now().since(record.as_of).as_secs())
+    };
+    let euros = voice("a", "BTC-EUR", "84000");
+    assert_eq!(record(&[euros, index("BTC-CHF", "79000", 35)]), ("CHF EUR".to_owned(), 35));
+    assert_eq!(record(&[euros, index("BTC-CHF", "79000", 36)]), ("EUR".to_owned(), 0));
+    // Where there is no other, it is as good as there is.
+    assert_eq!(record(&[index("BTC-CHF", "79000", 50)]), ("CHF".to_owned(), 50));
 }

@@ -34,6 +34,8 @@ pub(super) struct Kept {
     pub(super) simulated: bool,
     /// When it was observed, by a clock that only goes forward: a change of the machine's time makes nothing younger.
     pub(super) seen: Instant,
+    /// When it was asked for.
+    pub(super) asked: Instant,
 }
 
 /// What a source did last.
@@ -145,7 +147,7 @@ impl Memory {
         let works = !answer.quotes.is_empty();
         for (direction, quote) in answer.quotes {
             let seen = start.checked_sub(asked_at.since(quote.observed_at)).unwrap_or(start);
-            self.quotes.insert(direction, Kept { quote, simulated, seen });
+            self.quotes.insert(direction, Kept { quote, simulated, seen, asked: start });
         }
         self.faults = faults;
         let state = match self.faults.first() {

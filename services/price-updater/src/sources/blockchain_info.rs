@@ -3,7 +3,7 @@
 //! Format: <https://www.blockchain.com/explorer/api/exchange_rates_api>.
 //! `{"USD":{"15m":…,"last":…,"buy":…,"sell":…,"symbol":"USD"},…}`, JSON numbers with no time. It is the service's own price
 //! over several exchanges, an index; `last` is read, for `15m` is a quarter of an hour old. No limit is documented, so it
-//! is asked once a minute. Errors are a status.
+//! is asked about once a minute. Errors are a status.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,7 +24,9 @@ use super::{
 };
 use crate::quote::Quote;
 
-const PERIOD: Duration = Duration::from_secs(60);
+/// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
+/// answer is there. Two minutes have three asks.
+const PERIOD: Duration = Duration::from_secs(45);
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "blockchain_info",

@@ -2,7 +2,7 @@
 //!
 //! Format: <https://docs.coingecko.com/reference/simple-price>. An index over many exchanges, as JSON numbers with as many
 //! digits as there are; what is not known is left out. It is computed anew once a minute, and without a key somewhere
-//! between 5 and 15 requests a minute are permitted, failed ones included, so it is asked once a minute.
+//! between 5 and 15 requests a minute are permitted, failed ones included, so it is asked not much more often.
 //!
 //! `last_updated_at` (seconds since 1970) is asked for: it makes nothing younger, but an index that says itself that it
 //! stands still is refused.
@@ -29,7 +29,9 @@ use super::{
 };
 use crate::quote::Quote;
 
-const PERIOD: Duration = Duration::from_secs(60);
+/// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
+/// answer is there. Two minutes have three asks.
+const PERIOD: Duration = Duration::from_secs(45);
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "coingecko",

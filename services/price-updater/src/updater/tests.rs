@@ -1,0 +1,238 @@
+//! Minutes of slots and rounds between exchanges and a cache that are played here, in a time that is told to go.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use common::{
+    api::{
+        courses::{CoursesWritten, Method, NewCourses},
+        leases::Lease,
+        prices::{PriceRecord, PriceState},
+    },
+    clients::CallError,
+    config::Env,
+    money::{Asset, Currency, Direction},
+    time::Clock,
+};
+use poem::{Request, Response, endpoint::make};
+use tokio::time::sleep;
+
+use super::*;
+use crate::InProcess;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// price-cache-proxy and db-proxy.
+struct Desk {
+    clock: Clock,
+    kept: Mutex<Option<PriceRecord>>,
+    board: Mutex<Option<Board>>,
+    leases: Mutex<BTreeMap<String, (String, Instant)>>,
+    written: AtomicUsize,
+}
+
+/// One instance's way to it.
+struct Link {
+    desk: Arc<Desk>,
+    cut: AtomicBool,
+}
+
+impl Link {
+    fn check(&self) -> Result<&Desk, CallError> {
+        let away = || CallError::Garbled("the desk", "away".to_owned());
+        if self.cut.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.desk) }
+    }
+}
+
+#[async_trait]
+impl Sinks for Link {
+    async fn kept(&self) -> Result<Option<PriceRecord>, CallError> {
+        let desk = self.check()?;
+        let kept = desk.kept.lock().unwrap().clone();
+        Ok(kept.filter(|record| record.is_current(desk.clock.now())))
+    }
+
+    async fn put(&self, record: &NewPriceRecord, ttl: Duration, _: Duration) -> Result<PriceRecord, CallError> {
+        let desk = self.check()?;
+        let kept = record.clone().lasting(ttl, desk.clock.now()).unwrap();
+        *desk.kept.lock().unwrap() = Some(kept.clone());
+        Ok(kept)
+    }
+
+    async fn put_board(&self, board: &Board) -> Result<(), CallError> {
+        *self.check()?.board.lock().unwrap() = Some(board.clone());
+        Ok(())
+    }
+
+    async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {
+        self.desk.written.fetch_add(courses.courses.len(), Ordering::SeqCst);
+        Ok(CoursesWritten { changed: 0 })
+    }
+
+    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+        let desk = self.check()?;
+        let (mut leases, now) = (desk.leases.lock().unwrap(), Instant::now());
+        let held = leases.get(name).filter(|(by, end)| by != holder && now < *end);
+        let (holder, end) = held.cloned().unwrap_or_else(|| (holder.to_owned(), now + ttl));
+        leases.insert(name.to_owned(), (holder.clone(), end));
+        Ok(Lease { name: name.to_owned(), holder, expires_at: desk.clock.now().plus(end - now) })
+    }
+}
+
+/// What is asked outside, and what is answered.
+#[derive(Default)]
+struct World {
+    asked: AtomicUsize,
+    coinbase_refuses: AtomicBool,
+}
+
+impl World {
+    fn answer(&self, request: &Request) -> Response {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let (status, body) = match request.uri().path() {
+            path if path.starts_with("/coinbase") && self.coinbase_refuses.load(Ordering::SeqCst) => {
+                return Response::builder()
+                    .status(poem::http::StatusCode::TOO_MANY_REQUESTS)
+                    .header("retry-after", "600")
+                    .finish();
+            }
+            "/coinbase/products/BTC-EUR/ticker" => (200, r#"{"price":"84000","bid":"84000","ask":"84000"}"#),
+            "/coinbase/products/BTC-USD/ticker" => (200, r#"{"price":"91000","bid":"91000","ask":"91000"}"#),
+            "/index/ticker" => (200, r#"{"CHF":{"last":79000},"RUB":{"last":8200000}}"#),
+            "/frankfurter/v2/rates" => (200, r#"[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90}]"#),
+            _ => (404, r#"{"message":"NotFound"}"#),
+        };
+        Response::builder().status(poem::http::StatusCode::from_u16(status).unwrap()).body(body)
+    }
+}
+
+struct Instance {
+    updater: Arc<Updater>,
+    link: Arc<Link>,
+    world: Arc<World>,
+    stop: CancellationToken,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Instance {
+    fn leads(&self) -> bool {
+        self.updater.report().leads
+    }
+
+    fn asked(&self) -> usize {
+        self.world.asked.load(Ordering::SeqCst)
+    }
+
+    fn cut(&self, cut: bool) {
+        self.link.cut.store(cut, Ordering::SeqCst);
+    }
+}
+
+impl Desk {
+    fn new() -> Arc<Self> {
+        let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+        let (kept, board, leases) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { clock, kept, board, leases, written: AtomicUsize::new(0) })
+    }
+
+    fn start(self: &Arc<Self>, sources: &str, currencies: &str) -> Instance {
+        let mut env = Env::from_pairs([
+            ("INTERNAL_TOKEN", "a token of the tests"),
+            ("PRICE_SOURCES", sources),
+            ("CURRENCIES", currencies),
+            ("COINBASE_URL", "http://world/coinbase"),
+            ("BLOCKCHAIN_INFO_URL", "http://world/index"),
+            ("FRANKFURTER_URL", "http://world/frankfurter"),
+        ]);
+        let mut config = Config::read(&mut env);
+        env.finish().unwrap();
+        let world = Arc::new(World::default());
+        let outside = world.clone();
+        let outside = make(move |request| {
+            let outside = outside.clone();
+            async move {
+                sleep(Duration::from_millis(300)).await;
+                outside.answer(&request)
+            }
+        });
+        config.clock = self.clock;
+        config.transport = Some(Arc::new(InProcess::new(outside)));
+        let link = Arc::new(Link { desk: self.clone(), cut: AtomicBool::new(false) });
+        let updater = Arc::new(Updater::new(config, link.clone(), &Metrics::new("price-updater")));
+        let (run, stop) = (updater.clone(), CancellationToken::new());
+        let stopped = stop.clone();
+        tokio::spawn(async move { run.run(&stopped).await });
+        Instance { updater, link, world, stop }
+    }
+
+    /// The currencies of the record that may be used now; nothing where there is none that is fresh.
+    fn record(&self) -> String {
+        let kept = self.kept.lock().unwrap();
+        let current =
+            kept.iter().filter(|record| record.state == PriceState::Fresh && record.is_current(self.clock.now()));
+        current.flat_map(|record| record.prices.keys().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// How old it is.
+    fn age(&self) -> Duration {
+        self.clock.now().since(self.kept.lock().unwrap().as_ref().unwrap().as_of)
+    }
+
+    /// How the price of a bitcoin in `currency` is made, where there is one.
+    fn method(&self, currency: &str) -> Option<Method> {
+        let at = Direction::new(Asset::BTC, currency.parse::<Currency>().unwrap().into());
+        let board = self.board.lock().unwrap();
+        board
+            .as_ref()?
+            .prices
+            .iter()
+            .find(|price| price.direction == at && price.price.is_some())
+            .map(|price| price.method)
+    }
+}
+
+/// Looks at every second of ten minutes.
+async fn at_every_second(check: impl Fn(u64)) {
+    sleep(Duration::from_millis(1900)).await;
+    for second in 0..600 {
+        sleep(SECOND).await;
+        check(second);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_index_alone_tells_comes_and_goes_neither_alone_nor_beside_others() {
+    for (sources, currencies, told) in
+        [("blockchain_info", "CHF", "CHF"), ("coinbase,blockchain_info", "CHF,EUR", "CHF EUR")]
+    {
+        let desk = Desk::new();
+        let instance = desk.start(sources, currencies);
+        at_every_second(|second| {
+            assert_eq!(desk.record(), told, "{second} s");
+            assert_eq!(desk.method("CHF"), Some(Method::Median), "{second} s");
+        })
+        .await;
+        assert!(instance.leads());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn roubles_are_computed_all_the_time_and_age_no_other() {
+    let desk = Desk::new();
+    let _instance = desk.start("coinbase,blockchain_info,frankfurter", "EUR,RUB");
+    at_every_second(|second| {
+        assert_eq!(desk.record(), "EUR RUB", "{second} s");
+        assert_eq!(desk.method("RUB"), Some(Method::Cross), "{second} s");
+        assert!(desk.age() <= 16 * SECOND, "{second} s");
+    })
+    .await;
+}
