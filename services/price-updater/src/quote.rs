@@ -25,7 +25,7 @@ pub(crate) struct Quote {
     pub(crate) last: Option<Rate>,
     /// The best bid and the best ask; a bid is never above its ask.
     pub(crate) book: Option<(Rate, Rate)>,
-    /// When it was asked for, or when a feed last proved it; never a time that the source told.
+    /// When it was asked for, or when a feed last proved it; earlier where the source says so, and never later.
     ///
     /// A fixing holds until the next one, so it is as if its source had just said it, which is asked once an hour: what
     /// counts is its own day, and the source stops telling it [`MAX_FIXING_AGE`] after that.

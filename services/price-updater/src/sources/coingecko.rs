@@ -4,8 +4,8 @@
 //! digits as there are; what is not known is left out. It is computed anew once a minute, and without a key somewhere
 //! between 5 and 15 requests a minute are permitted, failed ones included, so it is asked not much more often.
 //!
-//! `last_updated_at` (seconds since 1970) is asked for: it makes nothing younger, but an index that says itself that it
-//! stands still is refused.
+//! `last_updated_at` (seconds since 1970) is asked for: a price is as old as that says, and never younger than the ask. An
+//! index that says itself that it stands still is refused.
 //!
 //! Errors are a status with `{"status":{"error_code":429,"error_message":"…"}}` or `{"error":"…"}`, and HTML with 403 from
 //! the network in front of it. Attribution is asked for where the prices are shown: docs/price-sources.md.
@@ -126,12 +126,13 @@ fn read(page: &Page, pairs: &[(Direction, Names)], now: Timestamp) -> Result<Quo
         let row: BTreeMap<String, &RawValue> = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
         let value = row.get(currency).ok_or(SourceError::UnknownPair)?;
         let value: DecimalText = serde_json::from_str(value.get()).map_err(SourceError::garbled)?;
-        if let Some(time) = row.get("last_updated_at").and_then(|time| read_time(time.get()))
-            && now.since(time) > MAX_AGE
-        {
-            return Err(SourceError::Stale(time));
+        // A clock ahead of ours, there or by the unit it tells, makes nothing younger.
+        let observed_at =
+            row.get("last_updated_at").and_then(|time| read_time(time.get())).map_or(now, |at| at.min(now));
+        if now.since(observed_at) > MAX_AGE {
+            return Err(SourceError::Stale(observed_at));
         }
-        Quote::index(&value, now)
+        Quote::index(&value, observed_at)
     };
     Ok(pairs.iter().map(|&(direction, names)| (direction, quote(names))).collect())
 }
@@ -173,6 +174,16 @@ mod tests {
             let quotes = all(200, &PRICES.replace("1767441590", time)).unwrap();
             assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00", "{time}");
         }
+    }
+
+    #[test]
+    fn a_price_is_as_old_as_it_says_and_never_younger_than_the_ask() {
+        let age = |seconds: i64| {
+            let told = (now().micros() / 1_000_000 + seconds).to_string();
+            let quotes = all(200, &PRICES.replace("1767441590", &told)).unwrap();
+            now().since(quotes[0].1.as_ref().unwrap().observed_at).as_secs()
+        };
+        assert_eq!([-90, -1, 0, 1, 90, 86_400].map(age), [90, 1, 0, 0, 0, 0]);
     }
 
     #[test]
