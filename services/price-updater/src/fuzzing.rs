@@ -25,7 +25,7 @@ use crate::{
 
 /// What the digits stand for.
 const STATUSES: [u16; 10] = [200, 400, 403, 404, 418, 422, 429, 500, 503, 520];
-/// Within a week of the days in the seeds.
+/// Within two weeks of the days in the seeds.
 pub(crate) const NOW_MICROS: i64 = 1_767_441_600_000_000;
 /// The longest text of an error: what is quoted in it is bounded.
 const MAX_ERROR: usize = 300;

@@ -13,9 +13,10 @@ use crate::sources::SourceError;
 
 /// The widest book that is believed, in percent of its middle: a wider one has nobody in it who trades.
 const MAX_WIDTH_PERCENT: i128 = 10;
-/// How long after its day an official rate is believed. Over Easter or New Year a central bank publishes none for five
-/// days, so a week is the least that raises no false alarm.
-pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(7 * 24);
+/// How long after its day an official rate is believed. The Bank of Russia publishes none from the first to the eighth of
+/// January, with the days off around it for up to twelve days, so two weeks raise no false alarm. What other banks tell
+/// meanwhile is compared with it.
+pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
 /// What one source says of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

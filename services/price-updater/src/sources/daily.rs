@@ -155,15 +155,27 @@ mod tests {
     }
 
     #[test]
-    fn a_week_after_its_day_a_rate_is_told_no_more() {
+    fn two_weeks_after_its_day_a_rate_is_told_no_more() {
         let daily = Daily::default();
         daily.took("ecb", rates(&[(USD, "1.08", "2026-01-02"), (GBP, "0.86", "2025-12-31")]), on("2026-01-02"));
         let shown = |text: &str| Some(text.to_owned());
-        for weekend in ["2026-01-03", "2026-01-04", "2026-01-05", "2026-01-07"] {
-            assert_eq!(told(&daily, weekend), [shown("1.08"), shown("0.86")]);
+        for day in ["2026-01-03", "2026-01-05", "2026-01-14"] {
+            assert_eq!(told(&daily, day), [shown("1.08"), shown("0.86")]);
         }
-        assert_eq!(told(&daily, "2026-01-08"), [shown("1.08"), None]);
-        assert_eq!(told(&daily, "2026-01-10"), [None, None]);
+        assert_eq!(told(&daily, "2026-01-15"), [shown("1.08"), None]);
+        assert_eq!(told(&daily, "2026-01-17"), [None, None]);
+    }
+
+    /// The Bank of Russia's rate of the last day of the year holds until the first one after the holidays.
+    #[test]
+    fn the_holidays_of_january_are_no_failure() {
+        let daily = Daily::default();
+        for day in 0..=12 {
+            let now = on("2025-12-31").plus(Duration::from_hours(24 * day));
+            daily.took("cbr", rates(&[(USD, "1.08", "2025-12-31"), (GBP, "0.86", "2025-12-31")]), now);
+            let ask = Ask { wanted: &BOTH, now: now.plus(Duration::from_hours(23)), deadline: Instant::now() };
+            assert_eq!(daily.answer(&ask, &BOTH).unwrap().quotes.len(), 2, "{now}");
+        }
     }
 
     #[test]

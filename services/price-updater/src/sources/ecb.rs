@@ -146,7 +146,7 @@ mod tests {
         }
         assert_eq!(ask_all(&*ecb, now()).await.unwrap().quotes.len(), 2);
         assert_eq!(asked.load(Ordering::SeqCst), 2);
-        let answer = ask_all(&*ecb, now().plus(Duration::from_hours(24 * 8))).await.unwrap();
+        let answer = ask_all(&*ecb, now().plus(Duration::from_hours(24 * 15))).await.unwrap();
         assert!(answer.quotes.is_empty() && matches!(answer.faults[&direction("EUR", "USD")], SourceError::Stale(_)));
     }
 }
