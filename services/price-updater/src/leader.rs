@@ -3,42 +3,65 @@
 use std::time::Duration;
 
 use common::api::leases::Lease;
+use tokio::time::Instant;
 
 /// The name of the lease.
 pub(crate) const LEASE: &str = "price-updater";
-/// For how long it is taken. It is renewed each slot, so that another one takes over so long after this one is gone.
-pub(crate) const LEASE_TTL: Duration = Duration::from_secs(10);
+/// For how long it is taken at least. It is renewed each slot, so that another one takes over so long after this one is gone.
+const LEASE_TTL: Duration = Duration::from_secs(10);
 
 /// Whether this instance leads.
 #[derive(Debug)]
 pub(crate) struct Leader {
     /// Different for every process, also after a restart.
     pub(crate) me: String,
-    leads: bool,
+    /// From one ask for the lease to the next.
+    slot: Duration,
+    /// Until when the lease is this instance's own, by its own clock, counted from before it asked; nothing where it does not
+    /// lead.
+    until: Option<Instant>,
     /// Who held the lease when the cache answered last.
     holder: Option<String>,
 }
 
 impl Leader {
-    pub(crate) fn new(me: String) -> Self {
-        Self { me, leads: false, holder: None }
+    pub(crate) fn new(me: String, slot: Duration) -> Self {
+        Self { me, slot, until: None, holder: None }
+    }
+
+    /// For how long the lease is taken: one renewal may fail.
+    pub(crate) fn ttl(&self) -> Duration {
+        LEASE_TTL.max(self.slot * 2)
     }
 
     pub(crate) fn leads(&self) -> bool {
-        self.leads
+        self.until.is_some()
     }
 
     /// The other one that leads.
     pub(crate) fn other(&self) -> Option<&str> {
-        self.holder.as_deref().filter(|_| !self.leads)
+        self.holder.as_deref().filter(|holder| *holder != self.me)
     }
 
-    /// Takes in how asking for the lease ended. While the cache does not answer, who held it goes on and who did not
-    /// stands by: nobody else can have taken it. Whether this instance begins to lead now.
-    pub(crate) fn hear(&mut self, answer: Option<Lease>) -> bool {
-        let Some(lease) = answer else { return false };
-        let led = std::mem::replace(&mut self.leads, lease.holder == self.me);
-        match (led, self.leads) {
+    /// Takes in how asking for the lease ended, which was begun at `asked`. Whether this instance begins to lead now.
+    ///
+    /// While the cache does not answer, who does not hold the lease stands by, and who does goes on until it would run out
+    /// in the slot that begins: from then on another one may have taken it, which the cache answers. Nobody leads then if it
+    /// answers none. That costs no price, for a record gets to orders by way of the cache alone, and they go on with the one
+    /// that they hold until it expires; what is lost is the history of that time. When the cache is back the lease is taken
+    /// in the next slot, and the record is written in the same one.
+    pub(crate) fn hear(&mut self, answer: Option<Lease>, asked: Instant) -> bool {
+        let led = self.leads();
+        let Some(lease) = answer else {
+            // Slots are not exactly so far apart.
+            if self.until.is_some_and(|until| until <= asked + self.slot / 2) {
+                tracing::warn!("it is not known any more who leads: this instance stops asking the sources");
+                (self.until, self.holder) = (None, None);
+            }
+            return false;
+        };
+        self.until = (lease.holder == self.me).then(|| asked + self.ttl());
+        match (led, self.leads()) {
             (false, true) => tracing::info!("this instance asks the sources from now on"),
             (true, false) => {
                 tracing::warn!(holder = lease.holder, "another instance asks the sources: this one stands by");
@@ -49,7 +72,7 @@ impl Leader {
             _ => {}
         }
         self.holder = Some(lease.holder);
-        self.leads && !led
+        self.leads() && !led
     }
 }
 
@@ -59,20 +82,31 @@ mod tests {
 
     use super::*;
 
+    const SLOT: Duration = Duration::from_secs(5);
+
     fn held_by(holder: &str) -> Lease {
         Lease { name: LEASE.to_owned(), holder: holder.to_owned(), expires_at: Timestamp::now() }
     }
 
     #[test]
-    fn who_holds_the_lease_leads_and_goes_on_while_nobody_answers() {
-        let mut leader = Leader::new("a".to_owned());
-        assert!(!leader.hear(None) && !leader.leads(), "who was never told stands by");
-        assert!(!leader.hear(Some(held_by("b"))) && !leader.leads());
-        assert_eq!(leader.other(), Some("b"));
-        assert!(!leader.hear(None) && !leader.leads());
-        assert!(leader.hear(Some(held_by("a"))) && leader.leads());
-        assert!(!leader.hear(Some(held_by("a"))) && !leader.hear(None) && leader.leads());
-        assert!(!leader.hear(Some(held_by("b"))) && !leader.leads());
-        assert!(leader.hear(Some(held_by("a"))));
+    fn who_holds_the_lease_leads_and_goes_on_while_nobody_else_can_have_it() {
+        let (mut leader, start) = (Leader::new("a".to_owned(), SLOT), Instant::now());
+        let mut hear = |holder: Option<&str>, slots: u32| {
+            let begins = leader.hear(holder.map(held_by), start + SLOT * slots);
+            (begins, leader.leads(), leader.other().map(str::to_owned))
+        };
+        assert_eq!(hear(None, 0), (false, false, None), "who was never told stands by");
+        assert_eq!(hear(Some("b"), 1), (false, false, Some("b".to_owned())));
+        assert_eq!(hear(None, 2), (false, false, Some("b".to_owned())));
+        assert_eq!(hear(Some("a"), 3), (true, true, None));
+        assert_eq!(hear(Some("a"), 4), (false, true, None));
+        assert_eq!(hear(None, 5), (false, true, None));
+        assert_eq!(hear(Some("a"), 6), (false, true, None));
+        assert_eq!(hear(None, 7), (false, true, None));
+        assert_eq!(hear(None, 8), (false, false, None), "another one may have taken it");
+        assert_eq!(hear(None, 9), (false, false, None));
+        assert_eq!(hear(Some("a"), 10), (true, true, None));
+        assert_eq!(hear(Some("b"), 11), (false, false, Some("b".to_owned())));
+        assert_eq!(hear(Some("a"), 12), (true, true, None));
     }
 }

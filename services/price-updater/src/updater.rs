@@ -27,7 +27,7 @@ use crate::{
     board::{Written, board},
     deliver::{Outbox, Receipt},
     feeds::{Feeds, Sockets},
-    leader::{LEASE, LEASE_TTL, Leader},
+    leader::{LEASE, Leader},
     market::{Market, Past, Wanted},
     metrics::{Delivery, RoundResult, UpdaterMetrics},
     news::{News, tell_change},
@@ -134,7 +134,7 @@ impl Updater {
         // A slot that took long is not made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut run = Run {
-            leader: Leader::new(me),
+            leader: Leader::new(me, slot),
             resumed: false,
             rounds: Rounds::new(Lifetimes { refresh, ttl, prolong }),
             past: Past::default(),
@@ -153,8 +153,8 @@ impl Updater {
     /// Whether this instance is the one that asks. One that begins to takes up the record that is there: so a restart while
     /// every exchange is away does not cost the price. A simulated one is taken up only where simulation is wanted.
     async fn lead(&self, run: &mut Run) -> bool {
-        let ttl = LEASE_TTL.max(self.config.slot * 2);
-        let lease = timeout(LEASE_PATIENCE, self.sinks.lease(LEASE, &run.leader.me, ttl)).await;
+        let asked = Instant::now();
+        let lease = timeout(LEASE_PATIENCE, self.sinks.lease(LEASE, &run.leader.me, run.leader.ttl())).await;
         let lease = match lease {
             Ok(Ok(lease)) => Some(lease),
             Ok(Err(error)) => {
@@ -163,7 +163,7 @@ impl Updater {
             }
             Err(_) => None,
         };
-        if run.leader.hear(lease) {
+        if run.leader.hear(lease, asked) {
             run.resumed = false;
         }
         let leads = run.leader.leads();
@@ -309,10 +309,10 @@ impl Updater {
             return vec![Part::ready("price-cache")];
         }
         let cache = match self.record_written.last() {
-            Some(Ok(())) => Part::ready("price-cache"),
+            Some(Ok(())) if leads => Part::ready("price-cache"),
             Some(Err(error)) => Part::missing("price-cache", error),
             None if leads => Part::missing("price-cache", "no price was written yet"),
-            None => Part::missing("price-cache", "it did not say yet who asks the sources"),
+            _ => Part::missing("price-cache", "it does not say who asks the sources"),
         };
         let history = match self.courses_written.last() {
             Some(Err(error)) => Part::missing("db-proxy", error),

@@ -236,3 +236,44 @@ async fn roubles_are_computed_all_the_time_and_age_no_other() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_renew_the_lease_stops_before_another_takes_it() {
+    let desk = Desk::new();
+    let first = desk.start("coinbase", "EUR");
+    sleep(12 * SECOND).await;
+    let second = desk.start("coinbase", "EUR");
+    sleep(MINUTE).await;
+    assert!(first.leads() && !second.leads() && second.asked() == 0);
+    first.cut(true);
+    for _ in 0..60 {
+        sleep(SECOND).await;
+        assert!(!(first.leads() && second.leads()));
+    }
+    assert!(second.leads());
+    let (before, age) = (first.asked(), desk.age());
+    assert!(age <= 16 * SECOND, "{age:?}");
+    // It stands by also when it is back.
+    first.cut(false);
+    sleep(MINUTE).await;
+    assert!(!first.leads() && second.leads());
+    assert_eq!(first.asked(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_cache_is_away_nobody_asks_and_when_it_is_back_there_is_a_price_at_once() {
+    let desk = Desk::new();
+    let instance = desk.start("coinbase", "EUR");
+    sleep(20 * SECOND).await;
+    assert_eq!(desk.record(), "EUR");
+    instance.cut(true);
+    sleep(MINUTE).await;
+    let asked = instance.asked();
+    assert!(!instance.leads() && !instance.updater.parts()[0].ready);
+    sleep(10 * MINUTE).await;
+    assert_eq!(instance.asked(), asked);
+    instance.cut(false);
+    sleep(6 * SECOND).await;
+    assert!(instance.leads() && desk.record() == "EUR" && desk.age() <= 6 * SECOND);
+    assert!(instance.updater.parts()[0].ready);
+}
