@@ -29,7 +29,7 @@ pub struct InProcess(pub Simulation);
 impl Connector for InProcess {
     async fn connect(&self, url: &Url) -> Result<Connection, WireError> {
         let end = self.0.websocket(url.path(), url.query()).await.map_err(|error| match error {
-            WebSocketError::Status(status) => WireError::Status(status),
+            WebSocketError::Status(status) => WireError::Status { status, retry_after: None },
             error => WireError::Unreachable(error.to_string()),
         })?;
         let pongs = end.say.clone();

@@ -82,7 +82,8 @@ impl Feeds {
             return polled;
         };
         let (connector, metrics) = (self.connector.clone(), self.metrics.clone());
-        let feed = Arc::new(Feed::new(protocol, url, polled.directions(), connector, self.clock, metrics));
+        let gate = polled.gate().cloned();
+        let feed = Arc::new(Feed::new(protocol, url, polled.directions(), connector, self.clock, metrics, gate));
         self.all.push(feed.clone());
         Box::new(Hybrid::new(polled, feed))
     }

@@ -20,6 +20,7 @@ mod delisted;
 mod ecb;
 mod error;
 mod frankfurter;
+mod gate;
 mod gemini;
 mod kraken;
 mod okx;
@@ -38,11 +39,13 @@ use common::{
 use tokio::time::Instant;
 use url::Url;
 
-use budget::Limits;
+pub(crate) use budget::Limits;
 pub(crate) use error::SourceError;
+pub(crate) use gate::Gate;
 pub(crate) use transport::Network;
 pub use transport::{InProcess, RawPage, Transport, TransportError};
 use web::Web;
+pub(crate) use web::retry_after;
 
 use crate::quote::Quote;
 
@@ -96,6 +99,11 @@ pub(crate) trait Source: Send + Sync {
 
     /// How many more requests it permits now.
     fn budget_left(&self) -> u32;
+
+    /// What holds back its requests, where it has any to hold back.
+    fn gate(&self) -> Option<&Gate> {
+        None
+    }
 
     /// What it says now of those of the wanted directions that it can tell. An error is one that concerns them all.
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError>;
@@ -175,6 +183,10 @@ macro_rules! as_built_in {
 
         fn budget_left(&self) -> u32 {
             self.web.budget_left()
+        }
+
+        fn gate(&self) -> Option<&crate::sources::Gate> {
+            Some(self.web.gate())
         }
     };
 }

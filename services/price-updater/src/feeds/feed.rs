@@ -29,7 +29,10 @@ use super::{
     protocol::{Probe, Protocol},
     wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, WireError},
 };
-use crate::quote::Quote;
+use crate::{
+    quote::Quote,
+    sources::{Gate, Limits},
+};
 
 /// How long after it was last proved a quote is an answer. A poll is as old when the next one is due.
 const FRESH: Duration = Duration::from_secs(5);
@@ -39,6 +42,8 @@ pub(super) const QUIET: Duration = Duration::from_secs(20);
 pub(super) const UNASKED: Duration = Duration::from_secs(30);
 /// How long something that is said may take to be sent.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// What holds for a feed of a source that is not polled, where it is refused.
+const REFUSED: Limits = Limits { calls: 1, window: Duration::from_secs(1), pause: Duration::from_secs(60) };
 /// After how long a connection counts as good, so that the next failure is a first one.
 const GOOD_AFTER: Duration = Duration::from_secs(30);
 
@@ -50,6 +55,8 @@ pub struct Feed {
     connector: Arc<dyn Connector>,
     clock: Clock,
     metrics: FeedMetrics,
+    /// What holds back the requests of the same exchange.
+    polled: Option<Gate>,
     state: Mutex<State>,
     /// When it was last asked.
     asked: watch::Sender<Option<Instant>>,
@@ -87,7 +94,7 @@ impl Feed {
     ) -> Option<Self> {
         let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == exchange)?;
         let metrics = FeedMetrics::register(&Metrics::new("feed"));
-        Some(Self::new(protocol, base, directions, connector, clock, metrics))
+        Some(Self::new(protocol, base, directions, connector, clock, metrics, None))
     }
 
     /// A feed of `directions` at `base`. It does nothing until [`Feed::run`] runs and somebody asks.
@@ -98,6 +105,7 @@ impl Feed {
         connector: Arc<dyn Connector>,
         clock: Clock,
         metrics: FeedMetrics,
+        polled: Option<Gate>,
     ) -> Self {
         let names: BTreeMap<String, Direction> =
             directions.iter().map(|&direction| ((protocol.symbol)(direction), direction)).collect();
@@ -110,6 +118,7 @@ impl Feed {
             connector,
             clock,
             metrics,
+            polled,
             state: Mutex::new(State { book, connected_since: None, messages: 0, connects: 0, last_end: None }),
             asked: watch::Sender::new(None),
         }
@@ -140,18 +149,21 @@ impl Feed {
     }
 
     async fn keep(&self) {
+        let own = self.polled.as_ref().map_or_else(|| Gate::new(REFUSED), Gate::beside);
         let (mut pace, mut asked, mut told) = (Pace::new(), self.asked.subscribe(), false);
         // Once after each good connection: one that announces its end again and again is waited for like any other.
         let mut at_once = true;
         // Ends with the sender alone, which is in `self`.
         while asked.wait_for(|at| at.is_some_and(|at| at.elapsed() < UNASKED)).await.is_ok() {
-            sleep_until(pace.next(Instant::now())).await;
+            self.held_back(&mut pace, &own).await;
             let begun = Instant::now();
             pace.begin(begun);
             let end = self.connect_and_listen().await;
             self.disconnected();
+            self.heed(&end, &own);
             if begun.elapsed() >= GOOD_AFTER {
                 pace.worked();
+                own.answered();
                 (told, at_once) = (false, true);
             }
             if !(end.is_expected() && std::mem::take(&mut at_once)) {
@@ -159,6 +171,34 @@ impl Feed {
             }
             self.tell(&end, &mut told);
         }
+    }
+
+    /// Waits until a connection may be made, also where the exchange asks meanwhile to be left alone.
+    async fn held_back(&self, pace: &mut Pace, own: &Gate) {
+        loop {
+            let now = Instant::now();
+            let paused = [Some(own), self.polled.as_ref()].into_iter().flatten().filter_map(Gate::paused_until);
+            let next = paused.fold(pace.next(now), Instant::max);
+            if next <= now {
+                return;
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    /// Leaves the exchange alone if that is how it refused the connection. What it says of how long holds for requests too.
+    /// Where it says nothing, it is no more than a guess, and of websockets only: some refuse those alone, and are to be
+    /// polled on.
+    fn heed(&self, end: &End, own: &Gate) {
+        let End::NotMade(WireError::Status { status, retry_after }) = *end else { return };
+        if retry_after.is_none() && !matches!(status, 403 | 418 | 429) {
+            return;
+        }
+        let pause = own.pause(retry_after);
+        if let Some(polled) = self.polled.as_ref().filter(|_| retry_after.is_some()) {
+            polled.pause(retry_after);
+        }
+        tracing::debug!(source = self.protocol.name, status, ?pause, "the websocket of a source is left alone");
     }
 
     fn disconnected(&self) {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use common::{api::courses::CourseKind, money::Direction};
 
 use super::Feed;
-use crate::sources::{Answer, Ask, Source, SourceError};
+use crate::sources::{Answer, Ask, Gate, Source, SourceError};
 
 /// The quotes of a feed where it has them, and the polled ones where not, direction by direction.
 pub(crate) struct Hybrid {
@@ -40,6 +40,10 @@ impl Source for Hybrid {
 
     fn budget_left(&self) -> u32 {
         self.polled.budget_left()
+    }
+
+    fn gate(&self) -> Option<&Gate> {
+        self.polled.gate()
     }
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
+    metrics::Metrics,
     money::{DecimalText, Direction},
     time::{Clock, Timestamp},
 };
@@ -22,10 +23,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Connection, Connector, Feed, Heard, Hybrid, Said, WireError, pace};
+use super::{Connection, Connector, Feed, FeedMetrics, Heard, Hybrid, PROTOCOLS, Said, WireError, pace};
 use crate::{
     quote::Quote,
-    sources::{Answer, Ask, Source, SourceError},
+    sources::{Answer, Ask, Gate, Limits, Source, SourceError},
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -53,15 +54,16 @@ impl Exchange {
 struct Line {
     connected: mpsc::UnboundedSender<Exchange>,
     refused: Mutex<Vec<Instant>>,
-    up: bool,
+    /// How it refuses, where it does.
+    refusal: Option<WireError>,
 }
 
 #[async_trait]
 impl Connector for Line {
     async fn connect(&self, _: &Url) -> Result<Connection, WireError> {
-        if !self.up {
+        if let Some(refusal) = self.refusal.clone() {
             self.refused.lock().unwrap().push(Instant::now());
-            return Err(WireError::Status(429));
+            return Err(refusal);
         }
         let (say, from_exchange) = mpsc::unbounded_channel();
         let (to_exchange, heard) = mpsc::unbounded_channel();
@@ -93,11 +95,19 @@ fn usdt() -> Direction {
 
 impl Running {
     fn start(exchange: &str, up: bool) -> Self {
+        let refusal = (!up).then(|| WireError::Unreachable("nobody is there".to_owned()));
+        Self::with(exchange, refusal, None)
+    }
+
+    /// With what holds back the requests of the same exchange.
+    fn with(exchange: &str, refusal: Option<WireError>, polled: Option<Gate>) -> Self {
         let (sender, connected) = mpsc::unbounded_channel();
-        let line = Arc::new(Line { connected: sender, refused: Mutex::default(), up });
+        let line = Arc::new(Line { connected: sender, refused: Mutex::default(), refusal });
         let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
         let base = "ws://exchange".parse().unwrap();
-        let feed = Arc::new(Feed::of(exchange, &base, &[usdt()], line.clone(), clock).unwrap());
+        let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == exchange).unwrap();
+        let metrics = FeedMetrics::register(&Metrics::new("feed"));
+        let feed = Arc::new(Feed::new(protocol, &base, &[usdt()], line.clone(), clock, metrics, polled));
         let stop = CancellationToken::new();
         let (run, stopped) = (feed.clone(), stop.clone());
         tokio::spawn(async move { run.run(&stopped).await });
@@ -261,6 +271,37 @@ async fn an_exchange_that_refuses_is_not_run_against() {
         let within = tries[index..].iter().take_while(|at| **at - *first < pace::WINDOW).count();
         assert!(within <= pace::MAX_CONNECTS, "{within}");
     }
+}
+
+/// How many seconds after the start each connection was tried, in ten minutes.
+async fn tries(refusal: WireError, polled: Option<Gate>) -> Vec<u64> {
+    let start = Instant::now();
+    let running = Running::with("okx", Some(refusal), polled);
+    for _ in 0..600 {
+        running.feed.courses();
+        sleep(age(1)).await;
+    }
+    let tries = running.line.refused.lock().unwrap().clone();
+    tries.into_iter().map(|at| (at - start).as_secs()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_refuses_connections_is_left_alone_as_long_as_it_says() {
+    const LIMITS: Limits = Limits { calls: 9, window: Duration::from_secs(1), pause: Duration::from_secs(30) };
+    let refused = |status, seconds: Option<u64>| WireError::Status { status, retry_after: seconds.map(age) };
+    for status in [418, 429, 503] {
+        assert_eq!(tries(refused(status, Some(250)), None).await, [0, 250, 500], "{status}");
+    }
+    assert!(tries(refused(503, None), None).await.len() > 10);
+    // It says nothing of how long, so it is as long as is usual there, and longer each time; but it is polled on.
+    let polled = Gate::new(LIMITS);
+    assert_eq!(tries(refused(403, None), Some(polled.clone())).await, [0, 30, 90, 210, 450]);
+    assert_eq!(polled.paused_until(), None);
+    // What it says to the one holds for the other.
+    let start = Instant::now();
+    assert_eq!(tries(refused(429, Some(400)), Some(polled.clone())).await, [0, 400]);
+    assert_eq!(polled.paused_until(), Some(start + age(800)));
+    assert_eq!(tries(refused(503, None), Some(polled)).await[0], 200);
 }
 
 /// The polled form of an exchange, and how often it was asked.

@@ -10,6 +10,8 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
+use crate::sources::retry_after;
+
 /// Exchanges want to know who asks.
 const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price-updater)");
 /// Largest message that is read, in bytes. A ticker has less than 1 KiB, the answer to a subscription less than 4 KiB.
@@ -45,8 +47,12 @@ pub enum Said {
 pub enum WireError {
     #[error("cannot be reached: {0}")]
     Unreachable(String),
-    #[error("answered with status {0}")]
-    Status(u16),
+    #[error("answered with status {status}")]
+    Status {
+        status: u16,
+        /// How long it wants to be left alone, where it said so.
+        retry_after: Option<Duration>,
+    },
     #[error("gave no answer in time")]
     Timeout,
     #[error("broke off: {0}")]
@@ -140,7 +146,9 @@ impl Connector for Sockets {
 
 fn not_connected(error: &tungstenite::Error) -> WireError {
     match error {
-        tungstenite::Error::Http(response) => WireError::Status(response.status().as_u16()),
+        tungstenite::Error::Http(response) => {
+            WireError::Status { status: response.status().as_u16(), retry_after: retry_after(response.headers()) }
+        }
         error => WireError::Unreachable(common::telemetry::chain(error)),
     }
 }

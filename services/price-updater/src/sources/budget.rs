@@ -84,9 +84,13 @@ impl Budget {
         self.guesses = 0;
     }
 
+    /// Until when the source is left alone, where that is after `now`.
+    pub(super) fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.paused_until.filter(|&until| now < until)
+    }
+
     fn paused(&self, now: Instant) -> Option<Duration> {
-        let left = self.paused_until?.saturating_duration_since(now);
-        (!left.is_zero()).then_some(left)
+        Some(self.paused_until(now)? - now)
     }
 
     fn forget(&mut self, now: Instant) {

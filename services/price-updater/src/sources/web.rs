@@ -1,9 +1,6 @@
 //! The way to one source: every request of its adapter goes through here, so that none is sent that it does not permit.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::DateTime;
@@ -15,7 +12,8 @@ use url::Url;
 
 use super::{
     SourceError,
-    budget::{Budget, Limits},
+    budget::Limits,
+    gate::Gate,
     transport::{RawPage, Transport, TransportError},
 };
 
@@ -27,7 +25,7 @@ pub(crate) struct Web {
     transport: Arc<dyn Transport>,
     base: String,
     headers: HeaderMap,
-    budget: Mutex<Budget>,
+    gate: Gate,
 }
 
 /// What came back, whatever the status.
@@ -47,7 +45,7 @@ impl Web {
         let base = String::from(base).trim_end_matches('/').to_owned();
         let headers = [(header::USER_AGENT, USER_AGENT), (header::ACCEPT, "application/json, application/xml;q=0.9")];
         let headers = headers.map(|(name, value): (HeaderName, _)| (name, HeaderValue::from_static(value)));
-        Self { transport, base, headers: headers.into_iter().collect(), budget: Mutex::new(Budget::new(limits)) }
+        Self { transport, base, headers: headers.into_iter().collect(), gate: Gate::new(limits) }
     }
 
     /// Gets `path`, which starts with a slash and may have a query, and reads what came back.
@@ -61,7 +59,7 @@ impl Web {
         read: impl FnOnce(&Page) -> Result<T, SourceError>,
     ) -> Result<Told<T>, SourceError> {
         let url = format!("{}{path}", self.base).parse::<Url>().map_err(SourceError::garbled)?;
-        self.lock().take(Instant::now()).map_err(SourceError::Paused)?;
+        self.gate.take().map_err(SourceError::Paused)?;
         let answer = timeout_at(deadline, self.transport.get(&url, &self.headers)).await;
         let page: Page = answer.map_err(|_| SourceError::Timeout)??.into();
         let result = read(&page);
@@ -71,7 +69,11 @@ impl Web {
 
     /// How many requests may be sent now.
     pub(crate) fn budget_left(&self) -> u32 {
-        self.lock().left(Instant::now())
+        self.gate.left()
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Leaves the source alone if that is what the answer asks for.
@@ -82,20 +84,14 @@ impl Web {
             _ if !page.is_success() && page.retry_after.is_some() => Some(page.retry_after),
             _ => matches!(page.status, 403 | 418 | 429).then_some(None),
         };
-        let mut budget = self.lock();
         match wanted {
             Some(wait) => {
-                let pause = budget.pause(Instant::now(), wait);
+                let pause = self.gate.pause(wait);
                 tracing::debug!(base = self.base, status = page.status, ?pause, "a source is left alone");
             }
-            None if error.is_none() => budget.answered(),
+            None if error.is_none() => self.gate.answered(),
             None => {}
         }
-    }
-
-    /// Every change is one call, so what is there after a panic is still true.
-    fn lock(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,9 +106,14 @@ impl From<RawPage> for Page {
     fn from(RawPage { status, headers, body }: RawPage) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let simulated = text("x-simulated").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let retry_after = text("retry-after").and_then(|wait| read_wait(wait, text("date")));
-        Self { status, simulated, retry_after, body }
+        Self { status, simulated, retry_after: retry_after(&headers), body }
     }
+}
+
+/// How long an answer with these headers wants its sender to be left alone, where it says so.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    read_wait(text("retry-after")?, text("date"))
 }
 
 /// Seconds, or a date of HTTP (RFC 9110, section 10.2.3). A date is compared with the answer's own where it has one, for
