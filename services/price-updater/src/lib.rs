@@ -21,6 +21,7 @@ mod market;
 mod metrics;
 mod news;
 mod panel;
+mod pauses;
 mod quote;
 mod roster;
 mod rounds;

@@ -26,6 +26,7 @@ use crate::{
     agree::Voice,
     frozen::{Seen, Stillness},
     metrics::UpdaterMetrics,
+    pauses::Paused,
     quote::MAX_FIXING_AGE,
     roster::Roster,
     sources::{Ask, Source},
@@ -164,6 +165,27 @@ impl Panel {
     /// How many exchanges are asked.
     pub(crate) fn exchanges(&self) -> usize {
         self.active().filter(|seat| seat.source.kind() == CourseKind::Trade).count()
+    }
+
+    /// The sources whose requests can be held back.
+    pub(crate) fn gated(&self) -> Vec<&'static str> {
+        let gated = self.seats.iter().filter(|seat| seat.source.gate().is_some());
+        gated.map(|seat| seat.source.name()).collect()
+    }
+
+    /// Those that are left alone now, and until when.
+    pub(crate) fn paused(&self) -> Vec<Paused> {
+        let paused = |seat: &Arc<Seat>| Some((seat.source.name(), seat.source.gate()?.paused_until()?));
+        self.seats.iter().filter_map(paused).collect()
+    }
+
+    /// As the source asked another instance for.
+    pub(crate) fn leave_alone(&self, source: &str, wait: Duration) {
+        for gate in self.seats.iter().filter(|seat| seat.source.name() == source).filter_map(|seat| seat.source.gate())
+        {
+            let pause = gate.pause(Some(wait));
+            tracing::info!(source, ?pause, "a source is left alone, as it asked for before");
+        }
     }
 
     pub(crate) fn roster(&self) -> Arc<Roster> {

@@ -32,6 +32,7 @@ use crate::{
     metrics::{Delivery, RoundResult, UpdaterMetrics},
     news::{News, tell_change},
     panel::{Manners, Panel},
+    pauses::{self, Paused},
     roster::Roster,
     rounds::{Lifetimes, Rounds, Step, Write},
     sinks::Sinks,
@@ -53,6 +54,7 @@ pub struct Updater {
     boards: Outbox<Arc<Board>>,
     board_written: Receipt,
     courses_written: Receipt,
+    pauses: Outbox<Vec<Paused>>,
     standing: Mutex<Standing>,
 }
 
@@ -71,6 +73,8 @@ struct Run {
     leader: Leader,
     /// Whether the record that was there before is known.
     resumed: bool,
+    /// Whether it is known which sources want to be left alone.
+    warned: bool,
     rounds: Rounds,
     past: Past,
     news: News,
@@ -108,6 +112,7 @@ impl Updater {
             boards: Outbox::new(),
             board_written: Receipt::new(Delivery::Board),
             courses_written: Receipt::new(Delivery::Courses),
+            pauses: Outbox::new(),
             standing: Mutex::default(),
         }
     }
@@ -116,7 +121,10 @@ impl Updater {
     pub async fn run(&self, stop: &CancellationToken) {
         let me = format!("{}-{}", instance(), uuid::Uuid::new_v4().simple());
         let work = async {
-            tokio::join!(self.slots(me.clone()), self.write_records(), self.write_boards(), self.write_courses());
+            let deliveries = async {
+                tokio::join!(self.write_records(), self.write_boards(), self.write_courses(), self.tell_pauses());
+            };
+            tokio::join!(self.slots(me.clone()), deliveries);
         };
         let work = async {
             tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} }
@@ -136,6 +144,7 @@ impl Updater {
         let mut run = Run {
             leader: Leader::new(me, slot),
             resumed: false,
+            warned: false,
             rounds: Rounds::new(Lifetimes { refresh, ttl, prolong }),
             past: Past::default(),
             news: News::default(),
@@ -164,7 +173,7 @@ impl Updater {
             Err(_) => None,
         };
         if run.leader.hear(lease, asked) {
-            run.resumed = false;
+            (run.resumed, run.warned) = (false, false);
         }
         let leads = run.leader.leads();
         self.metrics.leads(leads);
@@ -188,7 +197,18 @@ impl Updater {
                 Err(_) => {}
             }
         }
-        leads
+        if leads && !run.warned {
+            // Nobody is asked before it is known whom to leave alone.
+            let sources = self.panel.gated();
+            let told = pauses::told(&sources, &*self.sinks, &run.leader.me, self.config.clock.now());
+            if let Ok(Some(paused)) = timeout(LEASE_PATIENCE, told).await {
+                for (source, left) in paused {
+                    self.panel.leave_alone(source, left);
+                }
+                run.warned = true;
+            }
+        }
+        leads && run.warned
     }
 
     async fn slot(&self, run: &mut Run, slot: Instant) {
@@ -212,6 +232,7 @@ impl Updater {
             let step = self.round(&mut run.rounds, &market, now);
             self.carry_out(step, &run.rounds);
         }
+        self.pauses.put(self.panel.paused());
         self.boards.put(Arc::new(board(now, self.panel.courses(slot), market)));
     }
 
@@ -281,6 +302,14 @@ impl Updater {
                 written.note(&news);
             }
             self.courses_written.note(result.as_ref().map(drop), &self.metrics);
+        }
+    }
+
+    async fn tell_pauses(&self) {
+        let mut told = pauses::Told::default();
+        let mut paused = self.pauses.reader();
+        while let Some(paused) = paused.next().await {
+            told.tell(&paused, &*self.sinks, self.config.clock.now()).await;
         }
     }
 

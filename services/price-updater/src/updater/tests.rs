@@ -277,3 +277,23 @@ async fn while_the_cache_is_away_nobody_asks_and_when_it_is_back_there_is_a_pric
     assert!(instance.leads() && desk.record() == "EUR" && desk.age() <= 6 * SECOND);
     assert!(instance.updater.parts()[0].ready);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_wants_to_be_left_alone_is_so_by_whoever_comes_next() {
+    let desk = Desk::new();
+    let first = desk.start("coinbase", "EUR");
+    first.world.coinbase_refuses.store(true, Ordering::SeqCst);
+    sleep(20 * SECOND).await;
+    assert!(first.leads() && first.asked() > 0);
+    drop(first);
+    // One that takes over, and one that is started much later.
+    for seconds in [60, 400] {
+        let next = desk.start("coinbase", "EUR");
+        sleep(seconds * SECOND).await;
+        assert!(next.leads());
+        assert_eq!((next.asked(), next.updater.report().sources[0].budget_left), (0, 0), "after {seconds} s");
+    }
+    let last = desk.start("coinbase", "EUR");
+    sleep(150 * SECOND).await;
+    assert!(last.leads() && last.asked() > 0 && desk.record() == "EUR");
+}
