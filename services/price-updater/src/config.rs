@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
+    api::courses::CourseKind,
     config::{Env, Secret},
     money::Currency,
     time::Clock,
@@ -106,10 +107,20 @@ impl Config {
         let slot = env.seconds("COURSE_REFRESH_SECS", DEFAULT_SLOT_SECS.min(longest), 1..=longest);
         let frozen_after = env.seconds("FROZEN_AFTER_SECS", 60, 1..=3600);
 
-        let most = sources.len().max(1);
-        let min_sources = env.checked("MIN_SOURCES", &format!("a whole number from 1 to {most}"), |text| {
-            text.parse().ok().filter(|wanted| (1..=most).contains(wanted))
-        });
+        let voting = sources.iter().filter(|(source, _)| source.kind != CourseKind::Fixing).count();
+        if voting == 0 {
+            let names = sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>().join(",");
+            env.fault(
+                "PRICE_SOURCES",
+                Some(names),
+                "an exchange or an index among them: official rates alone price nothing",
+            );
+        }
+        let most = voting.max(1);
+        let allowed =
+            format!("a whole number from 1 to {most}, as many as vote of PRICE_SOURCES: official rates do not");
+        let min_sources =
+            env.checked("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|wanted| (1..=most).contains(wanted)));
         let max_spread_percent = env.whole("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
         Self {
             internal_token,
@@ -206,6 +217,8 @@ mod tests {
             (&[("PRICE_REFRESH_SECS", "3"), ("COURSE_REFRESH_SECS", "4")], "COURSE_REFRESH_SECS"),
             (&[("PRICE_SOURCES", "kraken"), ("MIN_SOURCES", "2")], "MIN_SOURCES"),
             (&[("MIN_SOURCES", "0")], "MIN_SOURCES"),
+            (&[("PRICE_SOURCES", "kraken,coingecko,ecb,cbr"), ("MIN_SOURCES", "3")], "MIN_SOURCES"),
+            (&[("PRICE_SOURCES", "ecb,cbr")], "PRICE_SOURCES"),
             (&[("PRICE_SOURCES", "kraken,mtgox")], "PRICE_SOURCES"),
             (&[("CURRENCIES", "EURO")], "CURRENCIES"),
             (&[("KRAKEN_URL", "kraken")], "KRAKEN_URL"),

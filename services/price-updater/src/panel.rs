@@ -44,6 +44,8 @@ pub(crate) struct Manners {
     pub(crate) oldest: Duration,
     /// How long the numbers of a source may stand still while others move.
     pub(crate) frozen_after: Duration,
+    /// How many of the sources that are asked have to vote on prices, at least.
+    pub(crate) min_voting: usize,
     /// Whether every source counts as simulated, whatever it says.
     pub(crate) simulated: bool,
 }
@@ -69,7 +71,8 @@ pub(crate) struct Panel {
 impl Panel {
     /// Of `sources`, the first `active` ones are asked until others are switched on.
     pub(crate) fn new(sources: Vec<Box<dyn Source>>, active: usize, manners: Manners, metrics: UpdaterMetrics) -> Self {
-        let roster = Arc::new(Roster::new(sources.iter().map(|source| source.name()).collect(), active));
+        let known = sources.iter().map(|source| (source.name(), source.kind())).collect();
+        let roster = Arc::new(Roster::new(known, active, manners.min_voting));
         let now = manners.clock.now();
         let wanted: BTreeSet<_> = sources.iter().flat_map(|source| source.directions().to_vec()).collect();
         let seats = sources.into_iter().map(|source| Arc::new(Seat::new(source, now))).collect();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use common::{
-    api::{FieldError, Problem, prices::SourcesOrder},
+    api::{FieldError, Problem, courses::CourseKind, prices::SourcesOrder},
     http::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;
@@ -14,16 +14,18 @@ use tokio::sync::watch;
 
 /// The sources that are asked, each by its place in the list of all that were built.
 pub(crate) struct Roster {
-    /// Every source that can be switched on.
-    known: Vec<&'static str>,
+    /// Every source that can be switched on, and what it tells.
+    known: Vec<(&'static str, CourseKind)>,
+    /// How many of those that are asked have to vote on prices, at least.
+    min_voting: usize,
     order: watch::Sender<Arc<[usize]>>,
 }
 
 impl Roster {
-    /// Of `known`, the first `active` ones are asked until that is changed.
-    pub(crate) fn new(known: Vec<&'static str>, active: usize) -> Self {
+    /// Of `known`, the first `active` ones are asked until that is changed; at least `min_voting` of them always vote.
+    pub(crate) fn new(known: Vec<(&'static str, CourseKind)>, active: usize, min_voting: usize) -> Self {
         let order = (0..active.min(known.len())).collect();
-        Self { known, order: watch::Sender::new(order) }
+        Self { known, min_voting, order: watch::Sender::new(order) }
     }
 
     /// Places in the list of all sources, of those that are asked, in their order.
@@ -33,7 +35,7 @@ impl Roster {
 
     /// The names of the sources that are asked, in their order.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.order().iter().filter_map(|&place| self.known.get(place).copied()).collect()
+        self.order().iter().filter_map(|&place| Some(self.known.get(place)?.0)).collect()
     }
 
     /// Asks these and no others from the next round on, or says what is wrong with the list.
@@ -44,12 +46,20 @@ impl Roster {
         }
         let mut order = Vec::new();
         for name in names {
-            let place = self.known.iter().position(|known| known == name);
-            let place = place.ok_or_else(|| wrong(format!("must be of {}", self.known.join(", "))))?;
+            let place = self.known.iter().position(|(known, _)| known == name);
+            let known = || self.known.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
+            let place = place.ok_or_else(|| wrong(format!("must be of {}", known())))?;
             if order.contains(&place) {
                 return Err(wrong(format!("must name {name} once")));
             }
             order.push(place);
+        }
+        let votes = |&&place: &&usize| self.known.get(place).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
+        let (voting, needed) = (order.iter().filter(votes).count(), self.min_voting);
+        if voting < needed {
+            return Err(wrong(format!(
+                "must name at least {needed} that vote, and not official rates, but has {voting}"
+            )));
         }
         if *self.order() != *order {
             tracing::info!(sources = names.join(","), before = self.names().join(","), "other sources are asked now");
@@ -86,6 +96,13 @@ impl RosterRoutes {
 mod tests {
     use super::*;
 
+    const KNOWN: [(&str, CourseKind); 4] = [
+        ("kraken", CourseKind::Trade),
+        ("ecb", CourseKind::Fixing),
+        ("coingecko", CourseKind::Index),
+        ("cbr", CourseKind::Fixing),
+    ];
+
     fn switch(roster: &Roster, names: &[&str]) -> Result<(), String> {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         roster.switch(&names).map_err(|error| error.message)
@@ -93,18 +110,26 @@ mod tests {
 
     #[test]
     fn sources_are_switched_off_and_on_and_put_in_another_order() {
-        let roster = Roster::new(vec!["kraken", "ecb", "cbr"], 2);
+        let roster = Roster::new(KNOWN.to_vec(), 2, 1);
         assert_eq!(roster.names(), ["kraken", "ecb"]);
         switch(&roster, &["cbr", "kraken"]).unwrap();
-        assert_eq!((roster.names(), &*roster.order()), (vec!["cbr", "kraken"], &[2, 0][..]));
+        assert_eq!((roster.names(), &*roster.order()), (vec!["cbr", "kraken"], &[3, 0][..]));
     }
 
     #[test]
     fn a_list_that_makes_no_sense_changes_nothing() {
-        let roster = Roster::new(vec!["kraken", "ecb"], 2);
-        for names in [&[][..], &["mtgox"], &["kraken", "mtgox"], &["kraken", "kraken"]] {
+        let roster = Roster::new(KNOWN.to_vec(), 2, 1);
+        for names in [&[][..], &["mtgox"], &["kraken", "mtgox"], &["kraken", "kraken"], &["cbr"]] {
             assert!(switch(&roster, names).is_err(), "{names:?}");
         }
         assert_eq!(roster.names(), ["kraken", "ecb"]);
+    }
+
+    #[test]
+    fn so_many_as_have_to_agree_always_vote() {
+        let roster = Roster::new(KNOWN.to_vec(), 4, 2);
+        let why = switch(&roster, &["kraken", "ecb", "cbr"]).unwrap_err();
+        assert!(why.contains("at least 2") && why.ends_with("has 1"), "{why}");
+        switch(&roster, &["coingecko", "ecb", "kraken"]).unwrap();
     }
 }

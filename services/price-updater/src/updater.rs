@@ -99,6 +99,7 @@ impl Updater {
             timeout: config.source_timeout,
             oldest: config.ttl,
             frozen_after: config.frozen_after,
+            min_voting: config.min_sources.unwrap_or(1),
             simulated: config.simulated,
         };
         Self {

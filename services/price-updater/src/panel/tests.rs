@@ -90,6 +90,7 @@ impl Tested {
             timeout: SECOND * 5,
             oldest: SECOND * 60,
             frozen_after: SECOND * 60,
+            min_voting: 1,
             simulated: false,
         };
         let metrics = UpdaterMetrics::register(&Metrics::new("price-updater"));
