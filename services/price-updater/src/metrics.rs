@@ -137,6 +137,13 @@ impl UpdaterMetrics {
         self.budget_left.get_or_create(&labels).set(budget_left.into());
     }
 
+    /// It is not asked any more: how it stands now is not known.
+    pub(crate) fn forget(&self, source: &'static str) {
+        let labels = SourceLabels { source };
+        self.source_as_of.remove(&labels);
+        self.budget_left.remove(&labels);
+    }
+
     pub(crate) fn vote(&self, source: &'static str, used: bool, rejected: Option<Rejection>) {
         let result = match rejected {
             None if used => "used",

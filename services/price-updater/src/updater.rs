@@ -156,6 +156,8 @@ impl Updater {
             let slot = ticks.tick().await;
             if self.lead(&mut run).await {
                 self.slot(&mut run, slot).await;
+            } else {
+                self.panel.stand_by();
             }
         }
     }

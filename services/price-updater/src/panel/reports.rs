@@ -32,9 +32,14 @@ impl Panel {
         parts
     }
 
-    /// Takes in what became of every vote.
+    /// Takes in what became of every vote, and measures every source that is asked. Of one that is switched off nothing stays
+    /// to be seen: it would look like one that gets older and older.
     pub(crate) fn judge(&self, market: &Market, now: Timestamp) {
-        for seat in self.active().filter(|seat| seat.source.kind() != CourseKind::Fixing) {
+        let active = self.roster.order();
+        for (_, seat) in self.seats.iter().enumerate().filter(|(place, _)| !active.contains(place)) {
+            self.metrics.forget(seat.source.name());
+        }
+        for seat in self.active() {
             let source = seat.source.name();
             let mut rejected: BTreeMap<Rejection, u64> = BTreeMap::new();
             let mut used = 0;
@@ -49,6 +54,11 @@ impl Panel {
             memory.judge(source, used, rejected, now);
             self.metrics.source(source, memory.as_of(), seat.source.budget_left());
         }
+    }
+
+    /// Another instance asks, and measures them.
+    pub(crate) fn stand_by(&self) {
+        self.seats.iter().for_each(|seat| self.metrics.forget(seat.source.name()));
     }
 }
 

@@ -5,6 +5,7 @@ use common::{api::prices::SourceState, metrics::Metrics, money::Asset, time::Tim
 
 use super::*;
 use crate::{
+    market::Market,
     quote::Quote,
     sources::{Answer, SourceError},
 };
@@ -70,6 +71,7 @@ struct Tested {
     worlds: Vec<Arc<World>>,
     asked: JoinSet<&'static str>,
     slot: Instant,
+    metrics: Metrics,
 }
 
 impl Tested {
@@ -93,9 +95,9 @@ impl Tested {
             min_voting: 1,
             simulated: false,
         };
-        let metrics = UpdaterMetrics::register(&Metrics::new("price-updater"));
-        let panel = Panel::new(fakes.collect(), sources.len(), manners, metrics);
-        Self { panel, worlds, asked: JoinSet::new(), slot: Instant::now() }
+        let metrics = Metrics::new("price-updater");
+        let panel = Panel::new(fakes.collect(), sources.len(), manners, UpdaterMetrics::register(&metrics));
+        Self { panel, worlds, asked: JoinSet::new(), slot: Instant::now(), metrics }
     }
 
     /// One slot: who is listened to, and how many milliseconds it took.
@@ -196,4 +198,26 @@ async fn only_those_that_are_switched_on_are_asked_and_heard() {
     assert_eq!((tested.panel.reports(tested.now()).len(), tested.panel.exchanges()), (1, 1));
     tested.panel.roster().switch(&["a".to_owned()]).unwrap();
     assert_eq!(tested.slot().await.0, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_source_that_is_asked_is_measured_and_no_other() {
+    let mut tested =
+        Tested::with(&[("exchange", 10, CourseKind::Trade, SECOND), ("bank", 10, CourseKind::Fixing, SECOND)]);
+    let measured = |tested: &Tested| {
+        let all = tested.metrics.encode();
+        let gauges = ["price_source_as_of_seconds{", "price_source_budget_left{"];
+        gauges.map(|gauge| {
+            ["exchange", "bank"]
+                .map(|source| all.lines().any(|line| line.contains(gauge) && line.contains(&format!("\"{source}\""))))
+        })
+    };
+    tested.slot().await;
+    tested.panel.judge(&Market::default(), tested.now());
+    assert_eq!(measured(&tested), [[true, true]; 2]);
+    tested.panel.roster().switch(&["exchange".to_owned()]).unwrap();
+    tested.panel.judge(&Market::default(), tested.now());
+    assert_eq!(measured(&tested), [[true, false]; 2]);
+    tested.panel.stand_by();
+    assert_eq!(measured(&tested), [[false, false]; 2]);
 }
