@@ -1,12 +1,14 @@
 //! The board of one slot, and what of it is news to db-proxy.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use common::{
     api::courses::{Board, Course, MAX_COURSES, NewCourses},
     money::{Direction, Rate},
     time::Timestamp,
 };
+
+use tokio::time::Instant;
 
 use crate::market::Market;
 
@@ -18,23 +20,39 @@ pub(crate) fn board(as_of: Timestamp, mut courses: Vec<Course>, market: Market) 
     Board { as_of, simulated, courses, prices }
 }
 
+/// How long it is taken for granted that db-proxy has what it was handed.
+const CERTAIN: Duration = Duration::from_mins(5);
+
 /// What db-proxy has written down already, as far as this run knows.
 #[derive(Debug, Default)]
-pub(crate) struct Written(BTreeMap<(String, Direction), Numbers>);
+pub(crate) struct Written {
+    courses: BTreeMap<(String, Direction), Numbers>,
+    /// In which term it was begun, and when.
+    begun: Option<(u64, Instant)>,
+}
 
 type Numbers = (Rate, Option<Rate>, Option<Rate>, bool);
 
 impl Written {
+    /// Forgets all in a new term of this instance and every few minutes: db-proxy may have passed over what it was handed, for
+    /// the sake of a newer one of another instance whose clock is ahead. To hand over twice what it has changes nothing there.
+    pub(crate) fn doubt(&mut self, term: u64, now: Instant) {
+        let certain = |&(of, since): &(u64, Instant)| of == term && now < since + CERTAIN;
+        if self.begun.as_ref().is_none_or(|begun| !certain(begun)) {
+            *self = Self { courses: BTreeMap::new(), begun: Some((term, now)) };
+        }
+    }
+
     /// The courses that differ from what was written down; nothing where none does.
     pub(crate) fn news(&self, board: &Board) -> Option<NewCourses> {
-        let new = |course: &&Course| self.0.get(&key(course)) != Some(&numbers(course));
+        let new = |course: &&Course| self.courses.get(&key(course)) != Some(&numbers(course));
         let courses: Vec<_> = board.courses.iter().filter(new).cloned().collect();
         (!courses.is_empty()).then_some(NewCourses { courses })
     }
 
     /// These are written down now.
     pub(crate) fn note(&mut self, courses: &NewCourses) {
-        self.0.extend(courses.courses.iter().map(|course| (key(course), numbers(course))));
+        self.courses.extend(courses.courses.iter().map(|course| (key(course), numbers(course))));
     }
 }
 
@@ -80,5 +98,20 @@ mod tests {
         }
         written.note(&written.news(&second).unwrap());
         assert_eq!(written.news(&second), None);
+    }
+
+    #[test]
+    fn in_a_new_term_and_after_some_minutes_everything_is_news_again() {
+        let shown = board(Timestamp::now(), vec![course("a", "1", 1)], Market::default());
+        let (mut written, start) = (Written::default(), Instant::now());
+        let mut news = |term, minutes| {
+            written.doubt(term, start + Duration::from_mins(minutes));
+            let news = written.news(&shown);
+            news.map(|news| written.note(&news)).is_some()
+        };
+        assert_eq!(
+            [(1, 0), (1, 0), (1, 4), (1, 5), (1, 9), (2, 9), (2, 9)].map(|(term, minutes)| news(term, minutes)),
+            [true, false, false, true, false, true, false]
+        );
     }
 }

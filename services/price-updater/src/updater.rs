@@ -62,6 +62,8 @@ pub struct Updater {
 #[derive(Default)]
 struct Standing {
     leads: bool,
+    /// How often this instance began to lead.
+    term: u64,
     /// Who leads where this instance does not.
     other: Option<String>,
     failed_rounds: u32,
@@ -177,6 +179,7 @@ impl Updater {
         };
         if run.leader.hear(lease, asked) {
             (run.resumed, run.warned) = (false, false);
+            self.lock().term += 1;
         }
         let leads = run.leader.leads();
         self.metrics.leads(leads);
@@ -299,6 +302,7 @@ impl Updater {
         let mut written = Written::default();
         let mut boards = self.boards.reader();
         while let Some(board) = boards.next().await {
+            written.doubt(self.lock().term, Instant::now());
             let Some(news) = written.news(&board) else { continue };
             let result = self.sinks.write_courses(&news).await;
             if result.is_ok() {

@@ -297,3 +297,14 @@ async fn a_source_that_wants_to_be_left_alone_is_so_by_whoever_comes_next() {
     sleep(150 * SECOND).await;
     assert!(last.leads() && last.asked() > 0 && desk.record() == "EUR");
 }
+
+#[tokio::test(start_paused = true)]
+async fn courses_are_handed_over_again_every_few_minutes() {
+    let desk = Desk::new();
+    let _instance = desk.start("coinbase", "EUR");
+    sleep(4 * MINUTE).await;
+    let written = desk.written.load(Ordering::SeqCst);
+    assert!(written > 0);
+    sleep(2 * MINUTE).await;
+    assert_eq!(desk.written.load(Ordering::SeqCst), 2 * written);
+}
