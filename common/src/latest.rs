@@ -122,6 +122,11 @@ impl<T: Dated> Latest<T> {
         kept
     }
 
+    /// Whether this very text is what is held, whether it may still be used or not.
+    pub fn holds(&self, json: &Bytes) -> bool {
+        self.0.borrow().as_ref().is_some_and(|held| held.json == json)
+    }
+
     /// The document that may be used at `now`.
     pub fn current(&self, now: Timestamp) -> Slot<T> {
         self.0.borrow().as_ref().filter(|held| held.is_current(now)).cloned()
@@ -153,6 +158,7 @@ mod tests {
         let (first, second) = (board(now, false), board(now.plus(Duration::from_secs(1)), false));
         assert_eq!(latest.offer(second.clone(), now), second);
         assert_eq!(latest.offer(first.clone(), now), second);
+        assert!(latest.holds(second.json()) && !latest.holds(first.json()));
         let third = board(second.value().as_of, true);
         assert_eq!(latest.offer(third.clone(), now), third);
         assert_eq!(latest.current(now), Some(third.clone()));

@@ -1,44 +1,69 @@
-//! Where boards come from.
+//! Where boards come from: price-cache-proxy pushes each as it is made. Until there is one, what was written down is shown.
 
-use std::{sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
 
-use common::clients::{db_proxy::DbProxy, price_cache::PriceCache};
+use std::time::Duration;
+
+use common::{
+    api::{courses::Board, events::Topic},
+    clients::{CallError, price_cache::Watch},
+};
+use futures_util::future::join3;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{book::Book, held::Origin, history};
+use crate::{book::Book, held::Origin};
 
-/// How often the board is asked for.
-const REFRESH: Duration = Duration::from_secs(1);
+/// How often db-proxy is asked for what was written down, while nothing is held.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// Asks for the newest board again and again until `stop`. What is held stays while price-cache-proxy is away.
-pub(crate) async fn follow(cache: PriceCache, db_proxy: DbProxy, book: Arc<Book>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(REFRESH);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reachable = true;
-    loop {
-        tokio::select! { () = stop.cancelled() => return, _ = ticks.tick() => {} }
-        let result = cache.board().await;
-        match &result {
-            Err(error) if reachable => tracing::warn!(error = %error.chain(), "the board cannot be read"),
-            Ok(_) if !reachable => tracing::info!("the board can be read again"),
-            _ => {}
-        }
-        reachable = result.is_ok();
-        if let Ok(Some(board)) = result {
-            book.take(board, Origin::Board);
-        } else if book.newest().is_err() && !book.has_board() {
-            start(&db_proxy, &book).await;
+/// Keeps the book as new as the boards are, until `stop`. What is held stays while price-cache-proxy is away. `stored` reads
+/// what was written down last.
+pub(crate) async fn follow<F>(watch: Watch, stored: impl Fn() -> F, book: &Book, stop: CancellationToken)
+where
+    F: Future<Output = Result<Option<Board>, CallError>>,
+{
+    let pushed = watch.clone().run(stop.clone());
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = join3(pushed, take(&watch, book), begin(&watch, stored, book)) => {}
+    }
+}
+
+/// Takes each board that comes. One that is told again is not among the changes, so that no answer is made twice.
+async fn take(watch: &Watch, book: &Book) {
+    let mut boards = watch.boards();
+    while boards.changed().await.is_ok() {
+        let board = boards.borrow_and_update().clone();
+        if let Some(board) = board {
+            book.take(board.value().clone(), Origin::Board);
         }
     }
 }
 
 /// Begins with what was written down last, where nobody has a board yet.
-async fn start(db_proxy: &DbProxy, book: &Book) {
-    match history::stored(db_proxy).await {
-        Ok(Some(board)) => _ = book.take(board, Origin::Stored),
-        Ok(None) => {}
-        // Told by /readyz and the alive calls as it is; asked again in a moment.
-        Err(error) => tracing::debug!(error = %error.chain(), "the last courses cannot be read"),
+async fn begin<F>(watch: &Watch, stored: impl Fn() -> F, book: &Book)
+where
+    F: Future<Output = Result<Option<Board>, CallError>>,
+{
+    // Whoever starts while there is a board shows nothing older before it. That it cannot be asked for is told by the watch.
+    let asked = watch.ask(Topic::Board).await;
+    if asked.is_ok() && watch.board().is_some() {
+        return;
+    }
+    let mut ticks = tokio::time::interval(RETRY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if !book.is_empty() {
+            return;
+        }
+        match stored().await {
+            Ok(Some(board)) => _ = book.take(board, Origin::Stored),
+            Ok(None) => {}
+            // Told by /readyz and the alive calls as it is; asked again in a moment.
+            Err(error) => tracing::debug!(error = %error.chain(), "the last courses cannot be read"),
+        }
     }
 }

@@ -23,8 +23,13 @@ mod wire;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Part,
-    clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    api::{events::Topic, health::Part},
+    clients::{
+        Caller,
+        db_proxy::DbProxy,
+        http_client,
+        price_cache::{PriceCache, Watch},
+    },
     config::Env,
     http::{ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
@@ -47,7 +52,7 @@ const ABOUT: &str = "The current and past courses of every exchange, the agreed 
 /// The running service.
 pub struct App {
     server: Server,
-    cache: PriceCache,
+    watch: Watch,
     db_proxy: DbProxy,
     book: Arc<Book>,
     streams: Streams,
@@ -66,6 +71,7 @@ impl Service for App {
         let Config { price_cache, db_proxy, internal_token, rate_limit, ttl, slot } = config;
         let http = http_client();
         let cache = PriceCache(Caller::new(http.clone(), PriceCache::SERVICE, price_cache, internal_token.clone()));
+        let watch = cache.watch(&[Topic::Board]);
         let db_proxy = DbProxy(Caller::new(http, DbProxy::SERVICE, db_proxy, internal_token));
         let metrics = Metrics::new(Self::NAME);
         let book = Arc::new(Book::new(Clock::System, &metrics));
@@ -80,7 +86,7 @@ impl Service for App {
         };
         let charts = Charts::new(db_proxy.clone(), slot, ttl);
         let api = Api { book: book.clone(), streams: streams.clone(), db_proxy: db_proxy.clone(), charts, ttl, slot };
-        Ok(Self { server: Server::new(listener, endpoint(api, standard)), cache, db_proxy, book, streams })
+        Ok(Self { server: Server::new(listener, endpoint(api, standard)), watch, db_proxy, book, streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -92,8 +98,11 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, cache, db_proxy, book, streams } = self;
-        let feed = tokio::spawn(feed::follow(cache, db_proxy, book, stop.clone()));
+        let Self { server, watch, db_proxy, book, streams } = self;
+        let until = stop.clone();
+        let feed = tokio::spawn(async move {
+            feed::follow(watch, || history::stored(&db_proxy), &book, until).await;
+        });
         let ending = stop.clone();
         let end = tokio::spawn(async move {
             ending.cancelled().await;

@@ -230,6 +230,10 @@ impl Watch {
 }
 
 fn offer<T: Dated + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Clock) -> serde_json::Result<()> {
+    // While nothing is pushed the same is told twice a second: it is not read again for that.
+    if latest.holds(&json) {
+        return Ok(());
+    }
     latest.offer(Arc::new(Document::read(json)?), clock.now());
     Ok(())
 }
