@@ -8,5 +8,6 @@ pub mod orders;
 pub mod prices;
 mod problem;
 pub mod quotes;
+pub mod reports;
 
 pub use problem::{Code, FieldError, Problem};

@@ -33,7 +33,7 @@ use tracing_subscriber::{
 
 use self::{format::Style, output::Output, record::Fields};
 use crate::{
-    api::health::Level,
+    api::reports::Level,
     clients::reports::{self, ReportSender, ReportSource, queue},
     config::Env,
 };

@@ -9,7 +9,7 @@ use tracing::{
 };
 
 use crate::{
-    api::health::{Level, Report},
+    api::reports::{Level, Report},
     clients::reports::instance,
     time::Timestamp,
 };

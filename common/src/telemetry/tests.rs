@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::subscriber::with_default;
 
 use super::*;
-use crate::api::health::Report;
+use crate::api::reports::Report;
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -143,7 +143,7 @@ fn a_long_text_is_cut() {
         tracing::warn!(body = "ü".repeat(10_000), "{}", "m".repeat(10_000));
     });
     assert!(lines[0].len() < 10_000 && lines[0].contains('…'));
-    assert_eq!(reports[0].status.len(), crate::api::health::MAX_STATUS);
+    assert_eq!(reports[0].status.len(), crate::api::reports::MAX_STATUS);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{
-    api::health::{Health, Level, Report, ReportCursor, ReportPage, ServiceState},
+    api::{
+        health::{Health, ServiceState},
+        reports::{Level, Report, ReportCursor, ReportPage},
+    },
     metrics::Metrics,
     service::Service,
 };

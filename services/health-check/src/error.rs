@@ -1,6 +1,6 @@
 //! What can go wrong here, and which status that is.
 
-use common::api::{Code, FieldError, Problem, health::MAX_REPORT_DATA};
+use common::api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA};
 
 use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 

@@ -2,7 +2,8 @@
 
 use common::api::{
     FieldError,
-    health::{Call, MAX_REPORT_DATA, MAX_STATUS, Part, Report, data_len},
+    health::{Call, Part},
+    reports::{MAX_REPORT_DATA, MAX_STATUS, Report, data_len},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -100,7 +101,7 @@ pub(crate) fn call(data: &Value) -> Result<Call, Error> {
 
 #[cfg(test)]
 mod tests {
-    use common::api::health::Level;
+    use common::api::reports::Level;
     use serde_json::json;
 
     use super::*;

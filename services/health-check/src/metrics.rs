@@ -6,7 +6,10 @@ use std::{
 };
 
 use common::{
-    api::health::{Level, ServiceHealth, ServiceState},
+    api::{
+        health::{ServiceHealth, ServiceState},
+        reports::Level,
+    },
     metrics::Metrics,
 };
 use prometheus_client::{

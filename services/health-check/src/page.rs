@@ -3,7 +3,7 @@
 //! What it shows first is in it as JSON, and is shown by the same few lines of script that show what it fetches later. Text
 //! of reports reaches the page as text nodes alone, never as HTML, and the policy lets no other script run.
 
-use common::api::health::{Health, ReportPage};
+use common::api::{health::Health, reports::ReportPage};
 use serde::Serialize;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -49,7 +49,10 @@ fn inert(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::api::health::{HealthStatus, Level, LevelCounts, StoredReport};
+    use common::api::{
+        health::HealthStatus,
+        reports::{Level, LevelCounts, StoredReport},
+    };
 
     use super::*;
     use crate::clock::moment;

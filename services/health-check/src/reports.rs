@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use common::{
-    api::health::{Level, LevelCounts, Report, ReportCursor, ReportPage, StoredReport, data_len},
+    api::reports::{Level, LevelCounts, Report, ReportCursor, ReportPage, StoredReport, data_len},
     time::Timestamp,
 };
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use common::{
     api::{
         Problem,
-        health::{Health, Level, LevelAndWorse, Report, ReportCursor, ReportPage},
+        health::Health,
+        reports::{Level, LevelAndWorse, Report, ReportCursor, ReportPage},
     },
     http::{InternalCaller, Json},
     time::Timestamp,

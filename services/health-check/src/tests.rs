@@ -9,8 +9,9 @@ use std::{
 };
 
 use common::{
-    api::health::{
-        Health, HealthStatus, Level, MAX_REPORT_DATA, Part, Report, ReportPage, ServiceHealth, ServiceState,
+    api::{
+        health::{Health, HealthStatus, Part, ServiceHealth, ServiceState},
+        reports::{Level, MAX_REPORT_DATA, Report, ReportPage},
     },
     clients::{http_client, reports},
     config::{Env, Secret},

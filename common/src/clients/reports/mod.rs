@@ -17,7 +17,10 @@ use url::Url;
 pub use self::queue::{ReportSender, ReportSource, queue};
 use super::{CallError, Caller, Retry, http_client};
 use crate::{
-    api::health::{Call, Level, Part, Readiness, Report},
+    api::{
+        health::{Call, Part, Readiness},
+        reports::{Level, Report},
+    },
     backoff::Backoff,
     config::{Env, Secret},
     http::ReadinessCheck,

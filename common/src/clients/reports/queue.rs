@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::api::health::Report;
+use crate::api::reports::Report;
 
 /// Most calls that wait: one for each service of the process and instance, for a newer call replaces an older one.
 const MAX_CALLS: usize = 64;
@@ -111,7 +111,7 @@ fn is_same_caller(a: &Report, b: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::health::Level;
+    use crate::api::reports::Level;
 
     fn report(service: &str, status: &str) -> Report {
         Report { level: Level::Warning, service: service.to_owned(), status: status.to_owned(), data: ().into() }

@@ -1,0 +1,225 @@
+//! Reports: what every service tells health-check, and how health-check gives them out again.
+
+use std::{fmt, str::FromStr};
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::time::Timestamp;
+
+/// Most characters the status of a report may have.
+pub const MAX_STATUS: usize = 1024;
+/// Most bytes the data of a report may have, as JSON.
+pub const MAX_REPORT_DATA: usize = 16 * 1024;
+/// Most reports a page of them may hold.
+pub const MAX_REPORT_PAGE: u32 = 200;
+
+/// How bad it is; ordered from worst to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[oai(rename_all = "lowercase")]
+pub enum Level {
+    Critical,
+    Error,
+    Warning,
+    Info,
+    Debug,
+}
+
+/// Text that is no level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of critical, error, warning, info, debug")]
+pub struct LevelError;
+
+impl Level {
+    pub const ALL: [Self; 5] = [Self::Critical, Self::Error, Self::Warning, Self::Info, Self::Debug];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    /// Any case; `warn` is a warning, as other programs write it.
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        let text = text.to_ascii_lowercase();
+        let text = if text == "warn" { "warning" } else { &text };
+        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or(LevelError)
+    }
+}
+
+/// A level as a filter: itself and what is worse. Read as [`Level`] is, so that whoever gets it wrong is told what is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LevelAndWorse(pub Level);
+
+impl fmt::Display for LevelAndWorse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LevelAndWorse {
+    type Err = LevelError;
+
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        text.parse().map(Self)
+    }
+}
+
+crate::text_type!(LevelAndWorse, "level", "One of critical, error, warning, info, debug; any case.", "warning");
+
+/// What a service says of itself.
+#[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+pub struct Report {
+    pub level: Level,
+    /// The name of the service, such as `create-order`.
+    #[oai(validator(min_length = 1, max_length = 64))]
+    pub service: String,
+    /// What happened, in a word or a sentence: `alive`, `started`, `stopping`, or the message of a log line.
+    #[oai(validator(min_length = 1, max_length = 1024))]
+    pub status: String,
+    /// Whatever belongs to it, by name.
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl Report {
+    /// The status of an alive call; its data is a [`Call`](super::health::Call).
+    pub const ALIVE: &'static str = "alive";
+    /// The status of the last call of an instance that goes down in good order; its data is a [`Call`](super::health::Call).
+    pub const STOPPING: &'static str = "stopping";
+
+    /// Whether it is a call by which an instance says that it is there or goes away, and no news of its own.
+    pub fn is_call(&self) -> bool {
+        self.status == Self::ALIVE || self.status == Self::STOPPING
+    }
+
+    /// Cuts what health-check would refuse for its size, so that the rest gets there.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        if let Some((end, _)) = self.status.char_indices().nth(MAX_STATUS) {
+            self.status.truncate(end);
+        }
+        if data_len(&self.data) > MAX_REPORT_DATA {
+            let when = self.data.get("at").cloned().unwrap_or_default();
+            let request = self.data.get("request_id").cloned().unwrap_or_default();
+            self.data = serde_json::json!({ "at": when, "request_id": request, "cut": "the data was too large" });
+        }
+        self
+    }
+}
+
+/// The bytes that `data` takes as JSON.
+pub fn data_len(data: &Value) -> usize {
+    serde_json::to_vec(data).map_or(usize::MAX, |json| json.len())
+}
+
+/// How many reports came in, by level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct LevelCounts {
+    pub critical: u64,
+    pub error: u64,
+    pub warning: u64,
+    pub info: u64,
+    pub debug: u64,
+}
+
+/// A report as health-check keeps it.
+#[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
+pub struct StoredReport {
+    /// Grows with every report, over restarts too.
+    pub id: u64,
+    /// When health-check received it.
+    pub received_at: Timestamp,
+    pub level: Level,
+    pub service: String,
+    pub status: String,
+    pub data: Value,
+}
+
+/// A page of reports, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Object, Serialize, Deserialize)]
+pub struct ReportPage {
+    pub data: Vec<StoredReport>,
+    /// Where the next page starts; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<ReportCursor>,
+}
+
+/// A place in the walk through the reports: the id of the last one that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReportCursor(pub u64);
+
+/// Text that is no cursor of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a cursor taken from an earlier page")]
+pub struct ReportCursorError;
+
+impl fmt::Display for ReportCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{:x}", self.0)
+    }
+}
+
+impl FromStr for ReportCursor {
+    type Err = ReportCursorError;
+
+    fn from_str(text: &str) -> Result<Self, ReportCursorError> {
+        let digits = text.strip_prefix('r').ok_or(ReportCursorError)?;
+        let number = u64::from_str_radix(digits, 16).map_err(|_| ReportCursorError)?;
+        if number > 0 && Self(number).to_string() == text { Ok(Self(number)) } else { Err(ReportCursorError) }
+    }
+}
+
+crate::text_type!(ReportCursor, "cursor", "A place in a walk; take it as it is.", "r1f");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_in_any_case_and_ordered_from_the_worst() {
+        for level in Level::ALL {
+            assert_eq!(level.to_string().to_uppercase().parse(), Ok(level));
+        }
+        assert_eq!("warn".parse(), Ok(Level::Warning));
+        assert_eq!("fatal".parse::<Level>(), Err(LevelError));
+        assert!(Level::Critical < Level::Debug);
+    }
+
+    #[test]
+    fn a_report_that_is_too_large_is_cut_and_keeps_what_finds_it() {
+        let data = serde_json::json!({ "request_id": "r-1", "body": "x".repeat(MAX_REPORT_DATA) });
+        let report =
+            Report { level: Level::Error, service: "x".to_owned(), status: "ü".repeat(MAX_STATUS + 1), data }.bounded();
+        assert_eq!(report.status.chars().count(), MAX_STATUS);
+        assert_eq!(report.data["request_id"], "r-1");
+        assert!(data_len(&report.data) <= MAX_REPORT_DATA);
+    }
+
+    #[test]
+    fn only_cursors_that_we_gave_are_read() {
+        assert_eq!("r1f".parse::<ReportCursor>(), Ok(ReportCursor(31)));
+        for bad in ["", "r", "1f", "r0", "r-1", "r+1f", "r01f", "r1F", "o1f", "rfffffffffffffffff"] {
+            assert_eq!(bad.parse::<ReportCursor>(), Err(ReportCursorError), "{bad}");
+        }
+    }
+}
