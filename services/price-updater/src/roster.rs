@@ -80,8 +80,8 @@ pub(crate) struct RosterRoutes(pub(crate) Arc<Roster>);
 impl RosterRoutes {
     /// The sources that are asked, in their order.
     #[oai(path = "/sources/order", method = "get", operation_id = "sources_order")]
-    async fn order(&self, _caller: InternalCaller) -> Json<SourcesOrder> {
-        self.0.shown()
+    async fn order(&self, _caller: InternalCaller) -> Result<Json<SourcesOrder>, Problem> {
+        Ok(self.0.shown())
     }
 
     /// Asks these sources from the next round on, in this order, and no others. A restart goes back to the settings.

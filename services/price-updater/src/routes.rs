@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use common::{
-    api::prices::SourcesReport,
+    api::{Problem, prices::SourcesReport},
     http::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;
@@ -25,7 +25,7 @@ impl Routes {
 impl Routes {
     /// What each source told last, how long ago, and what went wrong.
     #[oai(path = "/sources", method = "get", operation_id = "list_sources")]
-    async fn sources(&self, _caller: InternalCaller) -> Json<SourcesReport> {
-        Json(self.updater.report())
+    async fn sources(&self, _caller: InternalCaller) -> Result<Json<SourcesReport>, Problem> {
+        Ok(Json(self.updater.report()))
     }
 }
