@@ -1,7 +1,7 @@
 //! Settings: environment variables and a `.env` file, read once, checked before anything is bound.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -44,6 +44,7 @@ impl std::error::Error for ConfigError {}
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     vars: HashMap<String, String>,
+    asked: BTreeSet<String>,
     faults: Vec<Fault>,
 }
 
@@ -58,12 +59,12 @@ impl Env {
             }
         }
         vars.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
-        Ok(Self { vars, faults: Vec::new() })
+        Ok(Self { vars, ..Self::default() })
     }
 
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let vars = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { vars, faults: Vec::new() }
+        Self { vars, ..Self::default() }
     }
 
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
@@ -78,8 +79,14 @@ impl Env {
     }
 
     /// The value of a variable; an empty one counts as not set.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&mut self, name: &str) -> Option<&str> {
+        self.asked.insert(name.to_owned());
         self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The names of all that was asked for, whether it was set or not: what there is to set.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        self.asked.iter().map(String::as_str)
     }
 
     /// A setting with a default. `allowed` completes the sentence "X is not allowed; …".
@@ -255,6 +262,7 @@ mod tests {
         let limit = env.parse("BTC_LIMIT", "100".parse::<crate::money::Sats>().unwrap(), "");
         assert_eq!(limit.to_string(), "100.00000000");
         assert_eq!(Bind::read(&mut env, "create-order", 8001).port, 8001);
+        assert_eq!(env.asked().collect::<Vec<_>>(), ["BIND_HOST", "BTC_LIMIT", "CREATE_ORDER_PORT"]);
         assert!(env.finish().is_ok());
     }
 

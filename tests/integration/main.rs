@@ -17,6 +17,7 @@ mod prices;
 mod quotes;
 mod rates;
 mod refusing;
+mod settings;
 mod sources;
 mod store;
 mod updating;
