@@ -1,6 +1,7 @@
 //! What happens to every request, whatever it asks for.
 
 use std::{
+    borrow::Cow,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -152,13 +153,26 @@ fn problem_of(error: &Error, method: &Method) -> Problem {
     Problem::internal()
 }
 
-/// poem-openapi's reasons tell the Rust type before and after, which means nothing to a client.
-fn plain(reason: &str) -> &str {
+/// poem-openapi's reasons tell the Rust type before and after, and its own names of types and bounds, which means nothing to
+/// a client.
+fn plain(reason: &str) -> Cow<'_, str> {
+    if reason.starts_with("Type \"") && reason.ends_with("expects an input value.") {
+        return "is required".into();
+    }
+    if let Some(bound) = reason.strip_prefix("verification failed. ") {
+        let number = |kind: &str| bound.strip_prefix(kind)?.strip_suffix(", exclusive: false)");
+        if let Some(least) = number("minimum(") {
+            return format!("must be {least} or more").into();
+        }
+        if let Some(most) = number("maximum(") {
+            return format!("must be {most} or less").into();
+        }
+    }
     let reason = reason
         .split_once("\": ")
         .filter(|_| reason.starts_with("failed to parse"))
         .map_or(reason, |(_, reason)| reason);
-    reason.split_once(" (occurred while parsing").map_or(reason, |(reason, _)| reason)
+    reason.split_once(" (occurred while parsing").map_or(reason, |(reason, _)| reason).into()
 }
 
 /// An error with all that caused it, for the log.
@@ -175,5 +189,8 @@ mod tests {
         assert_eq!(plain("failed to parse \"string_uuid\": must be a UUID"), "must be a UUID");
         assert_eq!(plain("must be a UUID (occurred while parsing \"optional_uuid\")"), "must be a UUID");
         assert_eq!(plain("must be a UUID"), "must be a UUID");
+        assert_eq!(plain("Type \"string_direction\" expects an input value."), "is required");
+        assert_eq!(plain("verification failed. minimum(1, exclusive: false)"), "must be 1 or more");
+        assert_eq!(plain("verification failed. maximum(1000, exclusive: false)"), "must be 1000 or less");
     }
 }
