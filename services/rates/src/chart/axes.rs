@@ -5,7 +5,7 @@ use common::{money::Rate, time::Timestamp};
 /// Hundred-millionths in one unit.
 const UNIT: i64 = 100_000_000;
 /// Steps between named times, in minutes: what a clock has.
-const MINUTES: [i64; 12] = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880];
+const MINUTES: [i64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880];
 
 /// Values along an axis of pixels; the pixel of the last one may be the smaller, as it is where the axis points upwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

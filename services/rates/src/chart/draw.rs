@@ -25,6 +25,8 @@ const RIGHT: i32 = 872;
 const BOTTOM: i32 = 356;
 const NAMED_PRICES: i64 = 6;
 const NAMED_TIMES: i64 = 8;
+/// Shortest time that is shown, in seconds.
+const LEAST_SPAN: i64 = 600;
 
 const INK: RGBColor = RGBColor(31, 41, 55);
 const GREY: RGBColor = RGBColor(107, 114, 128);
@@ -50,6 +52,8 @@ pub(super) struct Picture {
     /// The agreed price, where there is one that is current.
     pub(super) agreed: Option<Rate>,
     pub(super) series: Series,
+    /// Whether exchanges tell of it at all; the price of what none does is computed.
+    pub(super) told: bool,
     pub(super) simulated: bool,
 }
 
@@ -74,13 +78,29 @@ impl Picture {
     fn spoken(&self) -> String {
         let price = self.agreed.map(|rate| format!(", now {}", rate_text(rate))).unwrap_or_default();
         let simulated = if self.simulated { ", simulated" } else { "" };
-        let empty = if self.series.last().is_none() { ", no data yet" } else { "" };
+        let empty = if self.series.last().is_none() { format!(", {}", self.why_empty()) } else { String::new() };
         format!("{}, the last {}{price}{simulated}{empty}", self.direction, hours(self.hours))
     }
 
+    fn why_empty(&self) -> &'static str {
+        if self.told { "no data yet" } else { "no exchange tells of it: its price is computed of others" }
+    }
+
+    /// From when on time is shown, and whether that is later than was asked for: a service that has just begun to write
+    /// courses down would show a dot at the edge of an empty picture.
+    fn begin(&self) -> (i64, bool) {
+        let (now, whole) = (self.seconds(), i64::from(self.hours) * 3600);
+        let known = self.series.points().next().map_or(whole, |first| now - first.at);
+        let shown = (known + known / 20).max(LEAST_SPAN);
+        if known * 2 < whole && shown < whole { (now - shown, true) } else { (now - whole, false) }
+    }
+
+    fn seconds(&self) -> i64 {
+        self.now.micros() / 1_000_000
+    }
+
     fn draw(&self, area: &Area<'_>) -> Drawn {
-        let now = self.now.micros() / 1_000_000;
-        let times = Scale { first: now - i64::from(self.hours) * 3600, last: now, pixels: (LEFT, RIGHT) };
+        let times = Scale { first: self.begin().0, last: self.seconds(), pixels: (LEFT, RIGHT) };
         if self.simulated {
             let middle = (i32::midpoint(LEFT, RIGHT), i32::midpoint(TOP, BOTTOM));
             text(area, "SIMULATED", middle, &font(HUGE, FontStyle::Bold, RED.mix(0.08), HPos::Center, VPos::Center))?;
@@ -91,13 +111,16 @@ impl Picture {
             price_axis(area, scale, *step)?;
         }
         time_axis(area, &times)?;
+        let until = format!("time (UTC), up to {}", self.now.to_datetime().format("%-d %b %Y, %H:%M"));
+        let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Top);
+        text(area, &until, (i32::midpoint(LEFT, RIGHT), BOTTOM + 34), &style)?;
         let unit = format!("{} for 1 {}", self.direction.quote, self.direction.base);
         let upwards = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Center)
             .transform(plotters::style::FontTransform::Rotate270);
         text(area, &unit, (18, i32::midpoint(TOP, BOTTOM)), &upwards)?;
         let Some((prices, _)) = &prices else {
             let style = font(MIDDLE, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Center);
-            return text(area, "no data yet", (i32::midpoint(LEFT, RIGHT), i32::midpoint(TOP, BOTTOM)), &style);
+            return text(area, self.why_empty(), (i32::midpoint(LEFT, RIGHT), i32::midpoint(TOP, BOTTOM)), &style);
         };
         for piece in &self.series.pieces {
             draw_piece(area, piece, &times, prices)?;
@@ -125,10 +148,14 @@ impl Picture {
             (None, Some(_)) => "no current price; ",
             _ => "",
         };
+        let since = match (self.begin(), self.series.points().next()) {
+            ((_, true), Some(first)) => format!(", known since {}", moment(first.at, self.hours)),
+            _ => String::new(),
+        };
         let line = if told.is_empty() {
             format!("The last {}", hours(self.hours))
         } else {
-            format!("{told}; {without}the last {}", hours(self.hours))
+            format!("{told}; {without}the last {}{since}", hours(self.hours))
         };
         text(area, &line, (24, 50), &font(SMALL, FontStyle::Normal, GREY.into(), HPos::Left, VPos::Center))?;
         if self.simulated {
@@ -151,6 +178,13 @@ impl Picture {
         let scale = Scale { first: (bottom - margin).max(0), last: top.saturating_add(margin), pixels: (BOTTOM, TOP) };
         Some((scale, price_step(scale.last - scale.first, NAMED_PRICES)))
     }
+}
+
+/// With the day where several are asked for.
+fn moment(seconds: i64, hours: u32) -> String {
+    let format = if hours > 24 { "%-d %b, %H:%M UTC" } else { "%H:%M UTC" };
+    let time = Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+    time.map_or_else(|_| String::new(), |time| time.to_datetime().format(format).to_string())
 }
 
 fn hours(hours: u32) -> String {
@@ -187,9 +221,7 @@ fn time_axis(area: &Area<'_>, scale: &Scale) -> Drawn {
         line(area, vec![(x, BOTTOM), (x, BOTTOM + 5)], GREY, 1)?;
         text(area, &time_text(value, step), (x, BOTTOM + 10), &style)?;
     }
-    line(area, vec![(LEFT, BOTTOM), (RIGHT, BOTTOM)], GREY, 1)?;
-    let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Top);
-    text(area, "time (UTC)", (i32::midpoint(LEFT, RIGHT), BOTTOM + 34), &style)
+    line(area, vec![(LEFT, BOTTOM), (RIGHT, BOTTOM)], GREY, 1)
 }
 
 fn draw_piece(area: &Area<'_>, piece: &[Point], times: &Scale, prices: &Scale) -> Drawn {

@@ -97,12 +97,17 @@ impl Charts {
         series: Series,
     ) -> Picture {
         let agreed = held.and_then(|held| current(held, direction, now, self.ttl).ok());
-        let told = held.into_iter().flat_map(|held| held.told(direction)).any(|course| course.simulated);
+        let mut told = held.into_iter().flat_map(|held| held.told(direction)).peekable();
+        // Where nothing is known, nothing is said of it.
+        let any = held.is_none() || told.peek().is_some();
         Picture {
             direction,
             hours,
             now,
-            simulated: series.simulated || told || agreed.is_some_and(|price| price.agreed.simulated),
+            told: any,
+            simulated: series.simulated
+                || told.any(|course| course.simulated)
+                || agreed.is_some_and(|price| price.agreed.simulated),
             agreed: agreed.map(|price| price.rate),
             series,
         }

@@ -32,7 +32,7 @@ fn day(minutes: u64) -> Vec<Candle> {
 fn picture(candles: &[Candle], hours: u32, now: u64) -> Picture {
     let series = fold(candles, at(now), hours, Duration::from_mins(1));
     let (direction, simulated) = ("BTC-USD".parse().unwrap(), series.simulated);
-    Picture { direction, hours, now: at(now), agreed: Some("91234.5".parse().unwrap()), series, simulated }
+    Picture { direction, hours, now: at(now), agreed: Some("91234.5".parse().unwrap()), series, told: true, simulated }
 }
 
 /// Every element is closed and every text is where it should be; returns all text.
@@ -69,7 +69,7 @@ fn a_chart_is_whole_xml_with_everything_named() {
     for part in [
         "BTC-USD 91,234.50",
         "SIMULATED",
-        "time (UTC)",
+        "time (UTC), up to 2 Jan 2026, 09:03",
         "USD for 1 BTC",
         "Median of 5 exchanges",
         "last 6 hours",
@@ -88,6 +88,9 @@ fn an_empty_chart_says_so() {
     show("empty.svg", &svg);
     let text = checked(&svg);
     assert!(text.contains("no data yet") && text.contains("time (UTC)") && !text.contains("SIMULATED"), "{text}");
+    empty.told = false;
+    let text = checked(&empty.svg().unwrap());
+    assert!(text.contains("no exchange tells of it") && !text.contains("no data yet"), "{text}");
 }
 
 #[test]
@@ -98,6 +101,18 @@ fn what_is_real_is_not_marked_and_one_point_is_drawn() {
     let text = checked(&svg);
     assert!(!text.contains("SIMULATED") && text.contains("One exchange"), "{text}");
     checked(&picture(&day(1440), 24, 1440 * 60).svg().unwrap());
+}
+
+#[test]
+fn what_is_known_since_a_moment_ago_fills_the_picture() {
+    let svg = picture(&day(20), 6, 19 * 60).svg().unwrap();
+    show("start.svg", &svg);
+    let text = checked(&svg);
+    assert!(text.contains("the last 6 hours, known since 03:04 UTC") && text.contains("03:16"), "{text}");
+    assert!(!checked(&picture(&day(200), 6, 199 * 60).svg().unwrap()).contains("known since"));
+    // A single minute, too.
+    let text = checked(&picture(&day(1), 6, 0).svg().unwrap());
+    assert!(text.contains("known since 03:04 UTC") && text.contains("02:56"), "{text}");
 }
 
 #[test]
