@@ -108,7 +108,7 @@ fn what_is_known_since_a_moment_ago_fills_the_picture() {
     let svg = picture(&day(20), 6, 19 * 60).svg().unwrap();
     show("start.svg", &svg);
     let text = checked(&svg);
-    assert!(text.contains("the last 6 hours, known since 03:04 UTC") && text.contains("03:16"), "{text}");
+    assert!(text.contains("the last 6 hours, known since 03:04 UTC") && text.contains("03:15"), "{text}");
     assert!(!checked(&picture(&day(200), 6, 199 * 60).svg().unwrap()).contains("known since"));
     // A single minute, too.
     let text = checked(&picture(&day(1), 6, 0).svg().unwrap());
