@@ -17,11 +17,15 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let minutes = arguments.next().map_or(Ok(60), |text| text.parse());
     let seed = arguments.next().map_or(Ok(1), |text| text.parse());
-    let (Ok(minutes @ 1..=1440), Ok(seed)) = (minutes, seed) else {
-        eprintln!("hours [MINUTES [SEED]]: two whole numbers, the first from 1 to 1440");
+    let only: Vec<_> = arguments.collect();
+    let known = only.iter().all(|name| exchange_sim::EXCHANGES.contains(&name.as_str()));
+    let (Ok(minutes @ 1..=1440), Ok(seed), true) = (minutes, seed, known) else {
+        eprintln!(
+            "hours [MINUTES [SEED [EXCHANGE...]]]: two whole numbers, the first from 1 to 1440, and names of exchanges"
+        );
         return ExitCode::FAILURE;
     };
-    let runs = runs(Duration::from_mins(minutes), seed);
+    let runs = runs(Duration::from_mins(minutes), seed, &only);
     let start = Instant::now();
     let (next, violations) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -44,10 +48,12 @@ fn main() -> ExitCode {
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn runs(lasting: Duration, seed: u64) -> Vec<(String, Plan)> {
+/// Of all exchanges where `only` names none.
+fn runs(lasting: Duration, seed: u64, only: &[String]) -> Vec<(String, Plan)> {
     let listened: Vec<_> = price_updater::websocket_variables().map(|(name, _)| name).collect();
     let mut runs = Vec::new();
-    for &exchange in exchange_sim::EXCHANGES {
+    let chosen = |exchange: &&&str| only.is_empty() || only.iter().any(|name| name == **exchange);
+    for &exchange in exchange_sim::EXCHANGES.iter().filter(chosen) {
         for websockets in [true, false] {
             if websockets && !listened.contains(&exchange) {
                 continue;
