@@ -50,8 +50,8 @@ const TTL: Duration = Duration::from_secs(60);
 const PROLONG: Duration = Duration::from_hours(1);
 /// How far a price may be from what the market did around it, in millionths.
 const TOLERANCE: i128 = 1_000;
-/// The same where a day's fixing is a part of it.
-const TOLERANCE_OF_FIXINGS: i128 = 10_000;
+/// The same where an official rate is a part of it: such rates agree within 2 %, and are of another day.
+const TOLERANCE_OF_FIXINGS: i128 = 30_000;
 /// How much further back than its `as_of` a price may have been made: websockets prove for so long that nothing changed.
 const LOOK_BACK: Duration = Duration::from_secs(30);
 /// Violations that are told in full.

@@ -38,7 +38,8 @@ struct Bank<'a>(BTreeMap<Direction, &'a Voice>);
 
 impl Fixings {
     /// What the banks agree on. Each currency has the rate of the first bank that was configured of those that more than half
-    /// of them agree with; and none where there is no such bank, as where two contradict each other. A single one is believed.
+    /// of them agree with; and none where there is no such bank, as where two contradict each other. What a single one tells is
+    /// believed where the others bear it out in most of what they tell too.
     pub(crate) fn of(voices: &[Voice]) -> Self {
         let mut banks: Vec<(&'static str, Bank<'_>)> = Vec::new();
         for voice in voices.iter().filter(|voice| voice.kind == CourseKind::Fixing && voice.unfit.is_none()) {
@@ -49,9 +50,15 @@ impl Fixings {
             banks[place].1.0.insert(voice.told, voice);
         }
         let currencies: BTreeSet<_> = banks.iter().flat_map(|(_, bank)| bank.currencies()).collect();
-        let agreed = currencies.into_iter().filter_map(|currency| {
-            let told: Vec<_> = banks.iter().filter_map(|(_, bank)| bank.dollar(currency)).collect();
-            Some((currency, believed(&told)?.clone()))
+        let told = currencies.into_iter().map(|currency| {
+            let by = banks.iter().filter_map(|(source, bank)| Some((*source, bank.dollar(currency)?)));
+            (currency, by.collect::<Vec<_>>())
+        });
+        let told: Vec<_> = told.collect();
+        let agreed = told.iter().filter_map(|(currency, by)| {
+            let alone = |by: &Told| by.len() == 1 && !borne_out(by[0].0, &told);
+            let dollar = believed(by).filter(|_| !alone(by))?;
+            Some((*currency, dollar.clone()))
         });
         Self(agreed.collect())
     }
@@ -121,10 +128,26 @@ impl Dollar {
     }
 }
 
+/// What each bank makes of a dollar in one currency.
+type Told = Vec<(&'static str, Dollar)>;
+
 /// The first that more than half of all agree with, itself among them.
-fn believed(told: &[Dollar]) -> Option<&Dollar> {
-    let agreeing = |one: &Dollar| told.iter().filter(|other| one.agrees_with(other)).count();
-    told.iter().find(|one| agreeing(one) * 2 > told.len())
+fn believed(told: &Told) -> Option<&Dollar> {
+    let agreeing = |one: &Dollar| told.iter().filter(|(_, other)| one.agrees_with(other)).count();
+    told.iter().map(|(_, one)| one).find(|one| agreeing(one) * 2 > told.len())
+}
+
+/// Whether a bank is believed in at least half of the currencies that others tell too: one that is not has a fault that what
+/// it alone tells has as well, such as a dollar that is another currency.
+fn borne_out(bank: &str, told: &[(Asset, Told)]) -> bool {
+    let (mut compared, mut agreed) = (0, 0);
+    for (_, by) in told.iter().filter(|(_, by)| by.len() > 1) {
+        if let Some((_, own)) = by.iter().find(|(source, _)| *source == bank) {
+            compared += 1;
+            agreed += usize::from(believed(by).is_some_and(|dollar| own.agrees_with(dollar)));
+        }
+    }
+    agreed * 2 >= compared
 }
 
 #[cfg(test)]
@@ -227,6 +250,17 @@ mod tests {
         assert_eq!(cross(&with_a_lie("ecb", "EUR-CHF", "2")[..6], "CHF"), None);
         // What only one of them tells, nobody can contradict.
         assert!(cross(&with_a_lie("cbr", "AMD-RUB", "0.5"), "AMD").is_some());
+    }
+
+    #[test]
+    fn what_a_bank_alone_tells_is_not_believed_where_it_contradicts_the_others() {
+        assert!(cross(&banks(), "AMD").is_some());
+        // Every rate of a dollar that is in truth something else is wrong, and so are those that nobody else tells.
+        assert_eq!(cross(&with_a_lie("cbr", "USD-RUB", "14074"), "AMD"), None);
+        // One wrong rate of many is no reason.
+        assert!(cross(&with_a_lie("cbr", "CHF-RUB", "0.7"), "AMD").is_some());
+        // With nobody to compare with, a bank is believed.
+        assert!(cross(&[fixing("cbr", "USD-RUB", "90.5"), fixing("cbr", "AMD-RUB", "0.23")], "AMD").is_some());
     }
 
     #[test]
