@@ -10,7 +10,6 @@ mod tests;
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use eventsource_stream::{Event, Eventsource};
 use futures_util::{Stream, StreamExt, future::join, stream::BoxStream};
@@ -29,6 +28,7 @@ use crate::{
         events::{MAX_SILENCE, Topic},
         prices::PriceRecord,
     },
+    backoff::Backoff,
     clients::{CallError, Retry},
     latest::{Dated, Document, Latest, Slot},
     time::Clock,
@@ -159,18 +159,18 @@ impl Watch {
     }
 
     async fn follow(&self) {
-        let (mut waits, mut told) = (pauses(), false);
+        let (mut backoff, mut told) = (pauses(), false);
         loop {
             let lost = self.follow_once().await;
             if self.pushed.send_replace(false) {
-                (waits, told) = (pauses(), false);
+                (backoff, told) = (pauses(), false);
             }
             // Once for an outage, however many tries it takes.
             if !std::mem::replace(&mut told, true) {
                 let error = crate::telemetry::chain(&lost);
                 tracing::warn!(error, "changes of prices are not pushed; they are asked for until they are again");
             }
-            sleep(waits.next().unwrap_or(MAX_PAUSE)).await;
+            sleep(backoff.wait()).await;
         }
     }
 
@@ -238,9 +238,8 @@ fn offer<T: Dated + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Cl
     Ok(())
 }
 
-fn pauses() -> ExponentialBackoff {
-    let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(MAX_PAUSE);
-    pauses.with_jitter().without_max_times().build()
+fn pauses() -> Backoff {
+    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
 }
 
 /// The stream, broken off where nothing comes for [`MAX_SILENCE`].

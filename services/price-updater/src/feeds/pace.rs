@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use common::backoff::Backoff;
 use tokio::time::Instant;
 
 /// First wait after a failure; each further one is twice as long, and up to as much again is drawn by chance.
@@ -14,7 +14,7 @@ pub(super) const MAX_CONNECTS: usize = 20;
 pub(super) const WINDOW: Duration = Duration::from_mins(5);
 
 pub(super) struct Pace {
-    backoff: ExponentialBackoff,
+    backoff: Backoff,
     /// When the connections of the last window were begun, oldest first.
     begun: VecDeque<Instant>,
     not_before: Option<Instant>,
@@ -42,7 +42,7 @@ impl Pace {
 
     /// It ended, or was never made: the next one is waited for, longer each time.
     pub(super) fn failed(&mut self, now: Instant) {
-        self.not_before = Some(now + self.backoff.next().unwrap_or(MAX_BACKOFF));
+        self.not_before = Some(now + self.backoff.wait());
     }
 
     /// It was good for long enough: the next failure is a first one.
@@ -51,9 +51,8 @@ impl Pace {
     }
 }
 
-fn backoff() -> ExponentialBackoff {
-    let builder = ExponentialBuilder::new().with_min_delay(FIRST_BACKOFF).with_max_delay(MAX_BACKOFF);
-    builder.with_jitter().without_max_times().build()
+fn backoff() -> Backoff {
+    Backoff::new(FIRST_BACKOFF, MAX_BACKOFF)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use common::{
     api::{courses::Board, prices::PriceRecord},
+    backoff::Backoff,
     latest::Document,
     time::Timestamp,
 };
@@ -40,9 +40,8 @@ enum Lost {
     Silent,
 }
 
-fn pauses() -> ExponentialBackoff {
-    let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(MAX_PAUSE);
-    pauses.with_jitter().without_max_times().build()
+fn pauses() -> Backoff {
+    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
 }
 
 impl RedisStore {
@@ -52,14 +51,14 @@ impl RedisStore {
     }
 
     async fn follow_on(&self) {
-        let (mut waits, mut away) = (pauses(), false);
+        let (mut backoff, mut away) = (pauses(), false);
         loop {
             let lost = match self.subscribe().await {
                 Ok(messages) => {
                     if std::mem::take(&mut away) {
                         tracing::info!("what other instances write is told again");
                     }
-                    waits = pauses();
+                    backoff = pauses();
                     self.listen(messages).await
                 }
                 Err(lost) => lost,
@@ -68,7 +67,7 @@ impl RedisStore {
                 let error = common::telemetry::chain(&lost);
                 tracing::warn!(error, "what other instances write is not told until there is another subscription");
             }
-            tokio::time::sleep(waits.next().unwrap_or(MAX_PAUSE)).await;
+            tokio::time::sleep(backoff.wait()).await;
         }
     }
 
