@@ -12,7 +12,7 @@ use crate::{
     api::{Code, Problem},
     backoff::Backoff,
     config::Secret,
-    http::current_request_id,
+    http::CurrentRequest,
     ids::RequestId,
 };
 
@@ -191,8 +191,8 @@ impl Caller {
     fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::Garbled(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(self.token.expose());
-        Ok(match current_request_id() {
-            Some(id) => request.header(RequestId::HEADER, id.as_str()),
+        Ok(match CurrentRequest::get() {
+            Some(current) => request.header(RequestId::HEADER, current.id.as_str()),
             None => request,
         })
     }

@@ -17,9 +17,8 @@ use poem_openapi::{
     OperationId,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
 };
-use tracing::Instrument;
 
-use super::{RateLimit, limits::REQUEST_TIMEOUT, methods::Methods, request_id::with_request_id};
+use super::{CurrentRequest, RateLimit, limits::REQUEST_TIMEOUT, methods::Methods};
 use crate::{
     api::{Code, FieldError, Problem},
     ids::RequestId,
@@ -27,6 +26,7 @@ use crate::{
 };
 
 /// Gives each request its id and its span, measures it, bounds its time, and makes every failure a [`Problem`].
+#[derive(Clone)]
 pub struct Edge {
     pub service: &'static str,
     pub metrics: HttpMetrics,
@@ -40,9 +40,7 @@ impl<E: Endpoint> Middleware<E> for Edge {
     type Output = EdgeEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        let (metrics, rate_limit) = (self.metrics.clone(), self.rate_limit.clone());
-        let edge = Self { service: self.service, metrics, rate_limit, methods: self.methods.clone() };
-        EdgeEndpoint { inner, edge }
+        EdgeEndpoint { inner, edge: self.clone() }
     }
 }
 
@@ -57,9 +55,8 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         let start = Instant::now();
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
-        let method = request.method().clone();
-        let path: Arc<str> = request.uri().path().into();
-        let span = tracing::info_span!("request", service = self.edge.service, request_id = %id);
+        let current = CurrentRequest { service: self.edge.service, id };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let (allowance, allowed) = self.edge.rate_limit.check(&request).map_or((None, Ok(())), |(a, r)| (Some(a), r));
 
         let work = async {
@@ -67,43 +64,73 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
             self.inner.call(request).await
         };
         let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, work)).catch_unwind();
-        let outcome = with_request_id(id.clone(), work.instrument(span.clone())).await;
+        let outcome = match CurrentRequest::scope(Some(current.clone()), work).await {
+            Ok(Ok(outcome)) => outcome.map_err(Failure::Error),
+            Ok(Err(_)) => Err(Failure::TooLong),
+            Err(_) => Err(Failure::Panic),
+        };
 
-        let _entered = span.enter();
-        let (operation, mut response) = match outcome {
-            Ok(Ok(Ok(output))) => {
-                let response = output.into_response();
-                (response.data::<OperationId>().copied(), response)
-            }
-            Ok(Ok(Err(error))) => {
-                let mut response = problem_of(&error, &method).respond(Some(id.as_str()));
-                if error.is::<MethodNotAllowedError>()
-                    && let Some(allowed) = self.edge.methods.at(&path)
-                {
-                    response.headers_mut().insert(ALLOW, allowed.clone());
+        let id = current.id.clone();
+        current.enter(|| {
+            let (operation, mut response) = match outcome {
+                Ok(output) => {
+                    let response = output.into_response();
+                    (response.data::<OperationId>().copied(), response)
                 }
-                (error.data::<OperationId>().copied(), response)
+                Err(failure) => (failure.operation(), self.edge.refuse(&failure, &id, &method, uri.path())),
+            };
+            if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+                response.headers_mut().insert(RequestId::HEADER, value);
             }
-            Ok(Err(_)) => {
-                tracing::error!(%method, %path, "a request took longer than any may");
-                let problem = Problem::new(Code::Overloaded, "The request took too long and was given up.");
-                (None, problem.respond(Some(id.as_str())))
+            if let Some(allowance) = allowance {
+                allowance.write(&mut response);
             }
-            Err(_) => {
-                tracing::error!(%method, %path, "a handler panicked");
-                (None, Problem::internal().respond(Some(id.as_str())))
+            let elapsed = start.elapsed();
+            log(&method, uri.path(), &response, elapsed);
+            self.edge.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
+            Ok(response)
+        })
+    }
+}
+
+/// Why a request has no answer of its endpoint.
+enum Failure {
+    Error(Error),
+    TooLong,
+    Panic,
+}
+
+impl Failure {
+    /// Which operation failed, where that is known.
+    fn operation(&self) -> Option<OperationId> {
+        match self {
+            Self::Error(error) => error.data().copied(),
+            Self::TooLong | Self::Panic => None,
+        }
+    }
+}
+
+impl Edge {
+    fn refuse(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
+        let problem = match failure {
+            Failure::Error(error) => problem_of(error, method),
+            Failure::TooLong => {
+                tracing::error!(%method, path, "a request took longer than any may");
+                Problem::new(Code::Overloaded, "The request took too long and was given up.")
+            }
+            Failure::Panic => {
+                tracing::error!(%method, path, "a handler panicked");
+                Problem::internal()
             }
         };
-        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-            response.headers_mut().insert(RequestId::HEADER, value);
+        let mut response = problem.respond(Some(id.as_str()));
+        if let Failure::Error(error) = failure
+            && error.is::<MethodNotAllowedError>()
+            && let Some(allowed) = self.methods.at(path)
+        {
+            response.headers_mut().insert(ALLOW, allowed.clone());
         }
-        if let Some(allowance) = allowance {
-            allowance.write(&mut response);
-        }
-        let elapsed = start.elapsed();
-        log(&method, &path, &response, elapsed);
-        self.edge.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
-        Ok(response)
+        response
     }
 }
 

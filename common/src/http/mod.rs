@@ -1,21 +1,21 @@
 //! The edge that every service has: one place where requests come in, and where failures become problems.
 
 mod body;
+mod current;
 mod edge;
 mod internal;
 pub mod limits;
 mod methods;
 mod rate_limit;
-mod request_id;
 mod server;
 mod standard;
 mod written;
 
 pub use body::{Json, OptionalBody};
+pub use current::CurrentRequest;
 pub use edge::Edge;
 pub use internal::InternalCaller;
 pub use rate_limit::{RateLimit, TrustedProxies};
-pub use request_id::{current_request_id, with_request_id};
 pub use server::{Server, bind};
 pub use standard::{ReadinessCheck, Standard, document, endpoint};
 pub use written::Written;

@@ -36,6 +36,7 @@ use crate::{
     api::reports::Level,
     clients::reports::{self, ReportSender, ReportSource, queue},
     config::Env,
+    http::CurrentRequest,
 };
 
 #[doc(hidden)]
@@ -246,6 +247,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 fields.inherit(outer);
             }
+        }
+        if let Some(current) = CurrentRequest::get() {
+            fields.belong_to(&current);
         }
         let record = fields.into_record(level, event.metadata(), self.service);
         if writes {

@@ -11,6 +11,7 @@ use tracing::{
 use crate::{
     api::reports::{Level, Report},
     clients::reports::instance,
+    http::CurrentRequest,
     time::Timestamp,
 };
 
@@ -41,6 +42,12 @@ impl Fields {
                 self.others.insert(name.clone(), value.clone());
             }
         }
+    }
+
+    /// Takes over whose work it is part of, where neither it nor a span around it says so.
+    pub(super) fn belong_to(&mut self, current: &CurrentRequest) {
+        self.service.get_or_insert_with(|| current.service.to_owned());
+        self.request_id.get_or_insert_with(|| current.id.to_string());
     }
 
     pub(super) fn into_record(self, level: Level, metadata: &Metadata<'static>, service: &'static str) -> Record {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::subscriber::with_default;
 
 use super::*;
-use crate::api::reports::Report;
+use crate::{api::reports::Report, ids::RequestId};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -70,30 +70,35 @@ fn each_level_shows_itself_and_what_is_worse() {
 #[test]
 fn a_line_of_json_tells_the_service_and_the_request_it_belongs_to() {
     let (lines, reports) = logged(Level::Warning, Format::Json, |_| {
-        // The span is of a lower level than what is logged, and must tell all the same.
-        let span = tracing::info_span!("request", service = "create-order", request_id = "r-1", attempt = 1_u32);
-        span.in_scope(|| {
+        let id = RequestId::from_caller(Some("r-1"));
+        // The spans are of a lower level than what is logged, and must tell all the same.
+        let outer = tracing::info_span!("work", attempt = 1_u32).entered();
+        CurrentRequest { service: "create-order", id }.enter(|| {
             let cause: &dyn std::error::Error = &std::io::Error::other("no such host");
-            tracing::warn!(error = cause, status = 503, attempt = 2_u32, "request\nfailed");
-            tracing::warn!(service = "db-proxy", "another's");
+            tracing::warn!(error = cause, status = 503, "request\nfailed");
+            tracing::warn!(service = "db-proxy", attempt = 2_u32, "another's");
+            tracing::info_span!("part", service = "rates").in_scope(|| tracing::warn!("a part's"));
         });
+        drop(outer);
         tracing::warn!("nobody's");
     });
     let json: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(json.len(), 3);
+    assert_eq!(json.len(), 4);
     assert!(json[0]["timestamp"].as_str().unwrap().ends_with('Z'));
     for (name, value) in [
         ("level", Value::from("WARNING")),
         ("service", "create-order".into()),
         ("request_id", "r-1".into()),
         ("message", "request\nfailed".into()),
-        ("fields", serde_json::json!({ "error": "no such host", "status": 503, "attempt": 2 })),
+        ("fields", serde_json::json!({ "error": "no such host", "status": 503, "attempt": 1 })),
         ("target", module_path!().into()),
     ] {
         assert_eq!(json[0][name], value, "{name}");
     }
     assert_eq!((&json[1]["service"], &json[1]["request_id"]), (&"db-proxy".into(), &"r-1".into()));
-    assert_eq!((&json[2]["service"], json[2].get("request_id")), (&"buydesk".into(), None));
+    assert_eq!(json[1]["fields"]["attempt"], 2);
+    assert_eq!((&json[2]["service"], &json[2]["request_id"]), (&"rates".into(), &"r-1".into()));
+    assert_eq!((&json[3]["service"], json[3].get("request_id")), (&"buydesk".into(), None));
 
     let report = &reports[0];
     assert_eq!((report.service.as_str(), report.status.as_str()), ("create-order", "request\nfailed"));

@@ -6,8 +6,7 @@ use common::{
     api::orders::{MAX_GROUP, NewOrder, NewOrders, Outcome, RefusalReason},
     batch::{BatchError, Batcher, Limits},
     clients::{CallError, db_proxy::DbProxy},
-    http::{current_request_id, with_request_id},
-    ids::RequestId,
+    http::CurrentRequest,
 };
 
 /// db-proxy has a queue of its own behind this one.
@@ -31,7 +30,7 @@ type Answer = Result<Outcome, ForwardError>;
 
 /// The way to db-proxy.
 #[derive(Clone)]
-pub struct Forward(Batcher<(NewOrder, Option<RequestId>), Answer>);
+pub struct Forward(Batcher<(NewOrder, Option<CurrentRequest>), Answer>);
 
 impl Forward {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
@@ -42,7 +41,7 @@ impl Forward {
 
     /// Waits for what becomes of the order.
     pub async fn place(&self, order: NewOrder) -> Answer {
-        match self.0.ask((order, current_request_id())).await {
+        match self.0.ask((order, CurrentRequest::get())).await {
             Ok(answer) => answer,
             Err(BatchError::Full) => Err(ForwardError::QueueFull),
             Err(BatchError::Stopped) => Err(ForwardError::Stopped),
@@ -51,18 +50,22 @@ impl Forward {
     }
 }
 
-async fn send(db_proxy: DbProxy, group: Vec<(NewOrder, Option<RequestId>)>) -> Vec<Answer> {
-    let size = group.len();
+async fn send(db_proxy: DbProxy, group: Vec<(NewOrder, Option<CurrentRequest>)>) -> Vec<Answer> {
     // A group goes under the id of its first order; the others are tied to it in the log.
-    let id = group.iter().find_map(|(_, request)| request.clone()).unwrap_or_else(RequestId::generate);
-    let mut orders = NewOrders { orders: Vec::with_capacity(size) };
+    let first = group.iter().find_map(|(_, request)| request.clone());
+    let mut orders = NewOrders { orders: Vec::with_capacity(group.len()) };
     for (order, request) in group {
-        if let Some(request) = request.filter(|request| *request != id) {
-            tracing::debug!(request_id = %request, group = %id, key = %order.key, "the order travels in a group");
+        if let Some((first, request)) = first.as_ref().zip(request).filter(|(first, request)| *first != request) {
+            tracing::debug!(request_id = %request.id, group = %first.id, key = %order.key, "the order travels in a group");
         }
         orders.orders.push(order);
     }
-    let (result, unanswered) = with_request_id(id, db_proxy.place(&orders)).await;
+    CurrentRequest::scope(first, place(&db_proxy, &orders)).await
+}
+
+async fn place(db_proxy: &DbProxy, orders: &NewOrders) -> Vec<Answer> {
+    let size = orders.orders.len();
+    let (result, unanswered) = db_proxy.place(orders).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let settle = |outcome| if unanswered { settled(outcome) } else { Ok(outcome) };

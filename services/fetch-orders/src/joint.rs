@@ -11,11 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use common::{
-    batch::BatchError,
-    http::{current_request_id, with_request_id},
-    ids::RequestId,
-};
+use common::{batch::BatchError, http::CurrentRequest};
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -24,7 +20,7 @@ const MOST_WAITING: usize = 4096;
 
 struct Caller<A> {
     answer: oneshot::Sender<A>,
-    request: Option<RequestId>,
+    request: Option<CurrentRequest>,
 }
 
 struct Shared<Q, A> {
@@ -57,7 +53,7 @@ where
     pub async fn ask(&self, question: Q) -> Result<A, BatchError> {
         let _place = self.0.places.try_acquire().map_err(|_| BatchError::Full)?;
         let (answer, receiver) = oneshot::channel();
-        let caller = Caller { answer, request: current_request_id() };
+        let caller = Caller { answer, request: CurrentRequest::get() };
         let first = match self.0.waiting().entry(question.clone()) {
             Entry::Occupied(mut waiting) => {
                 waiting.get_mut().push(caller);
@@ -87,10 +83,10 @@ where
     /// Asks one question, again and again while somebody came meanwhile.
     async fn answer(self: Arc<Self>, question: Q, mut callers: Vec<Caller<A>>) {
         loop {
-            // A call goes under the id of the first who wants it.
-            let id = callers.iter().find_map(|caller| caller.request.clone()).unwrap_or_else(RequestId::generate);
+            // A call belongs to the request of the first who wants it.
+            let request = callers.iter().find_map(|caller| caller.request.clone());
             let asked = question.clone();
-            let call = async { with_request_id(id, (self.ask)(asked)).await };
+            let call = async { CurrentRequest::scope(request, (self.ask)(asked)).await };
             // Where it panics, its callers are told that their question was lost; the next ones are asked for.
             let answer = tokio::select! {
                 answer = AssertUnwindSafe(call).catch_unwind() => answer.ok(),
