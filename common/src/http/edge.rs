@@ -21,6 +21,7 @@ use poem_openapi::{
 use super::{CurrentRequest, RateLimit, limits::REQUEST_TIMEOUT, methods::Methods};
 use crate::{
     api::{Code, FieldError, Problem},
+    config::Secret,
     ids::RequestId,
     metrics::HttpMetrics,
 };
@@ -34,6 +35,8 @@ pub struct Edge {
     pub rate_limit: RateLimit,
     /// What each path has.
     pub methods: Arc<Methods>,
+    /// What internal endpoints want.
+    pub internal_token: Option<Secret>,
 }
 
 impl<E: Endpoint> Middleware<E> for Edge {
@@ -52,13 +55,16 @@ pub struct EdgeEndpoint<E> {
 impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let start = Instant::now();
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
         let current = CurrentRequest { service: self.edge.service, id };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let (allowance, allowed) = self.edge.rate_limit.check(&request).map_or((None, Ok(())), |(a, r)| (Some(a), r));
 
+        if let Some(token) = &self.edge.internal_token {
+            request.set_data(token.clone());
+        }
         let work = async {
             allowed?;
             self.inner.call(request).await

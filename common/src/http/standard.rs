@@ -2,22 +2,23 @@
 
 use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use poem::{
-    EndpointExt, Route,
-    endpoint::{BoxEndpoint, make_sync},
-    get,
+    EndpointExt, IntoEndpoint,
+    endpoint::BoxEndpoint,
     http::Method,
     middleware::{NormalizePath, TrailingSlash},
-    web::Html,
 };
 use poem_openapi::{
     ApiResponse, OpenApi, OpenApiService,
-    payload::PlainText,
+    payload::{Html, PlainText},
     registry::{MetaApi, Registry},
+    types::Any,
 };
+use serde_json::Value;
 
-use super::{Edge, Json, RateLimit, methods::Methods};
+use super::{Edge, Json, RateLimit, Written, methods::Methods};
 use crate::{
     api::health::{Part, Readiness},
     config::Secret,
@@ -43,6 +44,9 @@ pub struct Standard {
 struct StandardApi {
     metrics: Metrics,
     ready: ReadinessCheck,
+    /// The OpenAPI document, and a page that shows it.
+    document: Bytes,
+    page: String,
 }
 
 #[derive(ApiResponse)]
@@ -75,11 +79,25 @@ impl StandardApi {
     async fn metrics(&self) -> PlainText<String> {
         PlainText(self.metrics.encode())
     }
+
+    #[oai(path = "/openapi.json", method = "get", operation_id = "openapi", hidden)]
+    async fn openapi(&self) -> Written<Any<Value>> {
+        Written::new(self.document.clone())
+    }
+
+    #[oai(path = "/docs", method = "get", operation_id = "docs", hidden)]
+    async fn docs(&self) -> Html<String> {
+        Html(self.page.clone())
+    }
 }
 
 /// The OpenAPI document of an API, with no running service behind it.
 pub fn document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
-    openapi((Described::<A>(PhantomData), Described::<StandardApi>(PhantomData)), service, about).spec()
+    described::<A>(service, about).spec()
+}
+
+fn described<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiService<impl OpenApi, ()> {
+    openapi((Described::<A>(PhantomData), Described::<StandardApi>(PhantomData)), service, about)
 }
 
 /// An API that can be described and not called.
@@ -105,17 +123,14 @@ fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> Op
 pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> BoxEndpoint<'static> {
     let Standard { service, about, metrics, ready, internal_token, rate_limit } = standard;
     let methods = Arc::new(Methods::new(<(A, StandardApi)>::meta(), &["/openapi.json", "/docs"]));
-    let edge = Edge { service, metrics: metrics.http(), rate_limit, methods };
-    let api = openapi((api, StandardApi { metrics, ready }), service, about);
-    // The page itself: what `swagger_ui` gives wants to be nested, and finds nothing at a path of its own.
-    let docs = api.swagger_ui_html();
-    let routes = Route::new()
-        .at("/openapi.json", get(api.spec_endpoint()))
-        .at("/docs", get(make_sync(move |_| Html(docs.clone()))))
-        .nest("/", api)
-        .data(internal_token.unwrap_or_else(|| Secret::new("")))
+    let edge = Edge { service, metrics: metrics.http(), rate_limit, methods, internal_token };
+    let described = described::<A>(service, about);
+    let (document, page) = (described.spec().into(), described.swagger_ui_html());
+    // Every layer more is paid for by every request, so there is no route around those of the API.
+    openapi((api, StandardApi { metrics, ready, document, page }), service, about)
+        .into_endpoint()
         // A path with a slash at its end is the path without.
         .with(NormalizePath::new(TrailingSlash::Trim))
-        .with(edge);
-    routes.map_to_response().boxed()
+        .with(edge)
+        .boxed()
 }
