@@ -1,12 +1,19 @@
 //! Many small questions asked as a few large ones.
 //!
-//! A question that comes alone is asked at once. While as many groups as allowed are under way, further questions gather
-//! and leave together: the cost of a call is shared by the more of them the more there are, and nothing is ever delayed to
-//! make a group larger.
+//! A question that comes alone is asked at once. While groups are under way, the next one gathers until it is as large as
+//! they are together, for what most of a call costs is the same for any size: the more there is to ask, the larger the
+//! groups. No question waits for company longer than [`PATIENCE`], so one call that hangs does not hold up the others.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+/// The longest that a question waits for others to go with, where it need not wait for a place.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// How much a batcher holds.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +22,8 @@ pub struct Limits {
     pub queue: usize,
     /// Most questions in a group.
     pub group: usize,
-    /// Most groups that are under way at once. One gathers what the next will take; many only cut the same questions into
-    /// smaller groups.
-    pub under_way: u32,
+    /// Most groups that are under way at once.
+    pub under_way: usize,
 }
 
 /// Why a question has no answer.
@@ -52,7 +58,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     pub fn new<F, Fut>(limits: Limits, ask: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Vec<A>> + Send,
+        Fut: Future<Output = Vec<A>> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(limits.queue);
         (Self { queue }, run(limits, Arc::new(ask), waiting))
@@ -74,33 +80,76 @@ where
     Q: Send + 'static,
     A: Send + 'static,
     F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Vec<A>> + Send,
+    Fut: Future<Output = Vec<A>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.under_way as usize));
+    let mut under_way = UnderWay::default();
+    let mut gathered = Vec::new();
+    let (mut since, mut closed) = (Instant::now(), false);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        let mut group = Vec::new();
-        if queue.recv_many(&mut group, limits.group).await == 0 {
-            drop(place);
-            break;
+        let company = under_way.questions().clamp(1, limits.group);
+        let full = gathered.len() >= company || closed || since.elapsed() >= PATIENCE;
+        if !gathered.is_empty() && full && under_way.groups() < limits.under_way {
+            let mut group = std::mem::take(&mut gathered);
+            // Who has gone away while it waited wants nothing asked.
+            group.retain(|(_, caller): &(Q, oneshot::Sender<A>)| !caller.is_closed());
+            if !group.is_empty() {
+                under_way.start(group.len(), answer(ask.clone(), group));
+            }
         }
-        // Who has gone away while it waited wants nothing asked.
-        group.retain(|(_, caller)| !caller.is_closed());
-        let ask = ask.clone();
-        tokio::spawn(async move {
-            if group.is_empty() {
-                return;
+        let (none, room) = (gathered.is_empty(), limits.group - gathered.len());
+        tokio::select! {
+            biased;
+            arrived = queue.recv_many(&mut gathered, room), if room > 0 && !closed => {
+                closed = arrived == 0;
+                since = if none { Instant::now() } else { since };
             }
-            let (questions, callers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-            for (caller, answer) in callers.into_iter().zip(ask(questions).await) {
-                // A caller that has gone away wants no answer.
-                let _ = caller.send(answer);
-            }
-            drop(place);
-        });
+            () = under_way.ended(), if under_way.groups() > 0 => {}
+            () = tokio::time::sleep_until(since + PATIENCE), if !none && under_way.groups() < limits.under_way => {}
+            // Nobody can ask any more, and everybody is answered.
+            else => return,
+        }
     }
-    // What is under way is answered before this ends.
-    let _ = places.acquire_many(limits.under_way).await;
+}
+
+async fn answer<Q, A, F, Fut>(ask: Arc<F>, group: Vec<(Q, oneshot::Sender<A>)>)
+where
+    F: Fn(Vec<Q>) -> Fut,
+    Fut: Future<Output = Vec<A>>,
+{
+    let (questions, callers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+    for (caller, answer) in callers.into_iter().zip(ask(questions).await) {
+        // A caller that has gone away wants no answer.
+        let _ = caller.send(answer);
+    }
+}
+
+/// The groups that are being asked, and how large each is.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    sizes: Vec<(Id, usize)>,
+}
+
+impl UnderWay {
+    fn groups(&self) -> usize {
+        self.sizes.len()
+    }
+
+    fn questions(&self) -> usize {
+        self.sizes.iter().map(|(_, size)| size).sum()
+    }
+
+    fn start(&mut self, size: usize, work: impl Future<Output = ()> + Send + 'static) {
+        self.sizes.push((self.tasks.spawn(work).id(), size));
+    }
+
+    /// Waits for the end of one, be it that it panicked: then its callers know already.
+    async fn ended(&mut self) {
+        if let Some(ended) = self.tasks.join_next_with_id().await {
+            let id = ended.map_or_else(|panicked| panicked.id(), |(id, ())| id);
+            self.sizes.retain(|(started, _)| *started != id);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +176,71 @@ mod tests {
         }
         assert_eq!(sizes.iter().sum::<usize>(), 8);
         assert!(sizes.iter().all(|size| *size <= 4), "{sizes:?}");
+    }
+
+    /// A group, and the way to answer it.
+    type Group = (Vec<u32>, oneshot::Sender<()>);
+
+    /// Questions are numbers; each group is handed out.
+    fn handed_out(limits: Limits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Group>) {
+        let (groups, seen) = mpsc::unbounded_channel();
+        let (batcher, task) = Batcher::new(limits, move |group: Vec<u32>| {
+            let (go_on, answered) = oneshot::channel();
+            groups.send((group.clone(), go_on)).unwrap();
+            async move {
+                answered.await.unwrap();
+                group
+            }
+        });
+        tokio::spawn(task);
+        (batcher, seen)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
+        let (batcher, mut seen) = handed_out(Limits { queue: 8, group: 8, under_way: 3 });
+        let ask = |n| {
+            let batcher = batcher.clone();
+            polled(async move { batcher.ask(n).await })
+        };
+        let mut asks: Vec<_> = (0..2).map(ask).collect();
+        let (first, answer_first) = seen.recv().await.unwrap();
+        assert_eq!(first, [0, 1], "what comes at once goes at once");
+        asks.push(ask(2));
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert!(seen.try_recv().is_err(), "one is less than two");
+        asks.push(ask(3));
+        let (second, answer_second) = seen.recv().await.unwrap();
+        assert_eq!(second, [2, 3]);
+        let begun = Instant::now();
+        asks.push(ask(4));
+        let (third, answer_third) = seen.recv().await.unwrap();
+        assert_eq!((third, begun.elapsed() >= PATIENCE), (vec![4], true), "it does not wait for ever");
+        asks.push(ask(5));
+        tokio::time::sleep(PATIENCE * 9).await;
+        assert!(seen.try_recv().is_err(), "there is no place");
+        answer_second.send(()).unwrap();
+        let (fourth, answer_fourth) = seen.recv().await.unwrap();
+        assert_eq!(fourth, [5]);
+        drop(batcher);
+        for answer in [answer_first, answer_third, answer_fourth] {
+            answer.send(()).unwrap();
+        }
+        let answers = futures_util::future::join_all(asks).await;
+        assert_eq!(answers, (0..6).map(Ok).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_group_that_panics_gives_its_place_back() {
+        let (batcher, task) = Batcher::new(LIMITS, |group: Vec<u32>| async {
+            assert_ne!(group, [13]);
+            group
+        });
+        let task = tokio::spawn(task);
+        assert_eq!(batcher.ask(13).await, Err(BatchError::Lost));
+        assert_eq!(batcher.ask(1).await, Ok(1));
+        drop(batcher);
+        task.await.unwrap();
     }
 
     #[tokio::test]

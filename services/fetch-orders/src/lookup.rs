@@ -14,9 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ReadError;
 
-/// Two groups: while one is being read the next is on its way. More would cut the same questions into smaller groups, and
-/// most of what a group costs is the same for any size.
-const LIMITS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 2 };
+const LIMITS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 4 };
 
 type Answer = Result<Option<Bytes>, ReadError>;
 
