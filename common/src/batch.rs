@@ -12,17 +12,20 @@ use tokio::{
     time::Instant,
 };
 
-/// The longest that a question waits for others to go with, where it need not wait for a place.
+use crate::http::CurrentRequest;
+
+/// The longest that a question waits for others to go with, where there is a place for its group.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// How much a batcher holds.
+/// How much a batcher holds. None of it may be zero.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most questions that wait.
+    /// Most questions that wait, beside the group that gathers.
     pub queue: usize,
     /// Most questions in a group.
     pub group: usize,
-    /// Most groups that are under way at once.
+    /// Most groups that are under way at once. Each is as large as those before it together, so a few are many; what bounds
+    /// them matters only where calls hang.
     pub under_way: usize,
 }
 
@@ -40,9 +43,17 @@ pub enum BatchError {
     Lost,
 }
 
+/// A question on its way.
+struct Asked<Q, A> {
+    question: Q,
+    /// The request that asks.
+    request: Option<CurrentRequest>,
+    caller: oneshot::Sender<A>,
+}
+
 /// Hands questions over, and brings each its own answer.
 pub struct Batcher<Q, A> {
-    queue: mpsc::Sender<(Q, oneshot::Sender<A>)>,
+    queue: mpsc::Sender<Asked<Q, A>>,
 }
 
 impl<Q, A> Clone for Batcher<Q, A> {
@@ -54,7 +65,8 @@ impl<Q, A> Clone for Batcher<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
     ///
-    /// `ask` is given a group and gives an answer for each question, in the same order.
+    /// `ask` is given a group and gives an answer for each question, in the same order. It runs as part of the request of the
+    /// first; the others are tied to that one in the log.
     pub fn new<F, Fut>(limits: Limits, ask: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
@@ -66,16 +78,17 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
 
     /// Asks, and waits for the answer.
     pub async fn ask(&self, question: Q) -> Result<A, BatchError> {
-        let (answer, receiver) = oneshot::channel();
-        self.queue.try_send((question, answer)).map_err(|error| match error {
+        let (caller, answer) = oneshot::channel();
+        let asked = Asked { question, request: CurrentRequest::get(), caller };
+        self.queue.try_send(asked).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BatchError::Full,
             mpsc::error::TrySendError::Closed(_) => BatchError::Stopped,
         })?;
-        receiver.await.map_err(|_| BatchError::Lost)
+        answer.await.map_err(|_| BatchError::Lost)
     }
 }
 
-async fn run<Q, A, F, Fut>(limits: Limits, ask: Arc<F>, mut queue: mpsc::Receiver<(Q, oneshot::Sender<A>)>)
+async fn run<Q, A, F, Fut>(limits: Limits, ask: Arc<F>, mut queue: mpsc::Receiver<Asked<Q, A>>)
 where
     Q: Send + 'static,
     A: Send + 'static,
@@ -84,14 +97,16 @@ where
 {
     let mut under_way = UnderWay::default();
     let mut gathered = Vec::new();
-    let (mut since, mut closed) = (Instant::now(), false);
+    // Since when the first of those gathered waits.
+    let mut since = Instant::now();
+    let mut closed = false;
     loop {
         let company = under_way.questions().clamp(1, limits.group);
-        let full = gathered.len() >= company || closed || since.elapsed() >= PATIENCE;
-        if !gathered.is_empty() && full && under_way.groups() < limits.under_way {
+        let due = gathered.len() >= company || closed || since.elapsed() >= PATIENCE;
+        if !gathered.is_empty() && due && under_way.groups() < limits.under_way {
             let mut group = std::mem::take(&mut gathered);
             // Who has gone away while it waited wants nothing asked.
-            group.retain(|(_, caller): &(Q, oneshot::Sender<A>)| !caller.is_closed());
+            group.retain(|asked: &Asked<Q, A>| !asked.caller.is_closed());
             if !group.is_empty() {
                 under_way.start(group.len(), answer(ask.clone(), group));
             }
@@ -99,11 +114,13 @@ where
         let (none, room) = (gathered.is_empty(), limits.group - gathered.len());
         tokio::select! {
             biased;
+            () = under_way.ended(), if under_way.groups() > 0 => {}
             arrived = queue.recv_many(&mut gathered, room), if room > 0 && !closed => {
                 closed = arrived == 0;
-                since = if none { Instant::now() } else { since };
+                if none {
+                    since = Instant::now();
+                }
             }
-            () = under_way.ended(), if under_way.groups() > 0 => {}
             () = tokio::time::sleep_until(since + PATIENCE), if !none && under_way.groups() < limits.under_way => {}
             // Nobody can ask any more, and everybody is answered.
             else => return,
@@ -111,13 +128,22 @@ where
     }
 }
 
-async fn answer<Q, A, F, Fut>(ask: Arc<F>, group: Vec<(Q, oneshot::Sender<A>)>)
+async fn answer<Q, A, F, Fut>(ask: Arc<F>, group: Vec<Asked<Q, A>>)
 where
     F: Fn(Vec<Q>) -> Fut,
     Fut: Future<Output = Vec<A>>,
 {
-    let (questions, callers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-    for (caller, answer) in callers.into_iter().zip(ask(questions).await) {
+    let first = group.iter().find_map(|asked| asked.request.clone());
+    let (mut questions, mut callers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+    for Asked { question, request, caller } in group {
+        if let Some((first, request)) = first.as_ref().zip(request).filter(|(first, request)| *first != request) {
+            tracing::debug!(service = request.service, request_id = %request.id, group = %first.id, "travels in a group");
+        }
+        questions.push(question);
+        callers.push(caller);
+    }
+    let answers = CurrentRequest::scope(first, async { ask(questions).await }).await;
+    for (caller, answer) in callers.into_iter().zip(answers) {
         // A caller that has gone away wants no answer.
         let _ = caller.send(answer);
     }

@@ -106,7 +106,7 @@ impl RequestId {
     pub const HEADER: &'static str = "x-request-id";
 
     /// A new one. It has to be rare and not to be unguessable, so its random bits are no call to the system a request.
-    pub fn generate() -> Self {
+    fn generate() -> Self {
         let mut random = [0; 10];
         fastrand::fill(&mut random);
         let millis = u64::try_from(Timestamp::now().micros() / 1000).unwrap_or(0);

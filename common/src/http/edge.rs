@@ -26,7 +26,7 @@ use crate::{
     metrics::HttpMetrics,
 };
 
-/// Gives each request its id and its span, measures it, bounds its time, and makes every failure a [`Problem`].
+/// Gives each request its id, measures it, bounds its time, and makes every failure a [`Problem`].
 #[derive(Clone)]
 pub struct Edge {
     pub service: &'static str,

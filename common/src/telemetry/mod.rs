@@ -100,7 +100,7 @@ struct Installed {
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
 
 /// Sets up the logs of the process. `service` is whom an event belongs to that does not say so itself, by a field `service`
-/// of its own or of a span around it. What comes back is the source of the reports; [`flush`] is to be called at the end.
+/// of its own or of a span around it, or by the request it is part of. What comes back is the source of the reports; [`flush`] is to be called at the end.
 ///
 /// Fails where logs were set up before.
 pub fn init(config: &Config, service: &'static str) -> anyhow::Result<ReportSource> {

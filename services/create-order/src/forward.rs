@@ -6,7 +6,6 @@ use common::{
     api::orders::{MAX_GROUP, NewOrder, NewOrders, Outcome, RefusalReason},
     batch::{BatchError, Batcher, Limits},
     clients::{CallError, db_proxy::DbProxy},
-    http::CurrentRequest,
 };
 
 /// db-proxy has a queue of its own behind this one.
@@ -30,18 +29,18 @@ type Answer = Result<Outcome, ForwardError>;
 
 /// The way to db-proxy.
 #[derive(Clone)]
-pub struct Forward(Batcher<(NewOrder, Option<CurrentRequest>), Answer>);
+pub struct Forward(Batcher<NewOrder, Answer>);
 
 impl Forward {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(LIMITS, move |group| send(db_proxy.clone(), group));
+        let (batcher, task) = Batcher::new(LIMITS, move |orders| send(db_proxy.clone(), NewOrders { orders }));
         (Self(batcher), task)
     }
 
     /// Waits for what becomes of the order.
     pub async fn place(&self, order: NewOrder) -> Answer {
-        match self.0.ask((order, CurrentRequest::get())).await {
+        match self.0.ask(order).await {
             Ok(answer) => answer,
             Err(BatchError::Full) => Err(ForwardError::QueueFull),
             Err(BatchError::Stopped) => Err(ForwardError::Stopped),
@@ -50,22 +49,9 @@ impl Forward {
     }
 }
 
-async fn send(db_proxy: DbProxy, group: Vec<(NewOrder, Option<CurrentRequest>)>) -> Vec<Answer> {
-    // A group goes under the id of its first order; the others are tied to it in the log.
-    let first = group.iter().find_map(|(_, request)| request.clone());
-    let mut orders = NewOrders { orders: Vec::with_capacity(group.len()) };
-    for (order, request) in group {
-        if let Some((first, request)) = first.as_ref().zip(request).filter(|(first, request)| *first != request) {
-            tracing::debug!(request_id = %request.id, group = %first.id, key = %order.key, "the order travels in a group");
-        }
-        orders.orders.push(order);
-    }
-    CurrentRequest::scope(first, place(&db_proxy, &orders)).await
-}
-
-async fn place(db_proxy: &DbProxy, orders: &NewOrders) -> Vec<Answer> {
+async fn send(db_proxy: DbProxy, orders: NewOrders) -> Vec<Answer> {
     let size = orders.orders.len();
-    let (result, unanswered) = db_proxy.place(orders).await;
+    let (result, unanswered) = db_proxy.place(&orders).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let settle = |outcome| if unanswered { settled(outcome) } else { Ok(outcome) };
