@@ -140,8 +140,16 @@ async fn standard_endpoints(platform: &Platform, service: &Instance) {
     for path in ["/livez", "/readyz", "/metrics"] {
         assert!(openapi["paths"].get(path).is_some(), "{} does not document {path}", service.name);
     }
-    let docs = get("/docs").await;
-    assert!(docs.status == 200 && docs.header("content-type").unwrap().starts_with("text/html"), "{}", service.name);
+    for (path, kind) in [("/docs", "text/html"), ("/docs/", "text/html"), ("/openapi.json", "application/json")] {
+        let page = get(path).await;
+        assert!(
+            page.status == 200 && page.header("content-type").unwrap().starts_with(kind),
+            "{} {path}",
+            service.name
+        );
+        let head = send(platform.client.request("HEAD", service.url(path))).await;
+        assert!(head.status == 200 && head.body.is_empty(), "{} {path}", service.name);
+    }
 }
 
 async fn nonsense_is_never_a_fault_of_ours(stack: Stack) {
