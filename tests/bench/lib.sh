@@ -155,15 +155,24 @@ resident_mib() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 # ---------------------------------------------------------------- load
 
 # shellcheck disable=SC2034 # what it sets is read by the scripts
-# load URL [LUA]: sets rate (answers a second), p99 (milliseconds) and failed (answers that were not a success).
+# load URL [LUA]: sets rate (answers a second) and p99 (milliseconds). An answer that is no success ends it all: it may be quick.
 load() {
   need wrk wrk
-  local out
+  local out failed
   out=$(wrk -t1 -c"$connections" -d"${seconds}s" --latency ${2:+-s "$2"} "$1")
   rate=$(awk '/^Requests\/sec/ { print int($2) }' <<<"$out")
   p99=$(awk '$1 == "99%" { v = $2; u = 1; if (v ~ /us$/) u = 0.001; else if (v ~ /ms$/) u = 1; else u = 1000; printf "%.1f", v * u }' <<<"$out")
   failed=$(awk '/Non-2xx/ { print $NF } /Socket errors/ { print }' <<<"$out" | tr '\n' ' ')
-  [[ -z $failed ]] || say "  failed: $failed"
+  [[ -z $failed ]] || die "the load of $1 failed: $failed"
+}
+
+# load_warm URL [LUA]: as load, after as long a run that is not counted, for the first one finds the database's pages cold.
+# pgbench_best has its first run for that.
+load_warm() {
+  load "$@"
+  say "  Buydesk, not counted: $rate a second"
+  load "$@"
+  say "  Buydesk: $rate a second, p99 $p99 ms"
 }
 
 # ---------------------------------------------------------------- the table
@@ -173,7 +182,12 @@ row() { rows+=("$1|$2|$3|$4|$5|$6"); } # row WHAT OURS THEIRS RATIO GOAL NOTE
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b == 0) print "-"; else printf "%.2f", a / b }'; }
 
+# Prints the rows; as a part of tests/bench/all, leaves them to it.
 table() {
+  if [[ -n ${BENCH_ROWS:-} ]]; then
+    printf '%s\n' "${rows[@]}" >>"$BENCH_ROWS"
+    return
+  fi
   {
     echo 'measured|Buydesk|compared with|ratio|goal|note'
     printf '%s\n' "${rows[@]}"
