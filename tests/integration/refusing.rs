@@ -7,6 +7,7 @@ on_both!(
     what_is_no_json_is_a_bad_request,
     a_wrong_query_is_named,
     a_body_beside_a_query_is_refused,
+    a_query_says_each_field_once_and_no_other,
     a_large_body_is_refused_for_its_size,
     a_body_of_another_type_is_refused,
     a_key_that_cannot_be_one_is_named,
@@ -161,7 +162,7 @@ async fn a_wrong_query_is_named(stack: Stack) {
         ("?currency=eur&amount=1000000000", &["amount"]),
         ("?currency=eur&amount=%ff", &["amount"]),
         ("?currency=%00&amount=1", &["currency"]),
-        ("?Currency=eur&amount=69", &["currency"]),
+        ("?Currency=eur&amount=69", &["Currency"]),
     ] {
         for path in ["/place_order", "/place_order/"] {
             let url = platform.create_order.url(&format!("{path}{query}"));
@@ -182,6 +183,20 @@ async fn a_body_beside_a_query_is_refused(stack: Stack) {
     platform.client.post(url, order("EUR", "69")).await.names(&["body"]);
     let url = platform.create_order.url("/place_order?amount=69");
     platform.client.post(url, r#"{"currency":"EUR"}"#).await.names(&["body"]);
+    nothing_was_placed(&platform).await;
+}
+
+async fn a_query_says_each_field_once_and_no_other(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for (query, field) in [
+        ("currency=eur&amount=1&currency=usd", "currency"),
+        ("currency=eur&amount=1&amount=1", "amount"),
+        ("currency=eur&amount=1&qoute=abc", "qoute"),
+        ("quote=abc", "quote"),
+    ] {
+        let url = platform.create_order.url(&format!("/place_order/?{query}"));
+        send(platform.client.request("POST", url)).await.names(&[field]);
+    }
     nothing_was_placed(&platform).await;
 }
 

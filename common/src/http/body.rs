@@ -175,8 +175,8 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
     }
 }
 
-/// Reads a form as the JSON object with the same fields; nothing where none is filled in.
-fn parse_form<T: DeserializeOwned>(form: &[u8]) -> Result<Option<T>, Problem> {
+/// Reads a form, or a query, as the JSON object with the same fields; nothing where none is filled in.
+pub fn parse_form<T: DeserializeOwned>(form: &[u8]) -> Result<Option<T>, Problem> {
     let mut fields = serde_json::Map::new();
     // A browser sends a field that was left empty too.
     for (name, value) in url::form_urlencoded::parse(form).filter(|(_, value)| !value.is_empty()) {

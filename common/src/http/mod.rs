@@ -11,7 +11,7 @@ mod server;
 mod standard;
 mod written;
 
-pub use body::{Json, OptionalBody};
+pub use body::{Json, OptionalBody, parse_form};
 pub use current::CurrentRequest;
 pub use edge::Edge;
 pub use internal::InternalCaller;

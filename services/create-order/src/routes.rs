@@ -8,10 +8,10 @@ use common::{
         orders::{Order, PlaceOrder, Placed, PlacedMessage},
         quotes::{AskQuote, Quote},
     },
-    http::{Json, OptionalBody},
+    http::{Json, OptionalBody, parse_form},
     ids::{IdempotencyKey, KeyError},
 };
-use poem::http::HeaderMap;
+use poem::{Request, http::HeaderMap};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Query},
@@ -86,25 +86,30 @@ impl Api {
     async fn place_order(
         &self,
         /// A three-letter currency code, any case.
-        currency: Query<Option<String>>,
+        #[oai(name = "currency")]
+        _currency: Query<Option<String>>,
         /// Above 0, below 1000000000, at most 4 decimals.
-        amount: Query<Option<String>>,
+        #[oai(name = "amount")]
+        _amount: Query<Option<String>>,
+        /// A quote to take, in place of the other two.
+        #[oai(name = "quote")]
+        _quote: Query<Option<String>>,
         /// The same key gives the same order, however often it is sent.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
-        headers: &HeaderMap,
+        request: &Request,
         body: OptionalBody<PlaceOrder>,
     ) -> Result<PlacedAnswer, Problem> {
-        let query = PlaceOrder { currency: currency.0, amount: amount.0.map(Into::into), quote: None };
-        let fields = match body.0 {
-            Some(_) if query != PlaceOrder::default() => {
+        // Read as a form is: what is sent twice, or is no field of an order, is refused and not guessed at.
+        let query = parse_form(request.uri().query().unwrap_or_default().as_bytes())?;
+        let fields = match (query, body.0) {
+            (Some(_), Some(_)) => {
                 let reason = "must not be there when the query has fields of the order";
                 return Err(Problem::validation(vec![FieldError::new("body", reason)]));
             }
-            Some(body) => body,
-            None => query,
+            (query, body) => query.or(body).unwrap_or_default(),
         };
-        let (placed, key) = self.place(&fields, only_key(idempotency_key.0, headers)?).await?;
+        let (placed, key) = self.place(&fields, only_key(idempotency_key.0, request.headers())?).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
         let answer = Json(PlacedMessage { message, order: placed.order });
