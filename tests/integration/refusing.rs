@@ -191,7 +191,7 @@ async fn a_query_says_each_field_once_and_no_other(stack: Stack) {
     for (query, field) in [
         ("currency=eur&amount=1&currency=usd", "currency"),
         ("currency=eur&amount=1&amount=1", "amount"),
-        ("currency=eur&amount=1&qoute=abc", "qoute"),
+        ("currency=eur&amount=1&curency=usd", "curency"),
         ("quote=abc", "quote"),
     ] {
         let url = platform.create_order.url(&format!("/place_order/?{query}"));
