@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use tests::{Answer, Platform, Stack, client::PATIENCE, on_both, platform::order, until};
+use tests::{
+    Answer, Platform, Stack,
+    client::{PATIENCE, send},
+    on_both,
+    platform::order,
+    until,
+};
 use tokio::task::JoinSet;
 
 on_both!(
     a_quote_is_taken_at_its_price_whatever_the_price_is_then,
+    a_query_takes_a_quote_as_a_body_does,
     a_hundred_takers_of_one_quote_give_one_order,
     a_quote_that_nobody_takes_gives_its_share_back,
     a_quote_takes_part_in_the_limit,
@@ -48,6 +55,15 @@ async fn a_quote_is_taken_at_its_price_whatever_the_price_is_then(stack: Stack) 
     platform.place(taking(&id)).await.problem(409, "quote_taken");
     let summary = platform.summary().await;
     assert_eq!((&summary["count"], &summary["reserved"]), (&1.into(), &"0.00000000".into()));
+}
+
+async fn a_query_takes_a_quote_as_a_body_does(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let (quote, id) = held(&platform, "69").await;
+    let url = platform.create_order.url(&format!("/place_order/?quote={id}"));
+    let placed = send(platform.client.request("POST", &url)).await.json(201);
+    assert_eq!(placed["order"]["bitcoin_amount"], quote["bitcoin_amount"]);
+    send(platform.client.request("POST", &url)).await.problem(409, "quote_taken");
 }
 
 async fn a_hundred_takers_of_one_quote_give_one_order(stack: Stack) {
