@@ -6,18 +6,23 @@ use bytes::Bytes;
 use poem::http::Method;
 
 use super::{CallError, Caller, Retry};
-use crate::api::{
-    courses::{
-        ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, NewCourses, PastCourse,
-        Resolution,
+use crate::{
+    api::{
+        courses::{
+            ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, NewCourses, PastCourse,
+            Resolution,
+        },
+        orders::{Cursor, MAX_GROUP, NewOrders, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
+        quotes::{NewQuote, QuoteOutcome},
     },
-    orders::{Cursor, NewOrders, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
-    quotes::{NewQuote, QuoteOutcome},
+    batch::Limits,
 };
 
 /// How long a group of orders may take, retries included. Longer than db-proxy itself holds an order whose outcome is not
 /// known, so that its answer arrives.
 const PLACE_DEADLINE: Duration = Duration::from_secs(12);
+/// How orders to place, and ids to look up, travel to db-proxy, which has a queue of its own behind this one.
+pub const GROUPS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 4 };
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// How long courses may take to be written down. Newer ones follow in a moment.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use common::{
-    api::orders::{MAX_GROUP, NewOrder, NewOrders, Outcome, RefusalReason},
-    batch::{BatchError, Batcher, Limits},
-    clients::{CallError, db_proxy::DbProxy},
+    api::orders::{NewOrder, NewOrders, Outcome, RefusalReason},
+    batch::{BatchError, Batcher},
+    clients::{
+        CallError,
+        db_proxy::{DbProxy, GROUPS},
+    },
 };
-
-/// db-proxy has a queue of its own behind this one.
-const LIMITS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 4 };
 
 /// Why an order has no outcome.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,7 +34,7 @@ pub struct Forward(Batcher<NewOrder, Answer>);
 impl Forward {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(LIMITS, move |orders| send(db_proxy.clone(), NewOrders { orders }));
+        let (batcher, task) = Batcher::new(GROUPS, move |orders| send(db_proxy.clone(), NewOrders { orders }));
         (Self(batcher), task)
     }
 

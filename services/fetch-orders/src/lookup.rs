@@ -4,17 +4,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use common::{
-    api::orders::{MAX_GROUP, OrderIds},
-    batch::{Batcher, Limits},
-    clients::{CallError, db_proxy::DbProxy},
+    api::orders::OrderIds,
+    batch::Batcher,
+    clients::{
+        CallError,
+        db_proxy::{DbProxy, GROUPS},
+    },
     ids::OrderId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ReadError;
-
-const LIMITS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 4 };
 
 type Answer = Result<Option<Bytes>, ReadError>;
 
@@ -25,7 +26,7 @@ pub struct Lookup(Batcher<OrderId, Answer>);
 impl Lookup {
     /// The handle, and the task to run until every handle is gone.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(LIMITS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));
+        let (batcher, task) = Batcher::new(GROUPS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
