@@ -246,5 +246,4 @@ fn instance_health(instance: &Instance, now: Moment) -> InstanceHealth {
 }
 
 #[cfg(test)]
-#[path = "registry_tests.rs"]
 mod tests;

@@ -180,5 +180,4 @@ fn decimals(asset: Asset) -> u32 {
 }
 
 #[cfg(test)]
-#[path = "convert_tests.rs"]
 mod tests;

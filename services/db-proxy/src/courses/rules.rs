@@ -157,5 +157,4 @@ pub fn due(progress: &[Progress], width: Duration) -> Vec<Fold> {
 }
 
 #[cfg(test)]
-#[path = "rules_tests.rs"]
 mod tests;
