@@ -289,34 +289,4 @@ impl ApiResponse for Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_problem_survives_the_wire() {
-        let problem = Problem {
-            remaining_bitcoin: Some("0.5".to_owned()),
-            ..Problem::validation(vec![FieldError::new("amount", "must be greater than 0")])
-        };
-        let response = problem.clone().respond(Some("r-1"));
-        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(response.content_type(), Some(Problem::CONTENT_TYPE));
-        let body = response.into_body().into_vec().await.unwrap();
-        assert_eq!(Problem::from_json(&body, None), Some(problem));
-    }
-
-    #[test]
-    fn each_code_is_its_own_text_and_waiting_ones_say_how_long() {
-        for &code in Code::ALL {
-            assert_eq!(Code::from_text(code.as_str()), Some(code));
-            let waits = matches!(code.status().as_u16(), 429 | 503);
-            assert_eq!(Problem::new(code, "x").respond(None).headers().contains_key("retry-after"), waits, "{code}");
-        }
-    }
-
-    #[test]
-    fn a_wait_is_rounded_up_to_seconds() {
-        let response = Problem::new(Code::Overloaded, "x").retry_after(Duration::from_millis(1001)).respond(None);
-        assert_eq!(response.headers()["retry-after"], "2");
-    }
-}
+mod tests;

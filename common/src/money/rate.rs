@@ -87,39 +87,4 @@ impl fmt::Display for Rate {
 crate::text_type!(Rate, "decimal", "The price of one bitcoin, at most 8 decimals.", "84000.12");
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_read_and_shown_exactly() {
-        for (text, shown) in [
-            ("84000.12", "84000.12"),
-            ("61234.50000", "61234.50"),
-            ("0.00000001", "0.00000001"),
-            ("9999999999", "9999999999.00"),
-        ] {
-            assert_eq!(text.parse::<Rate>().unwrap().to_string(), shown);
-        }
-    }
-
-    #[test]
-    fn what_is_out_of_range_says_why() {
-        for (text, error) in [
-            ("0", RateError::NotPositive),
-            ("-84000", RateError::NotPositive),
-            ("10000000000", RateError::TooLarge),
-            ("1.000000001", RateError::TooManyDecimals),
-        ] {
-            assert_eq!(text.parse::<Rate>(), Err(error));
-        }
-        assert_eq!(Rate::from_hundred_millionths(i64::MAX), Err(RateError::TooLarge));
-    }
-
-    #[test]
-    fn a_computed_rate_is_rounded_half_to_even() {
-        let round = |text: &str| Rate::rounded_half_even(text.parse().unwrap()).unwrap().hundred_millionths();
-        assert_eq!(round("0.000000015"), 2);
-        assert_eq!(round("0.000000025"), 2);
-        assert_eq!(round("0.0000000250001"), 3);
-    }
-}
+mod tests;

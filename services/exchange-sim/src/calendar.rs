@@ -66,31 +66,4 @@ fn easter(year: i32) -> NaiveDate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn easter_is_when_the_almanac_has_it() {
-        for day in ["2024-03-31", "2025-04-20", "2026-04-05", "2027-03-28", "2038-04-25", "2049-04-18"] {
-            let day: NaiveDate = day.parse().unwrap();
-            assert_eq!(easter(day.year()), day);
-        }
-    }
-
-    #[test]
-    fn rates_come_in_the_afternoon_of_a_working_day_and_stay_over_the_holidays() {
-        let newest = |calendar: Calendar, time: &str| calendar.newest(time.parse().unwrap()).to_string();
-        for (time, day) in [
-            ("2026-01-02T14:59:59Z", "2025-12-31"),
-            ("2026-01-02T15:00:00Z", "2026-01-02"),
-            ("2026-01-03T23:00:00Z", "2026-01-02"),
-            ("2026-01-05T10:00:00Z", "2026-01-02"),
-            ("2026-04-06T20:00:00Z", "2026-04-02"),
-            ("2026-12-26T20:00:00Z", "2026-12-24"),
-        ] {
-            assert_eq!(newest(Calendar::Target, time), day, "{time}");
-        }
-        assert_eq!(newest(Calendar::Moscow, "2026-01-08T20:00:00Z"), "2025-12-31");
-        assert_eq!(newest(Calendar::Moscow, "2026-01-09T20:00:00Z"), "2026-01-09");
-    }
-}
+mod tests;

@@ -100,42 +100,4 @@ pub(crate) fn call(data: &Value) -> Result<Call, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use common::api::reports::Level;
-    use serde_json::json;
-
-    use super::*;
-
-    fn fields(result: Result<impl Sized, Error>) -> Vec<String> {
-        match result.map(|_| ()) {
-            Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| fault.field).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn report(service: &str, status: &str, data: Value) -> Report {
-        Report { level: Level::Info, service: service.to_owned(), status: status.to_owned(), data }
-    }
-
-    #[test]
-    fn every_wrong_field_is_named() {
-        assert!(check(&report("create-order", "ok", json!({"any": ["thing"]}))).is_ok());
-        assert_eq!(fields(check(&report("", "", Value::Null))), ["service", "status"]);
-        assert_eq!(fields(check(&report("<b>", &"ü".repeat(1025), Value::Null))), ["service", "status"]);
-        let large = json!("x".repeat(MAX_REPORT_DATA));
-        assert_eq!(check(&report("x", "x", large)), Err(Error::DataTooLarge));
-    }
-
-    #[test]
-    fn a_call_may_say_little_and_nothing_wrong() {
-        let bare = call(&Value::Null).unwrap();
-        assert_eq!((bare.instance.as_str(), bare.interval_secs, bare.ready), (NAMELESS, 60, true));
-        assert_eq!(call(&json!({})).unwrap(), bare);
-        assert_eq!(fields(call(&json!("alive"))), ["data"]);
-        assert_eq!(fields(call(&json!({"interval_secs": "often"}))), ["data"]);
-        let wrong = json!({"instance": "a b", "interval_secs": 0, "version": "v".repeat(65),
-            "parts": vec![json!({"name": "", "ready": true}); 65]});
-        let expected = ["data.instance", "data.version", "data.interval_secs", "data.parts", "data.parts"];
-        assert_eq!(fields(call(&wrong)), expected);
-    }
-}
+mod tests;

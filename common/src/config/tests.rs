@@ -1,0 +1,54 @@
+
+use super::*;
+
+#[test]
+fn every_fault_is_told_by_name_and_value() {
+    let mut env = Env::from_pairs([("BTC_LIMIT", "lots"), ("PRICE_TTL_SECS", "0"), ("DB_PROXY_URL", "db")]);
+    env.parse("BTC_LIMIT", crate::money::Sats::ZERO, "an amount of bitcoin, such as 100");
+    env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
+    env.url("DB_PROXY_URL", "http://127.0.0.1:8010");
+    env.secret("INTERNAL_TOKEN");
+    let message = env.finish().unwrap_err().to_string();
+    for part in [
+        "BTC_LIMIT=\"lots\"",
+        "such as 100",
+        "PRICE_TTL_SECS=\"0\"",
+        "from 1 to 3600",
+        "DB_PROXY_URL=\"db\"",
+        "INTERNAL_TOKEN is not set",
+    ] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+}
+
+#[test]
+fn defaults_hold_where_nothing_is_set() {
+    let mut env = Env::from_pairs([("BTC_LIMIT", "  ")]);
+    let limit = env.parse("BTC_LIMIT", "100".parse::<crate::money::Sats>().unwrap(), "");
+    assert_eq!(limit.to_string(), "100.00000000");
+    assert_eq!(Bind::read(&mut env, "create-order", 8001).port, 8001);
+    assert_eq!(env.asked().collect::<Vec<_>>(), ["BIND_HOST", "BTC_LIMIT", "CREATE_ORDER_PORT"]);
+    assert!(env.finish().is_ok());
+}
+
+#[test]
+fn a_secret_is_not_printed_and_matches_only_itself() {
+    let secret = Secret::new("correct horse battery");
+    assert_eq!(format!("{secret:?}"), "***");
+    assert!(secret.matches("correct horse battery"));
+    assert!(!secret.matches("correct horse"));
+    assert!(!Secret::new("").matches(""));
+    let mut env = Env::from_pairs([("INTERNAL_TOKEN", "short")]);
+    env.secret("INTERNAL_TOKEN");
+    assert!(!env.finish().unwrap_err().to_string().contains("short"));
+}
+
+#[test]
+fn names_of_ports_follow_the_service() {
+    assert_eq!(port_variable("price-cache-proxy"), "PRICE_CACHE_PROXY_PORT");
+}
+
+#[test]
+fn passwords_are_left_out_of_messages() {
+    assert_eq!(without_password("postgres://u:p@h/db"), "postgres://u:***@h/db");
+}

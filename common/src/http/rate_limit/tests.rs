@@ -1,0 +1,56 @@
+
+use super::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn each_client_has_its_own_allowance() {
+    let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
+    let check = |client| super::check(per_minute, &limiter, ip(client));
+    assert_eq!(check("192.0.2.1").0.remaining, 1);
+    assert_eq!(check("192.0.2.1").0.remaining, 0);
+    let refused = check("192.0.2.1").1.unwrap_err();
+    assert_eq!(refused.code, Code::TooManyRequests);
+    assert!(refused.retry_after.unwrap() <= Duration::from_secs(30));
+    assert!(check("192.0.2.2").1.is_ok());
+}
+
+#[test]
+fn zero_is_no_limit() {
+    let request = Request::builder().method(Method::POST).finish();
+    assert!(RateLimit::per_minute(0, TrustedProxies::default()).check(&request).is_none());
+}
+
+#[test]
+fn reading_is_not_counted() {
+    let limit = RateLimit::per_minute(1, TrustedProxies::default());
+    assert!(limit.check(&Request::builder().finish()).is_none());
+    assert!(limit.check(&Request::builder().method(Method::POST).finish()).is_some());
+}
+
+#[test]
+fn reading_is_counted_where_it_is_said_and_watching_never() {
+    let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
+    let get = |path: &'static str| Request::builder().uri_str(path).finish();
+    assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
+    assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
+    assert!(limit.check(&get("/readyz")).is_none());
+}
+
+#[test]
+fn only_trusted_proxies_are_believed() {
+    let proxy = [ip("10.0.0.1"), ip("10.0.0.2")];
+    assert_eq!(client_of(ip("192.0.2.9"), "1.2.3.4", &proxy), ip("192.0.2.9"));
+    assert_eq!(client_of(ip("10.0.0.1"), "1.2.3.4", &proxy), ip("1.2.3.4"));
+    assert_eq!(client_of(ip("10.0.0.1"), "6.6.6.6, 1.2.3.4, 10.0.0.2", &proxy), ip("1.2.3.4"));
+    assert_eq!(client_of(ip("10.0.0.1"), "nonsense", &proxy), ip("10.0.0.1"));
+    assert_eq!(client_of(ip("10.0.0.1"), "", &proxy), ip("10.0.0.1"));
+}
+
+#[test]
+fn a_household_is_one_client() {
+    assert_eq!(client_of(ip("2001:db8:1:2:3:4:5:6"), "", &[]), ip("2001:db8:1:2::"));
+    assert_eq!(client_of(ip("::ffff:192.0.2.1"), "", &[]), ip("192.0.2.1"));
+}

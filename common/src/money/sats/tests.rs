@@ -1,0 +1,48 @@
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+
+fn bought(amount: &str, rate: &str) -> String {
+    Sats::bought_rounded_up(amount.parse().unwrap(), rate.parse().unwrap()).unwrap().to_string()
+}
+
+#[test]
+fn a_purchase_is_rounded_up_to_the_satoshi() {
+    assert_eq!(bought("69", "84000.12"), "0.00082143");
+    assert_eq!(bought("84000.12", "84000.12"), "1.00000000");
+    assert_eq!(bought("0.0001", "84000.12"), "0.00000001");
+    assert_eq!(bought("1", "3"), "0.33333334");
+}
+
+#[test]
+fn more_than_all_bitcoin_is_an_error() {
+    let tiny = "0.00000001".parse().unwrap();
+    assert_eq!(Sats::bought_rounded_up("999999999.9999".parse().unwrap(), tiny), Err(SatsError::TooLarge));
+    assert_eq!("21000000.00000001".parse::<Sats>(), Err(SatsError::TooLarge));
+    assert_eq!("1e28".parse::<Sats>(), Err(SatsError::TooLarge));
+}
+
+#[test]
+fn bitcoin_is_read_as_bitcoin() {
+    assert_eq!("100".parse::<Sats>().unwrap().get(), 10_000_000_000);
+    assert_eq!("0.00000001".parse::<Sats>().unwrap().get(), 1);
+    assert_eq!("0.000000001".parse::<Sats>(), Err(SatsError::TooManyDecimals));
+    assert_eq!("-1".parse::<Sats>(), Err(SatsError::Negative));
+}
+
+proptest! {
+    /// The result is the smallest amount that is worth at least what was paid.
+    #[test]
+    fn rounding_up_is_tight(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
+        let paid = Decimal::new(amount, 4);
+        let rate = Rate::from_hundred_millionths(rate).unwrap();
+        let sats = Sats::bought_rounded_up(FiatAmount::from_ten_thousandths(amount).unwrap(), rate);
+        prop_assume!(sats.is_ok());
+        let sats = i128::from(sats.unwrap().get());
+        let (paid, rate) = (paid.mantissa() * 10_i128.pow(12), i128::from(rate.hundred_millionths()));
+        prop_assert!(sats * rate >= paid);
+        prop_assert!((sats - 1) * rate < paid);
+    }
+}

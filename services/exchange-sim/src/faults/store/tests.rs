@@ -1,0 +1,56 @@
+
+use super::*;
+use crate::faults::{FaultKind, NewFault};
+
+const NAMES: &[&str] = &["coinbase", "kraken"];
+
+fn fault(kind: FaultKind, now: Timestamp) -> Fault {
+    Fault::new(&NewFault { seconds: Some(10), ..NewFault::of(kind) }, now).unwrap()
+}
+
+#[test]
+fn a_fault_ends_by_itself_or_when_it_is_ended() {
+    let (faults, now) = (Faults::default(), Timestamp::now());
+    let down = fault(FaultKind::Down, now);
+    faults.set("kraken", down.clone());
+    assert_eq!(faults.of("kraken", now), Some(down.clone()));
+    assert_eq!(faults.of("coinbase", now), None);
+    assert_eq!(faults.all(NAMES, now).len(), 1);
+    assert_eq!(faults.of("kraken", down.until), None);
+    faults.end("kraken", now);
+    assert!(faults.all(NAMES, now).is_empty());
+}
+
+#[test]
+fn a_timeline_comes_at_its_times_and_gives_way_to_what_is_set_by_hand() {
+    let (faults, start) = (Faults::default(), Timestamp::now());
+    let json = r#"[{"exchange":"kraken","at_seconds":10,"seconds":20,"fault":"frozen"},
+            {"exchange":"kraken","at_seconds":20,"seconds":20,"fault":"lie_factor","factor":1.5}]"#;
+    let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
+    faults.set_timeline(timed(&timeline, NAMES, start).unwrap());
+    let at = |seconds| start.plus(Duration::from_secs(seconds));
+    let kind = |seconds| faults.of("kraken", at(seconds)).map(|fault| fault.kind);
+    let kinds = [0, 9, 10, 19, 20, 39, 40].map(kind);
+    let (frozen, lie) = (Some(FaultKind::Frozen), Some(FaultKind::LieFactor));
+    assert_eq!(kinds, [None, None, frozen, frozen, lie, lie, None]);
+
+    faults.set("kraken", fault(FaultKind::Down, at(12)));
+    assert_eq!(kind(13), Some(FaultKind::Down));
+    faults.end("kraken", at(14));
+    assert_eq!([15, 19, 20].map(kind), [None, None, lie]);
+    assert_eq!(faults.timeline().len(), 2);
+}
+
+#[test]
+fn the_place_of_what_is_wrong_in_a_timeline_is_told() {
+    let check = |json: &str| {
+        let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
+        timed(&timeline, NAMES, Timestamp::now()).map(|_| ()).map_err(|(index, error)| (index, error.field))
+    };
+    assert_eq!(check(r#"[{"exchange":"mtgox","at_seconds":0,"fault":"down"}]"#), Err((0, "exchange")));
+    let late = r#"[{"exchange":"kraken","at_seconds":31536001,"fault":"down"}]"#;
+    assert_eq!(check(late), Err((0, "at_seconds")));
+    let second = r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"},
+            {"exchange":"kraken","at_seconds":0,"fault":"down","days":2}]"#;
+    assert_eq!(check(second), Err((1, "days")));
+}

@@ -1,0 +1,50 @@
+
+use super::*;
+
+fn check(new: &NewFault) -> Result<Fault, &'static str> {
+    Fault::new(new, Timestamp::now()).map_err(|error| error.field)
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let fault = check(&NewFault::of(FaultKind::LieFactor)).unwrap();
+    assert_eq!((fault.factor.to_string().as_str(), fault.until.since(fault.since).as_secs()), ("0.4", 60));
+    assert_eq!(check(&NewFault::of(FaultKind::Slow)).unwrap().latency(), Duration::from_secs(20));
+    assert_eq!(check(&NewFault::of(FaultKind::Throttled)).unwrap().latency(), Duration::from_secs(1));
+    assert_eq!(check(&NewFault::of(FaultKind::IpBanned)).unwrap().retry_after(), Some(120));
+    assert_eq!(check(&NewFault::of(FaultKind::RateLimited)).unwrap().retry_after(), None);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let of = NewFault::of;
+    for seconds in [0, MAX_SECONDS + 1] {
+        assert_eq!(check(&NewFault { seconds: Some(seconds), ..of(FaultKind::Down) }), Err("seconds"));
+    }
+    for factor in ["0", "-1", "1001", "half"] {
+        let lie = NewFault { factor: Some(factor.into()), ..of(FaultKind::LieFactor) };
+        assert_eq!(check(&lie), Err("factor"), "{factor}");
+    }
+    let down = of(FaultKind::Down);
+    for (new, field) in [
+        (NewFault { factor: Some("2".into()), ..down.clone() }, "factor"),
+        (NewFault { direction: "BTC-USD".parse().ok(), ..down.clone() }, "direction"),
+        (NewFault { retry_after: Some(30), ..down.clone() }, "retry_after"),
+        (NewFault { retry_after: Some(0), ..of(FaultKind::RateLimited) }, "retry_after"),
+        (NewFault { latency_millis: Some(25_001), ..of(FaultKind::Slow) }, "latency_millis"),
+        (NewFault { status: Some(200), ..of(FaultKind::Html520) }, "status"),
+        (NewFault { days: Some(0), ..of(FaultKind::OldFixing) }, "days"),
+        (NewFault { skew_seconds: Some(i64::MIN), ..of(FaultKind::ClockSkew) }, "skew_seconds"),
+        (NewFault { time_form: Some(TimeForm::Iso), ..of(FaultKind::OddNumbers) }, "time_form"),
+    ] {
+        assert_eq!(check(&new), Err(field), "{new:?}");
+    }
+}
+
+#[test]
+fn a_fault_may_be_of_one_direction_only() {
+    let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<Direction>().unwrap());
+    let fault = check(&NewFault { direction: Some(usd), ..NewFault::of(FaultKind::Frozen) }).unwrap();
+    assert!(fault.concerns(usd) && !fault.concerns(eur));
+    assert!(check(&NewFault::of(FaultKind::Frozen)).unwrap().concerns(eur));
+}

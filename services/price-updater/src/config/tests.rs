@@ -1,0 +1,51 @@
+
+use super::*;
+
+fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+    let mut env = Env::from_pairs(pairs.iter().copied().chain([("INTERNAL_TOKEN", "0123456789abcdef")]));
+    let config = Config::read(&mut env);
+    env.finish().map(|()| config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let config = read(&[]).unwrap();
+    let Config { slot, refresh, ttl, prolong, source_timeout, frozen_after, .. } = config;
+    let seconds = [slot, refresh, ttl, prolong, source_timeout, frozen_after].map(|d| d.as_secs());
+    assert_eq!(seconds, [5, 15, 60, 3600, 5, 60]);
+    assert_eq!([1, 2, 3, 7].map(|exchanges| config.min_sources(exchanges)), [1, 1, 2, 2]);
+    assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
+    assert_eq!(config.sources.len(), BUILT_IN.len());
+    assert!(!config.simulated);
+}
+
+#[test]
+fn lists_are_read_with_each_part_once() {
+    let config = read(&[("PRICE_SOURCES", "kraken, kraken"), ("CURRENCIES", "usd,EUR,USD,")]).unwrap();
+    assert_eq!(config.sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>(), ["kraken"]);
+    assert_eq!(config.spare.len(), BUILT_IN.len() - 1);
+    assert_eq!(config.currencies, [Currency::USD, Currency::EUR]);
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_named() {
+    for (pairs, named) in [
+        (&[("PRICE_REFRESH_SECS", "60")][..], "PRICE_TTL_SECS"),
+        (&[("PRICE_TTL_SECS", "600"), ("PRICE_PROLONG_SECS", "300")], "PRICE_PROLONG_SECS"),
+        (&[("PRICE_REFRESH_SECS", "3"), ("SOURCE_TIMEOUT_SECS", "4")], "SOURCE_TIMEOUT_SECS"),
+        (&[("PRICE_REFRESH_SECS", "3"), ("COURSE_REFRESH_SECS", "4")], "COURSE_REFRESH_SECS"),
+        (&[("PRICE_SOURCES", "kraken"), ("MIN_SOURCES", "2")], "MIN_SOURCES"),
+        (&[("MIN_SOURCES", "0")], "MIN_SOURCES"),
+        (&[("PRICE_SOURCES", "kraken,coingecko,ecb,cbr"), ("MIN_SOURCES", "3")], "MIN_SOURCES"),
+        (&[("PRICE_SOURCES", "ecb,cbr")], "PRICE_SOURCES"),
+        (&[("PRICE_SOURCES", "kraken,mtgox")], "PRICE_SOURCES"),
+        (&[("CURRENCIES", "EURO")], "CURRENCIES"),
+        (&[("KRAKEN_URL", "kraken")], "KRAKEN_URL"),
+    ] {
+        let message = read(pairs).unwrap_err();
+        assert!(message.contains(named), "{named} is not in: {message}");
+    }
+    let quick = read(&[("PRICE_REFRESH_SECS", "3"), ("MIN_SOURCES", "1")]).unwrap();
+    assert_eq!([quick.source_timeout, quick.slot].map(|d| d.as_secs()), [3, 3]);
+    assert_eq!(quick.min_sources(7), 1);
+}

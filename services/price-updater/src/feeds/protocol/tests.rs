@@ -1,0 +1,20 @@
+
+use super::super::PROTOCOLS;
+
+#[test]
+fn a_path_in_the_base_is_kept() {
+    for (name, expected) in [
+        ("binance", "ws://sim/x/ws/stream?streams=btcusdt@bookTicker/btcusdt@ticker"),
+        ("coinbase", "ws://sim/x/ws"),
+        ("kraken", "ws://sim/x/ws/v2"),
+        ("okx", "ws://sim/x/ws/ws/v5/public"),
+    ] {
+        let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == name).unwrap();
+        let symbols = [(protocol.symbol)("BTC-USDT".parse().unwrap())];
+        for base in ["ws://sim/x/ws", "ws://sim/x/ws/"] {
+            assert_eq!(protocol.url(&base.parse().unwrap(), &symbols).as_str(), expected);
+        }
+        let real = protocol.url(&protocol.default_url.parse().unwrap(), &symbols);
+        assert_eq!(real.scheme(), "wss", "{real}");
+    }
+}

@@ -1,0 +1,54 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, course, now, played};
+
+const BOOKS: &str = r#"[
+        {"symbol":"BTCUSDT","bidPrice":"61234.55000000","bidQty":"1.2","askPrice":"61234.57000000","askQty":"0.8"},
+        {"symbol":"ETHUSDT","bidPrice":"3012.34000000","bidQty":"1.2","askPrice":null,"askQty":"0.8"},
+        {"symbol":"BTCEUR","bidPrice":"0.00000000","bidQty":"0.0","askPrice":"56000.00000000","askQty":"0.1"},
+        {"symbol":"DOGEUSDT","bidPrice":"0.1","bidQty":"0.0","askPrice":"0.1","askQty":"0.1"}]"#;
+
+fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+    read(&Page::of(status, body), PAIRS, now())
+}
+
+#[test]
+fn the_middle_of_the_book_is_told_and_one_that_is_wrong_costs_itself_alone() {
+    let quotes = all(200, BOOKS).unwrap();
+    assert_eq!(course(&quotes, "BTC-USDT").unwrap(), "61234.56");
+    assert!(matches!(course(&quotes, "ETH-USDT"), Err(SourceError::Garbled(_))));
+    // Nobody bids: it is not traded any more.
+    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    assert_eq!(error(400, r#"{"code":-1121,"msg":"Invalid symbol."}"#), SourceError::UnknownPair);
+    let limited =
+        |retry_after: Option<u64>| SourceError::RateLimited { retry_after: retry_after.map(Duration::from_secs) };
+    assert_eq!(error(429, r#"{"code":-1003,"msg":"Too much request weight used"}"#), limited(None));
+    let until = now().plus(Duration::from_secs(150)).micros() / 1000;
+    let banned = format!(r#"{{"code":-1003,"msg":"Way too much; IP(1.2.3.4) banned until {until}. Use websockets."}}"#);
+    assert_eq!(error(418, &banned), limited(Some(150)));
+    assert_eq!(error(418, r#"{"code":-1003,"msg":"banned until 99999999999999999999"}"#), limited(None));
+    assert_eq!(error(418, r#"{"code":-1003,"msg":"banned until 1"}"#), limited(None));
+    assert_eq!(error(429, "<html>"), limited(None));
+    assert_eq!(error(403, "<html>"), SourceError::Status(403));
+    assert_eq!(error(500, r#"{"code":-1000,"msg":"unknown"}"#), SourceError::refused("-1000: unknown"));
+    for garbled in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
+        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_is_halted_is_not_believed() {
+    let binance = played(&BUILT_IN, |path| {
+        assert!(path.contains("symbols=%5B%22BTCUSDT%22,") && path.ends_with("&symbolStatus=TRADING"), "{path}");
+        (200, BOOKS.to_owned())
+    });
+    let answer = ask_all(&*binance, now()).await.unwrap();
+    assert_eq!(answer.quotes.len(), 1);
+    assert_eq!(answer.faults[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
+}

@@ -1,0 +1,58 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, course, now, played};
+
+const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5,61900,60129],
+        ["tBTCJPY",8.9e6,15.3,8.91E+6,15.2,-114,-1.9e-3,8905000.5,900.5,61900,60129],
+        ["fUSD",0.0003,30,0.0003,2,4000,0.0003,2,4000,0,0,0,0,0,null,null,1],
+        ["tBTCEUR",56001,15.3,56000,15.2,-114,-0.0019,56000,900.5,61900,60129],
+        ["tETHUSD",null,15.3,3001,15.2,-114,-0.0019,3000,900.5,61900,60129],
+        ["tETHEUR",2800,15.3]]"#;
+
+fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+    read(&Page::of(status, body), PAIRS, now())
+}
+
+#[test]
+fn rows_are_found_by_their_symbol_and_one_that_is_wrong_costs_itself_alone() {
+    let quotes = all(200, LIST).unwrap();
+    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(course(&quotes, "BTC-JPY").unwrap(), "8905000.50");
+    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::Garbled(_))));
+    assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
+}
+
+#[test]
+fn errors_of_every_shape_are_told_apart() {
+    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    for (status, body) in [
+        (429, r#"["error",11010,"ratelimit: error"]"#),
+        (200, r#"["error",11010,"ratelimit: error"]"#),
+        (200, r#"["error",null,"ERR_RATE_LIMIT"]"#),
+        (200, r#"{"error":"ERR_RATE_LIMIT"}"#),
+        (200, r#"{"message":"Ratelimit"}"#),
+        (429, ""),
+    ] {
+        assert_eq!(error(status, body), SourceError::RateLimited { retry_after: None }, "{status} {body}");
+    }
+    assert_eq!(error(500, r#"["error",10020,"symbol: invalid"]"#), SourceError::UnknownPair);
+    assert_eq!(error(200, r#"["error",20060,"maintenance"]"#), SourceError::refused("20060: maintenance"));
+    assert_eq!(error(500, "<html>"), SourceError::Status(500));
+    for garbled in ["", "{}", "<html>", &LIST[..100], "null"] {
+        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+    assert_eq!(course(&all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_symbol_that_is_not_known_costs_only_itself() {
+    let bitfinex = played(&BUILT_IN, |path| match path {
+        path if path.contains("tBTCGBP") => (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()),
+        _ => (200, LIST.to_owned()),
+    });
+    let answer = ask_all(&*bitfinex, now()).await.unwrap();
+    assert_eq!(answer.quotes.len(), 2);
+    assert_eq!(answer.faults[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
+}

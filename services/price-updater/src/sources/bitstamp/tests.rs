@@ -1,0 +1,52 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, course, now, played};
+
+const LIST: &str = r#"[
+        {"timestamp":"1767323045","open":"60502","high":"62631","low":"59868","last":"61234","volume":"1900.10",
+         "vwap":"61280","bid":"61233","ask":"61235","side":"0","open_24":"60400","percent_change_24":"1.38","pair":"BTC/USD"},
+        {"last":"56000","bid":"56001","ask":"55999","pair":"BTC/EUR"},
+        {"last":"3000","bid":"0","ask":"3001","pair":"ETH/USD"},
+        {"last":{},"bid":"0","ask":"3001","pair":"ETH/EUR"},
+        {"last":"0.9998","bid":"0.99975","ask":"0.99985","pair":"USDT/USD"}]"#;
+
+fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+    read(&Page::of(status, body), PAIRS, now())
+}
+
+#[test]
+fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
+    let quotes = all(200, LIST).unwrap();
+    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
+    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::Garbled(_))));
+    assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let limited = SourceError::RateLimited { retry_after: None };
+    assert_eq!(error(400, r#"{"response_code":"400.002","response_explanation":"limit"}"#), limited);
+    assert_eq!(error(429, "{}"), limited);
+    assert_eq!(error(404, "<html>"), SourceError::Status(404));
+    assert_eq!(error(200, r#"{"error":"maintenance"}"#), SourceError::refused("maintenance"));
+    let reasons = r#"{"status":"error","reason":{"__all__":["no"]},"code":"API0004"}"#;
+    assert_eq!(error(200, reasons), SourceError::refused(r#"{"__all__":["no"]}"#));
+    for garbled in ["", "{}", "<html>", &LIST[..100], "3"] {
+        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_pairs_cost_one_request() {
+    let bitstamp = played(&BUILT_IN, |path| {
+        assert_eq!(path, "/api/v2/ticker/");
+        (200, LIST.to_owned())
+    });
+    let left = bitstamp.budget_left();
+    assert_eq!(ask_all(&*bitstamp, now()).await.unwrap().quotes.len(), 2);
+    assert_eq!(bitstamp.budget_left(), left - 1);
+}

@@ -1,0 +1,44 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, course, now, played};
+
+const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell":61234.5,"symbol":"USD"},
+        "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
+        "CHF":{"last":0,"symbol":"CHF"},"AUD":{"15m":1},"RUB":{"last":5.5123e6,"symbol":"RUB"}}"#;
+
+fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+    read(&Page::of(status, body), PAIRS, now())
+}
+
+#[test]
+fn the_newest_value_is_read_and_one_that_is_wrong_costs_itself_alone() {
+    let quotes = all(200, TICKER).unwrap();
+    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.50");
+    assert_eq!(course(&quotes, "BTC-EUR").unwrap(), "56789.00");
+    assert_eq!(course(&quotes, "BTC-RUB").unwrap(), "5512300.00");
+    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "BTC-AUD"), Err(SourceError::Garbled(_))));
+    assert_eq!(course(&quotes, "BTC-JPY"), Err(SourceError::UnknownPair));
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    assert_eq!(error(429, ""), SourceError::RateLimited { retry_after: None });
+    assert_eq!(error(200, r#"{"error":"not now"}"#), SourceError::refused("not now"));
+    assert_eq!(error(500, "<html>"), SourceError::Status(500));
+    for garbled in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
+        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_currencies_cost_one_request() {
+    let source = played(&BUILT_IN, |path| {
+        assert_eq!(path, "/ticker");
+        (200, TICKER.to_owned())
+    });
+    assert_eq!(ask_all(&*source, now()).await.unwrap().quotes.len(), 3);
+    assert_eq!(source.budget_left(), 2);
+}

@@ -1,0 +1,71 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, course, now, played};
+
+const PRICES: &str = r#"{
+        "bitcoin":{"usd":61234,"eur":56789.01,"gbp":-1,"rub":5.512345e6,"chf":"54,321","jpy":null,"last_updated_at":1767441590},
+        "tether":{"usd":0.9998123456789012,"eur":0.927,"last_updated_at":1767441591},
+        "ethereum":{"usd":3000,"last_updated_at":1767440000}}"#;
+
+fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+    read(&Page::of(status, body), PAIRS, now())
+}
+
+#[test]
+fn numbers_of_every_spelling_are_read_and_one_that_is_wrong_costs_itself_alone() {
+    let quotes = all(200, PRICES).unwrap();
+    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(course(&quotes, "BTC-RUB").unwrap(), "5512345.00");
+    assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.99981235");
+    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "BTC-JPY"), Err(SourceError::Garbled(_))));
+    assert_eq!(course(&quotes, "USDT-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Stale(_))));
+}
+
+#[test]
+fn a_time_of_another_unit_makes_nothing_younger_and_breaks_nothing() {
+    for time in ["1767441590000", "\"now\"", "-99999999999999999999", "null"] {
+        let quotes = all(200, &PRICES.replace("1767441590", time)).unwrap();
+        assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00", "{time}");
+    }
+}
+
+#[test]
+fn a_price_is_as_old_as_it_says_and_never_younger_than_the_ask() {
+    let age = |seconds: i64| {
+        let told = (now().micros() / 1_000_000 + seconds).to_string();
+        let quotes = all(200, &PRICES.replace("1767441590", &told)).unwrap();
+        now().since(quotes[0].1.as_ref().unwrap().observed_at).as_secs()
+    };
+    assert_eq!([-90, -1, 0, 1, 90, 86_400].map(age), [90, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let limited = SourceError::RateLimited { retry_after: None };
+    let body = r#"{"status":{"error_code":429,"error_message":"You've exceeded the Rate Limit."}}"#;
+    assert_eq!((error(429, body), error(200, body)), (limited.clone(), limited));
+    assert_eq!(
+        error(401, r#"{"status":{"error_code":10002,"error_message":"no key"}}"#),
+        SourceError::refused("10002: no key")
+    );
+    assert_eq!(error(404, r#"{"error":"coin not found"}"#), SourceError::refused("coin not found"));
+    assert_eq!(error(403, "<html>error code: 1020"), SourceError::Status(403));
+    for garbled in ["", "[]", "<html>", &PRICES[..80]] {
+        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_costs_one_request() {
+    let coingecko = played(&BUILT_IN, |path| {
+        let coins = "/api/v3/simple/price?ids=bitcoin,ethereum,tether&vs_currencies=aud,cad,chf,eur,gbp,jpy,rub,usd&";
+        assert!(path.starts_with(coins), "{path}");
+        (200, PRICES.to_owned())
+    });
+    assert_eq!(ask_all(&*coingecko, now()).await.unwrap().quotes.len(), 5);
+    assert_eq!(coingecko.budget_left(), 2);
+}

@@ -1,0 +1,46 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, course, now, played};
+
+const FEED: &str = r#"[{"pair":"BTCUSD","price":"61235.00","percentChange24h":"5.23"},
+        {"pair":"BTCEUR","price":"0","percentChange24h":"0"},{"pair":"BTCGBP","price":null},{"price":"1"},
+        {"pair":"ETHUSD","price":"3,012.5"},{"pair":"USDTUSD","price":"0.9998","percentChange24h":"0.0000"}]"#;
+
+fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+    read(&Page::of(status, body), PAIRS, now())
+}
+
+#[test]
+fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
+    let quotes = all(200, FEED).unwrap();
+    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61235.00");
+    assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
+    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
+    assert_eq!(course(&quotes, "ETH-EUR"), Err(SourceError::UnknownPair));
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let limited = SourceError::RateLimited { retry_after: None };
+    assert_eq!(error(429, ""), limited);
+    assert_eq!(error(400, r#"{"result":"error","reason":"RateLimit","message":"slow"}"#), limited);
+    let closed = r#"{"result":"error","reason":"Maintenance","message":"back soon"}"#;
+    assert_eq!(error(503, closed), SourceError::refused("Maintenance: back soon"));
+    assert_eq!(error(502, "<html>"), SourceError::Status(502));
+    for garbled in ["", "{}", "<html>", &FEED[..80], "true"] {
+        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_pairs_cost_one_request() {
+    let gemini = played(&BUILT_IN, |path| {
+        assert_eq!(path, "/v1/pricefeed");
+        (200, FEED.to_owned())
+    });
+    assert_eq!(ask_all(&*gemini, now()).await.unwrap().quotes.len(), 2);
+    assert_eq!(gemini.budget_left(), 3);
+}

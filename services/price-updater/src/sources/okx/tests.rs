@@ -1,0 +1,57 @@
+
+use super::*;
+use crate::sources::testing::{ask_all, now, played};
+
+const TICKER: &str = r#"{"code":"0","msg":"","data":[{"instType":"SPOT","instId":"BTC-USDT","last":"61234.5",
+        "lastSz":"0.1","askPx":"61234.6","askSz":"11","bidPx":"61234.5","bidSz":"5","open24h":"60400","high24h":"61900",
+        "low24h":"60129","volCcy24h":"8000000","vol24h":"130.5","ts":"1767323045085","sodUtc0":"60500","sodUtc8":"60600"}]}"#;
+
+fn at(status: u16, body: &str) -> Result<String, SourceError> {
+    read(&Page::of(status, body), "BTC-USDT", now()).map(|quote| quote.course().to_string())
+}
+
+#[test]
+fn the_last_trade_is_read_exactly() {
+    assert_eq!(at(200, TICKER).unwrap(), "61234.50");
+}
+
+#[test]
+fn another_pair_or_an_empty_side_is_no_price() {
+    assert!(matches!(at(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::Garbled(_))));
+    assert!(matches!(
+        at(200, &TICKER.replace(r#""bidPx":"61234.5""#, r#""bidPx":"""#)),
+        Err(SourceError::Implausible(_))
+    ));
+    assert!(matches!(at(200, &TICKER.replace("61234.6", "61234.4")), Err(SourceError::Implausible(_))));
+}
+
+#[test]
+fn errors_of_every_shape_are_told_apart() {
+    let limited = Err(SourceError::RateLimited { retry_after: None });
+    assert_eq!(at(429, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
+    assert_eq!(at(200, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
+    assert_eq!(at(429, "<html>"), limited);
+    let gateway =
+        r#"{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}"#;
+    assert_eq!(at(404, gateway), Err(SourceError::refused("404: Not Found")));
+    let unknown = r#"{"code":"51001","msg":"Instrument ID does not exist","data":[]}"#;
+    assert_eq!(at(200, unknown), Err(SourceError::UnknownPair));
+    assert_eq!(at(200, r#"{"code":"50001","msg":"down","data":[]}"#), Err(SourceError::refused("50001: down")));
+    assert_eq!(at(502, "<html>"), Err(SourceError::Status(502)));
+    assert_eq!(at(500, TICKER), Err(SourceError::Status(500)));
+    for garbled in ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"] {
+        assert!(matches!(at(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_is_not_known_costs_one_request_an_hour() {
+    let okx = played(&BUILT_IN, |path| match path {
+        "/api/v5/market/ticker?instId=BTC-USDT" => (200, TICKER.to_owned()),
+        _ => (200, r#"{"code":"51001","msg":"","data":[]}"#.to_owned()),
+    });
+    for left in [16 - 8, 16 - 9] {
+        let answer = ask_all(&*okx, now()).await.unwrap();
+        assert_eq!((answer.quotes.len(), answer.faults.len(), okx.budget_left()), (1, 7, left));
+    }
+}

@@ -1,0 +1,54 @@
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+/// Even where every answer is useless.
+#[tokio::test(start_paused = true)]
+async fn what_a_source_is_asked_in_its_period_is_what_it_permits() {
+    for built_in in BUILT_IN {
+        let source = testing::played(built_in, |_| (200, "{}".to_owned()));
+        assert!(!source.directions().is_empty() && source.budget_left() > 0, "{}", source.name());
+        for _ in 0..200 {
+            let answer = testing::ask_all(&*source, testing::now()).await;
+            let errors = match &answer {
+                Ok(answer) => answer.faults.values().collect(),
+                Err(error) => vec![error],
+            };
+            assert!(!errors.is_empty(), "{}", source.name());
+            let paused = errors.iter().find(|error| matches!(error, SourceError::Paused(_)));
+            assert_eq!(paused, None, "{}", source.name());
+            tokio::time::advance(source.period()).await;
+        }
+    }
+}
+
+/// After an hour of refusals, and with every second tried.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_refuses_is_hardly_asked() {
+    for built_in in BUILT_IN {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let source = testing::played(built_in, move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            (429, "{}".to_owned())
+        });
+        for _ in 0..3600 {
+            let answer = testing::ask_all(&*source, testing::now()).await;
+            assert!(answer.map_or(true, |answer| answer.quotes.is_empty()));
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        // One a pair at once at most, and each time twice as long later.
+        let most = source.directions().len().min(16) * 10;
+        let asked = asked.load(Ordering::SeqCst);
+        assert!((1..=most).contains(&asked), "{} was asked {asked} times", source.name());
+    }
+}
+
+#[test]
+fn names_of_sources_are_distinct() {
+    for (index, source) in BUILT_IN.iter().enumerate() {
+        assert!(BUILT_IN[..index].iter().all(|other| other.name != source.name), "{}", source.name);
+        assert!(source.default_url.starts_with("https://") && source.default_url.parse::<Url>().is_ok());
+    }
+}
