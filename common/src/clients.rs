@@ -5,4 +5,4 @@ pub mod db_proxy;
 pub mod price_cache;
 pub mod reports;
 
-pub use call::{CallError, Called, Caller, Retry, http_client};
+pub use call::{CallError, CallOutcome, Caller, Retry, http_client};

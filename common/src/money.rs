@@ -15,7 +15,7 @@ mod sats;
 
 pub use currency::{Currency, CurrencyError};
 pub use decimal::{DecimalText, NumberError, parse_decimal};
-pub use direction::{Asset, AssetError, Direction, DirectionError};
+pub use direction::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
 pub use sats::{Sats, SatsError};

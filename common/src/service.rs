@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clients::reports,
     config::{Bind, Env, reachable},
-    http::{ReadinessCheck, bind},
+    server::{ReadinessCheck, bind},
     shutdown, telemetry,
 };
 

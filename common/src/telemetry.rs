@@ -36,7 +36,7 @@ use crate::{
     api::reports::Level,
     clients::reports::{self, ReportSender, ReportSource, queue},
     config::Env,
-    http::CurrentRequest,
+    request_context::RequestContext,
 };
 
 #[doc(hidden)]
@@ -248,7 +248,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
                 fields.inherit(outer);
             }
         }
-        if let Some(current) = CurrentRequest::get() {
+        if let Some(current) = RequestContext::get() {
             fields.belong_to(&current);
         }
         let record = fields.into_record(level, event.metadata(), self.service);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     config::Env,
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     service::Service,
     time::{Clock, Timestamp},
 };
@@ -33,7 +33,7 @@ struct Listened {
     world: Simulation,
     feed: Arc<Feed>,
     exchange: &'static str,
-    direction: Direction,
+    direction: CurrencyPair,
     stop: CancellationToken,
 }
 
@@ -149,7 +149,7 @@ async fn a_cut_and_a_refused_connection_are_mended() {
         ("binance", FaultKind::Cut),
         ("coinbase", FaultKind::Down),
         ("kraken", FaultKind::Html520),
-        ("okx", FaultKind::Garbled),
+        ("okx", FaultKind::InvalidResponse),
     ] {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    api::courses::{AgreedPrice, Board, Course, CourseKind, Method, NewCourses},
+    api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method, NewCourses},
     clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
     config::Secret,
     time::Timestamp,
@@ -58,8 +58,8 @@ fn caller(platform: &Platform, service: &'static str, at: &Instance) -> Caller {
     Caller::new(http_client(), service, at.url("/").parse().unwrap(), Secret::new(platform.token()))
 }
 
-async fn put(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Board {
-    let board = Board { as_of: Timestamp::now(), simulated: true, courses, prices };
+async fn put(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
+    let board = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
     let cache = PriceCache(caller(platform, PriceCache::SERVICE, &platform.price_cache));
     cache.put_board(&board).await.unwrap();
     board

@@ -17,12 +17,12 @@ use std::{
 
 use common::{
     api::{
-        courses::{Board, Method},
+        courses::{MarketSnapshot, Method},
         prices::{PriceRecord, PriceState, SourcesReport},
     },
     config::{Env, Secret},
     metrics::Metrics,
-    money::{Asset, Currency, Direction, Rate},
+    money::{Asset, Currency, CurrencyPair, Rate},
     time::{Clock, Timestamp},
 };
 use create_order::Prices;
@@ -158,7 +158,7 @@ struct Scene<'a> {
     updating: (CancellationToken, JoinHandle<()>),
     /// The board that was looked at last, and when one last had a price of each direction that orders use.
     board: Option<Timestamp>,
-    on_board: BTreeMap<Direction, Timestamp>,
+    on_board: BTreeMap<CurrencyPair, Timestamp>,
     report: Report,
 }
 
@@ -246,7 +246,7 @@ impl<'a> Scene<'a> {
             self.report.wrong(now, || format!("the record is {state:?}, {age:?} old, of {}", told.join(", ")));
         }
         for (&currency, price) in &record.prices {
-            let direction = Direction::new(Asset::BTC, currency.into());
+            let direction = CurrencyPair::new(Asset::BTC, currency.into());
             self.check_price(direction, price.price, (record.as_of, TOLERANCE), now, "an order pays");
         }
     }
@@ -272,11 +272,11 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn check_prices(&mut self, board: &Board, now: Timestamp) {
+    fn check_prices(&mut self, board: &MarketSnapshot, now: Timestamp) {
         for agreed in &board.prices {
             let (Some(price), Some(as_of)) = (agreed.price, agreed.as_of) else { continue };
             let ours =
-                CURRENCIES.iter().any(|&currency| agreed.direction == Direction::new(Asset::BTC, currency.into()));
+                CURRENCIES.iter().any(|&currency| agreed.direction == CurrencyPair::new(Asset::BTC, currency.into()));
             if ours {
                 self.on_board.insert(agreed.direction, board.as_of);
             }
@@ -292,7 +292,7 @@ impl<'a> Scene<'a> {
     /// Holds a price against all that the market said around the time it is of.
     fn check_price(
         &mut self,
-        direction: Direction,
+        direction: CurrencyPair,
         price: Rate,
         (as_of, tolerance): (Timestamp, i128),
         now: Timestamp,

@@ -1,6 +1,6 @@
 //! Courses: what each exchange says, the price that is agreed from it, and how that came about.
 //!
-//! price-updater makes a [`Board`] of them, price-cache-proxy keeps and pushes it, db-proxy keeps the history, and rates
+//! price-updater makes a [`MarketSnapshot`] of them, price-cache-proxy keeps and pushes it, db-proxy keeps the history, and rates
 //! shows both.
 
 mod history;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{FieldError, prices},
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -29,7 +29,7 @@ pub const MAX_EXCHANGER: usize = 32;
 /// out everything that is observed until then.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Longest time after its `as_of` that a board is kept and shown.
-pub const BOARD_TTL: Duration = Duration::from_hours(1);
+pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
 
 /// What a number means. Only like is compared with like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum CourseKind {
 #[oai(deny_unknown_fields)]
 pub struct Course {
     pub exchanger: String,
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     pub kind: CourseKind,
     /// How many units of the direction's second asset one of its first costs.
     pub value: Rate,
@@ -94,7 +94,7 @@ pub struct ActualCourses {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PastCourse {
     pub exchanger: String,
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     pub kind: CourseKind,
     pub value: Rate,
     /// When it was first seen to be so.
@@ -110,7 +110,8 @@ pub struct PastCourse {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-pub struct Board {
+#[oai(rename = "Board")]
+pub struct MarketSnapshot {
     /// When it was put together. Each course has its own time.
     pub as_of: Timestamp,
     /// Whether any part of it is simulated.
@@ -121,14 +122,14 @@ pub struct Board {
     pub prices: Vec<AgreedPrice>,
 }
 
-impl Board {
+impl MarketSnapshot {
     /// Each field that does not allow it to be kept at `now`.
     pub fn check(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         if self.as_of > now.plus(prices::MAX_CLOCK_SKEW) {
             errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));
-        } else if self.as_of.plus(BOARD_TTL) <= now {
-            errors.push(FieldError::new("as_of", format!("is more than {} s ago", BOARD_TTL.as_secs())));
+        } else if self.as_of.plus(SNAPSHOT_TTL) <= now {
+            errors.push(FieldError::new("as_of", format!("is more than {} s ago", SNAPSHOT_TTL.as_secs())));
         }
         for (field, count) in [("courses", self.courses.len()), ("prices", self.prices.len())] {
             if count > MAX_COURSES {
@@ -141,7 +142,8 @@ impl Board {
 
 /// Which board is kept after one was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct BoardKept {
+#[oai(rename = "BoardKept")]
+pub struct SnapshotStored {
     /// The `as_of` of the board that was sent, or of a newer one.
     pub as_of: Timestamp,
 }
@@ -162,7 +164,7 @@ pub enum Method {
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 pub struct AgreedPrice {
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     pub method: Method,
     /// Absent where it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,7 +197,7 @@ pub struct AgreedPrice {
     /// Every vote, used or not. Empty for a cross price.
     pub votes: Vec<CastVote>,
     /// The directions that a cross price is the product of.
-    pub legs: Vec<Direction>,
+    pub legs: Vec<CurrencyPair>,
 }
 
 /// What one exchange told, and what became of it.
@@ -205,7 +207,7 @@ pub struct AgreedPrice {
 pub struct CastVote {
     pub exchanger: String,
     /// The direction that it told, such as `BTC-USDT`.
-    pub told: Direction,
+    pub told: CurrencyPair,
     /// What it told: the middle of bid and ask where both are known, and its course otherwise.
     pub value: Rate,
     /// The same in the direction of the price, where it could be converted.

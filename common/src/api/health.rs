@@ -10,7 +10,8 @@ use crate::time::Timestamp;
 
 /// The data of an alive call: what one instance of a service says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Call {
+#[oai(rename = "Call")]
+pub struct Heartbeat {
     /// Which of the instances of its service it is; the same in all its calls.
     pub instance: String,
     pub version: String,
@@ -19,12 +20,13 @@ pub struct Call {
     pub uptime_secs: u64,
     /// Whether every part is there.
     pub ready: bool,
-    pub parts: Vec<Part>,
+    pub parts: Vec<Component>,
 }
 
 /// One outside part that a service needs, such as its database.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Part {
+#[oai(rename = "Part")]
+pub struct Component {
     pub name: String,
     pub ready: bool,
     /// Why it is not ready.
@@ -45,7 +47,7 @@ pub struct Part {
     pub observed_at: Option<Timestamp>,
 }
 
-impl Part {
+impl Component {
     /// What the name of a part begins with that is a price source.
     pub const SOURCE: &'static str = "source:";
 
@@ -68,11 +70,11 @@ impl Part {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Readiness {
     pub ready: bool,
-    pub parts: Vec<Part>,
+    pub parts: Vec<Component>,
 }
 
-impl From<Vec<Part>> for Readiness {
-    fn from(parts: Vec<Part>) -> Self {
+impl From<Vec<Component>> for Readiness {
+    fn from(parts: Vec<Component>) -> Self {
         Self { ready: parts.iter().all(|part| part.ready || part.optional), parts }
     }
 }
@@ -147,7 +149,7 @@ pub struct InstanceHealth {
     /// How long it ran when it was last seen.
     pub uptime_secs: u64,
     pub version: String,
-    pub parts: Vec<Part>,
+    pub parts: Vec<Component>,
 }
 
 /// One service with all its instances.
@@ -168,13 +170,14 @@ pub struct ServiceHealth {
     #[oai(skip_serializing_if_is_none)]
     pub version: Option<String>,
     /// What it needs, over all instances that call: a part is ready where it is for each.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Component>,
     pub instances: Vec<InstanceHealth>,
 }
 
 /// Something that is no service of ours, such as the database, as the services that need it tell.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct InfrastructurePart {
+#[oai(rename = "InfrastructurePart")]
+pub struct InfrastructureComponent {
     pub name: String,
     pub ready: bool,
     /// Why it is not ready.
@@ -192,7 +195,7 @@ pub struct Health {
     /// When this was true.
     pub at: Timestamp,
     pub services: Vec<ServiceHealth>,
-    pub infrastructure: Vec<InfrastructurePart>,
+    pub infrastructure: Vec<InfrastructureComponent>,
     /// The reports of the last 60 minutes, alive calls among them.
     pub reports_last_hour: LevelCounts,
 }

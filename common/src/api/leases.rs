@@ -14,7 +14,8 @@ pub const MAX_LEASE_SECS: u64 = 3600;
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-pub struct AskLease {
+#[oai(rename = "AskLease")]
+pub struct LeaseRequest {
     /// What only one may do at a time.
     pub name: String,
     /// Who asks: different for every process, also after a restart.
@@ -23,7 +24,7 @@ pub struct AskLease {
     pub ttl_secs: u64,
 }
 
-impl AskLease {
+impl LeaseRequest {
     /// Each field that is not allowed.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();

@@ -38,11 +38,12 @@ pub struct Order {
     pub price_state: PriceState,
 }
 
-/// An order as a user asks for it; [`OrderRequest`] is what is left when every field is right.
+/// An order as a user asks for it; [`ValidatedOrder`] is what is left when every field is right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-pub struct PlaceOrder {
+#[oai(rename = "PlaceOrder")]
+pub struct OrderPayload {
     /// A three-letter currency code, any case.
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
@@ -57,24 +58,24 @@ pub struct PlaceOrder {
 
 /// What is bought at the market price, every field checked. Two requests are the same request when these are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OrderRequest {
+pub struct ValidatedOrder {
     pub currency: Currency,
     pub amount: FiatAmount,
 }
 
 /// What an order asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderKind {
+pub enum OrderSource {
     /// The price of the moment.
-    Market(OrderRequest),
+    Market(ValidatedOrder),
     /// The price that was held by a quote.
     Quoted(QuoteId),
 }
 
-impl OrderKind {
+impl OrderSource {
     /// Checks each field and names every one that is wrong, not only the first.
-    pub fn check(fields: &PlaceOrder, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
-        let Some(quote) = &fields.quote else { return OrderRequest::check(fields, allowed).map(Self::Market) };
+    pub fn check(fields: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+        let Some(quote) = &fields.quote else { return ValidatedOrder::check(fields, allowed).map(Self::Market) };
         // What the quote says is not said again: where the two differed, one of them would be passed over.
         let twice = [("currency", fields.currency.is_some()), ("amount", fields.amount.is_some())];
         let twice = twice.into_iter().filter(|(_, given)| *given);
@@ -89,9 +90,9 @@ impl OrderKind {
     }
 }
 
-impl OrderRequest {
+impl ValidatedOrder {
     /// Checks each field and names every one that is wrong, not only the first.
-    pub fn check(fields: &PlaceOrder, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+    pub fn check(fields: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let currency = fields.currency.as_deref().map_or(Err("is required".to_owned()), |code| {
             let codes = || allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
             match code.parse::<Currency>() {
@@ -139,7 +140,8 @@ pub struct OrderPrice {
 
 /// An order on its way from create-order to db-proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct NewOrder {
+#[oai(rename = "NewOrder")]
+pub struct PlaceOrderCommand {
     /// Whose key it is; all anonymous clients are one.
     pub client: String,
     /// Every order has one: create-order makes it where the client sent none, so that its own retries are safe.
@@ -178,9 +180,10 @@ pub struct Placed {
 
 /// Orders that are decided together, each on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct NewOrders {
+#[oai(rename = "NewOrders")]
+pub struct PlaceOrderCommands {
     #[oai(validator(min_items = 1, max_items = 256))]
-    pub orders: Vec<NewOrder>,
+    pub orders: Vec<PlaceOrderCommand>,
 }
 
 /// How one order of a group ended: exactly one of the two fields is there.

@@ -10,7 +10,7 @@ use crate::{
         FieldError,
         courses::{CourseKind, Rejection},
     },
-    money::{Currency, Direction, Rate},
+    money::{Currency, CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -201,7 +201,7 @@ pub struct SourceFault {
     /// The direction that has no course; absent where it is all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
-    pub direction: Option<Direction>,
+    pub direction: Option<CurrencyPair>,
     /// One of a fixed set of words, the same as in the metrics.
     pub kind: String,
     pub message: String,

@@ -17,7 +17,8 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-pub struct AskQuote {
+#[oai(rename = "AskQuote")]
+pub struct QuoteRequest {
     /// A three-letter currency code, any case.
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
@@ -52,7 +53,8 @@ pub struct Quote {
 
 /// A quote on its way from create-order to db-proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct NewQuote {
+#[oai(rename = "NewQuote")]
+pub struct CreateQuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
     pub price: OrderPrice,

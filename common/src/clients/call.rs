@@ -10,10 +10,10 @@ use url::Url;
 
 use crate::{
     api::{Code, Problem},
-    backoff::Backoff,
+    concurrency::backoff::Backoff,
     config::Secret,
-    http::CurrentRequest,
     ids::RequestId,
+    request_context::RequestContext,
 };
 
 /// Before a retry: see [`Backoff`].
@@ -39,12 +39,12 @@ pub enum CallError {
     Problem(&'static str, Box<Problem>),
     /// The answer is not what the service is known to say.
     #[error("{0} gave an answer that cannot be read: {1}")]
-    Garbled(&'static str, String),
+    InvalidResponse(&'static str, String),
 }
 
 /// How a call ended.
 #[derive(Debug)]
-pub struct Called {
+pub struct CallOutcome {
     pub result: Result<Bytes, CallError>,
     /// Whether an earlier try may have arrived and was not answered: what the result says is then true of the last try
     /// alone.
@@ -57,7 +57,7 @@ pub enum Retry {
     /// Sending it twice is as good as once: a read, or an order with a key.
     Safe,
     /// Only where it is certain that it never arrived.
-    Unsent,
+    OnlyIfNotSent,
 }
 
 /// The one place that decides whether a failed call is sent again.
@@ -66,7 +66,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
         CallError::Unreachable(..) => true,
         CallError::NoAnswer(..) => retry == Retry::Safe,
         // Its own answer is its decision; it says itself when to come back.
-        CallError::Problem(..) | CallError::Garbled(..) => false,
+        CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
 }
 
@@ -125,12 +125,13 @@ impl Caller {
 
     /// Reads an answer of the service as JSON.
     pub fn read<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, CallError> {
-        serde_json::from_slice(bytes).map_err(|error| CallError::Garbled(self.service, error.to_string()))
+        serde_json::from_slice(bytes).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }
 
     /// Writes what is sent to the service, or made of its answer, as JSON.
     pub fn write(&self, value: &impl Serialize) -> Result<Bytes, CallError> {
-        let written = serde_json::to_vec(value).map_err(|error| CallError::Garbled(self.service, error.to_string()));
+        let written =
+            serde_json::to_vec(value).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()));
         written.map(Bytes::from)
     }
 
@@ -142,25 +143,25 @@ impl Caller {
         body: Option<&(impl Serialize + Sync)>,
         retry: Retry,
         deadline: Duration,
-    ) -> Called {
+    ) -> CallOutcome {
         let mut unanswered = false;
         let body = match body.map(|body| self.write(body)).transpose() {
             Ok(body) => body,
-            Err(error) => return Called { result: Err(error), unanswered },
+            Err(error) => return CallOutcome { result: Err(error), unanswered },
         };
         let start = Instant::now();
         let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
         loop {
             let left = deadline.saturating_sub(start.elapsed());
             let error = match self.once(method.clone(), path, body.clone(), left).await {
-                Ok(bytes) => return Called { result: Ok(bytes), unanswered },
+                Ok(bytes) => return CallOutcome { result: Ok(bytes), unanswered },
                 Err(error) => error,
             };
             let wait = backoff.wait();
             let patience = if unanswered { deadline } else { deadline.min(UNREACHABLE_PATIENCE) };
             let patience = if matches!(error, CallError::Unreachable(..)) { patience } else { deadline };
             if !may_retry(&error, retry) || start.elapsed() + wait >= patience {
-                return Called { result: Err(error), unanswered };
+                return CallOutcome { result: Err(error), unanswered };
             }
             unanswered |= matches!(error, CallError::NoAnswer(..));
             tokio::time::sleep(wait).await;
@@ -181,17 +182,17 @@ impl Caller {
                 return Ok(response.bytes_stream());
             }
             let garbled =
-                || CallError::Garbled(self.service, "a status that is neither success nor problem".to_owned());
+                || CallError::InvalidResponse(self.service, "a status that is neither success nor problem".to_owned());
             Err(self.read_answer(response).await.err().unwrap_or_else(garbled))
         };
-        let late = || CallError::Garbled(self.service, format!("no beginning of a stream within {limit:?}"));
+        let late = || CallError::InvalidResponse(self.service, format!("no beginning of a stream within {limit:?}"));
         tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| Err(late()))
     }
 
     fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
-        let url = self.base.join(path).map_err(|error| CallError::Garbled(self.service, error.to_string()))?;
+        let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(self.token.expose());
-        Ok(match CurrentRequest::get() {
+        Ok(match RequestContext::get() {
             Some(current) => request.header(RequestId::HEADER, current.id.as_str()),
             None => request,
         })
@@ -223,7 +224,7 @@ impl Caller {
         }
         match Problem::from_json(&bytes, retry_after.map(Duration::from_secs)) {
             Some(problem) => Err(CallError::Problem(self.service, Box::new(problem))),
-            None => Err(CallError::Garbled(self.service, format!("status {status} with no problem in it"))),
+            None => Err(CallError::InvalidResponse(self.service, format!("status {status} with no problem in it"))),
         }
     }
 }
@@ -237,7 +238,7 @@ impl CallError {
                 (**problem).clone()
             }
             // What answers in its place (a proxy before it), and a token that is being changed, pass as an absence does.
-            Self::Unreachable(service, _) | Self::NoAnswer(service, _) | Self::Garbled(service, _) => {
+            Self::Unreachable(service, _) | Self::NoAnswer(service, _) | Self::InvalidResponse(service, _) => {
                 away(what, service)
             }
             Self::Problem(service, problem) if problem.code == Code::Unauthorized => away(what, service),

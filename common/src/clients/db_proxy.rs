@@ -12,17 +12,17 @@ use crate::{
             ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, NewCourses, PastCourse,
             Resolution,
         },
-        orders::{Cursor, MAX_GROUP, NewOrders, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes},
-        quotes::{NewQuote, QuoteOutcome},
+        orders::{Cursor, MAX_GROUP, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes, PlaceOrderCommands},
+        quotes::{CreateQuoteCommand, QuoteOutcome},
     },
-    batch::Limits,
+    concurrency::batching::BatchLimits,
 };
 
 /// How long a group of orders may take, retries included. Longer than db-proxy itself holds an order whose outcome is not
 /// known, so that its answer arrives.
 const PLACE_DEADLINE: Duration = Duration::from_secs(12);
 /// How orders to place, and ids to look up, travel to db-proxy, which has a queue of its own behind this one.
-pub const GROUPS: Limits = Limits { queue: 4096, group: MAX_GROUP, under_way: 4 };
+pub const GROUPS: BatchLimits = BatchLimits { queue: 4096, group: MAX_GROUP, in_flight: 4 };
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// How long courses may take to be written down. Newer ones follow in a moment.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,14 +37,14 @@ impl DbProxy {
     /// Places a group. Safe to send again, for every order in it has a key.
     ///
     /// Beside the outcomes: whether an earlier try was not answered and may still be under way.
-    pub async fn place(&self, orders: &NewOrders) -> (Result<Outcomes, CallError>, bool) {
+    pub async fn place(&self, orders: &PlaceOrderCommands) -> (Result<Outcomes, CallError>, bool) {
         let called = self.0.call(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await;
         (called.result.and_then(|bytes| self.0.read(&bytes)), called.unanswered)
     }
 
     /// Holds a price. Not sent again once it may have arrived: a second one would hold its share twice.
-    pub async fn quote(&self, quote: &NewQuote) -> Result<QuoteOutcome, CallError> {
-        self.0.json(Method::POST, "/quotes", Some(quote), Retry::Unsent, PLACE_DEADLINE).await
+    pub async fn quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
+        self.0.json(Method::POST, "/quotes", Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await
     }
 
     /// Orders newest first, leaving out the first `start`: the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage), as

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use super::{CallError, Caller, Retry};
 use crate::{
     api::{
-        courses::{Board, BoardKept},
-        leases::{AskLease, Lease},
+        courses::{MarketSnapshot, SnapshotStored},
+        leases::{Lease, LeaseRequest},
         prices::{NewPriceRecord, PriceRecord},
     },
     time::Timestamp,
@@ -37,20 +37,20 @@ impl PriceCache {
     }
 
     /// The newest board; nothing where there is none.
-    pub async fn board(&self) -> Result<Option<Board>, CallError> {
+    pub async fn board(&self) -> Result<Option<MarketSnapshot>, CallError> {
         self.read("/board").await
     }
 
     /// Replaces the board, unless the one that is kept is newer. Answers with the time of the one that is kept now.
-    pub async fn put_board(&self, board: &Board) -> Result<Timestamp, CallError> {
-        let kept: BoardKept = self.0.json(Method::POST, "/board", Some(board), Retry::Safe, DEADLINE).await?;
+    pub async fn put_board(&self, board: &MarketSnapshot) -> Result<Timestamp, CallError> {
+        let kept: SnapshotStored = self.0.json(Method::POST, "/board", Some(board), Retry::Safe, DEADLINE).await?;
         Ok(kept.as_of)
     }
 
     /// Takes the lease for `ttl` (whole seconds, 1 to 3600) where it is free, or renews it where `holder` has it. Tells who
     /// holds it now, which may be somebody else.
     pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
-        let ask = AskLease { name: name.to_owned(), holder: holder.to_owned(), ttl_secs: ttl.as_secs() };
+        let ask = LeaseRequest { name: name.to_owned(), holder: holder.to_owned(), ttl_secs: ttl.as_secs() };
         self.0.json(Method::POST, "/lease", Some(&ask), Retry::Safe, DEADLINE).await
     }
 
@@ -106,6 +106,6 @@ fn passes(error: &CallError) -> bool {
     match error {
         CallError::Unreachable(..) | CallError::NoAnswer(..) => true,
         CallError::Problem(_, problem) => problem.code.status() == StatusCode::SERVICE_UNAVAILABLE,
-        CallError::Garbled(..) => false,
+        CallError::InvalidResponse(..) => false,
     }
 }

@@ -18,12 +18,12 @@ pub use self::queue::{ReportSender, ReportSource, queue};
 use super::{CallError, Caller, Retry, http_client};
 use crate::{
     api::{
-        health::{Call, Part, Readiness},
+        health::{Component, Heartbeat, Readiness},
         reports::{Level, Report},
     },
-    backoff::Backoff,
+    concurrency::backoff::Backoff,
     config::{Env, Secret},
-    http::ReadinessCheck,
+    server::ReadinessCheck,
 };
 
 /// What the reporter says itself has this target, and is never made a report: it would report that it cannot report.
@@ -87,8 +87,8 @@ pub async fn alive(
     stop: CancellationToken,
 ) {
     let start = Instant::now();
-    let call = |status: &str, ready: bool, parts: Vec<Part>| {
-        let call = Call {
+    let call = |status: &str, ready: bool, parts: Vec<Component>| {
+        let call = Heartbeat {
             instance: instance().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             interval_secs: interval.as_secs().max(1),
@@ -106,7 +106,7 @@ pub async fn alive(
         loop {
             looks.tick().await;
             let asked = tokio::time::timeout(READINESS_TIMEOUT, ready()).await;
-            let parts = asked.unwrap_or_else(|_| vec![Part::missing("readiness", "did not answer in time")]);
+            let parts = asked.unwrap_or_else(|_| vec![Component::missing("readiness", "did not answer in time")]);
             let there: Vec<bool> = parts.iter().map(|part| part.ready).collect();
             if told.as_ref().is_some_and(|(at, before)| at.elapsed() < interval && *before == there) {
                 continue;
@@ -184,7 +184,7 @@ impl Courier {
     async fn try_send(&mut self) -> bool {
         let Some(report) = &self.in_hand else { return true };
         // A report that arrives twice does less harm than one that does not.
-        let sent = self.caller.call(Method::POST, "/report", Some(report), Retry::Unsent, SEND_TIMEOUT).await;
+        let sent = self.caller.call(Method::POST, "/report", Some(report), Retry::OnlyIfNotSent, SEND_TIMEOUT).await;
         match sent.result {
             Ok(_) => {
                 if std::mem::take(&mut self.failures) >= TOLD_FAILURES {
@@ -239,7 +239,7 @@ enum Verdict {
 fn verdict(error: &CallError) -> Verdict {
     match error {
         CallError::Unreachable(..) | CallError::NoAnswer(..) => Verdict::Keep,
-        CallError::Garbled(..) => Verdict::KeepFor(MAX_FAULTS),
+        CallError::InvalidResponse(..) => Verdict::KeepFor(MAX_FAULTS),
         CallError::Problem(_, problem) => match problem.code.status() {
             // A wrong token concerns all reports, and somebody may be about to mend it.
             StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Verdict::Keep,

@@ -94,7 +94,7 @@ impl fmt::Debug for Asset {
 
 /// What is priced and what in, such as `BTC-USD`: how many dollars one bitcoin costs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Direction {
+pub struct CurrencyPair {
     pub base: Asset,
     pub quote: Asset,
 }
@@ -102,42 +102,42 @@ pub struct Direction {
 /// Text that is not a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be two different codes with a hyphen between, such as BTC-USD")]
-pub struct DirectionError;
+pub struct CurrencyPairError;
 
-impl Direction {
+impl CurrencyPair {
     pub const fn new(base: Asset, quote: Asset) -> Self {
         Self { base, quote }
     }
 }
 
-impl FromStr for Direction {
-    type Err = DirectionError;
+impl FromStr for CurrencyPair {
+    type Err = CurrencyPairError;
 
     /// Reads codes in any case.
-    fn from_str(text: &str) -> Result<Self, DirectionError> {
-        let (base, quote) = text.split_once('-').ok_or(DirectionError)?;
+    fn from_str(text: &str) -> Result<Self, CurrencyPairError> {
+        let (base, quote) = text.split_once('-').ok_or(CurrencyPairError)?;
         let [base, quote] = [base, quote].map(str::parse::<Asset>);
         match (base, quote) {
             (Ok(base), Ok(quote)) if base != quote => Ok(Self { base, quote }),
-            _ => Err(DirectionError),
+            _ => Err(CurrencyPairError),
         }
     }
 }
 
-impl fmt::Display for Direction {
+impl fmt::Display for CurrencyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.base, self.quote)
     }
 }
 
-impl fmt::Debug for Direction {
+impl fmt::Debug for CurrencyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 crate::text_type!(Asset, "asset", "The code of a coin or a fiat currency.", "BTC");
-crate::text_type!(Direction, "direction", "What is priced and what in.", "BTC-USD");
+crate::text_type!(CurrencyPair, "direction", "What is priced and what in.", "BTC-USD");
 
 #[cfg(test)]
 mod tests;

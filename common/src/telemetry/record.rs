@@ -11,7 +11,7 @@ use tracing::{
 use crate::{
     api::reports::{Level, Report},
     clients::reports::instance,
-    http::CurrentRequest,
+    request_context::RequestContext,
     time::Timestamp,
 };
 
@@ -45,7 +45,7 @@ impl Fields {
     }
 
     /// Takes over whose work it is part of, where neither it nor a span around it says so.
-    pub(super) fn belong_to(&mut self, current: &CurrentRequest) {
+    pub(super) fn belong_to(&mut self, current: &RequestContext) {
         self.service.get_or_insert_with(|| current.service.to_owned());
         self.request_id.get_or_insert_with(|| current.id.to_string());
     }

@@ -73,7 +73,7 @@ fn a_line_of_json_tells_the_service_and_the_request_it_belongs_to() {
         let id = RequestId::from_caller(Some("r-1"));
         // The spans are of a lower level than what is logged, and must tell all the same.
         let outer = tracing::info_span!("work", attempt = 1_u32).entered();
-        CurrentRequest { service: "create-order", id }.enter(|| {
+        RequestContext { service: "create-order", id }.enter(|| {
             let cause: &dyn std::error::Error = &std::io::Error::other("no such host");
             tracing::warn!(error = cause, status = 503, "request\nfailed");
             tracing::warn!(service = "db-proxy", attempt = 2_u32, "another's");

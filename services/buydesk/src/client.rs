@@ -6,7 +6,7 @@ mod show;
 use common::{
     api::{
         health::Health,
-        orders::{Order, OrderFilter, PlaceOrder},
+        orders::{Order, OrderFilter, OrderPayload},
         prices::PriceRecord,
     },
     ids::IdempotencyKey,
@@ -21,7 +21,8 @@ use crate::cli;
 pub async fn order(client: &Client, command: cli::Order, json: bool) -> anyhow::Result<()> {
     match command {
         cli::Order::Place(place) => {
-            let fields = PlaceOrder { currency: Some(place.currency), amount: Some(place.amount.into()), quote: None };
+            let fields =
+                OrderPayload { currency: Some(place.currency), amount: Some(place.amount.into()), quote: None };
             // The key lets the client try again after a failure and still place one order.
             let key = place.key.unwrap_or_else(IdempotencyKey::generate);
             let answer = client.place(&fields, &key).await?;

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     clients::reports::{self, ReportSender},
     config::{Bind, Env, Secret, reachable},
-    http::{ReadinessCheck, bind},
+    server::{ReadinessCheck, bind},
     service::Service,
     shutdown, telemetry,
 };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use common::{
     api::{prices::MAX_TTL_SECS, quotes::MAX_HOLD_SECS},
     config::{Env, Secret},
-    http::{RateLimit, TrustedProxies},
     money::Currency,
+    server::{RateLimit, TrustedProxies},
 };
 use url::Url;
 

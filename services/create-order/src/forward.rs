@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use common::{
-    api::orders::{NewOrder, NewOrders, Outcome, RefusalReason},
-    batch::{BatchError, Batcher},
+    api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, RefusalReason},
     clients::{
         CallError,
         db_proxy::{DbProxy, GROUPS},
     },
+    concurrency::batching::{BatchError, Batcher},
 };
 
 /// Why an order has no outcome.
@@ -29,17 +29,17 @@ type Answer = Result<Outcome, ForwardError>;
 
 /// The way to db-proxy.
 #[derive(Clone)]
-pub struct Forward(Batcher<NewOrder, Answer>);
+pub struct Forward(Batcher<PlaceOrderCommand, Answer>);
 
 impl Forward {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(GROUPS, move |orders| send(db_proxy.clone(), NewOrders { orders }));
+        let (batcher, task) = Batcher::new(GROUPS, move |orders| send(db_proxy.clone(), PlaceOrderCommands { orders }));
         (Self(batcher), task)
     }
 
     /// Waits for what becomes of the order.
-    pub async fn place(&self, order: NewOrder) -> Answer {
+    pub async fn place(&self, order: PlaceOrderCommand) -> Answer {
         match self.0.ask(order).await {
             Ok(answer) => answer,
             Err(BatchError::Full) => Err(ForwardError::QueueFull),
@@ -49,7 +49,7 @@ impl Forward {
     }
 }
 
-async fn send(db_proxy: DbProxy, orders: NewOrders) -> Vec<Answer> {
+async fn send(db_proxy: DbProxy, orders: PlaceOrderCommands) -> Vec<Answer> {
     let size = orders.orders.len();
     let (result, unanswered) = db_proxy.place(&orders).await;
     match result {
@@ -72,7 +72,7 @@ async fn send(db_proxy: DbProxy, orders: NewOrders) -> Vec<Answer> {
 
 /// Whether a failed request may have placed its orders.
 fn is_open(error: &CallError) -> bool {
-    matches!(error, CallError::NoAnswer(..) | CallError::Garbled(..))
+    matches!(error, CallError::NoAnswer(..) | CallError::InvalidResponse(..))
 }
 
 /// What an outcome is worth when an earlier try was not answered: that an order exists is certain, that it does not is not,

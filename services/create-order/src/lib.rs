@@ -10,10 +10,10 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Part,
+    api::health::Component,
     clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
-    http::{ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
+    server::{OpsEndpoints, ReadinessCheck, Server, document, endpoint},
     service::Service,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -58,7 +58,7 @@ impl Service for App {
         let cache = PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token));
         let prices = Prices::new(cache, price_max_age);
         let (forward, task) = Forward::new(db_proxy.clone());
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics: Metrics::new(Self::NAME),
@@ -104,12 +104,12 @@ fn ready(prices: &Prices, db_proxy: &DbProxy) -> ReadinessCheck {
             let (price, database) = tokio::join!(prices.current(), db_proxy.summary());
             vec![
                 match price {
-                    Ok(_) => Part::ready("price"),
-                    Err(error) => Part::missing("price", error.to_string()),
+                    Ok(_) => Component::ready("price"),
+                    Err(error) => Component::missing("price", error.to_string()),
                 },
                 match database {
-                    Ok(_) => Part::ready("db-proxy"),
-                    Err(error) => Part::missing("db-proxy", error.to_string()),
+                    Ok(_) => Component::ready("db-proxy"),
+                    Err(error) => Component::missing("db-proxy", error.to_string()),
                 },
             ]
         })

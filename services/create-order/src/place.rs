@@ -3,9 +3,10 @@
 use common::{
     api::{
         orders::{
-            ANONYMOUS, MarketOrder, NewOrder, OrderKind, OrderPrice, OrderRequest, PlaceOrder, Placed, RefusalReason,
+            ANONYMOUS, MarketOrder, OrderPayload, OrderPrice, OrderSource, PlaceOrderCommand, Placed, RefusalReason,
+            ValidatedOrder,
         },
-        quotes::{AskQuote, NewQuote, Quote},
+        quotes::{CreateQuoteCommand, Quote, QuoteRequest},
     },
     clients::db_proxy::DbProxy,
     ids::IdempotencyKey,
@@ -58,22 +59,22 @@ impl Placer {
     ///
     /// Where there is no price, an order with a client's own key still goes to db-proxy: it may have been placed before, and
     /// then its answer is the same as then.
-    pub async fn place(&self, fields: &PlaceOrder, key: &Key) -> Result<Placed, Error> {
+    pub async fn place(&self, fields: &OrderPayload, key: &Key) -> Result<Placed, Error> {
         let asked_at = Some(Timestamp::now());
-        let kind = OrderKind::check(fields, &self.currencies).map_err(Error::Invalid)?;
+        let kind = OrderSource::check(fields, &self.currencies).map_err(Error::Invalid)?;
         let (market, quote, missing) = match kind {
-            OrderKind::Quoted(quote) => (None, Some(quote), None),
-            OrderKind::Market(request) => {
+            OrderSource::Quoted(quote) => (None, Some(quote), None),
+            OrderSource::Market(request) => {
                 let (price, missing) = match (self.price(&request).await, key) {
                     (Ok(price), _) => (Some(price), None),
                     (Err(error), Key::OfClient(_)) if error.is_passing() => (None, Some(error)),
                     (Err(error), _) => return Err(error),
                 };
-                let OrderRequest { currency, amount } = request;
+                let ValidatedOrder { currency, amount } = request;
                 (Some(MarketOrder { currency, amount, price }), None, missing)
             }
         };
-        let order = NewOrder { client: ANONYMOUS.to_owned(), key: key.get().clone(), asked_at, market, quote };
+        let order = PlaceOrderCommand { client: ANONYMOUS.to_owned(), key: key.get().clone(), asked_at, market, quote };
         let outcome = self.forward.place(order).await?;
         match (outcome.placed, outcome.refused) {
             (Some(placed), _) => Ok(placed),
@@ -86,12 +87,13 @@ impl Placer {
     }
 
     /// Holds the current price and its share of the limit.
-    pub async fn quote(&self, fields: &AskQuote) -> Result<Quote, Error> {
-        let fields = PlaceOrder { currency: fields.currency.clone(), amount: fields.amount.clone(), quote: None };
-        let request = OrderRequest::check(&fields, &self.currencies).map_err(Error::Invalid)?;
+    pub async fn quote(&self, fields: &QuoteRequest) -> Result<Quote, Error> {
+        let fields = OrderPayload { currency: fields.currency.clone(), amount: fields.amount.clone(), quote: None };
+        let request = ValidatedOrder::check(&fields, &self.currencies).map_err(Error::Invalid)?;
         let price = self.price(&request).await?;
-        let OrderRequest { currency, amount } = request;
-        let outcome = self.db_proxy.quote(&NewQuote { currency, amount, price, hold_secs: self.hold_secs }).await?;
+        let ValidatedOrder { currency, amount } = request;
+        let outcome =
+            self.db_proxy.quote(&CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs }).await?;
         match (outcome.quote, outcome.refused) {
             (Some(quote), _) => Ok(quote),
             (None, Some(refused)) => Err(refused.into()),
@@ -100,7 +102,7 @@ impl Placer {
     }
 
     /// The order's share of bitcoin at the current price.
-    async fn price(&self, request: &OrderRequest) -> Result<OrderPrice, Error> {
+    async fn price(&self, request: &ValidatedOrder) -> Result<OrderPrice, Error> {
         let document = self.prices.current().await?;
         let record = document.value();
         let price = record.prices.get(&request.currency).ok_or(Error::NoPriceFor(request.currency))?;

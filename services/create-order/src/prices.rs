@@ -17,7 +17,7 @@ use common::{
         CallError,
         price_cache::{PriceCache, Upstream, Watch},
     },
-    latest::Document,
+    concurrency::latest::Document,
     time::Clock,
 };
 use tokio::{sync::Mutex, time::Instant};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use common::{
     api::{
         Code, FieldError, Problem,
-        orders::{Order, PlaceOrder, Placed, PlacedMessage},
-        quotes::{AskQuote, Quote},
+        orders::{Order, OrderPayload, Placed, PlacedMessage},
+        quotes::{Quote, QuoteRequest},
     },
-    http::{Json, OptionalBody, parse_form},
     ids::{IdempotencyKey, KeyError},
+    server::{Json, OptionalBody, parse_form},
 };
 use poem::{Request, http::HeaderMap};
 use poem_openapi::{
@@ -98,7 +98,7 @@ impl Api {
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         request: &Request,
-        body: OptionalBody<PlaceOrder>,
+        body: OptionalBody<OrderPayload>,
     ) -> Result<PlacedAnswer, Problem> {
         // Read as a form is: what is sent twice, or is no field of an order, is refused and not guessed at.
         let query = parse_form(request.uri().query().unwrap_or_default().as_bytes())?;
@@ -124,7 +124,7 @@ impl Api {
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
-        body: Json<PlaceOrder>,
+        body: Json<OrderPayload>,
     ) -> Result<OrderAnswer, Problem> {
         let (placed, key) = self.place(&body.0, only_key(idempotency_key.0, headers)?).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
@@ -133,13 +133,13 @@ impl Api {
 
     /// Holds the current price for a while, with its share of the limit. One order can take it, by its id.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
-    async fn create_quote(&self, body: Json<AskQuote>) -> Result<QuoteAnswer, Problem> {
+    async fn create_quote(&self, body: Json<QuoteRequest>) -> Result<QuoteAnswer, Problem> {
         Ok(QuoteAnswer::Created(Json(self.placer.quote(&body.0).await?)))
     }
 }
 
 impl Api {
-    async fn place(&self, fields: &PlaceOrder, key: Option<IdempotencyKey>) -> Result<(Placed, String), Problem> {
+    async fn place(&self, fields: &OrderPayload, key: Option<IdempotencyKey>) -> Result<(Placed, String), Problem> {
         let key = Key::from(key);
         let placed = tokio::time::timeout(PLACE_DEADLINE, self.placer.place(fields, &key)).await;
         match placed.unwrap_or(Err(ForwardError::Unknown.into())) {

@@ -14,9 +14,9 @@ pub mod writer;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
-    api::health::Part,
-    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
+    api::health::Component,
     metrics::Metrics,
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
     service::Service,
     time::Clock,
 };
@@ -72,7 +72,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let (_, limit) = watch::channel(config.limit);
         let (writer, task) = Writer::new(store.clone(), limit.clone(), WriterMetrics::register(&metrics));
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
@@ -144,9 +144,9 @@ fn ready(store: &Store) -> ReadinessCheck {
         let store = store.clone();
         Box::pin(async move {
             let part = match tokio::time::timeout(READY_TIMEOUT, store.ready()).await {
-                Ok(Ok(())) => Part::ready("database"),
-                Ok(Err(error)) => Part::missing("database", format!("{}: {}", store.engine(), error.chain())),
-                Err(_) => Part::missing("database", format!("{} does not answer", store.engine())),
+                Ok(Ok(())) => Component::ready("database"),
+                Ok(Err(error)) => Component::missing("database", format!("{}: {}", store.engine(), error.chain())),
+                Err(_) => Component::missing("database", format!("{} does not answer", store.engine())),
             };
             vec![part]
         })

@@ -6,14 +6,14 @@ use common::{
     api::{
         FieldError, Problem,
         orders::{
-            Cursor, FoundOrders, MAX_GROUP, MAX_PAGE, MarketOrder, NewOrder, NewOrders, OffsetPage, Order, OrderFilter,
-            OrderIds, OrderPage, OrderPrice, OrderSummary, Outcome, Outcomes, Placed, Refused,
+            Cursor, FoundOrders, MAX_GROUP, MAX_PAGE, MarketOrder, OffsetPage, Order, OrderFilter, OrderIds, OrderPage,
+            OrderPrice, OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed, Refused,
         },
-        quotes::{MAX_HOLD_SECS, NewQuote, QuoteOutcome},
+        quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
-    http::{InternalCaller, Json},
     ids::{IdempotencyKey, OrderId},
     money::{Currency, FiatAmount, Sats},
+    server::{InternalCaller, Json},
     time::Timestamp,
 };
 use poem_openapi::{
@@ -39,7 +39,11 @@ pub struct Api {
 impl Api {
     /// Places a group of orders. Each is decided on its own, in this order; the answer comes when all are durable.
     #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
-    async fn place_orders(&self, _caller: InternalCaller, body: Json<NewOrders>) -> Result<Json<Outcomes>, Problem> {
+    async fn place_orders(
+        &self,
+        _caller: InternalCaller,
+        body: Json<PlaceOrderCommands>,
+    ) -> Result<Json<Outcomes>, Problem> {
         let orders = body.0.orders;
         check_group("orders", orders.len())?;
         let decisions = self.place(orders).await?;
@@ -48,15 +52,23 @@ impl Api {
 
     /// Places one order.
     #[oai(path = "/add", method = "post", operation_id = "add_order")]
-    async fn add_order(&self, _caller: InternalCaller, body: Json<NewOrder>) -> Result<Json<Outcome>, Problem> {
+    async fn add_order(
+        &self,
+        _caller: InternalCaller,
+        body: Json<PlaceOrderCommand>,
+    ) -> Result<Json<Outcome>, Problem> {
         let decision = self.place(vec![body.0]).await?.pop().ok_or(Error::Write(WriteError::Stopped))?;
         Ok(Json(outcome(decision)))
     }
 
     /// Holds a price and its share of the limit for a while.
     #[oai(path = "/quotes", method = "post", operation_id = "hold_quote")]
-    async fn hold_quote(&self, _caller: InternalCaller, body: Json<NewQuote>) -> Result<Json<QuoteOutcome>, Problem> {
-        let NewQuote { currency, amount, price, hold_secs } = body.0;
+    async fn hold_quote(
+        &self,
+        _caller: InternalCaller,
+        body: Json<CreateQuoteCommand>,
+    ) -> Result<Json<QuoteOutcome>, Problem> {
+        let CreateQuoteCommand { currency, amount, price, hold_secs } = body.0;
         check_price(amount, &price).map_err(|error| Error::Invalid(vec![error]))?;
         if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
             let reason = format!("must be 1 to {MAX_HOLD_SECS}");
@@ -141,7 +153,7 @@ impl Api {
 
 impl Api {
     /// All or nothing where an order of the group is malformed or the outcome of one is not known.
-    async fn place(&self, orders: Vec<NewOrder>) -> Result<Vec<Decision>, Error> {
+    async fn place(&self, orders: Vec<PlaceOrderCommand>) -> Result<Vec<Decision>, Error> {
         let work: Result<Vec<_>, _> = orders.into_iter().map(entry).collect();
         let answers = self.writer.settle(work.map_err(|error| Error::Invalid(vec![error]))?).await;
         Ok(together(answers)?)
@@ -156,8 +168,8 @@ fn check_group(field: &str, size: usize) -> Result<(), Error> {
 }
 
 /// Checks what create-order made of an order.
-fn entry(order: NewOrder) -> Result<Work, FieldError> {
-    let NewOrder { client, key, asked_at, market, quote } = order;
+fn entry(order: PlaceOrderCommand) -> Result<Work, FieldError> {
+    let PlaceOrderCommand { client, key, asked_at, market, quote } = order;
     // What a key may be, its owner may be.
     if client.parse::<IdempotencyKey>().is_err() {
         return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));

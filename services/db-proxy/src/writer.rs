@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::{backoff::Backoff, money::Sats, time::Timestamp};
+use common::{concurrency::backoff::Backoff, money::Sats, time::Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{

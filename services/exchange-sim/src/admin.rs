@@ -3,7 +3,7 @@
 
 use common::{
     api::{Code, FieldError, Problem},
-    http::{InternalCaller, Json},
+    server::{InternalCaller, Json},
 };
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 //!
 //! A further one is a file with its name and its routes, and a line in the macro below.
 
-use common::money::{Asset, Direction};
+use common::money::{Asset, CurrencyPair};
 
 use crate::{
     Simulation,
@@ -44,7 +44,7 @@ exchanges! {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair {
     pub(crate) name: &'static str,
-    pub(crate) direction: Direction,
+    pub(crate) direction: CurrencyPair,
     /// The finest step of a price.
     pub(crate) tick: Units,
     /// How many decimals a price is told with.
@@ -53,7 +53,7 @@ pub(crate) struct Pair {
 
 /// A pair whose prices are told in steps as fine as their decimals.
 const fn pair(name: &'static str, base: &str, quote: &str, decimals: u32) -> Pair {
-    let direction = Direction::new(Asset::of(base), Asset::of(quote));
+    let direction = CurrencyPair::new(Asset::of(base), Asset::of(quote));
     Pair { name, direction, tick: tick(decimals), decimals }
 }
 

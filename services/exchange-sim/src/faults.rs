@@ -6,7 +6,7 @@ mod store;
 use std::time::Duration;
 
 use common::{
-    money::{DecimalText, Direction, parse_decimal},
+    money::{CurrencyPair, DecimalText, parse_decimal},
     time::Timestamp,
 };
 use poem_openapi::Object;
@@ -113,7 +113,7 @@ fault_forms! {
     /// For `lie_factor`: what prices are multiplied by, above 0 and at most 1000. 0.4 where nothing is said.
     factor: DecimalText,
     /// For faults of prices: the only direction that is concerned, such as `BTC-USD`. All of them where nothing is said.
-    direction: Direction,
+    direction: CurrencyPair,
     /// For `rate_limited` and `ip_banned`: the `Retry-After` in seconds, 1 to 259200. What the exchange itself would say
     /// where nothing is said.
     retry_after: u64,
@@ -194,7 +194,7 @@ impl Fault {
     }
 
     /// Whether prices of this direction are concerned.
-    pub(crate) fn concerns(&self, direction: Direction) -> bool {
+    pub(crate) fn concerns(&self, direction: CurrencyPair) -> bool {
         self.ordered.direction.is_none_or(|only| only == direction)
     }
 

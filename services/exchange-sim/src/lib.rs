@@ -25,7 +25,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     config::Env,
-    http::{ReadinessCheck, Server, document},
+    server::{ReadinessCheck, Server, document},
     service::Service,
 };
 use tokio::net::TcpListener;

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use common::{
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 
@@ -62,7 +62,7 @@ impl Market {
     }
 
     /// The quote of `exchange` for a direction, with prices in whole ticks of `tick`; nothing for what is not known.
-    pub(crate) fn quote(&self, exchange: &str, of: Direction, tick: Units, time: Timestamp) -> Option<Quote> {
+    pub(crate) fn quote(&self, exchange: &str, of: CurrencyPair, tick: Units, time: Timestamp) -> Option<Quote> {
         let everywhere = self.middle(of, time)?;
         let own = self.swing(&format!("{exchange} {of}"), EXCHANGE_SWINGS, time);
         let middle = everywhere + share(everywhere, own, SWUNG);
@@ -74,13 +74,13 @@ impl Market {
     }
 
     /// What a day's fixing says of a direction: the price in the middle of that day's afternoon.
-    pub(crate) fn fixing(&self, of: Direction, day: NaiveDate) -> Option<Units> {
+    pub(crate) fn fixing(&self, of: CurrencyPair, day: NaiveDate) -> Option<Units> {
         let days = day.signed_duration_since(NaiveDate::default()).num_days();
         self.middle(of, Timestamp::from_micros(days * DAY + FIXED_AT).ok()?)
     }
 
     /// What a direction costs at the moment, before any exchange has its own way.
-    pub(crate) fn middle(&self, of: Direction, time: Timestamp) -> Option<Units> {
+    pub(crate) fn middle(&self, of: CurrencyPair, time: Timestamp) -> Option<Units> {
         let (base, quote) = (self.worth(of.base, time)?, self.worth(of.quote, time)?);
         let price = base.over * quote.under * i128::from(UNIT) / (base.under * quote.over);
         i64::try_from(price).ok().filter(|price| *price > 0)

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use common::{
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::{Clock, Timestamp},
 };
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
 
-use common::{http::Standard, metrics::Metrics, service::Service};
+use common::{metrics::Metrics, server::OpsEndpoints, service::Service};
 
 use crate::{
     ABOUT, App, Config, SIMULATED_HEADER, admin,
@@ -34,16 +34,16 @@ pub struct Simulation {
 /// settings begins now.
 pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
     let simulation = Simulation::new(config);
-    let standard = Standard {
+    let standard = OpsEndpoints {
         service: App::NAME,
         about: ABOUT,
         metrics: Metrics::new(App::NAME),
         ready: crate::ready(),
         internal_token: Some(config.internal_token.clone()),
-        rate_limit: common::http::RateLimit::default(),
+        rate_limit: common::server::RateLimit::default(),
     };
     let api = (admin::Admin::new(simulation.clone()), exchanges::all(&simulation));
-    let marked = with_websockets(common::http::endpoint(api, standard), simulation.clone()).after(
+    let marked = with_websockets(common::server::endpoint(api, standard), simulation.clone()).after(
         |result: poem::Result<Response>| async move {
             result.map(|mut response| {
                 response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
@@ -77,7 +77,7 @@ impl Simulation {
 
     /// What a direction costs at a time, before any exchange has its own way, which is at most 0.02 % to either side; nothing
     /// for what is not traded.
-    pub fn price(&self, of: Direction, at: Timestamp) -> Option<Rate> {
+    pub fn price(&self, of: CurrencyPair, at: Timestamp) -> Option<Rate> {
         self.market.middle(of, at).and_then(|price| Rate::from_hundred_millionths(price).ok())
     }
 

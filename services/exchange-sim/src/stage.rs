@@ -68,7 +68,7 @@ impl Stage {
                 tokio::time::sleep(latency * queued).await;
                 honest()
             }
-            Some(FaultKind::Garbled) => honest().first_half(),
+            Some(FaultKind::InvalidResponse) => honest().first_half(),
             Some(FaultKind::Empty) => honest().empty(),
             Some(FaultKind::Html520) => Reply::html(fault.as_ref().map_or(520, crate::faults::Fault::status)),
             Some(FaultKind::Error500) => (self.shapes.error_500)(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use common::{
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
@@ -44,7 +44,7 @@ impl<'a> View<'a> {
     }
 
     /// The moment of the market that is shown of a direction.
-    pub(crate) fn moment(&self, direction: Direction) -> Timestamp {
+    pub(crate) fn moment(&self, direction: CurrencyPair) -> Timestamp {
         let stands = self.has(FaultKind::Frozen, direction) || self.has(FaultKind::Halted, direction);
         let time = self.fault.filter(|_| stands).map_or(self.now, |fault| fault.since.min(self.now));
         let micros = time.minus(self.back).micros();
@@ -57,12 +57,12 @@ impl<'a> View<'a> {
     }
 
     /// Whether this is wrong with a direction.
-    pub(crate) fn has(&self, kind: FaultKind, direction: Direction) -> bool {
+    pub(crate) fn has(&self, kind: FaultKind, direction: CurrencyPair) -> bool {
         self.fault.is_some_and(|fault| fault.kind == kind && fault.concerns(direction))
     }
 
     /// The quote for a direction, in whole ticks; nothing for what is not traded, or not any more.
-    pub(crate) fn quote(&self, direction: Direction, tick: Units) -> Option<Told> {
+    pub(crate) fn quote(&self, direction: CurrencyPair, tick: Units) -> Option<Told> {
         if self.has(FaultKind::Unlisted, direction) {
             return None;
         }
@@ -82,7 +82,7 @@ impl<'a> View<'a> {
 
     /// What is told of a pair that was taken off long ago and is still answered for: a price that stands still, far from
     /// the market.
-    pub(crate) fn delisted(&self, direction: Direction, tick: Units) -> Option<Told> {
+    pub(crate) fn delisted(&self, direction: CurrencyPair, tick: Units) -> Option<Told> {
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
         let quote = self.market.quote(self.exchange, direction, tick, last_traded)?;
         let price = Price { units: quote.last / 5 * 2 / tick * tick, form: Form::Plain };
@@ -91,7 +91,7 @@ impl<'a> View<'a> {
     }
 
     /// A day's fixing of a direction, in whole ticks.
-    pub(crate) fn fixing(&self, day: NaiveDate, direction: Direction, tick: Units) -> Option<Price> {
+    pub(crate) fn fixing(&self, day: NaiveDate, direction: CurrencyPair, tick: Units) -> Option<Price> {
         if self.has(FaultKind::Unlisted, direction) {
             return None;
         }
@@ -139,7 +139,7 @@ impl<'a> View<'a> {
     }
 
     /// A price, as wrong as it is told.
-    fn wrong(&self, units: Units, direction: Direction, tick: Units) -> Price {
+    fn wrong(&self, units: Units, direction: CurrencyPair, tick: Units) -> Price {
         let Some(fault) = self.fault.filter(|fault| fault.concerns(direction)) else {
             return Price { units, form: Form::Plain };
         };
@@ -164,12 +164,12 @@ fn times(price: Units, factor: Decimal, tick: Units) -> Units {
 }
 
 /// What a direction is mistaken for.
-fn other(direction: Direction) -> Direction {
+fn other(direction: CurrencyPair) -> CurrencyPair {
     let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };
     match (direction.base, direction.quote) {
         // A dollar coin in dollars for one in pounds: the other way round it would not show.
-        (base, quote) if base != mistaken(quote) => Direction::new(base, mistaken(quote)),
-        (base, _) => Direction::new(base, Asset::of("JPY")),
+        (base, quote) if base != mistaken(quote) => CurrencyPair::new(base, mistaken(quote)),
+        (base, _) => CurrencyPair::new(base, Asset::of("JPY")),
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use common::{
     api::{Code, Problem},
-    batch::BatchError,
     clients::CallError,
+    concurrency::batching::BatchError,
     ids::OrderId,
 };
 

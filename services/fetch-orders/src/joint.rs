@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use common::{batch::BatchError, http::CurrentRequest};
+use common::{concurrency::batching::BatchError, request_context::RequestContext};
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -20,7 +20,7 @@ const MOST_WAITING: usize = 4096;
 
 struct Caller<A> {
     answer: oneshot::Sender<A>,
-    request: Option<CurrentRequest>,
+    request: Option<RequestContext>,
 }
 
 struct Shared<Q, A> {
@@ -53,7 +53,7 @@ where
     pub async fn ask(&self, question: Q) -> Result<A, BatchError> {
         let _place = self.0.places.try_acquire().map_err(|_| BatchError::Full)?;
         let (answer, receiver) = oneshot::channel();
-        let caller = Caller { answer, request: CurrentRequest::get() };
+        let caller = Caller { answer, request: RequestContext::get() };
         let first = match self.0.waiting().entry(question.clone()) {
             Entry::Occupied(mut waiting) => {
                 waiting.get_mut().push(caller);
@@ -86,7 +86,7 @@ where
             // A call belongs to the request of the first who wants it.
             let request = callers.iter().find_map(|caller| caller.request.clone());
             let asked = question.clone();
-            let call = async { CurrentRequest::scope(request, (self.ask)(asked)).await };
+            let call = async { RequestContext::scope(request, (self.ask)(asked)).await };
             // Where it panics, its callers are told that their question was lost; the next ones are asked for.
             let answer = tokio::select! {
                 answer = AssertUnwindSafe(call).catch_unwind() => answer.ok(),

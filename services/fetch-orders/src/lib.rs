@@ -11,10 +11,10 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Part,
+    api::health::Component,
     clients::{Caller, db_proxy::DbProxy, http_client},
-    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
     service::Service,
 };
 use futures_util::future::BoxFuture;
@@ -45,7 +45,7 @@ impl Service for App {
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let db_proxy = DbProxy(Caller::new(http_client(), DbProxy::SERVICE, config.db_proxy, config.internal_token));
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics: Metrics::new(Self::NAME),
@@ -88,8 +88,8 @@ fn ready(db_proxy: &DbProxy) -> ReadinessCheck {
         let db_proxy = db_proxy.clone();
         Box::pin(async move {
             vec![match db_proxy.summary().await {
-                Ok(_) => Part::ready("db-proxy"),
-                Err(error) => Part::missing("db-proxy", error.to_string()),
+                Ok(_) => Component::ready("db-proxy"),
+                Err(error) => Component::missing("db-proxy", error.to_string()),
             }]
         })
     })

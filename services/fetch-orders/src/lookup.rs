@@ -5,11 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use common::{
     api::orders::OrderIds,
-    batch::Batcher,
     clients::{
         CallError,
         db_proxy::{DbProxy, GROUPS},
     },
+    concurrency::batching::Batcher,
     ids::OrderId,
 };
 use serde::Deserialize;

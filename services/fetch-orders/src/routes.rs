@@ -6,9 +6,9 @@ use common::{
         orders::{Cursor, Order, OrderFilter, OrderSummary},
     },
     clients::db_proxy::DbProxy,
-    http::{Json, Written},
     ids::OrderId,
     money::{Currency, FiatAmount},
+    server::{Json, PreserializedJson},
     time::Timestamp,
 };
 use poem::Body;
@@ -73,9 +73,9 @@ impl Api {
         #[oai(default)]
         start: Query<u64>,
         #[oai(default = "ten", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
-    ) -> Result<Written<Page>, Problem> {
+    ) -> Result<PreserializedJson<Page>, Problem> {
         let question = Question::ByOffset { start: start.0, page_size: page_size.0 };
-        Ok(Written::new(self.pages.page(question).await.map_err(Error::from)?))
+        Ok(PreserializedJson::new(self.pages.page(question).await.map_err(Error::from)?))
     }
 
     /// Orders that pass all filters, newest first.
@@ -95,7 +95,7 @@ impl Api {
         to: Query<Option<Timestamp>>,
         min_amount: Query<Option<FiatAmount>>,
         max_amount: Query<Option<FiatAmount>>,
-    ) -> Result<Written<Page>, Problem> {
+    ) -> Result<PreserializedJson<Page>, Problem> {
         let filter = OrderFilter {
             currency: currency.0,
             from: from.0,
@@ -104,7 +104,7 @@ impl Api {
             max_amount: max_amount.0,
         };
         let question = Question::ByCursor { filter, cursor: cursor.0, limit: limit.0 };
-        Ok(Written::new(self.pages.page(question).await.map_err(Error::from)?))
+        Ok(PreserializedJson::new(self.pages.page(question).await.map_err(Error::from)?))
     }
 
     /// Every order that passes all filters, newest first, as one file.
@@ -146,9 +146,9 @@ impl Api {
 
     /// One order.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
-    async fn get_order(&self, id: Path<OrderId>) -> Result<Written<Order>, Problem> {
+    async fn get_order(&self, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
         let order = self.lookup.order(id.0).await.map_err(Error::from)?;
-        Ok(Written::new(order.ok_or(Error::NoSuchOrder(id.0))?))
+        Ok(PreserializedJson::new(order.ok_or(Error::NoSuchOrder(id.0))?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use common::api::{
     FieldError,
-    health::{Call, Part},
+    health::{Component, Heartbeat},
     reports::{MAX_REPORT_DATA, MAX_STATUS, Report, data_len},
 };
 use serde::Deserialize;
@@ -52,7 +52,7 @@ struct CallData {
     interval_secs: u64,
     uptime_secs: u64,
     ready: bool,
-    parts: Vec<Part>,
+    parts: Vec<Component>,
 }
 
 impl Default for CallData {
@@ -69,7 +69,7 @@ impl Default for CallData {
 }
 
 /// Reads the data of a call.
-pub(crate) fn call(data: &Value) -> Result<Call, Error> {
+pub(crate) fn call(data: &Value) -> Result<Heartbeat, Error> {
     let read = if data.is_null() { Ok(CallData::default()) } else { CallData::deserialize(data) };
     let read = read.map_err(|error| Error::Invalid(vec![FieldError::new("data", error)]))?;
     let CallData { instance, version, interval_secs, uptime_secs, ready, parts } = read;
@@ -87,7 +87,7 @@ pub(crate) fn call(data: &Value) -> Result<Call, Error> {
         format!("must be from 1 to {MAX_INTERVAL_SECS}"),
     );
     check(parts.len() <= MAX_PARTS, "data.parts", format!("must have at most {MAX_PARTS} parts"));
-    let fits = |part: &Part| {
+    let fits = |part: &Component| {
         (1..=MAX_NAME).contains(&part.name.chars().count())
             && part.detail.as_ref().is_none_or(|detail| detail.chars().count() <= MAX_DETAIL)
     };
@@ -96,7 +96,7 @@ pub(crate) fn call(data: &Value) -> Result<Call, Error> {
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    Ok(Call { instance, version, interval_secs, uptime_secs, ready, parts })
+    Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts })
 }
 
 #[cfg(test)]

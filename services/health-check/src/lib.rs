@@ -17,8 +17,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
     config::Env,
-    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
     service::Service,
 };
 use tokio::{net::TcpListener, time::MissedTickBehavior};
@@ -53,7 +53,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let clock = Clock::start();
         let desk = Arc::new(Desk::new(&metrics, clock.now()));
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::api::health::{
-    Call, HealthStatus, InfrastructurePart, InstanceHealth, Part, ServiceHealth, ServiceState, missing_after,
+    Component, HealthStatus, Heartbeat, InfrastructureComponent, InstanceHealth, ServiceHealth, ServiceState,
+    missing_after,
 };
 
 use crate::clock::Moment;
@@ -31,7 +32,7 @@ pub(crate) struct Change {
     pub(crate) from: ServiceState,
     pub(crate) to: ServiceState,
     /// What is missing of what it needs.
-    pub(crate) missing: Vec<Part>,
+    pub(crate) missing: Vec<Component>,
 }
 
 /// All services that are expected or were heard of. `own` is the one that keeps it, which is alive as long as anybody asks.
@@ -48,7 +49,7 @@ struct Known {
 }
 
 struct Instance {
-    call: Call,
+    call: Heartbeat,
     last_seen: Moment,
     stopped: bool,
 }
@@ -96,7 +97,7 @@ impl Known {
     }
 
     /// What it needs, by those of its instances that call.
-    fn parts(&self, now: Moment) -> Vec<Part> {
+    fn parts(&self, now: Moment) -> Vec<Component> {
         let calling = self.instances.values().filter(|instance| instance.calls(now));
         merged(calling.flat_map(|instance| &instance.call.parts))
     }
@@ -121,8 +122,8 @@ impl Known {
 }
 
 /// Each part once: ready where it is for everybody, else with the first reason that was given.
-fn merged<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<Part> {
-    let mut merged: BTreeMap<&str, &Part> = BTreeMap::new();
+fn merged<'a>(parts: impl Iterator<Item = &'a Component>) -> Vec<Component> {
+    let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for part in parts {
         let known = merged.entry(&part.name).or_insert(part);
         if known.ready && !part.ready {
@@ -138,7 +139,13 @@ impl Registry {
     }
 
     /// Takes a call; `stops` where it is the last one.
-    pub(crate) fn call(&mut self, service: &str, call: Call, stops: bool, now: Moment) -> Result<(), RegistryError> {
+    pub(crate) fn call(
+        &mut self,
+        service: &str,
+        call: Heartbeat,
+        stops: bool,
+        now: Moment,
+    ) -> Result<(), RegistryError> {
         if !self.services.contains_key(service) {
             if self.services.len() >= MAX_SERVICES {
                 return Err(RegistryError::TooManyServices);
@@ -200,8 +207,8 @@ impl Registry {
     }
 
     /// What the services need that is no service itself.
-    pub(crate) fn infrastructure(&self, now: Moment) -> Vec<InfrastructurePart> {
-        let mut tellers: BTreeMap<&str, Vec<(&String, &Instance, &Part)>> = BTreeMap::new();
+    pub(crate) fn infrastructure(&self, now: Moment) -> Vec<InfrastructureComponent> {
+        let mut tellers: BTreeMap<&str, Vec<(&String, &Instance, &Component)>> = BTreeMap::new();
         for (service, known) in &self.services {
             for instance in known.instances.values() {
                 for part in instance.call.parts.iter().filter(|part| !self.services.contains_key(&part.name)) {
@@ -209,13 +216,14 @@ impl Registry {
                 }
             }
         }
-        let tell = |(name, tellers): (&str, Vec<(&String, &Instance, &Part)>)| {
+        let tell = |(name, tellers): (&str, Vec<(&String, &Instance, &Component)>)| {
             let mut told_by: Vec<_> = tellers.iter().map(|(service, ..)| (*service).clone()).collect();
             told_by.dedup();
             let calling = tellers.iter().filter(|(_, instance, _)| instance.calls(now)).map(|(.., part)| *part);
             // What somebody said who has gone is not known to be true any more.
-            let part = merged(calling).pop().unwrap_or_else(|| Part::missing(name, "nobody calls who tells of it"));
-            InfrastructurePart { name: part.name, ready: part.ready, detail: part.detail, told_by }
+            let part =
+                merged(calling).pop().unwrap_or_else(|| Component::missing(name, "nobody calls who tells of it"));
+            InfrastructureComponent { name: part.name, ready: part.ready, detail: part.detail, told_by }
         };
         tellers.into_iter().map(tell).collect()
     }

@@ -10,7 +10,7 @@ use common::{
         health::Health,
         reports::{Level, LevelAndWorse, Report, ReportCursor, ReportPage},
     },
-    http::{InternalCaller, Json},
+    server::{InternalCaller, Json},
     time::Timestamp,
 };
 use poem_openapi::{

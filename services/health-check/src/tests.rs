@@ -10,12 +10,12 @@ use std::{
 
 use common::{
     api::{
-        health::{Health, HealthStatus, Part, ServiceHealth, ServiceState},
+        health::{Component, Health, HealthStatus, ServiceHealth, ServiceState},
         reports::{Level, MAX_REPORT_DATA, Report, ReportPage},
     },
     clients::{http_client, reports},
     config::{Env, Secret},
-    http::ReadinessCheck,
+    server::ReadinessCheck,
     service::Service,
 };
 use serde_json::{Value, json};
@@ -148,8 +148,11 @@ async fn a_service_is_seen_from_its_first_call_to_its_last() {
     let database = Arc::new(AtomicBool::new(true));
     let there = Arc::clone(&database);
     let ready: ReadinessCheck = Arc::new(move || {
-        let part =
-            if there.load(Ordering::Relaxed) { Part::ready("database") } else { Part::missing("database", "gone") };
+        let part = if there.load(Ordering::Relaxed) {
+            Component::ready("database")
+        } else {
+            Component::missing("database", "gone")
+        };
         Box::pin(async { vec![part] })
     });
     let source = reports::queue("create-order");

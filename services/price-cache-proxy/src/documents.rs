@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{
-        courses::Board,
+        courses::MarketSnapshot,
         prices::{NewPriceRecord, PriceRecord},
     },
-    latest::{Document, Slot},
+    concurrency::latest::{Document, Slot},
     metrics::Metrics,
     time::Timestamp,
 };
@@ -63,7 +63,11 @@ impl Documents {
     }
 
     /// Keeps the board unless a newer one is there; answers with the one that is kept now.
-    pub(crate) async fn add_board(&self, board: Board, now: Timestamp) -> Result<Arc<Document<Board>>, Error> {
+    pub(crate) async fn add_board(
+        &self,
+        board: MarketSnapshot,
+        now: Timestamp,
+    ) -> Result<Arc<Document<MarketSnapshot>>, Error> {
         match board.check(now) {
             Ok(()) => self.keep(board, now, &self.board_writes).await,
             Err(errors) => Err(refused(errors, &self.board_writes)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::{
     api::events::{KEEP_ALIVE, Topic},
-    latest::Latest,
+    concurrency::latest::Latest,
     time::Timestamp,
 };
 use futures_util::{
@@ -49,7 +49,7 @@ impl Events {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
             Topic::Record => changes(topic, self.shelf.place::<common::api::prices::PriceRecord>()),
-            Topic::Board => changes(topic, self.shelf.place::<common::api::courses::Board>()),
+            Topic::Board => changes(topic, self.shelf.place::<common::api::courses::MarketSnapshot>()),
         });
         let events = select_all(changes).take_until(self.closing.clone().cancelled_owned());
         Ok(EventStream(holding(place, events).boxed()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    api::leases::{AskLease, Lease},
+    api::leases::{Lease, LeaseRequest},
     time::Timestamp,
 };
 
@@ -13,7 +13,7 @@ pub(crate) struct Leases(pub(crate) Store);
 
 impl Leases {
     /// Gives the lease where it is free or the asker's own; tells who has it.
-    pub(crate) async fn ask(&self, ask: AskLease) -> Result<Lease, Error> {
+    pub(crate) async fn ask(&self, ask: LeaseRequest) -> Result<Lease, Error> {
         ask.check().map_err(Error::Refused)?;
         // Before the store is asked: what is told ends no later than what is kept.
         let now = Timestamp::now();

@@ -14,10 +14,10 @@ mod tests;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Part,
+    api::health::Component,
     config::Env,
-    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
     service::Service,
 };
 use tokio::net::TcpListener;
@@ -60,7 +60,7 @@ impl Service for App {
             events: Events::new(store.shelf().clone(), closing.clone()),
             leases: Leases(store.clone()),
         };
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
@@ -105,8 +105,8 @@ fn readiness(store: Store) -> ReadinessCheck {
         let store = store.clone();
         Box::pin(async move {
             vec![match store.ping().await {
-                Ok(()) => Part::ready("cache"),
-                Err(error) => Part::missing("cache", error.to_string()),
+                Ok(()) => Component::ready("cache"),
+                Err(error) => Component::missing("cache", error.to_string()),
             }]
         })
     })

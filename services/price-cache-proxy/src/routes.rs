@@ -5,12 +5,12 @@ use std::time::Duration;
 use common::{
     api::{
         FieldError, Problem,
-        courses::{Board, BoardKept},
+        courses::{MarketSnapshot, SnapshotStored},
         events::Topic,
-        leases::{AskLease, Lease},
+        leases::{Lease, LeaseRequest},
         prices::{NewPriceRecord, PriceRecord},
     },
-    http::{InternalCaller, Json, Written},
+    server::{InternalCaller, Json, PreserializedJson},
     time::Timestamp,
 };
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
@@ -41,7 +41,7 @@ pub(crate) struct Routes {
 enum CurrentAnswer {
     /// The current prices.
     #[oai(status = 200)]
-    Record(Written<PriceRecord>),
+    Record(PreserializedJson<PriceRecord>),
     /// There is no record, or it ran out.
     #[oai(status = 204)]
     None,
@@ -51,14 +51,14 @@ enum CurrentAnswer {
 enum AddAnswer {
     /// The record that is kept now: the one that was sent, or a newer one.
     #[oai(status = 201)]
-    Kept(Written<PriceRecord>),
+    Kept(PreserializedJson<PriceRecord>),
 }
 
 #[derive(ApiResponse)]
 enum BoardAnswer {
     /// The newest board.
     #[oai(status = 200)]
-    Board(Written<Board>),
+    Board(PreserializedJson<MarketSnapshot>),
     /// There is no board, or it ran out.
     #[oai(status = 204)]
     None,
@@ -75,7 +75,7 @@ enum EventsAnswer {
 enum BoardKeptAnswer {
     /// Which board is kept now: the one that was sent, or a newer one.
     #[oai(status = 201)]
-    Kept(Json<BoardKept>),
+    Kept(Json<SnapshotStored>),
 }
 
 #[OpenApi]
@@ -84,7 +84,8 @@ impl Routes {
     #[oai(path = "/record", method = "get", operation_id = "current_record")]
     async fn current(&self) -> Result<CurrentAnswer, Problem> {
         let record = self.documents.current::<PriceRecord>(Timestamp::now()).await?;
-        Ok(record.map_or(CurrentAnswer::None, |record| CurrentAnswer::Record(Written::new(record.json().clone()))))
+        Ok(record
+            .map_or(CurrentAnswer::None, |record| CurrentAnswer::Record(PreserializedJson::new(record.json().clone()))))
     }
 
     /// Replaces the record, unless it is newer than the one that is sent.
@@ -101,21 +102,25 @@ impl Routes {
         record: Json<NewPriceRecord>,
     ) -> Result<AddAnswer, Problem> {
         let record = self.documents.add(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
-        Ok(AddAnswer::Kept(Written::new(record.json().clone())))
+        Ok(AddAnswer::Kept(PreserializedJson::new(record.json().clone())))
     }
 
     /// The newest course of each exchange and direction, and the prices that are agreed from them.
     #[oai(path = "/board", method = "get", operation_id = "current_board")]
     async fn board(&self, _caller: InternalCaller) -> Result<BoardAnswer, Problem> {
-        let board = self.documents.current::<Board>(Timestamp::now()).await?;
-        Ok(board.map_or(BoardAnswer::None, |board| BoardAnswer::Board(Written::new(board.json().clone()))))
+        let board = self.documents.current::<MarketSnapshot>(Timestamp::now()).await?;
+        Ok(board.map_or(BoardAnswer::None, |board| BoardAnswer::Board(PreserializedJson::new(board.json().clone()))))
     }
 
     /// Replaces the board, unless it is newer than the one that is sent. It runs out an hour after its `as_of`.
     #[oai(path = "/board", method = "post", operation_id = "put_board")]
-    async fn put_board(&self, _caller: InternalCaller, board: Json<Board>) -> Result<BoardKeptAnswer, Problem> {
+    async fn put_board(
+        &self,
+        _caller: InternalCaller,
+        board: Json<MarketSnapshot>,
+    ) -> Result<BoardKeptAnswer, Problem> {
         let kept = self.documents.add_board(board.0, Timestamp::now()).await?;
-        Ok(BoardKeptAnswer::Kept(Json(BoardKept { as_of: kept.value().as_of })))
+        Ok(BoardKeptAnswer::Kept(Json(SnapshotStored { as_of: kept.value().as_of })))
     }
 
     /// Server-sent events: the current documents at once, and then each change, until the connection ends.
@@ -140,7 +145,7 @@ impl Routes {
     /// Whoever asks first holds it for `ttl_secs`, and keeps it by asking again before that. The answer tells who holds it,
     /// which may be somebody else.
     #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
-    async fn lease(&self, _caller: InternalCaller, ask: Json<AskLease>) -> Result<Json<Lease>, Problem> {
+    async fn lease(&self, _caller: InternalCaller, ask: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
         Ok(Json(self.leases.ask(ask.0).await?))
     }
 }

@@ -2,16 +2,16 @@
 
 use common::{
     api::{
-        courses::{BOARD_TTL, Board},
+        courses::{MarketSnapshot, SNAPSHOT_TTL},
         prices::PriceRecord,
     },
-    latest::{Dated, Latest},
+    concurrency::latest::{Expiring, Latest},
     time::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A kind of document that is kept: of each the newest one.
-pub trait Kept: Dated + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Kept: Expiring + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Names it in keys.
     const NAME: &'static str;
 
@@ -36,11 +36,11 @@ impl Kept for PriceRecord {
     }
 }
 
-impl Kept for Board {
+impl Kept for MarketSnapshot {
     const NAME: &'static str = "board";
 
     fn run_out(now: Timestamp) -> (&'static str, Timestamp) {
-        ("as_of", now.minus(BOARD_TTL))
+        ("as_of", now.minus(SNAPSHOT_TTL))
     }
 
     fn of(shelf: &Shelf) -> &Latest<Self> {
@@ -52,7 +52,7 @@ impl Kept for Board {
 #[derive(Debug, Clone, Default)]
 pub struct Shelf {
     record: Latest<PriceRecord>,
-    board: Latest<Board>,
+    board: Latest<MarketSnapshot>,
 }
 
 impl Shelf {

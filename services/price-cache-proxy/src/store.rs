@@ -10,7 +10,7 @@ mod redis;
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    latest::{Document, Slot},
+    concurrency::latest::{Document, Slot},
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use common::{
     api::courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
-    money::{Asset, Direction, Rate},
+    money::{Asset, CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Rules {
 pub(crate) struct Voice {
     pub(crate) source: &'static str,
     pub(crate) kind: CourseKind,
-    pub(crate) told: Direction,
+    pub(crate) told: CurrencyPair,
     /// The middle of the book, or the course where no book is told.
     pub(crate) value: Rate,
     /// The best bid and the best ask.
@@ -70,7 +70,7 @@ struct Counted {
 ///
 /// `reference` is the price that was agreed before. It is no vote, but where two halves contradict each other, such as two
 /// sources of which one lies, it says which half is the likelier one.
-pub(crate) fn agree(direction: Direction, voices: &[Voice], rules: Rules, reference: Option<Rate>) -> AgreedPrice {
+pub(crate) fn agree(direction: CurrencyPair, voices: &[Voice], rules: Rules, reference: Option<Rate>) -> AgreedPrice {
     let Hustings { voters, passed_over } = listen(direction, voices, rules);
     let in_usdt = voters.iter().any(|voter| voter.told != direction);
     let usdt = if in_usdt { usdt_in_dollars(voices) } else { Vec::new() };
@@ -99,8 +99,8 @@ struct Hustings {
 
 /// One voice a source: its own quote in the direction, or its quote in USDT where that one cannot be used. A source that
 /// tells both would vote twice otherwise.
-fn listen(direction: Direction, voices: &[Voice], rules: Rules) -> Hustings {
-    let usdt = Direction::new(direction.base, Asset::USDT);
+fn listen(direction: CurrencyPair, voices: &[Voice], rules: Rules) -> Hustings {
+    let usdt = CurrencyPair::new(direction.base, Asset::USDT);
     let by_usdt = direction.quote == Asset::USD && direction.base != Asset::USDT;
     let mut passed_over = Vec::new();
     let (mut trades, mut indices) = (BTreeMap::new(), BTreeMap::new());
@@ -130,7 +130,7 @@ fn listen(direction: Direction, voices: &[Voice], rules: Rules) -> Hustings {
 
 /// What one USDT costs in dollars, by each who trades just that; sorted.
 fn usdt_in_dollars(voices: &[Voice]) -> Vec<Rate> {
-    let direction = Direction::new(Asset::USDT, Asset::USD);
+    let direction = CurrencyPair::new(Asset::USDT, Asset::USD);
     let fit = |voice: &&Voice| voice.kind == CourseKind::Trade && voice.told == direction && voice.unfit.is_none();
     let mut told: Vec<_> = voices.iter().filter(fit).map(|voice| voice.value).collect();
     told.sort_unstable();
@@ -149,7 +149,7 @@ struct Weighed {
 
 /// The price of what the voters told, one vote each, whichever minority of them lies; `usdt` is what is told of USDT in
 /// dollars, sorted, some of it by the same liars.
-fn weigh(direction: Direction, voters: &[Voice], usdt: &[Rate], rules: Rules, reference: Option<Rate>) -> Weighed {
+fn weigh(direction: CurrencyPair, voters: &[Voice], usdt: &[Rate], rules: Rules, reference: Option<Rate>) -> Weighed {
     let liars = voters.len().saturating_sub(1) / 2;
     let usdt = dollars(usdt, liars);
     let (mut counted, mut unheard) = (Vec::with_capacity(voters.len()), Vec::new());
@@ -239,7 +239,7 @@ fn cast(voice: &Voice, vote: Option<Rate>, rejected: Option<Rejection>) -> CastV
 }
 
 /// A direction with no price yet.
-pub(crate) fn unpriced(direction: Direction, votes: Vec<CastVote>) -> AgreedPrice {
+pub(crate) fn unpriced(direction: CurrencyPair, votes: Vec<CastVote>) -> AgreedPrice {
     AgreedPrice {
         direction,
         method: Method::Median,

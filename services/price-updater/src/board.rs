@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    api::courses::{Board, Course, MAX_COURSES, NewCourses},
-    money::{Direction, Rate},
+    api::courses::{Course, MAX_COURSES, MarketSnapshot, NewCourses},
+    money::{CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use crate::market::Market;
 
 /// Puts together what is known at `as_of`.
-pub(crate) fn board(as_of: Timestamp, mut courses: Vec<Course>, market: Market) -> Board {
+pub(crate) fn board(as_of: Timestamp, mut courses: Vec<Course>, market: Market) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
-    Board { as_of, simulated, courses, prices }
+    MarketSnapshot { as_of, simulated, courses, prices }
 }
 
 /// How long it is taken for granted that db-proxy has what it was handed.
@@ -26,7 +26,7 @@ const CERTAIN: Duration = Duration::from_mins(5);
 /// What db-proxy has written down already, as far as this run knows.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    courses: BTreeMap<(String, Direction), Numbers>,
+    courses: BTreeMap<(String, CurrencyPair), Numbers>,
     /// In which term it was begun, and when.
     begun: Option<(u64, Instant)>,
 }
@@ -44,7 +44,7 @@ impl Written {
     }
 
     /// The courses that differ from what was written down; nothing where none does.
-    pub(crate) fn news(&self, board: &Board) -> Option<NewCourses> {
+    pub(crate) fn news(&self, board: &MarketSnapshot) -> Option<NewCourses> {
         let new = |course: &&Course| self.courses.get(&key(course)) != Some(&numbers(course));
         let courses: Vec<_> = board.courses.iter().filter(new).cloned().collect();
         (!courses.is_empty()).then_some(NewCourses { courses })
@@ -56,7 +56,7 @@ impl Written {
     }
 }
 
-fn key(course: &Course) -> (String, Direction) {
+fn key(course: &Course) -> (String, CurrencyPair) {
     (course.exchanger.clone(), course.direction)
 }
 

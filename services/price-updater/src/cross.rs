@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{
     api::courses::{AgreedPrice, CourseKind, Method},
-    money::{Asset, Direction, Rate},
+    money::{Asset, CurrencyPair, Rate},
 };
 
 use crate::{
@@ -29,12 +29,12 @@ struct Dollar {
     times: Rate,
     by: Rate,
     simulated: bool,
-    legs: Vec<Direction>,
+    legs: Vec<CurrencyPair>,
 }
 
 /// The official rates of one bank.
 #[derive(Default)]
-struct Bank<'a>(BTreeMap<Direction, &'a Voice>);
+struct Bank<'a>(BTreeMap<CurrencyPair, &'a Voice>);
 
 impl Fixings {
     /// What the banks agree on. Each currency has the rate of the first bank that was configured of those that more than half
@@ -82,7 +82,7 @@ impl Fixings {
             as_of: in_dollars.as_of,
             simulated: in_dollars.simulated || dollar.simulated,
             legs: std::iter::once(in_dollars.direction).chain(dollar.legs.iter().copied()).collect(),
-            ..unpriced(Direction::new(in_dollars.direction.base, currency), Vec::new())
+            ..unpriced(CurrencyPair::new(in_dollars.direction.base, currency), Vec::new())
         })
     }
 }
@@ -94,7 +94,7 @@ impl Bank<'_> {
 
     /// As the bank tells it, or through the currency that it tells everything in: euros or roubles.
     fn dollar(&self, currency: Asset) -> Option<Dollar> {
-        let get = |base: Asset, quote: Asset| self.0.get(&Direction::new(base, quote)).copied();
+        let get = |base: Asset, quote: Asset| self.0.get(&CurrencyPair::new(base, quote)).copied();
         let dollar = |times: Option<&Voice>, by: Option<&Voice>| {
             let one = Rate::from_hundred_millionths(100_000_000).ok()?;
             let rate = |voice: Option<&Voice>| voice.map_or(one, |voice| voice.value);

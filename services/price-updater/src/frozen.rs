@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use common::money::{Asset, Direction, Rate};
+use common::money::{Asset, CurrencyPair, Rate};
 use tokio::time::Instant;
 
 use crate::exact::within;
@@ -21,7 +21,7 @@ const MOVED: i128 = 1;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) source: &'static str,
-    pub(crate) told: Direction,
+    pub(crate) told: CurrencyPair,
     pub(crate) numbers: Numbers,
     /// What it counts with.
     pub(crate) value: Rate,
@@ -36,7 +36,7 @@ pub(crate) type Numbers = (Option<Rate>, Option<(Rate, Rate)>);
 
 /// What is remembered of every source and direction.
 #[derive(Debug, Default)]
-pub(crate) struct Stillness(BTreeMap<(&'static str, Direction), Mark>);
+pub(crate) struct Stillness(BTreeMap<(&'static str, CurrencyPair), Mark>);
 
 #[derive(Debug)]
 struct Mark {
@@ -45,7 +45,7 @@ struct Mark {
     since: Instant,
     frozen: bool,
     /// From where to where each of the others went since.
-    others: BTreeMap<(&'static str, Direction), (Rate, Rate)>,
+    others: BTreeMap<(&'static str, CurrencyPair), (Rate, Rate)>,
 }
 
 impl Stillness {
@@ -78,7 +78,7 @@ impl Stillness {
     }
 
     /// Whether it stands still while the others move; until its numbers change.
-    pub(crate) fn is_frozen(&self, source: &'static str, told: Direction) -> bool {
+    pub(crate) fn is_frozen(&self, source: &'static str, told: CurrencyPair) -> bool {
         self.0.get(&(source, told)).is_some_and(|mark| mark.frozen)
     }
 }
@@ -91,8 +91,8 @@ impl Mark {
 }
 
 /// Whether two directions move together: USDT is as good as a dollar for this.
-fn alike(one: Direction, other: Direction) -> bool {
-    let quote = |at: Direction| if at.quote == Asset::USDT { Asset::USD } else { at.quote };
+fn alike(one: CurrencyPair, other: CurrencyPair) -> bool {
+    let quote = |at: CurrencyPair| if at.quote == Asset::USDT { Asset::USD } else { at.quote };
     one.base == other.base && quote(one) == quote(other)
 }
 

@@ -36,8 +36,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     config::Env,
-    http::{RateLimit, ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
     service::Service,
 };
 use tokio::net::TcpListener;
@@ -83,7 +83,7 @@ impl Service for App {
                 Box::pin(async move { parts })
             })
         };
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,

@@ -10,7 +10,7 @@ use common::{
         courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
         prices::{NewPriceRecord, Price, PriceState},
     },
-    money::{Asset, Currency, Direction, Rate},
+    money::{Asset, Currency, CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -31,18 +31,18 @@ pub(crate) struct Wanted {
     pub(crate) currencies: Vec<Currency>,
     pub(crate) rules: Rules,
     /// What enough exchanges trade to agree on it, whether they tell it right now or not.
-    pub(crate) traded: BTreeSet<Direction>,
+    pub(crate) traded: BTreeSet<CurrencyPair>,
 }
 
 /// The prices of one slot.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Market {
-    pub(crate) prices: BTreeMap<Direction, AgreedPrice>,
+    pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
 }
 
 /// The prices that were agreed last, with when that was and whether they are simulated.
 #[derive(Debug, Default)]
-pub(crate) struct Past(BTreeMap<Direction, (Rate, Timestamp, bool)>);
+pub(crate) struct Past(BTreeMap<CurrencyPair, (Rate, Timestamp, bool)>);
 
 impl Past {
     pub(crate) fn note(&mut self, market: &Market) {
@@ -55,12 +55,12 @@ impl Past {
     /// What an earlier run agreed on.
     pub(crate) fn take_up(&mut self, record: &NewPriceRecord) {
         for (&currency, price) in &record.prices {
-            let at = Direction::new(Asset::BTC, currency.into());
+            let at = CurrencyPair::new(Asset::BTC, currency.into());
             self.0.entry(at).or_insert((price.price, record.as_of, record.simulated));
         }
     }
 
-    fn price(&self, at: Direction, simulated: bool, since: Timestamp) -> Option<Rate> {
+    fn price(&self, at: CurrencyPair, simulated: bool, since: Timestamp) -> Option<Rate> {
         let (price, as_of, made_up) = self.0.get(&at)?;
         (*made_up == simulated && *as_of > since).then_some(*price)
     }
@@ -75,7 +75,7 @@ impl Market {
         let live = voices.iter().filter(|voice| is_live(voice) && voice.told.quote != Asset::USDT);
         let mut fiats: BTreeSet<_> = ours.clone().chain(ALWAYS).collect();
         fiats.extend(live.map(|voice| voice.told.quote));
-        let agreed = COINS.iter().flat_map(|&coin| fiats.iter().map(move |&fiat| Direction::new(coin, fiat)));
+        let agreed = COINS.iter().flat_map(|&coin| fiats.iter().map(move |&fiat| CurrencyPair::new(coin, fiat)));
         let agreed = agreed.filter(|direction| direction.base != direction.quote);
         let agreed = agreed.map(|at| (at, agree(at, &voices, wanted.rules, past.price(at, simulated, since))));
         let mut prices: BTreeMap<_, _> = agreed.collect();
@@ -84,12 +84,12 @@ impl Market {
         // What they do not is rather computed of what they trade in dollars, a few seconds ago, than taken from an index, which
         // tells it a minute ago: so it does not go to and fro between the two as the index gets older.
         let ours: BTreeSet<_> = ours.collect();
-        let spared = |at: &Direction| ours.contains(&at.quote) && wanted.traded.contains(at);
+        let spared = |at: &CurrencyPair| ours.contains(&at.quote) && wanted.traded.contains(at);
         let fixings = Fixings::of(&voices);
         for currency in fixings.currencies() {
             for coin in COINS {
-                let at = Direction::new(coin, currency);
-                let Some(in_dollars) = prices.get(&Direction::new(coin, Asset::USD)).filter(|_| !spared(&at)) else {
+                let at = CurrencyPair::new(coin, currency);
+                let Some(in_dollars) = prices.get(&CurrencyPair::new(coin, Asset::USD)).filter(|_| !spared(&at)) else {
                     continue;
                 };
                 let Some(cross) = fixings.cross(in_dollars, currency) else { continue };
@@ -113,7 +113,7 @@ impl Market {
 
     /// The price of one bitcoin in `currency`.
     pub(crate) fn bitcoin(&self, currency: Currency) -> Option<&AgreedPrice> {
-        self.prices.get(&Direction::new(Asset::BTC, currency.into()))
+        self.prices.get(&CurrencyPair::new(Asset::BTC, currency.into()))
     }
 
     /// The record that orders use, of the prices that there are; nothing where there is none. It is as old as the oldest

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use common::{
     api::courses::Rejection,
     critical,
-    money::{Currency, Direction},
+    money::{Currency, CurrencyPair},
 };
 
 use crate::{market::Market, rounds::Change};
@@ -17,7 +17,7 @@ pub(crate) struct News {
     left_out: BTreeSet<Currency>,
     simulated_and_real: bool,
     /// Votes that were far from the others, in the prices that orders use.
-    outliers: BTreeSet<(String, Direction)>,
+    outliers: BTreeSet<(String, CurrencyPair)>,
 }
 
 impl News {

@@ -12,8 +12,8 @@ use std::{
 };
 
 use common::{
-    api::courses::{BOARD_TTL, Course, CourseKind, Rejection},
-    money::Direction,
+    api::courses::{Course, CourseKind, Rejection, SNAPSHOT_TTL},
+    money::CurrencyPair,
     time::Clock,
 };
 use tokio::{
@@ -62,7 +62,7 @@ pub(crate) struct Panel {
     seats: Vec<Arc<Seat>>,
     /// Which of them are asked.
     roster: Arc<Roster>,
-    wanted: Arc<[Direction]>,
+    wanted: Arc<[CurrencyPair]>,
     manners: Manners,
     stillness: Mutex<Stillness>,
     metrics: UpdaterMetrics,
@@ -126,7 +126,7 @@ impl Panel {
         let live = all.iter().filter(|(_, _, kept, fresh)| *fresh && kept.quote.kind != CourseKind::Fixing);
         let seen: Vec<_> = live.map(|(seat, told, kept, _)| self.seen(seat, *told, kept)).collect();
         stillness.look(&seen, slot);
-        let voice = |(seat, told, kept, fresh): &(&Seat, Direction, Kept, bool)| {
+        let voice = |(seat, told, kept, fresh): &(&Seat, CurrencyPair, Kept, bool)| {
             let source = seat.source.name();
             let frozen = kept.quote.kind != CourseKind::Fixing && stillness.is_frozen(source, *told);
             let unfit = if *fresh { frozen.then_some(Rejection::Frozen) } else { Some(Rejection::Stale) };
@@ -147,7 +147,7 @@ impl Panel {
     /// The newest course of each source and direction that is young enough to be shown.
     pub(crate) fn courses(&self, slot: Instant) -> Vec<Course> {
         let shown = |seat: &Arc<Seat>| {
-            let longest = BOARD_TTL.max(seat.source.period() * 2);
+            let longest = SNAPSHOT_TTL.max(seat.source.period() * 2);
             let all = self.kept(seat, slot).into_iter();
             let young = all.filter(move |(.., kept, fresh)| *fresh || age(kept, slot) < longest);
             young.map(|(seat, told, kept, _)| course(seat, told, &kept)).collect::<Vec<_>>()
@@ -156,9 +156,9 @@ impl Panel {
     }
 
     /// What at least so many exchanges trade, whether they tell it right now or not.
-    pub(crate) fn traded(&self, by: usize) -> BTreeSet<Direction> {
+    pub(crate) fn traded(&self, by: usize) -> BTreeSet<CurrencyPair> {
         let exchanges = self.active().filter(|seat| seat.source.kind() == CourseKind::Trade);
-        let mut traded: BTreeMap<Direction, usize> = BTreeMap::new();
+        let mut traded: BTreeMap<CurrencyPair, usize> = BTreeMap::new();
         for direction in exchanges.flat_map(|seat| seat.source.directions()) {
             *traded.entry(*direction).or_default() += 1;
         }
@@ -202,7 +202,7 @@ impl Panel {
     }
 
     /// Each quote of a source, and whether it is young enough to count.
-    fn kept<'a>(&self, seat: &'a Seat, slot: Instant) -> Vec<(&'a Seat, Direction, Kept, bool)> {
+    fn kept<'a>(&self, seat: &'a Seat, slot: Instant) -> Vec<(&'a Seat, CurrencyPair, Kept, bool)> {
         let (every, period) = (self.manners.slot, seat.source.period());
         let is_fresh = |kept: &Kept| match seat.source.kind() {
             CourseKind::Fixing => age(kept, slot) <= MAX_FIXING_AGE,
@@ -214,7 +214,7 @@ impl Panel {
         quotes.into_iter().map(|(told, kept)| (seat, told, kept, is_fresh(&kept))).collect()
     }
 
-    fn seen(&self, seat: &Seat, told: Direction, kept: &Kept) -> Seen {
+    fn seen(&self, seat: &Seat, told: CurrencyPair, kept: &Kept) -> Seen {
         Seen {
             source: seat.source.name(),
             told,
@@ -230,7 +230,7 @@ fn age(kept: &Kept, slot: Instant) -> Duration {
     slot.saturating_duration_since(kept.seen)
 }
 
-fn course(seat: &Seat, direction: Direction, kept: &Kept) -> Course {
+fn course(seat: &Seat, direction: CurrencyPair, kept: &Kept) -> Course {
     let (bid, ask) = kept.quote.book.unzip();
     Course {
         exchanger: seat.source.name().to_owned(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{
     api::{FieldError, Problem, courses::CourseKind, prices::SourcesOrder},
-    http::{InternalCaller, Json},
+    server::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;
 use tokio::sync::watch;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::{
     api::{Problem, prices::SourcesReport},
-    http::{InternalCaller, Json},
+    server::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;
 

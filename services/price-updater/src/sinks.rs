@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::{
-        courses::{Board, CoursesWritten, NewCourses},
+        courses::{CoursesWritten, MarketSnapshot, NewCourses},
         leases::Lease,
         prices::{NewPriceRecord, PriceRecord},
     },
@@ -24,7 +24,7 @@ pub trait Sinks: Send + Sync {
     /// one that is kept then.
     async fn put(&self, record: &NewPriceRecord, ttl: Duration, patience: Duration) -> Result<PriceRecord, CallError>;
 
-    async fn put_board(&self, board: &Board) -> Result<(), CallError>;
+    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError>;
 
     /// Writes courses down where they changed.
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
@@ -59,7 +59,7 @@ impl Sinks for Network {
         self.cache.put_within(record, ttl, patience).await
     }
 
-    async fn put_board(&self, board: &Board) -> Result<(), CallError> {
+    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         self.cache.put_board(board).await.map(drop)
     }
 

@@ -33,7 +33,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask<'a> {
     /// Those that the source cannot tell are passed over.
-    pub(crate) wanted: &'a [Direction],
+    pub(crate) wanted: &'a [CurrencyPair],
     /// What an answer's quotes are stamped with: it is taken before anything is sent.
     pub(crate) now: Timestamp,
     /// When an answer is no longer waited for.
@@ -66,15 +66,15 @@ pub(crate) struct Ask<'a> {
 /// What a source said. A direction that is in neither map was not asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    pub(crate) quotes: BTreeMap<Direction, Quote>,
+    pub(crate) quotes: BTreeMap<CurrencyPair, Quote>,
     /// What went wrong with single directions.
-    pub(crate) faults: BTreeMap<Direction, SourceError>,
+    pub(crate) faults: BTreeMap<CurrencyPair, SourceError>,
     /// Whether any part of it came from a simulated exchange.
     pub(crate) simulated: bool,
 }
 
 impl Answer {
-    fn put(&mut self, direction: Direction, result: Result<Quote, SourceError>) {
+    fn put(&mut self, direction: CurrencyPair, result: Result<Quote, SourceError>) {
         match result {
             Ok(quote) => drop(self.quotes.insert(direction, quote)),
             Err(error) => drop(self.faults.insert(direction, error)),
@@ -92,7 +92,7 @@ pub(crate) trait Source: Send + Sync {
     fn kind(&self) -> CourseKind;
 
     /// The directions it can tell, of those that the product wants.
-    fn directions(&self) -> &[Direction];
+    fn directions(&self) -> &[CurrencyPair];
 
     /// From the start of one ask to the start of the next that it permits, or that brings anything new.
     fn period(&self) -> Duration;
@@ -173,7 +173,7 @@ macro_rules! as_built_in {
             BUILT_IN.kind
         }
 
-        fn directions(&self) -> &[Direction] {
+        fn directions(&self) -> &[CurrencyPair] {
             &self.directions
         }
 
@@ -193,7 +193,7 @@ macro_rules! as_built_in {
 use as_built_in;
 
 /// What was read of each direction that an answer was to tell.
-type Quotes = Vec<(Direction, Result<Quote, SourceError>)>;
+type Quotes = Vec<(CurrencyPair, Result<Quote, SourceError>)>;
 
 impl From<web::Told<Quotes>> for Answer {
     fn from(told: web::Told<Quotes>) -> Self {
@@ -205,16 +205,16 @@ impl From<web::Told<Quotes>> for Answer {
     }
 }
 
-const fn direction(base: &str, quote: &str) -> Direction {
-    Direction::new(Asset::of(base), Asset::of(quote))
+const fn direction(base: &str, quote: &str) -> CurrencyPair {
+    CurrencyPair::new(Asset::of(base), Asset::of(quote))
 }
 
-fn directions<T>(all: &[(Direction, T)]) -> Vec<Direction> {
+fn directions<T>(all: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
     all.iter().map(|(direction, _)| *direction).collect()
 }
 
 /// Those of `all` that are wanted, with what a source calls them.
-fn wanted<T: Copy>(ask: &Ask<'_>, all: &[(Direction, T)]) -> Vec<(Direction, T)> {
+fn wanted<T: Copy>(ask: &Ask<'_>, all: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
     all.iter().filter(|(direction, _)| ask.wanted.contains(direction)).copied().collect()
 }
 
@@ -249,7 +249,7 @@ mod testing {
 
     /// The course of one direction.
     pub(super) fn course(quotes: &Quotes, direction: &str) -> Result<String, SourceError> {
-        let of = |(told, _): &&(Direction, _)| told.to_string() == direction;
+        let of = |(told, _): &&(CurrencyPair, _)| told.to_string() == direction;
         let quote = quotes.iter().find(of).unwrap_or_else(|| panic!("{direction} is not told"));
         quote.1.as_ref().map(|quote| quote.course().to_string()).map_err(Clone::clone)
     }

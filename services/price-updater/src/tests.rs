@@ -12,8 +12,8 @@ use std::{
 
 use common::{
     api::{
-        courses::{Board, BoardKept, Course, CoursesWritten, NewCourses},
-        leases::{AskLease, Lease},
+        courses::{Course, CoursesWritten, MarketSnapshot, NewCourses, SnapshotStored},
+        leases::{Lease, LeaseRequest},
         prices::{NewPriceRecord, PriceRecord, PriceState, SourcesReport},
     },
     clients::http_client,
@@ -53,7 +53,7 @@ struct World {
     /// What is in the cache before the service starts.
     kept: Mutex<Option<PriceRecord>>,
     written: mpsc::UnboundedSender<PriceRecord>,
-    board: Mutex<Option<Board>>,
+    board: Mutex<Option<MarketSnapshot>>,
     /// What was handed to be written down, in that order.
     courses: Mutex<Vec<Course>>,
 }
@@ -106,15 +106,15 @@ fn write_cache(body: String, request: &poem::Request, world: Data<&Arc<World>>) 
 /// Everybody who asks gets the lease.
 #[handler]
 fn lend(body: String) -> String {
-    let ask: AskLease = serde_json::from_str(&body).unwrap();
+    let ask: LeaseRequest = serde_json::from_str(&body).unwrap();
     let expires_at = Timestamp::now().plus(Duration::from_secs(ask.ttl_secs));
     serde_json::to_string(&Lease { name: ask.name, holder: ask.holder, expires_at }).unwrap()
 }
 
 #[handler]
 fn take_board(body: String, world: Data<&Arc<World>>) -> String {
-    let board: Board = serde_json::from_str(&body).unwrap();
-    let kept = BoardKept { as_of: board.as_of };
+    let board: MarketSnapshot = serde_json::from_str(&body).unwrap();
+    let kept = SnapshotStored { as_of: board.as_of };
     *world.board.lock().unwrap() = Some(board);
     serde_json::to_string(&kept).unwrap()
 }

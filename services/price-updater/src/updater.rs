@@ -7,8 +7,8 @@ use std::{
 
 use common::{
     api::{
-        courses::Board,
-        health::Part,
+        courses::MarketSnapshot,
+        health::Component,
         prices::{NewPriceRecord, SourcesReport},
     },
     clients::reports::instance,
@@ -51,7 +51,7 @@ pub struct Updater {
     metrics: UpdaterMetrics,
     records: Outbox<Write>,
     record_written: Receipt,
-    boards: Outbox<Arc<Board>>,
+    boards: Outbox<Arc<MarketSnapshot>>,
     board_written: Receipt,
     courses_written: Receipt,
     pauses: Outbox<Vec<Paused>>,
@@ -335,24 +335,24 @@ impl Updater {
         }
     }
 
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<Component> {
         let (leads, other) = {
             let standing = self.lock();
             (standing.leads, standing.other.clone())
         };
         if other.is_some() {
             // It is ready to take over, and knows nothing of the sources.
-            return vec![Part::ready("price-cache")];
+            return vec![Component::ready("price-cache")];
         }
         let cache = match self.record_written.last() {
-            Some(Ok(())) if leads => Part::ready("price-cache"),
-            Some(Err(error)) => Part::missing("price-cache", error),
-            None if leads => Part::missing("price-cache", "no price was written yet"),
-            _ => Part::missing("price-cache", "it does not say who asks the sources"),
+            Some(Ok(())) if leads => Component::ready("price-cache"),
+            Some(Err(error)) => Component::missing("price-cache", error),
+            None if leads => Component::missing("price-cache", "no price was written yet"),
+            _ => Component::missing("price-cache", "it does not say who asks the sources"),
         };
         let history = match self.courses_written.last() {
-            Some(Err(error)) => Part::missing("db-proxy", error),
-            _ => Part::ready("db-proxy"),
+            Some(Err(error)) => Component::missing("db-proxy", error),
+            _ => Component::ready("db-proxy"),
         };
         [cache, history.optional()].into_iter().chain(self.panel.parts()).collect()
     }

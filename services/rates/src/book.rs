@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use common::{
-    api::courses::{BOARD_TTL, Board},
+    api::courses::{MarketSnapshot, SNAPSHOT_TTL},
     metrics::Metrics,
     time::Clock,
 };
@@ -44,7 +44,7 @@ impl Book {
     }
 
     /// Takes a board unless a newer one is there, such as after a reconnection; whether it was taken.
-    pub(crate) fn take(&self, board: Board, origin: Origin) -> bool {
+    pub(crate) fn take(&self, board: MarketSnapshot, origin: Origin) -> bool {
         // Whole even after a panic: the queue alone is changed.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let before = kept.back().cloned();
@@ -75,7 +75,7 @@ impl Book {
     pub(crate) fn newest(&self) -> Result<Shared, Error> {
         let held = self.newest.load_full().ok_or(Error::NoCourses)?;
         // What was written down says itself when it was seen, and is shown until there is something newer.
-        if held.origin == Origin::Board && self.clock.now().since(held.as_of) >= BOARD_TTL {
+        if held.origin == Origin::Board && self.clock.now().since(held.as_of) >= SNAPSHOT_TTL {
             return Err(Error::NoCourses);
         }
         Ok(held)

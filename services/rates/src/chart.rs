@@ -14,7 +14,7 @@ use bytes::Bytes;
 use common::{
     api::courses::{Candle, CourseFilter, CourseKind, MAX_HISTORY_PAGE, Resolution},
     clients::{CallError, db_proxy::DbProxy},
-    money::Direction,
+    money::CurrencyPair,
     time::Timestamp,
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -38,7 +38,7 @@ const FINE_HOURS: u32 = 24;
 pub(crate) struct Charts {
     db_proxy: DbProxy,
     drawing: Arc<Semaphore>,
-    drawn: Arc<Mutex<HashMap<(Direction, u32), Drawn>>>,
+    drawn: Arc<Mutex<HashMap<(CurrencyPair, u32), Drawn>>>,
     /// How long a chart is the newest.
     slot: Duration,
     ttl: Duration,
@@ -59,7 +59,7 @@ impl Charts {
     pub(crate) async fn draw(
         &self,
         held: Option<&Held>,
-        direction: Direction,
+        direction: CurrencyPair,
         hours: u32,
         now: Timestamp,
     ) -> Result<Bytes, Error> {
@@ -91,7 +91,7 @@ impl Charts {
     fn picture(
         &self,
         held: Option<&Held>,
-        direction: Direction,
+        direction: CurrencyPair,
         hours: u32,
         now: Timestamp,
         series: Series,
@@ -113,16 +113,16 @@ impl Charts {
         }
     }
 
-    fn kept(&self, key: (Direction, u32), now: Timestamp) -> Option<Bytes> {
+    fn kept(&self, key: (CurrencyPair, u32), now: Timestamp) -> Option<Bytes> {
         self.drawn().get(&key).filter(|chart| now.since(chart.at) < self.slot).map(|chart| chart.svg.clone())
     }
 
     /// A map is whole even after a panic.
-    fn drawn(&self) -> MutexGuard<'_, HashMap<(Direction, u32), Drawn>> {
+    fn drawn(&self) -> MutexGuard<'_, HashMap<(CurrencyPair, u32), Drawn>> {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn candles(&self, direction: Direction, hours: u32, now: Timestamp) -> Result<Vec<Candle>, CallError> {
+    async fn candles(&self, direction: CurrencyPair, hours: u32, now: Timestamp) -> Result<Vec<Candle>, CallError> {
         let from = now.minus(Duration::from_hours(hours.into()));
         let filter = CourseFilter { direction: Some(direction), from: Some(from), ..CourseFilter::default() };
         let (mut candles, mut cursor) = (Vec::new(), None);
@@ -147,12 +147,12 @@ fn width(hours: u32) -> Duration {
     resolution(hours).width().unwrap_or(Duration::from_mins(1))
 }
 
-fn is_unknown(held: &Held, direction: Direction) -> bool {
+fn is_unknown(held: &Held, direction: CurrencyPair) -> bool {
     held.price(direction).is_none() && held.told(direction).next().is_none()
 }
 
 /// Only like is compared with like: where exchanges tell of trades, what others compute or fix is left out.
-fn live(candles: Vec<Candle>, held: Option<&Held>, direction: Direction) -> Vec<Candle> {
+fn live(candles: Vec<Candle>, held: Option<&Held>, direction: CurrencyPair) -> Vec<Candle> {
     let told: Vec<_> = held.into_iter().flat_map(|held| held.told(direction)).collect();
     let other: Vec<_> = told.iter().filter(|course| course.kind != CourseKind::Trade).collect();
     if other.len() == told.len() {

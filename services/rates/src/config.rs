@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     config::{Env, Secret},
-    http::{RateLimit, TrustedProxies},
+    server::{RateLimit, TrustedProxies},
 };
 use url::Url;
 

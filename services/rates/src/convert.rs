@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     api::FieldError,
-    money::{Asset, DecimalText, Direction, parse_decimal},
+    money::{Asset, CurrencyPair, DecimalText, parse_decimal},
     time::Timestamp,
 };
 
@@ -143,11 +143,11 @@ impl Way {
     }
 
     fn go(mut self, held: &Held, from: Asset, to: Asset, now: Timestamp, ttl: Duration) -> Result<Self, NoPrice> {
-        let direct = Direction::new(from, to);
+        let direct = CurrencyPair::new(from, to);
         let (price, inverse) = match current(held, direct, now, ttl) {
             Ok(price) => (price, false),
             // What is to be told is why the price itself is missing, unless nobody ever had it.
-            Err(error) => match current(held, Direction::new(to, from), now, ttl) {
+            Err(error) => match current(held, CurrencyPair::new(to, from), now, ttl) {
                 Ok(price) => (price, true),
                 Err(other) => {
                     return Err(if matches!(error, NoPrice::Unknown(_) | NoPrice::NotAgreed(_)) {

@@ -3,7 +3,7 @@
 use common::{
     api::{Code, FieldError, Problem},
     clients::CallError,
-    money::Direction,
+    money::CurrencyPair,
 };
 
 use crate::{convert::ConvertError, price::NoPrice};
@@ -22,7 +22,7 @@ pub(crate) enum Error {
     #[error("every place at the stream is taken")]
     StreamsFull,
     #[error("there is nothing to be drawn of {0}")]
-    NoChart(Direction),
+    NoChart(CurrencyPair),
     #[error("too many charts are being drawn")]
     ChartsFull,
     #[error("a chart cannot be drawn: {0}")]

@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use common::{
-    api::{courses::Board, events::Topic},
+    api::{courses::MarketSnapshot, events::Topic},
     clients::{CallError, price_cache::Watch},
 };
 use futures_util::future::join3;
@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// what was written down last.
 pub(crate) async fn follow<F>(watch: Watch, stored: impl Fn() -> F, book: &Book, stop: CancellationToken)
 where
-    F: Future<Output = Result<Option<Board>, CallError>>,
+    F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
     let pushed = watch.clone().run(stop.clone());
     tokio::select! {
@@ -45,7 +45,7 @@ async fn take(watch: &Watch, book: &Book) {
 /// Begins with what was written down last, where nobody has a board yet.
 async fn begin<F>(watch: &Watch, stored: impl Fn() -> F, book: &Book)
 where
-    F: Future<Output = Result<Option<Board>, CallError>>,
+    F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
     // Whoever starts while there is a board shows nothing older before it. That it cannot be asked for is told by the watch.
     let asked = watch.ask(Topic::Board).await;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use common::{
     api::{
         FieldError,
-        courses::{Board, Course},
+        courses::{Course, MarketSnapshot},
     },
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
 };
 
 use crate::limits::MAX_KNOWN;
@@ -23,7 +23,7 @@ pub(crate) struct Known {
 
 impl Known {
     /// With what a board tells of.
-    pub(crate) fn with(&self, board: &Board) -> Self {
+    pub(crate) fn with(&self, board: &MarketSnapshot) -> Self {
         let mut known = self.clone();
         for course in &board.courses {
             known.note(&course.exchanger, course.direction);
@@ -37,14 +37,14 @@ impl Known {
         known
     }
 
-    fn note(&mut self, exchanger: &str, direction: Direction) {
+    fn note(&mut self, exchanger: &str, direction: CurrencyPair) {
         if self.exchangers.len() < MAX_KNOWN && !self.exchangers.contains(exchanger) {
             self.exchangers.insert(exchanger.to_owned());
         }
         self.note_direction(direction);
     }
 
-    fn note_direction(&mut self, Direction { base, quote }: Direction) {
+    fn note_direction(&mut self, CurrencyPair { base, quote }: CurrencyPair) {
         for (assets, asset) in [(&mut self.from, base), (&mut self.to, quote)] {
             if assets.len() < MAX_KNOWN {
                 assets.insert(asset);
@@ -122,7 +122,7 @@ impl Filter {
             && self.passes_direction(course.direction)
     }
 
-    pub(crate) fn passes_direction(&self, direction: Direction) -> bool {
+    pub(crate) fn passes_direction(&self, direction: CurrencyPair) -> bool {
         self.from.as_ref().is_none_or(|assets| assets.contains(&direction.base))
             && self.to.as_ref().is_none_or(|assets| assets.contains(&direction.quote))
     }

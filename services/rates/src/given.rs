@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    api::courses::{AgreedPrice, Board, Course, CourseKind, Method},
+    api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method},
     time::Timestamp,
 };
 
@@ -42,7 +42,7 @@ pub(crate) fn price(direction: &str, price: &str) -> AgreedPrice {
     }
 }
 
-pub(crate) fn board(as_of: Timestamp, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Board {
+pub(crate) fn board(as_of: Timestamp, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
-    Board { as_of, simulated, courses, prices }
+    MarketSnapshot { as_of, simulated, courses, prices }
 }

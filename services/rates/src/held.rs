@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use common::{
-    api::courses::{AgreedPrice, Board, Course},
-    money::Direction,
+    api::courses::{AgreedPrice, Course, MarketSnapshot},
+    money::CurrencyPair,
     time::Timestamp,
 };
 use poem::http::HeaderValue;
@@ -70,9 +70,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(board: Board, origin: Origin, before: Option<&Self>) -> Self {
+    pub(crate) fn new(board: MarketSnapshot, origin: Origin, before: Option<&Self>) -> Self {
         let known = before.map_or_else(Known::default, |before| before.known.clone()).with(&board);
-        let Board { as_of, simulated, mut courses, mut prices } = board;
+        let MarketSnapshot { as_of, simulated, mut courses, mut prices } = board;
         courses.sort_by(|a, b| key(a).cmp(&key(b)));
         courses.dedup_by(|a, b| key(a) == key(b));
         prices.sort_by_key(|price| price.direction);
@@ -117,27 +117,27 @@ impl Held {
         self.filtered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn price(&self, direction: Direction) -> Option<&AgreedPrice> {
+    pub(crate) fn price(&self, direction: CurrencyPair) -> Option<&AgreedPrice> {
         self.at(direction).map(|at| &self.prices[at])
     }
 
     /// The price with all that led to it, as it is sent.
-    pub(crate) fn derivation(&self, direction: Direction) -> Option<Answer> {
+    pub(crate) fn derivation(&self, direction: CurrencyPair) -> Option<Answer> {
         self.at(direction).map(|at| self.derivations[at].clone())
     }
 
-    fn at(&self, direction: Direction) -> Option<usize> {
+    fn at(&self, direction: CurrencyPair) -> Option<usize> {
         self.prices.binary_search_by_key(&direction, |price| price.direction).ok()
     }
 
     /// What exchanges tell of a direction.
-    pub(crate) fn told(&self, direction: Direction) -> impl Iterator<Item = &Course> {
+    pub(crate) fn told(&self, direction: CurrencyPair) -> impl Iterator<Item = &Course> {
         self.courses.iter().filter(move |course| course.direction == direction)
     }
 }
 
 /// What makes it this course and no other.
-pub(crate) fn key(course: &Course) -> (&str, Direction) {
+pub(crate) fn key(course: &Course) -> (&str, CurrencyPair) {
     (&course.exchanger, course.direction)
 }
 

@@ -1,7 +1,9 @@
 //! The past, as db-proxy keeps it.
 
 use common::{
-    api::courses::{Board, Candle, Course, CourseFilter, CourseHistoryPage, HistoryCursor, PastCourse, Resolution},
+    api::courses::{
+        Candle, Course, CourseFilter, CourseHistoryPage, HistoryCursor, MarketSnapshot, PastCourse, Resolution,
+    },
     clients::{CallError, db_proxy::DbProxy},
 };
 use poem_openapi::Object;
@@ -49,11 +51,11 @@ pub(crate) async fn page(
 }
 
 /// What was written down last, for a start at which nobody has a board yet. Nothing where nothing was ever written down.
-pub(crate) async fn stored(db_proxy: &DbProxy) -> Result<Option<Board>, CallError> {
+pub(crate) async fn stored(db_proxy: &DbProxy) -> Result<Option<MarketSnapshot>, CallError> {
     Ok(board_of(db_proxy.courses().await?))
 }
 
-fn board_of(actual: Vec<PastCourse>) -> Option<Board> {
+fn board_of(actual: Vec<PastCourse>) -> Option<MarketSnapshot> {
     let as_of = actual.iter().map(|course| course.since).max()?;
     let simulated = actual.iter().any(|course| course.simulated);
     let courses = actual.into_iter().map(|course| {
@@ -61,7 +63,7 @@ fn board_of(actual: Vec<PastCourse>) -> Option<Board> {
         // How long it stayed so is not written down: it is shown as old as it may be.
         Course { exchanger, direction, kind, value, bid: None, ask: None, observed_at: since, simulated }
     });
-    Some(Board { as_of, simulated, courses: courses.collect(), prices: Vec::new() })
+    Some(MarketSnapshot { as_of, simulated, courses: courses.collect(), prices: Vec::new() })
 }
 
 #[cfg(test)]

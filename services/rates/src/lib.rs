@@ -23,7 +23,7 @@ mod wire;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::{events::Topic, health::Part},
+    api::{events::Topic, health::Component},
     clients::{
         Caller,
         db_proxy::DbProxy,
@@ -31,8 +31,8 @@ use common::{
         price_cache::{PriceCache, Watch},
     },
     config::Env,
-    http::{ReadinessCheck, Server, Standard, document, endpoint},
     metrics::Metrics,
+    server::{OpsEndpoints, ReadinessCheck, Server, document, endpoint},
     service::Service,
     time::Clock,
 };
@@ -76,7 +76,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let book = Arc::new(Book::new(Clock::System, &metrics));
         let streams = Streams::new(&metrics);
-        let standard = Standard {
+        let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
@@ -126,12 +126,12 @@ fn ready(book: &Arc<Book>, db_proxy: &DbProxy) -> ReadinessCheck {
         let (book, db_proxy) = (book.clone(), db_proxy.clone());
         Box::pin(async move {
             let courses = match book.newest() {
-                Ok(_) => Part::ready("courses"),
-                Err(error) => Part::missing("courses", error.to_string()),
+                Ok(_) => Component::ready("courses"),
+                Err(error) => Component::missing("courses", error.to_string()),
             };
             let history = match db_proxy.summary().await {
-                Ok(_) => Part::ready("db-proxy"),
-                Err(error) => Part::missing("db-proxy", error.to_string()),
+                Ok(_) => Component::ready("db-proxy"),
+                Err(error) => Component::missing("db-proxy", error.to_string()),
             };
             vec![courses, history]
         })

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use common::{
     api::courses::AgreedPrice,
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -26,19 +26,19 @@ pub(crate) enum NoPrice {
     #[error("there is no board yet")]
     NotYet,
     #[error("nobody tells of {0}")]
-    Unknown(Direction),
+    Unknown(CurrencyPair),
     #[error("no price is agreed for {0}; /api/v1/courses lists what single exchanges tell")]
-    NotAgreed(Direction),
+    NotAgreed(CurrencyPair),
     #[error("there is no price of {0}: {1}")]
-    Refused(Direction, String),
+    Refused(CurrencyPair, String),
     #[error("the last price of {0} is of {1}, which is too long ago")]
-    TooOld(Direction, Timestamp),
+    TooOld(CurrencyPair, Timestamp),
 }
 
 /// The price of a direction, where it may be used at `now`: agreed, and true no longer than `ttl` ago.
 pub(crate) fn current(
     held: &Held,
-    direction: Direction,
+    direction: CurrencyPair,
     now: Timestamp,
     ttl: Duration,
 ) -> Result<Current<'_>, NoPrice> {

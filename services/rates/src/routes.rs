@@ -9,8 +9,8 @@ use common::{
         courses::{AgreedPrice, CourseFilter, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
     },
     clients::db_proxy::DbProxy,
-    http::Json,
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
+    server::Json,
     time::Timestamp,
 };
 use poem::Body;
@@ -98,7 +98,7 @@ impl Api {
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn history(
         &self,
-        direction: Query<Option<Direction>>,
+        direction: Query<Option<CurrencyPair>>,
         exchanger: Query<Option<String>>,
         /// Courses that were true at this time or later; candles from the one on that this time is in.
         from: Query<Option<Timestamp>>,
@@ -139,7 +139,7 @@ impl Api {
     #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]
     async fn price(
         &self,
-        direction: Query<Direction>,
+        direction: Query<CurrencyPair>,
         /// The `ETag` of an answer that the client has.
         #[oai(name = "If-None-Match")]
         if_none_match: Header<Option<String>>,
@@ -159,7 +159,7 @@ impl Api {
     #[oai(path = "/api/v1/price/chart.svg", method = "get", operation_id = "price_chart")]
     async fn chart(
         &self,
-        direction: Query<Direction>,
+        direction: Query<CurrencyPair>,
         #[oai(default = "six", validator(minimum(value = "1"), maximum(value = "168")))] hours: Query<u32>,
     ) -> Result<ChartAnswer, Problem> {
         debug_assert!(hours.0 <= MAX_CHART_HOURS);

@@ -2,7 +2,7 @@
 
 use common::{
     api::courses::{Course, CourseKind, Method},
-    money::{Asset, DecimalText, Direction, Rate},
+    money::{Asset, CurrencyPair, DecimalText, Rate},
     time::Timestamp,
 };
 use poem_openapi::{Enum, Object};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What one exchange says of one direction.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ShownCourse {
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     /// How many units of the direction's second asset one of its first costs.
     pub value: Rate,
     pub kind: CourseKind,
@@ -46,7 +46,7 @@ pub struct ExchangerCourses {
 /// A price without what led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ShownPrice {
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     pub method: Method,
     /// Absent where it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub struct ShownPrice {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Gone {
     pub exchanger: String,
-    pub direction: Direction,
+    pub direction: CurrencyPair,
 }
 
 /// The data of an event of the stream: everything in the first one, and what differs in each further one.
@@ -110,7 +110,7 @@ pub enum Rounding {
 /// One price on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Step {
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     pub price: Rate,
     /// Whether it was divided by the price instead of multiplied.
     pub inverse: bool,

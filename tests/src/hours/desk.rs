@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{
     api::{
-        courses::{Board, CoursesWritten, NewCourses},
+        courses::{CoursesWritten, MarketSnapshot, NewCourses},
         events::Topic,
         leases::Lease,
         prices::{NewPriceRecord, PriceRecord},
@@ -19,8 +19,8 @@ use common::{
         CallError,
         price_cache::{EventBytes, Upstream},
     },
-    latest::{Dated, Document, Latest},
-    money::Direction,
+    concurrency::latest::{Document, Expiring, Latest},
+    money::CurrencyPair,
     time::{Clock, Timestamp},
 };
 use futures_util::{StreamExt, stream};
@@ -33,7 +33,7 @@ pub struct Desk {
     store: Store,
     clock: Clock,
     /// When each course was observed that was handed over to be written down.
-    courses: Mutex<BTreeMap<(String, Direction), Timestamp>>,
+    courses: Mutex<BTreeMap<(String, CurrencyPair), Timestamp>>,
     /// What must not happen and did.
     wrong: Mutex<Vec<String>>,
 }
@@ -43,7 +43,7 @@ impl Desk {
         Self { store: Store::memory(), clock, courses: Mutex::default(), wrong: Mutex::default() }
     }
 
-    pub fn board(&self) -> Option<Arc<Document<Board>>> {
+    pub fn board(&self) -> Option<Arc<Document<MarketSnapshot>>> {
         self.store.shelf().place().current(self.clock.now())
     }
 
@@ -58,11 +58,11 @@ impl Desk {
 }
 
 fn failed(error: &StoreError) -> CallError {
-    CallError::Garbled(NAME, error.to_string())
+    CallError::InvalidResponse(NAME, error.to_string())
 }
 
 /// The documents that are held and their changes, as server-sent events.
-fn events<T: Dated + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>) -> EventBytes {
+fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>) -> EventBytes {
     let changes = stream::unfold(latest.follow(), async |mut slot| {
         loop {
             slot.changed().await.ok()?;
@@ -85,7 +85,7 @@ impl Upstream for Desk {
         let (held, now) = (self.store.shelf(), self.clock.now());
         let json = match topic {
             Topic::Record => held.place::<PriceRecord>().current(now).map(|record| record.json().clone()),
-            Topic::Board => held.place::<Board>().current(now).map(|board| board.json().clone()),
+            Topic::Board => held.place::<MarketSnapshot>().current(now).map(|board| board.json().clone()),
         };
         Ok(json.unwrap_or_default())
     }
@@ -94,7 +94,7 @@ impl Upstream for Desk {
         let held = self.store.shelf();
         let one = |&topic: &Topic| match topic {
             Topic::Record => events(topic, held.place::<PriceRecord>()),
-            Topic::Board => events(topic, held.place::<Board>()),
+            Topic::Board => events(topic, held.place::<MarketSnapshot>()),
         };
         let alive = stream::unfold((), async |()| {
             tokio::time::sleep(common::api::events::KEEP_ALIVE).await;
@@ -115,13 +115,13 @@ impl Sinks for Desk {
         let now = self.clock.now();
         let record = record.clone().lasting(ttl, now).map_err(|errors| {
             self.note(format!("a record is refused: {errors:?}"));
-            CallError::Garbled(NAME, format!("{errors:?}"))
+            CallError::InvalidResponse(NAME, format!("{errors:?}"))
         })?;
         let kept = self.store.replace(Document::write(record).unwrap(), now).await.map_err(|error| failed(&error))?;
         Ok(kept.value().clone())
     }
 
-    async fn put_board(&self, board: &Board) -> Result<(), CallError> {
+    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         let now = self.clock.now();
         if let Err(errors) = board.check(now) {
             self.note(format!("a board is refused: {errors:?}"));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PastCourse;
 use crate::{
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -79,7 +79,7 @@ crate::text_type!(Resolution, "resolution", "How fine a history is: raw, 1m, 1h 
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Candle {
     pub exchanger: String,
-    pub direction: Direction,
+    pub direction: CurrencyPair,
     /// The beginning of the minute, the hour or the day in UTC.
     pub start: Timestamp,
     /// The first course that began in it.
@@ -151,7 +151,7 @@ crate::text_type!(HistoryCursor, "cursor", "A place in a walk; take it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CourseFilter {
     pub exchanger: Option<String>,
-    pub direction: Option<Direction>,
+    pub direction: Option<CurrencyPair>,
     /// Courses that were true at this time or later; candles from the one on that this time is in.
     pub from: Option<Timestamp>,
     /// Courses and candles that began before this time.

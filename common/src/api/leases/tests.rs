@@ -1,13 +1,12 @@
-
 use super::*;
 
-fn ask(name: &str, holder: &str, ttl_secs: u64) -> AskLease {
-    AskLease { name: name.to_owned(), holder: holder.to_owned(), ttl_secs }
+fn ask(name: &str, holder: &str, ttl_secs: u64) -> LeaseRequest {
+    LeaseRequest { name: name.to_owned(), holder: holder.to_owned(), ttl_secs }
 }
 
 #[test]
 fn what_is_not_allowed_is_named() {
-    let fields = |ask: AskLease| ask.check().unwrap_err().into_iter().map(|e| e.field).collect::<Vec<_>>();
+    let fields = |ask: LeaseRequest| ask.check().unwrap_err().into_iter().map(|e| e.field).collect::<Vec<_>>();
     assert_eq!(ask("price-updater", "a1", 10).check(), Ok(()));
     assert_eq!(ask(&"n".repeat(MAX_NAME), "a1", MAX_LEASE_SECS).check(), Ok(()));
     assert_eq!(fields(ask("", &"h".repeat(MAX_NAME + 1), 0)), ["name", "holder", "ttl_secs"]);

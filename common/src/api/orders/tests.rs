@@ -1,18 +1,17 @@
-
 use super::*;
 
 const ALLOWED: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 
-fn check(currency: Option<&str>, amount: Option<&str>) -> Result<OrderRequest, Vec<FieldError>> {
+fn check(currency: Option<&str>, amount: Option<&str>) -> Result<ValidatedOrder, Vec<FieldError>> {
     let fields =
-        PlaceOrder { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from), quote: None };
-    OrderRequest::check(&fields, &ALLOWED)
+        OrderPayload { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from), quote: None };
+    ValidatedOrder::check(&fields, &ALLOWED)
 }
 
 #[test]
 fn every_wrong_field_is_named() {
     let names = |result: Result<_, Vec<FieldError>>| {
-        result.map(|_: OrderRequest| ()).unwrap_err().into_iter().map(|e| e.field).collect::<Vec<_>>()
+        result.map(|_: ValidatedOrder| ()).unwrap_err().into_iter().map(|e| e.field).collect::<Vec<_>>()
     };
     assert_eq!(names(check(None, None)), ["currency", "amount"]);
     assert_eq!(names(check(Some("EUR"), Some("0"))), ["amount"]);
@@ -26,10 +25,10 @@ fn a_quote_stands_alone() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let check = |quote: &str, amount: Option<&str>| {
         let fields =
-            PlaceOrder { quote: Some(quote.to_owned()), amount: amount.map(DecimalText::from), currency: None };
-        OrderKind::check(&fields, &ALLOWED).map_err(|errors| errors[0].field.clone())
+            OrderPayload { quote: Some(quote.to_owned()), amount: amount.map(DecimalText::from), currency: None };
+        OrderSource::check(&fields, &ALLOWED).map_err(|errors| errors[0].field.clone())
     };
-    assert_eq!(check(id, None), Ok(OrderKind::Quoted(id.parse().unwrap())));
+    assert_eq!(check(id, None), Ok(OrderSource::Quoted(id.parse().unwrap())));
     assert_eq!(check(id, Some("1")), Err("amount".to_owned()));
     assert_eq!(check("7", None), Err("quote".to_owned()));
 }

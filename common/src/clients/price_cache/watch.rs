@@ -24,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 use super::{DEADLINE, PriceCache};
 use crate::{
     api::{
-        courses::Board,
+        courses::MarketSnapshot,
         events::{MAX_SILENCE, Topic},
         prices::PriceRecord,
     },
-    backoff::Backoff,
     clients::{CallError, Retry},
-    latest::{Dated, Document, Latest, Slot},
+    concurrency::backoff::Backoff,
+    concurrency::latest::{Document, Expiring, Latest, Slot},
     time::Clock,
 };
 
@@ -84,7 +84,7 @@ enum Lost {
     #[error("the stream ended")]
     Ended,
     #[error("an event cannot be read: {0}")]
-    Garbled(String),
+    InvalidResponse(String),
 }
 
 /// What is held of price-cache-proxy's documents. A clone is the same.
@@ -94,7 +94,7 @@ pub struct Watch {
     topics: Arc<[Topic]>,
     clock: Clock,
     record: Latest<PriceRecord>,
-    board: Latest<Board>,
+    board: Latest<MarketSnapshot>,
     /// Whether a stream is open that said something not long ago.
     pushed: watch::Sender<bool>,
 }
@@ -118,7 +118,7 @@ impl Watch {
     }
 
     /// The board that may be shown now.
-    pub fn board(&self) -> Slot<Board> {
+    pub fn board(&self) -> Slot<MarketSnapshot> {
         self.board.current(self.clock.now())
     }
 
@@ -128,7 +128,7 @@ impl Watch {
     }
 
     /// The board and its changes. It does not tell when one runs out.
-    pub fn boards(&self) -> watch::Receiver<Slot<Board>> {
+    pub fn boards(&self) -> watch::Receiver<Slot<MarketSnapshot>> {
         self.board.follow()
     }
 
@@ -143,7 +143,7 @@ impl Watch {
         if json.is_empty() {
             return Ok(());
         }
-        self.take(topic, json).map_err(|error| CallError::Garbled(PriceCache::SERVICE, error.to_string()))
+        self.take(topic, json).map_err(|error| CallError::InvalidResponse(PriceCache::SERVICE, error.to_string()))
     }
 
     fn take(&self, topic: Topic, json: Bytes) -> serde_json::Result<()> {
@@ -191,11 +191,11 @@ impl Watch {
             let event = match events.next().await {
                 Some(Ok(event)) => event,
                 Some(Err(eventsource_stream::EventStreamError::Transport(error))) => return Lost::Broken(error),
-                Some(Err(error)) => return Lost::Garbled(error.to_string()),
+                Some(Err(error)) => return Lost::InvalidResponse(error.to_string()),
                 None => return Lost::Ended,
             };
             if let Err(error) = self.told(event) {
-                return Lost::Garbled(error.to_string());
+                return Lost::InvalidResponse(error.to_string());
             }
         }
     }
@@ -229,7 +229,7 @@ impl Watch {
     }
 }
 
-fn offer<T: Dated + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Clock) -> serde_json::Result<()> {
+fn offer<T: Expiring + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Clock) -> serde_json::Result<()> {
     // While nothing is pushed the same is told twice a second: it is not read again for that.
     if latest.holds(&json) {
         return Ok(());

@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 use super::*;
 use crate::{
     api::{Code, Problem},
-    http::Server,
+    server::Server,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -64,12 +64,12 @@ async fn next(reports: &mut mpsc::UnboundedReceiver<Report>) -> Report {
 #[tokio::test]
 async fn calls_come_at_once_and_again_and_the_last_says_that_it_stops() {
     let mut source = queue("x");
-    let ready: ReadinessCheck = Arc::new(|| async { vec![Part::missing("database", "away")] }.boxed());
+    let ready: ReadinessCheck = Arc::new(|| async { vec![Component::missing("database", "away")] }.boxed());
     let stop = CancellationToken::new();
     let calling = tokio::spawn(alive("x", ready, Duration::from_millis(1), source.sender(), stop.clone()));
     for _ in 0..3 {
         let report = source.next().await;
-        let call: Call = serde_json::from_value(report.data).unwrap();
+        let call: Heartbeat = serde_json::from_value(report.data).unwrap();
         assert_eq!((report.status.as_str(), call.ready, call.parts.len()), (Report::ALIVE, false, 1));
         assert_eq!((call.instance.as_str(), call.interval_secs), (instance(), 1));
     }

@@ -1,10 +1,9 @@
-
 use super::*;
 
 #[test]
 fn any_case_is_read_and_upper_case_is_shown() {
-    assert_eq!("btc-usdt".parse::<Direction>().unwrap(), Direction::new(Asset::BTC, Asset::USDT));
-    assert_eq!(Direction::new(Asset::BTC, Asset::USDT).to_string(), "BTC-USDT");
+    assert_eq!("btc-usdt".parse::<CurrencyPair>().unwrap(), CurrencyPair::new(Asset::BTC, Asset::USDT));
+    assert_eq!(CurrencyPair::new(Asset::BTC, Asset::USDT).to_string(), "BTC-USDT");
     assert_eq!("1inch".parse::<Asset>().unwrap().to_string(), "1INCH");
 }
 
@@ -14,7 +13,7 @@ fn anything_else_is_refused() {
         assert_eq!(text.parse::<Asset>(), Err(AssetError), "{text:?}");
     }
     for text in ["", "BTC", "BTCUSD", "BTC-", "-USD", "BTC-BTC", "BTC-USD-EUR", "BTC/USD"] {
-        assert_eq!(text.parse::<Direction>(), Err(DirectionError), "{text:?}");
+        assert_eq!(text.parse::<CurrencyPair>(), Err(CurrencyPairError), "{text:?}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use common::{
-    api::{Code, Problem, orders::PlaceOrder},
+    api::{Code, Problem, orders::OrderPayload},
     clients::http_client,
     config::{Bind, Env, reachable},
     ids::IdempotencyKey,
@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// Places an order, and again with the same key where it is not known what became of it.
-    pub async fn place(&self, fields: &PlaceOrder, key: &IdempotencyKey) -> anyhow::Result<Answer> {
+    pub async fn place(&self, fields: &OrderPayload, key: &IdempotencyKey) -> anyhow::Result<Answer> {
         let url = self.create_order.join("api/v1/orders")?;
         let body = serde_json::to_vec(fields)?;
         let mut open = false;

@@ -1,4 +1,3 @@
-
 use common::api::orders::Refused;
 
 use super::*;

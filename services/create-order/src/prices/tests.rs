@@ -35,7 +35,7 @@ impl Upstream for Fake {
         self.asked.fetch_add(1, Ordering::Relaxed);
         // Long enough for others to come and wait.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let away = || CallError::Garbled(PriceCache::SERVICE, "it is away".to_owned());
+        let away = || CallError::InvalidResponse(PriceCache::SERVICE, "it is away".to_owned());
         self.answer.lock().unwrap().clone().ok_or_else(away)
     }
 

@@ -8,8 +8,8 @@ use common::{
             NewCourses, Resolution,
         },
     },
-    http::{InternalCaller, Json},
-    money::Direction,
+    money::CurrencyPair,
+    server::{InternalCaller, Json},
     time::Timestamp,
 };
 use poem_openapi::{OpenApi, param::Query};
@@ -50,7 +50,7 @@ impl CoursesApi {
         &self,
         _caller: InternalCaller,
         #[oai(default = "raw")] resolution: Query<Resolution>,
-        direction: Query<Option<Direction>>,
+        direction: Query<Option<CurrencyPair>>,
         exchanger: Query<Option<String>>,
         from: Query<Option<Timestamp>>,
         to: Query<Option<Timestamp>>,

@@ -7,7 +7,7 @@ use common::{
         FieldError,
         courses::{Course, CourseKind, MAX_CLOCK_SKEW, MAX_COURSES, MAX_EXCHANGER},
     },
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::Timestamp,
 };
 
@@ -22,7 +22,7 @@ pub const STEP_SERIES: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesKey {
     pub exchanger: String,
-    pub direction: Direction,
+    pub direction: CurrencyPair,
 }
 
 impl SeriesKey {

@@ -1,4 +1,3 @@
-
 use common::api::orders::RefusalReason;
 
 use super::*;

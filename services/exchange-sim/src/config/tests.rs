@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn read(json: &str) -> Result<usize, String> {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::money::{Asset, Direction};
+use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::OpenApi;
 use serde::Serialize;
@@ -66,7 +66,7 @@ impl BlockchainInfo {
 
 fn ticker(view: &View<'_>) -> Reply {
     let one = |symbol: &'static str| {
-        let direction = Direction::new(Asset::BTC, symbol.parse().ok()?);
+        let direction = CurrencyPair::new(Asset::BTC, symbol.parse().ok()?);
         let (told, delayed) = (view.quote(direction, TICK)?, view.ago(DELAYED).quote(direction, TICK)?);
         let [last, buy, sell] = [told.last, told.ask, told.bid].map(|price| price.number(DECIMALS));
         Some((symbol, Ticker { delayed: delayed.last.number(DECIMALS), last, buy, sell, symbol }))

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use chrono::{Days, NaiveDate};
-use common::money::{Asset, Direction};
+use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 
@@ -138,7 +138,7 @@ fn daily(view: &View<'_>, asked: Option<&str>) -> Reply {
 
 /// How many units are priced at once, so that the price is above one rouble; their price, and the price of one.
 fn rate(view: &View<'_>, day: NaiveDate, code: &str) -> Option<(i64, String, String)> {
-    let direction = Direction::new(code.parse().ok()?, Asset::RUB);
+    let direction = CurrencyPair::new(code.parse().ok()?, Asset::RUB);
     let fixing = view.market.fixing(direction, day)?;
     let nominal = [1, 10, 100, 1_000].into_iter().find(|nominal| fixing * nominal >= 10 * UNIT).unwrap_or(10_000);
     let nominal = if fixing >= 5 * UNIT { 1 } else { nominal };

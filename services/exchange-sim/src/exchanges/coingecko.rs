@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 use poem::http::StatusCode;
@@ -112,13 +112,13 @@ fn listed(list: &str, name: &str) -> bool {
 
 /// The price of a coin in a currency by the name of that here; its own price in itself is not told.
 fn price(view: &View<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<Shown> {
-    let direction = Direction::new(coin, currency.parse().ok()?);
+    let direction = CurrencyPair::new(coin, currency.parse().ok()?);
     let told = view.cached(REFRESHED).quote(direction, 1)?;
     Some(told.last.number(decimals.unwrap_or_else(|| usual_decimals(told.last.units))))
 }
 
 fn updated(view: &View<'_>, coin: Asset) -> Timestamp {
-    view.cached(REFRESHED).moment(Direction::new(coin, Asset::USD))
+    view.cached(REFRESHED).moment(CurrencyPair::new(coin, Asset::USD))
 }
 
 /// Large prices are told whole, and small ones with more decimals.
@@ -156,7 +156,7 @@ fn markets(view: &View<'_>, currency: &str, ids: Option<&str>) -> Reply {
     };
     let wanted = COINS.iter().filter(|(id, ..)| ids.is_none_or(|ids| listed(ids, id)));
     let list = wanted.filter_map(one).collect::<Vec<_>>();
-    let known = currency.parse().is_ok_and(|asset: Asset| view.market.quote(NAME, Direction::new(Asset::BTC, asset), 1, view.now).is_some());
+    let known = currency.parse().is_ok_and(|asset: Asset| view.market.quote(NAME, CurrencyPair::new(Asset::BTC, asset), 1, view.now).is_some());
     if known { Reply::ok(&list) } else { Reply::raw(StatusCode::UNPROCESSABLE_ENTITY, r#"{"error":"invalid vs_currency"}"#) }
 }
 

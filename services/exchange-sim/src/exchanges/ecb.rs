@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use common::money::{Asset, Direction};
+use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::OpenApi;
 
@@ -58,7 +58,7 @@ impl Ecb {
 
 /// What one euro costs on a day, with as many digits as a bank tells; its decimals too.
 pub(super) fn euro(view: &View<'_>, day: chrono::NaiveDate, currency: &str) -> Option<(Price, u32)> {
-    let direction = Direction::new(Asset::EUR, currency.parse().ok()?);
+    let direction = CurrencyPair::new(Asset::EUR, currency.parse().ok()?);
     let decimals = bank_decimals(view.market.fixing(direction, day)?);
     let tick: Units = super::tick(decimals);
     view.fixing(day, direction, tick).map(|price| (price, decimals))

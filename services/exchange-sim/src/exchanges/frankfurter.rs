@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use common::money::{Asset, Direction};
+use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::{
     OpenApi,
@@ -193,7 +193,7 @@ fn shown_day(view: &View<'_>, day: NaiveDate) -> Option<Shown> {
 }
 
 fn rate(view: &View<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<Shown> {
-    let direction = Direction::new(base.parse::<Asset>().ok()?, quote.parse().ok()?);
+    let direction = CurrencyPair::new(base.parse::<Asset>().ok()?, quote.parse().ok()?);
     let decimals = bank_decimals(view.market.fixing(direction, day)?);
     let price = view.fixing(day, direction, super::tick(decimals))?;
     Some(price.number(decimals))

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use common::money::Direction;
+use common::money::CurrencyPair;
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
@@ -156,7 +156,7 @@ fn each<T: Serialize>(
 }
 
 /// The pair of a direction, whatever it is called.
-pub(crate) fn of(direction: Direction) -> Option<&'static Pair> {
+pub(crate) fn of(direction: CurrencyPair) -> Option<&'static Pair> {
     PAIRS.iter().map(|(.., pair)| pair).find(|pair| pair.direction == direction)
 }
 

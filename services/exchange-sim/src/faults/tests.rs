@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn check(new: &NewFault) -> Result<Fault, &'static str> {
@@ -43,7 +42,7 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn a_fault_may_be_of_one_direction_only() {
-    let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<Direction>().unwrap());
+    let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<CurrencyPair>().unwrap());
     let fault = check(&NewFault { direction: Some(usd), ..NewFault::of(FaultKind::Frozen) }).unwrap();
     assert!(fault.concerns(usd) && !fault.concerns(eur));
     assert!(check(&NewFault::of(FaultKind::Frozen)).unwrap().concerns(eur));

@@ -1,4 +1,3 @@
-
 use proptest::prelude::*;
 
 use super::*;
@@ -6,7 +5,7 @@ use super::*;
 const CENT: Units = UNIT / 100;
 const TENTH_OF_A_CENT: Units = UNIT / 1_000;
 
-fn of(text: &str) -> Direction {
+fn of(text: &str) -> CurrencyPair {
     text.parse().unwrap()
 }
 

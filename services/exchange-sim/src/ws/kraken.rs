@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::money::Direction;
+use common::money::CurrencyPair;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,9 +28,9 @@ const TRADES: &str = "trades";
 #[derive(Default)]
 struct Kraken {
     /// By direction: whether every change of the book is told, and not trades alone.
-    pairs: BTreeMap<Direction, bool>,
+    pairs: BTreeMap<CurrencyPair, bool>,
     /// Those that no prices were told of yet.
-    fresh: BTreeSet<Direction>,
+    fresh: BTreeSet<CurrencyPair>,
     told: LastTold,
 }
 

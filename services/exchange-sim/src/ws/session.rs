@@ -106,7 +106,7 @@ impl Session {
             Some(FaultKind::Silent) => Ok(()),
             Some(FaultKind::HeartbeatOnly) if prices => Ok(()),
             Some(FaultKind::Empty) if prices => self.send_all(texts.iter().map(|_| String::new())),
-            Some(FaultKind::Garbled) if prices => self.send_all(texts.iter().map(|text| first_half(text))),
+            Some(FaultKind::InvalidResponse) if prices => self.send_all(texts.iter().map(|text| first_half(text))),
             Some(FaultKind::OutOfOrder) if prices => {
                 for text in texts {
                     let older = self.before.replace(text.clone());

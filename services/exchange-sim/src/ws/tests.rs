@@ -291,7 +291,7 @@ async fn prices_are_as_wrong_as_over_http() {
     let side = |name: &str| crossed[name].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
     assert!(side("bidPx") > side("askPx"), "{crossed}");
 
-    fail(&world, "okx", FaultKind::Garbled);
+    fail(&world, "okx", FaultKind::InvalidResponse);
     let said = client.within(Duration::from_secs(1)).await;
     let FromExchange::Text(half) = &said[0] else { panic!("{said:?}") };
     assert!(half.starts_with('{') && serde_json::from_str::<Value>(half).is_err());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{money::Direction, time::Timestamp};
+use common::{money::CurrencyPair, time::Timestamp};
 use serde::Serialize;
 
 use crate::{
@@ -59,13 +59,13 @@ pub(super) struct Manners {
 
 /// What a client was told last of each direction.
 #[derive(Debug, Default)]
-pub(super) struct LastTold(BTreeMap<Direction, (Told, Timestamp)>);
+pub(super) struct LastTold(BTreeMap<CurrencyPair, (Told, Timestamp)>);
 
 impl LastTold {
     /// Whether `told` is news now, by what `parts` of it count, or is due to be told again.
     pub(super) fn is_news(
         &mut self,
-        of: Direction,
+        of: CurrencyPair,
         told: Told,
         now: Timestamp,
         parts: fn(&Told) -> [Price; 3],
@@ -78,7 +78,7 @@ impl LastTold {
         !same
     }
 
-    pub(super) fn forget(&mut self, of: Direction) {
+    pub(super) fn forget(&mut self, of: CurrencyPair) {
         self.0.remove(&of);
     }
 }

@@ -1,4 +1,3 @@
-
 use common::api::reports::Level;
 use serde_json::json;
 

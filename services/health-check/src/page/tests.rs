@@ -1,4 +1,3 @@
-
 use common::api::{
     health::HealthStatus,
     reports::{Level, LevelCounts, StoredReport},

@@ -9,8 +9,8 @@ fn registry() -> Registry {
     Registry::new(OWN, &["create-order", OWN])
 }
 
-fn call(instance: &str, parts: Vec<Part>) -> Call {
-    Call {
+fn call(instance: &str, parts: Vec<Component>) -> Heartbeat {
+    Heartbeat {
         instance: instance.to_owned(),
         version: "1.2.3".to_owned(),
         interval_secs: 60,
@@ -67,11 +67,11 @@ fn each_change_is_told_once() {
 #[test]
 fn a_part_that_is_missing_makes_its_service_degraded_and_is_told() {
     let mut registry = registry();
-    let parts = vec![Part::missing("database", "no route"), Part::ready(OWN), Part::ready("cache")];
+    let parts = vec![Component::missing("database", "no route"), Component::ready(OWN), Component::ready("cache")];
     registry.call("create-order", call("a", parts), false, moment(0)).unwrap();
-    registry.call("create-order", call("b", vec![Part::ready("database")]), false, moment(0)).unwrap();
+    registry.call("create-order", call("b", vec![Component::ready("database")]), false, moment(0)).unwrap();
     let change = registry.tick(moment(0)).remove(0);
-    assert_eq!((change.to, change.missing), (Degraded, vec![Part::missing("database", "no route")]));
+    assert_eq!((change.to, change.missing), (Degraded, vec![Component::missing("database", "no route")]));
     let told = registry.infrastructure(moment(1));
     let told: Vec<_> = told.iter().map(|part| (part.name.as_str(), part.ready, part.told_by.join(","))).collect();
     let by = || "create-order".to_owned();

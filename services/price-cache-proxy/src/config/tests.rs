@@ -1,4 +1,3 @@
-
 use super::*;
 
 const TOKEN: (&str, &str) = ("INTERNAL_TOKEN", "0123456789abcdef");

@@ -1,7 +1,6 @@
-
 use std::time::Duration;
 
-use common::latest::Document;
+use common::concurrency::latest::Document;
 
 use super::*;
 use crate::store::contract::board;

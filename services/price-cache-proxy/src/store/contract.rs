@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use common::{
     api::{
-        courses::{BOARD_TTL, Board},
+        courses::{MarketSnapshot, SNAPSHOT_TTL},
         prices::{BASE, Price, PriceRecord, PriceState},
     },
-    latest::Document,
+    concurrency::latest::Document,
     money::Currency,
     time::Timestamp,
 };
@@ -58,8 +58,8 @@ pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
 }
 
 /// A board of its own: no two have the same time.
-pub(crate) fn board(as_of: Timestamp) -> Board {
-    Board { as_of, simulated: true, courses: vec![], prices: vec![] }
+pub(crate) fn board(as_of: Timestamp) -> MarketSnapshot {
+    MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![] }
 }
 
 fn after(time: Timestamp, seconds: u64) -> Timestamp {
@@ -71,7 +71,7 @@ async fn an_empty_store_has_nothing() {
     for store in stores() {
         let now = Timestamp::now();
         assert_eq!(read::<PriceRecord>(&store, now).await, None, "{store:?}");
-        assert_eq!(read::<Board>(&store, now).await, None, "{store:?}");
+        assert_eq!(read::<MarketSnapshot>(&store, now).await, None, "{store:?}");
         assert_eq!(store.current::<PriceRecord>(now).await.unwrap(), None, "{store:?}");
         store.ping().await.unwrap();
     }
@@ -100,12 +100,12 @@ async fn a_document_is_gone_from_its_end_on() {
         put(&writer, &shown, now).await;
         let before = |end: Timestamp| end.minus(Duration::from_micros(1));
         for store in [&reader, &writer] {
-            let (record_end, board_end) = (kept.expires_at, after(now, BOARD_TTL.as_secs()));
+            let (record_end, board_end) = (kept.expires_at, after(now, SNAPSHOT_TTL.as_secs()));
             assert_eq!(read(store, before(record_end)).await, Some(kept.clone()), "{store:?}");
             assert_eq!(read::<PriceRecord>(store, record_end).await, None, "{store:?}");
             assert_eq!(store.current::<PriceRecord>(record_end).await.unwrap(), None, "{store:?}");
             assert_eq!(read(store, before(board_end)).await, Some(shown.clone()), "{store:?}");
-            assert_eq!(read::<Board>(store, board_end).await, None, "{store:?}");
+            assert_eq!(read::<MarketSnapshot>(store, board_end).await, None, "{store:?}");
         }
     }
 }
@@ -151,7 +151,7 @@ async fn what_ran_out_is_not_in_the_way_of_an_older_one() {
 
         let (newer, older) = (board(after(now, 5)), board(now));
         put(&writer, &newer, now).await;
-        let end = after(newer.as_of, BOARD_TTL.as_secs());
+        let end = after(newer.as_of, SNAPSHOT_TTL.as_secs());
         assert_eq!(put(&writer, &older, end.minus(Duration::from_micros(1))).await, newer, "{writer:?}");
         assert_eq!(put(&writer, &older, end).await, older, "{writer:?}");
     }

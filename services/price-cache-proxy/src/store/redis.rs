@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{
-    latest::{Document, Slot},
+    concurrency::latest::{Document, Slot},
     time::Timestamp,
 };
 use redis::{

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use common::{
-    api::{courses::Board, events::Topic, prices::PriceRecord},
+    api::{courses::MarketSnapshot, events::Topic, prices::PriceRecord},
     clients::price_cache::Watch,
-    latest::Slot,
+    concurrency::latest::Slot,
 };
 use tokio::{sync::watch::Receiver, time::timeout};
 
@@ -33,7 +33,7 @@ impl Reader {
         sees(self.watch.records(), record).await;
     }
 
-    async fn sees_board(&self, board: &Board) {
+    async fn sees_board(&self, board: &MarketSnapshot) {
         sees(self.watch.boards(), board).await;
     }
 }

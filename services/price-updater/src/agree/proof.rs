@@ -5,7 +5,7 @@
 
 use common::{
     api::courses::CourseKind,
-    money::{Asset, Direction, Rate},
+    money::{Asset, CurrencyPair, Rate},
     time::Timestamp,
 };
 use fastrand::Rng;
@@ -13,8 +13,8 @@ use fastrand::Rng;
 use super::{Rules, Voice, weigh};
 
 const CASES: u32 = 1_000_000;
-const BTC_USD: Direction = Direction::new(Asset::BTC, Asset::USD);
-const BTC_USDT: Direction = Direction::new(Asset::BTC, Asset::USDT);
+const BTC_USD: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USD);
+const BTC_USDT: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USDT);
 const UNIT: i64 = 100_000_000;
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
@@ -23,7 +23,7 @@ const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 struct Source {
     lies: bool,
     /// What it tells of bitcoin, in dollars or in USDT.
-    bitcoin: Option<(Direction, i64)>,
+    bitcoin: Option<(CurrencyPair, i64)>,
     /// What it tells of USDT in dollars.
     usdt: Option<i64>,
 }
@@ -72,7 +72,7 @@ fn market(rng: &mut Rng) -> Vec<Source> {
     sources
 }
 
-fn voice(source: &'static str, told: Direction, value: i64) -> Voice {
+fn voice(source: &'static str, told: CurrencyPair, value: i64) -> Voice {
     Voice {
         source,
         kind: CourseKind::Trade,

@@ -1,4 +1,3 @@
-
 use common::time::Timestamp;
 
 use super::*;

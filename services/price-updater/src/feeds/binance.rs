@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use common::money::{DecimalText, Direction};
+use common::money::{CurrencyPair, DecimalText};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -30,7 +30,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
         });
         Some(format!("streams={}", streams.collect::<Vec<_>>().join("/")))
     },
-    symbol: |Direction { base, quote }| format!("{base}{quote}"),
+    symbol: |CurrencyPair { base, quote }| format!("{base}{quote}"),
     subscribe: |_| Vec::new(),
     read,
     limits: Limits {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 
@@ -15,10 +15,10 @@ use crate::{quote::Quote, sources::SourceError};
 /// What an earlier connection told stays, with the time when it was last proved, until the present one tells the direction
 /// again: no heartbeat of the present one proves it.
 pub(super) struct Book {
-    names: BTreeMap<String, Direction>,
+    names: BTreeMap<String, CurrencyPair>,
     /// See [`super::protocol::Limits::book_keeps`].
     keeps: Option<Duration>,
-    entries: BTreeMap<Direction, Entry>,
+    entries: BTreeMap<CurrencyPair, Entry>,
     /// When something last proved that nothing of the whole connection was missed.
     alive_at: Option<Timestamp>,
     simulated: bool,
@@ -71,7 +71,7 @@ impl Taken {
 }
 
 impl Book {
-    pub(super) fn new(names: BTreeMap<String, Direction>, keeps: Option<Duration>) -> Self {
+    pub(super) fn new(names: BTreeMap<String, CurrencyPair>, keeps: Option<Duration>) -> Self {
         Self { names, keeps, entries: BTreeMap::new(), alive_at: None, simulated: false }
     }
 
@@ -159,9 +159,9 @@ impl Book {
 
     /// The quotes that were proved not longer than `fresh` before `now`, each with the time when it was last proved, and
     /// whether any of them is simulated.
-    pub(super) fn quotes(&self, now: Timestamp, fresh: Duration) -> (BTreeMap<Direction, Quote>, bool) {
+    pub(super) fn quotes(&self, now: Timestamp, fresh: Duration) -> (BTreeMap<CurrencyPair, Quote>, bool) {
         let mut simulated = false;
-        let one = |(&direction, entry): (&Direction, &Entry)| {
+        let one = |(&direction, entry): (&CurrencyPair, &Entry)| {
             let quote = *entry.quote.as_ref()?.as_ref().ok()?;
             let observed_at = self.observed_at(entry)?;
             (now.since(observed_at) <= fresh).then(|| {

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use common::money::{DecimalText, Direction};
+use common::money::{CurrencyPair, DecimalText};
 use serde::Deserialize;
 
 use super::{
@@ -24,7 +24,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     default_url: "wss://ws-feed.exchange.coinbase.com",
     path: "",
     query: |_| None,
-    symbol: |Direction { base, quote }| format!("{base}-{quote}"),
+    symbol: |CurrencyPair { base, quote }| format!("{base}-{quote}"),
     subscribe: |symbols| {
         let one = |symbol: &String| {
             let channels = ["ticker", "heartbeat"];

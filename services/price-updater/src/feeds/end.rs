@@ -19,7 +19,7 @@ pub(super) enum End {
     #[error("left something out")]
     Missed,
     #[error(transparent)]
-    Garbled(SourceError),
+    InvalidResponse(SourceError),
     /// The exchange does not trade.
     #[error(transparent)]
     Closed(SourceError),
@@ -46,7 +46,7 @@ impl End {
             | Self::Silent
             | Self::Quiet
             | Self::Missed
-            | Self::Garbled(_)
+            | Self::InvalidResponse(_)
             | Self::Closed(_) => false,
         }
     }
@@ -60,7 +60,7 @@ impl End {
             Self::Silent => "silent",
             Self::Quiet => "quiet",
             Self::Missed => "missed",
-            Self::Garbled(_) => "garbled",
+            Self::InvalidResponse(_) => "garbled",
             Self::Closed(_) => "closed",
             Self::GoingAway => "going_away",
             Self::Old => "old",

@@ -8,7 +8,7 @@ use std::{
 
 use common::{
     metrics::Metrics,
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::{Clock, Timestamp},
 };
 use futures_util::{SinkExt, StreamExt};
@@ -88,7 +88,7 @@ impl Feed {
     pub fn of(
         exchange: &str,
         base: &Url,
-        directions: &[Direction],
+        directions: &[CurrencyPair],
         connector: Arc<dyn Connector>,
         clock: Clock,
     ) -> Option<Self> {
@@ -101,13 +101,13 @@ impl Feed {
     pub(crate) fn new(
         protocol: &'static Protocol,
         base: &Url,
-        directions: &[Direction],
+        directions: &[CurrencyPair],
         connector: Arc<dyn Connector>,
         clock: Clock,
         metrics: FeedMetrics,
         polled: Option<Gate>,
     ) -> Self {
-        let names: BTreeMap<String, Direction> =
+        let names: BTreeMap<String, CurrencyPair> =
             directions.iter().map(|&direction| ((protocol.symbol)(direction), direction)).collect();
         let symbols: Vec<String> = names.keys().cloned().collect();
         let book = Book::new(names, protocol.limits.book_keeps);
@@ -126,13 +126,13 @@ impl Feed {
 
     /// What it knows now, each with the time when it was last proved, and whether any of it is simulated. Who asks keeps
     /// the feed alive.
-    pub(crate) fn quotes(&self, now: Timestamp) -> (BTreeMap<Direction, Quote>, bool) {
+    pub(crate) fn quotes(&self, now: Timestamp) -> (BTreeMap<CurrencyPair, Quote>, bool) {
         self.asked.send_replace(Some(Instant::now()));
         self.lock().book.quotes(now, FRESH)
     }
 
     /// What it knows now: each course, and when it was last proved.
-    pub fn courses(&self) -> BTreeMap<Direction, (Rate, Timestamp)> {
+    pub fn courses(&self) -> BTreeMap<CurrencyPair, (Rate, Timestamp)> {
         let (quotes, _) = self.quotes(self.clock.now());
         quotes.into_iter().map(|(direction, quote)| (direction, (quote.course(), quote.observed_at))).collect()
     }
@@ -313,7 +313,7 @@ impl Feed {
         };
         let events = (self.protocol.read)(&text).map_err(|error| {
             self.metrics.message(source, "garbled");
-            End::Garbled(error)
+            End::InvalidResponse(error)
         })?;
         let mut news = false;
         for event in events {

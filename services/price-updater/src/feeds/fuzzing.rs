@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use common::{money::Direction, time::Timestamp};
+use common::{money::CurrencyPair, time::Timestamp};
 
 use super::{
     PROTOCOLS,
@@ -37,7 +37,8 @@ fn hear(input: &[u8]) -> bool {
     let mut lines = input.lines();
     let Some(exchange) = lines.next().and_then(|line| line.bytes().next()) else { return false };
     let protocol = &PROTOCOLS[usize::from(exchange.wrapping_sub(b'a')) % PROTOCOLS.len()];
-    let asked: [Direction; 3] = ["BTC-USD", "BTC-USDT", "ETH-EUR"].map(|name| name.parse().expect("it is a direction"));
+    let asked: [CurrencyPair; 3] =
+        ["BTC-USD", "BTC-USDT", "ETH-EUR"].map(|name| name.parse().expect("it is a direction"));
     let names = asked.map(|direction| ((protocol.symbol)(direction), direction));
     let mut book = Book::new(names.into(), protocol.limits.book_keeps);
     let mut now = Timestamp::from_micros(NOW_MICROS).expect("it is inside the calendar");

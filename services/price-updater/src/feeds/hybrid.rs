@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::{api::courses::CourseKind, money::Direction};
+use common::{api::courses::CourseKind, money::CurrencyPair};
 
 use super::Feed;
 use crate::sources::{Answer, Ask, Gate, Source, SourceError};
@@ -30,7 +30,7 @@ impl Source for Hybrid {
         self.polled.kind()
     }
 
-    fn directions(&self) -> &[Direction] {
+    fn directions(&self) -> &[CurrencyPair] {
         self.polled.directions()
     }
 

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use common::{
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     default_url: "wss://ws.kraken.com",
     path: "/v2",
     query: |_| None,
-    symbol: |Direction { base, quote }| format!("{base}/{quote}"),
+    symbol: |CurrencyPair { base, quote }| format!("{base}/{quote}"),
     subscribe: |symbols| {
         let params = serde_json::json!(
             { "channel": "ticker", "symbol": symbols, "event_trigger": "bbo", "snapshot": true }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use common::backoff::Backoff;
+use common::concurrency::backoff::Backoff;
 use tokio::time::Instant;
 
 /// First wait after a failure; each further one is twice as long, and up to as much again is drawn by chance.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::money::Direction;
+use common::money::CurrencyPair;
 use url::Url;
 
 use super::event::Event;
@@ -20,7 +20,7 @@ pub(crate) struct Protocol {
     /// The query of the address, where pairs are named in it.
     pub(super) query: fn(&[String]) -> Option<String>,
     /// What the exchange calls a direction.
-    pub(super) symbol: fn(Direction) -> String,
+    pub(super) symbol: fn(CurrencyPair) -> String,
     /// What is sent to be told of these pairs.
     pub(super) subscribe: fn(&[String]) -> Vec<String>,
     pub(super) read: fn(&str) -> Result<Vec<Event>, SourceError>,

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
     metrics::Metrics,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::{Clock, Timestamp},
 };
 use futures_util::{SinkExt, sink, stream};
@@ -89,7 +89,7 @@ struct Running {
     stop: CancellationToken,
 }
 
-fn usdt() -> Direction {
+fn usdt() -> CurrencyPair {
     "BTC-USDT".parse().unwrap()
 }
 
@@ -306,7 +306,7 @@ async fn an_exchange_that_refuses_connections_is_left_alone_as_long_as_it_says()
 
 /// The polled form of an exchange, and how often it was asked.
 struct Polled {
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     asks: Arc<AtomicUsize>,
     fails: bool,
 }
@@ -321,7 +321,7 @@ impl Source for Polled {
         CourseKind::Trade
     }
 
-    fn directions(&self) -> &[Direction] {
+    fn directions(&self) -> &[CurrencyPair] {
         &self.directions
     }
 
@@ -351,7 +351,7 @@ fn hybrid(running: &Running, fails: bool) -> (Hybrid, Arc<AtomicUsize>) {
 }
 
 async fn ask(hybrid: &Hybrid, wanted: &[&str], now: Timestamp) -> Result<Vec<String>, SourceError> {
-    let wanted: Vec<Direction> = wanted.iter().map(|text| text.parse().unwrap()).collect();
+    let wanted: Vec<CurrencyPair> = wanted.iter().map(|text| text.parse().unwrap()).collect();
     let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + age(5) };
     let answer = hybrid.ask(ask).await?;
     let quotes = answer.quotes.iter().map(|(direction, quote)| format!("{direction} {}", quote.course()));

@@ -136,7 +136,7 @@ fn index(told: &str, value: &str, seconds: u64) -> Voice {
 fn what_an_index_tells_is_rather_computed_of_what_exchanges_trade() {
     let dollars = voice("a", "BTC-USD", "91000");
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
-    let at: Direction = "BTC-RUB".parse().unwrap();
+    let at: CurrencyPair = "BTC-RUB".parse().unwrap();
     let told = |voices: &[Voice], traded: &[&str]| price(&market(voices, &["RUB"], traded), "BTC-RUB");
     let is = |price: &str, method| Some((price.to_owned(), method));
     // However young the index is: it would go to and fro each minute.

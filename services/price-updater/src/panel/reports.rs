@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use common::{
     api::{
         courses::{CourseKind, Rejection},
-        health::Part,
+        health::Component,
         prices::{RejectedVotes, SourceFault, SourceReport, SourceState},
     },
-    money::{Asset, Direction},
+    money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 
@@ -21,13 +21,13 @@ impl Panel {
     }
 
     /// One part a source, each of which the service can do without; and one that says whether any works.
-    pub(crate) fn parts(&self) -> Vec<Part> {
+    pub(crate) fn parts(&self) -> Vec<Component> {
         let mut parts: Vec<_> = self.active().map(|seat| part(seat)).collect();
         let mut exchanges = self.active().filter(|seat| seat.source.kind() != CourseKind::Fixing);
         parts.push(if exchanges.any(|seat| seat.memory().state == SourceState::Working) {
-            Part::ready("sources")
+            Component::ready("sources")
         } else {
-            Part::missing("sources", "no source gives a price")
+            Component::missing("sources", "no source gives a price")
         });
         parts
     }
@@ -65,7 +65,7 @@ impl Panel {
 fn report(seat: &Seat, now: Timestamp) -> SourceReport {
     let memory = seat.memory();
     let as_of = memory.as_of();
-    let fault = |(direction, error): &(Option<Direction>, SourceError)| SourceFault {
+    let fault = |(direction, error): &(Option<CurrencyPair>, SourceError)| SourceFault {
         direction: *direction,
         kind: error.kind().to_owned(),
         message: error.to_string(),
@@ -91,9 +91,9 @@ fn report(seat: &Seat, now: Timestamp) -> SourceReport {
     }
 }
 
-fn part(seat: &Seat) -> Part {
-    let name = format!("{}{}", Part::SOURCE, seat.source.name());
+fn part(seat: &Seat) -> Component {
+    let name = format!("{}{}", Component::SOURCE, seat.source.name());
     let memory = seat.memory();
-    let part = memory.why().map_or_else(|| Part::ready(&name), |why| Part::missing(&name, why));
-    Part { since: Some(memory.since), observed_at: memory.as_of(), ..part.optional() }
+    let part = memory.why().map_or_else(|| Component::ready(&name), |why| Component::missing(&name, why));
+    Component { since: Some(memory.since), observed_at: memory.as_of(), ..part.optional() }
 }

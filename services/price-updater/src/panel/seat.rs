@@ -8,7 +8,7 @@ use std::{
 
 use common::{
     api::{courses::Rejection, prices::SourceState},
-    money::Direction,
+    money::CurrencyPair,
     time::Timestamp,
 };
 use tokio::time::{Instant, timeout_at};
@@ -47,9 +47,9 @@ pub(super) struct Memory {
     kept_waiting: bool,
     pub(super) asked_at: Option<Timestamp>,
     pub(super) latency: Option<Duration>,
-    pub(super) quotes: BTreeMap<Direction, Kept>,
+    pub(super) quotes: BTreeMap<CurrencyPair, Kept>,
     /// What went wrong when it was asked last; with no direction where that concerns all.
-    pub(super) faults: Vec<(Option<Direction>, SourceError)>,
+    pub(super) faults: Vec<(Option<CurrencyPair>, SourceError)>,
     pub(super) state: SourceState,
     /// Since when it is in that state.
     pub(super) since: Timestamp,
@@ -92,7 +92,7 @@ impl Seat {
         &self,
         ask: Ask<'_>,
         manners: &Manners,
-    ) -> (Duration, Vec<(Option<Direction>, SourceError)>) {
+    ) -> (Duration, Vec<(Option<CurrencyPair>, SourceError)>) {
         let _asking = Asking(self);
         let start = Instant::now();
         let answer = timeout_at(ask.deadline + GRACE, self.source.ask(ask)).await;

@@ -10,7 +10,7 @@ use crate::{
     sources::{Answer, SourceError},
 };
 
-const BTC_EUR: [Direction; 1] = [Direction::new(Asset::BTC, Asset::EUR)];
+const BTC_EUR: [CurrencyPair; 1] = [CurrencyPair::new(Asset::BTC, Asset::EUR)];
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What the world outside does to one source.
@@ -38,7 +38,7 @@ impl Source for Fake {
         self.kind
     }
 
-    fn directions(&self) -> &[Direction] {
+    fn directions(&self) -> &[CurrencyPair] {
         &BTC_EUR
     }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn quote(last: Option<&str>, bid: Option<&str>, ask: Option<&str>) -> Result<Quote, SourceError> {
@@ -41,7 +40,7 @@ fn a_book_that_makes_no_sense_takes_the_price_with_it() {
         assert!(matches!(result, Err(SourceError::Implausible(_))), "{last:?} {bid:?} {ask:?}: {result:?}");
     }
     assert!(quote(None, Some("0.95"), Some("1.05")).is_ok());
-    assert!(matches!(quote(None, None, None), Err(SourceError::Garbled(_))));
+    assert!(matches!(quote(None, None, None), Err(SourceError::InvalidResponse(_))));
 }
 
 #[test]

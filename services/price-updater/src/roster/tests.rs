@@ -1,4 +1,3 @@
-
 use super::*;
 
 const KNOWN: [(&str, CourseKind); 4] = [

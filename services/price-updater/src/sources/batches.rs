@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use common::money::Direction;
+use common::money::CurrencyPair;
 
 use super::{Answer, Ask, Quotes, SourceError, delisted::Delisted, wanted, web::Told};
 
@@ -17,21 +17,21 @@ use super::{Answer, Ask, Quotes, SourceError, delisted::Delisted, wanted, web::T
 pub(super) struct Batches {
     delisted: Delisted,
     /// Groups to ask for one by one; empty while all is well.
-    kept: Mutex<Vec<Vec<Direction>>>,
+    kept: Mutex<Vec<Vec<CurrencyPair>>>,
 }
 
 /// One ask, group after group.
 pub(super) struct Batch<'a, T> {
     batches: &'a Batches,
-    queue: VecDeque<Vec<(Direction, T)>>,
-    whole: Vec<Direction>,
-    unanswered: Vec<Vec<Direction>>,
+    queue: VecDeque<Vec<(CurrencyPair, T)>>,
+    whole: Vec<CurrencyPair>,
+    unanswered: Vec<Vec<CurrencyPair>>,
     last_error: Option<SourceError>,
     answer: Answer,
 }
 
 impl Batches {
-    pub(super) fn start<T: Copy>(&self, ask: &Ask<'_>, pairs: &[(Direction, T)]) -> Batch<'_, T> {
+    pub(super) fn start<T: Copy>(&self, ask: &Ask<'_>, pairs: &[(CurrencyPair, T)]) -> Batch<'_, T> {
         let mut answer = Answer::default();
         let mut pairs = self.delisted.without(wanted(ask, pairs), &mut answer);
         let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
@@ -47,12 +47,12 @@ impl Batches {
 
 impl<T: Copy> Batch<'_, T> {
     /// The pairs to ask for in the next request; its outcome is to be told to [`Self::took`].
-    pub(super) fn next(&mut self) -> Option<Vec<(Direction, T)>> {
+    pub(super) fn next(&mut self) -> Option<Vec<(CurrencyPair, T)>> {
         self.queue.pop_front()
     }
 
-    pub(super) fn took(&mut self, mut group: Vec<(Direction, T)>, told: Result<Told<Quotes>, SourceError>) {
-        let names = |group: &[(Direction, T)]| group.iter().map(|(direction, _)| *direction).collect::<Vec<_>>();
+    pub(super) fn took(&mut self, mut group: Vec<(CurrencyPair, T)>, told: Result<Told<Quotes>, SourceError>) {
+        let names = |group: &[(CurrencyPair, T)]| group.iter().map(|(direction, _)| *direction).collect::<Vec<_>>();
         match told {
             Ok(Told { told, simulated }) => {
                 self.whole.extend(names(&group));

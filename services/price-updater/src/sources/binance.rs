@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     build: |web| Box::new(Binance { web, directions: directions(PAIRS), batches: Batches::default() }),
 };
 
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USDT"), "BTCUSDT"),
     (direction("ETH", "USDT"), "ETHUSDT"),
     (direction("BTC", "EUR"), "BTCEUR"),
@@ -53,7 +53,7 @@ const PAIRS: &[(Direction, &str)] = &[
 
 struct Binance {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     batches: Batches,
 }
 
@@ -93,7 +93,7 @@ impl Source for Binance {
     }
 }
 
-fn read(page: &Page, group: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
     if let Ok(Failure { code, msg }) = page.json() {
         return Err(failure(page, code, &msg, now));
     }

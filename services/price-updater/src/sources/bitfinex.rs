@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -38,7 +38,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     build: |web| Box::new(Bitfinex { web, directions: directions(PAIRS), batches: Batches::default() }),
 };
 
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USD"), "tBTCUSD"),
     (direction("BTC", "EUR"), "tBTCEUR"),
     (direction("BTC", "GBP"), "tBTCGBP"),
@@ -58,7 +58,7 @@ const LAST: usize = 7;
 
 struct Bitfinex {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     batches: Batches,
 }
 
@@ -84,7 +84,7 @@ impl Source for Bitfinex {
     }
 }
 
-fn read(page: &Page, group: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
     if let Ok(Failure { error, message }) = page.json() {
         let Some(text) = error.or(message) else { return Err(SourceError::garbled("it is no list")) };
         return Err(failure(page, None, &text));

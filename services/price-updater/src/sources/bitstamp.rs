@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     build: |web| Box::new(Bitstamp { web, directions: directions(PAIRS) }),
 };
 
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USD"), "BTC/USD"),
     (direction("BTC", "EUR"), "BTC/EUR"),
     (direction("BTC", "GBP"), "BTC/GBP"),
@@ -53,7 +53,7 @@ const LIMITS: [&str; 3] = ["400.002", "400.067", "400.068"];
 
 struct Bitstamp {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ impl Source for Bitstamp {
     }
 }
 
-fn read(page: &Page, pairs: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
     if let Ok(failure) = page.json::<Failure<'_>>() {
         return Err(read_failure(page, &failure));
     }

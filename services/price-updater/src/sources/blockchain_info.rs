@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -38,7 +38,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     build: |web| Box::new(BlockchainInfo { web, directions: directions(PAIRS) }),
 };
 
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USD"), "USD"),
     (direction("BTC", "EUR"), "EUR"),
     (direction("BTC", "GBP"), "GBP"),
@@ -51,7 +51,7 @@ const PAIRS: &[(Direction, &str)] = &[
 
 struct BlockchainInfo {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ impl Source for BlockchainInfo {
     }
 }
 
-fn read(page: &Page, pairs: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
     let rows: BTreeMap<String, &RawValue> = page.success()?.json()?;
     if let Some(error) = rows.get("error").or(rows.get("message")) {
         return Err(SourceError::refused(error.get().trim_matches('"')));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{Asset, Direction, Rate, parse_decimal},
+    money::{Asset, CurrencyPair, Rate, parse_decimal},
 };
 use rust_decimal::Decimal;
 
@@ -48,7 +48,7 @@ const MAX_NOMINAL: u32 = 1_000_000;
 
 struct Cbr {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     daily: Daily,
 }
 
@@ -103,7 +103,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
                 let (Ok(currency), Some(published)) = (row.code.parse::<Asset>(), published) else { continue };
                 if currency != Asset::RUB {
                     let rate = row.rate().map(|rate| (rate, published));
-                    rates.entry(Direction::new(currency, Asset::RUB)).or_insert(rate);
+                    rates.entry(CurrencyPair::new(currency, Asset::RUB)).or_insert(rate);
                 }
             }
             Piece::Close { .. } => within.clear(),

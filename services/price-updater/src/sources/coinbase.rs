@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use futures_util::future::join_all;
@@ -37,7 +37,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
 };
 
 /// What is traded here, with its name.
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USD"), "BTC-USD"),
     (direction("BTC", "EUR"), "BTC-EUR"),
     (direction("BTC", "GBP"), "BTC-GBP"),
@@ -53,7 +53,7 @@ const PAIRS: &[(Direction, &str)] = &[
 
 struct Coinbase {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     delisted: Delisted,
 }
 

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -46,7 +46,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
 /// An index older than this by its own word is one that stands still.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-const PAIRS: &[(Direction, Names)] = &[
+const PAIRS: &[(CurrencyPair, Names)] = &[
     (direction("BTC", "USD"), ("bitcoin", "usd")),
     (direction("BTC", "EUR"), ("bitcoin", "eur")),
     (direction("BTC", "GBP"), ("bitcoin", "gbp")),
@@ -70,7 +70,7 @@ type Names = (&'static str, &'static str);
 
 struct CoinGecko {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +107,7 @@ impl Source for CoinGecko {
     }
 }
 
-fn read(page: &Page, pairs: &[(Direction, Names)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<Quotes, SourceError> {
     if let Ok(Failure { status, error }) = page.not_limited()?.json() {
         if let Some(status) = status.and_then(|status| serde_json::from_str::<FailureStatus>(status.get()).ok()) {
             let FailureStatus { error_code, error_message } = status;

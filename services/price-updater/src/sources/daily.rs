@@ -12,7 +12,7 @@ use std::{
 
 use chrono::NaiveDate;
 use common::{
-    money::{Direction, Rate},
+    money::{CurrencyPair, Rate},
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ const MAX_AHEAD: Duration = Duration::from_hours(4 * 24);
 /// A rate and the beginning of its day.
 pub(super) type Dated = (Rate, Timestamp);
 /// What was read of each direction.
-pub(super) type Rates = BTreeMap<Direction, Result<Dated, SourceError>>;
+pub(super) type Rates = BTreeMap<CurrencyPair, Result<Dated, SourceError>>;
 
 /// The rates that are known.
 #[derive(Default)]
@@ -40,9 +40,9 @@ pub(super) struct Daily(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    rates: BTreeMap<Direction, Dated>,
+    rates: BTreeMap<CurrencyPair, Dated>,
     /// What was wrong with single rates at the last fetch.
-    faults: BTreeMap<Direction, SourceError>,
+    faults: BTreeMap<CurrencyPair, SourceError>,
     simulated: bool,
     /// Why the last fetch failed.
     failure: Option<SourceError>,
@@ -86,7 +86,7 @@ impl Daily {
     }
 
     /// What is known of the wanted ones of `directions`.
-    pub(super) fn answer(&self, ask: &Ask<'_>, directions: &[Direction]) -> Result<Answer, SourceError> {
+    pub(super) fn answer(&self, ask: &Ask<'_>, directions: &[CurrencyPair]) -> Result<Answer, SourceError> {
         let kept = self.lock();
         if kept.rates.is_empty()
             && let Some(failure) = &kept.failure

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use common::money::Direction;
+use common::money::CurrencyPair;
 use tokio::time::Instant;
 
 use super::{Answer, SourceError};
@@ -16,11 +16,11 @@ const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
 /// Pairs that are not asked for, and until when.
 #[derive(Default)]
-pub(super) struct Delisted(Mutex<BTreeMap<Direction, Instant>>);
+pub(super) struct Delisted(Mutex<BTreeMap<CurrencyPair, Instant>>);
 
 impl Delisted {
     /// The pairs that may be asked for; the others have their fault in the answer.
-    pub(super) fn without<T>(&self, mut pairs: Vec<(Direction, T)>, answer: &mut Answer) -> Vec<(Direction, T)> {
+    pub(super) fn without<T>(&self, mut pairs: Vec<(CurrencyPair, T)>, answer: &mut Answer) -> Vec<(CurrencyPair, T)> {
         pairs.retain(|&(direction, _)| {
             let delisted = self.has(direction);
             if delisted {
@@ -32,18 +32,18 @@ impl Delisted {
     }
 
     /// Notes a pair of which the source says that it does not know it.
-    pub(super) fn heed<T>(&self, direction: Direction, told: &Result<T, SourceError>) {
+    pub(super) fn heed<T>(&self, direction: CurrencyPair, told: &Result<T, SourceError>) {
         if matches!(told, Err(SourceError::UnknownPair)) {
             self.note(direction);
         }
     }
 
-    fn note(&self, direction: Direction) {
+    fn note(&self, direction: CurrencyPair) {
         tracing::debug!(%direction, "a source does not know a pair");
         self.lock().insert(direction, Instant::now() + FORGOTTEN_AFTER);
     }
 
-    fn has(&self, direction: Direction) -> bool {
+    fn has(&self, direction: CurrencyPair) -> bool {
         let mut all = self.lock();
         let has = all.get(&direction).is_some_and(|&until| Instant::now() < until);
         if !has {
@@ -53,7 +53,7 @@ impl Delisted {
     }
 
     /// Every change is one call, so what is there after a panic is still true.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Direction, Instant>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CurrencyPair, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::{api::courses::CourseKind, money::Direction};
+use common::{api::courses::CourseKind, money::CurrencyPair};
 
 use super::{
     Answer, Ask, BuiltIn, Source, SourceError, as_built_in,
@@ -43,7 +43,7 @@ const CURRENCIES: [&str; 29] = [
 
 struct Ecb {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     daily: Daily,
 }
 
@@ -77,7 +77,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
         let (Some(currency), Some(rate), Some(published)) = row else { continue };
         let Ok(currency) = currency.parse() else { continue };
         let rate = rounded("reference", &rate.as_str().into()).map(|rate| (rate, published));
-        rates.entry(Direction::new(common::money::Asset::EUR, currency)).or_insert(rate);
+        rates.entry(CurrencyPair::new(common::money::Asset::EUR, currency)).or_insert(rate);
     }
     if rates.is_empty() {
         return Err(SourceError::garbled("it has no rates"));

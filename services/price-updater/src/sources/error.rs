@@ -27,7 +27,7 @@ pub(crate) enum SourceError {
     #[error("does not know this pair")]
     UnknownPair,
     #[error("gave an answer that cannot be read: {0}")]
-    Garbled(String),
+    InvalidResponse(String),
     #[error("gave a price that cannot be right: {0}")]
     Implausible(String),
     #[error("told its last trade too long ago, at {0}")]
@@ -41,7 +41,7 @@ impl SourceError {
     }
 
     pub(crate) fn garbled(why: impl std::fmt::Display) -> Self {
-        Self::Garbled(quoted(&why.to_string()))
+        Self::InvalidResponse(quoted(&why.to_string()))
     }
 
     /// The kind of the error, for metrics and programs: one of a fixed set of words.
@@ -54,7 +54,7 @@ impl SourceError {
             Self::Status(_) => "status",
             Self::Refused(_) => "refused",
             Self::UnknownPair => "unknown_pair",
-            Self::Garbled(_) => "garbled",
+            Self::InvalidResponse(_) => "garbled",
             Self::Implausible(_) => "implausible",
             Self::Stale(_) => "stale",
         }

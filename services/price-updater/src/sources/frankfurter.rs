@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{Asset, DecimalText, Direction},
+    money::{Asset, CurrencyPair, DecimalText},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -44,7 +44,7 @@ const CURRENCIES: [&str; 30] = [
 
 struct Frankfurter {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     daily: Daily,
 }
 
@@ -88,7 +88,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
             continue;
         }
         let rate = rounded("reference", &rate).and_then(|rate| Ok((rate, daily::day(&date, "%Y-%m-%d")?)));
-        rates.entry(Direction::new(Asset::USD, quote)).or_insert(rate);
+        rates.entry(CurrencyPair::new(Asset::USD, quote)).or_insert(rate);
     }
     if rates.is_empty() {
         return Err(SourceError::garbled("it has no rates"));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     build: |web| Box::new(Gemini { web, directions: directions(PAIRS) }),
 };
 
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USD"), "BTCUSD"),
     (direction("BTC", "EUR"), "BTCEUR"),
     (direction("BTC", "GBP"), "BTCGBP"),
@@ -49,7 +49,7 @@ const PAIRS: &[(Direction, &str)] = &[
 
 struct Gemini {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +79,7 @@ impl Source for Gemini {
     }
 }
 
-fn read(page: &Page, pairs: &[(Direction, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
     if let Ok(Failure { reason, message }) = page.not_limited()?.json() {
         return Err(match reason.as_str() {
             "RateLimit" | "RateLimitExceeded" => SourceError::RateLimited { retry_after: page.retry_after },

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -73,11 +73,11 @@ const CAD: Side = ("CAD", &["ZCAD", "CAD"]);
 
 struct Kraken {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     batches: Batches,
 }
 
-type Pair = (Direction, (Side, Side));
+type Pair = (CurrencyPair, (Side, Side));
 
 #[derive(Deserialize)]
 struct Reply<'a> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
-    money::{DecimalText, Direction},
+    money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use futures_util::future::join_all;
@@ -38,7 +38,7 @@ pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     build: |web| Box::new(Okx { web, directions: directions(PAIRS), delisted: Delisted::default() }),
 };
 
-const PAIRS: &[(Direction, &str)] = &[
+const PAIRS: &[(CurrencyPair, &str)] = &[
     (direction("BTC", "USDT"), "BTC-USDT"),
     (direction("BTC", "USD"), "BTC-USD"),
     (direction("BTC", "EUR"), "BTC-EUR"),
@@ -51,7 +51,7 @@ const PAIRS: &[(Direction, &str)] = &[
 
 struct Okx {
     web: Web,
-    directions: Vec<Direction>,
+    directions: Vec<CurrencyPair>,
     delisted: Delisted,
 }
 

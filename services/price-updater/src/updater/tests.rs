@@ -14,7 +14,7 @@ use common::{
     },
     clients::CallError,
     config::Env,
-    money::{Asset, Currency, Direction},
+    money::{Asset, Currency, CurrencyPair},
     time::Clock,
 };
 use poem::{Request, Response, endpoint::make};
@@ -30,7 +30,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 struct Desk {
     clock: Clock,
     kept: Mutex<Option<PriceRecord>>,
-    board: Mutex<Option<Board>>,
+    board: Mutex<Option<MarketSnapshot>>,
     leases: Mutex<BTreeMap<String, (String, Instant)>>,
     written: AtomicUsize,
 }
@@ -43,7 +43,7 @@ struct Link {
 
 impl Link {
     fn check(&self) -> Result<&Desk, CallError> {
-        let away = || CallError::Garbled("the desk", "away".to_owned());
+        let away = || CallError::InvalidResponse("the desk", "away".to_owned());
         if self.cut.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.desk) }
     }
 }
@@ -63,7 +63,7 @@ impl Sinks for Link {
         Ok(kept)
     }
 
-    async fn put_board(&self, board: &Board) -> Result<(), CallError> {
+    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         *self.check()?.board.lock().unwrap() = Some(board.clone());
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Desk {
 
     /// How the price of a bitcoin in `currency` is made, where there is one.
     fn method(&self, currency: &str) -> Option<Method> {
-        let at = Direction::new(Asset::BTC, currency.parse::<Currency>().unwrap().into());
+        let at = CurrencyPair::new(Asset::BTC, currency.parse::<Currency>().unwrap().into());
         let board = self.board.lock().unwrap();
         board
             .as_ref()?

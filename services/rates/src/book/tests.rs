@@ -1,4 +1,3 @@
-
 use std::time::Duration;
 
 use super::*;
@@ -33,7 +32,7 @@ async fn a_board_goes_before_what_was_written_down_whatever_their_times() {
 async fn a_board_is_shown_for_an_hour() {
     let book = book();
     book.take(board(at(0), vec![], vec![]), Origin::Board);
-    tokio::time::advance(BOARD_TTL.checked_sub(Duration::from_micros(1)).unwrap()).await;
+    tokio::time::advance(SNAPSHOT_TTL.checked_sub(Duration::from_micros(1)).unwrap()).await;
     assert!(book.newest().is_ok());
     tokio::time::advance(Duration::from_micros(1)).await;
     assert!(matches!(book.newest(), Err(Error::NoCourses)));

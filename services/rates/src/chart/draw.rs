@@ -1,6 +1,6 @@
 //! The picture itself. All that is computed is whole pixels and whole hundred-millionths; no float touches a price.
 
-use common::{money::Direction, money::Rate, time::Timestamp};
+use common::{money::CurrencyPair, money::Rate, time::Timestamp};
 use plotters::{
     backend::SVGBackend,
     coord::Shift,
@@ -46,7 +46,7 @@ type Drawn = Result<(), String>;
 /// What a chart shows.
 #[derive(Debug, Clone)]
 pub(super) struct Picture {
-    pub(super) direction: Direction,
+    pub(super) direction: CurrencyPair,
     pub(super) hours: u32,
     pub(super) now: Timestamp,
     /// The agreed price, where there is one that is current.

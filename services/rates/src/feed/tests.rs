@@ -36,7 +36,7 @@ struct Fake {
 }
 
 fn away() -> CallError {
-    CallError::Garbled(PriceCache::SERVICE, "it is away".to_owned())
+    CallError::InvalidResponse(PriceCache::SERVICE, "it is away".to_owned())
 }
 
 #[async_trait]
@@ -62,7 +62,7 @@ struct Scene {
     /// How often it was asked what was written down.
     read: Arc<AtomicUsize>,
     /// What was written down; nothing: db-proxy is away.
-    stored: Arc<Mutex<Option<Board>>>,
+    stored: Arc<Mutex<Option<MarketSnapshot>>>,
     book: Arc<Book>,
     clock: Clock,
     run: JoinHandle<()>,
@@ -76,7 +76,7 @@ impl Drop for Scene {
 
 impl Scene {
     /// A cache that answers so, and can be listened to, or not.
-    fn start(answer: Option<Bytes>, stored: Option<Board>, open: bool) -> Self {
+    fn start(answer: Option<Bytes>, stored: Option<MarketSnapshot>, open: bool) -> Self {
         let clock = Clock::starting_at(at(0));
         let stream = Mutex::new(open.then(|| broadcast::Sender::new(64)));
         let fake = Arc::new(Fake { answer: Mutex::new(answer), asked: AtomicUsize::new(0), stream });
@@ -130,15 +130,15 @@ impl Scene {
     }
 }
 
-fn one(as_of: Timestamp, value: &str) -> Board {
+fn one(as_of: Timestamp, value: &str) -> MarketSnapshot {
     board(as_of, vec![course("kraken", "BTC-USD", value)], vec![price("BTC-USD", value)])
 }
 
-fn json(board: &Board) -> Bytes {
+fn json(board: &MarketSnapshot) -> Bytes {
     serde_json::to_vec(board).unwrap().into()
 }
 
-fn event(board: &Board) -> String {
+fn event(board: &MarketSnapshot) -> String {
     format!("event: board\ndata: {}\n\n", serde_json::to_string(board).unwrap())
 }
 

@@ -1,4 +1,3 @@
-
 use common::api::courses::CourseKind;
 
 use super::*;

@@ -1,4 +1,3 @@
-
 use common::api::courses::{CastVote, Course, Rejection};
 use proptest::prelude::*;
 
@@ -11,7 +10,7 @@ fn held(courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Held {
     Held::new(board(at(0), courses, prices), Origin::Board, None)
 }
 
-fn direction(text: &str) -> Direction {
+fn direction(text: &str) -> CurrencyPair {
     text.parse().unwrap()
 }
 

@@ -1,4 +1,3 @@
-
 use std::{pin::pin, time::Duration};
 
 use common::time::Clock;

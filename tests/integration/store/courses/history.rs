@@ -58,7 +58,7 @@ async fn a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive(stack: S
     for resolution in Resolution::ALL {
         let (fixture, mut model) = filled(stack, 11, 40).await;
         let width = resolution.width().unwrap_or_default();
-        let key = |exchanger: &str, direction: common::money::Direction, start: Timestamp| {
+        let key = |exchanger: &str, direction: common::money::CurrencyPair, start: Timestamp| {
             (exchanger.to_owned(), direction, start)
         };
         let keys = |model: &model::Model| -> BTreeSet<_> {

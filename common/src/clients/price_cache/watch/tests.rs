@@ -28,7 +28,7 @@ struct Fake {
 }
 
 fn away() -> CallError {
-    CallError::Garbled(PriceCache::SERVICE, "it is away".to_owned())
+    CallError::InvalidResponse(PriceCache::SERVICE, "it is away".to_owned())
 }
 
 #[async_trait]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use common::{
-    api::{courses::Board, prices::PriceRecord},
-    backoff::Backoff,
-    latest::Document,
+    api::{courses::MarketSnapshot, prices::PriceRecord},
+    concurrency::backoff::Backoff,
+    concurrency::latest::Document,
     time::Timestamp,
 };
 use futures_util::StreamExt;
@@ -75,7 +75,7 @@ impl RedisStore {
     async fn subscribe(&self) -> Result<PubSubStream, Lost> {
         let subscribing = async {
             let mut pubsub = self.0.client.get_async_pubsub().await?;
-            pubsub.subscribe(&[self.channel::<PriceRecord>(), self.channel::<Board>()]).await?;
+            pubsub.subscribe(&[self.channel::<PriceRecord>(), self.channel::<MarketSnapshot>()]).await?;
             Ok(pubsub.into_on_message())
         };
         let messages = timeout(SUBSCRIBE_TIMEOUT, subscribing).await.map_err(|_| Lost::Timeout)?;
@@ -117,7 +117,7 @@ impl RedisStore {
         if channel == self.channel::<PriceRecord>() {
             self.take::<PriceRecord>(json);
         } else {
-            self.take::<Board>(json);
+            self.take::<MarketSnapshot>(json);
         }
     }
 
@@ -130,7 +130,7 @@ impl RedisStore {
 
     /// Whether anything was new.
     async fn read_all(&self) -> Result<bool, StoreError> {
-        Ok(self.read_news::<PriceRecord>().await? | self.read_news::<Board>().await?)
+        Ok(self.read_news::<PriceRecord>().await? | self.read_news::<MarketSnapshot>().await?)
     }
 
     async fn read_news<T: Kept>(&self) -> Result<bool, StoreError> {

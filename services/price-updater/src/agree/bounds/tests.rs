@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn rates(texts: &[&str]) -> Vec<Rate> {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const BOOK: &str = r#"{"stream":"btcusdt@bookTicker","data":{"u":700100200,"s":"BTCUSDT","b":"61234.55000000",
@@ -46,7 +45,7 @@ fn answers_to_requests_are_told_apart() {
 #[test]
 fn what_cannot_be_read_is_an_error() {
     for text in ["", "pong", "[]", "null", &BOOK[..90], r#"{"stream":"x","data":{"u":1,"s":"BTCUSDT","b":null}}"#] {
-        assert!(matches!(read(text), Err(SourceError::Garbled(_))), "{text}");
+        assert!(matches!(read(text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
 }
 

@@ -1,9 +1,8 @@
-
 use super::*;
 
 const FRESH: Duration = Duration::from_secs(5);
 
-fn usd() -> Direction {
+fn usd() -> CurrencyPair {
     "BTC-USD".parse().unwrap()
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const TICKER: &str = r#"{"type":"ticker","sequence":51000000123,"product_id":"BTC-USD","price":"61234.56",
@@ -40,7 +39,7 @@ fn other_texts_are_told_apart() {
     let why = "Failed to subscribe: BTC-XYZ is not a valid product";
     assert_eq!(read(refused).unwrap(), [Event::Refused(why.to_owned())]);
     for text in ["", "{}", "[]", "<html>", &TICKER[..100], r#"{"type":"heartbeat","product_id":"BTC-USD"}"#] {
-        assert!(matches!(read(text), Err(SourceError::Garbled(_))), "{text}");
+        assert!(matches!(read(text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use std::{collections::BTreeSet, path::Path};
 
 use super::*;

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const ROW: &str = r#"{"symbol":"BTC/USD","bid":61234.50,"bid_qty":2.5,"ask":61234.60,"ask_qty":3.2,"last":61234.50,
@@ -58,6 +57,6 @@ fn what_cannot_be_read_is_an_error() {
         row(r#"{"symbol":"BTC/USD","bid":1}"#),
         row(r#"{"symbol":"BTC/USD","last":true}"#),
     ] {
-        assert!(matches!(read(&text), Err(SourceError::Garbled(_))), "{text}");
+        assert!(matches!(read(&text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
 }

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const TICKER: &str = r#"{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT",
@@ -38,6 +37,6 @@ fn plain_texts_and_events_are_told_apart() {
 fn what_cannot_be_read_is_an_error() {
     let no_time = TICKER.replace("1767323045085", "soon");
     for text in ["", "ping", "{}", "[]", &TICKER[..100], &no_time, r#"{"arg":{},"data":[]}"#] {
-        assert!(matches!(read(text), Err(SourceError::Garbled(_))), "{text}");
+        assert!(matches!(read(text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
 }

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::BUILT_IN;
 

@@ -1,4 +1,3 @@
-
 use std::time::Duration;
 
 use common::{money::DecimalText, time::Timestamp};
@@ -9,7 +8,7 @@ use crate::quote::Quote;
 
 const PAIRS: [&str; 9] = ["A1-X", "A2-X", "A3-X", "A4-X", "A5-X", "A6-X", "A7-X", "A8-X", "A9-X"];
 
-fn directions() -> Vec<(Direction, ())> {
+fn directions() -> Vec<(CurrencyPair, ())> {
     PAIRS.iter().map(|pair| (pair.replace("-X", "-XX").parse().unwrap(), ())).collect()
 }
 

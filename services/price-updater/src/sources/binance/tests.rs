@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, course, now, played};
 
@@ -16,7 +15,7 @@ fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
 fn the_middle_of_the_book_is_told_and_one_that_is_wrong_costs_itself_alone() {
     let quotes = all(200, BOOKS).unwrap();
     assert_eq!(course(&quotes, "BTC-USDT").unwrap(), "61234.56");
-    assert!(matches!(course(&quotes, "ETH-USDT"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
     // Nobody bids: it is not traded any more.
     assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
     assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
@@ -38,7 +37,7 @@ fn errors_are_told_apart() {
     assert_eq!(error(403, "<html>"), SourceError::Status(403));
     assert_eq!(error(500, r#"{"code":-1000,"msg":"unknown"}"#), SourceError::refused("-1000: unknown"));
     for garbled in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
-        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

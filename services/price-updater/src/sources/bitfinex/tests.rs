@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, course, now, played};
 
@@ -19,8 +18,8 @@ fn rows_are_found_by_their_symbol_and_one_that_is_wrong_costs_itself_alone() {
     assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&quotes, "BTC-JPY").unwrap(), "8905000.50");
     assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Garbled(_))));
-    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
     assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
@@ -41,7 +40,7 @@ fn errors_of_every_shape_are_told_apart() {
     assert_eq!(error(200, r#"["error",20060,"maintenance"]"#), SourceError::refused("20060: maintenance"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
     for garbled in ["", "{}", "<html>", &LIST[..100], "null"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
     assert_eq!(course(&all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
 }

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, course, now, played};
 
@@ -21,7 +20,7 @@ fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
     assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
     assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
     assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
     assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
@@ -36,7 +35,7 @@ fn errors_are_told_apart() {
     let reasons = r#"{"status":"error","reason":{"__all__":["no"]},"code":"API0004"}"#;
     assert_eq!(error(200, reasons), SourceError::refused(r#"{"__all__":["no"]}"#));
     for garbled in ["", "{}", "<html>", &LIST[..100], "3"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, course, now, played};
 
@@ -16,9 +15,9 @@ fn the_newest_value_is_read_and_one_that_is_wrong_costs_itself_alone() {
     assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.50");
     assert_eq!(course(&quotes, "BTC-EUR").unwrap(), "56789.00");
     assert_eq!(course(&quotes, "BTC-RUB").unwrap(), "5512300.00");
-    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-AUD"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "BTC-AUD"), Err(SourceError::InvalidResponse(_))));
     assert_eq!(course(&quotes, "BTC-JPY"), Err(SourceError::UnknownPair));
 }
 
@@ -29,7 +28,7 @@ fn errors_are_told_apart() {
     assert_eq!(error(200, r#"{"error":"not now"}"#), SourceError::refused("not now"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
     for garbled in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use common::time::Timestamp;
 
 use super::*;
@@ -51,7 +50,7 @@ fn errors_are_told_apart() {
     assert_eq!(read_text(503, "<html>").unwrap_err(), SourceError::Status(503));
     let no_day = DAILY.replace("02.01.2026", "2026-01-02");
     for garbled in ["", "<html>", "<ValCurs/>", &DAILY[..400], &no_day] {
-        assert!(matches!(read_text(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(read_text(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

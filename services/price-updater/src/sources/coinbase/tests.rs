@@ -1,4 +1,3 @@
-
 use super::*;
 
 const TICKER: &str = r#"{"trade_id":701234567,"price":"61234.56","size":"0.01000000",
@@ -27,7 +26,7 @@ fn errors_are_told_apart() {
     assert_eq!(at(520, "<html>"), Err(SourceError::Status(520)));
     assert!(matches!(at(429, "{}"), Err(SourceError::RateLimited { .. })));
     for garbled in ["", "<html>", "{}", &TICKER[..40], "[]", r#"{"price":null}"#] {
-        assert!(matches!(at(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(at(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
     assert!(matches!(at(200, &TICKER.replace("61234.57", "61234.54")), Err(SourceError::Implausible(_))));
 }

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, course, now, played};
 
@@ -19,7 +18,7 @@ fn numbers_of_every_spelling_are_read_and_one_that_is_wrong_costs_itself_alone()
     assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.99981235");
     assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Implausible(_))));
     assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-JPY"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "BTC-JPY"), Err(SourceError::InvalidResponse(_))));
     assert_eq!(course(&quotes, "USDT-GBP"), Err(SourceError::UnknownPair));
     assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Stale(_))));
 }
@@ -55,7 +54,7 @@ fn errors_are_told_apart() {
     assert_eq!(error(404, r#"{"error":"coin not found"}"#), SourceError::refused("coin not found"));
     assert_eq!(error(403, "<html>error code: 1020"), SourceError::Status(403));
     for garbled in ["", "[]", "<html>", &PRICES[..80]] {
-        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,17 +1,16 @@
-
 use super::*;
 use crate::sources::direction;
 
-const USD: Direction = direction("EUR", "USD");
-const GBP: Direction = direction("EUR", "GBP");
-const BOTH: [Direction; 2] = [USD, GBP];
+const USD: CurrencyPair = direction("EUR", "USD");
+const GBP: CurrencyPair = direction("EUR", "GBP");
+const BOTH: [CurrencyPair; 2] = [USD, GBP];
 
 fn on(text: &str) -> Timestamp {
     day(text, "%Y-%m-%d").unwrap()
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it is how a fetch ends")]
-fn rates(rows: &[(Direction, &str, &str)]) -> Result<Told<Rates>, SourceError> {
+fn rates(rows: &[(CurrencyPair, &str, &str)]) -> Result<Told<Rates>, SourceError> {
     let told = rows.iter().map(|(direction, rate, day)| (*direction, Ok((rate.parse().unwrap(), on(day)))));
     Ok(Told { told: told.collect(), simulated: false })
 }

@@ -1,4 +1,3 @@
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -38,7 +37,7 @@ fn errors_are_told_apart() {
     assert_eq!(read_text(503, "<html>").unwrap_err(), SourceError::Status(503));
     let no_day = DAILY.replace("2026-01-02", "02.01.2026");
     for garbled in ["", "<html>", "{}", "<a></a>", &DAILY[..DAILY.len() - 30], &no_day] {
-        assert!(matches!(read_text(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(read_text(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, now, played};
 
@@ -19,7 +18,7 @@ fn each_row_has_its_own_day_and_one_that_is_wrong_costs_itself_alone() {
     let rate = |currency: &str| rates[&direction("USD", currency)].clone().map(|(rate, day)| format!("{rate} {day}"));
     assert_eq!(rate("EUR").unwrap(), "0.92302 2026-01-02T00:00:00.000000Z");
     assert_eq!(rate("RUB").unwrap(), "90.1234 2025-12-20T00:00:00.000000Z");
-    assert!(matches!(rate("CHF"), Err(SourceError::Garbled(_))));
+    assert!(matches!(rate("CHF"), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(rate("JPY"), Err(SourceError::Implausible(_))));
     assert_eq!(rates.len(), 5);
 }
@@ -34,7 +33,7 @@ fn errors_are_told_apart() {
     );
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
     for garbled in ["", "[]", "{}", "<html>", &RATES[..100]] {
-        assert!(matches!(read_text(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(read_text(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, course, now, played};
 
@@ -16,7 +15,7 @@ fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
     assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61235.00");
     assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
     assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Garbled(_))));
+    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
     assert_eq!(course(&quotes, "ETH-EUR"), Err(SourceError::UnknownPair));
 }
@@ -31,7 +30,7 @@ fn errors_are_told_apart() {
     assert_eq!(error(503, closed), SourceError::refused("Maintenance: back soon"));
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
     for garbled in ["", "{}", "<html>", &FEED[..80], "true"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::sources::testing::{ask_all, now, played};
 
@@ -17,7 +16,7 @@ fn the_last_trade_is_read_exactly() {
 
 #[test]
 fn another_pair_or_an_empty_side_is_no_price() {
-    assert!(matches!(at(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::Garbled(_))));
+    assert!(matches!(at(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(
         at(200, &TICKER.replace(r#""bidPx":"61234.5""#, r#""bidPx":"""#)),
         Err(SourceError::Implausible(_))
@@ -40,7 +39,7 @@ fn errors_of_every_shape_are_told_apart() {
     assert_eq!(at(502, "<html>"), Err(SourceError::Status(502)));
     assert_eq!(at(500, TICKER), Err(SourceError::Status(500)));
     for garbled in ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"] {
-        assert!(matches!(at(200, garbled), Err(SourceError::Garbled(_))), "{garbled}");
+        assert!(matches!(at(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
     }
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 
 #[test]
@@ -16,6 +15,6 @@ fn a_document_is_read_piece_by_piece() {
 #[test]
 fn what_breaks_off_or_is_crooked_is_garbled() {
     for document in ["<a>", "<a><b></a>", "<a b></a>", "<a>&nbsp;</a>", "<a", "</a>"] {
-        assert!(matches!(pieces(document), Err(SourceError::Garbled(_))), "{document}");
+        assert!(matches!(pieces(document), Err(SourceError::InvalidResponse(_))), "{document}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A question that comes alone is asked at once. While groups are under way, the next one gathers until it is as large as
 //! they are together, for what most of a call costs is the same for any size: the more there is to ask, the larger the
-//! groups. No question waits for company longer than [`PATIENCE`], so one call that hangs does not hold up the others.
+//! groups. No question waits for target_size longer than [`MAX_LINGER`], so one call that hangs does not hold up the others.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -12,21 +12,21 @@ use tokio::{
     time::Instant,
 };
 
-use crate::http::CurrentRequest;
+use crate::request_context::RequestContext;
 
 /// The longest that a question waits for others to go with, where there is a place for its group.
-const PATIENCE: Duration = Duration::from_millis(5);
+const MAX_LINGER: Duration = Duration::from_millis(5);
 
 /// How much a batcher holds. None of it may be zero.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct BatchLimits {
     /// Most questions that wait, beside the group that gathers.
     pub queue: usize,
     /// Most questions in a group.
     pub group: usize,
     /// Most groups that are under way at once. Each is as large as those before it together, so a few are many; what bounds
     /// them matters only where calls hang.
-    pub under_way: usize,
+    pub in_flight: usize,
 }
 
 /// Why a question has no answer.
@@ -38,22 +38,22 @@ pub enum BatchError {
     /// Not asked: the service is going down.
     #[error("the service is going down")]
     Stopped,
-    /// Asked, and nobody answered.
+    /// Pending, and nobody answered.
     #[error("the question was lost on the way")]
     Lost,
 }
 
 /// A question on its way.
-struct Asked<Q, A> {
+struct Pending<Q, A> {
     question: Q,
     /// The request that asks.
-    request: Option<CurrentRequest>,
+    request: Option<RequestContext>,
     caller: oneshot::Sender<A>,
 }
 
 /// Hands questions over, and brings each its own answer.
 pub struct Batcher<Q, A> {
-    queue: mpsc::Sender<Asked<Q, A>>,
+    queue: mpsc::Sender<Pending<Q, A>>,
 }
 
 impl<Q, A> Clone for Batcher<Q, A> {
@@ -67,7 +67,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     ///
     /// `ask` is given a group and gives an answer for each question, in the same order. It runs as part of the request of the
     /// first; the others are tied to that one in the log.
-    pub fn new<F, Fut>(limits: Limits, ask: F) -> (Self, impl Future<Output = ()> + Send)
+    pub fn new<F, Fut>(limits: BatchLimits, ask: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Vec<A>> + Send + 'static,
@@ -79,7 +79,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Asks, and waits for the answer.
     pub async fn ask(&self, question: Q) -> Result<A, BatchError> {
         let (caller, answer) = oneshot::channel();
-        let asked = Asked { question, request: CurrentRequest::get(), caller };
+        let asked = Pending { question, request: RequestContext::get(), caller };
         self.queue.try_send(asked).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BatchError::Full,
             mpsc::error::TrySendError::Closed(_) => BatchError::Stopped,
@@ -88,61 +88,61 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 }
 
-async fn run<Q, A, F, Fut>(limits: Limits, ask: Arc<F>, mut queue: mpsc::Receiver<Asked<Q, A>>)
+async fn run<Q, A, F, Fut>(limits: BatchLimits, ask: Arc<F>, mut queue: mpsc::Receiver<Pending<Q, A>>)
 where
     Q: Send + 'static,
     A: Send + 'static,
     F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Vec<A>> + Send + 'static,
 {
-    let mut under_way = UnderWay::default();
+    let mut in_flight = InFlight::default();
     let mut gathered = Vec::new();
     // Since when the first of those gathered waits.
     let mut since = Instant::now();
     let mut closed = false;
     loop {
-        let company = under_way.questions().clamp(1, limits.group);
-        let due = gathered.len() >= company || closed || since.elapsed() >= PATIENCE;
-        if !gathered.is_empty() && due && under_way.groups() < limits.under_way {
+        let target_size = in_flight.questions().clamp(1, limits.group);
+        let due = gathered.len() >= target_size || closed || since.elapsed() >= MAX_LINGER;
+        if !gathered.is_empty() && due && in_flight.groups() < limits.in_flight {
             let mut group = std::mem::take(&mut gathered);
             // Who has gone away while it waited wants nothing asked.
-            group.retain(|asked: &Asked<Q, A>| !asked.caller.is_closed());
+            group.retain(|asked: &Pending<Q, A>| !asked.caller.is_closed());
             if !group.is_empty() {
-                under_way.start(group.len(), answer(ask.clone(), group));
+                in_flight.start(group.len(), answer(ask.clone(), group));
             }
         }
         let (none, room) = (gathered.is_empty(), limits.group - gathered.len());
         tokio::select! {
             biased;
-            () = under_way.ended(), if under_way.groups() > 0 => {}
+            () = in_flight.ended(), if in_flight.groups() > 0 => {}
             arrived = queue.recv_many(&mut gathered, room), if room > 0 && !closed => {
                 closed = arrived == 0;
                 if none {
                     since = Instant::now();
                 }
             }
-            () = tokio::time::sleep_until(since + PATIENCE), if !none && under_way.groups() < limits.under_way => {}
+            () = tokio::time::sleep_until(since + MAX_LINGER), if !none && in_flight.groups() < limits.in_flight => {}
             // Nobody can ask any more, and everybody is answered.
             else => return,
         }
     }
 }
 
-async fn answer<Q, A, F, Fut>(ask: Arc<F>, group: Vec<Asked<Q, A>>)
+async fn answer<Q, A, F, Fut>(ask: Arc<F>, group: Vec<Pending<Q, A>>)
 where
     F: Fn(Vec<Q>) -> Fut,
     Fut: Future<Output = Vec<A>>,
 {
     let first = group.iter().find_map(|asked| asked.request.clone());
     let (mut questions, mut callers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
-    for Asked { question, request, caller } in group {
+    for Pending { question, request, caller } in group {
         if let Some((first, request)) = first.as_ref().zip(request).filter(|(first, request)| *first != request) {
             tracing::debug!(service = request.service, request_id = %request.id, group = %first.id, "travels in a group");
         }
         questions.push(question);
         callers.push(caller);
     }
-    let answers = CurrentRequest::scope(first, async { ask(questions).await }).await;
+    let answers = RequestContext::scope(first, async { ask(questions).await }).await;
     for (caller, answer) in callers.into_iter().zip(answers) {
         // A caller that has gone away wants no answer.
         let _ = caller.send(answer);
@@ -151,12 +151,12 @@ where
 
 /// The groups that are being asked, and how large each is.
 #[derive(Default)]
-struct UnderWay {
+struct InFlight {
     tasks: JoinSet<()>,
     sizes: Vec<(Id, usize)>,
 }
 
-impl UnderWay {
+impl InFlight {
     fn groups(&self) -> usize {
         self.sizes.len()
     }

@@ -19,19 +19,19 @@ use super::Json;
 
 /// The JSON of a `T` that was written before: once for many answers, or by another service.
 #[derive(Debug, Clone)]
-pub struct Written<T> {
+pub struct PreserializedJson<T> {
     json: Bytes,
     of: PhantomData<fn() -> T>,
 }
 
-impl<T> Written<T> {
+impl<T> PreserializedJson<T> {
     /// `json` has to be that of a `T`, which the documentation promises.
     pub fn new(json: Bytes) -> Self {
         Self { json, of: PhantomData }
     }
 }
 
-impl<T: Type> Payload for Written<T> {
+impl<T: Type> Payload for PreserializedJson<T> {
     const CONTENT_TYPE: &'static str = Json::<T>::CONTENT_TYPE;
 
     fn schema_ref() -> MetaSchemaRef {
@@ -43,7 +43,7 @@ impl<T: Type> Payload for Written<T> {
     }
 }
 
-impl<T: Type + Serialize + Send> ApiResponse for Written<T> {
+impl<T: Type + Serialize + Send> ApiResponse for PreserializedJson<T> {
     fn meta() -> MetaResponses {
         Json::<T>::meta()
     }
@@ -53,7 +53,7 @@ impl<T: Type + Serialize + Send> ApiResponse for Written<T> {
     }
 }
 
-impl<T> IntoResponse for Written<T> {
+impl<T> IntoResponse for PreserializedJson<T> {
     fn into_response(self) -> Response {
         let mut response = Response::from(self.json);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -18,17 +18,18 @@ use poem_openapi::{
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
 };
 
-use super::{CurrentRequest, RateLimit, limits::REQUEST_TIMEOUT, methods::Methods};
+use super::{RateLimit, allowed_methods::Methods, limits::REQUEST_TIMEOUT};
 use crate::{
     api::{Code, FieldError, Problem},
     config::Secret,
     ids::RequestId,
     metrics::HttpMetrics,
+    request_context::RequestContext,
 };
 
 /// Gives each request its id, measures it, bounds its time, and makes every failure a [`Problem`].
 #[derive(Clone)]
-pub struct Edge {
+pub struct RequestMiddleware {
     pub service: &'static str,
     pub metrics: HttpMetrics,
     /// Holds each client to a rate of requests that change something.
@@ -39,26 +40,26 @@ pub struct Edge {
     pub internal_token: Option<Secret>,
 }
 
-impl<E: Endpoint> Middleware<E> for Edge {
-    type Output = EdgeEndpoint<E>;
+impl<E: Endpoint> Middleware<E> for RequestMiddleware {
+    type Output = RequestMiddlewareEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        EdgeEndpoint { inner, edge: self.clone() }
+        RequestMiddlewareEndpoint { inner, edge: self.clone() }
     }
 }
 
-pub struct EdgeEndpoint<E> {
+pub struct RequestMiddlewareEndpoint<E> {
     inner: E,
-    edge: Edge,
+    edge: RequestMiddleware,
 }
 
-impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
+impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let start = Instant::now();
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
-        let current = CurrentRequest { service: self.edge.service, id };
+        let current = RequestContext { service: self.edge.service, id };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let (allowance, allowed) = self.edge.rate_limit.check(&request).map_or((None, Ok(())), |(a, r)| (Some(a), r));
 
@@ -70,7 +71,7 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
             self.inner.call(request).await
         };
         let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, work)).catch_unwind();
-        let outcome = match CurrentRequest::scope(Some(current.clone()), work).await {
+        let outcome = match RequestContext::scope(Some(current.clone()), work).await {
             Ok(Ok(outcome)) => outcome.map_err(Failure::Error),
             Ok(Err(_)) => Err(Failure::TooLong),
             Err(_) => Err(Failure::Panic),
@@ -116,7 +117,7 @@ impl Failure {
     }
 }
 
-impl Edge {
+impl RequestMiddleware {
     fn refuse(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
         let problem = match failure {
             Failure::Error(error) => problem_of(error, method),

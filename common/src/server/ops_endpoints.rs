@@ -18,18 +18,18 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{Edge, Json, RateLimit, Written, methods::Methods};
+use super::{Json, PreserializedJson, RateLimit, RequestMiddleware, allowed_methods::Methods};
 use crate::{
-    api::health::{Part, Readiness},
+    api::health::{Component, Readiness},
     config::Secret,
     metrics::Metrics,
 };
 
 /// Asks each outside part whether it is there.
-pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Part>> + Send + Sync>;
+pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Component>> + Send + Sync>;
 
 /// What a service gives, for the endpoints that all have.
-pub struct Standard {
+pub struct OpsEndpoints {
     pub service: &'static str,
     /// A sentence for the head of the documentation page.
     pub about: &'static str,
@@ -41,7 +41,7 @@ pub struct Standard {
     pub rate_limit: RateLimit,
 }
 
-struct StandardApi {
+struct OpsApi {
     metrics: Metrics,
     ready: ReadinessCheck,
     /// The OpenAPI document, and a page that shows it.
@@ -60,7 +60,7 @@ enum ReadyAnswer {
 }
 
 #[OpenApi]
-impl StandardApi {
+impl OpsApi {
     /// Whether the process is alive.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
     async fn livez(&self) -> PlainText<&'static str> {
@@ -81,8 +81,8 @@ impl StandardApi {
     }
 
     #[oai(path = "/openapi.json", method = "get", operation_id = "openapi", hidden)]
-    async fn openapi(&self) -> Written<Any<Value>> {
-        Written::new(self.document.clone())
+    async fn openapi(&self) -> PreserializedJson<Any<Value>> {
+        PreserializedJson::new(self.document.clone())
     }
 
     #[oai(path = "/docs", method = "get", operation_id = "docs", hidden)]
@@ -97,7 +97,7 @@ pub fn document<A: OpenApi>(service: &'static str, about: &'static str) -> Strin
 }
 
 fn described<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiService<impl OpenApi, ()> {
-    openapi((Described::<A>(PhantomData), Described::<StandardApi>(PhantomData)), service, about)
+    openapi((Described::<A>(PhantomData), Described::<OpsApi>(PhantomData)), service, about)
 }
 
 /// An API that can be described and not called.
@@ -120,14 +120,14 @@ fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> Op
 }
 
 /// Puts a service's own API, what all have, and the edge together.
-pub fn endpoint<A: OpenApi + 'static>(api: A, standard: Standard) -> BoxEndpoint<'static> {
-    let Standard { service, about, metrics, ready, internal_token, rate_limit } = standard;
-    let methods = Arc::new(Methods::new(<(A, StandardApi)>::meta(), &["/openapi.json", "/docs"]));
-    let edge = Edge { service, metrics: metrics.http(), rate_limit, methods, internal_token };
+pub fn endpoint<A: OpenApi + 'static>(api: A, standard: OpsEndpoints) -> BoxEndpoint<'static> {
+    let OpsEndpoints { service, about, metrics, ready, internal_token, rate_limit } = standard;
+    let methods = Arc::new(Methods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
+    let edge = RequestMiddleware { service, metrics: metrics.http(), rate_limit, methods, internal_token };
     let described = described::<A>(service, about);
     let (document, page) = (described.spec().into(), described.swagger_ui_html());
     // Every layer more is paid for by every request, so there is no route around those of the API.
-    openapi((api, StandardApi { metrics, ready, document, page }), service, about)
+    openapi((api, OpsApi { metrics, ready, document, page }), service, about)
         .into_endpoint()
         // A path with a slash at its end is the path without.
         .with(NormalizePath::new(TrailingSlash::Trim))

@@ -10,16 +10,16 @@ use crate::ids::RequestId;
 
 /// A request, and the service that works on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CurrentRequest {
+pub struct RequestContext {
     pub service: &'static str,
     pub id: RequestId,
 }
 
 tokio::task_local! {
-    static CURRENT: Option<CurrentRequest>;
+    static CURRENT: Option<RequestContext>;
 }
 
-impl CurrentRequest {
+impl RequestContext {
     /// The request that this task works on, if any.
     pub fn get() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
@@ -30,7 +30,7 @@ impl CurrentRequest {
         CURRENT.scope(request, work)
     }
 
-    /// As [`CurrentRequest::scope`], for work that never waits.
+    /// As [`RequestContext::scope`], for work that never waits.
     pub fn enter<T>(self, work: impl FnOnce() -> T) -> T {
         CURRENT.sync_scope(Some(self), work)
     }

@@ -34,7 +34,7 @@ pub struct RateLimit {
 
 /// Where a client stands after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allowance {
+pub(super) struct RateLimitStatus {
     limit: u32,
     remaining: u32,
     /// Until all is back.
@@ -62,7 +62,7 @@ impl RateLimit {
 
     /// Counts a request that would change something, or each where reads count. Nothing where no limit is set; else where the client stands, and a
     /// 429 where it had no more left.
-    pub(super) fn check(&self, request: &Request) -> Option<(Allowance, Result<(), Problem>)> {
+    pub(super) fn check(&self, request: &Request) -> Option<(RateLimitStatus, Result<(), Problem>)> {
         let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.counts(request))?;
         let peer = match &request.remote_addr().0 {
             Addr::SocketAddr(address) => address.ip(),
@@ -73,7 +73,7 @@ impl RateLimit {
     }
 }
 
-fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (Allowance, Result<(), Problem>) {
+fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
     // With more clients than are kept apart, those that come now share one allowance until the others have had time to rest.
     let client = if limiter.len() < MAX_RATE_LIMITED_CLIENTS {
         client
@@ -85,18 +85,18 @@ fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (Allowance, Resu
         Ok(state) => {
             let remaining = state.remaining_burst_capacity();
             let reset = Duration::from_secs(60) / per_minute * (per_minute - remaining);
-            (Allowance { limit: per_minute, remaining, reset }, Ok(()))
+            (RateLimitStatus { limit: per_minute, remaining, reset }, Ok(()))
         }
         Err(denied) => {
             let wait = denied.wait_time_from(DefaultClock::default().now());
             let detail = format!("At most {per_minute} requests a minute from one address.");
             let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
-            (Allowance { limit: per_minute, remaining: 0, reset: Duration::from_secs(60) }, Err(problem))
+            (RateLimitStatus { limit: per_minute, remaining: 0, reset: Duration::from_secs(60) }, Err(problem))
         }
     }
 }
 
-impl Allowance {
+impl RateLimitStatus {
     /// Adds `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until all is back).
     pub(super) fn write(self, response: &mut Response) {
         let seconds = u32::try_from(self.reset.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);

@@ -1,10 +1,9 @@
-
 use std::time::Duration;
 
 use super::*;
 
-fn board(as_of: Timestamp, simulated: bool) -> Arc<Document<Board>> {
-    Arc::new(Document::write(Board { as_of, simulated, courses: vec![], prices: vec![] }).unwrap())
+fn board(as_of: Timestamp, simulated: bool) -> Arc<Document<MarketSnapshot>> {
+    Arc::new(Document::write(MarketSnapshot { as_of, simulated, courses: vec![], prices: vec![] }).unwrap())
 }
 
 #[test]
@@ -45,7 +44,7 @@ async fn a_slow_reader_sees_the_newest_only_and_no_news_twice() {
 #[test]
 fn what_was_read_is_passed_on_as_it_came() {
     let json = br#"{ "as_of":"2026-01-02T03:04:05Z", "simulated":false, "courses":[], "prices":[] }"#;
-    let read = Document::<Board>::read(Bytes::from_static(json)).unwrap();
+    let read = Document::<MarketSnapshot>::read(Bytes::from_static(json)).unwrap();
     assert_eq!(&read.json()[..], json);
-    assert!(Document::<Board>::read(Bytes::from_static(b"{}")).is_err());
+    assert!(Document::<MarketSnapshot>::read(Bytes::from_static(b"{}")).is_err());
 }

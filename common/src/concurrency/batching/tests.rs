@@ -1,7 +1,6 @@
-
 use super::*;
 
-const LIMITS: Limits = Limits { queue: 8, group: 4, under_way: 1 };
+const LIMITS: BatchLimits = BatchLimits { queue: 8, group: 4, in_flight: 1 };
 
 #[tokio::test]
 async fn each_gets_its_own_answer_and_groups_are_bounded() {
@@ -27,7 +26,7 @@ async fn each_gets_its_own_answer_and_groups_are_bounded() {
 type Group = (Vec<u32>, oneshot::Sender<()>);
 
 /// Questions are numbers; each group is handed out.
-fn handed_out(limits: Limits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Group>) {
+fn handed_out(limits: BatchLimits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Group>) {
     let (groups, seen) = mpsc::unbounded_channel();
     let (batcher, task) = Batcher::new(limits, move |group: Vec<u32>| {
         let (go_on, answered) = oneshot::channel();
@@ -43,7 +42,7 @@ fn handed_out(limits: Limits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Gro
 
 #[tokio::test(start_paused = true)]
 async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
-    let (batcher, mut seen) = handed_out(Limits { queue: 8, group: 8, under_way: 3 });
+    let (batcher, mut seen) = handed_out(BatchLimits { queue: 8, group: 8, in_flight: 3 });
     let ask = |n| {
         let batcher = batcher.clone();
         polled(async move { batcher.ask(n).await })
@@ -52,7 +51,7 @@ async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
     let (first, answer_first) = seen.recv().await.unwrap();
     assert_eq!(first, [0, 1], "what comes at once goes at once");
     asks.push(ask(2));
-    tokio::time::sleep(PATIENCE / 2).await;
+    tokio::time::sleep(MAX_LINGER / 2).await;
     assert!(seen.try_recv().is_err(), "one is less than two");
     asks.push(ask(3));
     let (second, answer_second) = seen.recv().await.unwrap();
@@ -60,9 +59,9 @@ async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
     let begun = Instant::now();
     asks.push(ask(4));
     let (third, answer_third) = seen.recv().await.unwrap();
-    assert_eq!((third, begun.elapsed() >= PATIENCE), (vec![4], true), "it does not wait for ever");
+    assert_eq!((third, begun.elapsed() >= MAX_LINGER), (vec![4], true), "it does not wait for ever");
     asks.push(ask(5));
-    tokio::time::sleep(PATIENCE * 9).await;
+    tokio::time::sleep(MAX_LINGER * 9).await;
     assert!(seen.try_recv().is_err(), "there is no place");
     answer_second.send(()).unwrap();
     let (fourth, answer_fourth) = seen.recv().await.unwrap();

@@ -8,20 +8,20 @@ use tokio::sync::watch;
 
 use crate::{
     api::{
-        courses::{BOARD_TTL, Board},
+        courses::{MarketSnapshot, SNAPSHOT_TTL},
         prices::PriceRecord,
     },
     time::Timestamp,
 };
 
 /// What was true at a time and may be used for a while after it.
-pub trait Dated {
+pub trait Expiring {
     fn as_of(&self) -> Timestamp;
     /// From when on it must not be used.
     fn expires_at(&self) -> Timestamp;
 }
 
-impl Dated for PriceRecord {
+impl Expiring for PriceRecord {
     fn as_of(&self) -> Timestamp {
         self.as_of
     }
@@ -31,13 +31,13 @@ impl Dated for PriceRecord {
     }
 }
 
-impl Dated for Board {
+impl Expiring for MarketSnapshot {
     fn as_of(&self) -> Timestamp {
         self.as_of
     }
 
     fn expires_at(&self) -> Timestamp {
-        self.as_of.plus(BOARD_TTL)
+        self.as_of.plus(SNAPSHOT_TTL)
     }
 }
 
@@ -75,7 +75,7 @@ impl<T> Document<T> {
     }
 }
 
-impl<T: Dated> Document<T> {
+impl<T: Expiring> Document<T> {
     /// Whether it may be used at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
         now < self.value.expires_at()
@@ -102,7 +102,7 @@ impl<T> Default for Latest<T> {
     }
 }
 
-impl<T: Dated> Latest<T> {
+impl<T: Expiring> Latest<T> {
     /// Takes the document, unless one that is true of a later time is held and may still be used at `now`. Of two of the
     /// same time the one that comes last stays: so a record is prolonged. Answers with the one that is held then.
     pub fn offer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {

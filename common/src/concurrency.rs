@@ -1,0 +1,5 @@
+//! Building blocks for concurrent work. They know no domain and no HTTP.
+
+pub mod backoff;
+pub mod batching;
+pub mod latest;

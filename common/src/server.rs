@@ -1,0 +1,19 @@
+//! The edge that every service has: one place where requests come in, and where failures become problems.
+
+mod allowed_methods;
+mod body;
+mod internal_caller;
+pub mod limits;
+mod listener;
+mod middleware;
+mod ops_endpoints;
+mod preserialized;
+mod rate_limit;
+
+pub use body::{Json, OptionalBody, parse_form};
+pub use internal_caller::InternalCaller;
+pub use listener::{Server, bind};
+pub use middleware::RequestMiddleware;
+pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, document, endpoint};
+pub use preserialized::PreserializedJson;
+pub use rate_limit::{RateLimit, TrustedProxies};
