@@ -11,8 +11,8 @@ use common::{
 use url::Url;
 
 use crate::{
-    feeds::{self, Connector},
     sources::{BUILT_IN, BuiltIn, Transport},
+    streams::{self, Connector},
 };
 
 /// The settings of price-updater.
@@ -88,7 +88,7 @@ impl Config {
             })
             .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
         let (sources, spare) = read_sources(env);
-        let feeds = feeds::read(env, &sources);
+        let feeds = streams::read(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
         let refresh = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);

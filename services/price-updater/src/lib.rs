@@ -1,36 +1,23 @@
 //! Asks several exchanges for the price of bitcoin, again and again, and writes the price they agree on to the cache.
 //!
-//! One slot: [`panel`] asks every [`sources::Source`] whose turn it is, [`market`] makes one price of what they said in
-//! each direction ([`agree`]) or computes it ([`cross`]), and [`board`] shows it all. Every third slot is a round: [`rounds`]
-//! decides what the prices mean for the record that orders use. [`updater`] drives it while it holds the lease
-//! ([`leader`]), and [`sinks`] is where it goes.
+//! One slot: [`polling`] asks every [`sources::Source`] whose turn it is, and [`pricing`] makes one price of what they said
+//! in each direction. Every third slot is a round: [`publishing`] decides what the prices mean for the record that orders
+//! use. [`updater`] drives it while it holds the lease ([`leadership`]), and [`upstreams`] is where it goes.
 
-mod agree;
-mod board;
 mod config;
-mod cross;
-mod deliver;
-mod exact;
-mod feeds;
-mod frozen;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
-mod leader;
-mod market;
+mod leadership;
 mod metrics;
-mod news;
-mod panel;
-mod pauses;
-mod quote;
-mod roster;
-mod rounds;
+mod polling;
+mod pricing;
+mod publishing;
 mod routes;
-mod sinks;
 mod sources;
-#[cfg(test)]
+mod streams;
+#[cfg(any(test, feature = "fuzzing"))]
 mod tests;
+mod ticker;
 mod updater;
+mod upstreams;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -44,14 +31,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-pub use feeds::{
+use polling::RosterRoutes;
+use routes::Routes;
+pub use sources::{InProcess, RawPage, Transport, TransportError, url_variables};
+pub use streams::{
     CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError, websocket_variables,
 };
-use roster::RosterRoutes;
-use routes::Routes;
-pub use sinks::Sinks;
-pub use sources::{InProcess, RawPage, Transport, TransportError, url_variables};
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use tests::fuzzing;
 pub use updater::Updater;
+pub use upstreams::Sinks;
 
 const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";
 
@@ -74,7 +64,7 @@ impl Service for App {
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let internal_token = Some(config.internal_token.clone());
-        let sinks = Arc::new(sinks::Network::new(&config));
+        let sinks = Arc::new(upstreams::Network::new(&config));
         let updater = Arc::new(Updater::new(config, sinks, &metrics));
         let ready: ReadinessCheck = {
             let updater = updater.clone();

@@ -47,7 +47,7 @@ pub use transport::{InProcess, RawPage, Transport, TransportError};
 use web::Web;
 pub(crate) use web::retry_after;
 
-use crate::quote::Quote;
+use crate::ticker::Quote;
 
 /// From one ask to the next of an exchange's order book, at least. How often they are asked beyond that is a setting.
 const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);

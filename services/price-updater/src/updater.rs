@@ -22,21 +22,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config,
-    agree::Rules,
-    board::{Written, board},
-    deliver::{Outbox, Receipt},
-    feeds::{Feeds, Sockets},
-    leader::{LEASE, Leader},
-    market::{Market, Past, Wanted},
+    config::Config,
+    leadership::{LEASE, Leader},
     metrics::{Delivery, RoundResult, UpdaterMetrics},
-    news::{News, tell_change},
-    panel::{Manners, Panel},
-    pauses::{self, Paused},
-    roster::Roster,
-    rounds::{Lifetimes, Rounds, Step, Write},
-    sinks::Sinks,
+    polling::{self, Manners, Panel, Paused, Roster},
+    pricing::{Market, Past, Rules, Wanted},
+    publishing::{Lifetimes, News, Outbox, Receipt, Rounds, Step, Write, Written, board, tell_change},
     sources,
+    streams::{Feeds, Sockets},
+    upstreams::Sinks,
 };
 
 /// How long a slot waits to hear whether this instance leads.
@@ -206,7 +200,7 @@ impl Updater {
         if leads && !run.warned {
             // Nobody is asked before it is known whom to leave alone.
             let sources = self.panel.gated();
-            let told = pauses::told(&sources, &*self.sinks, &run.leader.me, self.config.clock.now());
+            let told = polling::told(&sources, &*self.sinks, &run.leader.me, self.config.clock.now());
             if let Ok(Some(paused)) = timeout(LEASE_PATIENCE, told).await {
                 for (source, left) in paused {
                     self.panel.leave_alone(source, left);
@@ -313,7 +307,7 @@ impl Updater {
     }
 
     async fn tell_pauses(&self) {
-        let mut told = pauses::Told::default();
+        let mut told = polling::Told::default();
         let mut paused = self.pauses.reader();
         while let Some(paused) = paused.next().await {
             told.tell(&paused, &*self.sinks, self.config.clock.now()).await;

@@ -26,7 +26,7 @@ use super::{
     direction, directions,
     web::{Page, Web},
 };
-use crate::quote::Quote;
+use crate::ticker::Quote;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "bitfinex",

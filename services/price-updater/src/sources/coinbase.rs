@@ -24,7 +24,7 @@ use super::{
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::quote::Quote;
+use crate::ticker::Quote;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "coinbase",

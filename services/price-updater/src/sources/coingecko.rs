@@ -27,7 +27,7 @@ use super::{
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::quote::Quote;
+use crate::ticker::Quote;
 
 /// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
 /// answer is there. Two minutes have three asks.

@@ -18,7 +18,7 @@ use common::{
 use tokio::time::Instant;
 
 use super::{Answer, Ask, SourceError, web::Told};
-use crate::quote::{MAX_FIXING_AGE, Quote};
+use crate::ticker::{MAX_FIXING_AGE, Quote};
 
 /// From one ask to the next, which costs nothing: it is answered from what is kept.
 pub(super) const PERIOD: Duration = Duration::from_secs(60);

@@ -21,7 +21,7 @@ use super::{
     web::{Page, Web},
     xml::{Piece, pieces},
 };
-use crate::quote::rounded;
+use crate::ticker::rounded;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "ecb",

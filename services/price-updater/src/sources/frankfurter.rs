@@ -22,7 +22,7 @@ use super::{
     direction,
     web::{Page, Web},
 };
-use crate::quote::rounded;
+use crate::ticker::rounded;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "frankfurter",

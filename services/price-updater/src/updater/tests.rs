@@ -21,7 +21,7 @@ use poem::{Request, Response, endpoint::make};
 use tokio::time::sleep;
 
 use super::*;
-use crate::InProcess;
+use crate::sources::InProcess;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

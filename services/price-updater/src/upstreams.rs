@@ -1,0 +1,73 @@
+//! Where what is found out goes: over the network, or in a test straight into the logic of the services behind.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::{
+    api::{
+        courses::{CoursesWritten, MarketSnapshot, NewCourses},
+        leases::Lease,
+        prices::{NewPriceRecord, PriceRecord},
+    },
+    clients::{CallError, Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+};
+
+use crate::config::Config;
+
+/// What price-updater tells other services, and asks them.
+#[async_trait]
+pub trait Sinks: Send + Sync {
+    /// The record that is kept now.
+    async fn kept(&self) -> Result<Option<PriceRecord>, CallError>;
+
+    /// Writes the record, which lasts `ttl` from its own `as_of`; again and again for `patience` at most. Answers with the
+    /// one that is kept then.
+    async fn put(&self, record: &NewPriceRecord, ttl: Duration, patience: Duration) -> Result<PriceRecord, CallError>;
+
+    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError>;
+
+    /// Writes courses down where they changed.
+    async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
+
+    /// Takes or renews a lease; answers with who has it.
+    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError>;
+}
+
+/// price-cache-proxy and db-proxy, over the network.
+pub(crate) struct Network {
+    cache: PriceCache,
+    db_proxy: DbProxy,
+}
+
+impl Network {
+    pub(crate) fn new(config: &Config) -> Self {
+        let http = http_client();
+        let token = config.internal_token.clone();
+        let cache = Caller::new(http.clone(), PriceCache::SERVICE, config.cache.clone(), token.clone());
+        let db_proxy = Caller::new(http, DbProxy::SERVICE, config.db_proxy.clone(), token);
+        Self { cache: PriceCache(cache), db_proxy: DbProxy(db_proxy) }
+    }
+}
+
+#[async_trait]
+impl Sinks for Network {
+    async fn kept(&self) -> Result<Option<PriceRecord>, CallError> {
+        self.cache.record().await
+    }
+
+    async fn put(&self, record: &NewPriceRecord, ttl: Duration, patience: Duration) -> Result<PriceRecord, CallError> {
+        self.cache.put_within(record, ttl, patience).await
+    }
+
+    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
+        self.cache.put_board(board).await.map(drop)
+    }
+
+    async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {
+        self.db_proxy.write_courses(courses).await
+    }
+
+    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+        self.cache.lease(name, holder, ttl).await
+    }
+}
