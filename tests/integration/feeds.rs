@@ -149,7 +149,7 @@ async fn a_cut_and_a_refused_connection_are_mended() {
         ("binance", FaultKind::Cut),
         ("coinbase", FaultKind::Down),
         ("kraken", FaultKind::Html520),
-        ("okx", FaultKind::InvalidResponse),
+        ("okx", FaultKind::Truncated),
     ] {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;

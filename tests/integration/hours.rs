@@ -19,7 +19,7 @@ async fn every_way(exchanges: [&str; 2], websockets: bool) {
     let report = run(&Plan { seed: 7, timeline, length, websockets, failing: Some(2), restart_every: None }).await;
     kept(&report);
     // Or what was to be tried was not tried. The other one may be asked too seldom to fall into every fault.
-    let mut kinds = vec![FaultKind::Down, FaultKind::InvalidResponse, FaultKind::LieFactor];
+    let mut kinds = vec![FaultKind::Down, FaultKind::Truncated, FaultKind::LieFactor];
     // Nobody is told by a connection that stands that there are too many requests.
     kinds.extend((!websockets).then_some(FaultKind::RateLimited));
     for kind in kinds {

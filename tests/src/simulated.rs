@@ -32,8 +32,8 @@ impl Connector for InProcess {
             WebSocketError::Status(status) => WireError::Status { status, retry_after: None },
             error => WireError::Unreachable(error.to_string()),
         })?;
-        let pongs = end.say.clone();
-        let heard = stream::unfold((end.hear, pongs), async |(mut hear, pongs)| {
+        let pongs = end.sender.clone();
+        let heard = stream::unfold((end.receiver, pongs), async |(mut hear, pongs)| {
             let heard = match hear.recv().await? {
                 FromExchange::Text(text) => Heard::Text(text),
                 FromExchange::Ping => {
@@ -45,7 +45,7 @@ impl Connector for InProcess {
             };
             Some((Ok(heard), (hear, pongs)))
         });
-        let said = sink::unfold(end.say, async |say: mpsc::Sender<FromClient>, said| {
+        let said = sink::unfold(end.sender, async |say: mpsc::Sender<FromClient>, said| {
             let said = match said {
                 Said::Text(text) => FromClient::Text(text),
                 Said::Ping => FromClient::Ping,

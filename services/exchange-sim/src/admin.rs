@@ -40,10 +40,10 @@ struct CallList {
 }
 
 #[derive(ApiResponse)]
-enum Ended {
+enum FaultEnded {
     /// Nothing is wrong with it any more.
     #[oai(status = 204)]
-    Ended,
+    NoContent,
 }
 
 impl Admin {
@@ -80,11 +80,11 @@ impl Admin {
 
     /// Ends the fault of an exchange, if there is one, and any ban of its callers.
     #[oai(path = "/admin/faults/:exchange", method = "delete", operation_id = "end_fault")]
-    async fn end(&self, _caller: InternalCaller, exchange: Path<String>) -> Result<Ended, Problem> {
+    async fn end(&self, _caller: InternalCaller, exchange: Path<String>) -> Result<FaultEnded, Problem> {
         let exchange = known(&exchange.0)?;
         self.simulation.end_fault(exchange);
         tracing::info!(exchange, "a fault was ended");
-        Ok(Ended::Ended)
+        Ok(FaultEnded::NoContent)
     }
 
     /// The timeline of faults.

@@ -4,11 +4,12 @@
 use common::money::Asset;
 
 /// What a coin costs on average, in whole US dollars.
-pub(crate) const COINS: [(Asset, i64); 3] = [(Asset::BTC, BITCOIN_USD), (Asset::ETH, 3_000), (Asset::USDT, 1)];
+pub(crate) const COIN_USD_PRICES: [(Asset, i64); 3] =
+    [(Asset::BTC, BITCOIN_USD), (Asset::ETH, 3_000), (Asset::USDT, 1)];
 pub(crate) const BITCOIN_USD: i64 = 91_000;
 
 /// What a bitcoin costs on average, in whole units of a currency.
-const FIAT: [(Asset, i64); 45] = [
+const BITCOIN_PRICES: [(Asset, i64); 45] = [
     (Asset::EUR, 84_000),
     (Asset::GBP, 72_000),
     (Asset::USD, BITCOIN_USD),
@@ -56,10 +57,10 @@ const FIAT: [(Asset, i64); 45] = [
     (Asset::of("ZAR"), 1_601_000),
 ];
 
-pub(crate) fn coin(asset: Asset) -> Option<i64> {
-    COINS.iter().find(|(coin, _)| *coin == asset).map(|(_, average)| *average)
+pub(crate) fn coin_usd(asset: Asset) -> Option<i64> {
+    COIN_USD_PRICES.iter().find(|(coin, _)| *coin == asset).map(|(_, average)| *average)
 }
 
-pub(crate) fn fiat(asset: Asset) -> Option<i64> {
-    FIAT.iter().find(|(currency, _)| *currency == asset).map(|(_, average)| *average)
+pub(crate) fn bitcoin_price(asset: Asset) -> Option<i64> {
+    BITCOIN_PRICES.iter().find(|(currency, _)| *currency == asset).map(|(_, average)| *average)
 }

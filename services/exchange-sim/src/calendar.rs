@@ -5,7 +5,7 @@ use common::time::Timestamp;
 
 /// When the day's rates are out, in UTC. The ECB's come about 16:00 in Frankfurt, Moscow's earlier; one time for both is
 /// near enough.
-const OUT: NaiveTime = NaiveTime::from_hms_opt(15, 0, 0).expect("a time of day");
+const PUBLISHED_AT: NaiveTime = NaiveTime::from_hms_opt(15, 0, 0).expect("a time of day");
 /// Longest walk back to a working day; the longest holidays, Moscow's of January, have ten days with their weekends.
 const MAX_HOLIDAY: u64 = 20;
 
@@ -19,7 +19,7 @@ pub(crate) enum Calendar {
 }
 
 impl Calendar {
-    pub(crate) fn works(self, day: NaiveDate) -> bool {
+    pub(crate) fn is_working_day(self, day: NaiveDate) -> bool {
         if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
             return false;
         }
@@ -35,19 +35,19 @@ impl Calendar {
     }
 
     /// The newest day whose rates are out at `time`.
-    pub(crate) fn newest(self, time: Timestamp) -> NaiveDate {
+    pub(crate) fn newest_fixing_day(self, time: Timestamp) -> NaiveDate {
         let now = time.to_datetime();
         let today = now.date_naive();
-        self.at_or_before(if now.time() < OUT { before(today, 1) } else { today })
+        self.working_day_on_or_before(if now.time() < PUBLISHED_AT { days_before(today, 1) } else { today })
     }
 
     /// The newest working day that is not after `day`.
-    pub(crate) fn at_or_before(self, day: NaiveDate) -> NaiveDate {
-        (0..MAX_HOLIDAY).map(|back| before(day, back)).find(|day| self.works(*day)).unwrap_or(day)
+    pub(crate) fn working_day_on_or_before(self, day: NaiveDate) -> NaiveDate {
+        (0..MAX_HOLIDAY).map(|back| days_before(day, back)).find(|day| self.is_working_day(*day)).unwrap_or(day)
     }
 }
 
-pub(crate) fn before(day: NaiveDate, days: u64) -> NaiveDate {
+pub(crate) fn days_before(day: NaiveDate, days: u64) -> NaiveDate {
     day.checked_sub_days(Days::new(days)).unwrap_or(day)
 }
 

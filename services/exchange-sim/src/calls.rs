@@ -13,13 +13,13 @@ use serde::Serialize;
 use crate::faults::{Fault, FaultKind, MAX_RETRY_AFTER};
 
 /// From the sixth call on, a throttling exchange refuses.
-const QUEUED: u32 = 5;
+const MAX_THROTTLED_CALLS: u32 = 5;
 /// The first ban of an exchange whose bans grow, in seconds.
-const FIRST_BAN: u64 = 120;
+const FIRST_BAN_SECS: u64 = 120;
 
 /// What an exchange grants. All callers count as one address, as they do behind one gateway.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limit {
+pub(crate) struct CallLimit {
     /// How much may be asked within a window; windows are aligned to the clock.
     pub(crate) weight: u32,
     /// In seconds.
@@ -41,7 +41,7 @@ pub(crate) enum Penalty {
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum CallDecision {
     Served {
         /// What was asked for within this window, this call included.
         used: u32,
@@ -91,7 +91,7 @@ struct Ban {
 }
 
 #[derive(Debug, Default)]
-struct Account {
+struct CallState {
     counted: ExchangeCalls,
     /// The number of the window, and what was asked for within it.
     window: (i64, u32),
@@ -104,55 +104,55 @@ struct Account {
 
 /// The books of all exchanges.
 #[derive(Debug, Default)]
-pub struct Calls(Mutex<BTreeMap<&'static str, Account>>);
+pub struct CallLimiter(Mutex<BTreeMap<&'static str, CallState>>);
 
-impl Calls {
+impl CallLimiter {
     /// Writes a call down and decides about it. Without `limit`, only faults and the bans they caused refuse.
-    pub(crate) fn count(
+    pub(crate) fn record(
         &self,
         exchange: &'static str,
-        (limit, enforced): (&Limit, bool),
+        (limit, enforced): (&CallLimit, bool),
         weight: u32,
         fault: Option<&Fault>,
         now: Timestamp,
-    ) -> Verdict {
-        let mut books = self.lock();
-        books.entry(exchange).or_default().count((limit, enforced), weight, fault, now)
+    ) -> CallDecision {
+        let mut states = self.lock();
+        states.entry(exchange).or_default().record((limit, enforced), weight, fault, now)
     }
 
     /// Forgets the ban of an exchange, as its support does when it is asked nicely. What was counted stays.
-    pub(crate) fn pardon(&self, exchange: &str) {
-        if let Some(account) = self.lock().get_mut(exchange) {
-            (account.ban, account.ignored, account.queue) = (None, 0, None);
+    pub(crate) fn lift_ban(&self, exchange: &str) {
+        if let Some(state) = self.lock().get_mut(exchange) {
+            (state.ban, state.ignored, state.queue) = (None, 0, None);
         }
     }
 
     /// What was counted for each exchange.
-    pub(crate) fn all(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<ExchangeCalls> {
-        let books = self.lock();
+    pub(crate) fn counts(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<ExchangeCalls> {
+        let states = self.lock();
         let one = |name: &&'static str| {
-            let account = books.get(name);
-            let ban = account.and_then(|account| account.ban).filter(|ban| now < ban.until);
-            let counted = account.map(|account| account.counted.clone()).unwrap_or_default();
+            let state = states.get(name);
+            let ban = state.and_then(|state| state.ban).filter(|ban| now < ban.until);
+            let counted = state.map(|state| state.counted.clone()).unwrap_or_default();
             ExchangeCalls { exchange: (*name).to_owned(), banned_until: ban.map(|ban| ban.until), ..counted }
         };
         exchanges.iter().map(one).collect()
     }
 
     /// A map is whole even after a panic.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Account>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, CallState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Account {
-    fn count(
+impl CallState {
+    fn record(
         &mut self,
-        (limit, enforced): (&Limit, bool),
+        (limit, enforced): (&CallLimit, bool),
         weight: u32,
         fault: Option<&Fault>,
         now: Timestamp,
-    ) -> Verdict {
+    ) -> CallDecision {
         self.counted.calls += 1;
         let window = now.micros().div_euclid(i64::from(limit.window) * 1_000_000);
         let used = if self.window.0 == window { self.window.1.saturating_add(weight) } else { weight };
@@ -166,11 +166,11 @@ impl Account {
             } else {
                 self.counted.inside_silent_block += 1;
             }
-            let ban = self.longer(ban, limit, now);
+            let ban = self.extend_ban(ban, limit, now);
             return self.refuse(ban, true, used, now);
         }
         self.ignored = 0;
-        let queued = self.queued(fault);
+        let queued = self.count_throttled(fault);
         match fault.map(|fault| fault.kind) {
             Some(FaultKind::RateLimitedSilently) => {
                 let until = fault.map_or(now, |fault| fault.until);
@@ -178,21 +178,23 @@ impl Account {
             }
             Some(kind @ (FaultKind::RateLimited | FaultKind::IpBanned)) => {
                 let told = fault.and_then(Fault::retry_after);
-                let ban = told.map_or_else(|| first(limit, now), |seconds| announced(seconds, now));
+                let ban = told.map_or_else(|| first_ban(limit, now), |seconds| announced_ban(seconds, now));
                 self.refuse(ban, kind == FaultKind::IpBanned, used, now)
             }
-            Some(FaultKind::Throttled) if queued > QUEUED => self.refuse(first(limit, now), false, used, now),
-            _ if enforced && used > limit.weight => self.refuse(first(limit, now), false, used, now),
-            _ => Verdict::Served { used, queued },
+            Some(FaultKind::Throttled) if queued > MAX_THROTTLED_CALLS => {
+                self.refuse(first_ban(limit, now), false, used, now)
+            }
+            _ if enforced && used > limit.weight => self.refuse(first_ban(limit, now), false, used, now),
+            _ => CallDecision::Served { used, queued },
         }
     }
 
     /// What a call inside a ban leads to.
-    fn longer(&mut self, ban: Ban, limit: &Limit, now: Timestamp) -> Ban {
-        let at_least = |seconds| ban.until.max(announced(seconds, now).until);
+    fn extend_ban(&mut self, ban: Ban, limit: &CallLimit, now: Timestamp) -> Ban {
+        let at_least = |seconds| ban.until.max(announced_ban(seconds, now).until);
         match limit.penalty {
             Penalty::Growing if ban.announced => {
-                let seconds = FIRST_BAN.checked_shl(self.ignored).unwrap_or(MAX_RETRY_AFTER).min(MAX_RETRY_AFTER);
+                let seconds = FIRST_BAN_SECS.checked_shl(self.ignored).unwrap_or(MAX_RETRY_AFTER).min(MAX_RETRY_AFTER);
                 self.ignored = self.ignored.saturating_add(1).min(32);
                 Ban { until: at_least(seconds), ..ban }
             }
@@ -202,17 +204,17 @@ impl Account {
         }
     }
 
-    fn refuse(&mut self, ban: Ban, banned: bool, used: u32, now: Timestamp) -> Verdict {
+    fn refuse(&mut self, ban: Ban, banned: bool, used: u32, now: Timestamp) -> CallDecision {
         self.counted.refused += 1;
         self.counted.announced += u64::from(ban.announced);
         self.ban = Some(ban);
         let millis = ban.until.since(now).as_millis();
         let seconds = u64::try_from(millis.div_ceil(1_000)).unwrap_or(MAX_RETRY_AFTER).max(1);
         let retry_after = ban.announced.then_some(seconds);
-        Verdict::Refused(Refusal { used, retry_after, banned, until: ban.until })
+        CallDecision::Refused(Refusal { used, retry_after, banned, until: ban.until })
     }
 
-    fn queued(&mut self, fault: Option<&Fault>) -> u32 {
+    fn count_throttled(&mut self, fault: Option<&Fault>) -> u32 {
         let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Throttled) else { return 0 };
         let before = self.queue.filter(|(since, _)| *since == fault.since).map_or(0, |(_, calls)| calls);
         self.queue = Some((fault.since, before.saturating_add(1)));
@@ -221,19 +223,19 @@ impl Account {
 }
 
 /// The ban that a first call over the limit leads to.
-fn first(limit: &Limit, now: Timestamp) -> Ban {
+fn first_ban(limit: &CallLimit, now: Timestamp) -> Ban {
     match limit.penalty {
         Penalty::Growing => {
             let window = i64::from(limit.window) * 1_000_000;
             let rest = window - now.micros().rem_euclid(window);
             Ban { until: now.plus(Duration::from_micros(u64::try_from(rest).unwrap_or(0))), announced: true }
         }
-        Penalty::Announced(seconds) => announced(seconds, now),
-        Penalty::Silent(seconds) => Ban { announced: false, ..announced(seconds, now) },
+        Penalty::Announced(seconds) => announced_ban(seconds, now),
+        Penalty::Silent(seconds) => Ban { announced: false, ..announced_ban(seconds, now) },
     }
 }
 
-fn announced(seconds: u64, now: Timestamp) -> Ban {
+fn announced_ban(seconds: u64, now: Timestamp) -> Ban {
     Ban { until: now.plus(Duration::from_secs(seconds)), announced: true }
 }
 

@@ -62,7 +62,7 @@ fn parse(json: &[u8]) -> Result<Vec<TimedFault>, String> {
         serde_json::from_slice(json)
     };
     let Timeline { timeline } = read.map_err(|error| format!("the file must be a JSON list of faults: {error}"))?;
-    match faults::timed(&timeline, NAMES, Timestamp::now()) {
+    match faults::resolve_timeline(&timeline, NAMES, Timestamp::now()) {
         Ok(_) => Ok(timeline),
         Err((index, error)) => Err(format!("in fault {index} (from 0), {} {error}", error.field)),
     }

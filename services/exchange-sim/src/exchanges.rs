@@ -42,7 +42,7 @@ exchanges! {
 
 /// What is traded at an exchange, by its name there.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair {
+pub(crate) struct ListedPair {
     pub(crate) name: &'static str,
     pub(crate) direction: CurrencyPair,
     /// The finest step of a price.
@@ -52,15 +52,15 @@ pub(crate) struct Pair {
 }
 
 /// A pair whose prices are told in steps as fine as their decimals.
-const fn pair(name: &'static str, base: &str, quote: &str, decimals: u32) -> Pair {
+const fn pair(name: &'static str, base: &str, quote: &str, decimals: u32) -> ListedPair {
     let direction = CurrencyPair::new(Asset::of(base), Asset::of(quote));
-    Pair { name, direction, tick: tick(decimals), decimals }
+    ListedPair { name, direction, tick: tick(decimals), decimals }
 }
 
 const fn tick(decimals: u32) -> Units {
     10_i64.pow(DECIMALS - decimals)
 }
 
-pub(crate) fn find(pairs: &'static [Pair], name: &str) -> Option<&'static Pair> {
+pub(crate) fn find(pairs: &'static [ListedPair], name: &str) -> Option<&'static ListedPair> {
     pairs.iter().find(|pair| pair.name == name)
 }

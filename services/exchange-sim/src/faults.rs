@@ -14,8 +14,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use kinds::{FaultKind, NumberForm, TimeForm};
-pub use store::Faults;
-pub(crate) use store::timed;
+pub use store::FaultStore;
+pub(crate) use store::resolve_timeline;
 
 /// Longest time a fault may last.
 pub(crate) const MAX_SECONDS: u64 = 86_400;
@@ -91,18 +91,18 @@ macro_rules! fault_forms {
             }
 
             /// The names of the parameters that are given.
-            fn given(&self) -> impl Iterator<Item = &'static str> {
+            fn given_parameters(&self) -> impl Iterator<Item = &'static str> {
                 [$(self.$field.is_some().then_some(stringify!($field)),)+].into_iter().flatten()
             }
 
-            fn shown(&self, exchange: &str, since: Timestamp, until: Timestamp) -> ActiveFault {
+            fn active_fault(&self, exchange: &str, since: Timestamp, until: Timestamp) -> ActiveFault {
                 let exchange = exchange.to_owned();
                 ActiveFault { exchange, fault: self.fault, since, until, $($field: self.$field.clone(),)+ }
             }
         }
 
         impl TimedFault {
-            pub(crate) fn ordered(&self) -> NewFault {
+            pub(crate) fn to_new_fault(&self) -> NewFault {
                 NewFault { fault: self.fault, seconds: self.seconds, $($field: self.$field.clone(),)+ }
             }
         }
@@ -148,7 +148,7 @@ pub struct Fault {
     pub until: Timestamp,
     /// What prices are multiplied by; only lies have another factor than one.
     pub factor: Decimal,
-    ordered: NewFault,
+    request: NewFault,
 }
 
 /// Why a fault was not set.
@@ -168,21 +168,21 @@ impl FaultError {
 
 impl Fault {
     /// Fails for a parameter out of its range, and for one that means nothing to a fault of this kind.
-    pub(crate) fn new(ordered: &NewFault, since: Timestamp) -> Result<Self, FaultError> {
-        let kind = ordered.fault;
-        if let Some(field) = ordered.given().find(|field| !kind.parameters().contains(field)) {
+    pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, FaultError> {
+        let kind = request.fault;
+        if let Some(field) = request.given_parameters().find(|field| !kind.parameters().contains(field)) {
             return Err(FaultError::new(field, format!("means nothing to the fault {}", kind.as_str())));
         }
-        let seconds = ordered.seconds.unwrap_or(DEFAULT_SECONDS);
+        let seconds = request.seconds.unwrap_or(DEFAULT_SECONDS);
         within("seconds", &seconds, 1..=MAX_SECONDS)?;
-        within("retry_after", &ordered.retry_after.unwrap_or(1), 1..=MAX_RETRY_AFTER)?;
-        within("latency_millis", &ordered.latency_millis.unwrap_or(1), 1..=MAX_LATENCY)?;
-        within("status", &ordered.status.unwrap_or(520), 400..=599)?;
-        within("skew_seconds", &ordered.skew_seconds.unwrap_or(1), -MAX_SKEW..=MAX_SKEW)?;
-        within("days", &ordered.days.unwrap_or(1), 1..=MAX_DAYS)?;
+        within("retry_after", &request.retry_after.unwrap_or(1), 1..=MAX_RETRY_AFTER)?;
+        within("latency_millis", &request.latency_millis.unwrap_or(1), 1..=MAX_LATENCY)?;
+        within("status", &request.status.unwrap_or(520), 400..=599)?;
+        within("skew_seconds", &request.skew_seconds.unwrap_or(1), -MAX_SKEW..=MAX_SKEW)?;
+        within("days", &request.days.unwrap_or(1), 1..=MAX_DAYS)?;
         let factor = match kind {
             FaultKind::LieFactor => {
-                let text = ordered.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
+                let text = request.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
                 let factor = parse_decimal(text).ok().filter(|f| *f > Decimal::ZERO && *f <= Decimal::ONE_THOUSAND);
                 let wrong = || FaultError::new("factor", "must be a decimal number above 0 and at most 1000");
                 factor.ok_or_else(wrong)?
@@ -190,49 +190,49 @@ impl Fault {
             _ => Decimal::ONE,
         };
         let until = since.plus(Duration::from_secs(seconds));
-        Ok(Self { kind, since, until, factor, ordered: ordered.clone() })
+        Ok(Self { kind, since, until, factor, request: request.clone() })
     }
 
     /// Whether prices of this direction are concerned.
-    pub(crate) fn concerns(&self, direction: CurrencyPair) -> bool {
-        self.ordered.direction.is_none_or(|only| only == direction)
+    pub(crate) fn applies_to(&self, direction: CurrencyPair) -> bool {
+        self.request.direction.is_none_or(|only| only == direction)
     }
 
     pub(crate) fn retry_after(&self) -> Option<u64> {
         let banned = (self.kind == FaultKind::IpBanned).then_some(IP_BAN);
-        self.ordered.retry_after.or(banned)
+        self.request.retry_after.or(banned)
     }
 
     pub(crate) fn latency(&self) -> Duration {
         let default = if self.kind == FaultKind::Throttled { THROTTLED } else { SLOW };
-        Duration::from_millis(self.ordered.latency_millis.unwrap_or(default))
+        Duration::from_millis(self.request.latency_millis.unwrap_or(default))
     }
 
     pub(crate) fn status(&self) -> u16 {
-        self.ordered.status.unwrap_or(520)
+        self.request.status.unwrap_or(520)
     }
 
     /// In seconds.
     pub(crate) fn skew(&self) -> i64 {
-        self.ordered.skew_seconds.unwrap_or(-3_600)
+        self.request.skew_seconds.unwrap_or(-3_600)
     }
 
     pub(crate) fn days(&self) -> u32 {
-        self.ordered.days.unwrap_or(5)
+        self.request.days.unwrap_or(5)
     }
 
     pub(crate) fn number_form(&self) -> NumberForm {
-        self.ordered.number_form.unwrap_or(NumberForm::Thousands)
+        self.request.number_form.unwrap_or(NumberForm::Thousands)
     }
 
     pub(crate) fn time_form(&self) -> TimeForm {
-        self.ordered.time_form.unwrap_or(TimeForm::Absent)
+        self.request.time_form.unwrap_or(TimeForm::Absent)
     }
 
-    fn shown(&self, exchange: &str) -> ActiveFault {
-        let shown = self.ordered.shown(exchange, self.since, self.until);
+    fn active_fault(&self, exchange: &str) -> ActiveFault {
+        let active_fault = self.request.active_fault(exchange, self.since, self.until);
         let factor = (self.kind == FaultKind::LieFactor).then(|| DecimalText::from(self.factor.to_string()));
-        ActiveFault { factor, ..shown }
+        ActiveFault { factor, ..active_fault }
     }
 }
 

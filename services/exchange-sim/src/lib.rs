@@ -31,9 +31,9 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use calls::{Calls, ExchangeCalls};
+pub use calls::{CallLimiter, ExchangeCalls};
 pub use config::Config;
-pub use faults::{ActiveFault, Fault, FaultError, FaultKind, Faults, NewFault, NumberForm, TimeForm, TimedFault};
+pub use faults::{ActiveFault, Fault, FaultError, FaultKind, FaultStore, NewFault, NumberForm, TimeForm, TimedFault};
 pub use simulation::{Simulation, endpoint};
 pub use ws::{ClientEnd, FromClient, FromExchange, WebSocketError};
 

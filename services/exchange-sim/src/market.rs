@@ -37,7 +37,7 @@ const DAY: i64 = 86_400 * MICROS;
 
 /// What one exchange says of one direction at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Quote {
+pub(crate) struct MarketTicker {
     pub(crate) last: Units,
     pub(crate) bid: Units,
     pub(crate) ask: Units,
@@ -51,9 +51,9 @@ pub(crate) struct Market {
 }
 
 /// What something is worth in dollars, as a fraction, so that nothing is rounded before the end.
-struct Worth {
-    over: i128,
-    under: i128,
+struct DollarValue {
+    numerator: i128,
+    denominator: i128,
 }
 
 impl Market {
@@ -62,39 +62,48 @@ impl Market {
     }
 
     /// The quote of `exchange` for a direction, with prices in whole ticks of `tick`; nothing for what is not known.
-    pub(crate) fn quote(&self, exchange: &str, of: CurrencyPair, tick: Units, time: Timestamp) -> Option<Quote> {
-        let everywhere = self.middle(of, time)?;
+    pub(crate) fn ticker(
+        &self,
+        exchange: &str,
+        of: CurrencyPair,
+        tick: Units,
+        time: Timestamp,
+    ) -> Option<MarketTicker> {
+        let everywhere = self.mid_price(of, time)?;
         let own = self.swing(&format!("{exchange} {of}"), EXCHANGE_SWINGS, time);
         let middle = everywhere + share(everywhere, own, SWUNG);
         let half_spread = share(middle, HALF_SPREAD, MILLION);
         let (bid, ask) = (to_tick(middle - half_spread, tick), to_tick(middle + half_spread, tick) + tick);
         // The last trade was with one of the two sides.
         let bought = self.draw(exchange, time.micros().div_euclid(2 * MICROS)) > 0;
-        Some(Quote { last: if bought { ask } else { bid }, bid, ask, time })
+        Some(MarketTicker { last: if bought { ask } else { bid }, bid, ask, time })
     }
 
     /// What a day's fixing says of a direction: the price in the middle of that day's afternoon.
     pub(crate) fn fixing(&self, of: CurrencyPair, day: NaiveDate) -> Option<Units> {
         let days = day.signed_duration_since(NaiveDate::default()).num_days();
-        self.middle(of, Timestamp::from_micros(days * DAY + FIXED_AT).ok()?)
+        self.mid_price(of, Timestamp::from_micros(days * DAY + FIXED_AT).ok()?)
     }
 
     /// What a direction costs at the moment, before any exchange has its own way.
-    pub(crate) fn middle(&self, of: CurrencyPair, time: Timestamp) -> Option<Units> {
-        let (base, quote) = (self.worth(of.base, time)?, self.worth(of.quote, time)?);
-        let price = base.over * quote.under * i128::from(UNIT) / (base.under * quote.over);
+    pub(crate) fn mid_price(&self, of: CurrencyPair, time: Timestamp) -> Option<Units> {
+        let (base, quote) = (self.dollar_value(of.base, time)?, self.dollar_value(of.quote, time)?);
+        let price = base.numerator * quote.denominator * i128::from(UNIT) / (base.denominator * quote.numerator);
         i64::try_from(price).ok().filter(|price| *price > 0)
     }
 
-    fn worth(&self, asset: Asset, time: Timestamp) -> Option<Worth> {
+    fn dollar_value(&self, asset: Asset, time: Timestamp) -> Option<DollarValue> {
         let swung = |swings| i128::from(SWUNG + self.swing(asset.as_str(), swings, time));
-        if let Some(average) = averages::coin(asset) {
+        if let Some(average) = averages::coin_usd(asset) {
             let swings = if asset == Asset::USDT { PEGGED_SWINGS } else { COIN_SWINGS };
-            return Some(Worth { over: i128::from(average) * swung(swings), under: i128::from(SWUNG) });
+            return Some(DollarValue {
+                numerator: i128::from(average) * swung(swings),
+                denominator: i128::from(SWUNG),
+            });
         }
-        let average = i128::from(averages::fiat(asset)?);
+        let average = i128::from(averages::bitcoin_price(asset)?);
         let swung = if asset == Asset::USD { i128::from(SWUNG) } else { swung(FIAT_SWINGS) };
-        Some(Worth { over: i128::from(BITCOIN_USD) * i128::from(SWUNG), under: average * swung })
+        Some(DollarValue { numerator: i128::from(BITCOIN_USD) * i128::from(SWUNG), denominator: average * swung })
     }
 
     /// How far a price is from its average, in parts of [`SWUNG`].

@@ -13,11 +13,11 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Price {
     pub(crate) units: Units,
-    pub(crate) form: Form,
+    pub(crate) form: PriceForm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum PriceForm {
     Plain,
     Null,
     Odd(NumberForm),
@@ -25,7 +25,7 @@ pub(crate) enum Form {
 
 /// What stands in an answer: text, a JSON number with exactly these digits, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum WireValue {
     Text(String),
     Number(String),
     Null,
@@ -33,24 +33,24 @@ pub(crate) enum Shown {
 
 impl Price {
     /// A price as JSON text with so many decimals, at most 8.
-    pub(crate) fn text(self, decimals: u32) -> Shown {
+    pub(crate) fn text(self, decimals: u32) -> WireValue {
         match self.form {
-            Form::Plain => Shown::Text(shown(self.units, decimals)),
-            Form::Null => Shown::Null,
-            Form::Odd(form) => Shown::Text(odd(self.units, decimals, form)),
+            PriceForm::Plain => WireValue::Text(format_decimal(self.units, decimals)),
+            PriceForm::Null => WireValue::Null,
+            PriceForm::Odd(form) => WireValue::Text(format_odd(self.units, decimals, form)),
         }
     }
 
     /// A price as a JSON number, with no zeros at its end and no point where it is whole.
-    pub(crate) fn number(self, decimals: u32) -> Shown {
+    pub(crate) fn number(self, decimals: u32) -> WireValue {
         match self.form {
-            Form::Plain => Shown::Number(without_zeros(&shown(self.units, decimals))),
-            Form::Null => Shown::Null,
+            PriceForm::Plain => WireValue::Number(without_trailing_zeros(&format_decimal(self.units, decimals))),
+            PriceForm::Null => WireValue::Null,
             // No JSON number has a comma in it.
-            Form::Odd(form @ (NumberForm::Thousands | NumberForm::DecimalComma)) => {
-                Shown::Text(odd(self.units, decimals, form))
+            PriceForm::Odd(form @ (NumberForm::Thousands | NumberForm::DecimalComma)) => {
+                WireValue::Text(format_odd(self.units, decimals, form))
             }
-            Form::Odd(form) => Shown::Number(odd(self.units, decimals, form)),
+            PriceForm::Odd(form) => WireValue::Number(format_odd(self.units, decimals, form)),
         }
     }
 
@@ -60,7 +60,7 @@ impl Price {
     }
 }
 
-impl Shown {
+impl WireValue {
     /// For formats that are no JSON; `null` is empty there.
     pub(crate) fn into_text(self) -> String {
         match self {
@@ -70,7 +70,7 @@ impl Shown {
     }
 }
 
-impl Serialize for Shown {
+impl Serialize for WireValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
@@ -83,7 +83,7 @@ impl Serialize for Shown {
 }
 
 /// A price as text with `decimals` decimals, which is at most 8; what is finer is cut off.
-pub(crate) fn shown(price: Units, decimals: u32) -> String {
+pub(crate) fn format_decimal(price: Units, decimals: u32) -> String {
     let (sign, price) = (if price < 0 { "-" } else { "" }, price.unsigned_abs());
     let (unit, cut) = (UNIT.unsigned_abs(), 10_u64.pow(DECIMALS - decimals));
     let width = decimals as usize;
@@ -91,12 +91,12 @@ pub(crate) fn shown(price: Units, decimals: u32) -> String {
     if decimals == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{:0width$}", price % unit / cut) }
 }
 
-fn without_zeros(text: &str) -> String {
+fn without_trailing_zeros(text: &str) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
 }
 
-fn odd(units: Units, decimals: u32, form: NumberForm) -> String {
-    let plain = shown(units, decimals);
+fn format_odd(units: Units, decimals: u32, form: NumberForm) -> String {
+    let plain = format_decimal(units, decimals);
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
     match form {
         NumberForm::Integer => whole.to_owned(),
@@ -111,7 +111,7 @@ fn odd(units: Units, decimals: u32, form: NumberForm) -> String {
         }
         NumberForm::Exponent => {
             let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
-            let significant = without_zeros(digits).replace('.', "");
+            let significant = without_trailing_zeros(digits).replace('.', "");
             let significant = significant.trim_start_matches('0');
             let Some((first, rest)) = significant.split_at_checked(1) else { return plain };
             let point = digits.find('.').unwrap_or(digits.len());
@@ -128,14 +128,15 @@ fn odd(units: Units, decimals: u32, form: NumberForm) -> String {
 }
 
 /// A time in one of the forms; `quoted` makes text of a number. Nothing where it is left out.
-pub(crate) fn stamp(time: Timestamp, form: TimeForm, quoted: bool) -> Option<Shown> {
-    let number = |number: i64| if quoted { Shown::Text(number.to_string()) } else { Shown::Number(number.to_string()) };
+pub(crate) fn format_time(time: Timestamp, form: TimeForm, quoted: bool) -> Option<WireValue> {
+    let number =
+        |number: i64| if quoted { WireValue::Text(number.to_string()) } else { WireValue::Number(number.to_string()) };
     Some(match form {
         TimeForm::Seconds => number(time.micros().div_euclid(1_000_000)),
         TimeForm::Millis => number(time.micros().div_euclid(1_000)),
         TimeForm::Micros => number(time.micros()),
-        TimeForm::Iso => Shown::Text(time.to_string()),
-        TimeForm::Date => Shown::Text(time.to_datetime().date_naive().to_string()),
+        TimeForm::Iso => WireValue::Text(time.to_string()),
+        TimeForm::Date => WireValue::Text(time.to_datetime().date_naive().to_string()),
         TimeForm::Absent => return None,
     })
 }

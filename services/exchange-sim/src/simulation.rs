@@ -12,9 +12,9 @@ use common::{metrics::Metrics, server::OpsEndpoints, service::Service};
 
 use crate::{
     ABOUT, App, Config, SIMULATED_HEADER, admin,
-    calls::{Calls, ExchangeCalls},
+    calls::{CallLimiter, ExchangeCalls},
     exchanges::{self, NAMES},
-    faults::{self, ActiveFault, Fault, FaultError, Faults, NewFault, TimedFault},
+    faults::{self, ActiveFault, Fault, FaultError, FaultStore, NewFault, TimedFault},
     market::Market,
     ws::with_websockets,
 };
@@ -23,8 +23,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Simulation {
     pub(crate) market: Arc<Market>,
-    pub(crate) faults: Arc<Faults>,
-    pub(crate) calls: Arc<Calls>,
+    pub(crate) faults: Arc<FaultStore>,
+    pub(crate) calls: Arc<CallLimiter>,
     pub(crate) clock: Clock,
     /// Whether the exchanges refuse who calls too often even where no fault makes them.
     pub(crate) limits: bool,
@@ -78,7 +78,7 @@ impl Simulation {
     /// What a direction costs at a time, before any exchange has its own way, which is at most 0.02 % to either side; nothing
     /// for what is not traded.
     pub fn price(&self, of: CurrencyPair, at: Timestamp) -> Option<Rate> {
-        self.market.middle(of, at).and_then(|price| Rate::from_hundred_millionths(price).ok())
+        self.market.mid_price(of, at).and_then(|price| Rate::from_hundred_millionths(price).ok())
     }
 
     /// Lets an exchange fail from now on, in place of the way it fails already, and forgets whom it had banned.
@@ -87,20 +87,20 @@ impl Simulation {
             return Err(FaultError::new("exchange", format!("must be one of {}", NAMES.join(", "))));
         }
         let fault = Fault::new(fault, self.now())?;
-        self.calls.pardon(exchange);
+        self.calls.lift_ban(exchange);
         Ok(self.faults.set(exchange, fault))
     }
 
     /// Mends an exchange, and forgets whom it had banned. What a timeline has for later still comes.
     pub fn end_fault(&self, exchange: &str) {
         self.faults.end(exchange, self.now());
-        self.calls.pardon(exchange);
+        self.calls.lift_ban(exchange);
     }
 
     /// Puts a timeline, which begins now, in the place of the one that is there. Where one of its faults makes no sense,
     /// nothing is changed, and its number (from 0) is told.
     pub fn set_timeline(&self, timeline: &[TimedFault]) -> Result<Vec<ActiveFault>, (usize, FaultError)> {
-        self.faults.set_timeline(faults::timed(timeline, NAMES, self.now())?);
+        self.faults.set_timeline(faults::resolve_timeline(timeline, NAMES, self.now())?);
         Ok(self.timeline())
     }
 
@@ -110,11 +110,11 @@ impl Simulation {
 
     /// What is wrong now.
     pub fn faults(&self) -> Vec<ActiveFault> {
-        self.faults.all(NAMES, self.now())
+        self.faults.active_faults(NAMES, self.now())
     }
 
     /// What each exchange counted since the start.
     pub fn calls(&self) -> Vec<ExchangeCalls> {
-        self.calls.all(NAMES, self.now())
+        self.calls.counts(NAMES, self.now())
     }
 }

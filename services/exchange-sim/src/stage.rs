@@ -6,14 +6,14 @@ use poem::http::StatusCode;
 
 use crate::{
     Simulation,
-    calls::{Limit, Refusal, Verdict},
+    calls::{CallDecision, CallLimit, Refusal},
     faults::FaultKind,
-    view::View,
-    wire::{Reply, Wire},
+    view::ExchangeView,
+    wire::{Reply, SimulatedResponse},
 };
 
 /// How an exchange says that something is wrong, and how much it grants.
-pub(crate) struct Shapes {
+pub(crate) struct ErrorFormats {
     /// Too many requests: its own form, to which `Retry-After` is added where one is announced.
     pub(crate) refused: fn(Refusal) -> Reply,
     pub(crate) error_500: fn() -> Reply,
@@ -21,45 +21,51 @@ pub(crate) struct Shapes {
     /// An error in another form than the usual one.
     pub(crate) odd_error: fn() -> Reply,
     /// What is put in the place of what while keys have other names.
-    pub(crate) renames: &'static [(&'static str, &'static str)],
+    pub(crate) renamed_keys: &'static [(&'static str, &'static str)],
     /// The header that tells how much was used, where there is one.
-    pub(crate) used_header: Option<&'static str>,
-    pub(crate) limit: Limit,
+    pub(crate) usage_header: Option<&'static str>,
+    pub(crate) limit: CallLimit,
 }
 
 /// One exchange's place in the market.
-pub(crate) struct Stage {
+pub(crate) struct FaultInjector {
     name: &'static str,
-    shapes: Shapes,
+    shapes: ErrorFormats,
     simulation: Simulation,
 }
 
-impl Stage {
-    pub(crate) fn new(name: &'static str, shapes: Shapes, simulation: &Simulation) -> Self {
+impl FaultInjector {
+    pub(crate) fn new(name: &'static str, shapes: ErrorFormats, simulation: &Simulation) -> Self {
         Self { name, shapes, simulation: simulation.clone() }
     }
 
     /// What a client gets in place of `answer`, which is what it would get if nothing were wrong. `weight` is what the
     /// exchange counts for such a call.
-    pub(crate) async fn play(&self, weight: u32, answer: impl FnOnce(&View<'_>) -> Reply) -> Wire {
+    pub(crate) async fn respond(
+        &self,
+        weight: u32,
+        answer: impl FnOnce(&ExchangeView<'_>) -> Reply,
+    ) -> SimulatedResponse {
         let Simulation { market, faults, calls, clock, limits } = &self.simulation;
         let now = clock.now();
-        let fault = faults.of(self.name, now);
+        let fault = faults.active(self.name, now);
         let kind = fault.as_ref().map(|fault| fault.kind);
-        let counted = calls.count(self.name, (&self.shapes.limit, *limits), weight, fault.as_ref(), now);
+        let counted = calls.record(self.name, (&self.shapes.limit, *limits), weight, fault.as_ref(), now);
         let (used, queued) = match counted {
-            Verdict::Served { used, queued } => (used, queued),
+            CallDecision::Served { used, queued } => (used, queued),
             // Where there is no connection, there is no word of a limit either.
-            Verdict::Refused(_) if kind == Some(FaultKind::Down) => return Wire::BrokenOff,
-            Verdict::Refused(refusal) => return Wire::Whole(self.with_usage(self.refusal(refusal), refusal.used)),
+            CallDecision::Refused(_) if kind == Some(FaultKind::Down) => return SimulatedResponse::Aborted,
+            CallDecision::Refused(refusal) => {
+                return SimulatedResponse::Complete(self.with_usage(self.refusal(refusal), refusal.used));
+            }
         };
-        let view = View::new(market, self.name, now, fault.as_ref());
+        let view = ExchangeView::new(market, self.name, now, fault.as_ref());
         let honest = || self.with_usage(answer(&view), used);
         let latency = fault.as_ref().map_or(Duration::ZERO, crate::faults::Fault::latency);
         let reply = match kind {
-            Some(FaultKind::Down) => return Wire::BrokenOff,
-            Some(FaultKind::SlowLoris) => return Wire::Trickling(honest()),
-            Some(FaultKind::Endless) => return Wire::Endless(honest()),
+            Some(FaultKind::Down) => return SimulatedResponse::Aborted,
+            Some(FaultKind::SlowLoris) => return SimulatedResponse::Trickled(honest()),
+            Some(FaultKind::Endless) => return SimulatedResponse::Padded(honest()),
             Some(FaultKind::Slow) => {
                 tokio::time::sleep(latency).await;
                 honest()
@@ -68,16 +74,16 @@ impl Stage {
                 tokio::time::sleep(latency * queued).await;
                 honest()
             }
-            Some(FaultKind::InvalidResponse) => honest().first_half(),
+            Some(FaultKind::Truncated) => honest().first_half(),
             Some(FaultKind::Empty) => honest().empty(),
             Some(FaultKind::Html520) => Reply::html(fault.as_ref().map_or(520, crate::faults::Fault::status)),
             Some(FaultKind::Error500) => (self.shapes.error_500)(),
             Some(FaultKind::ErrorIn200) => (self.shapes.error_in_200)(),
             Some(FaultKind::OddError) => (self.shapes.odd_error)(),
-            Some(FaultKind::Renamed) => honest().renamed(self.shapes.renames),
+            Some(FaultKind::Renamed) => honest().renamed(self.shapes.renamed_keys),
             _ => honest(),
         };
-        Wire::Whole(reply)
+        SimulatedResponse::Complete(reply)
     }
 
     fn refusal(&self, refusal: Refusal) -> Reply {
@@ -93,7 +99,7 @@ impl Stage {
     }
 
     fn with_usage(&self, reply: Reply, used: u32) -> Reply {
-        match self.shapes.used_header {
+        match self.shapes.usage_header {
             Some(name) => reply.with(name, &used),
             None => reply,
         }

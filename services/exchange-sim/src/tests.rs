@@ -40,7 +40,7 @@ impl Sim {
         self.world.now()
     }
 
-    pub(crate) async fn pass(&self, seconds: u64) {
+    pub(crate) async fn advance(&self, seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 

@@ -10,15 +10,15 @@ use common::{
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 
 use crate::{
-    calendar::{Calendar, before},
+    calendar::{Calendar, days_before},
     faults::{Fault, FaultKind, TimeForm},
-    market::{Market, Quote, UNIT, Units},
-    prices::{Form, Price, Shown, stamp},
+    market::{Market, MarketTicker, UNIT, Units},
+    prices::{Price, PriceForm, WireValue, format_time},
 };
 
 /// What an exchange tells of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Ticker {
     pub(crate) last: Price,
     pub(crate) bid: Price,
     pub(crate) ask: Price,
@@ -27,7 +27,7 @@ pub(crate) struct Told {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
+pub(crate) struct ExchangeView<'a> {
     pub(crate) market: &'a Market,
     pub(crate) exchange: &'static str,
     pub(crate) now: Timestamp,
@@ -38,13 +38,13 @@ pub(crate) struct View<'a> {
     step: Duration,
 }
 
-impl<'a> View<'a> {
+impl<'a> ExchangeView<'a> {
     pub(crate) fn new(market: &'a Market, exchange: &'static str, now: Timestamp, fault: Option<&'a Fault>) -> Self {
         Self { market, exchange, now, fault, back: Duration::ZERO, step: Duration::ZERO }
     }
 
     /// The moment of the market that is shown of a direction.
-    pub(crate) fn moment(&self, direction: CurrencyPair) -> Timestamp {
+    pub(crate) fn shown_at(&self, direction: CurrencyPair) -> Timestamp {
         let stands = self.has(FaultKind::Frozen, direction) || self.has(FaultKind::Halted, direction);
         let time = self.fault.filter(|_| stands).map_or(self.now, |fault| fault.since.min(self.now));
         let micros = time.minus(self.back).micros();
@@ -58,36 +58,36 @@ impl<'a> View<'a> {
 
     /// Whether this is wrong with a direction.
     pub(crate) fn has(&self, kind: FaultKind, direction: CurrencyPair) -> bool {
-        self.fault.is_some_and(|fault| fault.kind == kind && fault.concerns(direction))
+        self.fault.is_some_and(|fault| fault.kind == kind && fault.applies_to(direction))
     }
 
     /// The quote for a direction, in whole ticks; nothing for what is not traded, or not any more.
-    pub(crate) fn quote(&self, direction: CurrencyPair, tick: Units) -> Option<Told> {
+    pub(crate) fn ticker(&self, direction: CurrencyPair, tick: Units) -> Option<Ticker> {
         if self.has(FaultKind::Unlisted, direction) {
             return None;
         }
         let asked = if self.has(FaultKind::OtherCurrency, direction) { other(direction) } else { direction };
-        let time = self.moment(direction);
-        let Quote { last, bid, ask, time } = self.market.quote(self.exchange, asked, tick, time)?;
+        let time = self.shown_at(direction);
+        let MarketTicker { last, bid, ask, time } = self.market.ticker(self.exchange, asked, tick, time)?;
         let [last, bid, ask] = [last, bid, ask].map(|units| self.wrong(units, direction, tick));
         let (bid, ask) = if self.has(FaultKind::CrossedBook, direction) { (ask, bid) } else { (bid, ask) };
         let zero = Price { units: 0, ..bid };
-        let (bid, ask) = match self.fault.filter(|fault| fault.concerns(direction)).map(|fault| fault.kind) {
+        let (bid, ask) = match self.fault.filter(|fault| fault.applies_to(direction)).map(|fault| fault.kind) {
             Some(FaultKind::Halted) => (zero, zero),
             Some(FaultKind::ZeroBid) => (zero, ask),
             _ => (bid, ask),
         };
-        Some(Told { last, bid, ask, time })
+        Some(Ticker { last, bid, ask, time })
     }
 
     /// What is told of a pair that was taken off long ago and is still answered for: a price that stands still, far from
     /// the market.
-    pub(crate) fn delisted(&self, direction: CurrencyPair, tick: Units) -> Option<Told> {
+    pub(crate) fn delisted(&self, direction: CurrencyPair, tick: Units) -> Option<Ticker> {
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
-        let quote = self.market.quote(self.exchange, direction, tick, last_traded)?;
-        let price = Price { units: quote.last / 5 * 2 / tick * tick, form: Form::Plain };
+        let quote = self.market.ticker(self.exchange, direction, tick, last_traded)?;
+        let price = Price { units: quote.last / 5 * 2 / tick * tick, form: PriceForm::Plain };
         let none = Price { units: 0, ..price };
-        Some(Told { last: price, bid: none, ask: none, time: last_traded })
+        Some(Ticker { last: price, bid: none, ask: none, time: last_traded })
     }
 
     /// A day's fixing of a direction, in whole ticks.
@@ -106,17 +106,17 @@ impl<'a> View<'a> {
     /// The newest day that there are rates of.
     pub(crate) fn fixing_day(&self, calendar: Calendar) -> NaiveDate {
         let stands = self.fault.filter(|fault| fault.kind == FaultKind::Frozen);
-        let day = calendar.newest(stands.map_or(self.now, |fault| fault.since.min(self.now)));
+        let day = calendar.newest_fixing_day(stands.map_or(self.now, |fault| fault.since.min(self.now)));
         match self.fault {
             Some(fault) if fault.kind == FaultKind::OldFixing => {
-                calendar.at_or_before(before(day, u64::from(fault.days())))
+                calendar.working_day_on_or_before(days_before(day, u64::from(fault.days())))
             }
             _ => day,
         }
     }
 
     /// The same view, some time ago.
-    pub(crate) fn ago(&self, back: Duration) -> Self {
+    pub(crate) fn delayed(&self, back: Duration) -> Self {
         Self { back, ..*self }
     }
 
@@ -126,7 +126,7 @@ impl<'a> View<'a> {
     }
 
     /// A time of the exchange's, in the form it is usually told; nothing where times are left out.
-    pub(crate) fn time(&self, time: Timestamp, usual: TimeForm, quoted: bool) -> Option<Shown> {
+    pub(crate) fn time(&self, time: Timestamp, usual: TimeForm, quoted: bool) -> Option<WireValue> {
         let time = match self.fault {
             Some(fault) if fault.kind == FaultKind::ClockSkew => {
                 let skew = Duration::from_secs(fault.skew().unsigned_abs());
@@ -135,18 +135,18 @@ impl<'a> View<'a> {
             _ => time,
         };
         let odd = self.fault.filter(|fault| fault.kind == FaultKind::OddTimes);
-        stamp(time, odd.map_or(usual, Fault::time_form), quoted)
+        format_time(time, odd.map_or(usual, Fault::time_form), quoted)
     }
 
     /// A price, as wrong as it is told.
     fn wrong(&self, units: Units, direction: CurrencyPair, tick: Units) -> Price {
-        let Some(fault) = self.fault.filter(|fault| fault.concerns(direction)) else {
-            return Price { units, form: Form::Plain };
+        let Some(fault) = self.fault.filter(|fault| fault.applies_to(direction)) else {
+            return Price { units, form: PriceForm::Plain };
         };
         let form = match fault.kind {
-            FaultKind::NullPrice => Form::Null,
-            FaultKind::OddNumbers => Form::Odd(fault.number_form()),
-            _ => Form::Plain,
+            FaultKind::NullPrice => PriceForm::Null,
+            FaultKind::OddNumbers => PriceForm::Odd(fault.number_form()),
+            _ => PriceForm::Plain,
         };
         let units = if fault.kind == FaultKind::NegativePrice { -units } else { times(units, fault.factor, tick) };
         Price { units, form }
@@ -174,7 +174,7 @@ fn other(direction: CurrencyPair) -> CurrencyPair {
 }
 
 /// The finest step of a price of this size that a bank tells: five digits or so.
-pub(crate) fn bank_decimals(units: Units) -> u32 {
+pub(crate) fn fixing_decimals(units: Units) -> u32 {
     match units / UNIT {
         100.. => 2,
         10.. => 3,

@@ -101,32 +101,32 @@ impl Reply {
 }
 
 /// How an answer goes over the wire.
-pub(crate) enum Wire {
-    Whole(Reply),
+pub(crate) enum SimulatedResponse {
+    Complete(Reply),
     /// The connection ends before the answer does.
-    BrokenOff,
+    Aborted,
     /// One byte after the other.
-    Trickling(Reply),
+    Trickled(Reply),
     /// The answer, behind more blanks than anybody should read.
-    Endless(Reply),
+    Padded(Reply),
 }
 
-impl Wire {
+impl SimulatedResponse {
     fn stream(reply: &Reply, body: impl Stream<Item = Vec<u8>> + Send + 'static) -> Response {
         let response = Response::builder().status(reply.status).content_type(reply.content_type);
         response.body(Body::from_bytes_stream(body.map(Ok::<_, io::Error>)))
     }
 }
 
-impl IntoResponse for Wire {
+impl IntoResponse for SimulatedResponse {
     fn into_response(self) -> Response {
         match self {
-            Self::Whole(Reply { status, content_type, headers, body }) => {
+            Self::Complete(Reply { status, content_type, headers, body }) => {
                 let response = Response::builder().status(status).content_type(content_type);
                 let with = |response: poem::ResponseBuilder, (name, value)| response.header(name, value);
                 headers.into_iter().fold(response, with).body(body)
             }
-            Self::BrokenOff => {
+            Self::Aborted => {
                 let cut = stream::once(async {
                     Err::<Vec<u8>, _>(io::Error::new(io::ErrorKind::ConnectionAborted, "fault: down"))
                 });
@@ -134,14 +134,14 @@ impl IntoResponse for Wire {
                 let response = Response::builder().content_type(JSON).header("content-length", "512");
                 response.body(Body::from_bytes_stream(cut))
             }
-            Self::Trickling(reply) => {
+            Self::Trickled(reply) => {
                 let bytes = stream::iter(reply.body.clone()).then(|byte| async move {
                     tokio::time::sleep(TRICKLE).await;
                     vec![byte]
                 });
                 Self::stream(&reply, bytes)
             }
-            Self::Endless(reply) => {
+            Self::Padded(reply) => {
                 let body = reply.body.clone();
                 let blanks = stream::iter(std::iter::repeat_n(BLANKS.to_vec(), BLANK_CHUNKS));
                 Self::stream(&reply, blanks.chain(stream::once(async { body })))
@@ -150,7 +150,7 @@ impl IntoResponse for Wire {
     }
 }
 
-impl ApiResponse for Wire {
+impl ApiResponse for SimulatedResponse {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: JSON, schema: serde_json::Value::schema_ref() }];
         let description = "What the real exchange answers; errors too come in its own form.";

@@ -16,7 +16,7 @@ mod venue;
 use tokio::sync::mpsc;
 
 use crate::{Simulation, faults::FaultKind};
-use venue::Venue;
+use venue::WsDialect;
 
 pub(crate) use upgrade::with_websockets;
 
@@ -45,8 +45,8 @@ pub enum FromClient {
 /// A client's end of a websocket. Who drops it hangs up; where nothing more is heard, the exchange has.
 #[derive(Debug)]
 pub struct ClientEnd {
-    pub say: mpsc::Sender<FromClient>,
-    pub hear: mpsc::Receiver<FromExchange>,
+    pub sender: mpsc::Sender<FromClient>,
+    pub receiver: mpsc::Receiver<FromExchange>,
 }
 
 /// Why there is no websocket.
@@ -62,20 +62,20 @@ pub enum WebSocketError {
 
 /// One exchange's websocket: its path, which begins with its name, and who speaks there. What a query means is the
 /// exchange's own matter.
-struct Place {
+struct WsEndpoint {
     exchange: &'static str,
     path: &'static str,
-    open: fn(query: Option<&str>) -> Box<dyn Venue>,
+    open: fn(query: Option<&str>) -> Box<dyn WsDialect>,
 }
 
-const PLACES: &[Place] = &[binance::PLACE, coinbase::PLACE, kraken::PLACE, okx::PLACE];
+const ENDPOINTS: &[WsEndpoint] = &[binance::ENDPOINT, coinbase::ENDPOINT, kraken::ENDPOINT, okx::ENDPOINT];
 
 impl Simulation {
     /// Connects to the websocket at a path such as `/binance/ws/stream`, with no socket between. Its session is a task of
     /// its own.
     pub async fn websocket(&self, path: &str, query: Option<&str>) -> Result<ClientEnd, WebSocketError> {
-        let place = PLACES.iter().find(|place| place.path == path).ok_or(WebSocketError::NoSuchPath)?;
-        let fault = self.faults.of(place.exchange, self.clock.now());
+        let place = ENDPOINTS.iter().find(|place| place.path == path).ok_or(WebSocketError::NoSuchPath)?;
+        let fault = self.faults.active(place.exchange, self.clock.now());
         if let Some(fault) = &fault {
             match fault.kind {
                 FaultKind::Down => return Err(WebSocketError::Refused),
@@ -87,10 +87,10 @@ impl Simulation {
                 _ => {}
             }
         }
-        let (say, from_client) = mpsc::channel(QUEUE);
-        let (to_client, hear) = mpsc::channel(QUEUE);
-        let venue = (place.open)(query);
-        tokio::spawn(session::run(venue, place.exchange, self.clone(), from_client, to_client));
-        Ok(ClientEnd { say, hear })
+        let (sender, from_client) = mpsc::channel(QUEUE);
+        let (to_client, receiver) = mpsc::channel(QUEUE);
+        let dialect = (place.open)(query);
+        tokio::spawn(session::run(dialect, place.exchange, self.clone(), from_client, to_client));
+        Ok(ClientEnd { sender, receiver })
     }
 }

@@ -10,7 +10,8 @@ fn easter_is_when_the_almanac_has_it() {
 
 #[test]
 fn rates_come_in_the_afternoon_of_a_working_day_and_stay_over_the_holidays() {
-    let newest = |calendar: Calendar, time: &str| calendar.newest(time.parse().unwrap()).to_string();
+    let newest_fixing_day =
+        |calendar: Calendar, time: &str| calendar.newest_fixing_day(time.parse().unwrap()).to_string();
     for (time, day) in [
         ("2026-01-02T14:59:59Z", "2025-12-31"),
         ("2026-01-02T15:00:00Z", "2026-01-02"),
@@ -19,8 +20,8 @@ fn rates_come_in_the_afternoon_of_a_working_day_and_stay_over_the_holidays() {
         ("2026-04-06T20:00:00Z", "2026-04-02"),
         ("2026-12-26T20:00:00Z", "2026-12-24"),
     ] {
-        assert_eq!(newest(Calendar::Target, time), day, "{time}");
+        assert_eq!(newest_fixing_day(Calendar::Target, time), day, "{time}");
     }
-    assert_eq!(newest(Calendar::Moscow, "2026-01-08T20:00:00Z"), "2025-12-31");
-    assert_eq!(newest(Calendar::Moscow, "2026-01-09T20:00:00Z"), "2026-01-09");
+    assert_eq!(newest_fixing_day(Calendar::Moscow, "2026-01-08T20:00:00Z"), "2025-12-31");
+    assert_eq!(newest_fixing_day(Calendar::Moscow, "2026-01-09T20:00:00Z"), "2026-01-09");
 }

@@ -6,22 +6,22 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::{Pair, find, pair};
+use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty, Refusal},
+    calls::{CallLimit, Penalty, Refusal},
     faults::{FaultKind, TimeForm},
-    prices::{Price, Shown},
-    stage::{Shapes, Stage},
-    view::{Told, View},
-    wire::{Reply, Wire},
+    prices::{Price, WireValue},
+    stage::{ErrorFormats, FaultInjector},
+    view::{Ticker, ExchangeView},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "binance";
 /// All prices are told with eight decimals, however coarse the steps are.
 const DECIMALS: u32 = 8;
 
-pub(crate) const PAIRS: &[Pair] = &[
+pub(crate) const PAIRS: &[ListedPair] = &[
     pair("BTCUSDT", "BTC", "USDT", 2),
     pair("ETHUSDT", "ETH", "USDT", 2),
     pair("BTCEUR", "BTC", "EUR", 2),
@@ -34,20 +34,20 @@ pub(crate) const PAIRS: &[Pair] = &[
     pair("USDTZAR", "USDT", "ZAR", 2),
 ];
 /// Taken off in 2023 and later, and still answered for.
-const DELISTED: &[Pair] =
+const DELISTED: &[ListedPair] =
     &[pair("BTCGBP", "BTC", "GBP", 2), pair("ETHGBP", "ETH", "GBP", 2), pair("USDTRUB", "USDT", "RUB", 2)];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused,
     error_500: || error(StatusCode::INTERNAL_SERVER_ERROR, -1000, "An unknown error occurred while processing the request."),
     error_in_200: || error(StatusCode::OK, -1001, "Internal error; unable to process your request. Please try again."),
     odd_error: || Reply::raw(StatusCode::FORBIDDEN, r#"{"code":"000002","message":"Forbidden","success":false,"data":null}"#),
-    renames: &[("\"price\"", "\"p\""), ("\"bidPrice\"", "\"b\""), ("\"askPrice\"", "\"a\"")],
-    used_header: Some("x-mbx-used-weight-1m"),
-    limit: Limit { weight: 6_000, window: 60, penalty: Penalty::Growing },
+    renamed_keys: &[("\"price\"", "\"p\""), ("\"bidPrice\"", "\"b\""), ("\"askPrice\"", "\"a\"")],
+    usage_header: Some("x-mbx-used-weight-1m"),
+    limit: CallLimit { weight: 6_000, window: 60, penalty: Penalty::Growing },
 };
 
-pub(crate) struct Binance(Stage);
+pub(crate) struct Binance(FaultInjector);
 
 #[derive(Serialize)]
 struct Failure {
@@ -58,16 +58,16 @@ struct Failure {
 #[derive(Serialize)]
 struct LastPrice {
     symbol: &'static str,
-    price: Shown,
+    price: WireValue,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BookTicker {
     symbol: &'static str,
-    bid_price: Shown,
+    bid_price: WireValue,
     bid_qty: &'static str,
-    ask_price: Shown,
+    ask_price: WireValue,
     ask_qty: &'static str,
 }
 
@@ -75,9 +75,9 @@ struct BookTicker {
 #[serde(rename_all = "camelCase")]
 struct Average {
     mins: u32,
-    price: Shown,
+    price: WireValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    close_time: Option<Shown>,
+    close_time: Option<WireValue>,
 }
 
 fn error(status: StatusCode, code: i32, msg: impl Into<String>) -> Reply {
@@ -97,16 +97,16 @@ fn refused(refusal: Refusal) -> Reply {
 
 impl Binance {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 
     async fn answer<T: Serialize>(
         &self,
         asked: Asked,
-        shown: impl Fn(&Pair, Told) -> T,
-    ) -> Wire {
+        shown: impl Fn(&ListedPair, Ticker) -> T,
+    ) -> SimulatedResponse {
         let weight = if asked.symbol.is_some() { 2 } else { 4 };
-        self.0.play(weight, |view| tickers(view, &asked, shown).unwrap_or_else(|failure| failure)).await
+        self.0.respond(weight, |view| tickers(view, &asked, shown).unwrap_or_else(|failure| failure)).await
     }
 }
 
@@ -129,7 +129,7 @@ impl Binance {
         /// TRADING, HALT or BREAK: others are left out, or refused where one is asked for.
         #[oai(name = "symbolStatus")]
         status: Query<Option<String>>,
-    ) -> Wire {
+    ) -> SimulatedResponse {
         let asked = Asked { symbol: symbol.0, symbols: symbols.0, status: status.0 };
         self.answer(asked, |pair, told| LastPrice { symbol: pair.name, price: told.last.text(DECIMALS) }).await
     }
@@ -144,10 +144,10 @@ impl Binance {
         /// TRADING, HALT or BREAK: others are left out, or refused where one is asked for.
         #[oai(name = "symbolStatus")]
         status: Query<Option<String>>,
-    ) -> Wire {
+    ) -> SimulatedResponse {
         let asked = Asked { symbol: symbol.0, symbols: symbols.0, status: status.0 };
         let amount = |price: Price, amount| if price.units == 0 { "0.00000000" } else { amount };
-        let ticker = |pair: &Pair, told: Told| BookTicker {
+        let ticker = |pair: &ListedPair, told: Ticker| BookTicker {
             symbol: pair.name,
             bid_price: told.bid.text(DECIMALS),
             bid_qty: amount(told.bid, "1.20000000"),
@@ -159,12 +159,12 @@ impl Binance {
 
     /// The average price of the last five minutes of a pair, with the time of its last trade, as Binance tells it.
     #[oai(path = "/binance/api/v3/avgPrice", method = "get", operation_id = "binance_average")]
-    async fn average(&self, symbol: Query<String>) -> Wire {
-        self.0.play(2, |view| average(view, &symbol.0)).await
+    async fn average(&self, symbol: Query<String>) -> SimulatedResponse {
+        self.0.respond(2, |view| average(view, &symbol.0)).await
     }
 }
 
-fn average(view: &View<'_>, symbol: &str) -> Reply {
+fn average(view: &ExchangeView<'_>, symbol: &str) -> Reply {
     let Some((pair, _)) = known(symbol) else { return unknown() };
     let Some((told, _)) = tell(view, pair) else { return unknown() };
     // The middle of the market is near enough to its average of five minutes.
@@ -179,22 +179,22 @@ fn unknown() -> Reply {
 }
 
 /// A pair, and whether it was taken off.
-fn known(symbol: &str) -> Option<(&'static Pair, bool)> {
+fn known(symbol: &str) -> Option<(&'static ListedPair, bool)> {
     let delisted = || find(DELISTED, symbol).map(|pair| (pair, true));
     find(PAIRS, symbol).map(|pair| (pair, false)).or_else(delisted)
 }
 
 /// What is told of a pair, and its status.
-fn tell(view: &View<'_>, pair: &'static Pair) -> Option<(Told, &'static str)> {
+fn tell(view: &ExchangeView<'_>, pair: &'static ListedPair) -> Option<(Ticker, &'static str)> {
     if find(DELISTED, pair.name).is_some() {
         return Some((view.delisted(pair.direction, pair.tick)?, "BREAK"));
     }
-    let told = view.quote(pair.direction, pair.tick)?;
+    let told = view.ticker(pair.direction, pair.tick)?;
     Some((told, if view.has(FaultKind::Halted, pair.direction) { "HALT" } else { "TRADING" }))
 }
 
 /// The answer for one pair is an object, and a list for several; one that is not known fails them all.
-fn tickers<T: Serialize>(view: &View<'_>, asked: &Asked, shown: impl Fn(&Pair, Told) -> T) -> Result<Reply, Reply> {
+fn tickers<T: Serialize>(view: &ExchangeView<'_>, asked: &Asked, shown: impl Fn(&ListedPair, Ticker) -> T) -> Result<Reply, Reply> {
     let bad = |code, msg: &str| error(StatusCode::BAD_REQUEST, code, msg);
     let wanted = asked.status.as_deref();
     if wanted.is_some_and(|status| !["TRADING", "HALT", "BREAK"].contains(&status)) {

@@ -8,20 +8,20 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::{Pair, find, pair};
+use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
-    prices::{Price, Shown},
-    stage::{Shapes, Stage},
-    view::{Told, View},
-    wire::{Reply, Wire},
+    calls::{CallLimit, Penalty},
+    prices::{Price, WireValue},
+    stage::{ErrorFormats, FaultInjector},
+    view::{Ticker, ExchangeView},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "bitfinex";
 
 /// `UST` is the coin that others call USDT.
-const PAIRS: &[Pair] = &[
+const PAIRS: &[ListedPair] = &[
     pair("tBTCUSD", "BTC", "USD", 0),
     pair("tBTCEUR", "BTC", "EUR", 0),
     pair("tBTCGBP", "BTC", "GBP", 0),
@@ -36,26 +36,26 @@ const PAIRS: &[Pair] = &[
     pair("tUSTEUR", "USDT", "EUR", 5),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| Reply::raw(StatusCode::TOO_MANY_REQUESTS, r#"["error",11010,"ratelimit: error"]"#),
     error_500: || Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10000,"unknown error"]"#),
     error_in_200: || Reply::raw(StatusCode::OK, r#"["error",20060,"maintenance"]"#),
     odd_error: || Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",null,"ERR_RATE_LIMIT"]"#),
     // Nothing has a name here but the pairs.
-    renames: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
-    used_header: None,
+    renamed_keys: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
+    usage_header: None,
     // Blocked for a minute, and nothing says so.
-    limit: Limit { weight: 90, window: 60, penalty: Penalty::Silent(60) },
+    limit: CallLimit { weight: 90, window: 60, penalty: Penalty::Silent(60) },
 };
 
-pub(crate) struct Bitfinex(Stage);
+pub(crate) struct Bitfinex(FaultInjector);
 
 /// Bid and its size, ask and its size, the day's change and that as a share, last price, volume, high, low.
-type Ticker = [Shown; 10];
+type TickerBody = [WireValue; 10];
 
 impl Bitfinex {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -63,8 +63,8 @@ impl Bitfinex {
 impl Bitfinex {
     /// The state of a pair such as `tBTCUSD`, as Bitfinex tells it: ten numbers.
     #[oai(path = "/bitfinex/v2/ticker/:symbol", method = "get", operation_id = "bitfinex_ticker")]
-    async fn ticker(&self, symbol: Path<String>) -> Wire {
-        self.0.play(1, |view| one(view, &symbol.0)).await
+    async fn ticker(&self, symbol: Path<String>) -> SimulatedResponse {
+        self.0.respond(1, |view| one(view, &symbol.0)).await
     }
 
     /// The state of several pairs, as Bitfinex tells it: lists of a name and ten numbers.
@@ -73,13 +73,13 @@ impl Bitfinex {
         &self,
         /// Pairs with commas between, or `ALL`.
         symbols: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| several(view, symbols.0.as_deref())).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| several(view, symbols.0.as_deref())).await
     }
 }
 
-fn one(view: &View<'_>, name: &str) -> Reply {
-    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+fn one(view: &ExchangeView<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.ticker(pair.direction, pair.tick)?)));
     match told {
         Some((pair, told)) => Reply::ok(&ticker(pair, told)),
         None => invalid(),
@@ -87,20 +87,20 @@ fn one(view: &View<'_>, name: &str) -> Reply {
 }
 
 /// What is not known is silently left out.
-fn several(view: &View<'_>, names: Option<&str>) -> Reply {
+fn several(view: &ExchangeView<'_>, names: Option<&str>) -> Reply {
     let Some(names) = names else { return invalid() };
-    let wanted = |pair: &&Pair| names == "ALL" || names.split(',').any(|name| name == pair.name);
-    let each = |pair: &Pair| Some((pair.name, ticker(pair, view.quote(pair.direction, pair.tick)?)));
+    let wanted = |pair: &&ListedPair| names == "ALL" || names.split(',').any(|name| name == pair.name);
+    let each = |pair: &ListedPair| Some((pair.name, ticker(pair, view.ticker(pair.direction, pair.tick)?)));
     let list = PAIRS.iter().filter(wanted).filter_map(each).map(|(name, ticker)| Named(name, ticker));
     Reply::ok(&list.collect::<Vec<_>>())
 }
 
 /// A name and what belongs to it, in one list.
-struct Named(&'static str, Ticker);
+struct Named(&'static str, TickerBody);
 
 impl Serialize for Named {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = Shown::Text(self.0.to_owned());
+        let name = WireValue::Text(self.0.to_owned());
         serializer.collect_seq(std::iter::once(&name).chain(&self.1))
     }
 }
@@ -109,9 +109,9 @@ fn invalid() -> Reply {
     Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10020,"symbol: invalid"]"#)
 }
 
-fn ticker(pair: &Pair, told: Told) -> Ticker {
+fn ticker(pair: &ListedPair, told: Ticker) -> TickerBody {
     let number = |price: Price| price.number(pair.decimals);
-    let fixed = |text: &str| Shown::Number(text.to_owned());
+    let fixed = |text: &str| WireValue::Number(text.to_owned());
     let change = Price { units: told.last.units / 100 / pair.tick * pair.tick, ..told.last };
     [
         number(told.bid),

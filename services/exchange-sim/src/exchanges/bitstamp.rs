@@ -5,20 +5,20 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
-use super::{Pair, find, pair};
+use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::{Price, Shown},
-    stage::{Shapes, Stage},
-    view::{Told, View},
-    wire::{Reply, Wire},
+    prices::{Price, WireValue},
+    stage::{ErrorFormats, FaultInjector},
+    view::{Ticker, ExchangeView},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "bitstamp";
 
-const PAIRS: &[Pair] = &[
+const PAIRS: &[ListedPair] = &[
     pair("btcusd", "BTC", "USD", 0),
     pair("btceur", "BTC", "EUR", 0),
     pair("btcgbp", "BTC", "GBP", 0),
@@ -31,7 +31,7 @@ const PAIRS: &[Pair] = &[
     pair("usdteur", "USDT", "EUR", 5),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| {
         let body = r#"{"status":"error","reason":"Request rate limit exceeded.","response_code":"400.002","response_explanation":"Request rate limit exceeded."}"#;
         Reply::raw(StatusCode::TOO_MANY_REQUESTS, body)
@@ -39,27 +39,27 @@ const SHAPES: Shapes = Shapes {
     error_500: || Reply::raw(StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"Internal server error"}"#),
     error_in_200: || Reply::raw(StatusCode::OK, r#"{"status":"error","reason":"Service unavailable","code":"API0004"}"#),
     odd_error: || Reply::raw(StatusCode::OK, r#"{"status":"error","reason":{"__all__":["Something went wrong."]}}"#),
-    renames: &[("\"last\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
-    used_header: None,
-    limit: Limit { weight: 10_000, window: 600, penalty: Penalty::Silent(10) },
+    renamed_keys: &[("\"last\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
+    usage_header: None,
+    limit: CallLimit { weight: 10_000, window: 600, penalty: Penalty::Silent(10) },
 };
 
-pub(crate) struct Bitstamp(Stage);
+pub(crate) struct Bitstamp(FaultInjector);
 
 #[derive(Serialize)]
-struct Ticker {
+struct TickerBody {
     #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<Shown>,
-    open: Shown,
-    high: Shown,
-    low: Shown,
-    last: Shown,
+    timestamp: Option<WireValue>,
+    open: WireValue,
+    high: WireValue,
+    low: WireValue,
+    last: WireValue,
     volume: &'static str,
-    vwap: Shown,
-    bid: Shown,
-    ask: Shown,
+    vwap: WireValue,
+    bid: WireValue,
+    ask: WireValue,
     side: &'static str,
-    open_24: Shown,
+    open_24: WireValue,
     percent_change_24: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pair: Option<String>,
@@ -67,7 +67,7 @@ struct Ticker {
 
 impl Bitstamp {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -75,37 +75,37 @@ impl Bitstamp {
 impl Bitstamp {
     /// The state of a pair such as `btcusd`, as Bitstamp tells it.
     #[oai(path = "/bitstamp/api/v2/ticker/:pair", method = "get", operation_id = "bitstamp_ticker")]
-    async fn ticker(&self, pair: Path<String>) -> Wire {
-        self.0.play(1, |view| one(view, &pair.0)).await
+    async fn ticker(&self, pair: Path<String>) -> SimulatedResponse {
+        self.0.respond(1, |view| one(view, &pair.0)).await
     }
 
     /// The state of all pairs, as Bitstamp tells it.
     #[oai(path = "/bitstamp/api/v2/ticker", method = "get", operation_id = "bitstamp_tickers")]
-    async fn tickers(&self) -> Wire {
-        self.0.play(1, all).await
+    async fn tickers(&self) -> SimulatedResponse {
+        self.0.respond(1, all).await
     }
 }
 
-fn one(view: &View<'_>, name: &str) -> Reply {
-    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+fn one(view: &ExchangeView<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.ticker(pair.direction, pair.tick)?)));
     match told {
         Some((pair, told)) => Reply::ok(&ticker(view, pair, told)),
         None => Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"Not found"}"#),
     }
 }
 
-fn all(view: &View<'_>) -> Reply {
-    let each = |pair: &Pair| {
-        let told = view.quote(pair.direction, pair.tick)?;
+fn all(view: &ExchangeView<'_>) -> Reply {
+    let each = |pair: &ListedPair| {
+        let told = view.ticker(pair.direction, pair.tick)?;
         let name = format!("{}/{}", pair.direction.base, pair.direction.quote);
-        Some(Ticker { pair: Some(name), ..ticker(view, pair, told) })
+        Some(TickerBody { pair: Some(name), ..ticker(view, pair, told) })
     };
     Reply::ok(&PAIRS.iter().filter_map(each).collect::<Vec<_>>())
 }
 
-fn ticker(view: &View<'_>, pair: &Pair, told: Told) -> Ticker {
+fn ticker(view: &ExchangeView<'_>, pair: &ListedPair, told: Ticker) -> TickerBody {
     let text = |price: Price| price.text(pair.decimals);
-    Ticker {
+    TickerBody {
         timestamp: view.time(told.time, TimeForm::Seconds, true),
         open: text(told.last.percent(99)),
         high: text(told.last.percent(102)),

@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
-    prices::Shown,
-    stage::{Shapes, Stage},
-    view::View,
-    wire::{Reply, Wire},
+    calls::{CallLimit, Penalty},
+    prices::WireValue,
+    stage::{ErrorFormats, FaultInjector},
+    view::ExchangeView,
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "blockchain_info";
@@ -27,31 +27,31 @@ const CURRENCIES: [&str; 24] = [
     "RUB", "SEK", "SGD", "THB", "TRY", "UAH", "USD",
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| Reply::text(StatusCode::TOO_MANY_REQUESTS, "text/plain", "Maximum concurrent requests reached. Try again later."),
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "Internal server error"),
-    error_in_200: || Reply::raw(StatusCode::OK, r#"{"error":"not-available","message":"Ticker is not available"}"#),
+    error_in_200: || Reply::raw(StatusCode::OK, r#"{"error":"not-available","message":"TickerBody is not available"}"#),
     odd_error: || Reply::raw(StatusCode::OK, "[]"),
-    renames: &[("\"last\"", "\"price\"")],
-    used_header: None,
-    limit: Limit { weight: 60, window: 60, penalty: Penalty::Silent(10) },
+    renamed_keys: &[("\"last\"", "\"price\"")],
+    usage_header: None,
+    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Silent(10) },
 };
 
-pub(crate) struct BlockchainInfo(Stage);
+pub(crate) struct BlockchainInfo(FaultInjector);
 
 #[derive(Serialize)]
-struct Ticker {
+struct TickerBody {
     #[serde(rename = "15m")]
-    delayed: Shown,
-    last: Shown,
-    buy: Shown,
-    sell: Shown,
+    delayed: WireValue,
+    last: WireValue,
+    buy: WireValue,
+    sell: WireValue,
     symbol: &'static str,
 }
 
 impl BlockchainInfo {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -59,17 +59,17 @@ impl BlockchainInfo {
 impl BlockchainInfo {
     /// What a bitcoin costs, as blockchain.info tells it.
     #[oai(path = "/blockchain_info/ticker", method = "get", operation_id = "blockchain_info_ticker")]
-    async fn ticker(&self) -> Wire {
-        self.0.play(1, ticker).await
+    async fn ticker(&self) -> SimulatedResponse {
+        self.0.respond(1, ticker).await
     }
 }
 
-fn ticker(view: &View<'_>) -> Reply {
+fn ticker(view: &ExchangeView<'_>) -> Reply {
     let one = |symbol: &'static str| {
         let direction = CurrencyPair::new(Asset::BTC, symbol.parse().ok()?);
-        let (told, delayed) = (view.quote(direction, TICK)?, view.ago(DELAYED).quote(direction, TICK)?);
+        let (told, delayed) = (view.ticker(direction, TICK)?, view.delayed(DELAYED).ticker(direction, TICK)?);
         let [last, buy, sell] = [told.last, told.ask, told.bid].map(|price| price.number(DECIMALS));
-        Some((symbol, Ticker { delayed: delayed.last.number(DECIMALS), last, buy, sell, symbol }))
+        Some((symbol, TickerBody { delayed: delayed.last.number(DECIMALS), last, buy, sell, symbol }))
     };
     Reply::ok(&CURRENCIES.into_iter().filter_map(one).collect::<BTreeMap<_, _>>())
 }

@@ -10,14 +10,14 @@ use poem_openapi::{OpenApi, param::Query};
 
 use crate::{
     Simulation,
-    calendar::{Calendar, before},
-    calls::{Limit, Penalty},
+    calendar::{Calendar, days_before},
+    calls::{CallLimit, Penalty},
     faults::{FaultKind, NumberForm, TimeForm},
     market::UNIT,
-    prices::{Form, Price},
-    stage::{Shapes, Stage},
-    view::View,
-    wire::{Reply, Wire},
+    prices::{PriceForm, Price},
+    stage::{ErrorFormats, FaultInjector},
+    view::ExchangeView,
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "cbr";
@@ -71,21 +71,21 @@ const CURRENCIES: [(&str, &str, &str, &str); 41] = [
     ("R01840", "484", "MXN", "Мексиканских песо"),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| Reply::html(429),
     error_500: || Reply::html(500),
     error_in_200: || in_windows_1251("<?xml version=\"1.0\" encoding=\"windows-1251\"?><ValCurs>Error in parameters</ValCurs>"),
     odd_error: || Reply::html(403),
-    renames: &[("CharCode", "Code"), ("VunitRate", "UnitRate"), ("Value>", "Rate>")],
-    used_header: None,
-    limit: Limit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
+    renamed_keys: &[("CharCode", "Code"), ("VunitRate", "UnitRate"), ("Value>", "Rate>")],
+    usage_header: None,
+    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct Cbr(Stage);
+pub(crate) struct Cbr(FaultInjector);
 
 impl Cbr {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -97,18 +97,18 @@ impl Cbr {
         &self,
         /// A day such as `02/01/2026`.
         date_req: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| daily(view, date_req.0.as_deref())).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| daily(view, date_req.0.as_deref())).await
     }
 }
 
-fn daily(view: &View<'_>, asked: Option<&str>) -> Reply {
+fn daily(view: &ExchangeView<'_>, asked: Option<&str>) -> Reply {
     let newest = view.fixing_day(Calendar::Moscow);
     let fixed = match asked.map(|text| NaiveDate::parse_from_str(text, "%d/%m/%Y")) {
         None => newest,
         // A day's rates were fixed on the working day before.
-        Some(Ok(day)) => Calendar::Moscow.at_or_before(before(day, 1).min(newest)),
-        Some(Err(_)) => return (SHAPES.error_in_200)(),
+        Some(Ok(day)) => Calendar::Moscow.working_day_on_or_before(days_before(day, 1).min(newest)),
+        Some(Err(_)) => return (ERROR_FORMATS.error_in_200)(),
     };
     let valid = fixed.checked_add_days(Days::new(1)).unwrap_or(fixed);
     let midnight = valid.and_time(chrono::NaiveTime::MIN).and_utc().into();
@@ -137,7 +137,7 @@ fn daily(view: &View<'_>, asked: Option<&str>) -> Reply {
 }
 
 /// How many units are priced at once, so that the price is above one rouble; their price, and the price of one.
-fn rate(view: &View<'_>, day: NaiveDate, code: &str) -> Option<(i64, String, String)> {
+fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<(i64, String, String)> {
     let direction = CurrencyPair::new(code.parse().ok()?, Asset::RUB);
     let fixing = view.market.fixing(direction, day)?;
     let nominal = [1, 10, 100, 1_000].into_iter().find(|nominal| fixing * nominal >= 10 * UNIT).unwrap_or(10_000);
@@ -154,9 +154,9 @@ fn rate(view: &View<'_>, day: NaiveDate, code: &str) -> Option<(i64, String, Str
 /// A comma is how a number is written here; a point, and whatever else there is, is odd.
 fn comma(price: Price, decimals: u32) -> String {
     match price.form {
-        Form::Plain => Price { form: Form::Odd(NumberForm::DecimalComma), ..price }.text(decimals).into_text(),
-        Form::Odd(NumberForm::DecimalComma) => Price { form: Form::Plain, ..price }.text(decimals).into_text(),
-        Form::Null | Form::Odd(_) => price.text(decimals).into_text(),
+        PriceForm::Plain => Price { form: PriceForm::Odd(NumberForm::DecimalComma), ..price }.text(decimals).into_text(),
+        PriceForm::Odd(NumberForm::DecimalComma) => Price { form: PriceForm::Plain, ..price }.text(decimals).into_text(),
+        PriceForm::Null | PriceForm::Odd(_) => price.text(decimals).into_text(),
     }
 }
 

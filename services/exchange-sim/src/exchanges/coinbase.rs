@@ -4,20 +4,20 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
-use super::{Pair, find, pair};
+use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::Shown,
-    stage::{Shapes, Stage},
-    view::View,
-    wire::{Reply, Wire},
+    prices::WireValue,
+    stage::{ErrorFormats, FaultInjector},
+    view::ExchangeView,
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "coinbase";
 
-pub(crate) const PAIRS: &[Pair] = &[
+pub(crate) const PAIRS: &[ListedPair] = &[
     pair("BTC-EUR", "BTC", "EUR", 2),
     pair("BTC-GBP", "BTC", "GBP", 2),
     pair("BTC-USD", "BTC", "USD", 2),
@@ -31,7 +31,7 @@ pub(crate) const PAIRS: &[Pair] = &[
     pair("USDT-USD", "USDT", "USD", 5),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| message(StatusCode::TOO_MANY_REQUESTS, "Public rate limit exceeded"),
     error_500: || message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     error_in_200: || message(StatusCode::OK, "Service is temporarily unavailable"),
@@ -39,24 +39,24 @@ const SHAPES: Shapes = Shapes {
         let body = r#"{"errors":[{"id":"internal_server_error","message":"Something went wrong"}]}"#;
         Reply::raw(StatusCode::SERVICE_UNAVAILABLE, body)
     },
-    renames: &[("\"price\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
-    used_header: None,
+    renamed_keys: &[("\"price\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
+    usage_header: None,
     // Ten a second, and bursts of up to fifteen.
-    limit: Limit { weight: 15, window: 1, penalty: Penalty::Silent(1) },
+    limit: CallLimit { weight: 15, window: 1, penalty: Penalty::Silent(1) },
 };
 
-pub(crate) struct Coinbase(Stage);
+pub(crate) struct Coinbase(FaultInjector);
 
 #[derive(Serialize)]
-struct Ticker {
-    ask: Shown,
-    bid: Shown,
+struct TickerBody {
+    ask: WireValue,
+    bid: WireValue,
     volume: &'static str,
     trade_id: i64,
-    price: Shown,
+    price: WireValue,
     size: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Shown>,
+    time: Option<WireValue>,
     rfq_volume: &'static str,
 }
 
@@ -71,7 +71,7 @@ fn message(status: StatusCode, message: &'static str) -> Reply {
 
 impl Coinbase {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -83,15 +83,15 @@ impl Coinbase {
         &self,
         /// A coin and a currency with a hyphen between, such as `BTC-USD`.
         pair: Path<String>,
-    ) -> Wire {
-        self.0.play(1, |view| ticker(view, &pair.0)).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| ticker(view, &pair.0)).await
     }
 }
 
-fn ticker(view: &View<'_>, name: &str) -> Reply {
-    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+fn ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.ticker(pair.direction, pair.tick)?)));
     let Some((pair, told)) = told else { return message(StatusCode::NOT_FOUND, "NotFound") };
-    Reply::ok(&Ticker {
+    Reply::ok(&TickerBody {
         ask: told.ask.text(pair.decimals),
         bid: told.bid.text(pair.decimals),
         volume: "4321.00000000",

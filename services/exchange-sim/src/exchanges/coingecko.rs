@@ -13,13 +13,13 @@ use serde::Serialize;
 
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
     market::{UNIT, Units},
-    prices::Shown,
-    stage::{Shapes, Stage},
-    view::View,
-    wire::{Reply, Wire},
+    prices::WireValue,
+    stage::{ErrorFormats, FaultInjector},
+    view::ExchangeView,
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "coingecko";
@@ -31,18 +31,18 @@ const FULL: u32 = 8;
 const COINS: [(&str, Asset, &str); 3] =
     [("bitcoin", Asset::BTC, "Bitcoin"), ("ethereum", Asset::ETH, "Ethereum"), ("tether", Asset::USDT, "Tether")];
 
-const SHAPES: Shapes = Shapes {
-    refused: |_| status(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate Limit."),
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    refused: |_| status(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate CallLimit."),
     error_500: || status(StatusCode::INTERNAL_SERVER_ERROR, 500, "Internal Server Error"),
     error_in_200: || status(StatusCode::OK, 10005, "This request is limited to subscribers."),
     odd_error: || Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"coin not found"}"#),
-    renames: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
-    used_header: None,
+    renamed_keys: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
+    usage_header: None,
     // What was published for who has no key became less every year: 100, 50, 30, and then 5 to 15 a minute.
-    limit: Limit { weight: 10, window: 60, penalty: Penalty::Announced(60) },
+    limit: CallLimit { weight: 10, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct CoinGecko(Stage);
+pub(crate) struct CoinGecko(FaultInjector);
 
 #[derive(Serialize)]
 struct Failure {
@@ -56,13 +56,13 @@ struct Status {
 }
 
 #[derive(Serialize)]
-struct Market {
+struct MarketRow {
     id: &'static str,
     symbol: String,
     name: &'static str,
-    current_price: Shown,
+    current_price: WireValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_updated: Option<Shown>,
+    last_updated: Option<WireValue>,
 }
 
 fn status(status: StatusCode, error_code: u32, error_message: &'static str) -> Reply {
@@ -71,7 +71,7 @@ fn status(status: StatusCode, error_code: u32, error_message: &'static str) -> R
 
 impl CoinGecko {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -88,10 +88,10 @@ impl CoinGecko {
         include_last_updated_at: Query<Option<bool>>,
         /// `full`, or a number of decimals.
         precision: Query<Option<String>>,
-    ) -> Wire {
+    ) -> SimulatedResponse {
         let (ids, currencies) = (ids.0.unwrap_or_default(), vs_currencies.0.unwrap_or_default());
         let times = include_last_updated_at.0.unwrap_or(false);
-        self.0.play(1, |view| simple(view, &ids, &currencies, times, precision.0.as_deref())).await
+        self.0.respond(1, |view| simple(view, &ids, &currencies, times, precision.0.as_deref())).await
     }
 
     /// Coins in one currency, as `CoinGecko` tells them.
@@ -101,8 +101,8 @@ impl CoinGecko {
         vs_currency: Query<String>,
         /// Coins by their names here, with commas between; all of them where it is not there.
         ids: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| markets(view, &vs_currency.0, ids.0.as_deref())).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| markets(view, &vs_currency.0, ids.0.as_deref())).await
     }
 }
 
@@ -111,14 +111,14 @@ fn listed(list: &str, name: &str) -> bool {
 }
 
 /// The price of a coin in a currency by the name of that here; its own price in itself is not told.
-fn price(view: &View<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<Shown> {
+fn price(view: &ExchangeView<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<WireValue> {
     let direction = CurrencyPair::new(coin, currency.parse().ok()?);
-    let told = view.cached(REFRESHED).quote(direction, 1)?;
+    let told = view.cached(REFRESHED).ticker(direction, 1)?;
     Some(told.last.number(decimals.unwrap_or_else(|| usual_decimals(told.last.units))))
 }
 
-fn updated(view: &View<'_>, coin: Asset) -> Timestamp {
-    view.cached(REFRESHED).moment(CurrencyPair::new(coin, Asset::USD))
+fn updated(view: &ExchangeView<'_>, coin: Asset) -> Timestamp {
+    view.cached(REFRESHED).shown_at(CurrencyPair::new(coin, Asset::USD))
 }
 
 /// Large prices are told whole, and small ones with more decimals.
@@ -126,7 +126,7 @@ fn usual_decimals(units: Units) -> u32 {
     if units.abs() >= 1_000 * UNIT { 0 } else { 6 }
 }
 
-fn simple(view: &View<'_>, ids: &str, currencies: &str, times: bool, precision: Option<&str>) -> Reply {
+fn simple(view: &ExchangeView<'_>, ids: &str, currencies: &str, times: bool, precision: Option<&str>) -> Reply {
     if ids.is_empty() || currencies.is_empty() {
         let missing = if ids.is_empty() { "Missing parameter ids" } else { "Missing parameter vs_currencies" };
         return Reply::json(StatusCode::UNPROCESSABLE_ENTITY, &BTreeMap::from([("error", missing)]));
@@ -148,15 +148,15 @@ fn simple(view: &View<'_>, ids: &str, currencies: &str, times: bool, precision: 
     Reply::ok(&COINS.iter().filter(|(id, ..)| listed(ids, id)).map(one).collect::<BTreeMap<_, _>>())
 }
 
-fn markets(view: &View<'_>, currency: &str, ids: Option<&str>) -> Reply {
+fn markets(view: &ExchangeView<'_>, currency: &str, ids: Option<&str>) -> Reply {
     let one = |&(id, coin, name): &(&'static str, Asset, &'static str)| {
         let current_price = price(view, coin, currency, None)?;
         let last_updated = view.time(updated(view, coin), TimeForm::Iso, true);
-        Some(Market { id, symbol: coin.as_str().to_ascii_lowercase(), name, current_price, last_updated })
+        Some(MarketRow { id, symbol: coin.as_str().to_ascii_lowercase(), name, current_price, last_updated })
     };
     let wanted = COINS.iter().filter(|(id, ..)| ids.is_none_or(|ids| listed(ids, id)));
     let list = wanted.filter_map(one).collect::<Vec<_>>();
-    let known = currency.parse().is_ok_and(|asset: Asset| view.market.quote(NAME, CurrencyPair::new(Asset::BTC, asset), 1, view.now).is_some());
+    let known = currency.parse().is_ok_and(|asset: Asset| view.market.ticker(NAME, CurrencyPair::new(Asset::BTC, asset), 1, view.now).is_some());
     if known { Reply::ok(&list) } else { Reply::raw(StatusCode::UNPROCESSABLE_ENTITY, r#"{"error":"invalid vs_currency"}"#) }
 }
 

@@ -11,13 +11,13 @@ use poem_openapi::OpenApi;
 use crate::{
     Simulation,
     calendar::Calendar,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
     market::Units,
     prices::Price,
-    stage::{Shapes, Stage},
-    view::{View, bank_decimals},
-    wire::{Reply, Wire},
+    stage::{ErrorFormats, FaultInjector},
+    view::{ExchangeView, fixing_decimals},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "ecb";
@@ -29,21 +29,21 @@ pub(super) const CURRENCIES: [&str; 29] = [
     "HKD", "IDR", "ILS", "INR", "KRW", "MXN", "MYR", "NZD", "PHP", "SGD", "THB", "ZAR",
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| Reply::html(429),
     error_500: || Reply::html(500),
     error_in_200: || Reply::html(503).with_status(StatusCode::OK),
     odd_error: || Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#),
-    renames: &[("currency=", "code="), ("rate=", "value=")],
-    used_header: None,
-    limit: Limit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
+    renamed_keys: &[("currency=", "code="), ("rate=", "value=")],
+    usage_header: None,
+    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct Ecb(Stage);
+pub(crate) struct Ecb(FaultInjector);
 
 impl Ecb {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -51,20 +51,20 @@ impl Ecb {
 impl Ecb {
     /// The reference rates of the newest day, as the ECB tells them, in XML.
     #[oai(path = "/ecb/stats/eurofxref/eurofxref-daily.xml", method = "get", operation_id = "ecb_daily")]
-    async fn daily(&self) -> Wire {
-        self.0.play(1, daily).await
+    async fn daily(&self) -> SimulatedResponse {
+        self.0.respond(1, daily).await
     }
 }
 
 /// What one euro costs on a day, with as many digits as a bank tells; its decimals too.
-pub(super) fn euro(view: &View<'_>, day: chrono::NaiveDate, currency: &str) -> Option<(Price, u32)> {
+pub(super) fn euro(view: &ExchangeView<'_>, day: chrono::NaiveDate, currency: &str) -> Option<(Price, u32)> {
     let direction = CurrencyPair::new(Asset::EUR, currency.parse().ok()?);
-    let decimals = bank_decimals(view.market.fixing(direction, day)?);
+    let decimals = fixing_decimals(view.market.fixing(direction, day)?);
     let tick: Units = super::tick(decimals);
     view.fixing(day, direction, tick).map(|price| (price, decimals))
 }
 
-fn daily(view: &View<'_>) -> Reply {
+fn daily(view: &ExchangeView<'_>) -> Reply {
     let day = view.fixing_day(Calendar::Target);
     let noon = day.and_time(chrono::NaiveTime::MIN).and_utc().into();
     let time = view.time(noon, TimeForm::Date, false).map(|day| format!(" time='{}'", day.into_text()));

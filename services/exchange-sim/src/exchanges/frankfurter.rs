@@ -15,30 +15,30 @@ use serde::Serialize;
 use super::ecb;
 use crate::{
     Simulation,
-    calendar::{Calendar, before},
-    calls::{Limit, Penalty},
+    calendar::{Calendar, days_before},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::Shown,
-    stage::{Shapes, Stage},
-    view::{View, bank_decimals},
-    wire::{Reply, Wire},
+    prices::WireValue,
+    stage::{ErrorFormats, FaultInjector},
+    view::{ExchangeView, fixing_decimals},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "frankfurter";
 /// What only version 2 has, by other banks than the ECB.
 const FURTHER: [&str; 4] = ["RUB", "KZT", "UAH", "RSD"];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| message(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
     error_500: || message(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"),
     error_in_200: || message(StatusCode::OK, "not found"),
     odd_error: || Reply::raw(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":503,"message":"deadline exceeded"}"#),
-    renames: &[("\"rates\"", "\"quotes\""), ("\"rate\"", "\"value\"")],
-    used_header: None,
-    limit: Limit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
+    renamed_keys: &[("\"rates\"", "\"quotes\""), ("\"rate\"", "\"value\"")],
+    usage_header: None,
+    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct Frankfurter(Stage);
+pub(crate) struct Frankfurter(FaultInjector);
 
 #[derive(Serialize)]
 struct Message {
@@ -53,20 +53,20 @@ struct Failure {
 
 #[derive(Serialize)]
 struct Day {
-    amount: Shown,
+    amount: WireValue,
     base: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    date: Option<Shown>,
-    rates: BTreeMap<String, Shown>,
+    date: Option<WireValue>,
+    rates: BTreeMap<String, WireValue>,
 }
 
 #[derive(Serialize)]
 struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
-    date: Option<Shown>,
+    date: Option<WireValue>,
     base: String,
     quote: String,
-    rate: Shown,
+    rate: WireValue,
 }
 
 fn message(status: StatusCode, message: &'static str) -> Reply {
@@ -80,7 +80,7 @@ fn failure(status: StatusCode, message: &'static str) -> Reply {
 
 impl Frankfurter {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -100,10 +100,10 @@ impl Frankfurter {
         symbols: Query<Option<String>>,
         /// Another name of `symbols`.
         to: Query<Option<String>>,
-    ) -> Wire {
+    ) -> SimulatedResponse {
         let (base, symbols) = (base.0.or(from.0), symbols.0.or(to.0));
-        let answer = |view: &View<'_>| first(view, &date.0, base.as_deref(), symbols.as_deref());
-        self.0.play(1, answer).await
+        let answer = |view: &ExchangeView<'_>| first(view, &date.0, base.as_deref(), symbols.as_deref());
+        self.0.respond(1, answer).await
     }
 
     /// The newest rates, as version 2 tells them: each with its own day.
@@ -114,27 +114,27 @@ impl Frankfurter {
         base: Query<Option<String>>,
         /// Currencies with commas between; all of them where nothing is said.
         quotes: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| second(view, base.0.as_deref(), quotes.0.as_deref())).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| second(view, base.0.as_deref(), quotes.0.as_deref())).await
     }
 
     /// The newest rate of one currency in another, as version 2 tells it.
     #[oai(path = "/frankfurter/v2/rate/:base/:quote", method = "get", operation_id = "frankfurter_v2_rate")]
-    async fn rate(&self, base: Path<String>, quote: Path<String>) -> Wire {
-        let answer = |view: &View<'_>| match row(view, &base.0.to_uppercase(), &quote.0.to_uppercase()) {
+    async fn rate(&self, base: Path<String>, quote: Path<String>) -> SimulatedResponse {
+        let answer = |view: &ExchangeView<'_>| match row(view, &base.0.to_uppercase(), &quote.0.to_uppercase()) {
             Some(row) => Reply::ok(&row),
             None => failure(StatusCode::NOT_FOUND, "not found"),
         };
-        self.0.play(1, answer).await
+        self.0.respond(1, answer).await
     }
 }
 
-fn first(view: &View<'_>, date: &str, base: Option<&str>, symbols: Option<&str>) -> Reply {
+fn first(view: &ExchangeView<'_>, date: &str, base: Option<&str>, symbols: Option<&str>) -> Reply {
     let newest = view.fixing_day(Calendar::Target);
     let day = match date {
         "latest" => newest,
         date => match date.parse::<NaiveDate>() {
-            Ok(day) => Calendar::Target.at_or_before(day.min(newest)),
+            Ok(day) => Calendar::Target.working_day_on_or_before(day.min(newest)),
             Err(_) => return message(StatusCode::NOT_FOUND, "not found"),
         },
     };
@@ -151,12 +151,12 @@ fn first(view: &View<'_>, date: &str, base: Option<&str>, symbols: Option<&str>)
     let codes = std::iter::once("EUR").chain(ecb::CURRENCIES).filter(asked);
     let rates = codes.filter_map(|code| Some((code.to_owned(), rate(view, day, &base, code)?))).collect();
     let date = shown_day(view, day);
-    let amount = Shown::Number("1.0".to_owned());
+    let amount = WireValue::Number("1.0".to_owned());
     let answer = Reply::ok(&Day { amount, base, date, rates });
     answer.with("cache-control", &"public, max-age=86400").with("etag", &format!("W/\"{day}\""))
 }
 
-fn second(view: &View<'_>, base: Option<&str>, quotes: Option<&str>) -> Reply {
+fn second(view: &ExchangeView<'_>, base: Option<&str>, quotes: Option<&str>) -> Reply {
     let base = base.unwrap_or("EUR").to_uppercase();
     if !every().any(|code| code == base) {
         return failure(StatusCode::UNPROCESSABLE_ENTITY, "invalid base");
@@ -173,14 +173,14 @@ fn every() -> impl Iterator<Item = &'static str> {
     std::iter::once("EUR").chain(ecb::CURRENCIES).chain(FURTHER)
 }
 
-fn row(view: &View<'_>, base: &str, quote: &str) -> Option<Row> {
+fn row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<Row> {
     if base == quote || !every().any(|code| code == base) {
         return None;
     }
     let quote = every().find(|code| *code == quote)?;
     // Other banks than the ECB are read a day later.
     let day = if FURTHER.contains(&quote) || FURTHER.contains(&base) {
-        Calendar::Moscow.at_or_before(before(view.fixing_day(Calendar::Moscow), 1))
+        Calendar::Moscow.working_day_on_or_before(days_before(view.fixing_day(Calendar::Moscow), 1))
     } else {
         view.fixing_day(Calendar::Target)
     };
@@ -188,13 +188,13 @@ fn row(view: &View<'_>, base: &str, quote: &str) -> Option<Row> {
     Some(Row { date: shown_day(view, day), base: base.to_owned(), quote: quote.to_owned(), rate })
 }
 
-fn shown_day(view: &View<'_>, day: NaiveDate) -> Option<Shown> {
+fn shown_day(view: &ExchangeView<'_>, day: NaiveDate) -> Option<WireValue> {
     view.time(day.and_time(chrono::NaiveTime::MIN).and_utc().into(), TimeForm::Date, false)
 }
 
-fn rate(view: &View<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<Shown> {
+fn rate(view: &ExchangeView<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<WireValue> {
     let direction = CurrencyPair::new(base.parse::<Asset>().ok()?, quote.parse().ok()?);
-    let decimals = bank_decimals(view.market.fixing(direction, day)?);
+    let decimals = fixing_decimals(view.market.fixing(direction, day)?);
     let price = view.fixing(day, direction, super::tick(decimals))?;
     Some(price.number(decimals))
 }

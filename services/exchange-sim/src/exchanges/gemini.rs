@@ -6,20 +6,20 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
-use super::{Pair, find, pair};
+use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::Shown,
-    stage::{Shapes, Stage},
-    view::{Told, View},
-    wire::{Reply, Wire},
+    prices::WireValue,
+    stage::{ErrorFormats, FaultInjector},
+    view::{Ticker, ExchangeView},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "gemini";
 
-const PAIRS: &[Pair] = &[
+const PAIRS: &[ListedPair] = &[
     pair("btcusd", "BTC", "USD", 2),
     pair("btceur", "BTC", "EUR", 2),
     pair("btcgbp", "BTC", "GBP", 2),
@@ -34,7 +34,7 @@ const PAIRS: &[Pair] = &[
     pair("usdtgbp", "USDT", "GBP", 5),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| {
         let text = "Requests were made too frequently. See the rate limits.";
         error(StatusCode::TOO_MANY_REQUESTS, "RateLimit", text)
@@ -42,12 +42,12 @@ const SHAPES: Shapes = Shapes {
     error_500: || error(StatusCode::INTERNAL_SERVER_ERROR, "System", "We are experiencing technical issues"),
     error_in_200: || error(StatusCode::OK, "Maintenance", "The system is down for maintenance"),
     odd_error: || Reply::raw(StatusCode::SERVICE_UNAVAILABLE, r#"{"result":"error","reason":null,"message":["down"]}"#),
-    renames: &[("\"last\"", "\"close\""), ("\"price\"", "\"last\""), ("\"bid\"", "\"bids\""), ("\"ask\"", "\"asks\"")],
-    used_header: None,
-    limit: Limit { weight: 120, window: 60, penalty: Penalty::Silent(1) },
+    renamed_keys: &[("\"last\"", "\"close\""), ("\"price\"", "\"last\""), ("\"bid\"", "\"bids\""), ("\"ask\"", "\"asks\"")],
+    usage_header: None,
+    limit: CallLimit { weight: 120, window: 60, penalty: Penalty::Silent(1) },
 };
 
-pub(crate) struct Gemini(Stage);
+pub(crate) struct Gemini(FaultInjector);
 
 #[derive(Serialize)]
 struct Failure {
@@ -57,19 +57,19 @@ struct Failure {
 }
 
 #[derive(Serialize)]
-struct Ticker {
-    bid: Shown,
-    ask: Shown,
-    last: Shown,
+struct TickerBody {
+    bid: WireValue,
+    ask: WireValue,
+    last: WireValue,
     /// By currency, and the time beside them.
-    volume: BTreeMap<String, Shown>,
+    volume: BTreeMap<String, WireValue>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Feed {
     pair: String,
-    price: Shown,
+    price: WireValue,
     percent_change24h: &'static str,
 }
 
@@ -79,7 +79,7 @@ fn error(status: StatusCode, reason: &'static str, message: impl Into<String>) -
 
 impl Gemini {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -87,19 +87,19 @@ impl Gemini {
 impl Gemini {
     /// The state of a pair such as `btcusd`, as Gemini tells it.
     #[oai(path = "/gemini/v1/pubticker/:symbol", method = "get", operation_id = "gemini_ticker")]
-    async fn ticker(&self, symbol: Path<String>) -> Wire {
-        self.0.play(1, |view| one(view, &symbol.0)).await
+    async fn ticker(&self, symbol: Path<String>) -> SimulatedResponse {
+        self.0.respond(1, |view| one(view, &symbol.0)).await
     }
 
     /// The last price of all pairs, as Gemini tells it.
     #[oai(path = "/gemini/v1/pricefeed", method = "get", operation_id = "gemini_feed")]
-    async fn feed(&self) -> Wire {
-        self.0.play(1, feed).await
+    async fn feed(&self) -> SimulatedResponse {
+        self.0.respond(1, feed).await
     }
 }
 
-fn one(view: &View<'_>, name: &str) -> Reply {
-    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.quote(pair.direction, pair.tick)?)));
+fn one(view: &ExchangeView<'_>, name: &str) -> Reply {
+    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.ticker(pair.direction, pair.tick)?)));
     match told {
         Some((pair, told)) => Reply::ok(&ticker(view, pair, told)),
         None => error(
@@ -110,11 +110,11 @@ fn one(view: &View<'_>, name: &str) -> Reply {
     }
 }
 
-fn ticker(view: &View<'_>, pair: &Pair, told: Told) -> Ticker {
-    let text = |text: &str| Shown::Text(text.to_owned());
+fn ticker(view: &ExchangeView<'_>, pair: &ListedPair, told: Ticker) -> TickerBody {
+    let text = |text: &str| WireValue::Text(text.to_owned());
     let amounts = [(pair.direction.base.to_string(), text("3.50")), (pair.direction.quote.to_string(), text("214322.50"))];
     let time = view.time(told.time, TimeForm::Millis, false).map(|time| ("timestamp".to_owned(), time));
-    Ticker {
+    TickerBody {
         bid: told.bid.text(pair.decimals),
         ask: told.ask.text(pair.decimals),
         last: told.last.text(pair.decimals),
@@ -122,9 +122,9 @@ fn ticker(view: &View<'_>, pair: &Pair, told: Told) -> Ticker {
     }
 }
 
-fn feed(view: &View<'_>) -> Reply {
-    let each = |pair: &Pair| {
-        let told = view.quote(pair.direction, pair.tick)?;
+fn feed(view: &ExchangeView<'_>) -> Reply {
+    let each = |pair: &ListedPair| {
+        let told = view.ticker(pair.direction, pair.tick)?;
         let price = told.last.text(pair.decimals);
         Some(Feed { pair: pair.name.to_uppercase(), price, percent_change24h: "0.0123" })
     };

@@ -8,15 +8,15 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::{Pair, pair};
+use super::{ListedPair, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::FaultKind,
-    prices::{Price, Shown},
-    stage::{Shapes, Stage},
-    view::{Told, View},
-    wire::{Reply, Wire},
+    prices::{Price, WireValue},
+    stage::{ErrorFormats, FaultInjector},
+    view::{Ticker, ExchangeView},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "kraken";
@@ -24,7 +24,7 @@ pub(crate) const NAME: &str = "kraken";
 const DECIMALS: u32 = 5;
 
 /// What a pair's answer is called, its name in websockets, and the pair by the name that it is asked for.
-const PAIRS: &[(&str, &str, Pair)] = &[
+const PAIRS: &[(&str, &str, ListedPair)] = &[
     ("ETHUSDT", "ETH/USDT", pair("ETHUSDT", "ETH", "USDT", 2)),
     ("USDTAUD", "USDT/AUD", pair("USDTAUD", "USDT", "AUD", 5)),
     ("USDTCAD", "USDT/CAD", pair("USDTCAD", "USDT", "CAD", 5)),
@@ -50,19 +50,19 @@ const PAIRS: &[(&str, &str, Pair)] = &[
     ("XXBTZUSD", "XBT/USD", pair("XBTUSD", "BTC", "USD", 1)),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| error("EGeneral:Too many requests"),
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/html", "<h1>Internal Server Error</h1>"),
     error_in_200: || error("EService:Unavailable"),
     odd_error: || Reply::raw(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
     // As it would be if the names that are asked for were those that are answered.
-    renames: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
-    used_header: None,
+    renamed_keys: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
+    usage_header: None,
     // About one a second is safe; who calls more often is refused for some seconds, and for longer if he goes on.
-    limit: Limit { weight: 30, window: 15, penalty: Penalty::Silent(5) },
+    limit: CallLimit { weight: 30, window: 15, penalty: Penalty::Silent(5) },
 };
 
-pub(crate) struct Kraken(Stage);
+pub(crate) struct Kraken(FaultInjector);
 
 #[derive(Serialize)]
 struct Answer<T> {
@@ -72,16 +72,16 @@ struct Answer<T> {
 }
 
 #[derive(Serialize)]
-struct Ticker {
-    a: [Shown; 3],
-    b: [Shown; 3],
-    c: [Shown; 2],
+struct TickerBody {
+    a: [WireValue; 3],
+    b: [WireValue; 3],
+    c: [WireValue; 2],
     v: [&'static str; 2],
-    p: [Shown; 2],
+    p: [WireValue; 2],
     t: [u32; 2],
-    l: [Shown; 2],
-    h: [Shown; 2],
-    o: Shown,
+    l: [WireValue; 2],
+    h: [WireValue; 2],
+    o: WireValue,
 }
 
 #[derive(Serialize)]
@@ -96,7 +96,7 @@ struct AssetPair {
     cost_decimals: u32,
     lot_decimals: u32,
     ordermin: &'static str,
-    tick_size: Shown,
+    tick_size: WireValue,
     status: &'static str,
 }
 
@@ -106,20 +106,20 @@ fn error(text: &'static str) -> Reply {
 
 impl Kraken {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
 #[OpenApi]
 impl Kraken {
     /// The state of pairs such as `XBTUSD,XBTEUR`, or of all, as Kraken tells it.
-    #[oai(path = "/kraken/0/public/Ticker", method = "get", operation_id = "kraken_ticker")]
+    #[oai(path = "/kraken/0/public/TickerBody", method = "get", operation_id = "kraken_ticker")]
     async fn ticker(
         &self,
         /// Pairs with commas between; all of them where it is not there.
         pair: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| each(view, pair.0.as_deref(), |_, pair, told| ticker(pair, told))).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| each(view, pair.0.as_deref(), |_, pair, told| ticker(pair, told))).await
     }
 
     /// What is traded and by which names, as Kraken tells it.
@@ -128,19 +128,19 @@ impl Kraken {
         &self,
         /// Pairs with commas between; all of them where it is not there.
         pair: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| each(view, pair.0.as_deref(), |key, pair, _| asset_pair(view, key, pair))).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| each(view, pair.0.as_deref(), |key, pair, _| asset_pair(view, key, pair))).await
     }
 }
 
 /// One pair that is not known fails the whole request.
 fn each<T: Serialize>(
-    view: &View<'_>,
+    view: &ExchangeView<'_>,
     asked: Option<&str>,
-    answer: impl Fn((&'static str, &'static str), &'static Pair, Told) -> T,
+    answer: impl Fn((&'static str, &'static str), &'static ListedPair, Ticker) -> T,
 ) -> Reply {
     let mut result = BTreeMap::new();
-    let listed = |pair: &Pair| view.quote(pair.direction, pair.tick);
+    let listed = |pair: &ListedPair| view.ticker(pair.direction, pair.tick);
     let names = asked.map(|text| text.split(',').collect::<Vec<_>>());
     let names = names.unwrap_or_else(|| {
         PAIRS.iter().filter(|(.., pair)| listed(pair).is_some()).map(|(.., pair)| pair.name).collect()
@@ -156,15 +156,15 @@ fn each<T: Serialize>(
 }
 
 /// The pair of a direction, whatever it is called.
-pub(crate) fn of(direction: CurrencyPair) -> Option<&'static Pair> {
+pub(crate) fn listed(direction: CurrencyPair) -> Option<&'static ListedPair> {
     PAIRS.iter().map(|(.., pair)| pair).find(|pair| pair.direction == direction)
 }
 
-fn ticker(_: &Pair, Told { last, bid, ask, .. }: Told) -> Ticker {
-    let fixed = |text: &str| Shown::Text(text.to_owned());
+fn ticker(_: &ListedPair, Ticker { last, bid, ask, .. }: Ticker) -> TickerBody {
+    let fixed = |text: &str| WireValue::Text(text.to_owned());
     let level = |price: Price| [price.text(DECIMALS), fixed("1"), fixed("1.000")];
     let twice = |price: Price| [price.text(DECIMALS), price.text(DECIMALS)];
-    Ticker {
+    TickerBody {
         a: level(ask),
         b: level(bid),
         c: [last.text(DECIMALS), fixed("0.00100000")],
@@ -177,7 +177,7 @@ fn ticker(_: &Pair, Told { last, bid, ask, .. }: Told) -> Ticker {
     }
 }
 
-fn asset_pair(view: &View<'_>, (_, wsname): (&str, &'static str), pair: &'static Pair) -> AssetPair {
+fn asset_pair(view: &ExchangeView<'_>, (_, wsname): (&str, &'static str), pair: &'static ListedPair) -> AssetPair {
     let dressed = |asset: common::money::Asset| match asset.as_str() {
         "BTC" => "XXBT".to_owned(),
         "ETH" => "XETH".to_owned(),
@@ -196,7 +196,7 @@ fn asset_pair(view: &View<'_>, (_, wsname): (&str, &'static str), pair: &'static
         cost_decimals: 5,
         lot_decimals: 8,
         ordermin: "0.0001",
-        tick_size: Shown::Text(crate::prices::shown(pair.tick, pair.decimals)),
+        tick_size: WireValue::Text(crate::prices::format_decimal(pair.tick, pair.decimals)),
         status: if halted { "cancel_only" } else { "online" },
     }
 }

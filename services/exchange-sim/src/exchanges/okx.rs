@@ -5,20 +5,20 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::{Pair, find, pair};
+use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{Limit, Penalty},
+    calls::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::{Price, Shown},
-    stage::{Shapes, Stage},
-    view::{Told, View},
-    wire::{Reply, Wire},
+    prices::{Price, WireValue},
+    stage::{ErrorFormats, FaultInjector},
+    view::{Ticker, ExchangeView},
+    wire::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "okx";
 
-pub(crate) const PAIRS: &[Pair] = &[
+pub(crate) const PAIRS: &[ListedPair] = &[
     pair("BTC-USDT", "BTC", "USDT", 1),
     pair("ETH-USDT", "ETH", "USDT", 2),
     pair("BTC-USD", "BTC", "USD", 1),
@@ -29,7 +29,7 @@ pub(crate) const PAIRS: &[Pair] = &[
     pair("USDT-EUR", "USDT", "EUR", 4),
 ];
 
-const SHAPES: Shapes = Shapes {
+const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     refused: |_| Reply::raw(StatusCode::TOO_MANY_REQUESTS, r#"{"msg":"Too Many Requests","code":"50011"}"#),
     error_500: || failure(StatusCode::INTERNAL_SERVER_ERROR, "50026", "System error. Try again later"),
     error_in_200: || failure(StatusCode::OK, "50001", "Service temporarily unavailable. Try again later"),
@@ -37,40 +37,40 @@ const SHAPES: Shapes = Shapes {
         let body = r#"{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}"#;
         Reply::raw(StatusCode::NOT_FOUND, body)
     },
-    renames: &[("\"last\"", "\"lastPx\""), ("\"bidPx\"", "\"bestBid\""), ("\"askPx\"", "\"bestAsk\"")],
-    used_header: None,
-    limit: Limit { weight: 20, window: 2, penalty: Penalty::Silent(2) },
+    renamed_keys: &[("\"last\"", "\"lastPx\""), ("\"bidPx\"", "\"bestBid\""), ("\"askPx\"", "\"bestAsk\"")],
+    usage_header: None,
+    limit: CallLimit { weight: 20, window: 2, penalty: Penalty::Silent(2) },
 };
 
-pub(crate) struct Okx(Stage);
+pub(crate) struct Okx(FaultInjector);
 
 #[derive(Serialize)]
 struct Answer {
     code: &'static str,
     msg: String,
-    data: Vec<Ticker>,
+    data: Vec<TickerBody>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Ticker {
+struct TickerBody {
     inst_type: &'static str,
     inst_id: &'static str,
-    last: Shown,
+    last: WireValue,
     last_sz: &'static str,
-    ask_px: Shown,
+    ask_px: WireValue,
     ask_sz: &'static str,
-    bid_px: Shown,
+    bid_px: WireValue,
     bid_sz: &'static str,
-    open24h: Shown,
-    high24h: Shown,
-    low24h: Shown,
+    open24h: WireValue,
+    high24h: WireValue,
+    low24h: WireValue,
     vol_ccy24h: &'static str,
     vol24h: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ts: Option<Shown>,
-    sod_utc0: Shown,
-    sod_utc8: Shown,
+    ts: Option<WireValue>,
+    sod_utc0: WireValue,
+    sod_utc8: WireValue,
 }
 
 fn failure(status: StatusCode, code: &'static str, msg: impl Into<String>) -> Reply {
@@ -79,7 +79,7 @@ fn failure(status: StatusCode, code: &'static str, msg: impl Into<String>) -> Re
 
 impl Okx {
     pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(Stage::new(NAME, SHAPES, simulation))
+        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
     }
 }
 
@@ -87,8 +87,8 @@ impl Okx {
 impl Okx {
     /// The state of a pair such as `BTC-USDT`, as OKX tells it.
     #[oai(path = "/okx/api/v5/market/ticker", method = "get", operation_id = "okx_ticker")]
-    async fn ticker(&self, #[oai(name = "instId")] instrument: Query<Option<String>>) -> Wire {
-        self.0.play(1, |view| one(view, instrument.0.as_deref())).await
+    async fn ticker(&self, #[oai(name = "instId")] instrument: Query<Option<String>>) -> SimulatedResponse {
+        self.0.respond(1, |view| one(view, instrument.0.as_deref())).await
     }
 
     /// The state of all pairs, as OKX tells it.
@@ -98,26 +98,26 @@ impl Okx {
         /// SPOT; nothing else is traded here.
         #[oai(name = "instType")]
         kind: Query<Option<String>>,
-    ) -> Wire {
-        self.0.play(1, |view| all(view, kind.0.as_deref())).await
+    ) -> SimulatedResponse {
+        self.0.respond(1, |view| all(view, kind.0.as_deref())).await
     }
 }
 
-fn one(view: &View<'_>, name: Option<&str>) -> Reply {
+fn one(view: &ExchangeView<'_>, name: Option<&str>) -> Reply {
     let Some(name) = name else {
         return failure(StatusCode::BAD_REQUEST, "50014", "Parameter instId cannot be empty.");
     };
-    let told = find(PAIRS, name).and_then(|pair| Some(ticker(view, pair, view.quote(pair.direction, pair.tick)?)));
+    let told = find(PAIRS, name).and_then(|pair| Some(ticker(view, pair, view.ticker(pair.direction, pair.tick)?)));
     match told {
         Some(ticker) => Reply::ok(&Answer { code: "0", msg: String::new(), data: vec![ticker] }),
         None => failure(StatusCode::OK, "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
     }
 }
 
-fn all(view: &View<'_>, kind: Option<&str>) -> Reply {
+fn all(view: &ExchangeView<'_>, kind: Option<&str>) -> Reply {
     match kind {
         Some("SPOT") => {
-            let each = |pair: &'static Pair| Some(ticker(view, pair, view.quote(pair.direction, pair.tick)?));
+            let each = |pair: &'static ListedPair| Some(ticker(view, pair, view.ticker(pair.direction, pair.tick)?));
             Reply::ok(&Answer { code: "0", msg: String::new(), data: PAIRS.iter().filter_map(each).collect() })
         }
         Some(_) => failure(StatusCode::BAD_REQUEST, "51000", "Parameter instType error"),
@@ -125,12 +125,12 @@ fn all(view: &View<'_>, kind: Option<&str>) -> Reply {
     }
 }
 
-fn ticker(view: &View<'_>, pair: &'static Pair, told: Told) -> Ticker {
+fn ticker(view: &ExchangeView<'_>, pair: &'static ListedPair, told: Ticker) -> TickerBody {
     let text = |price: Price| price.text(pair.decimals);
     // An empty side of a book is empty text here, and not a zero.
-    let side = |price: Price| if price.units == 0 { Shown::Text(String::new()) } else { text(price) };
+    let side = |price: Price| if price.units == 0 { WireValue::Text(String::new()) } else { text(price) };
     let open = || text(told.last.percent(99));
-    Ticker {
+    TickerBody {
         inst_type: "SPOT",
         inst_id: pair.name,
         last: text(told.last),

@@ -54,7 +54,7 @@ kinds! {
     /// 64 MiB of blanks before the answer.
     Endless = "endless", &[];
     /// Status 200 with half of the answer.
-    InvalidResponse = "garbled", &[];
+    Truncated = "garbled", &[];
     /// Status 200 with nothing in it.
     Empty = "empty", &[];
     /// Status 200, well-formed, but prices and times stand still; at a bank, no new fixing.

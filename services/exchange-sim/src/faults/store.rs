@@ -13,63 +13,63 @@ use super::{ActiveFault, Fault, FaultError, MAX_AT, MAX_TIMELINE, TimedFault, wi
 /// The faults of all exchanges: at most one of each is there at a time. One that was set by hand goes before those of the
 /// timeline; of those, the one that began last.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<State>);
+pub struct FaultStore(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    by_hand: BTreeMap<String, Fault>,
+    manual: BTreeMap<String, Fault>,
     timeline: Vec<(String, Fault)>,
     /// When an exchange was mended by hand: what the timeline had begun before is over.
-    mended: BTreeMap<String, Timestamp>,
+    ended_at: BTreeMap<String, Timestamp>,
 }
 
 impl State {
-    fn of(&self, exchange: &str, now: Timestamp) -> Option<&Fault> {
-        let by_hand = self.by_hand.get(exchange).filter(|fault| now < fault.until);
-        let mended = self.mended.get(exchange);
-        let begun = |fault: &&Fault| fault.since <= now && now < fault.until;
+    fn active(&self, exchange: &str, now: Timestamp) -> Option<&Fault> {
+        let manual = self.manual.get(exchange).filter(|fault| now < fault.until);
+        let ended_at = self.ended_at.get(exchange);
+        let is_running = |fault: &&Fault| fault.since <= now && now < fault.until;
         let timed = self.timeline.iter().filter(|(name, _)| name == exchange).map(|(_, fault)| fault);
-        let timed = timed.filter(begun).filter(|fault| mended.is_none_or(|mended| fault.since > *mended));
-        by_hand.or_else(|| timed.max_by_key(|fault| fault.since))
+        let timed = timed.filter(is_running).filter(|fault| ended_at.is_none_or(|ended_at| fault.since > *ended_at));
+        manual.or_else(|| timed.max_by_key(|fault| fault.since))
     }
 }
 
-impl Faults {
+impl FaultStore {
     /// What is wrong with an exchange now, over HTTP and over websockets alike.
-    pub fn of(&self, exchange: &str, now: Timestamp) -> Option<Fault> {
-        self.lock().of(exchange, now).cloned()
+    pub fn active(&self, exchange: &str, now: Timestamp) -> Option<Fault> {
+        self.lock().active(exchange, now).cloned()
     }
 
     /// Puts a fault in the place of the one that is there.
     pub(crate) fn set(&self, exchange: &str, fault: Fault) -> ActiveFault {
-        let shown = fault.shown(exchange);
-        self.lock().by_hand.insert(exchange.to_owned(), fault);
-        shown
+        let active_fault = fault.active_fault(exchange);
+        self.lock().manual.insert(exchange.to_owned(), fault);
+        active_fault
     }
 
     /// Ends what is wrong with an exchange now; what the timeline has for later still comes.
     pub(crate) fn end(&self, exchange: &str, now: Timestamp) {
         let mut state = self.lock();
-        state.by_hand.remove(exchange);
-        state.mended.insert(exchange.to_owned(), now);
+        state.manual.remove(exchange);
+        state.ended_at.insert(exchange.to_owned(), now);
     }
 
     /// Puts a timeline in the place of the one that is there. Its seconds count from `start`.
     pub(crate) fn set_timeline(&self, faults: Vec<(String, Fault)>) {
         let mut state = self.lock();
         state.timeline = faults;
-        state.mended.clear();
+        state.ended_at.clear();
     }
 
     /// The whole timeline, what is over and what is to come.
     pub(crate) fn timeline(&self) -> Vec<ActiveFault> {
-        self.lock().timeline.iter().map(|(exchange, fault)| fault.shown(exchange)).collect()
+        self.lock().timeline.iter().map(|(exchange, fault)| fault.active_fault(exchange)).collect()
     }
 
     /// What is wrong with any of the exchanges now.
-    pub(crate) fn all(&self, exchanges: &[&str], now: Timestamp) -> Vec<ActiveFault> {
+    pub(crate) fn active_faults(&self, exchanges: &[&str], now: Timestamp) -> Vec<ActiveFault> {
         let state = self.lock();
-        exchanges.iter().filter_map(|name| Some(state.of(name, now)?.shown(name))).collect()
+        exchanges.iter().filter_map(|name| Some(state.active(name, now)?.active_fault(name))).collect()
     }
 
     /// A map is whole even after a panic.
@@ -79,7 +79,7 @@ impl Faults {
 }
 
 /// The faults of a timeline that begins at `start`, or the number (from 0) of the first that makes no sense, and why.
-pub(crate) fn timed(
+pub(crate) fn resolve_timeline(
     timeline: &[TimedFault],
     exchanges: &[&str],
     start: Timestamp,
@@ -96,7 +96,7 @@ pub(crate) fn timed(
         }
         within("at_seconds", &timed.at_seconds, 0..=MAX_AT).map_err(named)?;
         let since = start.plus(Duration::from_secs(timed.at_seconds));
-        let fault = Fault::new(&timed.ordered(), since).map_err(named)?;
+        let fault = Fault::new(&timed.to_new_fault(), since).map_err(named)?;
         Ok((timed.exchange.clone(), fault))
     };
     timeline.iter().enumerate().map(one).collect()

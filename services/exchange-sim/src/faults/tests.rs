@@ -44,6 +44,6 @@ fn what_makes_no_sense_is_refused() {
 fn a_fault_may_be_of_one_direction_only() {
     let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<CurrencyPair>().unwrap());
     let fault = check(&NewFault { direction: Some(usd), ..NewFault::of(FaultKind::Frozen) }).unwrap();
-    assert!(fault.concerns(usd) && !fault.concerns(eur));
-    assert!(check(&NewFault::of(FaultKind::Frozen)).unwrap().concerns(eur));
+    assert!(fault.applies_to(usd) && !fault.applies_to(eur));
+    assert!(check(&NewFault::of(FaultKind::Frozen)).unwrap().applies_to(eur));
 }

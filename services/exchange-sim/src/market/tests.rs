@@ -16,13 +16,13 @@ fn at(micros: i64) -> Timestamp {
 #[test]
 fn the_same_seed_and_time_give_the_same_price_and_others_do_not() {
     let time = at(1_767_323_045_678_901);
-    let quote = |seed, time| Market::new(seed).quote("coinbase", of("BTC-EUR"), CENT, time).unwrap();
+    let quote = |seed, time| Market::new(seed).ticker("coinbase", of("BTC-EUR"), CENT, time).unwrap();
     assert_eq!(quote(1, time), quote(1, time));
     assert_ne!(quote(1, time).bid, quote(2, time).bid);
     let later: std::collections::BTreeSet<_> =
         (0..60).map(|second| quote(1, at(time.micros() + second * 1_000_000)).bid).collect();
     assert!(later.len() > 50, "{later:?}");
-    assert_eq!(Market::new(1).quote("coinbase", of("XYZ-EUR"), CENT, time), None);
+    assert_eq!(Market::new(1).ticker("coinbase", of("XYZ-EUR"), CENT, time), None);
 }
 
 #[test]
@@ -47,7 +47,7 @@ proptest! {
             ("ETH-EUR", 3_000 * UNIT / 91 * 84),
             ("BTC-VND", 2_366_000_000 * UNIT),
         ] {
-            let quotes = ["coinbase", "kraken"].map(|name| market.quote(name, of(direction), CENT, at(micros)));
+            let quotes = ["coinbase", "kraken"].map(|name| market.ticker(name, of(direction), CENT, at(micros)));
             let [one, other] = quotes.map(Option::unwrap);
             for quote in [one, other] {
                 prop_assert!(0 < quote.bid && quote.bid < quote.ask);
@@ -57,14 +57,14 @@ proptest! {
             }
             prop_assert!((one.last - other.last).abs() <= average / 10_000 * 6);
         }
-        let pegged = market.quote("kraken", of("USDT-USD"), UNIT / 100_000, at(micros)).unwrap();
+        let pegged = market.ticker("kraken", of("USDT-USD"), UNIT / 100_000, at(micros)).unwrap();
         prop_assert!((pegged.last - UNIT).abs() <= TENTH_OF_A_CENT, "{pegged:?}");
     }
 
     #[test]
     fn currencies_agree_with_each_other(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
         let (market, time) = (Market::new(seed), at(micros));
-        let price = |text| market.middle(of(text), time).unwrap();
+        let price = |text| market.mid_price(of(text), time).unwrap();
         let crossed = i128::from(price("BTC-USD")) * i128::from(price("USD-RUB")) / i128::from(UNIT);
         prop_assert!((crossed - i128::from(price("BTC-RUB"))).abs() < i128::from(UNIT));
         let through_tether = i128::from(price("BTC-USDT")) * i128::from(price("USDT-EUR")) / i128::from(UNIT);
@@ -75,7 +75,7 @@ proptest! {
     fn a_price_walks_and_does_not_jump(micros in 0_i64..4_000_000_000_000_000) {
         let market = Market::new(1);
         let [now, soon] = [micros, micros + 1_000_000]
-            .map(|time| market.quote("kraken", of("BTC-EUR"), CENT, at(time)).unwrap());
+            .map(|time| market.ticker("kraken", of("BTC-EUR"), CENT, at(time)).unwrap());
         prop_assert!((now.bid - soon.bid).abs() <= now.bid / 2_000);
     }
 }

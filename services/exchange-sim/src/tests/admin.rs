@@ -49,7 +49,7 @@ async fn a_timeline_is_played_from_when_it_is_put() {
     for _ in 0..6 {
         let (status, body) = sim.get("/coinbase/products/BTC-USD/ticker").await;
         statuses.push((status, body.contains("\"price\":\"18")));
-        sim.pass(5).await;
+        sim.advance(5).await;
     }
     let ok = (200, false);
     assert_eq!(statuses, [ok, ok, (500, false), ok, (200, true), ok]);
@@ -68,7 +68,7 @@ async fn calls_inside_an_announced_ban_are_told_and_a_mended_exchange_forgets_th
     let path = "/gemini/v1/pricefeed";
     sim.fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);
     assert_eq!(sim.header(path, "retry-after").await.unwrap(), "90");
-    sim.pass(30).await;
+    sim.advance(30).await;
     assert_eq!(sim.get(path).await.0, 429);
     let calls: Value = serde_json::from_str(&sim.admin(Method::GET, "/admin/calls", "").await.1).unwrap();
     let gemini = calls["exchanges"].as_array().unwrap().iter().find(|calls| calls["exchange"] == "gemini").unwrap();

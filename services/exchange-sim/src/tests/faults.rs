@@ -122,13 +122,13 @@ async fn what_is_frozen_stands_still_and_the_others_go_on() {
     for (_, path) in PATHS {
         first.push(sim.get(path).await);
     }
-    sim.pass(79_999).await;
+    sim.advance(79_999).await;
     for ((name, path), first) in PATHS.into_iter().zip(first) {
         assert_eq!(sim.get(path).await, first, "{name}");
     }
     for (name, path) in PATHS {
         let before = sim.get(path).await;
-        sim.pass(7 * 86_400).await;
+        sim.advance(7 * 86_400).await;
         assert_ne!(sim.get(path).await, before, "{name}");
     }
 }
@@ -179,7 +179,7 @@ async fn every_kind_can_be_ordered_at_every_exchange() {
     for (name, _) in PATHS {
         for kind in FaultKind::ALL {
             sim.fault(name, &format!(r#"{{"fault":"{}"}}"#, kind.as_str()));
-            assert_eq!(sim.world.faults.of(name, sim.now()).unwrap().kind, *kind);
+            assert_eq!(sim.world.faults.active(name, sim.now()).unwrap().kind, *kind);
         }
     }
     assert_eq!(PATHS.map(|(name, _)| name), crate::exchanges::NAMES);

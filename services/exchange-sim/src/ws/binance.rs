@@ -7,17 +7,17 @@ use common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Place,
-    venue::{LastTold, Manners, Venue, book, json},
+    WsEndpoint,
+    venue::{ConnectionRules, LastSent, WsDialect, book, json},
 };
 use crate::{
-    exchanges::{Pair, binance, find},
+    exchanges::{ListedPair, binance, find},
     faults::{FaultKind, TimeForm},
-    prices::{Price, Shown},
-    view::{Told, View},
+    prices::{Price, WireValue},
+    view::{ExchangeView, Ticker},
 };
 
-pub(super) const PLACE: Place = Place {
+pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
     exchange: binance::NAME,
     path: "/binance/ws/stream",
     open: |query| {
@@ -38,7 +38,7 @@ const TICKER_STREAM: &str = "ticker";
 #[derive(Default)]
 struct Binance {
     streams: BTreeSet<String>,
-    told: LastTold,
+    told: LastSent,
     ticked_at: Option<Timestamp>,
     /// The number of the last change of a book.
     update: u64,
@@ -75,35 +75,35 @@ struct Wrapped<'a, T> {
 struct BookTicker {
     u: u64,
     s: &'static str,
-    b: Shown,
+    b: WireValue,
     #[serde(rename = "B")]
     bid_quantity: &'static str,
-    a: Shown,
+    a: WireValue,
     #[serde(rename = "A")]
     ask_quantity: &'static str,
 }
 
 #[derive(Serialize)]
-struct Ticker {
+struct TickerMessage {
     e: &'static str,
     #[serde(rename = "E", skip_serializing_if = "Option::is_none")]
-    event_time: Option<Shown>,
+    event_time: Option<WireValue>,
     s: &'static str,
-    c: Shown,
+    c: WireValue,
     #[serde(rename = "Q")]
     last_quantity: &'static str,
-    b: Shown,
+    b: WireValue,
     #[serde(rename = "B")]
     bid_quantity: &'static str,
-    a: Shown,
+    a: WireValue,
     #[serde(rename = "A")]
     ask_quantity: &'static str,
-    o: Shown,
-    h: Shown,
-    l: Shown,
+    o: WireValue,
+    h: WireValue,
+    l: WireValue,
     v: &'static str,
     #[serde(rename = "C", skip_serializing_if = "Option::is_none")]
-    close_time: Option<Shown>,
+    close_time: Option<WireValue>,
     n: u32,
 }
 
@@ -114,17 +114,17 @@ struct Shutdown {
     time: i64,
 }
 
-impl Venue for Binance {
-    fn manners(&self) -> Manners {
-        Manners {
+impl WsDialect for Binance {
+    fn connection_rules(&self) -> ConnectionRules {
+        ConnectionRules {
             pings: Some((Duration::from_secs(20), Duration::from_mins(1))),
             max_life: Some(Duration::from_hours(24)),
             max_messages: Some(5),
-            ..Manners::default()
+            ..ConnectionRules::default()
         }
     }
 
-    fn hear(&mut self, text: &str, view: &View<'_>) -> Vec<String> {
+    fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
         let refused = |code, msg: String, id| vec![json(&Refused { code, msg, id })];
         let Ok(Request { method, params, id }) = serde_json::from_str(text) else {
             return refused(3, "Invalid JSON: expected value at line 1 column 1".to_owned(), None);
@@ -151,7 +151,7 @@ impl Venue for Binance {
         !self.streams.is_empty()
     }
 
-    fn prices(&mut self, view: &View<'_>) -> Vec<String> {
+    fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let ticks = self.ticked_at.is_none_or(|at| view.now.since(at) >= TICKER);
         if ticks && self.is_subscribed() {
             self.ticked_at = Some(view.now);
@@ -162,9 +162,9 @@ impl Venue for Binance {
             let Some((symbol, kind)) = stream.split_once('@') else { continue };
             let symbol = symbol.to_ascii_uppercase();
             let Some(pair) = find(binance::PAIRS, &symbol) else { continue };
-            let Some(told) = view.quote(pair.direction, pair.tick) else { continue };
+            let Some(told) = view.ticker(pair.direction, pair.tick) else { continue };
             match kind {
-                BOOK_STREAM if self.told.is_news(pair.direction, told, view.now, book) => {
+                BOOK_STREAM if self.told.should_send(pair.direction, told, view.now, book) => {
                     let time = u64::try_from(view.now.micros() / 1_000).unwrap_or(0);
                     self.update = time.max(self.update + 1);
                     let data = book_ticker(pair, self.update, told);
@@ -177,20 +177,20 @@ impl Venue for Binance {
         texts
     }
 
-    fn notice(&self, view: &View<'_>) -> Option<String> {
+    fn restart_notice(&self, view: &ExchangeView<'_>) -> Option<String> {
         let data = Shutdown { e: "serverShutdown", time: view.now.micros() / 1_000 };
         Some(json(&Wrapped { stream: "!serverShutdown", data }))
     }
 }
 
-fn book_ticker(pair: &Pair, u: u64, told: Told) -> BookTicker {
+fn book_ticker(pair: &ListedPair, u: u64, told: Ticker) -> BookTicker {
     let (b, a) = (told.bid.text(DECIMALS), told.ask.text(DECIMALS));
     BookTicker { u, s: pair.name, b, bid_quantity: "1.20000000", a, ask_quantity: "0.80000000" }
 }
 
-fn ticker(pair: &Pair, told: Told, view: &View<'_>) -> Ticker {
+fn ticker(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
     let price = |price: Price| price.text(DECIMALS);
-    Ticker {
+    TickerMessage {
         e: "24hrTicker",
         event_time: view.time(told.time, TimeForm::Millis, false),
         s: pair.name,

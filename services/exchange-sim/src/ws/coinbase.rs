@@ -7,18 +7,18 @@ use common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Place,
-    venue::{Manners, Venue, json},
+    WsEndpoint,
+    venue::{ConnectionRules, WsDialect, json},
 };
 use crate::{
-    exchanges::{Pair, coinbase, find},
+    exchanges::{ListedPair, coinbase, find},
     faults::{FaultKind, TimeForm},
-    prices::Shown,
-    view::{Told, View},
+    prices::WireValue,
+    view::{ExchangeView, Ticker},
 };
 
-pub(super) const PLACE: Place =
-    Place { exchange: coinbase::NAME, path: "/coinbase/ws", open: |_| Box::new(Coinbase::default()) };
+pub(super) const ENDPOINT: WsEndpoint =
+    WsEndpoint { exchange: coinbase::NAME, path: "/coinbase/ws", open: |_| Box::new(Coinbase::default()) };
 
 const TICKER: &str = "ticker";
 const HEARTBEAT: &str = "heartbeat";
@@ -70,23 +70,23 @@ struct Refused {
 }
 
 #[derive(Serialize)]
-struct Ticker {
+struct TickerMessage {
     r#type: &'static str,
     sequence: i64,
     product_id: &'static str,
-    price: Shown,
-    open_24h: Shown,
+    price: WireValue,
+    open_24h: WireValue,
     volume_24h: &'static str,
-    low_24h: Shown,
-    high_24h: Shown,
+    low_24h: WireValue,
+    high_24h: WireValue,
     volume_30d: &'static str,
-    best_bid: Shown,
+    best_bid: WireValue,
     best_bid_size: &'static str,
-    best_ask: Shown,
+    best_ask: WireValue,
     best_ask_size: &'static str,
     side: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Shown>,
+    time: Option<WireValue>,
     trade_id: i64,
     last_size: &'static str,
 }
@@ -98,15 +98,19 @@ struct Heartbeat {
     last_trade_id: i64,
     product_id: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Shown>,
+    time: Option<WireValue>,
 }
 
-impl Venue for Coinbase {
-    fn manners(&self) -> Manners {
-        Manners { subscribe_within: Some(Duration::from_secs(5)), max_messages: Some(100), ..Manners::default() }
+impl WsDialect for Coinbase {
+    fn connection_rules(&self) -> ConnectionRules {
+        ConnectionRules {
+            subscribe_within: Some(Duration::from_secs(5)),
+            max_messages: Some(100),
+            ..ConnectionRules::default()
+        }
     }
 
-    fn hear(&mut self, text: &str, view: &View<'_>) -> Vec<String> {
+    fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
         let Ok(Request { r#type, product_ids, channels }) = serde_json::from_str(text) else {
             return vec![refused("Malformed JSON", None)];
         };
@@ -120,7 +124,7 @@ impl Venue for Coinbase {
         };
         let mut found = Vec::new();
         for name in product_ids {
-            let pair = find(coinbase::PAIRS, &name).filter(|pair| view.quote(pair.direction, pair.tick).is_some());
+            let pair = find(coinbase::PAIRS, &name).filter(|pair| view.ticker(pair.direction, pair.tick).is_some());
             // One pair that is not known fails the whole request.
             let Some(pair) = pair else {
                 return vec![refused("Failed to subscribe", Some(format!("{name} is not a valid product")))];
@@ -144,10 +148,10 @@ impl Venue for Coinbase {
         !self.pairs.is_empty()
     }
 
-    fn prices(&mut self, view: &View<'_>) -> Vec<String> {
+    fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let one = |(name, subscribed): (&&'static str, &mut Subscribed)| {
             let pair = find(coinbase::PAIRS, name).filter(|_| subscribed.ticker)?;
-            let told = view.quote(pair.direction, pair.tick)?;
+            let told = view.ticker(pair.direction, pair.tick)?;
             let trade = trade_id(told.time);
             (subscribed.trade != Some(trade)).then(|| {
                 subscribed.trade = Some(trade);
@@ -157,10 +161,10 @@ impl Venue for Coinbase {
         self.pairs.iter_mut().filter_map(one).collect()
     }
 
-    fn beat(&mut self, view: &View<'_>, _quiet: bool) -> Vec<String> {
+    fn heartbeats(&mut self, view: &ExchangeView<'_>, _quiet: bool) -> Vec<String> {
         let one = |(name, subscribed): (&&'static str, &mut Subscribed)| {
             let pair = find(coinbase::PAIRS, name).filter(|_| subscribed.heartbeat)?;
-            let told = view.quote(pair.direction, pair.tick)?;
+            let told = view.ticker(pair.direction, pair.tick)?;
             Some(json(&Heartbeat {
                 r#type: HEARTBEAT,
                 sequence: subscribed.next(view),
@@ -187,7 +191,7 @@ impl Coinbase {
 
 impl Subscribed {
     /// The next number: other channels have those between.
-    fn next(&mut self, view: &View<'_>) -> i64 {
+    fn next(&mut self, view: &ExchangeView<'_>) -> i64 {
         self.sequence = (view.now.micros() / 100).max(self.sequence + 1);
         self.sequence
     }
@@ -202,9 +206,9 @@ fn refused(message: &'static str, reason: Option<String>) -> String {
     json(&Refused { r#type: "error", message, reason })
 }
 
-fn ticker(pair: &Pair, told: Told, sequence: i64, view: &View<'_>) -> Ticker {
-    let Told { last, bid, ask, time } = told;
-    Ticker {
+fn ticker(pair: &ListedPair, told: Ticker, sequence: i64, view: &ExchangeView<'_>) -> TickerMessage {
+    let Ticker { last, bid, ask, time } = told;
+    TickerMessage {
         r#type: TICKER,
         sequence,
         product_id: pair.name,

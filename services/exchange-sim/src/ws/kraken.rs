@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Place,
-    venue::{LastTold, Manners, Venue, all, json, last},
+    WsEndpoint,
+    venue::{ConnectionRules, LastSent, WsDialect, all, json, last},
 };
 use crate::{
-    exchanges::{Pair, kraken},
+    exchanges::{ListedPair, kraken},
     faults::{FaultKind, TimeForm},
-    prices::Shown,
-    view::{Told, View},
+    prices::WireValue,
+    view::{ExchangeView, Ticker},
 };
 
-pub(super) const PLACE: Place =
-    Place { exchange: kraken::NAME, path: "/kraken/ws/v2", open: |_| Box::new(Kraken::default()) };
+pub(super) const ENDPOINT: WsEndpoint =
+    WsEndpoint { exchange: kraken::NAME, path: "/kraken/ws/v2", open: |_| Box::new(Kraken::default()) };
 
 const TICKER: &str = "ticker";
 /// Updates with trades alone, which is what the real one does where nothing is said.
@@ -31,7 +31,7 @@ struct Kraken {
     pairs: BTreeMap<CurrencyPair, bool>,
     /// Those that no prices were told of yet.
     fresh: BTreeSet<CurrencyPair>,
-    told: LastTold,
+    told: LastSent,
 }
 
 #[derive(Deserialize)]
@@ -101,31 +101,31 @@ struct Status {
 #[derive(Serialize)]
 struct Row {
     symbol: String,
-    bid: Shown,
-    bid_qty: Shown,
-    ask: Shown,
-    ask_qty: Shown,
-    last: Shown,
-    volume: Shown,
-    vwap: Shown,
-    low: Shown,
-    high: Shown,
-    change: Shown,
-    change_pct: Shown,
+    bid: WireValue,
+    bid_qty: WireValue,
+    ask: WireValue,
+    ask_qty: WireValue,
+    last: WireValue,
+    volume: WireValue,
+    vwap: WireValue,
+    low: WireValue,
+    high: WireValue,
+    change: WireValue,
+    change_pct: WireValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<Shown>,
+    timestamp: Option<WireValue>,
 }
 
-impl Venue for Kraken {
-    fn manners(&self) -> Manners {
-        Manners::default()
+impl WsDialect for Kraken {
+    fn connection_rules(&self) -> ConnectionRules {
+        ConnectionRules::default()
     }
 
-    fn greet(&mut self, _view: &View<'_>) -> Vec<String> {
+    fn greeting(&mut self, _view: &ExchangeView<'_>) -> Vec<String> {
         vec![status("online")]
     }
 
-    fn hear(&mut self, text: &str, view: &View<'_>) -> Vec<String> {
+    fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
         let time = view.now.to_string();
         let Ok(Request { method, params, req_id }) = serde_json::from_str(text) else {
             return vec![answer("", Err("Malformed request"), None, view, None)];
@@ -136,7 +136,7 @@ impl Venue for Kraken {
                 vec![answer(&method, Err("Invalid channel"), None, view, req_id)]
             }
             "subscribe" | "unsubscribe" => {
-                let one = |symbol: &String| self.wish(&method, symbol, &params, view, req_id.clone());
+                let one = |symbol: &String| self.change_subscription(&method, symbol, &params, view, req_id.clone());
                 params.symbol.iter().map(one).collect()
             }
             _ => vec![answer(&method, Err("Unknown method"), None, view, req_id)],
@@ -147,13 +147,13 @@ impl Venue for Kraken {
         !self.pairs.is_empty()
     }
 
-    fn prices(&mut self, view: &View<'_>) -> Vec<String> {
+    fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let mut texts = Vec::new();
         for (&direction, every_change) in &self.pairs {
-            let Some(pair) = kraken::of(direction) else { continue };
-            let Some(told) = view.quote(direction, pair.tick) else { continue };
+            let Some(pair) = kraken::listed(direction) else { continue };
+            let Some(told) = view.ticker(direction, pair.tick) else { continue };
             let parts = if *every_change { all } else { last };
-            if self.told.is_news(direction, told, view.now, parts) {
+            if self.told.should_send(direction, told, view.now, parts) {
                 let r#type = if self.fresh.remove(&direction) { "snapshot" } else { "update" };
                 texts.push(json(&Message { channel: TICKER, r#type, data: [row(pair, told, view)] }));
             }
@@ -161,22 +161,29 @@ impl Venue for Kraken {
         texts
     }
 
-    fn beat(&mut self, _view: &View<'_>, quiet: bool) -> Vec<String> {
+    fn heartbeats(&mut self, _view: &ExchangeView<'_>, quiet: bool) -> Vec<String> {
         let idle = quiet && self.is_subscribed();
         if idle { vec![r#"{"channel":"heartbeat"}"#.to_owned()] } else { Vec::new() }
     }
 
-    fn notice(&self, _view: &View<'_>) -> Option<String> {
+    fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
         Some(status("maintenance"))
     }
 }
 
 impl Kraken {
     /// What is answered to a wish for one pair.
-    fn wish(&mut self, method: &str, symbol: &str, params: &Params, view: &View<'_>, id: Option<Value>) -> String {
-        let pair = symbol.replace('/', "-").parse().ok().and_then(kraken::of);
-        let pair = pair.filter(|pair| view.quote(pair.direction, pair.tick).is_some());
-        let Some(&Pair { direction, .. }) = pair.filter(|_| symbol.contains('/')) else {
+    fn change_subscription(
+        &mut self,
+        method: &str,
+        symbol: &str,
+        params: &Params,
+        view: &ExchangeView<'_>,
+        id: Option<Value>,
+    ) -> String {
+        let pair = symbol.replace('/', "-").parse().ok().and_then(kraken::listed);
+        let pair = pair.filter(|pair| view.ticker(pair.direction, pair.tick).is_some());
+        let Some(&ListedPair { direction, .. }) = pair.filter(|_| symbol.contains('/')) else {
             return answer(method, Err("Currency pair not supported"), Some(symbol), view, id);
         };
         if view.is(FaultKind::ErrorIn200) {
@@ -202,7 +209,7 @@ fn answer(
     method: &str,
     result: Result<Granted, &'static str>,
     symbol: Option<&str>,
-    view: &View<'_>,
+    view: &ExchangeView<'_>,
     req_id: Option<Value>,
 ) -> String {
     let (success, time) = (result.is_ok(), view.now.to_string());
@@ -218,8 +225,8 @@ fn status(system: &'static str) -> String {
     json(&Message { channel: "status", r#type: "update", data: [data] })
 }
 
-fn row(pair: &Pair, told: Told, view: &View<'_>) -> Row {
-    let number = |text: &str| Shown::Number(text.to_owned());
+fn row(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> Row {
+    let number = |text: &str| WireValue::Number(text.to_owned());
     let price = |price: crate::prices::Price| price.number(pair.decimals);
     Row {
         symbol: format!("{}/{}", pair.direction.base, pair.direction.quote),

@@ -6,18 +6,18 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Place,
-    venue::{LastTold, Manners, Venue, all, json},
+    WsEndpoint,
+    venue::{ConnectionRules, LastSent, WsDialect, all, json},
 };
 use crate::{
-    exchanges::{Pair, find, okx},
+    exchanges::{ListedPair, find, okx},
     faults::{FaultKind, TimeForm},
-    prices::Shown,
-    view::{Told, View},
+    prices::WireValue,
+    view::{ExchangeView, Ticker},
 };
 
-pub(super) const PLACE: Place =
-    Place { exchange: okx::NAME, path: "/okx/ws/ws/v5/public", open: |_| Box::new(Okx::default()) };
+pub(super) const ENDPOINT: WsEndpoint =
+    WsEndpoint { exchange: okx::NAME, path: "/okx/ws/ws/v5/public", open: |_| Box::new(Okx::default()) };
 
 const TICKERS: &str = "tickers";
 const CONNECTION: &str = "a4d3ae55";
@@ -25,7 +25,7 @@ const CONNECTION: &str = "a4d3ae55";
 #[derive(Default)]
 struct Okx {
     pairs: BTreeSet<&'static str>,
-    told: LastTold,
+    told: LastSent,
 }
 
 #[derive(Deserialize)]
@@ -58,37 +58,37 @@ struct Said<'a> {
 #[derive(Serialize)]
 struct Push {
     arg: Argument,
-    data: [Ticker; 1],
+    data: [TickerMessage; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Ticker {
+struct TickerMessage {
     inst_type: &'static str,
     inst_id: &'static str,
-    last: Shown,
+    last: WireValue,
     last_sz: &'static str,
-    ask_px: Shown,
+    ask_px: WireValue,
     ask_sz: &'static str,
-    bid_px: Shown,
+    bid_px: WireValue,
     bid_sz: &'static str,
-    open24h: Shown,
-    high24h: Shown,
-    low24h: Shown,
+    open24h: WireValue,
+    high24h: WireValue,
+    low24h: WireValue,
     vol_ccy24h: &'static str,
     vol24h: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ts: Option<Shown>,
-    sod_utc0: Shown,
-    sod_utc8: Shown,
+    ts: Option<WireValue>,
+    sod_utc0: WireValue,
+    sod_utc8: WireValue,
 }
 
-impl Venue for Okx {
-    fn manners(&self) -> Manners {
-        Manners { idle: Some(Duration::from_secs(30)), ..Manners::default() }
+impl WsDialect for Okx {
+    fn connection_rules(&self) -> ConnectionRules {
+        ConnectionRules { idle: Some(Duration::from_secs(30)), ..ConnectionRules::default() }
     }
 
-    fn hear(&mut self, text: &str, view: &View<'_>) -> Vec<String> {
+    fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
         if text == "ping" {
             return vec!["pong".to_owned()];
         }
@@ -101,19 +101,19 @@ impl Venue for Okx {
         if !["subscribe", "unsubscribe"].contains(&op.as_str()) {
             return vec![error("60012", format!("Illegal request: {text}"))];
         }
-        args.iter().map(|argument| self.wish(&op, argument, view)).collect()
+        args.iter().map(|argument| self.change_subscription(&op, argument, view)).collect()
     }
 
     fn is_subscribed(&self) -> bool {
         !self.pairs.is_empty()
     }
 
-    fn prices(&mut self, view: &View<'_>) -> Vec<String> {
+    fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let mut texts = Vec::new();
         for name in &self.pairs {
             let Some(pair) = find(okx::PAIRS, name) else { continue };
-            let Some(told) = view.quote(pair.direction, pair.tick) else { continue };
-            if self.told.is_news(pair.direction, told, view.now, all) {
+            let Some(told) = view.ticker(pair.direction, pair.tick) else { continue };
+            if self.told.should_send(pair.direction, told, view.now, all) {
                 let arg = Argument { channel: TICKERS.to_owned(), inst_id: pair.name.to_owned() };
                 texts.push(json(&Push { arg, data: [ticker(pair, told, view)] }));
             }
@@ -121,7 +121,7 @@ impl Venue for Okx {
         texts
     }
 
-    fn notice(&self, _view: &View<'_>) -> Option<String> {
+    fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
         let msg = "The connection will soon be closed for a service upgrade. Please reconnect.".to_owned();
         let (event, code) = ("notice", Some("64008"));
         Some(json(&Said { event, arg: None, code, msg: Some(msg), conn_id: CONNECTION }))
@@ -130,9 +130,9 @@ impl Venue for Okx {
 
 impl Okx {
     /// What is answered to a wish for one pair.
-    fn wish(&mut self, op: &str, argument: &Argument, view: &View<'_>) -> String {
+    fn change_subscription(&mut self, op: &str, argument: &Argument, view: &ExchangeView<'_>) -> String {
         let pair = find(okx::PAIRS, &argument.inst_id).filter(|_| argument.channel == TICKERS);
-        let pair = pair.filter(|pair| view.quote(pair.direction, pair.tick).is_some());
+        let pair = pair.filter(|pair| view.ticker(pair.direction, pair.tick).is_some());
         let Some(pair) = pair else {
             let Argument { channel, inst_id } = argument;
             return error("60018", format!("Wrong URL or channel:{channel},instId:{inst_id} doesn't exist."));
@@ -151,9 +151,9 @@ fn error(code: &'static str, msg: String) -> String {
     json(&Said { event: "error", arg: None, code: Some(code), msg: Some(msg), conn_id: CONNECTION })
 }
 
-fn ticker(pair: &Pair, told: Told, view: &View<'_>) -> Ticker {
+fn ticker(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
     let price = |price: crate::prices::Price| price.text(pair.decimals);
-    Ticker {
+    TickerMessage {
         inst_type: "SPOT",
         inst_id: pair.name,
         last: price(told.last),

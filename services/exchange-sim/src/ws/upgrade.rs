@@ -10,8 +10,8 @@ use poem::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ClientEnd, FromClient, FromExchange, PLACES, WebSocketError};
-use crate::{SIMULATED_HEADER, Simulation, wire::Wire};
+use super::{ClientEnd, ENDPOINTS, FromClient, FromExchange, WebSocketError};
+use crate::{SIMULATED_HEADER, Simulation, wire::SimulatedResponse};
 
 /// Largest message of a client that is read, in bytes: a subscription to every pair has less than 4 KiB.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -29,7 +29,7 @@ where
         let guard: Arc<DropGuard> = guard.clone();
         async move {
             let _held = guard;
-            if PLACES.iter().any(|place| place.path == request.uri().path()) {
+            if ENDPOINTS.iter().any(|place| place.path == request.uri().path()) {
                 upgrade(&request, &simulation, stop).await
             } else {
                 inner.call(request).await
@@ -49,7 +49,7 @@ async fn upgrade(request: &Request, simulation: &Simulation, stop: CancellationT
             websocket.on_upgrade(carried).into_response()
         }
         Err(WebSocketError::NoSuchPath) => StatusCode::NOT_FOUND.into_response(),
-        Err(WebSocketError::Refused) => Wire::BrokenOff.into_response(),
+        Err(WebSocketError::Refused) => SimulatedResponse::Aborted.into_response(),
         Err(WebSocketError::Status(status)) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
@@ -59,10 +59,10 @@ async fn upgrade(request: &Request, simulation: &Simulation, stop: CancellationT
 }
 
 /// Carries messages until either side has no more. Pings of the client are answered by the socket itself.
-async fn carry(mut socket: WebSocketStream, ClientEnd { say, mut hear }: ClientEnd) {
+async fn carry(mut socket: WebSocketStream, ClientEnd { sender, mut receiver }: ClientEnd) {
     loop {
         tokio::select! {
-            message = hear.recv() => {
+            message = receiver.recv() => {
                 let message = match message {
                     Some(FromExchange::Text(text)) => Message::Text(text),
                     Some(FromExchange::Ping) => Message::Ping(Vec::new()),
@@ -83,7 +83,7 @@ async fn carry(mut socket: WebSocketStream, ClientEnd { say, mut hear }: ClientE
                     Some(Ok(Message::Binary(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 };
-                if say.send(message).await.is_err() {
+                if sender.send(message).await.is_err() {
                     return;
                 }
             }

@@ -7,44 +7,44 @@ use serde::Serialize;
 
 use crate::{
     prices::Price,
-    view::{Told, View},
+    view::{ExchangeView, Ticker},
 };
 
 /// How often prices that have not changed are told all the same.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// One exchange's manner of speaking, to one client. What it says are texts, in the order in which they are sent.
-pub(super) trait Venue: Send {
-    fn manners(&self) -> Manners;
+pub(super) trait WsDialect: Send {
+    fn connection_rules(&self) -> ConnectionRules;
 
     /// What it says before it is spoken to.
-    fn greet(&mut self, _view: &View<'_>) -> Vec<String> {
+    fn greeting(&mut self, _view: &ExchangeView<'_>) -> Vec<String> {
         Vec::new()
     }
 
     /// What it answers.
-    fn hear(&mut self, text: &str, view: &View<'_>) -> Vec<String>;
+    fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String>;
 
     /// Whether the client has asked for anything.
     fn is_subscribed(&self) -> bool;
 
     /// What prices it tells now: those that have changed.
-    fn prices(&mut self, view: &View<'_>) -> Vec<String>;
+    fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String>;
 
     /// What it says each second to show that it is there; `quiet` where it said nothing else since.
-    fn beat(&mut self, _view: &View<'_>, _quiet: bool) -> Vec<String> {
+    fn heartbeats(&mut self, _view: &ExchangeView<'_>, _quiet: bool) -> Vec<String> {
         Vec::new()
     }
 
     /// How it announces a restart, if it does.
-    fn notice(&self, _view: &View<'_>) -> Option<String> {
+    fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
         None
     }
 }
 
 /// What an exchange permits and does on a connection.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Manners {
+pub(super) struct ConnectionRules {
     /// A client that has not subscribed by then is sent away.
     pub(super) subscribe_within: Option<Duration>,
     /// From one ping to the next, and how long a pong may take.
@@ -59,16 +59,16 @@ pub(super) struct Manners {
 
 /// What a client was told last of each direction.
 #[derive(Debug, Default)]
-pub(super) struct LastTold(BTreeMap<CurrencyPair, (Told, Timestamp)>);
+pub(super) struct LastSent(BTreeMap<CurrencyPair, (Ticker, Timestamp)>);
 
-impl LastTold {
+impl LastSent {
     /// Whether `told` is news now, by what `parts` of it count, or is due to be told again.
-    pub(super) fn is_news(
+    pub(super) fn should_send(
         &mut self,
         of: CurrencyPair,
-        told: Told,
+        told: Ticker,
         now: Timestamp,
-        parts: fn(&Told) -> [Price; 3],
+        parts: fn(&Ticker) -> [Price; 3],
     ) -> bool {
         let known = self.0.get(&of);
         let same = known.is_some_and(|(before, at)| parts(before) == parts(&told) && now.since(*at) < AGAIN);
@@ -84,17 +84,17 @@ impl LastTold {
 }
 
 /// Last trade and book.
-pub(super) fn all(told: &Told) -> [Price; 3] {
+pub(super) fn all(told: &Ticker) -> [Price; 3] {
     [told.last, told.bid, told.ask]
 }
 
 /// The book alone.
-pub(super) fn book(told: &Told) -> [Price; 3] {
+pub(super) fn book(told: &Ticker) -> [Price; 3] {
     [told.bid, told.bid, told.ask]
 }
 
 /// The last trade alone.
-pub(super) fn last(told: &Told) -> [Price; 3] {
+pub(super) fn last(told: &Ticker) -> [Price; 3] {
     [told.last; 3]
 }
 

@@ -59,6 +59,6 @@
         assert!(status == 418 && body.contains("IP banned until 17"), "{body}");
         assert_eq!(sim.header(&path, "retry-after").await.unwrap(), "240");
         assert_eq!(sim.calls(NAME).inside_announced_ban, 2);
-        sim.pass(240).await;
+        sim.advance(240).await;
         assert_eq!(sim.get(&path).await.0, 200);
     }

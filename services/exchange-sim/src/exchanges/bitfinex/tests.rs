@@ -25,6 +25,6 @@
         assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 429);
         assert_eq!(sim.header("/bitfinex/v2/ticker/tBTCUSD", "retry-after").await, None);
         assert_eq!(sim.calls(NAME).inside_silent_block, 1);
-        sim.pass(60).await;
+        sim.advance(60).await;
         assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);
     }

@@ -23,7 +23,7 @@
             assert!(row(code).contains(&format!("<Nominal>{nominal}</Nominal>")), "{}", row(code));
         }
         // On Sunday and Monday it is still Saturday's.
-        sim.pass(2 * 86_400).await;
+        sim.advance(2 * 86_400).await;
         assert_eq!(super::tests::xml(&sim, PATH).await, xml);
         assert!(super::tests::xml(&sim, &format!("{PATH}?date_req=22/01/2026")).await.contains("22.01.2026"));
     }

@@ -22,9 +22,9 @@
         let sim = Sim::new();
         let path = format!("{PATH}?ids=bitcoin&vs_currencies=usd&include_last_updated_at=true&precision=2");
         let first = sim.json(&path).await;
-        sim.pass(5).await;
+        sim.advance(5).await;
         assert_eq!(sim.json(&path).await, first);
-        sim.pass(60).await;
+        sim.advance(60).await;
         assert_ne!(sim.json(&path).await, first);
         for _ in 0..9 {
             assert_eq!(sim.get(&path).await.0, 200);

@@ -11,9 +11,9 @@
         assert_eq!((status, xml.matches("<Cube").count()), (200, CURRENCIES.len() + 2));
         assert!(xml.contains("<Cube time='2026-01-02'>") && xml.contains("<Cube currency='USD' rate='1.08"), "{xml}");
         assert!(!xml.contains("RUB") && !xml.contains("EUR'"), "{xml}");
-        sim.pass(26 * 3_600).await;
+        sim.advance(26 * 3_600).await;
         assert_eq!(sim.get(PATH).await.1, xml);
-        sim.pass(2 * 3_600).await;
+        sim.advance(2 * 3_600).await;
         assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-05'>"));
     }
 
@@ -27,6 +27,6 @@
         sim.fault(NAME, r#"{"fault":"odd_times"}"#);
         assert!(sim.get(PATH).await.1.contains("<Cube>\n\t\t\t<Cube currency"));
         sim.fault(NAME, r#"{"fault":"frozen","seconds":86400}"#);
-        sim.pass(86_399).await;
+        sim.advance(86_399).await;
         assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-09'>"));
     }

@@ -9,26 +9,26 @@ fn fault(kind: FaultKind, now: Timestamp) -> Fault {
 
 #[test]
 fn a_fault_ends_by_itself_or_when_it_is_ended() {
-    let (faults, now) = (Faults::default(), Timestamp::now());
+    let (faults, now) = (FaultStore::default(), Timestamp::now());
     let down = fault(FaultKind::Down, now);
     faults.set("kraken", down.clone());
-    assert_eq!(faults.of("kraken", now), Some(down.clone()));
-    assert_eq!(faults.of("coinbase", now), None);
-    assert_eq!(faults.all(NAMES, now).len(), 1);
-    assert_eq!(faults.of("kraken", down.until), None);
+    assert_eq!(faults.active("kraken", now), Some(down.clone()));
+    assert_eq!(faults.active("coinbase", now), None);
+    assert_eq!(faults.active_faults(NAMES, now).len(), 1);
+    assert_eq!(faults.active("kraken", down.until), None);
     faults.end("kraken", now);
-    assert!(faults.all(NAMES, now).is_empty());
+    assert!(faults.active_faults(NAMES, now).is_empty());
 }
 
 #[test]
 fn a_timeline_comes_at_its_times_and_gives_way_to_what_is_set_by_hand() {
-    let (faults, start) = (Faults::default(), Timestamp::now());
+    let (faults, start) = (FaultStore::default(), Timestamp::now());
     let json = r#"[{"exchange":"kraken","at_seconds":10,"seconds":20,"fault":"frozen"},
             {"exchange":"kraken","at_seconds":20,"seconds":20,"fault":"lie_factor","factor":1.5}]"#;
     let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
-    faults.set_timeline(timed(&timeline, NAMES, start).unwrap());
+    faults.set_timeline(resolve_timeline(&timeline, NAMES, start).unwrap());
     let at = |seconds| start.plus(Duration::from_secs(seconds));
-    let kind = |seconds| faults.of("kraken", at(seconds)).map(|fault| fault.kind);
+    let kind = |seconds| faults.active("kraken", at(seconds)).map(|fault| fault.kind);
     let kinds = [0, 9, 10, 19, 20, 39, 40].map(kind);
     let (frozen, lie) = (Some(FaultKind::Frozen), Some(FaultKind::LieFactor));
     assert_eq!(kinds, [None, None, frozen, frozen, lie, lie, None]);
@@ -44,7 +44,7 @@ fn a_timeline_comes_at_its_times_and_gives_way_to_what_is_set_by_hand() {
 fn the_place_of_what_is_wrong_in_a_timeline_is_told() {
     let check = |json: &str| {
         let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
-        timed(&timeline, NAMES, Timestamp::now()).map(|_| ()).map_err(|(index, error)| (index, error.field))
+        resolve_timeline(&timeline, NAMES, Timestamp::now()).map(|_| ()).map_err(|(index, error)| (index, error.field))
     };
     assert_eq!(check(r#"[{"exchange":"mtgox","at_seconds":0,"fault":"down"}]"#), Err((0, "exchange")));
     let late = r#"[{"exchange":"kraken","at_seconds":31536001,"fault":"down"}]"#;
