@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     Simulation,
-    calls::ExchangeCalls,
+    call_limits::ExchangeCalls,
     exchanges::NAMES,
     faults::{ActiveFault, NewFault, Timeline},
 };

@@ -1,5 +1,6 @@
 //! What is wrong with an exchange at the moment: the ways to fail, what is ordered, and what is there now.
 
+pub(crate) mod injector;
 mod kinds;
 mod store;
 

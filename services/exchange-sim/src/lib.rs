@@ -5,20 +5,16 @@
 //! `http://127.0.0.1:8090/<exchange>`. `docs/exchange-sim.md` tells how to use it.
 
 mod admin;
-mod averages;
-mod calendar;
-mod calls;
+mod call_limits;
 mod config;
 mod exchanges;
 mod faults;
+mod formats;
 mod market;
-mod prices;
+mod response;
 mod simulation;
-mod stage;
 #[cfg(test)]
 mod tests;
-mod view;
-mod wire;
 mod ws;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -31,7 +27,7 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use calls::{CallLimiter, ExchangeCalls};
+pub use call_limits::{CallLimiter, ExchangeCalls};
 pub use config::Config;
 pub use faults::{ActiveFault, Fault, FaultError, FaultKind, FaultStore, NewFault, NumberForm, TimeForm, TimedFault};
 pub use simulation::{Simulation, endpoint};

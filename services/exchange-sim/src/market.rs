@@ -1,12 +1,16 @@
 //! The one market that all simulated exchanges stand in: prices as a function of a seed and the time, in integers.
 
+mod base_prices;
+pub(crate) mod calendar;
+pub(crate) mod exchange_view;
+
 use chrono::NaiveDate;
 use common::{
     money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 
-use crate::averages::{self, BITCOIN_USD};
+use base_prices::BITCOIN_USD;
 
 /// Decimals of a [`Units`] number.
 pub(crate) const DECIMALS: u32 = 8;
@@ -94,14 +98,14 @@ impl Market {
 
     fn dollar_value(&self, asset: Asset, time: Timestamp) -> Option<DollarValue> {
         let swung = |swings| i128::from(SWUNG + self.swing(asset.as_str(), swings, time));
-        if let Some(average) = averages::coin_usd(asset) {
+        if let Some(average) = base_prices::coin_usd(asset) {
             let swings = if asset == Asset::USDT { PEGGED_SWINGS } else { COIN_SWINGS };
             return Some(DollarValue {
                 numerator: i128::from(average) * swung(swings),
                 denominator: i128::from(SWUNG),
             });
         }
-        let average = i128::from(averages::bitcoin_price(asset)?);
+        let average = i128::from(base_prices::bitcoin_price(asset)?);
         let swung = if asset == Asset::USD { i128::from(SWUNG) } else { swung(FIAT_SWINGS) };
         Some(DollarValue { numerator: i128::from(BITCOIN_USD) * i128::from(SWUNG), denominator: average * swung })
     }

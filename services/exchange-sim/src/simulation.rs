@@ -12,7 +12,7 @@ use common::{metrics::Metrics, server::OpsEndpoints, service::Service};
 
 use crate::{
     ABOUT, App, Config, SIMULATED_HEADER, admin,
-    calls::{CallLimiter, ExchangeCalls},
+    call_limits::{CallLimiter, ExchangeCalls},
     exchanges::{self, NAMES},
     faults::{self, ActiveFault, Fault, FaultError, FaultStore, NewFault, TimedFault},
     market::Market,

@@ -1,8 +1,8 @@
 //! The exchanges as a client sees them: with no socket and on a clock that a test pushes forward, and once on a port.
 
-mod admin;
-mod faults;
-mod port;
+mod admin_api;
+mod fault_effects;
+mod over_tcp;
 
 use std::time::Duration;
 

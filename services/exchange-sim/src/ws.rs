@@ -5,18 +5,18 @@
 
 mod binance;
 mod coinbase;
+mod dialect;
 mod kraken;
 mod okx;
 mod session;
 #[cfg(test)]
 mod tests;
 mod upgrade;
-mod venue;
 
 use tokio::sync::mpsc;
 
 use crate::{Simulation, faults::FaultKind};
-use venue::WsDialect;
+use dialect::WsDialect;
 
 pub(crate) use upgrade::with_websockets;
 

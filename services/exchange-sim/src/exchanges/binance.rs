@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty, Refusal},
+    call_limits::{CallLimit, Penalty, Refusal},
     faults::{FaultKind, TimeForm},
-    prices::{Price, WireValue},
-    stage::{ErrorFormats, FaultInjector},
-    view::{Ticker, ExchangeView},
-    wire::{Reply, SimulatedResponse},
+    formats::{Price, WireValue},
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{Ticker, ExchangeView},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "binance";

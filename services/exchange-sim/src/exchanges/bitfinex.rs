@@ -11,11 +11,11 @@ use serde::Serialize;
 use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
-    prices::{Price, WireValue},
-    stage::{ErrorFormats, FaultInjector},
-    view::{Ticker, ExchangeView},
-    wire::{Reply, SimulatedResponse},
+    call_limits::{CallLimit, Penalty},
+    formats::{Price, WireValue},
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{Ticker, ExchangeView},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "bitfinex";

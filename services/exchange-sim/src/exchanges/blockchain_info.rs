@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
-    prices::WireValue,
-    stage::{ErrorFormats, FaultInjector},
-    view::ExchangeView,
-    wire::{Reply, SimulatedResponse},
+    call_limits::{CallLimit, Penalty},
+    formats::WireValue,
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::ExchangeView,
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "blockchain_info";

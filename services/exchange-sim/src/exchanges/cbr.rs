@@ -10,14 +10,14 @@ use poem_openapi::{OpenApi, param::Query};
 
 use crate::{
     Simulation,
-    calendar::{Calendar, days_before},
-    calls::{CallLimit, Penalty},
+    market::calendar::{Calendar, days_before},
+    call_limits::{CallLimit, Penalty},
     faults::{FaultKind, NumberForm, TimeForm},
     market::UNIT,
-    prices::{PriceForm, Price},
-    stage::{ErrorFormats, FaultInjector},
-    view::ExchangeView,
-    wire::{Reply, SimulatedResponse},
+    formats::{PriceForm, Price},
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::ExchangeView,
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "cbr";

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
+    call_limits::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::WireValue,
-    stage::{ErrorFormats, FaultInjector},
-    view::ExchangeView,
-    wire::{Reply, SimulatedResponse},
+    formats::WireValue,
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::ExchangeView,
+    response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "coinbase";

@@ -13,13 +13,13 @@ use serde::Serialize;
 
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
+    call_limits::{CallLimit, Penalty},
     faults::TimeForm,
     market::{UNIT, Units},
-    prices::WireValue,
-    stage::{ErrorFormats, FaultInjector},
-    view::ExchangeView,
-    wire::{Reply, SimulatedResponse},
+    formats::WireValue,
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::ExchangeView,
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "coingecko";

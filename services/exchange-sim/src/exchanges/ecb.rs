@@ -10,14 +10,14 @@ use poem_openapi::OpenApi;
 
 use crate::{
     Simulation,
-    calendar::Calendar,
-    calls::{CallLimit, Penalty},
+    market::calendar::Calendar,
+    call_limits::{CallLimit, Penalty},
     faults::TimeForm,
     market::Units,
-    prices::Price,
-    stage::{ErrorFormats, FaultInjector},
-    view::{ExchangeView, fixing_decimals},
-    wire::{Reply, SimulatedResponse},
+    formats::Price,
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{ExchangeView, fixing_decimals},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "ecb";

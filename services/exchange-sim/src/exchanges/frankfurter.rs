@@ -15,13 +15,13 @@ use serde::Serialize;
 use super::ecb;
 use crate::{
     Simulation,
-    calendar::{Calendar, days_before},
-    calls::{CallLimit, Penalty},
+    market::calendar::{Calendar, days_before},
+    call_limits::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::WireValue,
-    stage::{ErrorFormats, FaultInjector},
-    view::{ExchangeView, fixing_decimals},
-    wire::{Reply, SimulatedResponse},
+    formats::WireValue,
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{ExchangeView, fixing_decimals},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "frankfurter";

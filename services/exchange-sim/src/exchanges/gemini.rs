@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
+    call_limits::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::WireValue,
-    stage::{ErrorFormats, FaultInjector},
-    view::{Ticker, ExchangeView},
-    wire::{Reply, SimulatedResponse},
+    formats::WireValue,
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{Ticker, ExchangeView},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "gemini";

@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::{ListedPair, pair};
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
+    call_limits::{CallLimit, Penalty},
     faults::FaultKind,
-    prices::{Price, WireValue},
-    stage::{ErrorFormats, FaultInjector},
-    view::{Ticker, ExchangeView},
-    wire::{Reply, SimulatedResponse},
+    formats::{Price, WireValue},
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{Ticker, ExchangeView},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "kraken";
@@ -196,7 +196,7 @@ fn asset_pair(view: &ExchangeView<'_>, (_, wsname): (&str, &'static str), pair: 
         cost_decimals: 5,
         lot_decimals: 8,
         ordermin: "0.0001",
-        tick_size: WireValue::Text(crate::prices::format_decimal(pair.tick, pair.decimals)),
+        tick_size: WireValue::Text(crate::formats::format_decimal(pair.tick, pair.decimals)),
         status: if halted { "cancel_only" } else { "online" },
     }
 }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::{ListedPair, find, pair};
 use crate::{
     Simulation,
-    calls::{CallLimit, Penalty},
+    call_limits::{CallLimit, Penalty},
     faults::TimeForm,
-    prices::{Price, WireValue},
-    stage::{ErrorFormats, FaultInjector},
-    view::{Ticker, ExchangeView},
-    wire::{Reply, SimulatedResponse},
+    formats::{Price, WireValue},
+    faults::injector::{ErrorFormats, FaultInjector},
+    market::exchange_view::{Ticker, ExchangeView},
+    response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "okx";

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     WsEndpoint,
-    venue::{ConnectionRules, LastSent, WsDialect, book, json},
+    dialect::{ConnectionRules, LastSent, WsDialect, book, json},
 };
 use crate::{
     exchanges::{ListedPair, binance, find},
     faults::{FaultKind, TimeForm},
-    prices::{Price, WireValue},
-    view::{ExchangeView, Ticker},
+    formats::{Price, WireValue},
+    market::exchange_view::{ExchangeView, Ticker},
 };
 
 pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     WsEndpoint,
-    venue::{ConnectionRules, WsDialect, json},
+    dialect::{ConnectionRules, WsDialect, json},
 };
 use crate::{
     exchanges::{ListedPair, coinbase, find},
     faults::{FaultKind, TimeForm},
-    prices::WireValue,
-    view::{ExchangeView, Ticker},
+    formats::WireValue,
+    market::exchange_view::{ExchangeView, Ticker},
 };
 
 pub(super) const ENDPOINT: WsEndpoint =

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::{
     WsEndpoint,
-    venue::{ConnectionRules, LastSent, WsDialect, all, json, last},
+    dialect::{ConnectionRules, LastSent, WsDialect, all, json, last},
 };
 use crate::{
     exchanges::{ListedPair, kraken},
     faults::{FaultKind, TimeForm},
-    prices::WireValue,
-    view::{ExchangeView, Ticker},
+    formats::WireValue,
+    market::exchange_view::{ExchangeView, Ticker},
 };
 
 pub(super) const ENDPOINT: WsEndpoint =
@@ -227,7 +227,7 @@ fn status(system: &'static str) -> String {
 
 fn row(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> Row {
     let number = |text: &str| WireValue::Number(text.to_owned());
-    let price = |price: crate::prices::Price| price.number(pair.decimals);
+    let price = |price: crate::formats::Price| price.number(pair.decimals);
     Row {
         symbol: format!("{}/{}", pair.direction.base, pair.direction.quote),
         bid: price(told.bid),

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     WsEndpoint,
-    venue::{ConnectionRules, LastSent, WsDialect, all, json},
+    dialect::{ConnectionRules, LastSent, WsDialect, all, json},
 };
 use crate::{
     exchanges::{ListedPair, find, okx},
     faults::{FaultKind, TimeForm},
-    prices::WireValue,
-    view::{ExchangeView, Ticker},
+    formats::WireValue,
+    market::exchange_view::{ExchangeView, Ticker},
 };
 
 pub(super) const ENDPOINT: WsEndpoint =
@@ -152,7 +152,7 @@ fn error(code: &'static str, msg: String) -> String {
 }
 
 fn ticker(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
-    let price = |price: crate::prices::Price| price.text(pair.decimals);
+    let price = |price: crate::formats::Price| price.text(pair.decimals);
     TickerMessage {
         inst_type: "SPOT",
         inst_id: pair.name,

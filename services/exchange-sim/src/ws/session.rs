@@ -7,11 +7,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{FromClient, FromExchange, venue::WsDialect};
+use super::{FromClient, FromExchange, dialect::WsDialect};
 use crate::{
     Simulation,
     faults::{Fault, FaultKind},
-    view::ExchangeView,
+    market::exchange_view::ExchangeView,
 };
 
 /// How often prices are looked at.

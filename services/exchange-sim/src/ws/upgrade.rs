@@ -11,7 +11,7 @@ use poem::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{ClientEnd, ENDPOINTS, FromClient, FromExchange, WebSocketError};
-use crate::{SIMULATED_HEADER, Simulation, wire::SimulatedResponse};
+use crate::{SIMULATED_HEADER, Simulation, response::SimulatedResponse};
 
 /// Largest message of a client that is read, in bytes: a subscription to every pair has less than 4 KiB.
 const MAX_MESSAGE: usize = 64 * 1024;

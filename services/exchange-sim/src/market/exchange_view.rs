@@ -10,10 +10,10 @@ use common::{
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 
 use crate::{
-    calendar::{Calendar, days_before},
     faults::{Fault, FaultKind, TimeForm},
+    formats::{Price, PriceForm, WireValue, format_time},
+    market::calendar::{Calendar, days_before},
     market::{Market, MarketTicker, UNIT, Units},
-    prices::{Price, PriceForm, WireValue, format_time},
 };
 
 /// What an exchange tells of one direction.

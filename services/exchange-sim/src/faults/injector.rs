@@ -6,10 +6,10 @@ use poem::http::StatusCode;
 
 use crate::{
     Simulation,
-    calls::{CallDecision, CallLimit, Refusal},
+    call_limits::{CallDecision, CallLimit, Refusal},
     faults::FaultKind,
-    view::ExchangeView,
-    wire::{Reply, SimulatedResponse},
+    market::exchange_view::ExchangeView,
+    response::{Reply, SimulatedResponse},
 };
 
 /// How an exchange says that something is wrong, and how much it grants.

@@ -6,8 +6,8 @@ use common::{money::CurrencyPair, time::Timestamp};
 use serde::Serialize;
 
 use crate::{
-    prices::Price,
-    view::{ExchangeView, Ticker},
+    formats::Price,
+    market::exchange_view::{ExchangeView, Ticker},
 };
 
 /// How often prices that have not changed are told all the same.
