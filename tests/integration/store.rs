@@ -1,11 +1,11 @@
 //! What both engines of the store have to do alike: every case runs on SQLite and on PostgreSQL.
 
+mod concurrent_writers;
 mod courses;
-mod exact;
-mod paging;
-mod placing;
+mod order_pages;
+mod order_placement;
 mod quotes;
-mod writers;
+mod value_ranges;
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use db_proxy::{
     store::{Attempt, Store},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
-use tests::{Stack, database::Database};
+use tests::{Stack, servers::Database};
 
 /// What the limit is where it does not matter.
 const NO_LIMIT: Sats = Sats::ZERO;

@@ -1,9 +1,7 @@
 //! What every client did and was told, to be compared with what is kept when all is over.
 
-pub mod check;
-#[cfg(test)]
-mod fake;
-pub mod kept;
+pub mod checker;
+pub mod stored_state;
 #[cfg(test)]
 mod tests;
 mod violation;
@@ -19,7 +17,7 @@ use common::{
 };
 use serde_json::{Value, json};
 
-pub use self::{check::check, kept::Kept, violation::Violation};
+pub use self::{checker::check, stored_state::Kept, violation::Violation};
 use crate::Answer;
 
 /// What a client asks for under a key.

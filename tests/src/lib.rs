@@ -2,23 +2,19 @@
 //! stopped and frozen, wires that can be cut. `tests/README.md` says how a test is added.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
-pub mod books;
 pub mod client;
-pub mod database;
-pub mod given;
+pub mod environment;
+pub mod exchange_faults;
 pub mod history;
-pub mod hours;
-pub mod instance;
-pub mod kills;
 pub mod load;
-pub mod outside;
 pub mod platform;
-pub mod port;
-pub mod process;
-pub mod raw;
-pub mod simulated;
+pub mod process_kills;
+pub mod raw_http;
+pub mod reconciliation;
+pub mod servers;
+pub mod simulated_exchanges;
+pub mod tcp_proxy;
 pub mod wait;
-pub mod wire;
 
 pub use client::{Answer, Client};
 pub use platform::{Platform, Stack};

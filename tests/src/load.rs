@@ -189,7 +189,7 @@ pub async fn settle(platform: &Platform, sent: Sent) {
     });
     let settled: Vec<_> = open.buffer_unordered(CLIENTS).collect().await;
     orders.extend(settled);
-    crate::books::agree(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
+    crate::reconciliation::agree(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
     // The answer for a key stays the same.
     for (key, order) in orders.iter().take(CLIENTS) {
         let body = crate::platform::order(order["currency"].as_str().unwrap(), order["amount"].as_str().unwrap());

@@ -1,5 +1,7 @@
 //! The services, wired to each other, with a database and a cache of a test's own.
 
+mod instance;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use common::{
@@ -13,12 +15,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub use self::instance::{Instance, Variables};
+
 use crate::{
     client::{Answer, Client, send},
-    database::Database,
-    given::given,
-    instance::{Instance, Variables},
-    port::Port,
+    environment::given,
+    servers::{Database, Port},
 };
 
 /// How long a price lasts when nothing is said.

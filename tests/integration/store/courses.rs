@@ -1,9 +1,9 @@
 //! Courses: written down where they changed, shown as they were, and made smaller as they age.
 
-mod aging;
+mod expected_courses;
 mod history;
-mod model;
-mod writing;
+mod retention;
+mod writes;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use tests::{Stack, kills};
+use tests::{Stack, process_kills};
 
 /// Kills of one round: enough for any two to meet, few enough that a violation is still found in a short story.
 const ROUND: usize = 50;
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     };
     let start = Instant::now();
     let (mut killed, mut acknowledged, mut violations) = (0, 0, 0);
-    let mut postgres = kills::server(Stack::Servers).await;
+    let mut postgres = process_kills::server(Stack::Servers).await;
     for round in 0.. {
         let kills = ROUND.min(all - killed);
         if kills == 0 {
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
         }
         let stack = if round % 2 == 0 { Stack::Embedded } else { Stack::Servers };
         let server = postgres.as_mut().filter(|_| stack == Stack::Servers);
-        let report = kills::run(stack, server, kills, seed + round).await;
+        let report = process_kills::run(stack, server, kills, seed + round).await;
         killed += kills;
         acknowledged += report.acknowledged;
         violations += report.violations.len();

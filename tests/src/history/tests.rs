@@ -1,11 +1,11 @@
 //! The checker finds each planted bug, and nothing where there is none.
 
+mod order_simulator;
+
 use common::money::Sats;
 
-use super::{
-    Violation as V, check,
-    fake::{Bug, Desk, LIMIT},
-};
+use self::order_simulator::{Bug, Desk, LIMIT};
+use super::{Violation as V, check};
 
 const SEEDS: std::ops::Range<u64> = 0..10;
 

@@ -10,7 +10,7 @@ use common::{
 use serde_json::json;
 use tests::{Platform, Stack, on_both};
 
-use super::{Fixture, at, course, model, seconds};
+use super::{Fixture, at, course, expected_courses, seconds};
 
 on_both!(
     pages_hold_each_course_and_each_candle_once,
@@ -24,10 +24,10 @@ on_both!(
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
-async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, model::Model) {
+async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, expected_courses::Model) {
     let fixture = Fixture::new(stack).await;
-    let mut model = model::Model::default();
-    for request in model::requests(seed, count) {
+    let mut model = expected_courses::Model::default();
+    for request in expected_courses::requests(seed, count) {
         model.write(&request);
         fixture.write(&request).await;
     }
@@ -61,7 +61,7 @@ async fn a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive(stack: S
         let key = |exchanger: &str, direction: common::money::CurrencyPair, start: Timestamp| {
             (exchanger.to_owned(), direction, start)
         };
-        let keys = |model: &model::Model| -> BTreeSet<_> {
+        let keys = |model: &expected_courses::Model| -> BTreeSet<_> {
             if resolution == Resolution::Raw {
                 model.past().iter().map(|row| key(&row.exchanger, row.direction, row.since)).collect()
             } else {
@@ -71,7 +71,7 @@ async fn a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive(stack: S
         let before = keys(&model);
         let (mut seen, mut cursor) = (Vec::new(), None);
         // Beside the walk new courses arrive, and older ones are folded.
-        for (n, request) in model::requests(11, 2_000).into_iter().skip(40).enumerate() {
+        for (n, request) in expected_courses::requests(11, 2_000).into_iter().skip(40).enumerate() {
             let page = fixture.page(&CourseFilter::default(), resolution, cursor, 13).await;
             seen.extend(page.courses.iter().map(|row| key(&row.exchanger, row.direction, row.since)));
             seen.extend(page.candles.iter().map(|row| key(&row.exchanger, row.direction, row.start)));

@@ -1,0 +1,243 @@
+//! What every service has at its edge: problems for what is not there, the internal token, the standard endpoints, ids of
+//! requests.
+
+use serde_json::Value;
+use tests::{
+    Platform, Stack, client::send, on_both, platform::Instance, platform::order, raw_http::exchange, tcp_proxy::Wire,
+};
+
+on_both!(
+    what_is_not_there_is_a_problem,
+    internal_endpoints_want_the_token,
+    every_service_has_the_standard_endpoints,
+    nonsense_is_never_a_fault_of_ours,
+    the_id_of_a_request_is_kept_and_made_where_it_is_missing,
+    the_id_of_a_request_goes_along_to_the_next_service,
+);
+
+async fn what_is_not_there_is_a_problem(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_others().await;
+    for service in platform.every() {
+        for path in
+            ["/nothing", "/api", "/api/v2/orders", "/livez/x", "/docs/x", "/%2e%2e/etc/passwd", "/place_order/x/y"]
+        {
+            for method in ["GET", "POST", "DELETE"] {
+                let answer = send(platform.client.request(method, service.url(path))).await;
+                answer.problem(404, "not_found");
+            }
+        }
+    }
+    // A page for people is only where the state of everything is.
+    for service in platform.every() {
+        let there = service.name == platform.health_check.name;
+        assert_eq!(
+            platform.client.get(service.url("/")).await.status,
+            if there { 200 } else { 404 },
+            "{}",
+            service.name
+        );
+    }
+    for (service, path, methods) in [
+        (&platform.create_order, "/place_order", &["GET", "PUT", "DELETE", "PATCH"][..]),
+        (&platform.create_order, "/place_order/", &["GET"]),
+        (&platform.create_order, "/api/v1/orders", &["GET", "PUT", "DELETE"]),
+        (&platform.fetch_orders, "/get_orders/", &["POST", "PUT", "DELETE"]),
+        (&platform.fetch_orders, "/api/v1/orders", &["POST", "DELETE"]),
+        (&platform.fetch_orders, "/api/v1/orders/0190a6e2-7c1b-7c3a-9d5e-0123456789ab", &["POST", "DELETE"]),
+        (&platform.db_proxy, "/add/", &["GET", "DELETE"]),
+        (&platform.db_proxy, "/get/", &["POST"]),
+        (&platform.price_cache, "/record", &["POST", "DELETE"]),
+        (&platform.price_cache, "/add/", &["GET"]),
+        (&platform.price_updater, "/sources", &["POST"]),
+        (&platform.health_check, "/report", &["GET", "PUT"]),
+        (&platform.health_check, "/api/v1/health", &["POST"]),
+        (&platform.health_check, "/api/v1/reports", &["POST", "DELETE"]),
+        (&platform.exchange_sim, "/admin/faults", &["POST"]),
+        (&platform.rates, "/api/v1/courses", &["POST", "DELETE"]),
+        (&platform.rates, "/api/v1/price", &["PUT"]),
+        (&platform.exchange_sim, "/admin/timeline", &["POST", "DELETE"]),
+    ] {
+        for method in methods {
+            let answer = send(platform.client.request(method, service.url(path))).await;
+            answer.problem(405, "method_not_allowed");
+            let allowed = answer.header("allow").unwrap_or_else(|| panic!("{method} {path} tells no methods"));
+            assert!(!allowed.split(", ").any(|allowed| allowed == *method), "{path} allows {allowed}");
+        }
+    }
+    for service in platform.every() {
+        for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"] {
+            let answer = send(platform.client.request("POST", service.url(path))).await;
+            answer.problem(405, "method_not_allowed");
+            let allowed = answer.header("allow").unwrap_or_else(|| panic!("POST {path} tells no methods"));
+            assert!(!allowed.split(", ").any(|allowed| allowed == "POST"), "{path} allows {allowed}");
+        }
+    }
+}
+
+async fn internal_endpoints_want_the_token(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_others().await;
+    let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    let by_id = format!("/orders/{id}");
+    for (service, method, path) in [
+        (&platform.db_proxy, "POST", "/orders"),
+        (&platform.db_proxy, "POST", "/add/"),
+        (&platform.db_proxy, "POST", "/add"),
+        (&platform.db_proxy, "GET", "/get/?start=0&page_size=5"),
+        (&platform.db_proxy, "GET", "/get"),
+        (&platform.db_proxy, "GET", "/orders"),
+        (&platform.db_proxy, "GET", by_id.as_str()),
+        (&platform.db_proxy, "GET", "/summary"),
+        (&platform.price_cache, "POST", "/add/?ttl=60"),
+        (&platform.price_cache, "POST", "/add"),
+        (&platform.price_updater, "GET", "/sources"),
+        (&platform.health_check, "POST", "/report"),
+        (&platform.exchange_sim, "GET", "/admin/faults"),
+        (&platform.exchange_sim, "PUT", "/admin/faults/kraken"),
+        (&platform.exchange_sim, "PUT", "/admin/timeline"),
+        (&platform.exchange_sim, "GET", "/admin/calls"),
+    ] {
+        let long = "x".repeat(5000);
+        for token in [None, Some(""), Some("wrong"), Some(long.as_str()), Some(id)] {
+            let request = platform.client.request(method, service.url(path));
+            let request = match token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            // The body is not looked at before the token.
+            let answer = send(request.header("content-type", "application/json").body("{}")).await;
+            answer.problem(401, "unauthorized");
+        }
+        let basic = platform.client.request(method, service.url(path)).basic_auth("buydesk", Some("x"));
+        send(basic.header("content-type", "application/json").body("{}")).await.problem(401, "unauthorized");
+    }
+    // With it they work, and the record is open to all.
+    assert_eq!(platform.client.get_internal(platform.db_proxy.url("/get/?start=0&page_size=5")).await.status, 200);
+    assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);
+}
+
+async fn every_service_has_the_standard_endpoints(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_others().await;
+    platform.place(order("EUR", "1")).await.json(201);
+    for service in platform.every() {
+        standard_endpoints(&platform, service).await;
+    }
+}
+
+async fn standard_endpoints(platform: &Platform, service: &Instance) {
+    let get = async |path: &str| platform.client.get(service.url(path)).await;
+    let alive = get("/livez").await;
+    assert_eq!((alive.status, alive.text().as_str()), (200, "ok\n"), "{}", service.name);
+    let ready = get("/readyz").await.json(200);
+    assert_eq!(ready["ready"], true, "{} {ready}", service.name);
+    assert!(ready["parts"].is_array());
+    let metrics = get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.text().contains("# TYPE") && metrics.text().contains("livez"), "{}", metrics.text());
+    let openapi: Value = serde_json::from_slice(&get("/openapi.json").await.body).unwrap();
+    assert!(openapi["openapi"].as_str().unwrap().starts_with("3."));
+    assert_eq!(openapi["info"]["title"], service.name);
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert!(openapi["paths"].get(path).is_some(), "{} does not document {path}", service.name);
+    }
+    for (path, kind) in [("/docs", "text/html"), ("/docs/", "text/html"), ("/openapi.json", "application/json")] {
+        let page = get(path).await;
+        assert!(
+            page.status == 200 && page.header("content-type").unwrap().starts_with(kind),
+            "{} {path}",
+            service.name
+        );
+        let head = send(platform.client.request("HEAD", service.url(path))).await;
+        assert!(head.status == 200 && head.body.is_empty(), "{} {path}", service.name);
+    }
+}
+
+async fn nonsense_is_never_a_fault_of_ours(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_others().await;
+    let long = format!("/{}", "x".repeat(30_000));
+    for service in platform.every() {
+        for path in [
+            "/%ff",
+            "/%",
+            "/%zz",
+            "//",
+            "///etc",
+            "/a//b",
+            "/?%ff=%",
+            "/\u{20ac}",
+            "/..%2f..",
+            "/api/v1/orders/%2f",
+            long.as_str(),
+        ] {
+            for method in ["GET", "POST", "BREW"] {
+                let request =
+                    format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                let answer = exchange(&service.address(), &[request.as_bytes()]).await;
+                let status = answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
+                let sound = status.is_some_and(|status| (200..500).contains(&status));
+                assert!(sound, "{} {method} {path:.40}: {answer}", service.name);
+            }
+        }
+    }
+    for head in [
+        "POST /place_order HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        "POST /place_order HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        "POST /place_order HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx",
+        "POST /place_order\r\n\r\n",
+        "nonsense\r\n\r\n",
+    ] {
+        let answer = exchange(&platform.create_order.address(), &[head.as_bytes()]).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{head}: {answer}");
+    }
+    for service in platform.every() {
+        assert_eq!(platform.client.get(service.url("/livez")).await.status, 200, "{}", service.name);
+    }
+}
+
+async fn the_id_of_a_request_is_kept_and_made_where_it_is_missing(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_others().await;
+    for service in platform.every() {
+        let with_id = async |id: &str, path: &str| {
+            send(platform.client.request("GET", service.url(path)).header("x-request-id", id.as_bytes())).await
+        };
+        for path in ["/livez", "/nothing"] {
+            assert_eq!(with_id("my-request.1", path).await.header("x-request-id"), Some("my-request.1"));
+            for harmful in ["a b", "<script>", &"x".repeat(65), "ключ", ""] {
+                let made = with_id(harmful, path).await;
+                let made = made.header("x-request-id").unwrap();
+                assert!(made != harmful && made.len() >= 32, "{harmful}: {made}");
+            }
+        }
+        let (one, other) =
+            (platform.client.get(service.url("/livez")).await, platform.client.get(service.url("/livez")).await);
+        assert!(one.header("x-request-id").is_some() && one.header("x-request-id") != other.header("x-request-id"));
+    }
+    let request = platform.client.json(platform.create_order.url("/place_order"), "{");
+    let problem = send(request.header("x-request-id", "my-request.2")).await.problem(400, "bad_request");
+    assert_eq!(problem["request_id"], "my-request.2");
+}
+
+async fn the_id_of_a_request_goes_along_to_the_next_service(stack: Stack) {
+    let builder = Platform::builder(stack);
+    let db_proxy = Wire::to(builder.address_of("db-proxy")).await;
+    let cache = Wire::to(builder.address_of("price-cache-proxy")).await;
+    let platform = builder.set("DB_PROXY_URL", db_proxy.url()).set("PRICE_CACHE_URL", cache.url()).start().await;
+    let place = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
+    send(place.header("x-request-id", "placing-7")).await.json(201);
+    assert!(db_proxy.sent().contains("x-request-id: placing-7\r\n"));
+    let fetch = platform.client.request("GET", platform.fetch_orders.url("/get_orders"));
+    send(fetch.header("x-request-id", "fetching-7")).await.json(200);
+    assert!(db_proxy.sent().contains("x-request-id: fetching-7\r\n"));
+    // A price that has to be asked for is asked for on behalf of the order.
+    let other = platform.create_order.another(&[]);
+    other.start().await;
+    let place = platform.client.json(other.url("/api/v1/orders"), order("EUR", "1"));
+    send(place.header("x-request-id", "placing-8")).await.json(201);
+    assert!(db_proxy.sent().contains("x-request-id: placing-8\r\n"));
+    // The token goes with every call, and is in no address.
+    assert!(!db_proxy.sent().lines().any(|line| line.starts_with("GET") && line.contains("oken")));
+}

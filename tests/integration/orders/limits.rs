@@ -1,0 +1,151 @@
+//! The limit of all orders, to the satoshi, and the limit of each client's rate.
+
+use std::collections::BTreeSet;
+
+use tests::{Platform, Stack, client::send, on_both, platform::Instance, platform::order, reconciliation};
+use tokio::task::JoinSet;
+
+on_both!(
+    a_refused_order_says_what_is_left_and_a_smaller_one_fits,
+    an_order_of_more_than_all_bitcoin_is_told_what_is_left,
+    many_orders_at_once_fill_the_limit_and_no_more,
+    a_replay_is_answered_when_the_limit_is_full,
+    a_client_is_held_to_its_rate,
+    only_a_trusted_proxy_says_who_the_client_is,
+    by_default_a_client_may_place_sixty_orders_a_minute,
+);
+
+const AT_ONCE: usize = 200;
+
+async fn a_refused_order_says_what_is_left_and_a_smaller_one_fits(stack: Stack) {
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
+    platform.place(order("USD", "600")).await.json(201);
+    let refused = platform.place(order("USD", "400.0001")).await.problem(409, "limit_exceeded");
+    assert_eq!(refused["remaining_bitcoin"], "0.00000400");
+    assert!(refused["detail"].as_str().unwrap().contains("0.00000400"), "{refused}");
+    platform.place(order("USD", "399")).await.json(201);
+    platform.place(order("USD", "0.0001")).await.json(201);
+    let refused = platform.place(order("USD", "0.0001")).await.problem(409, "limit_exceeded");
+    assert_eq!(refused["remaining_bitcoin"], "0.00000000");
+    let summary = platform.summary().await;
+    assert_eq!(summary["bitcoin_amount"], "0.00001000");
+    assert_eq!(summary["remaining"], "0.00000000");
+    assert_eq!(summary["limit"], "0.00001000");
+    assert_eq!(summary["count"], 3);
+}
+
+async fn an_order_of_more_than_all_bitcoin_is_told_what_is_left(stack: Stack) {
+    let platform = Platform::builder(stack).no_price().start().await;
+    platform.put_prices(&[("EUR", "0.00000001")], tests::platform::TTL, std::time::Duration::ZERO).await;
+    let refused = platform.place(order("EUR", "999999999")).await.problem(409, "limit_exceeded");
+    assert_eq!(refused["remaining_bitcoin"], "100.00000000");
+}
+
+async fn place_all(platform: &Platform, services: [&Instance; 2], amounts: Vec<i64>) -> Vec<tests::Answer> {
+    let mut waiting = JoinSet::new();
+    for (n, amount) in amounts.into_iter().enumerate() {
+        let url = services[n % 2].url("/api/v1/orders");
+        waiting.spawn(send(platform.client.json(url, order("USD", &amount.to_string()))));
+    }
+    waiting.join_all().await
+}
+
+async fn many_orders_at_once_fill_the_limit_and_no_more(stack: Stack) {
+    const LIMIT: i64 = 3000;
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00003000").start().await;
+    // Through two instances of each service on the way.
+    let other_db_proxy = platform.db_proxy.another(&[]);
+    other_db_proxy.start().await;
+    other_db_proxy.ready().await;
+    let other = platform.create_order.another(&[("DB_PROXY_URL", &other_db_proxy.url(""))]);
+    other.start().await;
+    let services = [&platform.create_order, &other];
+
+    // One dollar is one satoshi: 5 to 54 each, 5900 in all.
+    let amounts = (0..i64::try_from(AT_ONCE).unwrap()).map(|n| n * 37 % 50 + 5).collect();
+    let answers = place_all(&platform, services, amounts).await;
+    let (placed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+    let mut placed: Vec<_> = placed.iter().map(|answer| answer.json(201)).collect();
+    assert!(!placed.is_empty() && !refused.is_empty());
+    for answer in refused {
+        let remaining = reconciliation::sats(&answer.problem(409, "limit_exceeded")["remaining_bitcoin"]);
+        assert!((0..54).contains(&remaining), "refused while {remaining} were left");
+    }
+    reconciliation::agree(&platform, &placed).await;
+    let left = LIMIT - reconciliation::sum(&placed);
+    assert!((0..54).contains(&left), "{left} are left");
+
+    let amounts = vec![1; usize::try_from(left).unwrap() + 10];
+    let answers = place_all(&platform, services, amounts).await;
+    placed.extend(answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.json(201)));
+    assert_eq!(reconciliation::sum(&placed), LIMIT);
+    reconciliation::agree(&platform, &placed).await;
+    let refused = platform.place(order("USD", "0.0001")).await.problem(409, "limit_exceeded");
+    assert_eq!(refused["remaining_bitcoin"], "0.00000000");
+}
+
+async fn a_replay_is_answered_when_the_limit_is_full(stack: Stack) {
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000001").start().await;
+    let first = platform.place_under("a-key", order("USD", "1")).await.json(201);
+    platform.place_under("another", order("USD", "1")).await.problem(409, "limit_exceeded");
+    assert_eq!(platform.place_under("a-key", order("USD", "1")).await.json(201), first);
+    platform.place_under("a-key", order("USD", "2")).await.problem(422, "idempotency_key_reused");
+}
+
+async fn a_client_is_held_to_its_rate(stack: Stack) {
+    let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "3").start().await;
+    let mut remaining = BTreeSet::new();
+    // What is wrong counts as much as what is right.
+    for (body, status) in [(order("EUR", "1"), 201), (order("EUR", "-1"), 422), ("{".to_owned(), 400)] {
+        let answer = platform.place(body).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("ratelimit-limit"), Some("3"));
+        remaining.insert(answer.header("ratelimit-remaining").unwrap().to_owned());
+        assert!(answer.header("ratelimit-reset").unwrap().parse::<u32>().unwrap() <= 60);
+    }
+    assert_eq!(remaining.into_iter().collect::<Vec<_>>(), ["0", "1", "2"]);
+    for path in ["/api/v1/orders", "/place_order"] {
+        let answer = platform.client.post(platform.create_order.url(path), order("EUR", "1")).await;
+        answer.problem(429, "too_many_requests");
+        let wait: u32 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=20).contains(&wait), "{wait}");
+        assert_eq!(answer.header("ratelimit-remaining"), Some("0"));
+    }
+    assert_eq!(platform.summary().await["count"], 1);
+    // Reading is free.
+    for path in ["/livez", "/docs", "/metrics", "/openapi.json"] {
+        assert_eq!(platform.client.get(platform.create_order.url(path)).await.status, 200);
+    }
+}
+
+async fn only_a_trusted_proxy_says_who_the_client_is(stack: Stack) {
+    let place_as = async |platform: &Platform, client: &str| {
+        let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
+        send(request.header("x-forwarded-for", client)).await.status
+    };
+    let open = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "1").start().await;
+    assert_eq!(place_as(&open, "192.0.2.1").await, 201);
+    assert_eq!(place_as(&open, "192.0.2.2").await, 429);
+    let behind = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "1").set("TRUSTED_PROXIES", "127.0.0.1");
+    let behind = behind.start().await;
+    assert_eq!(place_as(&behind, "192.0.2.1").await, 201);
+    assert_eq!(place_as(&behind, "192.0.2.2").await, 201);
+    assert_eq!(place_as(&behind, "192.0.2.1").await, 429);
+}
+
+async fn by_default_a_client_may_place_sixty_orders_a_minute(stack: Stack) {
+    // An empty variable counts as not set.
+    let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "").start().await;
+    let (mut placed, mut waiting) = (0, JoinSet::new());
+    for _ in 0..70 {
+        waiting.spawn(send(platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"))));
+    }
+    for answer in waiting.join_all().await {
+        match answer.status {
+            201 => placed += 1,
+            _ => drop(answer.problem(429, "too_many_requests")),
+        }
+    }
+    // One a second comes back while they are sent.
+    assert!((60..65).contains(&placed), "{placed}");
+}

@@ -1,0 +1,215 @@
+//! Showing orders: pages, links, filters, single orders.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tests::{Platform, Stack, on_both, platform::order};
+
+on_both!(
+    pages_are_linked_to_the_end,
+    defaults_and_spellings_of_get_orders,
+    a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive,
+    filters_are_kept_by_the_links,
+    a_wrong_parameter_is_named,
+    orders_are_found_by_their_ids,
+    the_summary_is_the_sum,
+    a_second_instance_shows_the_same,
+);
+
+/// Newest first.
+async fn place_many(platform: &Platform, count: usize) -> Vec<Value> {
+    let mut orders = Vec::new();
+    for n in 0..count {
+        let body = order(["EUR", "GBP", "USD"][n % 3], &format!("{}.5", n + 1));
+        orders.push(platform.place(body).await.json(201));
+    }
+    orders.reverse();
+    orders
+}
+
+async fn page(platform: &Platform, path: &str) -> Value {
+    platform.client.get(platform.fetch_orders.url(path)).await.json(200)
+}
+
+async fn pages_are_linked_to_the_end(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let empty = page(&platform, "/get_orders/?start=0&page_size=3").await;
+    assert_eq!(empty, serde_json::json!({ "data": [], "_links": {} }));
+    let orders = place_many(&platform, 8).await;
+    let mut path = "/get_orders/?start=0&page_size=3".to_owned();
+    for (wanted, next) in [(&orders[0..3], true), (&orders[3..6], true), (&orders[6..8], false)] {
+        let shown = page(&platform, &path).await;
+        assert_eq!(shown["data"].as_array().unwrap(), wanted);
+        assert_eq!(shown["_links"].get("next").is_some(), next, "{shown}");
+        path = shown["_links"]["next"].as_str().map(str::to_owned).unwrap_or_default();
+    }
+    // A page that just fits has no next one.
+    let all = page(&platform, "/get_orders?page_size=8").await;
+    assert_eq!((all["data"].as_array().unwrap(), &all["_links"]), (&orders, &serde_json::json!({})));
+    for path in ["/get_orders?start=8", "/get_orders?start=9", "/get_orders?start=18446744073709551615"] {
+        assert_eq!(page(&platform, path).await, serde_json::json!({ "data": [], "_links": {} }));
+    }
+    for size in [1, 2, 7, 8, 1000] {
+        assert_eq!(platform.walk(&format!("/get_orders/?page_size={size}")).await, orders, "{size}");
+        assert_eq!(platform.walk(&format!("/api/v1/orders?limit={size}")).await, orders, "{size}");
+    }
+}
+
+async fn defaults_and_spellings_of_get_orders(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let orders = place_many(&platform, 12).await;
+    for path in [
+        "/get_orders",
+        "/get_orders/",
+        "/get_orders?start=0",
+        "/get_orders/?start=0&page_size=10",
+        "/get_orders/?page_size=10",
+    ] {
+        let shown = page(&platform, path).await;
+        assert_eq!(shown["data"].as_array().unwrap(), &orders[..10], "{path}");
+    }
+    for path in ["/api/v1/orders", "/api/v1/orders/", "/api/v1/orders?limit=50"] {
+        assert_eq!(page(&platform, path).await["data"].as_array().unwrap(), &orders, "{path}");
+    }
+}
+
+async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let orders = place_many(&platform, 10).await;
+    let (mut seen, mut next) = (Vec::new(), Some("/api/v1/orders?limit=3".to_owned()));
+    while let Some(path) = next {
+        let shown = page(&platform, &path).await;
+        seen.extend(shown["data"].as_array().unwrap().iter().cloned());
+        // The cursor is told by itself too.
+        let link = shown["_links"]["next"].as_str();
+        assert_eq!(link.is_some(), shown.get("next_cursor").is_some());
+        assert!(link.is_none_or(|link| link.contains(shown["next_cursor"].as_str().unwrap())));
+        next = link.map(str::to_owned);
+        place_many(&platform, 2).await;
+    }
+    assert_eq!(seen, orders);
+}
+
+type Passes<'a> = &'a dyn Fn(&Value) -> bool;
+
+async fn filters_are_kept_by_the_links(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let orders = place_many(&platform, 15).await;
+    let time = |n: usize| orders[n]["created_at"].as_str().unwrap();
+    let amount = |order: &Value| order["amount"].as_str().unwrap().parse::<common::money::FiatAmount>().unwrap();
+    let limit = |text: &str| text.parse::<common::money::FiatAmount>().unwrap();
+    let (from, to) = (format!("from={}", time(11)), format!("to={}", time(3)));
+    let cases: [(String, Passes); 9] = [
+        ("currency=EUR".to_owned(), &|o| o["currency"] == "EUR"),
+        ("currency=gbp".to_owned(), &|o| o["currency"] == "GBP"),
+        ("min_amount=7.5".to_owned(), &|o| amount(o) >= limit("7.5")),
+        ("max_amount=7.49".to_owned(), &|o| amount(o) <= limit("7.49")),
+        (from.clone(), &|o| o["created_at"].as_str().unwrap() >= time(11)),
+        (to.clone(), &|o| o["created_at"].as_str().unwrap() < time(3)),
+        (format!("{from}&{to}"), &|o| (time(11)..time(3)).contains(&o["created_at"].as_str().unwrap())),
+        (format!("currency=USD&{from}&{to}&min_amount=4&max_amount=1e1"), &|o| {
+            o["currency"] == "USD"
+                && (time(11)..time(3)).contains(&o["created_at"].as_str().unwrap())
+                && (limit("4")..=limit("10")).contains(&amount(o))
+        }),
+        ("currency=JPY".to_owned(), &|_| false),
+    ];
+    for (query, passes) in cases {
+        let wanted: Vec<_> = orders.iter().filter(|order| passes(order)).cloned().collect();
+        assert_eq!(wanted.is_empty(), query == "currency=JPY", "{query}");
+        for size in [1, 4, 1000] {
+            assert_eq!(
+                platform.walk(&format!("/api/v1/orders?limit={size}&{query}")).await,
+                wanted,
+                "{query} by {size}"
+            );
+        }
+    }
+    // A time with an offset, and its plus as a form would send it.
+    let moved = time(3).replace('Z', "%2B00:00");
+    assert_eq!(platform.walk(&format!("/api/v1/orders?to={moved}")).await, orders[4..]);
+}
+
+async fn a_wrong_parameter_is_named(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    place_many(&platform, 2).await;
+    for wrong in ["0", "1001", "-1", "abc", "1.5", "", "99999999999", "1e3", "%00"] {
+        for path in ["/get_orders?page_size=", "/get_orders/?start=0&page_size="] {
+            platform.client.get(platform.fetch_orders.url(&format!("{path}{wrong}"))).await.names(&["page_size"]);
+        }
+        platform
+            .client
+            .get(platform.fetch_orders.url(&format!("/api/v1/orders?limit={wrong}")))
+            .await
+            .names(&["limit"]);
+    }
+    for wrong in ["-1", "abc", "1.5", "18446744073709551616"] {
+        platform.client.get(platform.fetch_orders.url(&format!("/get_orders?start={wrong}"))).await.names(&["start"]);
+    }
+    for (field, values) in [
+        (
+            "cursor",
+            &["abc", "o", "o0", "o01", "o-1", "1", "offffffffffffffffff", "o1%00", "O1", "%ff", "' or 1=1 --"][..],
+        ),
+        ("currency", &["EURO", "E", "1", "%E2%82%AC"]),
+        ("from", &["yesterday", "2026-01-02", "2026-13-01T00:00:00Z", "1767323045", "2026-01-02T03:04:05"]),
+        ("to", &["tomorrow", "10000-01-01T00:00:00Z"]),
+        ("min_amount", &["0", "-1", "NaN", "1e9", "0.00001"]),
+        ("max_amount", &["0", "abc", "1000000000"]),
+    ] {
+        for value in values {
+            let url = platform.fetch_orders.url(&format!("/api/v1/orders?{field}={value}"));
+            platform.client.get(url).await.names(&[field]);
+        }
+    }
+}
+
+async fn orders_are_found_by_their_ids(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for order in place_many(&platform, 3).await {
+        let id = order["id"].as_str().unwrap();
+        for spelling in [id.to_owned(), id.to_uppercase(), format!("{id}/")] {
+            assert_eq!(page(&platform, &format!("/api/v1/orders/{spelling}")).await, order);
+        }
+    }
+    let get = async |id: &str| platform.client.get(platform.fetch_orders.url(&format!("/api/v1/orders/{id}"))).await;
+    for unknown in ["0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "00000000-0000-0000-0000-000000000000"] {
+        let problem = get(unknown).await.problem(404, "not_found");
+        assert!(problem["detail"].as_str().unwrap().contains(unknown), "{problem}");
+    }
+    for bad in
+        ["1", "abc", "0190a6e2-7c1b-7c3a-9d5e-0123456789a", "%00", "0190a6e2-7c1b-7c3a-9d5e-0123456789abc", "%E2%82%AC"]
+    {
+        get(bad).await.names(&["id"]);
+    }
+}
+
+async fn the_summary_is_the_sum(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let empty = platform.summary().await;
+    assert_eq!((&empty["count"], &empty["bitcoin_amount"]), (&0.into(), &"0.00000000".into()));
+    assert_eq!((&empty["limit"], &empty["remaining"]), (&"100.00000000".into(), &"100.00000000".into()));
+    let orders = place_many(&platform, 5).await;
+    let summary = platform.summary().await;
+    assert_eq!(summary["count"], 5);
+    let sum = tests::reconciliation::sum(&orders);
+    assert_eq!(tests::reconciliation::sats(&summary["bitcoin_amount"]), sum);
+    assert_eq!(tests::reconciliation::sats(&summary["remaining"]), 100 * 100_000_000 - sum);
+}
+
+async fn a_second_instance_shows_the_same(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let db_proxy = platform.db_proxy.another(&[]);
+    db_proxy.start().await;
+    db_proxy.ready().await;
+    let other = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
+    other.start().await;
+    let mut ids = BTreeSet::new();
+    for n in 1..=10 {
+        let placed = platform.place(order("EUR", &n.to_string())).await.json(201);
+        // Seen as soon as it was answered, on whichever instance.
+        let shown = platform.client.get(other.url("/get_orders?page_size=1")).await.json(200);
+        assert_eq!(shown["data"][0], placed);
+        assert!(ids.insert(placed["id"].to_string()));
+    }
+}

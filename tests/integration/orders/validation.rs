@@ -1,0 +1,263 @@
+//! Orders that are wrong: each is refused with the right 4xx that names the field, and nothing is placed.
+
+use tests::{Platform, Stack, client::send, on_both, platform::order, raw_http::exchange};
+
+on_both!(
+    a_wrong_field_is_named,
+    what_is_no_json_is_a_bad_request,
+    a_wrong_query_is_named,
+    a_body_beside_a_query_is_refused,
+    a_query_says_each_field_once_and_no_other,
+    a_large_body_is_refused_for_its_size,
+    a_body_of_another_type_is_refused,
+    a_key_that_cannot_be_one_is_named,
+);
+
+const BOTH: [&str; 2] = ["/api/v1/orders", "/place_order"];
+
+async fn nothing_was_placed(platform: &Platform) {
+    assert_eq!(platform.summary().await["count"], 0);
+}
+
+async fn a_wrong_field_is_named(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let mut cases: Vec<(String, &[&str])> = Vec::new();
+    for amount in [
+        "0",
+        "0.0",
+        "-0",
+        "\"-0.0\"",
+        "-1",
+        "\"-1\"",
+        "1.00001",
+        "0.00001",
+        "\"0.00001\"",
+        "1e-5",
+        "1000000000",
+        "1e9",
+        "\"1000000000\"",
+        "999999999.99999",
+        "1e400",
+        "1e-400",
+        "1e99999999999",
+        "123456789012345678901234567890",
+        "\"NaN\"",
+        "\"Infinity\"",
+        "\"\"",
+        "\" \"",
+        "\" 1\"",
+        "\"1 \"",
+        "\"+1\"",
+        "\"1,5\"",
+        "\"1_000\"",
+        "\"0x10\"",
+        "\".5\"",
+        "\"5.\"",
+        "\"１\"",
+        "\"1e\"",
+        "\"\\u0000\"",
+        "true",
+        "false",
+        "null",
+        "[]",
+        "[1]",
+        "{}",
+        "{\"a\":1}",
+    ] {
+        cases.push((format!(r#"{{"currency":"EUR","amount":{amount}}}"#), &["amount"]));
+    }
+    cases.push((format!(r#"{{"currency":"EUR","amount":{}}}"#, "9".repeat(5000)), &["amount"]));
+    cases.push((format!(r#"{{"currency":"EUR","amount":"{}"}}"#, "9".repeat(5000)), &["amount"]));
+    for currency in [
+        "\"JPY\"",
+        "\"EURO\"",
+        "\"EU\"",
+        "\"\"",
+        "\" EUR\"",
+        "\"€\"",
+        "\"EU1\"",
+        "\"E\\u0000R\"",
+        "7",
+        "null",
+        "true",
+        "[\"EUR\"]",
+    ] {
+        cases.push((format!(r#"{{"currency":{currency},"amount":1}}"#), &["currency"]));
+    }
+    cases.push((r#"{"amount":1}"#.to_owned(), &["currency"]));
+    cases.push((r#"{"currency":"EUR"}"#.to_owned(), &["amount"]));
+    cases.push(("{}".to_owned(), &["currency", "amount"]));
+    cases.push((r#"{"currency":"JPY","amount":"NaN"}"#.to_owned(), &["currency", "amount"]));
+    cases.push((r#"{"currency":"EUR","amount":1,"extra":1}"#.to_owned(), &["extra"]));
+    cases.push((r#"{"curency":"EUR","amount":1}"#.to_owned(), &["curency"]));
+    cases.push((r#"{"currency":"EUR","amount":1,"Amount":2}"#.to_owned(), &["Amount"]));
+    cases.push((r#"{"currency":"EUR","amount":1,"amount":2}"#.to_owned(), &["amount"]));
+    cases.push((r#"{"currency":"EUR","currency":"USD","amount":2}"#.to_owned(), &["currency"]));
+    for body in ["[]", "\"EUR\"", "1", "null", "true", r#"[{"currency":"EUR","amount":1}]"#] {
+        cases.push((body.to_owned(), &["body"]));
+    }
+    for (body, fields) in &cases {
+        for path in BOTH {
+            let answer = platform.client.post(platform.create_order.url(path), body.as_str()).await;
+            answer.names(fields);
+        }
+    }
+    nothing_was_placed(&platform).await;
+}
+
+async fn what_is_no_json_is_a_bad_request(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let deep = "[".repeat(200_000);
+    for body in [
+        "{",
+        "}",
+        "nonsense",
+        "{\"amount\":NaN}",
+        "{\"amount\":Infinity}",
+        "{\"amount\":01}",
+        "{\"amount\":.5}",
+        "{\"amount\":+1}",
+        r#"{"currency":"EUR","amount":1}x"#,
+        r#"{"currency":"EUR","amount":1}{}"#,
+        "{'currency':'EUR','amount':1}",
+        r#"{"currency":"EUR","amount":1,}"#,
+        r#"{"currency":"EUR" "amount":1}"#,
+        "currency=EUR&amount=1",
+        "\u{feff}{\"currency\":\"EUR\",\"amount\":1}",
+        r#"{"currency":"\ud800","amount":1}"#,
+        deep.as_str(),
+    ] {
+        for path in BOTH {
+            let answer = platform.client.post(platform.create_order.url(path), body).await;
+            assert!(answer.status == 400 || answer.status == 422, "{body:.100}: {} {}", answer.status, answer.text());
+            if body != deep {
+                answer.problem(400, "bad_request");
+            }
+        }
+    }
+    for bytes in [&b"\xff\xfe{\0}\0"[..], b"{\"currency\":\"\xff\",\"amount\":1}", b"\0", &[0x80; 100]] {
+        for path in BOTH {
+            let request = platform.client.request("POST", platform.create_order.url(path));
+            let answer = send(request.header("content-type", "application/json").body(bytes.to_vec())).await;
+            answer.problem(400, "bad_request");
+        }
+    }
+    platform.place("").await.problem(400, "bad_request");
+    nothing_was_placed(&platform).await;
+}
+
+async fn a_wrong_query_is_named(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for (query, fields) in [
+        ("", &["currency", "amount"][..]),
+        ("?currency=eur", &["amount"]),
+        ("?amount=69", &["currency"]),
+        ("?currency=&amount=", &["currency", "amount"]),
+        ("?currency=jpy&amount=69", &["currency"]),
+        ("?currency=eur&amount=NaN", &["amount"]),
+        ("?currency=eur&amount=+69", &["amount"]),
+        ("?currency=eur&amount=%2B69", &["amount"]),
+        ("?currency=eur&amount=69.00001", &["amount"]),
+        ("?currency=eur&amount=0", &["amount"]),
+        ("?currency=eur&amount=1000000000", &["amount"]),
+        ("?currency=eur&amount=%ff", &["amount"]),
+        ("?currency=%00&amount=1", &["currency"]),
+        ("?Currency=eur&amount=69", &["Currency"]),
+    ] {
+        for path in ["/place_order", "/place_order/"] {
+            let url = platform.create_order.url(&format!("{path}{query}"));
+            let answer = send(platform.client.request("POST", url)).await;
+            answer.names(fields);
+        }
+    }
+    // The versioned form has no query.
+    let url = platform.create_order.url("/api/v1/orders?currency=eur&amount=69");
+    let answer = send(platform.client.request("POST", url)).await;
+    assert!((400..500).contains(&answer.status), "{}", answer.text());
+    nothing_was_placed(&platform).await;
+}
+
+async fn a_body_beside_a_query_is_refused(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let url = platform.create_order.url("/place_order?currency=eur&amount=69");
+    platform.client.post(url, order("EUR", "69")).await.names(&["body"]);
+    let url = platform.create_order.url("/place_order?amount=69");
+    platform.client.post(url, r#"{"currency":"EUR"}"#).await.names(&["body"]);
+    nothing_was_placed(&platform).await;
+}
+
+async fn a_query_says_each_field_once_and_no_other(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for (query, field) in [
+        ("currency=eur&amount=1&currency=usd", "currency"),
+        ("currency=eur&amount=1&amount=1", "amount"),
+        ("currency=eur&amount=1&curency=usd", "curency"),
+        ("quote=abc", "quote"),
+    ] {
+        let url = platform.create_order.url(&format!("/place_order/?{query}"));
+        send(platform.client.request("POST", url)).await.names(&[field]);
+    }
+    nothing_was_placed(&platform).await;
+}
+
+async fn a_large_body_is_refused_for_its_size(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let padded = |size: usize| format!("{}{}", order("EUR", "1"), " ".repeat(size));
+    for path in BOTH {
+        let url = platform.create_order.url(path);
+        // Byte by byte, for a client that sends all before it reads may find the connection closed.
+        let head = |length: &str| {
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n\r\n"
+            )
+        };
+        let (announced, body) = (head("content-length: 10000000"), padded(10_000_000));
+        let (unannounced, chunk) = (head("transfer-encoding: chunked"), format!("2710\r\n{}\r\n", " ".repeat(10_000)));
+        let mut pieces = vec![unannounced.as_bytes()];
+        pieces.extend(std::iter::repeat_n(chunk.as_bytes(), 1000));
+        pieces.push(b"0\r\n\r\n");
+        for pieces in [&[announced.as_bytes(), &body.as_bytes()[..10_000_000]][..], &pieces] {
+            let answer = exchange(&platform.create_order.address(), pieces).await;
+            let told = answer.contains("payload_too_large") && answer.contains("application/problem+json");
+            assert!(answer.starts_with("HTTP/1.1 413 ") && told, "{answer}");
+        }
+        // And one that is just within.
+        platform.client.post(&url, padded(1024 * 1024 - 100)).await.json(201);
+    }
+}
+
+async fn a_body_of_another_type_is_refused(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for path in BOTH {
+        for content_type in [
+            "text/plain",
+            "text/json",
+            "application/xml",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "json",
+            "",
+        ] {
+            let request = platform.client.request("POST", platform.create_order.url(path));
+            let answer = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
+            answer.problem(415, "unsupported_media_type");
+        }
+        let request = platform.client.request("POST", platform.create_order.url(path)).body(order("EUR", "1"));
+        send(request).await.problem(415, "unsupported_media_type");
+    }
+    nothing_was_placed(&platform).await;
+}
+
+async fn a_key_that_cannot_be_one_is_named(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let long = "k".repeat(129);
+    for key in ["a b", "ключ", "a\tb", long.as_str(), ""] {
+        for path in BOTH {
+            let request = platform.client.json(platform.create_order.url(path), order("EUR", "1"));
+            let answer = send(request.header("idempotency-key", key.as_bytes())).await;
+            answer.names(&["Idempotency-Key"]);
+        }
+    }
+    nothing_was_placed(&platform).await;
+    platform.place_under(&"k".repeat(128), order("EUR", "1")).await.json(201);
+}

@@ -1,0 +1,297 @@
+//! Courses, prices and conversions as traders see them.
+
+use std::time::Duration;
+
+use common::{
+    api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method, NewCourses},
+    clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    config::Secret,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use tests::{Platform, Stack, client::send, on_both, platform::Instance, until};
+
+on_both!(
+    courses_are_listed_by_exchange_as_it_is_agreed,
+    who_has_an_answer_is_not_sent_it_again,
+    a_price_is_shown_with_its_votes_and_never_when_it_is_old,
+    an_amount_is_converted_exactly,
+    the_stream_tells_what_changes,
+    the_past_is_shown_page_by_page_and_as_a_picture,
+    a_cold_start_shows_what_was_written_down,
+    what_exchanges_tell_is_shown_from_end_to_end,
+);
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn course(exchanger: &str, direction: &str, value: &str) -> Course {
+    Course {
+        exchanger: exchanger.to_owned(),
+        direction: direction.parse().unwrap(),
+        kind: CourseKind::Trade,
+        value: value.parse().unwrap(),
+        bid: None,
+        ask: None,
+        observed_at: Timestamp::now(),
+        simulated: true,
+    }
+}
+
+fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
+    AgreedPrice {
+        direction: direction.parse().unwrap(),
+        method: Method::Median,
+        price: Some(price.parse().unwrap()),
+        refused: None,
+        bid: None,
+        ask: None,
+        low: None,
+        high: None,
+        as_of: Some(as_of),
+        simulated: true,
+        votes: Vec::new(),
+        legs: Vec::new(),
+    }
+}
+
+fn caller(platform: &Platform, service: &'static str, at: &Instance) -> Caller {
+    Caller::new(http_client(), service, at.url("/").parse().unwrap(), Secret::new(platform.token()))
+}
+
+async fn put(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
+    let board = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
+    let cache = PriceCache(caller(platform, PriceCache::SERVICE, &platform.price_cache));
+    cache.put_board(&board).await.unwrap();
+    board
+}
+
+async fn write_down(platform: &Platform, courses: Vec<Course>) {
+    let db_proxy = DbProxy(caller(platform, DbProxy::SERVICE, &platform.db_proxy));
+    db_proxy.write_courses(&NewCourses { courses }).await.unwrap();
+}
+
+async fn get(platform: &Platform, path: &str) -> tests::Answer {
+    platform.client.get(platform.rates.url(path)).await
+}
+
+/// A platform with rates, which has these courses and prices already.
+async fn with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Platform {
+    let platform = Platform::start(stack).await;
+    platform.rates.start().await;
+    put(&platform, courses, prices).await;
+    platform.rates.ready().await;
+    platform
+}
+
+async fn courses_are_listed_by_exchange_as_it_is_agreed(stack: Stack) {
+    let kraken = Course { bid: Some("84000".parse().unwrap()), ..course("kraken", "BTC-EUR", "84000.12") };
+    let observed_at = kraken.observed_at.to_string();
+    let courses = vec![kraken, course("binance", "ETH-USDT", "3000"), course("binance", "BTC-USDT", "91000.5")];
+    let platform = with(stack, courses, vec![]).await;
+    let all = get(&platform, "/api/v1/courses").await.json(200);
+    let names: Vec<_> = all.as_array().unwrap().iter().map(|group| group["exchanger"].as_str().unwrap()).collect();
+    assert_eq!(names, ["binance", "kraken"]);
+    let course = json!({ "direction": "BTC-EUR", "value": "84000.12", "kind": "trade", "bid": "84000.00",
+                         "observed_at": observed_at, "simulated": true });
+    assert_eq!(all[1]["courses"], json!([course]));
+    let directions = async |query: &str| -> Vec<String> {
+        let groups = get(&platform, &format!("/api/v1/courses?{query}")).await.json(200);
+        let courses = groups.as_array().unwrap().iter().flat_map(|group| group["courses"].as_array().unwrap());
+        courses.map(|course| course["direction"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(directions("exchangers=Kraken").await, ["BTC-EUR"]);
+    assert_eq!(directions("exchangers=kraken,binance&coins_from=btc").await, ["BTC-USDT", "BTC-EUR"]);
+    assert_eq!(directions("exchangers=binance,kraken&coins_from=ETH,BTC&coins_to=EUR").await, ["BTC-EUR"]);
+    assert_eq!(directions("exchangers=kraken&coins_from=ETH").await, [""; 0]);
+    get(&platform, "/api/v1/courses?exchangers=kraken,mtgox&coins_to=%E2%82%AC")
+        .await
+        .names(&["exchangers", "coins_to"]);
+    get(&platform, "/api/v1/courses/stream?coins_from=DOGE").await.names(&["coins_from"]);
+}
+
+async fn who_has_an_answer_is_not_sent_it_again(stack: Stack) {
+    let platform = with(stack, vec![course("kraken", "BTC-EUR", "84000.12")], vec![]).await;
+    let first = get(&platform, "/api/v1/courses").await;
+    assert_eq!(first.header("cache-control"), Some("public, max-age=5"));
+    let etag = first.header("etag").unwrap().to_owned();
+    let again = async || {
+        let request = platform.client.request("GET", platform.rates.url("/api/v1/courses"));
+        send(request.header("if-none-match", &etag)).await
+    };
+    let known = again().await;
+    assert_eq!((known.status, known.header("etag"), known.body.len()), (304, Some(etag.as_str()), 0));
+    put(&platform, vec![course("kraken", "BTC-EUR", "84000.13")], vec![]).await;
+    let changed =
+        until("the new course is shown", LIMIT, async || Some(again().await).filter(|a| a.status == 200)).await;
+    assert_eq!(changed.json(200)[0]["courses"][0]["value"], "84000.13");
+}
+
+async fn a_price_is_shown_with_its_votes_and_never_when_it_is_old(stack: Stack) {
+    let now = Timestamp::now();
+    let refused = AgreedPrice {
+        price: None,
+        as_of: None,
+        refused: Some("1 of 2 exchanges told a price".to_owned()),
+        ..price("BTC-GBP", "1", now)
+    };
+    // What is left of its minute: long enough to be seen.
+    let old = price("ETH-USD", "3000", now.minus(Duration::from_secs(56)));
+    let prices = vec![price("BTC-USD", "91000.5", now), refused, old];
+    let platform = with(stack, vec![course("kraken", "BTC-CHF", "80000")], prices).await;
+    let shown = get(&platform, "/api/v1/price?direction=btc-usd").await.json(200);
+    assert_eq!(
+        (&shown["price"], &shown["method"], &shown["simulated"]),
+        (&"91000.50".into(), &"median".into(), &true.into())
+    );
+    assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
+    get(&platform, "/api/v1/price?direction=BTC-XYZ").await.problem(404, "not_found");
+    get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
+    get(&platform, "/api/v1/price?direction=BTC").await.names(&["direction"]);
+    get(&platform, "/api/v1/price").await.names(&["direction"]);
+    let problem = get(&platform, "/api/v1/price?direction=BTC-GBP").await.problem(503, "price_unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("1 of 2 exchanges"), "{problem}");
+    let gone = until("the price is too old", LIMIT, async || {
+        let answer = get(&platform, "/api/v1/price?direction=ETH-USD").await;
+        (answer.status != 200).then_some(answer)
+    });
+    gone.await.problem(503, "price_unavailable");
+    get(&platform, "/api/v1/convert?from=ETH&to=USD&amount=1").await.problem(503, "price_unavailable");
+}
+
+async fn an_amount_is_converted_exactly(stack: Stack) {
+    let now = Timestamp::now();
+    let prices = vec![price("BTC-EUR", "84000.12", now), price("BTC-USD", "91000.5", now)];
+    let platform = with(stack, vec![], prices).await;
+    let convert = async |query: &str| get(&platform, &format!("/api/v1/convert?{query}")).await;
+    let direct = convert("from=BTC&to=EUR&amount=1.5").await.json(200);
+    assert_eq!(
+        (&direct["result"], &direct["path"], &direct["rounding"]),
+        (&"126000.18".into(), &"direct".into(), &"half_even".into())
+    );
+    assert_eq!((&direct["as_of"], &direct["simulated"]), (&now.to_string().into(), &true.into()));
+    let inverse = convert("from=eur&to=btc&amount=69").await.json(200);
+    assert_eq!((&inverse["result"], &inverse["path"]), (&"0.00082143".into(), &"inverse".into()));
+    let cross = convert("from=EUR&to=USD&amount=84000.12").await.json(200);
+    assert_eq!((&cross["result"], &cross["path"]), (&"91000.50".into(), &"cross".into()));
+    assert_eq!(cross["steps"].as_array().unwrap().len(), 2);
+    convert("from=EUR&to=XYZ&amount=-1").await.names(&["to", "amount"]);
+    convert("from=EUR&to=EUR&amount=1").await.names(&["to"]);
+    convert("from=EUR&to=USD").await.names(&["amount"]);
+}
+
+/// Reads events of a stream until one that is as it should be.
+async fn event(response: &mut reqwest::Response, text: &mut String, is: impl Fn(&str, &Value) -> bool) -> Value {
+    loop {
+        while let Some(end) = text.find("\n\n") {
+            let event: String = text.drain(..end + 2).collect();
+            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+            if let (Some(name), Some(data)) = (field("event: "), field("data: ")) {
+                let data = serde_json::from_str(&data).unwrap();
+                if is(&name, &data) {
+                    return data;
+                }
+            }
+        }
+        let piece = tokio::time::timeout(LIMIT, response.chunk()).await.expect("an event comes in time");
+        text.push_str(std::str::from_utf8(&piece.unwrap().expect("the stream goes on")).unwrap());
+    }
+}
+
+async fn the_stream_tells_what_changes(stack: Stack) {
+    let courses = vec![course("kraken", "BTC-EUR", "84000"), course("okx", "BTC-USDT", "91000")];
+    let platform = with(stack, courses, vec![]).await;
+    let request = platform.client.request("GET", platform.rates.url("/api/v1/courses/stream"));
+    let mut response = request.send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut text = String::new();
+    let all = event(&mut response, &mut text, |name, _| name == "courses").await;
+    assert_eq!(all["courses"].as_array().unwrap().len(), 2);
+    let courses = vec![course("kraken", "BTC-EUR", "84001"), course("okx", "BTC-USDT", "91000")];
+    put(&platform, courses, vec![price("BTC-EUR", "84001", Timestamp::now())]).await;
+    let change = event(&mut response, &mut text, |name, _| name == "changes").await;
+    assert_eq!(change["courses"].as_array().unwrap().len(), 1, "{change}");
+    assert_eq!(change["courses"][0]["courses"][0]["value"], "84001.00");
+    assert_eq!(change["prices"][0]["price"], "84001.00");
+    // An open stream does not hold up the end of the service.
+    platform.rates.stop().await;
+}
+
+async fn the_past_is_shown_page_by_page_and_as_a_picture(stack: Stack) {
+    let platform = with(stack, vec![course("kraken", "BTC-EUR", "84000")], vec![]).await;
+    for value in ["84000", "84001", "84002"] {
+        write_down(&platform, vec![course("kraken", "BTC-EUR", value)]).await;
+    }
+    let (mut seen, mut next) =
+        (Vec::new(), Some("/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken&limit=2".to_owned()));
+    while let Some(path) = next {
+        let page = get(&platform, &path).await.json(200);
+        let courses = page["courses"].as_array().unwrap();
+        assert!(courses.len() <= 2);
+        seen.extend(courses.iter().map(|course| course["value"].as_str().unwrap().to_owned()));
+        next = page["_links"]["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(seen, ["84000.00", "84001.00", "84002.00"]);
+    get(&platform, "/api/v1/courses/history?resolution=2m&cursor=x").await.problem(422, "validation_failed");
+    get(&platform, "/api/v1/courses/history?limit=0").await.names(&["limit"]);
+    let chart = get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
+    assert_eq!((chart.status, chart.header("content-type")), (200, Some("image/svg+xml")));
+    assert!(
+        chart.text().contains("BTC-EUR") && chart.text().contains("SIMULATED") && !chart.text().contains("no data yet")
+    );
+    get(&platform, "/api/v1/price/chart.svg?direction=BTC-XYZ").await.problem(404, "not_found");
+    get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.names(&["hours"]);
+}
+
+async fn a_cold_start_shows_what_was_written_down(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.rates.start().await;
+    get(&platform, "/api/v1/courses").await.problem(503, "price_unavailable");
+    write_down(&platform, vec![course("kraken", "BTC-EUR", "84000")]).await;
+    platform.rates.ready().await;
+    let courses = get(&platform, "/api/v1/courses").await.json(200);
+    assert_eq!(courses[0]["courses"][0]["value"], "84000.00");
+    // A price is agreed on a board, and on nothing that was written down.
+    get(&platform, "/api/v1/price?direction=BTC-EUR").await.problem(503, "price_unavailable");
+    put(&platform, vec![course("okx", "BTC-USDT", "91000")], vec![]).await;
+    until("the board is shown", LIMIT, async || {
+        let courses = get(&platform, "/api/v1/courses").await.json(200);
+        (courses[0]["exchanger"] == "okx").then_some(())
+    })
+    .await;
+}
+
+/// Exchanges, price-updater, the cache, the database, and rates: nothing is put in by hand.
+async fn what_exchanges_tell_is_shown_from_end_to_end(stack: Stack) {
+    let builder = Platform::builder(stack).no_price().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
+    let platform = builder.start().await;
+    platform.start_others().await;
+    let courses = until("kraken tells of bitcoin", LIMIT, async || {
+        let answer = get(&platform, "/api/v1/courses?coins_from=BTC&coins_to=EUR").await;
+        (answer.status == 200).then(|| answer.json(200)).filter(|courses| courses.to_string().contains("kraken"))
+    });
+    let courses = courses.await;
+    assert!(courses.as_array().unwrap().iter().all(|group| group["courses"][0]["simulated"] == true), "{courses}");
+    let price = until("a price is agreed", LIMIT, async || {
+        let answer = get(&platform, "/api/v1/price?direction=BTC-EUR").await;
+        (answer.status == 200).then(|| answer.json(200))
+    });
+    let price = price.await;
+    let votes = price["votes"].as_array().unwrap();
+    let used = votes.iter().filter(|vote| vote["used"] == true).count();
+    assert!(used >= 2 && votes.iter().all(|vote| vote["used"] == true || vote["rejected"].is_string()), "{price}");
+    let converted = get(&platform, "/api/v1/convert?from=BTC&to=EUR&amount=2").await.json(200);
+    assert_eq!((&converted["path"], &converted["simulated"]), (&"direct".into(), &true.into()));
+    // A few slots later the stream has told of a change, and there is a past.
+    let request = platform.client.request("GET", platform.rates.url("/api/v1/courses/stream?coins_from=BTC"));
+    let mut response = request.send().await.unwrap();
+    let change = event(&mut response, &mut String::new(), |name, _| name == "changes").await;
+    assert!(!change["courses"].as_array().unwrap().is_empty() || !change["prices"].as_array().unwrap().is_empty());
+    until("there is a past", LIMIT, async || {
+        let path = "/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken";
+        let page = get(&platform, path).await.json(200);
+        (page["courses"].as_array().unwrap().len() >= 2).then_some(())
+    })
+    .await;
+    let chart = get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
+    assert!(chart.status == 200 && chart.text().contains("SIMULATED"));
+}

@@ -1,0 +1,6 @@
+//! Processes, servers and connections that fail while orders are placed.
+
+mod crashes;
+mod lost_connections;
+mod outages;
+mod process_kills;

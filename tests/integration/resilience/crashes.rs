@@ -1,0 +1,94 @@
+//! The real binaries, ended with `kill -9` and in good order: what was answered with 201 is there, once.
+
+use tests::{
+    Platform, Stack,
+    load::{Load, Silence, settle},
+    on_both,
+    platform::order,
+};
+
+on_both!(
+    what_was_answered_survives_the_death_of_everything,
+    db_proxy_dies_again_and_again,
+    create_order_dies,
+    nothing_is_lost_when_all_end_in_good_order,
+    health_check_dies_and_nobody_minds,
+);
+
+const SOME: usize = 20;
+
+async fn what_was_answered_survives_the_death_of_everything(stack: Stack) {
+    let platform = Platform::builder(stack).processes().start().await;
+    let mut orders = Vec::new();
+    for round in 0..2 {
+        let key = format!("key-{round}");
+        let first = platform.place_under(&key, order("EUR", "69")).await.json(201);
+        for service in platform.all() {
+            service.kill().await;
+        }
+        platform.start_all().await;
+        platform.put_price().await;
+        let again = platform.place_under(&key, order("EUR", "69")).await;
+        assert_eq!(again.json(201), first);
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        platform.place_under(&key, order("EUR", "70")).await.problem(422, "idempotency_key_reused");
+        orders.push(first);
+    }
+    tests::reconciliation::agree(&platform, &orders).await;
+}
+
+async fn db_proxy_dies_again_and_again(stack: Stack) {
+    let platform = Platform::builder(stack).processes().start().await;
+    let load = Load::start(&platform, Silence::Fails);
+    for _ in 0..4 {
+        load.placed(SOME).await;
+        platform.db_proxy.kill().await;
+        platform.db_proxy.start().await;
+    }
+    load.placed(SOME).await;
+    settle(&platform, load.stop().await).await;
+}
+
+async fn create_order_dies(stack: Stack) {
+    let platform = Platform::builder(stack).processes().start().await;
+    let load = Load::start(&platform, Silence::Allowed);
+    for _ in 0..3 {
+        load.placed(SOME).await;
+        platform.create_order.kill().await;
+        load.failed(1).await;
+        platform.create_order.start().await;
+    }
+    load.placed(SOME).await;
+    settle(&platform, load.stop().await).await;
+}
+
+async fn nothing_is_lost_when_all_end_in_good_order(stack: Stack) {
+    let platform = Platform::builder(stack).processes().start().await;
+    // Somebody has to take the last reports, or each service waits a second for that.
+    platform.health_check.start().await;
+    let load = Load::start(&platform, Silence::Allowed);
+    for _ in 0..2 {
+        load.placed(SOME).await;
+        // Each within the time that it is given, and with a good exit code, while orders are under way.
+        for service in [&platform.create_order, &platform.db_proxy, &platform.fetch_orders, &platform.price_cache] {
+            service.stop().await;
+        }
+        load.failed(1).await;
+        platform.start_all().await;
+        platform.put_price().await;
+    }
+    load.placed(SOME).await;
+    settle(&platform, load.stop().await).await;
+}
+
+async fn health_check_dies_and_nobody_minds(stack: Stack) {
+    let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").processes().start().await;
+    platform.health_check.start().await;
+    let load = Load::start(&platform, Silence::Fails);
+    load.placed(SOME).await;
+    platform.health_check.kill().await;
+    load.placed(SOME).await;
+    platform.health_check.start().await;
+    load.placed(SOME).await;
+    settle(&platform, load.stop().await).await;
+}

@@ -1,0 +1,218 @@
+//! What becomes of courses as they age.
+
+use std::time::Duration;
+
+use common::{
+    api::courses::{Candle, CourseFilter, Resolution},
+    time::{Clock, Timestamp},
+};
+use db_proxy::courses::retention::{self, Retention};
+use tests::{Stack, on_both};
+use tokio_util::sync::CancellationToken;
+
+use super::{Fixture, at, course, expected_courses};
+
+on_both!(
+    candles_are_the_models_before_and_after_each_step,
+    only_what_is_folded_is_removed,
+    the_actual_course_stays_however_old_it_is,
+    several_processes_fold_as_one_does,
+    a_step_that_is_broken_off_leaves_nothing_half_done,
+    what_is_kept_is_as_fine_as_its_age_allows,
+    the_task_ends_when_it_is_told_to,
+);
+
+const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
+
+async fn candles(fixture: &Fixture, resolution: Resolution) -> Vec<Candle> {
+    fixture.walk(&CourseFilter::default(), resolution, 1000).await.1
+}
+
+#[track_caller]
+fn same(left: &[Candle], right: &[Candle], what: &str) {
+    assert_eq!(left.len(), right.len(), "{what}");
+    for (left, right) in left.iter().zip(right) {
+        assert_eq!(left, right, "{what}");
+    }
+}
+
+async fn candles_are_the_models_before_and_after_each_step(stack: Stack) {
+    for seed in 20..23 {
+        let fixture = Fixture::new(stack).await;
+        let mut model = expected_courses::Model::default();
+        for (n, request) in expected_courses::requests(seed, 90).into_iter().enumerate() {
+            model.write(&request);
+            fixture.write(&request).await;
+            // Folded now and then, in the middle of minutes, hours and days.
+            if n % 7 == 0 {
+                fixture.store.fold_courses(CANDLES[n % 3]).await.unwrap();
+            }
+            if n % 15 == 0 {
+                for resolution in CANDLES {
+                    let wanted = model.candles(resolution.width().unwrap());
+                    same(&candles(&fixture, resolution).await, &wanted, &format!("seed {seed}, {resolution}, {n}"));
+                }
+            }
+        }
+        fixture.fold().await;
+        // Folded again, nothing more is done.
+        assert_eq!(fixture.store.fold_courses(Resolution::Minute).await.unwrap(), 0);
+        for resolution in CANDLES {
+            let wanted = model.candles(resolution.width().unwrap());
+            same(&candles(&fixture, resolution).await, &wanted, &format!("seed {seed}, {resolution}, folded"));
+        }
+        assert_eq!(fixture.past().await, model.past());
+        // And with all removed that may be, what is coarser is as it was.
+        let end = at(100 * 86_400);
+        fixture.forget(Resolution::Raw, end).await;
+        for (gone, rest) in
+            [(None, &CANDLES[..]), (Some(Resolution::Minute), &CANDLES[1..]), (Some(Resolution::Hour), &CANDLES[2..])]
+        {
+            if let Some(gone) = gone {
+                fixture.forget(gone, end).await;
+            }
+            for &resolution in rest {
+                let wanted = model.candles(resolution.width().unwrap());
+                same(
+                    &candles(&fixture, resolution).await,
+                    &wanted,
+                    &format!("seed {seed}, {resolution}, {gone:?} gone"),
+                );
+            }
+        }
+    }
+}
+
+/// Three days with a course every twenty minutes.
+async fn three_days(stack: Stack) -> Fixture {
+    let fixture = Fixture::new(stack).await;
+    for n in 0..3 * 72 {
+        fixture.write(&[course("kraken", "BTC-USD", &(n + 1).to_string(), at(n * 1200))]).await;
+    }
+    fixture
+}
+
+async fn only_what_is_folded_is_removed(stack: Stack) {
+    let fixture = three_days(stack).await;
+    let end = at(30 * 86_400);
+    for what in Resolution::ALL {
+        assert_eq!(fixture.forget(what, end).await, 0, "{what}");
+    }
+    while fixture.store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
+    // Minutes are not folded into hours yet.
+    assert_eq!(fixture.forget(Resolution::Minute, end).await, 0);
+    // Those that ended until then, and not the one that ended after.
+    assert_eq!(fixture.forget(Resolution::Raw, at(1200).plus(Duration::from_micros(1))).await, 1);
+    assert_eq!(fixture.forget(Resolution::Raw, at(2400)).await, 1);
+    assert_eq!(fixture.forget(Resolution::Raw, end).await, 3 * 72 - 3);
+    fixture.fold().await;
+    // 71 hours are over, and two days; the last hour goes on, for the actual course began in it.
+    assert_eq!(fixture.forget(Resolution::Minute, at(3600)).await, 3);
+    assert_eq!(fixture.forget(Resolution::Minute, end).await, 71 * 3 - 3);
+    assert_eq!(fixture.forget(Resolution::Hour, end).await, 48);
+    assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 3);
+    assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 24);
+    let days = candles(&fixture, Resolution::Day).await;
+    let shown: Vec<_> = days.iter().map(|day| (day.open.to_string(), day.close.to_string(), day.changes)).collect();
+    let text = |open: &str, close: &str| (open.to_owned(), close.to_owned(), 72);
+    assert_eq!(shown, [text("1.00", "72.00"), text("73.00", "144.00"), text("145.00", "216.00")]);
+    assert_eq!(fixture.forget(Resolution::Day, at(86_400)).await, 1);
+}
+
+async fn the_actual_course_stays_however_old_it_is(stack: Stack) {
+    let fixture = three_days(stack).await;
+    let actual = fixture.actual().await;
+    let keep = Retention { days: Some(Duration::from_hours(24)), ..Retention::default() };
+    retention::round(&fixture.store, at(20 * 366 * 86_400), keep).await.unwrap();
+    assert_eq!(fixture.actual().await, actual);
+    assert_eq!(fixture.past().await.len(), 1);
+    // What follows is told from it as ever.
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "216", at(300_000))]).await, 0);
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "217", at(300_000))]).await, 1);
+    assert_eq!(fixture.check_courses().await, 2);
+}
+
+async fn several_processes_fold_as_one_does(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let mut model = expected_courses::Model::default();
+    let mut tasks = tokio::task::JoinSet::new();
+    let stop = CancellationToken::new();
+    for n in 0..4_usize {
+        let (store, stop) = (fixture.another_store().await, stop.clone());
+        tasks.spawn(async move {
+            let mut round = n;
+            while !stop.is_cancelled() {
+                store.fold_courses(CANDLES[round % 3]).await.unwrap();
+                store.forget_courses(Resolution::Raw, at(100 * 86_400), 50).await.unwrap();
+                round += 1;
+            }
+        });
+    }
+    for request in expected_courses::requests(31, 120) {
+        assert_eq!(fixture.write(&request).await, model.write(&request));
+    }
+    stop.cancel();
+    tasks.join_all().await;
+    for folded in [false, true] {
+        if folded {
+            fixture.fold().await;
+        }
+        for resolution in CANDLES {
+            let wanted = model.candles(resolution.width().unwrap());
+            same(&candles(&fixture, resolution).await, &wanted, &format!("{resolution}, {folded}"));
+        }
+    }
+}
+
+async fn a_step_that_is_broken_off_leaves_nothing_half_done(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let mut model = expected_courses::Model::default();
+    for request in expected_courses::requests(41, 200) {
+        model.write(&request);
+        fixture.write(&request).await;
+    }
+    for n in 0..60_u64 {
+        let store = fixture.another_store().await;
+        let step = tokio::spawn(async move {
+            store.fold_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
+            store.forget_courses(Resolution::Raw, at(100 * 86_400), 20).await.unwrap();
+        });
+        // Sooner and later, as the machine will.
+        for _ in 0..n * 3 {
+            tokio::task::yield_now().await;
+        }
+        step.abort();
+        let _ = step.await;
+    }
+    for resolution in CANDLES {
+        let wanted = model.candles(resolution.width().unwrap());
+        same(&candles(&fixture, resolution).await, &wanted, &format!("{resolution}"));
+    }
+}
+
+async fn what_is_kept_is_as_fine_as_its_age_allows(stack: Stack) {
+    let fixture = three_days(stack).await;
+    let day = Duration::from_hours(24);
+    let keep = Retention { raw: day, minutes: day * 2, hours: day * 30, days: None };
+    retention::round(&fixture.store, at(3 * 86_400), keep).await.unwrap();
+    // A day of courses, and the one that was true when it began.
+    assert_eq!(fixture.past().await.len(), 72);
+    assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
+    assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 72);
+    assert_eq!(candles(&fixture, Resolution::Day).await.len(), 3);
+    let month = CourseFilter { from: Some(at(-86_400)), to: Some(at(30 * 86_400)), ..CourseFilter::default() };
+    assert_eq!(fixture.walk(&month, Resolution::Hour, 5).await.1.len(), 72);
+}
+
+async fn the_task_ends_when_it_is_told_to(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(retention::run(
+        fixture.store.clone(),
+        Clock::starting_at(Timestamp::now()),
+        Retention::default(),
+        stop.clone(),
+    ));
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(10), task).await.expect("the task ends").unwrap();
+}

@@ -1,0 +1,161 @@
+//! One actual course for an exchange and direction, whoever writes.
+
+use common::api::courses::{Course, CourseKind};
+use tests::{Stack, on_both};
+
+use super::{Fixture, at, course, expected_courses};
+
+const WRITERS: usize = 16;
+const REQUESTS: usize = 25;
+
+on_both!(
+    a_course_is_written_down_when_it_changed,
+    a_partial_refresh_touches_only_what_was_sent,
+    what_was_observed_earlier_changes_nothing,
+    of_one_twice_in_a_request_the_newest_counts,
+    what_is_said_of_it_is_a_change_too,
+    whatever_is_sent_is_kept_as_the_model_says,
+    sixteen_writers_leave_one_actual_course,
+    many_courses_are_written_at_once,
+    the_readable_view_says_what_answers_say,
+);
+
+async fn a_course_is_written_down_when_it_changed(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    assert_eq!(fixture.write(&[]).await, 0);
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "91000.5", at(0))]).await, 1);
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "91000.50", at(5))]).await, 0);
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "91000.51", at(10))]).await, 1);
+    let past = fixture.past().await;
+    let shown: Vec<_> = past.iter().map(|row| (row.value.to_string(), row.since, row.until)).collect();
+    assert_eq!(shown, [("91000.50".to_owned(), at(0), Some(at(10))), ("91000.51".to_owned(), at(10), None),]);
+    // The same again, as after no answer came, is no change.
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "91000.51", at(10))]).await, 0);
+    assert_eq!(fixture.check_courses().await, 2);
+}
+
+async fn a_partial_refresh_touches_only_what_was_sent(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let all = [
+        course("kraken", "BTC-USD", "1", at(0)),
+        course("kraken", "BTC-EUR", "2", at(0)),
+        course("binance", "BTC-USD", "3", at(0)),
+    ];
+    assert_eq!(fixture.write(&all).await, 3);
+    let before = fixture.past().await;
+    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "4", at(5))]).await, 1);
+    let text = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+    assert_eq!(
+        fixture.actual().await,
+        [text("kraken", "BTC-EUR", "2.00"), text("binance", "BTC-USD", "3.00"), text("kraken", "BTC-USD", "4.00"),]
+    );
+    let after = fixture.past().await;
+    let untouched = before.iter().filter(|row| row.value.to_string() != "1.00");
+    assert!(untouched.into_iter().all(|row| after.contains(row)), "{before:?}\n{after:?}");
+    fixture.check_courses().await;
+}
+
+async fn what_was_observed_earlier_changes_nothing(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    fixture.write(&[course("kraken", "BTC-USD", "1", at(0))]).await;
+    fixture.write(&[course("kraken", "BTC-USD", "2", at(10))]).await;
+    let before = fixture.past().await;
+    for (value, seconds) in [("3", 9), ("1", 5), ("3", 0), ("3", -5), ("3", 10)] {
+        assert_eq!(fixture.write(&[course("kraken", "BTC-USD", value, at(seconds))]).await, 0, "{seconds}");
+    }
+    assert_eq!(fixture.past().await, before);
+}
+
+async fn of_one_twice_in_a_request_the_newest_counts(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let sent = [(3, "30"), (9, "90"), (9, "91"), (5, "50")];
+    let sent = sent.map(|(seconds, value)| course("kraken", "BTC-USD", value, at(seconds)));
+    assert_eq!(fixture.write(&sent).await, 1);
+    assert_eq!(fixture.actual().await[0].2, "91.00");
+    assert_eq!(fixture.check_courses().await, 1);
+}
+
+async fn what_is_said_of_it_is_a_change_too(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let first = course("kraken", "BTC-USD", "1", at(0));
+    let simulated = Course { simulated: true, observed_at: at(1), ..first.clone() };
+    let index = Course { kind: CourseKind::Index, observed_at: at(2), ..first.clone() };
+    let fixing = Course { kind: CourseKind::Fixing, observed_at: at(3), ..first.clone() };
+    for course in [first, simulated, index, fixing] {
+        assert_eq!(fixture.write(std::slice::from_ref(&course)).await, 1);
+        let actual = fixture.courses().actual().await.unwrap().courses.remove(0);
+        assert_eq!((actual.kind, actual.simulated), (course.kind, course.simulated));
+    }
+    assert_eq!(fixture.check_courses().await, 4);
+}
+
+async fn whatever_is_sent_is_kept_as_the_model_says(stack: Stack) {
+    for seed in 0..4 {
+        let fixture = Fixture::new(stack).await;
+        let mut model = expected_courses::Model::default();
+        for request in expected_courses::requests(seed, 60) {
+            assert_eq!(fixture.write(&request).await, model.write(&request), "seed {seed}: {request:?}");
+        }
+        assert_eq!(fixture.past().await, model.past(), "seed {seed}");
+        fixture.check_courses().await;
+    }
+}
+
+/// Each observation is of a time and a value of its own, so the last one of a series has to be its actual course, in
+/// whatever order they came.
+async fn sixteen_writers_leave_one_actual_course(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = fixture.another_store().await;
+        writers.spawn(async move {
+            let mut changed = 0;
+            for n in 0..REQUESTS {
+                let when = n * WRITERS + writer;
+                let mut courses = directions.map(|direction| {
+                    course("kraken", direction, &(when + 1).to_string(), at(i64::try_from(when).unwrap()))
+                });
+                // Each in an order of its own: who locked rows as they come would wait for the other for ever.
+                courses.rotate_left(writer % directions.len());
+                changed += store.write_courses(&courses).await.unwrap();
+            }
+            changed
+        });
+    }
+    let changed: u64 = writers.join_all().await.into_iter().sum();
+    let last = WRITERS * REQUESTS;
+    let actual = fixture.courses().actual().await.unwrap().courses;
+    assert_eq!(actual.len(), directions.len());
+    for course in &actual {
+        assert_eq!(course.value, last.to_string().parse().unwrap(), "{course:?}");
+        assert_eq!(course.since, at(i64::try_from(last - 1).unwrap()));
+    }
+    // Nothing was counted that was not written down, and nothing written down that was not counted.
+    assert_eq!(fixture.check_courses().await as u64, changed);
+}
+
+async fn many_courses_are_written_at_once(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let courses = |value: &str, seconds: i64| -> Vec<_> {
+        (0..2000).map(|n| course(&format!("e{n}"), "BTC-USD", value, at(seconds))).collect()
+    };
+    assert_eq!(fixture.write(&courses("1", 0)).await, 2000);
+    assert_eq!(fixture.write(&courses("1", 5)).await, 0);
+    assert_eq!(fixture.write(&courses("2", 10)).await, 2000);
+    assert_eq!(fixture.check_courses().await, 4000);
+}
+
+async fn the_readable_view_says_what_answers_say(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    fixture.write(&[course("kraken", "BTC-USD", "0.00000001", at(0))]).await;
+    fixture.write(&[course("kraken", "BTC-USD", "9999999999.99999999", at(1))]).await;
+    let rows = fixture.look("select exchanger, direction, cast(value as text), kind from courses_readable").await;
+    assert_eq!(
+        rows,
+        [["kraken", "BTC-USD", "9999999999.99999999", "trade"], ["kraken", "BTC-USD", "0.00000001", "trade"],]
+    );
+    let times = "select cast(since as text), coalesce(cast(until as text), 'none') from courses_readable";
+    let times = fixture.look(times).await.concat().join(" ").replace(' ', "T");
+    assert!(times.contains("2026-01-01T00:00:01") && times.contains("none"), "{times}");
+}

@@ -1,0 +1,81 @@
+//! The long run of `tests/load/exchange-faults`: every exchange in turn fails in every way there is, for an hour of virtual time each.
+#![allow(clippy::unwrap_used, reason = "a run that panics has failed, which is what it is for")]
+
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tests::exchange_faults::{Plan, Report, WARM_UP, run, scenarios};
+
+/// What an exchange is given to come back after its fault.
+const RECOVERY: Duration = Duration::from_mins(2);
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let minutes = arguments.next().map_or(Ok(60), |text| text.parse());
+    let seed = arguments.next().map_or(Ok(1), |text| text.parse());
+    let only: Vec<_> = arguments.collect();
+    let known = only.iter().all(|name| exchange_sim::EXCHANGES.contains(&name.as_str()));
+    let (Ok(minutes @ 1..=1440), Ok(seed), true) = (minutes, seed, known) else {
+        eprintln!(
+            "exchange-faults [MINUTES [SEED [EXCHANGE...]]]: two whole numbers, the first from 1 to 1440, and names of exchanges"
+        );
+        return ExitCode::FAILURE;
+    };
+    let runs = runs(Duration::from_mins(minutes), seed, &only);
+    let start = Instant::now();
+    let (next, violations) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((name, plan)) = runs.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let report = in_virtual_time(plan);
+                    violations.fetch_add(usize::try_from(report.violations).unwrap(), Ordering::SeqCst);
+                    println!("{:5} s  {name}: {}", start.elapsed().as_secs(), report.summary());
+                    for told in &report.told {
+                        println!("    {told}");
+                    }
+                }
+            });
+        }
+    });
+    let violations = violations.into_inner();
+    println!("{} faults of {minutes} virtual minutes each, {violations} violations", runs.len());
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Of all exchanges where `only` names none.
+fn runs(lasting: Duration, seed: u64, only: &[String]) -> Vec<(String, Plan)> {
+    let listened: Vec<_> = price_updater::websocket_variables().map(|(name, _)| name).collect();
+    let mut runs = Vec::new();
+    let chosen = |exchange: &&&str| only.is_empty() || only.iter().any(|name| name == **exchange);
+    for &exchange in exchange_sim::EXCHANGES.iter().filter(chosen) {
+        for websockets in [true, false] {
+            if websockets && !listened.contains(&exchange) {
+                continue;
+            }
+            for way in scenarios::all() {
+                let how = if websockets { "listened to" } else { "polled" };
+                let plan = Plan {
+                    seed: seed + runs.len() as u64,
+                    timeline: vec![way.at(exchange, WARM_UP.as_secs(), lasting)],
+                    length: WARM_UP + lasting + RECOVERY,
+                    websockets,
+                    failing: Some(1),
+                    restart_every: None,
+                };
+                runs.push((format!("{exchange}, {how}, {way}"), plan));
+            }
+        }
+    }
+    runs
+}
+
+fn in_virtual_time(plan: &Plan) -> Report {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().unwrap().block_on(run(plan))
+}

@@ -1,0 +1,8 @@
+//! PostgreSQL and Redis for tests: a database for each test, and private servers that a test may stop or freeze.
+
+mod database;
+mod port;
+mod private_server;
+mod process;
+
+pub use self::{database::Database, port::Port, private_server::Server, process::Process};
