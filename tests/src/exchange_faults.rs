@@ -25,7 +25,7 @@ use common::{
     money::{Asset, Currency, CurrencyPair, Rate},
     time::{Clock, Timestamp},
 };
-use create_order::Prices;
+use create_order::PriceReader;
 use exchange_sim::{Simulation, TimedFault};
 use price_updater::{InProcess, Updater};
 use tokio::{
@@ -152,7 +152,7 @@ struct Scene<'a> {
     world: Simulation,
     config: price_updater::Config,
     desk: Arc<Desk>,
-    prices: Prices,
+    prices: PriceReader,
     watching: (CancellationToken, JoinHandle<()>),
     updater: Arc<Updater>,
     updating: (CancellationToken, JoinHandle<()>),
@@ -179,7 +179,7 @@ impl<'a> Scene<'a> {
         config.connector = Some(Arc::new(simulated_exchanges::InProcess(world.clone())));
 
         let desk = Arc::new(Desk::new(clock));
-        let prices = Prices::over(desk.clone(), None, clock);
+        let prices = PriceReader::with_upstream(desk.clone(), None, clock);
         let stop = CancellationToken::new();
         let watching = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
         let (updater, updating) = start(&config, &desk);

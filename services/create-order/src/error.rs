@@ -11,7 +11,7 @@ use common::{
     money::{Currency, Sats},
 };
 
-use crate::{forward::ForwardError, prices::NoPrice};
+use crate::{dispatcher::DispatchError, price_reader::PriceError};
 
 /// How long a client waits for the next price when there is none: a round of price-updater.
 const NEXT_PRICE: Duration = Duration::from_secs(15);
@@ -24,9 +24,9 @@ pub enum Error {
     #[error("a field is wrong")]
     Invalid(Vec<FieldError>),
     #[error(transparent)]
-    NoPrice(#[from] NoPrice),
+    Price(#[from] PriceError),
     #[error("there is no price for {0}")]
-    NoPriceFor(Currency),
+    CurrencyNotPriced(Currency),
     #[error("the key was used for another order")]
     KeyReused,
     #[error("the order does not fit under the limit")]
@@ -38,7 +38,7 @@ pub enum Error {
     #[error("the quote was not taken in time")]
     QuoteExpired,
     #[error(transparent)]
-    Forward(#[from] ForwardError),
+    Dispatch(#[from] DispatchError),
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -48,7 +48,7 @@ impl From<Refused> for Error {
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining },
             RefusalReason::KeyReused => Self::KeyReused,
-            RefusalReason::PriceUnavailable => Self::NoPrice(NoPrice::NoRecord),
+            RefusalReason::PriceUnavailable => Self::Price(PriceError::NoRecord),
             RefusalReason::QuoteUnknown => Self::QuoteUnknown,
             RefusalReason::QuoteTaken => Self::QuoteTaken,
             RefusalReason::QuoteExpired => Self::QuoteExpired,
@@ -58,8 +58,8 @@ impl From<Refused> for Error {
 
 impl Error {
     /// Whether only a price is missing.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::NoPrice(_) | Self::NoPriceFor(_))
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Price(_) | Self::CurrencyNotPriced(_))
     }
 }
 
@@ -67,10 +67,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
-            Error::NoPrice(NoPrice::NoRecord) => {
+            Error::Price(PriceError::NoRecord) => {
                 Self::new(Code::PriceUnavailable, "There is no current price; nothing was ordered.").retry_after(NEXT_PRICE)
             }
-            Error::NoPrice(NoPrice::TooOld { age, bound }) => {
+            Error::Price(PriceError::TooOld { age, bound }) => {
                 let detail = format!(
                     "The current price is {} s old, for there is no newer one that exchanges agree on, and orders are taken \
                      at prices of at most {} s; nothing was ordered.",
@@ -79,11 +79,11 @@ impl From<Error> for Problem {
                 );
                 Self::new(Code::PriceUnavailable, detail).retry_after(NEXT_PRICE)
             }
-            Error::NoPrice(NoPrice::Call(error)) => {
+            Error::Price(PriceError::Call(error)) => {
                 tracing::warn!(error = %error.chain(), "there is no price for an order");
                 error.to_problem(Code::PriceUnavailable)
             }
-            Error::NoPriceFor(currency) => {
+            Error::CurrencyNotPriced(currency) => {
                 let detail = format!("There is no current price in {currency}; nothing was ordered.");
                 Self::new(Code::PriceUnavailable, detail).retry_after(NEXT_PRICE)
             }
@@ -114,17 +114,17 @@ impl From<Error> for Problem {
                     problem => problem,
                 }
             }
-            Error::Forward(ForwardError::QueueFull) => {
+            Error::Dispatch(DispatchError::QueueFull) => {
                 Self::new(Code::Overloaded, "Too many orders wait already; nothing was ordered.")
             }
-            Error::Forward(ForwardError::Stopped) => {
+            Error::Dispatch(DispatchError::Stopped) => {
                 Self::new(Code::ShuttingDown, "The service is going down; nothing was ordered.")
             }
-            Error::Forward(ForwardError::Call(error)) => {
+            Error::Dispatch(DispatchError::Call(error)) => {
                 tracing::warn!(%error, "an order could not be handed to db-proxy");
                 error.to_problem(Code::UpstreamUnavailable)
             }
-            Error::Forward(ForwardError::Unknown) => Self::new(
+            Error::Dispatch(DispatchError::Unknown) => Self::new(
                 Code::OutcomeUnknown,
                 "It is not known yet whether the order was placed. Send it again with this idempotency_key in the header \
                  Idempotency-Key: it will be placed once, whatever happened now.",

@@ -1,10 +1,10 @@
 //! create-order: validates an order, takes the current price, converts, and hands it to db-proxy.
 
 mod config;
+mod dispatcher;
 mod error;
-mod forward;
-mod place;
-mod prices;
+mod order_service;
+mod price_reader;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -21,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::Config,
-    prices::{NoPrice, Prices},
+    price_reader::{PriceError, PriceReader},
 };
-use self::{forward::Forward, place::Placer, routes::Api};
+use self::{dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 
 /// The running service.
 pub struct App {
     server: Server,
-    prices: Prices,
+    prices: PriceReader,
     db_proxy: DbProxy,
     forward: JoinHandle<()>,
 }
@@ -56,8 +56,8 @@ impl Service for App {
         } = config;
         let db_proxy = DbProxy(Caller::new(http.clone(), DbProxy::SERVICE, db_proxy, internal_token.clone()));
         let cache = PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token));
-        let prices = Prices::new(cache, price_max_age);
-        let (forward, task) = Forward::new(db_proxy.clone());
+        let prices = PriceReader::new(cache, price_max_age);
+        let (forward, task) = OrderDispatcher::new(db_proxy.clone());
         let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
@@ -66,8 +66,9 @@ impl Service for App {
             internal_token: None,
             rate_limit,
         };
-        let placer = Placer { currencies, prices: prices.clone(), forward, db_proxy: db_proxy.clone(), hold_secs };
-        let endpoint = endpoint(Api { placer, orders_url }, standard);
+        let order_service =
+            OrderService { currencies, prices: prices.clone(), forward, db_proxy: db_proxy.clone(), hold_secs };
+        let endpoint = endpoint(Api { order_service, orders_url }, standard);
         Ok(Self { server: Server::new(listener, endpoint), prices, db_proxy, forward: tokio::spawn(task) })
     }
 
@@ -96,7 +97,7 @@ impl Service for App {
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. An order is answered with 201 only once it is durable. \
     Requests from one address are limited; RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset tell where you stand.";
 
-fn ready(prices: &Prices, db_proxy: &DbProxy) -> ReadinessCheck {
+fn ready(prices: &PriceReader, db_proxy: &DbProxy) -> ReadinessCheck {
     let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
     Arc::new(move || {
         let (prices, db_proxy) = (prices.clone(), db_proxy.clone());

@@ -19,8 +19,8 @@ use poem_openapi::{
 use url::Url;
 
 use crate::{
-    forward::ForwardError,
-    place::{Key, Placer},
+    dispatcher::DispatchError,
+    order_service::{OrderKey, OrderService},
 };
 
 /// Longest time that an order waits in all. With the time that its body may take it is below what the edge allows a request,
@@ -29,7 +29,7 @@ const PLACE_DEADLINE: Duration = Duration::from_secs(18);
 const KEY_HEADER: &str = "Idempotency-Key";
 
 pub struct Api {
-    pub placer: Placer,
+    pub order_service: OrderService,
     pub orders_url: Url,
 }
 
@@ -134,15 +134,15 @@ impl Api {
     /// Holds the current price for a while, with its share of the limit. One order can take it, by its id.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
     async fn create_quote(&self, body: Json<QuoteRequest>) -> Result<QuoteAnswer, Problem> {
-        Ok(QuoteAnswer::Created(Json(self.placer.quote(&body.0).await?)))
+        Ok(QuoteAnswer::Created(Json(self.order_service.quote(&body.0).await?)))
     }
 }
 
 impl Api {
     async fn place(&self, fields: &OrderPayload, key: Option<IdempotencyKey>) -> Result<(Placed, String), Problem> {
-        let key = Key::from(key);
-        let placed = tokio::time::timeout(PLACE_DEADLINE, self.placer.place(fields, &key)).await;
-        match placed.unwrap_or(Err(ForwardError::Unknown.into())) {
+        let key = OrderKey::from(key);
+        let placed = tokio::time::timeout(PLACE_DEADLINE, self.order_service.place(fields, &key)).await;
+        match placed.unwrap_or(Err(DispatchError::Unknown.into())) {
             Ok(placed) => Ok((placed, key.get().to_string())),
             Err(error) => Err(with_key(error.into(), &key)),
         }
@@ -169,7 +169,7 @@ fn only_key(read: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<
 }
 
 /// Whoever is to ask again needs the key, also when it was made here.
-fn with_key(problem: Problem, key: &Key) -> Problem {
+fn with_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
         Code::OutcomeUnknown => Problem { idempotency_key: Some(key.get().to_string()), ..problem },
         _ => problem,

@@ -24,7 +24,7 @@ const CSV_NAMES: &str =
     "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state\r\n";
 
 /// Where an export is: before its first page, at the place where the next one starts, or at its end.
-enum Place {
+enum ExportPosition {
     Start,
     Next(Cursor),
     End,
@@ -37,20 +37,20 @@ pub fn export(
     filter: OrderFilter,
     format: Format,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
-    stream::try_unfold(Place::Start, move |place| {
+    stream::try_unfold(ExportPosition::Start, move |place| {
         let db_proxy = db_proxy.clone();
         async move {
             let (cursor, first) = match place {
-                Place::Start => (None, true),
-                Place::Next(cursor) => (Some(cursor), false),
-                Place::End => return Ok(None),
+                ExportPosition::Start => (None, true),
+                ExportPosition::Next(cursor) => (Some(cursor), false),
+                ExportPosition::End => return Ok(None),
             };
             let page = db_proxy.page(&filter, cursor, MAX_PAGE).await.map_err(broken_off)?;
             let names = if first && format == Format::Csv { CSV_NAMES } else { "" };
             let piece = page.data.iter().try_fold(names.as_bytes().to_vec(), |mut piece, order| {
                 write(order, format, &mut piece).map(|()| piece)
             })?;
-            let next = page.next_cursor.map_or(Place::End, Place::Next);
+            let next = page.next_cursor.map_or(ExportPosition::End, ExportPosition::Next);
             Ok(Some((Bytes::from(piece), next)))
         }
     })

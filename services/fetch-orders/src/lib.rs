@@ -4,8 +4,8 @@ mod config;
 mod error;
 mod export;
 mod joint;
-mod lookup;
-mod pages;
+mod order_lookup;
+mod order_pages;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -25,7 +25,7 @@ pub use self::{
     config::Config,
     routes::{Links, Page},
 };
-use self::{lookup::Lookup, pages::Pages, routes::Api};
+use self::{order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
 
 /// The running service.
 pub struct App {
@@ -53,9 +53,9 @@ impl Service for App {
             internal_token: None,
             rate_limit: RateLimit::default(),
         };
-        let (lookup, task) = Lookup::new(db_proxy.clone());
+        let (lookup, task) = OrderLookup::new(db_proxy.clone());
         let endpoint =
-            endpoint(Api { db_proxy: db_proxy.clone(), lookup, pages: Pages::new(db_proxy.clone()) }, standard);
+            endpoint(Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) }, standard);
         Ok(Self { server: Server::new(listener, endpoint), db_proxy, lookup: Box::pin(task) })
     }
 

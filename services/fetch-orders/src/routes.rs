@@ -22,14 +22,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     export::{self, Format},
-    lookup::Lookup,
-    pages::{Pages, Question},
+    order_lookup::OrderLookup,
+    order_pages::{OrderPages, PageKey},
 };
 
 pub struct Api {
     pub db_proxy: DbProxy,
-    pub lookup: Lookup,
-    pub pages: Pages,
+    pub lookup: OrderLookup,
+    pub pages: OrderPages,
 }
 
 /// Where to go on from a page.
@@ -74,7 +74,7 @@ impl Api {
         start: Query<u64>,
         #[oai(default = "ten", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
     ) -> Result<PreserializedJson<Page>, Problem> {
-        let question = Question::ByOffset { start: start.0, page_size: page_size.0 };
+        let question = PageKey::ByOffset { start: start.0, page_size: page_size.0 };
         Ok(PreserializedJson::new(self.pages.page(question).await.map_err(Error::from)?))
     }
 
@@ -103,7 +103,7 @@ impl Api {
             min_amount: min_amount.0,
             max_amount: max_amount.0,
         };
-        let question = Question::ByCursor { filter, cursor: cursor.0, limit: limit.0 };
+        let question = PageKey::ByCursor { filter, cursor: cursor.0, limit: limit.0 };
         Ok(PreserializedJson::new(self.pages.page(question).await.map_err(Error::from)?))
     }
 

@@ -7,13 +7,13 @@ use common::time::Timestamp;
 /// A point in time. What passes between two of them is told by the steady clock: when the machine's time is set, no service
 /// has gone missing by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct Instants {
     pub(crate) at: Timestamp,
     /// Since health-check started.
     pub(crate) steady: Duration,
 }
 
-impl Moment {
+impl Instants {
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.steady.saturating_sub(earlier.steady)
     }
@@ -27,14 +27,14 @@ impl Clock {
         Self(Instant::now())
     }
 
-    pub(crate) fn now(self) -> Moment {
-        Moment { at: Timestamp::now(), steady: self.0.elapsed() }
+    pub(crate) fn now(self) -> Instants {
+        Instants { at: Timestamp::now(), steady: self.0.elapsed() }
     }
 }
 
 #[cfg(test)]
-pub(crate) fn moment(secs: u64) -> Moment {
+pub(crate) fn instants_at(secs: u64) -> Instants {
     let steady = Duration::from_secs(secs);
     let start: Timestamp = "2026-01-02T03:00:00Z".parse().unwrap();
-    Moment { at: start.plus(steady), steady }
+    Instants { at: start.plus(steady), steady }
 }

@@ -2,16 +2,16 @@
 
 mod clock;
 mod config;
-mod desk;
 mod error;
-mod incoming;
+mod health_service;
 mod metrics;
-mod page;
 mod registry;
-mod reports;
+mod report_store;
 mod routes;
+mod status_page;
 #[cfg(test)]
 mod tests;
+mod validation;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use clock::Clock;
 pub use config::Config;
-use desk::Desk;
+use health_service::HealthService;
 use routes::Routes;
 
 const ABOUT: &str = "Knows how every service stands, and keeps what they report.";
@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// health-check on a listener.
 pub struct App {
     server: Server,
-    desk: Arc<Desk>,
+    service: Arc<HealthService>,
     clock: Clock,
 }
 
@@ -52,7 +52,7 @@ impl Service for App {
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let clock = Clock::start();
-        let desk = Arc::new(Desk::new(&metrics, clock.now()));
+        let service = Arc::new(HealthService::new(&metrics, clock.now()));
         let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
@@ -61,8 +61,8 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(listener, endpoint(Routes::new(Arc::clone(&desk), clock), standard));
-        Ok(Self { server, desk, clock })
+        let server = Server::new(listener, endpoint(Routes::new(Arc::clone(&service), clock), standard));
+        Ok(Self { server, service, clock })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -74,13 +74,13 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, desk, clock } = self;
+        let Self { server, service, clock } = self;
         let watch = async {
             let mut ticks = tokio::time::interval(TICK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                desk.tick(clock.now());
+                service.tick(clock.now());
             }
         };
         tokio::select! {

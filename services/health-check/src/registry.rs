@@ -7,7 +7,7 @@ use common::api::health::{
     missing_after,
 };
 
-use crate::clock::Moment;
+use crate::clock::Instants;
 
 /// Most services, and most instances of one, that are kept. Ours are fewer; more would be a caller gone wrong.
 pub(crate) const MAX_SERVICES: usize = 32;
@@ -27,7 +27,7 @@ pub(crate) enum RegistryError {
 
 /// That a service stands otherwise than it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct StateChange {
     pub(crate) service: String,
     pub(crate) from: ServiceState,
     pub(crate) to: ServiceState,
@@ -36,12 +36,12 @@ pub(crate) struct Change {
 }
 
 /// All services that are expected or were heard of. `own` is the one that keeps it, which is alive as long as anybody asks.
-pub(crate) struct Registry {
+pub(crate) struct ServiceRegistry {
     own: &'static str,
-    services: BTreeMap<String, Known>,
+    services: BTreeMap<String, ServiceEntry>,
 }
 
-struct Known {
+struct ServiceEntry {
     expected: bool,
     instances: BTreeMap<String, Instance>,
     /// As it was last looked at.
@@ -50,7 +50,7 @@ struct Known {
 
 struct Instance {
     call: Heartbeat,
-    last_seen: Moment,
+    last_seen: Instants,
     stopped: bool,
 }
 
@@ -59,7 +59,7 @@ impl Instance {
         Duration::from_secs(self.call.interval_secs)
     }
 
-    fn state(&self, now: Moment) -> ServiceState {
+    fn state(&self, now: Instants) -> ServiceState {
         if self.stopped {
             ServiceState::Stopped
         } else if now.since(self.last_seen) >= missing_after(self.interval()) {
@@ -71,17 +71,17 @@ impl Instance {
         }
     }
 
-    fn calls(&self, now: Moment) -> bool {
+    fn calls(&self, now: Instants) -> bool {
         matches!(self.state(now), ServiceState::Alive | ServiceState::Degraded)
     }
 }
 
-impl Known {
+impl ServiceEntry {
     fn new(expected: bool) -> Self {
         Self { expected, instances: BTreeMap::new(), state: ServiceState::Unknown }
     }
 
-    fn state(&self, now: Moment) -> ServiceState {
+    fn state(&self, now: Instants) -> ServiceState {
         let has = |state| self.instances.values().any(|instance| instance.state(now) == state);
         match (has(ServiceState::Alive), has(ServiceState::Degraded), has(ServiceState::Missing)) {
             (true, false, false) => ServiceState::Alive,
@@ -97,12 +97,12 @@ impl Known {
     }
 
     /// What it needs, by those of its instances that call.
-    fn parts(&self, now: Moment) -> Vec<Component> {
+    fn parts(&self, now: Instants) -> Vec<Component> {
         let calling = self.instances.values().filter(|instance| instance.calls(now));
         merged(calling.flat_map(|instance| &instance.call.parts))
     }
 
-    fn forget(&mut self, now: Moment) {
+    fn forget(&mut self, now: Instants) {
         if self.instances.values().any(|instance| instance.calls(now)) {
             self.instances.retain(|_, instance| {
                 now.since(instance.last_seen) < instance.interval().saturating_mul(FORGET_INTERVALS)
@@ -111,7 +111,7 @@ impl Known {
     }
 
     /// Makes room for one more instance, at the cost of the one that has been away longest.
-    fn make_room(&mut self, now: Moment) -> Result<(), RegistryError> {
+    fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
             return Ok(());
         }
@@ -133,26 +133,26 @@ fn merged<'a>(parts: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     merged.into_values().cloned().collect()
 }
 
-impl Registry {
+impl ServiceRegistry {
     pub(crate) fn new(own: &'static str, expected: &[&str]) -> Self {
-        Self { own, services: expected.iter().map(|&name| (name.to_owned(), Known::new(true))).collect() }
+        Self { own, services: expected.iter().map(|&name| (name.to_owned(), ServiceEntry::new(true))).collect() }
     }
 
     /// Takes a call; `stops` where it is the last one.
-    pub(crate) fn call(
+    pub(crate) fn record_heartbeat(
         &mut self,
         service: &str,
         call: Heartbeat,
         stops: bool,
-        now: Moment,
+        now: Instants,
     ) -> Result<(), RegistryError> {
         if !self.services.contains_key(service) {
             if self.services.len() >= MAX_SERVICES {
                 return Err(RegistryError::TooManyServices);
             }
-            self.services.insert(service.to_owned(), Known::new(false));
+            self.services.insert(service.to_owned(), ServiceEntry::new(false));
         }
-        let known = self.services.entry(service.to_owned()).or_insert_with(|| Known::new(false));
+        let known = self.services.entry(service.to_owned()).or_insert_with(|| ServiceEntry::new(false));
         if !known.instances.contains_key(&call.instance) {
             known.make_room(now)?;
         }
@@ -160,7 +160,7 @@ impl Registry {
         Ok(())
     }
 
-    fn state_of(&self, name: &str, known: &Known, now: Moment) -> ServiceState {
+    fn state_of(&self, name: &str, known: &ServiceEntry, now: Instants) -> ServiceState {
         match known.state(now) {
             ServiceState::Missing | ServiceState::Stopped | ServiceState::Unknown if name == self.own => {
                 ServiceState::Alive
@@ -170,7 +170,7 @@ impl Registry {
     }
 
     /// Looks at every service again, forgets who has been away for long, and tells what changed since the last look.
-    pub(crate) fn tick(&mut self, now: Moment) -> Vec<Change> {
+    pub(crate) fn tick(&mut self, now: Instants) -> Vec<StateChange> {
         for known in self.services.values_mut() {
             known.forget(now);
         }
@@ -183,14 +183,14 @@ impl Registry {
             let from = std::mem::replace(&mut known.state, to);
             if from != to {
                 let missing = known.parts(now).into_iter().filter(|part| !part.ready).collect();
-                changes.push(Change { service: name.clone(), from, to, missing });
+                changes.push(StateChange { service: name.clone(), from, to, missing });
             }
         }
         changes
     }
 
-    pub(crate) fn services(&self, now: Moment) -> Vec<ServiceHealth> {
-        let health = |(name, known): (&String, &Known)| {
+    pub(crate) fn services(&self, now: Instants) -> Vec<ServiceHealth> {
+        let health = |(name, known): (&String, &ServiceEntry)| {
             let latest = known.latest();
             let own = (name == self.own).then_some(now.at);
             ServiceHealth {
@@ -207,7 +207,7 @@ impl Registry {
     }
 
     /// What the services need that is no service itself.
-    pub(crate) fn infrastructure(&self, now: Moment) -> Vec<InfrastructureComponent> {
+    pub(crate) fn infrastructure(&self, now: Instants) -> Vec<InfrastructureComponent> {
         let mut tellers: BTreeMap<&str, Vec<(&String, &Instance, &Component)>> = BTreeMap::new();
         for (service, known) in &self.services {
             for instance in known.instances.values() {
@@ -228,7 +228,7 @@ impl Registry {
         tellers.into_iter().map(tell).collect()
     }
 
-    pub(crate) fn status(&self, now: Moment) -> HealthStatus {
+    pub(crate) fn status(&self, now: Instants) -> HealthStatus {
         let worst = self.services.iter().map(|(name, known)| match self.state_of(name, known, now) {
             ServiceState::Alive => HealthStatus::Ok,
             // Nobody waits for it.
@@ -240,7 +240,7 @@ impl Registry {
     }
 }
 
-fn instance_health(instance: &Instance, now: Moment) -> InstanceHealth {
+fn instance_health(instance: &Instance, now: Instants) -> InstanceHealth {
     let Instance { call, last_seen, .. } = instance;
     InstanceHealth {
         instance: call.instance.clone(),

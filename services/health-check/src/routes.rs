@@ -19,7 +19,7 @@ use poem_openapi::{
     payload::{Html, PlainText},
 };
 
-use crate::{clock::Clock, desk::Desk, page, reports::Filter};
+use crate::{clock::Clock, health_service::HealthService, report_store::ReportFilter, status_page};
 
 const DEFAULT_PAGE: u32 = 50;
 
@@ -28,7 +28,7 @@ fn default_page() -> u32 {
 }
 
 pub(crate) struct Routes {
-    desk: Arc<Desk>,
+    service: Arc<HealthService>,
     clock: Clock,
 }
 
@@ -47,8 +47,8 @@ enum PageAnswer {
 }
 
 impl Routes {
-    pub(crate) fn new(desk: Arc<Desk>, clock: Clock) -> Self {
-        Self { desk, clock }
+    pub(crate) fn new(service: Arc<HealthService>, clock: Clock) -> Self {
+        Self { service, clock }
     }
 }
 
@@ -61,14 +61,14 @@ impl Routes {
     /// bytes is refused with a 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: InternalCaller, report: Json<Report>) -> Result<ReportAnswer, Problem> {
-        self.desk.receive(report.0, self.clock.now())?;
+        self.service.receive(report.0, self.clock.now())?;
         Ok(ReportAnswer::Accepted(PlainText("")))
     }
 
     /// How every service, and what they need, stands. Always a 200: the state is in the answer.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
     async fn health(&self) -> Json<Health> {
-        Json(self.desk.health(self.clock.now()))
+        Json(self.service.health(self.clock.now()))
     }
 
     /// The reports that are kept, newest first.
@@ -96,17 +96,22 @@ impl Routes {
         /// The `next_cursor` of the page before.
         cursor: Query<Option<ReportCursor>>,
     ) -> Json<ReportPage> {
-        let filter =
-            Filter { level: level.0.map(|level| level.0), service: service.0, from: from.0, to: to.0, text: text.0 };
-        Json(self.desk.reports(&filter, cursor.0, limit.0 as usize))
+        let filter = ReportFilter {
+            level: level.0.map(|level| level.0),
+            service: service.0,
+            from: from.0,
+            to: to.0,
+            text: text.0,
+        };
+        Json(self.service.reports(&filter, cursor.0, limit.0 as usize))
     }
 
     /// The state of everything, for people: a page that keeps itself up to date.
     #[oai(path = "/", method = "get", operation_id = "status_page")]
     async fn page(&self) -> PageAnswer {
-        let news = Filter { level: Some(Level::Warning), ..Filter::default() };
-        let reports = self.desk.reports(&news, None, DEFAULT_PAGE as usize);
-        let page = page::render(&self.desk.health(self.clock.now()), &reports);
+        let news = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
+        let reports = self.service.reports(&news, None, DEFAULT_PAGE as usize);
+        let page = status_page::render(&self.service.health(self.clock.now()), &reports);
         PageAnswer::Page(Html(page.html), page.policy, "no-store".to_owned())
     }
 }

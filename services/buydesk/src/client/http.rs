@@ -30,7 +30,7 @@ pub struct Client {
 }
 
 /// A good answer.
-pub struct Answer {
+pub struct ServiceResponse {
     body: Vec<u8>,
     /// Whether an earlier request with the same key placed the order.
     pub replayed: bool,
@@ -50,13 +50,13 @@ impl Client {
         Ok(client)
     }
 
-    pub async fn get(&self, base: &Url, path: &str) -> anyhow::Result<Answer> {
+    pub async fn get(&self, base: &Url, path: &str) -> anyhow::Result<ServiceResponse> {
         let url = base.join(path)?;
         ask(self.http.get(url.clone()), &url).await?.map_err(|problem| told(&problem))
     }
 
     /// Places an order, and again with the same key where it is not known what became of it.
-    pub async fn place(&self, fields: &OrderPayload, key: &IdempotencyKey) -> anyhow::Result<Answer> {
+    pub async fn place(&self, fields: &OrderPayload, key: &IdempotencyKey) -> anyhow::Result<ServiceResponse> {
         let url = self.create_order.join("api/v1/orders")?;
         let body = serde_json::to_vec(fields)?;
         let mut open = false;
@@ -92,7 +92,7 @@ fn address<S: Service>(env: &mut Env, variable: &str) -> Url {
 }
 
 /// A good answer or a problem; an error where neither came back.
-async fn ask(request: RequestBuilder, url: &Url) -> anyhow::Result<Result<Answer, Problem>> {
+async fn ask(request: RequestBuilder, url: &Url) -> anyhow::Result<Result<ServiceResponse, Problem>> {
     let at = url.origin().ascii_serialization();
     let absent = || format!("nothing answers at {at}; is it running? `buydesk up --demo` starts everything");
     let response = request.timeout(TIMEOUT).send().await.with_context(absent)?;
@@ -100,7 +100,7 @@ async fn ask(request: RequestBuilder, url: &Url) -> anyhow::Result<Result<Answer
     let replayed = response.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
     let body = response.bytes().await.with_context(absent)?.to_vec();
     if status.is_success() {
-        return Ok(Ok(Answer { body, replayed }));
+        return Ok(Ok(ServiceResponse { body, replayed }));
     }
     match Problem::from_json(&body, None) {
         Some(problem) => Ok(Err(problem)),
@@ -112,7 +112,7 @@ fn told(problem: &Problem) -> anyhow::Error {
     anyhow::anyhow!("{} ({})", problem.detail, problem.code)
 }
 
-impl Answer {
+impl ServiceResponse {
     pub fn is_empty(&self) -> bool {
         self.body.is_empty()
     }

@@ -13,35 +13,35 @@ use common::{
 
 use crate::{
     App,
-    clock::Moment,
+    clock::Instants,
     error::Error,
-    incoming,
     metrics::HealthMetrics,
-    registry::{Change, Registry},
-    reports::{Filter, Reports},
+    registry::{ServiceRegistry, StateChange},
+    report_store::{ReportFilter, ReportStore},
+    validation,
 };
 
 /// The services that are missed where they do not call.
 const EXPECTED: [&str; 7] =
     ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates"];
 
-pub(crate) struct Desk {
+pub(crate) struct HealthService {
     state: Mutex<State>,
     metrics: HealthMetrics,
 }
 
 /// Under one lock, so that what is told of a service and what is stored of it agree. It is held for memory's sake only.
 struct State {
-    registry: Registry,
-    reports: Reports,
+    registry: ServiceRegistry,
+    reports: ReportStore,
 }
 
-impl Desk {
-    pub(crate) fn new(metrics: &Metrics, now: Moment) -> Self {
-        let mut registry = Registry::new(App::NAME, &EXPECTED);
+impl HealthService {
+    pub(crate) fn new(metrics: &Metrics, now: Instants) -> Self {
+        let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED);
         // That it is alive itself is no news.
         registry.tick(now);
-        let state = Mutex::new(State { registry, reports: Reports::new() });
+        let state = Mutex::new(State { registry, reports: ReportStore::new() });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
 
@@ -51,12 +51,12 @@ impl Desk {
     }
 
     /// Takes a report; an alive call is one, and says how its instance stands.
-    pub(crate) fn receive(&self, report: Report, now: Moment) -> Result<(), Error> {
-        incoming::check(&report)?;
-        let call = if report.is_call() { Some(incoming::call(&report.data)?) } else { None };
+    pub(crate) fn receive(&self, report: Report, now: Instants) -> Result<(), Error> {
+        validation::check_report(&report)?;
+        let call = if report.is_call() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
         let mut state = self.state();
         if let Some(call) = call {
-            state.registry.call(&report.service, call, report.status == Report::STOPPING, now)?;
+            state.registry.record_heartbeat(&report.service, call, report.status == Report::STOPPING, now)?;
         }
         self.metrics.count(report.level);
         state.reports.add(report, now);
@@ -65,7 +65,7 @@ impl Desk {
     }
 
     /// Looks whether a service stands otherwise than before, and brings the measurements up to date.
-    pub(crate) fn tick(&self, now: Moment) {
+    pub(crate) fn tick(&self, now: Instants) {
         let mut state = self.state();
         self.look(&mut state, now);
         let services = state.registry.services(now);
@@ -73,7 +73,7 @@ impl Desk {
         self.metrics.show(&services);
     }
 
-    fn look(&self, state: &mut State, now: Moment) {
+    fn look(&self, state: &mut State, now: Instants) {
         let changes = state.registry.tick(now);
         for change in changes {
             tracing::info!(name = change.service, from = %change.from, to = %change.to, "a service changed its state");
@@ -83,7 +83,7 @@ impl Desk {
         }
     }
 
-    pub(crate) fn health(&self, now: Moment) -> Health {
+    pub(crate) fn health(&self, now: Instants) -> Health {
         let mut state = self.state();
         self.look(&mut state, now);
         let State { registry, reports } = &*state;
@@ -96,14 +96,14 @@ impl Desk {
         }
     }
 
-    pub(crate) fn reports(&self, filter: &Filter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
+    pub(crate) fn reports(&self, filter: &ReportFilter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
         self.state().reports.page(filter, cursor, limit)
     }
 }
 
 /// What is stored of a change, under the name of the service that it is about.
-fn report_of(change: Change) -> Report {
-    let Change { service, from, to, missing } = change;
+fn report_of(change: StateChange) -> Report {
+    let StateChange { service, from, to, missing } = change;
     let (level, status) = match (from, to) {
         (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it has stopped calling"),
         (_, ServiceState::Degraded) => (Level::Warning, "the service lacks something that it needs, or an instance"),

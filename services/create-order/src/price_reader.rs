@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Why there is no price.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPrice {
+pub enum PriceError {
     #[error("there is no current price record")]
     NoRecord,
     #[error("price-cache-proxy gave no record")]
@@ -40,7 +40,7 @@ type Asked = (Instant, Option<Arc<CallError>>);
 
 /// The prices that orders are placed at. A clone is the same.
 #[derive(Clone)]
-pub struct Prices {
+pub struct PriceReader {
     watch: Watch,
     clock: Clock,
     /// How old a prolonged record may be. Nothing: as long as it is valid.
@@ -49,19 +49,19 @@ pub struct Prices {
     asked: Arc<Mutex<Option<Asked>>>,
 }
 
-impl Prices {
+impl PriceReader {
     /// `max_age` bounds how old a prolonged record may be.
     pub fn new(cache: PriceCache, max_age: Option<Duration>) -> Self {
-        Self::over(Arc::new(cache), max_age, Clock::System)
+        Self::with_upstream(Arc::new(cache), max_age, Clock::System)
     }
 
     /// Prices of another upstream than the real one, at another time: for tests.
-    pub fn over(upstream: Arc<dyn Upstream>, max_age: Option<Duration>, clock: Clock) -> Self {
+    pub fn with_upstream(upstream: Arc<dyn Upstream>, max_age: Option<Duration>, clock: Clock) -> Self {
         Self { watch: Watch::new(upstream, &[Topic::Record], clock), clock, max_age, asked: Arc::default() }
     }
 
     /// The record that an order may be priced with now. Asks where none is held.
-    pub async fn current(&self) -> Result<Arc<Document<PriceRecord>>, NoPrice> {
+    pub async fn current(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
         let record = match self.watch.record() {
             Some(record) => record,
             None => self.ask().await?,
@@ -70,7 +70,7 @@ impl Prices {
         Ok(record)
     }
 
-    async fn ask(&self) -> Result<Arc<Document<PriceRecord>>, NoPrice> {
+    async fn ask(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
         let waiting_since = Instant::now();
         let mut asked = self.asked.lock().await;
         if let Some(record) = self.watch.record() {
@@ -84,16 +84,18 @@ impl Prices {
         *asked = Some((Instant::now(), error.clone()));
         match (self.watch.record(), error) {
             (Some(record), _) => Ok(record),
-            (None, Some(error)) => Err(NoPrice::Call(error)),
-            (None, None) => Err(NoPrice::NoRecord),
+            (None, Some(error)) => Err(PriceError::Call(error)),
+            (None, None) => Err(PriceError::NoRecord),
         }
     }
 
     /// A record of the last round is as good as prices get; only one that is kept because rounds fail is bounded further.
-    fn check_age(&self, record: &PriceRecord) -> Result<(), NoPrice> {
+    fn check_age(&self, record: &PriceRecord) -> Result<(), PriceError> {
         let age = self.clock.now().since(record.as_of);
         match self.max_age {
-            Some(bound) if record.state == PriceState::Prolonged && age > bound => Err(NoPrice::TooOld { age, bound }),
+            Some(bound) if record.state == PriceState::Prolonged && age > bound => {
+                Err(PriceError::TooOld { age, bound })
+            }
             _ => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use crate::{error::ReadError, joint::Joint, routes::Links};
 
 /// Which page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Question {
+pub enum PageKey {
     ByOffset { start: u64, page_size: u32 },
     ByCursor { filter: OrderFilter, cursor: Option<Cursor>, limit: u32 },
 }
@@ -24,9 +24,9 @@ type Answer = Result<Bytes, ReadError>;
 
 /// Where pages are asked for.
 #[derive(Clone)]
-pub struct Pages(Joint<Question, Answer>);
+pub struct OrderPages(Joint<PageKey, Answer>);
 
-impl Pages {
+impl OrderPages {
     pub fn new(db_proxy: DbProxy) -> Self {
         Self(Joint::new(move |question| {
             let db_proxy = db_proxy.clone();
@@ -35,14 +35,14 @@ impl Pages {
     }
 
     /// The JSON of a [`Page`](crate::Page).
-    pub async fn page(&self, question: Question) -> Answer {
+    pub async fn page(&self, question: PageKey) -> Answer {
         self.0.ask(question).await?
     }
 }
 
 /// What db-proxy says of a page, its orders unread. One of the two ways to go on is there, or none.
 #[derive(Deserialize)]
-struct Told<'a> {
+struct DbProxyPage<'a> {
     #[serde(borrow)]
     data: &'a RawValue,
     #[serde(default)]
@@ -53,7 +53,7 @@ struct Told<'a> {
 
 /// A [`Page`](crate::Page) of them.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct PublicPage<'a> {
     data: &'a RawValue,
     #[serde(rename = "_links")]
     links: Links,
@@ -61,22 +61,22 @@ struct Shown<'a> {
     next_cursor: Option<Cursor>,
 }
 
-async fn page(db_proxy: &DbProxy, question: Question) -> Result<Bytes, CallError> {
+async fn page(db_proxy: &DbProxy, question: PageKey) -> Result<Bytes, CallError> {
     match question {
-        Question::ByOffset { start, page_size } => {
+        PageKey::ByOffset { start, page_size } => {
             let bytes = db_proxy.page_by_offset(start, page_size).await?;
-            let Told { data, more, .. } = db_proxy.0.read(&bytes)?;
+            let DbProxyPage { data, more, .. } = db_proxy.0.read(&bytes)?;
             let next = more.then(|| {
                 let start = start.saturating_add(u64::from(page_size));
                 format!("/get_orders/?start={start}&page_size={page_size}")
             });
-            db_proxy.0.write(&Shown { data, links: Links { next }, next_cursor: None })
+            db_proxy.0.write(&PublicPage { data, links: Links { next }, next_cursor: None })
         }
-        Question::ByCursor { filter, cursor, limit } => {
+        PageKey::ByCursor { filter, cursor, limit } => {
             let bytes = db_proxy.page_as_it_came(&filter, cursor, limit).await?;
-            let Told { data, next_cursor, .. } = db_proxy.0.read(&bytes)?;
+            let DbProxyPage { data, next_cursor, .. } = db_proxy.0.read(&bytes)?;
             let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit)));
-            db_proxy.0.write(&Shown { data, links: Links { next }, next_cursor })
+            db_proxy.0.write(&PublicPage { data, links: Links { next }, next_cursor })
         }
     }
 }

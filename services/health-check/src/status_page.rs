@@ -6,30 +6,30 @@
 use common::api::{health::Health, reports::ReportPage};
 use serde::Serialize;
 
-const TEMPLATE: &str = include_str!("page.html");
+const TEMPLATE: &str = include_str!("status_page.html");
 
-pub(crate) struct Page {
+pub(crate) struct StatusPage {
     pub(crate) html: String,
     /// The content security policy it has to be served with.
     pub(crate) policy: String,
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct InitialData<'a> {
     health: &'a Health,
     reports: &'a ReportPage,
 }
 
-pub(crate) fn render(health: &Health, reports: &ReportPage) -> Page {
+pub(crate) fn render(health: &Health, reports: &ReportPage) -> StatusPage {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let shown = serde_json::to_string(&Shown { health, reports }).unwrap_or_else(|_| "null".to_owned());
+    let shown = serde_json::to_string(&InitialData { health, reports }).unwrap_or_else(|_| "null".to_owned());
     // The data last: nothing that is in it is taken for a place to fill.
     let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{data}", &inert(&shown), 1);
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    Page { html, policy }
+    StatusPage { html, policy }
 }
 
 /// JSON that ends no script element and starts no comment in it.

@@ -4,14 +4,14 @@ use common::api::{
 };
 
 use super::*;
-use crate::clock::moment;
+use crate::clock::instants_at;
 
 #[test]
 fn nothing_in_a_report_gets_out_of_its_place() {
     let status = "</script><script>alert(1)</script><!-- {nonce} {data} &lt;";
     let report = StoredReport {
         id: 1,
-        received_at: moment(0).at,
+        received_at: instants_at(0).at,
         level: Level::Error,
         service: "x".to_owned(),
         status: status.to_owned(),
@@ -19,7 +19,7 @@ fn nothing_in_a_report_gets_out_of_its_place() {
     };
     let health = Health {
         status: HealthStatus::Ok,
-        at: moment(0).at,
+        at: instants_at(0).at,
         services: Vec::new(),
         infrastructure: Vec::new(),
         reports_last_hour: LevelCounts::default(),

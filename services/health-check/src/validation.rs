@@ -16,11 +16,11 @@ const MAX_PARTS: usize = 64;
 /// A day: an instance that calls less often might as well not.
 const MAX_INTERVAL_SECS: u64 = 86_400;
 /// What an instance is called that does not name itself.
-const NAMELESS: &str = "default";
+const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
 
 /// Checks every field and names each that is wrong.
-pub(crate) fn check(report: &Report) -> Result<(), Error> {
+pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     let mut faults = Vec::new();
     if !is_name(&report.service) {
         faults.push(FieldError::new("service", NAME_RULE));
@@ -46,7 +46,7 @@ fn is_name(text: &str) -> bool {
 /// The data of a call, of which a caller may leave out what it does not know.
 #[derive(Deserialize)]
 #[serde(default)]
-struct CallData {
+struct HeartbeatData {
     instance: String,
     version: String,
     interval_secs: u64,
@@ -55,10 +55,10 @@ struct CallData {
     parts: Vec<Component>,
 }
 
-impl Default for CallData {
+impl Default for HeartbeatData {
     fn default() -> Self {
         Self {
-            instance: NAMELESS.to_owned(),
+            instance: DEFAULT_INSTANCE.to_owned(),
             version: String::new(),
             interval_secs: DEFAULT_INTERVAL_SECS,
             uptime_secs: 0,
@@ -69,10 +69,10 @@ impl Default for CallData {
 }
 
 /// Reads the data of a call.
-pub(crate) fn call(data: &Value) -> Result<Heartbeat, Error> {
-    let read = if data.is_null() { Ok(CallData::default()) } else { CallData::deserialize(data) };
+pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
+    let read = if data.is_null() { Ok(HeartbeatData::default()) } else { HeartbeatData::deserialize(data) };
     let read = read.map_err(|error| Error::Invalid(vec![FieldError::new("data", error)]))?;
-    let CallData { instance, version, interval_secs, uptime_secs, ready, parts } = read;
+    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, parts } = read;
     let mut faults = Vec::new();
     let mut check = |right: bool, field: &str, rule: String| {
         if !right {

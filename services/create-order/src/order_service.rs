@@ -15,51 +15,51 @@ use common::{
 };
 
 use crate::{
+    dispatcher::{DispatchError, OrderDispatcher},
     error::Error,
-    forward::{Forward, ForwardError},
-    prices::Prices,
+    price_reader::PriceReader,
 };
 
 /// Under which key an order is placed.
 #[derive(Debug, Clone)]
-pub enum Key {
+pub enum OrderKey {
     /// The client's own: the order may have been placed before.
-    OfClient(IdempotencyKey),
+    ClientSupplied(IdempotencyKey),
     /// Made here, for an order that came without one, so that our own retries are safe.
-    Made(IdempotencyKey),
+    Generated(IdempotencyKey),
 }
 
-impl Key {
+impl OrderKey {
     pub fn get(&self) -> &IdempotencyKey {
         match self {
-            Self::OfClient(key) | Self::Made(key) => key,
+            Self::ClientSupplied(key) | Self::Generated(key) => key,
         }
     }
 }
 
-impl From<Option<IdempotencyKey>> for Key {
+impl From<Option<IdempotencyKey>> for OrderKey {
     fn from(key: Option<IdempotencyKey>) -> Self {
-        key.map_or_else(|| Self::Made(IdempotencyKey::generate()), Self::OfClient)
+        key.map_or_else(|| Self::Generated(IdempotencyKey::generate()), Self::ClientSupplied)
     }
 }
 
 /// The use cases of this service.
 #[derive(Clone)]
-pub struct Placer {
+pub struct OrderService {
     pub currencies: Vec<Currency>,
-    pub prices: Prices,
-    pub forward: Forward,
+    pub prices: PriceReader,
+    pub forward: OrderDispatcher,
     pub db_proxy: DbProxy,
     /// How long a quote holds its price, in seconds.
     pub hold_secs: u32,
 }
 
-impl Placer {
+impl OrderService {
     /// Places an order once for its key, however often it is called; the order that comes back is durable.
     ///
     /// Where there is no price, an order with a client's own key still goes to db-proxy: it may have been placed before, and
     /// then its answer is the same as then.
-    pub async fn place(&self, fields: &OrderPayload, key: &Key) -> Result<Placed, Error> {
+    pub async fn place(&self, fields: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
         let asked_at = Some(Timestamp::now());
         let kind = OrderSource::check(fields, &self.currencies).map_err(Error::Invalid)?;
         let (market, quote, missing) = match kind {
@@ -67,7 +67,7 @@ impl Placer {
             OrderSource::Market(request) => {
                 let (price, missing) = match (self.price(&request).await, key) {
                     (Ok(price), _) => (Some(price), None),
-                    (Err(error), Key::OfClient(_)) if error.is_passing() => (None, Some(error)),
+                    (Err(error), OrderKey::ClientSupplied(_)) if error.is_transient() => (None, Some(error)),
                     (Err(error), _) => return Err(error),
                 };
                 let ValidatedOrder { currency, amount } = request;
@@ -82,7 +82,7 @@ impl Placer {
                 (RefusalReason::PriceUnavailable, Some(missing)) => missing,
                 _ => refused.into(),
             }),
-            (None, None) => Err(Error::Forward(ForwardError::Unknown)),
+            (None, None) => Err(Error::Dispatch(DispatchError::Unknown)),
         }
     }
 
@@ -97,7 +97,7 @@ impl Placer {
         match (outcome.quote, outcome.refused) {
             (Some(quote), _) => Ok(quote),
             (None, Some(refused)) => Err(refused.into()),
-            (None, None) => Err(Error::Forward(ForwardError::Unknown)),
+            (None, None) => Err(Error::Dispatch(DispatchError::Unknown)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Placer {
     async fn price(&self, request: &ValidatedOrder) -> Result<OrderPrice, Error> {
         let document = self.prices.current().await?;
         let record = document.value();
-        let price = record.prices.get(&request.currency).ok_or(Error::NoPriceFor(request.currency))?;
+        let price = record.prices.get(&request.currency).ok_or(Error::CurrencyNotPriced(request.currency))?;
         // More than all bitcoin: no limit lets that through.
         let Ok(bitcoin_amount) = Sats::bought_rounded_up(request.amount, price.price) else {
             // Whoever cannot be told what is left is told that it is too much all the same.

@@ -7,22 +7,22 @@ use common::{
     time::Timestamp,
 };
 
-use crate::clock::Moment;
+use crate::clock::Instants;
 
 /// What is kept of warnings and worse, and of the rest: apart, so that a month of alive calls does not push out the one line
 /// that tells what went wrong.
-const NEWS: Limit = Limit { reports: 10_000, bytes: 32 * 1024 * 1024 };
-const CHATTER: Limit = Limit { reports: 2_000, bytes: 4 * 1024 * 1024 };
+const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
+const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };
 
 #[derive(Debug, Clone, Copy)]
-struct Limit {
+struct Retention {
     reports: usize,
     bytes: usize,
 }
 
 /// Which reports to list; a field that is not set lets all pass.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Filter {
+pub(crate) struct ReportFilter {
     /// This level and worse.
     pub(crate) level: Option<Level>,
     pub(crate) service: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) struct Filter {
     pub(crate) text: Option<String>,
 }
 
-impl Filter {
+impl ReportFilter {
     fn lets_pass(&self, report: &StoredReport) -> bool {
         let has = |text: &String| {
             report.status.to_lowercase().contains(&text.to_lowercase())
@@ -48,37 +48,42 @@ impl Filter {
     }
 }
 
-pub(crate) struct Reports {
-    news: Ring,
-    chatter: Ring,
+pub(crate) struct ReportStore {
+    important: ReportBuffer,
+    routine: ReportBuffer,
     last_id: u64,
     counts: HourlyCounts,
 }
 
-impl Reports {
+impl ReportStore {
     pub(crate) fn new() -> Self {
-        Self { news: Ring::new(NEWS), chatter: Ring::new(CHATTER), last_id: 0, counts: HourlyCounts::default() }
+        Self {
+            important: ReportBuffer::new(IMPORTANT_RETENTION),
+            routine: ReportBuffer::new(ROUTINE_RETENTION),
+            last_id: 0,
+            counts: HourlyCounts::default(),
+        }
     }
 
-    pub(crate) fn add(&mut self, report: Report, now: Moment) {
+    pub(crate) fn add(&mut self, report: Report, now: Instants) {
         let Report { level, service, status, data } = report;
         // By the time of day, so that an id, and a cursor made of it, means the same after a restart.
         self.last_id = u64::try_from(now.at.micros()).unwrap_or(0).max(self.last_id + 1);
-        let ring = if level <= Level::Warning { &mut self.news } else { &mut self.chatter };
+        let ring = if level <= Level::Warning { &mut self.important } else { &mut self.routine };
         ring.push(StoredReport { id: self.last_id, received_at: now.at, level, service, status, data });
         self.counts.count(level, now);
     }
 
     /// Up to `limit` reports that pass, newest first, from `cursor` on.
-    pub(crate) fn page(&self, filter: &Filter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
+    pub(crate) fn page(&self, filter: &ReportFilter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
         let end = cursor.map_or(u64::MAX, |cursor| cursor.0);
-        let (mut news, mut chatter) = (self.news.before(end).peekable(), self.chatter.before(end).peekable());
+        let (mut important, mut routine) = (self.important.before(end).peekable(), self.routine.before(end).peekable());
         let newest_first = std::iter::from_fn(|| {
-            let from_news = match (news.peek(), chatter.peek()) {
+            let from_news = match (important.peek(), routine.peek()) {
                 (Some(a), Some(b)) => a.id > b.id,
                 (a, _) => a.is_some(),
             };
-            if from_news { news.next() } else { chatter.next() }
+            if from_news { important.next() } else { routine.next() }
         });
         let mut data: Vec<_> =
             newest_first.filter(|report| filter.lets_pass(report)).take(limit + 1).cloned().collect();
@@ -88,20 +93,20 @@ impl Reports {
         ReportPage { data, next_cursor }
     }
 
-    pub(crate) fn last_hour(&self, now: Moment) -> LevelCounts {
+    pub(crate) fn last_hour(&self, now: Instants) -> LevelCounts {
         self.counts.last_hour(now)
     }
 }
 
 /// Reports in the order of their ids; the oldest go when there are too many or they are too large.
-struct Ring {
-    limit: Limit,
+struct ReportBuffer {
+    limit: Retention,
     reports: VecDeque<(StoredReport, usize)>,
     bytes: usize,
 }
 
-impl Ring {
-    fn new(limit: Limit) -> Self {
+impl ReportBuffer {
+    fn new(limit: Retention) -> Self {
         Self { limit, reports: VecDeque::new(), bytes: 0 }
     }
 
@@ -134,7 +139,7 @@ impl Default for HourlyCounts {
 }
 
 impl HourlyCounts {
-    fn count(&mut self, level: Level, now: Moment) {
+    fn count(&mut self, level: Level, now: Instants) {
         let minute = minute_of(now);
         let slot = usize::try_from(minute % MINUTES as u64).unwrap_or(0);
         let (since, counts) = &mut self.0[slot];
@@ -144,7 +149,7 @@ impl HourlyCounts {
         counts[level as usize] += 1;
     }
 
-    fn last_hour(&self, now: Moment) -> LevelCounts {
+    fn last_hour(&self, now: Instants) -> LevelCounts {
         let minute = minute_of(now);
         let recent = self.0.iter().filter(|(since, _)| since + MINUTES as u64 > minute);
         let sum = |level: Level| recent.clone().map(|(_, counts)| counts[level as usize]).sum();
@@ -158,7 +163,7 @@ impl HourlyCounts {
     }
 }
 
-fn minute_of(now: Moment) -> u64 {
+fn minute_of(now: Instants) -> u64 {
     now.steady.as_secs() / 60
 }
 

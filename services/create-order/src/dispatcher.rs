@@ -13,7 +13,7 @@ use common::{
 
 /// Why an order has no outcome.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum ForwardError {
+pub enum DispatchError {
     #[error("too many orders wait already")]
     QueueFull,
     #[error("the service is going down")]
@@ -25,13 +25,13 @@ pub enum ForwardError {
     Unknown,
 }
 
-type Answer = Result<Outcome, ForwardError>;
+type Answer = Result<Outcome, DispatchError>;
 
 /// The way to db-proxy.
 #[derive(Clone)]
-pub struct Forward(Batcher<PlaceOrderCommand, Answer>);
+pub struct OrderDispatcher(Batcher<PlaceOrderCommand, Answer>);
 
-impl Forward {
+impl OrderDispatcher {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) = Batcher::new(GROUPS, move |orders| send(db_proxy.clone(), PlaceOrderCommands { orders }));
@@ -42,9 +42,9 @@ impl Forward {
     pub async fn place(&self, order: PlaceOrderCommand) -> Answer {
         match self.0.ask(order).await {
             Ok(answer) => answer,
-            Err(BatchError::Full) => Err(ForwardError::QueueFull),
-            Err(BatchError::Stopped) => Err(ForwardError::Stopped),
-            Err(BatchError::Lost) => Err(ForwardError::Unknown),
+            Err(BatchError::Full) => Err(DispatchError::QueueFull),
+            Err(BatchError::Stopped) => Err(DispatchError::Stopped),
+            Err(BatchError::Lost) => Err(DispatchError::Unknown),
         }
     }
 }
@@ -54,32 +54,32 @@ async fn send(db_proxy: DbProxy, orders: PlaceOrderCommands) -> Vec<Answer> {
     let (result, unanswered) = db_proxy.place(&orders).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
-            let settle = |outcome| if unanswered { settled(outcome) } else { Ok(outcome) };
+            let settle = |outcome| if unanswered { outcome_after_unanswered_try(outcome) } else { Ok(outcome) };
             outcomes.outcomes.into_iter().map(settle).collect()
         }
-        Ok(_) => vec![Err(ForwardError::Unknown); size],
+        Ok(_) => vec![Err(DispatchError::Unknown); size],
         // Whatever the last try says, an earlier one may have placed the orders.
-        Err(error) if unanswered || is_open(&error) => {
+        Err(error) if unanswered || may_have_been_placed(&error) => {
             tracing::error!(error = %error.chain(), orders = size, "it is not known whether orders were placed");
-            vec![Err(ForwardError::Unknown); size]
+            vec![Err(DispatchError::Unknown); size]
         }
         Err(error) => {
             tracing::warn!(error = %error.chain(), orders = size, "orders could not be handed to db-proxy");
-            vec![Err(ForwardError::Call(Arc::new(error))); size]
+            vec![Err(DispatchError::Call(Arc::new(error))); size]
         }
     }
 }
 
 /// Whether a failed request may have placed its orders.
-fn is_open(error: &CallError) -> bool {
+fn may_have_been_placed(error: &CallError) -> bool {
     matches!(error, CallError::NoAnswer(..) | CallError::InvalidResponse(..))
 }
 
 /// What an outcome is worth when an earlier try was not answered: that an order exists is certain, that it does not is not,
 /// for the earlier try may still wait in the queue of another db-proxy.
-fn settled(outcome: Outcome) -> Result<Outcome, ForwardError> {
+fn outcome_after_unanswered_try(outcome: Outcome) -> Result<Outcome, DispatchError> {
     match outcome.refused {
-        Some(refused) if refused.reason != RefusalReason::KeyReused => Err(ForwardError::Unknown),
+        Some(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::Unknown),
         _ => Ok(outcome),
     }
 }

@@ -48,7 +48,7 @@ impl Upstream for Fake {
     }
 }
 
-fn scene(max_age: Option<Duration>) -> (Arc<Fake>, Prices, Clock) {
+fn scene(max_age: Option<Duration>) -> (Arc<Fake>, PriceReader, Clock) {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
     let fake = Fake {
         answer: Mutex::new(Some(Bytes::new())),
@@ -57,7 +57,7 @@ fn scene(max_age: Option<Duration>) -> (Arc<Fake>, Prices, Clock) {
         opened: Notify::new(),
     };
     let fake = Arc::new(fake);
-    (fake.clone(), Prices::over(fake, max_age, clock), clock)
+    (fake.clone(), PriceReader::with_upstream(fake, max_age, clock), clock)
 }
 
 fn record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceRecord {
@@ -100,11 +100,11 @@ async fn a_price_that_was_pushed_is_used_without_a_question() {
 async fn many_that_find_no_price_ask_once() {
     let (fake, prices, clock) = scene(None);
     let results = join_all((0..50).map(|_| prices.current())).await;
-    assert!(results.iter().all(|result| matches!(result, Err(NoPrice::NoRecord))));
+    assert!(results.iter().all(|result| matches!(result, Err(PriceError::NoRecord))));
     assert_eq!(fake.asked.load(Ordering::Relaxed), 1);
 
     *fake.answer.lock().unwrap() = None;
-    assert!(matches!(prices.current().await, Err(NoPrice::Call(_))));
+    assert!(matches!(prices.current().await, Err(PriceError::Call(_))));
     answer(&fake, &record(PriceState::Fresh, clock.now(), TTL));
     assert!(join_all((0..50).map(|_| prices.current())).await.iter().all(Result::is_ok));
     assert_eq!(fake.asked.load(Ordering::Relaxed), 3);
@@ -120,7 +120,7 @@ async fn a_price_that_ran_out_is_never_used() {
     tokio::time::advance(record.expires_at.since(clock.now()).saturating_sub(Duration::from_millis(1))).await;
     assert!(prices.current().await.is_ok());
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert!(matches!(prices.current().await, Err(NoPrice::NoRecord)));
+    assert!(matches!(prices.current().await, Err(PriceError::NoRecord)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,10 +140,10 @@ async fn a_prolonged_price_may_be_as_old_as_is_said_and_a_fresh_one_as_it_is_val
         assert!(prices.current().await.is_ok(), "{max_age:?} {state:?}");
         tokio::time::advance(Duration::from_millis(2)).await;
         match prices.current().await {
-            Err(NoPrice::TooOld { age, bound: told }) if limit == bound => {
+            Err(PriceError::TooOld { age, bound: told }) if limit == bound => {
                 assert!(age > bound && age < bound + Duration::from_secs(1) && told == bound, "{age:?} {told:?}");
             }
-            Err(NoPrice::NoRecord) if limit == hour => {}
+            Err(PriceError::NoRecord) if limit == hour => {}
             other => panic!("{max_age:?} {state:?}: {other:?}"),
         }
     }

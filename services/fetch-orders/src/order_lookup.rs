@@ -21,9 +21,9 @@ type Answer = Result<Option<Bytes>, ReadError>;
 
 /// Where single orders are asked for.
 #[derive(Clone)]
-pub struct Lookup(Batcher<OrderId, Answer>);
+pub struct OrderLookup(Batcher<OrderId, Answer>);
 
-impl Lookup {
+impl OrderLookup {
     /// The handle, and the task to run until every handle is gone.
     pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) = Batcher::new(GROUPS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));

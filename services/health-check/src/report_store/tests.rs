@@ -1,0 +1,83 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::instants_at;
+
+fn report(level: Level, status: &str) -> Report {
+    Report { level, service: "x".to_owned(), status: status.to_owned(), data: Value::Null }
+}
+
+fn statuses(page: &ReportPage) -> Vec<&str> {
+    page.data.iter().map(|report| report.status.as_str()).collect()
+}
+
+#[test]
+fn a_walk_by_cursor_sees_each_report_once_while_new_ones_come() {
+    let mut reports = ReportStore::new();
+    for n in 0..10 {
+        let level = if n % 3 == 0 { Level::Error } else { Level::Info };
+        // All at the same time: the ids must differ all the same.
+        reports.add(report(level, &n.to_string()), instants_at(7));
+    }
+    let (mut cursor, mut seen) = (None, Vec::new());
+    loop {
+        let page = reports.page(&ReportFilter::default(), cursor, 3);
+        seen.extend(page.data.into_iter().map(|report| report.status));
+        reports.add(report(Level::Error, "new"), instants_at(8));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..10).rev().map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(reports.page(&ReportFilter::default(), None, 14).next_cursor, None);
+}
+
+#[test]
+fn filters_let_pass_what_they_say() {
+    let mut reports = ReportStore::new();
+    for (secs, level) in Level::ALL.into_iter().enumerate() {
+        reports.add(report(level, &format!("{level} it IS")), instants_at(secs as u64));
+    }
+    let other = Report { service: "y".to_owned(), data: json!({"request_id": "r-1"}), ..report(Level::Error, "z") };
+    reports.add(other, instants_at(9));
+    let page = |filter: ReportFilter| {
+        statuses(&reports.page(&filter, None, 100)).iter().map(|s| s[..1].to_owned()).collect::<String>()
+    };
+    let all = ReportFilter::default;
+    assert_eq!(page(all()), "zdiwec");
+    assert_eq!(page(ReportFilter { level: Some(Level::Error), ..all() }), "zec");
+    assert_eq!(page(ReportFilter { service: Some("y".to_owned()), ..all() }), "z");
+    assert_eq!(page(ReportFilter { from: Some(instants_at(1).at), to: Some(instants_at(3).at), ..all() }), "we");
+    assert_eq!(page(ReportFilter { text: Some("G It is".to_owned()), ..all() }), "dw");
+    assert_eq!(page(ReportFilter { text: Some("r-1".to_owned()), ..all() }), "z");
+}
+
+#[test]
+fn alive_calls_do_not_push_out_what_went_wrong_and_nothing_grows_for_ever() {
+    let mut reports = ReportStore::new();
+    reports.add(report(Level::Warning, "wrong"), instants_at(0));
+    for _ in 0..ROUTINE_RETENTION.reports + 5 {
+        reports.add(report(Level::Info, "alive"), instants_at(1));
+    }
+    assert_eq!(reports.routine.reports.len(), ROUTINE_RETENTION.reports);
+    let large = Report { data: json!("x".repeat(1024 * 1024)), ..report(Level::Info, "large") };
+    for _ in 0..8 {
+        reports.add(large.clone(), instants_at(2));
+    }
+    assert!(reports.routine.reports.len() < 4 && reports.routine.bytes <= ROUTINE_RETENTION.bytes);
+    let page = reports.page(&ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() }, None, 10);
+    assert_eq!(statuses(&page), ["wrong"]);
+}
+
+#[test]
+fn counts_are_of_the_last_hour() {
+    let mut reports = ReportStore::new();
+    reports.add(report(Level::Error, "a"), instants_at(10));
+    reports.add(report(Level::Error, "b"), instants_at(1800));
+    reports.add(report(Level::Debug, "c"), instants_at(3599));
+    let counts = |secs| reports.last_hour(instants_at(secs));
+    assert_eq!((counts(3599).error, counts(3599).debug, counts(3599).critical), (2, 1, 0));
+    assert_eq!(counts(3600).error, 1);
+    assert_eq!(counts(100_000), LevelCounts::default());
+}
