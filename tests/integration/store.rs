@@ -18,7 +18,7 @@ use common::{
     time::Timestamp,
 };
 use db_proxy::{
-    ledger::{self, Ask, Decision, Key, Work},
+    ledger::{self, ClientKey, Command, Decision, OrderTerms},
     store::{Attempt, Store},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
@@ -108,24 +108,29 @@ impl Fixture {
 }
 
 /// Settles a group under a limit, zero standing for none.
-async fn settle(store: &Store, work: &mut [Work], limit: Sats, now: Timestamp) -> Vec<Decision> {
+async fn settle(store: &Store, work: &mut [Command], limit: Sats, now: Timestamp) -> Vec<Decision> {
     let limit = if limit == NO_LIMIT { sats(21_000_000 * 100_000_000) } else { limit };
-    store.settle(work, limit, &|| now, &mut Attempt::default()).await.unwrap()
+    store.commit_batch(work, limit, &|| now, &mut Attempt::default()).await.unwrap()
 }
 
 /// An order at the market price, as the cases vary it.
 #[derive(Debug, Clone)]
 struct Entry {
-    key: Key,
+    key: ClientKey,
     currency: Currency,
     amount: FiatAmount,
     price: Option<OrderPrice>,
     asked_at: Timestamp,
 }
 
-fn work(entries: &[Entry]) -> Vec<Work> {
+fn work(entries: &[Entry]) -> Vec<Command> {
     let of = |Entry { key, currency, amount, price, asked_at }: Entry| {
-        Work::Place(ledger::Entry { key, ask: Ask::Market { currency, amount, price }, asked_at, tried: Vec::new() })
+        Command::Place(ledger::PlaceCommand {
+            key,
+            ask: OrderTerms::Market { currency, amount, price },
+            asked_at,
+            attempted_ids: Vec::new(),
+        })
     };
     entries.iter().cloned().map(of).collect()
 }
@@ -147,7 +152,7 @@ fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
         price_state: PriceState::Fresh,
     };
     Entry {
-        key: Key { client: "anonymous".to_owned(), key: key.to_string().parse().unwrap() },
+        key: ClientKey { client: "anonymous".to_owned(), key: key.to_string().parse().unwrap() },
         currency: "EUR".parse().unwrap(),
         amount: "69".parse().unwrap(),
         price: Some(price),
@@ -164,7 +169,7 @@ fn of(currency: &str, amount: &str, entry: Entry) -> Entry {
 fn placed(decision: &Decision) -> (&Order, bool) {
     match decision {
         Decision::Placed { order, replayed } => (order, *replayed),
-        Decision::Refused { .. } | Decision::Held(_) => panic!("not placed: {decision:?}"),
+        Decision::Refused { .. } | Decision::Quoted(_) => panic!("not placed: {decision:?}"),
     }
 }
 
@@ -172,6 +177,6 @@ fn placed(decision: &Decision) -> (&Order, bool) {
 fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
         Decision::Refused { reason, remaining } => (*reason, remaining.map(Sats::get)),
-        Decision::Placed { .. } | Decision::Held(_) => panic!("not refused: {decision:?}"),
+        Decision::Placed { .. } | Decision::Quoted(_) => panic!("not refused: {decision:?}"),
     }
 }

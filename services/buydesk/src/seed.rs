@@ -17,7 +17,7 @@ use common::{
 };
 use db_proxy::{
     Config,
-    ledger::{Ask, Decision, Entry, Key, Work},
+    ledger::{ClientKey, Command, Decision, OrderTerms, PlaceCommand},
     store::{Attempt, Store},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -46,7 +46,7 @@ pub async fn orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
     while made < options.count {
         let size = GROUP.min(options.count - made);
         let mut group = (made..made + size).map(order).collect::<anyhow::Result<Vec<_>>>()?;
-        let settled = store.settle(&mut group, config.limit, &Timestamp::now, &mut Attempt::default()).await;
+        let settled = store.commit_batch(&mut group, config.limit, &Timestamp::now, &mut Attempt::default()).await;
         let decisions =
             settled.map_err(|error| anyhow::anyhow!(error.chain())).context("the orders were not stored")?;
         if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed { .. })) {
@@ -62,7 +62,7 @@ pub async fn orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn order(number: u64) -> anyhow::Result<Work> {
+fn order(number: u64) -> anyhow::Result<Command> {
     let (currency, rate) = RATES[usize::try_from(number % 3)?];
     let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % AMOUNTS + 1) * 100)?)?;
     let exchange_rate = Rate::from_hundred_millionths(rate)?;
@@ -76,10 +76,10 @@ fn order(number: u64) -> anyhow::Result<Work> {
         simulated: true,
         price_state: PriceState::Fresh,
     };
-    Ok(Work::Place(Entry {
-        key: Key { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
-        ask: Ask::Market { currency, amount, price: Some(price) },
+    Ok(Command::Place(PlaceCommand {
+        key: ClientKey { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
+        ask: OrderTerms::Market { currency, amount, price: Some(price) },
         asked_at: now,
-        tried: Vec::new(),
+        attempted_ids: Vec::new(),
     }))
 }

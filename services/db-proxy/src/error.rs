@@ -6,7 +6,7 @@ use common::api::{Code, FieldError, Problem};
 
 use crate::{
     store::StoreError,
-    writer::{MAX_WAIT, WriteError},
+    writer::{MAX_UNAVAILABLE, WriteError},
 };
 
 /// Why a request of another service was not done.
@@ -28,11 +28,11 @@ impl From<Error> for Problem {
             Error::Write(WriteError::QueueFull) => {
                 Self::new(Code::Overloaded, "Too many orders wait already; none of this request was taken.")
             }
-            Error::Write(WriteError::DatabaseAway) => {
+            Error::Write(WriteError::DatabaseUnavailable) => {
                 Self::new(Code::DatabaseUnavailable, "The database is away; the order was not placed.")
-                    .retry_after(MAX_WAIT)
+                    .retry_after(MAX_UNAVAILABLE)
             }
-            Error::Write(WriteError::OutcomeUnknown) => Self::new(
+            Error::Write(WriteError::Indeterminate) => Self::new(
                 Code::OutcomeUnknown,
                 "The database went away while the order was being stored. Send it again with the same Idempotency-Key: \
                  it will be placed once, whatever happened now.",
@@ -43,7 +43,7 @@ impl From<Error> for Problem {
             Error::Store(error @ (StoreError::Unavailable(_) | StoreError::TimedOut)) => {
                 tracing::warn!(error = %error.chain(), "the database cannot be read");
                 Self::new(Code::DatabaseUnavailable, "The database is away; try again in a moment.")
-                    .retry_after(MAX_WAIT)
+                    .retry_after(MAX_UNAVAILABLE)
             }
             Error::Store(error @ (StoreError::Fault(_) | StoreError::Corrupt(_) | StoreError::Migration(_))) => {
                 tracing::error!(error = %error.chain(), "the database refused");

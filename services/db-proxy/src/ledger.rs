@@ -1,7 +1,7 @@
 //! What is decided about orders and quotes, with no database in it: idempotency, the expiry of prices and quotes, and the
 //! limit, in the order of arrival.
 //!
-//! A store opens a transaction that no other can run beside, reads [`Totals`] and what [`Known`] says of the keys and
+//! A store opens a transaction that no other can run beside, reads [`Totals`] and what [`StoredRecords`] says of the keys and
 //! quotes of a group, asks [`decide`], and writes what it says.
 
 use std::{collections::HashMap, time::Duration};
@@ -33,48 +33,48 @@ pub struct Totals {
 
 /// Whose key, and which.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct ClientKey {
     pub client: String,
     pub key: IdempotencyKey,
 }
 
 /// What waits to be decided.
 #[derive(Debug, Clone)]
-pub enum Work {
-    Place(Entry),
-    Hold(Hold),
+pub enum Command {
+    Place(PlaceCommand),
+    Quote(QuoteCommand),
 }
 
 /// An order that waits to be decided.
 #[derive(Debug, Clone)]
-pub struct Entry {
-    pub key: Key,
-    pub ask: Ask,
+pub struct PlaceCommand {
+    pub key: ClientKey,
+    pub ask: OrderTerms,
     /// When its client asked for it.
     pub asked_at: Timestamp,
     /// The ids that earlier tries to commit this entry gave it. An order with one of them is this entry's own work, found
     /// again after its outcome was not known.
-    pub tried: Vec<OrderId>,
+    pub attempted_ids: Vec<OrderId>,
 }
 
 /// What an order asks for.
 #[derive(Debug, Clone)]
-pub enum Ask {
+pub enum OrderTerms {
     /// The price of the moment; nothing where there is none.
     Market { currency: Currency, amount: FiatAmount, price: Option<OrderPrice> },
     /// The price that the quote holds.
-    Quoted(QuoteId),
+    Quote(QuoteId),
 }
 
 /// A quote that waits to be decided.
 #[derive(Debug, Clone)]
-pub struct Hold {
+pub struct QuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
     pub price: OrderPrice,
     pub duration: Duration,
     /// As with orders: the ids of earlier tries.
-    pub tried: Vec<QuoteId>,
+    pub attempted_ids: Vec<QuoteId>,
 }
 
 /// An order with what only the tables know of it.
@@ -96,15 +96,15 @@ pub struct StoredQuote {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteState {
     /// Counts against the limit, and can be taken.
-    Held,
+    Active,
     Taken,
     Expired,
 }
 
 /// An order at the market price, as its client asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Asked {
-    pub key: Key,
+pub struct RefusalKey {
+    pub key: ClientKey,
     pub currency: Currency,
     pub amount: FiatAmount,
 }
@@ -116,13 +116,13 @@ pub struct Asked {
 /// later is decided anew. Only refusals that would not stay by themselves are remembered: a quote that was taken or ran out
 /// remains so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PastRefusal {
+pub struct RecordedRefusal {
     /// What was left where the limit was the reason; nothing where there was no price.
     pub remaining: Option<Sats>,
     pub at: Timestamp,
 }
 
-impl PastRefusal {
+impl RecordedRefusal {
     fn decision(self) -> Decision {
         let reason =
             if self.remaining.is_some() { RefusalReason::LimitExceeded } else { RefusalReason::PriceUnavailable };
@@ -132,42 +132,42 @@ impl PastRefusal {
 
 /// What the tables say of the keys and quotes of a group.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct StoredRecords {
     /// The orders that keys were used for.
-    pub orders: HashMap<Key, StoredOrder>,
+    pub orders: HashMap<ClientKey, StoredOrder>,
     pub quotes: HashMap<QuoteId, StoredQuote>,
-    pub refusals: HashMap<Asked, PastRefusal>,
+    pub refusals: HashMap<RefusalKey, RecordedRefusal>,
 }
 
 /// What becomes of one piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     Placed { order: Order, replayed: bool },
-    Held(Quote),
+    Quoted(Quote),
     Refused { reason: RefusalReason, remaining: Option<Sats> },
 }
 
 /// An order to be written, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewRow {
+pub struct NewOrderRow {
     pub stored: StoredOrder,
     pub sources: String,
-    pub key: Key,
+    pub key: ClientKey,
 }
 
 /// What becomes of a group: a decision for each piece, and what is to be written before anyone is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ChangeSet {
     pub decisions: Vec<Decision>,
-    pub rows: Vec<NewRow>,
+    pub rows: Vec<NewOrderRow>,
     pub held: Vec<StoredQuote>,
     pub taken: Vec<QuoteId>,
     /// To be remembered; each order once.
-    pub refusals: Vec<(Asked, PastRefusal)>,
+    pub refusals: Vec<(RefusalKey, RecordedRefusal)>,
     pub totals: Totals,
 }
 
-impl Verdict {
+impl ChangeSet {
     /// Whether anything is to be written.
     pub fn changes(&self) -> bool {
         !self.rows.is_empty() || !self.held.is_empty() || !self.refusals.is_empty()
@@ -176,41 +176,41 @@ impl Verdict {
 
 /// Decides a group in the order of arrival. One refused piece does not touch the others. Ids that are given are noted in
 /// the work.
-pub fn decide(totals: Totals, limit: Sats, now: Timestamp, known: Known, work: &mut [Work]) -> Verdict {
+pub fn decide(totals: Totals, limit: Sats, now: Timestamp, known: StoredRecords, work: &mut [Command]) -> ChangeSet {
     let (rows, held, taken) = (Vec::with_capacity(work.len()), Vec::new(), Vec::new());
-    let mut book = Book { totals, limit, now, known, rows, held, taken, refusals: HashMap::new() };
+    let mut state = DecisionState { totals, limit, now, known, rows, held, taken, refusals: HashMap::new() };
     let decisions = work.iter_mut().map(|work| {
         let decided = match work {
-            Work::Place(entry) => book.place(entry),
-            Work::Hold(quote) => book.hold(quote),
+            Command::Place(entry) => state.place(entry),
+            Command::Quote(quote) => state.hold(quote),
         };
-        decided.unwrap_or_else(|reason| book.refuse(reason))
+        decided.unwrap_or_else(|reason| state.refuse(reason))
     });
     let decisions = decisions.collect();
-    let Book { rows, held, taken, refusals, totals, .. } = book;
-    Verdict { decisions, rows, held, taken, refusals: refusals.into_iter().collect(), totals }
+    let DecisionState { rows, held, taken, refusals, totals, .. } = state;
+    ChangeSet { decisions, rows, held, taken, refusals: refusals.into_iter().collect(), totals }
 }
 
 /// The state of the world while a group is decided.
-struct Book {
+struct DecisionState {
     totals: Totals,
     limit: Sats,
     now: Timestamp,
-    known: Known,
-    rows: Vec<NewRow>,
+    known: StoredRecords,
+    rows: Vec<NewOrderRow>,
     held: Vec<StoredQuote>,
     taken: Vec<QuoteId>,
-    refusals: HashMap<Asked, PastRefusal>,
+    refusals: HashMap<RefusalKey, RecordedRefusal>,
 }
 
-impl Book {
-    fn place(&mut self, entry: &mut Entry) -> Result<Decision, RefusalReason> {
+impl DecisionState {
+    fn place(&mut self, entry: &mut PlaceCommand) -> Result<Decision, RefusalReason> {
         if let Some(stored) = self.known.orders.get(&entry.key) {
             return repeat(entry, stored);
         }
         match entry.ask.clone() {
-            Ask::Market { currency, amount, price } => {
-                let asked = Asked { key: entry.key.clone(), currency, amount };
+            OrderTerms::Market { currency, amount, price } => {
+                let asked = RefusalKey { key: entry.key.clone(), currency, amount };
                 if let Some(past) = self.known.refusals.get(&asked).filter(|past| entry.asked_at <= past.at) {
                     return Ok(past.decision());
                 }
@@ -222,7 +222,7 @@ impl Book {
                     Some(price) => Ok(self.accept(entry, currency, amount, &price, None)),
                 }
             }
-            Ask::Quoted(id) => {
+            OrderTerms::Quote(id) => {
                 let stored = self.take(id)?;
                 let Quote { currency, amount, .. } = stored.quote;
                 let price = OrderPrice {
@@ -239,10 +239,10 @@ impl Book {
         }
     }
 
-    fn hold(&mut self, hold: &mut Hold) -> Result<Decision, RefusalReason> {
+    fn hold(&mut self, hold: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
         // Found again after its outcome was not known.
-        if let Some(stored) = hold.tried.iter().find_map(|id| self.known.quotes.get(id)) {
-            return Ok(Decision::Held(stored.quote.clone()));
+        if let Some(stored) = hold.attempted_ids.iter().find_map(|id| self.known.quotes.get(id)) {
+            return Ok(Decision::Quoted(stored.quote.clone()));
         }
         if self.now >= hold.price.expires_at {
             return Err(RefusalReason::PriceUnavailable);
@@ -250,7 +250,7 @@ impl Book {
         let bitcoin = hold.price.bitcoin_amount;
         self.fits(bitcoin)?;
         let id = QuoteId(uuid_at(self.now));
-        hold.tried.push(id);
+        hold.attempted_ids.push(id);
         let quote = Quote {
             id,
             created_at: self.now,
@@ -264,11 +264,11 @@ impl Book {
             price_state: hold.price.price_state,
         };
         let stored =
-            StoredQuote { quote: quote.clone(), sources: hold.price.sources.join(","), state: QuoteState::Held };
+            StoredQuote { quote: quote.clone(), sources: hold.price.sources.join(","), state: QuoteState::Active };
         self.totals.reserved = sum(self.totals.reserved, bitcoin);
         self.known.quotes.insert(id, stored.clone());
         self.held.push(stored);
-        Ok(Decision::Held(quote))
+        Ok(Decision::Quoted(quote))
     }
 
     /// Takes a held quote off the shelf; its share of the limit goes over to the order that took it.
@@ -277,8 +277,8 @@ impl Book {
         match stored.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
             QuoteState::Expired => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Held if self.now >= stored.quote.expires_at => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Held => stored.state = QuoteState::Taken,
+            QuoteState::Active if self.now >= stored.quote.expires_at => return Err(RefusalReason::QuoteExpired),
+            QuoteState::Active => stored.state = QuoteState::Taken,
         }
         let stored = stored.clone();
         self.totals.reserved = self.totals.reserved.saturating_sub(stored.quote.bitcoin_amount);
@@ -294,7 +294,7 @@ impl Book {
 
     fn accept(
         &mut self,
-        entry: &mut Entry,
+        entry: &mut PlaceCommand,
         currency: Currency,
         amount: FiatAmount,
         price: &OrderPrice,
@@ -316,16 +316,16 @@ impl Book {
             simulated: price.simulated,
             price_state: price.price_state,
         };
-        entry.tried.push(order.id);
+        entry.attempted_ids.push(order.id);
         let stored = StoredOrder { seq, order: order.clone(), quote };
         self.known.orders.insert(entry.key.clone(), stored.clone());
-        self.rows.push(NewRow { stored, sources: price.sources.join(","), key: entry.key.clone() });
+        self.rows.push(NewOrderRow { stored, sources: price.sources.join(","), key: entry.key.clone() });
         Decision::Placed { order, replayed: false }
     }
 
     /// Refuses all that was asked for until now.
-    fn refuse_so_far(&mut self, asked: Asked, remaining: Option<Sats>) -> Decision {
-        let refusal = PastRefusal { remaining, at: self.now };
+    fn refuse_so_far(&mut self, asked: RefusalKey, remaining: Option<Sats>) -> Decision {
+        let refusal = RecordedRefusal { remaining, at: self.now };
         self.totals.last_refused_at = self.totals.last_refused_at.max(self.now);
         self.known.refusals.insert(asked.clone(), refusal);
         self.refusals.insert(asked, refusal);
@@ -342,15 +342,15 @@ impl Book {
 }
 
 /// The answer for a key that was used before: the same order for the same request, a refusal for another.
-fn repeat(entry: &Entry, StoredOrder { order, quote, .. }: &StoredOrder) -> Result<Decision, RefusalReason> {
+fn repeat(entry: &PlaceCommand, StoredOrder { order, quote, .. }: &StoredOrder) -> Result<Decision, RefusalReason> {
     let same = match &entry.ask {
-        Ask::Market { currency, amount, .. } => {
+        OrderTerms::Market { currency, amount, .. } => {
             quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
         }
-        Ask::Quoted(id) => *quote == Some(*id),
+        OrderTerms::Quote(id) => *quote == Some(*id),
     };
     if same {
-        Ok(Decision::Placed { order: order.clone(), replayed: !entry.tried.contains(&order.id) })
+        Ok(Decision::Placed { order: order.clone(), replayed: !entry.attempted_ids.contains(&order.id) })
     } else {
         Err(RefusalReason::KeyReused)
     }

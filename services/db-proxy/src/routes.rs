@@ -24,9 +24,9 @@ use tokio::sync::watch;
 
 use crate::{
     error::Error,
-    ledger::{Ask, Decision, Entry, Hold, Key, Work},
+    ledger::{ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
     store::Store,
-    writer::{WriteError, Writer, together},
+    writer::{WriteError, Writer, all_or_error},
 };
 
 pub struct Api {
@@ -75,10 +75,10 @@ impl Api {
             return Err(Error::Invalid(vec![FieldError::new("hold_secs", reason)]).into());
         }
         let duration = Duration::from_secs(hold_secs.into());
-        let hold = Work::Hold(Hold { currency, amount, price, duration, tried: Vec::new() });
-        let decision = self.writer.settle(vec![hold]).await.pop().unwrap_or(Err(WriteError::Stopped));
+        let hold = Command::Quote(QuoteCommand { currency, amount, price, duration, attempted_ids: Vec::new() });
+        let decision = self.writer.commit_batch(vec![hold]).await.pop().unwrap_or(Err(WriteError::Stopped));
         Ok(Json(match decision.map_err(Error::from)? {
-            Decision::Held(quote) => QuoteOutcome { quote: Some(quote), refused: None },
+            Decision::Quoted(quote) => QuoteOutcome { quote: Some(quote), refused: None },
             Decision::Refused { reason, remaining } => {
                 QuoteOutcome { quote: None, refused: Some(Refused { reason, remaining }) }
             }
@@ -155,8 +155,8 @@ impl Api {
     /// All or nothing where an order of the group is malformed or the outcome of one is not known.
     async fn place(&self, orders: Vec<PlaceOrderCommand>) -> Result<Vec<Decision>, Error> {
         let work: Result<Vec<_>, _> = orders.into_iter().map(entry).collect();
-        let answers = self.writer.settle(work.map_err(|error| Error::Invalid(vec![error]))?).await;
-        Ok(together(answers)?)
+        let answers = self.writer.commit_batch(work.map_err(|error| Error::Invalid(vec![error]))?).await;
+        Ok(all_or_error(answers)?)
     }
 }
 
@@ -168,7 +168,7 @@ fn check_group(field: &str, size: usize) -> Result<(), Error> {
 }
 
 /// Checks what create-order made of an order.
-fn entry(order: PlaceOrderCommand) -> Result<Work, FieldError> {
+fn entry(order: PlaceOrderCommand) -> Result<Command, FieldError> {
     let PlaceOrderCommand { client, key, asked_at, market, quote } = order;
     // What a key may be, its owner may be.
     if client.parse::<IdempotencyKey>().is_err() {
@@ -177,15 +177,15 @@ fn entry(order: PlaceOrderCommand) -> Result<Work, FieldError> {
     let ask = match (market, quote) {
         (Some(MarketOrder { currency, amount, price }), None) => {
             price.as_ref().map_or(Ok(()), |price| check_price(amount, price))?;
-            Ask::Market { currency, amount, price }
+            OrderTerms::Market { currency, amount, price }
         }
-        (None, Some(quote)) => Ask::Quoted(quote),
+        (None, Some(quote)) => OrderTerms::Quote(quote),
         _ => return Err(FieldError::new("quote", "must be there, or market, and not both")),
     };
     // Not later than it came, whatever the clock of its sender says.
     let now = Timestamp::now();
     let asked_at = asked_at.map_or(now, |asked_at| asked_at.min(now));
-    Ok(Work::Place(Entry { key: Key { client, key }, ask, asked_at, tried: Vec::new() }))
+    Ok(Command::Place(PlaceCommand { key: ClientKey { client, key }, ask, asked_at, attempted_ids: Vec::new() }))
 }
 
 /// Computes again what create-order computed, as the last one before the money is written down.
@@ -204,7 +204,7 @@ fn outcome(decision: Decision) -> Outcome {
             Outcome { placed: None, refused: Some(Refused { reason, remaining }) }
         }
         // An order is never answered with a quote.
-        Decision::Held(_) => Outcome { placed: None, refused: None },
+        Decision::Quoted(_) => Outcome { placed: None, refused: None },
     }
 }
 

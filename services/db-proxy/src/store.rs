@@ -18,7 +18,7 @@ use common::{
 use uuid::Uuid;
 
 use self::{postgres::Postgres, sqlite::Sqlite};
-use crate::ledger::{Ask, Decision, Entry, Key, QuoteState, StoredOrder, Totals, Work};
+use crate::ledger::{ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteState, StoredOrder, Totals};
 
 /// Rows that one statement of a filtered walk looks at: bounds the time of a statement whatever the filter.
 const SCAN_WINDOW: i64 = 50_000;
@@ -59,7 +59,7 @@ impl From<sqlx::Error> for StoreError {
         use sqlx::Error as E;
         let away = match &error {
             E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
-            E::Database(error) => error.code().is_some_and(|code| is_passing(&code)),
+            E::Database(error) => error.code().is_some_and(|code| is_transient(&code)),
             _ => false,
         };
         if away { Self::Unavailable(error) } else { Self::Fault(error) }
@@ -67,7 +67,7 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// Whether an SQLSTATE of PostgreSQL or a result code of SQLite is one that goes away by itself.
-fn is_passing(code: &str) -> bool {
+fn is_transient(code: &str) -> bool {
     if let Ok(number) = code.parse::<u32>() {
         // SQLite tells the kind in the lowest byte: busy, locked, an error of the disk, full, cannot be opened.
         if number < 10_000 && [5, 6, 10, 13, 14].contains(&(number & 0xff)) {
@@ -154,14 +154,14 @@ impl Store {
     /// commit was sent.
     ///
     /// Quotes that ran out give back what they held, also when the group is empty.
-    pub async fn settle(
+    pub async fn commit_batch(
         &self,
-        work: &mut [Work],
+        work: &mut [Command],
         limit: Sats,
         clock: Clock<'_>,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
-        on_engine!(self, store => store.settle(work, limit, clock, attempt))
+        on_engine!(self, store => store.commit_batch(work, limit, clock, attempt))
     }
 
     /// Removes up to `most` keys and settled quotes that are older than `before`; says how many there were.
@@ -279,17 +279,17 @@ fn each<'a, R, T>(rows: &'a [R], read: impl Fn(&'a R) -> T) -> Vec<T> {
 }
 
 /// The keys that a group asks for, and the quotes: those that orders take, and those that earlier tries made.
-fn asked(work: &[Work]) -> (Vec<&Key>, Vec<Uuid>) {
+fn asked(work: &[Command]) -> (Vec<&ClientKey>, Vec<Uuid>) {
     let (mut keys, mut quotes) = (Vec::with_capacity(work.len()), Vec::new());
     for piece in work {
         match piece {
-            Work::Place(Entry { key, ask, .. }) => {
+            Command::Place(PlaceCommand { key, ask, .. }) => {
                 keys.push(key);
-                if let Ask::Quoted(id) = ask {
+                if let OrderTerms::Quote(id) = ask {
                     quotes.push(id.0);
                 }
             }
-            Work::Hold(hold) => quotes.extend(hold.tried.iter().map(|id| id.0)),
+            Command::Quote(hold) => quotes.extend(hold.attempted_ids.iter().map(|id| id.0)),
         }
     }
     (keys, quotes)
@@ -298,7 +298,7 @@ fn asked(work: &[Work]) -> (Vec<&Key>, Vec<Uuid>) {
 /// What the column `state` of a quote says.
 fn quote_state(text: &str) -> Result<QuoteState, StoreError> {
     match text {
-        "held" => Ok(QuoteState::Held),
+        "held" => Ok(QuoteState::Active),
         "taken" => Ok(QuoteState::Taken),
         "expired" => Ok(QuoteState::Expired),
         other => Err(StoreError::Corrupt(format!("quotes.state {other}"))),

@@ -52,7 +52,7 @@ impl Writers {
         let mut waiting = JoinSet::new();
         for (n, group) in groups.into_iter().enumerate() {
             let writer = self.writers[n % WRITERS].clone();
-            waiting.spawn(async move { writer.settle(work(&group)).await });
+            waiting.spawn(async move { writer.commit_batch(work(&group)).await });
         }
         let answers = waiting.join_all().await.into_iter().flatten();
         answers.map(|answer| answer.expect("each order is decided")).collect()
@@ -120,7 +120,7 @@ async fn what_waits_is_answered_before_a_writer_ends(stack: Stack) {
     let mut waiting = JoinSet::new();
     for n in 0..100 {
         let writer = writers.writers[n % WRITERS].clone();
-        waiting.spawn(async move { writer.settle(work(&[entry(n, 1)])).await.remove(0) });
+        waiting.spawn(async move { writer.commit_batch(work(&[entry(n, 1)])).await.remove(0) });
     }
     // The handles go away with the tasks that wait, and those with their answers.
     Arc::into_inner(writers).unwrap().end().await;
@@ -135,8 +135,8 @@ async fn an_order_whose_caller_has_gone_is_not_placed_later(stack: Stack) {
     let metrics = WriterMetrics::register(&Metrics::new("test"));
     let (writer, task) = Writer::new(fixture.another_store().await, limit, metrics);
     // Asked for, and given up, before the writer comes to it.
-    assert!(writer.settle(work(&[entry("gone", 10), entry("gone-too", 10)])).now_or_never().is_none());
-    let waiting = tokio::spawn(async move { writer.settle(work(&[entry("there", 1)])).await.remove(0) });
+    assert!(writer.commit_batch(work(&[entry("gone", 10), entry("gone-too", 10)])).now_or_never().is_none());
+    let waiting = tokio::spawn(async move { writer.commit_batch(work(&[entry("there", 1)])).await.remove(0) });
     task.await;
     assert!(!placed(&waiting.await.unwrap().unwrap()).1);
     assert_eq!(fixture.check_tables().await, (1, 1));

@@ -4,7 +4,7 @@ use common::{
     api::orders::RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
     time::Timestamp,
 };
-use db_proxy::{ledger::Key, store::Attempt};
+use db_proxy::{ledger::ClientKey, store::Attempt};
 use tests::{Stack, on_both};
 
 use super::{Fixture, NO_LIMIT, entry, of, placed, refused, sats, settle, work};
@@ -54,7 +54,7 @@ async fn a_key_gives_the_same_order_for_ever(stack: Stack) {
 async fn a_key_of_another_client_is_another_key(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut other = entry("a", 10);
-    other.key = Key { client: "somebody".to_owned(), ..other.key };
+    other.key = ClientKey { client: "somebody".to_owned(), ..other.key };
     let decisions = fixture.place(&[entry("a", 10), other], NO_LIMIT).await;
     assert!(decisions.iter().all(|decision| !placed(decision).1));
     assert_eq!(fixture.check_tables().await, (2, 20));
@@ -107,7 +107,7 @@ async fn a_commit_is_announced_only_where_there_is_something_to_commit(stack: St
     let group = group.map(|entry| super::Entry { asked_at: now, ..entry });
     for (group, writes) in [(&group[..1], true), (&group[..1], false), (&group[..], true), (&group[..], false)] {
         let mut attempt = Attempt::default();
-        fixture.store.settle(&mut work(group), sats(1), &|| now, &mut attempt).await.unwrap();
+        fixture.store.commit_batch(&mut work(group), sats(1), &|| now, &mut attempt).await.unwrap();
         assert_eq!(attempt.commit_sent, writes);
     }
 }

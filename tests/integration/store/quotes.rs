@@ -11,7 +11,7 @@ use common::{
     ids::QuoteId,
     time::Timestamp,
 };
-use db_proxy::ledger::{Ask, Decision, Entry, Hold, Work};
+use db_proxy::ledger::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand};
 use tests::Stack;
 
 use super::{Fixture, entry, placed, refused, sats, settle, work};
@@ -23,20 +23,20 @@ tests::on_both!(
     old_keys_and_settled_quotes_are_forgotten_and_nothing_else,
 );
 
-pub(super) fn hold(satoshi: i64, duration: Duration) -> Work {
+pub(super) fn hold(satoshi: i64, duration: Duration) -> Command {
     let super::Entry { currency, amount, price, .. } = entry("unused", satoshi);
-    Work::Hold(Hold { currency, amount, price: price.unwrap(), duration, tried: Vec::new() })
+    Command::Quote(QuoteCommand { currency, amount, price: price.unwrap(), duration, attempted_ids: Vec::new() })
 }
 
-fn take(key: &str, id: QuoteId) -> Work {
+fn take(key: &str, id: QuoteId) -> Command {
     let super::Entry { key, asked_at, .. } = entry(key, 1);
-    Work::Place(Entry { key, ask: Ask::Quoted(id), asked_at, tried: Vec::new() })
+    Command::Place(PlaceCommand { key, ask: OrderTerms::Quote(id), asked_at, attempted_ids: Vec::new() })
 }
 
 #[track_caller]
 fn held(decision: &Decision) -> Quote {
     match decision {
-        Decision::Held(quote) => quote.clone(),
+        Decision::Quoted(quote) => quote.clone(),
         other => panic!("not held: {other:?}"),
     }
 }
@@ -87,7 +87,7 @@ async fn a_quote_that_ran_out_gives_its_share_back(stack: Stack) {
 async fn a_quote_survives_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut asked = hold(12, MINUTE);
-    let Work::Hold(prolonged) = &mut asked else { panic!("a quote is held") };
+    let Command::Quote(prolonged) = &mut asked else { panic!("a quote is held") };
     prolonged.price.price_state = PriceState::Prolonged;
     let quote = held(&settle(&fixture.store, &mut [asked], sats(100), Timestamp::now()).await[0]);
     let other = fixture.another_store().await;

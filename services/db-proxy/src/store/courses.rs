@@ -36,16 +36,16 @@ impl Store {
         let (mut rows, limit) = (Vec::new(), i64::from(limit));
         let mut series = self.series(filter, cursor).await?;
         while let Some(some) = series.next(limit - len(&rows)) {
-            let asked = Asked {
+            let query = HistoryQuery {
                 from: filter.from.unwrap_or(FIRST),
                 to: filter.to.unwrap_or(LAST),
                 // The first one that was not seen yet: times are whole microseconds.
-                resume: cursor.map_or(FIRST, |cursor| cursor.start.plus(Duration::from_micros(1))),
-                resumed: cursor.map_or(0, |cursor| cursor.series),
+                resume_at: cursor.map_or(FIRST, |cursor| cursor.start.plus(Duration::from_micros(1))),
+                resumed_series: cursor.map_or(0, |cursor| cursor.series),
                 limit: limit - len(&rows),
                 series: some,
             };
-            rows.extend(on_engine!(self, store => store.past_courses(&asked))?);
+            rows.extend(on_engine!(self, store => store.past_courses(&query))?);
         }
         Ok(rows)
     }
@@ -62,15 +62,15 @@ impl Store {
         let (mut rows, limit) = (Vec::new(), i64::from(limit));
         let mut series = self.series(filter, cursor).await?;
         while let Some(some) = series.next(limit - len(&rows)) {
-            let asked = Asked {
+            let query = HistoryQuery {
                 from: filter.from.map_or(FIRST, |from| bucket(from, width)),
                 to: filter.to.map_or(LAST, |to| next_bucket(to, width)),
-                resume: cursor.map_or(FIRST, |cursor| bucket(cursor.start, width).plus(width)),
-                resumed: cursor.map_or(0, |cursor| cursor.series),
+                resume_at: cursor.map_or(FIRST, |cursor| bucket(cursor.start, width).plus(width)),
+                resumed_series: cursor.map_or(0, |cursor| cursor.series),
                 limit: limit - len(&rows),
                 series: some,
             };
-            rows.extend(on_engine!(self, store => store.candles(&asked, seconds(width)))?);
+            rows.extend(on_engine!(self, store => store.candles(&query, seconds(width)))?);
         }
         Ok(rows)
     }
@@ -143,13 +143,13 @@ fn len<T>(rows: &[T]) -> i64 {
 }
 
 /// A part of the past, as both engines are asked for it.
-pub struct Asked {
+pub struct HistoryQuery {
     series: Vec<i32>,
     from: Timestamp,
     to: Timestamp,
     /// The series that an earlier page ended in, and where the next course or candle of it may begin.
-    resumed: i32,
-    resume: Timestamp,
+    resumed_series: i32,
+    resume_at: Timestamp,
     limit: i64,
 }
 

@@ -18,8 +18,8 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Attempt, Clock, StoreError, column, each, price_state, settle::settle};
-use crate::ledger::{Decision, StoredOrder, Totals, Work};
+use super::{Attempt, Clock, StoreError, column, each, price_state, settle::commit_batch};
+use crate::ledger::{Command, Decision, StoredOrder, Totals};
 
 /// Connections for reading. More would only wait for each other on the database's side.
 const READERS: u32 = 8;
@@ -76,15 +76,15 @@ impl Postgres {
         result
     }
 
-    pub async fn settle(
+    pub async fn commit_batch(
         &self,
-        work: &mut [Work],
+        work: &mut [Command],
         limit: Sats,
         clock: Clock<'_>,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
         let mut connection = self.writer.acquire().await?;
-        let settled = async { settle(connection.begin().await?, work, limit, clock, attempt).await };
+        let settled = async { commit_batch(connection.begin().await?, work, limit, clock, attempt).await };
         if let Ok(result) = tokio::time::timeout(PATIENCE, settled).await {
             return result;
         }

@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::{Attempt, Clock, StoreError, asked};
 use crate::ledger::{
-    Asked, Decision, Entry, Key, Known, PastRefusal, StoredOrder, StoredQuote, Totals, Verdict, Work, decide,
+    ChangeSet, ClientKey, Command, Decision, PlaceCommand, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote,
+    StoredRecords, Totals, decide,
 };
 
 /// A transaction of an engine.
-pub(super) trait Steps: Send + Sized {
+pub(super) trait UnitOfWork: Send + Sized {
     /// Reads the totals, and lets no other transaction write until this one ends.
     fn lock(&mut self) -> impl Future<Output = Result<Totals, StoreError>> + Send;
 
@@ -21,18 +22,18 @@ pub(super) trait Steps: Send + Sized {
     /// The orders that these keys were used for.
     fn orders_of(
         &mut self,
-        keys: &[&Key],
-    ) -> impl Future<Output = Result<HashMap<Key, StoredOrder>, StoreError>> + Send;
+        keys: &[&ClientKey],
+    ) -> impl Future<Output = Result<HashMap<ClientKey, StoredOrder>, StoreError>> + Send;
 
     /// What was refused under these keys.
     fn refusals_of(
         &mut self,
-        keys: &[&Key],
-    ) -> impl Future<Output = Result<HashMap<Asked, PastRefusal>, StoreError>> + Send;
+        keys: &[&ClientKey],
+    ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, StoreError>> + Send;
 
     fn quotes(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, StoreError>> + Send;
 
-    fn write(&mut self, verdict: &Verdict) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn write(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -42,9 +43,9 @@ pub(super) trait Steps: Send + Sized {
 /// Decides a group and commits what is decided.
 ///
 /// Everything is read in statements that come after the lock: the one that waited for it may see what was before.
-pub(super) async fn settle(
-    mut steps: impl Steps,
-    work: &mut [Work],
+pub(super) async fn commit_batch(
+    mut steps: impl UnitOfWork,
+    work: &mut [Command],
     limit: Sats,
     clock: Clock<'_>,
     attempt: &mut Attempt,
@@ -56,26 +57,33 @@ pub(super) async fn settle(
         totals.reserved = totals.reserved.saturating_sub(steps.release_due_quotes(now).await?);
     }
     let known = known(&mut steps, work, before.last_refused_at).await?;
-    let verdict = decide(totals, limit, now, known, work);
-    if !verdict.changes() && verdict.totals == before {
+    let changes = decide(totals, limit, now, known, work);
+    if !changes.changes() && changes.totals == before {
         steps.roll_back().await?;
-        return Ok(verdict.decisions);
+        return Ok(changes.decisions);
     }
-    steps.write(&verdict).await?;
+    steps.write(&changes).await?;
     attempt.commit_sent = true;
     steps.commit().await?;
-    Ok(verdict.decisions)
+    Ok(changes.decisions)
 }
 
 /// What the tables say of the keys and quotes of a group.
-async fn known(steps: &mut impl Steps, work: &[Work], last_refused_at: Timestamp) -> Result<Known, StoreError> {
+async fn known(
+    steps: &mut impl UnitOfWork,
+    work: &[Command],
+    last_refused_at: Timestamp,
+) -> Result<StoredRecords, StoreError> {
     let (keys, quotes) = asked(work);
-    let mut known = Known::default();
+    let mut known = StoredRecords::default();
     if !keys.is_empty() {
         known.orders = steps.orders_of(&keys).await?;
     }
     // As a rule nothing was refused since the oldest of them was asked for.
-    if work.iter().any(|work| matches!(work, Work::Place(Entry { asked_at, .. }) if *asked_at <= last_refused_at)) {
+    if work
+        .iter()
+        .any(|work| matches!(work, Command::Place(PlaceCommand { asked_at, .. }) if *asked_at <= last_refused_at))
+    {
         known.refusals = steps.refusals_of(&keys).await?;
     }
     if !quotes.is_empty() {

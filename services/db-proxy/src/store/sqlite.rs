@@ -18,8 +18,8 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Attempt, Clock, StoreError, column, each, price_state, settle::settle};
-use crate::ledger::{Decision, StoredOrder, Totals, Work};
+use super::{Attempt, Clock, StoreError, column, each, price_state, settle::commit_batch};
+use crate::ledger::{Command, Decision, StoredOrder, Totals};
 
 /// Connections for reading; with a write-ahead log they never wait for the writer.
 const READERS: u32 = 4;
@@ -65,16 +65,16 @@ impl Sqlite {
         sqlx::migrate!("../../database/sqlite").run(&self.writer).await
     }
 
-    pub async fn settle(
+    pub async fn commit_batch(
         &self,
-        work: &mut [Work],
+        work: &mut [Command],
         limit: Sats,
         clock: Clock<'_>,
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, StoreError> {
         let mut connection = self.writer.acquire().await?;
         // Takes the lock for writing at once, so that what is read here is still true at the commit.
-        settle(connection.begin_with("begin immediate").await?, work, limit, clock, attempt).await
+        commit_batch(connection.begin_with("begin immediate").await?, work, limit, clock, attempt).await
     }
 
     pub async fn forget(&self, before: Timestamp, most: i64) -> Result<u64, StoreError> {

@@ -18,7 +18,7 @@ enum Action {
         priced: bool,
         late: bool,
     },
-    Hold {
+    Quote {
         satoshi: i64,
         seconds: u64,
     },
@@ -43,7 +43,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (0..6_u8, 0..2_u8, 1..40_i64, prop::bool::weighted(0.9), prop::bool::weighted(0.2)).prop_map(
             |(key, amount, satoshi, priced, late)| Action::Place { key, amount, satoshi, priced, late }
         ),
-        2 => (1..40_i64, 1..4_u64).prop_map(|(satoshi, seconds)| Action::Hold { satoshi, seconds }),
+        2 => (1..40_i64, 1..4_u64).prop_map(|(satoshi, seconds)| Action::Quote { satoshi, seconds }),
         2 => (0..6_u8, prop_oneof![5 => 0..6_usize, 1 => 900..901_usize]).prop_map(|(key, quote)| Action::Take { key, quote }),
     ]
 }
@@ -119,7 +119,7 @@ impl Model {
                 }
                 new
             }),
-            Action::Hold { satoshi, seconds } => match self.fits(satoshi) {
+            Action::Quote { satoshi, seconds } => match self.fits(satoshi) {
                 Ok(_) => {
                     self.quotes.push((satoshi, self.second + seconds, false));
                     Told::Quote { number: self.quotes.len() - 1 }
@@ -149,7 +149,7 @@ fn no(reason: RefusalReason) -> Told {
 /// Tables, as far as [`decide`] sees them.
 struct Tables {
     totals: Totals,
-    known: Known,
+    known: StoredRecords,
     /// In the order in which they were written.
     orders: Vec<Order>,
     quotes: Vec<QuoteId>,
@@ -159,38 +159,38 @@ impl Tables {
     /// What a store does before it asks: gives back what quotes held that ran out.
     fn release(&mut self, now: Timestamp) {
         for stored in self.known.quotes.values_mut() {
-            if stored.state == QuoteState::Held && stored.quote.expires_at <= now {
+            if stored.state == QuoteState::Active && stored.quote.expires_at <= now {
                 stored.state = QuoteState::Expired;
                 self.totals.reserved = self.totals.reserved.saturating_sub(stored.quote.bitcoin_amount);
             }
         }
     }
 
-    fn write(&mut self, verdict: &Verdict) {
-        self.totals = verdict.totals;
-        for row in &verdict.rows {
+    fn write(&mut self, changes: &ChangeSet) {
+        self.totals = changes.totals;
+        for row in &changes.rows {
             assert!(self.known.orders.insert(row.key.clone(), row.stored.clone()).is_none(), "a key is written twice");
             self.orders.push(row.stored.order.clone());
             assert_eq!(row.stored.seq, i64::try_from(self.orders.len()).unwrap(), "the numbers have a gap");
         }
-        for stored in &verdict.held {
+        for stored in &changes.held {
             self.known.quotes.insert(stored.quote.id, stored.clone());
             self.quotes.push(stored.quote.id);
         }
-        for (asked, refusal) in &verdict.refusals {
+        for (asked, refusal) in &changes.refusals {
             assert!(refusal.at <= self.totals.last_refused_at, "a refusal would not be found");
             self.known.refusals.insert(asked.clone(), *refusal);
         }
-        for id in &verdict.taken {
+        for id in &changes.taken {
             let stored = self.known.quotes.get_mut(id).unwrap();
-            assert_eq!(stored.state, QuoteState::Held, "a quote is taken twice");
+            assert_eq!(stored.state, QuoteState::Active, "a quote is taken twice");
             stored.state = QuoteState::Taken;
         }
     }
 
     fn check(&self) {
         let ordered: Sats = self.orders.iter().map(|order| order.bitcoin_amount).sum();
-        let held = self.known.quotes.values().filter(|stored| stored.state == QuoteState::Held);
+        let held = self.known.quotes.values().filter(|stored| stored.state == QuoteState::Active);
         let held: Sats = held.map(|stored| stored.quote.bitcoin_amount).sum();
         assert_eq!((self.totals.bitcoin, self.totals.reserved), (ordered, held));
         assert!(ordered.get() + held.get() <= LIMIT);
@@ -202,7 +202,7 @@ impl Tables {
                 let number = self.orders.iter().position(|known| known == order).expect("an order that is written");
                 Told::Order { number, satoshi: order.bitcoin_amount.get(), replayed: *replayed }
             }
-            Decision::Held(quote) => {
+            Decision::Quoted(quote) => {
                 let number = self.quotes.iter().position(|id| *id == quote.id).expect("a quote that is written");
                 Told::Quote { number }
             }
@@ -211,27 +211,27 @@ impl Tables {
     }
 
     /// The work of an action; a quote that the model does not know of is one that nobody knows.
-    fn work(&self, action: &Action, now: Timestamp) -> Work {
+    fn work(&self, action: &Action, now: Timestamp) -> Command {
         let later = now.plus(Duration::from_secs(60));
         match *action {
             Action::Place { key, amount, satoshi, priced, late } => {
                 let price = priced.then(|| price(satoshi, later));
                 let mut work = market_of(&format!("k{key}"), &(amount + 1).to_string(), price);
-                if let Work::Place(entry) = &mut work {
+                if let Command::Place(entry) = &mut work {
                     entry.asked_at = if late { NOW } else { now };
                 }
                 work
             }
-            Action::Hold { satoshi, seconds } => Work::Hold(Hold {
+            Action::Quote { satoshi, seconds } => Command::Quote(QuoteCommand {
                 currency: Currency::EUR,
                 amount: "69".parse().unwrap(),
                 price: price(satoshi, later),
                 duration: Duration::from_secs(seconds),
-                tried: Vec::new(),
+                attempted_ids: Vec::new(),
             }),
             Action::Take { key, quote } => {
                 let unknown = || QuoteId(uuid::Uuid::from_u128(u128::try_from(quote).unwrap()));
-                entry(&format!("k{key}"), Ask::Quoted(self.quotes.get(quote).copied().unwrap_or_else(unknown)))
+                entry(&format!("k{key}"), OrderTerms::Quote(self.quotes.get(quote).copied().unwrap_or_else(unknown)))
             }
         }
     }
@@ -245,7 +245,7 @@ proptest! {
         groups in vec((vec(action(), 1..MAX_GROUP), fate(), 0..3_u64), 1..12)
     ) {
         let mut model = Model::default();
-        let mut tables = Tables { totals: totals(), known: Known::default(), orders: Vec::new(), quotes: Vec::new() };
+        let mut tables = Tables { totals: totals(), known: StoredRecords::default(), orders: Vec::new(), quotes: Vec::new() };
         for (actions, fate, seconds) in groups {
             model.second += seconds;
             model.group += 1;
@@ -255,7 +255,7 @@ proptest! {
             let told_of = model.quotes.len();
             let nameable = |action: &Action| match action {
                 Action::Take { quote, .. } => *quote < told_of || *quote >= told_of + MAX_GROUP,
-                Action::Place { .. } | Action::Hold { .. } => true,
+                Action::Place { .. } | Action::Quote { .. } => true,
             };
             let actions: Vec<_> = actions.into_iter().filter(nameable).collect();
             let mut work: Vec<_> = actions.iter().map(|action| tables.work(action, now)).collect();
@@ -264,11 +264,11 @@ proptest! {
             let mut decisions = Vec::new();
             for number in 0..tries {
                 tables.release(now);
-                let verdict = decide(tables.totals, sats(LIMIT), now, tables.known.clone(), &mut work);
+                let changes = decide(tables.totals, sats(LIMIT), now, tables.known.clone(), &mut work);
                 if number > 0 || !matches!(fate, Fate::LostBefore) {
-                    tables.write(&verdict);
+                    tables.write(&changes);
                 }
-                decisions = verdict.decisions;
+                decisions = changes.decisions;
             }
             tables.check();
             let mut expected: Vec<_> = actions.iter().map(|action| model.act(action)).collect();

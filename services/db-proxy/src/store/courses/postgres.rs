@@ -16,7 +16,7 @@ use self::statements::{
     ACTUAL, ACTUAL_OF, CANDLES, END, FOLD, FORGET_CANDLES, FORGET_COURSES, INSERT_COURSES, INSERT_SERIES, MARK,
     PAST_COURSES, PROGRESS, SERIES,
 };
-use super::{Asked, finer, kind_of, kind_text, seconds};
+use super::{HistoryQuery, finer, kind_of, kind_text, seconds};
 use crate::{
     courses::rules::{Actual, Change, Fold, Progress, SeriesKey, changes, due},
     store::{StoreError, column, each, postgres::Postgres},
@@ -58,29 +58,29 @@ impl Postgres {
         .await
     }
 
-    pub async fn past_courses(&self, asked: &Asked) -> Result<Vec<(i32, PastCourse)>, StoreError> {
+    pub async fn past_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, PastCourse)>, StoreError> {
         let rows = self.read(|connection| {
             let query = sqlx::query(PAST_COURSES)
-                .bind(asked.series.clone())
-                .bind(asked.from.to_datetime())
-                .bind(asked.to.to_datetime())
-                .bind(asked.resumed)
-                .bind(asked.resume.to_datetime())
-                .bind(asked.limit);
+                .bind(query.series.clone())
+                .bind(query.from.to_datetime())
+                .bind(query.to.to_datetime())
+                .bind(query.resumed_series)
+                .bind(query.resume_at.to_datetime())
+                .bind(query.limit);
             Box::pin(query.fetch_all(connection))
         });
         rows.await?.iter().map(past_course_of).collect()
     }
 
-    pub async fn candles(&self, asked: &Asked, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
+    pub async fn candles(&self, query: &HistoryQuery, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
         let rows = self.read(|connection| {
             let query = sqlx::query(CANDLES)
-                .bind(asked.series.clone())
-                .bind(asked.from.to_datetime())
-                .bind(asked.to.to_datetime())
-                .bind(asked.resumed)
-                .bind(asked.resume.to_datetime())
-                .bind(asked.limit)
+                .bind(query.series.clone())
+                .bind(query.from.to_datetime())
+                .bind(query.to.to_datetime())
+                .bind(query.resumed_series)
+                .bind(query.resume_at.to_datetime())
+                .bind(query.limit)
                 .bind(width);
             Box::pin(query.fetch_all(connection))
         });

@@ -16,7 +16,7 @@ use self::statements::{
     ACTUAL, ACTUAL_OF, CANDLES, END, FOLD, FORGET_CANDLES, FORGET_COURSES, INSERT_COURSES, INSERT_SERIES, MARK,
     PAST_COURSES, PROGRESS, SERIES,
 };
-use super::{Asked, finer, kind_of, kind_text, seconds};
+use super::{HistoryQuery, finer, kind_of, kind_text, seconds};
 use crate::{
     courses::rules::{Actual, Change, Fold, Progress, SeriesKey, changes, due},
     store::{StoreError, column, each, sqlite::Sqlite},
@@ -56,27 +56,27 @@ impl Sqlite {
         Ok(query.fetch_all(&self.readers).await?)
     }
 
-    pub async fn past_courses(&self, asked: &Asked) -> Result<Vec<(i32, PastCourse)>, StoreError> {
+    pub async fn past_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, PastCourse)>, StoreError> {
         let rows = sqlx::query(PAST_COURSES)
-            .bind(json!(asked.series).to_string())
-            .bind(asked.from.micros())
-            .bind(asked.to.micros())
-            .bind(asked.resumed)
-            .bind(asked.resume.micros())
-            .bind(asked.limit)
+            .bind(json!(query.series).to_string())
+            .bind(query.from.micros())
+            .bind(query.to.micros())
+            .bind(query.resumed_series)
+            .bind(query.resume_at.micros())
+            .bind(query.limit)
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(past_course_of).collect()
     }
 
-    pub async fn candles(&self, asked: &Asked, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
+    pub async fn candles(&self, query: &HistoryQuery, width: i32) -> Result<Vec<(i32, Candle)>, StoreError> {
         let rows = sqlx::query(CANDLES)
-            .bind(json!(asked.series).to_string())
-            .bind(asked.from.micros())
-            .bind(asked.to.micros())
-            .bind(asked.resumed)
-            .bind(asked.resume.micros())
-            .bind(asked.limit)
+            .bind(json!(query.series).to_string())
+            .bind(query.from.micros())
+            .bind(query.to.micros())
+            .bind(query.resumed_series)
+            .bind(query.resume_at.micros())
+            .bind(query.limit)
             .bind(width)
             .fetch_all(&self.readers)
             .await?;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::{order_of, totals_of};
 use crate::{
-    ledger::{Asked, Key, PastRefusal, StoredOrder, StoredQuote, Totals, Verdict},
-    store::{StoreError, column, each, price_state, quote_state, settle::Steps},
+    ledger::{ChangeSet, ClientKey, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
+    store::{StoreError, column, each, price_state, quote_state, settle::UnitOfWork},
 };
 
 const LOCK_TOTALS: &str = "select * from order_totals for update";
@@ -75,7 +75,7 @@ const INSERT_REFUSALS: &str = "
     on conflict (client, key, currency, amount_e4)
     do update set remaining_sats = excluded.remaining_sats, refused_at = excluded.refused_at";
 
-impl Steps for Transaction<'_, Postgres> {
+impl UnitOfWork for Transaction<'_, Postgres> {
     async fn lock(&mut self) -> Result<Totals, StoreError> {
         totals_of(&sqlx::query(LOCK_TOTALS).fetch_one(&mut **self).await?)
     }
@@ -85,13 +85,13 @@ impl Steps for Transaction<'_, Postgres> {
         column("bitcoin_sats", Sats::new(due))
     }
 
-    async fn orders_of(&mut self, keys: &[&Key]) -> Result<HashMap<Key, StoredOrder>, StoreError> {
+    async fn orders_of(&mut self, keys: &[&ClientKey]) -> Result<HashMap<ClientKey, StoredOrder>, StoreError> {
         let (clients, keys) = (each(keys, |key| key.client.as_str()), each(keys, |key| key.key.as_str()));
         let rows = sqlx::query(ORDERS_OF_KEYS).bind(clients).bind(keys).fetch_all(&mut **self).await?;
         rows.iter().map(|row| Ok((key_of(row)?, order_of(row)?))).collect()
     }
 
-    async fn refusals_of(&mut self, keys: &[&Key]) -> Result<HashMap<Asked, PastRefusal>, StoreError> {
+    async fn refusals_of(&mut self, keys: &[&ClientKey]) -> Result<HashMap<RefusalKey, RecordedRefusal>, StoreError> {
         let (clients, keys) = (each(keys, |key| key.client.as_str()), each(keys, |key| key.key.as_str()));
         let rows = sqlx::query(REFUSALS_OF_KEYS).bind(clients).bind(keys).fetch_all(&mut **self).await?;
         rows.iter().map(refusal_of).collect()
@@ -109,8 +109,8 @@ impl Steps for Transaction<'_, Postgres> {
         Ok(self.rollback().await?)
     }
 
-    async fn write(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
-        let Verdict { rows, held, taken, refusals, totals, .. } = verdict;
+    async fn write(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
+        let ChangeSet { rows, held, taken, refusals, totals, .. } = changes;
         if !held.is_empty() {
             sqlx::query(INSERT_QUOTES)
                 .bind(each(held, |row| row.quote.id.0))
@@ -167,18 +167,18 @@ impl Steps for Transaction<'_, Postgres> {
     }
 }
 
-fn key_of(row: &PgRow) -> Result<Key, StoreError> {
-    Ok(Key { client: row.try_get("client")?, key: column("key", row.try_get::<&str, _>("key")?.parse())? })
+fn key_of(row: &PgRow) -> Result<ClientKey, StoreError> {
+    Ok(ClientKey { client: row.try_get("client")?, key: column("key", row.try_get::<&str, _>("key")?.parse())? })
 }
 
-fn refusal_of(row: &PgRow) -> Result<(Asked, PastRefusal), StoreError> {
+fn refusal_of(row: &PgRow) -> Result<(RefusalKey, RecordedRefusal), StoreError> {
     let currency = column("currency", row.try_get::<&str, _>("currency")?.parse())?;
     let amount = column("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?;
     let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
     let at = row.try_get::<DateTime<Utc>, _>("refused_at")?.into();
     Ok((
-        Asked { key: key_of(row)?, currency, amount },
-        PastRefusal { remaining: column("remaining_sats", remaining)?, at },
+        RefusalKey { key: key_of(row)?, currency, amount },
+        RecordedRefusal { remaining: column("remaining_sats", remaining)?, at },
     ))
 }
 

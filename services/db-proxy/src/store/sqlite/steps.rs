@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::{TOTALS, hex, order_of, totals_of};
 use crate::{
-    ledger::{Asked, Key, NewRow, PastRefusal, StoredOrder, StoredQuote, Totals, Verdict},
-    store::{StoreError, column, each, price_state, quote_state, settle::Steps},
+    ledger::{ChangeSet, ClientKey, NewOrderRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
+    store::{StoreError, column, each, price_state, quote_state, settle::UnitOfWork},
 };
 
 const RELEASE_DUE_QUOTES: &str =
@@ -72,7 +72,7 @@ const INSERT_REFUSALS: &str = "
     do update set remaining_sats = excluded.remaining_sats, refused_at = excluded.refused_at";
 
 /// A transaction that was begun with the lock for writing.
-impl Steps for Transaction<'_, Sqlite> {
+impl UnitOfWork for Transaction<'_, Sqlite> {
     async fn lock(&mut self) -> Result<Totals, StoreError> {
         totals_of(&sqlx::query(TOTALS).fetch_one(&mut **self).await?)
     }
@@ -82,13 +82,13 @@ impl Steps for Transaction<'_, Sqlite> {
         column("bitcoin_sats", Sats::new(due.into_iter().sum()))
     }
 
-    async fn orders_of(&mut self, keys: &[&Key]) -> Result<HashMap<Key, StoredOrder>, StoreError> {
+    async fn orders_of(&mut self, keys: &[&ClientKey]) -> Result<HashMap<ClientKey, StoredOrder>, StoreError> {
         let wanted = json!(each(keys, |key| (&key.client, &key.key))).to_string();
         let rows = sqlx::query(ORDERS_OF_KEYS).bind(wanted).fetch_all(&mut **self).await?;
         rows.iter().map(|row| Ok((key_of(row)?, order_of(row)?))).collect()
     }
 
-    async fn refusals_of(&mut self, keys: &[&Key]) -> Result<HashMap<Asked, PastRefusal>, StoreError> {
+    async fn refusals_of(&mut self, keys: &[&ClientKey]) -> Result<HashMap<RefusalKey, RecordedRefusal>, StoreError> {
         let wanted = json!(each(keys, |key| (&key.client, &key.key))).to_string();
         let rows = sqlx::query(REFUSALS_OF_KEYS).bind(wanted).fetch_all(&mut **self).await?;
         rows.iter().map(refusal_of).collect()
@@ -107,8 +107,8 @@ impl Steps for Transaction<'_, Sqlite> {
         Ok(self.rollback().await?)
     }
 
-    async fn write(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
-        let Verdict { rows, held, taken, refusals, totals, .. } = verdict;
+    async fn write(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
+        let ChangeSet { rows, held, taken, refusals, totals, .. } = changes;
         if !held.is_empty() {
             let held = json!(each(held, quote_as_array)).to_string();
             sqlx::query(INSERT_QUOTES).bind(held).execute(&mut **self).await?;
@@ -139,7 +139,7 @@ impl Steps for Transaction<'_, Sqlite> {
 }
 
 /// The columns in the order in which [`INSERT_ORDERS`] and [`INSERT_KEYS`] pick them.
-fn order_as_array(row: &NewRow) -> serde_json::Value {
+fn order_as_array(row: &NewOrderRow) -> serde_json::Value {
     let StoredOrder { seq, order, quote } = &row.stored;
     json!([
         seq,
@@ -177,7 +177,7 @@ fn quote_as_array(StoredQuote { quote, sources, .. }: &StoredQuote) -> serde_jso
 }
 
 /// The columns in the order in which [`INSERT_REFUSALS`] picks them.
-fn refusal_as_array((asked, refusal): &(Asked, PastRefusal)) -> serde_json::Value {
+fn refusal_as_array((asked, refusal): &(RefusalKey, RecordedRefusal)) -> serde_json::Value {
     json!([
         asked.key.client,
         asked.key.key,
@@ -188,18 +188,18 @@ fn refusal_as_array((asked, refusal): &(Asked, PastRefusal)) -> serde_json::Valu
     ])
 }
 
-fn key_of(row: &SqliteRow) -> Result<Key, StoreError> {
-    Ok(Key { client: row.try_get("client")?, key: column("key", row.try_get::<&str, _>("key")?.parse())? })
+fn key_of(row: &SqliteRow) -> Result<ClientKey, StoreError> {
+    Ok(ClientKey { client: row.try_get("client")?, key: column("key", row.try_get::<&str, _>("key")?.parse())? })
 }
 
-fn refusal_of(row: &SqliteRow) -> Result<(Asked, PastRefusal), StoreError> {
+fn refusal_of(row: &SqliteRow) -> Result<(RefusalKey, RecordedRefusal), StoreError> {
     let currency = column("currency", row.try_get::<&str, _>("currency")?.parse())?;
     let amount = column("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?;
     let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
     let at = column("refused_at", Timestamp::from_micros(row.try_get("refused_at")?))?;
     Ok((
-        Asked { key: key_of(row)?, currency, amount },
-        PastRefusal { remaining: column("remaining_sats", remaining)?, at },
+        RefusalKey { key: key_of(row)?, currency, amount },
+        RecordedRefusal { remaining: column("remaining_sats", remaining)?, at },
     ))
 }
 
