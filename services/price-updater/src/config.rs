@@ -33,15 +33,15 @@ pub struct Config {
     /// How they are asked: over the network where this is absent.
     pub transport: Option<Arc<dyn Transport>>,
     /// Where the websockets of sources are, by their names: others are polled only.
-    pub(crate) feeds: BTreeMap<&'static str, Url>,
+    pub(crate) streams: BTreeMap<&'static str, Url>,
     /// How websockets are reached: over the network where this is absent.
     pub connector: Option<Arc<dyn Connector>>,
     /// Whether the sources are simulated ones, whatever they say themselves.
     pub simulated: bool,
-    /// From the start of one slot, in which sources are asked, to the start of the next.
-    pub slot: Duration,
+    /// From the start of one poll_interval, in which sources are asked, to the start of the next.
+    pub poll_interval: Duration,
     /// From the start of one round, in which the record is written, to the start of the next.
-    pub refresh: Duration,
+    pub publish_interval: Duration,
     /// How long after it was observed a record may be used.
     pub ttl: Duration,
     /// How long after it was observed a record may be used while rounds fail.
@@ -57,7 +57,7 @@ pub struct Config {
 }
 
 const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
-const DEFAULT_SLOT_SECS: u64 = 5;
+const DEFAULT_POLL_INTERVAL_SECS: u64 = 5;
 
 impl Config {
     /// | variable | default | meaning |
@@ -70,7 +70,7 @@ impl Config {
     /// | `BINANCE_URL`, `KRAKEN_URL`, … | the sources' own | where a source is; a path in it is kept |
     /// | `KRAKEN_WS_URL` and so on | the exchange's own, or `off` where `KRAKEN_URL` is not its own | its websocket, or `off` |
     /// | `SIMULATED` | `false` | marks every price as simulated; an answer of exchange-sim says so itself too |
-    /// | `COURSE_REFRESH_SECS` | 5, or the refresh if less | from slot to slot: how often sources are asked that permit it |
+    /// | `COURSE_REFRESH_SECS` | 5, or the refresh if less | from poll_interval to poll_interval: how often sources are asked that permit it |
     /// | `PRICE_REFRESH_SECS` | 15 | from round to round: how often the record is written |
     /// | `PRICE_TTL_SECS` | 60 | how long a record may be used; more than `PRICE_REFRESH_SECS` |
     /// | `PRICE_PROLONG_SECS` | 3600 | the same while rounds fail; at least `PRICE_TTL_SECS` |
@@ -88,23 +88,23 @@ impl Config {
             })
             .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
         let (sources, spare) = read_sources(env);
-        let feeds = streams::read(env, &sources);
+        let streams = streams::read(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
-        let refresh = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);
+        let publish_interval = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);
         let ttl = env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
         let prolong = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
-        if ttl <= refresh {
-            let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each refresh";
+        if ttl <= publish_interval {
+            let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each publish_interval";
             env.fault("PRICE_TTL_SECS", Some(ttl.as_secs().to_string()), allowed);
         }
         if prolong < ttl {
             env.fault("PRICE_PROLONG_SECS", Some(prolong.as_secs().to_string()), "at least PRICE_TTL_SECS");
         }
-        let longest = refresh.as_secs();
+        let longest = publish_interval.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
 
-        let slot = env.seconds("COURSE_REFRESH_SECS", DEFAULT_SLOT_SECS.min(longest), 1..=longest);
+        let poll_interval = env.seconds("COURSE_REFRESH_SECS", DEFAULT_POLL_INTERVAL_SECS.min(longest), 1..=longest);
         let frozen_after = env.seconds("FROZEN_AFTER_SECS", 60, 1..=3600);
 
         let voting = sources.iter().filter(|(source, _)| source.kind != CourseKind::Fixing).count();
@@ -131,11 +131,11 @@ impl Config {
             sources,
             spare,
             transport: None,
-            feeds,
+            streams,
             connector: None,
             simulated,
-            slot,
-            refresh,
+            poll_interval,
+            publish_interval,
             ttl,
             prolong,
             source_timeout,

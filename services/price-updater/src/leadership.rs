@@ -6,41 +6,41 @@ use common::api::leases::Lease;
 use tokio::time::Instant;
 
 /// The name of the lease.
-pub(crate) const LEASE: &str = "price-updater";
+pub(crate) const LEASE_NAME: &str = "price-updater";
 /// For how long it is taken at least. It is renewed each slot, so that another one takes over so long after this one is gone.
 const LEASE_TTL: Duration = Duration::from_secs(10);
 
 /// Whether this instance leads.
 #[derive(Debug)]
-pub(crate) struct Leader {
+pub(crate) struct Leadership {
     /// Different for every process, also after a restart.
-    pub(crate) me: String,
+    pub(crate) instance_id: String,
     /// From one ask for the lease to the next.
-    slot: Duration,
+    renew_interval: Duration,
     /// Until when the lease is this instance's own, by its own clock, counted from before it asked; nothing where it does not
     /// lead.
-    until: Option<Instant>,
+    held_until: Option<Instant>,
     /// Who held the lease when the cache answered last.
     holder: Option<String>,
 }
 
-impl Leader {
-    pub(crate) fn new(me: String, slot: Duration) -> Self {
-        Self { me, slot, until: None, holder: None }
+impl Leadership {
+    pub(crate) fn new(instance_id: String, renew_interval: Duration) -> Self {
+        Self { instance_id, renew_interval, held_until: None, holder: None }
     }
 
     /// For how long the lease is taken: one renewal may fail.
     pub(crate) fn ttl(&self) -> Duration {
-        LEASE_TTL.max(self.slot * 2)
+        LEASE_TTL.max(self.renew_interval * 2)
     }
 
-    pub(crate) fn leads(&self) -> bool {
-        self.until.is_some()
+    pub(crate) fn is_leader(&self) -> bool {
+        self.held_until.is_some()
     }
 
     /// The other one that leads.
-    pub(crate) fn other(&self) -> Option<&str> {
-        self.holder.as_deref().filter(|holder| *holder != self.me)
+    pub(crate) fn other_leader(&self) -> Option<&str> {
+        self.holder.as_deref().filter(|holder| *holder != self.instance_id)
     }
 
     /// Takes in how asking for the lease ended, which was begun at `asked`. Whether this instance begins to lead now.
@@ -50,18 +50,18 @@ impl Leader {
     /// answers none. That costs no price, for a record gets to orders by way of the cache alone, and they go on with the one
     /// that they hold until it expires; what is lost is the history of that time. When the cache is back the lease is taken
     /// in the next slot, and the record is written in the same one.
-    pub(crate) fn hear(&mut self, answer: Option<Lease>, asked: Instant) -> bool {
-        let led = self.leads();
+    pub(crate) fn apply(&mut self, answer: Option<Lease>, asked: Instant) -> bool {
+        let was_leader = self.is_leader();
         let Some(lease) = answer else {
             // Slots are not exactly so far apart.
-            if self.until.is_some_and(|until| until <= asked + self.slot / 2) {
+            if self.held_until.is_some_and(|until| until <= asked + self.renew_interval / 2) {
                 tracing::warn!("it is not known any more who leads: this instance stops asking the sources");
-                (self.until, self.holder) = (None, None);
+                (self.held_until, self.holder) = (None, None);
             }
             return false;
         };
-        self.until = (lease.holder == self.me).then(|| asked + self.ttl());
-        match (led, self.leads()) {
+        self.held_until = (lease.holder == self.instance_id).then(|| asked + self.ttl());
+        match (was_leader, self.is_leader()) {
             (false, true) => tracing::info!("this instance asks the sources from now on"),
             (true, false) => {
                 tracing::warn!(holder = lease.holder, "another instance asks the sources: this one stands by");
@@ -72,7 +72,7 @@ impl Leader {
             _ => {}
         }
         self.holder = Some(lease.holder);
-        self.leads() && !led
+        self.is_leader() && !was_leader
     }
 }
 

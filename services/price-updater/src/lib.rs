@@ -31,17 +31,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-use polling::RosterRoutes;
+use polling::ActiveSourcesRoutes;
 use routes::Routes;
 pub use sources::{InProcess, RawPage, Transport, TransportError, url_variables};
 pub use streams::{
-    CONNECT_TIMEOUT, Connection, Connector, Feed, FeedState, Heard, Said, Sockets, WireError, websocket_variables,
+    CONNECT_TIMEOUT, Connection, Connector, Heard, PriceStream, PriceStreamState, Said, Sockets, WireError,
+    websocket_variables,
 };
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use tests::fuzzing;
 pub use updater::Updater;
-pub use upstreams::Sinks;
+pub use upstreams::Upstreams;
 
 const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";
 
@@ -64,8 +65,8 @@ impl Service for App {
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let internal_token = Some(config.internal_token.clone());
-        let sinks = Arc::new(upstreams::Network::new(&config));
-        let updater = Arc::new(Updater::new(config, sinks, &metrics));
+        let upstreams = Arc::new(upstreams::HttpUpstreams::new(&config));
+        let updater = Arc::new(Updater::new(config, upstreams, &metrics));
         let ready: ReadinessCheck = {
             let updater = updater.clone();
             Arc::new(move || {
@@ -81,8 +82,10 @@ impl Service for App {
             internal_token,
             rate_limit: RateLimit::default(),
         };
-        let server =
-            Server::new(listener, endpoint((Routes::new(updater.clone()), RosterRoutes(updater.roster())), standard));
+        let server = Server::new(
+            listener,
+            endpoint((Routes::new(updater.clone()), ActiveSourcesRoutes(updater.active_sources())), standard),
+        );
         Ok(Self { server, ready, updater })
     }
 
@@ -106,6 +109,6 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<(Routes, RosterRoutes)>(Self::NAME, ABOUT)
+        document::<(Routes, ActiveSourcesRoutes)>(Self::NAME, ABOUT)
     }
 }

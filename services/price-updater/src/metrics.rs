@@ -10,7 +10,7 @@ use prometheus_client::{
 
 /// How a round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RoundResult {
+pub(crate) enum PublishResult {
     /// Every currency has a price.
     Good,
     /// Some have.
@@ -18,7 +18,7 @@ pub(crate) enum RoundResult {
     Failed,
 }
 
-impl RoundResult {
+impl PublishResult {
     fn as_str(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -32,7 +32,7 @@ impl RoundResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Record,
-    Board,
+    Snapshot,
     Courses,
 }
 
@@ -40,14 +40,14 @@ impl Delivery {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Record => "record",
-            Self::Board => "board",
+            Self::Snapshot => "board",
             Self::Courses => "courses",
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RoundLabels {
+struct PublishLabels {
     result: &'static str,
 }
 
@@ -78,7 +78,7 @@ const SECONDS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 #[derive(Debug, Clone)]
 pub(crate) struct UpdaterMetrics {
-    rounds: Family<RoundLabels, Counter>,
+    rounds: Family<PublishLabels, Counter>,
     source_errors: Family<ErrorLabels, Counter>,
     source_seconds: Family<SourceLabels, Histogram>,
     source_as_of: Family<SourceLabels, Gauge>,
@@ -117,8 +117,8 @@ impl UpdaterMetrics {
         new
     }
 
-    pub(crate) fn round(&self, result: RoundResult) {
-        self.rounds.get_or_create(&RoundLabels { result: result.as_str() }).inc();
+    pub(crate) fn round(&self, result: PublishResult) {
+        self.rounds.get_or_create(&PublishLabels { result: result.as_str() }).inc();
     }
 
     pub(crate) fn source_error(&self, source: &'static str, kind: &'static str) {

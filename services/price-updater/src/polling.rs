@@ -6,7 +6,7 @@ mod config;
 mod poller;
 mod pool;
 
-pub(crate) use active_sources::{Roster, RosterRoutes};
-pub(crate) use backoff_leases::{Paused, Told, told};
-pub(crate) use config::Manners;
-pub(crate) use pool::Panel;
+pub(crate) use active_sources::{ActiveSources, ActiveSourcesRoutes};
+pub(crate) use backoff_leases::{BackoffLeases, SourceBackoff, fetch_backoffs};
+pub(crate) use config::PollConfig;
+pub(crate) use pool::SourcePool;

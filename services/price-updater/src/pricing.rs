@@ -6,6 +6,6 @@ mod cross_rates;
 mod freeze_detector;
 mod market;
 
-pub(crate) use agreement::{Rules, Voice};
-pub(crate) use freeze_detector::{Seen, Stillness};
-pub(crate) use market::{Market, Past, Wanted};
+pub(crate) use agreement::{AgreementRules, Vote};
+pub(crate) use freeze_detector::{FreezeDetector, Observation};
+pub(crate) use market::{MarketPrices, PriceHistory, PricingConfig};

@@ -5,7 +5,7 @@ mod mailbox;
 mod record_lifecycle;
 mod snapshot;
 
-pub(crate) use alerts::{News, tell_change};
-pub(crate) use mailbox::{Outbox, Receipt};
-pub(crate) use record_lifecycle::{Lifetimes, Rounds, Step, Write};
-pub(crate) use snapshot::{Written, board};
+pub(crate) use alerts::{AlertState, report_change};
+pub(crate) use mailbox::{DeliveryStatus, LatestMailbox};
+pub(crate) use record_lifecycle::{LifecycleStep, RecordLifecycle, RecordLifetimes, RecordWrite};
+pub(crate) use snapshot::{StoredCourses, market_snapshot};

@@ -47,7 +47,7 @@ pub use transport::{InProcess, RawPage, Transport, TransportError};
 use web::Web;
 pub(crate) use web::retry_after;
 
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 /// From one ask to the next of an exchange's order book, at least. How often they are asked beyond that is a setting.
 const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);
 pub(crate) struct Ask<'a> {
     /// Those that the source cannot tell are passed over.
     pub(crate) wanted: &'a [CurrencyPair],
-    /// What an answer's quotes are stamped with: it is taken before anything is sent.
+    /// What an answer's tickers are stamped with: it is taken before anything is sent.
     pub(crate) now: Timestamp,
     /// When an answer is no longer waited for.
     pub(crate) deadline: Instant,
@@ -66,7 +66,7 @@ pub(crate) struct Ask<'a> {
 /// What a source said. A direction that is in neither map was not asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    pub(crate) quotes: BTreeMap<CurrencyPair, Quote>,
+    pub(crate) tickers: BTreeMap<CurrencyPair, Ticker>,
     /// What went wrong with single directions.
     pub(crate) faults: BTreeMap<CurrencyPair, SourceError>,
     /// Whether any part of it came from a simulated exchange.
@@ -74,9 +74,9 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn put(&mut self, direction: CurrencyPair, result: Result<Quote, SourceError>) {
+    fn put(&mut self, direction: CurrencyPair, result: Result<Ticker, SourceError>) {
         match result {
-            Ok(quote) => drop(self.quotes.insert(direction, quote)),
+            Ok(quote) => drop(self.tickers.insert(direction, quote)),
             Err(error) => drop(self.faults.insert(direction, error)),
         }
     }
@@ -193,10 +193,10 @@ macro_rules! as_built_in {
 use as_built_in;
 
 /// What was read of each direction that an answer was to tell.
-type Quotes = Vec<(CurrencyPair, Result<Quote, SourceError>)>;
+type Tickers = Vec<(CurrencyPair, Result<Ticker, SourceError>)>;
 
-impl From<web::Told<Quotes>> for Answer {
-    fn from(told: web::Told<Quotes>) -> Self {
+impl From<web::Told<Tickers>> for Answer {
+    fn from(told: web::Told<Tickers>) -> Self {
         let mut answer = Self { simulated: told.simulated, ..Self::default() };
         for (direction, quote) in told.told {
             answer.put(direction, quote);
@@ -248,10 +248,10 @@ mod testing {
     }
 
     /// The course of one direction.
-    pub(super) fn course(quotes: &Quotes, direction: &str) -> Result<String, SourceError> {
+    pub(super) fn course(tickers: &Tickers, direction: &str) -> Result<String, SourceError> {
         let of = |(told, _): &&(CurrencyPair, _)| told.to_string() == direction;
-        let quote = quotes.iter().find(of).unwrap_or_else(|| panic!("{direction} is not told"));
-        quote.1.as_ref().map(|quote| quote.course().to_string()).map_err(Clone::clone)
+        let quote = tickers.iter().find(of).unwrap_or_else(|| panic!("{direction} is not told"));
+        quote.1.as_ref().map(|ticker| ticker.course().to_string()).map_err(Clone::clone)
     }
 }
 

@@ -32,13 +32,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::sources::Source;
-pub use feed::{Feed, FeedState};
+pub use feed::{PriceStream, PriceStreamState};
 pub use wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, Sockets, WireError};
 
 pub(crate) use settings::read;
 
 use hybrid::Hybrid;
-use metrics::FeedMetrics;
+use metrics::StreamMetrics;
 use protocol::Protocol;
 
 /// The exchanges that are listened to.
@@ -51,23 +51,23 @@ pub fn websocket_variables() -> impl Iterator<Item = (&'static str, &'static str
 }
 
 /// The feeds of the service.
-pub(crate) struct Feeds {
+pub(crate) struct PriceStreams {
     urls: BTreeMap<&'static str, Url>,
     connector: Arc<dyn Connector>,
     clock: Clock,
-    metrics: FeedMetrics,
-    all: Vec<Arc<Feed>>,
+    metrics: StreamMetrics,
+    all: Vec<Arc<PriceStream>>,
 }
 
-impl Feeds {
-    /// Feeds for the sources named in `urls`. None does anything before [`Feeds::run`].
+impl PriceStreams {
+    /// PriceStreams for the sources named in `urls`. None does anything before [`PriceStreams::run`].
     pub(crate) fn new(
         urls: BTreeMap<&'static str, Url>,
         connector: Arc<dyn Connector>,
         clock: Clock,
         metrics: &Metrics,
     ) -> Self {
-        Self { urls, connector, clock, metrics: FeedMetrics::register(metrics), all: Vec::new() }
+        Self { urls, connector, clock, metrics: StreamMetrics::register(metrics), all: Vec::new() }
     }
 
     /// The source with its feed before it, where it has one.
@@ -79,7 +79,7 @@ impl Feeds {
         };
         let (connector, metrics) = (self.connector.clone(), self.metrics.clone());
         let gate = polled.gate().cloned();
-        let feed = Arc::new(Feed::new(protocol, url, polled.directions(), connector, self.clock, metrics, gate));
+        let feed = Arc::new(PriceStream::new(protocol, url, polled.directions(), connector, self.clock, metrics, gate));
         self.all.push(feed.clone());
         Box::new(Hybrid::new(polled, feed))
     }

@@ -20,7 +20,7 @@ pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
 /// What one source says of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Quote {
+pub(crate) struct Ticker {
     pub(crate) kind: CourseKind,
     /// The last trade, the value of an index, or an official rate.
     pub(crate) last: Option<Rate>,
@@ -33,7 +33,7 @@ pub(crate) struct Quote {
     pub(crate) observed_at: Timestamp,
 }
 
-impl Quote {
+impl Ticker {
     /// What an order book says: its last trade, its two sides, or both.
     ///
     /// A side that is zero, negative, empty or alone, a book that is crossed, and one that is wider than a tenth of its

@@ -23,38 +23,41 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    leadership::{LEASE, Leader},
-    metrics::{Delivery, RoundResult, UpdaterMetrics},
-    polling::{self, Manners, Panel, Paused, Roster},
-    pricing::{Market, Past, Rules, Wanted},
-    publishing::{Lifetimes, News, Outbox, Receipt, Rounds, Step, Write, Written, board, tell_change},
+    leadership::{LEASE_NAME, Leadership},
+    metrics::{Delivery, PublishResult, UpdaterMetrics},
+    polling::{self, ActiveSources, PollConfig, SourceBackoff, SourcePool},
+    pricing::{AgreementRules, MarketPrices, PriceHistory, PricingConfig},
+    publishing::{
+        AlertState, DeliveryStatus, LatestMailbox, LifecycleStep, RecordLifecycle, RecordLifetimes, RecordWrite,
+        StoredCourses, market_snapshot, report_change,
+    },
     sources,
-    streams::{Feeds, Sockets},
-    upstreams::Sinks,
+    streams::{PriceStreams, Sockets},
+    upstreams::Upstreams,
 };
 
 /// How long a slot waits to hear whether this instance leads.
-const LEASE_PATIENCE: Duration = Duration::from_secs(1);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Asks sources and tells others what they agree on, for as long as it runs.
 pub struct Updater {
     config: Config,
-    panel: Panel,
-    feeds: Feeds,
-    sinks: Arc<dyn Sinks>,
+    pool: SourcePool,
+    streams: PriceStreams,
+    upstreams: Arc<dyn Upstreams>,
     metrics: UpdaterMetrics,
-    records: Outbox<Write>,
-    record_written: Receipt,
-    boards: Outbox<Arc<MarketSnapshot>>,
-    board_written: Receipt,
-    courses_written: Receipt,
-    pauses: Outbox<Vec<Paused>>,
-    standing: Mutex<Standing>,
+    records: LatestMailbox<RecordWrite>,
+    record_written: DeliveryStatus,
+    boards: LatestMailbox<Arc<MarketSnapshot>>,
+    board_written: DeliveryStatus,
+    courses_written: DeliveryStatus,
+    backoffs: LatestMailbox<Vec<SourceBackoff>>,
+    status: Mutex<Status>,
 }
 
 /// Where the service stands, for those who ask.
 #[derive(Default)]
-struct Standing {
+struct Status {
     leads: bool,
     /// How often this instance began to lead.
     term: u64,
@@ -65,104 +68,107 @@ struct Standing {
 }
 
 /// What is known from one slot to the next.
-struct Run {
-    leader: Leader,
+struct RunState {
+    leadership: Leadership,
     /// Whether the record that was there before is known.
     resumed: bool,
     /// Whether it is known which sources want to be left alone.
     warned: bool,
-    rounds: Rounds,
-    past: Past,
-    news: News,
+    lifecycle: RecordLifecycle,
+    history: PriceHistory,
+    alerts: AlertState,
     asked: JoinSet<&'static str>,
     /// When the next round is due; nothing before the first.
     round: Option<Instant>,
 }
 
 impl Updater {
-    pub fn new(config: Config, sinks: Arc<dyn Sinks>, metrics: &Metrics) -> Self {
+    pub fn new(config: Config, upstreams: Arc<dyn Upstreams>, metrics: &Metrics) -> Self {
         let connector = config.connector.clone().unwrap_or_else(|| Arc::new(Sockets::new()));
-        let mut feeds = Feeds::new(config.feeds.clone(), connector, config.clock, metrics);
+        let mut streams = PriceStreams::new(config.streams.clone(), connector, config.clock, metrics);
         let metrics = UpdaterMetrics::register(metrics);
         let transport =
             config.transport.clone().unwrap_or_else(|| Arc::new(sources::Network(common::clients::http_client())));
         let built = config.sources.iter().chain(&config.spare);
         let built = built.map(|(source, url)| source.build(transport.clone(), url.clone()));
-        let built = built.map(|polled| feeds.before(polled)).collect();
-        let manners = Manners {
+        let built = built.map(|polled| streams.before(polled)).collect();
+        let poll_config = PollConfig {
             clock: config.clock,
-            slot: config.slot,
+            poll_interval: config.poll_interval,
             timeout: config.source_timeout,
-            oldest: config.ttl,
+            max_trade_age: config.ttl,
             frozen_after: config.frozen_after,
-            min_voting: config.min_sources.unwrap_or(1),
+            min_voters: config.min_sources.unwrap_or(1),
             simulated: config.simulated,
         };
         Self {
-            panel: Panel::new(built, config.sources.len(), manners, metrics.clone()),
-            feeds,
+            pool: SourcePool::new(built, config.sources.len(), poll_config, metrics.clone()),
+            streams,
             config,
-            sinks,
+            upstreams,
             metrics,
-            records: Outbox::new(),
-            record_written: Receipt::new(Delivery::Record),
-            boards: Outbox::new(),
-            board_written: Receipt::new(Delivery::Board),
-            courses_written: Receipt::new(Delivery::Courses),
-            pauses: Outbox::new(),
-            standing: Mutex::default(),
+            records: LatestMailbox::new(),
+            record_written: DeliveryStatus::new(Delivery::Record),
+            boards: LatestMailbox::new(),
+            board_written: DeliveryStatus::new(Delivery::Snapshot),
+            courses_written: DeliveryStatus::new(Delivery::Courses),
+            backoffs: LatestMailbox::new(),
+            status: Mutex::default(),
         }
     }
 
     /// Works until `stop`, which also ends a slot that is under way: nothing is lost by that.
     pub async fn run(&self, stop: &CancellationToken) {
-        let me = format!("{}-{}", instance(), uuid::Uuid::new_v4().simple());
+        let instance_id = format!("{}-{}", instance(), uuid::Uuid::new_v4().simple());
         let work = async {
             let deliveries = async {
-                tokio::join!(self.write_records(), self.write_boards(), self.write_courses(), self.tell_pauses());
+                tokio::join!(self.write_records(), self.write_boards(), self.write_courses(), self.store_backoffs());
             };
-            tokio::join!(self.slots(me.clone()), deliveries);
+            tokio::join!(self.poll_loop(instance_id.clone()), deliveries);
         };
         let work = async {
             tokio::select! { biased; () = stop.cancelled() => {}, () = work => {} }
         };
-        tokio::join!(work, self.feeds.run(stop));
+        tokio::join!(work, self.streams.run(stop));
         if self.lock().leads {
             // The lease has no end of its own that is sooner: whoever takes over need not wait.
-            let _ = timeout(LEASE_PATIENCE, self.sinks.lease(LEASE, &me, Duration::from_secs(1))).await;
+            let _ =
+                timeout(LEASE_TIMEOUT, self.upstreams.lease(LEASE_NAME, &instance_id, Duration::from_secs(1))).await;
         }
     }
 
-    async fn slots(&self, me: String) {
-        let Config { refresh, ttl, prolong, slot, .. } = self.config;
+    async fn poll_loop(&self, instance_id: String) {
+        let Config { publish_interval: refresh, ttl, prolong, poll_interval: slot, .. } = self.config;
         let mut ticks = interval(slot);
         // A slot that took long is not made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut run = Run {
-            leader: Leader::new(me, slot),
+        let mut run = RunState {
+            leadership: Leadership::new(instance_id, slot),
             resumed: false,
             warned: false,
-            rounds: Rounds::new(Lifetimes { refresh, ttl, prolong }),
-            past: Past::default(),
-            news: News::default(),
+            lifecycle: RecordLifecycle::new(RecordLifetimes { refresh, ttl, prolong }),
+            history: PriceHistory::default(),
+            alerts: AlertState::default(),
             asked: JoinSet::new(),
             round: None,
         };
         loop {
             let slot = ticks.tick().await;
-            if self.lead(&mut run).await {
-                self.slot(&mut run, slot).await;
+            if self.ensure_leadership(&mut run).await {
+                self.poll_and_publish(&mut run, slot).await;
             } else {
-                self.panel.stand_by();
+                self.pool.clear_metrics();
             }
         }
     }
 
     /// Whether this instance is the one that asks. One that begins to takes up the record that is there: so a restart while
     /// every exchange is away does not cost the price. A simulated one is taken up only where simulation is wanted.
-    async fn lead(&self, run: &mut Run) -> bool {
+    async fn ensure_leadership(&self, run: &mut RunState) -> bool {
         let asked = Instant::now();
-        let lease = timeout(LEASE_PATIENCE, self.sinks.lease(LEASE, &run.leader.me, run.leader.ttl())).await;
+        let lease =
+            timeout(LEASE_TIMEOUT, self.upstreams.lease(LEASE_NAME, &run.leadership.instance_id, run.leadership.ttl()))
+                .await;
         let lease = match lease {
             Ok(Ok(lease)) => Some(lease),
             Ok(Err(error)) => {
@@ -171,26 +177,26 @@ impl Updater {
             }
             Err(_) => None,
         };
-        if run.leader.hear(lease, asked) {
+        if run.leadership.apply(lease, asked) {
             (run.resumed, run.warned) = (false, false);
             self.lock().term += 1;
         }
-        let leads = run.leader.leads();
+        let leads = run.leadership.is_leader();
         self.metrics.leads(leads);
         {
-            let mut standing = self.lock();
-            (standing.leads, standing.other) = (leads, run.leader.other().map(str::to_owned));
+            let mut status = self.lock();
+            (status.leads, status.other) = (leads, run.leadership.other_leader().map(str::to_owned));
         }
         if leads && !run.resumed {
-            match timeout(LEASE_PATIENCE, self.sinks.kept()).await {
+            match timeout(LEASE_TIMEOUT, self.upstreams.current_record()).await {
                 Ok(Ok(kept)) => {
                     let kept = kept.filter(|record| !record.simulated || self.config.simulated);
                     if let Some(record) = &kept {
                         tracing::info!(as_of = %record.as_of, state = ?record.state, "going on with the record in the cache");
                     }
-                    run.rounds.resume(kept, self.config.clock.now());
-                    run.rounds.last_good().iter().for_each(|record| run.past.take_up(record));
-                    self.note(&run.rounds);
+                    run.lifecycle.resume(kept, self.config.clock.now());
+                    run.lifecycle.last_good().iter().for_each(|record| run.history.resume_from(record));
+                    self.note(&run.lifecycle);
                     run.resumed = true;
                 }
                 Ok(Err(error)) => tracing::debug!(error = error.chain(), "no record is taken over from the cache"),
@@ -199,11 +205,16 @@ impl Updater {
         }
         if leads && !run.warned {
             // Nobody is asked before it is known whom to leave alone.
-            let sources = self.panel.gated();
-            let told = polling::told(&sources, &*self.sinks, &run.leader.me, self.config.clock.now());
-            if let Ok(Some(paused)) = timeout(LEASE_PATIENCE, told).await {
+            let sources = self.pool.rate_limited_sources();
+            let told = polling::fetch_backoffs(
+                &sources,
+                &*self.upstreams,
+                &run.leadership.instance_id,
+                self.config.clock.now(),
+            );
+            if let Ok(Some(paused)) = timeout(LEASE_TIMEOUT, told).await {
                 for (source, left) in paused {
-                    self.panel.leave_alone(source, left);
+                    self.pool.back_off(source, left);
                 }
                 run.warned = true;
             }
@@ -211,128 +222,128 @@ impl Updater {
         leads && run.warned
     }
 
-    async fn slot(&self, run: &mut Run, slot: Instant) {
-        self.panel.ask(&mut run.asked, slot).await;
+    async fn poll_and_publish(&self, run: &mut RunState, slot: Instant) {
+        self.pool.poll(&mut run.asked, slot).await;
         let now = self.config.clock.now();
-        let min_sources = self.config.min_sources(self.panel.exchanges());
-        let wanted = Wanted {
+        let min_sources = self.config.min_sources(self.pool.exchange_count());
+        let wanted = PricingConfig {
             currencies: self.config.currencies.clone(),
-            rules: Rules { min_sources, max_spread_percent: self.config.max_spread_percent },
-            traded: self.panel.traded(min_sources),
+            rules: AgreementRules { min_sources, max_spread_percent: self.config.max_spread_percent },
+            traded: self.pool.traded_pairs(min_sources),
         };
         let since = now.minus(self.config.prolong);
-        let market = Market::of(&self.panel.voices(slot), &wanted, &run.past, since);
-        run.past.note(&market);
-        self.panel.judge(&market, now);
-        run.news.tell(&market, &self.config.currencies);
+        let market = MarketPrices::compute(&self.pool.votes(slot), &wanted, &run.history, since);
+        run.history.note(&market);
+        self.pool.record_votes(&market, now);
+        run.alerts.update(&market, &self.config.currencies);
         if run.round.is_none_or(|due| slot >= due) {
-            // Rounds keep their pace, whatever a slot took; and begin anew where none was done for a while.
-            let next = run.round.map(|due| due + self.config.refresh);
-            run.round = next.filter(|&next| next > slot).or(Some(slot + self.config.refresh));
-            let step = self.round(&mut run.rounds, &market, now);
-            self.carry_out(step, &run.rounds);
+            // RecordLifecycle keep their pace, whatever a slot took; and begin anew where none was done for a while.
+            let next = run.round.map(|due| due + self.config.publish_interval);
+            run.round = next.filter(|&next| next > slot).or(Some(slot + self.config.publish_interval));
+            let step = self.advance_lifecycle(&mut run.lifecycle, &market, now);
+            self.carry_out(step, &run.lifecycle);
         }
-        self.pauses.put(self.panel.paused());
-        self.boards.put(Arc::new(board(now, self.panel.courses(slot), market)));
+        self.backoffs.post(self.pool.backoffs());
+        self.boards.post(Arc::new(market_snapshot(now, self.pool.courses(slot), market)));
     }
 
-    fn round(&self, rounds: &mut Rounds, market: &Market, now: Timestamp) -> Step {
+    fn advance_lifecycle(
+        &self,
+        lifecycle: &mut RecordLifecycle,
+        market: &MarketPrices,
+        now: Timestamp,
+    ) -> LifecycleStep {
         let currencies = &self.config.currencies;
         // A record that has run out by now is none.
         let young = |record: &NewPriceRecord| now.since(record.as_of) < self.config.ttl;
         // A record lasts a ttl from its oldest price, and half of that is to be left when it is written, for a write may fail.
         // An index that is asked every third round is two rounds old then at most, so it does not come and go; the slot is for
         // rounds and asks that are not exactly so far apart.
-        let behind = self.config.ttl / 2 + self.config.slot;
+        let behind = self.config.ttl / 2 + self.config.poll_interval;
         if let Some(record) = market.record(currencies, behind).filter(young) {
             let whole = record.prices.len() == currencies.len();
-            self.metrics.round(if whole { RoundResult::Good } else { RoundResult::Partial });
-            rounds.good(record)
+            self.metrics.round(if whole { PublishResult::Good } else { PublishResult::Partial });
+            lifecycle.succeed(record)
         } else {
-            self.metrics.round(RoundResult::Failed);
-            rounds.failed_at(now)
+            self.metrics.round(PublishResult::Failed);
+            lifecycle.fail(now)
         }
     }
 
-    fn carry_out(&self, step: Step, rounds: &Rounds) {
-        self.note(rounds);
+    fn carry_out(&self, step: LifecycleStep, lifecycle: &RecordLifecycle) {
+        self.note(lifecycle);
         if let Some(change) = step.change {
-            let as_of = rounds.last_good().map(|record| record.as_of.to_string());
-            tell_change(change, rounds.failed(), as_of, self.config.prolong);
+            let as_of = lifecycle.last_good().map(|record| record.as_of.to_string());
+            report_change(change, lifecycle.failures(), as_of, self.config.prolong);
         }
         if let Some(write) = step.write {
-            self.records.put(write);
+            self.records.post(write);
         }
     }
 
-    fn note(&self, rounds: &Rounds) {
-        let mut standing = self.lock();
-        standing.failed_rounds = rounds.failed();
-        standing.last_good = rounds.last_good().map(|record| record.as_of);
+    fn note(&self, lifecycle: &RecordLifecycle) {
+        let mut status = self.lock();
+        status.failed_rounds = lifecycle.failures();
+        status.last_good = lifecycle.last_good().map(|record| record.as_of);
     }
 
     /// Each until it succeeds or its round is over: the next round has a newer one.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {
-            let result = self.sinks.put(&write.record, write.ttl, self.config.refresh).await;
+            let result = self.upstreams.write_record(&write.record, write.ttl, self.config.publish_interval).await;
             if let Ok(kept) = &result {
                 self.metrics.written(kept.as_of);
             }
-            self.record_written.note(result.as_ref().map(drop), &self.metrics);
+            self.record_written.record(result.as_ref().map(drop), &self.metrics);
         }
     }
 
     async fn write_boards(&self) {
         let mut boards = self.boards.reader();
         while let Some(board) = boards.next().await {
-            let result = self.sinks.put_board(&board).await;
-            self.board_written.note(result.as_ref().map(drop), &self.metrics);
+            let result = self.upstreams.write_snapshot(&board).await;
+            self.board_written.record(result.as_ref().map(drop), &self.metrics);
         }
     }
 
     /// What changed since it was written down; what could not be written is written with the next board, as it is then.
     async fn write_courses(&self) {
-        let mut written = Written::default();
+        let mut stored = StoredCourses::default();
         let mut boards = self.boards.reader();
         while let Some(board) = boards.next().await {
-            written.doubt(self.lock().term, Instant::now());
-            let Some(news) = written.news(&board) else { continue };
-            let result = self.sinks.write_courses(&news).await;
+            stored.expire(self.lock().term, Instant::now());
+            let Some(news) = stored.changed(&board) else { continue };
+            let result = self.upstreams.write_courses(&news).await;
             if result.is_ok() {
-                written.note(&news);
+                stored.mark_stored(&news);
             }
-            self.courses_written.note(result.as_ref().map(drop), &self.metrics);
+            self.courses_written.record(result.as_ref().map(drop), &self.metrics);
         }
     }
 
-    async fn tell_pauses(&self) {
-        let mut told = polling::Told::default();
-        let mut paused = self.pauses.reader();
+    async fn store_backoffs(&self) {
+        let mut leases = polling::BackoffLeases::default();
+        let mut paused = self.backoffs.reader();
         while let Some(paused) = paused.next().await {
-            told.tell(&paused, &*self.sinks, self.config.clock.now()).await;
+            leases.store(&paused, &*self.upstreams, self.config.clock.now()).await;
         }
     }
 
-    pub(crate) fn roster(&self) -> Arc<Roster> {
-        self.panel.roster()
+    pub(crate) fn active_sources(&self) -> Arc<ActiveSources> {
+        self.pool.active_sources()
     }
 
     pub fn report(&self) -> SourcesReport {
-        let sources = self.panel.reports(self.config.clock.now());
-        let standing = self.lock();
-        SourcesReport {
-            leads: standing.leads,
-            failed_rounds: standing.failed_rounds,
-            last_good: standing.last_good,
-            sources,
-        }
+        let sources = self.pool.reports(self.config.clock.now());
+        let status = self.lock();
+        SourcesReport { leads: status.leads, failed_rounds: status.failed_rounds, last_good: status.last_good, sources }
     }
 
     pub fn parts(&self) -> Vec<Component> {
         let (leads, other) = {
-            let standing = self.lock();
-            (standing.leads, standing.other.clone())
+            let status = self.lock();
+            (status.leads, status.other.clone())
         };
         if other.is_some() {
             // It is ready to take over, and knows nothing of the sources.
@@ -348,12 +359,12 @@ impl Updater {
             Some(Err(error)) => Component::missing("db-proxy", error),
             _ => Component::ready("db-proxy"),
         };
-        [cache, history.optional()].into_iter().chain(self.panel.parts()).collect()
+        [cache, history.optional()].into_iter().chain(self.pool.parts()).collect()
     }
 
     /// Every field stands on its own, so what is there after a panic is still true.
-    fn lock(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

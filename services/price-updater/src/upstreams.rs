@@ -16,15 +16,20 @@ use crate::config::Config;
 
 /// What price-updater tells other services, and asks them.
 #[async_trait]
-pub trait Sinks: Send + Sync {
+pub trait Upstreams: Send + Sync {
     /// The record that is kept now.
-    async fn kept(&self) -> Result<Option<PriceRecord>, CallError>;
+    async fn current_record(&self) -> Result<Option<PriceRecord>, CallError>;
 
     /// Writes the record, which lasts `ttl` from its own `as_of`; again and again for `patience` at most. Answers with the
     /// one that is kept then.
-    async fn put(&self, record: &NewPriceRecord, ttl: Duration, patience: Duration) -> Result<PriceRecord, CallError>;
+    async fn write_record(
+        &self,
+        record: &NewPriceRecord,
+        ttl: Duration,
+        patience: Duration,
+    ) -> Result<PriceRecord, CallError>;
 
-    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError>;
+    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError>;
 
     /// Writes courses down where they changed.
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
@@ -34,12 +39,12 @@ pub trait Sinks: Send + Sync {
 }
 
 /// price-cache-proxy and db-proxy, over the network.
-pub(crate) struct Network {
+pub(crate) struct HttpUpstreams {
     cache: PriceCache,
     db_proxy: DbProxy,
 }
 
-impl Network {
+impl HttpUpstreams {
     pub(crate) fn new(config: &Config) -> Self {
         let http = http_client();
         let token = config.internal_token.clone();
@@ -50,16 +55,21 @@ impl Network {
 }
 
 #[async_trait]
-impl Sinks for Network {
-    async fn kept(&self) -> Result<Option<PriceRecord>, CallError> {
+impl Upstreams for HttpUpstreams {
+    async fn current_record(&self) -> Result<Option<PriceRecord>, CallError> {
         self.cache.record().await
     }
 
-    async fn put(&self, record: &NewPriceRecord, ttl: Duration, patience: Duration) -> Result<PriceRecord, CallError> {
+    async fn write_record(
+        &self,
+        record: &NewPriceRecord,
+        ttl: Duration,
+        patience: Duration,
+    ) -> Result<PriceRecord, CallError> {
         self.cache.put_within(record, ttl, patience).await
     }
 
-    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
+    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         self.cache.put_board(board).await.map(drop)
     }
 

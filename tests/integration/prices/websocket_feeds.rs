@@ -10,7 +10,7 @@ use common::{
     time::{Clock, Timestamp},
 };
 use exchange_sim::{FaultKind, Simulation};
-use price_updater::{Connector, Feed, Sockets};
+use price_updater::{Connector, PriceStream, Sockets};
 use tests::{
     simulated_exchanges::{InProcess, fail, world},
     until,
@@ -31,7 +31,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 struct Listened {
     world: Simulation,
-    feed: Arc<Feed>,
+    feed: Arc<PriceStream>,
     exchange: &'static str,
     direction: CurrencyPair,
     stop: CancellationToken,
@@ -54,7 +54,7 @@ impl Listened {
     fn at(world: Simulation, exchange: &'static str, base: &str, connector: Arc<dyn Connector>, clock: Clock) -> Self {
         let direction = "BTC-USDT".parse().unwrap();
         let directions = [direction, "ETH-USDT".parse().unwrap()];
-        let feed = Arc::new(Feed::of(exchange, &base.parse().unwrap(), &directions, connector, clock).unwrap());
+        let feed = Arc::new(PriceStream::of(exchange, &base.parse().unwrap(), &directions, connector, clock).unwrap());
         let stop = CancellationToken::new();
         let (running, stopped) = (feed.clone(), stop.clone());
         tokio::spawn(async move { running.run(&stopped).await });

@@ -25,7 +25,7 @@ use common::{
 };
 use futures_util::{StreamExt, stream};
 use price_cache_proxy::store::{Store, StoreError};
-use price_updater::Sinks;
+use price_updater::Upstreams;
 
 const NAME: &str = "the desk";
 
@@ -105,13 +105,18 @@ impl Upstream for Desk {
 }
 
 #[async_trait]
-impl Sinks for Desk {
-    async fn kept(&self) -> Result<Option<PriceRecord>, CallError> {
+impl Upstreams for Desk {
+    async fn current_record(&self) -> Result<Option<PriceRecord>, CallError> {
         let kept = self.store.current::<PriceRecord>(self.clock.now()).await.map_err(|error| failed(&error))?;
         Ok(kept.map(|record| record.value().clone()))
     }
 
-    async fn put(&self, record: &NewPriceRecord, ttl: Duration, _: Duration) -> Result<PriceRecord, CallError> {
+    async fn write_record(
+        &self,
+        record: &NewPriceRecord,
+        ttl: Duration,
+        _: Duration,
+    ) -> Result<PriceRecord, CallError> {
         let now = self.clock.now();
         let record = record.clone().lasting(ttl, now).map_err(|errors| {
             self.note(format!("a record is refused: {errors:?}"));
@@ -121,7 +126,7 @@ impl Sinks for Desk {
         Ok(kept.value().clone())
     }
 
-    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
+    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         let now = self.clock.now();
         if let Err(errors) = board.check(now) {
             self.note(format!("a board is refused: {errors:?}"));

@@ -9,8 +9,8 @@ fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
 #[test]
 fn defaults_are_the_documented_ones() {
     let config = read(&[]).unwrap();
-    let Config { slot, refresh, ttl, prolong, source_timeout, frozen_after, .. } = config;
-    let seconds = [slot, refresh, ttl, prolong, source_timeout, frozen_after].map(|d| d.as_secs());
+    let Config { poll_interval, publish_interval, ttl, prolong, source_timeout, frozen_after, .. } = config;
+    let seconds = [poll_interval, publish_interval, ttl, prolong, source_timeout, frozen_after].map(|d| d.as_secs());
     assert_eq!(seconds, [5, 15, 60, 3600, 5, 60]);
     assert_eq!([1, 2, 3, 7].map(|exchanges| config.min_sources(exchanges)), [1, 1, 2, 2]);
     assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
@@ -45,6 +45,6 @@ fn settings_that_do_not_go_together_are_named() {
         assert!(message.contains(named), "{named} is not in: {message}");
     }
     let quick = read(&[("PRICE_REFRESH_SECS", "3"), ("MIN_SOURCES", "1")]).unwrap();
-    assert_eq!([quick.source_timeout, quick.slot].map(|d| d.as_secs()), [3, 3]);
+    assert_eq!([quick.source_timeout, quick.poll_interval].map(|d| d.as_secs()), [3, 3]);
     assert_eq!(quick.min_sources(7), 1);
 }

@@ -5,15 +5,15 @@ use super::*;
 const SLOT: Duration = Duration::from_secs(5);
 
 fn held_by(holder: &str) -> Lease {
-    Lease { name: LEASE.to_owned(), holder: holder.to_owned(), expires_at: Timestamp::now() }
+    Lease { name: LEASE_NAME.to_owned(), holder: holder.to_owned(), expires_at: Timestamp::now() }
 }
 
 #[test]
 fn who_holds_the_lease_leads_and_goes_on_while_nobody_else_can_have_it() {
-    let (mut leader, start) = (Leader::new("a".to_owned(), SLOT), Instant::now());
+    let (mut leadership, start) = (Leadership::new("a".to_owned(), SLOT), Instant::now());
     let mut hear = |holder: Option<&str>, slots: u32| {
-        let begins = leader.hear(holder.map(held_by), start + SLOT * slots);
-        (begins, leader.leads(), leader.other().map(str::to_owned))
+        let begins = leadership.apply(holder.map(held_by), start + SLOT * slots);
+        (begins, leadership.is_leader(), leadership.other_leader().map(str::to_owned))
     };
     assert_eq!(hear(None, 0), (false, false, None), "who was never told stands by");
     assert_eq!(hear(Some("b"), 1), (false, false, Some("b".to_owned())));

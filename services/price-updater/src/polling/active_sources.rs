@@ -13,19 +13,19 @@ use poem_openapi::OpenApi;
 use tokio::sync::watch;
 
 /// The sources that are asked, each by its place in the list of all that were built.
-pub(crate) struct Roster {
+pub(crate) struct ActiveSources {
     /// Every source that can be switched on, and what it tells.
     known: Vec<(&'static str, CourseKind)>,
     /// How many of those that are asked have to vote on prices, at least.
-    min_voting: usize,
+    min_voters: usize,
     order: watch::Sender<Arc<[usize]>>,
 }
 
-impl Roster {
-    /// Of `known`, the first `active` ones are asked until that is changed; at least `min_voting` of them always vote.
-    pub(crate) fn new(known: Vec<(&'static str, CourseKind)>, active: usize, min_voting: usize) -> Self {
+impl ActiveSources {
+    /// Of `known`, the first `active` ones are asked until that is changed; at least `min_voters` of them always vote.
+    pub(crate) fn new(known: Vec<(&'static str, CourseKind)>, active: usize, min_voters: usize) -> Self {
         let order = (0..active.min(known.len())).collect();
-        Self { known, min_voting, order: watch::Sender::new(order) }
+        Self { known, min_voters, order: watch::Sender::new(order) }
     }
 
     /// Places in the list of all sources, of those that are asked, in their order.
@@ -55,7 +55,7 @@ impl Roster {
             order.push(place);
         }
         let votes = |&&place: &&usize| self.known.get(place).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
-        let (voting, needed) = (order.iter().filter(votes).count(), self.min_voting);
+        let (voting, needed) = (order.iter().filter(votes).count(), self.min_voters);
         if voting < needed {
             return Err(wrong(format!(
                 "must name at least {needed} that vote, and not official rates, but has {voting}"
@@ -73,11 +73,11 @@ impl Roster {
     }
 }
 
-/// The endpoints of the roster.
-pub(crate) struct RosterRoutes(pub(crate) Arc<Roster>);
+/// The endpoints of the active_sources.
+pub(crate) struct ActiveSourcesRoutes(pub(crate) Arc<ActiveSources>);
 
 #[OpenApi]
-impl RosterRoutes {
+impl ActiveSourcesRoutes {
     /// The sources that are asked, in their order.
     #[oai(path = "/sources/order", method = "get", operation_id = "sources_order")]
     async fn order(&self, _caller: InternalCaller) -> Result<Json<SourcesOrder>, Problem> {

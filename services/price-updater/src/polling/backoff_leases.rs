@@ -3,7 +3,7 @@
 //!
 //! A source that is left alone is lent out at price-cache-proxy, and who holds it is no instance but a time. So it is told
 //! for as long as somebody renews it, and for an hour after that: a longer ban is forgotten where no instance is there for
-//! an hour, or where price-cache-proxy keeps its leases in memory and goes together with all of them.
+//! an hour, or where price-cache-proxy keeps its leases in state and goes together with all of them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +11,7 @@ use common::{api::leases::MAX_LEASE_SECS, time::Timestamp};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::{leadership::LEASE, upstreams::Sinks};
+use crate::{leadership::LEASE_NAME, upstreams::Upstreams};
 
 /// How often a pause is told again, that is longer than a lease.
 const RENEW: Duration = Duration::from_mins(10);
@@ -20,23 +20,23 @@ const ROUNDED: Duration = Duration::from_secs(2);
 const PAUSED_UNTIL: &str = "paused-until-";
 
 /// A source and until when it is left alone.
-pub(crate) type Paused = (&'static str, Instant);
+pub(crate) type SourceBackoff = (&'static str, Instant);
 
 /// What was told.
 #[derive(Debug, Default)]
-pub(crate) struct Told(BTreeMap<&'static str, Pause>);
+pub(crate) struct BackoffLeases(BTreeMap<&'static str, StoredBackoff>);
 
 #[derive(Debug)]
-struct Pause {
+struct StoredBackoff {
     until: Instant,
     holder: String,
     /// When it is to be told again.
     renew: Instant,
 }
 
-impl Told {
+impl BackoffLeases {
     /// Tells what is not told yet. What cannot be told now is told the next time.
-    pub(crate) async fn tell(&mut self, paused: &[Paused], sinks: &dyn Sinks, now: Timestamp) {
+    pub(crate) async fn store(&mut self, paused: &[SourceBackoff], upstreams: &dyn Upstreams, now: Timestamp) {
         let start = Instant::now();
         for &(source, until) in paused {
             let before = self.0.get(source).filter(|told| told.until == until);
@@ -47,11 +47,11 @@ impl Told {
             let ours = now.plus(left);
             let holder = before.map_or_else(|| holder(ours), |told| told.holder.clone());
             let ttl = Duration::from_secs(left.as_secs().clamp(1, MAX_LEASE_SECS));
-            match sinks.lease(&name(source), &holder, ttl).await {
+            match upstreams.lease(&name(source), &holder, ttl).await {
                 // As good as told: who was here before told it in other words, which are renewed from now on.
                 Ok(lease) if self::until(&lease.holder).is_some_and(|told| ours.since(told) <= ROUNDED) => {
                     let renew = if lease.holder == holder { start + RENEW } else { start };
-                    self.0.insert(source, Pause { until, holder: lease.holder, renew });
+                    self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew });
                 }
                 // It is held until an earlier time still.
                 Ok(_) => {}
@@ -65,15 +65,15 @@ impl Told {
 
 /// How much longer each of `sources` is to be left alone, of those that are, as somebody told; nothing where that cannot be
 /// known now.
-pub(crate) async fn told(
+pub(crate) async fn fetch_backoffs(
     sources: &[&'static str],
-    sinks: &dyn Sinks,
+    upstreams: &dyn Upstreams,
     me: &str,
     now: Timestamp,
 ) -> Option<Vec<(&'static str, Duration)>> {
     // To ask is to take it where it is free: for so short that it is in nobody's way.
     let ask = async |source: &'static str| {
-        let lease = sinks.lease(&name(source), me, Duration::from_secs(1)).await.ok()?;
+        let lease = upstreams.lease(&name(source), me, Duration::from_secs(1)).await.ok()?;
         let left = until(&lease.holder).map(|until| until.since(now)).filter(|left| !left.is_zero());
         Some(left.map(|left| (source, left)))
     };
@@ -82,7 +82,7 @@ pub(crate) async fn told(
 }
 
 fn name(source: &str) -> String {
-    format!("{LEASE}.{source}")
+    format!("{LEASE_NAME}.{source}")
 }
 
 /// Whole seconds, the next one: a pause is rather told too long than too short.

@@ -20,59 +20,64 @@ use tokio::{
 };
 
 use super::{
-    active_sources::Roster,
-    backoff_leases::Paused,
-    config::Manners,
-    poller::{Kept, Seat},
+    active_sources::ActiveSources,
+    backoff_leases::SourceBackoff,
+    config::PollConfig,
+    poller::{LatestTicker, Poller},
 };
 use crate::{
     metrics::UpdaterMetrics,
-    pricing::{Seen, Stillness, Voice},
+    pricing::{FreezeDetector, Observation, Vote},
     sources::{Ask, Source},
     ticker::MAX_FIXING_AGE,
 };
 
-pub(crate) struct Panel {
+pub(crate) struct SourcePool {
     /// Every source that can be switched on.
-    seats: Vec<Arc<Seat>>,
+    pollers: Vec<Arc<Poller>>,
     /// Which of them are asked.
-    roster: Arc<Roster>,
+    active_sources: Arc<ActiveSources>,
     wanted: Arc<[CurrencyPair]>,
-    manners: Manners,
-    stillness: Mutex<Stillness>,
+    config: PollConfig,
+    freeze_detector: Mutex<FreezeDetector>,
     metrics: UpdaterMetrics,
 }
 
-impl Panel {
+impl SourcePool {
     /// Of `sources`, the first `active` ones are asked until others are switched on.
-    pub(crate) fn new(sources: Vec<Box<dyn Source>>, active: usize, manners: Manners, metrics: UpdaterMetrics) -> Self {
+    pub(crate) fn new(
+        sources: Vec<Box<dyn Source>>,
+        active: usize,
+        config: PollConfig,
+        metrics: UpdaterMetrics,
+    ) -> Self {
         let known = sources.iter().map(|source| (source.name(), source.kind())).collect();
-        let roster = Arc::new(Roster::new(known, active, manners.min_voting));
-        let now = manners.clock.now();
+        let active_sources = Arc::new(ActiveSources::new(known, active, config.min_voters));
+        let now = config.clock.now();
         let wanted: BTreeSet<_> = sources.iter().flat_map(|source| source.directions().to_vec()).collect();
-        let seats = sources.into_iter().map(|source| Arc::new(Seat::new(source, now))).collect();
+        let pollers = sources.into_iter().map(|source| Arc::new(Poller::new(source, now))).collect();
         let wanted = wanted.into_iter().collect();
-        Self { seats, roster, wanted, manners, stillness: Mutex::default(), metrics }
+        Self { pollers, active_sources, wanted, config, freeze_detector: Mutex::default(), metrics }
     }
 
     /// Asks each source whose turn it is in the slot that was due at `slot`, and waits until all have answered: at most four
     /// fifths of a slot, and not for one that made a slot wait the last time. One that answers later is heard in the next
     /// slot. `asked` are those that are being asked.
-    pub(crate) async fn ask(&self, asked: &mut JoinSet<&'static str>, slot: Instant) {
+    pub(crate) async fn poll(&self, asked: &mut JoinSet<&'static str>, slot: Instant) {
         while asked.try_join_next().is_some() {}
-        let now = self.manners.clock.now();
+        let now = self.config.clock.now();
         let mut awaited = BTreeSet::new();
-        for seat in self.active() {
-            let Some(worth_waiting) = seat.begin(slot) else { continue };
+        for poller in self.active() {
+            let Some(worth_waiting) = poller.begin(slot) else { continue };
             if worth_waiting {
-                awaited.insert(seat.source.name());
+                awaited.insert(poller.source.name());
             }
-            let (seat, wanted, manners, metrics) =
-                (Arc::clone(seat), Arc::clone(&self.wanted), self.manners, self.metrics.clone());
+            let (poller, wanted, config, metrics) =
+                (Arc::clone(poller), Arc::clone(&self.wanted), self.config, self.metrics.clone());
             asked.spawn(async move {
-                let source = seat.source.name();
-                let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + manners.timeout };
-                let (latency, faults) = seat.ask(ask, &manners).await;
+                let source = poller.source.name();
+                let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + config.timeout };
+                let (latency, faults) = poller.ask(ask, &config).await;
                 metrics.asked(source, latency);
                 for (_, error) in &faults {
                     metrics.source_error(source, error.kind());
@@ -80,7 +85,7 @@ impl Panel {
                 source
             });
         }
-        let patience = Instant::now() + self.manners.patience();
+        let patience = Instant::now() + self.config.max_wait();
         while !awaited.is_empty() {
             match timeout_at(patience, asked.join_next()).await {
                 Ok(Some(Ok(source))) => drop(awaited.remove(source)),
@@ -89,132 +94,141 @@ impl Panel {
                 Ok(None) | Err(_) => break,
             }
         }
-        for seat in self.active().filter(|seat| awaited.contains(seat.source.name())) {
-            seat.kept_waiting();
+        for poller in self.active().filter(|poller| awaited.contains(poller.source.name())) {
+            poller.exceeded_wait();
         }
     }
 
     /// What each source says in the slot that was due at `slot`, and whether it is to be listened to.
-    pub(crate) fn voices(&self, slot: Instant) -> Vec<Voice> {
-        let all: Vec<_> = self.active().flat_map(|seat| self.kept(seat, slot)).collect();
-        let mut stillness = self.stillness.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = all.iter().filter(|(_, _, kept, fresh)| *fresh && kept.quote.kind != CourseKind::Fixing);
-        let seen: Vec<_> = live.map(|(seat, told, kept, _)| self.seen(seat, *told, kept)).collect();
-        stillness.look(&seen, slot);
-        let voice = |(seat, told, kept, fresh): &(&Seat, CurrencyPair, Kept, bool)| {
-            let source = seat.source.name();
-            let frozen = kept.quote.kind != CourseKind::Fixing && stillness.is_frozen(source, *told);
-            let unfit = if *fresh { frozen.then_some(Rejection::Frozen) } else { Some(Rejection::Stale) };
-            Voice {
+    pub(crate) fn votes(&self, slot: Instant) -> Vec<Vote> {
+        let all: Vec<_> = self.active().flat_map(|poller| self.latest_tickers(poller, slot)).collect();
+        let mut freeze_detector = self.freeze_detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = all.iter().filter(|(_, _, latest, fresh)| *fresh && latest.ticker.kind != CourseKind::Fixing);
+        let observations: Vec<_> =
+            live.map(|(poller, told, latest, _)| self.observation(poller, *told, latest)).collect();
+        freeze_detector.observe(&observations, slot);
+        let vote = |(poller, told, latest, fresh): &(&Poller, CurrencyPair, LatestTicker, bool)| {
+            let source = poller.source.name();
+            let frozen = latest.ticker.kind != CourseKind::Fixing && freeze_detector.is_frozen(source, *told);
+            let ineligible = if *fresh { frozen.then_some(Rejection::Frozen) } else { Some(Rejection::Stale) };
+            Vote {
                 source,
-                kind: kept.quote.kind,
+                kind: latest.ticker.kind,
                 told: *told,
-                value: kept.quote.vote(),
-                book: kept.quote.book,
-                observed_at: kept.quote.observed_at,
-                simulated: kept.simulated,
-                unfit,
+                value: latest.ticker.vote(),
+                book: latest.ticker.book,
+                observed_at: latest.ticker.observed_at,
+                simulated: latest.simulated,
+                ineligible,
             }
         };
-        all.iter().map(voice).collect()
+        all.iter().map(vote).collect()
     }
 
     /// The newest course of each source and direction that is young enough to be shown.
     pub(crate) fn courses(&self, slot: Instant) -> Vec<Course> {
-        let shown = |seat: &Arc<Seat>| {
-            let longest = SNAPSHOT_TTL.max(seat.source.period() * 2);
-            let all = self.kept(seat, slot).into_iter();
-            let young = all.filter(move |(.., kept, fresh)| *fresh || age(kept, slot) < longest);
-            young.map(|(seat, told, kept, _)| course(seat, told, &kept)).collect::<Vec<_>>()
+        let shown = |poller: &Arc<Poller>| {
+            let longest = SNAPSHOT_TTL.max(poller.source.period() * 2);
+            let all = self.latest_tickers(poller, slot).into_iter();
+            let young = all.filter(move |(.., latest, fresh)| *fresh || age(latest, slot) < longest);
+            young.map(|(poller, told, latest, _)| course(poller, told, &latest)).collect::<Vec<_>>()
         };
         self.active().flat_map(shown).collect()
     }
 
     /// What at least so many exchanges trade, whether they tell it right now or not.
-    pub(crate) fn traded(&self, by: usize) -> BTreeSet<CurrencyPair> {
-        let exchanges = self.active().filter(|seat| seat.source.kind() == CourseKind::Trade);
+    pub(crate) fn traded_pairs(&self, by: usize) -> BTreeSet<CurrencyPair> {
+        let exchanges = self.active().filter(|poller| poller.source.kind() == CourseKind::Trade);
         let mut traded: BTreeMap<CurrencyPair, usize> = BTreeMap::new();
-        for direction in exchanges.flat_map(|seat| seat.source.directions()) {
+        for direction in exchanges.flat_map(|poller| poller.source.directions()) {
             *traded.entry(*direction).or_default() += 1;
         }
         traded.into_iter().filter(|(_, exchanges)| *exchanges >= by).map(|(direction, _)| direction).collect()
     }
 
     /// How many exchanges are asked.
-    pub(crate) fn exchanges(&self) -> usize {
-        self.active().filter(|seat| seat.source.kind() == CourseKind::Trade).count()
+    pub(crate) fn exchange_count(&self) -> usize {
+        self.active().filter(|poller| poller.source.kind() == CourseKind::Trade).count()
     }
 
     /// The sources whose requests can be held back.
-    pub(crate) fn gated(&self) -> Vec<&'static str> {
-        let gated = self.seats.iter().filter(|seat| seat.source.gate().is_some());
-        gated.map(|seat| seat.source.name()).collect()
+    pub(crate) fn rate_limited_sources(&self) -> Vec<&'static str> {
+        let gated = self.pollers.iter().filter(|poller| poller.source.gate().is_some());
+        gated.map(|poller| poller.source.name()).collect()
     }
 
     /// Those that are left alone now, and until when.
-    pub(crate) fn paused(&self) -> Vec<Paused> {
-        let paused = |seat: &Arc<Seat>| Some((seat.source.name(), seat.source.gate()?.paused_until()?));
-        self.seats.iter().filter_map(paused).collect()
+    pub(crate) fn backoffs(&self) -> Vec<SourceBackoff> {
+        let paused = |poller: &Arc<Poller>| Some((poller.source.name(), poller.source.gate()?.paused_until()?));
+        self.pollers.iter().filter_map(paused).collect()
     }
 
     /// As the source asked another instance for.
-    pub(crate) fn leave_alone(&self, source: &str, wait: Duration) {
-        for gate in self.seats.iter().filter(|seat| seat.source.name() == source).filter_map(|seat| seat.source.gate())
+    pub(crate) fn back_off(&self, source: &str, wait: Duration) {
+        for gate in self
+            .pollers
+            .iter()
+            .filter(|poller| poller.source.name() == source)
+            .filter_map(|poller| poller.source.gate())
         {
             let pause = gate.pause(Some(wait));
             tracing::info!(source, ?pause, "a source is left alone, as it asked for before");
         }
     }
 
-    pub(crate) fn roster(&self) -> Arc<Roster> {
-        Arc::clone(&self.roster)
+    pub(crate) fn active_sources(&self) -> Arc<ActiveSources> {
+        Arc::clone(&self.active_sources)
     }
 
     /// Those that are asked, in their order.
-    fn active(&self) -> impl Iterator<Item = &Arc<Seat>> {
-        let order = self.roster.order().to_vec();
-        order.into_iter().filter_map(|place| self.seats.get(place))
+    fn active(&self) -> impl Iterator<Item = &Arc<Poller>> {
+        let order = self.active_sources.order().to_vec();
+        order.into_iter().filter_map(|place| self.pollers.get(place))
     }
 
     /// Each quote of a source, and whether it is young enough to count.
-    fn kept<'a>(&self, seat: &'a Seat, slot: Instant) -> Vec<(&'a Seat, CurrencyPair, Kept, bool)> {
-        let (every, period) = (self.manners.slot, seat.source.period());
-        let is_fresh = |kept: &Kept| match seat.source.kind() {
-            CourseKind::Fixing => age(kept, slot) <= MAX_FIXING_AGE,
+    fn latest_tickers<'a>(
+        &self,
+        poller: &'a Poller,
+        slot: Instant,
+    ) -> Vec<(&'a Poller, CurrencyPair, LatestTicker, bool)> {
+        let (every, period) = (self.config.poll_interval, poller.source.period());
+        let is_fresh = |latest: &LatestTicker| match poller.source.kind() {
+            CourseKind::Fixing => age(latest, slot) <= MAX_FIXING_AGE,
             // One ask may fail. What is told is older than the ask, as the price shows, and a record goes by that.
-            CourseKind::Index => slot.saturating_duration_since(kept.asked) <= period * 2 + every,
-            CourseKind::Trade => age(kept, slot) <= (every + every.max(period)).min(self.manners.oldest),
+            CourseKind::Index => slot.saturating_duration_since(latest.requested) <= period * 2 + every,
+            CourseKind::Trade => age(latest, slot) <= (every + every.max(period)).min(self.config.max_trade_age),
         };
-        let quotes = seat.memory().quotes.clone();
-        quotes.into_iter().map(|(told, kept)| (seat, told, kept, is_fresh(&kept))).collect()
+        let tickers = poller.state().tickers.clone();
+        tickers.into_iter().map(|(told, latest)| (poller, told, latest, is_fresh(&latest))).collect()
     }
 
-    fn seen(&self, seat: &Seat, told: CurrencyPair, kept: &Kept) -> Seen {
-        Seen {
-            source: seat.source.name(),
+    fn observation(&self, poller: &Poller, told: CurrencyPair, latest: &LatestTicker) -> Observation {
+        Observation {
+            source: poller.source.name(),
             told,
-            numbers: (kept.quote.last, kept.quote.book),
-            value: kept.quote.vote(),
-            trades: kept.quote.kind == CourseKind::Trade,
-            patience: self.manners.frozen_after.max(seat.source.period() * 3),
+            numbers: (latest.ticker.last, latest.ticker.book),
+            value: latest.ticker.vote(),
+            trades: latest.ticker.kind == CourseKind::Trade,
+            freeze_after: self.config.frozen_after.max(poller.source.period() * 3),
         }
     }
 }
 
-fn age(kept: &Kept, slot: Instant) -> Duration {
-    slot.saturating_duration_since(kept.seen)
+fn age(latest: &LatestTicker, slot: Instant) -> Duration {
+    slot.saturating_duration_since(latest.observed)
 }
 
-fn course(seat: &Seat, direction: CurrencyPair, kept: &Kept) -> Course {
-    let (bid, ask) = kept.quote.book.unzip();
+fn course(poller: &Poller, direction: CurrencyPair, latest: &LatestTicker) -> Course {
+    let (bid, ask) = latest.ticker.book.unzip();
     Course {
-        exchanger: seat.source.name().to_owned(),
+        exchanger: poller.source.name().to_owned(),
         direction,
-        kind: kept.quote.kind,
-        value: kept.quote.course(),
+        kind: latest.ticker.kind,
+        value: latest.ticker.course(),
         bid,
         ask,
-        observed_at: kept.quote.observed_at,
-        simulated: kept.simulated,
+        observed_at: latest.ticker.observed_at,
+        simulated: latest.simulated,
     }
 }

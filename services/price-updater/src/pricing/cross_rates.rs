@@ -1,7 +1,7 @@
 //! Prices in currencies that no exchange trades: what it costs in dollars, by the official rate of the dollar. Pure.
 //!
-//! Every bank tells its rates in a way of its own: the European Central Bank what a euro costs, Frankfurter what a dollar
-//! does, and the Bank of Russia what anything costs in roubles. No direction is told by two of them, so what is compared is
+//! Every bank tells its rates in a way of its own: the European Central BankRates what a euro costs, Frankfurter what a dollar
+//! does, and the BankRates of Russia what anything costs in roubles. No direction is told by two of them, so what is compared is
 //! what each makes of a dollar in a currency.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use common::{
 };
 
 use super::{
-    agreement::{Voice, unpriced},
+    agreement::{Vote, unpriced},
     arithmetic::{scaled, within},
 };
 
@@ -21,11 +21,11 @@ use super::{
 const SPREAD: i128 = 20;
 
 /// What a dollar costs in each currency that there is an official rate of.
-pub(crate) struct Fixings(BTreeMap<Asset, Dollar>);
+pub(crate) struct OfficialRates(BTreeMap<Asset, DollarRate>);
 
 /// What a dollar costs by one bank: `times / by`, and the directions that it is taken from.
 #[derive(Clone)]
-struct Dollar {
+struct DollarRate {
     times: Rate,
     by: Rate,
     simulated: bool,
@@ -34,20 +34,20 @@ struct Dollar {
 
 /// The official rates of one bank.
 #[derive(Default)]
-struct Bank<'a>(BTreeMap<CurrencyPair, &'a Voice>);
+struct BankRates<'a>(BTreeMap<CurrencyPair, &'a Vote>);
 
-impl Fixings {
+impl OfficialRates {
     /// What the banks agree on. Each currency has the rate of the first bank that was configured of those that more than half
     /// of them agree with; and none where there is no such bank, as where two contradict each other. What a single one tells is
     /// believed where the others bear it out in most of what they tell too.
-    pub(crate) fn of(voices: &[Voice]) -> Self {
-        let mut banks: Vec<(&'static str, Bank<'_>)> = Vec::new();
-        for voice in voices.iter().filter(|voice| voice.kind == CourseKind::Fixing && voice.unfit.is_none()) {
-            let place = banks.iter().position(|(source, _)| *source == voice.source).unwrap_or_else(|| {
-                banks.push((voice.source, Bank::default()));
+    pub(crate) fn of(votes: &[Vote]) -> Self {
+        let mut banks: Vec<(&'static str, BankRates<'_>)> = Vec::new();
+        for vote in votes.iter().filter(|vote| vote.kind == CourseKind::Fixing && vote.ineligible.is_none()) {
+            let place = banks.iter().position(|(source, _)| *source == vote.source).unwrap_or_else(|| {
+                banks.push((vote.source, BankRates::default()));
                 banks.len() - 1
             });
-            banks[place].1.0.insert(voice.told, voice);
+            banks[place].1.0.insert(vote.told, vote);
         }
         let currencies: BTreeSet<_> = banks.iter().flat_map(|(_, bank)| bank.currencies()).collect();
         let told = currencies.into_iter().map(|currency| {
@@ -56,8 +56,8 @@ impl Fixings {
         });
         let told: Vec<_> = told.collect();
         let agreed = told.iter().filter_map(|(currency, by)| {
-            let alone = |by: &Told| by.len() == 1 && !borne_out(by[0].0, &told);
-            let dollar = believed(by).filter(|_| !alone(by))?;
+            let alone = |by: &Told| by.len() == 1 && !is_corroborated(by[0].0, &told);
+            let dollar = majority_rate(by).filter(|_| !alone(by))?;
             Some((*currency, dollar.clone()))
         });
         Self(agreed.collect())
@@ -87,20 +87,20 @@ impl Fixings {
     }
 }
 
-impl Bank<'_> {
+impl BankRates<'_> {
     fn currencies(&self) -> BTreeSet<Asset> {
         self.0.keys().flat_map(|direction| [direction.base, direction.quote]).collect()
     }
 
     /// As the bank tells it, or through the currency that it tells everything in: euros or roubles.
-    fn dollar(&self, currency: Asset) -> Option<Dollar> {
+    fn dollar(&self, currency: Asset) -> Option<DollarRate> {
         let get = |base: Asset, quote: Asset| self.0.get(&CurrencyPair::new(base, quote)).copied();
-        let dollar = |times: Option<&Voice>, by: Option<&Voice>| {
+        let dollar = |times: Option<&Vote>, by: Option<&Vote>| {
             let one = Rate::from_hundred_millionths(100_000_000).ok()?;
-            let rate = |voice: Option<&Voice>| voice.map_or(one, |voice| voice.value);
+            let rate = |vote: Option<&Vote>| vote.map_or(one, |vote| vote.value);
             let (rates, legs) = ((rate(times), rate(by)), [times, by].into_iter().flatten());
-            let simulated = legs.clone().any(|voice| voice.simulated);
-            Some(Dollar { times: rates.0, by: rates.1, simulated, legs: legs.map(|voice| voice.told).collect() })
+            let simulated = legs.clone().any(|vote| vote.simulated);
+            Some(DollarRate { times: rates.0, by: rates.1, simulated, legs: legs.map(|vote| vote.told).collect() })
         };
         if currency == Asset::USD {
             return None;
@@ -116,7 +116,7 @@ impl Bank<'_> {
     }
 }
 
-impl Dollar {
+impl DollarRate {
     fn rate(&self) -> Option<Rate> {
         let one = Rate::from_hundred_millionths(100_000_000).ok()?;
         scaled(one, self.times, self.by)
@@ -129,22 +129,22 @@ impl Dollar {
 }
 
 /// What each bank makes of a dollar in one currency.
-type Told = Vec<(&'static str, Dollar)>;
+type Told = Vec<(&'static str, DollarRate)>;
 
 /// The first that more than half of all agree with, itself among them.
-fn believed(told: &Told) -> Option<&Dollar> {
-    let agreeing = |one: &Dollar| told.iter().filter(|(_, other)| one.agrees_with(other)).count();
+fn majority_rate(told: &Told) -> Option<&DollarRate> {
+    let agreeing = |one: &DollarRate| told.iter().filter(|(_, other)| one.agrees_with(other)).count();
     told.iter().map(|(_, one)| one).find(|one| agreeing(one) * 2 > told.len())
 }
 
 /// Whether a bank is believed in at least half of the currencies that others tell too: one that is not has a fault that what
 /// it alone tells has as well, such as a dollar that is another currency.
-fn borne_out(bank: &str, told: &[(Asset, Told)]) -> bool {
+fn is_corroborated(bank: &str, told: &[(Asset, Told)]) -> bool {
     let (mut compared, mut agreed) = (0, 0);
     for (_, by) in told.iter().filter(|(_, by)| by.len() > 1) {
         if let Some((_, own)) = by.iter().find(|(source, _)| *source == bank) {
             compared += 1;
-            agreed += usize::from(believed(by).is_some_and(|dollar| own.agrees_with(dollar)));
+            agreed += usize::from(majority_rate(by).is_some_and(|dollar| own.agrees_with(dollar)));
         }
     }
     agreed * 2 >= compared

@@ -19,7 +19,7 @@ const MOVED: i128 = 1;
 
 /// The numbers of one source in one direction, as they are right now.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen {
+pub(crate) struct Observation {
     pub(crate) source: &'static str,
     pub(crate) told: CurrencyPair,
     pub(crate) numbers: Numbers,
@@ -28,7 +28,7 @@ pub(crate) struct Seen {
     /// Whether it trades: only such ones show that the market moves.
     pub(crate) trades: bool,
     /// How long its numbers may stand still while the others move.
-    pub(crate) patience: Duration,
+    pub(crate) freeze_after: Duration,
 }
 
 /// The last price, and both sides of the book.
@@ -36,10 +36,10 @@ pub(crate) type Numbers = (Option<Rate>, Option<(Rate, Rate)>);
 
 /// What is remembered of every source and direction.
 #[derive(Debug, Default)]
-pub(crate) struct Stillness(BTreeMap<(&'static str, CurrencyPair), Mark>);
+pub(crate) struct FreezeDetector(BTreeMap<(&'static str, CurrencyPair), PriceWatch>);
 
 #[derive(Debug)]
-struct Mark {
+struct PriceWatch {
     numbers: Numbers,
     /// When these numbers were first seen.
     since: Instant,
@@ -48,31 +48,32 @@ struct Mark {
     others: BTreeMap<(&'static str, CurrencyPair), (Rate, Rate)>,
 }
 
-impl Stillness {
-    /// Looks at the quotes that are young enough to count. One that is missing now is compared again when it comes back.
-    pub(crate) fn look(&mut self, seen: &[Seen], now: Instant) {
+impl FreezeDetector {
+    /// Looks at the tickers that are young enough to count. One that is missing now is compared again when it comes back.
+    pub(crate) fn observe(&mut self, seen: &[Observation], now: Instant) {
         for one in seen {
-            let new = || Mark { numbers: one.numbers, since: now, frozen: false, others: BTreeMap::new() };
+            let new = || PriceWatch { numbers: one.numbers, since: now, frozen: false, others: BTreeMap::new() };
             let mark = self.0.entry((one.source, one.told)).or_insert_with(new);
             if mark.numbers != one.numbers {
                 *mark = new();
             }
         }
         for (&(source, told), mark) in &mut self.0 {
-            let others = seen.iter().filter(|other| other.trades && other.source != source && alike(other.told, told));
+            let others =
+                seen.iter().filter(|other| other.trades && other.source != source && move_together(other.told, told));
             for other in others {
                 let range = mark.others.entry((other.source, other.told)).or_insert((other.value, other.value));
                 *range = (range.0.min(other.value), range.1.max(other.value));
             }
         }
         for one in seen {
-            let peers = seen.iter().filter(|other| other.trades && alike(other.told, one.told));
-            let voices: BTreeSet<_> = peers.map(|other| other.source).chain([one.source]).collect();
+            let peers = seen.iter().filter(|other| other.trades && move_together(other.told, one.told));
+            let votes: BTreeSet<_> = peers.map(|other| other.source).chain([one.source]).collect();
             if let Some(mark) = self.0.get_mut(&(one.source, one.told)) {
-                let still = now.saturating_duration_since(mark.since) >= one.patience;
-                let movers = voices.iter().filter(|source| mark.saw_move(source)).count();
+                let still = now.saturating_duration_since(mark.since) >= one.freeze_after;
+                let movers = votes.iter().filter(|source| mark.saw_move(source)).count();
                 // One more than those who may lie about it, so that nobody is silenced by liars who pretend to move.
-                mark.frozen |= still && movers > (voices.len() - 1) / 2;
+                mark.frozen |= still && movers > (votes.len() - 1) / 2;
             }
         }
     }
@@ -83,7 +84,7 @@ impl Stillness {
     }
 }
 
-impl Mark {
+impl PriceWatch {
     /// Whether another source moved since these numbers were first seen.
     fn saw_move(&self, source: &str) -> bool {
         self.others.iter().any(|((other, _), (low, high))| *other == source && !within(MOVED, *low, *high))
@@ -91,7 +92,7 @@ impl Mark {
 }
 
 /// Whether two directions move together: USDT is as good as a dollar for this.
-fn alike(one: CurrencyPair, other: CurrencyPair) -> bool {
+fn move_together(one: CurrencyPair, other: CurrencyPair) -> bool {
     let quote = |at: CurrencyPair| if at.quote == Asset::USDT { Asset::USD } else { at.quote };
     one.base == other.base && quote(one) == quote(other)
 }

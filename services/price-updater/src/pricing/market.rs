@@ -15,8 +15,8 @@ use common::{
 };
 
 use super::{
-    agreement::{Rules, Voice, agree},
-    cross_rates::Fixings,
+    agreement::{AgreementRules, Vote, agree_on_price},
+    cross_rates::OfficialRates,
 };
 
 /// What is priced.
@@ -26,26 +26,26 @@ const ALWAYS: [Asset; 3] = [Asset::EUR, Asset::GBP, Asset::USD];
 
 /// What the market is asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct PricingConfig {
     /// The currencies of the record that orders use.
     pub(crate) currencies: Vec<Currency>,
-    pub(crate) rules: Rules,
+    pub(crate) rules: AgreementRules,
     /// What enough exchanges trade to agree on it, whether they tell it right now or not.
     pub(crate) traded: BTreeSet<CurrencyPair>,
 }
 
 /// The prices of one slot.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Market {
+pub(crate) struct MarketPrices {
     pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
 }
 
 /// The prices that were agreed last, with when that was and whether they are simulated.
 #[derive(Debug, Default)]
-pub(crate) struct Past(BTreeMap<CurrencyPair, (Rate, Timestamp, bool)>);
+pub(crate) struct PriceHistory(BTreeMap<CurrencyPair, (Rate, Timestamp, bool)>);
 
-impl Past {
-    pub(crate) fn note(&mut self, market: &Market) {
+impl PriceHistory {
+    pub(crate) fn note(&mut self, market: &MarketPrices) {
         let priced = market.prices.values().filter(|agreed| agreed.method == Method::Median);
         let priced =
             priced.filter_map(|agreed| Some((agreed.direction, agreed.price?, agreed.as_of?, agreed.simulated)));
@@ -53,7 +53,7 @@ impl Past {
     }
 
     /// What an earlier run agreed on.
-    pub(crate) fn take_up(&mut self, record: &NewPriceRecord) {
+    pub(crate) fn resume_from(&mut self, record: &NewPriceRecord) {
         for (&currency, price) in &record.prices {
             let at = CurrencyPair::new(Asset::BTC, currency.into());
             self.0.entry(at).or_insert((price.price, record.as_of, record.simulated));
@@ -66,18 +66,18 @@ impl Past {
     }
 }
 
-impl Market {
+impl MarketPrices {
     /// `past` prices count where they are of after `since`. A made-up one says nothing about real ones.
-    pub(crate) fn of(voices: &[Voice], wanted: &Wanted, past: &Past, since: Timestamp) -> Self {
-        let voices = real_ones(voices);
-        let simulated = !voices.iter().any(|voice| is_live(voice) && voice.unfit.is_none() && !voice.simulated);
+    pub(crate) fn compute(votes: &[Vote], wanted: &PricingConfig, past: &PriceHistory, since: Timestamp) -> Self {
+        let votes = real_ones(votes);
+        let simulated = !votes.iter().any(|vote| is_live(vote) && vote.ineligible.is_none() && !vote.simulated);
         let ours = wanted.currencies.iter().map(|&currency| Asset::from(currency));
-        let live = voices.iter().filter(|voice| is_live(voice) && voice.told.quote != Asset::USDT);
+        let live = votes.iter().filter(|vote| is_live(vote) && vote.told.quote != Asset::USDT);
         let mut fiats: BTreeSet<_> = ours.clone().chain(ALWAYS).collect();
-        fiats.extend(live.map(|voice| voice.told.quote));
+        fiats.extend(live.map(|vote| vote.told.quote));
         let agreed = COINS.iter().flat_map(|&coin| fiats.iter().map(move |&fiat| CurrencyPair::new(coin, fiat)));
         let agreed = agreed.filter(|direction| direction.base != direction.quote);
-        let agreed = agreed.map(|at| (at, agree(at, &voices, wanted.rules, past.price(at, simulated, since))));
+        let agreed = agreed.map(|at| (at, agree_on_price(at, &votes, wanted.rules, past.price(at, simulated, since))));
         let mut prices: BTreeMap<_, _> = agreed.collect();
 
         // What enough exchanges trade and orders are paid in is never computed, not even where exchanges contradict each other.
@@ -85,7 +85,7 @@ impl Market {
         // tells it a minute ago: so it does not go to and fro between the two as the index gets older.
         let ours: BTreeSet<_> = ours.collect();
         let spared = |at: &CurrencyPair| ours.contains(&at.quote) && wanted.traded.contains(at);
-        let fixings = Fixings::of(&voices);
+        let fixings = OfficialRates::of(&votes);
         for currency in fixings.currencies() {
             for coin in COINS {
                 let at = CurrencyPair::new(coin, currency);
@@ -95,7 +95,7 @@ impl Market {
                 let Some(cross) = fixings.cross(in_dollars, currency) else { continue };
                 let told = prices.get(&at).filter(|price| price.price.is_some());
                 let better = |told: &AgreedPrice| {
-                    by_indices(told, &voices) && !by_indices(in_dollars, &voices) && cross.simulated == told.simulated
+                    by_indices(told, &votes) && !by_indices(in_dollars, &votes) && cross.simulated == told.simulated
                 };
                 if told.is_none_or(better) {
                     let votes = told.map(|told| not_used(&told.votes)).unwrap_or_default();
@@ -149,9 +149,9 @@ impl Market {
 }
 
 /// Whether any of the votes that a price is made of is an index.
-fn by_indices(price: &AgreedPrice, voices: &[Voice]) -> bool {
+fn by_indices(price: &AgreedPrice, votes: &[Vote]) -> bool {
     let is_index =
-        |vote: &CastVote| voices.iter().any(|voice| voice.kind == CourseKind::Index && voice.source == vote.exchanger);
+        |vote: &CastVote| votes.iter().any(|other| other.kind == CourseKind::Index && other.source == vote.exchanger);
     price.votes.iter().any(|vote| vote.used && is_index(vote))
 }
 
@@ -163,21 +163,21 @@ fn not_used(votes: &[CastVote]) -> Vec<CastVote> {
     votes.iter().map(not_used).collect()
 }
 
-fn is_live(voice: &Voice) -> bool {
-    voice.kind != CourseKind::Fixing
+fn is_live(vote: &Vote) -> bool {
+    vote.kind != CourseKind::Fixing
 }
 
-/// The same voices, where real and made-up prices are never mixed: as soon as one that counts is real, only real ones do.
-fn real_ones(voices: &[Voice]) -> Vec<Voice> {
-    let mut voices = voices.to_vec();
+/// The same votes, where real and made-up prices are never mixed: as soon as one that counts is real, only real ones do.
+fn real_ones(votes: &[Vote]) -> Vec<Vote> {
+    let mut votes = votes.to_vec();
     for live in [true, false] {
-        if voices.iter().any(|voice| is_live(voice) == live && !voice.simulated && voice.unfit.is_none()) {
-            for voice in voices.iter_mut().filter(|voice| is_live(voice) == live && voice.simulated) {
-                voice.unfit = Some(Rejection::Simulated);
+        if votes.iter().any(|vote| is_live(vote) == live && !vote.simulated && vote.ineligible.is_none()) {
+            for vote in votes.iter_mut().filter(|vote| is_live(vote) == live && vote.simulated) {
+                vote.ineligible = Some(Rejection::Simulated);
             }
         }
     }
-    voices
+    votes
 }
 
 #[cfg(test)]

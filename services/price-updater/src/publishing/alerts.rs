@@ -8,12 +8,12 @@ use common::{
     money::{Currency, CurrencyPair},
 };
 
-use super::record_lifecycle::Change;
-use crate::pricing::Market;
+use super::record_lifecycle::AvailabilityChange;
+use crate::pricing::MarketPrices;
 
 /// What was told and has not ended.
 #[derive(Debug, Default)]
-pub(crate) struct News {
+pub(crate) struct AlertState {
     /// Currencies of the record that have no price, where others have one.
     left_out: BTreeSet<Currency>,
     simulated_and_real: bool,
@@ -21,8 +21,8 @@ pub(crate) struct News {
     outliers: BTreeSet<(String, CurrencyPair)>,
 }
 
-impl News {
-    pub(crate) fn tell(&mut self, market: &Market, currencies: &[Currency]) {
+impl AlertState {
+    pub(crate) fn update(&mut self, market: &MarketPrices, currencies: &[Currency]) {
         let rejected = |why: Rejection| {
             let ours = currencies.iter().filter_map(|&currency| market.bitcoin(currency));
             let votes = ours.flat_map(|price| price.votes.iter().map(move |vote| (price.direction, vote)));
@@ -39,7 +39,7 @@ impl News {
 
         let outliers = rejected(Rejection::Outlier);
         for (source, direction) in outliers.difference(&self.outliers) {
-            tracing::warn!(source, %direction, "the price of a source is far from the agreed one: it has no voice");
+            tracing::warn!(source, %direction, "the price of a source is far from the agreed one: it has no vote");
         }
         for (source, direction) in self.outliers.difference(&outliers) {
             tracing::info!(source, %direction, "the price of a source agrees with the others again");
@@ -69,14 +69,16 @@ impl News {
 }
 
 /// Tells that the record as a whole stands otherwise.
-pub(crate) fn tell_change(change: Change, failed_rounds: u32, as_of: Option<String>, at_most: Duration) {
+pub(crate) fn report_change(change: AvailabilityChange, failed_rounds: u32, as_of: Option<String>, at_most: Duration) {
     let (as_of, at_most_secs) = (as_of.unwrap_or_default(), at_most.as_secs());
     match change {
-        Change::Prolonged => {
+        AvailabilityChange::Prolonged => {
             critical!(failed_rounds, as_of, at_most_secs, "no source gives a price: the last good one is prolonged");
         }
-        Change::Expired => critical!(failed_rounds, as_of, "the last good price is too old: there is no price now"),
-        Change::NeverGood => critical!(failed_rounds, "no source has given a price since the start"),
-        Change::Recovered => tracing::info!("the price is fresh again"),
+        AvailabilityChange::Expired => {
+            critical!(failed_rounds, as_of, "the last good price is too old: there is no price now")
+        }
+        AvailabilityChange::NeverGood => critical!(failed_rounds, "no source has given a price since the start"),
+        AvailabilityChange::Recovered => tracing::info!("the price is fresh again"),
     }
 }

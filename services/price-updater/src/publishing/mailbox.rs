@@ -9,30 +9,30 @@ use tokio::sync::watch;
 use crate::metrics::{Delivery, UpdaterMetrics};
 
 /// The newest of a kind that waits to be handed over.
-pub(crate) struct Outbox<T>(watch::Sender<Option<T>>);
+pub(crate) struct LatestMailbox<T>(watch::Sender<Option<T>>);
 
-impl<T: Clone> Outbox<T> {
+impl<T: Clone> LatestMailbox<T> {
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(None))
     }
 
     /// Takes the place of what waits.
-    pub(crate) fn put(&self, newest: T) {
+    pub(crate) fn post(&self, newest: T) {
         self.0.send_replace(Some(newest));
     }
 
     /// Sees whatever is put in from now on, and what waits already.
-    pub(crate) fn reader(&self) -> Reader<T> {
+    pub(crate) fn reader(&self) -> MailboxReader<T> {
         let mut news = self.0.subscribe();
         news.mark_changed();
-        Reader(news)
+        MailboxReader(news)
     }
 }
 
-/// Empties an [`Outbox`].
-pub(crate) struct Reader<T>(watch::Receiver<Option<T>>);
+/// Empties an [`LatestMailbox`].
+pub(crate) struct MailboxReader<T>(watch::Receiver<Option<T>>);
 
-impl<T: Clone> Reader<T> {
+impl<T: Clone> MailboxReader<T> {
     /// The newest that was not given before, as soon as there is one; nothing after the last.
     pub(crate) async fn next(&mut self) -> Option<T> {
         loop {
@@ -47,18 +47,18 @@ impl<T: Clone> Reader<T> {
 
 /// How handing over ended the last time, told when it changes.
 #[derive(Debug)]
-pub(crate) struct Receipt {
+pub(crate) struct DeliveryStatus {
     what: Delivery,
     /// Nothing before the first time.
     last: Mutex<Option<Result<(), String>>>,
 }
 
-impl Receipt {
+impl DeliveryStatus {
     pub(crate) fn new(what: Delivery) -> Self {
         Self { what, last: Mutex::default() }
     }
 
-    pub(crate) fn note(&self, result: Result<(), &CallError>, metrics: &UpdaterMetrics) {
+    pub(crate) fn record(&self, result: Result<(), &CallError>, metrics: &UpdaterMetrics) {
         let what = self.what.as_str();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let failed_before = matches!(*last, Some(Err(_)));

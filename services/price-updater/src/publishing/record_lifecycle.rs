@@ -17,11 +17,11 @@ use common::{
 };
 
 /// Failed rounds in a row that change nothing: the record is within its time to live.
-pub(crate) const PATIENCE: u32 = 3;
+pub(crate) const TOLERATED_FAILURES: u32 = 3;
 
 /// How long records last.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lifetimes {
+pub(crate) struct RecordLifetimes {
     /// From one round to the next.
     pub(crate) refresh: Duration,
     /// Time to live of a record.
@@ -41,15 +41,15 @@ enum State {
 
 /// A record to be written; it lasts `ttl` from its own `as_of`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Write {
+pub(crate) struct RecordWrite {
     pub(crate) record: NewPriceRecord,
     pub(crate) ttl: Duration,
 }
 
 /// What an operator is told, once when it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Rounds fail and there never was a price.
+pub(crate) enum AvailabilityChange {
+    /// RecordLifecycle fail and there never was a price.
     NeverGood,
     Prolonged,
     /// The last good prices are too old: there is no price now.
@@ -59,9 +59,9 @@ pub(crate) enum Change {
 
 /// What is to be done after a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) write: Option<Write>,
-    pub(crate) change: Option<Change>,
+pub(crate) struct LifecycleStep {
+    pub(crate) write: Option<RecordWrite>,
+    pub(crate) change: Option<AvailabilityChange>,
 }
 
 /// Where the rounds stand.
@@ -71,20 +71,20 @@ pub(crate) struct Step {
 /// in it would be stamped as younger than it is. Orders in that currency are refused until it has a price again, which is
 /// rare (every source fails in one currency and not in the others: it is no longer traded) and never wrong.
 #[derive(Debug)]
-pub(crate) struct Rounds {
-    lifetimes: Lifetimes,
+pub(crate) struct RecordLifecycle {
+    lifetimes: RecordLifetimes,
     state: State,
-    failed: u32,
+    failures: u32,
     last_good: Option<NewPriceRecord>,
 }
 
-impl Rounds {
-    pub(crate) fn new(lifetimes: Lifetimes) -> Self {
-        Self { lifetimes, state: State::Empty, failed: 0, last_good: None }
+impl RecordLifecycle {
+    pub(crate) fn new(lifetimes: RecordLifetimes) -> Self {
+        Self { lifetimes, state: State::Empty, failures: 0, last_good: None }
     }
 
     /// Goes on where an earlier run of the service, or another instance, left off: with the record that is in the cache,
-    /// unless there is a newer one here. Rounds that were due since it was observed and brought nothing newer have failed,
+    /// unless there is a newer one here. RecordLifecycle that were due since it was observed and brought nothing newer have failed,
     /// whether somebody was there to do them or not.
     pub(crate) fn resume(&mut self, kept: Option<PriceRecord>, now: Timestamp) {
         let own = self.last_good.as_ref().map(|record| record.as_of);
@@ -98,14 +98,14 @@ impl Rounds {
             let before = now.since(record.as_of).as_micros().saturating_sub(1);
             let due = before / self.lifetimes.refresh.as_micros().max(1);
             // One that was prolonged once is prolonged by the next failed round, not by the fourth.
-            let least = if self.state == State::Prolonged { PATIENCE } else { 0 };
-            self.failed = u32::try_from(due).unwrap_or(u32::MAX).max(least);
+            let least = if self.state == State::Prolonged { TOLERATED_FAILURES } else { 0 };
+            self.failures = u32::try_from(due).unwrap_or(u32::MAX).max(least);
         }
     }
 
-    /// Rounds in a row that have failed.
-    pub(crate) fn failed(&self) -> u32 {
-        self.failed
+    /// RecordLifecycle in a row that have failed.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// The last prices that were agreed, however old they are.
@@ -114,41 +114,50 @@ impl Rounds {
     }
 
     /// Ends a round that agreed on a record.
-    pub(crate) fn good(&mut self, record: NewPriceRecord) -> Step {
+    pub(crate) fn succeed(&mut self, record: NewPriceRecord) -> LifecycleStep {
         let told = match self.state {
             State::Prolonged | State::Expired => true,
-            State::Empty => self.failed > PATIENCE,
+            State::Empty => self.failures > TOLERATED_FAILURES,
             State::Fresh => false,
         };
-        (self.state, self.failed) = (State::Fresh, 0);
+        (self.state, self.failures) = (State::Fresh, 0);
         self.last_good = Some(record.clone());
-        Step { write: Some(Write { record, ttl: self.lifetimes.ttl }), change: told.then_some(Change::Recovered) }
+        LifecycleStep {
+            write: Some(RecordWrite { record, ttl: self.lifetimes.ttl }),
+            change: told.then_some(AvailabilityChange::Recovered),
+        }
     }
 
     /// Ends a round that agreed on nothing.
-    pub(crate) fn failed_at(&mut self, now: Timestamp) -> Step {
-        self.failed = self.failed.saturating_add(1);
+    pub(crate) fn fail(&mut self, now: Timestamp) -> LifecycleStep {
+        self.failures = self.failures.saturating_add(1);
         let Some(record) = self.last_good.clone() else {
-            return Step { change: (self.failed == PATIENCE + 1).then_some(Change::NeverGood), write: None };
+            return LifecycleStep {
+                change: (self.failures == TOLERATED_FAILURES + 1).then_some(AvailabilityChange::NeverGood),
+                write: None,
+            };
         };
-        let Lifetimes { ttl, prolong, .. } = self.lifetimes;
+        let RecordLifetimes { ttl, prolong, .. } = self.lifetimes;
         let age = now.since(record.as_of);
         let (state, write) = if age >= prolong {
             (State::Expired, None)
-        } else if self.failed > PATIENCE {
+        } else if self.failures > TOLERATED_FAILURES {
             // Round by round, not an hour at once: when this service dies too, nobody vouches for the price any more.
             let ttl = (Duration::from_secs(age.as_secs() + 1) + ttl).min(prolong);
-            (State::Prolonged, Some(Write { record: NewPriceRecord { state: PriceState::Prolonged, ..record }, ttl }))
+            (
+                State::Prolonged,
+                Some(RecordWrite { record: NewPriceRecord { state: PriceState::Prolonged, ..record }, ttl }),
+            )
         } else {
-            (State::Fresh, (age < ttl).then_some(Write { record, ttl }))
+            (State::Fresh, (age < ttl).then_some(RecordWrite { record, ttl }))
         };
         let change = match (std::mem::replace(&mut self.state, state), state) {
             (before, after) if before == after => None,
-            (_, State::Prolonged) => Some(Change::Prolonged),
-            (_, State::Expired) => Some(Change::Expired),
+            (_, State::Prolonged) => Some(AvailabilityChange::Prolonged),
+            (_, State::Expired) => Some(AvailabilityChange::Expired),
             (_, State::Empty | State::Fresh) => None,
         };
-        Step { write, change }
+        LifecycleStep { write, change }
     }
 }
 

@@ -10,10 +10,10 @@ use common::{
 
 use tokio::time::Instant;
 
-use crate::pricing::Market;
+use crate::pricing::MarketPrices;
 
 /// Puts together what is known at `as_of`.
-pub(crate) fn board(as_of: Timestamp, mut courses: Vec<Course>, market: Market) -> MarketSnapshot {
+pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market: MarketPrices) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
@@ -21,11 +21,11 @@ pub(crate) fn board(as_of: Timestamp, mut courses: Vec<Course>, market: Market) 
 }
 
 /// How long it is taken for granted that db-proxy has what it was handed.
-const CERTAIN: Duration = Duration::from_mins(5);
+const RESEND_AFTER: Duration = Duration::from_mins(5);
 
 /// What db-proxy has written down already, as far as this run knows.
 #[derive(Debug, Default)]
-pub(crate) struct Written {
+pub(crate) struct StoredCourses {
     courses: BTreeMap<(String, CurrencyPair), Numbers>,
     /// In which term it was begun, and when.
     begun: Option<(u64, Instant)>,
@@ -33,25 +33,25 @@ pub(crate) struct Written {
 
 type Numbers = (Rate, Option<Rate>, Option<Rate>, bool);
 
-impl Written {
+impl StoredCourses {
     /// Forgets all in a new term of this instance and every few minutes: db-proxy may have passed over what it was handed, for
     /// the sake of a newer one of another instance whose clock is ahead. To hand over twice what it has changes nothing there.
-    pub(crate) fn doubt(&mut self, term: u64, now: Instant) {
-        let certain = |&(of, since): &(u64, Instant)| of == term && now < since + CERTAIN;
+    pub(crate) fn expire(&mut self, term: u64, now: Instant) {
+        let certain = |&(of, since): &(u64, Instant)| of == term && now < since + RESEND_AFTER;
         if self.begun.as_ref().is_none_or(|begun| !certain(begun)) {
             *self = Self { courses: BTreeMap::new(), begun: Some((term, now)) };
         }
     }
 
     /// The courses that differ from what was written down; nothing where none does.
-    pub(crate) fn news(&self, board: &MarketSnapshot) -> Option<NewCourses> {
+    pub(crate) fn changed(&self, board: &MarketSnapshot) -> Option<NewCourses> {
         let new = |course: &&Course| self.courses.get(&key(course)) != Some(&numbers(course));
         let courses: Vec<_> = board.courses.iter().filter(new).cloned().collect();
         (!courses.is_empty()).then_some(NewCourses { courses })
     }
 
     /// These are written down now.
-    pub(crate) fn note(&mut self, courses: &NewCourses) {
+    pub(crate) fn mark_stored(&mut self, courses: &NewCourses) {
         self.courses.extend(courses.courses.iter().map(|course| (key(course), numbers(course))));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use common::money::CurrencyPair;
 
-use super::{Answer, Ask, Quotes, SourceError, delisted::Delisted, wanted, web::Told};
+use super::{Answer, Ask, SourceError, Tickers, delisted::Delisted, wanted, web::Told};
 
 /// How the pairs of a source are asked for: all in one request, but while the one is looked for that is not known.
 ///
@@ -51,7 +51,7 @@ impl<T: Copy> Batch<'_, T> {
         self.queue.pop_front()
     }
 
-    pub(super) fn took(&mut self, mut group: Vec<(CurrencyPair, T)>, told: Result<Told<Quotes>, SourceError>) {
+    pub(super) fn took(&mut self, mut group: Vec<(CurrencyPair, T)>, told: Result<Told<Tickers>, SourceError>) {
         let names = |group: &[(CurrencyPair, T)]| group.iter().map(|(direction, _)| *direction).collect::<Vec<_>>();
         match told {
             Ok(Told { told, simulated }) => {

@@ -23,13 +23,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, Tickers, as_built_in,
     batches::Batches,
     budget::Limits,
     direction, directions,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "binance",
@@ -93,7 +93,7 @@ impl Source for Binance {
     }
 }
 
-fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
     if let Ok(Failure { code, msg }) = page.json() {
         return Err(failure(page, code, &msg, now));
     }
@@ -104,7 +104,7 @@ fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Q
         // Left out: it is not traded now.
         let row = named.iter().find(|(name, _)| name == symbol).ok_or(SourceError::UnknownPair)?.1;
         let Book { bid_price, ask_price } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
-        Quote::traded(None, Some(&bid_price), Some(&ask_price), now)
+        Ticker::traded(None, Some(&bid_price), Some(&ask_price), now)
     };
     Ok(group.iter().map(|&(direction, symbol)| (direction, quote(symbol))).collect())
 }

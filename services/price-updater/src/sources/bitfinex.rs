@@ -20,13 +20,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
     batches::Batches,
     budget::Limits,
     direction, directions,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "bitfinex",
@@ -84,7 +84,7 @@ impl Source for Bitfinex {
     }
 }
 
-fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
     if let Ok(Failure { error, message }) = page.json() {
         let Some(text) = error.or(message) else { return Err(SourceError::garbled("it is no list")) };
         return Err(failure(page, None, &text));
@@ -106,7 +106,7 @@ fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Q
             let cell = cells.get(at).ok_or_else(|| SourceError::garbled("a row is too short"))?;
             serde_json::from_str::<DecimalText>(cell.get()).map_err(SourceError::garbled)
         };
-        Quote::traded(Some(&cell(LAST)?), Some(&cell(BID)?), Some(&cell(ASK)?), now)
+        Ticker::traded(Some(&cell(LAST)?), Some(&cell(BID)?), Some(&cell(ASK)?), now)
     };
     Ok(group.iter().map(|&(direction, symbol)| (direction, quote(symbol))).collect())
 }

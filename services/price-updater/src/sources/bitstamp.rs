@@ -18,12 +18,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, Tickers, as_built_in,
     budget::Limits,
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "bitstamp",
@@ -57,7 +57,7 @@ struct Bitstamp {
 }
 
 #[derive(Deserialize)]
-struct Ticker {
+struct TickerJson {
     last: DecimalText,
     bid: DecimalText,
     ask: DecimalText,
@@ -88,7 +88,7 @@ impl Source for Bitstamp {
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
     if let Ok(failure) = page.json::<Failure<'_>>() {
         return Err(read_failure(page, &failure));
     }
@@ -97,8 +97,8 @@ fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Q
     let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
     let quote = |pair: &str| {
         let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
-        let Ticker { last, bid, ask } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
-        Quote::traded(Some(&last), Some(&bid), Some(&ask), now)
+        let TickerJson { last, bid, ask } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        Ticker::traded(Some(&last), Some(&bid), Some(&ask), now)
     };
     Ok(pairs.iter().map(|&(direction, pair)| (direction, quote(pair))).collect())
 }

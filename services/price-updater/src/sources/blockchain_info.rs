@@ -17,12 +17,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
     budget::Limits,
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 /// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
 /// answer is there. Two minutes have three asks.
@@ -70,7 +70,7 @@ impl Source for BlockchainInfo {
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
     let rows: BTreeMap<String, &RawValue> = page.success()?.json()?;
     if let Some(error) = rows.get("error").or(rows.get("message")) {
         return Err(SourceError::refused(error.get().trim_matches('"')));
@@ -83,7 +83,7 @@ fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Q
         if symbol.filter(is_code).is_some_and(|symbol| symbol != currency) {
             return Err(SourceError::garbled("a row is of another currency"));
         }
-        Quote::index(&last, now)
+        Ticker::index(&last, now)
     };
     Ok(pairs.iter().map(|&(direction, currency)| (direction, quote(currency))).collect())
 }

@@ -24,7 +24,7 @@ use super::{
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "coinbase",
@@ -59,7 +59,7 @@ struct Coinbase {
 
 /// The ticker, or the message that stands in its place.
 #[derive(Deserialize)]
-struct Ticker {
+struct TickerJson {
     price: Option<DecimalText>,
     bid: Option<DecimalText>,
     ask: Option<DecimalText>,
@@ -86,16 +86,16 @@ impl Source for Coinbase {
     }
 }
 
-fn read(page: &Page, now: Timestamp) -> Result<Quote, SourceError> {
+fn read(page: &Page, now: Timestamp) -> Result<Ticker, SourceError> {
     if page.status == 404 {
         return Err(SourceError::UnknownPair);
     }
-    let ticker: Ticker = page.success()?.json()?;
+    let ticker: TickerJson = page.success()?.json()?;
     if let Some(message) = ticker.message {
         return Err(SourceError::refused(&message));
     }
     let last = ticker.price.ok_or_else(|| SourceError::garbled("it has no price"))?;
-    Quote::traded(Some(&last), ticker.bid.as_ref(), ticker.ask.as_ref(), now)
+    Ticker::traded(Some(&last), ticker.bid.as_ref(), ticker.ask.as_ref(), now)
 }
 
 #[cfg(test)]

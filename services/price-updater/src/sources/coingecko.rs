@@ -22,12 +22,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
     budget::Limits,
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 /// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
 /// answer is there. Two minutes have three asks.
@@ -107,7 +107,7 @@ impl Source for CoinGecko {
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<Tickers, SourceError> {
     if let Ok(Failure { status, error }) = page.not_limited()?.json() {
         if let Some(status) = status.and_then(|status| serde_json::from_str::<FailureStatus>(status.get()).ok()) {
             let FailureStatus { error_code, error_message } = status;
@@ -132,7 +132,7 @@ fn read(page: &Page, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<
         if now.since(observed_at) > MAX_AGE {
             return Err(SourceError::Stale(observed_at));
         }
-        Quote::index(&value, observed_at)
+        Ticker::index(&value, observed_at)
     };
     Ok(pairs.iter().map(|&(direction, names)| (direction, quote(names))).collect())
 }

@@ -18,7 +18,7 @@ use common::{
 use tokio::time::Instant;
 
 use super::{Answer, Ask, SourceError, web::Told};
-use crate::ticker::{MAX_FIXING_AGE, Quote};
+use crate::ticker::{MAX_FIXING_AGE, Ticker};
 
 /// From one ask to the next, which costs nothing: it is answered from what is kept.
 pub(super) const PERIOD: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ impl Daily {
             answer.put(
                 direction,
                 match kept.rates.get(&direction) {
-                    Some(&(rate, day)) if ask.now.since(day) <= MAX_FIXING_AGE => Ok(Quote::fixing(rate, ask.now)),
+                    Some(&(rate, day)) if ask.now.since(day) <= MAX_FIXING_AGE => Ok(Ticker::fixing(rate, ask.now)),
                     Some(&(_, day)) => Err(fault().unwrap_or(SourceError::Stale(day))),
                     None => Err(fault().unwrap_or(SourceError::UnknownPair)),
                 },

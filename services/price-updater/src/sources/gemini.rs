@@ -18,12 +18,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
     budget::Limits,
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "gemini",
@@ -79,7 +79,7 @@ impl Source for Gemini {
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
     if let Ok(Failure { reason, message }) = page.not_limited()?.json() {
         return Err(match reason.as_str() {
             "RateLimit" | "RateLimitExceeded" => SourceError::RateLimited { retry_after: page.retry_after },
@@ -92,7 +92,7 @@ fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Q
     let quote = |pair: &str| {
         let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
         let Row { price } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
-        Quote::traded(Some(&price), None, None, now)
+        Ticker::traded(Some(&price), None, None, now)
     };
     Ok(pairs.iter().map(|&(direction, pair)| (direction, quote(pair))).collect())
 }

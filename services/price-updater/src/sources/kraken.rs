@@ -1,4 +1,4 @@
-//! Kraken: `GET /0/public/Ticker?pair=XBTUSD,XBTEUR`, one request for all pairs, about one a second for each address.
+//! Kraken: `GET /0/public/TickerJson?pair=XBTUSD,XBTEUR`, one request for all pairs, about one a second for each address.
 //!
 //! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings; `a`, `b` and `c` are
 //! ask, bid and last trade, each with the price in front; there is no time in it. What is asked for as `XBTUSD` is
@@ -20,13 +20,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Quotes, Source, SourceError, as_built_in,
+    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, Tickers, as_built_in,
     batches::Batches,
     budget::Limits,
     direction, directions,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "kraken",
@@ -89,7 +89,7 @@ struct Reply<'a> {
 
 /// Each list is read by its first item: how many follow has changed over time.
 #[derive(Deserialize)]
-struct Ticker {
+struct TickerJson {
     a: Vec<DecimalText>,
     b: Vec<DecimalText>,
     c: Vec<DecimalText>,
@@ -103,7 +103,7 @@ impl Source for Kraken {
         let mut batch = self.batches.start(&ask, PAIRS);
         while let Some(group) = batch.next() {
             let names: Vec<_> = group.iter().map(|(_, (base, quote))| format!("{}{}", base.0, quote.0)).collect();
-            let path = format!("/0/public/Ticker?pair={}", names.join(","));
+            let path = format!("/0/public/TickerJson?pair={}", names.join(","));
             let told = self.web.get(&path, ask.deadline, |page| read(page, &group, ask.now)).await;
             batch.took(group, told);
         }
@@ -111,7 +111,7 @@ impl Source for Kraken {
     }
 }
 
-fn read(page: &Page, group: &[Pair], now: Timestamp) -> Result<Quotes, SourceError> {
+fn read(page: &Page, group: &[Pair], now: Timestamp) -> Result<Tickers, SourceError> {
     let Reply { error, result } = page.success()?.json()?;
     if let Some(error) = error.iter().find(|error| !error.starts_with('W')) {
         return Err(match error.as_str() {
@@ -131,13 +131,13 @@ fn quote(
     tickers: &BTreeMap<String, &RawValue>,
     (base, quote): (Side, Side),
     now: Timestamp,
-) -> Result<Quote, SourceError> {
+) -> Result<Ticker, SourceError> {
     let dresses = base.1.iter().flat_map(|base| quote.1.iter().map(move |quote| format!("{base}{quote}")));
     let ticker = dresses.into_iter().find_map(|name| tickers.get(&name));
     let ticker = ticker.ok_or_else(|| SourceError::garbled("the pair is not in it"))?;
-    let Ticker { a, b, c } = serde_json::from_str(ticker.get()).map_err(SourceError::garbled)?;
+    let TickerJson { a, b, c } = serde_json::from_str(ticker.get()).map_err(SourceError::garbled)?;
     match (c.first(), b.first(), a.first()) {
-        (Some(last), bid @ Some(_), ask @ Some(_)) => Quote::traded(Some(last), bid, ask, now),
+        (Some(last), bid @ Some(_), ask @ Some(_)) => Ticker::traded(Some(last), bid, ask, now),
         _ => Err(SourceError::garbled("a list of prices is empty")),
     }
 }

@@ -26,7 +26,7 @@ use super::{
     direction, directions, wanted,
     web::{Page, Web},
 };
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 pub(super) const BUILT_IN: BuiltIn = BuiltIn {
     name: "okx",
@@ -67,7 +67,7 @@ struct Reply<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Ticker {
+struct TickerJson {
     inst_id: String,
     last: DecimalText,
     bid_px: DecimalText,
@@ -94,7 +94,7 @@ impl Source for Okx {
     }
 }
 
-fn read(page: &Page, name: &str, now: Timestamp) -> Result<Quote, SourceError> {
+fn read(page: &Page, name: &str, now: Timestamp) -> Result<Ticker, SourceError> {
     let Ok(Reply { code, msg, data }) = page.not_limited()?.json() else {
         page.success()?;
         return Err(SourceError::garbled("it has no code"));
@@ -106,11 +106,11 @@ fn read(page: &Page, name: &str, now: Timestamp) -> Result<Quote, SourceError> {
         code => return Err(SourceError::refused(&format!("{code}: {msg}"))),
     }
     let data = page.success().and(data.ok_or_else(|| SourceError::garbled("it has no data")))?;
-    let rows: Vec<Ticker> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
-    let Some(Ticker { last, bid_px, ask_px, .. }) = rows.into_iter().find(|row| row.inst_id == name) else {
+    let rows: Vec<TickerJson> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
+    let Some(TickerJson { last, bid_px, ask_px, .. }) = rows.into_iter().find(|row| row.inst_id == name) else {
         return Err(SourceError::garbled("the pair is not in it"));
     };
-    Quote::traded(Some(&last), Some(&bid_px), Some(&ask_px), now)
+    Ticker::traded(Some(&last), Some(&bid_px), Some(&ask_px), now)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ async fn a_source_that_refuses_is_hardly_asked() {
         });
         for _ in 0..3600 {
             let answer = testing::ask_all(&*source, testing::now()).await;
-            assert!(answer.map_or(true, |answer| answer.quotes.is_empty()));
+            assert!(answer.map_or(true, |answer| answer.tickers.is_empty()));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         // One a pair at once at most, and each time twice as long later.

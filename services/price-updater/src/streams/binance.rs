@@ -73,7 +73,7 @@ struct BookTicker {
 }
 
 #[derive(Deserialize)]
-struct Ticker {
+struct TickerJson {
     #[serde(rename = "E")]
     time: u64,
     s: String,
@@ -101,7 +101,7 @@ fn told(data: &str) -> Result<Event, SourceError> {
     match kind.e.as_deref() {
         Some("serverShutdown") => Ok(Event::GoingAway),
         Some("24hrTicker") => {
-            let Ticker { time, s, c } = serde_json::from_str(data).map_err(SourceError::garbled)?;
+            let TickerJson { time, s, c } = serde_json::from_str(data).map_err(SourceError::garbled)?;
             let order = Some(Order::Time(time));
             Ok(Event::Told(Told { symbol: s, last: Some(c), book: None, order, trade: None }))
         }

@@ -1,4 +1,4 @@
-//! What a feed knows: the newest quote of each direction, and until when it is proved.
+//! What a feed knows: the newest ticker of each direction, and until when it is proved.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,7 +8,7 @@ use common::{
 };
 
 use super::event::{Beat, Event, Order, Told};
-use crate::{sources::SourceError, ticker::Quote};
+use crate::{sources::SourceError, ticker::Ticker};
 
 /// The newest of everything, of one connection after the other.
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Book {
 struct Entry {
     last: Option<DecimalText>,
     book: Option<(DecimalText, DecimalText)>,
-    quote: Option<Result<Quote, SourceError>>,
+    ticker: Option<Result<Ticker, SourceError>>,
     told_at: Option<Timestamp>,
     /// When a heartbeat of this pair last proved it.
     proved_at: Option<Timestamp>,
@@ -121,7 +121,7 @@ impl Book {
         entry.trade = told.trade.or(entry.trade);
         entry.missed = entry.missed.filter(|missed| entry.trade.is_none_or(|told| told < *missed));
         let (bid, ask) = entry.book.as_ref().map(|(bid, ask)| (bid, ask)).unzip();
-        entry.quote = Some(Quote::traded(entry.last.as_ref(), bid, ask, now));
+        entry.ticker = Some(Ticker::traded(entry.last.as_ref(), bid, ask, now));
         (entry.told_at, entry.present, entry.simulated) = (Some(now), true, simulated);
         self.alive_if_whole(now);
         Taken::News
@@ -157,20 +157,20 @@ impl Book {
         }
     }
 
-    /// The quotes that were proved not longer than `fresh` before `now`, each with the time when it was last proved, and
+    /// The tickers that were proved not longer than `fresh` before `now`, each with the time when it was last proved, and
     /// whether any of them is simulated.
-    pub(crate) fn quotes(&self, now: Timestamp, fresh: Duration) -> (BTreeMap<CurrencyPair, Quote>, bool) {
+    pub(crate) fn tickers(&self, now: Timestamp, fresh: Duration) -> (BTreeMap<CurrencyPair, Ticker>, bool) {
         let mut simulated = false;
         let one = |(&direction, entry): (&CurrencyPair, &Entry)| {
-            let quote = *entry.quote.as_ref()?.as_ref().ok()?;
+            let ticker = *entry.ticker.as_ref()?.as_ref().ok()?;
             let observed_at = self.observed_at(entry)?;
             (now.since(observed_at) <= fresh).then(|| {
                 simulated |= entry.simulated;
-                (direction, Quote { observed_at, ..quote })
+                (direction, Ticker { observed_at, ..ticker })
             })
         };
-        let quotes = self.entries.iter().filter_map(one).collect();
-        (quotes, simulated)
+        let tickers = self.entries.iter().filter_map(one).collect();
+        (tickers, simulated)
     }
 
     fn observed_at(&self, entry: &Entry) -> Option<Timestamp> {

@@ -47,7 +47,7 @@ struct Kind {
 }
 
 #[derive(Deserialize)]
-struct Ticker {
+struct TickerJson {
     product_id: String,
     sequence: u64,
     price: DecimalText,
@@ -74,7 +74,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
     let Kind { r#type } = serde_json::from_str(text).map_err(SourceError::garbled)?;
     let event = match r#type.as_str() {
         "ticker" => {
-            let ticker: Ticker = serde_json::from_str(text).map_err(SourceError::garbled)?;
+            let ticker: TickerJson = serde_json::from_str(text).map_err(SourceError::garbled)?;
             Event::Told(Told {
                 symbol: ticker.product_id,
                 last: Some(ticker.price),

@@ -24,17 +24,17 @@ use super::{
     book::{Book, Taken},
     end::End,
     event::Event,
-    metrics::FeedMetrics,
+    metrics::StreamMetrics,
     pace::Pace,
     protocol::{Probe, Protocol},
     wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, WireError},
 };
 use crate::{
     sources::{Gate, Limits},
-    ticker::Quote,
+    ticker::Ticker,
 };
 
-/// How long after it was last proved a quote is an answer. A poll is as old when the next one is due.
+/// How long after it was last proved a ticker is an answer. A poll is as old when the next one is due.
 const FRESH: Duration = Duration::from_secs(5);
 /// How long heartbeats alone prove anything: that not one pair moves for so long is less likely than a feed that is stuck.
 pub(super) const QUIET: Duration = Duration::from_secs(20);
@@ -48,13 +48,13 @@ const REFUSED: Limits = Limits { calls: 1, window: Duration::from_secs(1), pause
 const GOOD_AFTER: Duration = Duration::from_secs(30);
 
 /// The prices that one exchange pushes.
-pub struct Feed {
+pub struct PriceStream {
     protocol: &'static Protocol,
     url: Url,
     symbols: Vec<String>,
     connector: Arc<dyn Connector>,
     clock: Clock,
-    metrics: FeedMetrics,
+    metrics: StreamMetrics,
     /// What holds back the requests of the same exchange.
     polled: Option<Gate>,
     state: Mutex<State>,
@@ -72,7 +72,7 @@ struct State {
 
 /// Where a feed stands, for those who look into the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedState {
+pub struct PriceStreamState {
     /// Nothing while there is no connection.
     pub connected_since: Option<Timestamp>,
     /// What was heard since the start, on all connections.
@@ -83,7 +83,7 @@ pub struct FeedState {
     pub last_end: Option<String>,
 }
 
-impl Feed {
+impl PriceStream {
     /// The feed of the exchange of this name, if it has one, with measurements that nobody reads: for tests.
     pub fn of(
         exchange: &str,
@@ -93,18 +93,18 @@ impl Feed {
         clock: Clock,
     ) -> Option<Self> {
         let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == exchange)?;
-        let metrics = FeedMetrics::register(&Metrics::new("feed"));
+        let metrics = StreamMetrics::register(&Metrics::new("feed"));
         Some(Self::new(protocol, base, directions, connector, clock, metrics, None))
     }
 
-    /// A feed of `directions` at `base`. It does nothing until [`Feed::run`] runs and somebody asks.
+    /// A feed of `directions` at `base`. It does nothing until [`PriceStream::run`] runs and somebody asks.
     pub(crate) fn new(
         protocol: &'static Protocol,
         base: &Url,
         directions: &[CurrencyPair],
         connector: Arc<dyn Connector>,
         clock: Clock,
-        metrics: FeedMetrics,
+        metrics: StreamMetrics,
         polled: Option<Gate>,
     ) -> Self {
         let names: BTreeMap<String, CurrencyPair> =
@@ -126,20 +126,20 @@ impl Feed {
 
     /// What it knows now, each with the time when it was last proved, and whether any of it is simulated. Who asks keeps
     /// the feed alive.
-    pub(crate) fn quotes(&self, now: Timestamp) -> (BTreeMap<CurrencyPair, Quote>, bool) {
+    pub(crate) fn tickers(&self, now: Timestamp) -> (BTreeMap<CurrencyPair, Ticker>, bool) {
         self.asked.send_replace(Some(Instant::now()));
-        self.lock().book.quotes(now, FRESH)
+        self.lock().book.tickers(now, FRESH)
     }
 
     /// What it knows now: each course, and when it was last proved.
     pub fn courses(&self) -> BTreeMap<CurrencyPair, (Rate, Timestamp)> {
-        let (quotes, _) = self.quotes(self.clock.now());
-        quotes.into_iter().map(|(direction, quote)| (direction, (quote.course(), quote.observed_at))).collect()
+        let (tickers, _) = self.tickers(self.clock.now());
+        tickers.into_iter().map(|(direction, ticker)| (direction, (ticker.course(), ticker.observed_at))).collect()
     }
 
-    pub fn state(&self) -> FeedState {
+    pub fn state(&self) -> PriceStreamState {
         let State { connected_since, messages, connects, ref last_end, .. } = *self.lock();
-        FeedState { connected_since, messages, connects, last_end: last_end.clone() }
+        PriceStreamState { connected_since, messages, connects, last_end: last_end.clone() }
     }
 
     /// Keeps a connection while somebody asks, until `stop`.

@@ -19,14 +19,14 @@ struct KindLabels {
 
 /// The measurements of all feeds.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FeedMetrics {
+pub(crate) struct StreamMetrics {
     connected: Family<Labels, Gauge>,
     connects: Family<Labels, Counter>,
     messages: Family<KindLabels, Counter>,
     ends: Family<KindLabels, Counter>,
 }
 
-impl FeedMetrics {
+impl StreamMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         let new = Self::default();
         metrics.register("price_feed_connected", "1 while a feed is connected, and 0 while not", new.connected.clone());

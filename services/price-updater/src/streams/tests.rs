@@ -1,4 +1,4 @@
-//! Feeds and what stands behind them, with an exchange that is played here and a time that goes as it is told.
+//! PriceStreams and what stands behind them, with an exchange that is played here and a time that goes as it is told.
 
 use std::{
     sync::{
@@ -23,10 +23,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Connection, Connector, Feed, FeedMetrics, Heard, Hybrid, PROTOCOLS, Said, WireError, pace};
+use super::{Connection, Connector, Heard, Hybrid, PROTOCOLS, PriceStream, Said, StreamMetrics, WireError, pace};
 use crate::{
     sources::{Answer, Ask, Gate, Limits, Source, SourceError},
-    ticker::Quote,
+    ticker::Ticker,
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -82,7 +82,7 @@ impl Connector for Line {
 }
 
 struct Running {
-    feed: Arc<Feed>,
+    feed: Arc<PriceStream>,
     clock: Clock,
     line: Arc<Line>,
     connected: mpsc::UnboundedReceiver<Exchange>,
@@ -106,8 +106,8 @@ impl Running {
         let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
         let base = "ws://exchange".parse().unwrap();
         let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == exchange).unwrap();
-        let metrics = FeedMetrics::register(&Metrics::new("feed"));
-        let feed = Arc::new(Feed::new(protocol, &base, &[usdt()], line.clone(), clock, metrics, polled));
+        let metrics = StreamMetrics::register(&Metrics::new("feed"));
+        let feed = Arc::new(PriceStream::new(protocol, &base, &[usdt()], line.clone(), clock, metrics, polled));
         let stop = CancellationToken::new();
         let (run, stopped) = (feed.clone(), stop.clone());
         tokio::spawn(async move { run.run(&stopped).await });
@@ -338,8 +338,8 @@ impl Source for Polled {
         if self.fails {
             return Err(SourceError::Timeout);
         }
-        let quote = Quote::traded(Some(&DecimalText::from("83000")), None, None, ask.now)?;
-        Ok(Answer { quotes: ask.wanted.iter().map(|wanted| (*wanted, quote)).collect(), ..Answer::default() })
+        let ticker = Ticker::traded(Some(&DecimalText::from("83000")), None, None, ask.now)?;
+        Ok(Answer { tickers: ask.wanted.iter().map(|wanted| (*wanted, ticker)).collect(), ..Answer::default() })
     }
 }
 
@@ -354,8 +354,8 @@ async fn ask(hybrid: &Hybrid, wanted: &[&str], now: Timestamp) -> Result<Vec<Str
     let wanted: Vec<CurrencyPair> = wanted.iter().map(|text| text.parse().unwrap()).collect();
     let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + age(5) };
     let answer = hybrid.ask(ask).await?;
-    let quotes = answer.quotes.iter().map(|(direction, quote)| format!("{direction} {}", quote.course()));
-    Ok(quotes.chain(answer.faults.iter().map(|(direction, error)| format!("{direction} {}", error.kind()))).collect())
+    let tickers = answer.tickers.iter().map(|(direction, ticker)| format!("{direction} {}", ticker.course()));
+    Ok(tickers.chain(answer.faults.iter().map(|(direction, error)| format!("{direction} {}", error.kind()))).collect())
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ mod http;
 mod tests;
 mod websocket;
 
-use crate::{sources::SourceError, ticker::Quote};
+use crate::{sources::SourceError, ticker::Ticker};
 pub use http::http;
 pub use websocket::websocket;
 
@@ -15,11 +15,11 @@ const NOW_MICROS: i64 = 1_767_441_600_000_000;
 /// The longest text of an error: what is quoted in it is bounded.
 const MAX_ERROR: usize = 300;
 
-fn check_quote(quote: &Quote) {
-    let (bid, ask) = quote.book.unwrap_or((quote.course(), quote.course()));
-    assert!(bid <= ask && bid <= quote.vote() && quote.vote() <= ask, "{quote:?}");
-    for rate in [bid, ask, quote.course(), quote.vote()] {
-        assert!(rate.hundred_millionths() > 0, "{quote:?}");
+fn check_ticker(ticker: &Ticker) {
+    let (bid, ask) = ticker.book.unwrap_or((ticker.course(), ticker.course()));
+    assert!(bid <= ask && bid <= ticker.vote() && ticker.vote() <= ask, "{ticker:?}");
+    for rate in [bid, ask, ticker.course(), ticker.vote()] {
+        assert!(rate.hundred_millionths() > 0, "{ticker:?}");
     }
 }
 

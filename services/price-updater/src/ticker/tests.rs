@@ -1,15 +1,15 @@
 use super::*;
 
-fn quote(last: Option<&str>, bid: Option<&str>, ask: Option<&str>) -> Result<Quote, SourceError> {
+fn ticker(last: Option<&str>, bid: Option<&str>, ask: Option<&str>) -> Result<Ticker, SourceError> {
     let [last, bid, ask] = [last, bid, ask].map(|text| text.map(DecimalText::from));
-    Quote::traded(last.as_ref(), bid.as_ref(), ask.as_ref(), Timestamp::from_micros(0).unwrap())
+    Ticker::traded(last.as_ref(), bid.as_ref(), ask.as_ref(), Timestamp::from_micros(0).unwrap())
 }
 
 #[test]
 fn the_last_trade_is_shown_and_the_middle_of_the_book_counts() {
     let shown = |last, bid, ask| {
-        let quote = quote(last, bid, ask).unwrap();
-        (quote.course().to_string(), quote.vote().to_string())
+        let ticker = ticker(last, bid, ask).unwrap();
+        (ticker.course().to_string(), ticker.vote().to_string())
     };
     let told = |course: &str, vote: &str| (course.to_owned(), vote.to_owned());
     assert_eq!(shown(Some("61234.50000"), Some("61234.4"), Some("61235")), told("61234.50", "61234.70"));
@@ -36,17 +36,17 @@ fn a_book_that_makes_no_sense_takes_the_price_with_it() {
         (Some("1e99"), None, None),
         (Some("1.000000001"), None, None),
     ] {
-        let result = quote(last, bid, ask);
+        let result = ticker(last, bid, ask);
         assert!(matches!(result, Err(SourceError::Implausible(_))), "{last:?} {bid:?} {ask:?}: {result:?}");
     }
-    assert!(quote(None, Some("0.95"), Some("1.05")).is_ok());
-    assert!(matches!(quote(None, None, None), Err(SourceError::InvalidResponse(_))));
+    assert!(ticker(None, Some("0.95"), Some("1.05")).is_ok());
+    assert!(matches!(ticker(None, None, None), Err(SourceError::InvalidResponse(_))));
 }
 
 #[test]
 fn an_index_is_rounded_to_the_digits_that_are_kept() {
     let now = Timestamp::from_micros(0).unwrap();
-    let index = |text: &str| Quote::index(&text.into(), now).map(|quote| quote.course().to_string());
+    let index = |text: &str| Ticker::index(&text.into(), now).map(|ticker| ticker.course().to_string());
     assert_eq!(index("61234.12345678901234567").unwrap(), "61234.12345679");
     assert_eq!(index("5.512345e6").unwrap(), "5512345.00");
     for text in ["0", "-1", "0.000000001", "61,234.5", "1e40"] {

@@ -49,21 +49,26 @@ impl Link {
 }
 
 #[async_trait]
-impl Sinks for Link {
-    async fn kept(&self) -> Result<Option<PriceRecord>, CallError> {
+impl Upstreams for Link {
+    async fn current_record(&self) -> Result<Option<PriceRecord>, CallError> {
         let desk = self.check()?;
         let kept = desk.kept.lock().unwrap().clone();
         Ok(kept.filter(|record| record.is_current(desk.clock.now())))
     }
 
-    async fn put(&self, record: &NewPriceRecord, ttl: Duration, _: Duration) -> Result<PriceRecord, CallError> {
+    async fn write_record(
+        &self,
+        record: &NewPriceRecord,
+        ttl: Duration,
+        _: Duration,
+    ) -> Result<PriceRecord, CallError> {
         let desk = self.check()?;
         let kept = record.clone().lasting(ttl, desk.clock.now()).unwrap();
         *desk.kept.lock().unwrap() = Some(kept.clone());
         Ok(kept)
     }
 
-    async fn put_board(&self, board: &MarketSnapshot) -> Result<(), CallError> {
+    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         *self.check()?.board.lock().unwrap() = Some(board.clone());
         Ok(())
     }

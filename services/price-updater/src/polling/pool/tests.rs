@@ -10,9 +10,9 @@ use common::{
 
 use super::*;
 use crate::{
-    pricing::Market,
+    pricing::MarketPrices,
     sources::{Answer, SourceError},
-    ticker::Quote,
+    ticker::Ticker,
 };
 
 const BTC_EUR: [CurrencyPair; 1] = [CurrencyPair::new(Asset::BTC, Asset::EUR)];
@@ -64,15 +64,15 @@ impl Source for Fake {
         if let Some(error) = self.world.error.lock().unwrap().clone() {
             return Err(error);
         }
-        let quote = Quote::traded(Some(&"84000.12".into()), None, None, ask.now)?;
-        let quote = Quote { kind: self.kind, ..quote };
-        Ok(Answer { quotes: [(BTC_EUR[0], quote)].into(), ..Answer::default() })
+        let ticker = Ticker::traded(Some(&"84000.12".into()), None, None, ask.now)?;
+        let ticker = Ticker { kind: self.kind, ..ticker };
+        Ok(Answer { tickers: [(BTC_EUR[0], ticker)].into(), ..Answer::default() })
     }
 }
 
-/// A panel of sources that take so many milliseconds, and slots of five seconds.
+/// A pool of sources that take so many milliseconds, and slots of five seconds.
 struct Tested {
-    panel: Panel,
+    pool: SourcePool,
     worlds: Vec<Arc<World>>,
     asked: JoinSet<&'static str>,
     slot: Instant,
@@ -91,38 +91,38 @@ impl Tested {
             worlds.push(world.clone());
             Box::new(Fake { name, kind, period, world }) as Box<dyn Source>
         });
-        let manners = Manners {
+        let config = PollConfig {
             clock: Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap()),
-            slot: SECOND * 5,
+            poll_interval: SECOND * 5,
             timeout: SECOND * 5,
-            oldest: SECOND * 60,
+            max_trade_age: SECOND * 60,
             frozen_after: SECOND * 60,
-            min_voting: 1,
+            min_voters: 1,
             simulated: false,
         };
         let metrics = Metrics::new("price-updater");
-        let panel = Panel::new(fakes.collect(), sources.len(), manners, UpdaterMetrics::register(&metrics));
-        Self { panel, worlds, asked: JoinSet::new(), slot: Instant::now(), metrics }
+        let pool = SourcePool::new(fakes.collect(), sources.len(), config, UpdaterMetrics::register(&metrics));
+        Self { pool, worlds, asked: JoinSet::new(), slot: Instant::now(), metrics }
     }
 
     /// One slot: who is listened to, and how many milliseconds it took.
     async fn slot(&mut self) -> (String, u128) {
         tokio::time::sleep_until(self.slot).await;
         let slot = self.slot;
-        self.panel.ask(&mut self.asked, slot).await;
+        self.pool.poll(&mut self.asked, slot).await;
         let took = slot.elapsed().as_millis();
         self.slot += SECOND * 5;
-        let voices = self.panel.voices(slot);
-        let heard = voices.iter().filter(|voice| voice.unfit.is_none()).map(|voice| voice.source);
+        let votes = self.pool.votes(slot);
+        let heard = votes.iter().filter(|vote| vote.ineligible.is_none()).map(|vote| vote.source);
         (heard.collect::<Vec<_>>().join(","), took)
     }
 
     fn now(&self) -> Timestamp {
-        self.panel.manners.clock.now()
+        self.pool.config.clock.now()
     }
 
     fn state(&self, place: usize) -> SourceState {
-        self.panel.reports(self.now())[place].state
+        self.pool.reports(self.now())[place].state
     }
 }
 
@@ -135,7 +135,7 @@ async fn all_are_asked_at_once_and_one_that_stalls_costs_its_own_voice_and_one_w
     let mut tested = Tested::new(&[("slow", 1000), ("slower", 2000), ("stalled", -1)]);
     assert_eq!(tested.slot().await, heard("slow,slower", 4000));
     assert_eq!(tested.slot().await, heard("slow,slower", 2000));
-    let parts = tested.panel.parts();
+    let parts = tested.pool.parts();
     let ready: Vec<_> = parts.iter().filter(|part| part.ready).map(|part| part.name.as_str()).collect();
     assert_eq!(ready, ["source:slow", "source:slower", "sources"]);
     assert!(parts.iter().all(|part| part.optional == part.name.starts_with("source:")));
@@ -176,13 +176,13 @@ async fn one_ask_may_fail_and_a_second_costs_the_voice_while_its_course_stays_to
     assert_eq!(tested.slot().await.0, "a,b");
     assert_eq!(tested.slot().await.0, "a,b");
     assert_eq!(tested.slot().await.0, "b");
-    let stale = tested.panel.voices(tested.slot - SECOND * 5)[0];
-    assert_eq!((stale.source, stale.unfit), ("a", Some(Rejection::Stale)));
-    let report = tested.panel.reports(tested.now()).remove(0);
+    let stale = tested.pool.votes(tested.slot - SECOND * 5)[0];
+    assert_eq!((stale.source, stale.ineligible), ("a", Some(Rejection::Stale)));
+    let report = tested.pool.reports(tested.now()).remove(0);
     assert_eq!((report.state, report.age_seconds, report.ok), (SourceState::Failing, Some(15), false));
     assert_eq!((report.errors[0].kind.as_str(), report.prices.len(), report.budget_left), ("status", 1, 3));
     assert!(report.since > first && report.as_of < Some(first));
-    let courses = tested.panel.courses(tested.slot);
+    let courses = tested.pool.courses(tested.slot);
     assert_eq!(courses.len(), 2);
     assert!(courses[0].observed_at < courses[1].observed_at);
 
@@ -197,11 +197,11 @@ async fn one_ask_may_fail_and_a_second_costs_the_voice_while_its_course_stays_to
 #[tokio::test(start_paused = true)]
 async fn only_those_that_are_switched_on_are_asked_and_heard() {
     let mut tested = Tested::new(&[("a", 10), ("b", 10)]);
-    tested.panel.roster().switch(&["b".to_owned()]).unwrap();
+    tested.pool.active_sources().switch(&["b".to_owned()]).unwrap();
     assert_eq!(tested.slot().await.0, "b");
     assert_eq!(tested.worlds[0].asked.load(Ordering::SeqCst), 0);
-    assert_eq!((tested.panel.reports(tested.now()).len(), tested.panel.exchanges()), (1, 1));
-    tested.panel.roster().switch(&["a".to_owned()]).unwrap();
+    assert_eq!((tested.pool.reports(tested.now()).len(), tested.pool.exchange_count()), (1, 1));
+    tested.pool.active_sources().switch(&["a".to_owned()]).unwrap();
     assert_eq!(tested.slot().await.0, "a");
 }
 
@@ -218,11 +218,11 @@ async fn every_source_that_is_asked_is_measured_and_no_other() {
         })
     };
     tested.slot().await;
-    tested.panel.judge(&Market::default(), tested.now());
+    tested.pool.record_votes(&MarketPrices::default(), tested.now());
     assert_eq!(measured(&tested), [[true, true]; 2]);
-    tested.panel.roster().switch(&["exchange".to_owned()]).unwrap();
-    tested.panel.judge(&Market::default(), tested.now());
+    tested.pool.active_sources().switch(&["exchange".to_owned()]).unwrap();
+    tested.pool.record_votes(&MarketPrices::default(), tested.now());
     assert_eq!(measured(&tested), [[true, false]; 2]);
-    tested.panel.stand_by();
+    tested.pool.clear_metrics();
     assert_eq!(measured(&tested), [[false, false]; 2]);
 }

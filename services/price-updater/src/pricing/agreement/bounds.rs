@@ -35,7 +35,7 @@ impl Bounds {
         (begin <= end || within(NARROW, low, high)).then_some(Self { low, high })
     }
 
-    pub(super) fn hold(self, rate: Rate) -> Rate {
+    pub(super) fn clamp(self, rate: Rate) -> Rate {
         rate.clamp(self.low, self.high)
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn dollars(sorted: &[Rate], liars: usize) -> Option<Rate> {
         Some(liars) => (&pegged[..], liars),
         None => (sorted, liars),
     };
-    Some(Bounds::of(told, liars)?.hold(median(told)?))
+    Some(Bounds::of(told, liars)?.clamp(median(told)?))
 }
 
 /// A price in USDT, in dollars.

@@ -2,15 +2,15 @@ use super::*;
 
 mod faulty_minority;
 
-const RULES: Rules = Rules { min_sources: 1, max_spread_percent: 5 };
+const RULES: AgreementRules = AgreementRules { min_sources: 1, max_spread_percent: 5 };
 const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 
 fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }
 
-fn voice(source: &'static str, told: &str, value: &str) -> Voice {
-    Voice {
+fn vote(source: &'static str, told: &str, value: &str) -> Vote {
+    Vote {
         source,
         kind: CourseKind::Trade,
         told: told.parse().unwrap(),
@@ -18,17 +18,17 @@ fn voice(source: &'static str, told: &str, value: &str) -> Voice {
         book: None,
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
-        unfit: None,
+        ineligible: None,
     }
 }
 
-/// One voice each, of sources a, b and so on.
-fn all(told: &str, values: &[&str]) -> Vec<Voice> {
-    NAMES.iter().zip(values).map(|(name, value)| voice(name, told, value)).collect()
+/// One vote each, of sources a, b and so on.
+fn all(told: &str, values: &[&str]) -> Vec<Vote> {
+    NAMES.iter().zip(values).map(|(name, value)| vote(name, told, value)).collect()
 }
 
-fn dollars(voices: &[Voice]) -> AgreedPrice {
-    agree("BTC-USD".parse().unwrap(), voices, RULES, None)
+fn dollars(votes: &[Vote]) -> AgreedPrice {
+    agree_on_price("BTC-USD".parse().unwrap(), votes, RULES, None)
 }
 
 /// The price and whose votes it is made of, or why there is none.
@@ -38,15 +38,15 @@ fn shown(agreed: &AgreedPrice) -> (String, String) {
     (price.or(agreed.refused.clone()).unwrap(), used.collect::<Vec<_>>().join(","))
 }
 
-fn eur(values: &[&str], rules: Rules, reference: Option<&str>) -> (String, String) {
-    shown(&agree("BTC-EUR".parse().unwrap(), &all("BTC-EUR", values), rules, reference.map(rate)))
+fn eur(values: &[&str], rules: AgreementRules, reference: Option<&str>) -> (String, String) {
+    shown(&agree_on_price("BTC-EUR".parse().unwrap(), &all("BTC-EUR", values), rules, reference.map(rate)))
 }
 
 fn said(price: &str, sources: &str) -> (String, String) {
     (price.to_owned(), sources.to_owned())
 }
 
-fn refused(why: NoPrice) -> (String, String) {
+fn refused(why: NoAgreement) -> (String, String) {
     (why.to_string(), String::new())
 }
 
@@ -61,7 +61,7 @@ fn the_middle_one_is_agreed() {
     assert_eq!(eur(&["84000.12", "84000.13"], RULES, None), said("84000.125", "a,b"));
     assert_eq!(eur(&["84002", "84000", "84001"], RULES, None), said("84001.00", "b,c,a"));
     assert_eq!(eur(&["84003", "84000", "84001", "84002"], RULES, None).0, "84001.50");
-    assert_eq!(eur(&[], RULES, None), refused(NoPrice::TooFew { votes: 0, needed: 1 }));
+    assert_eq!(eur(&[], RULES, None), refused(NoAgreement::TooFew { votes: 0, needed: 1 }));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_liar_among_three_has_no_voice() {
 
 #[test]
 fn of_two_halves_that_contradict_each_other_the_last_price_finds_the_right_one() {
-    let apart = refused(NoPrice::Apart { votes: 2 });
+    let apart = refused(NoAgreement::TooFarApart { votes: 2 });
     assert_eq!(eur(&["84000", "33600"], RULES, None), apart);
     assert_eq!(eur(&["84000", "33600"], RULES, Some("83900")), said("84000.00", "a"));
     assert_eq!(eur(&["84000", "33600"], RULES, Some("50000")), apart);
@@ -90,53 +90,53 @@ fn of_two_halves_that_contradict_each_other_the_last_price_finds_the_right_one()
 
 #[test]
 fn a_liar_does_not_count_towards_those_that_are_needed() {
-    let rules = Rules { min_sources: 2, ..RULES };
-    let too_few = refused(NoPrice::TooFew { votes: 1, needed: 2 });
+    let rules = AgreementRules { min_sources: 2, ..RULES };
+    let too_few = refused(NoAgreement::TooFew { votes: 1, needed: 2 });
     assert_eq!(eur(&["84000"], rules, None), too_few);
     assert_eq!(eur(&["84000", "33600"], rules, Some("84000")), too_few);
     assert_eq!(eur(&["84000", "84001", "1"], rules, None).1, "a,b");
-    assert_eq!(eur(&["84000", "94000", "104000"], rules, None), refused(NoPrice::Apart { votes: 3 }));
+    assert_eq!(eur(&["84000", "94000", "104000"], rules, None), refused(NoAgreement::TooFarApart { votes: 3 }));
 }
 
 #[test]
 fn a_quote_in_usdt_counts_in_dollars() {
-    let mut voices = all("BTC-USD", &["90000", "90010"]);
-    voices.extend(all("USDT-USD", &["0.99", "0.99"]));
-    voices.push(Voice { book: Some((rate("90900"), rate("91000"))), ..voice("c", "BTC-USDT", "90950") });
-    let agreed = dollars(&voices);
+    let mut votes = all("BTC-USD", &["90000", "90010"]);
+    votes.extend(all("USDT-USD", &["0.99", "0.99"]));
+    votes.push(Vote { book: Some((rate("90900"), rate("91000"))), ..vote("c", "BTC-USDT", "90950") });
+    let agreed = dollars(&votes);
     assert_eq!(shown(&agreed), said("90010.00", "a,b,c"));
     let vote = agreed.votes.iter().find(|vote| vote.exchanger == "c").unwrap();
     assert_eq!((vote.value, vote.vote), (rate("90950"), Some(rate("90040.5"))));
     assert_eq!((agreed.bid, agreed.ask), (Some(rate("89991")), Some(rate("90090"))));
     // Where it is not known what USDT is worth, its vote is named and not used.
-    let unknown: Vec<_> = voices.iter().filter(|voice| voice.told.base != Asset::USDT).copied().collect();
+    let unknown: Vec<_> = votes.iter().filter(|vote| vote.told.base != Asset::USDT).copied().collect();
     let agreed = dollars(&unknown);
     assert_eq!(shown(&agreed), said("90005.00", "a,b"));
     assert_eq!(rejection(&agreed, "c", "BTC-USDT"), Some(Rejection::NoConversion));
     // It says nothing of euros.
-    assert_eq!(agree("BTC-EUR".parse().unwrap(), &voices, RULES, None).votes, []);
+    assert_eq!(agree_on_price("BTC-EUR".parse().unwrap(), &votes, RULES, None).votes, []);
 }
 
 #[test]
 fn a_source_has_one_vote_however_many_quotes_it_tells() {
-    let mut voices = all("BTC-USD", &["90000", "90010", "90020"]);
-    voices.extend(all("USDT-USD", &["1", "1", "1"]));
-    voices.push(voice("a", "BTC-USDT", "91000"));
-    assert_eq!(dollars(&voices).votes.len(), 3);
+    let mut votes = all("BTC-USD", &["90000", "90010", "90020"]);
+    votes.extend(all("USDT-USD", &["1", "1", "1"]));
+    votes.push(vote("a", "BTC-USDT", "91000"));
+    assert_eq!(dollars(&votes).votes.len(), 3);
     // Its second one counts where the first cannot.
-    voices[0].unfit = Some(Rejection::Stale);
-    let agreed = dollars(&voices);
+    votes[0].ineligible = Some(Rejection::Stale);
+    let agreed = dollars(&votes);
     assert_eq!(shown(&agreed), said("90020.00", "b,c,a"));
     assert_eq!(rejection(&agreed, "a", "BTC-USD"), Some(Rejection::Stale));
 }
 
 /// Seven exchanges as there are: five trade dollars, two only USDT.
 fn seven(dollar: &[&str; 5], usdt: &[&str; 5], tethered: &[&str; 2]) -> (String, String) {
-    let mut voices = all("BTC-USD", dollar);
-    voices.extend(all("USDT-USD", usdt));
-    voices.push(voice("f", "BTC-USDT", tethered[0]));
-    voices.push(voice("g", "BTC-USDT", tethered[1]));
-    shown(&dollars(&voices))
+    let mut votes = all("BTC-USD", dollar);
+    votes.extend(all("USDT-USD", usdt));
+    votes.push(vote("f", "BTC-USDT", tethered[0]));
+    votes.push(vote("g", "BTC-USDT", tethered[1]));
+    shown(&dollars(&votes))
 }
 
 #[test]
@@ -151,36 +151,36 @@ fn three_of_seven_lie_and_the_price_stays() {
     // By so little that the peg does not: then nobody can say who it is, and there is no price.
     let lies = ["92700", "92700", "92700", "91000", "91010"];
     let by_little = ["1.0187", "1.0187", "1.0187", "1", "1"];
-    assert_eq!(seven(&lies, &by_little, &["91000", "91005"]), refused(NoPrice::Unsure { votes: 7 }));
+    assert_eq!(seven(&lies, &by_little, &["91000", "91005"]), refused(NoAgreement::TooFewConverted { votes: 7 }));
 }
 
 #[test]
 fn indices_count_among_themselves_where_exchanges_do_not_suffice() {
-    let rules = Rules { min_sources: 2, ..RULES };
-    let index = |source, value| Voice { kind: CourseKind::Index, ..voice(source, "BTC-USD", value) };
-    let decide = |voices: &[Voice]| agree("BTC-USD".parse().unwrap(), voices, rules, None);
-    let mut voices = vec![voice("a", "BTC-USD", "91000"), index("x", "91500"), index("y", "91600")];
-    let agreed = decide(&voices);
+    let rules = AgreementRules { min_sources: 2, ..RULES };
+    let index = |source, value| Vote { kind: CourseKind::Index, ..vote(source, "BTC-USD", value) };
+    let decide = |votes: &[Vote]| agree_on_price("BTC-USD".parse().unwrap(), votes, rules, None);
+    let mut votes = vec![vote("a", "BTC-USD", "91000"), index("x", "91500"), index("y", "91600")];
+    let agreed = decide(&votes);
     assert_eq!(shown(&agreed), said("91550.00", "x,y"));
     assert_eq!(rejection(&agreed, "a", "BTC-USD"), Some(Rejection::Unlike));
-    voices.push(voice("b", "BTC-USD", "91010"));
-    let agreed = decide(&voices);
+    votes.push(vote("b", "BTC-USD", "91010"));
+    let agreed = decide(&votes);
     assert_eq!(shown(&agreed), said("91005.00", "a,b"));
     assert_eq!(rejection(&agreed, "x", "BTC-USD"), Some(Rejection::Unlike));
     // Exchanges that contradict each other are not replaced by an index.
-    voices[0].value = rate("120000");
-    assert_eq!(shown(&decide(&voices)).0, NoPrice::Apart { votes: 2 }.to_string());
+    votes[0].value = rate("120000");
+    assert_eq!(shown(&decide(&votes)).0, NoAgreement::TooFarApart { votes: 2 }.to_string());
     // An official rate never votes.
-    let fixing = Voice { kind: CourseKind::Fixing, ..voice("z", "BTC-USD", "91000") };
+    let fixing = Vote { kind: CourseKind::Fixing, ..vote("z", "BTC-USD", "91000") };
     let agreed = decide(&[fixing]);
     assert_eq!((rejection(&agreed, "z", "BTC-USD"), agreed.price), (Some(Rejection::Unlike), None));
 }
 
 #[test]
 fn a_price_is_as_old_as_the_oldest_vote_that_is_in_it() {
-    let mut voices = all("BTC-USD", &["91000", "91001", "1"]);
-    for (micros, voice) in (1..).zip(&mut voices) {
-        voice.observed_at = Timestamp::from_micros(10 - micros).unwrap();
+    let mut votes = all("BTC-USD", &["91000", "91001", "1"]);
+    for (micros, vote) in (1..).zip(&mut votes) {
+        vote.observed_at = Timestamp::from_micros(10 - micros).unwrap();
     }
-    assert_eq!(dollars(&voices).as_of, Some(Timestamp::from_micros(8).unwrap()));
+    assert_eq!(dollars(&votes).as_of, Some(Timestamp::from_micros(8).unwrap()));
 }

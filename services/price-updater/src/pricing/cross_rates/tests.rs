@@ -2,8 +2,8 @@ use common::time::Timestamp;
 
 use super::*;
 
-fn fixing(source: &'static str, told: &str, value: &str) -> Voice {
-    Voice {
+fn fixing(source: &'static str, told: &str, value: &str) -> Vote {
+    Vote {
         source,
         kind: CourseKind::Fixing,
         told: told.parse().unwrap(),
@@ -11,7 +11,7 @@ fn fixing(source: &'static str, told: &str, value: &str) -> Voice {
         book: None,
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
-        unfit: None,
+        ineligible: None,
     }
 }
 
@@ -21,15 +21,15 @@ fn dollars(price: &str) -> AgreedPrice {
     AgreedPrice { price, bid: price, as_of: Some(now), ..unpriced("BTC-USD".parse().unwrap(), Vec::new()) }
 }
 
-fn cross(fixings: &[Voice], currency: &str) -> Option<(String, String)> {
-    let cross = Fixings::of(fixings).cross(&dollars("91000"), currency.parse().unwrap())?;
+fn cross(fixings: &[Vote], currency: &str) -> Option<(String, String)> {
+    let cross = OfficialRates::of(fixings).cross(&dollars("91000"), currency.parse().unwrap())?;
     assert_eq!((cross.method, cross.as_of, cross.bid), (Method::Cross, dollars("1").as_of, cross.price));
     let legs = cross.legs.iter().map(ToString::to_string).collect::<Vec<_>>();
     Some((cross.price?.to_string(), legs.join(" ")))
 }
 
 /// As each of them tells it.
-fn banks() -> Vec<Voice> {
+fn banks() -> Vec<Vote> {
     vec![
         fixing("ecb", "EUR-USD", "1.0833"),
         fixing("ecb", "EUR-CHF", "0.94"),
@@ -45,9 +45,9 @@ fn banks() -> Vec<Voice> {
 }
 
 /// The same, where one bank tells something else of one direction.
-fn with_a_lie(source: &str, told: &str, value: &str) -> Vec<Voice> {
+fn with_a_lie(source: &str, told: &str, value: &str) -> Vec<Vote> {
     let mut all = banks();
-    let lie = all.iter_mut().find(|voice| voice.source == source && voice.told.to_string() == told).unwrap();
+    let lie = all.iter_mut().find(|vote| vote.source == source && vote.told.to_string() == told).unwrap();
     lie.value = value.parse().unwrap();
     all
 }
@@ -71,7 +71,7 @@ fn a_dollar_is_converted_as_it_is_told_or_through_euros_or_roubles() {
     }
     // A rate in euros alone says nothing of dollars, nor does another bank's of euros.
     assert_eq!(cross(&all[1..], "SEK"), None);
-    let known: BTreeSet<_> = Fixings::of(&all).currencies().collect();
+    let known: BTreeSet<_> = OfficialRates::of(&all).currencies().collect();
     assert_eq!(known, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());
 }
 
@@ -114,6 +114,6 @@ fn a_part_that_is_simulated_makes_the_price_so() {
     let mut all = banks();
     all[0].simulated = true;
     let simulated =
-        |currency: &str| Fixings::of(&all).cross(&dollars("1"), currency.parse().unwrap()).unwrap().simulated;
+        |currency: &str| OfficialRates::of(&all).cross(&dollars("1"), currency.parse().unwrap()).unwrap().simulated;
     assert!(simulated("CHF") && !simulated("RUB"));
 }

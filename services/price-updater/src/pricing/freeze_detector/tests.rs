@@ -4,21 +4,21 @@ const SLOT: Duration = Duration::from_secs(5);
 
 /// Slot after slot of what each source says of bitcoin in dollars.
 struct Watched {
-    stillness: Stillness,
+    freeze_detector: FreezeDetector,
     now: Instant,
 }
 
 impl Watched {
     fn new() -> Self {
-        Self { stillness: Stillness::default(), now: Instant::now() }
+        Self { freeze_detector: FreezeDetector::default(), now: Instant::now() }
     }
 
     /// One slot; `told` are names and prices. The sources that are frozen then.
     fn slot(&mut self, told: &[(&'static str, i64)]) -> String {
         self.now += SLOT;
         let seen: Vec<_> = told.iter().map(|&(source, price)| seen(source, "BTC-USD", price)).collect();
-        self.stillness.look(&seen, self.now);
-        let frozen = seen.iter().filter(|one| self.stillness.is_frozen(one.source, one.told));
+        self.freeze_detector.observe(&seen, self.now);
+        let frozen = seen.iter().filter(|one| self.freeze_detector.is_frozen(one.source, one.told));
         frozen.map(|one| one.source).collect::<Vec<_>>().join(",")
     }
 
@@ -28,15 +28,15 @@ impl Watched {
     }
 }
 
-fn seen(source: &'static str, told: &str, cents: i64) -> Seen {
+fn seen(source: &'static str, told: &str, cents: i64) -> Observation {
     let value = Rate::from_hundred_millionths(cents * 1_000_000).unwrap();
-    Seen {
+    Observation {
         source,
         told: told.parse().unwrap(),
         numbers: (Some(value), None),
         value,
         trades: true,
-        patience: Duration::from_mins(1),
+        freeze_after: Duration::from_mins(1),
     }
 }
 
@@ -93,28 +93,29 @@ fn one_that_was_away_and_comes_back_with_the_same_numbers_is_frozen() {
 
 #[test]
 fn usdt_and_dollars_move_together_and_other_coins_do_not() {
-    let mut stillness = Stillness::default();
+    let mut freeze_detector = FreezeDetector::default();
     let start = Instant::now();
     for slot in 0_u32..20 {
         let moved = 9_100_000 + i64::from(slot) * 5_000;
         let all = [seen("a", "BTC-USDT", 9_100_000), seen("a", "ETH-USD", 300_000), seen("b", "BTC-USD", moved)];
-        stillness.look(&all, start + SLOT * slot);
+        freeze_detector.observe(&all, start + SLOT * slot);
     }
-    assert!(stillness.is_frozen("a", "BTC-USDT".parse().unwrap()));
-    assert!(!stillness.is_frozen("a", "ETH-USD".parse().unwrap()));
-    assert!(!stillness.is_frozen("b", "BTC-USD".parse().unwrap()));
+    assert!(freeze_detector.is_frozen("a", "BTC-USDT".parse().unwrap()));
+    assert!(!freeze_detector.is_frozen("a", "ETH-USD".parse().unwrap()));
+    assert!(!freeze_detector.is_frozen("b", "BTC-USD".parse().unwrap()));
 }
 
 #[test]
 fn a_book_that_moves_is_alive_though_nobody_trades() {
-    let mut stillness = Stillness::default();
+    let mut freeze_detector = FreezeDetector::default();
     let start = Instant::now();
     for slot in 0_u32..20 {
         let bid = 9_100_000 + i64::from(slot);
         let rate = |cents: i64| Rate::from_hundred_millionths(cents * 1_000_000).unwrap();
         let quiet = seen("a", "BTC-USD", 9_100_000);
-        let quiet = Seen { numbers: (quiet.numbers.0, Some((rate(bid), rate(bid + 10)))), ..quiet };
-        stillness.look(&[quiet, seen("b", "BTC-USD", 9_100_000 + i64::from(slot) * 5_000)], start + SLOT * slot);
+        let quiet = Observation { numbers: (quiet.numbers.0, Some((rate(bid), rate(bid + 10)))), ..quiet };
+        freeze_detector
+            .observe(&[quiet, seen("b", "BTC-USD", 9_100_000 + i64::from(slot) * 5_000)], start + SLOT * slot);
     }
-    assert!(!stillness.is_frozen("a", "BTC-USD".parse().unwrap()));
+    assert!(!freeze_detector.is_frozen("a", "BTC-USD".parse().unwrap()));
 }

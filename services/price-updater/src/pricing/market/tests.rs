@@ -2,8 +2,8 @@ use super::*;
 
 const BEHIND: Duration = Duration::from_secs(35);
 
-fn voice(source: &'static str, told: &str, value: &str) -> Voice {
-    Voice {
+fn vote(source: &'static str, told: &str, value: &str) -> Vote {
+    Vote {
         source,
         kind: CourseKind::Trade,
         told: told.parse().unwrap(),
@@ -11,12 +11,12 @@ fn voice(source: &'static str, told: &str, value: &str) -> Voice {
         book: None,
         observed_at: now(),
         simulated: false,
-        unfit: None,
+        ineligible: None,
     }
 }
 
-fn fixing(told: &str, value: &str) -> Voice {
-    Voice { kind: CourseKind::Fixing, ..voice("ecb", told, value) }
+fn fixing(told: &str, value: &str) -> Vote {
+    Vote { kind: CourseKind::Fixing, ..vote("ecb", told, value) }
 }
 
 fn now() -> Timestamp {
@@ -27,33 +27,33 @@ fn currencies(codes: &[&str]) -> Vec<Currency> {
     codes.iter().map(|code| code.parse().unwrap()).collect()
 }
 
-fn market(voices: &[Voice], ours: &[&str], traded: &[&str]) -> Market {
-    let wanted = Wanted {
+fn market(votes: &[Vote], ours: &[&str], traded: &[&str]) -> MarketPrices {
+    let wanted = PricingConfig {
         currencies: currencies(ours),
-        rules: Rules { min_sources: 1, max_spread_percent: 5 },
+        rules: AgreementRules { min_sources: 1, max_spread_percent: 5 },
         traded: traded.iter().map(|direction| direction.parse().unwrap()).collect(),
     };
-    Market::of(voices, &wanted, &Past::default(), now())
+    MarketPrices::compute(votes, &wanted, &PriceHistory::default(), now())
 }
 
-fn price(market: &Market, direction: &str) -> Option<(String, Method)> {
+fn price(market: &MarketPrices, direction: &str) -> Option<(String, Method)> {
     let agreed = market.prices.get(&direction.parse().unwrap())?;
     Some((agreed.price?.to_string(), agreed.method))
 }
 
 #[test]
 fn everything_that_can_be_priced_is() {
-    let voices = [
-        voice("a", "BTC-USD", "91000"),
-        voice("b", "BTC-EUR", "84000"),
-        voice("a", "ETH-USD", "3000"),
-        voice("b", "USDT-USD", "1"),
-        voice("c", "BTC-USDT", "91002"),
+    let votes = [
+        vote("a", "BTC-USD", "91000"),
+        vote("b", "BTC-EUR", "84000"),
+        vote("a", "ETH-USD", "3000"),
+        vote("b", "USDT-USD", "1"),
+        vote("c", "BTC-USDT", "91002"),
         fixing("EUR-USD", "1.08"),
         fixing("USD-RUB", "90"),
         fixing("EUR-SEK", "11.88"),
     ];
-    let market = market(&voices, &["EUR", "GBP", "USD"], &["BTC-USD", "BTC-EUR"]);
+    let market = market(&votes, &["EUR", "GBP", "USD"], &["BTC-USD", "BTC-EUR"]);
     let told = |direction| price(&market, direction);
     let is = |price: &str, method| Some((price.to_owned(), method));
     assert_eq!(told("BTC-USD"), is("91001.00", Method::Median));
@@ -74,9 +74,9 @@ fn everything_that_can_be_priced_is() {
 #[test]
 fn what_exchanges_trade_is_never_computed_for_orders() {
     let apart = [
-        voice("a", "BTC-USD", "91000"),
-        voice("a", "BTC-EUR", "84000"),
-        voice("b", "BTC-EUR", "42000"),
+        vote("a", "BTC-USD", "91000"),
+        vote("a", "BTC-EUR", "84000"),
+        vote("b", "BTC-EUR", "42000"),
         fixing("EUR-USD", "1.08"),
         fixing("USD-EUR", "0.92"),
         fixing("USD-RUB", "90"),
@@ -91,53 +91,53 @@ fn what_exchanges_trade_is_never_computed_for_orders() {
 
 #[test]
 fn real_and_simulated_prices_are_never_mixed() {
-    let made_up = |voice: Voice| Voice { simulated: true, ..voice };
-    let simulated = [made_up(voice("sim", "BTC-EUR", "84100"))];
+    let made_up = |vote: Vote| Vote { simulated: true, ..vote };
+    let simulated = [made_up(vote("sim", "BTC-EUR", "84100"))];
     let record = market(&simulated, &["EUR"], &[]).record(&currencies(&["EUR"]), BEHIND).unwrap();
     assert!(record.simulated);
     // Not even direction by direction.
-    let both = [simulated[0], voice("real", "BTC-USD", "91000")];
+    let both = [simulated[0], vote("real", "BTC-USD", "91000")];
     let mixed = market(&both, &["EUR", "USD"], &[]);
     assert_eq!(price(&mixed, "BTC-EUR"), None);
     let why = mixed.prices[&"BTC-EUR".parse().unwrap()].votes[0].rejected;
     assert_eq!(why, Some(Rejection::Simulated));
     assert!(!mixed.record(&currencies(&["EUR", "USD"]), BEHIND).unwrap().simulated);
     // A real one that does not count is no reason to pass over the others.
-    let stale = Voice { unfit: Some(Rejection::Stale), ..both[1] };
+    let stale = Vote { ineligible: Some(Rejection::Stale), ..both[1] };
     assert!(price(&market(&[both[0], stale], &["EUR"], &[]), "BTC-EUR").is_some());
 }
 
 #[test]
 fn of_two_that_contradict_each_other_the_past_decides_while_it_means_something() {
-    let agreed = market(&[voice("a", "BTC-EUR", "84000")], &["EUR"], &[]);
-    let mut past = Past::default();
+    let agreed = market(&[vote("a", "BTC-EUR", "84000")], &["EUR"], &[]);
+    let mut past = PriceHistory::default();
     past.note(&agreed);
-    let wanted = Wanted {
+    let wanted = PricingConfig {
         currencies: currencies(&["EUR"]),
-        rules: Rules { min_sources: 1, max_spread_percent: 5 },
+        rules: AgreementRules { min_sources: 1, max_spread_percent: 5 },
         traded: BTreeSet::new(),
     };
-    let apart = [voice("a", "BTC-EUR", "84010"), voice("b", "BTC-EUR", "33600")];
+    let apart = [vote("a", "BTC-EUR", "84010"), vote("b", "BTC-EUR", "33600")];
     let second = Duration::from_secs(1);
-    let decide = |voices: &[Voice], since| price(&Market::of(voices, &wanted, &past, since), "BTC-EUR");
+    let decide = |votes: &[Vote], since| price(&MarketPrices::compute(votes, &wanted, &past, since), "BTC-EUR");
     assert_eq!(decide(&apart, now().minus(second)).unwrap().0, "84010.00");
     assert_eq!(decide(&apart, now()), None, "it is too long ago");
-    let simulated = apart.map(|voice| Voice { simulated: true, ..voice });
+    let simulated = apart.map(|vote| Vote { simulated: true, ..vote });
     assert_eq!(decide(&simulated, now().minus(second)), None, "a real price says nothing about made-up ones");
 }
 
 /// An index that was asked some seconds ago.
-fn index(told: &str, value: &str, seconds: u64) -> Voice {
+fn index(told: &str, value: &str, seconds: u64) -> Vote {
     let observed_at = now().minus(Duration::from_secs(seconds));
-    Voice { kind: CourseKind::Index, observed_at, ..voice("index", told, value) }
+    Vote { kind: CourseKind::Index, observed_at, ..vote("index", told, value) }
 }
 
 #[test]
 fn what_an_index_tells_is_rather_computed_of_what_exchanges_trade() {
-    let dollars = voice("a", "BTC-USD", "91000");
+    let dollars = vote("a", "BTC-USD", "91000");
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
     let at: CurrencyPair = "BTC-RUB".parse().unwrap();
-    let told = |voices: &[Voice], traded: &[&str]| price(&market(voices, &["RUB"], traded), "BTC-RUB");
+    let told = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
     let is = |price: &str, method| Some((price.to_owned(), method));
     // However young the index is: it would go to and fro each minute.
     let both = [dollars, roubles[0], roubles[1]];
@@ -149,19 +149,19 @@ fn what_an_index_tells_is_rather_computed_of_what_exchanges_trade() {
     let by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
     assert_eq!(told(&by_index, &[]), is("8200000.00", Method::Median));
     assert_eq!(told(&both, &["BTC-RUB"]), is("8200000.00", Method::Median));
-    let made_up = [dollars, Voice { simulated: true, ..roubles[0] }, roubles[1]];
+    let made_up = [dollars, Vote { simulated: true, ..roubles[0] }, roubles[1]];
     assert_eq!(told(&made_up, &[]), is("8200000.00", Method::Median), "a real price is not given up for a made-up one");
 }
 
 #[test]
 fn a_price_that_is_far_behind_is_left_out_of_the_record_and_ages_no_other() {
-    let record = |voices: &[Voice]| {
+    let record = |votes: &[Vote]| {
         let ours = ["CHF", "EUR"];
-        let record = market(voices, &ours, &[]).record(&currencies(&ours), BEHIND).unwrap();
+        let record = market(votes, &ours, &[]).record(&currencies(&ours), BEHIND).unwrap();
         let codes: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
         (codes.join(" "), now().since(record.as_of).as_secs())
     };
-    let euros = voice("a", "BTC-EUR", "84000");
+    let euros = vote("a", "BTC-EUR", "84000");
     assert_eq!(record(&[euros, index("BTC-CHF", "79000", 35)]), ("CHF EUR".to_owned(), 35));
     assert_eq!(record(&[euros, index("BTC-CHF", "79000", 36)]), ("EUR".to_owned(), 0));
     // Where there is no other, it is as good as there is.

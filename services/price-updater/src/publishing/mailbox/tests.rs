@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_receiver_is_given_the_newest_only() {
-    let outbox = Outbox::new();
-    let mut reader = outbox.reader();
+    let mailbox = LatestMailbox::new();
+    let mut reader = mailbox.reader();
     let mut seen = Vec::new();
     let slow = async {
         while let Some(number) = reader.next().await {
@@ -15,7 +15,7 @@ async fn a_slow_receiver_is_given_the_newest_only() {
     };
     let put = async {
         for number in 1..=9 {
-            outbox.put(number);
+            mailbox.post(number);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

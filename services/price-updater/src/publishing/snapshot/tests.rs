@@ -17,29 +17,29 @@ fn course(exchanger: &str, value: &str, second: i64) -> Course {
 
 #[test]
 fn only_what_changed_is_news_and_stays_so_until_it_is_written() {
-    let at = |courses: &[Course]| board(Timestamp::now(), courses.to_vec(), Market::default());
-    let mut written = Written::default();
+    let at = |courses: &[Course]| market_snapshot(Timestamp::now(), courses.to_vec(), MarketPrices::default());
+    let mut stored = StoredCourses::default();
     let first = at(&[course("a", "1", 1), course("b", "2", 1)]);
-    assert_eq!(written.news(&first).unwrap().courses, first.courses);
-    written.note(&written.news(&first).unwrap());
+    assert_eq!(stored.changed(&first).unwrap().courses, first.courses);
+    stored.mark_stored(&stored.changed(&first).unwrap());
     // A later time alone is no news.
-    assert_eq!(written.news(&at(&[course("a", "1", 2), course("b", "2", 2)])), None);
+    assert_eq!(stored.changed(&at(&[course("a", "1", 2), course("b", "2", 2)])), None);
     let second = at(&[course("a", "1", 3), course("b", "3", 3)]);
     for _ in 0..2 {
-        assert_eq!(written.news(&second).unwrap().courses, second.courses[1..]);
+        assert_eq!(stored.changed(&second).unwrap().courses, second.courses[1..]);
     }
-    written.note(&written.news(&second).unwrap());
-    assert_eq!(written.news(&second), None);
+    stored.mark_stored(&stored.changed(&second).unwrap());
+    assert_eq!(stored.changed(&second), None);
 }
 
 #[test]
 fn in_a_new_term_and_after_some_minutes_everything_is_news_again() {
-    let shown = board(Timestamp::now(), vec![course("a", "1", 1)], Market::default());
-    let (mut written, start) = (Written::default(), Instant::now());
+    let shown = market_snapshot(Timestamp::now(), vec![course("a", "1", 1)], MarketPrices::default());
+    let (mut stored, start) = (StoredCourses::default(), Instant::now());
     let mut news = |term, minutes| {
-        written.doubt(term, start + Duration::from_mins(minutes));
-        let news = written.news(&shown);
-        news.map(|news| written.note(&news)).is_some()
+        stored.expire(term, start + Duration::from_mins(minutes));
+        let news = stored.changed(&shown);
+        news.map(|news| stored.mark_stored(&news)).is_some()
     };
     assert_eq!(
         [(1, 0), (1, 0), (1, 4), (1, 5), (1, 9), (2, 9), (2, 9)].map(|(term, minutes)| news(term, minutes)),

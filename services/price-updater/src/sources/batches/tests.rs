@@ -4,7 +4,7 @@ use common::{money::DecimalText, time::Timestamp};
 use tokio::time::Instant;
 
 use super::*;
-use crate::ticker::Quote;
+use crate::ticker::Ticker;
 
 const PAIRS: [&str; 9] = ["A1-X", "A2-X", "A3-X", "A4-X", "A5-X", "A6-X", "A7-X", "A8-X", "A9-X"];
 
@@ -20,7 +20,7 @@ fn ask(batches: &Batches, bad: &[&str], most: usize) -> (usize, Result<Answer, S
     let (mut batch, mut requests) = (batches.start(&ask, &pairs), 0);
     while let Some(group) = batch.next() {
         requests += 1;
-        let quote = || Quote::traded(Some(&DecimalText::from("1")), None, None, ask.now);
+        let quote = || Ticker::traded(Some(&DecimalText::from("1")), None, None, ask.now);
         let told = if requests > most {
             Err(SourceError::Paused(Duration::from_secs(1)))
         } else if group.iter().any(|(direction, ())| bad.contains(&direction.base.as_str())) {
@@ -39,10 +39,10 @@ async fn pairs_that_are_not_known_are_found_and_left_out_and_asked_for_again_lat
         let batches = Batches::default();
         let told = (0..20).map(|_| ask(&batches, bad, 3)).find(|(requests, _)| *requests == 1);
         let answer = told.expect("it ends with one request").1.unwrap();
-        assert_eq!((answer.quotes.len(), answer.faults.len()), (9 - bad.len(), bad.len()), "{bad:?}");
+        assert_eq!((answer.tickers.len(), answer.faults.len()), (9 - bad.len(), bad.len()), "{bad:?}");
         assert!(answer.faults.values().all(|fault| *fault == SourceError::UnknownPair));
         tokio::time::advance(Duration::from_hours(1)).await;
-        assert_eq!(ask(&batches, &[], 3).1.unwrap().quotes.len(), 9);
+        assert_eq!(ask(&batches, &[], 3).1.unwrap().tickers.len(), 9);
     }
 }
 
@@ -50,5 +50,5 @@ async fn pairs_that_are_not_known_are_found_and_left_out_and_asked_for_again_lat
 async fn a_source_that_permits_nothing_is_an_error_of_them_all() {
     let batches = Batches::default();
     assert!(matches!(ask(&batches, &[], 0), (1, Err(SourceError::Paused(_)))));
-    assert_eq!(ask(&batches, &[], 1).1.unwrap().quotes.len(), 9);
+    assert_eq!(ask(&batches, &[], 1).1.unwrap().tickers.len(), 9);
 }

@@ -7,18 +7,18 @@ const BOOKS: &str = r#"[
         {"symbol":"BTCEUR","bidPrice":"0.00000000","bidQty":"0.0","askPrice":"56000.00000000","askQty":"0.1"},
         {"symbol":"DOGEUSDT","bidPrice":"0.1","bidQty":"0.0","askPrice":"0.1","askQty":"0.1"}]"#;
 
-fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
     read(&Page::of(status, body), PAIRS, now())
 }
 
 #[test]
 fn the_middle_of_the_book_is_told_and_one_that_is_wrong_costs_itself_alone() {
-    let quotes = all(200, BOOKS).unwrap();
-    assert_eq!(course(&quotes, "BTC-USDT").unwrap(), "61234.56");
-    assert!(matches!(course(&quotes, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
+    let tickers = all(200, BOOKS).unwrap();
+    assert_eq!(course(&tickers, "BTC-USDT").unwrap(), "61234.56");
+    assert!(matches!(course(&tickers, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
     // Nobody bids: it is not traded any more.
-    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]
@@ -48,6 +48,6 @@ async fn a_pair_that_is_halted_is_not_believed() {
         (200, BOOKS.to_owned())
     });
     let answer = ask_all(&*binance, now()).await.unwrap();
-    assert_eq!(answer.quotes.len(), 1);
+    assert_eq!(answer.tickers.len(), 1);
     assert_eq!(answer.faults[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
 }

@@ -8,19 +8,19 @@ const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5
         ["tETHUSD",null,15.3,3001,15.2,-114,-0.0019,3000,900.5,61900,60129],
         ["tETHEUR",2800,15.3]]"#;
 
-fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
     read(&Page::of(status, body), PAIRS, now())
 }
 
 #[test]
 fn rows_are_found_by_their_symbol_and_one_that_is_wrong_costs_itself_alone() {
-    let quotes = all(200, LIST).unwrap();
-    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
-    assert_eq!(course(&quotes, "BTC-JPY").unwrap(), "8905000.50");
-    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::InvalidResponse(_))));
-    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
+    let tickers = all(200, LIST).unwrap();
+    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(course(&tickers, "BTC-JPY").unwrap(), "8905000.50");
+    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(course(&tickers, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]
@@ -52,6 +52,6 @@ async fn a_symbol_that_is_not_known_costs_only_itself() {
         _ => (200, LIST.to_owned()),
     });
     let answer = ask_all(&*bitfinex, now()).await.unwrap();
-    assert_eq!(answer.quotes.len(), 2);
+    assert_eq!(answer.tickers.len(), 2);
     assert_eq!(answer.faults[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
 }

@@ -9,19 +9,19 @@ const LIST: &str = r#"[
         {"last":{},"bid":"0","ask":"3001","pair":"ETH/EUR"},
         {"last":"0.9998","bid":"0.99975","ask":"0.99985","pair":"USDT/USD"}]"#;
 
-fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
     read(&Page::of(status, body), PAIRS, now())
 }
 
 #[test]
 fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
-    let quotes = all(200, LIST).unwrap();
-    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
-    assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
-    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&quotes, "BTC-GBP"), Err(SourceError::UnknownPair));
+    let tickers = all(200, LIST).unwrap();
+    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
+    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]
@@ -46,6 +46,6 @@ async fn all_pairs_cost_one_request() {
         (200, LIST.to_owned())
     });
     let left = bitstamp.budget_left();
-    assert_eq!(ask_all(&*bitstamp, now()).await.unwrap().quotes.len(), 2);
+    assert_eq!(ask_all(&*bitstamp, now()).await.unwrap().tickers.len(), 2);
     assert_eq!(bitstamp.budget_left(), left - 1);
 }

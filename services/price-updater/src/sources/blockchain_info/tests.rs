@@ -5,20 +5,20 @@ const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell
         "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
         "CHF":{"last":0,"symbol":"CHF"},"AUD":{"15m":1},"RUB":{"last":5.5123e6,"symbol":"RUB"}}"#;
 
-fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
     read(&Page::of(status, body), PAIRS, now())
 }
 
 #[test]
 fn the_newest_value_is_read_and_one_that_is_wrong_costs_itself_alone() {
-    let quotes = all(200, TICKER).unwrap();
-    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.50");
-    assert_eq!(course(&quotes, "BTC-EUR").unwrap(), "56789.00");
-    assert_eq!(course(&quotes, "BTC-RUB").unwrap(), "5512300.00");
-    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
-    assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-AUD"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&quotes, "BTC-JPY"), Err(SourceError::UnknownPair));
+    let tickers = all(200, TICKER).unwrap();
+    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.50");
+    assert_eq!(course(&tickers, "BTC-EUR").unwrap(), "56789.00");
+    assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512300.00");
+    assert!(matches!(course(&tickers, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(course(&tickers, "BTC-CHF"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "BTC-AUD"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(course(&tickers, "BTC-JPY"), Err(SourceError::UnknownPair));
 }
 
 #[test]
@@ -38,6 +38,6 @@ async fn all_currencies_cost_one_request() {
         assert_eq!(path, "/ticker");
         (200, TICKER.to_owned())
     });
-    assert_eq!(ask_all(&*source, now()).await.unwrap().quotes.len(), 3);
+    assert_eq!(ask_all(&*source, now()).await.unwrap().tickers.len(), 3);
     assert_eq!(source.budget_left(), 2);
 }

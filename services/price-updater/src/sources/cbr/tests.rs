@@ -61,7 +61,7 @@ async fn what_the_bank_tells_is_told() {
         (200, DAILY.to_owned())
     });
     let answer = ask_all(&*cbr, now()).await.unwrap();
-    assert_eq!(answer.quotes.len(), 2);
+    assert_eq!(answer.tickers.len(), 2);
     assert!(matches!(answer.faults[&direction("EUR", "RUB")], SourceError::Implausible(_)));
     assert_eq!(answer.faults[&direction("AED", "RUB")], SourceError::UnknownPair);
 }

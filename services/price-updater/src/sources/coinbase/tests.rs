@@ -5,8 +5,8 @@ const TICKER: &str = r#"{"trade_id":701234567,"price":"61234.56","size":"0.01000
         "rfq_volume":"7.66"}"#;
 
 fn at(status: u16, body: &str) -> Result<(String, String), SourceError> {
-    let quote = read(&Page::of(status, body), "2026-01-02T03:04:09Z".parse().unwrap())?;
-    Ok((quote.course().to_string(), quote.vote().to_string()))
+    let ticker = read(&Page::of(status, body), "2026-01-02T03:04:09Z".parse().unwrap())?;
+    Ok((ticker.course().to_string(), ticker.vote().to_string()))
 }
 
 #[test]

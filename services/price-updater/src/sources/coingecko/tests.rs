@@ -6,28 +6,28 @@ const PRICES: &str = r#"{
         "tether":{"usd":0.9998123456789012,"eur":0.927,"last_updated_at":1767441591},
         "ethereum":{"usd":3000,"last_updated_at":1767440000}}"#;
 
-fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
     read(&Page::of(status, body), PAIRS, now())
 }
 
 #[test]
 fn numbers_of_every_spelling_are_read_and_one_that_is_wrong_costs_itself_alone() {
-    let quotes = all(200, PRICES).unwrap();
-    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00");
-    assert_eq!(course(&quotes, "BTC-RUB").unwrap(), "5512345.00");
-    assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.99981235");
-    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-CHF"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-JPY"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&quotes, "USDT-GBP"), Err(SourceError::UnknownPair));
-    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Stale(_))));
+    let tickers = all(200, PRICES).unwrap();
+    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512345.00");
+    assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.99981235");
+    assert!(matches!(course(&tickers, "BTC-GBP"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "BTC-CHF"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "BTC-JPY"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(course(&tickers, "USDT-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::Stale(_))));
 }
 
 #[test]
 fn a_time_of_another_unit_makes_nothing_younger_and_breaks_nothing() {
     for time in ["1767441590000", "\"now\"", "-99999999999999999999", "null"] {
-        let quotes = all(200, &PRICES.replace("1767441590", time)).unwrap();
-        assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61234.00", "{time}");
+        let tickers = all(200, &PRICES.replace("1767441590", time)).unwrap();
+        assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00", "{time}");
     }
 }
 
@@ -35,8 +35,8 @@ fn a_time_of_another_unit_makes_nothing_younger_and_breaks_nothing() {
 fn a_price_is_as_old_as_it_says_and_never_younger_than_the_ask() {
     let age = |seconds: i64| {
         let told = (now().micros() / 1_000_000 + seconds).to_string();
-        let quotes = all(200, &PRICES.replace("1767441590", &told)).unwrap();
-        now().since(quotes[0].1.as_ref().unwrap().observed_at).as_secs()
+        let tickers = all(200, &PRICES.replace("1767441590", &told)).unwrap();
+        now().since(tickers[0].1.as_ref().unwrap().observed_at).as_secs()
     };
     assert_eq!([-90, -1, 0, 1, 90, 86_400].map(age), [90, 1, 0, 0, 0, 0]);
 }
@@ -65,6 +65,6 @@ async fn everything_costs_one_request() {
         assert!(path.starts_with(coins), "{path}");
         (200, PRICES.to_owned())
     });
-    assert_eq!(ask_all(&*coingecko, now()).await.unwrap().quotes.len(), 5);
+    assert_eq!(ask_all(&*coingecko, now()).await.unwrap().tickers.len(), 5);
     assert_eq!(coingecko.budget_left(), 2);
 }

@@ -19,7 +19,7 @@ fn rates(rows: &[(CurrencyPair, &str, &str)]) -> Result<Told<Rates>, SourceError
 fn told(daily: &Daily, day: &str) -> [Option<String>; 2] {
     let ask = Ask { wanted: &BOTH, now: on(day), deadline: Instant::now() };
     let answer = daily.answer(&ask, &BOTH).unwrap();
-    BOTH.map(|direction| answer.quotes.get(&direction).map(|quote| quote.course().to_string()))
+    BOTH.map(|direction| answer.tickers.get(&direction).map(|ticker| ticker.course().to_string()))
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn the_holidays_of_january_are_no_failure() {
         let now = on("2025-12-31").plus(Duration::from_hours(24 * day));
         daily.took("cbr", rates(&[(USD, "1.08", "2025-12-31"), (GBP, "0.86", "2025-12-31")]), now);
         let ask = Ask { wanted: &BOTH, now: now.plus(Duration::from_hours(23)), deadline: Instant::now() };
-        assert_eq!(daily.answer(&ask, &BOTH).unwrap().quotes.len(), 2, "{now}");
+        assert_eq!(daily.answer(&ask, &BOTH).unwrap().tickers.len(), 2, "{now}");
     }
 }
 
@@ -70,7 +70,7 @@ async fn it_is_fetched_once_an_hour_and_soon_again_where_that_failed() {
     assert!(daily.is_due());
     daily.took("ecb", rates(&[(USD, "1.08", "2026-01-02")]), now);
     let answer = daily.answer(&ask, &BOTH).unwrap();
-    assert_eq!((answer.quotes.len(), &answer.faults[&GBP]), (1, &SourceError::UnknownPair));
+    assert_eq!((answer.tickers.len(), &answer.faults[&GBP]), (1, &SourceError::UnknownPair));
     assert!(!daily.is_due());
     tokio::time::advance(REFETCH).await;
     assert!(daily.is_due());

@@ -51,11 +51,11 @@ async fn it_is_asked_once_an_hour_and_its_rates_outlive_an_outage() {
     });
     for _ in 0..60 {
         let answer = ask_all(&*ecb, now()).await.unwrap();
-        assert_eq!((answer.quotes.len(), asked.load(Ordering::SeqCst)), (2, 1));
+        assert_eq!((answer.tickers.len(), asked.load(Ordering::SeqCst)), (2, 1));
         tokio::time::advance(daily::PERIOD).await;
     }
-    assert_eq!(ask_all(&*ecb, now()).await.unwrap().quotes.len(), 2);
+    assert_eq!(ask_all(&*ecb, now()).await.unwrap().tickers.len(), 2);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     let answer = ask_all(&*ecb, now().plus(Duration::from_hours(24 * 15))).await.unwrap();
-    assert!(answer.quotes.is_empty() && matches!(answer.faults[&direction("EUR", "USD")], SourceError::Stale(_)));
+    assert!(answer.tickers.is_empty() && matches!(answer.faults[&direction("EUR", "USD")], SourceError::Stale(_)));
 }

@@ -44,7 +44,7 @@ async fn a_row_that_is_missing_or_days_back_has_no_price() {
         (200, RATES.to_owned())
     });
     let answer = ask_all(&*frankfurter, now()).await.unwrap();
-    let told: Vec<_> = answer.quotes.keys().map(ToString::to_string).collect();
+    let told: Vec<_> = answer.tickers.keys().map(ToString::to_string).collect();
     assert_eq!(told, ["USD-EUR", "USD-KRW"]);
     assert!(matches!(answer.faults[&direction("USD", "RUB")], SourceError::Stale(_)));
     assert_eq!(answer.faults[&direction("USD", "NOK")], SourceError::UnknownPair);

@@ -5,19 +5,19 @@ const FEED: &str = r#"[{"pair":"BTCUSD","price":"61235.00","percentChange24h":"5
         {"pair":"BTCEUR","price":"0","percentChange24h":"0"},{"pair":"BTCGBP","price":null},{"price":"1"},
         {"pair":"ETHUSD","price":"3,012.5"},{"pair":"USDTUSD","price":"0.9998","percentChange24h":"0.0000"}]"#;
 
-fn all(status: u16, body: &str) -> Result<Quotes, SourceError> {
+fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
     read(&Page::of(status, body), PAIRS, now())
 }
 
 #[test]
 fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
-    let quotes = all(200, FEED).unwrap();
-    assert_eq!(course(&quotes, "BTC-USD").unwrap(), "61235.00");
-    assert_eq!(course(&quotes, "USDT-USD").unwrap(), "0.9998");
-    assert!(matches!(course(&quotes, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&quotes, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
-    assert!(matches!(course(&quotes, "ETH-USD"), Err(SourceError::Implausible(_))));
-    assert_eq!(course(&quotes, "ETH-EUR"), Err(SourceError::UnknownPair));
+    let tickers = all(200, FEED).unwrap();
+    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61235.00");
+    assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
+    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(course(&tickers, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::Implausible(_))));
+    assert_eq!(course(&tickers, "ETH-EUR"), Err(SourceError::UnknownPair));
 }
 
 #[test]
@@ -40,6 +40,6 @@ async fn all_pairs_cost_one_request() {
         assert_eq!(path, "/v1/pricefeed");
         (200, FEED.to_owned())
     });
-    assert_eq!(ask_all(&*gemini, now()).await.unwrap().quotes.len(), 2);
+    assert_eq!(ask_all(&*gemini, now()).await.unwrap().tickers.len(), 2);
     assert_eq!(gemini.budget_left(), 3);
 }

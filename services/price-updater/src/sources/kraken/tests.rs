@@ -18,8 +18,8 @@ const TICKER: &str = r#"{"error":[],"result":{
         "XETHZEUR":{"a":null}}}"#;
 
 fn all(status: u16, body: &str) -> Result<BTreeMap<CurrencyPair, Result<String, SourceError>>, SourceError> {
-    let quotes = read(&Page::of(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
-    Ok(quotes.into_iter().map(|(direction, quote)| (direction, quote.map(|q| q.course().to_string()))).collect())
+    let tickers = read(&Page::of(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
+    Ok(tickers.into_iter().map(|(direction, quote)| (direction, quote.map(|q| q.course().to_string()))).collect())
 }
 
 fn usd(status: u16, body: &str) -> Result<String, SourceError> {
@@ -88,7 +88,7 @@ async fn pairs_that_were_taken_off_the_list_are_found_and_left_out() {
     for _ in 0..10 {
         let deadline = Instant::now() + EXCHANGE_PERIOD;
         let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline };
-        told = kraken.ask(ask).await.unwrap().quotes.len();
+        told = kraken.ask(ask).await.unwrap().tickers.len();
         tokio::time::advance(BUILT_IN.limits.window).await;
     }
     assert_eq!(told, wanted.iter().filter(|direction| direction.quote.as_str() != "GBP").count());

@@ -6,7 +6,7 @@ const TICKER: &str = r#"{"code":"0","msg":"","data":[{"instType":"SPOT","instId"
         "low24h":"60129","volCcy24h":"8000000","vol24h":"130.5","ts":"1767323045085","sodUtc0":"60500","sodUtc8":"60600"}]}"#;
 
 fn at(status: u16, body: &str) -> Result<String, SourceError> {
-    read(&Page::of(status, body), "BTC-USDT", now()).map(|quote| quote.course().to_string())
+    read(&Page::of(status, body), "BTC-USDT", now()).map(|ticker| ticker.course().to_string())
 }
 
 #[test]
@@ -51,6 +51,6 @@ async fn a_pair_that_is_not_known_costs_one_request_an_hour() {
     });
     for left in [16 - 8, 16 - 9] {
         let answer = ask_all(&*okx, now()).await.unwrap();
-        assert_eq!((answer.quotes.len(), answer.faults.len(), okx.budget_left()), (1, 7, left));
+        assert_eq!((answer.tickers.len(), answer.faults.len(), okx.budget_left()), (1, 7, left));
     }
 }

@@ -27,8 +27,8 @@ fn beat(order: u64, last_trade: u64) -> Event {
 }
 
 fn seen(book: &Book, now: Timestamp) -> Option<(String, Timestamp)> {
-    let (quotes, _) = book.quotes(now, FRESH);
-    quotes.get(&usd()).map(|quote| (quote.course().to_string(), quote.observed_at))
+    let (tickers, _) = book.tickers(now, FRESH);
+    tickers.get(&usd()).map(|ticker| (ticker.course().to_string(), ticker.observed_at))
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn heartbeats_prove_what_was_told_and_silence_does_not() {
     assert_eq!(seen(&book, at(9)), Some(("84000.00".to_owned(), at(8))));
     assert_eq!(seen(&book, at(13)).unwrap().1, at(8));
     assert_eq!(seen(&book, at(14)), None);
-    assert!(book.quotes(at(9), FRESH).1);
+    assert!(book.tickers(at(9), FRESH).1);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
 
-use super::{NOW_MICROS, check_error, check_quote};
+use super::{NOW_MICROS, check_error, check_ticker};
 use crate::sources::{Answer, Ask, BUILT_IN, RawPage, Transport, TransportError};
 
 /// What the digits stand for.
@@ -56,13 +56,13 @@ pub fn http(input: &[u8]) {
     let ask = Ask { wanted: source.directions(), now, deadline: Instant::now() + Duration::from_secs(5) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
     match runtime.block_on(source.ask(ask)) {
-        Ok(Answer { quotes, faults, .. }) => {
-            for (direction, quote) in &quotes {
+        Ok(Answer { tickers, faults, .. }) => {
+            for (direction, ticker) in &tickers {
                 assert!(source.directions().contains(direction) && !faults.contains_key(direction), "{direction}");
                 // An index says how old it is.
-                let told_age = built_in.kind == CourseKind::Index && quote.observed_at <= now;
-                assert!(quote.kind == built_in.kind && (told_age || quote.observed_at == now), "{quote:?}");
-                check_quote(quote);
+                let told_age = built_in.kind == CourseKind::Index && ticker.observed_at <= now;
+                assert!(ticker.kind == built_in.kind && (told_age || ticker.observed_at == now), "{ticker:?}");
+                check_ticker(ticker);
             }
             faults.values().for_each(check_error);
         }

@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use common::{money::CurrencyPair, time::Timestamp};
 
-use super::{NOW_MICROS, check_error, check_quote};
+use super::{NOW_MICROS, check_error, check_ticker};
 use crate::streams::{
     PROTOCOLS,
     book::{Book, Taken},
 };
 
-/// As long as the feed gives a quote as an answer.
+/// As long as the feed gives a ticker as an answer.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// Lets one feed hear what the input says.
@@ -55,14 +55,14 @@ pub(super) fn hear(input: &[u8]) -> bool {
             Ok(events) => told |= events.iter().any(|event| book.take(event, now) == Taken::News),
             Err(error) => check_error(&error),
         }
-        let (quotes, _) = book.quotes(now, FRESH);
-        for (direction, quote) in &quotes {
+        let (tickers, _) = book.tickers(now, FRESH);
+        for (direction, ticker) in &tickers {
             assert!(asked.contains(direction), "{direction}");
-            assert!(quote.observed_at <= now && now.since(quote.observed_at) <= FRESH, "{quote:?}");
-            check_quote(quote);
+            assert!(ticker.observed_at <= now && now.since(ticker.observed_at) <= FRESH, "{ticker:?}");
+            check_ticker(ticker);
         }
-        assert!(told || quotes.is_empty(), "a price that nobody told");
-        given |= !quotes.is_empty();
+        assert!(told || tickers.is_empty(), "a price that nobody told");
+        given |= !tickers.is_empty();
     }
     told && given
 }

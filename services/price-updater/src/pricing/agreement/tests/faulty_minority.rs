@@ -1,6 +1,6 @@
 //! That no minority of liars spoils a price, tried on a million of markets with liars who work together.
 //!
-//! The loop is plain, seeded, and goes through [`weigh`] alone, which is whole numbers and a few short lists: so it takes
+//! The loop is plain, seeded, and goes through [`tally`] alone, which is whole numbers and a few short lists: so it takes
 //! seconds also where nothing is optimised.
 
 use common::{
@@ -10,7 +10,7 @@ use common::{
 };
 use fastrand::Rng;
 
-use super::super::{Rules, Voice, weigh};
+use super::super::{AgreementRules, Vote, tally};
 
 const CASES: u32 = 1_000_000;
 const BTC_USD: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USD);
@@ -72,8 +72,8 @@ fn market(rng: &mut Rng) -> Vec<Source> {
     sources
 }
 
-fn voice(source: &'static str, told: CurrencyPair, value: i64) -> Voice {
-    Voice {
+fn vote(source: &'static str, told: CurrencyPair, value: i64) -> Vote {
+    Vote {
         source,
         kind: CourseKind::Trade,
         told,
@@ -81,7 +81,7 @@ fn voice(source: &'static str, told: CurrencyPair, value: i64) -> Voice {
         book: None,
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
-        unfit: None,
+        ineligible: None,
     }
 }
 
@@ -106,18 +106,18 @@ fn no_minority_of_liars_moves_a_price_out_of_what_the_honest_say() {
         let voters: Vec<_> = NAMES
             .iter()
             .zip(&sources)
-            .filter_map(|(name, source)| source.bitcoin.map(|(told, value)| voice(name, told, value)))
+            .filter_map(|(name, source)| source.bitcoin.map(|(told, value)| vote(name, told, value)))
             .collect();
         let rate = |units: i64| Rate::from_hundred_millionths(units).unwrap();
         let mut usdt: Vec<_> = sources.iter().filter_map(|source| source.usdt).map(rate).collect();
         usdt.sort_unstable();
-        let rules = Rules { min_sources: rng.usize(1..=2), max_spread_percent: 5 };
+        let rules = AgreementRules { min_sources: rng.usize(1..=2), max_spread_percent: 5 };
         // Whatever was agreed before, also if it was a lie.
         let before = sources.first().and_then(|source| source.bitcoin).map(|(_, value)| rate(value));
         let reference = before.filter(|_| rng.bool());
 
-        let weighed = weigh(BTC_USD, &voters, &usdt, rules, reference);
-        let Ok((price, used)) = weighed.result else { continue };
+        let tally = tally(BTC_USD, &voters, &usdt, rules, reference);
+        let Ok((price, used)) = tally.result else { continue };
         let (low, high) = honest_range(&sources);
         // Beyond it at all only where so few tell USDT that the liars may be as many of them: then by what exchanges differ.
         let liars = (voters.len() - 1) / 2;

@@ -1,4 +1,4 @@
-//! The machine against a plain model of what anybody may read, over every string of good and failed rounds, with something
+//! The machine against a plain model of what anybody may read, over every string of good and failed lifecycle, with something
 //! that goes wrong beside them at every place.
 //!
 //! The model knows nothing of states or counts. It looks at the whole past each time: when the last good round was, how many
@@ -12,9 +12,9 @@ use common::{
     time::Timestamp,
 };
 
-use super::super::{Lifetimes, Rounds};
+use super::super::{RecordLifecycle, RecordLifetimes};
 
-/// Rounds in a string. Four in a row prolong, and at twelve the shortened hour is long over.
+/// RecordLifecycle in a string. Four in a row prolong, and at twelve the shortened hour is long over.
 const ROUNDS: u32 = 12;
 const REFRESH: u64 = 15;
 const TTL: u64 = 60;
@@ -47,12 +47,12 @@ const LATER: [u64; 3] = [0, 7, REFRESH - 1];
 
 /// What is read after each round, by driving the machine: the state, and the second it was observed at.
 fn driven(string: u32, mishap: Option<(u32, Mishap)>) -> Vec<Option<(PriceState, u64)>> {
-    let lifetimes = Lifetimes {
+    let lifetimes = RecordLifetimes {
         refresh: Duration::from_secs(REFRESH),
         ttl: Duration::from_secs(TTL),
         prolong: Duration::from_secs(PROLONG),
     };
-    let mut rounds = Rounds::new(lifetimes);
+    let mut lifecycle = RecordLifecycle::new(lifetimes);
     let mut cache: Option<PriceRecord> = None;
     let mut seen = Vec::new();
     for round in 0..ROUNDS {
@@ -64,17 +64,17 @@ fn driven(string: u32, mishap: Option<(u32, Mishap)>) -> Vec<Option<(PriceState,
         };
         match mishap.filter(|(place, _)| *place == round).map(|(_, what)| what) {
             Some(Mishap::Updater) => {
-                rounds = Rounds::new(lifetimes);
-                rounds.resume(cache.clone().filter(|record| record.is_current(at(start))), at(start));
+                lifecycle = RecordLifecycle::new(lifetimes);
+                lifecycle.resume(cache.clone().filter(|record| record.is_current(at(start))), at(start));
             }
             Some(Mishap::CacheLost) => cache = None,
             Some(Mishap::Both) => {
                 cache = None;
-                rounds = Rounds::new(lifetimes);
+                lifecycle = RecordLifecycle::new(lifetimes);
             }
             None => {}
         }
-        let step = if string & (1 << round) == 0 { rounds.failed_at(at(start)) } else { rounds.good(good(start)) };
+        let step = if string & (1 << round) == 0 { lifecycle.fail(at(start)) } else { lifecycle.succeed(good(start)) };
         if let Some(write) = step.write {
             cache = Some(write.record.lasting(write.ttl, at(start)).expect("nothing is written that has run out"));
         }
