@@ -11,7 +11,7 @@ use common::{
 use url::Url;
 
 use crate::{
-    sources::{BUILT_IN, BuiltIn, Transport},
+    sources::{SOURCES, SourceDefinition, Transport},
     streams::{self, Connector},
 };
 
@@ -27,9 +27,9 @@ pub struct Config {
     pub clock: Clock,
     pub currencies: Vec<Currency>,
     /// Which sources are asked, in their order, and where each is.
-    pub(crate) sources: Vec<(&'static BuiltIn, Url)>,
+    pub(crate) sources: Vec<(&'static SourceDefinition, Url)>,
     /// Those that are not asked until they are switched on.
-    pub(crate) spare: Vec<(&'static BuiltIn, Url)>,
+    pub(crate) spare: Vec<(&'static SourceDefinition, Url)>,
     /// How they are asked: over the network where this is absent.
     pub transport: Option<Arc<dyn Transport>>,
     /// Where the websockets of sources are, by their names: others are polled only.
@@ -151,16 +151,16 @@ impl Config {
     }
 }
 
-type Located = Vec<(&'static BuiltIn, Url)>;
+type Located = Vec<(&'static SourceDefinition, Url)>;
 
 /// Those that are asked, and the others.
 fn read_sources(env: &mut Env) -> (Located, Located) {
-    let names = BUILT_IN.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
+    let names = SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
     let allowed = format!("one or more of {names}, with commas between");
-    let read = |text: &str| distinct(text, |name| BUILT_IN.iter().find(|source| source.name == name));
-    let chosen = env.checked("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| BUILT_IN.iter().collect());
-    let others = BUILT_IN.iter().filter(|source| !chosen.contains(source)).collect::<Vec<_>>();
-    let mut locate = |sources: Vec<&'static BuiltIn>| {
+    let read = |text: &str| distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
+    let chosen = env.checked("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| SOURCES.iter().collect());
+    let others = SOURCES.iter().filter(|source| !chosen.contains(source)).collect::<Vec<_>>();
+    let mut locate = |sources: Vec<&'static SourceDefinition>| {
         sources.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()
     };
     (locate(chosen), locate(others))

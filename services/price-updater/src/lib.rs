@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::Config;
 use polling::ActiveSourcesRoutes;
 use routes::Routes;
-pub use sources::{InProcess, RawPage, Transport, TransportError, url_variables};
+pub use sources::{InProcess, RawResponse, Transport, TransportError, url_variables};
 pub use streams::{
     CONNECT_TIMEOUT, Connection, Connector, Heard, PriceStream, PriceStreamState, Said, Sockets, WireError,
     websocket_variables,

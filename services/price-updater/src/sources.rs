@@ -3,7 +3,7 @@
 //! A source says what kind of number it tells ([`CourseKind`]), and only like is compared with like: a last trade with
 //! its book, an index that somebody computed, and an official rate of the day are three different things.
 //!
-//! A further source is a file with a [`BuiltIn`] and a line in [`BUILT_IN`]. All it asks goes through [`web::Web`], so
+//! A further source is a file with a [`SourceDefinition`] and a line in [`SOURCES`]. All it asks goes through [`http_client::SourceHttpClient`], so
 //! that it cannot ask more often than it may.
 
 mod batches;
@@ -20,12 +20,12 @@ mod delisted;
 mod ecb;
 mod error;
 mod frankfurter;
-mod gate;
 mod gemini;
+mod http_client;
 mod kraken;
 mod okx;
+mod rate_limiter;
 mod transport;
-mod web;
 mod xml;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -39,13 +39,13 @@ use common::{
 use tokio::time::Instant;
 use url::Url;
 
-pub(crate) use budget::Limits;
+pub(crate) use budget::RateLimits;
 pub(crate) use error::SourceError;
-pub(crate) use gate::Gate;
+use http_client::SourceHttpClient;
+pub(crate) use http_client::retry_after;
+pub(crate) use rate_limiter::RateLimiter;
 pub(crate) use transport::Network;
-pub use transport::{InProcess, RawPage, Transport, TransportError};
-use web::Web;
-pub(crate) use web::retry_after;
+pub use transport::{InProcess, RawResponse, Transport, TransportError};
 
 use crate::ticker::Ticker;
 
@@ -54,30 +54,30 @@ const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a source is asked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct PollRequest<'a> {
     /// Those that the source cannot tell are passed over.
-    pub(crate) wanted: &'a [CurrencyPair],
+    pub(crate) pairs: &'a [CurrencyPair],
     /// What an answer's tickers are stamped with: it is taken before anything is sent.
     pub(crate) now: Timestamp,
     /// When an answer is no longer waited for.
     pub(crate) deadline: Instant,
 }
 
-/// What a source said. A direction that is in neither map was not asked for.
+/// What a source said. A pair that is in neither map was not asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct PollReply {
     pub(crate) tickers: BTreeMap<CurrencyPair, Ticker>,
-    /// What went wrong with single directions.
-    pub(crate) faults: BTreeMap<CurrencyPair, SourceError>,
+    /// What went wrong with single pairs.
+    pub(crate) errors: BTreeMap<CurrencyPair, SourceError>,
     /// Whether any part of it came from a simulated exchange.
     pub(crate) simulated: bool,
 }
 
-impl Answer {
-    fn put(&mut self, direction: CurrencyPair, result: Result<Ticker, SourceError>) {
+impl PollReply {
+    fn put(&mut self, pair: CurrencyPair, result: Result<Ticker, SourceError>) {
         match result {
-            Ok(quote) => drop(self.tickers.insert(direction, quote)),
-            Err(error) => drop(self.faults.insert(direction, error)),
+            Ok(quote) => drop(self.tickers.insert(pair, quote)),
+            Err(error) => drop(self.errors.insert(pair, error)),
         }
     }
 }
@@ -91,26 +91,26 @@ pub(crate) trait Source: Send + Sync {
     /// What its numbers mean.
     fn kind(&self) -> CourseKind;
 
-    /// The directions it can tell, of those that the product wants.
-    fn directions(&self) -> &[CurrencyPair];
+    /// The pairs it can tell, of those that the product wants.
+    fn pairs(&self) -> &[CurrencyPair];
 
     /// From the start of one ask to the start of the next that it permits, or that brings anything new.
-    fn period(&self) -> Duration;
+    fn poll_interval(&self) -> Duration;
 
     /// How many more requests it permits now.
     fn budget_left(&self) -> u32;
 
     /// What holds back its requests, where it has any to hold back.
-    fn gate(&self) -> Option<&Gate> {
+    fn rate_limiter(&self) -> Option<&RateLimiter> {
         None
     }
 
-    /// What it says now of those of the wanted directions that it can tell. An error is one that concerns them all.
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError>;
+    /// What it says now of those of the wanted pairs that it can tell. An error is one that concerns them all.
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError>;
 }
 
 /// A source that the service brings along.
-pub(crate) struct BuiltIn {
+pub(crate) struct SourceDefinition {
     pub(crate) name: &'static str,
     /// What its numbers mean.
     pub(crate) kind: CourseKind,
@@ -119,103 +119,103 @@ pub(crate) struct BuiltIn {
     pub(crate) default_url: &'static str,
     /// From the start of one ask to the start of the next.
     period: Duration,
-    limits: Limits,
-    build: fn(Web) -> Box<dyn Source>,
+    limits: RateLimits,
+    build: fn(SourceHttpClient) -> Box<dyn Source>,
 }
 
 /// Every source, in the order in which they are shown and, of official rates, believed.
-pub(crate) const BUILT_IN: &[BuiltIn] = &[
-    binance::BUILT_IN,
-    coinbase::BUILT_IN,
-    kraken::BUILT_IN,
-    bitstamp::BUILT_IN,
-    bitfinex::BUILT_IN,
-    gemini::BUILT_IN,
-    okx::BUILT_IN,
-    coingecko::BUILT_IN,
-    blockchain_info::BUILT_IN,
-    ecb::BUILT_IN,
-    frankfurter::BUILT_IN,
-    cbr::BUILT_IN,
+pub(crate) const SOURCES: &[SourceDefinition] = &[
+    binance::DEFINITION,
+    coinbase::DEFINITION,
+    kraken::DEFINITION,
+    bitstamp::DEFINITION,
+    bitfinex::DEFINITION,
+    gemini::DEFINITION,
+    okx::DEFINITION,
+    coingecko::DEFINITION,
+    blockchain_info::DEFINITION,
+    ecb::DEFINITION,
+    frankfurter::DEFINITION,
+    cbr::DEFINITION,
 ];
 
 /// The name of every source and the variable that sets where it is, for those that run sources of their own.
 pub fn url_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
-    BUILT_IN.iter().map(|source| (source.name, source.url_variable))
+    SOURCES.iter().map(|source| (source.name, source.url_variable))
 }
 
-impl BuiltIn {
+impl SourceDefinition {
     pub(crate) fn build(&self, transport: Arc<dyn Transport>, base: Url) -> Box<dyn Source> {
-        (self.build)(Web::new(transport, base, self.limits))
+        (self.build)(SourceHttpClient::new(transport, base, self.limits))
     }
 }
 
-impl PartialEq for BuiltIn {
+impl PartialEq for SourceDefinition {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl fmt::Debug for BuiltIn {
+impl fmt::Debug for SourceDefinition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
-/// What a source says of itself, as its [`BuiltIn`] has it: for a type with the fields `web` and `directions`.
-macro_rules! as_built_in {
+/// What a source says of itself, as its [`SourceDefinition`] has it: for a type with the fields `web` and `pairs`.
+macro_rules! delegate_to_definition {
     () => {
         fn name(&self) -> &'static str {
-            BUILT_IN.name
+            DEFINITION.name
         }
 
         fn kind(&self) -> ::common::api::courses::CourseKind {
-            BUILT_IN.kind
+            DEFINITION.kind
         }
 
-        fn directions(&self) -> &[CurrencyPair] {
-            &self.directions
+        fn pairs(&self) -> &[CurrencyPair] {
+            &self.pairs
         }
 
-        fn period(&self) -> ::std::time::Duration {
-            BUILT_IN.period
+        fn poll_interval(&self) -> ::std::time::Duration {
+            DEFINITION.period
         }
 
         fn budget_left(&self) -> u32 {
-            self.web.budget_left()
+            self.client.budget_left()
         }
 
-        fn gate(&self) -> Option<&crate::sources::Gate> {
-            Some(self.web.gate())
+        fn rate_limiter(&self) -> Option<&crate::sources::RateLimiter> {
+            Some(self.client.rate_limiter())
         }
     };
 }
-use as_built_in;
+use delegate_to_definition;
 
-/// What was read of each direction that an answer was to tell.
+/// What was read of each pair that an answer was to tell.
 type Tickers = Vec<(CurrencyPair, Result<Ticker, SourceError>)>;
 
-impl From<web::Told<Tickers>> for Answer {
-    fn from(told: web::Told<Tickers>) -> Self {
-        let mut answer = Self { simulated: told.simulated, ..Self::default() };
-        for (direction, quote) in told.told {
-            answer.put(direction, quote);
+impl From<http_client::Fetched<Tickers>> for PollReply {
+    fn from(fetched: http_client::Fetched<Tickers>) -> Self {
+        let mut answer = Self { simulated: fetched.simulated, ..Self::default() };
+        for (pair, quote) in fetched.value {
+            answer.put(pair, quote);
         }
         answer
     }
 }
 
-const fn direction(base: &str, quote: &str) -> CurrencyPair {
+const fn pair(base: &str, quote: &str) -> CurrencyPair {
     CurrencyPair::new(Asset::of(base), Asset::of(quote))
 }
 
-fn directions<T>(all: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
-    all.iter().map(|(direction, _)| *direction).collect()
+fn pairs<T>(all: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
+    all.iter().map(|(pair, _)| *pair).collect()
 }
 
 /// Those of `all` that are wanted, with what a source calls them.
-fn wanted<T: Copy>(ask: &Ask<'_>, all: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
-    all.iter().filter(|(direction, _)| ask.wanted.contains(direction)).copied().collect()
+fn requested<T: Copy>(request: &PollRequest<'_>, all: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
+    all.iter().filter(|(pair, _)| request.pairs.contains(pair)).copied().collect()
 }
 
 #[cfg(test)]
@@ -227,8 +227,8 @@ mod testing {
     use super::*;
 
     /// A source that is asked for `path?query` and answers with a status and a body.
-    pub(super) fn played(
-        built_in: &BuiltIn,
+    pub(super) fn scripted(
+        built_in: &SourceDefinition,
         answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
     ) -> Box<dyn Source> {
         let endpoint = make_sync(move |request| {
@@ -239,19 +239,19 @@ mod testing {
     }
 
     /// What the source says of all it can tell.
-    pub(super) async fn ask_all(source: &dyn Source, now: Timestamp) -> Result<Answer, SourceError> {
-        source.ask(Ask { wanted: source.directions(), now, deadline: Instant::now() + EXCHANGE_PERIOD }).await
+    pub(super) async fn poll_all(source: &dyn Source, now: Timestamp) -> Result<PollReply, SourceError> {
+        source.poll(PollRequest { pairs: source.pairs(), now, deadline: Instant::now() + EXCHANGE_PERIOD }).await
     }
 
     pub(super) fn now() -> Timestamp {
         "2026-01-03T12:00:00Z".parse().unwrap()
     }
 
-    /// The course of one direction.
-    pub(super) fn course(tickers: &Tickers, direction: &str) -> Result<String, SourceError> {
-        let of = |(told, _): &&(CurrencyPair, _)| told.to_string() == direction;
-        let quote = tickers.iter().find(of).unwrap_or_else(|| panic!("{direction} is not told"));
-        quote.1.as_ref().map(|ticker| ticker.course().to_string()).map_err(Clone::clone)
+    /// The course of one pair.
+    pub(super) fn course(tickers: &Tickers, pair: &str) -> Result<String, SourceError> {
+        let of = |(told, _): &&(CurrencyPair, _)| told.to_string() == pair;
+        let quote = tickers.iter().find(of).unwrap_or_else(|| panic!("{pair} is not told"));
+        quote.1.as_ref().map(|quote| quote.course().to_string()).map_err(Clone::clone)
     }
 }
 

@@ -78,8 +78,8 @@ impl PriceStreams {
             return polled;
         };
         let (connector, metrics) = (self.connector.clone(), self.metrics.clone());
-        let gate = polled.gate().cloned();
-        let feed = Arc::new(PriceStream::new(protocol, url, polled.directions(), connector, self.clock, metrics, gate));
+        let gate = polled.rate_limiter().cloned();
+        let feed = Arc::new(PriceStream::new(protocol, url, polled.pairs(), connector, self.clock, metrics, gate));
         self.all.push(feed.clone());
         Box::new(Hybrid::new(polled, feed))
     }

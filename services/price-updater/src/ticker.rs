@@ -53,7 +53,7 @@ impl Ticker {
             _ => return Err(SourceError::Implausible("one side of the book is empty".to_owned())),
         };
         if last.is_none() && book.is_none() {
-            return Err(SourceError::garbled("it has no price"));
+            return Err(SourceError::invalid_response("it has no price"));
         }
         Ok(Self { kind: CourseKind::Trade, last, book, observed_at: now })
     }

@@ -14,7 +14,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(seconds, [5, 15, 60, 3600, 5, 60]);
     assert_eq!([1, 2, 3, 7].map(|exchanges| config.min_sources(exchanges)), [1, 1, 2, 2]);
     assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
-    assert_eq!(config.sources.len(), BUILT_IN.len());
+    assert_eq!(config.sources.len(), SOURCES.len());
     assert!(!config.simulated);
 }
 
@@ -22,7 +22,7 @@ fn defaults_are_the_documented_ones() {
 fn lists_are_read_with_each_part_once() {
     let config = read(&[("PRICE_SOURCES", "kraken, kraken"), ("CURRENCIES", "usd,EUR,USD,")]).unwrap();
     assert_eq!(config.sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>(), ["kraken"]);
-    assert_eq!(config.spare.len(), BUILT_IN.len() - 1);
+    assert_eq!(config.spare.len(), SOURCES.len() - 1);
     assert_eq!(config.currencies, [Currency::USD, Currency::EUR]);
 }
 

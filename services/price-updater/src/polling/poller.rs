@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::config::PollConfig;
 use crate::{
-    sources::{Answer, Ask, Source, SourceError},
+    sources::{PollReply, PollRequest, Source, SourceError},
     ticker::Ticker,
 };
 
@@ -83,26 +83,26 @@ impl Poller {
             return None;
         }
         state.asking = true;
-        state.due = Some(slot + self.source.period());
+        state.due = Some(slot + self.source.poll_interval());
         Some(!state.exceeded_wait)
     }
 
     /// Asks it, and takes in what it says. Returns how long that took, and the errors.
     pub(super) async fn ask(
         &self,
-        ask: Ask<'_>,
+        request: PollRequest<'_>,
         config: &PollConfig,
     ) -> (Duration, Vec<(Option<CurrencyPair>, SourceError)>) {
         let _asking = Asking(self);
         let start = Instant::now();
-        let answer = timeout_at(ask.deadline + GRACE, self.source.ask(ask)).await;
+        let answer = timeout_at(request.deadline + GRACE, self.source.poll(request)).await;
         let answer = answer.unwrap_or(Err(SourceError::Timeout));
         let latency = start.elapsed();
         let mut state = self.state();
-        state.asked_at = Some(ask.now);
+        state.asked_at = Some(request.now);
         state.latency = Some(latency);
         state.exceeded_wait = latency >= config.max_wait();
-        state.take(self.source.name(), answer, (start, ask.now), config.simulated, config.clock.now());
+        state.take(self.source.name(), answer, (start, request.now), config.simulated, config.clock.now());
         (latency, state.faults.clone())
     }
 
@@ -131,17 +131,17 @@ impl PollerState {
     fn take(
         &mut self,
         source: &'static str,
-        answer: Result<Answer, SourceError>,
+        answer: Result<PollReply, SourceError>,
         (start, asked_at): (Instant, Timestamp),
         simulated: bool,
         now: Timestamp,
     ) {
         let (answer, faults) = match answer {
             Ok(mut answer) => {
-                let faults = std::mem::take(&mut answer.faults);
+                let faults = std::mem::take(&mut answer.errors);
                 (answer, faults.into_iter().map(|(direction, error)| (Some(direction), error)).collect())
             }
-            Err(error) => (Answer::default(), vec![(None, error)]),
+            Err(error) => (PollReply::default(), vec![(None, error)]),
         };
         let simulated = simulated || answer.simulated;
         let works = !answer.tickers.is_empty();

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     metrics::UpdaterMetrics,
     pricing::{FreezeDetector, Observation, Vote},
-    sources::{Ask, Source},
+    sources::{PollRequest, Source},
     ticker::MAX_FIXING_AGE,
 };
 
@@ -54,7 +54,7 @@ impl SourcePool {
         let known = sources.iter().map(|source| (source.name(), source.kind())).collect();
         let active_sources = Arc::new(ActiveSources::new(known, active, config.min_voters));
         let now = config.clock.now();
-        let wanted: BTreeSet<_> = sources.iter().flat_map(|source| source.directions().to_vec()).collect();
+        let wanted: BTreeSet<_> = sources.iter().flat_map(|source| source.pairs().to_vec()).collect();
         let pollers = sources.into_iter().map(|source| Arc::new(Poller::new(source, now))).collect();
         let wanted = wanted.into_iter().collect();
         Self { pollers, active_sources, wanted, config, freeze_detector: Mutex::default(), metrics }
@@ -76,8 +76,8 @@ impl SourcePool {
                 (Arc::clone(poller), Arc::clone(&self.wanted), self.config, self.metrics.clone());
             asked.spawn(async move {
                 let source = poller.source.name();
-                let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + config.timeout };
-                let (latency, faults) = poller.ask(ask, &config).await;
+                let request = PollRequest { pairs: &wanted, now, deadline: Instant::now() + config.timeout };
+                let (latency, faults) = poller.ask(request, &config).await;
                 metrics.asked(source, latency);
                 for (_, error) in &faults {
                     metrics.source_error(source, error.kind());
@@ -128,7 +128,7 @@ impl SourcePool {
     /// The newest course of each source and direction that is young enough to be shown.
     pub(crate) fn courses(&self, slot: Instant) -> Vec<Course> {
         let shown = |poller: &Arc<Poller>| {
-            let longest = SNAPSHOT_TTL.max(poller.source.period() * 2);
+            let longest = SNAPSHOT_TTL.max(poller.source.poll_interval() * 2);
             let all = self.latest_tickers(poller, slot).into_iter();
             let young = all.filter(move |(.., latest, fresh)| *fresh || age(latest, slot) < longest);
             young.map(|(poller, told, latest, _)| course(poller, told, &latest)).collect::<Vec<_>>()
@@ -140,7 +140,7 @@ impl SourcePool {
     pub(crate) fn traded_pairs(&self, by: usize) -> BTreeSet<CurrencyPair> {
         let exchanges = self.active().filter(|poller| poller.source.kind() == CourseKind::Trade);
         let mut traded: BTreeMap<CurrencyPair, usize> = BTreeMap::new();
-        for direction in exchanges.flat_map(|poller| poller.source.directions()) {
+        for direction in exchanges.flat_map(|poller| poller.source.pairs()) {
             *traded.entry(*direction).or_default() += 1;
         }
         traded.into_iter().filter(|(_, exchanges)| *exchanges >= by).map(|(direction, _)| direction).collect()
@@ -153,13 +153,13 @@ impl SourcePool {
 
     /// The sources whose requests can be held back.
     pub(crate) fn rate_limited_sources(&self) -> Vec<&'static str> {
-        let gated = self.pollers.iter().filter(|poller| poller.source.gate().is_some());
+        let gated = self.pollers.iter().filter(|poller| poller.source.rate_limiter().is_some());
         gated.map(|poller| poller.source.name()).collect()
     }
 
     /// Those that are left alone now, and until when.
     pub(crate) fn backoffs(&self) -> Vec<SourceBackoff> {
-        let paused = |poller: &Arc<Poller>| Some((poller.source.name(), poller.source.gate()?.paused_until()?));
+        let paused = |poller: &Arc<Poller>| Some((poller.source.name(), poller.source.rate_limiter()?.paused_until()?));
         self.pollers.iter().filter_map(paused).collect()
     }
 
@@ -169,7 +169,7 @@ impl SourcePool {
             .pollers
             .iter()
             .filter(|poller| poller.source.name() == source)
-            .filter_map(|poller| poller.source.gate())
+            .filter_map(|poller| poller.source.rate_limiter())
         {
             let pause = gate.pause(Some(wait));
             tracing::info!(source, ?pause, "a source is left alone, as it asked for before");
@@ -192,7 +192,7 @@ impl SourcePool {
         poller: &'a Poller,
         slot: Instant,
     ) -> Vec<(&'a Poller, CurrencyPair, LatestTicker, bool)> {
-        let (every, period) = (self.config.poll_interval, poller.source.period());
+        let (every, period) = (self.config.poll_interval, poller.source.poll_interval());
         let is_fresh = |latest: &LatestTicker| match poller.source.kind() {
             CourseKind::Fixing => age(latest, slot) <= MAX_FIXING_AGE,
             // One ask may fail. What is told is older than the ask, as the price shows, and a record goes by that.
@@ -210,7 +210,7 @@ impl SourcePool {
             numbers: (latest.ticker.last, latest.ticker.book),
             value: latest.ticker.vote(),
             trades: latest.ticker.kind == CourseKind::Trade,
-            freeze_after: self.config.frozen_after.max(poller.source.period() * 3),
+            freeze_after: self.config.frozen_after.max(poller.source.poll_interval() * 3),
         }
     }
 }

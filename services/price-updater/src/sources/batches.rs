@@ -7,7 +7,7 @@ use std::{
 
 use common::money::CurrencyPair;
 
-use super::{Answer, Ask, SourceError, Tickers, delisted::Delisted, wanted, web::Told};
+use super::{PollReply, PollRequest, SourceError, Tickers, delisted::Delisted, http_client::Fetched, requested};
 
 /// How the pairs of a source are asked for: all in one request, but while the one is looked for that is not known.
 ///
@@ -27,17 +27,17 @@ pub(super) struct Batch<'a, T> {
     whole: Vec<CurrencyPair>,
     unanswered: Vec<Vec<CurrencyPair>>,
     last_error: Option<SourceError>,
-    answer: Answer,
+    answer: PollReply,
 }
 
 impl Batches {
-    pub(super) fn start<T: Copy>(&self, ask: &Ask<'_>, pairs: &[(CurrencyPair, T)]) -> Batch<'_, T> {
-        let mut answer = Answer::default();
-        let mut pairs = self.delisted.without(wanted(ask, pairs), &mut answer);
+    pub(super) fn start<T: Copy>(&self, request: &PollRequest<'_>, pairs: &[(CurrencyPair, T)]) -> Batch<'_, T> {
+        let mut answer = PollReply::default();
+        let mut pairs = self.delisted.without(requested(request, pairs), &mut answer);
         let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         let mut queue: VecDeque<Vec<_>> = VecDeque::new();
         for group in kept {
-            queue.push_back(pairs.extract_if(.., |(direction, _)| group.contains(direction)).collect());
+            queue.push_back(pairs.extract_if(.., |(pair, _)| group.contains(pair)).collect());
         }
         queue.push_back(pairs);
         queue.retain(|group| !group.is_empty());
@@ -51,15 +51,15 @@ impl<T: Copy> Batch<'_, T> {
         self.queue.pop_front()
     }
 
-    pub(super) fn took(&mut self, mut group: Vec<(CurrencyPair, T)>, told: Result<Told<Tickers>, SourceError>) {
-        let names = |group: &[(CurrencyPair, T)]| group.iter().map(|(direction, _)| *direction).collect::<Vec<_>>();
+    pub(super) fn took(&mut self, mut group: Vec<(CurrencyPair, T)>, told: Result<Fetched<Tickers>, SourceError>) {
+        let names = |group: &[(CurrencyPair, T)]| group.iter().map(|(pair, _)| *pair).collect::<Vec<_>>();
         match told {
-            Ok(Told { told, simulated }) => {
+            Ok(Fetched { value, simulated }) => {
                 self.whole.extend(names(&group));
                 self.answer.simulated |= simulated;
-                for (direction, quote) in told {
-                    self.batches.delisted.heed(direction, &quote);
-                    self.answer.put(direction, quote);
+                for (pair, quote) in value {
+                    self.batches.delisted.heed(pair, &quote);
+                    self.answer.put(pair, quote);
                 }
             }
             Err(SourceError::UnknownPair) if group.len() > 1 => {
@@ -68,10 +68,10 @@ impl<T: Copy> Batch<'_, T> {
                 self.queue.push_front(group);
             }
             Err(error) => {
-                for direction in names(&group) {
+                for pair in names(&group) {
                     let fault = Err(error.clone());
-                    self.batches.delisted.heed(direction, &fault);
-                    self.answer.put(direction, fault);
+                    self.batches.delisted.heed(pair, &fault);
+                    self.answer.put(pair, fault);
                 }
                 if error != SourceError::UnknownPair {
                     self.unanswered.push(names(&group));
@@ -82,7 +82,7 @@ impl<T: Copy> Batch<'_, T> {
     }
 
     /// What was said in all; an error where there was nothing but that.
-    pub(super) fn finish(self) -> Result<Answer, SourceError> {
+    pub(super) fn finish(self) -> Result<PollReply, SourceError> {
         let Self { batches, whole, unanswered, last_error, answer, .. } = self;
         let nothing = whole.is_empty();
         // Those that had no answer are the first next time; those that had one can be asked for together.

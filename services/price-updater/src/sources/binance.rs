@@ -23,37 +23,38 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, Tickers, as_built_in,
+    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     batches::Batches,
-    budget::Limits,
-    direction, directions,
-    web::{Page, Web},
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "binance",
     kind: CourseKind::Trade,
     url_variable: "BINANCE_URL",
     default_url: "https://data-api.binance.vision",
     period: EXCHANGE_PERIOD,
     // A weight of 480 a minute at most, of 6000.
-    limits: Limits { calls: 10, window: Duration::from_secs(5), pause: Duration::from_secs(120) },
-    build: |web| Box::new(Binance { web, directions: directions(PAIRS), batches: Batches::default() }),
+    limits: RateLimits { max_requests: 10, window: Duration::from_secs(5), default_backoff: Duration::from_secs(120) },
+    build: |client| Box::new(Binance { client, pairs: pairs(PAIRS), batches: Batches::default() }),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USDT"), "BTCUSDT"),
-    (direction("ETH", "USDT"), "ETHUSDT"),
-    (direction("BTC", "EUR"), "BTCEUR"),
-    (direction("ETH", "EUR"), "ETHEUR"),
-    (direction("BTC", "GBP"), "BTCGBP"),
-    (direction("ETH", "GBP"), "ETHGBP"),
+    (pair("BTC", "USDT"), "BTCUSDT"),
+    (pair("ETH", "USDT"), "ETHUSDT"),
+    (pair("BTC", "EUR"), "BTCEUR"),
+    (pair("ETH", "EUR"), "ETHEUR"),
+    (pair("BTC", "GBP"), "BTCGBP"),
+    (pair("ETH", "GBP"), "ETHGBP"),
 ];
 
 struct Binance {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     batches: Batches,
 }
 
@@ -78,42 +79,42 @@ struct Named {
 
 #[async_trait]
 impl Source for Binance {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let mut batch = self.batches.start(&ask, PAIRS);
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut batch = self.batches.start(&request, PAIRS);
         while let Some(group) = batch.next() {
             let names: Vec<_> = group.iter().map(|(_, name)| format!("%22{name}%22")).collect();
             let names = names.join(",");
             let path = format!("/api/v3/ticker/bookTicker?symbols=%5B{names}%5D&symbolStatus=TRADING");
-            let told = self.web.get(&path, ask.deadline, |page| read(page, &group, ask.now)).await;
+            let told = self.client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
             batch.took(group, told);
         }
         batch.finish()
     }
 }
 
-fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { code, msg }) = page.json() {
-        return Err(failure(page, code, &msg, now));
+fn parse(response: &HttpResponse, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
+    if let Ok(Failure { code, msg }) = response.json() {
+        return Err(failure(response, code, &msg, now));
     }
-    let rows: Vec<&RawValue> = page.success()?.json()?;
+    let rows: Vec<&RawValue> = response.require_success()?.json()?;
     let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.symbol);
     let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
     let quote = |symbol: &str| {
         // Left out: it is not traded now.
         let row = named.iter().find(|(name, _)| name == symbol).ok_or(SourceError::UnknownPair)?.1;
-        let Book { bid_price, ask_price } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        let Book { bid_price, ask_price } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
         Ticker::traded(None, Some(&bid_price), Some(&ask_price), now)
     };
-    Ok(group.iter().map(|&(direction, symbol)| (direction, quote(symbol))).collect())
+    Ok(group.iter().map(|&(pair, symbol)| (pair, quote(symbol))).collect())
 }
 
-fn failure(page: &Page, code: i64, text: &str, now: Timestamp) -> SourceError {
+fn failure(response: &HttpResponse, code: i64, text: &str, now: Timestamp) -> SourceError {
     match code {
         -1121 | -1220 => SourceError::UnknownPair,
-        _ if matches!(page.status, 418 | 429) || code == -1003 => {
-            SourceError::RateLimited { retry_after: page.retry_after.max(banned_for(text, now)) }
+        _ if matches!(response.status, 418 | 429) || code == -1003 => {
+            SourceError::RateLimited { retry_after: response.retry_after.max(banned_for(text, now)) }
         }
         _ => SourceError::refused(&format!("{code}: {text}")),
     }

@@ -20,35 +20,36 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
+    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     batches::Batches,
-    budget::Limits,
-    direction, directions,
-    web::{Page, Web},
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "bitfinex",
     kind: CourseKind::Trade,
     url_variable: "BITFINEX_URL",
     default_url: "https://api-pub.bitfinex.com",
     period: Duration::from_secs(2),
-    limits: Limits { calls: 30, window: Duration::from_secs(60), pause: Duration::from_secs(60) },
-    build: |web| Box::new(Bitfinex { web, directions: directions(PAIRS), batches: Batches::default() }),
+    limits: RateLimits { max_requests: 30, window: Duration::from_secs(60), default_backoff: Duration::from_secs(60) },
+    build: |client| Box::new(Bitfinex { client, pairs: pairs(PAIRS), batches: Batches::default() }),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USD"), "tBTCUSD"),
-    (direction("BTC", "EUR"), "tBTCEUR"),
-    (direction("BTC", "GBP"), "tBTCGBP"),
-    (direction("BTC", "JPY"), "tBTCJPY"),
-    (direction("BTC", "USDT"), "tBTCUST"),
-    (direction("ETH", "USD"), "tETHUSD"),
-    (direction("ETH", "EUR"), "tETHEUR"),
-    (direction("ETH", "GBP"), "tETHGBP"),
-    (direction("ETH", "USDT"), "tETHUST"),
-    (direction("USDT", "USD"), "tUSTUSD"),
+    (pair("BTC", "USD"), "tBTCUSD"),
+    (pair("BTC", "EUR"), "tBTCEUR"),
+    (pair("BTC", "GBP"), "tBTCGBP"),
+    (pair("BTC", "JPY"), "tBTCJPY"),
+    (pair("BTC", "USDT"), "tBTCUST"),
+    (pair("ETH", "USD"), "tETHUSD"),
+    (pair("ETH", "EUR"), "tETHEUR"),
+    (pair("ETH", "GBP"), "tETHGBP"),
+    (pair("ETH", "USDT"), "tETHUST"),
+    (pair("USDT", "USD"), "tUSTUSD"),
 ];
 
 /// Where in a row each of them stands, behind the symbol.
@@ -57,8 +58,8 @@ const ASK: usize = 3;
 const LAST: usize = 7;
 
 struct Bitfinex {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     batches: Batches,
 }
 
@@ -70,59 +71,59 @@ struct Failure {
 
 #[async_trait]
 impl Source for Bitfinex {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let mut batch = self.batches.start(&ask, PAIRS);
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut batch = self.batches.start(&request, PAIRS);
         while let Some(group) = batch.next() {
             let names: Vec<_> = group.iter().map(|(_, name)| *name).collect();
             let path = format!("/v2/tickers?symbols={}", names.join(","));
-            let told = self.web.get(&path, ask.deadline, |page| read(page, &group, ask.now)).await;
+            let told = self.client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
             batch.took(group, told);
         }
         batch.finish()
     }
 }
 
-fn read(page: &Page, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { error, message }) = page.json() {
-        let Some(text) = error.or(message) else { return Err(SourceError::garbled("it is no list")) };
-        return Err(failure(page, None, &text));
+fn parse(response: &HttpResponse, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
+    if let Ok(Failure { error, message }) = response.json() {
+        let Some(text) = error.or(message) else { return Err(SourceError::invalid_response("it is no list")) };
+        return Err(failure(response, None, &text));
     }
-    let Ok(rows) = page.json::<Vec<&RawValue>>() else {
-        page.success()?;
-        return Err(SourceError::garbled("it is no list"));
+    let Ok(rows) = response.json::<Vec<&RawValue>>() else {
+        response.require_success()?;
+        return Err(SourceError::invalid_response("it is no list"));
     };
     if rows.first().is_some_and(|first| first.get() == r#""error""#) {
         let code = rows.get(1).and_then(|code| code.get().parse().ok());
         let text = rows.get(2).map_or("", |text| text.get()).trim_matches('"');
-        return Err(failure(page, code, text));
+        return Err(failure(response, code, text));
     }
-    page.success()?;
-    let rows: Vec<_> = rows.into_iter().filter_map(read_row).collect();
+    response.require_success()?;
+    let rows: Vec<_> = rows.into_iter().filter_map(parse_row).collect();
     let quote = |symbol: &str| {
         let cells = &rows.iter().find(|(name, _)| name == symbol).ok_or(SourceError::UnknownPair)?.1;
         let cell = |at: usize| {
-            let cell = cells.get(at).ok_or_else(|| SourceError::garbled("a row is too short"))?;
-            serde_json::from_str::<DecimalText>(cell.get()).map_err(SourceError::garbled)
+            let cell = cells.get(at).ok_or_else(|| SourceError::invalid_response("a row is too short"))?;
+            serde_json::from_str::<DecimalText>(cell.get()).map_err(SourceError::invalid_response)
         };
         Ticker::traded(Some(&cell(LAST)?), Some(&cell(BID)?), Some(&cell(ASK)?), now)
     };
-    Ok(group.iter().map(|&(direction, symbol)| (direction, quote(symbol))).collect())
+    Ok(group.iter().map(|&(pair, symbol)| (pair, quote(symbol))).collect())
 }
 
 /// The symbol of a row and all of its cells, the symbol among them.
-fn read_row(row: &RawValue) -> Option<(String, Vec<&RawValue>)> {
+fn parse_row(row: &RawValue) -> Option<(String, Vec<&RawValue>)> {
     let cells: Vec<&RawValue> = serde_json::from_str(row.get()).ok()?;
     Some((serde_json::from_str(cells.first()?.get()).ok()?, cells))
 }
 
-fn failure(page: &Page, code: Option<i64>, text: &str) -> SourceError {
+fn failure(response: &HttpResponse, code: Option<i64>, text: &str) -> SourceError {
     let words = text.to_ascii_lowercase().replace(['_', ' '], "");
     match code {
         Some(10_020) => SourceError::UnknownPair,
-        _ if page.status == 429 || code == Some(11_010) || words.contains("ratelimit") => {
-            SourceError::RateLimited { retry_after: page.retry_after }
+        _ if response.status == 429 || code == Some(11_010) || words.contains("ratelimit") => {
+            SourceError::RateLimited { retry_after: response.retry_after }
         }
         Some(code) => SourceError::refused(&format!("{code}: {text}")),
         None => SourceError::refused(text),

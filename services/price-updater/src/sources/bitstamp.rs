@@ -18,42 +18,43 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, Tickers, as_built_in,
-    budget::Limits,
-    direction, directions, wanted,
-    web::{Page, Web},
+    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs, requested,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "bitstamp",
     kind: CourseKind::Trade,
     url_variable: "BITSTAMP_URL",
     default_url: "https://www.bitstamp.net",
     period: EXCHANGE_PERIOD,
-    limits: Limits { calls: 5, window: Duration::from_secs(5), pause: Duration::from_secs(600) },
-    build: |web| Box::new(Bitstamp { web, directions: directions(PAIRS) }),
+    limits: RateLimits { max_requests: 5, window: Duration::from_secs(5), default_backoff: Duration::from_secs(600) },
+    build: |client| Box::new(Bitstamp { client, pairs: pairs(PAIRS) }),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USD"), "BTC/USD"),
-    (direction("BTC", "EUR"), "BTC/EUR"),
-    (direction("BTC", "GBP"), "BTC/GBP"),
-    (direction("BTC", "USDT"), "BTC/USDT"),
-    (direction("ETH", "USD"), "ETH/USD"),
-    (direction("ETH", "EUR"), "ETH/EUR"),
-    (direction("ETH", "GBP"), "ETH/GBP"),
-    (direction("ETH", "USDT"), "ETH/USDT"),
-    (direction("USDT", "USD"), "USDT/USD"),
-    (direction("USDT", "EUR"), "USDT/EUR"),
+    (pair("BTC", "USD"), "BTC/USD"),
+    (pair("BTC", "EUR"), "BTC/EUR"),
+    (pair("BTC", "GBP"), "BTC/GBP"),
+    (pair("BTC", "USDT"), "BTC/USDT"),
+    (pair("ETH", "USD"), "ETH/USD"),
+    (pair("ETH", "EUR"), "ETH/EUR"),
+    (pair("ETH", "GBP"), "ETH/GBP"),
+    (pair("ETH", "USDT"), "ETH/USDT"),
+    (pair("USDT", "USD"), "USDT/USD"),
+    (pair("USDT", "EUR"), "USDT/EUR"),
 ];
 
 /// Codes of refusals that mean too many requests.
 const LIMITS: [&str; 3] = ["400.002", "400.067", "400.068"];
 
 struct Bitstamp {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -79,37 +80,42 @@ struct Failure<'a> {
 
 #[async_trait]
 impl Source for Bitstamp {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let pairs = wanted(&ask, PAIRS);
-        let told = self.web.get("/api/v2/ticker/", ask.deadline, |page| read(page, &pairs, ask.now)).await?;
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let pairs = requested(&request, PAIRS);
+        let told = self
+            .client
+            .get("/api/v2/ticker/", request.deadline, |response| parse(response, &pairs, request.now))
+            .await?;
         Ok(told.into())
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(failure) = page.json::<Failure<'_>>() {
-        return Err(read_failure(page, &failure));
+fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
+    if let Ok(failure) = response.json::<Failure<'_>>() {
+        return Err(failure_error(response, &failure));
     }
-    let rows: Vec<&RawValue> = page.success()?.json()?;
+    let rows: Vec<&RawValue> = response.require_success()?.json()?;
     let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.pair);
     let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
     let quote = |pair: &str| {
         let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
-        let TickerJson { last, bid, ask } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        let TickerJson { last, bid, ask } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
         Ticker::traded(Some(&last), Some(&bid), Some(&ask), now)
     };
-    Ok(pairs.iter().map(|&(direction, pair)| (direction, quote(pair))).collect())
+    Ok(pairs.iter().map(|&(pair, name)| (pair, quote(name))).collect())
 }
 
-fn read_failure(page: &Page, failure: &Failure<'_>) -> SourceError {
+fn failure_error(response: &HttpResponse, failure: &Failure<'_>) -> SourceError {
     let limited = failure.response_code.as_deref().is_some_and(|code| LIMITS.contains(&code));
     match failure.reason.or(failure.error) {
-        _ if limited => SourceError::RateLimited { retry_after: page.retry_after },
-        _ if page.success().is_err() => page.success().err().unwrap_or(SourceError::Status(page.status)),
+        _ if limited => SourceError::RateLimited { retry_after: response.retry_after },
+        _ if response.require_success().is_err() => {
+            response.require_success().err().unwrap_or(SourceError::Status(response.status))
+        }
         Some(reason) => SourceError::refused(reason.get().trim_matches('"')),
-        None => SourceError::garbled("it is no list"),
+        None => SourceError::invalid_response("it is no list"),
     }
 }
 

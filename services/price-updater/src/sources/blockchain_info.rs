@@ -17,10 +17,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
-    budget::Limits,
-    direction, directions, wanted,
-    web::{Page, Web},
+    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs, requested,
 };
 use crate::ticker::Ticker;
 
@@ -28,30 +29,30 @@ use crate::ticker::Ticker;
 /// answer is there. Two minutes have three asks.
 const PERIOD: Duration = Duration::from_secs(45);
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "blockchain_info",
     kind: CourseKind::Index,
     url_variable: "BLOCKCHAIN_INFO_URL",
     default_url: "https://blockchain.info",
     period: PERIOD,
-    limits: Limits { calls: 3, window: Duration::from_secs(120), pause: Duration::from_secs(300) },
-    build: |web| Box::new(BlockchainInfo { web, directions: directions(PAIRS) }),
+    limits: RateLimits { max_requests: 3, window: Duration::from_secs(120), default_backoff: Duration::from_secs(300) },
+    build: |client| Box::new(BlockchainInfo { client, pairs: pairs(PAIRS) }),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USD"), "USD"),
-    (direction("BTC", "EUR"), "EUR"),
-    (direction("BTC", "GBP"), "GBP"),
-    (direction("BTC", "CHF"), "CHF"),
-    (direction("BTC", "JPY"), "JPY"),
-    (direction("BTC", "AUD"), "AUD"),
-    (direction("BTC", "CAD"), "CAD"),
-    (direction("BTC", "RUB"), "RUB"),
+    (pair("BTC", "USD"), "USD"),
+    (pair("BTC", "EUR"), "EUR"),
+    (pair("BTC", "GBP"), "GBP"),
+    (pair("BTC", "CHF"), "CHF"),
+    (pair("BTC", "JPY"), "JPY"),
+    (pair("BTC", "AUD"), "AUD"),
+    (pair("BTC", "CAD"), "CAD"),
+    (pair("BTC", "RUB"), "RUB"),
 ];
 
 struct BlockchainInfo {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -62,30 +63,30 @@ struct Row {
 
 #[async_trait]
 impl Source for BlockchainInfo {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let pairs = wanted(&ask, PAIRS);
-        Ok(self.web.get("/ticker", ask.deadline, |page| read(page, &pairs, ask.now)).await?.into())
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let pairs = requested(&request, PAIRS);
+        Ok(self.client.get("/ticker", request.deadline, |response| parse(response, &pairs, request.now)).await?.into())
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    let rows: BTreeMap<String, &RawValue> = page.success()?.json()?;
+fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
+    let rows: BTreeMap<String, &RawValue> = response.require_success()?.json()?;
     if let Some(error) = rows.get("error").or(rows.get("message")) {
         return Err(SourceError::refused(error.get().trim_matches('"')));
     }
     let quote = |currency: &str| {
         let row = rows.get(currency).ok_or(SourceError::UnknownPair)?;
-        let Row { last, symbol } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        let Row { last, symbol } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
         // It has been a sign such as `$` as well.
         let is_code = |symbol: &String| symbol.len() == 3 && symbol.bytes().all(|byte| byte.is_ascii_uppercase());
         if symbol.filter(is_code).is_some_and(|symbol| symbol != currency) {
-            return Err(SourceError::garbled("a row is of another currency"));
+            return Err(SourceError::invalid_response("a row is of another currency"));
         }
         Ticker::index(&last, now)
     };
-    Ok(pairs.iter().map(|&(direction, currency)| (direction, quote(currency))).collect())
+    Ok(pairs.iter().map(|&(pair, currency)| (pair, quote(currency))).collect())
 }
 
 #[cfg(test)]

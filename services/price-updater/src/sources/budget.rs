@@ -13,19 +13,19 @@ const MAX_GUESSED_PAUSE: Duration = Duration::from_hours(1);
 
 /// What a source permits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct RateLimits {
     /// Requests within any `window`, wherever it begins: below what is documented, for requests bunch on their way.
-    pub(crate) calls: u32,
+    pub(crate) max_requests: u32,
     pub(crate) window: Duration,
     /// How long it is left alone when it wants fewer requests and does not say for how long.
-    pub(crate) pause: Duration,
+    pub(crate) default_backoff: Duration,
 }
 
 /// What is left of a source's limits.
 #[derive(Debug)]
 pub(super) struct Budget {
-    limits: Limits,
-    /// When each request of the last window was sent, oldest first; never more than `limits.calls`.
+    limits: RateLimits,
+    /// When each request of the last window was sent, oldest first; never more than `limits.max_requests`.
     sent: VecDeque<Instant>,
     paused_until: Option<Instant>,
     /// How often in a row it wanted fewer requests and did not say for how long.
@@ -33,7 +33,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: RateLimits) -> Self {
         Self { limits, sent: VecDeque::new(), paused_until: None, guesses: 0 }
     }
 
@@ -57,7 +57,7 @@ impl Budget {
             return 0;
         }
         let recent = self.sent.iter().filter(|&&sent| now < sent + self.limits.window).count();
-        self.limits.calls.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
+        self.limits.max_requests.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
     }
 
     /// The source wants to be left alone, for as long as it said or else for as long as is usual there: twice as long each
@@ -70,7 +70,10 @@ impl Budget {
             None => {
                 let factor = 2_u32.saturating_pow(self.guesses);
                 self.guesses = self.guesses.saturating_add(1);
-                self.limits.pause.saturating_mul(factor).min(MAX_GUESSED_PAUSE.max(self.limits.pause))
+                self.limits
+                    .default_backoff
+                    .saturating_mul(factor)
+                    .min(MAX_GUESSED_PAUSE.max(self.limits.default_backoff))
             }
         };
         let until = now + wait.clamp(MIN_PAUSE, MAX_PAUSE);

@@ -17,24 +17,25 @@ use common::{
 use rust_decimal::Decimal;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, as_built_in,
-    budget::Limits,
+    PollReply, PollRequest, Source, SourceDefinition, SourceError,
+    budget::RateLimits,
     daily::{self, Daily, Rates},
-    direction,
-    web::{Page, Web},
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair,
     xml::{Piece, pieces},
 };
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "cbr",
     kind: CourseKind::Fixing,
     url_variable: "CBR_URL",
     default_url: "https://www.cbr.ru",
     period: daily::PERIOD,
-    limits: Limits { calls: 12, window: Duration::from_hours(1), pause: Duration::from_hours(1) },
-    build: |web| {
-        let directions = CURRENCIES.iter().map(|currency| direction(currency, "RUB")).collect();
-        Box::new(Cbr { web, directions, daily: Daily::default() })
+    limits: RateLimits { max_requests: 12, window: Duration::from_hours(1), default_backoff: Duration::from_hours(1) },
+    build: |client| {
+        let pairs = CURRENCIES.iter().map(|currency| pair(currency, "RUB")).collect();
+        Box::new(Cbr { client, pairs, daily: Daily::default() })
     },
 };
 
@@ -47,8 +48,8 @@ const CURRENCIES: [&str; 34] = [
 const MAX_NOMINAL: u32 = 1_000_000;
 
 struct Cbr {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     daily: Daily,
 }
 
@@ -62,19 +63,19 @@ struct Row {
 
 #[async_trait]
 impl Source for Cbr {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         if self.daily.is_due() {
-            let told = self.web.get("/scripts/XML_daily.asp", ask.deadline, read).await;
-            self.daily.took(BUILT_IN.name, told, ask.now);
+            let told = self.client.get("/scripts/XML_daily.asp", request.deadline, parse).await;
+            self.daily.took(DEFINITION.name, told, request.now);
         }
-        self.daily.answer(&ask, &self.directions)
+        self.daily.answer(&request, &self.pairs)
     }
 }
 
-fn read(page: &Page) -> Result<Rates, SourceError> {
-    let body = &page.success()?.body;
+fn parse(response: &HttpResponse) -> Result<Rates, SourceError> {
+    let body = &response.require_success()?.body;
     // What is told of the encoding may be wrong; Cyrillic in windows-1251 is no UTF-8.
     let text = match std::str::from_utf8(body) {
         Ok(text) => text.into(),
@@ -86,7 +87,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
             Piece::Open { name, attributes } => {
                 if name == "ValCurs" {
                     let date = attributes.get("Date").map(|date| daily::day(date, "%d.%m.%Y"));
-                    published = Some(date.ok_or_else(|| SourceError::garbled("it has no day"))??);
+                    published = Some(date.ok_or_else(|| SourceError::invalid_response("it has no day"))??);
                 } else if name == "Valute" {
                     row = Row::default();
                 }
@@ -110,7 +111,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
         }
     }
     if rates.is_empty() {
-        return Err(SourceError::garbled("it has no rates"));
+        return Err(SourceError::invalid_response("it has no rates"));
     }
     Ok(rates)
 }

@@ -18,42 +18,43 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, as_built_in,
-    budget::Limits,
+    PollReply, PollRequest, Source, SourceDefinition, SourceError,
+    budget::RateLimits,
+    delegate_to_definition,
     delisted::Delisted,
-    direction, directions, wanted,
-    web::{Page, Web},
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs, requested,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "coinbase",
     kind: CourseKind::Trade,
     url_variable: "COINBASE_URL",
     default_url: "https://api.exchange.coinbase.com",
     period: Duration::from_secs(2),
-    limits: Limits { calls: 14, window: Duration::from_secs(2), pause: Duration::from_secs(10) },
-    build: |web| Box::new(Coinbase { web, directions: directions(PAIRS), delisted: Delisted::default() }),
+    limits: RateLimits { max_requests: 14, window: Duration::from_secs(2), default_backoff: Duration::from_secs(10) },
+    build: |client| Box::new(Coinbase { client, pairs: pairs(PAIRS), delisted: Delisted::default() }),
 };
 
 /// What is traded here, with its name.
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USD"), "BTC-USD"),
-    (direction("BTC", "EUR"), "BTC-EUR"),
-    (direction("BTC", "GBP"), "BTC-GBP"),
-    (direction("BTC", "USDT"), "BTC-USDT"),
-    (direction("ETH", "USD"), "ETH-USD"),
-    (direction("ETH", "EUR"), "ETH-EUR"),
-    (direction("ETH", "GBP"), "ETH-GBP"),
-    (direction("ETH", "USDT"), "ETH-USDT"),
-    (direction("USDT", "USD"), "USDT-USD"),
-    (direction("USDT", "EUR"), "USDT-EUR"),
-    (direction("USDT", "GBP"), "USDT-GBP"),
+    (pair("BTC", "USD"), "BTC-USD"),
+    (pair("BTC", "EUR"), "BTC-EUR"),
+    (pair("BTC", "GBP"), "BTC-GBP"),
+    (pair("BTC", "USDT"), "BTC-USDT"),
+    (pair("ETH", "USD"), "ETH-USD"),
+    (pair("ETH", "EUR"), "ETH-EUR"),
+    (pair("ETH", "GBP"), "ETH-GBP"),
+    (pair("ETH", "USDT"), "ETH-USDT"),
+    (pair("USDT", "USD"), "USDT-USD"),
+    (pair("USDT", "EUR"), "USDT-EUR"),
+    (pair("USDT", "GBP"), "USDT-GBP"),
 ];
 
 struct Coinbase {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     delisted: Delisted,
 }
 
@@ -68,33 +69,33 @@ struct TickerJson {
 
 #[async_trait]
 impl Source for Coinbase {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let mut answer = Answer::default();
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut answer = PollReply::default();
         let pages =
-            self.delisted.without(wanted(&ask, PAIRS), &mut answer).into_iter().map(async |(direction, name)| {
+            self.delisted.without(requested(&request, PAIRS), &mut answer).into_iter().map(async |(pair, name)| {
                 let path = format!("/products/{name}/ticker");
-                (direction, self.web.get(&path, ask.deadline, |page| read(page, ask.now)).await)
+                (pair, self.client.get(&path, request.deadline, |response| parse(response, request.now)).await)
             });
-        for (direction, told) in join_all(pages).await {
+        for (pair, told) in join_all(pages).await {
             answer.simulated |= told.as_ref().is_ok_and(|told| told.simulated);
-            self.delisted.heed(direction, &told);
-            answer.put(direction, told.map(|told| told.told));
+            self.delisted.heed(pair, &told);
+            answer.put(pair, told.map(|fetched| fetched.value));
         }
         Ok(answer)
     }
 }
 
-fn read(page: &Page, now: Timestamp) -> Result<Ticker, SourceError> {
-    if page.status == 404 {
+fn parse(response: &HttpResponse, now: Timestamp) -> Result<Ticker, SourceError> {
+    if response.status == 404 {
         return Err(SourceError::UnknownPair);
     }
-    let ticker: TickerJson = page.success()?.json()?;
+    let ticker: TickerJson = response.require_success()?.json()?;
     if let Some(message) = ticker.message {
         return Err(SourceError::refused(&message));
     }
-    let last = ticker.price.ok_or_else(|| SourceError::garbled("it has no price"))?;
+    let last = ticker.price.ok_or_else(|| SourceError::invalid_response("it has no price"))?;
     Ticker::traded(Some(&last), ticker.bid.as_ref(), ticker.ask.as_ref(), now)
 }
 

@@ -22,10 +22,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
-    budget::Limits,
-    direction, directions, wanted,
-    web::{Page, Web},
+    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs, requested,
 };
 use crate::ticker::Ticker;
 
@@ -33,44 +34,44 @@ use crate::ticker::Ticker;
 /// answer is there. Two minutes have three asks.
 const PERIOD: Duration = Duration::from_secs(45);
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "coingecko",
     kind: CourseKind::Index,
     url_variable: "COINGECKO_URL",
     default_url: "https://api.coingecko.com",
     period: PERIOD,
-    limits: Limits { calls: 3, window: Duration::from_secs(120), pause: Duration::from_secs(120) },
-    build: |web| Box::new(CoinGecko { web, directions: directions(PAIRS) }),
+    limits: RateLimits { max_requests: 3, window: Duration::from_secs(120), default_backoff: Duration::from_secs(120) },
+    build: |client| Box::new(CoinGecko { client, pairs: pairs(PAIRS) }),
 };
 
 /// An index older than this by its own word is one that stands still.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
 const PAIRS: &[(CurrencyPair, Names)] = &[
-    (direction("BTC", "USD"), ("bitcoin", "usd")),
-    (direction("BTC", "EUR"), ("bitcoin", "eur")),
-    (direction("BTC", "GBP"), ("bitcoin", "gbp")),
-    (direction("BTC", "CHF"), ("bitcoin", "chf")),
-    (direction("BTC", "JPY"), ("bitcoin", "jpy")),
-    (direction("BTC", "AUD"), ("bitcoin", "aud")),
-    (direction("BTC", "CAD"), ("bitcoin", "cad")),
-    (direction("BTC", "RUB"), ("bitcoin", "rub")),
-    (direction("ETH", "USD"), ("ethereum", "usd")),
-    (direction("ETH", "EUR"), ("ethereum", "eur")),
-    (direction("ETH", "GBP"), ("ethereum", "gbp")),
-    (direction("ETH", "RUB"), ("ethereum", "rub")),
-    (direction("USDT", "USD"), ("tether", "usd")),
-    (direction("USDT", "EUR"), ("tether", "eur")),
-    (direction("USDT", "GBP"), ("tether", "gbp")),
-    (direction("USDT", "RUB"), ("tether", "rub")),
+    (pair("BTC", "USD"), ("bitcoin", "usd")),
+    (pair("BTC", "EUR"), ("bitcoin", "eur")),
+    (pair("BTC", "GBP"), ("bitcoin", "gbp")),
+    (pair("BTC", "CHF"), ("bitcoin", "chf")),
+    (pair("BTC", "JPY"), ("bitcoin", "jpy")),
+    (pair("BTC", "AUD"), ("bitcoin", "aud")),
+    (pair("BTC", "CAD"), ("bitcoin", "cad")),
+    (pair("BTC", "RUB"), ("bitcoin", "rub")),
+    (pair("ETH", "USD"), ("ethereum", "usd")),
+    (pair("ETH", "EUR"), ("ethereum", "eur")),
+    (pair("ETH", "GBP"), ("ethereum", "gbp")),
+    (pair("ETH", "RUB"), ("ethereum", "rub")),
+    (pair("USDT", "USD"), ("tether", "usd")),
+    (pair("USDT", "EUR"), ("tether", "eur")),
+    (pair("USDT", "GBP"), ("tether", "gbp")),
+    (pair("USDT", "RUB"), ("tether", "rub")),
 ];
 
 /// A coin's and a currency's name here.
 type Names = (&'static str, &'static str);
 
 struct CoinGecko {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -90,10 +91,10 @@ struct FailureStatus {
 
 #[async_trait]
 impl Source for CoinGecko {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let pairs = wanted(&ask, PAIRS);
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let pairs = requested(&request, PAIRS);
         let distinct = |name: fn(&Names) -> &'static str| {
             let mut names: Vec<_> = pairs.iter().map(|(_, names)| name(names)).collect();
             names.sort_unstable();
@@ -103,16 +104,16 @@ impl Source for CoinGecko {
         let (coins, currencies) = (distinct(|names| names.0), distinct(|names| names.1));
         let query = format!("ids={coins}&vs_currencies={currencies}&include_last_updated_at=true&precision=full");
         let path = format!("/api/v3/simple/price?{query}");
-        Ok(self.web.get(&path, ask.deadline, |page| read(page, &pairs, ask.now)).await?.into())
+        Ok(self.client.get(&path, request.deadline, |response| parse(response, &pairs, request.now)).await?.into())
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { status, error }) = page.not_limited()?.json() {
+fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<Tickers, SourceError> {
+    if let Ok(Failure { status, error }) = response.reject_rate_limited()?.json() {
         if let Some(status) = status.and_then(|status| serde_json::from_str::<FailureStatus>(status.get()).ok()) {
             let FailureStatus { error_code, error_message } = status;
             return Err(match error_code {
-                429 => SourceError::RateLimited { retry_after: page.retry_after },
+                429 => SourceError::RateLimited { retry_after: response.retry_after },
                 code => SourceError::refused(&format!("{code}: {error_message}")),
             });
         }
@@ -120,24 +121,25 @@ fn read(page: &Page, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<
             return Err(SourceError::refused(error.get().trim_matches('"')));
         }
     }
-    let coins: BTreeMap<String, &RawValue> = page.success()?.json()?;
+    let coins: BTreeMap<String, &RawValue> = response.require_success()?.json()?;
     let quote = |(coin, currency): Names| {
         let row = coins.get(coin).ok_or(SourceError::UnknownPair)?;
-        let row: BTreeMap<String, &RawValue> = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        let row: BTreeMap<String, &RawValue> =
+            serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
         let value = row.get(currency).ok_or(SourceError::UnknownPair)?;
-        let value: DecimalText = serde_json::from_str(value.get()).map_err(SourceError::garbled)?;
+        let value: DecimalText = serde_json::from_str(value.get()).map_err(SourceError::invalid_response)?;
         // A clock ahead of ours, there or by the unit it tells, makes nothing younger.
         let observed_at =
-            row.get("last_updated_at").and_then(|time| read_time(time.get())).map_or(now, |at| at.min(now));
+            row.get("last_updated_at").and_then(|time| parse_unix_seconds(time.get())).map_or(now, |at| at.min(now));
         if now.since(observed_at) > MAX_AGE {
             return Err(SourceError::Stale(observed_at));
         }
         Ticker::index(&value, observed_at)
     };
-    Ok(pairs.iter().map(|&(direction, names)| (direction, quote(names))).collect())
+    Ok(pairs.iter().map(|&(pair, names)| (pair, quote(names))).collect())
 }
 
-fn read_time(seconds: &str) -> Option<Timestamp> {
+fn parse_unix_seconds(seconds: &str) -> Option<Timestamp> {
     Timestamp::from_micros(seconds.parse::<i64>().ok()?.checked_mul(1_000_000)?).ok()
 }
 

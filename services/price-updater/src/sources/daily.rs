@@ -17,7 +17,7 @@ use common::{
 };
 use tokio::time::Instant;
 
-use super::{Answer, Ask, SourceError, web::Told};
+use super::{PollReply, PollRequest, SourceError, http_client::Fetched};
 use crate::ticker::{MAX_FIXING_AGE, Ticker};
 
 /// From one ask to the next, which costs nothing: it is answered from what is kept.
@@ -31,7 +31,7 @@ const MAX_AHEAD: Duration = Duration::from_hours(4 * 24);
 
 /// A rate and the beginning of its day.
 pub(super) type Dated = (Rate, Timestamp);
-/// What was read of each direction.
+/// What was read of each pair.
 pub(super) type Rates = BTreeMap<CurrencyPair, Result<Dated, SourceError>>;
 
 /// The rates that are known.
@@ -42,7 +42,7 @@ pub(super) struct Daily(Mutex<Kept>);
 struct Kept {
     rates: BTreeMap<CurrencyPair, Dated>,
     /// What was wrong with single rates at the last fetch.
-    faults: BTreeMap<CurrencyPair, SourceError>,
+    errors: BTreeMap<CurrencyPair, SourceError>,
     simulated: bool,
     /// Why the last fetch failed.
     failure: Option<SourceError>,
@@ -56,22 +56,22 @@ impl Daily {
     }
 
     /// Takes over what was fetched. A rate is never replaced by one of an earlier day, nor dropped for being left out.
-    pub(super) fn took(&self, source: &'static str, told: Result<Told<Rates>, SourceError>, now: Timestamp) {
+    pub(super) fn took(&self, source: &'static str, told: Result<Fetched<Rates>, SourceError>, now: Timestamp) {
         let mut kept = self.lock();
         let failed_before = kept.failure.is_some();
         match told {
-            Ok(Told { told, simulated }) => {
+            Ok(Fetched { value, simulated }) => {
                 if failed_before {
                     tracing::info!(source, "official rates are fetched again");
                 }
                 kept.next = Some(Instant::now() + REFETCH);
                 (kept.failure, kept.simulated) = (None, simulated);
-                kept.faults.clear();
-                for (direction, rate) in told {
+                kept.errors.clear();
+                for (pair, rate) in value {
                     match rate.and_then(|rate| not_to_come(rate, now)) {
-                        Ok(rate) if kept.rates.get(&direction).is_some_and(|before| before.1 > rate.1) => {}
-                        Ok(rate) => drop(kept.rates.insert(direction, rate)),
-                        Err(fault) => drop(kept.faults.insert(direction, fault)),
+                        Ok(rate) if kept.rates.get(&pair).is_some_and(|before| before.1 > rate.1) => {}
+                        Ok(rate) => drop(kept.rates.insert(pair, rate)),
+                        Err(fault) => drop(kept.errors.insert(pair, fault)),
                     }
                 }
             }
@@ -85,21 +85,23 @@ impl Daily {
         }
     }
 
-    /// What is known of the wanted ones of `directions`.
-    pub(super) fn answer(&self, ask: &Ask<'_>, directions: &[CurrencyPair]) -> Result<Answer, SourceError> {
+    /// What is known of the wanted ones of `pairs`.
+    pub(super) fn answer(&self, request: &PollRequest<'_>, pairs: &[CurrencyPair]) -> Result<PollReply, SourceError> {
         let kept = self.lock();
         if kept.rates.is_empty()
             && let Some(failure) = &kept.failure
         {
             return Err(failure.clone());
         }
-        let mut answer = Answer { simulated: kept.simulated, ..Answer::default() };
-        for &direction in directions.iter().filter(|direction| ask.wanted.contains(direction)) {
-            let fault = || kept.faults.get(&direction).cloned();
+        let mut answer = PollReply { simulated: kept.simulated, ..PollReply::default() };
+        for &pair in pairs.iter().filter(|pair| request.pairs.contains(pair)) {
+            let fault = || kept.errors.get(&pair).cloned();
             answer.put(
-                direction,
-                match kept.rates.get(&direction) {
-                    Some(&(rate, day)) if ask.now.since(day) <= MAX_FIXING_AGE => Ok(Ticker::fixing(rate, ask.now)),
+                pair,
+                match kept.rates.get(&pair) {
+                    Some(&(rate, day)) if request.now.since(day) <= MAX_FIXING_AGE => {
+                        Ok(Ticker::fixing(rate, request.now))
+                    }
                     Some(&(_, day)) => Err(fault().unwrap_or(SourceError::Stale(day))),
                     None => Err(fault().unwrap_or(SourceError::UnknownPair)),
                 },
@@ -124,8 +126,8 @@ fn not_to_come(rate: Dated, now: Timestamp) -> Result<Dated, SourceError> {
 /// The beginning of a day that is written in `format`.
 pub(super) fn day(text: &str, format: &str) -> Result<Timestamp, SourceError> {
     let day = NaiveDate::parse_from_str(text, format).ok().and_then(|day| day.and_hms_opt(0, 0, 0));
-    let day = day.ok_or_else(|| SourceError::garbled(format_args!("{text:?} is no day")))?;
-    Timestamp::from_micros(day.and_utc().timestamp_micros()).map_err(SourceError::garbled)
+    let day = day.ok_or_else(|| SourceError::invalid_response(format_args!("{text:?} is no day")))?;
+    Timestamp::from_micros(day.and_utc().timestamp_micros()).map_err(SourceError::invalid_response)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 use common::money::CurrencyPair;
 use tokio::time::Instant;
 
-use super::{Answer, SourceError};
+use super::{PollReply, SourceError};
 
 /// How long a pair is not asked for: exchanges take pairs off their lists and put them back within hours at best.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
@@ -20,11 +20,15 @@ pub(super) struct Delisted(Mutex<BTreeMap<CurrencyPair, Instant>>);
 
 impl Delisted {
     /// The pairs that may be asked for; the others have their fault in the answer.
-    pub(super) fn without<T>(&self, mut pairs: Vec<(CurrencyPair, T)>, answer: &mut Answer) -> Vec<(CurrencyPair, T)> {
-        pairs.retain(|&(direction, _)| {
-            let delisted = self.has(direction);
+    pub(super) fn without<T>(
+        &self,
+        mut pairs: Vec<(CurrencyPair, T)>,
+        answer: &mut PollReply,
+    ) -> Vec<(CurrencyPair, T)> {
+        pairs.retain(|&(pair, _)| {
+            let delisted = self.has(pair);
             if delisted {
-                answer.put(direction, Err(SourceError::UnknownPair));
+                answer.put(pair, Err(SourceError::UnknownPair));
             }
             !delisted
         });
@@ -32,22 +36,22 @@ impl Delisted {
     }
 
     /// Notes a pair of which the source says that it does not know it.
-    pub(super) fn heed<T>(&self, direction: CurrencyPair, told: &Result<T, SourceError>) {
+    pub(super) fn heed<T>(&self, pair: CurrencyPair, told: &Result<T, SourceError>) {
         if matches!(told, Err(SourceError::UnknownPair)) {
-            self.note(direction);
+            self.note(pair);
         }
     }
 
-    fn note(&self, direction: CurrencyPair) {
-        tracing::debug!(%direction, "a source does not know a pair");
-        self.lock().insert(direction, Instant::now() + FORGOTTEN_AFTER);
+    fn note(&self, pair: CurrencyPair) {
+        tracing::debug!(%pair, "a source does not know a pair");
+        self.lock().insert(pair, Instant::now() + FORGOTTEN_AFTER);
     }
 
-    fn has(&self, direction: CurrencyPair) -> bool {
+    fn has(&self, pair: CurrencyPair) -> bool {
         let mut all = self.lock();
-        let has = all.get(&direction).is_some_and(|&until| Instant::now() < until);
+        let has = all.get(&pair).is_some_and(|&until| Instant::now() < until);
         if !has {
-            all.remove(&direction);
+            all.remove(&pair);
         }
         has
     }

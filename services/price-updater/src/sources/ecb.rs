@@ -14,25 +14,26 @@ use async_trait::async_trait;
 use common::{api::courses::CourseKind, money::CurrencyPair};
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, as_built_in,
-    budget::Limits,
+    PollReply, PollRequest, Source, SourceDefinition, SourceError,
+    budget::RateLimits,
     daily::{self, Daily, Rates},
-    direction,
-    web::{Page, Web},
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair,
     xml::{Piece, pieces},
 };
 use crate::ticker::rounded;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "ecb",
     kind: CourseKind::Fixing,
     url_variable: "ECB_URL",
     default_url: "https://www.ecb.europa.eu",
     period: daily::PERIOD,
-    limits: Limits { calls: 12, window: Duration::from_hours(1), pause: Duration::from_hours(1) },
-    build: |web| {
-        let directions = CURRENCIES.iter().map(|currency| direction("EUR", currency)).collect();
-        Box::new(Ecb { web, directions, daily: Daily::default() })
+    limits: RateLimits { max_requests: 12, window: Duration::from_hours(1), default_backoff: Duration::from_hours(1) },
+    build: |client| {
+        let pairs = CURRENCIES.iter().map(|currency| pair("EUR", currency)).collect();
+        Box::new(Ecb { client, pairs, daily: Daily::default() })
     },
 };
 
@@ -42,27 +43,27 @@ const CURRENCIES: [&str; 29] = [
 ];
 
 struct Ecb {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     daily: Daily,
 }
 
 #[async_trait]
 impl Source for Ecb {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         if self.daily.is_due() {
-            let told = self.web.get("/stats/eurofxref/eurofxref-daily.xml", ask.deadline, read).await;
-            self.daily.took(BUILT_IN.name, told, ask.now);
+            let told = self.client.get("/stats/eurofxref/eurofxref-daily.xml", request.deadline, parse).await;
+            self.daily.took(DEFINITION.name, told, request.now);
         }
-        self.daily.answer(&ask, &self.directions)
+        self.daily.answer(&request, &self.pairs)
     }
 }
 
-fn read(page: &Page) -> Result<Rates, SourceError> {
+fn parse(response: &HttpResponse) -> Result<Rates, SourceError> {
     let (mut rates, mut published) = (Rates::new(), None);
-    for piece in pieces(page.success()?.text()?)? {
+    for piece in pieces(response.require_success()?.text()?)? {
         let Piece::Open { name, attributes } = piece else { continue };
         if name != "Cube" {
             continue;
@@ -80,7 +81,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
         rates.entry(CurrencyPair::new(common::money::Asset::EUR, currency)).or_insert(rate);
     }
     if rates.is_empty() {
-        return Err(SourceError::garbled("it has no rates"));
+        return Err(SourceError::invalid_response("it has no rates"));
     }
     Ok(rates)
 }

@@ -40,7 +40,7 @@ impl SourceError {
         Self::Refused(quoted(text))
     }
 
-    pub(crate) fn garbled(why: impl std::fmt::Display) -> Self {
+    pub(crate) fn invalid_response(why: impl std::fmt::Display) -> Self {
         Self::InvalidResponse(quoted(&why.to_string()))
     }
 

@@ -1,4 +1,4 @@
-//! Frankfurter: `GET /v2/rates?base=USD&quotes=EUR,RUB,…`, the official rates of many central banks.
+//! Frankfurter: `GET /v2/rates?base=USD&tickers=EUR,RUB,…`, the official rates of many central banks.
 //!
 //! Format: <https://frankfurter.dev/>. `[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90.1234},…]`: JSON numbers,
 //! each row with a day of its own, which may lie back up to two weeks. What is not known is left out, or fails the request
@@ -16,24 +16,25 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, as_built_in,
-    budget::Limits,
+    PollReply, PollRequest, Source, SourceDefinition, SourceError,
+    budget::RateLimits,
     daily::{self, Daily, Rates},
-    direction,
-    web::{Page, Web},
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair,
 };
 use crate::ticker::rounded;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "frankfurter",
     kind: CourseKind::Fixing,
     url_variable: "FRANKFURTER_URL",
     default_url: "https://api.frankfurter.dev",
     period: daily::PERIOD,
-    limits: Limits { calls: 12, window: Duration::from_hours(1), pause: Duration::from_hours(1) },
-    build: |web| {
-        let directions = CURRENCIES.iter().map(|currency| direction("USD", currency)).collect();
-        Box::new(Frankfurter { web, directions, daily: Daily::default() })
+    limits: RateLimits { max_requests: 12, window: Duration::from_hours(1), default_backoff: Duration::from_hours(1) },
+    build: |client| {
+        let pairs = CURRENCIES.iter().map(|currency| pair("USD", currency)).collect();
+        Box::new(Frankfurter { client, pairs, daily: Daily::default() })
     },
 };
 
@@ -43,8 +44,8 @@ const CURRENCIES: [&str; 30] = [
 ];
 
 struct Frankfurter {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     daily: Daily,
 }
 
@@ -63,23 +64,23 @@ struct Failure {
 
 #[async_trait]
 impl Source for Frankfurter {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         if self.daily.is_due() {
-            let path = format!("/v2/rates?base=USD&quotes={}", CURRENCIES.join(","));
-            let told = self.web.get(&path, ask.deadline, read).await;
-            self.daily.took(BUILT_IN.name, told, ask.now);
+            let path = format!("/v2/rates?base=USD&tickers={}", CURRENCIES.join(","));
+            let told = self.client.get(&path, request.deadline, parse).await;
+            self.daily.took(DEFINITION.name, told, request.now);
         }
-        self.daily.answer(&ask, &self.directions)
+        self.daily.answer(&request, &self.pairs)
     }
 }
 
-fn read(page: &Page) -> Result<Rates, SourceError> {
-    if let Ok(Failure { message }) = page.not_limited()?.json() {
+fn parse(response: &HttpResponse) -> Result<Rates, SourceError> {
+    if let Ok(Failure { message }) = response.reject_rate_limited()?.json() {
         return Err(SourceError::refused(&message));
     }
-    let rows: Vec<&RawValue> = page.success()?.json()?;
+    let rows: Vec<&RawValue> = response.require_success()?.json()?;
     let mut rates = Rates::new();
     for row in rows {
         // One that cannot be read at all does not say whose it is.
@@ -91,7 +92,7 @@ fn read(page: &Page) -> Result<Rates, SourceError> {
         rates.entry(CurrencyPair::new(Asset::USD, quote)).or_insert(rate);
     }
     if rates.is_empty() {
-        return Err(SourceError::garbled("it has no rates"));
+        return Err(SourceError::invalid_response("it has no rates"));
     }
     Ok(rates)
 }

@@ -18,38 +18,39 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, Source, SourceError, Tickers, as_built_in,
-    budget::Limits,
-    direction, directions, wanted,
-    web::{Page, Web},
+    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs, requested,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "gemini",
     kind: CourseKind::Trade,
     url_variable: "GEMINI_URL",
     default_url: "https://api.gemini.com",
     period: Duration::from_secs(2),
-    limits: Limits { calls: 4, window: Duration::from_secs(5), pause: Duration::from_secs(60) },
-    build: |web| Box::new(Gemini { web, directions: directions(PAIRS) }),
+    limits: RateLimits { max_requests: 4, window: Duration::from_secs(5), default_backoff: Duration::from_secs(60) },
+    build: |client| Box::new(Gemini { client, pairs: pairs(PAIRS) }),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USD"), "BTCUSD"),
-    (direction("BTC", "EUR"), "BTCEUR"),
-    (direction("BTC", "GBP"), "BTCGBP"),
-    (direction("BTC", "USDT"), "BTCUSDT"),
-    (direction("ETH", "USD"), "ETHUSD"),
-    (direction("ETH", "EUR"), "ETHEUR"),
-    (direction("ETH", "GBP"), "ETHGBP"),
-    (direction("ETH", "USDT"), "ETHUSDT"),
-    (direction("USDT", "USD"), "USDTUSD"),
+    (pair("BTC", "USD"), "BTCUSD"),
+    (pair("BTC", "EUR"), "BTCEUR"),
+    (pair("BTC", "GBP"), "BTCGBP"),
+    (pair("BTC", "USDT"), "BTCUSDT"),
+    (pair("ETH", "USD"), "ETHUSD"),
+    (pair("ETH", "EUR"), "ETHEUR"),
+    (pair("ETH", "GBP"), "ETHGBP"),
+    (pair("ETH", "USDT"), "ETHUSDT"),
+    (pair("USDT", "USD"), "USDTUSD"),
 ];
 
 struct Gemini {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
 }
 
 #[derive(Deserialize)]
@@ -71,30 +72,34 @@ struct Failure {
 
 #[async_trait]
 impl Source for Gemini {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let pairs = wanted(&ask, PAIRS);
-        Ok(self.web.get("/v1/pricefeed", ask.deadline, |page| read(page, &pairs, ask.now)).await?.into())
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let pairs = requested(&request, PAIRS);
+        Ok(self
+            .client
+            .get("/v1/pricefeed", request.deadline, |response| parse(response, &pairs, request.now))
+            .await?
+            .into())
     }
 }
 
-fn read(page: &Page, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { reason, message }) = page.not_limited()?.json() {
+fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
+    if let Ok(Failure { reason, message }) = response.reject_rate_limited()?.json() {
         return Err(match reason.as_str() {
-            "RateLimit" | "RateLimitExceeded" => SourceError::RateLimited { retry_after: page.retry_after },
+            "RateLimit" | "RateLimitExceeded" => SourceError::RateLimited { retry_after: response.retry_after },
             reason => SourceError::refused(&format!("{reason}: {message}")),
         });
     }
-    let rows: Vec<&RawValue> = page.success()?.json()?;
+    let rows: Vec<&RawValue> = response.require_success()?.json()?;
     let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.pair);
     let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
     let quote = |pair: &str| {
         let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
-        let Row { price } = serde_json::from_str(row.get()).map_err(SourceError::garbled)?;
+        let Row { price } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
         Ticker::traded(Some(&price), None, None, now)
     };
-    Ok(pairs.iter().map(|&(direction, pair)| (direction, quote(pair))).collect())
+    Ok(pairs.iter().map(|&(pair, name)| (pair, quote(name))).collect())
 }
 
 #[cfg(test)]

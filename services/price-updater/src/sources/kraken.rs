@@ -1,4 +1,4 @@
-//! Kraken: `GET /0/public/TickerJson?pair=XBTUSD,XBTEUR`, one request for all pairs, about one a second for each address.
+//! Kraken: `GET /0/public/Ticker?pair=XBTUSD,XBTEUR`, one request for all pairs, about one a second for each address.
 //!
 //! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings; `a`, `b` and `c` are
 //! ask, bid and last trade, each with the price in front; there is no time in it. What is asked for as `XBTUSD` is
@@ -20,42 +20,43 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, Tickers, as_built_in,
+    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     batches::Batches,
-    budget::Limits,
-    direction, directions,
-    web::{Page, Web},
+    budget::RateLimits,
+    delegate_to_definition,
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "kraken",
     kind: CourseKind::Trade,
     url_variable: "KRAKEN_URL",
     default_url: "https://api.kraken.com",
     period: EXCHANGE_PERIOD,
-    limits: Limits { calls: 6, window: Duration::from_secs(5), pause: Duration::from_secs(15) },
-    build: |web| Box::new(Kraken { web, directions: directions(PAIRS), batches: Batches::default() }),
+    limits: RateLimits { max_requests: 6, window: Duration::from_secs(5), default_backoff: Duration::from_secs(15) },
+    build: |client| Box::new(Kraken { client, pairs: pairs(PAIRS), batches: Batches::default() }),
 };
 
 /// What is traded here, with the names of its two sides: what each is called when it is asked for, and how it may be
 /// dressed in the answer.
 const PAIRS: &[Pair] = &[
-    (direction("BTC", "USD"), (XBT, USD)),
-    (direction("BTC", "EUR"), (XBT, EUR)),
-    (direction("BTC", "GBP"), (XBT, GBP)),
-    (direction("BTC", "CHF"), (XBT, CHF)),
-    (direction("BTC", "JPY"), (XBT, JPY)),
-    (direction("BTC", "AUD"), (XBT, AUD)),
-    (direction("BTC", "CAD"), (XBT, CAD)),
-    (direction("BTC", "USDT"), (XBT, USDT)),
-    (direction("ETH", "USD"), (ETH, USD)),
-    (direction("ETH", "EUR"), (ETH, EUR)),
-    (direction("ETH", "GBP"), (ETH, GBP)),
-    (direction("ETH", "USDT"), (ETH, USDT)),
-    (direction("USDT", "USD"), (USDT, USD)),
-    (direction("USDT", "EUR"), (USDT, EUR)),
-    (direction("USDT", "GBP"), (USDT, GBP)),
+    (pair("BTC", "USD"), (XBT, USD)),
+    (pair("BTC", "EUR"), (XBT, EUR)),
+    (pair("BTC", "GBP"), (XBT, GBP)),
+    (pair("BTC", "CHF"), (XBT, CHF)),
+    (pair("BTC", "JPY"), (XBT, JPY)),
+    (pair("BTC", "AUD"), (XBT, AUD)),
+    (pair("BTC", "CAD"), (XBT, CAD)),
+    (pair("BTC", "USDT"), (XBT, USDT)),
+    (pair("ETH", "USD"), (ETH, USD)),
+    (pair("ETH", "EUR"), (ETH, EUR)),
+    (pair("ETH", "GBP"), (ETH, GBP)),
+    (pair("ETH", "USDT"), (ETH, USDT)),
+    (pair("USDT", "USD"), (USDT, USD)),
+    (pair("USDT", "EUR"), (USDT, EUR)),
+    (pair("USDT", "GBP"), (USDT, GBP)),
 ];
 
 /// One side of a pair: its plain name and the ones that it may have in an answer.
@@ -72,8 +73,8 @@ const AUD: Side = ("AUD", &["ZAUD", "AUD"]);
 const CAD: Side = ("CAD", &["ZCAD", "CAD"]);
 
 struct Kraken {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     batches: Batches,
 }
 
@@ -97,22 +98,22 @@ struct TickerJson {
 
 #[async_trait]
 impl Source for Kraken {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let mut batch = self.batches.start(&ask, PAIRS);
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut batch = self.batches.start(&request, PAIRS);
         while let Some(group) = batch.next() {
             let names: Vec<_> = group.iter().map(|(_, (base, quote))| format!("{}{}", base.0, quote.0)).collect();
-            let path = format!("/0/public/TickerJson?pair={}", names.join(","));
-            let told = self.web.get(&path, ask.deadline, |page| read(page, &group, ask.now)).await;
+            let path = format!("/0/public/Ticker?pair={}", names.join(","));
+            let told = self.client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
             batch.took(group, told);
         }
         batch.finish()
     }
 }
 
-fn read(page: &Page, group: &[Pair], now: Timestamp) -> Result<Tickers, SourceError> {
-    let Reply { error, result } = page.success()?.json()?;
+fn parse(response: &HttpResponse, group: &[Pair], now: Timestamp) -> Result<Tickers, SourceError> {
+    let Reply { error, result } = response.require_success()?.json()?;
     if let Some(error) = error.iter().find(|error| !error.starts_with('W')) {
         return Err(match error.as_str() {
             error if error.contains("asset pair") => SourceError::UnknownPair,
@@ -121,9 +122,9 @@ fn read(page: &Page, group: &[Pair], now: Timestamp) -> Result<Tickers, SourceEr
         });
     }
     for warning in &error {
-        tracing::debug!(source = BUILT_IN.name, warning, "a source gave a warning beside its prices");
+        tracing::debug!(source = DEFINITION.name, warning, "a source gave a warning beside its prices");
     }
-    let tickers = result.ok_or_else(|| SourceError::garbled("it has neither a result nor an error"))?;
+    let tickers = result.ok_or_else(|| SourceError::invalid_response("it has neither a result nor an error"))?;
     Ok(group.iter().map(|pair| (pair.0, quote(&tickers, pair.1, now))).collect())
 }
 
@@ -134,11 +135,11 @@ fn quote(
 ) -> Result<Ticker, SourceError> {
     let dresses = base.1.iter().flat_map(|base| quote.1.iter().map(move |quote| format!("{base}{quote}")));
     let ticker = dresses.into_iter().find_map(|name| tickers.get(&name));
-    let ticker = ticker.ok_or_else(|| SourceError::garbled("the pair is not in it"))?;
-    let TickerJson { a, b, c } = serde_json::from_str(ticker.get()).map_err(SourceError::garbled)?;
+    let ticker = ticker.ok_or_else(|| SourceError::invalid_response("the pair is not in it"))?;
+    let TickerJson { a, b, c } = serde_json::from_str(ticker.get()).map_err(SourceError::invalid_response)?;
     match (c.first(), b.first(), a.first()) {
         (Some(last), bid @ Some(_), ask @ Some(_)) => Ticker::traded(Some(last), bid, ask, now),
-        _ => Err(SourceError::garbled("a list of prices is empty")),
+        _ => Err(SourceError::invalid_response("a list of prices is empty")),
     }
 }
 

@@ -20,38 +20,39 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, BuiltIn, EXCHANGE_PERIOD, Source, SourceError, as_built_in,
-    budget::Limits,
+    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError,
+    budget::RateLimits,
+    delegate_to_definition,
     delisted::Delisted,
-    direction, directions, wanted,
-    web::{Page, Web},
+    http_client::{HttpResponse, SourceHttpClient},
+    pair, pairs, requested,
 };
 use crate::ticker::Ticker;
 
-pub(super) const BUILT_IN: BuiltIn = BuiltIn {
+pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "okx",
     kind: CourseKind::Trade,
     url_variable: "OKX_URL",
     default_url: "https://www.okx.com",
     period: EXCHANGE_PERIOD,
-    limits: Limits { calls: 16, window: Duration::from_secs(2), pause: Duration::from_secs(10) },
-    build: |web| Box::new(Okx { web, directions: directions(PAIRS), delisted: Delisted::default() }),
+    limits: RateLimits { max_requests: 16, window: Duration::from_secs(2), default_backoff: Duration::from_secs(10) },
+    build: |client| Box::new(Okx { client, pairs: pairs(PAIRS), delisted: Delisted::default() }),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
-    (direction("BTC", "USDT"), "BTC-USDT"),
-    (direction("BTC", "USD"), "BTC-USD"),
-    (direction("BTC", "EUR"), "BTC-EUR"),
-    (direction("ETH", "USDT"), "ETH-USDT"),
-    (direction("ETH", "USD"), "ETH-USD"),
-    (direction("ETH", "EUR"), "ETH-EUR"),
-    (direction("USDT", "USD"), "USDT-USD"),
-    (direction("USDT", "EUR"), "USDT-EUR"),
+    (pair("BTC", "USDT"), "BTC-USDT"),
+    (pair("BTC", "USD"), "BTC-USD"),
+    (pair("BTC", "EUR"), "BTC-EUR"),
+    (pair("ETH", "USDT"), "ETH-USDT"),
+    (pair("ETH", "USD"), "ETH-USD"),
+    (pair("ETH", "EUR"), "ETH-EUR"),
+    (pair("USDT", "USD"), "USDT-USD"),
+    (pair("USDT", "EUR"), "USDT-EUR"),
 ];
 
 struct Okx {
-    web: Web,
-    directions: Vec<CurrencyPair>,
+    client: SourceHttpClient,
+    pairs: Vec<CurrencyPair>,
     delisted: Delisted,
 }
 
@@ -76,39 +77,39 @@ struct TickerJson {
 
 #[async_trait]
 impl Source for Okx {
-    as_built_in!();
+    delegate_to_definition!();
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let mut answer = Answer::default();
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut answer = PollReply::default();
         let pages =
-            self.delisted.without(wanted(&ask, PAIRS), &mut answer).into_iter().map(async |(direction, name)| {
+            self.delisted.without(requested(&request, PAIRS), &mut answer).into_iter().map(async |(pair, name)| {
                 let path = format!("/api/v5/market/ticker?instId={name}");
-                (direction, self.web.get(&path, ask.deadline, |page| read(page, name, ask.now)).await)
+                (pair, self.client.get(&path, request.deadline, |response| parse(response, name, request.now)).await)
             });
-        for (direction, told) in join_all(pages).await {
+        for (pair, told) in join_all(pages).await {
             answer.simulated |= told.as_ref().is_ok_and(|told| told.simulated);
-            self.delisted.heed(direction, &told);
-            answer.put(direction, told.map(|told| told.told));
+            self.delisted.heed(pair, &told);
+            answer.put(pair, told.map(|fetched| fetched.value));
         }
         Ok(answer)
     }
 }
 
-fn read(page: &Page, name: &str, now: Timestamp) -> Result<Ticker, SourceError> {
-    let Ok(Reply { code, msg, data }) = page.not_limited()?.json() else {
-        page.success()?;
-        return Err(SourceError::garbled("it has no code"));
+fn parse(response: &HttpResponse, name: &str, now: Timestamp) -> Result<Ticker, SourceError> {
+    let Ok(Reply { code, msg, data }) = response.reject_rate_limited()?.json() else {
+        response.require_success()?;
+        return Err(SourceError::invalid_response("it has no code"));
     };
     match code.get().trim_matches('"') {
         "0" => {}
-        "50011" => return Err(SourceError::RateLimited { retry_after: page.retry_after }),
+        "50011" => return Err(SourceError::RateLimited { retry_after: response.retry_after }),
         "51001" => return Err(SourceError::UnknownPair),
         code => return Err(SourceError::refused(&format!("{code}: {msg}"))),
     }
-    let data = page.success().and(data.ok_or_else(|| SourceError::garbled("it has no data")))?;
-    let rows: Vec<TickerJson> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
+    let data = response.require_success().and(data.ok_or_else(|| SourceError::invalid_response("it has no data")))?;
+    let rows: Vec<TickerJson> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
     let Some(TickerJson { last, bid_px, ask_px, .. }) = rows.into_iter().find(|row| row.inst_id == name) else {
-        return Err(SourceError::garbled("the pair is not in it"));
+        return Err(SourceError::invalid_response("the pair is not in it"));
     };
     Ticker::traded(Some(&last), Some(&bid_px), Some(&ask_px), now)
 }

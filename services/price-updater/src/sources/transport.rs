@@ -16,7 +16,7 @@ const MAX_ANSWER: usize = 1024 * 1024;
 
 /// What came back, whatever the status.
 #[derive(Debug, Clone, Default)]
-pub struct RawPage {
+pub struct RawResponse {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -35,7 +35,7 @@ pub enum TransportError {
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// One GET, with no redirect followed. The caller ends it at its deadline.
-    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawPage, TransportError>;
+    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawResponse, TransportError>;
 }
 
 impl fmt::Debug for dyn Transport {
@@ -49,7 +49,7 @@ pub(crate) struct Network(pub(crate) reqwest::Client);
 
 #[async_trait]
 impl Transport for Network {
-    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawPage, TransportError> {
+    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawResponse, TransportError> {
         let request = self.0.get(url.clone()).headers(headers.clone());
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
         let mut body = Vec::new();
@@ -59,7 +59,7 @@ impl Transport for Network {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(RawPage { status: response.status().as_u16(), headers: response.headers().clone(), body: body.into() })
+        Ok(RawResponse { status: response.status().as_u16(), headers: response.headers().clone(), body: body.into() })
     }
 }
 
@@ -83,7 +83,7 @@ impl InProcess {
 
 #[async_trait]
 impl Transport for InProcess {
-    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawPage, TransportError> {
+    async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawResponse, TransportError> {
         let failed = |error: &dyn Error| TransportError::Unreachable(error.to_string());
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -93,6 +93,6 @@ impl Transport for InProcess {
         *request.headers_mut() = headers.clone();
         let mut response = self.0.get_response(request).await;
         let body = response.take_body().into_bytes_limit(MAX_ANSWER).await.map_err(|_| TransportError::TooLarge)?;
-        Ok(RawPage { status: response.status().as_u16(), headers: response.headers().clone(), body })
+        Ok(RawResponse { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 }

@@ -27,9 +27,9 @@ pub(super) fn pieces(document: &str) -> Result<Vec<Piece>, SourceError> {
     let (mut all, mut depth) = (Vec::new(), 0_usize);
     loop {
         if all.len() > 4 * MAX_ELEMENTS {
-            return Err(SourceError::garbled("it has too many elements"));
+            return Err(SourceError::invalid_response("it has too many elements"));
         }
-        match reader.read_event().map_err(SourceError::garbled)? {
+        match reader.read_event().map_err(SourceError::invalid_response)? {
             Event::Start(start) => {
                 depth += 1;
                 all.push(open(&start)?);
@@ -43,9 +43,9 @@ pub(super) fn pieces(document: &str) -> Result<Vec<Piece>, SourceError> {
                 all.push(Piece::Close { name: name(end.local_name().as_ref()) });
             }
             Event::Text(text) => {
-                all.push(Piece::Text(text.unescape().map_err(SourceError::garbled)?.into_owned()));
+                all.push(Piece::Text(text.unescape().map_err(SourceError::invalid_response)?.into_owned()));
             }
-            Event::Eof if depth > 0 => return Err(SourceError::garbled("it breaks off")),
+            Event::Eof if depth > 0 => return Err(SourceError::invalid_response("it breaks off")),
             Event::Eof => return Ok(all),
             _ => {}
         }
@@ -55,8 +55,8 @@ pub(super) fn pieces(document: &str) -> Result<Vec<Piece>, SourceError> {
 fn open(start: &BytesStart<'_>) -> Result<Piece, SourceError> {
     let mut attributes = BTreeMap::new();
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(SourceError::garbled)?;
-        let value = attribute.unescape_value().map_err(SourceError::garbled)?;
+        let attribute = attribute.map_err(SourceError::invalid_response)?;
+        let value = attribute.unescape_value().map_err(SourceError::invalid_response)?;
         attributes.insert(name(attribute.key.local_name().as_ref()), value.into_owned());
     }
     Ok(Piece::Open { name: name(start.local_name().as_ref()), attributes })

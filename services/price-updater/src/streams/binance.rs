@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     event::{Event, Order, Told},
-    protocol::{Limits, Probe, Protocol},
+    protocol::{Probe, Protocol, StreamTimeouts},
 };
 use crate::sources::SourceError;
 
@@ -33,7 +33,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     symbol: |CurrencyPair { base, quote }| format!("{base}{quote}"),
     subscribe: |_| Vec::new(),
     read,
-    limits: Limits {
+    limits: StreamTimeouts {
         silence: Duration::from_secs(8),
         probe: Some((Duration::from_secs(3), Probe::Ping)),
         max_life: Some(Duration::from_hours(23)),
@@ -82,7 +82,7 @@ struct TickerJson {
 
 /// What a text means.
 pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::garbled)?;
+    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
     let event = match frame {
         Frame { stream: Some(_), data: Some(data), .. } => told(data.get())?,
         Frame { error: Some(Refusal { msg }), .. } | Frame { code: Some(_), msg, .. } => refused(msg),
@@ -97,17 +97,17 @@ fn refused(msg: Option<String>) -> Event {
 }
 
 fn told(data: &str) -> Result<Event, SourceError> {
-    let kind: Kind = serde_json::from_str(data).map_err(SourceError::garbled)?;
+    let kind: Kind = serde_json::from_str(data).map_err(SourceError::invalid_response)?;
     match kind.e.as_deref() {
         Some("serverShutdown") => Ok(Event::GoingAway),
         Some("24hrTicker") => {
-            let TickerJson { time, s, c } = serde_json::from_str(data).map_err(SourceError::garbled)?;
+            let TickerJson { time, s, c } = serde_json::from_str(data).map_err(SourceError::invalid_response)?;
             let order = Some(Order::Time(time));
             Ok(Event::Told(Told { symbol: s, last: Some(c), book: None, order, trade: None }))
         }
         Some(_) => Ok(Event::Nothing),
         None => {
-            let BookTicker { u, s, b, a } = serde_json::from_str(data).map_err(SourceError::garbled)?;
+            let BookTicker { u, s, b, a } = serde_json::from_str(data).map_err(SourceError::invalid_response)?;
             let order = Some(Order::Number(u));
             Ok(Event::Told(Told { symbol: s, last: None, book: Some((b, a)), order, trade: None }))
         }

@@ -16,7 +16,7 @@ use crate::{sources::SourceError, ticker::Ticker};
 /// again: no heartbeat of the present one proves it.
 pub(crate) struct Book {
     names: BTreeMap<String, CurrencyPair>,
-    /// See [`super::protocol::Limits::book_keeps`].
+    /// See [`super::protocol::StreamTimeouts::book_keeps`].
     keeps: Option<Duration>,
     entries: BTreeMap<CurrencyPair, Entry>,
     /// When something last proved that nothing of the whole connection was missed.

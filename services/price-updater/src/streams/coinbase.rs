@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::{
     event::{Beat, Event, Order, Told},
-    protocol::{Limits, Protocol},
+    protocol::{Protocol, StreamTimeouts},
 };
 use crate::sources::SourceError;
 
@@ -33,7 +33,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
         symbols.iter().map(one).collect()
     },
     read,
-    limits: Limits {
+    limits: StreamTimeouts {
         silence: Duration::from_secs(5),
         probe: None,
         max_life: None,
@@ -71,10 +71,10 @@ struct Refusal {
 
 /// What a text means.
 pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
-    let Kind { r#type } = serde_json::from_str(text).map_err(SourceError::garbled)?;
+    let Kind { r#type } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
     let event = match r#type.as_str() {
         "ticker" => {
-            let ticker: TickerJson = serde_json::from_str(text).map_err(SourceError::garbled)?;
+            let ticker: TickerJson = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
             Event::Told(Told {
                 symbol: ticker.product_id,
                 last: Some(ticker.price),
@@ -84,12 +84,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
             })
         }
         "heartbeat" => {
-            let beat: Heartbeat = serde_json::from_str(text).map_err(SourceError::garbled)?;
+            let beat: Heartbeat = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
             let order = Order::Number(beat.sequence);
             Event::Beat(Some(Beat { symbol: beat.product_id, order, last_trade: beat.last_trade_id }))
         }
         "error" => {
-            let Refusal { message, reason } = serde_json::from_str(text).map_err(SourceError::garbled)?;
+            let Refusal { message, reason } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
             let parts = [message, reason].into_iter().flatten();
             Event::Refused(parts.collect::<Vec<_>>().join(": "))
         }

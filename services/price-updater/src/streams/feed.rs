@@ -30,7 +30,7 @@ use super::{
     wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, WireError},
 };
 use crate::{
-    sources::{Gate, Limits},
+    sources::{RateLimiter, RateLimits},
     ticker::Ticker,
 };
 
@@ -43,7 +43,8 @@ pub(super) const UNASKED: Duration = Duration::from_secs(30);
 /// How long something that is said may take to be sent.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// What holds for a feed of a source that is not polled, where it is refused.
-const REFUSED: Limits = Limits { calls: 1, window: Duration::from_secs(1), pause: Duration::from_secs(60) };
+const REFUSED: RateLimits =
+    RateLimits { max_requests: 1, window: Duration::from_secs(1), default_backoff: Duration::from_secs(60) };
 /// After how long a connection counts as good, so that the next failure is a first one.
 const GOOD_AFTER: Duration = Duration::from_secs(30);
 
@@ -56,7 +57,7 @@ pub struct PriceStream {
     clock: Clock,
     metrics: StreamMetrics,
     /// What holds back the requests of the same exchange.
-    polled: Option<Gate>,
+    polled: Option<RateLimiter>,
     state: Mutex<State>,
     /// When it was last asked.
     asked: watch::Sender<Option<Instant>>,
@@ -105,7 +106,7 @@ impl PriceStream {
         connector: Arc<dyn Connector>,
         clock: Clock,
         metrics: StreamMetrics,
-        polled: Option<Gate>,
+        polled: Option<RateLimiter>,
     ) -> Self {
         let names: BTreeMap<String, CurrencyPair> =
             directions.iter().map(|&direction| ((protocol.symbol)(direction), direction)).collect();
@@ -149,7 +150,7 @@ impl PriceStream {
     }
 
     async fn keep(&self) {
-        let own = self.polled.as_ref().map_or_else(|| Gate::new(REFUSED), Gate::beside);
+        let own = self.polled.as_ref().map_or_else(|| RateLimiter::new(REFUSED), RateLimiter::beside);
         let (mut pace, mut asked, mut told) = (Pace::new(), self.asked.subscribe(), false);
         // Once after each good connection: one that announces its end again and again is waited for like any other.
         let mut at_once = true;
@@ -174,10 +175,10 @@ impl PriceStream {
     }
 
     /// Waits until a connection may be made, also where the exchange asks meanwhile to be left alone.
-    async fn held_back(&self, pace: &mut Pace, own: &Gate) {
+    async fn held_back(&self, pace: &mut Pace, own: &RateLimiter) {
         loop {
             let now = Instant::now();
-            let paused = [Some(own), self.polled.as_ref()].into_iter().flatten().filter_map(Gate::paused_until);
+            let paused = [Some(own), self.polled.as_ref()].into_iter().flatten().filter_map(RateLimiter::paused_until);
             let next = paused.fold(pace.next(now), Instant::max);
             if next <= now {
                 return;
@@ -189,7 +190,7 @@ impl PriceStream {
     /// Leaves the exchange alone if that is how it refused the connection. What it says of how long holds for requests too.
     /// Where it says nothing, it is no more than a guess, and of websockets only: some refuse those alone, and are to be
     /// polled on.
-    fn heed(&self, end: &End, own: &Gate) {
+    fn heed(&self, end: &End, own: &RateLimiter) {
         let End::NotMade(WireError::Status { status, retry_after }) = *end else { return };
         if retry_after.is_none() && !matches!(status, 403 | 418 | 429) {
             return;

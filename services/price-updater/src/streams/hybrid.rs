@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use common::{api::courses::CourseKind, money::CurrencyPair};
 
 use super::PriceStream;
-use crate::sources::{Answer, Ask, Gate, Source, SourceError};
+use crate::sources::{PollReply, PollRequest, RateLimiter, Source, SourceError};
 
 /// The tickers of a feed where it has them, and the polled ones where not, direction by direction.
 pub(crate) struct Hybrid {
@@ -30,46 +30,46 @@ impl Source for Hybrid {
         self.polled.kind()
     }
 
-    fn directions(&self) -> &[CurrencyPair] {
-        self.polled.directions()
+    fn pairs(&self) -> &[CurrencyPair] {
+        self.polled.pairs()
     }
 
-    fn period(&self) -> Duration {
-        self.polled.period()
+    fn poll_interval(&self) -> Duration {
+        self.polled.poll_interval()
     }
 
     fn budget_left(&self) -> u32 {
         self.polled.budget_left()
     }
 
-    fn gate(&self) -> Option<&Gate> {
-        self.polled.gate()
+    fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.polled.rate_limiter()
     }
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
-        let (mut tickers, simulated) = self.feed.tickers(ask.now);
-        tickers.retain(|direction, _| ask.wanted.contains(direction));
-        let told = Answer { tickers, simulated, ..Answer::default() };
-        let known = self.polled.directions();
-        let missing: Vec<_> = ask.wanted.iter().copied().filter(|wanted| known.contains(wanted)).collect();
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let (mut tickers, simulated) = self.feed.tickers(request.now);
+        tickers.retain(|direction, _| request.pairs.contains(direction));
+        let told = PollReply { tickers, simulated, ..PollReply::default() };
+        let known = self.polled.pairs();
+        let missing: Vec<_> = request.pairs.iter().copied().filter(|wanted| known.contains(wanted)).collect();
         let missing: Vec<_> = missing.into_iter().filter(|missing| !told.tickers.contains_key(missing)).collect();
         if missing.is_empty() {
             return Ok(told);
         }
-        match self.polled.ask(Ask { wanted: &missing, ..ask }).await {
+        match self.polled.poll(PollRequest { pairs: &missing, ..request }).await {
             Ok(polled) => Ok(together(told, polled)),
             Err(error) if told.tickers.is_empty() => Err(error),
             Err(error) => {
-                let faults = missing.into_iter().map(|direction| (direction, error.clone())).collect();
-                Ok(Answer { faults, ..told })
+                let errors = missing.into_iter().map(|direction| (direction, error.clone())).collect();
+                Ok(PollReply { errors, ..told })
             }
         }
     }
 }
 
-fn together(mut told: Answer, polled: Answer) -> Answer {
+fn together(mut told: PollReply, polled: PollReply) -> PollReply {
     told.tickers.extend(polled.tickers);
-    told.faults.extend(polled.faults);
+    told.errors.extend(polled.errors);
     told.simulated |= polled.simulated;
     told
 }

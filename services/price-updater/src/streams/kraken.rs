@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{
     event::{Event, Order, Told},
-    protocol::{Limits, Protocol},
+    protocol::{Protocol, StreamTimeouts},
 };
 use crate::sources::SourceError;
 
@@ -34,7 +34,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
         vec![serde_json::json!({ "method": "subscribe", "params": params, "req_id": 1 }).to_string()]
     },
     read,
-    limits: Limits { silence: Duration::from_secs(5), probe: None, max_life: None, book_keeps: None },
+    limits: StreamTimeouts { silence: Duration::from_secs(5), probe: None, max_life: None, book_keeps: None },
 };
 
 #[derive(Deserialize)]
@@ -64,16 +64,16 @@ struct Row {
 
 /// What a text means.
 pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::garbled)?;
+    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
     match (frame.channel.as_deref(), frame.data) {
         (Some("ticker"), Some(data)) => {
-            let rows: Vec<Row> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
+            let rows: Vec<Row> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
             rows.into_iter().map(told).collect()
         }
-        (Some("ticker"), None) => Err(SourceError::garbled("a ticker has no data")),
+        (Some("ticker"), None) => Err(SourceError::invalid_response("a ticker has no data")),
         (Some("heartbeat"), _) => Ok(vec![Event::Beat(None)]),
         (Some("status"), Some(data)) => {
-            let all: Vec<Status> = serde_json::from_str(data.get()).map_err(SourceError::garbled)?;
+            let all: Vec<Status> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
             let closed = all.into_iter().filter_map(|status| status.system).find(|system| system != "online");
             Ok(vec![closed.map_or(Event::Nothing, Event::Closed)])
         }
@@ -83,13 +83,13 @@ pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
             Ok(vec![Event::Refused(parts.collect::<Vec<_>>().join(": "))])
         }
         (None, _) if frame.method.is_some() => Ok(vec![Event::Nothing]),
-        (None, _) => Err(SourceError::garbled("it has neither a channel nor a method")),
+        (None, _) => Err(SourceError::invalid_response("it has neither a channel nor a method")),
     }
 }
 
 fn told(row: Row) -> Result<Event, SourceError> {
     if row.last.is_none() && (row.bid.is_none() || row.ask.is_none()) {
-        return Err(SourceError::garbled("a ticker has neither a last trade nor a book"));
+        return Err(SourceError::invalid_response("a ticker has neither a last trade nor a book"));
     }
     let order = row.timestamp.and_then(|time| u64::try_from(time.micros()).ok()).map(Order::Time);
     Ok(Event::Told(Told { symbol: row.symbol, last: row.last, book: row.bid.zip(row.ask), order, trade: None }))

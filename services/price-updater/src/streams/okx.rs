@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::{
     event::{Event, Order, Told},
-    protocol::{Limits, Probe, Protocol},
+    protocol::{Probe, Protocol, StreamTimeouts},
 };
 use crate::sources::SourceError;
 
@@ -32,7 +32,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
         symbols.iter().map(one).collect()
     },
     read,
-    limits: Limits {
+    limits: StreamTimeouts {
         silence: Duration::from_secs(8),
         probe: Some((Duration::from_secs(3), Probe::Text("ping"))),
         max_life: None,
@@ -74,7 +74,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
     if text == "pong" {
         return Ok(vec![Event::Beat(None)]);
     }
-    let frame: Frame = serde_json::from_str(text).map_err(SourceError::garbled)?;
+    let frame: Frame = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
     match (frame.event.as_deref(), frame.data) {
         (Some("error"), _) => Ok(vec![Event::Refused(frame.msg.unwrap_or_else(|| "without a reason".to_owned()))]),
         (Some("notice"), _) if frame.code.as_ref().is_some_and(|code| code.as_str() == UPGRADE) => {
@@ -84,12 +84,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
             rows.into_iter().map(told).collect()
         }
         (Some(_), _) | (None, Some(_)) => Ok(vec![Event::Nothing]),
-        (None, None) => Err(SourceError::garbled("it has neither an event nor data")),
+        (None, None) => Err(SourceError::invalid_response("it has neither an event nor data")),
     }
 }
 
 fn told(row: Row) -> Result<Event, SourceError> {
-    let time = row.ts.as_str().parse().map_err(|_| SourceError::garbled("a time is no whole number"))?;
+    let time = row.ts.as_str().parse().map_err(|_| SourceError::invalid_response("a time is no whole number"))?;
     Ok(Event::Told(Told {
         symbol: row.inst_id,
         last: Some(row.last),

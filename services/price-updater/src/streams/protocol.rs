@@ -24,12 +24,12 @@ pub(crate) struct Protocol {
     /// What is sent to be told of these pairs.
     pub(crate) subscribe: fn(&[String]) -> Vec<String>,
     pub(crate) read: fn(&str) -> Result<Vec<Event>, SourceError>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: StreamTimeouts,
 }
 
 /// What is held against a connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct StreamTimeouts {
     /// A connection on which nothing at all came for so long is dead.
     pub(crate) silence: Duration,
     /// After how long a silence the exchange is asked whether it is there, and how; nothing where it beats by itself.

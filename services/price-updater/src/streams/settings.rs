@@ -6,7 +6,7 @@ use common::config::Env;
 use url::Url;
 
 use super::{PROTOCOLS, Protocol};
-use crate::sources::BuiltIn;
+use crate::sources::SourceDefinition;
 
 /// What turns a feed off.
 const OFF: &str = "off";
@@ -19,8 +19,8 @@ const OFF: &str = "off";
 ///
 /// A source that was moved has no feed unless one is named: the prices of a simulated exchange and of the real one are not
 /// to be mixed.
-pub(crate) fn read(env: &mut Env, sources: &[(&'static BuiltIn, Url)]) -> BTreeMap<&'static str, Url> {
-    let one = |(source, url): &(&'static BuiltIn, Url)| {
+pub(crate) fn read(env: &mut Env, sources: &[(&'static SourceDefinition, Url)]) -> BTreeMap<&'static str, Url> {
+    let one = |(source, url): &(&'static SourceDefinition, Url)| {
         let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == source.name)?;
         let own = Url::parse(source.default_url).is_ok_and(|own| own == *url);
         Some((protocol.name, address(env, protocol, own)?))

@@ -25,7 +25,7 @@ use url::Url;
 
 use super::{Connection, Connector, Heard, Hybrid, PROTOCOLS, PriceStream, Said, StreamMetrics, WireError, pace};
 use crate::{
-    sources::{Answer, Ask, Gate, Limits, Source, SourceError},
+    sources::{PollReply, PollRequest, RateLimiter, RateLimits, Source, SourceError},
     ticker::Ticker,
 };
 
@@ -100,7 +100,7 @@ impl Running {
     }
 
     /// With what holds back the requests of the same exchange.
-    fn with(exchange: &str, refusal: Option<WireError>, polled: Option<Gate>) -> Self {
+    fn with(exchange: &str, refusal: Option<WireError>, polled: Option<RateLimiter>) -> Self {
         let (sender, connected) = mpsc::unbounded_channel();
         let line = Arc::new(Line { connected: sender, refused: Mutex::default(), refusal });
         let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
@@ -274,7 +274,7 @@ async fn an_exchange_that_refuses_is_not_run_against() {
 }
 
 /// How many seconds after the start each connection was tried, in ten minutes.
-async fn tries(refusal: WireError, polled: Option<Gate>) -> Vec<u64> {
+async fn tries(refusal: WireError, polled: Option<RateLimiter>) -> Vec<u64> {
     let start = Instant::now();
     let running = Running::with("okx", Some(refusal), polled);
     for _ in 0..600 {
@@ -287,14 +287,15 @@ async fn tries(refusal: WireError, polled: Option<Gate>) -> Vec<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn an_exchange_that_refuses_connections_is_left_alone_as_long_as_it_says() {
-    const LIMITS: Limits = Limits { calls: 9, window: Duration::from_secs(1), pause: Duration::from_secs(30) };
+    const LIMITS: RateLimits =
+        RateLimits { max_requests: 9, window: Duration::from_secs(1), default_backoff: Duration::from_secs(30) };
     let refused = |status, seconds: Option<u64>| WireError::Status { status, retry_after: seconds.map(age) };
     for status in [418, 429, 503] {
         assert_eq!(tries(refused(status, Some(250)), None).await, [0, 250, 500], "{status}");
     }
     assert!(tries(refused(503, None), None).await.len() > 10);
     // It says nothing of how long, so it is as long as is usual there, and longer each time; but it is polled on.
-    let polled = Gate::new(LIMITS);
+    let polled = RateLimiter::new(LIMITS);
     assert_eq!(tries(refused(403, None), Some(polled.clone())).await, [0, 30, 90, 210, 450]);
     assert_eq!(polled.paused_until(), None);
     // What it says to the one holds for the other.
@@ -321,11 +322,11 @@ impl Source for Polled {
         CourseKind::Trade
     }
 
-    fn directions(&self) -> &[CurrencyPair] {
+    fn pairs(&self) -> &[CurrencyPair] {
         &self.directions
     }
 
-    fn period(&self) -> Duration {
+    fn poll_interval(&self) -> Duration {
         age(5)
     }
 
@@ -333,13 +334,16 @@ impl Source for Polled {
         7
     }
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         self.asks.fetch_add(1, Ordering::SeqCst);
         if self.fails {
             return Err(SourceError::Timeout);
         }
-        let ticker = Ticker::traded(Some(&DecimalText::from("83000")), None, None, ask.now)?;
-        Ok(Answer { tickers: ask.wanted.iter().map(|wanted| (*wanted, ticker)).collect(), ..Answer::default() })
+        let ticker = Ticker::traded(Some(&DecimalText::from("83000")), None, None, request.now)?;
+        Ok(PollReply {
+            tickers: request.pairs.iter().map(|wanted| (*wanted, ticker)).collect(),
+            ..PollReply::default()
+        })
     }
 }
 
@@ -350,19 +354,19 @@ fn hybrid(running: &Running, fails: bool) -> (Hybrid, Arc<AtomicUsize>) {
     (Hybrid::new(Box::new(polled), running.feed.clone()), asks)
 }
 
-async fn ask(hybrid: &Hybrid, wanted: &[&str], now: Timestamp) -> Result<Vec<String>, SourceError> {
-    let wanted: Vec<CurrencyPair> = wanted.iter().map(|text| text.parse().unwrap()).collect();
-    let ask = Ask { wanted: &wanted, now, deadline: Instant::now() + age(5) };
-    let answer = hybrid.ask(ask).await?;
+async fn ask(hybrid: &Hybrid, pairs: &[&str], now: Timestamp) -> Result<Vec<String>, SourceError> {
+    let pairs: Vec<CurrencyPair> = pairs.iter().map(|text| text.parse().unwrap()).collect();
+    let request = PollRequest { pairs: &pairs, now, deadline: Instant::now() + age(5) };
+    let answer = hybrid.poll(request).await?;
     let tickers = answer.tickers.iter().map(|(direction, ticker)| format!("{direction} {}", ticker.course()));
-    Ok(tickers.chain(answer.faults.iter().map(|(direction, error)| format!("{direction} {}", error.kind()))).collect())
+    Ok(tickers.chain(answer.errors.iter().map(|(direction, error)| format!("{direction} {}", error.kind()))).collect())
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_feed_tells_is_not_asked_for_and_the_rest_is() {
     let mut running = Running::start("okx", true);
     let (hybrid, asks) = hybrid(&running, false);
-    assert_eq!((hybrid.name(), hybrid.budget_left(), hybrid.directions().len()), ("okx", 7, 2));
+    assert_eq!((hybrid.name(), hybrid.budget_left(), hybrid.pairs().len()), ("okx", 7, 2));
     let now = running.clock.now();
     // Nothing is told yet.
     assert_eq!(ask(&hybrid, &["BTC-USDT"], now).await.unwrap(), ["BTC-USDT 83000.00"]);

@@ -37,7 +37,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, sources::BUILT_IN};
+use crate::{App, sources::SOURCES};
 
 const TOKEN: &str = "a token of the tests";
 /// Longest wait for what has to happen.
@@ -357,7 +357,7 @@ async fn only_our_own_services_look_into_the_sources() {
 #[test]
 fn every_source_has_a_setting_of_its_own() {
     assert!(App::openapi().contains("list_sources"));
-    for source in BUILT_IN {
+    for source in SOURCES {
         assert_eq!(source.url_variable, format!("{}_URL", source.name.to_uppercase()));
     }
 }

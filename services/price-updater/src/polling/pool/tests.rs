@@ -11,7 +11,7 @@ use common::{
 use super::*;
 use crate::{
     pricing::MarketPrices,
-    sources::{Answer, SourceError},
+    sources::{PollReply, SourceError},
     ticker::Ticker,
 };
 
@@ -43,11 +43,11 @@ impl Source for Fake {
         self.kind
     }
 
-    fn directions(&self) -> &[CurrencyPair] {
+    fn pairs(&self) -> &[CurrencyPair] {
         &BTC_EUR
     }
 
-    fn period(&self) -> Duration {
+    fn poll_interval(&self) -> Duration {
         self.period
     }
 
@@ -55,7 +55,7 @@ impl Source for Fake {
         3
     }
 
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, SourceError> {
+    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         self.world.asked.fetch_add(1, Ordering::SeqCst);
         match u64::try_from(self.world.takes.load(Ordering::SeqCst)) {
             Ok(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
@@ -64,9 +64,9 @@ impl Source for Fake {
         if let Some(error) = self.world.error.lock().unwrap().clone() {
             return Err(error);
         }
-        let ticker = Ticker::traded(Some(&"84000.12".into()), None, None, ask.now)?;
+        let ticker = Ticker::traded(Some(&"84000.12".into()), None, None, request.now)?;
         let ticker = Ticker { kind: self.kind, ..ticker };
-        Ok(Answer { tickers: [(BTC_EUR[0], ticker)].into(), ..Answer::default() })
+        Ok(PollReply { tickers: [(BTC_EUR[0], ticker)].into(), ..PollReply::default() })
     }
 }
 

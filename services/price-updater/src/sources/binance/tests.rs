@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{ask_all, course, now, played};
+use crate::sources::testing::{course, now, poll_all, scripted};
 
 const BOOKS: &str = r#"[
         {"symbol":"BTCUSDT","bidPrice":"61234.55000000","bidQty":"1.2","askPrice":"61234.57000000","askQty":"0.8"},
@@ -8,7 +8,7 @@ const BOOKS: &str = r#"[
         {"symbol":"DOGEUSDT","bidPrice":"0.1","bidQty":"0.0","askPrice":"0.1","askQty":"0.1"}]"#;
 
 fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    read(&Page::of(status, body), PAIRS, now())
+    parse(&HttpResponse::of(status, body), PAIRS, now())
 }
 
 #[test]
@@ -36,18 +36,18 @@ fn errors_are_told_apart() {
     assert_eq!(error(429, "<html>"), limited(None));
     assert_eq!(error(403, "<html>"), SourceError::Status(403));
     assert_eq!(error(500, r#"{"code":-1000,"msg":"unknown"}"#), SourceError::refused("-1000: unknown"));
-    for garbled in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
-        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
+        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pair_that_is_halted_is_not_believed() {
-    let binance = played(&BUILT_IN, |path| {
+    let binance = scripted(&DEFINITION, |path| {
         assert!(path.contains("symbols=%5B%22BTCUSDT%22,") && path.ends_with("&symbolStatus=TRADING"), "{path}");
         (200, BOOKS.to_owned())
     });
-    let answer = ask_all(&*binance, now()).await.unwrap();
+    let answer = poll_all(&*binance, now()).await.unwrap();
     assert_eq!(answer.tickers.len(), 1);
-    assert_eq!(answer.faults[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
+    assert_eq!(answer.errors[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{ask_all, course, now, played};
+use crate::sources::testing::{course, now, poll_all, scripted};
 
 const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5,61900,60129],
         ["tBTCJPY",8.9e6,15.3,8.91E+6,15.2,-114,-1.9e-3,8905000.5,900.5,61900,60129],
@@ -9,7 +9,7 @@ const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5
         ["tETHEUR",2800,15.3]]"#;
 
 fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    read(&Page::of(status, body), PAIRS, now())
+    parse(&HttpResponse::of(status, body), PAIRS, now())
 }
 
 #[test]
@@ -39,19 +39,19 @@ fn errors_of_every_shape_are_told_apart() {
     assert_eq!(error(500, r#"["error",10020,"symbol: invalid"]"#), SourceError::UnknownPair);
     assert_eq!(error(200, r#"["error",20060,"maintenance"]"#), SourceError::refused("20060: maintenance"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
-    for garbled in ["", "{}", "<html>", &LIST[..100], "null"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "{}", "<html>", &LIST[..100], "null"] {
+        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
     assert_eq!(course(&all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_symbol_that_is_not_known_costs_only_itself() {
-    let bitfinex = played(&BUILT_IN, |path| match path {
+    let bitfinex = scripted(&DEFINITION, |path| match path {
         path if path.contains("tBTCGBP") => (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()),
         _ => (200, LIST.to_owned()),
     });
-    let answer = ask_all(&*bitfinex, now()).await.unwrap();
+    let answer = poll_all(&*bitfinex, now()).await.unwrap();
     assert_eq!(answer.tickers.len(), 2);
-    assert_eq!(answer.faults[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
+    assert_eq!(answer.errors[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{ask_all, course, now, played};
+use crate::sources::testing::{course, now, poll_all, scripted};
 
 const LIST: &str = r#"[
         {"timestamp":"1767323045","open":"60502","high":"62631","low":"59868","last":"61234","volume":"1900.10",
@@ -10,7 +10,7 @@ const LIST: &str = r#"[
         {"last":"0.9998","bid":"0.99975","ask":"0.99985","pair":"USDT/USD"}]"#;
 
 fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    read(&Page::of(status, body), PAIRS, now())
+    parse(&HttpResponse::of(status, body), PAIRS, now())
 }
 
 #[test]
@@ -34,18 +34,18 @@ fn errors_are_told_apart() {
     assert_eq!(error(200, r#"{"error":"maintenance"}"#), SourceError::refused("maintenance"));
     let reasons = r#"{"status":"error","reason":{"__all__":["no"]},"code":"API0004"}"#;
     assert_eq!(error(200, reasons), SourceError::refused(r#"{"__all__":["no"]}"#));
-    for garbled in ["", "{}", "<html>", &LIST[..100], "3"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "{}", "<html>", &LIST[..100], "3"] {
+        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_pairs_cost_one_request() {
-    let bitstamp = played(&BUILT_IN, |path| {
+    let bitstamp = scripted(&DEFINITION, |path| {
         assert_eq!(path, "/api/v2/ticker/");
         (200, LIST.to_owned())
     });
     let left = bitstamp.budget_left();
-    assert_eq!(ask_all(&*bitstamp, now()).await.unwrap().tickers.len(), 2);
+    assert_eq!(poll_all(&*bitstamp, now()).await.unwrap().tickers.len(), 2);
     assert_eq!(bitstamp.budget_left(), left - 1);
 }

@@ -1,12 +1,12 @@
 use super::*;
-use crate::sources::testing::{ask_all, course, now, played};
+use crate::sources::testing::{course, now, poll_all, scripted};
 
 const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell":61234.5,"symbol":"USD"},
         "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
         "CHF":{"last":0,"symbol":"CHF"},"AUD":{"15m":1},"RUB":{"last":5.5123e6,"symbol":"RUB"}}"#;
 
 fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    read(&Page::of(status, body), PAIRS, now())
+    parse(&HttpResponse::of(status, body), PAIRS, now())
 }
 
 #[test]
@@ -27,17 +27,17 @@ fn errors_are_told_apart() {
     assert_eq!(error(429, ""), SourceError::RateLimited { retry_after: None });
     assert_eq!(error(200, r#"{"error":"not now"}"#), SourceError::refused("not now"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
-    for garbled in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
+        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_currencies_cost_one_request() {
-    let source = played(&BUILT_IN, |path| {
+    let source = scripted(&DEFINITION, |path| {
         assert_eq!(path, "/ticker");
         (200, TICKER.to_owned())
     });
-    assert_eq!(ask_all(&*source, now()).await.unwrap().tickers.len(), 3);
+    assert_eq!(poll_all(&*source, now()).await.unwrap().tickers.len(), 3);
     assert_eq!(source.budget_left(), 2);
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const LIMITS: Limits = Limits { calls: 3, window: SECOND, pause: Duration::from_secs(60) };
+const LIMITS: RateLimits = RateLimits { max_requests: 3, window: SECOND, default_backoff: Duration::from_secs(60) };
 
 #[test]
 fn no_window_has_more_requests_than_are_permitted() {

@@ -2,8 +2,8 @@ use common::time::Timestamp;
 
 use super::*;
 use crate::sources::{
-    testing::{ask_all, now, played},
-    transport::RawPage,
+    testing::{now, poll_all, scripted},
+    transport::RawResponse,
 };
 
 const DAILY: &str = r#"<?xml version="1.0" encoding="windows-1251"?><ValCurs Date="02.01.2026" name="Foreign Currency Market">
@@ -17,51 +17,54 @@ const DAILY: &str = r#"<?xml version="1.0" encoding="windows-1251"?><ValCurs Dat
         <Valute><CharCode>JPY</CharCode><Nominal>100</Nominal></Valute>
         <Valute><CharCode>CNY</CharCode><Nominal>1</Nominal><Value>1,234,5</Value></Valute></ValCurs>"#;
 
-fn read_text(status: u16, body: &str) -> Result<Rates, SourceError> {
-    read(&Page::of(status, body))
+fn parse_text(status: u16, body: &str) -> Result<Rates, SourceError> {
+    parse(&HttpResponse::of(status, body))
 }
 
 fn shown(rates: &Rates, currency: &str) -> Result<String, SourceError> {
-    rates[&direction(currency, "RUB")].clone().map(|(rate, _)| rate.to_string())
+    rates[&pair(currency, "RUB")].clone().map(|(rate, _)| rate.to_string())
 }
 
 #[test]
 fn roubles_for_one_unit_are_computed_and_one_that_is_wrong_costs_itself_alone() {
-    let rates = read_text(200, DAILY).unwrap();
+    let rates = parse_text(200, DAILY).unwrap();
     assert_eq!(shown(&rates, "USD").unwrap(), "90.1234");
     assert_eq!(shown(&rates, "KRW").unwrap(), "0.0621505");
     for currency in ["EUR", "GBP", "CHF", "JPY", "CNY"] {
         assert!(matches!(shown(&rates, currency), Err(SourceError::Implausible(_))), "{currency}");
     }
     let day: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
-    assert_eq!(rates[&direction("USD", "RUB")].as_ref().unwrap().1, day);
+    assert_eq!(rates[&pair("USD", "RUB")].as_ref().unwrap().1, day);
 }
 
 #[test]
 fn the_bank_writes_windows_1251() {
     let body = encoding_rs::WINDOWS_1251.encode(DAILY).0.into_owned();
     assert!(std::str::from_utf8(&body).is_err());
-    let page = RawPage { status: 200, body: body.into(), ..RawPage::default() };
-    assert_eq!(shown(&read(&page.into()).unwrap(), "USD").unwrap(), "90.1234");
+    let response = RawResponse { status: 200, body: body.into(), ..RawResponse::default() };
+    assert_eq!(shown(&parse(&response.into()).unwrap(), "USD").unwrap(), "90.1234");
 }
 
 #[test]
 fn errors_are_told_apart() {
-    assert_eq!(read_text(503, "<html>").unwrap_err(), SourceError::Status(503));
+    assert_eq!(parse_text(503, "<html>").unwrap_err(), SourceError::Status(503));
     let no_day = DAILY.replace("02.01.2026", "2026-01-02");
-    for garbled in ["", "<html>", "<ValCurs/>", &DAILY[..400], &no_day] {
-        assert!(matches!(read_text(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "<html>", "<ValCurs/>", &DAILY[..400], &no_day] {
+        assert!(
+            matches!(parse_text(200, invalid_response), Err(SourceError::InvalidResponse(_))),
+            "{invalid_response}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_bank_tells_is_told() {
-    let cbr = played(&BUILT_IN, |path| {
+    let cbr = scripted(&DEFINITION, |path| {
         assert_eq!(path, "/scripts/XML_daily.asp");
         (200, DAILY.to_owned())
     });
-    let answer = ask_all(&*cbr, now()).await.unwrap();
+    let answer = poll_all(&*cbr, now()).await.unwrap();
     assert_eq!(answer.tickers.len(), 2);
-    assert!(matches!(answer.faults[&direction("EUR", "RUB")], SourceError::Implausible(_)));
-    assert_eq!(answer.faults[&direction("AED", "RUB")], SourceError::UnknownPair);
+    assert!(matches!(answer.errors[&pair("EUR", "RUB")], SourceError::Implausible(_)));
+    assert_eq!(answer.errors[&pair("AED", "RUB")], SourceError::UnknownPair);
 }

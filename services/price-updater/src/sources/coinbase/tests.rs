@@ -5,8 +5,8 @@ const TICKER: &str = r#"{"trade_id":701234567,"price":"61234.56","size":"0.01000
         "rfq_volume":"7.66"}"#;
 
 fn at(status: u16, body: &str) -> Result<(String, String), SourceError> {
-    let ticker = read(&Page::of(status, body), "2026-01-02T03:04:09Z".parse().unwrap())?;
-    Ok((ticker.course().to_string(), ticker.vote().to_string()))
+    let quote = parse(&HttpResponse::of(status, body), "2026-01-02T03:04:09Z".parse().unwrap())?;
+    Ok((quote.course().to_string(), quote.vote().to_string()))
 }
 
 #[test]
@@ -25,8 +25,8 @@ fn errors_are_told_apart() {
     assert_eq!(at(200, r#"{"message":"maintenance"}"#), Err(SourceError::refused("maintenance")));
     assert_eq!(at(520, "<html>"), Err(SourceError::Status(520)));
     assert!(matches!(at(429, "{}"), Err(SourceError::RateLimited { .. })));
-    for garbled in ["", "<html>", "{}", &TICKER[..40], "[]", r#"{"price":null}"#] {
-        assert!(matches!(at(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "<html>", "{}", &TICKER[..40], "[]", r#"{"price":null}"#] {
+        assert!(matches!(at(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
     assert!(matches!(at(200, &TICKER.replace("61234.57", "61234.54")), Err(SourceError::Implausible(_))));
 }

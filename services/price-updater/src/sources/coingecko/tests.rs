@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{ask_all, course, now, played};
+use crate::sources::testing::{course, now, poll_all, scripted};
 
 const PRICES: &str = r#"{
         "bitcoin":{"usd":61234,"eur":56789.01,"gbp":-1,"rub":5.512345e6,"chf":"54,321","jpy":null,"last_updated_at":1767441590},
@@ -7,7 +7,7 @@ const PRICES: &str = r#"{
         "ethereum":{"usd":3000,"last_updated_at":1767440000}}"#;
 
 fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    read(&Page::of(status, body), PAIRS, now())
+    parse(&HttpResponse::of(status, body), PAIRS, now())
 }
 
 #[test]
@@ -53,18 +53,18 @@ fn errors_are_told_apart() {
     );
     assert_eq!(error(404, r#"{"error":"coin not found"}"#), SourceError::refused("coin not found"));
     assert_eq!(error(403, "<html>error code: 1020"), SourceError::Status(403));
-    for garbled in ["", "[]", "<html>", &PRICES[..80]] {
-        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "[]", "<html>", &PRICES[..80]] {
+        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn everything_costs_one_request() {
-    let coingecko = played(&BUILT_IN, |path| {
+    let coingecko = scripted(&DEFINITION, |path| {
         let coins = "/api/v3/simple/price?ids=bitcoin,ethereum,tether&vs_currencies=aud,cad,chf,eur,gbp,jpy,rub,usd&";
         assert!(path.starts_with(coins), "{path}");
         (200, PRICES.to_owned())
     });
-    assert_eq!(ask_all(&*coingecko, now()).await.unwrap().tickers.len(), 5);
+    assert_eq!(poll_all(&*coingecko, now()).await.unwrap().tickers.len(), 5);
     assert_eq!(coingecko.budget_left(), 2);
 }

@@ -1,8 +1,8 @@
 use super::*;
-use crate::sources::direction;
+use crate::sources::pair;
 
-const USD: CurrencyPair = direction("EUR", "USD");
-const GBP: CurrencyPair = direction("EUR", "GBP");
+const USD: CurrencyPair = pair("EUR", "USD");
+const GBP: CurrencyPair = pair("EUR", "GBP");
 const BOTH: [CurrencyPair; 2] = [USD, GBP];
 
 fn on(text: &str) -> Timestamp {
@@ -10,16 +10,16 @@ fn on(text: &str) -> Timestamp {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it is how a fetch ends")]
-fn rates(rows: &[(CurrencyPair, &str, &str)]) -> Result<Told<Rates>, SourceError> {
-    let told = rows.iter().map(|(direction, rate, day)| (*direction, Ok((rate.parse().unwrap(), on(day)))));
-    Ok(Told { told: told.collect(), simulated: false })
+fn rates(rows: &[(CurrencyPair, &str, &str)]) -> Result<Fetched<Rates>, SourceError> {
+    let told = rows.iter().map(|(pair, rate, day)| (*pair, Ok((rate.parse().unwrap(), on(day)))));
+    Ok(Fetched { value: told.collect(), simulated: false })
 }
 
 /// The rates of dollar and pound at midnight of a day.
 fn told(daily: &Daily, day: &str) -> [Option<String>; 2] {
-    let ask = Ask { wanted: &BOTH, now: on(day), deadline: Instant::now() };
-    let answer = daily.answer(&ask, &BOTH).unwrap();
-    BOTH.map(|direction| answer.tickers.get(&direction).map(|ticker| ticker.course().to_string()))
+    let request = PollRequest { pairs: &BOTH, now: on(day), deadline: Instant::now() };
+    let answer = daily.answer(&request, &BOTH).unwrap();
+    BOTH.map(|pair| answer.tickers.get(&pair).map(|quote| quote.course().to_string()))
 }
 
 #[test]
@@ -41,8 +41,8 @@ fn the_holidays_of_january_are_no_failure() {
     for day in 0..=12 {
         let now = on("2025-12-31").plus(Duration::from_hours(24 * day));
         daily.took("cbr", rates(&[(USD, "1.08", "2025-12-31"), (GBP, "0.86", "2025-12-31")]), now);
-        let ask = Ask { wanted: &BOTH, now: now.plus(Duration::from_hours(23)), deadline: Instant::now() };
-        assert_eq!(daily.answer(&ask, &BOTH).unwrap().tickers.len(), 2, "{now}");
+        let request = PollRequest { pairs: &BOTH, now: now.plus(Duration::from_hours(23)), deadline: Instant::now() };
+        assert_eq!(daily.answer(&request, &BOTH).unwrap().tickers.len(), 2, "{now}");
     }
 }
 
@@ -63,14 +63,14 @@ async fn it_is_fetched_once_an_hour_and_soon_again_where_that_failed() {
     let (daily, now) = (Daily::default(), on("2026-01-05"));
     assert!(daily.is_due());
     daily.took("ecb", Err(SourceError::Timeout), now);
-    let ask = Ask { wanted: &BOTH, now, deadline: Instant::now() };
-    assert_eq!(daily.answer(&ask, &BOTH), Err(SourceError::Timeout));
+    let request = PollRequest { pairs: &BOTH, now, deadline: Instant::now() };
+    assert_eq!(daily.answer(&request, &BOTH), Err(SourceError::Timeout));
     assert!(!daily.is_due());
     tokio::time::advance(RETRY).await;
     assert!(daily.is_due());
     daily.took("ecb", rates(&[(USD, "1.08", "2026-01-02")]), now);
-    let answer = daily.answer(&ask, &BOTH).unwrap();
-    assert_eq!((answer.tickers.len(), &answer.faults[&GBP]), (1, &SourceError::UnknownPair));
+    let answer = daily.answer(&request, &BOTH).unwrap();
+    assert_eq!((answer.tickers.len(), &answer.errors[&GBP]), (1, &SourceError::UnknownPair));
     assert!(!daily.is_due());
     tokio::time::advance(REFETCH).await;
     assert!(daily.is_due());

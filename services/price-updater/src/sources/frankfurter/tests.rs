@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{ask_all, now, played};
+use crate::sources::testing::{now, poll_all, scripted};
 
 const RATES: &str = r#"[{"date":"2026-01-02","base":"USD","quote":"EUR","rate":0.92302},
         {"date":"2025-12-20","base":"USD","quote":"RUB","rate":9.01234e1},
@@ -8,14 +8,14 @@ const RATES: &str = r#"[{"date":"2026-01-02","base":"USD","quote":"EUR","rate":0
         {"date":"2026-01-02","base":"USD","quote":"SEK","rate":null},{"quote":"NOK"},
         {"date":"2026-01-02","base":"USD","quote":"KRW","rate":1450}]"#;
 
-fn read_text(status: u16, body: &str) -> Result<Rates, SourceError> {
-    read(&Page::of(status, body))
+fn parse_text(status: u16, body: &str) -> Result<Rates, SourceError> {
+    parse(&HttpResponse::of(status, body))
 }
 
 #[test]
 fn each_row_has_its_own_day_and_one_that_is_wrong_costs_itself_alone() {
-    let rates = read_text(200, RATES).unwrap();
-    let rate = |currency: &str| rates[&direction("USD", currency)].clone().map(|(rate, day)| format!("{rate} {day}"));
+    let rates = parse_text(200, RATES).unwrap();
+    let rate = |currency: &str| rates[&pair("USD", currency)].clone().map(|(rate, day)| format!("{rate} {day}"));
     assert_eq!(rate("EUR").unwrap(), "0.92302 2026-01-02T00:00:00.000000Z");
     assert_eq!(rate("RUB").unwrap(), "90.1234 2025-12-20T00:00:00.000000Z");
     assert!(matches!(rate("CHF"), Err(SourceError::InvalidResponse(_))));
@@ -25,27 +25,30 @@ fn each_row_has_its_own_day_and_one_that_is_wrong_costs_itself_alone() {
 
 #[test]
 fn errors_are_told_apart() {
-    let error = |status: u16, body: &str| read_text(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_text(status, body).unwrap_err();
     assert_eq!(error(429, r#"{"message":"slow"}"#), SourceError::RateLimited { retry_after: None });
     assert_eq!(
         error(422, r#"{"status":422,"message":"bad currency pair"}"#),
         SourceError::refused("bad currency pair")
     );
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
-    for garbled in ["", "[]", "{}", "<html>", &RATES[..100]] {
-        assert!(matches!(read_text(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "[]", "{}", "<html>", &RATES[..100]] {
+        assert!(
+            matches!(parse_text(200, invalid_response), Err(SourceError::InvalidResponse(_))),
+            "{invalid_response}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_row_that_is_missing_or_days_back_has_no_price() {
-    let frankfurter = played(&BUILT_IN, |path| {
-        assert!(path.starts_with("/v2/rates?base=USD&quotes=EUR,GBP,RUB,"), "{path}");
+    let frankfurter = scripted(&DEFINITION, |path| {
+        assert!(path.starts_with("/v2/rates?base=USD&tickers=EUR,GBP,RUB,"), "{path}");
         (200, RATES.to_owned())
     });
-    let answer = ask_all(&*frankfurter, now()).await.unwrap();
+    let answer = poll_all(&*frankfurter, now()).await.unwrap();
     let told: Vec<_> = answer.tickers.keys().map(ToString::to_string).collect();
     assert_eq!(told, ["USD-EUR", "USD-KRW"]);
-    assert!(matches!(answer.faults[&direction("USD", "RUB")], SourceError::Stale(_)));
-    assert_eq!(answer.faults[&direction("USD", "NOK")], SourceError::UnknownPair);
+    assert!(matches!(answer.errors[&pair("USD", "RUB")], SourceError::Stale(_)));
+    assert_eq!(answer.errors[&pair("USD", "NOK")], SourceError::UnknownPair);
 }

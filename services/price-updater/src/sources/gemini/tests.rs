@@ -1,12 +1,12 @@
 use super::*;
-use crate::sources::testing::{ask_all, course, now, played};
+use crate::sources::testing::{course, now, poll_all, scripted};
 
 const FEED: &str = r#"[{"pair":"BTCUSD","price":"61235.00","percentChange24h":"5.23"},
         {"pair":"BTCEUR","price":"0","percentChange24h":"0"},{"pair":"BTCGBP","price":null},{"price":"1"},
         {"pair":"ETHUSD","price":"3,012.5"},{"pair":"USDTUSD","price":"0.9998","percentChange24h":"0.0000"}]"#;
 
 fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    read(&Page::of(status, body), PAIRS, now())
+    parse(&HttpResponse::of(status, body), PAIRS, now())
 }
 
 #[test]
@@ -29,17 +29,17 @@ fn errors_are_told_apart() {
     let closed = r#"{"result":"error","reason":"Maintenance","message":"back soon"}"#;
     assert_eq!(error(503, closed), SourceError::refused("Maintenance: back soon"));
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
-    for garbled in ["", "{}", "<html>", &FEED[..80], "true"] {
-        assert!(matches!(all(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in ["", "{}", "<html>", &FEED[..80], "true"] {
+        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_pairs_cost_one_request() {
-    let gemini = played(&BUILT_IN, |path| {
+    let gemini = scripted(&DEFINITION, |path| {
         assert_eq!(path, "/v1/pricefeed");
         (200, FEED.to_owned())
     });
-    assert_eq!(ask_all(&*gemini, now()).await.unwrap().tickers.len(), 2);
+    assert_eq!(poll_all(&*gemini, now()).await.unwrap().tickers.len(), 2);
     assert_eq!(gemini.budget_left(), 3);
 }

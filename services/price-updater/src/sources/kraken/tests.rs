@@ -18,12 +18,12 @@ const TICKER: &str = r#"{"error":[],"result":{
         "XETHZEUR":{"a":null}}}"#;
 
 fn all(status: u16, body: &str) -> Result<BTreeMap<CurrencyPair, Result<String, SourceError>>, SourceError> {
-    let tickers = read(&Page::of(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
-    Ok(tickers.into_iter().map(|(direction, quote)| (direction, quote.map(|q| q.course().to_string()))).collect())
+    let tickers = parse(&HttpResponse::of(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
+    Ok(tickers.into_iter().map(|(pair, quote)| (pair, quote.map(|q| q.course().to_string()))).collect())
 }
 
 fn usd(status: u16, body: &str) -> Result<String, SourceError> {
-    all(status, body)?.remove(&direction("BTC", "USD")).unwrap()
+    all(status, body)?.remove(&pair("BTC", "USD")).unwrap()
 }
 
 #[test]
@@ -57,8 +57,10 @@ fn errors_inside_200_are_told_apart() {
     }
     assert_eq!(error("EService:Unavailable"), SourceError::refused("EService:Unavailable"));
     assert_eq!(usd(520, "<html>"), Err(SourceError::Status(520)));
-    for garbled in ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XXBTZUSD":{}}}"#] {
-        assert!(matches!(usd(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in
+        ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XXBTZUSD":{}}}"#]
+    {
+        assert!(matches!(usd(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
     let crossed = TICKER.replace("61234.60000", "61234.40000");
     assert!(matches!(usd(200, &crossed), Err(SourceError::Implausible(_))));
@@ -77,25 +79,25 @@ fn without_pounds() -> (Box<dyn Source>, Arc<AtomicUsize>) {
         let ticker = |pair: &str| format!(r#""{pair}":{{"a":["1"],"b":["1"],"c":["1"]}}"#);
         format!(r#"{{"error":[],"result":{{{}}}}}"#, pairs.split(',').map(ticker).collect::<Vec<_>>().join(","))
     }));
-    (BUILT_IN.build(Arc::new(transport), "http://kraken".parse().unwrap()), asked)
+    (DEFINITION.build(Arc::new(transport), "http://kraken".parse().unwrap()), asked)
 }
 
 #[tokio::test(start_paused = true)]
 async fn pairs_that_were_taken_off_the_list_are_found_and_left_out() {
     let (kraken, asked) = without_pounds();
-    let wanted = kraken.directions().to_vec();
+    let wanted = kraken.pairs().to_vec();
     let mut told = 0;
     for _ in 0..10 {
         let deadline = Instant::now() + EXCHANGE_PERIOD;
-        let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline };
-        told = kraken.ask(ask).await.unwrap().tickers.len();
-        tokio::time::advance(BUILT_IN.limits.window).await;
+        let request = PollRequest { pairs: &wanted, now: Timestamp::now(), deadline };
+        told = kraken.poll(request).await.unwrap().tickers.len();
+        tokio::time::advance(DEFINITION.limits.window).await;
     }
-    assert_eq!(told, wanted.iter().filter(|direction| direction.quote.as_str() != "GBP").count());
+    assert_eq!(told, wanted.iter().filter(|pair| pair.quote.as_str() != "GBP").count());
     // The last of them took one request, as it should be.
     let before = asked.load(Ordering::SeqCst);
-    let ask = Ask { wanted: &wanted, now: Timestamp::now(), deadline: Instant::now() + EXCHANGE_PERIOD };
-    let answer = kraken.ask(ask).await.unwrap();
+    let request = PollRequest { pairs: &wanted, now: Timestamp::now(), deadline: Instant::now() + EXCHANGE_PERIOD };
+    let answer = kraken.poll(request).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), before + 1);
-    assert!(answer.faults.values().all(|fault| *fault == SourceError::UnknownPair) && answer.faults.len() == 3);
+    assert!(answer.errors.values().all(|fault| *fault == SourceError::UnknownPair) && answer.errors.len() == 3);
 }

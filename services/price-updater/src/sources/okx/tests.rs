@@ -1,12 +1,12 @@
 use super::*;
-use crate::sources::testing::{ask_all, now, played};
+use crate::sources::testing::{now, poll_all, scripted};
 
 const TICKER: &str = r#"{"code":"0","msg":"","data":[{"instType":"SPOT","instId":"BTC-USDT","last":"61234.5",
         "lastSz":"0.1","askPx":"61234.6","askSz":"11","bidPx":"61234.5","bidSz":"5","open24h":"60400","high24h":"61900",
         "low24h":"60129","volCcy24h":"8000000","vol24h":"130.5","ts":"1767323045085","sodUtc0":"60500","sodUtc8":"60600"}]}"#;
 
 fn at(status: u16, body: &str) -> Result<String, SourceError> {
-    read(&Page::of(status, body), "BTC-USDT", now()).map(|ticker| ticker.course().to_string())
+    parse(&HttpResponse::of(status, body), "BTC-USDT", now()).map(|quote| quote.course().to_string())
 }
 
 #[test]
@@ -38,19 +38,21 @@ fn errors_of_every_shape_are_told_apart() {
     assert_eq!(at(200, r#"{"code":"50001","msg":"down","data":[]}"#), Err(SourceError::refused("50001: down")));
     assert_eq!(at(502, "<html>"), Err(SourceError::Status(502)));
     assert_eq!(at(500, TICKER), Err(SourceError::Status(500)));
-    for garbled in ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"] {
-        assert!(matches!(at(200, garbled), Err(SourceError::InvalidResponse(_))), "{garbled}");
+    for invalid_response in
+        ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"]
+    {
+        assert!(matches!(at(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pair_that_is_not_known_costs_one_request_an_hour() {
-    let okx = played(&BUILT_IN, |path| match path {
+    let okx = scripted(&DEFINITION, |path| match path {
         "/api/v5/market/ticker?instId=BTC-USDT" => (200, TICKER.to_owned()),
         _ => (200, r#"{"code":"51001","msg":"","data":[]}"#.to_owned()),
     });
     for left in [16 - 8, 16 - 9] {
-        let answer = ask_all(&*okx, now()).await.unwrap();
-        assert_eq!((answer.tickers.len(), answer.faults.len(), okx.budget_left()), (1, 7, left));
+        let answer = poll_all(&*okx, now()).await.unwrap();
+        assert_eq!((answer.tickers.len(), answer.errors.len(), okx.budget_left()), (1, 7, left));
     }
 }

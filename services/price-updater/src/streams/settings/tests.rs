@@ -1,9 +1,9 @@
 use super::*;
-use crate::sources::BUILT_IN;
+use crate::sources::SOURCES;
 
 fn kraken(kraken: &str, ws: &str) -> Result<Option<String>, String> {
     let mut env = Env::from_pairs([("KRAKEN_WS_URL", ws)]);
-    let source = BUILT_IN.iter().find(|source| source.name == "kraken").unwrap();
+    let source = SOURCES.iter().find(|source| source.name == "kraken").unwrap();
     let feeds = read(&mut env, &[(source, kraken.parse().unwrap())]);
     env.finish().map_err(|error| error.to_string())?;
     Ok(feeds.get("kraken").map(ToString::to_string))

@@ -17,17 +17,17 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{NOW_MICROS, check_error, check_ticker};
-use crate::sources::{Answer, Ask, BUILT_IN, RawPage, Transport, TransportError};
+use crate::sources::{PollReply, PollRequest, RawResponse, SOURCES, Transport, TransportError};
 
 /// What the digits stand for.
 const STATUSES: [u16; 10] = [200, 400, 403, 404, 418, 422, 429, 500, 503, 520];
 
 /// Always answers the same.
-struct Same(RawPage);
+struct Same(RawResponse);
 
 #[async_trait]
 impl Transport for Same {
-    async fn get(&self, _: &Url, _: &HeaderMap) -> Result<RawPage, TransportError> {
+    async fn get(&self, _: &Url, _: &HeaderMap) -> Result<RawResponse, TransportError> {
         Ok(self.0.clone())
     }
 }
@@ -39,10 +39,10 @@ impl Transport for Same {
 pub fn http(input: &[u8]) {
     let [source, status, rest @ ..] = input else { return };
     let [source, status] = [source.wrapping_sub(b'a'), status.wrapping_sub(b'0')].map(usize::from);
-    let built_in = &BUILT_IN[source % BUILT_IN.len()];
+    let built_in = &SOURCES[source % SOURCES.len()];
     let line = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
     let (retry_after, body) = rest.split_at(line);
-    let mut page = RawPage { status: STATUSES[status % STATUSES.len()], ..RawPage::default() };
+    let mut page = RawResponse { status: STATUSES[status % STATUSES.len()], ..RawResponse::default() };
     page.body = body.get(1..).unwrap_or_default().to_vec().into();
     if !retry_after.is_empty()
         && let Ok(value) = HeaderValue::from_bytes(retry_after)
@@ -53,18 +53,18 @@ pub fn http(input: &[u8]) {
     let base = Url::parse(built_in.default_url).expect("a default address is right");
     let source = built_in.build(Arc::new(Same(page)), base);
     let now = Timestamp::from_micros(NOW_MICROS).expect("it is inside the calendar");
-    let ask = Ask { wanted: source.directions(), now, deadline: Instant::now() + Duration::from_secs(5) };
+    let request = PollRequest { pairs: source.pairs(), now, deadline: Instant::now() + Duration::from_secs(5) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
-    match runtime.block_on(source.ask(ask)) {
-        Ok(Answer { tickers, faults, .. }) => {
+    match runtime.block_on(source.poll(request)) {
+        Ok(PollReply { tickers, errors, .. }) => {
             for (direction, ticker) in &tickers {
-                assert!(source.directions().contains(direction) && !faults.contains_key(direction), "{direction}");
+                assert!(source.pairs().contains(direction) && !errors.contains_key(direction), "{direction}");
                 // An index says how old it is.
                 let told_age = built_in.kind == CourseKind::Index && ticker.observed_at <= now;
                 assert!(ticker.kind == built_in.kind && (told_age || ticker.observed_at == now), "{ticker:?}");
                 check_ticker(ticker);
             }
-            faults.values().for_each(check_error);
+            errors.values().for_each(check_error);
         }
         Err(error) => check_error(&error),
     }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{http, websocket::hear};
-use crate::{sources::BUILT_IN, streams::PROTOCOLS};
+use crate::{sources::SOURCES, streams::PROTOCOLS};
 
 #[test]
 fn every_seed_is_read_without_harm_and_every_source_has_one_that_it_accepts() {
@@ -14,7 +14,7 @@ fn every_seed_is_read_without_harm_and_every_source_has_one_that_it_accepts() {
             seen.insert(input[0]);
         }
     }
-    assert_eq!(seen.len(), BUILT_IN.len());
+    assert_eq!(seen.len(), SOURCES.len());
 }
 
 #[test]

@@ -5,14 +5,15 @@ use poem::{Response, endpoint::make_sync};
 use super::*;
 use crate::sources::transport::{InProcess, Network};
 
-const LIMITS: Limits = Limits { calls: 5, window: Duration::from_secs(5), pause: Duration::from_secs(60) };
+const LIMITS: RateLimits =
+    RateLimits { max_requests: 5, window: Duration::from_secs(5), default_backoff: Duration::from_secs(60) };
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
 /// A source that always answers so, and how often it was asked.
-fn source(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Web, Arc<AtomicUsize>) {
+fn source(status: u16, headers: &'static [(&'static str, &'static str)]) -> (SourceHttpClient, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let endpoint = make_sync(move |request| {
@@ -23,28 +24,33 @@ fn source(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Web
         headers.iter().fold(response, |response, &(name, value)| response.header(name, value)).body("told")
     });
     let base = "http://exchange/kraken/".parse().unwrap();
-    (Web::new(Arc::new(InProcess::new(endpoint)), base, LIMITS), asked)
+    (SourceHttpClient::new(Arc::new(InProcess::new(endpoint)), base, LIMITS), asked)
 }
 
-async fn get(web: &Web) -> Result<Bytes, SourceError> {
-    web.get("/x", soon(), |page| page.success().map(|page| page.body.clone())).await.map(|told| told.told)
+async fn get(web: &SourceHttpClient) -> Result<Bytes, SourceError> {
+    web.get("/x", soon(), |response| response.require_success().map(|response| response.body.clone()))
+        .await
+        .map(|fetched| fetched.value)
 }
 
 #[test]
 fn statuses_are_told_apart() {
-    assert!(Page::of(200, "").success().is_ok());
+    assert!(HttpResponse::of(200, "").require_success().is_ok());
     for status in [418, 429] {
-        assert_eq!(Page::of(status, "").success().unwrap_err(), SourceError::RateLimited { retry_after: None });
+        assert_eq!(
+            HttpResponse::of(status, "").require_success().unwrap_err(),
+            SourceError::RateLimited { retry_after: None }
+        );
     }
     for status in [301, 403, 500, 520] {
-        assert_eq!(Page::of(status, "").success().unwrap_err(), SourceError::Status(status));
+        assert_eq!(HttpResponse::of(status, "").require_success().unwrap_err(), SourceError::Status(status));
     }
 }
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
     let network = Network(common::clients::http_client());
-    let web = Web::new(Arc::new(network), "http://127.0.0.1:1".parse().unwrap(), LIMITS);
+    let web = SourceHttpClient::new(Arc::new(network), "http://127.0.0.1:1".parse().unwrap(), LIMITS);
     let result = get(&web).await;
     assert!(matches!(result, Err(SourceError::Unreachable(_))), "{result:?}");
 }
@@ -95,7 +101,8 @@ async fn a_source_that_wants_fewer_requests_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn what_an_adapter_reads_as_too_many_requests_counts_too() {
     let (web, asked) = source(200, &[]);
-    let limited = |_: &Page| Err::<(), _>(SourceError::RateLimited { retry_after: Some(Duration::from_secs(9)) });
+    let limited =
+        |_: &HttpResponse| Err::<(), _>(SourceError::RateLimited { retry_after: Some(Duration::from_secs(9)) });
     web.get("/x", soon(), limited).await.unwrap_err();
     assert_eq!(get(&web).await, Err(SourceError::Paused(Duration::from_secs(9))));
     assert_eq!(asked.load(Ordering::SeqCst), 1);

@@ -7,17 +7,17 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::budget::{Budget, Limits};
+use super::budget::{Budget, RateLimits};
 
 /// Whether a source may be asked now. Clones are of the same gate.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate {
-    limits: Limits,
+pub(crate) struct RateLimiter {
+    limits: RateLimits,
     budget: Arc<Mutex<Budget>>,
 }
 
-impl Gate {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl RateLimiter {
+    pub(crate) fn new(limits: RateLimits) -> Self {
         Self { limits, budget: Arc::new(Mutex::new(Budget::new(limits))) }
     }
 
