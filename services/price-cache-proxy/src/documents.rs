@@ -18,7 +18,7 @@ use prometheus_client::{
 
 use crate::{
     error::Error,
-    shelf::Kept,
+    shelf::CachedKind,
     store::{Store, StoreError},
 };
 
@@ -29,28 +29,28 @@ struct WriteLabels {
 
 type Writes = Family<WriteLabels, Counter>;
 
-pub(crate) struct Documents {
+pub(crate) struct DocumentService {
     store: Store,
     record_writes: Writes,
-    board_writes: Writes,
+    snapshot_writes: Writes,
 }
 
-impl Documents {
+impl DocumentService {
     pub(crate) fn new(store: Store, metrics: &Metrics) -> Self {
-        let (record_writes, board_writes) = (Writes::default(), Writes::default());
+        let (record_writes, snapshot_writes) = (Writes::default(), Writes::default());
         let records = "Price records that were sent, by what became of them";
         metrics.register("price_record_writes", records, record_writes.clone());
-        metrics.register("board_writes", "Boards that were sent, by what became of them", board_writes.clone());
-        Self { store, record_writes, board_writes }
+        metrics.register("board_writes", "Boards that were sent, by what became of them", snapshot_writes.clone());
+        Self { store, record_writes, snapshot_writes }
     }
 
     /// The document that may be used at `now`.
-    pub(crate) async fn current<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, Error> {
+    pub(crate) async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, Error> {
         Ok(self.store.current(now).await?)
     }
 
     /// Keeps the record unless a newer one is there; answers with the one that is kept now.
-    pub(crate) async fn add(
+    pub(crate) async fn add_record(
         &self,
         new: NewPriceRecord,
         ttl: Duration,
@@ -63,18 +63,18 @@ impl Documents {
     }
 
     /// Keeps the board unless a newer one is there; answers with the one that is kept now.
-    pub(crate) async fn add_board(
+    pub(crate) async fn add_snapshot(
         &self,
         board: MarketSnapshot,
         now: Timestamp,
     ) -> Result<Arc<Document<MarketSnapshot>>, Error> {
         match board.check(now) {
-            Ok(()) => self.keep(board, now, &self.board_writes).await,
-            Err(errors) => Err(refused(errors, &self.board_writes)),
+            Ok(()) => self.keep(board, now, &self.snapshot_writes).await,
+            Err(errors) => Err(refused(errors, &self.snapshot_writes)),
         }
     }
 
-    async fn keep<T: Kept>(&self, value: T, now: Timestamp, writes: &Writes) -> Result<Arc<Document<T>>, Error> {
+    async fn keep<T: CachedKind>(&self, value: T, now: Timestamp, writes: &Writes) -> Result<Arc<Document<T>>, Error> {
         let as_of = value.as_of();
         let result = match Document::write(value) {
             Ok(document) => self.store.replace(document, now).await,

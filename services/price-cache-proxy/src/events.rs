@@ -24,23 +24,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::Error,
-    shelf::{Kept, Shelf},
+    shelf::{CachedKind, LocalCache},
 };
 
 /// Most readers at once, at one instance: each is a connection and a task.
-pub(crate) const MAX_READERS: usize = 256;
+pub(crate) const MAX_EVENT_READERS: usize = 256;
 
 /// Where readers come to.
 pub(crate) struct Events {
-    shelf: Shelf,
+    cache: LocalCache,
     places: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 impl Events {
     /// Every stream ends when `closing` is cancelled, so that no reader holds up the end of the service.
-    pub(crate) fn new(shelf: Shelf, closing: CancellationToken) -> Self {
-        Self { shelf, places: Arc::new(Semaphore::new(MAX_READERS)), closing }
+    pub(crate) fn new(cache: LocalCache, closing: CancellationToken) -> Self {
+        Self { cache, places: Arc::new(Semaphore::new(MAX_EVENT_READERS)), closing }
     }
 
     /// A stream of the documents of these topics. A reader that is too slow for the changes gets the newest and not those
@@ -48,8 +48,8 @@ impl Events {
     pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
-            Topic::Record => changes(topic, self.shelf.place::<common::api::prices::PriceRecord>()),
-            Topic::Board => changes(topic, self.shelf.place::<common::api::courses::MarketSnapshot>()),
+            Topic::Record => changes(topic, self.cache.latest::<common::api::prices::PriceRecord>()),
+            Topic::Board => changes(topic, self.cache.latest::<common::api::courses::MarketSnapshot>()),
         });
         let events = select_all(changes).take_until(self.closing.clone().cancelled_owned());
         Ok(EventStream(holding(place, events).boxed()))
@@ -57,7 +57,7 @@ impl Events {
 }
 
 /// The document that is held now, and from then on the newest whenever there is another.
-fn changes<T: Kept>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
+fn changes<T: CachedKind>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
     let stream = unfold(latest.follow(), move |mut slot| async move {
         loop {
             slot.changed().await.ok()?;

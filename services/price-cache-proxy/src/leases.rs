@@ -9,9 +9,9 @@ use common::{
 
 use crate::{error::Error, store::Store};
 
-pub(crate) struct Leases(pub(crate) Store);
+pub(crate) struct LeaseService(pub(crate) Store);
 
-impl Leases {
+impl LeaseService {
     /// Gives the lease where it is free or the asker's own; tells who has it.
     pub(crate) async fn ask(&self, ask: LeaseRequest) -> Result<Lease, Error> {
         ask.check().map_err(Error::Refused)?;

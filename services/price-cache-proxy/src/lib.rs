@@ -24,9 +24,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, StoreConfig};
-use documents::Documents;
+use documents::DocumentService;
 use events::Events;
-use leases::Leases;
+use leases::LeaseService;
 use routes::Routes;
 use store::Store;
 
@@ -56,9 +56,9 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let closing = CancellationToken::new();
         let routes = Routes {
-            documents: Documents::new(store.clone(), &metrics),
-            events: Events::new(store.shelf().clone(), closing.clone()),
-            leases: Leases(store.clone()),
+            documents: DocumentService::new(store.clone(), &metrics),
+            events: Events::new(store.cache().clone(), closing.clone()),
+            leases: LeaseService(store.clone()),
         };
         let standard = OpsEndpoints {
             service: Self::NAME,

@@ -16,9 +16,9 @@ use common::{
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 
 use crate::{
-    documents::Documents,
+    documents::DocumentService,
     events::{EventStream, Events},
-    leases::Leases,
+    leases::LeaseService,
 };
 
 const DEFAULT_TTL_SECS: u64 = 60;
@@ -32,13 +32,13 @@ fn default_topics() -> String {
 }
 
 pub(crate) struct Routes {
-    pub(crate) documents: Documents,
+    pub(crate) documents: DocumentService,
     pub(crate) events: Events,
-    pub(crate) leases: Leases,
+    pub(crate) leases: LeaseService,
 }
 
 #[derive(ApiResponse)]
-enum CurrentAnswer {
+enum RecordResponse {
     /// The current prices.
     #[oai(status = 200)]
     Record(PreserializedJson<PriceRecord>),
@@ -48,14 +48,14 @@ enum CurrentAnswer {
 }
 
 #[derive(ApiResponse)]
-enum AddAnswer {
+enum AddRecordResponse {
     /// The record that is kept now: the one that was sent, or a newer one.
     #[oai(status = 201)]
-    Kept(PreserializedJson<PriceRecord>),
+    Stored(PreserializedJson<PriceRecord>),
 }
 
 #[derive(ApiResponse)]
-enum BoardAnswer {
+enum SnapshotResponse {
     /// The newest board.
     #[oai(status = 200)]
     Board(PreserializedJson<MarketSnapshot>),
@@ -65,27 +65,28 @@ enum BoardAnswer {
 }
 
 #[derive(ApiResponse)]
-enum EventsAnswer {
+enum EventsResponse {
     /// What there is, and then each change.
     #[oai(status = 200)]
     Stream(EventStream),
 }
 
 #[derive(ApiResponse)]
-enum BoardKeptAnswer {
+enum SnapshotStoredResponse {
     /// Which board is kept now: the one that was sent, or a newer one.
     #[oai(status = 201)]
-    Kept(Json<SnapshotStored>),
+    Stored(Json<SnapshotStored>),
 }
 
 #[OpenApi]
 impl Routes {
     /// The current price of bitcoin in each currency.
     #[oai(path = "/record", method = "get", operation_id = "current_record")]
-    async fn current(&self) -> Result<CurrentAnswer, Problem> {
+    async fn current(&self) -> Result<RecordResponse, Problem> {
         let record = self.documents.current::<PriceRecord>(Timestamp::now()).await?;
-        Ok(record
-            .map_or(CurrentAnswer::None, |record| CurrentAnswer::Record(PreserializedJson::new(record.json().clone()))))
+        Ok(record.map_or(RecordResponse::None, |record| {
+            RecordResponse::Record(PreserializedJson::new(record.json().clone()))
+        }))
     }
 
     /// Replaces the record, unless it is newer than the one that is sent.
@@ -100,16 +101,18 @@ impl Routes {
         #[oai(default = "default_ttl", validator(minimum(value = "1"), maximum(value = "3600")))]
         ttl: Query<u64>,
         record: Json<NewPriceRecord>,
-    ) -> Result<AddAnswer, Problem> {
-        let record = self.documents.add(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
-        Ok(AddAnswer::Kept(PreserializedJson::new(record.json().clone())))
+    ) -> Result<AddRecordResponse, Problem> {
+        let record = self.documents.add_record(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
+        Ok(AddRecordResponse::Stored(PreserializedJson::new(record.json().clone())))
     }
 
     /// The newest course of each exchange and direction, and the prices that are agreed from them.
     #[oai(path = "/board", method = "get", operation_id = "current_board")]
-    async fn board(&self, _caller: InternalCaller) -> Result<BoardAnswer, Problem> {
+    async fn snapshot(&self, _caller: InternalCaller) -> Result<SnapshotResponse, Problem> {
         let board = self.documents.current::<MarketSnapshot>(Timestamp::now()).await?;
-        Ok(board.map_or(BoardAnswer::None, |board| BoardAnswer::Board(PreserializedJson::new(board.json().clone()))))
+        Ok(board.map_or(SnapshotResponse::None, |board| {
+            SnapshotResponse::Board(PreserializedJson::new(board.json().clone()))
+        }))
     }
 
     /// Replaces the board, unless it is newer than the one that is sent. It runs out an hour after its `as_of`.
@@ -118,9 +121,9 @@ impl Routes {
         &self,
         _caller: InternalCaller,
         board: Json<MarketSnapshot>,
-    ) -> Result<BoardKeptAnswer, Problem> {
-        let kept = self.documents.add_board(board.0, Timestamp::now()).await?;
-        Ok(BoardKeptAnswer::Kept(Json(SnapshotStored { as_of: kept.value().as_of })))
+    ) -> Result<SnapshotStoredResponse, Problem> {
+        let kept = self.documents.add_snapshot(board.0, Timestamp::now()).await?;
+        Ok(SnapshotStoredResponse::Stored(Json(SnapshotStored { as_of: kept.value().as_of })))
     }
 
     /// Server-sent events: the current documents at once, and then each change, until the connection ends.
@@ -134,10 +137,10 @@ impl Routes {
         /// `record`, `board`, or both with a comma between them.
         #[oai(default = "default_topics")]
         topics: Query<String>,
-    ) -> Result<EventsAnswer, Problem> {
+    ) -> Result<EventsResponse, Problem> {
         let topics =
             Topic::list(&topics.0).map_err(|error| Problem::validation(vec![FieldError::new("topics", error)]))?;
-        Ok(EventsAnswer::Stream(self.events.open(&topics)?))
+        Ok(EventsResponse::Stream(self.events.open(&topics)?))
     }
 
     /// Takes a lease, or renews it.

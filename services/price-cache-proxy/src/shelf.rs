@@ -11,52 +11,52 @@ use common::{
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A kind of document that is kept: of each the newest one.
-pub trait Kept: Expiring + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Names it in keys.
     const NAME: &'static str;
 
     /// A field of its JSON with a time, and the last value of it with which it has run out at `now`: how an engine that
     /// cannot read it otherwise knows whether it is still current.
-    fn run_out(now: Timestamp) -> (&'static str, Timestamp);
+    fn expiry_bound(now: Timestamp) -> (&'static str, Timestamp);
 
-    fn of(shelf: &Shelf) -> &Latest<Self>
+    fn latest_in(cache: &LocalCache) -> &Latest<Self>
     where
         Self: Sized;
 }
 
-impl Kept for PriceRecord {
+impl CachedKind for PriceRecord {
     const NAME: &'static str = "record";
 
-    fn run_out(now: Timestamp) -> (&'static str, Timestamp) {
+    fn expiry_bound(now: Timestamp) -> (&'static str, Timestamp) {
         ("expires_at", now)
     }
 
-    fn of(shelf: &Shelf) -> &Latest<Self> {
-        &shelf.record
+    fn latest_in(cache: &LocalCache) -> &Latest<Self> {
+        &cache.record
     }
 }
 
-impl Kept for MarketSnapshot {
+impl CachedKind for MarketSnapshot {
     const NAME: &'static str = "board";
 
-    fn run_out(now: Timestamp) -> (&'static str, Timestamp) {
+    fn expiry_bound(now: Timestamp) -> (&'static str, Timestamp) {
         ("as_of", now.minus(SNAPSHOT_TTL))
     }
 
-    fn of(shelf: &Shelf) -> &Latest<Self> {
-        &shelf.board
+    fn latest_in(cache: &LocalCache) -> &Latest<Self> {
+        &cache.board
     }
 }
 
 /// The newest document of each kind that this process knows. A clone is the same shelf.
 #[derive(Debug, Clone, Default)]
-pub struct Shelf {
+pub struct LocalCache {
     record: Latest<PriceRecord>,
     board: Latest<MarketSnapshot>,
 }
 
-impl Shelf {
-    pub fn place<T: Kept>(&self) -> &Latest<T> {
-        T::of(self)
+impl LocalCache {
+    pub fn latest<T: CachedKind>(&self) -> &Latest<T> {
+        T::latest_in(self)
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{memory::MemoryStore, redis::RedisStore};
 use crate::{
     config::{RedisConfig, StoreConfig},
-    shelf::{Kept, Shelf},
+    shelf::{CachedKind, LocalCache},
 };
 
 /// Why a store did not do its work. Trying again is safe: every operation comes to the same when done twice.
@@ -35,7 +35,7 @@ pub enum StoreError {
 
 /// Who holds a lease, and for how long from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct LeaseHolder {
     pub holder: String,
     pub left: Duration,
 }
@@ -65,26 +65,26 @@ impl Store {
     }
 
     /// What this process knows, without asking anybody.
-    pub fn shelf(&self) -> &Shelf {
+    pub fn cache(&self) -> &LocalCache {
         match self {
-            Self::Memory(store) => store.shelf(),
-            Self::Redis(store) => store.shelf(),
+            Self::Memory(store) => store.cache(),
+            Self::Redis(store) => store.cache(),
         }
     }
 
     /// The document that may be used at `now`. Only where this process holds none is the engine asked: while it is away,
     /// what is held is used to its end.
-    pub async fn current<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
-        match self.shelf().place::<T>().current(now) {
+    pub async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+        match self.cache().latest::<T>().current(now) {
             Some(held) => Ok(Some(held)),
             None => self.read(now).await,
         }
     }
 
     /// What the engine has that may be used at `now`; the shelf learns of it.
-    pub async fn read<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+    pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
         let document = match self {
-            Self::Memory(store) => store.shelf().place().current(now),
+            Self::Memory(store) => store.cache().latest().current(now),
             Self::Redis(store) => store.read(now).await?,
         };
         // Whatever the engine's own expiry does, and however far its clock is off.
@@ -93,20 +93,20 @@ impl Store {
 
     /// Keeps the document, unless one that is true of a later time is kept and still current at `now`. Answers with the one
     /// that is kept now. One step: two writers at once cannot put the older one last.
-    pub async fn replace<T: Kept>(
+    pub async fn replace<T: CachedKind>(
         &self,
         document: Document<T>,
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
         match self {
-            Self::Memory(store) => Ok(store.shelf().place().offer(Arc::new(document), now)),
+            Self::Memory(store) => Ok(store.cache().latest().offer(Arc::new(document), now)),
             Self::Redis(store) => store.replace(document, now).await,
         }
     }
 
     /// Gives the lease to `holder` for `ttl` from now on, where it is free or `holder` has it already. Answers with who has
     /// it. One step: of several that want it at once one gets it, and all are told the same.
-    pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Held, StoreError> {
+    pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseHolder, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.lease(name, holder, ttl)),
             Self::Redis(store) => store.lease(name, holder, ttl).await,

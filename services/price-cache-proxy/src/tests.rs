@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     App, Config, StoreConfig,
     config::RedisConfig,
-    store::contract::{board, record, test_redis},
+    store::contract::{record, snapshot, test_redis},
 };
 
 const TOKEN: &str = "a token of the tests";
@@ -105,7 +105,7 @@ async fn only_our_own_services_write() {
     let service = Running::start(StoreConfig::Memory).await;
     let stranger = client(service.address, "another token");
     assert_eq!(code(stranger.put(&new_record(Timestamp::now()), TTL).await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(code(stranger.put_board(&board(Timestamp::now())).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(stranger.put_board(&snapshot(Timestamp::now())).await.unwrap_err()), Code::Unauthorized);
     assert_eq!(code(stranger.board().await.unwrap_err()), Code::Unauthorized);
     assert_eq!(code(stranger.lease("updater", "me", TTL).await.unwrap_err()), Code::Unauthorized);
     assert_eq!(service.cache.record().await.unwrap(), None);
@@ -118,7 +118,7 @@ async fn the_newest_board_is_kept_and_a_lease_has_one_holder() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
         let service = Running::start(store).await;
         let now = Timestamp::now();
-        let (older, newer) = (board(now.minus(Duration::from_secs(5))), board(now));
+        let (older, newer) = (snapshot(now.minus(Duration::from_secs(5))), snapshot(now));
         assert_eq!(service.cache.board().await.unwrap(), None);
         for sent in [&older, &newer] {
             assert_eq!(service.cache.put_board(sent).await.unwrap(), sent.as_of);
@@ -141,7 +141,7 @@ async fn what_must_not_be_kept_is_refused_by_name() {
     let good = serde_json::to_string(&new_record(now)).unwrap();
     let json = |new: NewPriceRecord| serde_json::to_string(&new).unwrap();
     let old = Timestamp::from_micros(now.micros() - 61_000_000).unwrap();
-    let board_json = |as_of| serde_json::to_string(&board(as_of)).unwrap();
+    let board_json = |as_of| serde_json::to_string(&snapshot(as_of)).unwrap();
     let (ahead, past) = (board_json(now.plus(TTL)), board_json(now.minus(Duration::from_hours(1))));
     let cases = [
         ("/add/?ttl=0", good.clone(), 422, "ttl"),

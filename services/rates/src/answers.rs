@@ -12,19 +12,19 @@ use poem_openapi::{
     types::Type,
 };
 
-use crate::held::Answer;
+use crate::held::TaggedJson;
 
 /// The JSON of a `T`, or word that the client has it already. poem-openapi documents it and has no part in writing it.
-pub(crate) struct Prebuilt<T> {
-    answer: Answer,
+pub(crate) struct ConditionalJson<T> {
+    answer: TaggedJson,
     max_age: Duration,
     known: bool,
     of: PhantomData<fn() -> T>,
 }
 
-impl<T> Prebuilt<T> {
+impl<T> ConditionalJson<T> {
     /// `if_none_match` is what the client has; `max_age` is how long the answer may be taken for current.
-    pub(crate) fn new(answer: Answer, if_none_match: Option<&str>, max_age: Duration) -> Self {
+    pub(crate) fn new(answer: TaggedJson, if_none_match: Option<&str>, max_age: Duration) -> Self {
         let known = if_none_match.is_some_and(|sent| names(sent, &answer.etag));
         Self { answer, max_age, known, of: PhantomData }
     }
@@ -45,9 +45,9 @@ fn cache_control(max_age: Duration) -> HeaderValue {
     }
 }
 
-impl<T> IntoResponse for Prebuilt<T> {
+impl<T> IntoResponse for ConditionalJson<T> {
     fn into_response(self) -> Response {
-        let Answer { body, etag } = self.answer;
+        let TaggedJson { body, etag } = self.answer;
         let mut response = if self.known { Response::default() } else { Response::from(body) };
         let headers = response.headers_mut();
         headers.insert(header::ETAG, etag);
@@ -71,7 +71,7 @@ fn described(name: &str, description: &str) -> MetaHeader {
     }
 }
 
-impl<T: Type> ApiResponse for Prebuilt<T> {
+impl<T: Type> ApiResponse for ConditionalJson<T> {
     fn meta() -> MetaResponses {
         let headers = || {
             vec![

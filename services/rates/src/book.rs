@@ -19,66 +19,67 @@ use tokio::sync::watch;
 
 use crate::{
     error::Error,
-    held::{Held, Origin, Shared},
-    limits::KEPT_BOARDS,
+    held::{MarketSnapshotView, SharedView, SnapshotOrigin},
+    limits::MAX_RECENT_SNAPSHOTS,
 };
 
 /// Where boards come in and answers go out. A request reads one pointer; a new board is put in its place at once.
-pub(crate) struct Book {
+pub(crate) struct SnapshotStore {
     pub(crate) clock: Clock,
-    newest: ArcSwapOption<Held>,
+    newest: ArcSwapOption<MarketSnapshotView>,
     /// The last boards, for readers of the stream who are a little behind. Held while a board is taken.
-    kept: Mutex<VecDeque<Shared>>,
+    kept: Mutex<VecDeque<SharedView>>,
     told: watch::Sender<u64>,
-    boards: Counter,
+    snapshots: Counter,
     as_of: Gauge<i64, AtomicI64>,
 }
 
-impl Book {
+impl SnapshotStore {
     pub(crate) fn new(clock: Clock, metrics: &Metrics) -> Self {
-        let (boards, as_of) = (Counter::default(), Gauge::default());
-        metrics.register("boards", "Boards that were taken", boards.clone());
+        let (snapshots, as_of) = (Counter::default(), Gauge::default());
+        metrics.register("boards", "Boards that were taken", snapshots.clone());
         metrics.register("board_as_of_seconds", "When the newest board was made, in seconds since 1970", as_of.clone());
         let (newest, kept) = (ArcSwapOption::empty(), Mutex::default());
-        Self { clock, newest, kept, told: watch::Sender::new(0), boards, as_of }
+        Self { clock, newest, kept, told: watch::Sender::new(0), snapshots, as_of }
     }
 
     /// Takes a board unless a newer one is there, such as after a reconnection; whether it was taken.
-    pub(crate) fn take(&self, board: MarketSnapshot, origin: Origin) -> bool {
+    pub(crate) fn take(&self, snapshot: MarketSnapshot, origin: SnapshotOrigin) -> bool {
         // Whole even after a panic: the queue alone is changed.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let before = kept.back().cloned();
         let older = before.as_deref().is_some_and(|before| match (before.origin, origin) {
-            (Origin::Stored, Origin::Board) => false,
-            (Origin::Board, Origin::Stored) => true,
+            (SnapshotOrigin::Database, SnapshotOrigin::PriceCache) => false,
+            (SnapshotOrigin::PriceCache, SnapshotOrigin::Database) => true,
             // Of two of the same time the one that comes last stays, as at price-cache-proxy.
-            (Origin::Board, Origin::Board) | (Origin::Stored, Origin::Stored) => board.as_of < before.as_of,
+            (SnapshotOrigin::PriceCache, SnapshotOrigin::PriceCache)
+            | (SnapshotOrigin::Database, SnapshotOrigin::Database) => snapshot.as_of < before.as_of,
         });
         if older {
             return false;
         }
-        let held = Arc::new(Held::new(board, origin, before.as_deref()));
-        self.boards.inc();
-        self.as_of.inner().store(held.as_of.micros() / 1_000_000, Ordering::Relaxed);
-        self.newest.store(Some(held.clone()));
-        let number = held.number;
-        if kept.len() == KEPT_BOARDS {
+        let view = Arc::new(MarketSnapshotView::new(snapshot, origin, before.as_deref()));
+        self.snapshots.inc();
+        self.as_of.inner().store(view.as_of.micros() / 1_000_000, Ordering::Relaxed);
+        self.newest.store(Some(view.clone()));
+        let number = view.number;
+        if kept.len() == MAX_RECENT_SNAPSHOTS {
             kept.pop_front();
         }
-        kept.push_back(held);
+        kept.push_back(view);
         drop(kept);
         self.told.send_replace(number);
         true
     }
 
     /// What is known of the market; nothing that is older than a board may be.
-    pub(crate) fn newest(&self) -> Result<Shared, Error> {
-        let held = self.newest.load_full().ok_or(Error::NoCourses)?;
+    pub(crate) fn newest(&self) -> Result<SharedView, Error> {
+        let view = self.newest.load_full().ok_or(Error::NoCourses)?;
         // What was written down says itself when it was seen, and is shown until there is something newer.
-        if held.origin == Origin::Board && self.clock.now().since(held.as_of) >= SNAPSHOT_TTL {
+        if view.origin == SnapshotOrigin::PriceCache && self.clock.now().since(view.as_of) >= SNAPSHOT_TTL {
             return Err(Error::NoCourses);
         }
-        Ok(held)
+        Ok(view)
     }
 
     /// Whether nothing was ever taken.
@@ -87,9 +88,9 @@ impl Book {
     }
 
     /// A board that was the newest a little while ago.
-    pub(crate) fn kept(&self, number: u64) -> Option<Shared> {
+    pub(crate) fn kept(&self, number: u64) -> Option<SharedView> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|held| held.number == number).cloned()
+        kept.iter().find(|view| view.number == number).cloned()
     }
 
     /// Tells the number of each new board, the newest alone to those who are slow.

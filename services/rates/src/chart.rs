@@ -20,27 +20,27 @@ use common::{
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
-    draw::Picture,
+    draw::Chart,
     fold::{Series, fold},
 };
 use crate::{
     error::Error,
-    held::Held,
-    limits::{CHART_PATIENCE, MAX_CHART_PAGES, MAX_DRAWING, MAX_DRAWN},
-    price::current,
+    held::MarketSnapshotView,
+    limits::{CHART_QUEUE_TIMEOUT, MAX_CACHED_CHARTS, MAX_CHART_PAGES, MAX_CONCURRENT_CHARTS},
+    price::current_price,
 };
 
 /// Up to how many hours minutes are shown; hours beyond.
-const FINE_HOURS: u32 = 24;
+const MAX_MINUTE_HOURS: u32 = 24;
 
 /// Draws charts, few at once, and keeps them for a slot: each costs several questions to db-proxy.
 #[derive(Clone)]
-pub(crate) struct Charts {
+pub(crate) struct ChartRenderer {
     db_proxy: DbProxy,
     drawing: Arc<Semaphore>,
     drawn: Arc<Mutex<HashMap<(CurrencyPair, u32), Drawn>>>,
     /// How long a chart is the newest.
-    slot: Duration,
+    refresh_interval: Duration,
     ttl: Duration,
 }
 
@@ -50,15 +50,21 @@ struct Drawn {
     svg: Bytes,
 }
 
-impl Charts {
-    pub(crate) fn new(db_proxy: DbProxy, slot: Duration, ttl: Duration) -> Self {
-        Self { db_proxy, drawing: Arc::new(Semaphore::new(MAX_DRAWING)), drawn: Arc::default(), slot, ttl }
+impl ChartRenderer {
+    pub(crate) fn new(db_proxy: DbProxy, refresh_interval: Duration, ttl: Duration) -> Self {
+        Self {
+            db_proxy,
+            drawing: Arc::new(Semaphore::new(MAX_CONCURRENT_CHARTS)),
+            drawn: Arc::default(),
+            refresh_interval,
+            ttl,
+        }
     }
 
     /// The chart of the `hours` before `now`, as SVG.
     pub(crate) async fn draw(
         &self,
-        held: Option<&Held>,
+        view: Option<&MarketSnapshotView>,
         direction: CurrencyPair,
         hours: u32,
         now: Timestamp,
@@ -67,22 +73,22 @@ impl Charts {
         if let Some(svg) = self.kept(key, now) {
             return Ok(svg);
         }
-        let _place = timeout(CHART_PATIENCE, self.drawing.acquire()).await.map_err(|_| Error::ChartsFull)?;
+        let _place = timeout(CHART_QUEUE_TIMEOUT, self.drawing.acquire()).await.map_err(|_| Error::ChartsBusy)?;
         // Somebody else may have drawn it meanwhile.
         if let Some(svg) = self.kept(key, now) {
             return Ok(svg);
         }
         let candles = self.candles(direction, hours, now).await?;
-        if candles.is_empty() && held.is_some_and(|held| is_unknown(held, direction)) {
-            return Err(Error::NoChart(direction));
+        if candles.is_empty() && view.is_some_and(|view| is_unknown(view, direction)) {
+            return Err(Error::UnknownPair(direction));
         }
-        let series = fold(&live(candles, held, direction), now, hours, width(hours));
-        let svg = Bytes::from(self.picture(held, direction, hours, now, series).svg().map_err(Error::Drawing)?);
+        let series = fold(&live(candles, view, direction), now, hours, width(hours));
+        let svg = Bytes::from(self.picture(view, direction, hours, now, series).svg().map_err(Error::Drawing)?);
         let mut drawn = self.drawn();
-        if drawn.len() >= MAX_DRAWN {
-            drawn.retain(|_, chart| now.since(chart.at) < self.slot);
+        if drawn.len() >= MAX_CACHED_CHARTS {
+            drawn.retain(|_, chart| now.since(chart.at) < self.refresh_interval);
         }
-        if drawn.len() < MAX_DRAWN {
+        if drawn.len() < MAX_CACHED_CHARTS {
             drawn.insert(key, Drawn { at: now, svg: svg.clone() });
         }
         Ok(svg)
@@ -90,17 +96,17 @@ impl Charts {
 
     fn picture(
         &self,
-        held: Option<&Held>,
+        view: Option<&MarketSnapshotView>,
         direction: CurrencyPair,
         hours: u32,
         now: Timestamp,
         series: Series,
-    ) -> Picture {
-        let agreed = held.and_then(|held| current(held, direction, now, self.ttl).ok());
-        let mut told = held.into_iter().flat_map(|held| held.told(direction)).peekable();
+    ) -> Chart {
+        let agreed = view.and_then(|view| current_price(view, direction, now, self.ttl).ok());
+        let mut told = view.into_iter().flat_map(|view| view.courses_of(direction)).peekable();
         // Where nothing is known, nothing is said of it.
-        let any = held.is_none() || told.peek().is_some();
-        Picture {
+        let any = view.is_none() || told.peek().is_some();
+        Chart {
             direction,
             hours,
             now,
@@ -114,7 +120,10 @@ impl Charts {
     }
 
     fn kept(&self, key: (CurrencyPair, u32), now: Timestamp) -> Option<Bytes> {
-        self.drawn().get(&key).filter(|chart| now.since(chart.at) < self.slot).map(|chart| chart.svg.clone())
+        self.drawn()
+            .get(&key)
+            .filter(|chart| now.since(chart.at) < self.refresh_interval)
+            .map(|chart| chart.svg.clone())
     }
 
     /// A map is whole even after a panic.
@@ -139,7 +148,7 @@ impl Charts {
 }
 
 fn resolution(hours: u32) -> Resolution {
-    if hours <= FINE_HOURS { Resolution::Minute } else { Resolution::Hour }
+    if hours <= MAX_MINUTE_HOURS { Resolution::Minute } else { Resolution::Hour }
 }
 
 /// How wide a candle is.
@@ -147,13 +156,13 @@ fn width(hours: u32) -> Duration {
     resolution(hours).width().unwrap_or(Duration::from_mins(1))
 }
 
-fn is_unknown(held: &Held, direction: CurrencyPair) -> bool {
-    held.price(direction).is_none() && held.told(direction).next().is_none()
+fn is_unknown(view: &MarketSnapshotView, direction: CurrencyPair) -> bool {
+    view.price(direction).is_none() && view.courses_of(direction).next().is_none()
 }
 
 /// Only like is compared with like: where exchanges tell of trades, what others compute or fix is left out.
-fn live(candles: Vec<Candle>, held: Option<&Held>, direction: CurrencyPair) -> Vec<Candle> {
-    let told: Vec<_> = held.into_iter().flat_map(|held| held.told(direction)).collect();
+fn live(candles: Vec<Candle>, view: Option<&MarketSnapshotView>, direction: CurrencyPair) -> Vec<Candle> {
+    let told: Vec<_> = view.into_iter().flat_map(|view| view.courses_of(direction)).collect();
     let other: Vec<_> = told.iter().filter(|course| course.kind != CourseKind::Trade).collect();
     if other.len() == told.len() {
         return candles;

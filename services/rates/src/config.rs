@@ -17,7 +17,7 @@ pub struct Config {
     /// How long after it was true a price is shown as current.
     pub ttl: Duration,
     /// From one board to the next: how long an answer stays the newest.
-    pub slot: Duration,
+    pub refresh_interval: Duration,
 }
 
 impl Config {
@@ -45,7 +45,7 @@ impl Config {
             internal_token: env.secret("INTERNAL_TOKEN"),
             rate_limit: rate_limit.counting_reads(),
             ttl: env.seconds("PRICE_TTL_SECS", 60, 1..=3600),
-            slot: env.seconds("COURSE_REFRESH_SECS", refresh.min(5), 1..=3600),
+            refresh_interval: env.seconds("COURSE_REFRESH_SECS", refresh.min(5), 1..=3600),
         }
     }
 }

@@ -9,21 +9,21 @@ use common::{
 };
 
 use crate::{
-    held::Held,
+    held::MarketSnapshotView,
     limits::MAX_AMOUNT,
-    price::{NoPrice, current},
-    ratio::{DECIMALS, Ratio, fixed},
-    wire::{Conversion, Path, Rounding, Step},
+    price::{PriceError, current_price},
+    ratio::{DECIMALS, Ratio, format_fixed_point},
+    wire::{Conversion, ConversionStep, PathKind, RoundingMode},
 };
 
 /// What a conversion goes through where there is no price between the two: the most traded first.
-const BETWEEN: [Asset; 6] = [Asset::USD, Asset::EUR, Asset::USDT, Asset::BTC, Asset::GBP, Asset::ETH];
+const BRIDGE_ASSETS: [Asset; 6] = [Asset::USD, Asset::EUR, Asset::USDT, Asset::BTC, Asset::GBP, Asset::ETH];
 /// Decimals of a rate as it is shown: an inverse one, such as of a cent in bitcoin, begins late.
 const RATE_DECIMALS: u32 = 16;
 /// Currencies whose smallest unit is not the hundredth (ISO 4217, list one).
-const WHOLE: [&str; 15] =
+const ZERO_DECIMAL_CURRENCIES: [&str; 15] =
     ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF"];
-const THOUSANDTHS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+const THREE_DECIMAL_CURRENCIES: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
 /// Why an amount was not converted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,25 +32,25 @@ pub(crate) enum ConvertError {
     Fields(Vec<FieldError>),
     /// There is a way, and a price on it is missing at the moment.
     #[error(transparent)]
-    NoPrice(NoPrice),
+    PriceError(PriceError),
     #[error("no way leads from {0} to {1}")]
-    NoWay(Asset, Asset),
+    NoPath(Asset, Asset),
 }
 
 /// What is to be converted, every field checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct ConversionRequest {
     from: Asset,
     to: Asset,
     /// In hundred-millionths.
     amount: u128,
 }
 
-impl Wish {
-    pub(crate) fn check(held: &Held, from: Asset, to: Asset, amount: &str) -> Result<Self, ConvertError> {
+impl ConversionRequest {
+    pub(crate) fn check(view: &MarketSnapshotView, from: Asset, to: Asset, amount: &str) -> Result<Self, ConvertError> {
         let mut errors = Vec::new();
         for (field, asset) in [("from", from), ("to", to)] {
-            if !held.known.has(asset) {
+            if !view.catalogue.has(asset) {
                 errors.push(FieldError::new(field, format!("nobody tells a price of {asset}")));
             }
         }
@@ -82,33 +82,38 @@ fn read_amount(text: &str) -> Result<u128, String> {
 
 /// A way with the exact fraction that it comes to.
 #[derive(Debug)]
-struct Way {
+struct ConversionPath {
     ratio: Ratio,
-    steps: Vec<Step>,
+    steps: Vec<ConversionStep>,
     simulated: bool,
 }
 
 /// Converts by the prices that may be used at `now`: by the price of the one in the other, else by its inverse, else by way
 /// of a third asset. Exact until the end, where it is rounded once, half to even, to the decimals of `to`.
-pub(crate) fn convert(held: &Held, wish: &Wish, now: Timestamp, ttl: Duration) -> Result<Conversion, ConvertError> {
-    let &Wish { from, to, amount } = wish;
-    let way = find(held, from, to, now, ttl)?;
+pub(crate) fn convert(
+    view: &MarketSnapshotView,
+    request: &ConversionRequest,
+    now: Timestamp,
+    ttl: Duration,
+) -> Result<Conversion, ConvertError> {
+    let &ConversionRequest { from, to, amount } = request;
+    let way = find(view, from, to, now, ttl)?;
     let decimals = decimals(to);
     let too_large = || ConvertError::Fields(vec![FieldError::new("amount", "comes to more than can be told exactly")]);
-    let result = way.ratio.of_rounded_half_even(amount, decimals).ok_or_else(too_large)?;
+    let result = way.ratio.scale_rounded_half_even(amount, decimals).ok_or_else(too_large)?;
     let as_of = way.steps.iter().map(|step| step.as_of).min().unwrap_or(now);
     let path = match &way.steps[..] {
-        [step] if step.inverse => Path::Inverse,
-        [_] => Path::Direct,
-        _ => Path::Cross,
+        [step] if step.inverse => PathKind::Inverse,
+        [_] => PathKind::Direct,
+        _ => PathKind::Cross,
     };
     Ok(Conversion {
         from,
         to,
         amount: shown_amount(amount),
-        result: fixed(result, decimals).into(),
+        result: format_fixed_point(result, decimals).into(),
         decimals,
-        rounding: Rounding::HalfEven,
+        rounding: RoundingMode::HalfEven,
         rate: way.ratio.text_rounded_half_even(RATE_DECIMALS).into(),
         path,
         steps: way.steps,
@@ -118,39 +123,52 @@ pub(crate) fn convert(held: &Held, wish: &Wish, now: Timestamp, ttl: Duration) -
 }
 
 fn shown_amount(amount: u128) -> DecimalText {
-    let text = fixed(amount, DECIMALS);
+    let text = format_fixed_point(amount, DECIMALS);
     text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
 /// The first way on which every price is current. Where there is none: why the first that could be one is none now.
-fn find(held: &Held, from: Asset, to: Asset, now: Timestamp, ttl: Duration) -> Result<Way, ConvertError> {
+fn find(
+    view: &MarketSnapshotView,
+    from: Asset,
+    to: Asset,
+    now: Timestamp,
+    ttl: Duration,
+) -> Result<ConversionPath, ConvertError> {
     let mut missing = None;
-    let between = BETWEEN.iter().filter(|asset| **asset != from && **asset != to);
+    let between = BRIDGE_ASSETS.iter().filter(|asset| **asset != from && **asset != to);
     let ways = std::iter::once(vec![(from, to)]).chain(between.map(|&asset| vec![(from, asset), (asset, to)]));
     for legs in ways {
-        match legs.into_iter().try_fold(Way::start(), |way, (from, to)| way.go(held, from, to, now, ttl)) {
+        match legs.into_iter().try_fold(ConversionPath::start(), |way, (from, to)| way.go(view, from, to, now, ttl)) {
             Ok(way) => return Ok(way),
-            Err(NoPrice::Unknown(_) | NoPrice::NotAgreed(_)) => {}
+            Err(PriceError::Unknown(_) | PriceError::NotAgreed(_)) => {}
             Err(error) => missing = missing.or(Some(error)),
         }
     }
-    Err(missing.map_or(ConvertError::NoWay(from, to), ConvertError::NoPrice))
+    Err(missing.map_or(ConvertError::NoPath(from, to), ConvertError::PriceError))
 }
 
-impl Way {
+impl ConversionPath {
     fn start() -> Self {
         Self { ratio: Ratio::ONE, steps: Vec::new(), simulated: false }
     }
 
-    fn go(mut self, held: &Held, from: Asset, to: Asset, now: Timestamp, ttl: Duration) -> Result<Self, NoPrice> {
+    fn go(
+        mut self,
+        view: &MarketSnapshotView,
+        from: Asset,
+        to: Asset,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<Self, PriceError> {
         let direct = CurrencyPair::new(from, to);
-        let (price, inverse) = match current(held, direct, now, ttl) {
+        let (price, inverse) = match current_price(view, direct, now, ttl) {
             Ok(price) => (price, false),
             // What is to be told is why the price itself is missing, unless nobody ever had it.
-            Err(error) => match current(held, CurrencyPair::new(to, from), now, ttl) {
+            Err(error) => match current_price(view, CurrencyPair::new(to, from), now, ttl) {
                 Ok(price) => (price, true),
                 Err(other) => {
-                    return Err(if matches!(error, NoPrice::Unknown(_) | NoPrice::NotAgreed(_)) {
+                    return Err(if matches!(error, PriceError::Unknown(_) | PriceError::NotAgreed(_)) {
                         other
                     } else {
                         error
@@ -159,10 +177,10 @@ impl Way {
             },
         };
         let direction = price.agreed.direction;
-        let ratio = if inverse { self.ratio.over(price.rate) } else { self.ratio.times(price.rate) };
-        self.ratio = ratio.ok_or_else(|| NoPrice::Refused(direction, "its rate is out of range".to_owned()))?;
+        let ratio = if inverse { self.ratio.divided_by(price.rate) } else { self.ratio.multiplied_by(price.rate) };
+        self.ratio = ratio.ok_or_else(|| PriceError::Refused(direction, "its rate is out of range".to_owned()))?;
         self.simulated |= price.agreed.simulated;
-        self.steps.push(Step { direction, price: price.rate, inverse, as_of: price.as_of });
+        self.steps.push(ConversionStep { direction, price: price.rate, inverse, as_of: price.as_of });
         Ok(self)
     }
 }
@@ -172,8 +190,8 @@ fn decimals(asset: Asset) -> u32 {
     match asset.as_str() {
         "BTC" | "ETH" => 8,
         "USDT" | "USDC" => 6,
-        code if WHOLE.contains(&code) => 0,
-        code if THOUSANDTHS.contains(&code) => 3,
+        code if ZERO_DECIMAL_CURRENCIES.contains(&code) => 0,
+        code if THREE_DECIMAL_CURRENCIES.contains(&code) => 3,
         code if code.len() == 3 => 2,
         _ => 8,
     }

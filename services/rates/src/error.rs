@@ -6,7 +6,7 @@ use common::{
     money::CurrencyPair,
 };
 
-use crate::{convert::ConvertError, price::NoPrice};
+use crate::{convert::ConvertError, price::PriceError};
 
 /// Why nothing was shown.
 #[derive(Debug, thiserror::Error)]
@@ -16,15 +16,15 @@ pub(crate) enum Error {
     #[error("a field has a value that is not allowed")]
     Fields(Vec<FieldError>),
     #[error(transparent)]
-    NoPrice(#[from] NoPrice),
+    PriceError(#[from] PriceError),
     #[error(transparent)]
     Convert(#[from] ConvertError),
     #[error("every place at the stream is taken")]
     StreamsFull,
     #[error("there is nothing to be drawn of {0}")]
-    NoChart(CurrencyPair),
+    UnknownPair(CurrencyPair),
     #[error("too many charts are being drawn")]
-    ChartsFull,
+    ChartsBusy,
     #[error("a chart cannot be drawn: {0}")]
     Drawing(String),
     #[error(transparent)]
@@ -39,17 +39,17 @@ impl From<Error> for Problem {
                 "No exchange has told a course yet, or none within the hour; try again in a moment.",
             ),
             Error::Fields(errors) | Error::Convert(ConvertError::Fields(errors)) => Self::validation(errors),
-            Error::NoPrice(no_price) | Error::Convert(ConvertError::NoPrice(no_price)) => {
+            Error::PriceError(no_price) | Error::Convert(ConvertError::PriceError(no_price)) => {
                 let code = match no_price {
-                    NoPrice::Unknown(_) | NoPrice::NotAgreed(_) => Code::NotFound,
-                    NoPrice::NotYet | NoPrice::Refused(..) | NoPrice::TooOld(..) => Code::PriceUnavailable,
+                    PriceError::Unknown(_) | PriceError::NotAgreed(_) => Code::NotFound,
+                    PriceError::NoSnapshot | PriceError::Refused(..) | PriceError::TooOld(..) => Code::PriceUnavailable,
                 };
                 Self::new(code, sentence(&no_price.to_string()))
             }
-            Error::Convert(error @ ConvertError::NoWay(..)) => Self::new(Code::NotFound, sentence(&error.to_string())),
+            Error::Convert(error @ ConvertError::NoPath(..)) => Self::new(Code::NotFound, sentence(&error.to_string())),
             Error::StreamsFull => Self::new(Code::Overloaded, "Too many read the stream already; try again later."),
-            Error::NoChart(direction) => Self::new(Code::NotFound, format!("Nobody tells of {direction}.")),
-            Error::ChartsFull => Self::new(Code::Overloaded, "Too many charts are being drawn; try again in a moment."),
+            Error::UnknownPair(direction) => Self::new(Code::NotFound, format!("Nobody tells of {direction}.")),
+            Error::ChartsBusy => Self::new(Code::Overloaded, "Too many charts are being drawn; try again in a moment."),
             Error::Drawing(error) => {
                 tracing::error!(error, "a chart cannot be drawn");
                 Self::internal()

@@ -13,37 +13,37 @@ use futures_util::future::join3;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{book::Book, held::Origin};
+use crate::{book::SnapshotStore, held::SnapshotOrigin};
 
 /// How often db-proxy is asked for what was written down, while nothing is held.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the book as new as the boards are, until `stop`. What is held stays while price-cache-proxy is away. `stored` reads
 /// what was written down last.
-pub(crate) async fn follow<F>(watch: Watch, stored: impl Fn() -> F, book: &Book, stop: CancellationToken)
+pub(crate) async fn follow<F>(watch: Watch, stored: impl Fn() -> F, store: &SnapshotStore, stop: CancellationToken)
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
     let pushed = watch.clone().run(stop.clone());
     tokio::select! {
         () = stop.cancelled() => {}
-        _ = join3(pushed, take(&watch, book), begin(&watch, stored, book)) => {}
+        _ = join3(pushed, take(&watch, store), begin(&watch, stored, store)) => {}
     }
 }
 
 /// Takes each board that comes. One that is told again is not among the changes, so that no answer is made twice.
-async fn take(watch: &Watch, book: &Book) {
-    let mut boards = watch.boards();
-    while boards.changed().await.is_ok() {
-        let board = boards.borrow_and_update().clone();
-        if let Some(board) = board {
-            book.take(board.value().clone(), Origin::Board);
+async fn take(watch: &Watch, store: &SnapshotStore) {
+    let mut snapshots = watch.boards();
+    while snapshots.changed().await.is_ok() {
+        let snapshot = snapshots.borrow_and_update().clone();
+        if let Some(snapshot) = snapshot {
+            store.take(snapshot.value().clone(), SnapshotOrigin::PriceCache);
         }
     }
 }
 
 /// Begins with what was written down last, where nobody has a board yet.
-async fn begin<F>(watch: &Watch, stored: impl Fn() -> F, book: &Book)
+async fn begin<F>(watch: &Watch, stored: impl Fn() -> F, store: &SnapshotStore)
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
@@ -56,11 +56,11 @@ where
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if !book.is_empty() {
+        if !store.is_empty() {
             return;
         }
         match stored().await {
-            Ok(Some(board)) => _ = book.take(board, Origin::Stored),
+            Ok(Some(snapshot)) => _ = store.take(snapshot, SnapshotOrigin::Database),
             Ok(None) => {}
             // Told by /readyz and the alive calls as it is; asked again in a moment.
             Err(error) => tracing::debug!(error = %error.chain(), "the last courses cannot be read"),

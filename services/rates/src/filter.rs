@@ -10,35 +10,35 @@ use common::{
     money::{Asset, CurrencyPair},
 };
 
-use crate::limits::MAX_KNOWN;
+use crate::limits::MAX_CATALOGUE_NAMES;
 
 /// What exchanges and assets there are: all that were ever told of since the start, so that an exchange which is silent at
 /// the moment is not taken for a typing error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct Catalogue {
     exchangers: BTreeSet<String>,
     from: BTreeSet<Asset>,
     to: BTreeSet<Asset>,
 }
 
-impl Known {
+impl Catalogue {
     /// With what a board tells of.
-    pub(crate) fn with(&self, board: &MarketSnapshot) -> Self {
-        let mut known = self.clone();
-        for course in &board.courses {
-            known.note(&course.exchanger, course.direction);
+    pub(crate) fn with(&self, snapshot: &MarketSnapshot) -> Self {
+        let mut catalogue = self.clone();
+        for course in &snapshot.courses {
+            catalogue.note(&course.exchanger, course.direction);
         }
-        for price in &board.prices {
-            known.note_direction(price.direction);
+        for price in &snapshot.prices {
+            catalogue.note_direction(price.direction);
             for vote in &price.votes {
-                known.note(&vote.exchanger, vote.told);
+                catalogue.note(&vote.exchanger, vote.told);
             }
         }
-        known
+        catalogue
     }
 
     fn note(&mut self, exchanger: &str, direction: CurrencyPair) {
-        if self.exchangers.len() < MAX_KNOWN && !self.exchangers.contains(exchanger) {
+        if self.exchangers.len() < MAX_CATALOGUE_NAMES && !self.exchangers.contains(exchanger) {
             self.exchangers.insert(exchanger.to_owned());
         }
         self.note_direction(direction);
@@ -46,7 +46,7 @@ impl Known {
 
     fn note_direction(&mut self, CurrencyPair { base, quote }: CurrencyPair) {
         for (assets, asset) in [(&mut self.from, base), (&mut self.to, quote)] {
-            if assets.len() < MAX_KNOWN {
+            if assets.len() < MAX_CATALOGUE_NAMES {
                 assets.insert(asset);
             }
         }
@@ -61,7 +61,7 @@ impl Known {
 /// What has to be named for a course to pass; an absent list lets all pass. The same wishes are the same filter, in
 /// whatever order and case they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Filter {
+pub(crate) struct SnapshotFilter {
     exchangers: Option<BTreeSet<String>>,
     from: Option<BTreeSet<Asset>>,
     to: Option<BTreeSet<Asset>>,
@@ -69,26 +69,26 @@ pub(crate) struct Filter {
 
 /// Filters as they were sent: names with commas between.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct FilterParams {
     pub(crate) exchangers: Option<String>,
     pub(crate) coins_from: Option<String>,
     pub(crate) coins_to: Option<String>,
 }
 
-impl Wishes {
+impl FilterParams {
     /// Names every field that holds something that nobody tells of.
-    pub(crate) fn check(&self, known: &Known) -> Result<Filter, Vec<FieldError>> {
+    pub(crate) fn check(&self, catalogue: &Catalogue) -> Result<SnapshotFilter, Vec<FieldError>> {
         let mut errors = Vec::new();
         let exchangers = list(self.exchangers.as_deref(), "exchangers", &mut errors, |name| {
             let name = name.to_ascii_lowercase();
-            known.exchangers.contains(&name).then_some(name)
+            catalogue.exchangers.contains(&name).then_some(name)
         });
-        let mut assets = |text: Option<&str>, field, known: &BTreeSet<Asset>| {
-            list(text, field, &mut errors, |code| code.parse().ok().filter(|asset| known.contains(asset)))
+        let mut assets = |text: Option<&str>, field, catalogue: &BTreeSet<Asset>| {
+            list(text, field, &mut errors, |code| code.parse().ok().filter(|asset| catalogue.contains(asset)))
         };
-        let from = assets(self.coins_from.as_deref(), "coins_from", &known.from);
-        let to = assets(self.coins_to.as_deref(), "coins_to", &known.to);
-        if errors.is_empty() { Ok(Filter { exchangers, from, to }) } else { Err(errors) }
+        let from = assets(self.coins_from.as_deref(), "coins_from", &catalogue.from);
+        let to = assets(self.coins_to.as_deref(), "coins_to", &catalogue.to);
+        if errors.is_empty() { Ok(SnapshotFilter { exchangers, from, to }) } else { Err(errors) }
     }
 }
 
@@ -112,7 +112,7 @@ fn list<T: Ord>(
     Some(values)
 }
 
-impl Filter {
+impl SnapshotFilter {
     pub(crate) fn is_everything(&self) -> bool {
         self.exchangers.is_none() && self.from.is_none() && self.to.is_none()
     }

@@ -42,7 +42,7 @@ pub(crate) fn price(direction: &str, price: &str) -> AgreedPrice {
     }
 }
 
-pub(crate) fn board(as_of: Timestamp, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
+pub(crate) fn snapshot(as_of: Timestamp, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
     MarketSnapshot { as_of, simulated, courses, prices }
 }

@@ -16,20 +16,20 @@ use poem::http::HeaderValue;
 use serde::Serialize;
 
 use crate::{
-    changes::changes,
-    filter::{Filter, Known},
-    limits::MAX_FILTERED,
-    wire::{ExchangerCourses, ShownCourse},
+    changes::changes_event,
+    filter::{Catalogue, SnapshotFilter},
+    limits::MAX_FILTERED_RESPONSES,
+    wire::{ExchangerCourses, ListedCourse},
 };
 
 /// A body of JSON that is made once and sent to many.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct TaggedJson {
     pub(crate) body: Bytes,
     pub(crate) etag: HeaderValue,
 }
 
-impl Answer {
+impl TaggedJson {
     fn of(value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).expect("a board is plain text");
         // By what it says alone, so that every instance of the service names the same answer the same way.
@@ -42,110 +42,110 @@ impl Answer {
 
 /// Where what is shown comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum SnapshotOrigin {
     /// The newest board that price-updater made.
-    Board,
+    PriceCache,
     /// What db-proxy had written down, while there was no board yet: courses alone.
-    Stored,
+    Database,
 }
 
 /// A board with its answers.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct MarketSnapshotView {
     /// Counts the boards of this process.
     pub(crate) number: u64,
-    pub(crate) origin: Origin,
+    pub(crate) origin: SnapshotOrigin,
     pub(crate) as_of: Timestamp,
     pub(crate) simulated: bool,
     /// By exchange and direction.
     pub(crate) courses: Vec<Course>,
     /// By direction.
     pub(crate) prices: Vec<AgreedPrice>,
-    pub(crate) known: Known,
+    pub(crate) catalogue: Catalogue,
     /// What differs from the board before, for those who have seen that.
-    pub(crate) news: Option<Bytes>,
-    all: Answer,
-    derivations: Vec<Answer>,
-    filtered: Mutex<HashMap<Filter, Answer>>,
+    pub(crate) changes: Option<Bytes>,
+    all: TaggedJson,
+    derivations: Vec<TaggedJson>,
+    filtered: Mutex<HashMap<SnapshotFilter, TaggedJson>>,
 }
 
-impl Held {
-    pub(crate) fn new(board: MarketSnapshot, origin: Origin, before: Option<&Self>) -> Self {
-        let known = before.map_or_else(Known::default, |before| before.known.clone()).with(&board);
-        let MarketSnapshot { as_of, simulated, mut courses, mut prices } = board;
-        courses.sort_by(|a, b| key(a).cmp(&key(b)));
-        courses.dedup_by(|a, b| key(a) == key(b));
+impl MarketSnapshotView {
+    pub(crate) fn new(snapshot: MarketSnapshot, origin: SnapshotOrigin, before: Option<&Self>) -> Self {
+        let catalogue = before.map_or_else(Catalogue::default, |before| before.catalogue.clone()).with(&snapshot);
+        let MarketSnapshot { as_of, simulated, mut courses, mut prices } = snapshot;
+        courses.sort_by(|a, b| course_key(a).cmp(&course_key(b)));
+        courses.dedup_by(|a, b| course_key(a) == course_key(b));
         prices.sort_by_key(|price| price.direction);
         prices.dedup_by_key(|price| price.direction);
-        let all = Answer::of(&grouped(courses.iter()));
-        let derivations = prices.iter().map(Answer::of).collect();
-        let mut held = Self {
+        let all = TaggedJson::of(&group_by_exchange(courses.iter()));
+        let derivations = prices.iter().map(TaggedJson::of).collect();
+        let mut view = Self {
             number: before.map_or(0, |before| before.number + 1),
             origin,
             as_of,
             simulated,
             courses,
             prices,
-            known,
-            news: None,
+            catalogue,
+            changes: None,
             all,
             derivations,
             filtered: Mutex::default(),
         };
-        held.news = before.and_then(|before| changes(Some(before), &held, &Filter::default()));
-        held
+        view.changes = before.and_then(|before| changes_event(Some(before), &view, &SnapshotFilter::default()));
+        view
     }
 
     /// The courses that pass, by exchange.
-    pub(crate) fn courses(&self, filter: Filter) -> Answer {
+    pub(crate) fn courses(&self, filter: SnapshotFilter) -> TaggedJson {
         if filter.is_everything() {
             return self.all.clone();
         }
         if let Some(answer) = self.filtered().get(&filter) {
             return answer.clone();
         }
-        let answer = Answer::of(&grouped(self.courses.iter().filter(|course| filter.passes(course))));
+        let answer = TaggedJson::of(&group_by_exchange(self.courses.iter().filter(|course| filter.passes(course))));
         let mut filtered = self.filtered();
-        if filtered.len() < MAX_FILTERED {
+        if filtered.len() < MAX_FILTERED_RESPONSES {
             filtered.insert(filter, answer.clone());
         }
         answer
     }
 
     /// A map is whole even after a panic.
-    fn filtered(&self) -> std::sync::MutexGuard<'_, HashMap<Filter, Answer>> {
+    fn filtered(&self) -> std::sync::MutexGuard<'_, HashMap<SnapshotFilter, TaggedJson>> {
         self.filtered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn price(&self, direction: CurrencyPair) -> Option<&AgreedPrice> {
-        self.at(direction).map(|at| &self.prices[at])
+        self.price_index(direction).map(|at| &self.prices[at])
     }
 
     /// The price with all that led to it, as it is sent.
-    pub(crate) fn derivation(&self, direction: CurrencyPair) -> Option<Answer> {
-        self.at(direction).map(|at| self.derivations[at].clone())
+    pub(crate) fn derivation(&self, direction: CurrencyPair) -> Option<TaggedJson> {
+        self.price_index(direction).map(|at| self.derivations[at].clone())
     }
 
-    fn at(&self, direction: CurrencyPair) -> Option<usize> {
+    fn price_index(&self, direction: CurrencyPair) -> Option<usize> {
         self.prices.binary_search_by_key(&direction, |price| price.direction).ok()
     }
 
     /// What exchanges tell of a direction.
-    pub(crate) fn told(&self, direction: CurrencyPair) -> impl Iterator<Item = &Course> {
+    pub(crate) fn courses_of(&self, direction: CurrencyPair) -> impl Iterator<Item = &Course> {
         self.courses.iter().filter(move |course| course.direction == direction)
     }
 }
 
 /// What makes it this course and no other.
-pub(crate) fn key(course: &Course) -> (&str, CurrencyPair) {
+pub(crate) fn course_key(course: &Course) -> (&str, CurrencyPair) {
     (&course.exchanger, course.direction)
 }
 
 /// Courses by exchange; they come in the order of [`key`].
-pub(crate) fn grouped<'a>(courses: impl Iterator<Item = &'a Course>) -> Vec<ExchangerCourses> {
+pub(crate) fn group_by_exchange<'a>(courses: impl Iterator<Item = &'a Course>) -> Vec<ExchangerCourses> {
     let mut groups: Vec<ExchangerCourses> = Vec::new();
     for course in courses {
-        let shown = ShownCourse::from(course);
+        let shown = ListedCourse::from(course);
         match groups.last_mut().filter(|group| group.exchanger == course.exchanger) {
             Some(group) => group.courses.push(shown),
             None => groups.push(ExchangerCourses { exchanger: course.exchanger.clone(), courses: vec![shown] }),
@@ -155,7 +155,7 @@ pub(crate) fn grouped<'a>(courses: impl Iterator<Item = &'a Course>) -> Vec<Exch
 }
 
 /// A board that many read at once.
-pub(crate) type Shared = Arc<Held>;
+pub(crate) type SharedView = Arc<MarketSnapshotView>;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where to go on from a page.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Links {
+#[oai(rename = "Links")]
+pub struct PageLinks {
     /// The next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -20,7 +21,8 @@ pub struct Links {
 
 /// A page of the past, oldest first within each exchange and direction.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct PastPage {
+#[oai(rename = "PastPage")]
+pub struct LinkedHistoryPage {
     pub resolution: Resolution,
     /// Each course as it was: at resolution `raw`, and empty at the others.
     pub courses: Vec<PastCourse>,
@@ -28,7 +30,7 @@ pub struct PastPage {
     pub candles: Vec<Candle>,
     #[serde(rename = "_links")]
     #[oai(rename = "_links")]
-    pub links: Links,
+    pub links: PageLinks,
     /// The cursor of the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -42,20 +44,20 @@ pub(crate) async fn page(
     resolution: Resolution,
     cursor: Option<HistoryCursor>,
     limit: u32,
-) -> Result<PastPage, CallError> {
+) -> Result<LinkedHistoryPage, CallError> {
     let page = db_proxy.course_history(filter, resolution, cursor, limit).await?;
     let CourseHistoryPage { resolution, courses, candles, next_cursor } = page;
     let next =
         next_cursor.map(|next| format!("/api/v1/courses/history?{}", filter.to_query(resolution, Some(next), limit)));
-    Ok(PastPage { resolution, courses, candles, links: Links { next }, next_cursor })
+    Ok(LinkedHistoryPage { resolution, courses, candles, links: PageLinks { next }, next_cursor })
 }
 
 /// What was written down last, for a start at which nobody has a board yet. Nothing where nothing was ever written down.
-pub(crate) async fn stored(db_proxy: &DbProxy) -> Result<Option<MarketSnapshot>, CallError> {
-    Ok(board_of(db_proxy.courses().await?))
+pub(crate) async fn load_stored_snapshot(db_proxy: &DbProxy) -> Result<Option<MarketSnapshot>, CallError> {
+    Ok(snapshot_from_courses(db_proxy.courses().await?))
 }
 
-fn board_of(actual: Vec<PastCourse>) -> Option<MarketSnapshot> {
+fn snapshot_from_courses(actual: Vec<PastCourse>) -> Option<MarketSnapshot> {
     let as_of = actual.iter().map(|course| course.since).max()?;
     let simulated = actual.iter().any(|course| course.simulated);
     let courses = actual.into_iter().map(|course| {

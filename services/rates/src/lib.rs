@@ -39,11 +39,14 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{book::Book, chart::Charts, routes::Api, stream::Streams};
+use self::{book::SnapshotStore, chart::ChartRenderer, routes::Api, stream::CourseStreams};
 pub use self::{
     config::Config,
-    history::{Links, PastPage},
-    wire::{Changes, Conversion, ExchangerCourses, Gone, Path, Rounding, ShownCourse, ShownPrice, Step},
+    history::{LinkedHistoryPage, PageLinks},
+    wire::{
+        Conversion, ConversionStep, ExchangerCourses, ListedCourse, PathKind, PriceSummary, RemovedCourse,
+        RoundingMode, SnapshotChanges,
+    },
 };
 
 const ABOUT: &str = "The current and past courses of every exchange, the agreed prices and how they came about. What is \
@@ -54,8 +57,8 @@ pub struct App {
     server: Server,
     watch: Watch,
     db_proxy: DbProxy,
-    book: Arc<Book>,
-    streams: Streams,
+    store: Arc<SnapshotStore>,
+    streams: CourseStreams,
 }
 
 impl Service for App {
@@ -68,25 +71,32 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let Config { price_cache, db_proxy, internal_token, rate_limit, ttl, slot } = config;
+        let Config { price_cache, db_proxy, internal_token, rate_limit, ttl, refresh_interval } = config;
         let http = http_client();
         let cache = PriceCache(Caller::new(http.clone(), PriceCache::SERVICE, price_cache, internal_token.clone()));
         let watch = cache.watch(&[Topic::Board]);
         let db_proxy = DbProxy(Caller::new(http, DbProxy::SERVICE, db_proxy, internal_token));
         let metrics = Metrics::new(Self::NAME);
-        let book = Arc::new(Book::new(Clock::System, &metrics));
-        let streams = Streams::new(&metrics);
+        let store = Arc::new(SnapshotStore::new(Clock::System, &metrics));
+        let streams = CourseStreams::new(&metrics);
         let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
-            ready: ready(&book, &db_proxy),
+            ready: ready(&store, &db_proxy),
             internal_token: None,
             rate_limit,
         };
-        let charts = Charts::new(db_proxy.clone(), slot, ttl);
-        let api = Api { book: book.clone(), streams: streams.clone(), db_proxy: db_proxy.clone(), charts, ttl, slot };
-        Ok(Self { server: Server::new(listener, endpoint(api, standard)), watch, db_proxy, book, streams })
+        let charts = ChartRenderer::new(db_proxy.clone(), refresh_interval, ttl);
+        let api = Api {
+            store: store.clone(),
+            streams: streams.clone(),
+            db_proxy: db_proxy.clone(),
+            charts,
+            ttl,
+            refresh_interval,
+        };
+        Ok(Self { server: Server::new(listener, endpoint(api, standard)), watch, db_proxy, store, streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -94,14 +104,14 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        ready(&self.book, &self.db_proxy)
+        ready(&self.store, &self.db_proxy)
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, watch, db_proxy, book, streams } = self;
+        let Self { server, watch, db_proxy, store, streams } = self;
         let until = stop.clone();
         let feed = tokio::spawn(async move {
-            feed::follow(watch, || history::stored(&db_proxy), &book, until).await;
+            feed::follow(watch, || history::load_stored_snapshot(&db_proxy), &store, until).await;
         });
         let ending = stop.clone();
         let end = tokio::spawn(async move {
@@ -120,12 +130,12 @@ impl Service for App {
     }
 }
 
-fn ready(book: &Arc<Book>, db_proxy: &DbProxy) -> ReadinessCheck {
-    let (book, db_proxy) = (book.clone(), db_proxy.clone());
+fn ready(store: &Arc<SnapshotStore>, db_proxy: &DbProxy) -> ReadinessCheck {
+    let (store, db_proxy) = (store.clone(), db_proxy.clone());
     Arc::new(move || {
-        let (book, db_proxy) = (book.clone(), db_proxy.clone());
+        let (store, db_proxy) = (store.clone(), db_proxy.clone());
         Box::pin(async move {
-            let courses = match book.newest() {
+            let courses = match store.newest() {
                 Ok(_) => Component::ready("courses"),
                 Err(error) => Component::missing("courses", error.to_string()),
             };

@@ -8,11 +8,11 @@ use common::{
     time::Timestamp,
 };
 
-use crate::held::{Held, Origin};
+use crate::held::{MarketSnapshotView, SnapshotOrigin};
 
 /// A price that may be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Current<'a> {
+pub(crate) struct CurrentPrice<'a> {
     pub(crate) agreed: &'a AgreedPrice,
     pub(crate) rate: Rate,
     pub(crate) as_of: Timestamp,
@@ -22,9 +22,9 @@ pub(crate) struct Current<'a> {
 
 /// Why there is no current price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoPrice {
+pub(crate) enum PriceError {
     #[error("there is no board yet")]
-    NotYet,
+    NoSnapshot,
     #[error("nobody tells of {0}")]
     Unknown(CurrencyPair),
     #[error("no price is agreed for {0}; /api/v1/courses lists what single exchanges tell")]
@@ -36,25 +36,31 @@ pub(crate) enum NoPrice {
 }
 
 /// The price of a direction, where it may be used at `now`: agreed, and true no longer than `ttl` ago.
-pub(crate) fn current(
-    held: &Held,
+pub(crate) fn current_price(
+    view: &MarketSnapshotView,
     direction: CurrencyPair,
     now: Timestamp,
     ttl: Duration,
-) -> Result<Current<'_>, NoPrice> {
-    let Some(agreed) = held.price(direction) else {
-        return Err(match held.origin {
-            Origin::Stored => NoPrice::NotYet,
-            Origin::Board if held.told(direction).next().is_some() => NoPrice::NotAgreed(direction),
-            Origin::Board => NoPrice::Unknown(direction),
+) -> Result<CurrentPrice<'_>, PriceError> {
+    let Some(agreed) = view.price(direction) else {
+        return Err(match view.origin {
+            SnapshotOrigin::Database => PriceError::NoSnapshot,
+            SnapshotOrigin::PriceCache if view.courses_of(direction).next().is_some() => {
+                PriceError::NotAgreed(direction)
+            }
+            SnapshotOrigin::PriceCache => PriceError::Unknown(direction),
         });
     };
     let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
-        return Err(NoPrice::Refused(direction, reason(agreed)));
+        return Err(PriceError::Refused(direction, reason(agreed)));
     };
     // A cross price is as old as its live leg; price-updater takes no official rate that is out of date.
     let until = as_of.plus(ttl);
-    if now < until { Ok(Current { agreed, rate, as_of, until }) } else { Err(NoPrice::TooOld(direction, as_of)) }
+    if now < until {
+        Ok(CurrentPrice { agreed, rate, as_of, until })
+    } else {
+        Err(PriceError::TooOld(direction, as_of))
+    }
 }
 
 /// Why it was refused, and what became of each vote.

@@ -20,12 +20,12 @@ impl Ratio {
     const LIMIT: u128 = 1 << 120;
 
     /// Multiplies by a rate. Nothing where the product cannot be held; two rates always can.
-    pub(crate) fn times(self, rate: Rate) -> Option<Self> {
+    pub(crate) fn multiplied_by(self, rate: Rate) -> Option<Self> {
         self.scaled(units(rate), UNIT)
     }
 
     /// Divides by a rate.
-    pub(crate) fn over(self, rate: Rate) -> Option<Self> {
+    pub(crate) fn divided_by(self, rate: Rate) -> Option<Self> {
         self.scaled(UNIT, units(rate))
     }
 
@@ -39,7 +39,7 @@ impl Ratio {
 
     /// `amount` (in hundred-millionths) times the fraction, in units of the last of `decimals` decimals (8 at most), rounded
     /// half to even. Nothing where that is too large.
-    pub(crate) fn of_rounded_half_even(self, amount: u128, decimals: u32) -> Option<u128> {
+    pub(crate) fn scale_rounded_half_even(self, amount: u128, decimals: u32) -> Option<u128> {
         let (product_low, product_high) = amount.carrying_mul(self.numerator, 0);
         let (exact, rest) = divide(product_high, product_low, self.denominator)?;
         let unit = 10_u128.pow(DECIMALS.checked_sub(decimals)?);
@@ -63,7 +63,7 @@ impl Ratio {
             rest %= self.denominator;
         }
         let digits = rounded_half_even(digits, (rest * 2).cmp(&self.denominator)).unwrap_or(digits);
-        let text = fixed(digits, decimals);
+        let text = format_fixed_point(digits, decimals);
         let whole = text.find('.').map_or(text.len(), |point| point + 3);
         let kept = text.trim_end_matches('0').len().max(whole.min(text.len()));
         text[..kept].to_owned()
@@ -110,7 +110,7 @@ fn divide(high: u128, low: u128, divisor: u128) -> Option<(u128, u128)> {
 }
 
 /// A fixed-point number as text, with all its decimals.
-pub(crate) fn fixed(units: u128, decimals: u32) -> String {
+pub(crate) fn format_fixed_point(units: u128, decimals: u32) -> String {
     if decimals == 0 {
         return units.to_string();
     }

@@ -21,32 +21,32 @@ use poem_openapi::{
 };
 
 use crate::{
-    answers::Prebuilt,
-    book::Book,
-    chart::Charts,
-    convert::{self, Wish},
+    answers::ConditionalJson,
+    book::SnapshotStore,
+    chart::ChartRenderer,
+    convert::{self, ConversionRequest},
     error::Error,
-    filter::Wishes,
-    history::{self, PastPage},
+    filter::FilterParams,
+    history::{self, LinkedHistoryPage},
     limits::MAX_CHART_HOURS,
-    price::current,
-    stream::Streams,
+    price::current_price,
+    stream::CourseStreams,
     wire::{Conversion, ExchangerCourses},
 };
 
 pub(crate) struct Api {
-    pub(crate) book: Arc<Book>,
-    pub(crate) streams: Streams,
+    pub(crate) store: Arc<SnapshotStore>,
+    pub(crate) streams: CourseStreams,
     pub(crate) db_proxy: DbProxy,
-    pub(crate) charts: Charts,
+    pub(crate) charts: ChartRenderer,
     /// How long after it was true a price is shown as current.
     pub(crate) ttl: Duration,
     /// From one board to the next.
-    pub(crate) slot: Duration,
+    pub(crate) refresh_interval: Duration,
 }
 
 #[derive(ApiResponse)]
-enum StreamAnswer {
+enum StreamResponse {
     /// Server-sent events. The first, `courses`, tells everything; each further one, `changes`, what differs. The data of both
     /// is a `Changes`, and the id is the time of the board in microseconds since 1970. Every 15 s without news a comment is
     /// sent.
@@ -55,7 +55,7 @@ enum StreamAnswer {
 }
 
 #[derive(ApiResponse)]
-enum ChartAnswer {
+enum ChartResponse {
     /// The picture.
     #[oai(status = 200, content_type = "image/svg+xml")]
     Svg(Binary<Bytes>, #[oai(header = "Cache-Control")] String),
@@ -65,7 +65,11 @@ impl Api {
     /// What is asked for is tried again with the next board.
     fn problem(&self, error: impl Into<Error>) -> Problem {
         let problem = Problem::from(error.into());
-        if problem.code == common::api::Code::PriceUnavailable { problem.retry_after(self.slot) } else { problem }
+        if problem.code == common::api::Code::PriceUnavailable {
+            problem.retry_after(self.refresh_interval)
+        } else {
+            problem
+        }
     }
 }
 
@@ -84,11 +88,11 @@ impl Api {
         /// The `ETag` of an answer that the client has.
         #[oai(name = "If-None-Match")]
         if_none_match: Header<Option<String>>,
-    ) -> Result<Prebuilt<Vec<ExchangerCourses>>, Problem> {
-        let held = self.book.newest().map_err(|error| self.problem(error))?;
-        let wishes = Wishes { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
-        let filter = wishes.check(&held.known).map_err(Error::Fields)?;
-        Ok(Prebuilt::new(held.courses(filter), if_none_match.0.as_deref(), self.slot))
+    ) -> Result<ConditionalJson<Vec<ExchangerCourses>>, Problem> {
+        let view = self.store.newest().map_err(|error| self.problem(error))?;
+        let params = FilterParams { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
+        let filter = params.check(&view.catalogue).map_err(Error::Fields)?;
+        Ok(ConditionalJson::new(view.courses(filter), if_none_match.0.as_deref(), self.refresh_interval))
     }
 
     /// Courses of the past: each as it was (`raw`), or folded into candles of a minute, an hour or a day.
@@ -107,7 +111,7 @@ impl Api {
         #[oai(default = "raw")] resolution: Query<Resolution>,
         #[oai(default = "page_size", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
         cursor: Query<Option<HistoryCursor>>,
-    ) -> Result<Json<PastPage>, Problem> {
+    ) -> Result<Json<LinkedHistoryPage>, Problem> {
         let filter = CourseFilter { exchanger: exchanger.0, direction: direction.0, from: from.0, to: to.0 };
         let page = history::page(&self.db_proxy, &filter, resolution.0, cursor.0, limit.0).await;
         Ok(Json(page.map_err(Error::from)?))
@@ -125,12 +129,12 @@ impl Api {
         coins_from: Query<Option<String>>,
         /// What it is priced in, such as `USD,EUR`.
         coins_to: Query<Option<String>>,
-    ) -> Result<StreamAnswer, Problem> {
-        let held = self.book.newest().map_err(|error| self.problem(error))?;
-        let wishes = Wishes { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
-        let filter = wishes.check(&held.known).map_err(Error::Fields)?;
-        let events = self.streams.read(&self.book, filter)?;
-        Ok(StreamAnswer::Events(Binary(Body::from_bytes_stream(events)), "no-store".to_owned()))
+    ) -> Result<StreamResponse, Problem> {
+        let view = self.store.newest().map_err(|error| self.problem(error))?;
+        let params = FilterParams { exchangers: exchangers.0, coins_from: coins_from.0, coins_to: coins_to.0 };
+        let filter = params.check(&view.catalogue).map_err(Error::Fields)?;
+        let events = self.streams.read(&self.store, filter)?;
+        Ok(StreamResponse::Events(Binary(Body::from_bytes_stream(events)), "no-store".to_owned()))
     }
 
     /// The agreed price of a direction with all that led to it: what each exchange told, and why it was used or not.
@@ -143,14 +147,14 @@ impl Api {
         /// The `ETag` of an answer that the client has.
         #[oai(name = "If-None-Match")]
         if_none_match: Header<Option<String>>,
-    ) -> Result<Prebuilt<AgreedPrice>, Problem> {
-        let held = self.book.newest().map_err(|error| self.problem(error))?;
-        let now = self.book.clock.now();
-        let price = current(&held, direction.0, now, self.ttl).map_err(|error| self.problem(error))?;
-        let answer = held.derivation(price.agreed.direction);
+    ) -> Result<ConditionalJson<AgreedPrice>, Problem> {
+        let view = self.store.newest().map_err(|error| self.problem(error))?;
+        let now = self.store.clock.now();
+        let price = current_price(&view, direction.0, now, self.ttl).map_err(|error| self.problem(error))?;
+        let answer = view.derivation(price.agreed.direction);
         let answer = answer.ok_or_else(|| self.problem(Error::NoCourses))?;
-        let max_age = self.slot.min(price.until.since(now));
-        Ok(Prebuilt::new(answer, if_none_match.0.as_deref(), max_age))
+        let max_age = self.refresh_interval.min(price.until.since(now));
+        Ok(ConditionalJson::new(answer, if_none_match.0.as_deref(), max_age))
     }
 
     /// The last hours as a picture: the median of the exchanges, and the band from the lowest to the highest.
@@ -161,12 +165,12 @@ impl Api {
         &self,
         direction: Query<CurrencyPair>,
         #[oai(default = "six", validator(minimum(value = "1"), maximum(value = "168")))] hours: Query<u32>,
-    ) -> Result<ChartAnswer, Problem> {
+    ) -> Result<ChartResponse, Problem> {
         debug_assert!(hours.0 <= MAX_CHART_HOURS);
-        let held = self.book.newest().ok();
-        let now = self.book.clock.now();
-        let svg = self.charts.draw(held.as_deref(), direction.0, hours.0, now).await?;
-        Ok(ChartAnswer::Svg(Binary(svg), format!("public, max-age={}", self.slot.as_secs())))
+        let view = self.store.newest().ok();
+        let now = self.store.clock.now();
+        let svg = self.charts.draw(view.as_deref(), direction.0, hours.0, now).await?;
+        Ok(ChartResponse::Svg(Binary(svg), format!("public, max-age={}", self.refresh_interval.as_secs())))
     }
 
     /// How much of one coin or currency an amount of another is, at the agreed prices of now.
@@ -181,9 +185,9 @@ impl Api {
         /// Above 0, at most 8 decimals.
         amount: Query<String>,
     ) -> Result<Json<Conversion>, Problem> {
-        let held = self.book.newest().map_err(|error| self.problem(error))?;
-        let wish = Wish::check(&held, from.0, to.0, &amount.0).map_err(|error| self.problem(error))?;
-        let converted = convert::convert(&held, &wish, self.book.clock.now(), self.ttl);
+        let view = self.store.newest().map_err(|error| self.problem(error))?;
+        let request = ConversionRequest::check(&view, from.0, to.0, &amount.0).map_err(|error| self.problem(error))?;
+        let converted = convert::convert(&view, &request, self.store.clock.now(), self.ttl);
         converted.map(Json).map_err(|error| self.problem(error))
     }
 }

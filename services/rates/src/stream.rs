@@ -13,20 +13,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    book::Book,
-    changes::changes,
+    book::SnapshotStore,
+    changes::changes_event,
     error::Error,
-    filter::Filter,
-    limits::{KEEP_ALIVE, MAX_STREAMS},
+    filter::SnapshotFilter,
+    limits::{KEEP_ALIVE, MAX_STREAM_READERS},
 };
 
 /// Tells a browser to come back after two seconds where the stream breaks off.
 const RETRY: &[u8] = b"retry: 2000\n\n";
-const BEAT: &[u8] = b": still here\n\n";
+const KEEP_ALIVE_COMMENT: &[u8] = b": still here\n\n";
 
 /// The places at the stream.
 #[derive(Clone)]
-pub(crate) struct Streams {
+pub(crate) struct CourseStreams {
     places: Arc<Semaphore>,
     stop: CancellationToken,
     readers: Gauge,
@@ -44,10 +44,10 @@ impl Drop for Reader {
     }
 }
 
-struct Place {
-    book: Arc<Book>,
-    filter: Filter,
-    boards: watch::Receiver<u64>,
+struct Subscription {
+    store: Arc<SnapshotStore>,
+    filter: SnapshotFilter,
+    snapshots: watch::Receiver<u64>,
     /// The board that this reader has been told last.
     seen: Option<u64>,
     greeted: bool,
@@ -55,11 +55,11 @@ struct Place {
     _reader: Reader,
 }
 
-impl Streams {
+impl CourseStreams {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let readers = Gauge::default();
         metrics.register("stream_readers", "Readers of the stream of courses", readers.clone());
-        Self { places: Arc::new(Semaphore::new(MAX_STREAMS)), stop: CancellationToken::new(), readers }
+        Self { places: Arc::new(Semaphore::new(MAX_STREAM_READERS)), stop: CancellationToken::new(), readers }
     }
 
     /// Ends every stream: they would hold up the end of the service.
@@ -71,15 +71,15 @@ impl Streams {
     /// the difference to the newest board when it reads again.
     pub(crate) fn read(
         &self,
-        book: &Arc<Book>,
-        filter: Filter,
+        store: &Arc<SnapshotStore>,
+        filter: SnapshotFilter,
     ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Problem> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Error::StreamsFull)?;
         self.readers.inc();
-        let place = Place {
-            book: book.clone(),
+        let place = Subscription {
+            store: store.clone(),
             filter,
-            boards: book.subscribe(),
+            snapshots: store.subscribe(),
             seen: None,
             greeted: false,
             stop: self.stop.clone(),
@@ -89,7 +89,7 @@ impl Streams {
     }
 }
 
-impl Place {
+impl Subscription {
     /// What to send next; nothing at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.greeted {
@@ -98,35 +98,35 @@ impl Place {
         }
         loop {
             // Seen before it is looked at: what comes in between wakes the wait below.
-            self.boards.borrow_and_update();
-            if let Some(event) = self.news() {
+            self.snapshots.borrow_and_update();
+            if let Some(event) = self.next_event() {
                 return Some(event);
             }
-            let changed = timeout(KEEP_ALIVE, self.boards.changed());
+            let changed = timeout(KEEP_ALIVE, self.snapshots.changed());
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
                 changed = changed => match changed {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return None,
-                    Err(_) => return Some(Bytes::from_static(BEAT)),
+                    Err(_) => return Some(Bytes::from_static(KEEP_ALIVE_COMMENT)),
                 },
             }
         }
     }
 
-    fn news(&mut self) -> Option<Bytes> {
-        let now = self.book.newest().ok()?;
+    fn next_event(&mut self) -> Option<Bytes> {
+        let now = self.store.newest().ok()?;
         let seen = self.seen.replace(now.number);
         if seen == Some(now.number) {
             return None;
         }
         if self.filter.is_everything() && seen.is_some_and(|seen| seen + 1 == now.number) {
-            return now.news.clone();
+            return now.changes.clone();
         }
         // Who is so far behind that the board is gone begins anew.
-        let before = seen.and_then(|seen| self.book.kept(seen));
-        changes(before.as_deref(), &now, &self.filter)
+        let before = seen.and_then(|seen| self.store.kept(seen));
+        changes_event(before.as_deref(), &now, &self.filter)
     }
 }
 

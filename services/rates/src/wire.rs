@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// What one exchange says of one direction.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct ShownCourse {
+#[oai(rename = "ShownCourse")]
+pub struct ListedCourse {
     pub direction: CurrencyPair,
     /// How many units of the direction's second asset one of its first costs.
     pub value: Rate,
@@ -29,7 +30,7 @@ pub struct ShownCourse {
     pub simulated: bool,
 }
 
-impl From<&Course> for ShownCourse {
+impl From<&Course> for ListedCourse {
     fn from(course: &Course) -> Self {
         let Course { exchanger: _, direction, kind, value, bid, ask, observed_at, simulated } = *course;
         Self { direction, value, kind, bid, ask, observed_at, simulated }
@@ -40,12 +41,13 @@ impl From<&Course> for ShownCourse {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ExchangerCourses {
     pub exchanger: String,
-    pub courses: Vec<ShownCourse>,
+    pub courses: Vec<ListedCourse>,
 }
 
 /// A price without what led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct ShownPrice {
+#[oai(rename = "ShownPrice")]
+pub struct PriceSummary {
     pub direction: CurrencyPair,
     pub method: Method,
     /// Absent where it is refused.
@@ -65,14 +67,16 @@ pub struct ShownPrice {
 
 /// A course that is told no more.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Gone {
+#[oai(rename = "Gone")]
+pub struct RemovedCourse {
     pub exchanger: String,
     pub direction: CurrencyPair,
 }
 
 /// The data of an event of the stream: everything in the first one, and what differs in each further one.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Changes {
+#[oai(rename = "Changes")]
+pub struct SnapshotChanges {
     /// When it was put together.
     pub as_of: Timestamp,
     /// Whether any part of all that is told is simulated.
@@ -80,16 +84,17 @@ pub struct Changes {
     /// Courses that are new or differ in more than their time.
     pub courses: Vec<ExchangerCourses>,
     /// Courses that are told no more.
-    pub gone: Vec<Gone>,
+    pub gone: Vec<RemovedCourse>,
     /// Prices that are new or differ in more than their time.
-    pub prices: Vec<ShownPrice>,
+    pub prices: Vec<PriceSummary>,
 }
 
 /// The way from one asset to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
-pub enum Path {
+#[oai(rename = "Path")]
+pub enum PathKind {
     /// By the price of the one in the other.
     Direct,
     /// By the price of the other in the one.
@@ -102,14 +107,16 @@ pub enum Path {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
-pub enum Rounding {
+#[oai(rename = "Rounding")]
+pub enum RoundingMode {
     /// To the nearest, and from the middle to the even neighbour: once, at the end.
     HalfEven,
 }
 
 /// One price on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Step {
+#[oai(rename = "Step")]
+pub struct ConversionStep {
     pub direction: CurrencyPair,
     pub price: Rate,
     /// Whether it was divided by the price instead of multiplied.
@@ -128,13 +135,13 @@ pub struct Conversion {
     pub result: DecimalText,
     /// How many decimals the result has: 8 for coins (6 for USDT and USDC), for currencies those of their smallest unit.
     pub decimals: u32,
-    pub rounding: Rounding,
+    pub rounding: RoundingMode,
     /// How much of `to` one of `from` is, at most 16 decimals, rounded half even. The result was not computed from this text
     /// but from the exact fraction.
     pub rate: DecimalText,
-    pub path: Path,
+    pub path: PathKind,
     /// The prices on the way, in their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ConversionStep>,
     /// When the oldest of the prices was true.
     pub as_of: Timestamp,
     /// Whether any of the prices is simulated and worth nothing.

@@ -44,7 +44,7 @@ impl Desk {
     }
 
     pub fn board(&self) -> Option<Arc<Document<MarketSnapshot>>> {
-        self.store.shelf().place().current(self.clock.now())
+        self.store.cache().latest().current(self.clock.now())
     }
 
     /// What went wrong since it was asked last.
@@ -82,19 +82,19 @@ fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>)
 #[async_trait]
 impl Upstream for Desk {
     async fn ask(&self, topic: Topic) -> Result<Bytes, CallError> {
-        let (held, now) = (self.store.shelf(), self.clock.now());
+        let (held, now) = (self.store.cache(), self.clock.now());
         let json = match topic {
-            Topic::Record => held.place::<PriceRecord>().current(now).map(|record| record.json().clone()),
-            Topic::Board => held.place::<MarketSnapshot>().current(now).map(|board| board.json().clone()),
+            Topic::Record => held.latest::<PriceRecord>().current(now).map(|record| record.json().clone()),
+            Topic::Board => held.latest::<MarketSnapshot>().current(now).map(|board| board.json().clone()),
         };
         Ok(json.unwrap_or_default())
     }
 
     async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
-        let held = self.store.shelf();
+        let held = self.store.cache();
         let one = |&topic: &Topic| match topic {
-            Topic::Record => events(topic, held.place::<PriceRecord>()),
-            Topic::Board => events(topic, held.place::<MarketSnapshot>()),
+            Topic::Record => events(topic, held.latest::<PriceRecord>()),
+            Topic::Board => events(topic, held.latest::<MarketSnapshot>()),
         };
         let alive = stream::unfold((), async |()| {
             tokio::time::sleep(common::api::events::KEEP_ALIVE).await;

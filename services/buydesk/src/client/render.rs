@@ -7,7 +7,7 @@ use common::{
     time::Timestamp,
 };
 use fetch_orders::Page;
-use rates::{Conversion, ExchangerCourses, Path};
+use rates::{Conversion, ExchangerCourses, PathKind};
 
 fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {
     let mut table = Table::new();
@@ -90,9 +90,9 @@ pub fn conversion(conversion: &Conversion) -> String {
         format!("{sign} {} of {}", step.price, step.direction)
     });
     let path = match path {
-        Path::Direct => "directly",
-        Path::Inverse => "by the inverse price",
-        Path::Cross => "by way of a third",
+        PathKind::Direct => "directly",
+        PathKind::Inverse => "by the inverse price",
+        PathKind::Cross => "by way of a third",
     };
     let simulated = if *simulated { "\nThese prices are SIMULATED." } else { "" };
     format!(

@@ -3,36 +3,36 @@ use std::time::Duration;
 use common::concurrency::latest::Document;
 
 use super::*;
-use crate::store::contract::board;
+use crate::store::contract::snapshot;
 
 #[tokio::test]
 async fn a_slow_reader_gets_the_newest_only() {
-    let (shelf, now) = (Shelf::default(), Timestamp::now());
-    let events = Events::new(shelf.clone(), CancellationToken::new());
+    let (cache, now) = (LocalCache::default(), Timestamp::now());
+    let events = Events::new(cache.clone(), CancellationToken::new());
     let mut reader = events.open(&[Topic::Board]).unwrap().0;
     for seconds in 0..1000 {
-        let document = Document::write(board(now.plus(Duration::from_secs(seconds)))).unwrap();
-        shelf.place().offer(Arc::new(document), now);
+        let document = Document::write(snapshot(now.plus(Duration::from_secs(seconds)))).unwrap();
+        cache.latest().offer(Arc::new(document), now);
     }
-    let newest = serde_json::to_string(&board(now.plus(Duration::from_secs(999)))).unwrap();
+    let newest = serde_json::to_string(&snapshot(now.plus(Duration::from_secs(999)))).unwrap();
     assert_eq!(reader.next().await, Some(Event::message(newest).event_type("board")));
     assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
 }
 
 #[tokio::test]
 async fn what_ran_out_is_not_sent() {
-    let (shelf, now) = (Shelf::default(), Timestamp::now());
-    let events = Events::new(shelf.clone(), CancellationToken::new());
+    let (cache, now) = (LocalCache::default(), Timestamp::now());
+    let events = Events::new(cache.clone(), CancellationToken::new());
     let long_ago = now.minus(Duration::from_hours(2));
-    shelf.place().offer(Arc::new(Document::write(board(long_ago)).unwrap()), long_ago);
+    cache.latest().offer(Arc::new(Document::write(snapshot(long_ago)).unwrap()), long_ago);
     let mut reader = events.open(Topic::ALL).unwrap().0;
     assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
 }
 
 #[tokio::test]
 async fn readers_are_limited_and_give_their_place_back() {
-    let events = Events::new(Shelf::default(), CancellationToken::new());
-    let mut readers: Vec<_> = (0..MAX_READERS).map(|_| events.open(Topic::ALL).unwrap()).collect();
+    let events = Events::new(LocalCache::default(), CancellationToken::new());
+    let mut readers: Vec<_> = (0..MAX_EVENT_READERS).map(|_| events.open(Topic::ALL).unwrap()).collect();
     assert!(matches!(events.open(Topic::ALL), Err(Error::TooManyReaders)));
     readers.pop();
     assert!(events.open(Topic::ALL).is_ok());
@@ -41,7 +41,7 @@ async fn readers_are_limited_and_give_their_place_back() {
 #[tokio::test]
 async fn every_stream_ends_with_the_service() {
     let closing = CancellationToken::new();
-    let events = Events::new(Shelf::default(), closing.clone());
+    let events = Events::new(LocalCache::default(), closing.clone());
     let mut reader = events.open(Topic::ALL).unwrap().0;
     assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
     closing.cancel();

@@ -14,7 +14,7 @@ use common::{
 use futures_util::future::join_all;
 
 use super::Store;
-use crate::{config::RedisConfig, shelf::Kept};
+use crate::{config::RedisConfig, shelf::CachedKind};
 
 const TTL: Duration = Duration::from_mins(1);
 
@@ -36,11 +36,11 @@ fn pairs() -> [(Store, Store); 2] {
     [(memory.clone(), memory), (Store::redis(&redis).unwrap(), Store::redis(&redis).unwrap())]
 }
 
-async fn put<T: Kept + Clone>(store: &Store, value: &T, now: Timestamp) -> T {
+async fn put<T: CachedKind + Clone>(store: &Store, value: &T, now: Timestamp) -> T {
     store.replace(Document::write(value.clone()).unwrap(), now).await.unwrap().value().clone()
 }
 
-async fn read<T: Kept + Clone>(store: &Store, now: Timestamp) -> Option<T> {
+async fn read<T: CachedKind + Clone>(store: &Store, now: Timestamp) -> Option<T> {
     store.read::<T>(now).await.unwrap().map(|document| document.value().clone())
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
 }
 
 /// A board of its own: no two have the same time.
-pub(crate) fn board(as_of: Timestamp) -> MarketSnapshot {
+pub(crate) fn snapshot(as_of: Timestamp) -> MarketSnapshot {
     MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![] }
 }
 
@@ -81,7 +81,7 @@ async fn an_empty_store_has_nothing() {
 async fn what_was_kept_is_read_back_whole() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
-        let (kept, shown) = (record(now, "84000.12345678"), board(now));
+        let (kept, shown) = (record(now, "84000.12345678"), snapshot(now));
         assert_eq!(put(&writer, &kept, now).await, kept, "{writer:?}");
         assert_eq!(put(&writer, &shown, now).await, shown, "{writer:?}");
         assert_eq!(read(&reader, now).await, Some(kept.clone()), "{reader:?}");
@@ -95,7 +95,7 @@ async fn what_was_kept_is_read_back_whole() {
 async fn a_document_is_gone_from_its_end_on() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
-        let (kept, shown) = (record(now, "84000.12"), board(now));
+        let (kept, shown) = (record(now, "84000.12"), snapshot(now));
         put(&writer, &kept, now).await;
         put(&writer, &shown, now).await;
         let before = |end: Timestamp| end.minus(Duration::from_micros(1));
@@ -120,7 +120,7 @@ async fn newer_replaces_older_and_never_the_other_way_round() {
         assert_eq!(put(&writer, &older, now).await, newer, "{writer:?}");
         assert_eq!(read(&reader, now).await, Some(newer), "{reader:?}");
 
-        let (older, newer) = (board(now), board(after(now, 1)));
+        let (older, newer) = (snapshot(now), snapshot(after(now, 1)));
         put(&writer, &newer, now).await;
         assert_eq!(put(&writer, &older, now).await, newer, "{writer:?}");
         assert_eq!(read(&reader, now).await, Some(newer), "{reader:?}");
@@ -149,7 +149,7 @@ async fn what_ran_out_is_not_in_the_way_of_an_older_one() {
         assert_eq!(put(&writer, &long, after(now, 10)).await, long, "{writer:?}");
         assert_eq!(read(&reader, after(now, 10)).await, Some(long), "{reader:?}");
 
-        let (newer, older) = (board(after(now, 5)), board(now));
+        let (newer, older) = (snapshot(after(now, 5)), snapshot(now));
         put(&writer, &newer, now).await;
         let end = after(newer.as_of, SNAPSHOT_TTL.as_secs());
         assert_eq!(put(&writer, &older, end.minus(Duration::from_micros(1))).await, newer, "{writer:?}");

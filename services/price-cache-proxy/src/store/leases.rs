@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::{Held, Store, contract::stores};
+use super::{LeaseHolder, Store, contract::stores};
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(40);
 
-async fn ask(store: &Store, name: &str, holder: &str, ttl: Duration) -> Held {
+async fn ask(store: &Store, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
     store.lease(name, holder, ttl).await.unwrap()
 }
 
@@ -23,7 +23,11 @@ async fn the_first_holder_keeps_it_while_it_renews() {
         assert!(Duration::ZERO < refused.left && refused.left <= LONG, "{refused:?}");
         // A renewal counts from when it is asked for, and may also make it shorter.
         for ttl in [LONG * 2, LONG] {
-            assert_eq!(ask(&store, "updater", "a", ttl).await, Held { holder: "a".to_owned(), left: ttl }, "{store:?}");
+            assert_eq!(
+                ask(&store, "updater", "a", ttl).await,
+                LeaseHolder { holder: "a".to_owned(), left: ttl },
+                "{store:?}"
+            );
         }
         assert!(ask(&store, "updater", "b", LONG).await.left <= LONG, "{store:?}");
     }

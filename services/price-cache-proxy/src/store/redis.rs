@@ -20,10 +20,10 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use super::{Held, StoreError};
+use super::{LeaseHolder, StoreError};
 use crate::{
     config::RedisConfig,
-    shelf::{Kept, Shelf},
+    shelf::{CachedKind, LocalCache},
 };
 
 /// Longest wait for a connection, and then for an answer on it.
@@ -69,9 +69,9 @@ struct Inner {
     client: Client,
     connection: Mutex<ConnectionManager>,
     key_prefix: String,
-    shelf: Shelf,
+    cache: LocalCache,
     /// Whether the last command failed, so that an outage is logged once and not for each request.
-    away: AtomicBool,
+    unavailable: AtomicBool,
 }
 
 impl fmt::Debug for RedisStore {
@@ -84,19 +84,19 @@ impl RedisStore {
     pub(super) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
         let client = Client::open(config.server.clone()).map_err(StoreError::Unavailable)?;
         let connection = Mutex::new(connect(&client).map_err(StoreError::Unavailable)?);
-        let (key_prefix, away) = (config.key_prefix.clone(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Inner { client, connection, key_prefix, shelf: Shelf::default(), away })))
+        let (key_prefix, unavailable) = (config.key_prefix.clone(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { client, connection, key_prefix, cache: LocalCache::default(), unavailable })))
     }
 
-    pub(super) fn shelf(&self) -> &Shelf {
-        &self.0.shelf
+    pub(super) fn cache(&self) -> &LocalCache {
+        &self.0.cache
     }
 
-    pub(super) async fn read<T: Kept>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+    pub(super) async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
         let key = self.key::<T>();
         let json: Option<Vec<u8>> = self.run(redis::cmd("GET").arg(&key)).await?;
         match json.map(|json| Document::read(json.into())).transpose() {
-            Ok(document) => Ok(document.map(|document| self.0.shelf.place().offer(Arc::new(document), now))),
+            Ok(document) => Ok(document.map(|document| self.0.cache.latest().offer(Arc::new(document), now))),
             Err(error) => {
                 // None is better than a failure for every reader: the next write replaces what is there.
                 tracing::warn!(%error, key, "what is kept in Redis cannot be read and is passed over");
@@ -105,14 +105,14 @@ impl RedisStore {
         }
     }
 
-    pub(super) async fn replace<T: Kept>(
+    pub(super) async fn replace<T: CachedKind>(
         &self,
         document: Document<T>,
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
         // Rounded up: Redis must not drop what may still be used; reading checks the exact time.
         let expires_millis = document.value().expires_at().micros().div_euclid(1000) + 1;
-        let (field, run_out) = T::run_out(now);
+        let (field, expiry_bound) = T::expiry_bound(now);
         let kept: Vec<u8> = self
             .run(
                 redis::cmd("EVAL")
@@ -123,7 +123,7 @@ impl RedisStore {
                     .arg(document.value().as_of().to_string())
                     .arg(expires_millis)
                     .arg(field)
-                    .arg(run_out.to_string())
+                    .arg(expiry_bound.to_string())
                     .arg(self.channel::<T>()),
             )
             .await?;
@@ -132,23 +132,23 @@ impl RedisStore {
         } else {
             Document::read(kept.into()).map_err(StoreError::Unreadable)?
         };
-        Ok(self.0.shelf.place().offer(Arc::new(kept), now))
+        Ok(self.0.cache.latest().offer(Arc::new(kept), now))
     }
 
-    pub(super) async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Held, StoreError> {
+    pub(super) async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseHolder, StoreError> {
         let key = format!("{}lease:{name}", self.0.key_prefix);
         let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let (holder, left): (String, i64) =
             self.run(redis::cmd("EVAL").arg(LEASE).arg(1).arg(key).arg(holder).arg(millis)).await?;
-        Ok(Held { holder, left: Duration::from_millis(u64::try_from(left).unwrap_or(0)) })
+        Ok(LeaseHolder { holder, left: Duration::from_millis(u64::try_from(left).unwrap_or(0)) })
     }
 
-    fn key<T: Kept>(&self) -> String {
+    fn key<T: CachedKind>(&self) -> String {
         format!("{}price:{}", self.0.key_prefix, T::NAME)
     }
 
     /// With the number of the database, for channels know no databases.
-    fn channel<T: Kept>(&self) -> String {
+    fn channel<T: CachedKind>(&self) -> String {
         let database = self.0.client.get_connection_info().redis_settings().db();
         format!("{}{database}:price:{}", self.0.key_prefix, T::NAME)
     }
@@ -160,9 +160,9 @@ impl RedisStore {
     /// Runs a command that may run twice.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let work = async {
-            match self.once(command).await {
+            match self.run_once(command).await {
                 // The manager tells of a lost connection by failing once, and connects anew for the next command.
-                Err(error) if error.is_io_error() => self.once(command).await,
+                Err(error) if error.is_io_error() => self.run_once(command).await,
                 result => result,
             }
         };
@@ -170,11 +170,11 @@ impl RedisStore {
             Ok(result) => result.map_err(StoreError::Unavailable),
             Err(_) => Err(StoreError::Timeout),
         };
-        self.note(&result);
+        self.log_availability(&result);
         result
     }
 
-    async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, redis::RedisError> {
+    async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, redis::RedisError> {
         let mut connection = self.connection();
         let result = command.query_async(&mut connection).await;
         if let Err(error) = &result
@@ -196,9 +196,9 @@ impl RedisStore {
         Ok(())
     }
 
-    fn note<T>(&self, result: &Result<T, StoreError>) {
-        let away = result.is_err();
-        if self.0.away.swap(away, Ordering::Relaxed) == away {
+    fn log_availability<T>(&self, result: &Result<T, StoreError>) {
+        let unavailable = result.is_err();
+        if self.0.unavailable.swap(unavailable, Ordering::Relaxed) == unavailable {
             return;
         }
         match result {

@@ -67,7 +67,7 @@ async fn readers_are_told_what_there_is_and_what_changes() {
         let now = Timestamp::now();
         let first = service.cache.put(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
         early.sees_record(&first).await;
-        let shown = board(now);
+        let shown = snapshot(now);
         service.cache.put_board(&shown).await.unwrap();
         early.sees_board(&shown).await;
 
@@ -112,7 +112,7 @@ async fn what_one_instance_keeps_every_instance_serves_and_pushes() {
         let kept = one.cache.put(&new_record(now.minus(Duration::from_secs(age))), TTL).await.unwrap();
         serves(&other, &kept, SOON).await;
         reader.sees_record(&kept).await;
-        let shown = board(now.minus(Duration::from_secs(age)));
+        let shown = snapshot(now.minus(Duration::from_secs(age)));
         one.cache.put_board(&shown).await.unwrap();
         reader.sees_board(&shown).await;
     }

@@ -1,7 +1,7 @@
 use super::*;
 
-fn answer() -> Answer {
-    Answer { body: "[]".into(), etag: HeaderValue::from_static("\"1f\"") }
+fn answer() -> TaggedJson {
+    TaggedJson { body: "[]".into(), etag: HeaderValue::from_static("\"1f\"") }
 }
 
 #[tokio::test]
@@ -14,7 +14,7 @@ async fn who_has_it_is_told_so_with_nothing_more() {
         (Some("1f"), 200),
         (Some("\"1f2\""), 200),
     ] {
-        let response = Prebuilt::<Vec<String>>::new(answer(), sent, Duration::from_secs(5)).into_response();
+        let response = ConditionalJson::<Vec<String>>::new(answer(), sent, Duration::from_secs(5)).into_response();
         assert_eq!(response.status(), status, "{sent:?}");
         assert_eq!(response.headers()["etag"], "\"1f\"");
         assert_eq!(response.headers()["cache-control"], "public, max-age=5");

@@ -62,7 +62,7 @@ pub(super) fn price_text(value: i64, step: i64) -> String {
     }
     let shown = value / unit;
     let scale = UNIT / unit;
-    let whole = grouped(shown / scale);
+    let whole = with_thousands_separators(shown / scale);
     if decimals == 0 { whole } else { format!("{whole}.{:0decimals$}", shown % scale) }
 }
 
@@ -70,10 +70,10 @@ pub(super) fn price_text(value: i64, step: i64) -> String {
 pub(super) fn rate_text(rate: Rate) -> String {
     let text = rate.to_string();
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
-    whole.parse().map_or_else(|_| text.clone(), |whole| format!("{}.{decimals}", grouped(whole)))
+    whole.parse().map_or_else(|_| text.clone(), |whole| format!("{}.{decimals}", with_thousands_separators(whole)))
 }
 
-fn grouped(whole: i64) -> String {
+fn with_thousands_separators(whole: i64) -> String {
     let digits = whole.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (at, digit) in digits.chars().enumerate() {

@@ -26,7 +26,7 @@ const BOTTOM: i32 = 356;
 const NAMED_PRICES: i64 = 6;
 const NAMED_TIMES: i64 = 8;
 /// Shortest time that is shown, in seconds.
-const LEAST_SPAN: i64 = 600;
+const MIN_SPAN_SECS: i64 = 600;
 
 const INK: RGBColor = RGBColor(31, 41, 55);
 const GREY: RGBColor = RGBColor(107, 114, 128);
@@ -45,7 +45,7 @@ type Drawn = Result<(), String>;
 
 /// What a chart shows.
 #[derive(Debug, Clone)]
-pub(super) struct Picture {
+pub(super) struct Chart {
     pub(super) direction: CurrencyPair,
     pub(super) hours: u32,
     pub(super) now: Timestamp,
@@ -57,7 +57,7 @@ pub(super) struct Picture {
     pub(super) simulated: bool,
 }
 
-impl Picture {
+impl Chart {
     /// Fails where the drawing library does, which has no reason to.
     pub(super) fn svg(&self) -> Result<String, String> {
         let mut svg = String::with_capacity(32 * 1024);
@@ -91,7 +91,7 @@ impl Picture {
     fn begin(&self) -> (i64, bool) {
         let (now, whole) = (self.seconds(), i64::from(self.hours) * 3600);
         let known = self.series.points().next().map_or(whole, |first| now - first.at);
-        let shown = (known + known / 20).max(LEAST_SPAN);
+        let shown = (known + known / 20).max(MIN_SPAN_SECS);
         if known * 2 < whole && shown < whole { (now - shown, true) } else { (now - whole, false) }
     }
 

@@ -6,10 +6,10 @@ use common::{api::courses::Candle, time::Timestamp};
 
 /// For how many candles a course counts after the last one that began: it may stand still for a while, and an exchange that
 /// has gone does not speak for ever.
-const CARRIED: i64 = 10;
+const MAX_CARRIED_CANDLES: i64 = 10;
 /// What is farther from the median than a twentieth is left out of the band, as it is of the agreed price: one exchange that
 /// lies would make everything else a flat line.
-const SPREAD: i64 = 20;
+const BAND_DIVISOR: i64 = 20;
 /// Most points of the line: more than the picture has columns nobody sees.
 const MAX_POINTS: i64 = 400;
 
@@ -43,7 +43,7 @@ impl Series {
 
 /// Where a course was last, and how far it went.
 #[derive(Debug, Clone, Copy)]
-struct Stand {
+struct ExchangeRange {
     slot: i64,
     low: i64,
     high: i64,
@@ -90,25 +90,25 @@ pub(super) fn fold(candles: &[Candle], now: Timestamp, hours: u32, width: Durati
 }
 
 /// What an exchange told in the slots from `begin` to `end`, or a little before where it told nothing new.
-fn stand(candles: &BTreeMap<i64, &Candle>, begin: i64, end: i64) -> Option<Stand> {
-    let mut stand: Option<Stand> = None;
+fn stand(candles: &BTreeMap<i64, &Candle>, begin: i64, end: i64) -> Option<ExchangeRange> {
+    let mut stand: Option<ExchangeRange> = None;
     for (&slot, candle) in candles.range(begin..=end) {
         let [low, high, close] = [candle.low, candle.high, candle.close].map(common::money::Rate::hundred_millionths);
         stand = Some(match stand {
-            Some(stand) => Stand { slot, low: stand.low.min(low), high: stand.high.max(high), close },
-            None => Stand { slot, low, high, close },
+            Some(stand) => ExchangeRange { slot, low: stand.low.min(low), high: stand.high.max(high), close },
+            None => ExchangeRange { slot, low, high, close },
         });
     }
     stand
         .or_else(|| {
             let (&slot, candle) = candles.range(..begin).next_back()?;
             let close = candle.close.hundred_millionths();
-            Some(Stand { slot, low: close, high: close, close })
+            Some(ExchangeRange { slot, low: close, high: close, close })
         })
-        .filter(|stand| end - stand.slot <= CARRIED)
+        .filter(|stand| end - stand.slot <= MAX_CARRIED_CANDLES)
 }
 
-fn point(stands: &[Stand], at: i64) -> Option<Point> {
+fn point(stands: &[ExchangeRange], at: i64) -> Option<Point> {
     let mut closes: Vec<_> = stands.iter().map(|stand| stand.close).collect();
     closes.sort_unstable();
     let median = match closes.len() {
@@ -117,7 +117,7 @@ fn point(stands: &[Stand], at: i64) -> Option<Point> {
         // For the eye alone: half of a hundred-millionth is no matter.
         n => closes[n / 2 - 1].midpoint(closes[n / 2]),
     };
-    let spread = median / SPREAD;
+    let spread = median / BAND_DIVISOR;
     let near = stands.iter().filter(|stand| stand.close.abs_diff(median) <= spread.unsigned_abs());
     let (low, high) = near.fold((median, median), |(low, high), stand| (low.min(stand.low), high.max(stand.high)));
     Some(Point { at, median, low: low.max(median - spread), high: high.min(median.saturating_add(spread)) })

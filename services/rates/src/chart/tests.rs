@@ -1,6 +1,6 @@
 use super::*;
-use crate::given::{at, board, course, price};
-use crate::held::Origin;
+use crate::given::{at, course, price, snapshot};
+use crate::held::SnapshotOrigin;
 
 fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     let rate = |text: &str| text.parse().unwrap();
@@ -29,10 +29,10 @@ fn day(minutes: u64) -> Vec<Candle> {
     candles.collect()
 }
 
-fn picture(candles: &[Candle], hours: u32, now: u64) -> Picture {
+fn picture(candles: &[Candle], hours: u32, now: u64) -> Chart {
     let series = fold(candles, at(now), hours, Duration::from_mins(1));
     let (direction, simulated) = ("BTC-USD".parse().unwrap(), series.simulated);
-    Picture { direction, hours, now: at(now), agreed: Some("91234.5".parse().unwrap()), series, told: true, simulated }
+    Chart { direction, hours, now: at(now), agreed: Some("91234.5".parse().unwrap()), series, told: true, simulated }
 }
 
 /// Every element is closed and every text is where it should be; returns all text.
@@ -160,8 +160,12 @@ fn a_week_has_no_more_points_than_are_seen() {
 fn only_like_is_compared_with_like() {
     let index = common::api::courses::Course { kind: CourseKind::Index, ..course("liar", "BTC-USD", "1") };
     let courses = vec![course("kraken", "BTC-USD", "1"), index];
-    let held = Held::new(board(at(0), courses, vec![price("BTC-USD", "1")]), Origin::Board, None);
+    let view = MarketSnapshotView::new(
+        snapshot(at(0), courses, vec![price("BTC-USD", "1")]),
+        SnapshotOrigin::PriceCache,
+        None,
+    );
     let direction = "BTC-USD".parse().unwrap();
-    assert!(live(day(1), Some(&held), direction).iter().all(|candle| candle.exchanger != "liar"));
+    assert!(live(day(1), Some(&view), direction).iter().all(|candle| candle.exchanger != "liar"));
     assert_eq!(live(day(1), None, direction).len(), 5);
 }

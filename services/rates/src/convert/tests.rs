@@ -3,28 +3,34 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    given::{at, board, price},
-    held::Origin,
+    given::{at, price, snapshot},
+    held::SnapshotOrigin,
 };
 
 const TTL: Duration = Duration::from_secs(60);
 
-fn held(prices: Vec<AgreedPrice>) -> Held {
-    Held::new(board(at(0), vec![], prices), Origin::Board, None)
+fn view(prices: Vec<AgreedPrice>) -> MarketSnapshotView {
+    MarketSnapshotView::new(snapshot(at(0), vec![], prices), SnapshotOrigin::PriceCache, None)
 }
 
-fn market() -> Held {
+fn market() -> MarketSnapshotView {
     let eth = AgreedPrice { as_of: Some(at(1)), ..price("ETH-USD", "3000.30") };
     let eur = AgreedPrice { simulated: true, as_of: Some(at(2)), ..price("BTC-EUR", "84000.12") };
-    held(vec![price("BTC-USD", "91000.50"), eur, eth, price("BTC-JPY", "14000000.5"), price("USDT-USD", "1.0002")])
+    view(vec![price("BTC-USD", "91000.50"), eur, eth, price("BTC-JPY", "14000000.5"), price("USDT-USD", "1.0002")])
 }
 
-fn try_convert(held: &Held, from: &str, to: &str, amount: &str, secs: u64) -> Result<Conversion, ConvertError> {
-    let wish = Wish::check(held, from.parse().unwrap(), to.parse().unwrap(), amount)?;
-    convert(held, &wish, at(secs), TTL)
+fn try_convert(
+    view: &MarketSnapshotView,
+    from: &str,
+    to: &str,
+    amount: &str,
+    secs: u64,
+) -> Result<Conversion, ConvertError> {
+    let request = ConversionRequest::check(view, from.parse().unwrap(), to.parse().unwrap(), amount)?;
+    convert(view, &request, at(secs), TTL)
 }
 
-fn told(from: &str, to: &str, amount: &str) -> (String, String, Path) {
+fn told(from: &str, to: &str, amount: &str) -> (String, String, PathKind) {
     let Conversion { result, rate, path, .. } = try_convert(&market(), from, to, amount, 10).unwrap();
     (result.as_str().to_owned(), rate.as_str().to_owned(), path)
 }
@@ -32,17 +38,17 @@ fn told(from: &str, to: &str, amount: &str) -> (String, String, Path) {
 #[test]
 fn amounts_go_the_shortest_way_and_are_rounded_once() {
     let is = |result: &str, rate: &str, path| (result.to_owned(), rate.to_owned(), path);
-    assert_eq!(told("BTC", "EUR", "1.5"), is("126000.18", "84000.12", Path::Direct));
-    assert_eq!(told("EUR", "BTC", "84000.12"), is("1.00000000", "0.000011904744898", Path::Inverse));
-    assert_eq!(told("EUR", "BTC", "1"), is("0.00001190", "0.000011904744898", Path::Inverse));
+    assert_eq!(told("BTC", "EUR", "1.5"), is("126000.18", "84000.12", PathKind::Direct));
+    assert_eq!(told("EUR", "BTC", "84000.12"), is("1.00000000", "0.000011904744898", PathKind::Inverse));
+    assert_eq!(told("EUR", "BTC", "1"), is("0.00001190", "0.000011904744898", PathKind::Inverse));
     // 3000.30 / 91000.50
-    assert_eq!(told("ETH", "BTC", "10"), is("0.32970149", "0.0329701485156675", Path::Cross));
+    assert_eq!(told("ETH", "BTC", "10"), is("0.32970149", "0.0329701485156675", PathKind::Cross));
     // By way of bitcoin: 91000.50 / 84000.12, and no rounding in between.
-    assert_eq!(told("EUR", "USD", "84000.12"), is("91000.50", "1.0833377380889456", Path::Cross));
-    assert_eq!(told("USD", "USDT", "1"), is("0.999800", "0.9998000399920016", Path::Inverse));
+    assert_eq!(told("EUR", "USD", "84000.12"), is("91000.50", "1.0833377380889456", PathKind::Cross));
+    assert_eq!(told("USD", "USDT", "1"), is("0.999800", "0.9998000399920016", PathKind::Inverse));
     // No smaller yen than one; half a yen goes to the even one.
-    assert_eq!(told("BTC", "JPY", "1"), is("14000000", "14000000.50", Path::Direct));
-    assert_eq!(told("BTC", "JPY", "3"), is("42000002", "14000000.50", Path::Direct));
+    assert_eq!(told("BTC", "JPY", "1"), is("14000000", "14000000.50", PathKind::Direct));
+    assert_eq!(told("BTC", "JPY", "3"), is("42000002", "14000000.50", PathKind::Direct));
 }
 
 #[test]
@@ -72,20 +78,20 @@ fn every_wrong_field_is_named() {
 #[test]
 fn a_price_that_is_too_old_or_refused_is_never_converted_by() {
     let old = try_convert(&market(), "BTC", "USD", "1", 60);
-    assert_eq!(old, Err(ConvertError::NoPrice(NoPrice::TooOld("BTC-USD".parse().unwrap(), at(0)))));
+    assert_eq!(old, Err(ConvertError::PriceError(PriceError::TooOld("BTC-USD".parse().unwrap(), at(0)))));
     let refused =
         AgreedPrice { price: None, as_of: None, refused: Some("all differ".to_owned()), ..price("BTC-USD", "1") };
-    let held = held(vec![refused, price("BTC-EUR", "84000")]);
-    let error = try_convert(&held, "USD", "BTC", "1", 0).unwrap_err();
-    assert!(matches!(error, ConvertError::NoPrice(NoPrice::Refused(..))), "{error:?}");
-    assert!(matches!(try_convert(&held, "USD", "EUR", "1", 0), Err(ConvertError::NoPrice(NoPrice::Refused(..)))));
+    let view = view(vec![refused, price("BTC-EUR", "84000")]);
+    let error = try_convert(&view, "USD", "BTC", "1", 0).unwrap_err();
+    assert!(matches!(error, ConvertError::PriceError(PriceError::Refused(..))), "{error:?}");
+    assert!(matches!(try_convert(&view, "USD", "EUR", "1", 0), Err(ConvertError::PriceError(PriceError::Refused(..)))));
 }
 
 #[test]
 fn where_no_way_leads_is_told() {
-    let held = held(vec![price("BTC-EUR", "84000"), price("XMR-CHF", "200")]);
-    let error = try_convert(&held, "EUR", "CHF", "1", 0).unwrap_err();
-    assert_eq!(error, ConvertError::NoWay(Asset::EUR, "CHF".parse().unwrap()));
+    let view = view(vec![price("BTC-EUR", "84000"), price("XMR-CHF", "200")]);
+    let error = try_convert(&view, "EUR", "CHF", "1", 0).unwrap_err();
+    assert_eq!(error, ConvertError::NoPath(Asset::EUR, "CHF".parse().unwrap()));
 }
 
 proptest! {
@@ -93,12 +99,12 @@ proptest! {
     #[test]
     fn there_and_back_is_the_same_but_for_the_rounding(cents in 1..10_000_000_000_u64, rate in 100_000_000..10_000_000_000_000_i64) {
         let rate = common::money::Rate::from_hundred_millionths(rate).unwrap();
-        let held = held(vec![AgreedPrice { price: Some(rate), ..price("BTC-EUR", "1") }]);
-        let amount = fixed(cents.into(), 2);
-        let there = try_convert(&held, "EUR", "BTC", &amount, 0).unwrap();
+        let view = view(vec![AgreedPrice { price: Some(rate), ..price("BTC-EUR", "1") }]);
+        let amount = format_fixed_point(cents.into(), 2);
+        let there = try_convert(&view, "EUR", "BTC", &amount, 0).unwrap();
         prop_assume!(there.result.as_str().bytes().any(|digit| (b'1'..=b'9').contains(&digit)));
-        let back = try_convert(&held, "BTC", "EUR", there.result.as_str(), 0).unwrap();
-        prop_assert_eq!((there.path, back.path), (Path::Inverse, Path::Direct));
+        let back = try_convert(&view, "BTC", "EUR", there.result.as_str(), 0).unwrap();
+        prop_assert_eq!((there.path, back.path), (PathKind::Inverse, PathKind::Direct));
         let back = parse_decimal(back.result.as_str()).unwrap();
         let off = (back - parse_decimal(&amount).unwrap()).abs();
         // Half a satoshi at this rate, and half a cent.
@@ -110,9 +116,9 @@ proptest! {
     #[test]
     fn a_direct_conversion_is_the_rounded_product(units in 1..1_000_000_000_000_u64, rate in 1..10_000_000_000_000_i64) {
         let rate = common::money::Rate::from_hundred_millionths(rate).unwrap();
-        let held = held(vec![AgreedPrice { price: Some(rate), ..price("BTC-EUR", "1") }]);
-        let amount = fixed(units.into(), 8);
-        let result = try_convert(&held, "BTC", "EUR", &amount, 0).unwrap().result;
+        let view = view(vec![AgreedPrice { price: Some(rate), ..price("BTC-EUR", "1") }]);
+        let amount = format_fixed_point(units.into(), 8);
+        let result = try_convert(&view, "BTC", "EUR", &amount, 0).unwrap().result;
         // 12 digits times 13 fit into the decimals.
         let product = parse_decimal(&amount).unwrap() * rate.to_decimal();
         prop_assert_eq!(parse_decimal(result.as_str()).unwrap(), product.round_dp(2));

@@ -21,8 +21,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    filter::Filter,
-    given::{at, board, course, price},
+    filter::SnapshotFilter,
+    given::{at, course, price, snapshot},
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -57,33 +57,33 @@ impl Upstream for Fake {
 }
 
 /// A book that is kept, and what it is kept from.
-struct Scene {
+struct IngestHarness {
     fake: Arc<Fake>,
     /// How often it was asked what was written down.
     read: Arc<AtomicUsize>,
     /// What was written down; nothing: db-proxy is away.
     stored: Arc<Mutex<Option<MarketSnapshot>>>,
-    book: Arc<Book>,
+    store: Arc<SnapshotStore>,
     clock: Clock,
     run: JoinHandle<()>,
 }
 
-impl Drop for Scene {
+impl Drop for IngestHarness {
     fn drop(&mut self) {
         self.run.abort();
     }
 }
 
-impl Scene {
+impl IngestHarness {
     /// A cache that answers so, and can be listened to, or not.
     fn start(answer: Option<Bytes>, stored: Option<MarketSnapshot>, open: bool) -> Self {
         let clock = Clock::starting_at(at(0));
         let stream = Mutex::new(open.then(|| broadcast::Sender::new(64)));
         let fake = Arc::new(Fake { answer: Mutex::new(answer), asked: AtomicUsize::new(0), stream });
-        let book = Arc::new(Book::new(clock, &Metrics::new("rates")));
+        let store = Arc::new(SnapshotStore::new(clock, &Metrics::new("rates")));
         let (read, stored) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(stored)));
         let watch = Watch::new(fake.clone(), &[Topic::Board], clock);
-        let (counted, kept, filled) = (read.clone(), stored.clone(), book.clone());
+        let (counted, kept, filled) = (read.clone(), stored.clone(), store.clone());
         let run = tokio::spawn(async move {
             let stored = || {
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Scene {
             };
             follow(watch, stored, &filled, CancellationToken::new()).await;
         });
-        Self { fake, read, stored, book, clock, run }
+        Self { fake, read, stored, store, clock, run }
     }
 
     /// Waits until a stream is open and what it carries arrives.
@@ -121,8 +121,8 @@ impl Scene {
 
     /// What is shown of one course.
     fn shown(&self) -> Option<String> {
-        let held = self.book.newest().ok()?;
-        Some(held.courses.first()?.value.to_string())
+        let view = self.store.newest().ok()?;
+        Some(view.courses.first()?.value.to_string())
     }
 
     fn asked(&self) -> usize {
@@ -131,20 +131,20 @@ impl Scene {
 }
 
 fn one(as_of: Timestamp, value: &str) -> MarketSnapshot {
-    board(as_of, vec![course("kraken", "BTC-USD", value)], vec![price("BTC-USD", value)])
+    snapshot(as_of, vec![course("kraken", "BTC-USD", value)], vec![price("BTC-USD", value)])
 }
 
-fn json(board: &MarketSnapshot) -> Bytes {
-    serde_json::to_vec(board).unwrap().into()
+fn json(snapshot: &MarketSnapshot) -> Bytes {
+    serde_json::to_vec(snapshot).unwrap().into()
 }
 
-fn event(board: &MarketSnapshot) -> String {
-    format!("event: board\ndata: {}\n\n", serde_json::to_string(board).unwrap())
+fn event(snapshot: &MarketSnapshot) -> String {
+    format!("event: board\ndata: {}\n\n", serde_json::to_string(snapshot).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_board_that_is_pushed_is_shown_at_once_and_nobody_asks() {
-    let scene = Scene::start(Some(Bytes::new()), None, true);
+    let scene = IngestHarness::start(Some(Bytes::new()), None, true);
     scene.push(event(&one(at(0), "91000"))).await;
     assert_eq!(scene.shown().as_deref(), Some("91000.00"));
     // The last question that was under way when the stream said its first word.
@@ -163,28 +163,28 @@ async fn a_board_that_is_pushed_is_shown_at_once_and_nobody_asks() {
 #[tokio::test(start_paused = true)]
 async fn the_same_board_makes_no_answer_twice_whichever_way_it_comes_again() {
     let same = one(at(0), "91000");
-    let scene = Scene::start(Some(json(&same)), None, false);
+    let scene = IngestHarness::start(Some(json(&same)), None, false);
     // Nothing is pushed: the same is answered twice a second.
     sleep(Duration::from_secs(20)).await;
     assert!(scene.asked() >= 20, "{}", scene.asked());
-    let held = scene.book.newest().unwrap();
-    assert_eq!(held.number, 0);
-    let body = held.courses(Filter::default()).body;
+    let view = scene.store.newest().unwrap();
+    assert_eq!(view.number, 0);
+    let body = view.courses(SnapshotFilter::default()).body;
 
     *scene.fake.stream.lock().unwrap() = Some(broadcast::Sender::new(64));
     for _reconnection in 0..3 {
         scene.push(event(&same)).await;
         scene.pass_alive(1).await;
     }
-    let again = scene.book.newest().unwrap();
-    assert!(Arc::ptr_eq(&held, &again));
+    let again = scene.store.newest().unwrap();
+    assert!(Arc::ptr_eq(&view, &again));
     // The very bytes, not only the same ones.
-    assert_eq!(body.as_ptr(), again.courses(Filter::default()).body.as_ptr());
+    assert_eq!(body.as_ptr(), again.courses(SnapshotFilter::default()).body.as_ptr());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_held_stays_while_the_cache_is_away_and_the_next_is_shown_when_it_is_back() {
-    let scene = Scene::start(Some(Bytes::new()), Some(one(at(0), "1")), true);
+    let scene = IngestHarness::start(Some(Bytes::new()), Some(one(at(0), "1")), true);
     scene.push(event(&one(at(1), "91000"))).await;
     let stream = scene.fake.stream.lock().unwrap().take();
     *scene.fake.answer.lock().unwrap() = None;
@@ -202,7 +202,7 @@ async fn what_is_held_stays_while_the_cache_is_away_and_the_next_is_shown_when_i
 
 #[tokio::test(start_paused = true)]
 async fn a_cold_start_shows_what_was_written_down_until_there_is_a_board() {
-    let scene = Scene::start(None, None, false);
+    let scene = IngestHarness::start(None, None, false);
     sleep(Duration::from_secs(5)).await;
     assert_eq!(scene.shown(), None);
     assert!(scene.read.load(Ordering::Relaxed) >= 4);
@@ -216,13 +216,13 @@ async fn a_cold_start_shows_what_was_written_down_until_there_is_a_board() {
     *scene.fake.stream.lock().unwrap() = Some(broadcast::Sender::new(64));
     scene.push(event(&one(scene.clock.now(), "91000"))).await;
     assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    assert_eq!(scene.book.newest().unwrap().origin, Origin::Board);
+    assert_eq!(scene.store.newest().unwrap().origin, SnapshotOrigin::PriceCache);
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_there_is_a_board_nothing_older_is_shown_before_it() {
-    let scene = Scene::start(Some(json(&one(at(0), "91000"))), Some(one(at(0), "1")), false);
+    let scene = IngestHarness::start(Some(json(&one(at(0), "91000"))), Some(one(at(0), "1")), false);
     sleep(Duration::from_secs(60)).await;
     assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    assert_eq!((scene.read.load(Ordering::Relaxed), scene.book.newest().unwrap().number), (0, 0));
+    assert_eq!((scene.read.load(Ordering::Relaxed), scene.store.newest().unwrap().number), (0, 0));
 }

@@ -1,16 +1,16 @@
 use super::*;
-use crate::given::{at, board, course};
+use crate::given::{at, course, snapshot};
 
-fn known() -> Known {
+fn catalogue() -> Catalogue {
     let courses =
         vec![course("binance", "BTC-USDT", "1"), course("kraken", "BTC-EUR", "1"), course("ecb", "EUR-RUB", "1")];
-    Known::default().with(&board(at(0), courses, vec![]))
+    Catalogue::default().with(&snapshot(at(0), courses, vec![]))
 }
 
-fn check(exchangers: &str, from: &str, to: &str) -> Result<Filter, Vec<String>> {
+fn check(exchangers: &str, from: &str, to: &str) -> Result<SnapshotFilter, Vec<String>> {
     let text = |text: &str| (text != "-").then(|| text.to_owned());
-    let wishes = Wishes { exchangers: text(exchangers), coins_from: text(from), coins_to: text(to) };
-    wishes.check(&known()).map_err(|errors| errors.into_iter().map(|error| error.field).collect())
+    let params = FilterParams { exchangers: text(exchangers), coins_from: text(from), coins_to: text(to) };
+    params.check(&catalogue()).map_err(|errors| errors.into_iter().map(|error| error.field).collect())
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn what_nobody_tells_of_is_named() {
 
 #[test]
 fn an_exchange_that_is_silent_stays_known() {
-    let later = known().with(&board(at(5), vec![course("kraken", "BTC-EUR", "1")], vec![]));
-    let wishes = Wishes { exchangers: Some("binance".to_owned()), ..Wishes::default() };
-    assert!(wishes.check(&later).is_ok());
+    let later = catalogue().with(&snapshot(at(5), vec![course("kraken", "BTC-EUR", "1")], vec![]));
+    let params = FilterParams { exchangers: Some("binance".to_owned()), ..FilterParams::default() };
+    assert!(params.check(&later).is_ok());
 }

@@ -5,7 +5,7 @@ use crate::given::at;
 
 #[test]
 fn what_was_written_down_is_no_younger_than_it_is_known_to_be() {
-    assert_eq!(board_of(vec![]), None);
+    assert_eq!(snapshot_from_courses(vec![]), None);
     let past = |exchanger: &str, since, simulated| PastCourse {
         exchanger: exchanger.to_owned(),
         direction: "BTC-USD".parse().unwrap(),
@@ -15,7 +15,7 @@ fn what_was_written_down_is_no_younger_than_it_is_known_to_be() {
         until: None,
         simulated,
     };
-    let board = board_of(vec![past("kraken", 7, false), past("okx", 3, true)]).unwrap();
-    assert_eq!((board.as_of, board.simulated), (at(7), true));
-    assert_eq!(board.courses.iter().map(|course| course.observed_at).collect::<Vec<_>>(), [at(7), at(3)]);
+    let snapshot = snapshot_from_courses(vec![past("kraken", 7, false), past("okx", 3, true)]).unwrap();
+    assert_eq!((snapshot.as_of, snapshot.simulated), (at(7), true));
+    assert_eq!(snapshot.courses.iter().map(|course| course.observed_at).collect::<Vec<_>>(), [at(7), at(3)]);
 }

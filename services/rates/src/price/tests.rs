@@ -2,12 +2,12 @@ use common::api::courses::{CastVote, Course, Rejection};
 use proptest::prelude::*;
 
 use super::*;
-use crate::given::{at, board, course, price};
+use crate::given::{at, course, price, snapshot};
 
 const TTL: Duration = Duration::from_secs(60);
 
-fn held(courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Held {
-    Held::new(board(at(0), courses, prices), Origin::Board, None)
+fn view(courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshotView {
+    MarketSnapshotView::new(snapshot(at(0), courses, prices), SnapshotOrigin::PriceCache, None)
 }
 
 fn direction(text: &str) -> CurrencyPair {
@@ -18,11 +18,11 @@ proptest! {
     /// Whatever is on the board: a price that is shown is younger than its time to live.
     #[test]
     fn an_old_price_is_never_shown_as_current(observed in 0..200_u64, asked in 0..400_u64) {
-        let held = held(vec![], vec![AgreedPrice { as_of: Some(at(observed)), ..price("BTC-USD", "91000") }]);
-        match current(&held, direction("BTC-USD"), at(asked), TTL) {
+        let view = view(vec![], vec![AgreedPrice { as_of: Some(at(observed)), ..price("BTC-USD", "91000") }]);
+        match current_price(&view, direction("BTC-USD"), at(asked), TTL) {
             Ok(current) => prop_assert!(at(asked) < current.as_of.plus(TTL)),
             Err(error) => {
-                prop_assert_eq!(error, NoPrice::TooOld(direction("BTC-USD"), at(observed)));
+                prop_assert_eq!(error, PriceError::TooOld(direction("BTC-USD"), at(observed)));
                 prop_assert!(asked >= observed + 60);
             }
         }
@@ -47,8 +47,8 @@ fn a_refused_price_says_why_and_what_became_of_each_vote() {
         votes: vec![vote("okx", Rejection::NoConversion), vote("kraken", Rejection::Stale)],
         ..price("BTC-USD", "1")
     };
-    let held = held(vec![course("kraken", "BTC-CHF", "1")], vec![refused]);
-    let error = |text: &str| current(&held, direction(text), at(0), TTL).unwrap_err().to_string();
+    let view = view(vec![course("kraken", "BTC-CHF", "1")], vec![refused]);
+    let error = |text: &str| current_price(&view, direction(text), at(0), TTL).unwrap_err().to_string();
     assert_eq!(
         error("BTC-USD"),
         "there is no price of BTC-USD: 1 of 2 exchanges; okx (BTC-USD): no_conversion, kraken (BTC-USD): stale"

@@ -12,26 +12,26 @@ fn any_rate() -> impl Strategy<Value = Rate> {
 
 #[test]
 fn halves_go_to_the_even_neighbour() {
-    let half = Ratio::ONE.times(rate(50_000_000)).unwrap();
+    let half = Ratio::ONE.multiplied_by(rate(50_000_000)).unwrap();
     for (amount, decimals, result) in [(1, 8, 0), (3, 8, 2), (5, 8, 2), (1_000_000, 2, 0), (3_000_000, 2, 2)] {
-        assert_eq!(half.of_rounded_half_even(amount, decimals), Some(result), "{amount}");
+        assert_eq!(half.scale_rounded_half_even(amount, decimals), Some(result), "{amount}");
     }
     // A rest too small for the eighth decimal still breaks the tie.
-    let third = Ratio::ONE.over(rate(300_000_000)).unwrap();
-    assert_eq!(third.of_rounded_half_even(1_500_001, 2), Some(1));
-    assert_eq!(third.of_rounded_half_even(1_500_000, 2), Some(0));
-    assert_eq!(third.of_rounded_half_even(4_500_000, 2), Some(2));
+    let third = Ratio::ONE.divided_by(rate(300_000_000)).unwrap();
+    assert_eq!(third.scale_rounded_half_even(1_500_001, 2), Some(1));
+    assert_eq!(third.scale_rounded_half_even(1_500_000, 2), Some(0));
+    assert_eq!(third.scale_rounded_half_even(4_500_000, 2), Some(2));
 }
 
 #[test]
 fn fractions_are_shown_with_as_many_decimals_as_they_need() {
     let text = |ratio: Option<Ratio>| ratio.unwrap().text_rounded_half_even(16);
-    assert_eq!(text(Ratio::ONE.times(rate(8_400_012_000_000))), "84000.12");
-    assert_eq!(text(Ratio::ONE.times(rate(100_000_000))), "1.00");
-    assert_eq!(text(Ratio::ONE.over(rate(8_400_000_000_000))), "0.0000119047619048");
-    assert_eq!(text(Ratio::ONE.over(rate(1))), "100000000.00");
-    assert_eq!(fixed(5, 2), "0.05");
-    assert_eq!(fixed(12_345, 0), "12345");
+    assert_eq!(text(Ratio::ONE.multiplied_by(rate(8_400_012_000_000))), "84000.12");
+    assert_eq!(text(Ratio::ONE.multiplied_by(rate(100_000_000))), "1.00");
+    assert_eq!(text(Ratio::ONE.divided_by(rate(8_400_000_000_000))), "0.0000119047619048");
+    assert_eq!(text(Ratio::ONE.divided_by(rate(1))), "100000000.00");
+    assert_eq!(format_fixed_point(5, 2), "0.05");
+    assert_eq!(format_fixed_point(12_345, 0), "12345");
 }
 
 proptest! {
@@ -39,8 +39,8 @@ proptest! {
     #[test]
     fn the_result_is_the_nearest(amount in 1..1_000_000_000_u128, a in 1..1_000_000_000_000_i64,
                                  b in 1..1_000_000_000_000_i64, decimals in 0..=8_u32) {
-        let ratio = Ratio::ONE.times(rate(a)).unwrap().over(rate(b)).unwrap();
-        let units = ratio.of_rounded_half_even(amount, decimals).unwrap();
+        let ratio = Ratio::ONE.multiplied_by(rate(a)).unwrap().divided_by(rate(b)).unwrap();
+        let units = ratio.scale_rounded_half_even(amount, decimals).unwrap();
         // |units / 10^decimals - amount / 10^8 * a / b| <= half a unit, in whole numbers.
         let (a, b) = (u128::try_from(a).unwrap(), u128::try_from(b).unwrap());
         let scale = 10_u128.pow(8 - decimals);
@@ -50,13 +50,13 @@ proptest! {
 
     #[test]
     fn dividing_undoes_multiplying(amount in 0..1_000_000_000_000_000_000_u128, rate in any_rate(), other in any_rate()) {
-        let there = Ratio::ONE.times(rate).unwrap();
-        prop_assert_eq!(there.over(rate).unwrap(), Ratio::ONE);
-        prop_assert_eq!(there.over(rate).unwrap().of_rounded_half_even(amount, 8), Some(amount));
+        let there = Ratio::ONE.multiplied_by(rate).unwrap();
+        prop_assert_eq!(there.divided_by(rate).unwrap(), Ratio::ONE);
+        prop_assert_eq!(there.divided_by(rate).unwrap().scale_rounded_half_even(amount, 8), Some(amount));
         // Every pair of rates can be held, both ways.
-        prop_assert!(there.times(other).is_some() && there.over(other).is_some());
-        let inverse = Ratio::ONE.over(rate).unwrap();
-        prop_assert!(inverse.times(other).is_some() && inverse.over(other).is_some());
+        prop_assert!(there.multiplied_by(other).is_some() && there.divided_by(other).is_some());
+        let inverse = Ratio::ONE.divided_by(rate).unwrap();
+        prop_assert!(inverse.multiplied_by(other).is_some() && inverse.divided_by(other).is_some());
     }
 
     #[test]

@@ -5,18 +5,18 @@ use futures_util::StreamExt;
 
 use super::*;
 use crate::{
-    filter::Wishes,
-    given::{at, board, course},
-    held::Origin,
+    filter::FilterParams,
+    given::{at, course, snapshot},
+    held::SnapshotOrigin,
 };
 
-fn book() -> Arc<Book> {
-    Arc::new(Book::new(Clock::starting_at(at(0)), &Metrics::new("rates")))
+fn store() -> Arc<SnapshotStore> {
+    Arc::new(SnapshotStore::new(Clock::starting_at(at(0)), &Metrics::new("rates")))
 }
 
-fn put(book: &Book, secs: u64, value: &str) {
+fn put(store: &SnapshotStore, secs: u64, value: &str) {
     let courses = vec![course("kraken", "BTC-USD", value), course("okx", "BTC-USDT", "91000")];
-    assert!(book.take(board(at(secs), courses, vec![]), Origin::Board));
+    assert!(store.take(snapshot(at(secs), courses, vec![]), SnapshotOrigin::PriceCache));
 }
 
 async fn text(stream: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> String {
@@ -25,19 +25,19 @@ async fn text(stream: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> S
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_is_told_everything_and_then_each_change() {
-    let (book, streams) = (book(), Streams::new(&Metrics::new("rates")));
-    put(&book, 0, "1");
-    let mut stream = pin!(streams.read(&book, Filter::default()).unwrap());
+    let (store, streams) = (store(), CourseStreams::new(&Metrics::new("rates")));
+    put(&store, 0, "1");
+    let mut stream = pin!(streams.read(&store, SnapshotFilter::default()).unwrap());
     assert_eq!(text(&mut stream).await, "retry: 2000\n\n");
     assert!(text(&mut stream).await.starts_with("event: courses\nid: "));
-    put(&book, 5, "2");
+    put(&store, 5, "2");
     let change = text(&mut stream).await;
     assert!(
         change.starts_with("event: changes\n") && change.contains("\"2.00\"") && !change.contains("okx"),
         "{change}"
     );
     // Nothing differs: only a sign of life comes.
-    put(&book, 10, "2");
+    put(&store, 10, "2");
     let start = tokio::time::Instant::now();
     assert_eq!(text(&mut stream).await, ": still here\n\n");
     assert!(start.elapsed() >= KEEP_ALIVE);
@@ -47,20 +47,20 @@ async fn a_reader_is_told_everything_and_then_each_change() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_told_the_newest_alone() {
-    let (book, streams) = (book(), Streams::new(&Metrics::new("rates")));
-    put(&book, 0, "1");
-    let mut stream = pin!(streams.read(&book, Filter::default()).unwrap());
+    let (store, streams) = (store(), CourseStreams::new(&Metrics::new("rates")));
+    put(&store, 0, "1");
+    let mut stream = pin!(streams.read(&store, SnapshotFilter::default()).unwrap());
     for _greeting_and_everything in 0..2 {
         text(&mut stream).await;
     }
     for secs in 1..=3 {
-        put(&book, secs, &format!("{secs}0"));
+        put(&store, secs, &format!("{secs}0"));
     }
     let change = text(&mut stream).await;
     assert!(change.starts_with("event: changes\n") && change.contains("\"30.00\""), "{change}");
     // Farther behind than boards are kept: everything again, and nothing of what was in between.
     for secs in 4..=20 {
-        put(&book, secs, &format!("{secs}0"));
+        put(&store, secs, &format!("{secs}0"));
     }
     let all = text(&mut stream).await;
     assert!(all.starts_with("event: courses\n") && all.contains("\"200.00\"") && all.contains("okx"), "{all}");
@@ -69,22 +69,23 @@ async fn a_slow_reader_is_told_the_newest_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_filter_holds_for_every_event() {
-    let (book, streams) = (book(), Streams::new(&Metrics::new("rates")));
-    put(&book, 0, "1");
-    let wishes = Wishes { exchangers: Some("okx".to_owned()), ..Wishes::default() };
-    let filter = wishes.check(&book.newest().unwrap().known).unwrap();
-    let mut stream = pin!(streams.read(&book, filter).unwrap());
+    let (store, streams) = (store(), CourseStreams::new(&Metrics::new("rates")));
+    put(&store, 0, "1");
+    let params = FilterParams { exchangers: Some("okx".to_owned()), ..FilterParams::default() };
+    let filter = params.check(&store.newest().unwrap().catalogue).unwrap();
+    let mut stream = pin!(streams.read(&store, filter).unwrap());
     text(&mut stream).await;
     assert!(!text(&mut stream).await.contains("kraken"));
-    put(&book, 1, "2");
+    put(&store, 1, "2");
     assert_eq!(text(&mut stream).await, ": still here\n\n");
 }
 
 #[tokio::test(start_paused = true)]
 async fn places_are_bounded_and_given_back() {
-    let (book, streams) = (book(), Streams::new(&Metrics::new("rates")));
-    let mut readers: Vec<_> = (0..MAX_STREAMS).map(|_| streams.read(&book, Filter::default()).unwrap()).collect();
-    assert!(streams.read(&book, Filter::default()).is_err());
+    let (store, streams) = (store(), CourseStreams::new(&Metrics::new("rates")));
+    let mut readers: Vec<_> =
+        (0..MAX_STREAM_READERS).map(|_| streams.read(&store, SnapshotFilter::default()).unwrap()).collect();
+    assert!(streams.read(&store, SnapshotFilter::default()).is_err());
     readers.pop();
-    assert!(streams.read(&book, Filter::default()).is_ok());
+    assert!(streams.read(&store, SnapshotFilter::default()).is_ok());
 }
