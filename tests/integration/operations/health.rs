@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tests::{Platform, Stack, client::send, on_both, platform::order, until};
 
-on_both!(who_calls_is_alive_and_who_does_not_is_missing, what_troubles_a_service_is_reported);
+on_both!(silent_service_is_reported_missing, service_errors_are_reported);
 
 /// Two and a half intervals of a second, and what a busy machine adds.
 const MISSING_AFTER: Duration = Duration::from_millis(2500);
@@ -32,7 +32,7 @@ async fn becomes(platform: &Platform, service: &str, state: &str) {
         .await;
 }
 
-async fn who_calls_is_alive_and_who_does_not_is_missing(stack: Stack) {
+async fn silent_service_is_reported_missing(stack: Stack) {
     let platform = watched(stack).await;
     for service in platform.all() {
         becomes(&platform, service.name, "alive").await;
@@ -56,7 +56,7 @@ async fn who_calls_is_alive_and_who_does_not_is_missing(stack: Stack) {
     assert!(page.status == 200 && page.text().contains("fetch-orders") && page.text().contains("stopped"));
 }
 
-async fn what_troubles_a_service_is_reported(stack: Stack) {
+async fn service_errors_are_reported(stack: Stack) {
     let platform = watched(stack).await;
     platform.db_proxy.kill().await;
     let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));

@@ -7,15 +7,15 @@ use tests::{
 };
 
 on_both!(
-    what_is_not_there_is_a_problem,
-    internal_endpoints_want_the_token,
-    every_service_has_the_standard_endpoints,
-    nonsense_is_never_a_fault_of_ours,
-    the_id_of_a_request_is_kept_and_made_where_it_is_missing,
-    the_id_of_a_request_goes_along_to_the_next_service,
+    unknown_path_and_method_return_problem,
+    internal_endpoints_require_token,
+    every_service_has_operations_endpoints,
+    malformed_requests_cause_no_server_error,
+    request_id_is_kept_or_generated,
+    request_id_is_forwarded_to_next_service,
 );
 
-async fn what_is_not_there_is_a_problem(stack: Stack) {
+async fn unknown_path_and_method_return_problem(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_others().await;
     for service in platform.every() {
@@ -75,7 +75,7 @@ async fn what_is_not_there_is_a_problem(stack: Stack) {
     }
 }
 
-async fn internal_endpoints_want_the_token(stack: Stack) {
+async fn internal_endpoints_require_token(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_others().await;
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
@@ -117,16 +117,16 @@ async fn internal_endpoints_want_the_token(stack: Stack) {
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);
 }
 
-async fn every_service_has_the_standard_endpoints(stack: Stack) {
+async fn every_service_has_operations_endpoints(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_others().await;
     platform.place(order("EUR", "1")).await.json(201);
     for service in platform.every() {
-        standard_endpoints(&platform, service).await;
+        assert_operations_endpoints(&platform, service).await;
     }
 }
 
-async fn standard_endpoints(platform: &Platform, service: &Instance) {
+async fn assert_operations_endpoints(platform: &Platform, service: &Instance) {
     let get = async |path: &str| platform.client.get(service.url(path)).await;
     let alive = get("/livez").await;
     assert_eq!((alive.status, alive.text().as_str()), (200, "ok\n"), "{}", service.name);
@@ -154,7 +154,7 @@ async fn standard_endpoints(platform: &Platform, service: &Instance) {
     }
 }
 
-async fn nonsense_is_never_a_fault_of_ours(stack: Stack) {
+async fn malformed_requests_cause_no_server_error(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_others().await;
     let long = format!("/{}", "x".repeat(30_000));
@@ -197,7 +197,7 @@ async fn nonsense_is_never_a_fault_of_ours(stack: Stack) {
     }
 }
 
-async fn the_id_of_a_request_is_kept_and_made_where_it_is_missing(stack: Stack) {
+async fn request_id_is_kept_or_generated(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_others().await;
     for service in platform.every() {
@@ -221,7 +221,7 @@ async fn the_id_of_a_request_is_kept_and_made_where_it_is_missing(stack: Stack) 
     assert_eq!(problem["request_id"], "my-request.2");
 }
 
-async fn the_id_of_a_request_goes_along_to_the_next_service(stack: Stack) {
+async fn request_id_is_forwarded_to_next_service(stack: Stack) {
     let builder = Platform::builder(stack);
     let db_proxy = Wire::to(builder.address_of("db-proxy")).await;
     let cache = Wire::to(builder.address_of("price-cache-proxy")).await;

@@ -46,7 +46,7 @@ fn read_by_each() -> BTreeMap<&'static str, BTreeSet<String>> {
 }
 
 #[test]
-fn every_variable_is_listed_and_no_other() {
+fn env_example_lists_exactly_the_variables_read() {
     let text = file(".env.example");
     let lines = text.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
     let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
@@ -82,7 +82,7 @@ fn handed_on(text: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn containers_are_handed_every_variable_that_their_service_reads() {
+fn containers_receive_every_variable_their_service_reads() {
     let mut handed = handed_on(&file("deployment/docker-compose.yml"));
     let mut demo = handed_on(&file("deployment/docker-compose.demo.yml"));
     handed.insert("exchange-sim".to_owned(), demo.remove("exchange-sim").unwrap());

@@ -7,18 +7,18 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 on_both!(
-    the_same_request_gives_the_same_answer,
-    the_same_order_in_other_words_is_the_same_order,
-    another_order_under_the_key_is_refused,
-    many_at_once_under_one_key_give_one_order,
-    different_orders_at_once_under_one_key_give_one_order,
-    a_restart_of_everything_changes_no_answer,
-    an_order_that_was_refused_leaves_its_key_free,
+    repeated_request_returns_same_response,
+    differently_written_same_order_is_a_replay,
+    key_reused_for_other_order_is_refused,
+    concurrent_requests_with_one_key_place_one_order,
+    concurrent_different_orders_with_one_key_place_one_order,
+    replay_survives_restart_of_all_services,
+    refused_order_leaves_key_unused,
 );
 
 const AT_ONCE: usize = 50;
 
-async fn the_same_request_gives_the_same_answer(stack: Stack) {
+async fn repeated_request_returns_same_response(stack: Stack) {
     let platform = Platform::start(stack).await;
     for path in ["/api/v1/orders", "/place_order"] {
         let key = Uuid::new_v4().to_string();
@@ -40,7 +40,7 @@ async fn the_same_request_gives_the_same_answer(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 2);
 }
 
-async fn the_same_order_in_other_words_is_the_same_order(stack: Stack) {
+async fn differently_written_same_order_is_a_replay(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
     for body in [
@@ -59,7 +59,7 @@ async fn the_same_order_in_other_words_is_the_same_order(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 1);
 }
 
-async fn another_order_under_the_key_is_refused(stack: Stack) {
+async fn key_reused_for_other_order_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
     for (currency, amount) in [("EUR", "69.0001"), ("EUR", "96"), ("USD", "69")] {
@@ -75,7 +75,7 @@ async fn another_order_under_the_key_is_refused(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 2);
 }
 
-async fn many_at_once_under_one_key_give_one_order(stack: Stack) {
+async fn concurrent_requests_with_one_key_place_one_order(stack: Stack) {
     let platform = Platform::start(stack).await;
     // Through two instances of each service on the way.
     let other_db_proxy = platform.db_proxy.another(&[]);
@@ -96,7 +96,7 @@ async fn many_at_once_under_one_key_give_one_order(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 1);
 }
 
-async fn different_orders_at_once_under_one_key_give_one_order(stack: Stack) {
+async fn concurrent_different_orders_with_one_key_place_one_order(stack: Stack) {
     let platform = Platform::start(stack).await;
     let mut waiting = JoinSet::new();
     for n in 1..=AT_ONCE {
@@ -111,7 +111,7 @@ async fn different_orders_at_once_under_one_key_give_one_order(stack: Stack) {
     assert_eq!(platform.walk("/get_orders").await, [placed[0].json(201)]);
 }
 
-async fn a_restart_of_everything_changes_no_answer(stack: Stack) {
+async fn replay_survives_restart_of_all_services(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
     for service in platform.all() {
@@ -125,7 +125,7 @@ async fn a_restart_of_everything_changes_no_answer(stack: Stack) {
     assert_eq!(platform.walk("/get_orders").await, [first]);
 }
 
-async fn an_order_that_was_refused_leaves_its_key_free(stack: Stack) {
+async fn refused_order_leaves_key_unused(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000100").start().await;
     platform.place_under("a-key", order("USD", "101")).await.problem(409, "limit_exceeded");
     assert_eq!(platform.place_under("a-key", order("USD", "100")).await.json(201)["amount"], "100.00");

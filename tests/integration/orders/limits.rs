@@ -6,18 +6,18 @@ use tests::{Platform, Stack, client::send, on_both, platform::Instance, platform
 use tokio::task::JoinSet;
 
 on_both!(
-    a_refused_order_says_what_is_left_and_a_smaller_one_fits,
-    an_order_of_more_than_all_bitcoin_is_told_what_is_left,
-    many_orders_at_once_fill_the_limit_and_no_more,
-    a_replay_is_answered_when_the_limit_is_full,
-    a_client_is_held_to_its_rate,
-    only_a_trusted_proxy_says_who_the_client_is,
-    by_default_a_client_may_place_sixty_orders_a_minute,
+    refused_order_reports_remaining_and_smaller_one_fits,
+    order_over_total_supply_is_refused_with_remaining,
+    concurrent_orders_fill_limit_exactly,
+    replay_is_returned_when_limit_is_full,
+    client_over_rate_limit_is_refused,
+    forwarded_client_address_is_used_from_trusted_proxy_only,
+    default_rate_limit_is_sixty_orders_per_minute,
 );
 
 const AT_ONCE: usize = 200;
 
-async fn a_refused_order_says_what_is_left_and_a_smaller_one_fits(stack: Stack) {
+async fn refused_order_reports_remaining_and_smaller_one_fits(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
     platform.place(order("USD", "600")).await.json(201);
     let refused = platform.place(order("USD", "400.0001")).await.problem(409, "limit_exceeded");
@@ -34,7 +34,7 @@ async fn a_refused_order_says_what_is_left_and_a_smaller_one_fits(stack: Stack) 
     assert_eq!(summary["count"], 3);
 }
 
-async fn an_order_of_more_than_all_bitcoin_is_told_what_is_left(stack: Stack) {
+async fn order_over_total_supply_is_refused_with_remaining(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     platform.put_prices(&[("EUR", "0.00000001")], tests::platform::TTL, std::time::Duration::ZERO).await;
     let refused = platform.place(order("EUR", "999999999")).await.problem(409, "limit_exceeded");
@@ -50,7 +50,7 @@ async fn place_all(platform: &Platform, services: [&Instance; 2], amounts: Vec<i
     waiting.join_all().await
 }
 
-async fn many_orders_at_once_fill_the_limit_and_no_more(stack: Stack) {
+async fn concurrent_orders_fill_limit_exactly(stack: Stack) {
     const LIMIT: i64 = 3000;
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00003000").start().await;
     // Through two instances of each service on the way.
@@ -84,7 +84,7 @@ async fn many_orders_at_once_fill_the_limit_and_no_more(stack: Stack) {
     assert_eq!(refused["remaining_bitcoin"], "0.00000000");
 }
 
-async fn a_replay_is_answered_when_the_limit_is_full(stack: Stack) {
+async fn replay_is_returned_when_limit_is_full(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000001").start().await;
     let first = platform.place_under("a-key", order("USD", "1")).await.json(201);
     platform.place_under("another", order("USD", "1")).await.problem(409, "limit_exceeded");
@@ -92,7 +92,7 @@ async fn a_replay_is_answered_when_the_limit_is_full(stack: Stack) {
     platform.place_under("a-key", order("USD", "2")).await.problem(422, "idempotency_key_reused");
 }
 
-async fn a_client_is_held_to_its_rate(stack: Stack) {
+async fn client_over_rate_limit_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "3").start().await;
     let mut remaining = BTreeSet::new();
     // What is wrong counts as much as what is right.
@@ -118,7 +118,7 @@ async fn a_client_is_held_to_its_rate(stack: Stack) {
     }
 }
 
-async fn only_a_trusted_proxy_says_who_the_client_is(stack: Stack) {
+async fn forwarded_client_address_is_used_from_trusted_proxy_only(stack: Stack) {
     let place_as = async |platform: &Platform, client: &str| {
         let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
         send(request.header("x-forwarded-for", client)).await.status
@@ -133,7 +133,7 @@ async fn only_a_trusted_proxy_says_who_the_client_is(stack: Stack) {
     assert_eq!(place_as(&behind, "192.0.2.1").await, 429);
 }
 
-async fn by_default_a_client_may_place_sixty_orders_a_minute(stack: Stack) {
+async fn default_rate_limit_is_sixty_orders_per_minute(stack: Stack) {
     // An empty variable counts as not set.
     let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "").start().await;
     let (mut placed, mut waiting) = (0, JoinSet::new());

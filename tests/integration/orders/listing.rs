@@ -6,14 +6,14 @@ use serde_json::Value;
 use tests::{Platform, Stack, on_both, platform::order};
 
 on_both!(
-    pages_are_linked_to_the_end,
-    defaults_and_spellings_of_get_orders,
-    a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive,
-    filters_are_kept_by_the_links,
-    a_wrong_parameter_is_named,
-    orders_are_found_by_their_ids,
-    the_summary_is_the_sum,
-    a_second_instance_shows_the_same,
+    next_links_lead_to_last_page,
+    list_paths_share_default_page_sizes,
+    cursor_pages_return_each_order_once_while_orders_arrive,
+    next_links_keep_filters,
+    invalid_parameter_is_named,
+    order_is_returned_by_id,
+    summary_equals_sum_of_orders,
+    second_instance_returns_same_orders,
 );
 
 /// Newest first.
@@ -31,7 +31,7 @@ async fn page(platform: &Platform, path: &str) -> Value {
     platform.client.get(platform.fetch_orders.url(path)).await.json(200)
 }
 
-async fn pages_are_linked_to_the_end(stack: Stack) {
+async fn next_links_lead_to_last_page(stack: Stack) {
     let platform = Platform::start(stack).await;
     let empty = page(&platform, "/get_orders/?start=0&page_size=3").await;
     assert_eq!(empty, serde_json::json!({ "data": [], "_links": {} }));
@@ -55,7 +55,7 @@ async fn pages_are_linked_to_the_end(stack: Stack) {
     }
 }
 
-async fn defaults_and_spellings_of_get_orders(stack: Stack) {
+async fn list_paths_share_default_page_sizes(stack: Stack) {
     let platform = Platform::start(stack).await;
     let orders = place_many(&platform, 12).await;
     for path in [
@@ -73,7 +73,7 @@ async fn defaults_and_spellings_of_get_orders(stack: Stack) {
     }
 }
 
-async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stack) {
+async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     let platform = Platform::start(stack).await;
     let orders = place_many(&platform, 10).await;
     let (mut seen, mut next) = (Vec::new(), Some("/api/v1/orders?limit=3".to_owned()));
@@ -92,7 +92,7 @@ async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stac
 
 type Passes<'a> = &'a dyn Fn(&Value) -> bool;
 
-async fn filters_are_kept_by_the_links(stack: Stack) {
+async fn next_links_keep_filters(stack: Stack) {
     let platform = Platform::start(stack).await;
     let orders = place_many(&platform, 15).await;
     let time = |n: usize| orders[n]["created_at"].as_str().unwrap();
@@ -130,7 +130,7 @@ async fn filters_are_kept_by_the_links(stack: Stack) {
     assert_eq!(platform.walk(&format!("/api/v1/orders?to={moved}")).await, orders[4..]);
 }
 
-async fn a_wrong_parameter_is_named(stack: Stack) {
+async fn invalid_parameter_is_named(stack: Stack) {
     let platform = Platform::start(stack).await;
     place_many(&platform, 2).await;
     for wrong in ["0", "1001", "-1", "abc", "1.5", "", "99999999999", "1e3", "%00"] {
@@ -164,7 +164,7 @@ async fn a_wrong_parameter_is_named(stack: Stack) {
     }
 }
 
-async fn orders_are_found_by_their_ids(stack: Stack) {
+async fn order_is_returned_by_id(stack: Stack) {
     let platform = Platform::start(stack).await;
     for order in place_many(&platform, 3).await {
         let id = order["id"].as_str().unwrap();
@@ -184,7 +184,7 @@ async fn orders_are_found_by_their_ids(stack: Stack) {
     }
 }
 
-async fn the_summary_is_the_sum(stack: Stack) {
+async fn summary_equals_sum_of_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let empty = platform.summary().await;
     assert_eq!((&empty["count"], &empty["bitcoin_amount"]), (&0.into(), &"0.00000000".into()));
@@ -197,7 +197,7 @@ async fn the_summary_is_the_sum(stack: Stack) {
     assert_eq!(tests::reconciliation::sats(&summary["remaining"]), 100 * 100_000_000 - sum);
 }
 
-async fn a_second_instance_shows_the_same(stack: Stack) {
+async fn second_instance_returns_same_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let db_proxy = platform.db_proxy.another(&[]);
     db_proxy.start().await;

@@ -16,15 +16,15 @@ use tests::{
 };
 
 on_both!(
-    every_form_and_spelling_places_an_order,
-    an_order_is_shown_as_it_is_promised,
-    its_location_leads_to_the_order,
-    an_order_at_a_prolonged_price_says_so_everywhere,
-    amounts_are_exact,
-    the_largest_amount_is_taken_where_the_limit_allows,
-    content_types_that_are_json_are_taken,
-    the_currencies_are_a_setting,
-    orders_without_a_key_are_orders_of_their_own,
+    place_order_accepts_json_form_and_query,
+    placed_order_has_documented_fields,
+    location_header_returns_the_order,
+    prolonged_price_is_shown_in_order_quote_and_export,
+    amounts_are_parsed_and_converted_exactly,
+    largest_amount_is_accepted_within_the_limit,
+    json_content_types_are_accepted,
+    currencies_setting_decides_accepted_currencies,
+    orders_without_idempotency_key_are_separate,
 );
 
 #[track_caller]
@@ -40,7 +40,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {value}"))
 }
 
-async fn every_form_and_spelling_places_an_order(stack: Stack) {
+async fn place_order_accepts_json_form_and_query(stack: Stack) {
     let platform = Platform::start(stack).await;
     let mut count = 0;
     for path in ["/place_order", "/place_order/"] {
@@ -87,7 +87,7 @@ async fn every_form_and_spelling_places_an_order(stack: Stack) {
     assert_eq!(platform.summary().await["count"], count);
 }
 
-async fn an_order_is_shown_as_it_is_promised(stack: Stack) {
+async fn placed_order_has_documented_fields(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     let record = platform.put_price().await;
     let before = Timestamp::now();
@@ -112,7 +112,7 @@ async fn an_order_is_shown_as_it_is_promised(stack: Stack) {
     assert_eq!(shown["simulated"], false);
 }
 
-async fn its_location_leads_to_the_order(stack: Stack) {
+async fn location_header_returns_the_order(stack: Stack) {
     let platform = Platform::start(stack).await;
     let one = platform.place(order("EUR", "69")).await;
     let short = platform.client.post(platform.create_order.url("/place_order"), order("GBP", "1")).await;
@@ -130,7 +130,7 @@ async fn its_location_leads_to_the_order(stack: Stack) {
     assert_eq!(page["data"][0], short.json(201)["order"]);
 }
 
-async fn amounts_are_exact(stack: Stack) {
+async fn amounts_are_parsed_and_converted_exactly(stack: Stack) {
     let platform = Platform::start(stack).await;
     for (sent, shown) in [
         ("0.1", "0.10"),
@@ -161,7 +161,7 @@ async fn amounts_are_exact(stack: Stack) {
     }
 }
 
-async fn the_largest_amount_is_taken_where_the_limit_allows(stack: Stack) {
+async fn largest_amount_is_accepted_within_the_limit(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "20000").start().await;
     let largest = order("EUR", "999999999.9999");
     let shown = platform.place(largest.as_str()).await.json(201);
@@ -171,7 +171,7 @@ async fn the_largest_amount_is_taken_where_the_limit_allows(stack: Stack) {
     assert_eq!(refused["remaining_bitcoin"], "8095.25510201");
 }
 
-async fn content_types_that_are_json_are_taken(stack: Stack) {
+async fn json_content_types_are_accepted(stack: Stack) {
     let platform = Platform::start(stack).await;
     for content_type in
         ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/vnd.api+json"]
@@ -184,7 +184,7 @@ async fn content_types_that_are_json_are_taken(stack: Stack) {
     }
 }
 
-async fn the_currencies_are_a_setting(stack: Stack) {
+async fn currencies_setting_decides_accepted_currencies(stack: Stack) {
     let platform = Platform::builder(stack).set("CURRENCIES", "jpy, EUR").no_price().start().await;
     let minutes = std::time::Duration::from_mins(1);
     platform.put_prices(&[("JPY", "12345678.9"), ("EUR", "1000")], minutes, std::time::Duration::ZERO).await;
@@ -193,7 +193,7 @@ async fn the_currencies_are_a_setting(stack: Stack) {
     platform.place(order("USD", "1")).await.names(&["currency"]);
 }
 
-async fn orders_without_a_key_are_orders_of_their_own(stack: Stack) {
+async fn orders_without_idempotency_key_are_separate(stack: Stack) {
     let platform = Platform::start(stack).await;
     let (one, other) = (platform.place(order("EUR", "1")).await, platform.place(order("EUR", "1")).await);
     assert_ne!(one.json(201)["id"], other.json(201)["id"]);
@@ -202,7 +202,7 @@ async fn orders_without_a_key_are_orders_of_their_own(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 2);
 }
 
-async fn an_order_at_a_prolonged_price_says_so_everywhere(stack: Stack) {
+async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     let price = |price: &str| Price { price: price.parse().unwrap(), sources: vec!["alpha".to_owned()] };
     let prices = [("EUR".parse().unwrap(), price("84000.12"))].into();

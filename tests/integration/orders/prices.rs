@@ -10,13 +10,13 @@ use tests::{
 };
 
 on_both!(
-    without_a_price_nothing_is_ordered,
-    a_price_that_ran_out_is_never_used,
-    a_currency_without_a_price_is_refused_alone,
-    a_new_price_is_used_soon_and_old_orders_keep_theirs,
-    a_price_is_used_to_its_end_while_the_cache_is_away,
-    the_record_is_shown_as_it_is_promised,
-    a_prolonged_price_is_taken_up_to_the_age_that_is_set,
+    order_without_price_is_refused,
+    expired_price_is_never_used,
+    only_currency_without_price_is_refused,
+    new_price_applies_to_new_orders_only,
+    cached_price_is_used_until_expiry_during_cache_outage,
+    price_record_has_documented_fields,
+    prolonged_price_is_accepted_up_to_max_age,
 );
 
 #[track_caller]
@@ -25,7 +25,7 @@ fn no_price(answer: &Answer) {
     assert!(problem["detail"].as_str().unwrap().contains("price"), "{problem}");
 }
 
-async fn without_a_price_nothing_is_ordered(stack: Stack) {
+async fn order_without_price_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 204);
     let not_ready = platform.client.get(platform.create_order.url("/readyz")).await;
@@ -42,7 +42,7 @@ async fn without_a_price_nothing_is_ordered(stack: Stack) {
     platform.create_order.ready().await;
 }
 
-async fn a_price_that_ran_out_is_never_used(stack: Stack) {
+async fn expired_price_is_never_used(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     // Half a second is left of it.
     let record = platform.put_prices(&PRICES, Duration::from_secs(2), Duration::from_millis(1500)).await;
@@ -66,7 +66,7 @@ async fn a_price_that_ran_out_is_never_used(stack: Stack) {
     assert_eq!(not_ready.status, 503);
 }
 
-async fn a_currency_without_a_price_is_refused_alone(stack: Stack) {
+async fn only_currency_without_price_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     platform.put_prices(&PRICES[..1], TTL, Duration::ZERO).await;
     platform.place(order("EUR", "69")).await.json(201);
@@ -76,7 +76,7 @@ async fn a_currency_without_a_price_is_refused_alone(stack: Stack) {
     no_price(&platform.place_under("a-key", order("GBP", "69")).await);
 }
 
-async fn a_new_price_is_used_soon_and_old_orders_keep_theirs(stack: Stack) {
+async fn new_price_applies_to_new_orders_only(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
     let record = platform.put_prices(&[("EUR", "42000.06")], TTL, Duration::ZERO).await;
@@ -96,7 +96,7 @@ async fn a_new_price_is_used_soon_and_old_orders_keep_theirs(stack: Stack) {
     assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.json(201), first);
 }
 
-async fn a_price_is_used_to_its_end_while_the_cache_is_away(stack: Stack) {
+async fn cached_price_is_used_until_expiry_during_cache_outage(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     platform.put_prices(&PRICES, Duration::from_secs(3), Duration::from_secs(1)).await;
     platform.place_under("a-key", order("EUR", "69")).await.json(201);
@@ -123,7 +123,7 @@ fn no_price_or_cache(answer: &Answer) {
     answer.problem(503, if cache { "cache_unavailable" } else { "price_unavailable" });
 }
 
-async fn the_record_is_shown_as_it_is_promised(stack: Stack) {
+async fn price_record_has_documented_fields(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     let kept = platform.put_price().await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
@@ -141,7 +141,7 @@ async fn the_record_is_shown_as_it_is_promised(stack: Stack) {
     );
 }
 
-async fn a_prolonged_price_is_taken_up_to_the_age_that_is_set(stack: Stack) {
+async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
     let platform = Platform::builder(stack).no_price().set("PRICE_MAX_AGE_SECS", "300").start().await;
     let put = async |state: &str, age: u64| {
         let as_of = Timestamp::now().minus(Duration::from_secs(age)).to_string();

@@ -12,13 +12,13 @@ use tests::{
 use tokio::task::JoinSet;
 
 on_both!(
-    a_quote_is_taken_at_its_price_whatever_the_price_is_then,
-    a_query_takes_a_quote_as_a_body_does,
-    a_hundred_takers_of_one_quote_give_one_order,
-    a_quote_that_nobody_takes_gives_its_share_back,
-    a_quote_takes_part_in_the_limit,
-    what_is_wrong_with_a_quote_is_told,
-    a_quote_outlives_a_restart,
+    order_from_quote_uses_quoted_price_after_price_change,
+    quote_is_taken_by_query_parameter,
+    concurrent_takers_of_one_quote_place_one_order,
+    expired_quote_returns_reservation,
+    quote_counts_against_limit,
+    invalid_quote_request_is_refused,
+    quote_survives_db_proxy_restart,
 );
 
 async fn quote(platform: &Platform, body: impl Into<String>) -> Answer {
@@ -36,7 +36,7 @@ async fn held(platform: &Platform, amount: &str) -> (serde_json::Value, String) 
     (quote, id)
 }
 
-async fn a_quote_is_taken_at_its_price_whatever_the_price_is_then(stack: Stack) {
+async fn order_from_quote_uses_quoted_price_after_price_change(stack: Stack) {
     let platform = Platform::start(stack).await;
     let (quote, id) = held(&platform, "69").await;
     assert_eq!((&quote["amount"], &quote["exchange_rate"]), (&"69.00".into(), &"84000.12".into()));
@@ -57,7 +57,7 @@ async fn a_quote_is_taken_at_its_price_whatever_the_price_is_then(stack: Stack) 
     assert_eq!((&summary["count"], &summary["reserved"]), (&1.into(), &"0.00000000".into()));
 }
 
-async fn a_query_takes_a_quote_as_a_body_does(stack: Stack) {
+async fn quote_is_taken_by_query_parameter(stack: Stack) {
     let platform = Platform::start(stack).await;
     let (quote, id) = held(&platform, "69").await;
     let url = platform.create_order.url(&format!("/place_order/?quote={id}"));
@@ -66,7 +66,7 @@ async fn a_query_takes_a_quote_as_a_body_does(stack: Stack) {
     send(platform.client.request("POST", &url)).await.problem(409, "quote_taken");
 }
 
-async fn a_hundred_takers_of_one_quote_give_one_order(stack: Stack) {
+async fn concurrent_takers_of_one_quote_place_one_order(stack: Stack) {
     let platform = std::sync::Arc::new(Platform::start(stack).await);
     let (_, id) = held(&platform, "69").await;
     let mut takers = JoinSet::new();
@@ -83,7 +83,7 @@ async fn a_hundred_takers_of_one_quote_give_one_order(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 1);
 }
 
-async fn a_quote_that_nobody_takes_gives_its_share_back(stack: Stack) {
+async fn expired_quote_returns_reservation(stack: Stack) {
     let platform = Platform::builder(stack).set("QUOTE_HOLD_SECS", "1").start().await;
     let (quote, id) = held(&platform, "69").await;
     let expires_at: common::time::Timestamp = quote["expires_at"].as_str().unwrap().parse().unwrap();
@@ -96,7 +96,7 @@ async fn a_quote_that_nobody_takes_gives_its_share_back(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 0);
 }
 
-async fn a_quote_takes_part_in_the_limit(stack: Stack) {
+async fn quote_counts_against_limit(stack: Stack) {
     // Room for one order of 69 EUR, and 7 satoshi more.
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
     let (_, id) = held(&platform, "69").await;
@@ -107,7 +107,7 @@ async fn a_quote_takes_part_in_the_limit(stack: Stack) {
     assert_eq!(platform.summary().await["remaining"], "0.00000007");
 }
 
-async fn what_is_wrong_with_a_quote_is_told(stack: Stack) {
+async fn invalid_quote_request_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     quote(&platform, order("EUR", "0")).await.names(&["amount"]);
     quote(&platform, "{}").await.names(&["currency", "amount"]);
@@ -124,7 +124,7 @@ async fn what_is_wrong_with_a_quote_is_told(stack: Stack) {
     assert!(refused.header("retry-after").is_some());
 }
 
-async fn a_quote_outlives_a_restart(stack: Stack) {
+async fn quote_survives_db_proxy_restart(stack: Stack) {
     let platform = Platform::start(stack).await;
     let (_, id) = held(&platform, "69").await;
     platform.db_proxy.stop().await;

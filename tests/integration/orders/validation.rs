@@ -3,23 +3,23 @@
 use tests::{Platform, Stack, client::send, on_both, platform::order, raw_http::exchange};
 
 on_both!(
-    a_wrong_field_is_named,
-    what_is_no_json_is_a_bad_request,
-    a_wrong_query_is_named,
-    a_body_beside_a_query_is_refused,
-    a_query_says_each_field_once_and_no_other,
-    a_large_body_is_refused_for_its_size,
-    a_body_of_another_type_is_refused,
-    a_key_that_cannot_be_one_is_named,
+    invalid_field_is_named,
+    malformed_json_is_a_bad_request,
+    invalid_query_parameter_is_named,
+    body_together_with_query_is_refused,
+    repeated_or_unknown_query_parameter_is_refused,
+    body_over_size_limit_is_refused,
+    unsupported_content_type_is_refused,
+    invalid_idempotency_key_is_named,
 );
 
 const BOTH: [&str; 2] = ["/api/v1/orders", "/place_order"];
 
-async fn nothing_was_placed(platform: &Platform) {
+async fn assert_no_orders(platform: &Platform) {
     assert_eq!(platform.summary().await["count"], 0);
 }
 
-async fn a_wrong_field_is_named(stack: Stack) {
+async fn invalid_field_is_named(stack: Stack) {
     let platform = Platform::start(stack).await;
     let mut cases: Vec<(String, &[&str])> = Vec::new();
     for amount in [
@@ -102,10 +102,10 @@ async fn a_wrong_field_is_named(stack: Stack) {
             answer.names(fields);
         }
     }
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
 }
 
-async fn what_is_no_json_is_a_bad_request(stack: Stack) {
+async fn malformed_json_is_a_bad_request(stack: Stack) {
     let platform = Platform::start(stack).await;
     let deep = "[".repeat(200_000);
     for body in [
@@ -143,10 +143,10 @@ async fn what_is_no_json_is_a_bad_request(stack: Stack) {
         }
     }
     platform.place("").await.problem(400, "bad_request");
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
 }
 
-async fn a_wrong_query_is_named(stack: Stack) {
+async fn invalid_query_parameter_is_named(stack: Stack) {
     let platform = Platform::start(stack).await;
     for (query, fields) in [
         ("", &["currency", "amount"][..]),
@@ -174,19 +174,19 @@ async fn a_wrong_query_is_named(stack: Stack) {
     let url = platform.create_order.url("/api/v1/orders?currency=eur&amount=69");
     let answer = send(platform.client.request("POST", url)).await;
     assert!((400..500).contains(&answer.status), "{}", answer.text());
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
 }
 
-async fn a_body_beside_a_query_is_refused(stack: Stack) {
+async fn body_together_with_query_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     let url = platform.create_order.url("/place_order?currency=eur&amount=69");
     platform.client.post(url, order("EUR", "69")).await.names(&["body"]);
     let url = platform.create_order.url("/place_order?amount=69");
     platform.client.post(url, r#"{"currency":"EUR"}"#).await.names(&["body"]);
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
 }
 
-async fn a_query_says_each_field_once_and_no_other(stack: Stack) {
+async fn repeated_or_unknown_query_parameter_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     for (query, field) in [
         ("currency=eur&amount=1&currency=usd", "currency"),
@@ -197,10 +197,10 @@ async fn a_query_says_each_field_once_and_no_other(stack: Stack) {
         let url = platform.create_order.url(&format!("/place_order/?{query}"));
         send(platform.client.request("POST", url)).await.names(&[field]);
     }
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
 }
 
-async fn a_large_body_is_refused_for_its_size(stack: Stack) {
+async fn body_over_size_limit_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     let padded = |size: usize| format!("{}{}", order("EUR", "1"), " ".repeat(size));
     for path in BOTH {
@@ -226,7 +226,7 @@ async fn a_large_body_is_refused_for_its_size(stack: Stack) {
     }
 }
 
-async fn a_body_of_another_type_is_refused(stack: Stack) {
+async fn unsupported_content_type_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     for path in BOTH {
         for content_type in [
@@ -245,10 +245,10 @@ async fn a_body_of_another_type_is_refused(stack: Stack) {
         let request = platform.client.request("POST", platform.create_order.url(path)).body(order("EUR", "1"));
         send(request).await.problem(415, "unsupported_media_type");
     }
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
 }
 
-async fn a_key_that_cannot_be_one_is_named(stack: Stack) {
+async fn invalid_idempotency_key_is_named(stack: Stack) {
     let platform = Platform::start(stack).await;
     let long = "k".repeat(129);
     for key in ["a b", "ключ", "a\tb", long.as_str(), ""] {
@@ -258,6 +258,6 @@ async fn a_key_that_cannot_be_one_is_named(stack: Stack) {
             answer.names(&["Idempotency-Key"]);
         }
     }
-    nothing_was_placed(&platform).await;
+    assert_no_orders(&platform).await;
     platform.place_under(&"k".repeat(128), order("EUR", "1")).await.json(201);
 }

@@ -29,22 +29,22 @@ async fn every_way(exchanges: [&str; 2], websockets: bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_listened_to_and_gemini_fail_in_every_way() {
+async fn binance_by_websocket_and_gemini_fail_in_every_way() {
     every_way(["binance", "gemini"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_listened_to_and_bitfinex_fail_in_every_way() {
+async fn coinbase_by_websocket_and_bitfinex_fail_in_every_way() {
     every_way(["coinbase", "bitfinex"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_listened_to_and_bitstamp_fail_in_every_way() {
+async fn kraken_by_websocket_and_bitstamp_fail_in_every_way() {
     every_way(["kraken", "bitstamp"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn okx_listened_to_and_coingecko_fail_in_every_way() {
+async fn okx_by_websocket_and_coingecko_fail_in_every_way() {
     every_way(["okx", "coingecko"], true).await;
 }
 
@@ -69,7 +69,7 @@ async fn okx_polled_and_blockchain_info_fail_in_every_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_exchanges_that_fail_at_once_cost_no_price() {
+async fn two_failing_exchanges_cause_no_price_gap() {
     for (seed, websockets) in [(1, true), (2, false)] {
         let plan = Plan {
             seed,
@@ -84,7 +84,7 @@ async fn two_exchanges_that_fail_at_once_cost_no_price() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_after_the_last_price_there_is_none_until_an_exchange_is_back() {
+async fn price_expires_one_hour_after_last_observation_and_recovers() {
     let down = scenarios::all().into_iter().find(|way| way.kind == FaultKind::Down).unwrap();
     let away = Duration::from_mins(70);
     let timeline: Vec<_> = EXCHANGES.iter().map(|exchange| down.at(exchange, 60, away)).collect();

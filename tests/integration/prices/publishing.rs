@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tests::{Platform, Stack, client::send, on_both, platform::order, until};
 
 on_both!(
-    an_order_is_priced_by_what_the_exchanges_agree_on,
-    an_exchange_that_lies_is_not_believed,
-    the_last_price_is_prolonged_when_all_exchanges_fail,
+    order_uses_price_agreed_by_exchanges,
+    outlier_exchange_is_excluded,
+    last_price_is_prolonged_when_all_exchanges_fail,
 );
 
 /// A few rounds of a second.
@@ -52,7 +52,7 @@ async fn mend(platform: &Platform, exchange: &str) {
     assert_eq!(send(platform.internal(platform.client.request("DELETE", url))).await.status, 204);
 }
 
-async fn an_order_is_priced_by_what_the_exchanges_agree_on(stack: Stack) {
+async fn order_uses_price_agreed_by_exchanges(stack: Stack) {
     let platform = with_exchanges(stack).await;
     let first = record(&platform).await;
     assert_eq!((&first["base"], &first["state"], &first["simulated"]), (&"BTC".into(), &"fresh".into(), &true.into()));
@@ -71,7 +71,7 @@ async fn an_order_is_priced_by_what_the_exchanges_agree_on(stack: Stack) {
 
 /// Where the record is kept makes no difference to this, and each way to fail takes a round.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exchange_that_fails_costs_its_own_voice_alone() {
+async fn failing_exchange_loses_only_its_own_vote() {
     let platform = with_exchanges(Stack::Embedded).await;
     for fault in ["down", "error_500", "html_520", "slow", "garbled", "error_in_200"] {
         fail(&platform, "kraken", fault).await;
@@ -95,7 +95,7 @@ async fn an_exchange_that_fails_costs_its_own_voice_alone() {
     assert_eq!(paused.await["ok"], false);
 }
 
-async fn an_exchange_that_lies_is_not_believed(stack: Stack) {
+async fn outlier_exchange_is_excluded(stack: Stack) {
     let platform = with_exchanges(stack).await;
     let honest = rate(&record(&platform).await["prices"]["EUR"]["price"]).hundred_millionths();
     fail(&platform, "coinbase", "lie_factor").await;
@@ -111,7 +111,7 @@ async fn an_exchange_that_lies_is_not_believed(stack: Stack) {
     assert!((used - honest).abs() < honest / 10, "{placed}");
 }
 
-async fn the_last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
+async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     let platform = with_exchanges(stack).await;
     for exchange in ["coinbase", "kraken"] {
         fail(&platform, exchange, "error_500").await;

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tests::{Platform, Stack, client::send, on_both, platform::Instance, until};
 
 on_both!(
-    courses_are_listed_by_exchange_as_it_is_agreed,
-    who_has_an_answer_is_not_sent_it_again,
-    a_price_is_shown_with_its_votes_and_never_when_it_is_old,
-    an_amount_is_converted_exactly,
-    the_stream_tells_what_changes,
-    the_past_is_shown_page_by_page_and_as_a_picture,
-    a_cold_start_shows_what_was_written_down,
-    what_exchanges_tell_is_shown_from_end_to_end,
+    courses_are_grouped_by_exchange_and_filtered,
+    unchanged_courses_return_304,
+    price_is_returned_with_votes_until_it_expires,
+    amount_is_converted_exactly,
+    stream_sends_changes,
+    history_is_paged_and_charted,
+    cold_start_returns_stored_courses,
+    exchange_courses_reach_the_api_end_to_end,
 );
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ async fn with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> P
     platform
 }
 
-async fn courses_are_listed_by_exchange_as_it_is_agreed(stack: Stack) {
+async fn courses_are_grouped_by_exchange_and_filtered(stack: Stack) {
     let kraken = Course { bid: Some("84000".parse().unwrap()), ..course("kraken", "BTC-EUR", "84000.12") };
     let observed_at = kraken.observed_at.to_string();
     let courses = vec![kraken, course("binance", "ETH-USDT", "3000"), course("binance", "BTC-USDT", "91000.5")];
@@ -109,7 +109,7 @@ async fn courses_are_listed_by_exchange_as_it_is_agreed(stack: Stack) {
     get(&platform, "/api/v1/courses/stream?coins_from=DOGE").await.names(&["coins_from"]);
 }
 
-async fn who_has_an_answer_is_not_sent_it_again(stack: Stack) {
+async fn unchanged_courses_return_304(stack: Stack) {
     let platform = with(stack, vec![course("kraken", "BTC-EUR", "84000.12")], vec![]).await;
     let first = get(&platform, "/api/v1/courses").await;
     assert_eq!(first.header("cache-control"), Some("public, max-age=5"));
@@ -126,7 +126,7 @@ async fn who_has_an_answer_is_not_sent_it_again(stack: Stack) {
     assert_eq!(changed.json(200)[0]["courses"][0]["value"], "84000.13");
 }
 
-async fn a_price_is_shown_with_its_votes_and_never_when_it_is_old(stack: Stack) {
+async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
     let now = Timestamp::now();
     let refused = AgreedPrice {
         price: None,
@@ -158,7 +158,7 @@ async fn a_price_is_shown_with_its_votes_and_never_when_it_is_old(stack: Stack) 
     get(&platform, "/api/v1/convert?from=ETH&to=USD&amount=1").await.problem(503, "price_unavailable");
 }
 
-async fn an_amount_is_converted_exactly(stack: Stack) {
+async fn amount_is_converted_exactly(stack: Stack) {
     let now = Timestamp::now();
     let prices = vec![price("BTC-EUR", "84000.12", now), price("BTC-USD", "91000.5", now)];
     let platform = with(stack, vec![], prices).await;
@@ -197,7 +197,7 @@ async fn event(response: &mut reqwest::Response, text: &mut String, is: impl Fn(
     }
 }
 
-async fn the_stream_tells_what_changes(stack: Stack) {
+async fn stream_sends_changes(stack: Stack) {
     let courses = vec![course("kraken", "BTC-EUR", "84000"), course("okx", "BTC-USDT", "91000")];
     let platform = with(stack, courses, vec![]).await;
     let request = platform.client.request("GET", platform.rates.url("/api/v1/courses/stream"));
@@ -216,7 +216,7 @@ async fn the_stream_tells_what_changes(stack: Stack) {
     platform.rates.stop().await;
 }
 
-async fn the_past_is_shown_page_by_page_and_as_a_picture(stack: Stack) {
+async fn history_is_paged_and_charted(stack: Stack) {
     let platform = with(stack, vec![course("kraken", "BTC-EUR", "84000")], vec![]).await;
     for value in ["84000", "84001", "84002"] {
         write_down(&platform, vec![course("kraken", "BTC-EUR", value)]).await;
@@ -242,7 +242,7 @@ async fn the_past_is_shown_page_by_page_and_as_a_picture(stack: Stack) {
     get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.names(&["hours"]);
 }
 
-async fn a_cold_start_shows_what_was_written_down(stack: Stack) {
+async fn cold_start_returns_stored_courses(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.rates.start().await;
     get(&platform, "/api/v1/courses").await.problem(503, "price_unavailable");
@@ -261,7 +261,7 @@ async fn a_cold_start_shows_what_was_written_down(stack: Stack) {
 }
 
 /// Exchanges, price-updater, the cache, the database, and rates: nothing is put in by hand.
-async fn what_exchanges_tell_is_shown_from_end_to_end(stack: Stack) {
+async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let builder = Platform::builder(stack).no_price().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;
     platform.start_others().await;

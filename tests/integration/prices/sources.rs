@@ -9,7 +9,7 @@ use tests::{Platform, Stack, until};
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_built_in_source_is_understood() {
+async fn every_built_in_source_is_parsed() {
     let names: Vec<_> = price_updater::url_variables().map(|(name, _)| name).collect();
     let builder = Platform::builder(Stack::Embedded).no_price();
     let builder = builder.set("PRICE_SOURCES", names.join(",")).set("PRICE_REFRESH_SECS", "5");

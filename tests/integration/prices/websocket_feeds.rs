@@ -96,7 +96,7 @@ fn now() -> Clock {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_feed_tells_what_is_true_now_over_one_connection() {
+async fn feed_delivers_current_courses_over_one_connection() {
     for exchange in ALL {
         let listened = Listened::to(exchange, now());
         assert!(listened.until(true).await < Duration::from_secs(2), "{exchange}");
@@ -113,7 +113,7 @@ async fn every_feed_tells_what_is_true_now_over_one_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_exchange_is_left_and_found_again() {
+async fn silent_exchange_is_dropped_and_reconnected() {
     for exchange in ALL {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;
@@ -129,7 +129,7 @@ async fn a_silent_exchange_is_left_and_found_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn heartbeats_alone_are_not_believed_for_long() {
+async fn courses_expire_when_only_heartbeats_arrive() {
     for exchange in ALL {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;
@@ -144,7 +144,7 @@ async fn heartbeats_alone_are_not_believed_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_and_a_refused_connection_are_mended() {
+async fn feed_reconnects_after_cut_and_refused_connections() {
     for (exchange, kind) in [
         ("binance", FaultKind::Cut),
         ("coinbase", FaultKind::Down),
@@ -167,7 +167,7 @@ async fn a_cut_and_a_refused_connection_are_mended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_announced_restart_costs_no_price() {
+async fn announced_restart_causes_no_price_gap() {
     for exchange in ["binance", "okx"] {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;
@@ -182,7 +182,7 @@ async fn an_announced_restart_costs_no_price() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_order_changes_no_price() {
+async fn out_of_order_messages_change_no_price() {
     for exchange in ALL {
         let clock = now();
         let (right, wrong) = (Listened::to(exchange, clock), Listened::to(exchange, clock));
@@ -203,7 +203,7 @@ async fn a_wrong_order_changes_no_price() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stands_still_is_told_with_the_same_numbers() {
+async fn frozen_exchange_repeats_its_last_price_with_new_times() {
     for exchange in ["binance", "kraken", "okx"] {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;
@@ -220,7 +220,7 @@ async fn what_stands_still_is_told_with_the_same_numbers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lie_is_passed_on_and_a_crossed_book_is_not() {
+async fn outlier_is_delivered_and_crossed_book_is_rejected() {
     for exchange in ALL {
         let listened = Listened::to(exchange, now());
         listened.until(true).await;
@@ -236,7 +236,7 @@ async fn a_lie_is_passed_on_and_a_crossed_book_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn feeds_listen_over_sockets() {
+async fn feeds_connect_over_real_sockets() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "a token of the tests")]);
     let config = exchange_sim::App::configure(&mut env);
     let app = exchange_sim::App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).await.unwrap();

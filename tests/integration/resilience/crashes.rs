@@ -8,16 +8,16 @@ use tests::{
 };
 
 on_both!(
-    what_was_answered_survives_the_death_of_everything,
-    db_proxy_dies_again_and_again,
-    create_order_dies,
-    nothing_is_lost_when_all_end_in_good_order,
-    health_check_dies_and_nobody_minds,
+    acknowledged_orders_survive_kill_of_all_services,
+    orders_survive_repeated_db_proxy_kills,
+    orders_survive_create_order_kills,
+    graceful_shutdown_loses_no_order,
+    health_check_kill_does_not_affect_orders,
 );
 
 const SOME: usize = 20;
 
-async fn what_was_answered_survives_the_death_of_everything(stack: Stack) {
+async fn acknowledged_orders_survive_kill_of_all_services(stack: Stack) {
     let platform = Platform::builder(stack).processes().start().await;
     let mut orders = Vec::new();
     for round in 0..2 {
@@ -37,7 +37,7 @@ async fn what_was_answered_survives_the_death_of_everything(stack: Stack) {
     tests::reconciliation::agree(&platform, &orders).await;
 }
 
-async fn db_proxy_dies_again_and_again(stack: Stack) {
+async fn orders_survive_repeated_db_proxy_kills(stack: Stack) {
     let platform = Platform::builder(stack).processes().start().await;
     let load = Load::start(&platform, Silence::Fails);
     for _ in 0..4 {
@@ -49,7 +49,7 @@ async fn db_proxy_dies_again_and_again(stack: Stack) {
     settle(&platform, load.stop().await).await;
 }
 
-async fn create_order_dies(stack: Stack) {
+async fn orders_survive_create_order_kills(stack: Stack) {
     let platform = Platform::builder(stack).processes().start().await;
     let load = Load::start(&platform, Silence::Allowed);
     for _ in 0..3 {
@@ -62,7 +62,7 @@ async fn create_order_dies(stack: Stack) {
     settle(&platform, load.stop().await).await;
 }
 
-async fn nothing_is_lost_when_all_end_in_good_order(stack: Stack) {
+async fn graceful_shutdown_loses_no_order(stack: Stack) {
     let platform = Platform::builder(stack).processes().start().await;
     // Somebody has to take the last reports, or each service waits a second for that.
     platform.health_check.start().await;
@@ -81,7 +81,7 @@ async fn nothing_is_lost_when_all_end_in_good_order(stack: Stack) {
     settle(&platform, load.stop().await).await;
 }
 
-async fn health_check_dies_and_nobody_minds(stack: Stack) {
+async fn health_check_kill_does_not_affect_orders(stack: Stack) {
     let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").processes().start().await;
     platform.health_check.start().await;
     let load = Load::start(&platform, Silence::Fails);

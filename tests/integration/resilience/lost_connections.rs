@@ -11,7 +11,7 @@ use tests::{
     until,
 };
 
-on_both!(an_answer_of_db_proxy_that_is_lost_places_no_second_order, a_request_to_db_proxy_that_is_lost_is_sent_again,);
+on_both!(lost_db_proxy_response_places_no_second_order, lost_db_proxy_request_is_retried,);
 
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -29,17 +29,17 @@ async fn cut_each(stack: Stack, arrives: bool) {
     tests::reconciliation::agree(&platform, &orders).await;
 }
 
-async fn an_answer_of_db_proxy_that_is_lost_places_no_second_order(stack: Stack) {
+async fn lost_db_proxy_response_places_no_second_order(stack: Stack) {
     cut_each(stack, true).await;
 }
 
-async fn a_request_to_db_proxy_that_is_lost_is_sent_again(stack: Stack) {
+async fn lost_db_proxy_request_is_retried(stack: Stack) {
     cut_each(stack, false).await;
 }
 
 /// Takes the whole of create-order's patience, whatever is behind db-proxy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_nobody_knows_of_is_not_called_refused() {
+async fn unconfirmed_order_is_reported_as_outcome_unknown() {
     let builder = Platform::builder(Stack::Embedded);
     let wire = Wire::to(builder.address_of("db-proxy")).await;
     let platform = builder.start().await;
@@ -63,7 +63,7 @@ async fn an_order_that_nobody_knows_of_is_not_called_refused() {
 
 /// Orders through a wire to PostgreSQL that is cut at the commit, again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_is_cut_off_is_found_out() {
+async fn interrupted_commit_outcome_is_resolved() {
     let database = Database::postgres().await;
     let direct = database.url();
     let (_, target) = direct.rsplit_once('@').unwrap();

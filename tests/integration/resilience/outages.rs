@@ -11,7 +11,11 @@ use tests::{
     until,
 };
 
-on_both!(db_proxy_is_restarted, fetch_orders_is_restarted, price_cache_proxy_is_restarted,);
+on_both!(
+    orders_recover_after_db_proxy_restart,
+    orders_are_placed_during_fetch_orders_restart,
+    orders_use_cached_price_during_price_cache_restart,
+);
 
 const SOME: usize = 20;
 
@@ -34,7 +38,7 @@ async fn is_missing(platform: &Platform, service: &Instance) {
     assert_eq!(platform.client.get(service.url("/livez")).await.status, 200);
 }
 
-async fn db_proxy_is_restarted(stack: Stack) {
+async fn orders_recover_after_db_proxy_restart(stack: Stack) {
     let platform = Platform::start(stack).await;
     let away = async |load: &Load| {
         platform.db_proxy.stop().await;
@@ -50,7 +54,7 @@ async fn db_proxy_is_restarted(stack: Stack) {
     }
 }
 
-async fn fetch_orders_is_restarted(stack: Stack) {
+async fn orders_are_placed_during_fetch_orders_restart(stack: Stack) {
     let platform = Platform::start(stack).await;
     let away = async |load: &Load| {
         platform.fetch_orders.stop().await;
@@ -59,7 +63,7 @@ async fn fetch_orders_is_restarted(stack: Stack) {
     pull(&platform, away, async || platform.fetch_orders.start().await).await;
 }
 
-async fn price_cache_proxy_is_restarted(stack: Stack) {
+async fn orders_use_cached_price_during_price_cache_restart(stack: Stack) {
     let platform = Platform::start(stack).await;
     // Orders go on with the price that is held.
     let away = async |load: &Load| {
@@ -80,7 +84,7 @@ async fn on_own_postgres(postgres: &Server) -> Platform {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_loses_its_power() {
+async fn orders_recover_after_postgres_crash() {
     let mut postgres = Server::postgres().await;
     let platform = on_own_postgres(&postgres).await;
     let load = Load::start(&platform, Silence::Fails);
@@ -103,7 +107,7 @@ async fn postgres_loses_its_power() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_stands_still() {
+async fn orders_recover_after_postgres_freeze() {
     let postgres = Server::postgres().await;
     let platform = on_own_postgres(&postgres).await;
     let away = async |load: &Load| {
@@ -116,7 +120,7 @@ async fn postgres_stands_still() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_comes_after_the_services() {
+async fn services_become_ready_when_postgres_starts_late() {
     let mut postgres = Server::postgres().await;
     postgres.stop().await;
     let platform = Platform::builder(Stack::Servers).database(postgres.url()).without_waiting().start().await;
@@ -130,7 +134,7 @@ async fn postgres_comes_after_the_services() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_loses_its_power() {
+async fn orders_continue_during_redis_crash() {
     let mut redis = Server::redis().await;
     let platform = Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).start().await;
     let load = Load::start(&platform, Silence::Fails);
@@ -152,7 +156,7 @@ async fn redis_loses_its_power() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_stands_still() {
+async fn orders_continue_during_redis_freeze() {
     let redis = Server::redis().await;
     let platform = Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).start().await;
     let away = async |load: &Load| {

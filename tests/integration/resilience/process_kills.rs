@@ -14,13 +14,13 @@ use tests::{
     on_both, process_kills,
 };
 
-on_both!(every_promise_is_kept_through_any_crash, what_is_changed_behind_the_desk_is_found);
+on_both!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
 
 /// Half a minute on each stack.
 const KILLS: usize = 60;
 const SEED: u64 = 1;
 
-async fn every_promise_is_kept_through_any_crash(stack: Stack) {
+async fn process_kills_violate_no_invariant(stack: Stack) {
     let mut postgres = process_kills::server(stack).await;
     let report = process_kills::run(stack, postgres.as_mut(), KILLS, SEED).await;
     eprintln!("{}", report.summary());
@@ -29,7 +29,7 @@ async fn every_promise_is_kept_through_any_crash(stack: Stack) {
 }
 
 /// The checker reads what is really there.
-async fn what_is_changed_behind_the_desk_is_found(stack: Stack) {
+async fn checker_detects_changed_database_rows(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000060").start().await;
     let mut record = Record { closing: Some(Timestamp::now()), ..Record::default() };
     for (number, satoshi) in [10, 20, 30, 1].into_iter().enumerate() {

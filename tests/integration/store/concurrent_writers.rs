@@ -22,11 +22,11 @@ const WRITERS: usize = 4;
 const GROUPS: usize = 200;
 
 on_both!(
-    many_groups_at_once_fill_the_limit_exactly,
-    one_key_through_every_writer_gives_one_order,
-    what_waits_is_answered_before_a_writer_ends,
-    an_order_whose_caller_has_gone_is_not_placed_later,
-    what_lay_in_a_queue_is_refused_as_its_repeat_was_elsewhere,
+    concurrent_batches_fill_limit_exactly,
+    one_key_through_all_writers_places_one_order,
+    writer_completes_queued_commands_before_shutdown,
+    cancelled_order_is_not_placed,
+    delayed_duplicate_of_refused_order_is_refused,
 );
 
 struct Writers {
@@ -66,7 +66,7 @@ impl Writers {
     }
 }
 
-async fn many_groups_at_once_fill_the_limit_exactly(stack: Stack) {
+async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let limit = 9_000;
     let writers = Writers::new(&fixture, sats(limit)).await;
@@ -103,7 +103,7 @@ async fn many_groups_at_once_fill_the_limit_exactly(stack: Stack) {
     writers.end().await;
 }
 
-async fn one_key_through_every_writer_gives_one_order(stack: Stack) {
+async fn one_key_through_all_writers_places_one_order(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let writers = Writers::new(&fixture, sats(1_000)).await;
     let decisions = writers.place_all((0..50).map(|_| vec![entry("a", 10)])).await;
@@ -114,7 +114,7 @@ async fn one_key_through_every_writer_gives_one_order(stack: Stack) {
     writers.end().await;
 }
 
-async fn what_waits_is_answered_before_a_writer_ends(stack: Stack) {
+async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let writers = Arc::new(Writers::new(&fixture, sats(1_000)).await);
     let mut waiting = JoinSet::new();
@@ -129,7 +129,7 @@ async fn what_waits_is_answered_before_a_writer_ends(stack: Stack) {
 }
 
 /// Whoever was cut off asks elsewhere, and may be refused there.
-async fn an_order_whose_caller_has_gone_is_not_placed_later(stack: Stack) {
+async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (_, limit) = watch::channel(sats(1_000));
     let metrics = WriterMetrics::register(&Metrics::new("test"));
@@ -144,7 +144,7 @@ async fn an_order_whose_caller_has_gone_is_not_placed_later(stack: Stack) {
 
 /// The first request of a client lies in the queue of one db-proxy, whose caller has died without its being known there yet;
 /// the repeat is refused by another. Whatever becomes free then, the first one is refused as well.
-async fn what_lay_in_a_queue_is_refused_as_its_repeat_was_elsewhere(stack: Stack) {
+async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (here, elsewhere) = (fixture.store.clone(), fixture.another_store().await);
     let (limit, start) = (sats(100), Timestamp::now());

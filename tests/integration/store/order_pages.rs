@@ -12,13 +12,13 @@ use tests::{Stack, on_both};
 use super::{Fixture, NO_LIMIT, entry, of, placed};
 
 on_both!(
-    pages_by_offset_are_cut_without_gap_or_repeat,
-    a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive,
-    filters_let_through_what_they_say,
-    a_filter_that_nothing_passes_gives_a_last_page,
-    times_are_cut_at_the_microsecond,
-    an_order_is_found_by_its_id,
-    a_rare_order_is_found_among_very_many,
+    offset_pages_have_no_gap_or_repeat,
+    cursor_pages_return_each_order_once_while_orders_arrive,
+    filters_return_exactly_matching_orders,
+    filter_without_match_returns_empty_last_page,
+    time_filters_are_exact_to_the_microsecond,
+    order_is_found_by_id,
+    rare_order_is_found_among_many,
 );
 
 /// Newest first. Each is placed on its own, so that times differ as they do in earnest.
@@ -45,7 +45,7 @@ async fn walk(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order>
     }
 }
 
-async fn pages_by_offset_are_cut_without_gap_or_repeat(stack: Stack) {
+async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     assert_eq!(fixture.store.page_by_offset(0, 10).await.unwrap(), (vec![], false));
     let orders = place_many(&fixture, 10).await;
@@ -66,7 +66,7 @@ async fn pages_by_offset_are_cut_without_gap_or_repeat(stack: Stack) {
     }
 }
 
-async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stack) {
+async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let orders = place_many(&fixture, 20).await;
     let (mut seen, mut cursor, mut round) = (Vec::new(), None, 0);
@@ -90,7 +90,7 @@ async fn a_walk_by_cursor_sees_each_order_once_while_new_ones_arrive(stack: Stac
     }
 }
 
-async fn filters_let_through_what_they_say(stack: Stack) {
+async fn filters_return_exactly_matching_orders(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let orders = place_many(&fixture, 24).await;
     let amount = |text: &str| Some(text.parse().unwrap());
@@ -130,7 +130,7 @@ async fn filters_let_through_what_they_say(stack: Stack) {
     }
 }
 
-async fn a_filter_that_nothing_passes_gives_a_last_page(stack: Stack) {
+async fn filter_without_match_returns_empty_last_page(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let none = OrderFilter::default();
     assert_eq!(fixture.store.page(&none, None, 10).await.unwrap(), (vec![], None));
@@ -159,7 +159,7 @@ async fn a_filter_that_nothing_passes_gives_a_last_page(stack: Stack) {
     assert_eq!(fixture.store.page(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), (orders, None));
 }
 
-async fn times_are_cut_at_the_microsecond(stack: Stack) {
+async fn time_filters_are_exact_to_the_microsecond(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     // Placed together, so they follow each other by a microsecond.
     let group: Vec<_> = (0..50).map(|n| entry(n, 1)).collect();
@@ -174,7 +174,7 @@ async fn times_are_cut_at_the_microsecond(stack: Stack) {
     }
 }
 
-async fn an_order_is_found_by_its_id(stack: Stack) {
+async fn order_is_found_by_id(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let orders = place_many(&fixture, 3).await;
     for order in &orders {
@@ -186,7 +186,7 @@ async fn an_order_is_found_by_its_id(stack: Stack) {
 }
 
 /// More orders than one page looks at: pages without an order lead on to the one that passes.
-async fn a_rare_order_is_found_among_very_many(stack: Stack) {
+async fn rare_order_is_found_among_many(stack: Stack) {
     const COUNT: i64 = 520_000;
     let fixture = Fixture::new(stack).await;
     let rare = fixture.place_one(of("JPY", "7", entry("rare", 1))).await;

@@ -10,17 +10,17 @@ use tests::{Stack, on_both};
 use super::{Fixture, NO_LIMIT, entry, of, placed, refused, sats, settle, work};
 
 on_both!(
-    a_group_is_decided_one_by_one,
-    a_key_gives_the_same_order_for_ever,
-    a_key_of_another_client_is_another_key,
-    the_limit_is_reached_to_the_satoshi,
-    a_price_that_ran_out_places_nothing_and_repeats_all_the_same,
-    times_grow_also_when_the_clock_goes_back,
-    a_commit_is_announced_only_where_there_is_something_to_commit,
-    keys_that_look_like_something_else_are_keys,
+    batch_commands_are_decided_in_sequence,
+    key_returns_same_order_after_restart,
+    keys_are_scoped_by_client,
+    limit_is_enforced_to_the_satoshi,
+    expired_price_refuses_new_orders_and_allows_replays,
+    created_at_increases_when_clock_moves_backwards,
+    commit_is_sent_only_for_changes,
+    keys_with_special_syntax_are_stored_literally,
 );
 
-async fn a_group_is_decided_one_by_one(stack: Stack) {
+async fn batch_commands_are_decided_in_sequence(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let group = [entry("a", 10), entry("b", 200), of("USD", "5", entry("a", 10)), entry("c", 20), entry("a", 10)];
     let decisions = fixture.place(&group, sats(100)).await;
@@ -34,7 +34,7 @@ async fn a_group_is_decided_one_by_one(stack: Stack) {
     assert_eq!(fixture.store.orders(&[first.id]).await.unwrap().pop().as_ref(), Some(first));
 }
 
-async fn a_key_gives_the_same_order_for_ever(stack: Stack) {
+async fn key_returns_same_order_after_restart(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_one(entry("a", 10)).await;
     // Also with another price, and when the limit is full.
@@ -51,7 +51,7 @@ async fn a_key_gives_the_same_order_for_ever(stack: Stack) {
     assert_eq!(store.totals().await.unwrap().orders, 1);
 }
 
-async fn a_key_of_another_client_is_another_key(stack: Stack) {
+async fn keys_are_scoped_by_client(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut other = entry("a", 10);
     other.key = ClientKey { client: "somebody".to_owned(), ..other.key };
@@ -60,7 +60,7 @@ async fn a_key_of_another_client_is_another_key(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 20));
 }
 
-async fn the_limit_is_reached_to_the_satoshi(stack: Stack) {
+async fn limit_is_enforced_to_the_satoshi(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let limit = sats(100);
     placed(&fixture.place(&[entry("a", 60)], limit).await[0]);
@@ -73,7 +73,7 @@ async fn the_limit_is_reached_to_the_satoshi(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (3, 100));
 }
 
-async fn a_price_that_ran_out_places_nothing_and_repeats_all_the_same(stack: Stack) {
+async fn expired_price_refuses_new_orders_and_allows_replays(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_one(entry("a", 10)).await;
     let (mut without, mut over) = (entry("b", 10), entry("c", 10));
@@ -89,7 +89,7 @@ async fn a_price_that_ran_out_places_nothing_and_repeats_all_the_same(stack: Sta
     assert_eq!(fixture.check_tables().await, (1, 10));
 }
 
-async fn times_grow_also_when_the_clock_goes_back(stack: Stack) {
+async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
     for (n, at) in [now, Timestamp::from_micros(now.micros() - 3_600_000_000).unwrap(), now].into_iter().enumerate() {
@@ -99,7 +99,7 @@ async fn times_grow_also_when_the_clock_goes_back(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (6, 6));
 }
 
-async fn a_commit_is_announced_only_where_there_is_something_to_commit(stack: Stack) {
+async fn commit_is_sent_only_for_changes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
     // An order; its repeat; a refusal, which is remembered; the same once more.
@@ -112,7 +112,7 @@ async fn a_commit_is_announced_only_where_there_is_something_to_commit(stack: St
     }
 }
 
-async fn keys_that_look_like_something_else_are_keys(stack: Stack) {
+async fn keys_with_special_syntax_are_stored_literally(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let keys = [
         "'", "\"", "\\", "{}", "[\"a\"]", "$1", "?1", "null", "1", "01", "1.0", "1e0", "--", ";drop", "%", "\\N",

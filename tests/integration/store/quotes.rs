@@ -17,10 +17,10 @@ use tests::Stack;
 use super::{Fixture, entry, placed, refused, sats, settle, work};
 
 tests::on_both!(
-    a_quote_holds_its_share_and_one_order_takes_it,
-    a_quote_that_ran_out_gives_its_share_back,
-    a_quote_survives_exactly,
-    old_keys_and_settled_quotes_are_forgotten_and_nothing_else,
+    quote_reserves_bitcoin_and_one_order_takes_it,
+    expired_quote_returns_reservation,
+    quote_is_stored_exactly,
+    retention_deletes_only_old_keys_and_settled_quotes,
 );
 
 pub(super) fn hold(satoshi: i64, duration: Duration) -> Command {
@@ -43,7 +43,7 @@ fn held(decision: &Decision) -> Quote {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn a_quote_holds_its_share_and_one_order_takes_it(stack: Stack) {
+async fn quote_reserves_bitcoin_and_one_order_takes_it(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(100), Timestamp::now());
     let decisions = settle(store, &mut [hold(60, MINUTE), hold(41, MINUTE)], limit, now).await;
@@ -70,7 +70,7 @@ fn uuid() -> uuid::Uuid {
     uuid::Uuid::from_u128(7)
 }
 
-async fn a_quote_that_ran_out_gives_its_share_back(stack: Stack) {
+async fn expired_quote_returns_reservation(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(100), Timestamp::now());
     let quote = held(&settle(store, &mut [hold(60, Duration::from_secs(5))], limit, now).await[0]);
@@ -84,7 +84,7 @@ async fn a_quote_that_ran_out_gives_its_share_back(stack: Stack) {
     placed(&settle(store, &mut work(&[entry("b", 100)]), limit, late).await[0]);
 }
 
-async fn a_quote_survives_exactly(stack: Stack) {
+async fn quote_is_stored_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut asked = hold(12, MINUTE);
     let Command::Quote(prolonged) = &mut asked else { panic!("a quote is held") };
@@ -105,7 +105,7 @@ async fn a_quote_survives_exactly(stack: Stack) {
     assert_eq!(sources, [["alpha,beta"]]);
 }
 
-async fn old_keys_and_settled_quotes_are_forgotten_and_nothing_else(stack: Stack) {
+async fn retention_deletes_only_old_keys_and_settled_quotes(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(1000), Timestamp::now());
     let taken = held(&settle(store, &mut [hold(1, MINUTE)], limit, now).await[0]);

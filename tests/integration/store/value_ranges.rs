@@ -7,10 +7,10 @@ use tests::{Stack, on_both};
 use super::{Entry, Fixture, entry, of};
 
 on_both!(
-    values_at_the_ends_of_their_ranges_survive,
-    the_readable_view_says_what_answers_say,
-    bringing_the_tables_up_to_date_twice_changes_nothing,
-    orders_outlive_the_process,
+    boundary_values_are_stored_exactly,
+    readable_view_matches_api_values,
+    repeated_migration_changes_nothing,
+    committed_orders_are_visible_to_another_process,
 );
 
 /// Amount, rate, satoshi.
@@ -41,7 +41,7 @@ async fn place_alone(stack: Stack, n: usize) -> (Fixture, Order) {
     (fixture, order)
 }
 
-async fn values_at_the_ends_of_their_ranges_survive(stack: Stack) {
+async fn boundary_values_are_stored_exactly(stack: Stack) {
     for (n, end) in ENDS.into_iter().enumerate() {
         let (fixture, order) = place_alone(stack, n).await;
         let wanted = extreme(n, end);
@@ -58,7 +58,7 @@ async fn values_at_the_ends_of_their_ranges_survive(stack: Stack) {
     }
 }
 
-async fn the_readable_view_says_what_answers_say(stack: Stack) {
+async fn readable_view_matches_api_values(stack: Stack) {
     let texts = [
         ("0.0001", "9999999999.99999999", "0.00000001"),
         ("999999999.9999", "84000.12345678", "0.00000001"),
@@ -94,7 +94,7 @@ fn read_time(shown: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-async fn bringing_the_tables_up_to_date_twice_changes_nothing(stack: Stack) {
+async fn repeated_migration_changes_nothing(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_one(entry("a", 10)).await;
     fixture.store.migrate().await.unwrap();
@@ -104,7 +104,7 @@ async fn bringing_the_tables_up_to_date_twice_changes_nothing(stack: Stack) {
     assert_eq!(store.totals().await.unwrap().bitcoin, Sats::new(10).unwrap());
 }
 
-async fn orders_outlive_the_process(stack: Stack) {
+async fn committed_orders_are_visible_to_another_process(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_one(entry("a", 10)).await;
     // Nothing is closed first: another process sees what was committed.

@@ -16,7 +16,7 @@ fn violations(bug: Bug, seed: u64) -> Vec<V> {
 
 /// With every seed the bug is found, and called by its name.
 #[track_caller]
-fn is_found(bug: Bug, is_it: impl Fn(&V) -> bool) {
+fn assert_detected(bug: Bug, is_it: impl Fn(&V) -> bool) {
     for seed in SEEDS {
         let found = violations(bug, seed);
         assert!(found.iter().any(&is_it), "{bug:?}, seed {seed}: {found:#?}");
@@ -24,7 +24,7 @@ fn is_found(bug: Bug, is_it: impl Fn(&V) -> bool) {
 }
 
 #[test]
-fn an_honest_desk_breaks_no_promise() {
+fn correct_service_has_no_violation() {
     for seed in 0..50 {
         let found = violations(Bug::None, seed);
         assert!(found.is_empty(), "seed {seed}: {found:#?}");
@@ -32,7 +32,7 @@ fn an_honest_desk_breaks_no_promise() {
 }
 
 #[test]
-fn the_fake_does_all_that_can_be_checked() {
+fn simulation_covers_every_checked_outcome() {
     let (record, kept) = Desk::run(Bug::None, 0);
     assert!(kept.orders.iter().any(|order| order.quote.is_some()));
     for state in ["taken", "expired"] {
@@ -48,79 +48,82 @@ fn the_fake_does_all_that_can_be_checked() {
 }
 
 #[test]
-fn a_key_that_is_lost() {
-    is_found(Bug::KeyLost, |violation| matches!(violation, V::TwoOrders { .. }));
+fn detects_lost_key() {
+    assert_detected(Bug::KeyLost, |violation| matches!(violation, V::TwoOrders { .. }));
 }
 
 #[test]
-fn an_answer_before_the_commit() {
-    is_found(Bug::EarlyAnswer, |violation| matches!(violation, V::Missing { .. }));
+fn detects_acknowledgement_before_commit() {
+    assert_detected(Bug::EarlyAnswer, |violation| matches!(violation, V::Missing { .. }));
 }
 
 #[test]
-fn a_limit_that_is_off_by_one() {
-    is_found(Bug::LimitTooLow, |violation| *violation == V::NotFilled { left: 1 });
+fn detects_limit_off_by_one() {
+    assert_detected(Bug::LimitTooLow, |violation| *violation == V::NotFilled { left: 1 });
     let one_too_many = |violation: &V| matches!(violation, V::AboveLimit { sum, .. } if *sum == LIMIT + 1);
-    is_found(Bug::LimitTooHigh, one_too_many);
+    assert_detected(Bug::LimitTooHigh, one_too_many);
 }
 
 #[test]
-fn a_retry_without_the_key() {
-    is_found(Bug::RetryWithoutKey, |violation| matches!(violation, V::Unasked { .. }));
+fn detects_retry_without_key() {
+    assert_detected(Bug::RetryWithoutKey, |violation| matches!(violation, V::Unasked { .. }));
 }
 
 #[test]
-fn an_answer_that_differs_when_it_is_repeated() {
-    is_found(Bug::AnswerMadeAnew, |violation| matches!(violation, V::OtherBytes { .. }));
-    is_found(Bug::AnswerMadeAnew, |violation| matches!(violation, V::Differs { field, .. } if field == "price_as_of"));
+fn detects_changed_replay() {
+    assert_detected(Bug::AnswerMadeAnew, |violation| matches!(violation, V::OtherBytes { .. }));
+    assert_detected(
+        Bug::AnswerMadeAnew,
+        |violation| matches!(violation, V::Differs { field, .. } if field == "price_as_of"),
+    );
 }
 
 #[test]
-fn a_number_that_is_missing() {
-    is_found(Bug::GapInNumbers, |violation| matches!(violation, V::Gap { .. }));
+fn detects_sequence_gap() {
+    assert_detected(Bug::GapInNumbers, |violation| matches!(violation, V::Gap { .. }));
 }
 
 #[test]
-fn a_refusal_of_an_order_that_is_there() {
-    is_found(Bug::Denied, |violation| matches!(violation, V::Denied { .. }));
+fn detects_denial_of_a_placed_order() {
+    assert_detected(Bug::Denied, |violation| matches!(violation, V::Denied { .. }));
 }
 
 #[test]
-fn totals_that_are_not_the_sum() {
-    is_found(Bug::SumNotUpdated, |violation| matches!(violation, V::Sum { .. }));
+fn detects_wrong_total() {
+    assert_detected(Bug::SumNotUpdated, |violation| matches!(violation, V::Sum { .. }));
 }
 
 #[test]
-fn a_clock_that_goes_back() {
-    is_found(Bug::ClockGoesBack, |violation| matches!(violation, V::NotLater { .. }));
+fn detects_time_going_backwards() {
+    assert_detected(Bug::ClockGoesBack, |violation| matches!(violation, V::NotLater { .. }));
 }
 
 #[test]
-fn a_quote_that_is_taken_twice() {
-    is_found(Bug::QuoteTakenTwice, |violation| matches!(violation, V::QuoteTwice { .. }));
+fn detects_quote_taken_twice() {
+    assert_detected(Bug::QuoteTakenTwice, |violation| matches!(violation, V::QuoteTwice { .. }));
 }
 
 #[test]
-fn what_a_quote_held_and_did_not_give_back() {
-    is_found(Bug::ReserveKept, |violation| matches!(violation, V::StillReserved { .. }));
+fn detects_unreleased_reservation() {
+    assert_detected(Bug::ReserveKept, |violation| matches!(violation, V::StillReserved { .. }));
 }
 
 #[test]
-fn an_order_that_is_written_otherwise_than_told() {
-    is_found(Bug::WrittenOtherwise, |violation| matches!(violation, V::Differs { .. }));
+fn detects_changed_order() {
+    assert_detected(Bug::WrittenOtherwise, |violation| matches!(violation, V::Differs { .. }));
 }
 
 #[test]
-fn an_order_that_is_new_twice() {
-    is_found(Bug::NewTwice, |violation| matches!(violation, V::NewTwice { .. }));
+fn detects_order_created_twice() {
+    assert_detected(Bug::NewTwice, |violation| matches!(violation, V::NewTwice { .. }));
 }
 
 #[test]
-fn a_refusal_with_no_reason() {
-    is_found(Bug::KeyReusedWithoutReason, |violation| matches!(violation, V::NoReason { .. }));
+fn detects_false_refusal() {
+    assert_detected(Bug::KeyReusedWithoutReason, |violation| matches!(violation, V::NoReason { .. }));
 }
 
 #[test]
-fn an_answer_that_nobody_should_see() {
-    is_found(Bug::InternalError, |violation| matches!(violation, V::Unexpected { status: 500, .. }));
+fn detects_unexpected_response() {
+    assert_detected(Bug::InternalError, |violation| matches!(violation, V::Unexpected { status: 500, .. }));
 }

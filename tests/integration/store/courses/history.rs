@@ -13,13 +13,13 @@ use tests::{Platform, Stack, on_both};
 use super::{Fixture, at, course, expected_courses, seconds};
 
 on_both!(
-    pages_hold_each_course_and_each_candle_once,
-    a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive,
-    filters_let_through_what_they_say,
-    a_range_begins_with_what_was_true_then,
-    candles_begin_at_whole_minutes_whatever_is_asked,
-    what_is_wrong_is_refused_by_name,
-    a_client_reads_what_another_wrote,
+    pages_return_each_course_and_candle_once,
+    cursor_pages_have_no_gap_or_repeat_while_courses_arrive,
+    filters_return_exactly_matching_courses,
+    range_starts_with_course_valid_at_its_start,
+    candles_start_at_whole_minutes,
+    invalid_field_is_named,
+    client_reads_written_courses,
 );
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
@@ -34,7 +34,7 @@ async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, expected_cou
     (fixture, model)
 }
 
-async fn pages_hold_each_course_and_each_candle_once(stack: Stack) {
+async fn pages_return_each_course_and_candle_once(stack: Stack) {
     let (fixture, model) = filled(stack, 7, 80).await;
     let all = CourseFilter::default();
     // Once with nothing folded, and once with everything that can be.
@@ -54,7 +54,7 @@ async fn pages_hold_each_course_and_each_candle_once(stack: Stack) {
     }
 }
 
-async fn a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive(stack: Stack) {
+async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
     for resolution in Resolution::ALL {
         let (fixture, mut model) = filled(stack, 11, 40).await;
         let width = resolution.width().unwrap_or_default();
@@ -93,7 +93,7 @@ async fn a_walk_misses_nothing_and_repeats_nothing_while_courses_arrive(stack: S
     }
 }
 
-async fn filters_let_through_what_they_say(stack: Stack) {
+async fn filters_return_exactly_matching_courses(stack: Stack) {
     let (fixture, model) = filled(stack, 3, 120).await;
     let (past, none) = (model.past(), CourseFilter::default());
     let middle = past[past.len() / 2].since;
@@ -144,7 +144,7 @@ async fn filters_let_through_what_they_say(stack: Stack) {
     }
 }
 
-async fn a_range_begins_with_what_was_true_then(stack: Stack) {
+async fn range_starts_with_course_valid_at_its_start(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     for (value, when) in [("1", 0), ("2", 10), ("3", 20)] {
         fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
@@ -165,7 +165,7 @@ async fn a_range_begins_with_what_was_true_then(stack: Stack) {
     }
 }
 
-async fn candles_begin_at_whole_minutes_whatever_is_asked(stack: Stack) {
+async fn candles_start_at_whole_minutes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     for (value, when) in [("5", 61), ("7", 70), ("4", 119), ("6", 120)] {
         fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
@@ -181,7 +181,7 @@ async fn candles_begin_at_whole_minutes_whatever_is_asked(stack: Stack) {
     }
 }
 
-async fn what_is_wrong_is_refused_by_name(stack: Stack) {
+async fn invalid_field_is_named(stack: Stack) {
     let platform = Platform::builder(stack).no_price().start().await;
     let path = platform.db_proxy.url("/courses");
     let course = |change: serde_json::Value| {
@@ -228,7 +228,7 @@ async fn what_is_wrong_is_refused_by_name(stack: Stack) {
     platform.client.get(&path).await.problem(401, "unauthorized");
 }
 
-async fn a_client_reads_what_another_wrote(stack: Stack) {
+async fn client_reads_written_courses(stack: Stack) {
     let token = common::config::Secret::random();
     let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).no_price().start().await;
     let base = platform.db_proxy.url("/").parse().unwrap();

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Fixture, at, course, expected_courses};
 
 on_both!(
-    candles_are_the_models_before_and_after_each_step,
-    only_what_is_folded_is_removed,
-    the_actual_course_stays_however_old_it_is,
-    several_processes_fold_as_one_does,
-    a_step_that_is_broken_off_leaves_nothing_half_done,
-    what_is_kept_is_as_fine_as_its_age_allows,
-    the_task_ends_when_it_is_told_to,
+    candles_are_equal_before_and_after_folding,
+    only_folded_rows_are_deleted,
+    actual_course_is_never_deleted,
+    concurrent_folding_gives_the_same_candles,
+    aborted_folding_leaves_no_partial_rows,
+    retention_keeps_resolution_by_age,
+    retention_task_stops_on_cancellation,
 );
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
@@ -36,7 +36,7 @@ fn same(left: &[Candle], right: &[Candle], what: &str) {
     }
 }
 
-async fn candles_are_the_models_before_and_after_each_step(stack: Stack) {
+async fn candles_are_equal_before_and_after_folding(stack: Stack) {
     for seed in 20..23 {
         let fixture = Fixture::new(stack).await;
         let mut model = expected_courses::Model::default();
@@ -92,7 +92,7 @@ async fn three_days(stack: Stack) -> Fixture {
     fixture
 }
 
-async fn only_what_is_folded_is_removed(stack: Stack) {
+async fn only_folded_rows_are_deleted(stack: Stack) {
     let fixture = three_days(stack).await;
     let end = at(30 * 86_400);
     for what in Resolution::ALL {
@@ -119,7 +119,7 @@ async fn only_what_is_folded_is_removed(stack: Stack) {
     assert_eq!(fixture.forget(Resolution::Day, at(86_400)).await, 1);
 }
 
-async fn the_actual_course_stays_however_old_it_is(stack: Stack) {
+async fn actual_course_is_never_deleted(stack: Stack) {
     let fixture = three_days(stack).await;
     let actual = fixture.actual().await;
     let keep = Retention { days: Some(Duration::from_hours(24)), ..Retention::default() };
@@ -132,7 +132,7 @@ async fn the_actual_course_stays_however_old_it_is(stack: Stack) {
     assert_eq!(fixture.check_courses().await, 2);
 }
 
-async fn several_processes_fold_as_one_does(stack: Stack) {
+async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut model = expected_courses::Model::default();
     let mut tasks = tokio::task::JoinSet::new();
@@ -164,7 +164,7 @@ async fn several_processes_fold_as_one_does(stack: Stack) {
     }
 }
 
-async fn a_step_that_is_broken_off_leaves_nothing_half_done(stack: Stack) {
+async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut model = expected_courses::Model::default();
     for request in expected_courses::requests(41, 200) {
@@ -190,7 +190,7 @@ async fn a_step_that_is_broken_off_leaves_nothing_half_done(stack: Stack) {
     }
 }
 
-async fn what_is_kept_is_as_fine_as_its_age_allows(stack: Stack) {
+async fn retention_keeps_resolution_by_age(stack: Stack) {
     let fixture = three_days(stack).await;
     let day = Duration::from_hours(24);
     let keep = Retention { raw: day, minutes: day * 2, hours: day * 30, days: None };
@@ -204,7 +204,7 @@ async fn what_is_kept_is_as_fine_as_its_age_allows(stack: Stack) {
     assert_eq!(fixture.walk(&month, Resolution::Hour, 5).await.1.len(), 72);
 }
 
-async fn the_task_ends_when_it_is_told_to(stack: Stack) {
+async fn retention_task_stops_on_cancellation(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let stop = CancellationToken::new();
     let task = tokio::spawn(retention::run(

@@ -9,18 +9,18 @@ const WRITERS: usize = 16;
 const REQUESTS: usize = 25;
 
 on_both!(
-    a_course_is_written_down_when_it_changed,
-    a_partial_refresh_touches_only_what_was_sent,
-    what_was_observed_earlier_changes_nothing,
-    of_one_twice_in_a_request_the_newest_counts,
-    what_is_said_of_it_is_a_change_too,
-    whatever_is_sent_is_kept_as_the_model_says,
-    sixteen_writers_leave_one_actual_course,
-    many_courses_are_written_at_once,
-    the_readable_view_says_what_answers_say,
+    only_changed_course_is_written,
+    partial_refresh_changes_only_sent_courses,
+    older_observation_changes_nothing,
+    newest_of_duplicate_courses_is_written,
+    changed_kind_or_simulated_flag_is_written,
+    random_requests_are_stored_as_expected,
+    concurrent_writers_leave_one_actual_course,
+    large_request_is_written,
+    readable_view_matches_api_values,
 );
 
-async fn a_course_is_written_down_when_it_changed(stack: Stack) {
+async fn only_changed_course_is_written(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     assert_eq!(fixture.write(&[]).await, 0);
     assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "91000.5", at(0))]).await, 1);
@@ -34,7 +34,7 @@ async fn a_course_is_written_down_when_it_changed(stack: Stack) {
     assert_eq!(fixture.check_courses().await, 2);
 }
 
-async fn a_partial_refresh_touches_only_what_was_sent(stack: Stack) {
+async fn partial_refresh_changes_only_sent_courses(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let all = [
         course("kraken", "BTC-USD", "1", at(0)),
@@ -55,7 +55,7 @@ async fn a_partial_refresh_touches_only_what_was_sent(stack: Stack) {
     fixture.check_courses().await;
 }
 
-async fn what_was_observed_earlier_changes_nothing(stack: Stack) {
+async fn older_observation_changes_nothing(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     fixture.write(&[course("kraken", "BTC-USD", "1", at(0))]).await;
     fixture.write(&[course("kraken", "BTC-USD", "2", at(10))]).await;
@@ -66,7 +66,7 @@ async fn what_was_observed_earlier_changes_nothing(stack: Stack) {
     assert_eq!(fixture.past().await, before);
 }
 
-async fn of_one_twice_in_a_request_the_newest_counts(stack: Stack) {
+async fn newest_of_duplicate_courses_is_written(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let sent = [(3, "30"), (9, "90"), (9, "91"), (5, "50")];
     let sent = sent.map(|(seconds, value)| course("kraken", "BTC-USD", value, at(seconds)));
@@ -75,7 +75,7 @@ async fn of_one_twice_in_a_request_the_newest_counts(stack: Stack) {
     assert_eq!(fixture.check_courses().await, 1);
 }
 
-async fn what_is_said_of_it_is_a_change_too(stack: Stack) {
+async fn changed_kind_or_simulated_flag_is_written(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let first = course("kraken", "BTC-USD", "1", at(0));
     let simulated = Course { simulated: true, observed_at: at(1), ..first.clone() };
@@ -89,7 +89,7 @@ async fn what_is_said_of_it_is_a_change_too(stack: Stack) {
     assert_eq!(fixture.check_courses().await, 4);
 }
 
-async fn whatever_is_sent_is_kept_as_the_model_says(stack: Stack) {
+async fn random_requests_are_stored_as_expected(stack: Stack) {
     for seed in 0..4 {
         let fixture = Fixture::new(stack).await;
         let mut model = expected_courses::Model::default();
@@ -103,7 +103,7 @@ async fn whatever_is_sent_is_kept_as_the_model_says(stack: Stack) {
 
 /// Each observation is of a time and a value of its own, so the last one of a series has to be its actual course, in
 /// whatever order they came.
-async fn sixteen_writers_leave_one_actual_course(stack: Stack) {
+async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
     let mut writers = tokio::task::JoinSet::new();
@@ -135,7 +135,7 @@ async fn sixteen_writers_leave_one_actual_course(stack: Stack) {
     assert_eq!(fixture.check_courses().await as u64, changed);
 }
 
-async fn many_courses_are_written_at_once(stack: Stack) {
+async fn large_request_is_written(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let courses = |value: &str, seconds: i64| -> Vec<_> {
         (0..2000).map(|n| course(&format!("e{n}"), "BTC-USD", value, at(seconds))).collect()
@@ -146,7 +146,7 @@ async fn many_courses_are_written_at_once(stack: Stack) {
     assert_eq!(fixture.check_courses().await, 4000);
 }
 
-async fn the_readable_view_says_what_answers_say(stack: Stack) {
+async fn readable_view_matches_api_values(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     fixture.write(&[course("kraken", "BTC-USD", "0.00000001", at(0))]).await;
     fixture.write(&[course("kraken", "BTC-USD", "9999999999.99999999", at(1))]).await;
