@@ -8,10 +8,10 @@ use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
 /// No answer takes longer, whatever is broken behind it.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How much of a body is told when an answer is not the one that was wanted.
-const SHOWN_BODY: usize = 200;
+const SHOWN_BODY_BYTES: usize = 200;
 
 /// Sends requests to any service.
 #[derive(Debug, Clone)]
@@ -28,24 +28,24 @@ impl Client {
     /// A request to be finished with [`send`].
     pub fn request(&self, method: &str, url: impl AsRef<str>) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        self.http.request(method, url.as_ref()).timeout(PATIENCE)
+        self.http.request(method, url.as_ref()).timeout(RESPONSE_TIMEOUT)
     }
 
-    pub async fn get(&self, url: impl AsRef<str>) -> Answer {
+    pub async fn get(&self, url: impl AsRef<str>) -> Response {
         send(self.request("GET", url)).await
     }
 
     /// As one of our own services.
-    pub async fn get_internal(&self, url: impl AsRef<str>) -> Answer {
+    pub async fn get_internal(&self, url: impl AsRef<str>) -> Response {
         send(self.request("GET", url).bearer_auth(&self.token)).await
     }
 
-    pub async fn post(&self, url: impl AsRef<str>, json: impl Into<String>) -> Answer {
+    pub async fn post(&self, url: impl AsRef<str>, json: impl Into<String>) -> Response {
         send(self.json(url, json)).await
     }
 
     /// As one of our own services.
-    pub async fn post_internal(&self, url: impl AsRef<str>, json: impl Into<String>) -> Answer {
+    pub async fn post_internal(&self, url: impl AsRef<str>, json: impl Into<String>) -> Response {
         send(self.json(url, json).bearer_auth(&self.token)).await
     }
 
@@ -56,32 +56,32 @@ impl Client {
 }
 
 /// Sends, and panics where no answer comes.
-pub async fn send(request: RequestBuilder) -> Answer {
+pub async fn send(request: RequestBuilder) -> Response {
     try_send(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
 }
 
 /// Sends to a service that may be away.
-pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
+pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Response> {
     let (http, request) = request.build_split();
     let request = request?;
     let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-    let body = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BODY)]).into_owned();
-    let question = format!("{} {} {body}", request.method(), request.url());
+    let body = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BODY_BYTES)]).into_owned();
+    let request_line = format!("{} {} {body}", request.method(), request.url());
     let response = http.execute(request).await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Answer { question, status, headers, body: response.bytes().await? })
+    Ok(Response { request_line, status, headers, body: response.bytes().await? })
 }
 
 /// A whole answer, with what it answers.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    question: String,
+pub struct Response {
+    request_line: String,
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -91,22 +91,22 @@ impl Answer {
     }
 
     /// What is told when the answer is not the one that was wanted.
-    fn told(&self) -> String {
-        format!("{}\n{} {}", self.question, self.status, self.text())
+    fn description(&self) -> String {
+        format!("{}\n{} {}", self.request_line, self.status, self.text())
     }
 
     /// The body as JSON, of an answer that has to have this status.
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.told());
-        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.told());
+        assert_eq!(self.status, status, "{}", self.description());
+        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.description());
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The problem of an answer that has to be one, every part of the envelope checked.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
-        let text = self.told();
+        let text = self.description();
         assert_eq!(self.status, status, "{text}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{text}");
         let problem: Value = serde_json::from_slice(&self.body).unwrap();
@@ -117,20 +117,20 @@ impl Answer {
             assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} is missing: {text}");
         }
         assert_eq!(self.header("x-request-id"), problem["request_id"].as_str(), "{text}");
-        let waits = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap());
-        assert_eq!(waits.is_some(), status == 429 || status == 503, "Retry-After {waits:?}: {text}");
+        let retry_after = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap());
+        assert_eq!(retry_after.is_some(), status == 429 || status == 503, "Retry-After {retry_after:?}: {text}");
         problem
     }
 
     /// A 422 that names exactly these fields, in any order.
     #[track_caller]
-    pub fn names(&self, fields: &[&str]) {
+    pub fn invalid_fields(&self, fields: &[&str]) {
         let problem = self.problem(422, "validation_failed");
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
         let mut named: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
-        let mut wanted = fields.to_vec();
+        let mut expected = fields.to_vec();
         named.sort_unstable();
-        wanted.sort_unstable();
-        assert_eq!(named, wanted, "{}", self.told());
+        expected.sort_unstable();
+        assert_eq!(named, expected, "{}", self.description());
     }
 }

@@ -17,17 +17,17 @@ use common::{
 };
 use serde_json::{Value, json};
 
-pub use self::{checker::check, stored_state::Kept, violation::Violation};
-use crate::Answer;
+pub use self::{checker::check, stored_state::StoredState, violation::Violation};
+use crate::Response;
 
 /// What a client asks for under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum RequestedOrder {
     Market { currency: Currency, amount: FiatAmount },
     Quoted(QuoteId),
 }
 
-impl Ask {
+impl RequestedOrder {
     /// The body of the order.
     pub fn body(&self) -> String {
         match self {
@@ -41,17 +41,17 @@ impl Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub key: String,
-    pub ask: Ask,
+    pub requested: RequestedOrder,
     /// The bitcoin that it comes to, where the client knows that for certain.
     pub bitcoin: Option<Sats>,
     pub start: Timestamp,
     pub end: Timestamp,
-    pub told: Told,
+    pub outcome: Outcome,
 }
 
 /// What a client was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Outcome {
     /// 201, with the whole body.
     Placed { body: Bytes, replayed: bool },
     /// 409 or 422: the order was decided, and not placed.
@@ -59,25 +59,25 @@ pub enum Told {
     /// 503.
     Unavailable(Code),
     /// The connection broke, or no answer came in time.
-    Nothing,
+    NoResponse,
     /// An answer that no client should see.
-    Other { status: u16, body: String },
+    Unexpected { status: u16, body: String },
 }
 
-impl Told {
+impl Outcome {
     /// Reads what came back.
-    pub fn of(answer: reqwest::Result<Answer>) -> Self {
-        let Ok(answer) = answer else { return Self::Nothing };
-        if answer.status == 201 {
-            let replayed = answer.header("idempotency-replayed") == Some("true");
-            return Self::Placed { body: answer.body, replayed };
+    pub fn from_response(response: reqwest::Result<Response>) -> Self {
+        let Ok(response) = response else { return Self::NoResponse };
+        if response.status == 201 {
+            let replayed = response.header("idempotency-replayed") == Some("true");
+            return Self::Placed { body: response.body, replayed };
         }
-        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let problem: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let remaining = problem["remaining_bitcoin"].as_str().and_then(|text| text.parse().ok());
-        match (answer.status, problem["code"].as_str().and_then(Code::from_text)) {
+        match (response.status, problem["code"].as_str().and_then(Code::from_text)) {
             (409 | 422, Some(code)) => Self::Refused { code, remaining },
             (503, Some(code)) => Self::Unavailable(code),
-            (status, _) => Self::Other { status, body: answer.text() },
+            (status, _) => Self::Unexpected { status, body: response.text() },
         }
     }
 
@@ -98,28 +98,28 @@ impl Told {
                 | Code::Overloaded
                 | Code::ShuttingDown),
             ) => Some(*code),
-            Self::Placed { .. } | Self::Unavailable(_) | Self::Nothing | Self::Other { .. } => None,
+            Self::Placed { .. } | Self::Unavailable(_) | Self::NoResponse | Self::Unexpected { .. } => None,
         }
     }
 }
 
 /// The whole story of a run.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
+pub struct History {
     pub attempts: Vec<Attempt>,
     /// The quotes that clients were told of.
     pub quotes: Vec<Quote>,
     /// From when on nothing was held by quotes, and clients asked for orders of one satoshi until each was refused.
-    pub closing: Option<Timestamp>,
+    pub fill_started_at: Option<Timestamp>,
 }
 
 /// Takes down what happens, from many clients at once.
 #[derive(Debug, Default)]
-pub struct History {
-    record: Mutex<Record>,
+pub struct HistoryRecorder {
+    record: Mutex<History>,
 }
 
-impl History {
+impl HistoryRecorder {
     pub fn attempt(&self, attempt: Attempt) {
         self.with(|record| record.attempts.push(attempt));
     }
@@ -130,33 +130,33 @@ impl History {
 
     /// Begins the last part.
     pub fn close(&self) {
-        self.with(|record| record.closing = Some(Timestamp::now()));
+        self.with(|record| record.fill_started_at = Some(Timestamp::now()));
     }
 
-    pub fn take(&self) -> Record {
+    pub fn take(&self) -> History {
         self.with(std::mem::take)
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut History) -> T) -> T {
         // A client that panicked has written a whole entry or none.
         change(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Record {
+impl History {
     /// Every attempt under a key, in the order in which they began: what one needs to see to understand a violation.
-    pub fn story(&self, key: &str) -> String {
+    pub fn trace(&self, key: &str) -> String {
         let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.key == key).collect();
         attempts.sort_by_key(|attempt| attempt.start);
         let line = |attempt: &Attempt| {
-            let Attempt { ask, start, end, told, .. } = attempt;
-            let told = match told {
-                Told::Placed { body, replayed } => {
+            let Attempt { requested, start, end, outcome, .. } = attempt;
+            let outcome = match outcome {
+                Outcome::Placed { body, replayed } => {
                     format!("201, replayed {replayed}: {}", String::from_utf8_lossy(body))
                 }
                 other => format!("{other:?}"),
             };
-            format!("  {start} to {end}  {}  {told}\n", ask.body())
+            format!("  {start} to {end}  {}  {outcome}\n", requested.body())
         };
         format!("{key}\n{}", attempts.into_iter().map(line).collect::<String>())
     }

@@ -16,13 +16,13 @@ pub mod simulated_exchanges;
 pub mod tcp_proxy;
 pub mod wait;
 
-pub use client::{Answer, Client};
+pub use client::{Client, Response};
 pub use platform::{Platform, Stack};
-pub use wait::until;
+pub use wait::wait_until;
 
 /// Makes each function a test on both stacks: SQLite with prices in memory, and PostgreSQL with Redis.
 #[macro_export]
-macro_rules! on_both {
+macro_rules! on_both_stacks {
     ($($name:ident),+ $(,)?) => {
         mod embedded {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 use crate::{
     Platform,
-    client::{Answer, Client, PATIENCE, try_send},
+    client::{Client, RESPONSE_TIMEOUT, Response, try_send},
     platform::order,
-    until,
+    wait_until,
 };
 
 /// The code of the only refusal of an order that may have been placed all the same.
-const UNKNOWN: &str = "outcome_unknown";
-const PATH: &str = "/api/v1/orders";
+const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+const ORDERS_PATH: &str = "/api/v1/orders";
 const CLIENTS: usize = 8;
 /// How long everything may take to be well again after what broke is back.
 const RECOVERY: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of a request to create-order while it is itself away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
+pub enum MissingResponse {
     /// It is not away: each request is answered.
     Fails,
     /// No answer is all right.
@@ -42,16 +42,16 @@ pub enum Silence {
 
 /// Every order that was sent, by its key, with what it was.
 #[derive(Debug, Default)]
-pub struct Sent {
+pub struct SentOrders {
     /// Answered with 201; the order.
     pub placed: BTreeMap<String, Value>,
     /// Answered otherwise, or not at all.
-    open: BTreeMap<String, Open>,
+    unresolved: BTreeMap<String, UnresolvedOrder>,
 }
 
 /// An order to be sent again.
 #[derive(Debug)]
-struct Open {
+struct UnresolvedOrder {
     body: String,
     /// Whether the last answer left no doubt that it was not placed.
     refused: bool,
@@ -59,92 +59,97 @@ struct Open {
 
 /// What was answered so far, by all clients.
 #[derive(Debug, Default)]
-struct Counts {
+struct Counters {
     placed: AtomicUsize,
     /// Answered with a 503, or not at all.
     failed: AtomicUsize,
 }
 
 /// Clients that send orders until they are told to stop.
-pub struct Load {
+pub struct LoadGenerator {
     stop: CancellationToken,
-    clients: JoinSet<Sent>,
-    counts: Arc<Counts>,
+    clients: JoinSet<SentOrders>,
+    counts: Arc<Counters>,
 }
 
-impl Load {
-    pub fn start(platform: &Platform, silence: Silence) -> Self {
-        let (stop, counts) = (CancellationToken::new(), Arc::<Counts>::default());
-        let url = platform.create_order.url(PATH);
+impl LoadGenerator {
+    pub fn start(platform: &Platform, missing_response: MissingResponse) -> Self {
+        let (stop, counts) = (CancellationToken::new(), Arc::<Counters>::default());
+        let url = platform.create_order.url(ORDERS_PATH);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
-            let one = One { client: platform.client.clone(), url: url.clone(), silence, counts: counts.clone() };
-            clients.spawn(one.send(number, stop.clone()));
+            let client = LoadClient {
+                client: platform.client.clone(),
+                url: url.clone(),
+                missing_response,
+                counts: counts.clone(),
+            };
+            clients.spawn(client.send(number, stop.clone()));
         }
         Self { stop, clients, counts }
     }
 
     /// Waits until `count` more orders were placed.
-    pub async fn placed(&self, count: usize) {
-        more(&self.counts.placed, count, "orders are placed").await;
+    pub async fn wait_for_placed(&self, count: usize) {
+        wait_for_increase(&self.counts.placed, count, "orders are placed").await;
     }
 
     /// Waits until `count` more requests were answered with a 503, or not at all.
-    pub async fn failed(&self, count: usize) {
-        more(&self.counts.failed, count, "what is broken shows").await;
+    pub async fn wait_for_failures(&self, count: usize) {
+        wait_for_increase(&self.counts.failed, count, "what is broken shows").await;
     }
 
-    pub async fn stop(self) -> Sent {
+    pub async fn stop(self) -> SentOrders {
         self.stop.cancel();
-        let mut all = Sent::default();
+        let mut all = SentOrders::default();
         for sent in self.clients.join_all().await {
             all.placed.extend(sent.placed);
-            all.open.extend(sent.open);
+            all.unresolved.extend(sent.unresolved);
         }
         all
     }
 }
 
-async fn more(counter: &AtomicUsize, count: usize, what: &str) {
+async fn wait_for_increase(counter: &AtomicUsize, count: usize, what: &str) {
     let wanted = counter.load(Ordering::Relaxed) + count;
-    until(what, RECOVERY, async || (counter.load(Ordering::Relaxed) >= wanted).then_some(())).await;
+    wait_until(what, RECOVERY, async || (counter.load(Ordering::Relaxed) >= wanted).then_some(())).await;
 }
 
-struct One {
+struct LoadClient {
     client: Client,
     url: String,
-    silence: Silence,
-    counts: Arc<Counts>,
+    missing_response: MissingResponse,
+    counts: Arc<Counters>,
 }
 
-impl One {
-    async fn send(self, number: usize, stop: CancellationToken) -> Sent {
-        let mut sent = Sent::default();
+impl LoadClient {
+    async fn send(self, number: usize, stop: CancellationToken) -> SentOrders {
+        let mut sent = SentOrders::default();
         for count in 1.. {
             if stop.is_cancelled() {
                 break;
             }
             let (key, body) = (Uuid::new_v4().to_string(), order("USD", &format!("{count}.{number}")));
             let start = Instant::now();
-            let answer = try_send(self.client.json(&self.url, body.as_str()).header("idempotency-key", &key)).await;
-            assert!(start.elapsed() < PATIENCE, "an answer took {:?}: {answer:?}", start.elapsed());
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(_) if self.silence == Silence::Allowed => {
+            let response = try_send(self.client.json(&self.url, body.as_str()).header("idempotency-key", &key)).await;
+            assert!(start.elapsed() < RESPONSE_TIMEOUT, "an answer took {:?}: {response:?}", start.elapsed());
+            let response = match response {
+                Ok(response) => response,
+                Err(_) if self.missing_response == MissingResponse::Allowed => {
                     self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                    sent.open.insert(key, Open { body, refused: false });
+                    sent.unresolved.insert(key, UnresolvedOrder { body, refused: false });
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
                 Err(error) => panic!("no answer: {error:?}"),
             };
-            if answer.status == 201 {
-                sent.placed.insert(key, answer.json(201));
+            if response.status == 201 {
+                sent.placed.insert(key, response.json(201));
                 self.counts.placed.fetch_add(1, Ordering::Relaxed);
             } else {
-                let refused = unavailable(&answer) != UNKNOWN;
+                let refused = unavailable_code(&response) != OUTCOME_UNKNOWN;
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                sent.open.insert(key, Open { body, refused });
+                sent.unresolved.insert(key, UnresolvedOrder { body, refused });
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -154,28 +159,28 @@ impl One {
 
 /// A 503 that says when to come back is the only other answer that there may be. Gives its code.
 #[track_caller]
-fn unavailable(answer: &Answer) -> String {
-    let problem = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+fn unavailable_code(response: &Response) -> String {
+    let problem = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
     let code = problem["code"].as_str().unwrap_or("no problem at all");
-    answer.problem(503, code);
+    response.problem(503, code);
     code.to_owned()
 }
 
 /// Sends every order that is open again under its key until it is placed; then compares the books: each key has one
 /// order, every order is there once, the total is their sum, and nobody was told "no" about an order that was placed.
-pub async fn settle(platform: &Platform, sent: Sent) {
+pub async fn retry_and_reconcile(platform: &Platform, sent: SentOrders) {
     let mut orders = sent.placed;
-    let open = stream::iter(sent.open).map(async |(key, Open { body, mut refused })| {
-        let order = until("an order under a known key is placed", RECOVERY, async || {
-            let request = platform.client.json(platform.create_order.url(PATH), body.as_str());
+    let unresolved = stream::iter(sent.unresolved).map(async |(key, UnresolvedOrder { body, mut refused })| {
+        let order = wait_until("an order under a known key is placed", RECOVERY, async || {
+            let request = platform.client.json(platform.create_order.url(ORDERS_PATH), body.as_str());
             match try_send(request.header("idempotency-key", &key)).await {
-                Ok(answer) if answer.status == 201 => {
-                    let placed_before = answer.header("idempotency-replayed") == Some("true");
+                Ok(response) if response.status == 201 => {
+                    let placed_before = response.header("idempotency-replayed") == Some("true");
                     assert!(!(refused && placed_before), "an order was refused for certain, and was placed: {key}");
-                    Some(answer.json(201))
+                    Some(response.json(201))
                 }
-                Ok(answer) => {
-                    refused &= unavailable(&answer) != UNKNOWN;
+                Ok(response) => {
+                    refused &= unavailable_code(&response) != OUTCOME_UNKNOWN;
                     None
                 }
                 Err(_) => {
@@ -187,13 +192,13 @@ pub async fn settle(platform: &Platform, sent: Sent) {
         let order = order.await;
         (key, order)
     });
-    let settled: Vec<_> = open.buffer_unordered(CLIENTS).collect().await;
-    orders.extend(settled);
-    crate::reconciliation::agree(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
+    let resolved: Vec<_> = unresolved.buffer_unordered(CLIENTS).collect().await;
+    orders.extend(resolved);
+    crate::reconciliation::assert_reconciled(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
     // The answer for a key stays the same.
     for (key, order) in orders.iter().take(CLIENTS) {
         let body = crate::platform::order(order["currency"].as_str().unwrap(), order["amount"].as_str().unwrap());
-        let again = platform.place_under(key, body).await;
+        let again = platform.place_with_key(key, body).await;
         assert_eq!(again.json(201), *order);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
     }

@@ -18,8 +18,8 @@ use uuid::Uuid;
 pub use self::instance::{Instance, Variables};
 
 use crate::{
-    client::{Answer, Client, send},
-    environment::given,
+    client::{Client, Response, send},
+    environment::required_variable,
     servers::{Database, Port},
 };
 
@@ -38,7 +38,7 @@ pub enum Stack {
 }
 
 /// What is still to be said before the services start.
-pub struct Builder {
+pub struct PlatformBuilder {
     stack: Stack,
     database: Option<String>,
     processes: bool,
@@ -66,7 +66,7 @@ pub struct Platform {
     _folder: TempDir,
 }
 
-impl Builder {
+impl PlatformBuilder {
     /// Sets a variable for every service.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -83,21 +83,21 @@ impl Builder {
 
     /// Each service is the real binary in a process of its own.
     #[must_use]
-    pub fn processes(mut self) -> Self {
+    pub fn in_processes(mut self) -> Self {
         self.processes = true;
         self
     }
 
     /// Starts with no price.
     #[must_use]
-    pub fn no_price(mut self) -> Self {
+    pub fn without_prices(mut self) -> Self {
         self.price = false;
         self
     }
 
     /// Returns from the start while services are not ready, for something they need is to come later.
     #[must_use]
-    pub fn without_waiting(mut self) -> Self {
+    pub fn without_readiness_check(mut self) -> Self {
         self.wait = false;
         self
     }
@@ -135,52 +135,53 @@ impl Builder {
             all.insert(variable.to_owned(), at(exchange_sim::App::NAME, &format!("/{name}")));
         }
         if stack == Stack::Servers {
-            let url = variables.get("REDIS_URL").cloned().unwrap_or_else(|| given("TEST_REDIS_URL"));
+            let url = variables.get("REDIS_URL").cloned().unwrap_or_else(|| required_variable("TEST_REDIS_URL"));
             all.insert("REDIS_URL".to_owned(), url);
             all.insert("REDIS_KEY_PREFIX".to_owned(), format!("test-{}:", Uuid::new_v4().simple()));
         }
         all.extend(variables);
 
         let folder = TempDir::new().unwrap();
-        let mut make = Maker { ports, variables: all, folder: processes.then(|| folder.path().to_owned()) };
+        let mut factory =
+            InstanceFactory { ports, variables: all, folder: processes.then(|| folder.path().to_owned()) };
         let platform = Platform {
             client: Client::new(&token),
-            db_proxy: make.one::<db_proxy::App>(),
-            price_cache: make.one::<price_cache_proxy::App>(),
-            create_order: make.one::<create_order::App>(),
-            fetch_orders: make.one::<fetch_orders::App>(),
-            exchange_sim: make.one::<exchange_sim::App>(),
-            price_updater: make.one::<price_updater::App>(),
-            health_check: make.one::<health_check::App>(),
-            rates: make.one::<rates::App>(),
+            db_proxy: factory.create::<db_proxy::App>(),
+            price_cache: factory.create::<price_cache_proxy::App>(),
+            create_order: factory.create::<create_order::App>(),
+            fetch_orders: factory.create::<fetch_orders::App>(),
+            exchange_sim: factory.create::<exchange_sim::App>(),
+            price_updater: factory.create::<price_updater::App>(),
+            health_check: factory.create::<health_check::App>(),
+            rates: factory.create::<rates::App>(),
             token,
             database,
             _folder: folder,
         };
         if wait {
-            platform.start_all().await;
+            platform.start_order_services().await;
         } else {
-            for service in platform.all() {
+            for service in platform.order_services() {
                 service.start().await;
             }
         }
         if price {
-            platform.put_price().await;
+            platform.put_default_prices().await;
         }
         platform
     }
 }
 
-struct Maker {
+struct InstanceFactory {
     ports: BTreeMap<&'static str, Port>,
     variables: Variables,
     folder: Option<PathBuf>,
 }
 
-impl Maker {
-    fn one<S: Service + 'static>(&mut self) -> Instance {
+impl InstanceFactory {
+    fn create<S: Service + 'static>(&mut self) -> Instance {
         let port = self.ports.remove(S::NAME).expect("each service has a port");
-        Instance::of::<S>(port, self.variables.clone(), self.folder.clone())
+        Instance::new::<S>(port, self.variables.clone(), self.folder.clone())
     }
 }
 
@@ -190,7 +191,7 @@ impl Platform {
         Self::builder(stack).start().await
     }
 
-    pub fn builder(stack: Stack) -> Builder {
+    pub fn builder(stack: Stack) -> PlatformBuilder {
         show_logs();
         let names = [
             db_proxy::App::NAME,
@@ -203,40 +204,48 @@ impl Platform {
             rates::App::NAME,
         ];
         let ports = names.map(|name| (name, Port::lease())).into();
-        Builder { stack, database: None, processes: false, price: true, wait: true, variables: Variables::new(), ports }
+        PlatformBuilder {
+            stack,
+            database: None,
+            processes: false,
+            price: true,
+            wait: true,
+            variables: Variables::new(),
+            ports,
+        }
     }
 
     /// What an order needs.
-    pub fn all(&self) -> [&Instance; 4] {
+    pub fn order_services(&self) -> [&Instance; 4] {
         [&self.db_proxy, &self.price_cache, &self.create_order, &self.fetch_orders]
     }
 
     /// All there are.
-    pub fn every(&self) -> [&Instance; 8] {
-        let [a, b, c, d] = self.all();
+    pub fn all_services(&self) -> [&Instance; 8] {
+        let [a, b, c, d] = self.order_services();
         [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates]
     }
 
     /// Starts the others too; prices come from the simulated exchanges when this returns.
-    pub async fn start_others(&self) {
+    pub async fn start_other_services(&self) {
         for service in [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates] {
             service.start().await;
-            service.ready().await;
+            service.wait_until_ready().await;
         }
     }
 
     /// Starts what an order needs, and waits until each can do its work but for the price.
-    pub async fn start_all(&self) {
-        for service in self.all() {
+    pub async fn start_order_services(&self) {
+        for service in self.order_services() {
             service.start().await;
         }
         for service in [&self.db_proxy, &self.price_cache, &self.fetch_orders] {
-            service.ready().await;
+            service.wait_until_ready().await;
         }
     }
 
     /// Writes [`PRICES`] to the cache, observed now.
-    pub async fn put_price(&self) -> PriceRecord {
+    pub async fn put_default_prices(&self) -> PriceRecord {
         self.put_prices(&PRICES, TTL, Duration::ZERO).await
     }
 
@@ -285,18 +294,18 @@ impl Platform {
     }
 
     /// Sends an order to the versioned endpoint.
-    pub async fn place(&self, order: impl Into<String>) -> Answer {
+    pub async fn place(&self, order: impl Into<String>) -> Response {
         self.client.post(self.create_order.url("/api/v1/orders"), order).await
     }
 
     /// The same with a key.
-    pub async fn place_under(&self, key: &str, order: impl Into<String>) -> Answer {
+    pub async fn place_with_key(&self, key: &str, order: impl Into<String>) -> Response {
         let request = self.client.json(self.create_order.url("/api/v1/orders"), order);
         send(request.header("idempotency-key", key)).await
     }
 
     /// Follows `_links.next` from `path` of fetch-orders to the end; the orders in the order they were seen.
-    pub async fn walk(&self, path: &str) -> Vec<Value> {
+    pub async fn all_pages(&self, path: &str) -> Vec<Value> {
         let (mut orders, mut next) = (Vec::new(), Some(path.to_owned()));
         while let Some(path) = next {
             let page = self.client.get(self.fetch_orders.url(&path)).await.json(200);

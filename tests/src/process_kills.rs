@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use self::{clients::Client, targets::Victims};
 use crate::{
     Platform, Stack,
-    history::{History, Kept, Record, Told, Violation, check},
-    servers::{Database, Server},
-    until,
+    history::{History, HistoryRecorder, Outcome, StoredState, Violation, check},
+    servers::{Database, PrivateServer},
+    wait_until,
 };
 
 const CLIENTS: u64 = 64;
@@ -40,7 +40,7 @@ pub struct Report {
     pub attempts: usize,
     pub open: usize,
     pub violations: Vec<Violation>,
-    record: Record,
+    record: History,
 }
 
 impl Report {
@@ -54,23 +54,23 @@ impl Report {
     }
 
     /// The violations, and the story of each key that one names.
-    pub fn tell(&self) -> String {
-        let tell = |violation: &Violation| {
-            let story = violation.key().map(|key| self.record.story(key)).unwrap_or_default();
-            format!("{violation}\n{story}")
+    pub fn violation_details(&self) -> String {
+        let details = |violation: &Violation| {
+            let trace = violation.key().map(|key| self.record.trace(key)).unwrap_or_default();
+            format!("{violation}\n{trace}")
         };
-        self.violations.iter().map(tell).collect()
+        self.violations.iter().map(details).collect()
     }
 }
 
 /// What the clients and whoever ends processes know of each other.
 #[derive(Debug)]
 struct Shared {
-    history: History,
+    history: HistoryRecorder,
     /// Orders that clients were told of.
     acknowledged: AtomicUsize,
     /// What they come to, in satoshi.
-    told: AtomicI64,
+    acknowledged_sats: AtomicI64,
     /// Answers that say whether an order was placed.
     decided: AtomicUsize,
     /// Answers that say that the database is away.
@@ -85,9 +85,9 @@ struct Shared {
 impl Shared {
     fn new(kills: usize) -> Self {
         Self {
-            history: History::default(),
+            history: HistoryRecorder::default(),
             acknowledged: AtomicUsize::new(0),
-            told: AtomicI64::new(0),
+            acknowledged_sats: AtomicI64::new(0),
             decided: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             all_kills: kills,
@@ -114,23 +114,23 @@ impl Shared {
         self.over.load(Relaxed)
     }
 
-    fn count(&self, told: &Told) {
-        if told.is_definite() {
+    fn count(&self, outcome: &Outcome) {
+        if outcome.is_definite() {
             self.decided.fetch_add(1, Relaxed);
         }
-        if *told == Told::Unavailable(Code::DatabaseUnavailable) {
+        if *outcome == Outcome::Unavailable(Code::DatabaseUnavailable) {
             self.refused.fetch_add(1, Relaxed);
         }
     }
 
     async fn more_decided(&self, count: usize, limit: Duration) {
         let wanted = self.decided.load(Relaxed) + count;
-        until("orders are decided", limit, async || (self.decided.load(Relaxed) >= wanted).then_some(())).await;
+        wait_until("orders are decided", limit, async || (self.decided.load(Relaxed) >= wanted).then_some(())).await;
     }
 
     async fn refused_for_the_database(&self) {
         let before = self.refused.load(Relaxed);
-        until("somebody is refused", RECOVERY, async || (self.refused.load(Relaxed) > before).then_some(())).await;
+        wait_until("somebody is refused", RECOVERY, async || (self.refused.load(Relaxed) > before).then_some(())).await;
     }
 
     /// What orders should come to by now: in step with the kills, so that the limit is reached when most are done, and
@@ -143,23 +143,23 @@ impl Shared {
 }
 
 /// The database server that is killed too, where there is one.
-pub async fn server(stack: Stack) -> Option<Server> {
+pub async fn server(stack: Stack) -> Option<PrivateServer> {
     match stack {
         Stack::Embedded => None,
-        Stack::Servers => Some(Server::postgres().await),
+        Stack::Servers => Some(PrivateServer::postgres().await),
     }
 }
 
 /// One run on a new database: so many kills, then the limit is filled, then all is checked. Everything clients do follows
 /// from the seed; when processes die does not.
-pub async fn run(stack: Stack, postgres: Option<&mut Server>, kills: usize, seed: u64) -> Report {
+pub async fn run(stack: Stack, postgres: Option<&mut PrivateServer>, kills: usize, seed: u64) -> Report {
     let database = match &postgres {
         None => Database::sqlite(),
         Some(postgres) => Database::postgres_at(&postgres.url()).await,
     };
     let url = database.url();
     let limit = Sats::new(LIMIT).unwrap();
-    let platform = Platform::builder(stack).processes().database(&url);
+    let platform = Platform::builder(stack).in_processes().database(&url);
     let platform = platform.set("BTC_LIMIT", limit.to_string()).set("QUOTE_HOLD_SECS", HOLD_SECS).start().await;
     let mut victims = Victims::start(&platform, stack, postgres, seed).await;
 
@@ -175,13 +175,13 @@ pub async fn run(stack: Stack, postgres: Option<&mut Server>, kills: usize, seed
     shared.history.close();
     finish((0..CLIENTS).map(|number| client(CLIENTS + number).fill()).collect()).await;
 
-    let kept = until("the database can be read", RECOVERY, async || Kept::read(&url).await.ok()).await;
+    let kept = wait_until("the database can be read", RECOVERY, async || StoredState::read(&url).await.ok()).await;
     let record = shared.history.take();
     Report {
         kills,
         acknowledged: shared.acknowledged.load(Relaxed),
         attempts: record.attempts.len(),
-        open: record.attempts.iter().filter(|attempt| !attempt.told.is_definite()).count(),
+        open: record.attempts.iter().filter(|attempt| !attempt.outcome.is_definite()).count(),
         violations: check(&record, &kept, limit),
         record,
     }
@@ -192,5 +192,6 @@ async fn finish(clients: JoinSet<()>) {
 }
 
 async fn given_back(url: &str) {
-    until("nothing is held", RECOVERY, async || Kept::reserved(url).await.ok().filter(|held| *held == 0)).await;
+    wait_until("nothing is held", RECOVERY, async || StoredState::reserved(url).await.ok().filter(|held| *held == 0))
+        .await;
 }

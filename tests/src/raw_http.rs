@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Sends the pieces one after the other, while it reads, and gives everything that came back. What is sent should ask for
 /// the connection to be closed.
-pub async fn exchange(address: &str, pieces: &[&[u8]]) -> String {
+pub async fn send_raw(address: &str, pieces: &[&[u8]]) -> String {
     let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
     let send = async {
         for piece in pieces {

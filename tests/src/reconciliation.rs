@@ -12,7 +12,7 @@ pub fn sats(amount: &Value) -> i64 {
 }
 
 /// The sum of the bitcoin of these orders, in satoshi.
-pub fn sum<'a>(orders: impl IntoIterator<Item = &'a Value>) -> i64 {
+pub fn total_sats<'a>(orders: impl IntoIterator<Item = &'a Value>) -> i64 {
     orders.into_iter().map(|order| sats(&order["bitcoin_amount"])).sum()
 }
 
@@ -25,8 +25,8 @@ pub fn by_id(orders: &[Value]) -> BTreeMap<&str, &Value> {
 }
 
 /// `told` are exactly the orders that are kept, and the total is their sum.
-pub async fn agree(platform: &Platform, told: &[Value]) {
-    let kept = platform.walk("/api/v1/orders?limit=1000").await;
+pub async fn assert_reconciled(platform: &Platform, told: &[Value]) {
+    let kept = platform.all_pages("/api/v1/orders?limit=1000").await;
     let (kept, told) = (by_id(&kept), by_id(told));
     for (id, order) in &told {
         assert_eq!(kept.get(id), Some(order), "an order that was answered with 201 is not kept as it was told");
@@ -36,5 +36,5 @@ pub async fn agree(platform: &Platform, told: &[Value]) {
     }
     let summary = platform.summary().await;
     assert_eq!(summary["count"], told.len());
-    assert_eq!(sats(&summary["bitcoin_amount"]), sum(told.into_values()));
+    assert_eq!(sats(&summary["bitcoin_amount"]), total_sats(told.into_values()));
 }

@@ -5,4 +5,4 @@ mod port;
 mod private_server;
 mod process;
 
-pub use self::{database::Database, port::Port, private_server::Server, process::Process};
+pub use self::{database::Database, port::Port, private_server::PrivateServer, process::Process};

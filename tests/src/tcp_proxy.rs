@@ -30,13 +30,13 @@ struct Plan {
 }
 
 /// Passes bytes on between whoever connects to it and one address.
-pub struct Wire {
+pub struct TcpProxy {
     address: String,
     plan: Arc<Mutex<Plan>>,
     pipes: JoinHandle<()>,
 }
 
-impl Wire {
+impl TcpProxy {
     pub async fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -98,7 +98,7 @@ fn locked(plan: &Mutex<Plan>) -> MutexGuard<'_, Plan> {
     plan.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Wire {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.pipes.abort();
     }

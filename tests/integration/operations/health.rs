@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tests::{Platform, Stack, client::send, on_both, platform::order, until};
+use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, wait_until};
 
-on_both!(silent_service_is_reported_missing, service_errors_are_reported);
+on_both_stacks!(silent_service_is_reported_missing, service_errors_are_reported);
 
 /// Two and a half intervals of a second, and what a busy machine adds.
 const MISSING_AFTER: Duration = Duration::from_millis(2500);
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn watched(stack: Stack) -> Platform {
-    let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").processes().start().await;
+    let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").in_processes().start().await;
     platform.health_check.start().await;
     platform
 }
@@ -28,13 +28,15 @@ async fn state_of(platform: &Platform, service: &str) -> String {
 }
 
 async fn becomes(platform: &Platform, service: &str, state: &str) {
-    until(&format!("{service} is {state}"), LIMIT, async || (state_of(platform, service).await == state).then_some(()))
-        .await;
+    wait_until(&format!("{service} is {state}"), LIMIT, async || {
+        (state_of(platform, service).await == state).then_some(())
+    })
+    .await;
 }
 
 async fn silent_service_is_reported_missing(stack: Stack) {
     let platform = watched(stack).await;
-    for service in platform.all() {
+    for service in platform.order_services() {
         becomes(&platform, service.name, "alive").await;
     }
     let killed = Instant::now();
@@ -62,7 +64,7 @@ async fn service_errors_are_reported(stack: Stack) {
     let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
     send(request.header("x-request-id", "in-trouble-1")).await.problem(503, "upstream_unavailable");
     let url = platform.health_check.url("/api/v1/reports?level=warning&service=create-order&text=in-trouble-1");
-    let report = until("the report of a request is there", LIMIT, async || {
+    let report = wait_until("the report of a request is there", LIMIT, async || {
         let page = platform.client.get(&url).await.json(200);
         page["data"].as_array().unwrap().first().cloned()
     })

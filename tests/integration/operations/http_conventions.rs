@@ -3,10 +3,11 @@
 
 use serde_json::Value;
 use tests::{
-    Platform, Stack, client::send, on_both, platform::Instance, platform::order, raw_http::exchange, tcp_proxy::Wire,
+    Platform, Stack, client::send, on_both_stacks, platform::Instance, platform::order, raw_http::send_raw,
+    tcp_proxy::TcpProxy,
 };
 
-on_both!(
+on_both_stacks!(
     unknown_path_and_method_return_problem,
     internal_endpoints_require_token,
     every_service_has_operations_endpoints,
@@ -17,19 +18,19 @@ on_both!(
 
 async fn unknown_path_and_method_return_problem(stack: Stack) {
     let platform = Platform::start(stack).await;
-    platform.start_others().await;
-    for service in platform.every() {
+    platform.start_other_services().await;
+    for service in platform.all_services() {
         for path in
             ["/nothing", "/api", "/api/v2/orders", "/livez/x", "/docs/x", "/%2e%2e/etc/passwd", "/place_order/x/y"]
         {
             for method in ["GET", "POST", "DELETE"] {
-                let answer = send(platform.client.request(method, service.url(path))).await;
-                answer.problem(404, "not_found");
+                let response = send(platform.client.request(method, service.url(path))).await;
+                response.problem(404, "not_found");
             }
         }
     }
     // A page for people is only where the state of everything is.
-    for service in platform.every() {
+    for service in platform.all_services() {
         let there = service.name == platform.health_check.name;
         assert_eq!(
             platform.client.get(service.url("/")).await.status,
@@ -59,17 +60,17 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
         (&platform.exchange_sim, "/admin/timeline", &["POST", "DELETE"]),
     ] {
         for method in methods {
-            let answer = send(platform.client.request(method, service.url(path))).await;
-            answer.problem(405, "method_not_allowed");
-            let allowed = answer.header("allow").unwrap_or_else(|| panic!("{method} {path} tells no methods"));
+            let response = send(platform.client.request(method, service.url(path))).await;
+            response.problem(405, "method_not_allowed");
+            let allowed = response.header("allow").unwrap_or_else(|| panic!("{method} {path} tells no methods"));
             assert!(!allowed.split(", ").any(|allowed| allowed == *method), "{path} allows {allowed}");
         }
     }
-    for service in platform.every() {
+    for service in platform.all_services() {
         for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"] {
-            let answer = send(platform.client.request("POST", service.url(path))).await;
-            answer.problem(405, "method_not_allowed");
-            let allowed = answer.header("allow").unwrap_or_else(|| panic!("POST {path} tells no methods"));
+            let response = send(platform.client.request("POST", service.url(path))).await;
+            response.problem(405, "method_not_allowed");
+            let allowed = response.header("allow").unwrap_or_else(|| panic!("POST {path} tells no methods"));
             assert!(!allowed.split(", ").any(|allowed| allowed == "POST"), "{path} allows {allowed}");
         }
     }
@@ -77,7 +78,7 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
 
 async fn internal_endpoints_require_token(stack: Stack) {
     let platform = Platform::start(stack).await;
-    platform.start_others().await;
+    platform.start_other_services().await;
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let by_id = format!("/orders/{id}");
     for (service, method, path) in [
@@ -106,8 +107,8 @@ async fn internal_endpoints_require_token(stack: Stack) {
                 None => request,
             };
             // The body is not looked at before the token.
-            let answer = send(request.header("content-type", "application/json").body("{}")).await;
-            answer.problem(401, "unauthorized");
+            let response = send(request.header("content-type", "application/json").body("{}")).await;
+            response.problem(401, "unauthorized");
         }
         let basic = platform.client.request(method, service.url(path)).basic_auth("buydesk", Some("x"));
         send(basic.header("content-type", "application/json").body("{}")).await.problem(401, "unauthorized");
@@ -119,9 +120,9 @@ async fn internal_endpoints_require_token(stack: Stack) {
 
 async fn every_service_has_operations_endpoints(stack: Stack) {
     let platform = Platform::start(stack).await;
-    platform.start_others().await;
+    platform.start_other_services().await;
     platform.place(order("EUR", "1")).await.json(201);
-    for service in platform.every() {
+    for service in platform.all_services() {
         assert_operations_endpoints(&platform, service).await;
     }
 }
@@ -156,9 +157,9 @@ async fn assert_operations_endpoints(platform: &Platform, service: &Instance) {
 
 async fn malformed_requests_cause_no_server_error(stack: Stack) {
     let platform = Platform::start(stack).await;
-    platform.start_others().await;
+    platform.start_other_services().await;
     let long = format!("/{}", "x".repeat(30_000));
-    for service in platform.every() {
+    for service in platform.all_services() {
         for path in [
             "/%ff",
             "/%",
@@ -175,10 +176,10 @@ async fn malformed_requests_cause_no_server_error(stack: Stack) {
             for method in ["GET", "POST", "BREW"] {
                 let request =
                     format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-                let answer = exchange(&service.address(), &[request.as_bytes()]).await;
-                let status = answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
+                let response = send_raw(&service.address(), &[request.as_bytes()]).await;
+                let status = response.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
                 let sound = status.is_some_and(|status| (200..500).contains(&status));
-                assert!(sound, "{} {method} {path:.40}: {answer}", service.name);
+                assert!(sound, "{} {method} {path:.40}: {response}", service.name);
             }
         }
     }
@@ -189,18 +190,18 @@ async fn malformed_requests_cause_no_server_error(stack: Stack) {
         "POST /place_order\r\n\r\n",
         "nonsense\r\n\r\n",
     ] {
-        let answer = exchange(&platform.create_order.address(), &[head.as_bytes()]).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{head}: {answer}");
+        let response = send_raw(&platform.create_order.address(), &[head.as_bytes()]).await;
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 4"), "{head}: {response}");
     }
-    for service in platform.every() {
+    for service in platform.all_services() {
         assert_eq!(platform.client.get(service.url("/livez")).await.status, 200, "{}", service.name);
     }
 }
 
 async fn request_id_is_kept_or_generated(stack: Stack) {
     let platform = Platform::start(stack).await;
-    platform.start_others().await;
-    for service in platform.every() {
+    platform.start_other_services().await;
+    for service in platform.all_services() {
         let with_id = async |id: &str, path: &str| {
             send(platform.client.request("GET", service.url(path)).header("x-request-id", id.as_bytes())).await
         };
@@ -223,8 +224,8 @@ async fn request_id_is_kept_or_generated(stack: Stack) {
 
 async fn request_id_is_forwarded_to_next_service(stack: Stack) {
     let builder = Platform::builder(stack);
-    let db_proxy = Wire::to(builder.address_of("db-proxy")).await;
-    let cache = Wire::to(builder.address_of("price-cache-proxy")).await;
+    let db_proxy = TcpProxy::to(builder.address_of("db-proxy")).await;
+    let cache = TcpProxy::to(builder.address_of("price-cache-proxy")).await;
     let platform = builder.set("DB_PROXY_URL", db_proxy.url()).set("PRICE_CACHE_URL", cache.url()).start().await;
     let place = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
     send(place.header("x-request-id", "placing-7")).await.json(201);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use tests::{Platform, Stack, client::send, on_both, platform::order};
+use tests::{Platform, Stack, client::send, on_both_stacks, platform::order};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-on_both!(
+on_both_stacks!(
     repeated_request_returns_same_response,
     differently_written_same_order_is_a_replay,
     key_reused_for_other_order_is_refused,
@@ -42,13 +42,13 @@ async fn repeated_request_returns_same_response(stack: Stack) {
 
 async fn differently_written_same_order_is_a_replay(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     for body in [
         r#"{"currency":"EUR","amount":69}"#,
         r#"{"amount":"69.00","currency":"eur"}"#,
         r#"{"amount":6.9e1,"currency":"Eur"}"#,
     ] {
-        let again = platform.place_under("a-key", body).await;
+        let again = platform.place_with_key("a-key", body).await;
         assert_eq!(again.json(201), first);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
     }
@@ -61,17 +61,17 @@ async fn differently_written_same_order_is_a_replay(stack: Stack) {
 
 async fn key_reused_for_other_order_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     for (currency, amount) in [("EUR", "69.0001"), ("EUR", "96"), ("USD", "69")] {
-        let refused = platform.place_under("a-key", order(currency, amount)).await;
+        let refused = platform.place_with_key("a-key", order(currency, amount)).await;
         let problem = refused.problem(422, "idempotency_key_reused");
         assert_eq!(problem["errors"][0]["field"], "Idempotency-Key");
     }
     // A wrong order under the key is told what is wrong with it.
-    platform.place_under("a-key", order("EUR", "-1")).await.names(&["amount"]);
-    assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.json(201), first);
+    platform.place_with_key("a-key", order("EUR", "-1")).await.invalid_fields(&["amount"]);
+    assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
     // Keys are compared letter by letter.
-    assert_ne!(platform.place_under("A-key", order("EUR", "69")).await.json(201)["id"], first["id"]);
+    assert_ne!(platform.place_with_key("A-key", order("EUR", "69")).await.json(201)["id"], first["id"]);
     assert_eq!(platform.summary().await["count"], 2);
 }
 
@@ -88,10 +88,10 @@ async fn concurrent_requests_with_one_key_place_one_order(stack: Stack) {
         let request = platform.client.json(service.url("/api/v1/orders"), order("EUR", "69"));
         waiting.spawn(send(request.header("idempotency-key", "one-key")));
     }
-    let answers = waiting.join_all().await;
-    let bodies: BTreeSet<_> = answers.iter().map(|answer| answer.json(201).to_string()).collect();
+    let responses = waiting.join_all().await;
+    let bodies: BTreeSet<_> = responses.iter().map(|response| response.json(201).to_string()).collect();
     assert_eq!(bodies.len(), 1);
-    let new = answers.iter().filter(|answer| answer.header("idempotency-replayed") == Some("false")).count();
+    let new = responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
     assert_eq!(new, 1);
     assert_eq!(platform.summary().await["count"], 1);
 }
@@ -105,28 +105,28 @@ async fn concurrent_different_orders_with_one_key_place_one_order(stack: Stack) 
     }
     let (placed, refused): (Vec<_>, Vec<_>) = waiting.join_all().await.into_iter().partition(|a| a.status == 201);
     assert_eq!((placed.len(), refused.len()), (1, AT_ONCE - 1));
-    for answer in refused {
-        answer.problem(422, "idempotency_key_reused");
+    for response in refused {
+        response.problem(422, "idempotency_key_reused");
     }
-    assert_eq!(platform.walk("/get_orders").await, [placed[0].json(201)]);
+    assert_eq!(platform.all_pages("/get_orders").await, [placed[0].json(201)]);
 }
 
 async fn replay_survives_restart_of_all_services(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
-    for service in platform.all() {
+    let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
+    for service in platform.order_services() {
         service.stop().await;
     }
-    platform.start_all().await;
+    platform.start_order_services().await;
     platform.put_prices(&[("EUR", "1000")], tests::platform::TTL, std::time::Duration::ZERO).await;
-    let again = platform.place_under("a-key", order("EUR", "69")).await;
+    let again = platform.place_with_key("a-key", order("EUR", "69")).await;
     assert_eq!(again.json(201), first);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert_eq!(platform.walk("/get_orders").await, [first]);
+    assert_eq!(platform.all_pages("/get_orders").await, [first]);
 }
 
 async fn refused_order_leaves_key_unused(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000100").start().await;
-    platform.place_under("a-key", order("USD", "101")).await.problem(409, "limit_exceeded");
-    assert_eq!(platform.place_under("a-key", order("USD", "100")).await.json(201)["amount"], "100.00");
+    platform.place_with_key("a-key", order("USD", "101")).await.problem(409, "limit_exceeded");
+    assert_eq!(platform.place_with_key("a-key", order("USD", "100")).await.json(201)["amount"], "100.00");
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tests::{Platform, Stack, client::send, on_both, platform::Instance, platform::order, reconciliation};
+use tests::{Platform, Stack, client::send, on_both_stacks, platform::Instance, platform::order, reconciliation};
 use tokio::task::JoinSet;
 
-on_both!(
+on_both_stacks!(
     refused_order_reports_remaining_and_smaller_one_fits,
     order_over_total_supply_is_refused_with_remaining,
     concurrent_orders_fill_limit_exactly,
@@ -35,13 +35,13 @@ async fn refused_order_reports_remaining_and_smaller_one_fits(stack: Stack) {
 }
 
 async fn order_over_total_supply_is_refused_with_remaining(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     platform.put_prices(&[("EUR", "0.00000001")], tests::platform::TTL, std::time::Duration::ZERO).await;
     let refused = platform.place(order("EUR", "999999999")).await.problem(409, "limit_exceeded");
     assert_eq!(refused["remaining_bitcoin"], "100.00000000");
 }
 
-async fn place_all(platform: &Platform, services: [&Instance; 2], amounts: Vec<i64>) -> Vec<tests::Answer> {
+async fn place_all(platform: &Platform, services: [&Instance; 2], amounts: Vec<i64>) -> Vec<tests::Response> {
     let mut waiting = JoinSet::new();
     for (n, amount) in amounts.into_iter().enumerate() {
         let url = services[n % 2].url("/api/v1/orders");
@@ -56,40 +56,40 @@ async fn concurrent_orders_fill_limit_exactly(stack: Stack) {
     // Through two instances of each service on the way.
     let other_db_proxy = platform.db_proxy.another(&[]);
     other_db_proxy.start().await;
-    other_db_proxy.ready().await;
+    other_db_proxy.wait_until_ready().await;
     let other = platform.create_order.another(&[("DB_PROXY_URL", &other_db_proxy.url(""))]);
     other.start().await;
     let services = [&platform.create_order, &other];
 
     // One dollar is one satoshi: 5 to 54 each, 5900 in all.
     let amounts = (0..i64::try_from(AT_ONCE).unwrap()).map(|n| n * 37 % 50 + 5).collect();
-    let answers = place_all(&platform, services, amounts).await;
-    let (placed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
-    let mut placed: Vec<_> = placed.iter().map(|answer| answer.json(201)).collect();
+    let responses = place_all(&platform, services, amounts).await;
+    let (placed, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 201);
+    let mut placed: Vec<_> = placed.iter().map(|response| response.json(201)).collect();
     assert!(!placed.is_empty() && !refused.is_empty());
-    for answer in refused {
-        let remaining = reconciliation::sats(&answer.problem(409, "limit_exceeded")["remaining_bitcoin"]);
+    for response in refused {
+        let remaining = reconciliation::sats(&response.problem(409, "limit_exceeded")["remaining_bitcoin"]);
         assert!((0..54).contains(&remaining), "refused while {remaining} were left");
     }
-    reconciliation::agree(&platform, &placed).await;
-    let left = LIMIT - reconciliation::sum(&placed);
+    reconciliation::assert_reconciled(&platform, &placed).await;
+    let left = LIMIT - reconciliation::total_sats(&placed);
     assert!((0..54).contains(&left), "{left} are left");
 
     let amounts = vec![1; usize::try_from(left).unwrap() + 10];
-    let answers = place_all(&platform, services, amounts).await;
-    placed.extend(answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.json(201)));
-    assert_eq!(reconciliation::sum(&placed), LIMIT);
-    reconciliation::agree(&platform, &placed).await;
+    let responses = place_all(&platform, services, amounts).await;
+    placed.extend(responses.iter().filter(|response| response.status == 201).map(|response| response.json(201)));
+    assert_eq!(reconciliation::total_sats(&placed), LIMIT);
+    reconciliation::assert_reconciled(&platform, &placed).await;
     let refused = platform.place(order("USD", "0.0001")).await.problem(409, "limit_exceeded");
     assert_eq!(refused["remaining_bitcoin"], "0.00000000");
 }
 
 async fn replay_is_returned_when_limit_is_full(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000001").start().await;
-    let first = platform.place_under("a-key", order("USD", "1")).await.json(201);
-    platform.place_under("another", order("USD", "1")).await.problem(409, "limit_exceeded");
-    assert_eq!(platform.place_under("a-key", order("USD", "1")).await.json(201), first);
-    platform.place_under("a-key", order("USD", "2")).await.problem(422, "idempotency_key_reused");
+    let first = platform.place_with_key("a-key", order("USD", "1")).await.json(201);
+    platform.place_with_key("another", order("USD", "1")).await.problem(409, "limit_exceeded");
+    assert_eq!(platform.place_with_key("a-key", order("USD", "1")).await.json(201), first);
+    platform.place_with_key("a-key", order("USD", "2")).await.problem(422, "idempotency_key_reused");
 }
 
 async fn client_over_rate_limit_is_refused(stack: Stack) {
@@ -97,19 +97,19 @@ async fn client_over_rate_limit_is_refused(stack: Stack) {
     let mut remaining = BTreeSet::new();
     // What is wrong counts as much as what is right.
     for (body, status) in [(order("EUR", "1"), 201), (order("EUR", "-1"), 422), ("{".to_owned(), 400)] {
-        let answer = platform.place(body).await;
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.header("ratelimit-limit"), Some("3"));
-        remaining.insert(answer.header("ratelimit-remaining").unwrap().to_owned());
-        assert!(answer.header("ratelimit-reset").unwrap().parse::<u32>().unwrap() <= 60);
+        let response = platform.place(body).await;
+        assert_eq!(response.status, status);
+        assert_eq!(response.header("ratelimit-limit"), Some("3"));
+        remaining.insert(response.header("ratelimit-remaining").unwrap().to_owned());
+        assert!(response.header("ratelimit-reset").unwrap().parse::<u32>().unwrap() <= 60);
     }
     assert_eq!(remaining.into_iter().collect::<Vec<_>>(), ["0", "1", "2"]);
     for path in ["/api/v1/orders", "/place_order"] {
-        let answer = platform.client.post(platform.create_order.url(path), order("EUR", "1")).await;
-        answer.problem(429, "too_many_requests");
-        let wait: u32 = answer.header("retry-after").unwrap().parse().unwrap();
+        let response = platform.client.post(platform.create_order.url(path), order("EUR", "1")).await;
+        response.problem(429, "too_many_requests");
+        let wait: u32 = response.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=20).contains(&wait), "{wait}");
-        assert_eq!(answer.header("ratelimit-remaining"), Some("0"));
+        assert_eq!(response.header("ratelimit-remaining"), Some("0"));
     }
     assert_eq!(platform.summary().await["count"], 1);
     // Reading is free.
@@ -140,10 +140,10 @@ async fn default_rate_limit_is_sixty_orders_per_minute(stack: Stack) {
     for _ in 0..70 {
         waiting.spawn(send(platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"))));
     }
-    for answer in waiting.join_all().await {
-        match answer.status {
+    for response in waiting.join_all().await {
+        match response.status {
             201 => placed += 1,
-            _ => drop(answer.problem(429, "too_many_requests")),
+            _ => drop(response.problem(429, "too_many_requests")),
         }
     }
     // One a second comes back while they are sent.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::{Platform, Stack, on_both, platform::order};
+use tests::{Platform, Stack, on_both_stacks, platform::order};
 
-on_both!(
+on_both_stacks!(
     next_links_lead_to_last_page,
     list_paths_share_default_page_sizes,
     cursor_pages_return_each_order_once_while_orders_arrive,
@@ -50,8 +50,8 @@ async fn next_links_lead_to_last_page(stack: Stack) {
         assert_eq!(page(&platform, path).await, serde_json::json!({ "data": [], "_links": {} }));
     }
     for size in [1, 2, 7, 8, 1000] {
-        assert_eq!(platform.walk(&format!("/get_orders/?page_size={size}")).await, orders, "{size}");
-        assert_eq!(platform.walk(&format!("/api/v1/orders?limit={size}")).await, orders, "{size}");
+        assert_eq!(platform.all_pages(&format!("/get_orders/?page_size={size}")).await, orders, "{size}");
+        assert_eq!(platform.all_pages(&format!("/api/v1/orders?limit={size}")).await, orders, "{size}");
     }
 }
 
@@ -119,7 +119,7 @@ async fn next_links_keep_filters(stack: Stack) {
         assert_eq!(wanted.is_empty(), query == "currency=JPY", "{query}");
         for size in [1, 4, 1000] {
             assert_eq!(
-                platform.walk(&format!("/api/v1/orders?limit={size}&{query}")).await,
+                platform.all_pages(&format!("/api/v1/orders?limit={size}&{query}")).await,
                 wanted,
                 "{query} by {size}"
             );
@@ -127,7 +127,7 @@ async fn next_links_keep_filters(stack: Stack) {
     }
     // A time with an offset, and its plus as a form would send it.
     let moved = time(3).replace('Z', "%2B00:00");
-    assert_eq!(platform.walk(&format!("/api/v1/orders?to={moved}")).await, orders[4..]);
+    assert_eq!(platform.all_pages(&format!("/api/v1/orders?to={moved}")).await, orders[4..]);
 }
 
 async fn invalid_parameter_is_named(stack: Stack) {
@@ -135,16 +135,24 @@ async fn invalid_parameter_is_named(stack: Stack) {
     place_many(&platform, 2).await;
     for wrong in ["0", "1001", "-1", "abc", "1.5", "", "99999999999", "1e3", "%00"] {
         for path in ["/get_orders?page_size=", "/get_orders/?start=0&page_size="] {
-            platform.client.get(platform.fetch_orders.url(&format!("{path}{wrong}"))).await.names(&["page_size"]);
+            platform
+                .client
+                .get(platform.fetch_orders.url(&format!("{path}{wrong}")))
+                .await
+                .invalid_fields(&["page_size"]);
         }
         platform
             .client
             .get(platform.fetch_orders.url(&format!("/api/v1/orders?limit={wrong}")))
             .await
-            .names(&["limit"]);
+            .invalid_fields(&["limit"]);
     }
     for wrong in ["-1", "abc", "1.5", "18446744073709551616"] {
-        platform.client.get(platform.fetch_orders.url(&format!("/get_orders?start={wrong}"))).await.names(&["start"]);
+        platform
+            .client
+            .get(platform.fetch_orders.url(&format!("/get_orders?start={wrong}")))
+            .await
+            .invalid_fields(&["start"]);
     }
     for (field, values) in [
         (
@@ -159,7 +167,7 @@ async fn invalid_parameter_is_named(stack: Stack) {
     ] {
         for value in values {
             let url = platform.fetch_orders.url(&format!("/api/v1/orders?{field}={value}"));
-            platform.client.get(url).await.names(&[field]);
+            platform.client.get(url).await.invalid_fields(&[field]);
         }
     }
 }
@@ -180,7 +188,7 @@ async fn order_is_returned_by_id(stack: Stack) {
     for bad in
         ["1", "abc", "0190a6e2-7c1b-7c3a-9d5e-0123456789a", "%00", "0190a6e2-7c1b-7c3a-9d5e-0123456789abc", "%E2%82%AC"]
     {
-        get(bad).await.names(&["id"]);
+        get(bad).await.invalid_fields(&["id"]);
     }
 }
 
@@ -192,7 +200,7 @@ async fn summary_equals_sum_of_orders(stack: Stack) {
     let orders = place_many(&platform, 5).await;
     let summary = platform.summary().await;
     assert_eq!(summary["count"], 5);
-    let sum = tests::reconciliation::sum(&orders);
+    let sum = tests::reconciliation::total_sats(&orders);
     assert_eq!(tests::reconciliation::sats(&summary["bitcoin_amount"]), sum);
     assert_eq!(tests::reconciliation::sats(&summary["remaining"]), 100 * 100_000_000 - sum);
 }
@@ -201,7 +209,7 @@ async fn second_instance_returns_same_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let db_proxy = platform.db_proxy.another(&[]);
     db_proxy.start().await;
-    db_proxy.ready().await;
+    db_proxy.wait_until_ready().await;
     let other = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
     other.start().await;
     let mut ids = BTreeSet::new();

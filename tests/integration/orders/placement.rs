@@ -8,14 +8,14 @@ use common::{
 };
 use serde_json::Value;
 use tests::{
-    Answer, Platform, Stack,
-    client::{PATIENCE, send},
-    on_both,
+    Platform, Response, Stack,
+    client::{RESPONSE_TIMEOUT, send},
+    on_both_stacks,
     platform::{TTL, order},
-    until,
+    wait_until,
 };
 
-on_both!(
+on_both_stacks!(
     place_order_accepts_json_form_and_query,
     placed_order_has_documented_fields,
     location_header_returns_the_order,
@@ -28,8 +28,8 @@ on_both!(
 );
 
 #[track_caller]
-fn placed_as(answer: &Answer, message: &str) {
-    let body = answer.json(201);
+fn placed_as(response: &Response, message: &str) {
+    let body = response.json(201);
     assert_eq!(body["message"], message);
     assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
     let shown = format!("Order was placed for {}:{}", text(&body["order"], "currency"), text(&body["order"], "amount"));
@@ -80,16 +80,16 @@ async fn place_order_accepts_json_form_and_query(stack: Stack) {
         }
     }
     for path in ["/api/v1/orders", "/api/v1/orders/"] {
-        let answer = platform.client.post(platform.create_order.url(path), order("usd", "600")).await;
-        assert_eq!(text(&answer.json(201), "amount"), "600.00");
+        let response = platform.client.post(platform.create_order.url(path), order("usd", "600")).await;
+        assert_eq!(text(&response.json(201), "amount"), "600.00");
         count += 1;
     }
     assert_eq!(platform.summary().await["count"], count);
 }
 
 async fn placed_order_has_documented_fields(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
-    let record = platform.put_price().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
+    let record = platform.put_default_prices().await;
     let before = Timestamp::now();
     let shown = platform.place(order("EUR", "69")).await.json(201);
     let after = Timestamp::now();
@@ -116,12 +116,12 @@ async fn location_header_returns_the_order(stack: Stack) {
     let platform = Platform::start(stack).await;
     let one = platform.place(order("EUR", "69")).await;
     let short = platform.client.post(platform.create_order.url("/place_order"), order("GBP", "1")).await;
-    for (answer, shown) in [(&one, one.json(201)), (&short, short.json(201)["order"].clone())] {
-        let location = answer.header("location").unwrap();
+    for (response, shown) in [(&one, one.json(201)), (&short, short.json(201)["order"].clone())] {
+        let location = response.header("location").unwrap();
         assert_eq!(platform.client.get(location).await.json(200), shown);
         // The key that it was given is told, and is good for asking again.
-        let key = answer.header("idempotency-key").unwrap();
-        let again = platform.place_under(key, order(text(&shown, "currency"), text(&shown, "amount"))).await;
+        let key = response.header("idempotency-key").unwrap();
+        let again = platform.place_with_key(key, order(text(&shown, "currency"), text(&shown, "amount"))).await;
         assert_eq!(again.json(201), shown);
         assert_eq!(again.header("location"), Some(location));
     }
@@ -150,13 +150,13 @@ async fn amounts_are_parsed_and_converted_exactly(stack: Stack) {
         ("\"\\u0036\"", "6.00"),
     ] {
         for currency in ["EUR", "GBP"] {
-            let answer = platform.place(format!(r#"{{"currency":"{currency}","amount":{sent}}}"#)).await.json(201);
-            assert_eq!(text(&answer, "amount"), shown, "{sent}");
-            let rate: Rate = text(&answer, "exchange_rate").parse().unwrap();
+            let response = platform.place(format!(r#"{{"currency":"{currency}","amount":{sent}}}"#)).await.json(201);
+            assert_eq!(text(&response, "amount"), shown, "{sent}");
+            let rate: Rate = text(&response, "exchange_rate").parse().unwrap();
             let bought = Sats::bought_rounded_up(shown.parse::<FiatAmount>().unwrap(), rate).unwrap();
-            assert_eq!(text(&answer, "bitcoin_amount"), bought.to_string(), "{sent}");
-            let stored = platform.fetch_orders.url(&format!("/api/v1/orders/{}", text(&answer, "id")));
-            assert_eq!(platform.client.get(stored).await.json(200), answer);
+            assert_eq!(text(&response, "bitcoin_amount"), bought.to_string(), "{sent}");
+            let stored = platform.fetch_orders.url(&format!("/api/v1/orders/{}", text(&response, "id")));
+            assert_eq!(platform.client.get(stored).await.json(200), response);
         }
     }
 }
@@ -178,19 +178,19 @@ async fn json_content_types_are_accepted(stack: Stack) {
     {
         for path in ["/api/v1/orders", "/place_order"] {
             let request = platform.client.request("POST", platform.create_order.url(path));
-            let answer = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
-            answer.json(201);
+            let response = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
+            response.json(201);
         }
     }
 }
 
 async fn currencies_setting_decides_accepted_currencies(stack: Stack) {
-    let platform = Platform::builder(stack).set("CURRENCIES", "jpy, EUR").no_price().start().await;
+    let platform = Platform::builder(stack).set("CURRENCIES", "jpy, EUR").without_prices().start().await;
     let minutes = std::time::Duration::from_mins(1);
     platform.put_prices(&[("JPY", "12345678.9"), ("EUR", "1000")], minutes, std::time::Duration::ZERO).await;
     assert_eq!(text(&platform.place(order("JPY", "12345678.9")).await.json(201), "bitcoin_amount"), "1.00000000");
     platform.place(order("EUR", "1")).await.json(201);
-    platform.place(order("USD", "1")).await.names(&["currency"]);
+    platform.place(order("USD", "1")).await.invalid_fields(&["currency"]);
 }
 
 async fn orders_without_idempotency_key_are_separate(stack: Stack) {
@@ -203,16 +203,16 @@ async fn orders_without_idempotency_key_are_separate(stack: Stack) {
 }
 
 async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     let price = |price: &str| Price { price: price.parse().unwrap(), sources: vec!["alpha".to_owned()] };
     let prices = [("EUR".parse().unwrap(), price("84000.12"))].into();
     let record = NewPriceRecord { state: PriceState::Prolonged, as_of: Timestamp::now(), simulated: false, prices };
     platform.try_put_record(&record, TTL).await.unwrap();
-    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     let quote = platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "1")).await.json(201);
     // A quote that was given at such a price is no better for being taken later.
-    platform.put_price().await;
-    until("the fresh price is used", PATIENCE, async || {
+    platform.put_default_prices().await;
+    wait_until("the fresh price is used", RESPONSE_TIMEOUT, async || {
         let fresh = platform.place(order("EUR", "2")).await.json(201);
         fresh.get("price_state").is_none().then_some(())
     })
@@ -221,11 +221,11 @@ async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
     for shown in [&first, &quote, &taken] {
         assert_eq!(text(shown, "price_state"), "prolonged");
     }
-    assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.json(201), first);
+    assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
     let get = async |path: &str| platform.client.get(platform.fetch_orders.url(path)).await;
     let id = text(&first, "id");
     assert_eq!(get(&format!("/api/v1/orders/{id}")).await.json(200), first);
-    let all = platform.walk("/api/v1/orders").await;
+    let all = platform.all_pages("/api/v1/orders").await;
     assert_eq!((&all[0], all.last().unwrap()), (&taken, &first));
     let csv = get("/api/v1/orders/export?format=csv").await.text();
     assert!(csv.lines().next().unwrap().ends_with(",simulated,price_state"), "{csv}");

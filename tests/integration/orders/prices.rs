@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use common::time::Timestamp;
 use tests::{
-    Answer, Platform, Stack, on_both,
+    Platform, Response, Stack, on_both_stacks,
     platform::{PRICES, TTL, order},
-    until,
+    wait_until,
 };
 
-on_both!(
+on_both_stacks!(
     order_without_price_is_refused,
     expired_price_is_never_used,
     only_currency_without_price_is_refused,
@@ -20,68 +20,68 @@ on_both!(
 );
 
 #[track_caller]
-fn no_price(answer: &Answer) {
-    let problem = answer.problem(503, "price_unavailable");
+fn assert_price_unavailable(response: &Response) {
+    let problem = response.problem(503, "price_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("price"), "{problem}");
 }
 
 async fn order_without_price_is_refused(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 204);
     let not_ready = platform.client.get(platform.create_order.url("/readyz")).await;
     assert_eq!(not_ready.status, 503);
     assert!(not_ready.text().contains("price"), "{}", not_ready.text());
-    no_price(&platform.place(order("EUR", "69")).await);
-    no_price(&platform.place_under("a-key", order("EUR", "69")).await);
+    assert_price_unavailable(&platform.place(order("EUR", "69")).await);
+    assert_price_unavailable(&platform.place_with_key("a-key", order("EUR", "69")).await);
     // What is wrong is told first: waiting for a price would not help.
-    platform.place(order("EUR", "-1")).await.names(&["amount"]);
+    platform.place(order("EUR", "-1")).await.invalid_fields(&["amount"]);
     assert_eq!(platform.summary().await["count"], 0);
-    platform.put_price().await;
+    platform.put_default_prices().await;
     // The key was not used up.
-    assert_eq!(platform.place_under("a-key", order("EUR", "70")).await.json(201)["amount"], "70.00");
-    platform.create_order.ready().await;
+    assert_eq!(platform.place_with_key("a-key", order("EUR", "70")).await.json(201)["amount"], "70.00");
+    platform.create_order.wait_until_ready().await;
 }
 
 async fn expired_price_is_never_used(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     // Half a second is left of it.
     let record = platform.put_prices(&PRICES, Duration::from_secs(2), Duration::from_millis(1500)).await;
-    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
-    let refused = until("the price runs out", Duration::from_secs(3), async || {
-        let answer = platform.place(order("EUR", "69")).await;
-        (answer.status != 201).then_some(answer)
+    let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
+    let refused = wait_until("the price runs out", Duration::from_secs(3), async || {
+        let response = platform.place(order("EUR", "69")).await;
+        (response.status != 201).then_some(response)
     });
-    no_price(&refused.await);
-    for order in platform.walk("/get_orders").await {
+    assert_price_unavailable(&refused.await);
+    for order in platform.all_pages("/get_orders").await {
         let created_at = order["created_at"].as_str().unwrap().parse::<common::time::Timestamp>().unwrap();
         assert!(created_at < record.expires_at, "{order} was placed after {}", record.expires_at);
     }
     // What was placed before is answered as it was, and nothing else under its key.
-    let again = platform.place_under("a-key", order("EUR", "69")).await;
+    let again = platform.place_with_key("a-key", order("EUR", "69")).await;
     assert_eq!(again.json(201), first);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    platform.place_under("a-key", order("EUR", "70")).await.problem(422, "idempotency_key_reused");
-    no_price(&platform.place_under("another", order("EUR", "69")).await);
+    platform.place_with_key("a-key", order("EUR", "70")).await.problem(422, "idempotency_key_reused");
+    assert_price_unavailable(&platform.place_with_key("another", order("EUR", "69")).await);
     let not_ready = platform.client.get(platform.create_order.url("/readyz")).await;
     assert_eq!(not_ready.status, 503);
 }
 
 async fn only_currency_without_price_is_refused(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     platform.put_prices(&PRICES[..1], TTL, Duration::ZERO).await;
     platform.place(order("EUR", "69")).await.json(201);
-    let answer = platform.place(order("USD", "69")).await;
-    let problem = answer.problem(503, "price_unavailable");
+    let response = platform.place(order("USD", "69")).await;
+    let problem = response.problem(503, "price_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("USD"), "{problem}");
-    no_price(&platform.place_under("a-key", order("GBP", "69")).await);
+    assert_price_unavailable(&platform.place_with_key("a-key", order("GBP", "69")).await);
 }
 
 async fn new_price_applies_to_new_orders_only(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let first = platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     let record = platform.put_prices(&[("EUR", "42000.06")], TTL, Duration::ZERO).await;
     let start = Instant::now();
-    let later = until("the new price is used", Duration::from_secs(3), async || {
+    let later = wait_until("the new price is used", Duration::from_secs(3), async || {
         let order = platform.place(order("EUR", "69")).await.json(201);
         (order["exchange_rate"] == "42000.06").then_some(order)
     });
@@ -93,24 +93,24 @@ async fn new_price_applies_to_new_orders_only(stack: Stack) {
     platform.put_prices(&[("EUR", "1")], TTL, Duration::from_mins(1)).await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
     assert_eq!(shown["prices"]["EUR"]["price"], "42000.06");
-    assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.json(201), first);
+    assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
 }
 
 async fn cached_price_is_used_until_expiry_during_cache_outage(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     platform.put_prices(&PRICES, Duration::from_secs(3), Duration::from_secs(1)).await;
-    platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     platform.price_cache.stop().await;
     platform.place(order("EUR", "69")).await.json(201);
-    let refused = until("the price runs out", Duration::from_secs(5), async || {
-        let answer = platform.place(order("EUR", "69")).await;
-        (answer.status != 201).then_some(answer)
+    let refused = wait_until("the price runs out", Duration::from_secs(5), async || {
+        let response = platform.place(order("EUR", "69")).await;
+        (response.status != 201).then_some(response)
     });
-    no_price_or_cache(&refused.await);
-    assert_eq!(platform.place_under("a-key", order("EUR", "69")).await.header("idempotency-replayed"), Some("true"));
+    assert_price_or_cache_unavailable(&refused.await);
+    assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.header("idempotency-replayed"), Some("true"));
     platform.price_cache.start().await;
-    platform.put_price().await;
-    until("orders are placed again", Duration::from_secs(3), async || {
+    platform.put_default_prices().await;
+    wait_until("orders are placed again", Duration::from_secs(3), async || {
         (platform.place(order("EUR", "69")).await.status == 201).then_some(())
     })
     .await;
@@ -118,14 +118,14 @@ async fn cached_price_is_used_until_expiry_during_cache_outage(stack: Stack) {
 
 /// Whichever of the two is told, the client can do the same about it.
 #[track_caller]
-fn no_price_or_cache(answer: &Answer) {
-    let cache = answer.text().contains("cache_unavailable");
-    answer.problem(503, if cache { "cache_unavailable" } else { "price_unavailable" });
+fn assert_price_or_cache_unavailable(response: &Response) {
+    let cache = response.text().contains("cache_unavailable");
+    response.problem(503, if cache { "cache_unavailable" } else { "price_unavailable" });
 }
 
 async fn price_record_has_documented_fields(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
-    let kept = platform.put_price().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
+    let kept = platform.put_default_prices().await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
     let price = |price: &str| serde_json::json!({ "price": price, "sources": ["alpha", "beta"] });
     assert_eq!(
@@ -142,7 +142,7 @@ async fn price_record_has_documented_fields(stack: Stack) {
 }
 
 async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().set("PRICE_MAX_AGE_SECS", "300").start().await;
+    let platform = Platform::builder(stack).without_prices().set("PRICE_MAX_AGE_SECS", "300").start().await;
     let put = async |state: &str, age: u64| {
         let as_of = Timestamp::now().minus(Duration::from_secs(age)).to_string();
         let prices = serde_json::json!({ "EUR": { "price": "84000.12", "sources": ["alpha"] } });
@@ -152,28 +152,30 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
         as_of
     };
     put("prolonged", 310).await;
-    let refused = until("the price is there", Duration::from_secs(3), async || {
-        let answer = platform.place(order("EUR", "69")).await;
-        answer.text().contains("300 s").then_some(answer)
+    let refused = wait_until("the price is there", Duration::from_secs(3), async || {
+        let response = platform.place(order("EUR", "69")).await;
+        response.text().contains("300 s").then_some(response)
     });
     let refused = refused.await;
-    no_price(&refused);
+    assert_price_unavailable(&refused);
     assert_eq!(refused.header("retry-after"), Some("15"));
     assert!(refused.text().contains("is 31"), "{}", refused.text());
-    no_price(&platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "69")).await);
+    assert_price_unavailable(
+        &platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "69")).await,
+    );
 
     // As old, and one that exchanges agreed on in the last round.
     let as_of = put("fresh", 305).await;
-    until("the fresh price is used", Duration::from_secs(3), async || {
-        let answer = platform.place_under("a-key", order("EUR", "69")).await;
-        (answer.status == 201 && answer.json(201)["price_as_of"] == as_of).then_some(())
+    wait_until("the fresh price is used", Duration::from_secs(3), async || {
+        let response = platform.place_with_key("a-key", order("EUR", "69")).await;
+        (response.status == 201 && response.json(201)["price_as_of"] == as_of).then_some(())
     })
     .await;
     put("prolonged", 302).await;
-    until("the price is refused again", Duration::from_secs(3), async || {
+    wait_until("the price is refused again", Duration::from_secs(3), async || {
         (platform.place(order("EUR", "69")).await.status == 503).then_some(())
     })
     .await;
     // What was placed before is answered as it was.
-    platform.place_under("a-key", order("EUR", "69")).await.json(201);
+    platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
 }

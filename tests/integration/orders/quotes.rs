@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use tests::{
-    Answer, Platform, Stack,
-    client::{PATIENCE, send},
-    on_both,
+    Platform, Response, Stack,
+    client::{RESPONSE_TIMEOUT, send},
+    on_both_stacks,
     platform::order,
-    until,
+    wait_until,
 };
 use tokio::task::JoinSet;
 
-on_both!(
+on_both_stacks!(
     order_from_quote_uses_quoted_price_after_price_change,
     quote_is_taken_by_query_parameter,
     concurrent_takers_of_one_quote_place_one_order,
@@ -21,7 +21,7 @@ on_both!(
     quote_survives_db_proxy_restart,
 );
 
-async fn quote(platform: &Platform, body: impl Into<String>) -> Answer {
+async fn quote(platform: &Platform, body: impl Into<String>) -> Response {
     platform.client.post(platform.create_order.url("/api/v1/quotes"), body).await
 }
 
@@ -45,12 +45,12 @@ async fn order_from_quote_uses_quoted_price_after_price_change(stack: Stack) {
 
     // Also where there is no price at all any more.
     platform.put_prices(&[("USD", "5")], Duration::from_secs(60), Duration::ZERO).await;
-    let taken = platform.place_under("a-key", taking(&id)).await;
+    let taken = platform.place_with_key("a-key", taking(&id)).await;
     let order = taken.json(201);
     for field in ["currency", "amount", "exchange_rate", "bitcoin_amount", "price_as_of", "simulated"] {
         assert_eq!(order[field], quote[field], "{field}");
     }
-    let again = platform.place_under("a-key", taking(&id)).await;
+    let again = platform.place_with_key("a-key", taking(&id)).await;
     assert_eq!((again.json(201), again.header("idempotency-replayed")), (order, Some("true")));
     platform.place(taking(&id)).await.problem(409, "quote_taken");
     let summary = platform.summary().await;
@@ -74,11 +74,11 @@ async fn concurrent_takers_of_one_quote_place_one_order(stack: Stack) {
         let (platform, body) = (platform.clone(), taking(&id));
         takers.spawn(async move { platform.place(body).await });
     }
-    let answers = takers.join_all().await;
-    let placed = answers.iter().filter(|answer| answer.status == 201).count();
+    let responses = takers.join_all().await;
+    let placed = responses.iter().filter(|response| response.status == 201).count();
     assert_eq!(placed, 1);
-    for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.problem(409, "quote_taken");
+    for response in responses.iter().filter(|response| response.status != 201) {
+        response.problem(409, "quote_taken");
     }
     assert_eq!(platform.summary().await["count"], 1);
 }
@@ -88,7 +88,7 @@ async fn expired_quote_returns_reservation(stack: Stack) {
     let (quote, id) = held(&platform, "69").await;
     let expires_at: common::time::Timestamp = quote["expires_at"].as_str().unwrap().parse().unwrap();
     let given_back = async || (platform.summary().await["reserved"] == "0.00000000").then_some(());
-    until("the share is given back", PATIENCE, given_back).await;
+    wait_until("the share is given back", RESPONSE_TIMEOUT, given_back).await;
     let late = common::time::Timestamp::now().since(expires_at);
     assert!(late < Duration::from_secs(1), "it took {late:?} to give the share back");
     assert!(common::time::Timestamp::now() >= expires_at, "it was given back too early");
@@ -100,8 +100,8 @@ async fn quote_counts_against_limit(stack: Stack) {
     // Room for one order of 69 EUR, and 7 satoshi more.
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
     let (_, id) = held(&platform, "69").await;
-    for answer in [quote(&platform, order("EUR", "69")).await, platform.place(order("EUR", "69")).await] {
-        assert_eq!(answer.problem(409, "limit_exceeded")["remaining_bitcoin"], "0.00000007");
+    for response in [quote(&platform, order("EUR", "69")).await, platform.place(order("EUR", "69")).await] {
+        assert_eq!(response.problem(409, "limit_exceeded")["remaining_bitcoin"], "0.00000007");
     }
     platform.place(taking(&id)).await.json(201);
     assert_eq!(platform.summary().await["remaining"], "0.00000007");
@@ -109,16 +109,16 @@ async fn quote_counts_against_limit(stack: Stack) {
 
 async fn invalid_quote_request_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
-    quote(&platform, order("EUR", "0")).await.names(&["amount"]);
-    quote(&platform, "{}").await.names(&["currency", "amount"]);
+    quote(&platform, order("EUR", "0")).await.invalid_fields(&["amount"]);
+    quote(&platform, "{}").await.invalid_fields(&["currency", "amount"]);
     let (_, id) = held(&platform, "69").await;
-    platform.place(format!(r#"{{"quote":"{id}","amount":"69"}}"#)).await.names(&["amount"]);
-    platform.place(taking("7")).await.names(&["quote"]);
+    platform.place(format!(r#"{{"quote":"{id}","amount":"69"}}"#)).await.invalid_fields(&["amount"]);
+    platform.place(taking("7")).await.invalid_fields(&["quote"]);
     let unknown = platform.place(taking("01a1fd9f-ceb3-725e-83ba-6e2a33032a2b")).await;
     assert_eq!(unknown.problem(422, "quote_unknown")["errors"][0]["field"], "quote");
     platform.place(taking(&id)).await.json(201);
 
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     let refused = quote(&platform, order("EUR", "69")).await;
     refused.problem(503, "price_unavailable");
     assert!(refused.header("retry-after").is_some());
@@ -129,7 +129,7 @@ async fn quote_survives_db_proxy_restart(stack: Stack) {
     let (_, id) = held(&platform, "69").await;
     platform.db_proxy.stop().await;
     platform.db_proxy.start().await;
-    let placed = async || (platform.place_under("a-key", taking(&id)).await.status == 201).then_some(());
-    until("the order is placed", PATIENCE, placed).await;
+    let placed = async || (platform.place_with_key("a-key", taking(&id)).await.status == 201).then_some(());
+    wait_until("the order is placed", RESPONSE_TIMEOUT, placed).await;
     assert_eq!(platform.summary().await["count"], 1);
 }

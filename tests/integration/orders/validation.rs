@@ -1,8 +1,8 @@
 //! Orders that are wrong: each is refused with the right 4xx that names the field, and nothing is placed.
 
-use tests::{Platform, Stack, client::send, on_both, platform::order, raw_http::exchange};
+use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, raw_http::send_raw};
 
-on_both!(
+on_both_stacks!(
     invalid_field_is_named,
     malformed_json_is_a_bad_request,
     invalid_query_parameter_is_named,
@@ -98,8 +98,8 @@ async fn invalid_field_is_named(stack: Stack) {
     }
     for (body, fields) in &cases {
         for path in BOTH {
-            let answer = platform.client.post(platform.create_order.url(path), body.as_str()).await;
-            answer.names(fields);
+            let response = platform.client.post(platform.create_order.url(path), body.as_str()).await;
+            response.invalid_fields(fields);
         }
     }
     assert_no_orders(&platform).await;
@@ -128,18 +128,23 @@ async fn malformed_json_is_a_bad_request(stack: Stack) {
         deep.as_str(),
     ] {
         for path in BOTH {
-            let answer = platform.client.post(platform.create_order.url(path), body).await;
-            assert!(answer.status == 400 || answer.status == 422, "{body:.100}: {} {}", answer.status, answer.text());
+            let response = platform.client.post(platform.create_order.url(path), body).await;
+            assert!(
+                response.status == 400 || response.status == 422,
+                "{body:.100}: {} {}",
+                response.status,
+                response.text()
+            );
             if body != deep {
-                answer.problem(400, "bad_request");
+                response.problem(400, "bad_request");
             }
         }
     }
     for bytes in [&b"\xff\xfe{\0}\0"[..], b"{\"currency\":\"\xff\",\"amount\":1}", b"\0", &[0x80; 100]] {
         for path in BOTH {
             let request = platform.client.request("POST", platform.create_order.url(path));
-            let answer = send(request.header("content-type", "application/json").body(bytes.to_vec())).await;
-            answer.problem(400, "bad_request");
+            let response = send(request.header("content-type", "application/json").body(bytes.to_vec())).await;
+            response.problem(400, "bad_request");
         }
     }
     platform.place("").await.problem(400, "bad_request");
@@ -166,23 +171,23 @@ async fn invalid_query_parameter_is_named(stack: Stack) {
     ] {
         for path in ["/place_order", "/place_order/"] {
             let url = platform.create_order.url(&format!("{path}{query}"));
-            let answer = send(platform.client.request("POST", url)).await;
-            answer.names(fields);
+            let response = send(platform.client.request("POST", url)).await;
+            response.invalid_fields(fields);
         }
     }
     // The versioned form has no query.
     let url = platform.create_order.url("/api/v1/orders?currency=eur&amount=69");
-    let answer = send(platform.client.request("POST", url)).await;
-    assert!((400..500).contains(&answer.status), "{}", answer.text());
+    let response = send(platform.client.request("POST", url)).await;
+    assert!((400..500).contains(&response.status), "{}", response.text());
     assert_no_orders(&platform).await;
 }
 
 async fn body_together_with_query_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     let url = platform.create_order.url("/place_order?currency=eur&amount=69");
-    platform.client.post(url, order("EUR", "69")).await.names(&["body"]);
+    platform.client.post(url, order("EUR", "69")).await.invalid_fields(&["body"]);
     let url = platform.create_order.url("/place_order?amount=69");
-    platform.client.post(url, r#"{"currency":"EUR"}"#).await.names(&["body"]);
+    platform.client.post(url, r#"{"currency":"EUR"}"#).await.invalid_fields(&["body"]);
     assert_no_orders(&platform).await;
 }
 
@@ -195,7 +200,7 @@ async fn repeated_or_unknown_query_parameter_is_refused(stack: Stack) {
         ("quote=abc", "quote"),
     ] {
         let url = platform.create_order.url(&format!("/place_order/?{query}"));
-        send(platform.client.request("POST", url)).await.names(&[field]);
+        send(platform.client.request("POST", url)).await.invalid_fields(&[field]);
     }
     assert_no_orders(&platform).await;
 }
@@ -217,9 +222,9 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
         pieces.extend(std::iter::repeat_n(chunk.as_bytes(), 1000));
         pieces.push(b"0\r\n\r\n");
         for pieces in [&[announced.as_bytes(), &body.as_bytes()[..10_000_000]][..], &pieces] {
-            let answer = exchange(&platform.create_order.address(), pieces).await;
-            let told = answer.contains("payload_too_large") && answer.contains("application/problem+json");
-            assert!(answer.starts_with("HTTP/1.1 413 ") && told, "{answer}");
+            let response = send_raw(&platform.create_order.address(), pieces).await;
+            let told = response.contains("payload_too_large") && response.contains("application/problem+json");
+            assert!(response.starts_with("HTTP/1.1 413 ") && told, "{response}");
         }
         // And one that is just within.
         platform.client.post(&url, padded(1024 * 1024 - 100)).await.json(201);
@@ -239,8 +244,8 @@ async fn unsupported_content_type_is_refused(stack: Stack) {
             "",
         ] {
             let request = platform.client.request("POST", platform.create_order.url(path));
-            let answer = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
-            answer.problem(415, "unsupported_media_type");
+            let response = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
+            response.problem(415, "unsupported_media_type");
         }
         let request = platform.client.request("POST", platform.create_order.url(path)).body(order("EUR", "1"));
         send(request).await.problem(415, "unsupported_media_type");
@@ -254,10 +259,10 @@ async fn invalid_idempotency_key_is_named(stack: Stack) {
     for key in ["a b", "ключ", "a\tb", long.as_str(), ""] {
         for path in BOTH {
             let request = platform.client.json(platform.create_order.url(path), order("EUR", "1"));
-            let answer = send(request.header("idempotency-key", key.as_bytes())).await;
-            answer.names(&["Idempotency-Key"]);
+            let response = send(request.header("idempotency-key", key.as_bytes())).await;
+            response.invalid_fields(&["Idempotency-Key"]);
         }
     }
     assert_no_orders(&platform).await;
-    platform.place_under(&"k".repeat(128), order("EUR", "1")).await.json(201);
+    platform.place_with_key(&"k".repeat(128), order("EUR", "1")).await.json(201);
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use common::{money::Rate, time::Timestamp};
 use serde_json::{Value, json};
-use tests::{Platform, Stack, client::send, on_both, platform::order, until};
+use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, wait_until};
 
-on_both!(
+on_both_stacks!(
     order_uses_price_agreed_by_exchanges,
     outlier_exchange_is_excluded,
     last_price_is_prolonged_when_all_exchanges_fail,
@@ -16,10 +16,10 @@ on_both!(
 const LIMIT: Duration = Duration::from_secs(15);
 
 async fn with_exchanges(stack: Stack) -> Platform {
-    let builder = Platform::builder(stack).no_price();
+    let builder = Platform::builder(stack).without_prices();
     let builder = builder.set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8").set("SOURCE_TIMEOUT_SECS", "1");
     let platform = builder.start().await;
-    platform.start_others().await;
+    platform.start_other_services().await;
     platform
 }
 
@@ -29,7 +29,7 @@ async fn record(platform: &Platform) -> Value {
 
 /// Waits for a record that is as it should be.
 async fn record_where(platform: &Platform, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-    until(what, LIMIT, async || Some(record(platform).await).filter(|record| is(record))).await
+    wait_until(what, LIMIT, async || Some(record(platform).await).filter(|record| is(record))).await
 }
 
 fn sources(record: &Value, currency: &str) -> Vec<String> {
@@ -59,11 +59,11 @@ async fn order_uses_price_agreed_by_exchanges(stack: Stack) {
     for currency in ["EUR", "GBP", "USD"] {
         assert_eq!(sources(&first, currency), ["coinbase", "kraken"]);
     }
-    platform.create_order.ready().await;
+    platform.create_order.wait_until_ready().await;
     let placed = platform.place(order("EUR", "69")).await.json(201);
     // Made-up prices are marked as such wherever they are shown.
     assert_eq!(placed["simulated"], true);
-    assert_eq!(platform.walk("/get_orders").await[0]["simulated"], true);
+    assert_eq!(platform.all_pages("/get_orders").await[0]["simulated"], true);
     // Round after round.
     let second = record_where(&platform, "the next round", |record| record["as_of"] != first["as_of"]).await;
     record_where(&platform, "the round after", |record| record["as_of"] != second["as_of"]).await;
@@ -87,7 +87,7 @@ async fn failing_exchange_loses_only_its_own_vote() {
     fail(&platform, "kraken", "rate_limited").await;
     record_where(&platform, "it is left out", |record| sources(record, "EUR") == ["coinbase"]).await;
     mend(&platform, "kraken").await;
-    let paused = until("it is left alone", LIMIT, async || {
+    let paused = wait_until("it is left alone", LIMIT, async || {
         let report = platform.client.get_internal(platform.price_updater.url("/sources")).await.json(200);
         let kraken = report["sources"].as_array().unwrap().iter().find(|source| source["name"] == "kraken").cloned();
         kraken.filter(|source| source["errors"].to_string().contains("paused"))

@@ -9,9 +9,9 @@ use common::{
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use tests::{Platform, Stack, client::send, on_both, platform::Instance, until};
+use tests::{Platform, Stack, client::send, on_both_stacks, platform::Instance, wait_until};
 
-on_both!(
+on_both_stacks!(
     courses_are_grouped_by_exchange_and_filtered,
     unchanged_courses_return_304,
     price_is_returned_with_votes_until_it_expires,
@@ -70,7 +70,7 @@ async fn write_down(platform: &Platform, courses: Vec<Course>) {
     db_proxy.write_courses(&NewCourses { courses }).await.unwrap();
 }
 
-async fn get(platform: &Platform, path: &str) -> tests::Answer {
+async fn get(platform: &Platform, path: &str) -> tests::Response {
     platform.client.get(platform.rates.url(path)).await
 }
 
@@ -79,7 +79,7 @@ async fn with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> P
     let platform = Platform::start(stack).await;
     platform.rates.start().await;
     put(&platform, courses, prices).await;
-    platform.rates.ready().await;
+    platform.rates.wait_until_ready().await;
     platform
 }
 
@@ -105,8 +105,8 @@ async fn courses_are_grouped_by_exchange_and_filtered(stack: Stack) {
     assert_eq!(directions("exchangers=kraken&coins_from=ETH").await, [""; 0]);
     get(&platform, "/api/v1/courses?exchangers=kraken,mtgox&coins_to=%E2%82%AC")
         .await
-        .names(&["exchangers", "coins_to"]);
-    get(&platform, "/api/v1/courses/stream?coins_from=DOGE").await.names(&["coins_from"]);
+        .invalid_fields(&["exchangers", "coins_to"]);
+    get(&platform, "/api/v1/courses/stream?coins_from=DOGE").await.invalid_fields(&["coins_from"]);
 }
 
 async fn unchanged_courses_return_304(stack: Stack) {
@@ -122,7 +122,7 @@ async fn unchanged_courses_return_304(stack: Stack) {
     assert_eq!((known.status, known.header("etag"), known.body.len()), (304, Some(etag.as_str()), 0));
     put(&platform, vec![course("kraken", "BTC-EUR", "84000.13")], vec![]).await;
     let changed =
-        until("the new course is shown", LIMIT, async || Some(again().await).filter(|a| a.status == 200)).await;
+        wait_until("the new course is shown", LIMIT, async || Some(again().await).filter(|a| a.status == 200)).await;
     assert_eq!(changed.json(200)[0]["courses"][0]["value"], "84000.13");
 }
 
@@ -146,13 +146,13 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
     assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
     get(&platform, "/api/v1/price?direction=BTC-XYZ").await.problem(404, "not_found");
     get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
-    get(&platform, "/api/v1/price?direction=BTC").await.names(&["direction"]);
-    get(&platform, "/api/v1/price").await.names(&["direction"]);
+    get(&platform, "/api/v1/price?direction=BTC").await.invalid_fields(&["direction"]);
+    get(&platform, "/api/v1/price").await.invalid_fields(&["direction"]);
     let problem = get(&platform, "/api/v1/price?direction=BTC-GBP").await.problem(503, "price_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("1 of 2 exchanges"), "{problem}");
-    let gone = until("the price is too old", LIMIT, async || {
-        let answer = get(&platform, "/api/v1/price?direction=ETH-USD").await;
-        (answer.status != 200).then_some(answer)
+    let gone = wait_until("the price is too old", LIMIT, async || {
+        let response = get(&platform, "/api/v1/price?direction=ETH-USD").await;
+        (response.status != 200).then_some(response)
     });
     gone.await.problem(503, "price_unavailable");
     get(&platform, "/api/v1/convert?from=ETH&to=USD&amount=1").await.problem(503, "price_unavailable");
@@ -174,9 +174,9 @@ async fn amount_is_converted_exactly(stack: Stack) {
     let cross = convert("from=EUR&to=USD&amount=84000.12").await.json(200);
     assert_eq!((&cross["result"], &cross["path"]), (&"91000.50".into(), &"cross".into()));
     assert_eq!(cross["steps"].as_array().unwrap().len(), 2);
-    convert("from=EUR&to=XYZ&amount=-1").await.names(&["to", "amount"]);
-    convert("from=EUR&to=EUR&amount=1").await.names(&["to"]);
-    convert("from=EUR&to=USD").await.names(&["amount"]);
+    convert("from=EUR&to=XYZ&amount=-1").await.invalid_fields(&["to", "amount"]);
+    convert("from=EUR&to=EUR&amount=1").await.invalid_fields(&["to"]);
+    convert("from=EUR&to=USD").await.invalid_fields(&["amount"]);
 }
 
 /// Reads events of a stream until one that is as it should be.
@@ -232,14 +232,14 @@ async fn history_is_paged_and_charted(stack: Stack) {
     }
     assert_eq!(seen, ["84000.00", "84001.00", "84002.00"]);
     get(&platform, "/api/v1/courses/history?resolution=2m&cursor=x").await.problem(422, "validation_failed");
-    get(&platform, "/api/v1/courses/history?limit=0").await.names(&["limit"]);
+    get(&platform, "/api/v1/courses/history?limit=0").await.invalid_fields(&["limit"]);
     let chart = get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
     assert_eq!((chart.status, chart.header("content-type")), (200, Some("image/svg+xml")));
     assert!(
         chart.text().contains("BTC-EUR") && chart.text().contains("SIMULATED") && !chart.text().contains("no data yet")
     );
     get(&platform, "/api/v1/price/chart.svg?direction=BTC-XYZ").await.problem(404, "not_found");
-    get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.names(&["hours"]);
+    get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.invalid_fields(&["hours"]);
 }
 
 async fn cold_start_returns_stored_courses(stack: Stack) {
@@ -247,13 +247,13 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
     platform.rates.start().await;
     get(&platform, "/api/v1/courses").await.problem(503, "price_unavailable");
     write_down(&platform, vec![course("kraken", "BTC-EUR", "84000")]).await;
-    platform.rates.ready().await;
+    platform.rates.wait_until_ready().await;
     let courses = get(&platform, "/api/v1/courses").await.json(200);
     assert_eq!(courses[0]["courses"][0]["value"], "84000.00");
     // A price is agreed on a board, and on nothing that was written down.
     get(&platform, "/api/v1/price?direction=BTC-EUR").await.problem(503, "price_unavailable");
     put(&platform, vec![course("okx", "BTC-USDT", "91000")], vec![]).await;
-    until("the board is shown", LIMIT, async || {
+    wait_until("the board is shown", LIMIT, async || {
         let courses = get(&platform, "/api/v1/courses").await.json(200);
         (courses[0]["exchanger"] == "okx").then_some(())
     })
@@ -262,18 +262,18 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
 
 /// Exchanges, price-updater, the cache, the database, and rates: nothing is put in by hand.
 async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
-    let builder = Platform::builder(stack).no_price().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
+    let builder = Platform::builder(stack).without_prices().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;
-    platform.start_others().await;
-    let courses = until("kraken tells of bitcoin", LIMIT, async || {
-        let answer = get(&platform, "/api/v1/courses?coins_from=BTC&coins_to=EUR").await;
-        (answer.status == 200).then(|| answer.json(200)).filter(|courses| courses.to_string().contains("kraken"))
+    platform.start_other_services().await;
+    let courses = wait_until("kraken tells of bitcoin", LIMIT, async || {
+        let response = get(&platform, "/api/v1/courses?coins_from=BTC&coins_to=EUR").await;
+        (response.status == 200).then(|| response.json(200)).filter(|courses| courses.to_string().contains("kraken"))
     });
     let courses = courses.await;
     assert!(courses.as_array().unwrap().iter().all(|group| group["courses"][0]["simulated"] == true), "{courses}");
-    let price = until("a price is agreed", LIMIT, async || {
-        let answer = get(&platform, "/api/v1/price?direction=BTC-EUR").await;
-        (answer.status == 200).then(|| answer.json(200))
+    let price = wait_until("a price is agreed", LIMIT, async || {
+        let response = get(&platform, "/api/v1/price?direction=BTC-EUR").await;
+        (response.status == 200).then(|| response.json(200))
     });
     let price = price.await;
     let votes = price["votes"].as_array().unwrap();
@@ -286,7 +286,7 @@ async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let mut response = request.send().await.unwrap();
     let change = event(&mut response, &mut String::new(), |name, _| name == "changes").await;
     assert!(!change["courses"].as_array().unwrap().is_empty() || !change["prices"].as_array().unwrap().is_empty());
-    until("there is a past", LIMIT, async || {
+    wait_until("there is a past", LIMIT, async || {
         let path = "/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken";
         let page = get(&platform, path).await.json(200);
         (page["courses"].as_array().unwrap().len() >= 2).then_some(())

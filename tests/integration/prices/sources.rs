@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::{Platform, Stack, until};
+use tests::{Platform, Stack, wait_until};
 
 /// A few rounds of a second, and what it takes to find pairs that are no longer traded.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -11,11 +11,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_built_in_source_is_parsed() {
     let names: Vec<_> = price_updater::url_variables().map(|(name, _)| name).collect();
-    let builder = Platform::builder(Stack::Embedded).no_price();
+    let builder = Platform::builder(Stack::Embedded).without_prices();
     let builder = builder.set("PRICE_SOURCES", names.join(",")).set("PRICE_REFRESH_SECS", "5");
     let platform = builder.start().await;
-    platform.start_others().await;
-    let understood = until("all of them answer", LIMIT, async || {
+    platform.start_other_services().await;
+    let understood = wait_until("all of them answer", LIMIT, async || {
         let report = platform.client.get_internal(platform.price_updater.url("/sources")).await.json(200);
         let sources = report["sources"].as_array().unwrap().clone();
         sources.iter().all(|source| !source["asked_at"].is_null() && kinds(source).is_empty()).then_some(sources)

@@ -13,7 +13,7 @@ use exchange_sim::{FaultKind, Simulation};
 use price_updater::{Connector, PriceStream, Sockets};
 use tests::{
     simulated_exchanges::{InProcess, fail, world},
-    until,
+    wait_until,
 };
 use tokio::{
     net::TcpListener,
@@ -29,7 +29,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Longest wait in real time.
 const LIMIT: Duration = Duration::from_secs(20);
 
-struct Listened {
+struct RunningFeed {
     world: Simulation,
     feed: Arc<PriceStream>,
     exchange: &'static str,
@@ -37,13 +37,13 @@ struct Listened {
     stop: CancellationToken,
 }
 
-impl Drop for Listened {
+impl Drop for RunningFeed {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-impl Listened {
+impl RunningFeed {
     fn to(exchange: &'static str, clock: Clock) -> Self {
         let world = world(1, clock);
         let connector = Arc::new(InProcess(world.clone()));
@@ -61,18 +61,18 @@ impl Listened {
         Self { world, feed, exchange, direction, stop }
     }
 
-    fn seen(&self) -> Option<(Rate, Timestamp)> {
+    fn course(&self) -> Option<(Rate, Timestamp)> {
         self.feed.courses().get(&self.direction).copied()
     }
 
-    fn fails(&self, kind: FaultKind) {
+    fn start_fault(&self, kind: FaultKind) {
         fail(&self.world, self.exchange, kind);
     }
 
     /// How long it takes until the feed has the direction, or has it no more.
-    async fn until(&self, has: bool) -> Duration {
+    async fn wait_for_course(&self, present: bool) -> Duration {
         let begun = Instant::now();
-        while self.seen().is_some() != has {
+        while self.course().is_some() != present {
             assert!(begun.elapsed() < Duration::from_mins(10), "{} {:?}", self.exchange, self.feed.state());
             sleep(LOOK).await;
         }
@@ -84,62 +84,62 @@ impl Listened {
         let end = Instant::now() + duration;
         let mut always = true;
         while Instant::now() < end {
-            always &= self.seen().is_some();
+            always &= self.course().is_some();
             sleep(LOOK).await;
         }
         always
     }
 }
 
-fn now() -> Clock {
+fn test_clock() -> Clock {
     Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap())
 }
 
 #[tokio::test(start_paused = true)]
 async fn feed_delivers_current_courses_over_one_connection() {
     for exchange in ALL {
-        let listened = Listened::to(exchange, now());
-        assert!(listened.until(true).await < Duration::from_secs(2), "{exchange}");
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        assert!(feed_run.wait_for_course(true).await < Duration::from_secs(2), "{exchange}");
         for _ in 0..600 {
-            let (price, at) = listened.seen().unwrap();
-            let age = listened.world.now().since(at);
+            let (price, at) = feed_run.course().unwrap();
+            let age = feed_run.world.now().since(at);
             assert!(age <= Duration::from_secs(2), "{exchange}: {age:?}");
             let around = "89000".parse::<Rate>().unwrap()..="93000".parse().unwrap();
             assert!(around.contains(&price), "{exchange}: {price}");
             sleep(LOOK).await;
         }
-        assert_eq!((listened.feed.courses().len(), listened.feed.state().connects), (2, 1), "{exchange}");
+        assert_eq!((feed_run.feed.courses().len(), feed_run.feed.state().connects), (2, 1), "{exchange}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn silent_exchange_is_dropped_and_reconnected() {
     for exchange in ALL {
-        let listened = Listened::to(exchange, now());
-        listened.until(true).await;
-        listened.fails(FaultKind::Silent);
-        let gone = listened.until(false).await;
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        feed_run.wait_for_course(true).await;
+        feed_run.start_fault(FaultKind::Silent);
+        let gone = feed_run.wait_for_course(false).await;
         assert!(gone <= FRESH + Duration::from_secs(2), "{exchange}: {gone:?}");
         sleep(Duration::from_secs(20)).await;
-        listened.world.end_fault(exchange);
-        let back = listened.until(true).await;
+        feed_run.world.end_fault(exchange);
+        let back = feed_run.wait_for_course(true).await;
         assert!(back < Duration::from_mins(2), "{exchange}: {back:?}");
-        assert!(listened.feed.state().connects >= 2, "{exchange}");
+        assert!(feed_run.feed.state().connects >= 2, "{exchange}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn courses_expire_when_only_heartbeats_arrive() {
     for exchange in ALL {
-        let listened = Listened::to(exchange, now());
-        listened.until(true).await;
-        listened.fails(FaultKind::HeartbeatOnly);
-        let gone = listened.until(false).await;
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        feed_run.wait_for_course(true).await;
+        feed_run.start_fault(FaultKind::HeartbeatOnly);
+        let gone = feed_run.wait_for_course(false).await;
         // Coinbase's heartbeats name the trades that are missing.
         let most = if exchange == "coinbase" { FRESH * 2 } else { Duration::from_secs(26) };
         assert!(gone <= most, "{exchange}: {gone:?}");
-        listened.world.end_fault(exchange);
-        listened.until(true).await;
+        feed_run.world.end_fault(exchange);
+        feed_run.wait_for_course(true).await;
     }
 }
 
@@ -151,32 +151,32 @@ async fn feed_reconnects_after_cut_and_refused_connections() {
         ("kraken", FaultKind::Html520),
         ("okx", FaultKind::Truncated),
     ] {
-        let listened = Listened::to(exchange, now());
-        listened.until(true).await;
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        feed_run.wait_for_course(true).await;
         if kind == FaultKind::Html520 {
             // That is of new connections alone.
-            listened.fails(FaultKind::Cut);
+            feed_run.start_fault(FaultKind::Cut);
             sleep(LOOK * 4).await;
         }
-        listened.fails(kind);
-        assert!(listened.until(false).await <= FRESH + Duration::from_secs(1), "{exchange}");
-        listened.world.end_fault(exchange);
-        listened.until(true).await;
-        assert!(listened.feed.state().connects >= 2, "{exchange}");
+        feed_run.start_fault(kind);
+        assert!(feed_run.wait_for_course(false).await <= FRESH + Duration::from_secs(1), "{exchange}");
+        feed_run.world.end_fault(exchange);
+        feed_run.wait_for_course(true).await;
+        assert!(feed_run.feed.state().connects >= 2, "{exchange}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn announced_restart_causes_no_price_gap() {
     for exchange in ["binance", "okx"] {
-        let listened = Listened::to(exchange, now());
-        listened.until(true).await;
-        assert!(listened.always_there(Duration::from_secs(40)).await);
-        listened.fails(FaultKind::RestartNotice);
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        feed_run.wait_for_course(true).await;
+        assert!(feed_run.always_there(Duration::from_secs(40)).await);
+        feed_run.start_fault(FaultKind::RestartNotice);
         sleep(Duration::from_secs(1)).await;
-        listened.world.end_fault(exchange);
-        assert!(listened.always_there(Duration::from_secs(30)).await, "{exchange}");
-        let state = listened.feed.state();
+        feed_run.world.end_fault(exchange);
+        assert!(feed_run.always_there(Duration::from_secs(30)).await, "{exchange}");
+        let state = feed_run.feed.state();
         assert!(state.connects >= 2 && state.last_end.unwrap().contains("about to be closed"), "{exchange}");
     }
 }
@@ -184,18 +184,18 @@ async fn announced_restart_causes_no_price_gap() {
 #[tokio::test(start_paused = true)]
 async fn out_of_order_messages_change_no_price() {
     for exchange in ALL {
-        let clock = now();
-        let (right, wrong) = (Listened::to(exchange, clock), Listened::to(exchange, clock));
+        let clock = test_clock();
+        let (right, wrong) = (RunningFeed::to(exchange, clock), RunningFeed::to(exchange, clock));
         // Asked at the same moment, so that both are told at the same moments.
-        assert_eq!((right.seen(), wrong.seen()), (None, None));
-        right.until(true).await;
-        wrong.until(true).await;
-        wrong.fails(FaultKind::OutOfOrder);
+        assert_eq!((right.course(), wrong.course()), (None, None));
+        right.wait_for_course(true).await;
+        wrong.wait_for_course(true).await;
+        wrong.start_fault(FaultKind::OutOfOrder);
         // Between two looks of the exchange at its market.
         sleep(LOOK / 2).await;
         for _ in 0..300 {
             sleep(LOOK).await;
-            let [right, wrong] = [right.seen(), wrong.seen()].map(|seen| seen.unwrap().0);
+            let [right, wrong] = [right.course(), wrong.course()].map(|seen| seen.unwrap().0);
             assert_eq!(right, wrong, "{exchange}");
         }
         assert_eq!(wrong.feed.state().connects, 1, "{exchange}");
@@ -205,16 +205,16 @@ async fn out_of_order_messages_change_no_price() {
 #[tokio::test(start_paused = true)]
 async fn frozen_exchange_repeats_its_last_price_with_new_times() {
     for exchange in ["binance", "kraken", "okx"] {
-        let listened = Listened::to(exchange, now());
-        listened.until(true).await;
-        listened.fails(FaultKind::Frozen);
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        feed_run.wait_for_course(true).await;
+        feed_run.start_fault(FaultKind::Frozen);
         sleep(Duration::from_secs(2)).await;
-        let (price, first_at) = listened.seen().unwrap();
+        let (price, first_at) = feed_run.course().unwrap();
         for _ in 0..600 {
-            assert_eq!(listened.seen().unwrap().0, price, "{exchange}");
+            assert_eq!(feed_run.course().unwrap().0, price, "{exchange}");
             sleep(LOOK).await;
         }
-        let (_, at) = listened.seen().unwrap();
+        let (_, at) = feed_run.course().unwrap();
         assert!(at.since(first_at) >= Duration::from_secs(58), "{exchange}");
     }
 }
@@ -222,16 +222,16 @@ async fn frozen_exchange_repeats_its_last_price_with_new_times() {
 #[tokio::test(start_paused = true)]
 async fn outlier_is_delivered_and_crossed_book_is_rejected() {
     for exchange in ALL {
-        let listened = Listened::to(exchange, now());
-        listened.until(true).await;
-        listened.fails(FaultKind::LieFactor);
+        let feed_run = RunningFeed::to(exchange, test_clock());
+        feed_run.wait_for_course(true).await;
+        feed_run.start_fault(FaultKind::LieFactor);
         sleep(Duration::from_secs(2)).await;
-        let (price, _) = listened.seen().unwrap();
+        let (price, _) = feed_run.course().unwrap();
         assert!(price < "40000".parse().unwrap(), "{exchange}: {price}");
-        listened.fails(FaultKind::CrossedBook);
-        assert!(listened.until(false).await < Duration::from_secs(2), "{exchange}");
-        listened.world.end_fault(exchange);
-        assert!(listened.until(true).await < Duration::from_secs(2), "{exchange}");
+        feed_run.start_fault(FaultKind::CrossedBook);
+        assert!(feed_run.wait_for_course(false).await < Duration::from_secs(2), "{exchange}");
+        feed_run.world.end_fault(exchange);
+        assert!(feed_run.wait_for_course(true).await < Duration::from_secs(2), "{exchange}");
     }
 }
 
@@ -244,19 +244,19 @@ async fn feeds_connect_over_real_sockets() {
     let served = tokio::spawn(app.run_until(stop.clone()));
 
     let clock = Clock::System;
-    let listened = ALL.map(|exchange| {
+    let feed_run = ALL.map(|exchange| {
         let base = format!("ws://{address}/{exchange}/ws");
-        Listened::at(world(1, clock), exchange, &base, Arc::new(Sockets::new()), clock)
+        RunningFeed::at(world(1, clock), exchange, &base, Arc::new(Sockets::new()), clock)
     });
-    let all_there = async || listened.iter().all(|listened| listened.feed.courses().len() == 2).then_some(());
-    until("every feed has its prices", LIMIT, all_there).await;
-    for listened in &listened {
-        let state = listened.feed.state();
+    let all_there = async || feed_run.iter().all(|feed_run| feed_run.feed.courses().len() == 2).then_some(());
+    wait_until("every feed has its prices", LIMIT, all_there).await;
+    for feed_run in &feed_run {
+        let state = feed_run.feed.state();
         assert!(state.connects == 1 && state.connected_since.is_some() && state.messages > 0, "{state:?}");
     }
     // The sockets end with the server.
     stop.cancel();
     served.await.unwrap().unwrap();
-    let all_gone = async || listened.iter().all(|listened| listened.feed.state().last_end.is_some()).then_some(());
-    until("every feed has noticed", LIMIT, all_gone).await;
+    let all_gone = async || feed_run.iter().all(|feed_run| feed_run.feed.state().last_end.is_some()).then_some(());
+    wait_until("every feed has noticed", LIMIT, all_gone).await;
 }

@@ -2,12 +2,12 @@
 
 use tests::{
     Platform, Stack,
-    load::{Load, Silence, settle},
-    on_both,
+    load::{LoadGenerator, MissingResponse, retry_and_reconcile},
+    on_both_stacks,
     platform::order,
 };
 
-on_both!(
+on_both_stacks!(
     acknowledged_orders_survive_kill_of_all_services,
     orders_survive_repeated_db_proxy_kills,
     orders_survive_create_order_kills,
@@ -18,77 +18,77 @@ on_both!(
 const SOME: usize = 20;
 
 async fn acknowledged_orders_survive_kill_of_all_services(stack: Stack) {
-    let platform = Platform::builder(stack).processes().start().await;
+    let platform = Platform::builder(stack).in_processes().start().await;
     let mut orders = Vec::new();
     for round in 0..2 {
         let key = format!("key-{round}");
-        let first = platform.place_under(&key, order("EUR", "69")).await.json(201);
-        for service in platform.all() {
+        let first = platform.place_with_key(&key, order("EUR", "69")).await.json(201);
+        for service in platform.order_services() {
             service.kill().await;
         }
-        platform.start_all().await;
-        platform.put_price().await;
-        let again = platform.place_under(&key, order("EUR", "69")).await;
+        platform.start_order_services().await;
+        platform.put_default_prices().await;
+        let again = platform.place_with_key(&key, order("EUR", "69")).await;
         assert_eq!(again.json(201), first);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
-        platform.place_under(&key, order("EUR", "70")).await.problem(422, "idempotency_key_reused");
+        platform.place_with_key(&key, order("EUR", "70")).await.problem(422, "idempotency_key_reused");
         orders.push(first);
     }
-    tests::reconciliation::agree(&platform, &orders).await;
+    tests::reconciliation::assert_reconciled(&platform, &orders).await;
 }
 
 async fn orders_survive_repeated_db_proxy_kills(stack: Stack) {
-    let platform = Platform::builder(stack).processes().start().await;
-    let load = Load::start(&platform, Silence::Fails);
+    let platform = Platform::builder(stack).in_processes().start().await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     for _ in 0..4 {
-        load.placed(SOME).await;
+        load.wait_for_placed(SOME).await;
         platform.db_proxy.kill().await;
         platform.db_proxy.start().await;
     }
-    load.placed(SOME).await;
-    settle(&platform, load.stop().await).await;
+    load.wait_for_placed(SOME).await;
+    retry_and_reconcile(&platform, load.stop().await).await;
 }
 
 async fn orders_survive_create_order_kills(stack: Stack) {
-    let platform = Platform::builder(stack).processes().start().await;
-    let load = Load::start(&platform, Silence::Allowed);
+    let platform = Platform::builder(stack).in_processes().start().await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     for _ in 0..3 {
-        load.placed(SOME).await;
+        load.wait_for_placed(SOME).await;
         platform.create_order.kill().await;
-        load.failed(1).await;
+        load.wait_for_failures(1).await;
         platform.create_order.start().await;
     }
-    load.placed(SOME).await;
-    settle(&platform, load.stop().await).await;
+    load.wait_for_placed(SOME).await;
+    retry_and_reconcile(&platform, load.stop().await).await;
 }
 
 async fn graceful_shutdown_loses_no_order(stack: Stack) {
-    let platform = Platform::builder(stack).processes().start().await;
+    let platform = Platform::builder(stack).in_processes().start().await;
     // Somebody has to take the last reports, or each service waits a second for that.
     platform.health_check.start().await;
-    let load = Load::start(&platform, Silence::Allowed);
+    let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     for _ in 0..2 {
-        load.placed(SOME).await;
+        load.wait_for_placed(SOME).await;
         // Each within the time that it is given, and with a good exit code, while orders are under way.
         for service in [&platform.create_order, &platform.db_proxy, &platform.fetch_orders, &platform.price_cache] {
             service.stop().await;
         }
-        load.failed(1).await;
-        platform.start_all().await;
-        platform.put_price().await;
+        load.wait_for_failures(1).await;
+        platform.start_order_services().await;
+        platform.put_default_prices().await;
     }
-    load.placed(SOME).await;
-    settle(&platform, load.stop().await).await;
+    load.wait_for_placed(SOME).await;
+    retry_and_reconcile(&platform, load.stop().await).await;
 }
 
 async fn health_check_kill_does_not_affect_orders(stack: Stack) {
-    let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").processes().start().await;
+    let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").in_processes().start().await;
     platform.health_check.start().await;
-    let load = Load::start(&platform, Silence::Fails);
-    load.placed(SOME).await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+    load.wait_for_placed(SOME).await;
     platform.health_check.kill().await;
-    load.placed(SOME).await;
+    load.wait_for_placed(SOME).await;
     platform.health_check.start().await;
-    load.placed(SOME).await;
-    settle(&platform, load.stop().await).await;
+    load.wait_for_placed(SOME).await;
+    retry_and_reconcile(&platform, load.stop().await).await;
 }

@@ -10,11 +10,11 @@ use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tests::{
     Platform, Stack,
     client::try_send,
-    history::{Ask, Attempt, Kept, Record, Told, Violation, check},
-    on_both, process_kills,
+    history::{Attempt, History, Outcome, RequestedOrder, StoredState, Violation, check},
+    on_both_stacks, process_kills,
 };
 
-on_both!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
+on_both_stacks!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
 
 /// Half a minute on each stack.
 const KILLS: usize = 60;
@@ -24,45 +24,51 @@ async fn process_kills_violate_no_invariant(stack: Stack) {
     let mut postgres = process_kills::server(stack).await;
     let report = process_kills::run(stack, postgres.as_mut(), KILLS, SEED).await;
     eprintln!("{}", report.summary());
-    assert!(report.violations.is_empty(), "{}", report.tell());
+    assert!(report.violations.is_empty(), "{}", report.violation_details());
     assert!(report.acknowledged > KILLS && report.open > 0, "nothing was hit");
 }
 
 /// The checker reads what is really there.
 async fn checker_detects_changed_database_rows(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000060").start().await;
-    let mut record = Record { closing: Some(Timestamp::now()), ..Record::default() };
+    let mut record = History { fill_started_at: Some(Timestamp::now()), ..History::default() };
     for (number, satoshi) in [10, 20, 30, 1].into_iter().enumerate() {
         let amount = satoshi.to_string().parse().unwrap();
-        let ask = Ask::Market { currency: Currency::USD, amount };
+        let requested = RequestedOrder::Market { currency: Currency::USD, amount };
         let (key, start) = (format!("key-{number}"), Timestamp::now());
-        let request = platform.client.json(platform.create_order.url("/api/v1/orders"), ask.body());
-        let told = Told::of(try_send(request.header("idempotency-key", &key)).await);
+        let request = platform.client.json(platform.create_order.url("/api/v1/orders"), requested.body());
+        let outcome = Outcome::from_response(try_send(request.header("idempotency-key", &key)).await);
         let bitcoin = Sats::new(satoshi).ok();
-        record.attempts.push(Attempt { key, ask, bitcoin, start, end: Timestamp::now(), told });
+        record.attempts.push(Attempt { key, requested, bitcoin, start, end: Timestamp::now(), outcome });
     }
     let url = platform.database.url();
     let limit = Sats::new(60).unwrap();
-    assert_eq!(check(&record, &Kept::read(&url).await.unwrap(), limit), []);
+    assert_eq!(check(&record, &StoredState::read(&url).await.unwrap(), limit), []);
 
     change(&url, "delete from orders where seq = 2").await;
     change(&url, "update orders set price_sources = 'nobody', exchange_rate_e8 = 7 where seq = 3").await;
     change(&url, "update order_totals set bitcoin_sats = 61").await;
-    let id = |number: usize| match &record.attempts[number].told {
-        Told::Placed { body, .. } => serde_json::from_slice::<Order>(body).unwrap().id,
+    let id = |number: usize| match &record.attempts[number].outcome {
+        Outcome::Placed { body, .. } => serde_json::from_slice::<Order>(body).unwrap().id,
         other => panic!("not placed: {other:?}"),
     };
     let rate = ["\"100000000.00\"", "\"0.00000007\""].map(str::to_owned);
-    let [told, kept] = rate;
+    let [outcome, kept] = rate;
     let expected = [
-        Violation::Missing { key: "key-1".to_owned(), id: id(1).to_string() },
-        Violation::Differs { key: "key-2".to_owned(), id: id(2), field: "exchange_rate".to_owned(), told, kept },
-        Violation::Sum { orders: 40, totals: 61 },
-        Violation::Count { orders: 2, totals: 3 },
-        Violation::Gap { after: 1, next: 3 },
-        Violation::NotFilled { left: 20 },
+        Violation::OrderMissing { key: "key-1".to_owned(), id: id(1).to_string() },
+        Violation::OrderDiffers {
+            key: "key-2".to_owned(),
+            id: id(2),
+            field: "exchange_rate".to_owned(),
+            outcome,
+            kept,
+        },
+        Violation::WrongSum { orders: 40, totals: 61 },
+        Violation::WrongCount { orders: 2, totals: 3 },
+        Violation::SequenceGap { after: 1, next: 3 },
+        Violation::LimitNotFilled { left: 20 },
     ];
-    assert_eq!(check(&record, &Kept::read(&url).await.unwrap(), limit), expected);
+    assert_eq!(check(&record, &StoredState::read(&url).await.unwrap(), limit), expected);
 }
 
 async fn change(url: &str, statement: &'static str) {

@@ -10,7 +10,7 @@ use common::{
 };
 use db_proxy::{ledger::Decision, metrics::WriterMetrics, writer::Writer};
 use futures_util::FutureExt;
-use tests::{Stack, on_both};
+use tests::{Stack, on_both_stacks};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -21,7 +21,7 @@ use super::{Entry, Fixture, entry, placed, quotes::hold, refused, sats, settle, 
 const WRITERS: usize = 4;
 const GROUPS: usize = 200;
 
-on_both!(
+on_both_stacks!(
     concurrent_batches_fill_limit_exactly,
     one_key_through_all_writers_places_one_order,
     writer_completes_queued_commands_before_shutdown,

@@ -7,11 +7,11 @@ use common::{
     ids::OrderId,
     time::Timestamp,
 };
-use tests::{Stack, on_both};
+use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, NO_LIMIT, entry, of, placed};
 
-on_both!(
+on_both_stacks!(
     offset_pages_have_no_gap_or_repeat,
     cursor_pages_return_each_order_once_while_orders_arrive,
     filters_return_exactly_matching_orders,

@@ -5,11 +5,11 @@ use common::{
     time::Timestamp,
 };
 use db_proxy::{ledger::ClientKey, store::Attempt};
-use tests::{Stack, on_both};
+use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, NO_LIMIT, entry, of, placed, refused, sats, settle, work};
 
-on_both!(
+on_both_stacks!(
     batch_commands_are_decided_in_sequence,
     key_returns_same_order_after_restart,
     keys_are_scoped_by_client,

@@ -16,7 +16,7 @@ use tests::Stack;
 
 use super::{Fixture, entry, placed, refused, sats, settle, work};
 
-tests::on_both!(
+tests::on_both_stacks!(
     quote_reserves_bitcoin_and_one_order_takes_it,
     expired_quote_returns_reservation,
     quote_is_stored_exactly,

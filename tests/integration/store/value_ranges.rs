@@ -2,11 +2,11 @@
 
 use common::{api::orders::Order, money::Sats, time::Timestamp};
 use db_proxy::store::Store;
-use tests::{Stack, on_both};
+use tests::{Stack, on_both_stacks};
 
 use super::{Entry, Fixture, entry, of};
 
-on_both!(
+on_both_stacks!(
     boundary_values_are_stored_exactly,
     readable_view_matches_api_values,
     repeated_migration_changes_nothing,

@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
         killed += kills;
         acknowledged += report.acknowledged;
         violations += report.violations.len();
-        print!("{}", report.tell());
+        print!("{}", report.violation_details());
         println!(
             "{:4} s  {killed} of {all} kills, {acknowledged} orders, {violations} violations; round {round}, {stack:?}: {}",
             start.elapsed().as_secs(),

@@ -13,15 +13,15 @@ use uuid::Uuid;
 
 /// Every order and quote, and the totals.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct StoredState {
     /// By their numbers.
-    pub orders: Vec<KeptOrder>,
-    pub quotes: Vec<KeptQuote>,
-    pub totals: KeptTotals,
+    pub orders: Vec<StoredOrder>,
+    pub quotes: Vec<StoredQuote>,
+    pub totals: StoredTotals,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptOrder {
+pub struct StoredOrder {
     pub seq: i64,
     /// The key that leads to it; empty where there is none.
     pub key: String,
@@ -30,7 +30,7 @@ pub struct KeptOrder {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptQuote {
+pub struct StoredQuote {
     pub id: QuoteId,
     pub expires_at: Timestamp,
     /// Currency, amount, rate and bitcoin, each as an order shows it.
@@ -39,7 +39,7 @@ pub struct KeptQuote {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct KeptTotals {
+pub struct StoredTotals {
     pub orders: i64,
     pub bitcoin: i64,
     pub reserved: i64,
@@ -132,7 +132,7 @@ impl Reader {
     }
 }
 
-impl Kept {
+impl StoredState {
     /// Reads all of it, as of one moment.
     pub async fn read(url: &str) -> sqlx::Result<Self> {
         let mut reader = Reader::open(url).await?;
@@ -146,7 +146,7 @@ impl Kept {
         Ok(Self {
             orders: orders.iter().map(|row| order(row)).collect(),
             quotes: quotes.iter().map(|row| quote(row)).collect(),
-            totals: KeptTotals { orders: orders_count, bitcoin, reserved },
+            totals: StoredTotals { orders: orders_count, bitcoin, reserved },
         })
     }
 
@@ -157,7 +157,7 @@ impl Kept {
     }
 }
 
-fn order(row: &[String]) -> KeptOrder {
+fn order(row: &[String]) -> StoredOrder {
     let order = Order {
         id: OrderId(id(&row[2]).expect("an order has an id")),
         created_at: time(&row[3]),
@@ -169,14 +169,14 @@ fn order(row: &[String]) -> KeptOrder {
         simulated: matches!(row[9].as_str(), "true" | "1"),
         price_state: if row[11] == "prolonged" { PriceState::Prolonged } else { PriceState::Fresh },
     };
-    KeptOrder { seq: number(&row[0]), key: row[1].clone(), order, quote: id(&row[10]).map(QuoteId) }
+    StoredOrder { seq: number(&row[0]), key: row[1].clone(), order, quote: id(&row[10]).map(QuoteId) }
 }
 
-fn quote(row: &[String]) -> KeptQuote {
+fn quote(row: &[String]) -> StoredQuote {
     let amount = FiatAmount::from_ten_thousandths(number(&row[3])).expect("an amount");
     let rate = Rate::from_hundred_millionths(number(&row[4])).expect("a rate");
     let bitcoin = Sats::new(number(&row[5])).expect("an amount of bitcoin");
-    KeptQuote {
+    StoredQuote {
         id: QuoteId(id(&row[0]).expect("a quote has an id")),
         expires_at: time(&row[1]),
         terms: terms(&row[2], amount, rate, bitcoin),

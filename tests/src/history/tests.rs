@@ -38,92 +38,92 @@ fn simulation_covers_every_checked_outcome() {
     for state in ["taken", "expired"] {
         assert!(kept.quotes.iter().any(|quote| quote.state == state), "{state}");
     }
-    let told = |is: fn(&super::Told) -> bool| record.attempts.iter().any(|attempt| is(&attempt.told));
-    assert!(told(|told| matches!(told, super::Told::Placed { replayed: true, .. })));
-    assert!(told(|told| matches!(told, super::Told::Nothing)));
+    let outcome = |is: fn(&super::Outcome) -> bool| record.attempts.iter().any(|attempt| is(&attempt.outcome));
+    assert!(outcome(|outcome| matches!(outcome, super::Outcome::Placed { replayed: true, .. })));
+    assert!(outcome(|outcome| matches!(outcome, super::Outcome::NoResponse)));
     for code in ["limit_exceeded", "idempotency_key_reused", "quote_taken", "upstream_unavailable"] {
-        let denied = record.attempts.iter().filter_map(|attempt| attempt.told.denial());
+        let denied = record.attempts.iter().filter_map(|attempt| attempt.outcome.denial());
         assert!(denied.into_iter().any(|denial| denial.as_str() == code), "{code}");
     }
 }
 
 #[test]
 fn detects_lost_key() {
-    assert_detected(Bug::KeyLost, |violation| matches!(violation, V::TwoOrders { .. }));
+    assert_detected(Bug::KeyLost, |violation| matches!(violation, V::DuplicateOrder { .. }));
 }
 
 #[test]
 fn detects_acknowledgement_before_commit() {
-    assert_detected(Bug::EarlyAnswer, |violation| matches!(violation, V::Missing { .. }));
+    assert_detected(Bug::EarlyAnswer, |violation| matches!(violation, V::OrderMissing { .. }));
 }
 
 #[test]
 fn detects_limit_off_by_one() {
-    assert_detected(Bug::LimitTooLow, |violation| *violation == V::NotFilled { left: 1 });
-    let one_too_many = |violation: &V| matches!(violation, V::AboveLimit { sum, .. } if *sum == LIMIT + 1);
+    assert_detected(Bug::LimitTooLow, |violation| *violation == V::LimitNotFilled { left: 1 });
+    let one_too_many = |violation: &V| matches!(violation, V::LimitExceeded { sum, .. } if *sum == LIMIT + 1);
     assert_detected(Bug::LimitTooHigh, one_too_many);
 }
 
 #[test]
 fn detects_retry_without_key() {
-    assert_detected(Bug::RetryWithoutKey, |violation| matches!(violation, V::Unasked { .. }));
+    assert_detected(Bug::RetryWithoutKey, |violation| matches!(violation, V::OrderNotRequested { .. }));
 }
 
 #[test]
 fn detects_changed_replay() {
-    assert_detected(Bug::AnswerMadeAnew, |violation| matches!(violation, V::OtherBytes { .. }));
+    assert_detected(Bug::AnswerMadeAnew, |violation| matches!(violation, V::ReplayDiffers { .. }));
     assert_detected(
         Bug::AnswerMadeAnew,
-        |violation| matches!(violation, V::Differs { field, .. } if field == "price_as_of"),
+        |violation| matches!(violation, V::OrderDiffers { field, .. } if field == "price_as_of"),
     );
 }
 
 #[test]
 fn detects_sequence_gap() {
-    assert_detected(Bug::GapInNumbers, |violation| matches!(violation, V::Gap { .. }));
+    assert_detected(Bug::GapInNumbers, |violation| matches!(violation, V::SequenceGap { .. }));
 }
 
 #[test]
 fn detects_denial_of_a_placed_order() {
-    assert_detected(Bug::Denied, |violation| matches!(violation, V::Denied { .. }));
+    assert_detected(Bug::Denied, |violation| matches!(violation, V::DeniedButPlaced { .. }));
 }
 
 #[test]
 fn detects_wrong_total() {
-    assert_detected(Bug::SumNotUpdated, |violation| matches!(violation, V::Sum { .. }));
+    assert_detected(Bug::SumNotUpdated, |violation| matches!(violation, V::WrongSum { .. }));
 }
 
 #[test]
 fn detects_time_going_backwards() {
-    assert_detected(Bug::ClockGoesBack, |violation| matches!(violation, V::NotLater { .. }));
+    assert_detected(Bug::ClockGoesBack, |violation| matches!(violation, V::TimeNotIncreasing { .. }));
 }
 
 #[test]
 fn detects_quote_taken_twice() {
-    assert_detected(Bug::QuoteTakenTwice, |violation| matches!(violation, V::QuoteTwice { .. }));
+    assert_detected(Bug::QuoteTakenTwice, |violation| matches!(violation, V::QuoteTakenTwice { .. }));
 }
 
 #[test]
 fn detects_unreleased_reservation() {
-    assert_detected(Bug::ReserveKept, |violation| matches!(violation, V::StillReserved { .. }));
+    assert_detected(Bug::ReserveKept, |violation| matches!(violation, V::ReservationNotReleased { .. }));
 }
 
 #[test]
 fn detects_changed_order() {
-    assert_detected(Bug::WrittenOtherwise, |violation| matches!(violation, V::Differs { .. }));
+    assert_detected(Bug::WrittenOtherwise, |violation| matches!(violation, V::OrderDiffers { .. }));
 }
 
 #[test]
 fn detects_order_created_twice() {
-    assert_detected(Bug::NewTwice, |violation| matches!(violation, V::NewTwice { .. }));
+    assert_detected(Bug::NewTwice, |violation| matches!(violation, V::CreatedTwice { .. }));
 }
 
 #[test]
 fn detects_false_refusal() {
-    assert_detected(Bug::KeyReusedWithoutReason, |violation| matches!(violation, V::NoReason { .. }));
+    assert_detected(Bug::KeyReusedWithoutReason, |violation| matches!(violation, V::FalseRefusal { .. }));
 }
 
 #[test]
 fn detects_unexpected_response() {
-    assert_detected(Bug::InternalError, |violation| matches!(violation, V::Unexpected { status: 500, .. }));
+    assert_detected(Bug::InternalError, |violation| matches!(violation, V::UnexpectedResponse { status: 500, .. }));
 }

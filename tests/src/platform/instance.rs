@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::Client,
-    environment::binary,
+    environment::binary_path,
     servers::{Port, Process},
-    until,
+    wait_until,
 };
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 pub type Variables = BTreeMap<String, String>;
-type Starting = Pin<Box<dyn Future<Output = Task> + Send>>;
+type StartFuture = Pin<Box<dyn Future<Output = Task> + Send>>;
 
 struct Task {
     stop: CancellationToken,
@@ -34,19 +34,18 @@ pub struct Instance {
     pub name: &'static str,
     port: Port,
     variables: Variables,
-    start: fn(Env, Number) -> Starting,
+    start: fn(Env, u16) -> StartFuture,
     /// Where the process works, where it is to be one.
     folder: Option<PathBuf>,
     state: Mutex<State>,
 }
 
 /// The number of a port.
-type Number = u16;
 
 impl Instance {
     /// A service that is not started yet.
-    pub fn of<S: Service + 'static>(port: Port, variables: Variables, folder: Option<PathBuf>) -> Self {
-        let start = |env, port| -> Starting { Box::pin(start_here::<S>(env, port)) };
+    pub fn new<S: Service + 'static>(port: Port, variables: Variables, folder: Option<PathBuf>) -> Self {
+        let start = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
         Self { name: S::NAME, port, variables, start, folder, state: Mutex::new(State::Down) }
     }
 
@@ -76,9 +75,9 @@ impl Instance {
         *state = match &self.folder {
             None => State::Task((self.start)(Env::from_pairs(variables), self.port.number).await),
             Some(folder) => {
-                let mut process = Process::start(&binary(self.name), &[], &variables, folder, None);
+                let mut process = Process::start(&binary_path(self.name), &[], &variables, folder, None);
                 let (client, livez) = (Client::new(""), self.url("/livez"));
-                until("a service listens", START_LIMIT, async || {
+                wait_until("a service listens", START_LIMIT, async || {
                     if let Some(status) = process.has_ended() {
                         panic!("{} ended: {status}\n{}", self.name, process.log());
                     }
@@ -114,7 +113,7 @@ impl Instance {
     }
 
     /// Waits until `/readyz` answers 200.
-    pub async fn ready(&self) {
+    pub async fn wait_until_ready(&self) {
         let (client, readyz) = (Client::new(""), self.url("/readyz"));
         let mut last = String::new();
         let start = std::time::Instant::now();
@@ -130,7 +129,7 @@ impl Instance {
     }
 }
 
-async fn start_here<S: Service + 'static>(mut env: Env, port: u16) -> Task {
+async fn start_in_process<S: Service + 'static>(mut env: Env, port: u16) -> Task {
     let config = S::configure(&mut env);
     env.finish().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();

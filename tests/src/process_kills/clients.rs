@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use super::{LIMIT, Shared};
 use crate::{
     client::try_send,
-    history::{Ask, Attempt, Told},
+    history::{Attempt, Outcome, RequestedOrder},
 };
 
 /// Pause before a client asks again; the `Retry-After` of the services would make the load light.
@@ -45,34 +45,34 @@ impl Client {
     /// Places orders of every kind until all kills are done.
     pub async fn work(mut self) {
         while !self.shared.is_over() {
-            let ask = self.something();
+            let requested = self.something();
             let key = self.new_key();
             match self.rng.u32(0..20) {
-                0..=8 => self.place(&key, &[ask]).await,
+                0..=8 => self.place(&key, &[requested]).await,
                 // Again, when it is long known.
                 9..=10 => {
-                    self.place(&key, &[ask]).await;
-                    self.repeat(&key, ask).await;
+                    self.place(&key, &[requested]).await;
+                    self.repeat(&key, requested).await;
                 }
                 // Several at once under one key.
-                11..=12 => self.place(&key, &[ask, ask, ask]).await,
+                11..=12 => self.place(&key, &[requested, requested, requested]).await,
                 // Another order under a key that is used, later and at once.
                 13 => {
-                    self.place(&key, &[ask]).await;
+                    self.place(&key, &[requested]).await;
                     let other = self.something();
                     self.repeat(&key, other).await;
                 }
                 14 => {
                     let other = self.something();
-                    self.place(&key, &[ask, other]).await;
+                    self.place(&key, &[requested, other]).await;
                 }
                 15 => {
                     let too_much = dollars(self.left() + 1 + self.rng.i64(0..1000));
                     self.place(&key, &[too_much]).await;
                 }
                 kind => {
-                    let Some(quote) = self.quote(ask).await else { continue };
-                    let asked = [Ask::Quoted(quote)];
+                    let Some(quote) = self.quote(requested).await else { continue };
+                    let asked = [RequestedOrder::Quoted(quote)];
                     match kind {
                         16 => {}
                         17 => {
@@ -93,10 +93,10 @@ impl Client {
         loop {
             let satoshi = (self.left() / SHARE).clamp(1, most);
             let key = self.new_key();
-            let ask = dollars(satoshi);
-            match self.until_definite(&key, ask).await {
-                Told::Placed { body, .. } => self.acknowledged(&body),
-                Told::Refused { code: Code::LimitExceeded, remaining } if satoshi > 1 => {
+            let requested = dollars(satoshi);
+            match self.until_definite(&key, requested).await {
+                Outcome::Placed { body, .. } => self.acknowledged(&body),
+                Outcome::Refused { code: Code::LimitExceeded, remaining } if satoshi > 1 => {
                     most = remaining.map_or(1, Sats::get).max(1);
                 }
                 // Full; what else it may be, the check will tell.
@@ -119,51 +119,54 @@ impl Client {
 
     /// At most this much is left.
     fn left(&self) -> i64 {
-        (LIMIT - self.shared.told.load(Ordering::Relaxed)).max(0)
+        (LIMIT - self.shared.acknowledged_sats.load(Ordering::Relaxed)).max(0)
     }
 
-    fn something(&mut self) -> Ask {
-        let gap = self.shared.target() - self.shared.told.load(Ordering::Relaxed);
+    fn something(&mut self) -> RequestedOrder {
+        let gap = self.shared.target() - self.shared.acknowledged_sats.load(Ordering::Relaxed);
         let satoshi = self.rng.i64(1..=(gap / SHARE).max(3));
         let (currency, ten_thousandths) = match self.rng.u32(0..4) {
             0 => (Currency::EUR, satoshi * 84 / 10),
             1 => (Currency::GBP, satoshi * 72 / 10),
             _ => return dollars(satoshi),
         };
-        Ask::Market { currency, amount: FiatAmount::from_ten_thousandths(ten_thousandths).unwrap() }
+        RequestedOrder::Market { currency, amount: FiatAmount::from_ten_thousandths(ten_thousandths).unwrap() }
     }
 
     /// Asks for all of these at once under one key; at most one of them is placed.
-    async fn place(&mut self, key: &str, asks: &[Ask]) {
-        let forks: Vec<_> = asks.iter().map(|ask| (self.fork(), *ask)).collect();
-        let told = join_all(forks.into_iter().map(async |(mut fork, ask)| fork.until_definite(key, ask).await)).await;
-        if let Some(body) =
-            told.iter().find_map(|told| if let Told::Placed { body, .. } = told { Some(body) } else { None })
+    async fn place(&mut self, key: &str, asks: &[RequestedOrder]) {
+        let forks: Vec<_> = asks.iter().map(|requested| (self.fork(), *requested)).collect();
+        let outcome =
+            join_all(forks.into_iter().map(async |(mut fork, requested)| fork.until_definite(key, requested).await))
+                .await;
+        if let Some(body) = outcome
+            .iter()
+            .find_map(|outcome| if let Outcome::Placed { body, .. } = outcome { Some(body) } else { None })
         {
             self.acknowledged(body);
         }
     }
 
     /// Asks for what is known already, which is no new order.
-    async fn repeat(&mut self, key: &str, ask: Ask) {
-        self.until_definite(key, ask).await;
+    async fn repeat(&mut self, key: &str, requested: RequestedOrder) {
+        self.until_definite(key, requested).await;
     }
 
     fn acknowledged(&self, body: &[u8]) {
         // An answer that is no order is found by the check.
         if let Ok(order) = serde_json::from_slice::<Order>(body) {
-            self.shared.told.fetch_add(order.bitcoin_amount.get(), Ordering::Relaxed);
+            self.shared.acknowledged_sats.fetch_add(order.bitcoin_amount.get(), Ordering::Relaxed);
             self.shared.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    async fn until_definite(&mut self, key: &str, ask: Ask) -> Told {
+    async fn until_definite(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let start = Instant::now();
         loop {
-            let told = self.once(key, ask).await;
-            self.shared.count(&told);
-            if told.is_definite() || start.elapsed() > GIVE_UP {
-                return told;
+            let outcome = self.once(key, requested).await;
+            self.shared.count(&outcome);
+            if outcome.is_definite() || start.elapsed() > GIVE_UP {
+                return outcome;
             }
             self.pause().await;
         }
@@ -173,23 +176,27 @@ impl Client {
         tokio::time::sleep(Duration::from_millis(self.rng.u64(PAUSE_MILLIS))).await;
     }
 
-    async fn once(&mut self, key: &str, ask: Ask) -> Told {
+    async fn once(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let url = format!("{}/api/v1/orders", self.doors[self.rng.usize(0..self.doors.len())]);
-        let bitcoin = match ask {
-            Ask::Market { currency: Currency::USD, amount } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
-            Ask::Market { .. } | Ask::Quoted(_) => None,
+        let bitcoin = match requested {
+            RequestedOrder::Market { currency: Currency::USD, amount } => {
+                Sats::new(amount.ten_thousandths() / 10_000).ok()
+            }
+            RequestedOrder::Market { .. } | RequestedOrder::Quoted(_) => None,
         };
         let start = Timestamp::now();
-        let told = Told::of(try_send(self.http.json(url, ask.body()).header("idempotency-key", key)).await);
-        let (key, end, answer) = (key.to_owned(), Timestamp::now(), told.clone());
-        self.shared.history.attempt(Attempt { key, ask, bitcoin, start, end, told });
+        let outcome = Outcome::from_response(
+            try_send(self.http.json(url, requested.body()).header("idempotency-key", key)).await,
+        );
+        let (key, end, answer) = (key.to_owned(), Timestamp::now(), outcome.clone());
+        self.shared.history.attempt(Attempt { key, requested, bitcoin, start, end, outcome });
         answer
     }
 
     /// A quote for what could be ordered; nothing where there is no answer, for nobody is asked twice.
-    async fn quote(&mut self, ask: Ask) -> Option<QuoteId> {
+    async fn quote(&mut self, requested: RequestedOrder) -> Option<QuoteId> {
         let url = format!("{}/api/v1/quotes", self.doors[self.rng.usize(0..self.doors.len())]);
-        let answer = try_send(self.http.json(url, ask.body())).await;
+        let answer = try_send(self.http.json(url, requested.body())).await;
         if let Some(answer) = answer.ok().filter(|answer| answer.status == 201) {
             let quote: Quote = serde_json::from_slice(&answer.body).expect("a quote is a quote");
             let id = quote.id;
@@ -201,6 +208,9 @@ impl Client {
     }
 }
 
-fn dollars(satoshi: i64) -> Ask {
-    Ask::Market { currency: Currency::USD, amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap() }
+fn dollars(satoshi: i64) -> RequestedOrder {
+    RequestedOrder::Market {
+        currency: Currency::USD,
+        amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),
+    }
 }

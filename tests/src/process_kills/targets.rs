@@ -8,8 +8,8 @@ use super::Shared;
 use crate::{
     Platform, Stack,
     platform::{Instance, TTL},
-    servers::Server,
-    until,
+    servers::PrivateServer,
+    wait_until,
 };
 
 /// How long orders may take to come again after a process was started.
@@ -30,7 +30,7 @@ pub struct Victims<'a> {
     /// A second one of each; of db-proxy only on PostgreSQL, for a file has one owner.
     db_proxy: Option<Instance>,
     create_order: Instance,
-    postgres: Option<&'a mut Server>,
+    postgres: Option<&'a mut PrivateServer>,
     seed: u64,
 }
 
@@ -38,14 +38,14 @@ impl<'a> Victims<'a> {
     pub async fn start(
         platform: &'a Platform,
         stack: Stack,
-        postgres: Option<&'a mut Server>,
+        postgres: Option<&'a mut PrivateServer>,
         seed: u64,
     ) -> Victims<'a> {
         let db_proxy = (stack == Stack::Servers).then(|| platform.db_proxy.another(&[]));
         let create_order = match &db_proxy {
             Some(db_proxy) => {
                 db_proxy.start().await;
-                db_proxy.ready().await;
+                db_proxy.wait_until_ready().await;
                 platform.create_order.another(&[("DB_PROXY_URL", &db_proxy.url(""))])
             }
             None => platform.create_order.another(&[]),
@@ -85,7 +85,7 @@ async fn kill_doors(platform: &Platform, doors: &[&Instance], shared: &Shared, m
     }
 }
 
-async fn kill_stores(stores: &[&Instance], mut postgres: Option<&mut Server>, shared: &Shared, mut rng: Rng) {
+async fn kill_stores(stores: &[&Instance], mut postgres: Option<&mut PrivateServer>, shared: &Shared, mut rng: Rng) {
     while shared.take_kill() {
         moment(shared, &mut rng).await;
         if let Some(postgres) = postgres.as_deref_mut().filter(|_| rng.u32(0..POSTGRES) == 0) {
@@ -114,7 +114,7 @@ async fn moment(shared: &Shared, rng: &mut Rng) {
 async fn new_price(platform: &Platform, rng: &mut Rng) {
     let (eur, gbp) = (format!("84000.{:02}", rng.u32(0..100)), format!("72345.{:08}", rng.u32(0..100_000_000)));
     let prices = [("EUR", eur.as_str()), ("GBP", gbp.as_str()), ("USD", "100000000")];
-    until("the cache takes a price", RECOVERY, async || {
+    wait_until("the cache takes a price", RECOVERY, async || {
         platform.try_put_prices(&prices, TTL, Duration::ZERO).await.ok()
     })
     .await;

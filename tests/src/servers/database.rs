@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::environment::given;
+use crate::environment::required_variable;
 
 /// A new, empty database that goes away with this value.
 pub enum Database {
@@ -26,7 +26,7 @@ impl Database {
 
     /// On the server of this run.
     pub async fn postgres() -> Self {
-        Self::postgres_at(&given("TEST_POSTGRES_URL")).await
+        Self::postgres_at(&required_variable("TEST_POSTGRES_URL")).await
     }
 
     /// On the server at this address.

@@ -10,13 +10,13 @@ use super::{
     port::Port,
     process::{Process, server_user},
 };
-use crate::{environment::given, until};
+use crate::{environment::required_variable, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const NO_VARIABLES: [(&str, &str); 1] = [("LC_ALL", "C")];
 
 /// A server of a test's own. It keeps its port and its data over a restart.
-pub struct Server {
+pub struct PrivateServer {
     kind: Kind,
     program: PathBuf,
     arguments: Vec<String>,
@@ -32,10 +32,10 @@ enum Kind {
     Redis,
 }
 
-impl Server {
+impl PrivateServer {
     /// PostgreSQL that waits for its disk, as in earnest.
     pub async fn postgres() -> Self {
-        let (programs, user) = (PathBuf::from(given("TEST_POSTGRES_BIN")), server_user());
+        let (programs, user) = (PathBuf::from(required_variable("TEST_POSTGRES_BIN")), server_user());
         let (folder, port) = (folder_of(user), Port::lease());
         let data = folder.path().join("data");
         let mut initdb = Command::new(programs.join("initdb"));
@@ -58,7 +58,7 @@ impl Server {
 
     /// Redis that keeps nothing over a restart.
     pub async fn redis() -> Self {
-        let (program, user) = (PathBuf::from(given("TEST_REDIS_SERVER")), server_user());
+        let (program, user) = (PathBuf::from(required_variable("TEST_REDIS_SERVER")), server_user());
         let (folder, port) = (folder_of(user), Port::lease());
         let number = port.number.to_string();
         let arguments = ["--bind", "127.0.0.1", "--port", &number, "--save", "", "--appendonly", "no"];
@@ -89,7 +89,7 @@ impl Server {
         let process = self.process.insert(process);
         let (kind, url, address) =
             (self.kind, format!("postgres://postgres@{}/postgres", self.port.address()), self.port.address());
-        until("a server of the test's own answers", START_LIMIT, async || {
+        wait_until("a server of the test's own answers", START_LIMIT, async || {
             if let Some(status) = process.has_ended() {
                 panic!("the server ended: {status}\n{}", process.log());
             }

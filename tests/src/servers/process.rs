@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{environment::given, until};
+use crate::{environment::required_variable, wait_until};
 
 const LOG_TAIL: usize = 4000;
 /// Services drain for 6 s, and their last reports take 1 s.
@@ -61,7 +61,7 @@ impl Process {
     /// Sends the signal and waits for the end.
     pub async fn end(mut self, signal: &str) -> ExitStatus {
         self.signal(signal);
-        until("a process ends", STOP_LIMIT, async || self.has_ended()).await
+        wait_until("a process ends", STOP_LIMIT, async || self.has_ended()).await
     }
 
     pub fn signal(&self, signal: &str) {
@@ -118,7 +118,7 @@ fn children(parent: u32) -> Vec<u32> {
 
 /// The user that PostgreSQL is run as, which is nobody else where the tests are not run by root.
 pub fn server_user() -> Option<(u32, u32)> {
-    let user = given("TEST_SERVER_USER");
+    let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {
         let output = Command::new("id").args([flag, &user]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse().expect("TEST_SERVER_USER is a user")

@@ -8,11 +8,11 @@ use common::{
     time::Timestamp,
 };
 use serde_json::json;
-use tests::{Platform, Stack, on_both};
+use tests::{Platform, Stack, on_both_stacks};
 
 use super::{Fixture, at, course, expected_courses, seconds};
 
-on_both!(
+on_both_stacks!(
     pages_return_each_course_and_candle_once,
     cursor_pages_have_no_gap_or_repeat_while_courses_arrive,
     filters_return_exactly_matching_courses,
@@ -182,7 +182,7 @@ async fn candles_start_at_whole_minutes(stack: Stack) {
 }
 
 async fn invalid_field_is_named(stack: Stack) {
-    let platform = Platform::builder(stack).no_price().start().await;
+    let platform = Platform::builder(stack).without_prices().start().await;
     let path = platform.db_proxy.url("/courses");
     let course = |change: serde_json::Value| {
         let mut course = json!({
@@ -206,12 +206,12 @@ async fn invalid_field_is_named(stack: Stack) {
         (json!({ "value": "1.000000001" }), "courses[0].value"),
         (json!({ "price": "1" }), "courses[0].price"),
     ] {
-        platform.client.post_internal(&path, course(change)).await.names(&[field]);
+        platform.client.post_internal(&path, course(change)).await.invalid_fields(&[field]);
     }
     let one = course(json!({ "exchanger": "e" }));
     let one = one.trim_start_matches("{\"courses\":[").trim_end_matches("]}");
     let many = format!("{{\"courses\":[{}]}}", vec![one; 2001].join(","));
-    platform.client.post_internal(&path, many).await.names(&["courses"]);
+    platform.client.post_internal(&path, many).await.invalid_fields(&["courses"]);
     for (query, field) in [
         ("limit=0", "limit"),
         ("limit=1001", "limit"),
@@ -222,7 +222,7 @@ async fn invalid_field_is_named(stack: Stack) {
         ("from=yesterday", "from"),
         ("from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z", "to"),
     ] {
-        platform.client.get_internal(format!("{path}/history?{query}")).await.names(&[field]);
+        platform.client.get_internal(format!("{path}/history?{query}")).await.invalid_fields(&[field]);
     }
     assert_eq!(platform.client.get_internal(&path).await.json(200)["courses"], json!([]));
     platform.client.get(&path).await.problem(401, "unauthorized");
@@ -230,7 +230,7 @@ async fn invalid_field_is_named(stack: Stack) {
 
 async fn client_reads_written_courses(stack: Stack) {
     let token = common::config::Secret::random();
-    let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).no_price().start().await;
+    let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).without_prices().start().await;
     let base = platform.db_proxy.url("/").parse().unwrap();
     let client = DbProxy(Caller::new(http_client(), DbProxy::SERVICE, base, token));
     let courses = vec![course("kraken", "BTC-USD", "91000.5", at(0)), course("binance", "BTC-USD", "91001", at(0))];

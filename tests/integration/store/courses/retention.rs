@@ -7,12 +7,12 @@ use common::{
     time::{Clock, Timestamp},
 };
 use db_proxy::courses::retention::{self, Retention};
-use tests::{Stack, on_both};
+use tests::{Stack, on_both_stacks};
 use tokio_util::sync::CancellationToken;
 
 use super::{Fixture, at, course, expected_courses};
 
-on_both!(
+on_both_stacks!(
     candles_are_equal_before_and_after_folding,
     only_folded_rows_are_deleted,
     actual_course_is_never_deleted,

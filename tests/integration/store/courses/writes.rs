@@ -1,14 +1,14 @@
 //! One actual course for an exchange and direction, whoever writes.
 
 use common::api::courses::{Course, CourseKind};
-use tests::{Stack, on_both};
+use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, at, course, expected_courses};
 
 const WRITERS: usize = 16;
 const REQUESTS: usize = 25;
 
-on_both!(
+on_both_stacks!(
     only_changed_course_is_written,
     partial_refresh_changes_only_sent_courses,
     older_observation_changes_nothing,

@@ -14,9 +14,9 @@ use fastrand::Rng;
 use uuid::Uuid;
 
 use crate::history::{
-    Ask, Attempt, Kept, Record, Told,
+    Attempt, History, Outcome, RequestedOrder, StoredState,
     checker::shown,
-    stored_state::{KeptOrder, KeptQuote, terms},
+    stored_state::{StoredOrder, StoredQuote, terms},
 };
 
 pub const LIMIT: i64 = 2_000;
@@ -64,8 +64,8 @@ pub struct Desk {
     now: Timestamp,
     keys: BTreeMap<String, usize>,
     quotes: Vec<(Quote, &'static str)>,
-    kept: Kept,
-    record: Record,
+    kept: StoredState,
+    record: History,
     keys_made: u32,
 }
 
@@ -81,7 +81,7 @@ enum Fate {
 
 impl Desk {
     /// Lets clients work with a desk until the limit is full: what they were told, and what is kept.
-    pub fn run(bug: Bug, seed: u64) -> (Record, Kept) {
+    pub fn run(bug: Bug, seed: u64) -> (History, StoredState) {
         let mut desk = Self {
             bug,
             opportunities: 0,
@@ -89,8 +89,8 @@ impl Desk {
             now: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
             keys: BTreeMap::new(),
             quotes: Vec::new(),
-            kept: Kept::default(),
-            record: Record::default(),
+            kept: StoredState::default(),
+            record: History::default(),
             keys_made: 0,
         };
         for _ in 0..ROUNDS {
@@ -98,10 +98,10 @@ impl Desk {
         }
         desk.now = desk.now.plus(HOLD);
         desk.release();
-        desk.record.closing = Some(desk.now);
-        while matches!(desk.until_definite(&market(1)), Told::Placed { .. }) {}
+        desk.record.fill_started_at = Some(desk.now);
+        while matches!(desk.until_definite(&market(1)), Outcome::Placed { .. }) {}
         desk.release();
-        let quote = |(quote, state): &(Quote, &str)| KeptQuote {
+        let quote = |(quote, state): &(Quote, &str)| StoredQuote {
             id: quote.id,
             expires_at: quote.expires_at,
             terms: terms(&quote.currency, quote.amount, quote.exchange_rate, quote.bitcoin_amount),
@@ -114,18 +114,18 @@ impl Desk {
     /// One thing that a client does.
     fn client(&mut self) {
         self.tick();
-        let ask = market(self.rng.i64(1..=20));
+        let requested = market(self.rng.i64(1..=20));
         match self.rng.u32(0..10) {
-            0..=4 => drop(self.until_definite(&ask)),
+            0..=4 => drop(self.until_definite(&requested)),
             5 => {
                 let key = self.new_key();
                 for _ in 0..3 {
-                    self.until_definite_under(&key, &ask);
+                    self.until_definite_under(&key, &requested);
                 }
             }
             6 => {
                 let key = self.new_key();
-                self.until_definite_under(&key, &ask);
+                self.until_definite_under(&key, &requested);
                 self.until_definite_under(&key, &market(21));
             }
             7 => {
@@ -136,8 +136,8 @@ impl Desk {
                 let satoshi = self.rng.i64(1..=20);
                 let Some(id) = self.hold(satoshi) else { return };
                 if kind == 8 {
-                    self.until_definite(&Ask::Quoted(id));
-                    self.until_definite(&Ask::Quoted(id));
+                    self.until_definite(&RequestedOrder::Quoted(id));
+                    self.until_definite(&RequestedOrder::Quoted(id));
                 }
                 // Nobody takes the others.
             }
@@ -153,25 +153,32 @@ impl Desk {
         self.now = self.now.plus(Duration::from_millis(self.rng.u64(1..30)));
     }
 
-    fn until_definite(&mut self, ask: &Ask) -> Told {
+    fn until_definite(&mut self, requested: &RequestedOrder) -> Outcome {
         let key = self.new_key();
-        self.until_definite_under(&key, ask)
+        self.until_definite_under(&key, requested)
     }
 
     /// A client that asks again until it knows.
-    fn until_definite_under(&mut self, key: &str, ask: &Ask) -> Told {
+    fn until_definite_under(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         loop {
             let start = self.now;
-            let told = self.request(key, ask);
+            let outcome = self.request(key, requested);
             self.tick();
-            let bitcoin = match ask {
-                Ask::Market { amount, .. } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
-                Ask::Quoted(_) => None,
+            let bitcoin = match requested {
+                RequestedOrder::Market { amount, .. } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
+                RequestedOrder::Quoted(_) => None,
             };
-            let attempt = Attempt { key: key.to_owned(), ask: *ask, bitcoin, start, end: self.now, told: told.clone() };
+            let attempt = Attempt {
+                key: key.to_owned(),
+                requested: *requested,
+                bitcoin,
+                start,
+                end: self.now,
+                outcome: outcome.clone(),
+            };
             self.record.attempts.push(attempt);
-            if told.is_definite() || matches!(told, Told::Other { .. }) {
-                return told;
+            if outcome.is_definite() || matches!(outcome, Outcome::Unexpected { .. }) {
+                return outcome;
             }
         }
     }
@@ -184,7 +191,7 @@ impl Desk {
         self.bug == bug && SHOWN.contains(&self.opportunities)
     }
 
-    fn request(&mut self, key: &str, ask: &Ask) -> Told {
+    fn request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         let fate = match self.rng.u32(0..20) {
             0 => Fate::Refused,
             1 => Fate::LostBefore,
@@ -193,60 +200,60 @@ impl Desk {
         };
         self.tick();
         match fate {
-            Fate::Refused => return Told::Unavailable(Code::UpstreamUnavailable),
-            Fate::LostBefore => return Told::Nothing,
+            Fate::Refused => return Outcome::Unavailable(Code::UpstreamUnavailable),
+            Fate::LostBefore => return Outcome::NoResponse,
             Fate::Answered | Fate::LostAfter => {}
         }
         if self.shows(Bug::InternalError) {
-            return Told::Other { status: 500, body: "a fault".to_owned() };
+            return Outcome::Unexpected { status: 500, body: "a fault".to_owned() };
         }
         let known = self.keys.contains_key(key);
-        if !known && matches!(ask, Ask::Market { .. }) && self.shows(Bug::EarlyAnswer) {
-            return answer_of(&self.order(ask, None), false);
+        if !known && matches!(requested, RequestedOrder::Market { .. }) && self.shows(Bug::EarlyAnswer) {
+            return answer_of(&self.order(requested, None), false);
         }
-        let told = self.decide(key, ask);
-        let placed = matches!(told, Told::Placed { .. });
+        let outcome = self.decide(key, requested);
+        let placed = matches!(outcome, Outcome::Placed { .. });
         if fate == Fate::LostAfter {
             if placed && self.shows(Bug::RetryWithoutKey) {
-                self.decide("made-by-the-desk", ask);
+                self.decide("made-by-the-desk", requested);
             }
-            return Told::Nothing;
+            return Outcome::NoResponse;
         }
         if placed && !known && self.shows(Bug::Denied) {
-            return Told::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok() };
+            return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok() };
         }
-        told
+        outcome
     }
 
-    fn decide(&mut self, key: &str, ask: &Ask) -> Told {
+    fn decide(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         self.release();
         if let Some(&index) = self.keys.get(key) {
             if self.shows(Bug::KeyLost) {
                 self.keys.remove(key);
-                return self.decide(key, ask);
+                return self.decide(key, requested);
             }
-            return self.repeat(index, ask);
+            return self.repeat(index, requested);
         }
         if self.shows(Bug::KeyReusedWithoutReason) {
-            return Told::Refused { code: Code::KeyReused, remaining: None };
+            return Outcome::Refused { code: Code::KeyReused, remaining: None };
         }
-        let quote = match *ask {
-            Ask::Market { amount, .. } => {
+        let quote = match *requested {
+            RequestedOrder::Market { amount, .. } => {
                 let left = self.left();
                 let bitcoin = amount.ten_thousandths() / 10_000;
                 if bitcoin > left {
-                    return Told::Refused { code: Code::LimitExceeded, remaining: Sats::new(left.max(0)).ok() };
+                    return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(left.max(0)).ok() };
                 }
                 None
             }
-            Ask::Quoted(id) => {
+            RequestedOrder::Quoted(id) => {
                 let index = self.quotes.iter().position(|(quote, _)| quote.id == id).unwrap();
                 let state = self.quotes[index].1;
                 match state {
                     "taken" if !self.shows(Bug::QuoteTakenTwice) => {
-                        return Told::Refused { code: Code::QuoteTaken, remaining: None };
+                        return Outcome::Refused { code: Code::QuoteTaken, remaining: None };
                     }
-                    "expired" => return Told::Refused { code: Code::QuoteExpired, remaining: None },
+                    "expired" => return Outcome::Refused { code: Code::QuoteExpired, remaining: None },
                     _ => {}
                 }
                 self.quotes[index].1 = "taken";
@@ -255,19 +262,19 @@ impl Desk {
                 Some(quote)
             }
         };
-        self.place(key, ask, quote)
+        self.place(key, requested, quote)
     }
 
-    fn repeat(&mut self, index: usize, ask: &Ask) -> Told {
-        let KeptOrder { order, quote, .. } = self.kept.orders[index].clone();
-        let same = match ask {
-            Ask::Market { currency, amount } => {
+    fn repeat(&mut self, index: usize, requested: &RequestedOrder) -> Outcome {
+        let StoredOrder { order, quote, .. } = self.kept.orders[index].clone();
+        let same = match requested {
+            RequestedOrder::Market { currency, amount } => {
                 quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
             }
-            Ask::Quoted(id) => quote == Some(*id),
+            RequestedOrder::Quoted(id) => quote == Some(*id),
         };
         if !same {
-            return Told::Refused { code: Code::KeyReused, remaining: None };
+            return Outcome::Refused { code: Code::KeyReused, remaining: None };
         }
         if self.shows(Bug::AnswerMadeAnew) {
             let anew = Order { price_as_of: self.now, ..order };
@@ -277,8 +284,8 @@ impl Desk {
         answer_of(&order, replayed)
     }
 
-    fn place(&mut self, key: &str, ask: &Ask, quote: Option<Quote>) -> Told {
-        let mut order = self.order(ask, quote.as_ref());
+    fn place(&mut self, key: &str, requested: &RequestedOrder, quote: Option<Quote>) -> Outcome {
+        let mut order = self.order(requested, quote.as_ref());
         let last = self.kept.orders.last();
         let (mut seq, before) = last.map_or((1, None), |last| (last.seq + 1, Some(last.order.created_at)));
         if self.shows(Bug::GapInNumbers) {
@@ -296,15 +303,15 @@ impl Desk {
             written.price_as_of = self.now;
         }
         let quote = quote.map(|quote| quote.id);
-        self.kept.orders.push(KeptOrder { seq, key: key.to_owned(), order: written, quote });
+        self.kept.orders.push(StoredOrder { seq, key: key.to_owned(), order: written, quote });
         self.keys.insert(key.to_owned(), self.kept.orders.len() - 1);
         answer_of(&order, false)
     }
 
-    fn order(&self, ask: &Ask, quote: Option<&Quote>) -> Order {
-        let (currency, amount) = match (ask, quote) {
-            (Ask::Market { currency, amount }, _) => (*currency, *amount),
-            (Ask::Quoted(_), quote) => quote.map(|quote| (quote.currency, quote.amount)).unwrap(),
+    fn order(&self, requested: &RequestedOrder, quote: Option<&Quote>) -> Order {
+        let (currency, amount) = match (requested, quote) {
+            (RequestedOrder::Market { currency, amount }, _) => (*currency, *amount),
+            (RequestedOrder::Quoted(_), quote) => quote.map(|quote| (quote.currency, quote.amount)).unwrap(),
         };
         Order {
             id: OrderId(Uuid::from_u128(u128::try_from(self.now.micros()).unwrap() << 8)),
@@ -333,8 +340,8 @@ impl Desk {
         if satoshi > self.left() {
             return None;
         }
-        let Ask::Market { currency, amount } = market(satoshi) else { return None };
-        let order = self.order(&Ask::Market { currency, amount }, None);
+        let RequestedOrder::Market { currency, amount } = market(satoshi) else { return None };
+        let order = self.order(&RequestedOrder::Market { currency, amount }, None);
         let quote = Quote {
             id: QuoteId(order.id.0),
             created_at: self.now,
@@ -368,11 +375,14 @@ impl Desk {
     }
 }
 
-fn answer_of(order: &Order, replayed: bool) -> Told {
-    Told::Placed { body: Bytes::from(shown(order).to_string()), replayed }
+fn answer_of(order: &Order, replayed: bool) -> Outcome {
+    Outcome::Placed { body: Bytes::from(shown(order).to_string()), replayed }
 }
 
 /// An order of so many satoshi.
-fn market(satoshi: i64) -> Ask {
-    Ask::Market { currency: Currency::USD, amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap() }
+fn market(satoshi: i64) -> RequestedOrder {
+    RequestedOrder::Market {
+        currency: Currency::USD,
+        amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),
+    }
 }
