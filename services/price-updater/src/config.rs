@@ -95,7 +95,7 @@ impl Config {
         let ttl = env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
         let prolong = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
         if ttl <= publish_interval {
-            let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each publish_interval";
+            let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each refresh";
             env.fault("PRICE_TTL_SECS", Some(ttl.as_secs().to_string()), allowed);
         }
         if prolong < ttl {
