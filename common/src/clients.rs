@@ -3,6 +3,5 @@
 mod call;
 pub mod db_proxy;
 pub mod price_cache;
-pub mod reports;
 
-pub use call::{CallError, CallOutcome, Caller, Retry, http_client};
+pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client};

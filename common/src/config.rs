@@ -86,27 +86,27 @@ impl Env {
     }
 
     /// The names of all that was asked for, whether it was set or not: what there is to set.
-    pub fn asked(&self) -> impl Iterator<Item = &str> {
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
         self.asked.iter().map(String::as_str)
     }
 
     /// A setting with a default. `allowed` completes the sentence "X is not allowed; …".
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, allowed: &str) -> T {
-        self.checked(name, allowed, |text| text.parse().ok()).unwrap_or(default)
+        self.parse_with(name, allowed, |text| text.parse().ok()).unwrap_or(default)
     }
 
     /// A setting that may be absent, read by `read`; a fault is noted where it returns nothing.
-    pub fn checked<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn parse_with<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.text(name)?.to_owned();
         let value = read(&text);
         if value.is_none() {
-            self.fault(name, Some(text), allowed);
+            self.add_error(name, Some(text), allowed);
         }
         value
     }
 
     /// Notes a fault, such as of two settings that do not go together.
-    pub fn fault(&mut self, name: &str, value: Option<String>, allowed: &str) {
+    pub fn add_error(&mut self, name: &str, value: Option<String>, allowed: &str) {
         let fault = Fault { name: name.to_owned(), value, allowed: allowed.to_owned() };
         // A setting that several services read is told once.
         if !self.faults.contains(&fault) {
@@ -116,20 +116,20 @@ impl Env {
 
     /// Whole seconds within `range`.
     pub fn seconds(&mut self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> Duration {
-        Duration::from_secs(self.whole(name, default, range))
+        Duration::from_secs(self.whole_number(name, default, range))
     }
 
     /// A whole number within `range`.
-    pub fn whole(&mut self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> u64 {
+    pub fn whole_number(&mut self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> u64 {
         let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        self.checked(name, &allowed, |text| text.parse().ok().filter(|n| range.contains(n))).unwrap_or(default)
+        self.parse_with(name, &allowed, |text| text.parse().ok().filter(|n| range.contains(n))).unwrap_or(default)
     }
 
     /// The address of another service: `http` or `https`, no path needed.
     pub fn url(&mut self, name: &str, default: &str) -> Url {
         let read =
             |text: &str| Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        self.checked(name, "an address such as http://127.0.0.1:8010", read)
+        self.parse_with(name, "an address such as http://127.0.0.1:8010", read)
             .unwrap_or_else(|| Url::parse(default).expect("a default address is right"))
     }
 
@@ -139,11 +139,11 @@ impl Env {
         match self.text(name).map(str::to_owned) {
             Some(text) if text.len() >= Secret::MIN_LEN => Secret::new(text),
             Some(_) => {
-                self.fault(name, Some("***".to_owned()), "at least 16 characters");
+                self.add_error(name, Some("***".to_owned()), "at least 16 characters");
                 Secret::new(String::new())
             }
             None => {
-                self.fault(name, None, ALLOWED);
+                self.add_error(name, None, ALLOWED);
                 Secret::new(String::new())
             }
         }
@@ -189,7 +189,7 @@ impl fmt::Debug for Secret {
 }
 
 /// An address with the password left out, for logs and error messages.
-pub fn without_password(address: &str) -> String {
+pub fn redact_password(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else { return "(an address that cannot be read)".to_owned() };
     if url.password().is_some() {
         // Fails only for addresses that have no host, and those have no password.
@@ -207,7 +207,7 @@ pub struct Bind {
 
 impl Bind {
     /// Reads `BIND_HOST` and the service's own port variable, such as `CREATE_ORDER_PORT` for `create-order`.
-    pub fn read(env: &mut Env, service: &str, default_port: u16) -> Self {
+    pub fn from_env(env: &mut Env, service: &str, default_port: u16) -> Self {
         let host = env.parse("BIND_HOST", IpAddr::from([127, 0, 0, 1]), "an IP address, such as 127.0.0.1 or 0.0.0.0");
         let port = env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 takes any free one");
         Self { host, port }
@@ -215,7 +215,7 @@ impl Bind {
 }
 
 /// An address that this machine can call: one that is bound on all interfaces is called on loopback.
-pub fn reachable(address: SocketAddr) -> SocketAddr {
+pub fn connect_address(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),

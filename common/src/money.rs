@@ -7,15 +7,15 @@
 //! | [`Sats`] | a hundred-millionth of a bitcoin | `"0.00082143"` |
 
 mod currency;
+mod currency_pair;
 mod decimal;
-mod direction;
 mod fiat;
 mod rate;
 mod sats;
 
 pub use currency::{Currency, CurrencyError};
+pub use currency_pair::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use decimal::{DecimalText, NumberError, parse_decimal};
-pub use direction::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
 pub use sats::{Sats, SatsError};

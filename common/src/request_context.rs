@@ -21,7 +21,7 @@ tokio::task_local! {
 
 impl RequestContext {
     /// The request that this task works on, if any.
-    pub fn get() -> Option<Self> {
+    pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 

@@ -14,6 +14,6 @@ pub use body::{Json, OptionalBody, parse_form};
 pub use internal_caller::InternalCaller;
 pub use listener::{Server, bind};
 pub use middleware::RequestMiddleware;
-pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, document, endpoint};
+pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint};
 pub use preserialized::PreserializedJson;
 pub use rate_limit::{RateLimit, TrustedProxies};

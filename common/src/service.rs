@@ -6,8 +6,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clients::reports,
-    config::{Bind, Env, reachable},
+    config::{Bind, Env, connect_address},
+    reporting,
     server::{ReadinessCheck, bind},
     shutdown, telemetry,
 };
@@ -72,9 +72,9 @@ pub async fn main<S: Service>() -> ExitCode {
 
 async fn serve<S: Service>() -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
-    let telemetry = telemetry::Config::read(&mut env);
-    let reporting = reports::Config::read(&mut env);
-    let at = Bind::read(&mut env, S::NAME, S::PORT);
+    let telemetry = telemetry::Config::from_env(&mut env);
+    let reporting = reporting::Config::from_env(&mut env);
+    let at = Bind::from_env(&mut env, S::NAME, S::PORT);
     let config = S::configure(&mut env);
     env.finish()?;
 
@@ -85,10 +85,16 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
 
-    let alive = reports::alive(S::NAME, service.readiness(), reporting.alive_interval, source.sender(), stop.clone());
+    let alive = reporting::send_heartbeats(
+        S::NAME,
+        service.readiness(),
+        reporting.alive_interval,
+        source.queue(),
+        stop.clone(),
+    );
     let alive = tokio::spawn(alive);
     let told = CancellationToken::new();
-    let sender = tokio::spawn(reports::run(reporting, source, told.clone()));
+    let sender = tokio::spawn(reporting::send_reports(reporting, source, told.clone()));
     let result = service.run_until(stop.clone()).await;
     stop.cancel();
     tracing::info!(service = S::NAME, "stopped");
@@ -102,9 +108,9 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
 /// Asks the service that runs with the same settings, as a container's health check does.
 async fn check<S: Service>() -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
-    let at = Bind::read(&mut env, S::NAME, S::PORT);
+    let at = Bind::from_env(&mut env, S::NAME, S::PORT);
     env.finish()?;
-    let url = format!("http://{}/readyz", reachable(SocketAddr::new(at.host, at.port)));
+    let url = format!("http://{}/readyz", connect_address(SocketAddr::new(at.host, at.port)));
     let response = crate::clients::http_client().get(&url).timeout(Duration::from_secs(3)).send().await?;
     let (status, body) = (response.status(), response.text().await?);
     anyhow::ensure!(status.is_success(), "{url} answered {status}: {body}");

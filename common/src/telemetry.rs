@@ -33,16 +33,14 @@ use tracing_subscriber::{
 
 use self::{format::Style, output::Output, record::Fields};
 use crate::{
-    api::reports::Level,
-    clients::reports::{self, ReportSender, ReportSource, queue},
     config::Env,
+    level::Level,
+    reporting::{self, ReportQueue, ReportReceiver, report_queue},
     request_context::RequestContext,
 };
 
 #[doc(hidden)]
 pub use tracing as __tracing;
-
-pub use self::record::chain;
 
 /// Logs an error that somebody should look at now: an error event with the field `critical`. Takes what
 /// `tracing::error!` takes, save for a `target:`.
@@ -77,7 +75,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let terminal = std::io::stdout().is_terminal();
         let level = env.parse("LOG_LEVEL", Level::Info, "one of critical, error, warning, info, debug");
         let read = |text: &str| match text.to_ascii_lowercase().as_str() {
@@ -85,7 +83,7 @@ impl Config {
             "json" => Some(Format::Json),
             _ => None,
         };
-        let format = env.checked("LOG_FORMAT", "pretty or json", read);
+        let format = env.parse_with("LOG_FORMAT", "pretty or json", read);
         let format = format.unwrap_or(if terminal { Format::Pretty } else { Format::Json });
         Self { level, format, colours: terminal && env.text("NO_COLOR").is_none() }
     }
@@ -103,10 +101,10 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 /// of its own or of a span around it, or by the request it is part of. What comes back is the source of the reports; [`flush`] is to be called at the end.
 ///
 /// Fails where logs were set up before.
-pub fn init(config: &Config, service: &'static str) -> anyhow::Result<ReportSource> {
+pub fn init(config: &Config, service: &'static str) -> anyhow::Result<ReportReceiver> {
     let output = Output::start(std::io::stdout()).context("the thread that writes the logs cannot be started")?;
-    let source = queue(service);
-    let (levels, logs) = layers(*config, service, output.clone(), source.sender());
+    let source = report_queue(service);
+    let (levels, logs) = layers(*config, service, output.clone(), source.queue());
     let (levels, handle) = reload::Layer::new(levels);
     let subscriber = tracing_subscriber::registry().with(levels).with(logs);
     tracing::subscriber::set_global_default(subscriber).context("logs are set up already")?;
@@ -151,7 +149,7 @@ fn log_panics() {
     }));
 }
 
-fn layers(config: Config, service: &'static str, output: Output, reports: ReportSender) -> (Levels, Logs) {
+fn layers(config: Config, service: &'static str, output: Output, reports: ReportQueue) -> (Levels, Logs) {
     let levels = Levels(Arc::new(AtomicU8::new(0)));
     levels.set(config.level);
     let style = Style { format: config.format, colours: config.colours };
@@ -212,7 +210,7 @@ struct Logs {
     style: Style,
     service: &'static str,
     output: Output,
-    reports: ReportSender,
+    reports: ReportQueue,
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
@@ -238,17 +236,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
         let target = event.metadata().target();
         let level = record::level_of(event.metadata(), &fields);
         let writes = self.levels.writes(level, target);
-        let mut reports = level <= Level::Warning && target != reports::TARGET && !is_of(target, &CARRIERS);
+        let mut reports = level <= Level::Warning && target != reporting::TARGET && !is_of(target, &CARRIERS);
         if !writes && !reports {
             return;
         }
         for span in context.event_scope(event).into_iter().flatten() {
-            reports &= span.metadata().target() != reports::TARGET;
+            reports &= span.metadata().target() != reporting::TARGET;
             if let Some(outer) = span.extensions().get::<Fields>() {
                 fields.inherit(outer);
             }
         }
-        if let Some(current) = RequestContext::get() {
+        if let Some(current) = RequestContext::current() {
             fields.belong_to(&current);
         }
         let record = fields.into_record(level, event.metadata(), self.service);

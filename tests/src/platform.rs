@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use common::{
     api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
-    clients::{Caller, http_client, price_cache::PriceCache},
+    clients::{ServiceClient, http_client, price_cache::PriceCacheClient},
     config::Secret,
     service::Service,
     time::Timestamp,
@@ -280,7 +280,9 @@ impl Platform {
     ) -> Result<PriceRecord, common::clients::CallError> {
         let base = self.price_cache.url("/").parse().unwrap();
         let token = Secret::new(self.token.clone());
-        PriceCache(Caller::new(http_client(), PriceCache::SERVICE, base, token)).put(record, ttl).await
+        PriceCacheClient(ServiceClient::new(http_client(), PriceCacheClient::SERVICE, base, token))
+            .put_price_record(record, ttl)
+            .await
     }
 
     /// What our own services show each other.

@@ -124,7 +124,7 @@ pub struct MarketSnapshot {
 
 impl MarketSnapshot {
     /// Each field that does not allow it to be kept at `now`.
-    pub fn check(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
+    pub fn validate(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         if self.as_of > now.plus(prices::MAX_CLOCK_SKEW) {
             errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));

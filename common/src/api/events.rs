@@ -12,19 +12,19 @@ pub const MAX_SILENCE: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// The price record.
-    Record,
+    PriceRecord,
     /// The board of courses.
-    Board,
+    MarketSnapshot,
 }
 
 impl Topic {
-    pub const ALL: &'static [Self] = &[Self::Record, Self::Board];
+    pub const ALL: &'static [Self] = &[Self::PriceRecord, Self::MarketSnapshot];
 
     /// Its name in the query and as the type of an event.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Record => "record",
-            Self::Board => "board",
+            Self::PriceRecord => "record",
+            Self::MarketSnapshot => "board",
         }
     }
 

@@ -26,7 +26,7 @@ pub struct LeaseRequest {
 
 impl LeaseRequest {
     /// Each field that is not allowed.
-    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+    pub fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         for (field, text) in [("name", &self.name), ("holder", &self.holder)] {
             if text.is_empty() || text.len() > MAX_NAME || !text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -69,7 +69,7 @@ pub struct NewPriceRecord {
 
 impl NewPriceRecord {
     /// The record that ends `ttl` after it was observed, or each field that does not allow it to be kept at `now`.
-    pub fn lasting(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
+    pub fn into_record(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
         let Self { state, as_of, simulated, prices } = self;
         let expires_at = as_of.plus(ttl);
         let mut errors = Vec::new();

@@ -2,11 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
-use poem_openapi::{Enum, Object};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::time::Timestamp;
+use crate::{
+    level::{Level, LevelError},
+    time::Timestamp,
+};
 
 /// Most characters the status of a report may have.
 pub const MAX_STATUS: usize = 1024;
@@ -15,65 +18,17 @@ pub const MAX_REPORT_DATA: usize = 16 * 1024;
 /// Most reports a page of them may hold.
 pub const MAX_REPORT_PAGE: u32 = 200;
 
-/// How bad it is; ordered from worst to least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[oai(rename_all = "lowercase")]
-pub enum Level {
-    Critical,
-    Error,
-    Warning,
-    Info,
-    Debug,
-}
-
-/// Text that is no level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of critical, error, warning, info, debug")]
-pub struct LevelError;
-
-impl Level {
-    pub const ALL: [Self; 5] = [Self::Critical, Self::Error, Self::Warning, Self::Info, Self::Debug];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-            Self::Debug => "debug",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Level {
-    type Err = LevelError;
-
-    /// Any case; `warn` is a warning, as other programs write it.
-    fn from_str(text: &str) -> Result<Self, LevelError> {
-        let text = text.to_ascii_lowercase();
-        let text = if text == "warn" { "warning" } else { &text };
-        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or(LevelError)
-    }
-}
-
 /// A level as a filter: itself and what is worse. Read as [`Level`] is, so that whoever gets it wrong is told what is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LevelAndWorse(pub Level);
+pub struct MinLevel(pub Level);
 
-impl fmt::Display for LevelAndWorse {
+impl fmt::Display for MinLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl FromStr for LevelAndWorse {
+impl FromStr for MinLevel {
     type Err = LevelError;
 
     fn from_str(text: &str) -> Result<Self, LevelError> {
@@ -81,7 +36,7 @@ impl FromStr for LevelAndWorse {
     }
 }
 
-crate::text_type!(LevelAndWorse, "level", "One of critical, error, warning, info, debug; any case.", "warning");
+crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug; any case.", "warning");
 
 /// What a service says of itself.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
@@ -107,17 +62,17 @@ impl Report {
     pub const STOPPING: &'static str = "stopping";
 
     /// Whether it is a call by which an instance says that it is there or goes away, and no news of its own.
-    pub fn is_call(&self) -> bool {
+    pub fn is_heartbeat(&self) -> bool {
         self.status == Self::ALIVE || self.status == Self::STOPPING
     }
 
     /// Cuts what health-check would refuse for its size, so that the rest gets there.
     #[must_use]
-    pub fn bounded(mut self) -> Self {
+    pub fn truncated(mut self) -> Self {
         if let Some((end, _)) = self.status.char_indices().nth(MAX_STATUS) {
             self.status.truncate(end);
         }
-        if data_len(&self.data) > MAX_REPORT_DATA {
+        if json_len(&self.data) > MAX_REPORT_DATA {
             let when = self.data.get("at").cloned().unwrap_or_default();
             let request = self.data.get("request_id").cloned().unwrap_or_default();
             self.data = serde_json::json!({ "at": when, "request_id": request, "cut": "the data was too large" });
@@ -127,7 +82,7 @@ impl Report {
 }
 
 /// The bytes that `data` takes as JSON.
-pub fn data_len(data: &Value) -> usize {
+pub fn json_len(data: &Value) -> usize {
     serde_json::to_vec(data).map_or(usize::MAX, |json| json.len())
 }
 

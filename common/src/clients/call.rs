@@ -33,7 +33,7 @@ pub enum CallError {
     Unreachable(&'static str, #[source] reqwest::Error),
     /// The request may have arrived, but no answer came back: what happened is not known.
     #[error("{0} did not answer")]
-    NoAnswer(&'static str, #[source] reqwest::Error),
+    NoResponse(&'static str, #[source] reqwest::Error),
     /// The service answered with a problem.
     #[error("{0} answered: {1}")]
     Problem(&'static str, Box<Problem>),
@@ -64,7 +64,7 @@ pub enum Retry {
 fn may_retry(error: &CallError, retry: Retry) -> bool {
     match error {
         CallError::Unreachable(..) => true,
-        CallError::NoAnswer(..) => retry == Retry::Safe,
+        CallError::NoResponse(..) => retry == Retry::Safe,
         // Its own answer is its decision; it says itself when to come back.
         CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
@@ -86,14 +86,14 @@ pub fn http_client() -> reqwest::Client {
 
 /// Calls one service, with the internal token.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct ServiceClient {
     http: reqwest::Client,
     service: &'static str,
     base: Url,
     token: Secret,
 }
 
-impl Caller {
+impl ServiceClient {
     pub fn new(http: reqwest::Client, service: &'static str, base: Url, token: Secret) -> Self {
         Self { http, service, base, token }
     }
@@ -111,7 +111,7 @@ impl Caller {
         self.read(&self.bytes(method, path, body, retry, deadline).await?)
     }
 
-    /// As [`Caller::json`], with the answer unread: empty for a 204.
+    /// As [`ServiceClient::json`], with the answer unread: empty for a 204.
     pub async fn bytes(
         &self,
         method: Method,
@@ -135,7 +135,7 @@ impl Caller {
         written.map(Bytes::from)
     }
 
-    /// As [`Caller::bytes`], with what is known of earlier tries.
+    /// As [`ServiceClient::bytes`], with what is known of earlier tries.
     pub async fn call(
         &self,
         method: Method,
@@ -157,13 +157,13 @@ impl Caller {
                 Ok(bytes) => return CallOutcome { result: Ok(bytes), unanswered },
                 Err(error) => error,
             };
-            let wait = backoff.wait();
+            let wait = backoff.next_delay();
             let patience = if unanswered { deadline } else { deadline.min(UNREACHABLE_PATIENCE) };
             let patience = if matches!(error, CallError::Unreachable(..)) { patience } else { deadline };
             if !may_retry(&error, retry) || start.elapsed() + wait >= patience {
                 return CallOutcome { result: Err(error), unanswered };
             }
-            unanswered |= matches!(error, CallError::NoAnswer(..));
+            unanswered |= matches!(error, CallError::NoResponse(..));
             tokio::time::sleep(wait).await;
         }
     }
@@ -192,7 +192,7 @@ impl Caller {
     fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(self.token.expose());
-        Ok(match RequestContext::get() {
+        Ok(match RequestContext::current() {
             Some(current) => request.header(RequestId::HEADER, current.id.as_str()),
             None => request,
         })
@@ -202,7 +202,7 @@ impl Caller {
         if error.is_connect() || error.is_builder() {
             CallError::Unreachable(self.service, error)
         } else {
-            CallError::NoAnswer(self.service, error)
+            CallError::NoResponse(self.service, error)
         }
     }
 
@@ -238,7 +238,7 @@ impl CallError {
                 (**problem).clone()
             }
             // What answers in its place (a proxy before it), and a token that is being changed, pass as an absence does.
-            Self::Unreachable(service, _) | Self::NoAnswer(service, _) | Self::InvalidResponse(service, _) => {
+            Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
                 away(what, service)
             }
             Self::Problem(service, problem) if problem.code == Code::Unauthorized => away(what, service),
@@ -248,7 +248,7 @@ impl CallError {
 
     /// The error with its causes, for the log.
     pub fn chain(&self) -> String {
-        crate::telemetry::chain(self)
+        crate::error_chain::format_chain(self)
     }
 }
 

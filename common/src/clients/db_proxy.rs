@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use poem::http::Method;
 
-use super::{CallError, Caller, Retry};
+use super::{CallError, Retry, ServiceClient};
 use crate::{
     api::{
         courses::{
@@ -22,45 +22,50 @@ use crate::{
 /// known, so that its answer arrives.
 const PLACE_DEADLINE: Duration = Duration::from_secs(12);
 /// How orders to place, and ids to look up, travel to db-proxy, which has a queue of its own behind this one.
-pub const GROUPS: BatchLimits = BatchLimits { queue: 4096, group: MAX_GROUP, in_flight: 4 };
+pub const BATCH_LIMITS: BatchLimits = BatchLimits { queue: 4096, group: MAX_GROUP, in_flight: 4 };
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// How long courses may take to be written down. Newer ones follow in a moment.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Places and reads orders, and keeps courses.
 #[derive(Debug, Clone)]
-pub struct DbProxy(pub Caller);
+pub struct DbProxyClient(pub ServiceClient);
 
-impl DbProxy {
+impl DbProxyClient {
     pub const SERVICE: &'static str = "db-proxy";
 
     /// Places a group. Safe to send again, for every order in it has a key.
     ///
     /// Beside the outcomes: whether an earlier try was not answered and may still be under way.
-    pub async fn place(&self, orders: &PlaceOrderCommands) -> (Result<Outcomes, CallError>, bool) {
+    pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> (Result<Outcomes, CallError>, bool) {
         let called = self.0.call(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await;
         (called.result.and_then(|bytes| self.0.read(&bytes)), called.unanswered)
     }
 
     /// Holds a price. Not sent again once it may have arrived: a second one would hold its share twice.
-    pub async fn quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
+    pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
         self.0.json(Method::POST, "/quotes", Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await
     }
 
     /// Orders newest first, leaving out the first `start`: the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage), as
     /// it came.
-    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<Bytes, CallError> {
+    pub async fn list_orders_by_offset_json(&self, start: u64, page_size: u32) -> Result<Bytes, CallError> {
         let path = format!("/get?start={start}&page_size={page_size}");
         self.0.bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
     /// Orders that pass `filter`, newest first, from `cursor` on.
-    pub async fn page(&self, filter: &OrderFilter, cursor: Option<Cursor>, limit: u32) -> Result<OrderPage, CallError> {
-        self.0.read(&self.page_as_it_came(filter, cursor, limit).await?)
+    pub async fn list_orders(
+        &self,
+        filter: &OrderFilter,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<OrderPage, CallError> {
+        self.0.read(&self.list_orders_json(filter, cursor, limit).await?)
     }
 
     /// The JSON of such a page.
-    pub async fn page_as_it_came(
+    pub async fn list_orders_json(
         &self,
         filter: &OrderFilter,
         cursor: Option<Cursor>,
@@ -71,12 +76,12 @@ impl DbProxy {
     }
 
     /// The orders that have one of these ids: the JSON of [`FoundOrders`](crate::api::orders::FoundOrders), as it came.
-    pub async fn orders(&self, ids: &OrderIds) -> Result<Bytes, CallError> {
+    pub async fn find_orders_json(&self, ids: &OrderIds) -> Result<Bytes, CallError> {
         self.0.bytes(Method::POST, "/orders/lookup", Some(ids), Retry::Safe, READ_DEADLINE).await
     }
 
     /// What all orders come to.
-    pub async fn summary(&self) -> Result<OrderSummary, CallError> {
+    pub async fn order_summary(&self) -> Result<OrderSummary, CallError> {
         self.0.json(Method::GET, "/summary", None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
@@ -87,7 +92,7 @@ impl DbProxy {
     }
 
     /// The course of each exchange and direction as it is now, by direction and exchanger.
-    pub async fn courses(&self) -> Result<Vec<PastCourse>, CallError> {
+    pub async fn current_courses(&self) -> Result<Vec<PastCourse>, CallError> {
         let actual = self.0.json(Method::GET, "/courses", None::<&()>, Retry::Safe, READ_DEADLINE).await;
         actual.map(|ActualCourses { courses }| courses)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use poem::http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::{CallError, Caller, Retry};
+use super::{CallError, Retry, ServiceClient};
 use crate::{
     api::{
         courses::{MarketSnapshot, SnapshotStored},
@@ -17,7 +17,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub use self::watch::{EventBytes, Upstream, Watch};
+pub use self::watch::{DocumentSource, EventBytes, PriceCacheWatch};
 
 const DEADLINE: Duration = Duration::from_secs(2);
 /// First wait before a record is put again; each further one is twice as long.
@@ -26,30 +26,30 @@ const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Reads and writes what is current: the price record, the board, and who holds which lease.
 #[derive(Debug, Clone)]
-pub struct PriceCache(pub Caller);
+pub struct PriceCacheClient(pub ServiceClient);
 
-impl PriceCache {
+impl PriceCacheClient {
     pub const SERVICE: &'static str = "price-cache-proxy";
 
     /// The current record; nothing where there is none.
-    pub async fn record(&self) -> Result<Option<PriceRecord>, CallError> {
+    pub async fn price_record(&self) -> Result<Option<PriceRecord>, CallError> {
         self.read("/record").await
     }
 
     /// The newest board; nothing where there is none.
-    pub async fn board(&self) -> Result<Option<MarketSnapshot>, CallError> {
+    pub async fn market_snapshot(&self) -> Result<Option<MarketSnapshot>, CallError> {
         self.read("/board").await
     }
 
     /// Replaces the board, unless the one that is kept is newer. Answers with the time of the one that is kept now.
-    pub async fn put_board(&self, board: &MarketSnapshot) -> Result<Timestamp, CallError> {
+    pub async fn put_market_snapshot(&self, board: &MarketSnapshot) -> Result<Timestamp, CallError> {
         let kept: SnapshotStored = self.0.json(Method::POST, "/board", Some(board), Retry::Safe, DEADLINE).await?;
         Ok(kept.as_of)
     }
 
     /// Takes the lease for `ttl` (whole seconds, 1 to 3600) where it is free, or renews it where `holder` has it. Tells who
     /// holds it now, which may be somebody else.
-    pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+    pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
         let ask = LeaseRequest { name: name.to_owned(), holder: holder.to_owned(), ttl_secs: ttl.as_secs() };
         self.0.json(Method::POST, "/lease", Some(&ask), Retry::Safe, DEADLINE).await
     }
@@ -61,12 +61,12 @@ impl PriceCache {
 
     /// Replaces the record, unless the one that is kept was observed later. It runs out `ttl` after it was observed,
     /// however often it is sent. Answers with the record that is kept now.
-    pub async fn put(&self, record: &NewPriceRecord, ttl: Duration) -> Result<PriceRecord, CallError> {
+    pub async fn put_price_record(&self, record: &NewPriceRecord, ttl: Duration) -> Result<PriceRecord, CallError> {
         self.put_once(record, ttl, DEADLINE).await
     }
 
-    /// As [`PriceCache::put`], again and again for `patience` at most, also where the cache says that it cannot right now.
-    pub async fn put_within(
+    /// As [`PriceCacheClient::put_price_record`], again and again for `patience` at most, also where the cache says that it cannot right now.
+    pub async fn put_price_record_within(
         &self,
         record: &NewPriceRecord,
         ttl: Duration,
@@ -104,7 +104,7 @@ impl PriceCache {
 /// Whether the same record may be taken a moment later.
 fn passes(error: &CallError) -> bool {
     match error {
-        CallError::Unreachable(..) | CallError::NoAnswer(..) => true,
+        CallError::Unreachable(..) | CallError::NoResponse(..) => true,
         CallError::Problem(_, problem) => problem.code.status() == StatusCode::SERVICE_UNAVAILABLE,
         CallError::InvalidResponse(..) => false,
     }

@@ -19,7 +19,7 @@ impl Backoff {
     }
 
     /// The next wait.
-    pub fn wait(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         self.waits.next().unwrap_or(self.longest)
     }
 }

@@ -40,7 +40,7 @@ pub enum BatchError {
     Stopped,
     /// Pending, and nobody answered.
     #[error("the question was lost on the way")]
-    Lost,
+    NoResponse,
 }
 
 /// A question on its way.
@@ -77,14 +77,14 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 
     /// Asks, and waits for the answer.
-    pub async fn ask(&self, question: Q) -> Result<A, BatchError> {
+    pub async fn submit(&self, question: Q) -> Result<A, BatchError> {
         let (caller, answer) = oneshot::channel();
-        let asked = Pending { question, request: RequestContext::get(), caller };
+        let asked = Pending { question, request: RequestContext::current(), caller };
         self.queue.try_send(asked).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BatchError::Full,
             mpsc::error::TrySendError::Closed(_) => BatchError::Stopped,
         })?;
-        answer.await.map_err(|_| BatchError::Lost)
+        answer.await.map_err(|_| BatchError::NoResponse)
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Document<T> {
 
 impl<T> Document<T> {
     /// Fails for a value that JSON cannot show.
-    pub fn write(value: T) -> serde_json::Result<Self>
+    pub fn from_value(value: T) -> serde_json::Result<Self>
     where
         T: Serialize,
     {
@@ -59,7 +59,7 @@ impl<T> Document<T> {
     }
 
     /// Fails for text that is not a `T`.
-    pub fn read(json: Bytes) -> serde_json::Result<Self>
+    pub fn from_json(json: Bytes) -> serde_json::Result<Self>
     where
         T: DeserializeOwned,
     {
@@ -82,12 +82,9 @@ impl<T: Expiring> Document<T> {
     }
 }
 
-/// A document where there is one: what a reader of [`Latest`] sees change.
-pub type Slot<T> = Option<Arc<Document<T>>>;
-
 /// Keeps the newest document it was told of. Whoever waits for the next sees the newest only, however slow it is.
 #[derive(Debug)]
-pub struct Latest<T>(watch::Sender<Slot<T>>);
+pub struct Latest<T>(watch::Sender<Option<Arc<Document<T>>>>);
 
 impl<T> Clone for Latest<T> {
     /// The same place, not a copy of what is in it.
@@ -105,7 +102,7 @@ impl<T> Default for Latest<T> {
 impl<T: Expiring> Latest<T> {
     /// Takes the document, unless one that is true of a later time is held and may still be used at `now`. Of two of the
     /// same time the one that comes last stays: so a record is prolonged. Answers with the one that is held then.
-    pub fn offer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
+    pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut kept = Arc::clone(&new);
         self.0.send_if_modified(|slot| {
             if let Some(held) = slot.as_ref().filter(|held| held.is_current(now)) {
@@ -123,17 +120,17 @@ impl<T: Expiring> Latest<T> {
     }
 
     /// Whether this very text is what is held, whether it may still be used or not.
-    pub fn holds(&self, json: &Bytes) -> bool {
+    pub fn contains_json(&self, json: &Bytes) -> bool {
         self.0.borrow().as_ref().is_some_and(|held| held.json == json)
     }
 
     /// The document that may be used at `now`.
-    pub fn current(&self, now: Timestamp) -> Slot<T> {
+    pub fn current(&self, now: Timestamp) -> Option<Arc<Document<T>>> {
         self.0.borrow().as_ref().filter(|held| held.is_current(now)).cloned()
     }
 
     /// Sees every change from now on, and what is held now as the first. It does not see a document run out.
-    pub fn follow(&self) -> watch::Receiver<Slot<T>> {
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Document<T>>>> {
         let mut receiver = self.0.subscribe();
         receiver.mark_changed();
         receiver

@@ -25,8 +25,8 @@ fn defaults_hold_where_nothing_is_set() {
     let mut env = Env::from_pairs([("BTC_LIMIT", "  ")]);
     let limit = env.parse("BTC_LIMIT", "100".parse::<crate::money::Sats>().unwrap(), "");
     assert_eq!(limit.to_string(), "100.00000000");
-    assert_eq!(Bind::read(&mut env, "create-order", 8001).port, 8001);
-    assert_eq!(env.asked().collect::<Vec<_>>(), ["BIND_HOST", "BTC_LIMIT", "CREATE_ORDER_PORT"]);
+    assert_eq!(Bind::from_env(&mut env, "create-order", 8001).port, 8001);
+    assert_eq!(env.variable_names().collect::<Vec<_>>(), ["BIND_HOST", "BTC_LIMIT", "CREATE_ORDER_PORT"]);
     assert!(env.finish().is_ok());
 }
 
@@ -49,5 +49,5 @@ fn names_of_ports_follow_the_service() {
 
 #[test]
 fn passwords_are_left_out_of_messages() {
-    assert_eq!(without_password("postgres://u:p@h/db"), "postgres://u:***@h/db");
+    assert_eq!(redact_password("postgres://u:p@h/db"), "postgres://u:***@h/db");
 }

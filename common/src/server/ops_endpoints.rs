@@ -92,7 +92,7 @@ impl OpsApi {
 }
 
 /// The OpenAPI document of an API, with no running service behind it.
-pub fn document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
+pub fn openapi_document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
     described::<A>(service, about).spec()
 }
 
@@ -120,7 +120,7 @@ fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> Op
 }
 
 /// Puts a service's own API, what all have, and the edge together.
-pub fn endpoint<A: OpenApi + 'static>(api: A, standard: OpsEndpoints) -> BoxEndpoint<'static> {
+pub fn service_endpoint<A: OpenApi + 'static>(api: A, standard: OpsEndpoints) -> BoxEndpoint<'static> {
     let OpsEndpoints { service, about, metrics, ready, internal_token, rate_limit } = standard;
     let methods = Arc::new(Methods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
     let edge = RequestMiddleware { service, metrics: metrics.http(), rate_limit, methods, internal_token };

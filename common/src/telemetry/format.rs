@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Format, record::Record};
-use crate::{api::reports::Level, time::Timestamp};
+use crate::{level::Level, time::Timestamp};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {

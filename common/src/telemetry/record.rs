@@ -9,10 +9,8 @@ use tracing::{
 };
 
 use crate::{
-    api::reports::{Level, Report},
-    clients::reports::instance,
-    request_context::RequestContext,
-    time::Timestamp,
+    api::reports::Report, error_chain::write_error_chain, level::Level, reporting::instance_name,
+    request_context::RequestContext, time::Timestamp,
 };
 
 /// Most bytes of one text in an event; what is longer is cut, for a log is no place for whole bodies.
@@ -93,7 +91,7 @@ impl Visit for Fields {
     /// With all that caused it.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let mut text = Bounded::default();
-        let _ = write_chain(&mut text, value);
+        let _ = write_error_chain(&mut text, value);
         self.text(field.name(), text.0);
     }
 
@@ -164,7 +162,7 @@ impl Record {
     pub(super) fn into_report(self) -> Report {
         let mut data = Map::new();
         data.insert("at".to_owned(), self.at.to_string().into());
-        data.insert("instance".to_owned(), instance().into());
+        data.insert("instance".to_owned(), instance_name().into());
         data.insert("target".to_owned(), self.target.into());
         if let Some(id) = self.request_id {
             data.insert("request_id".to_owned(), id.into());
@@ -187,17 +185,4 @@ pub(super) fn lost_lines(service: &'static str, count: u64) -> Record {
         fields: Map::from_iter([("count".to_owned(), count.into())]),
         target: module_path!(),
     }
-}
-
-/// An error with all that caused it, as the log shows it.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = write_chain(&mut text, error);
-    text
-}
-
-fn write_chain(text: &mut impl fmt::Write, error: &(dyn Error + 'static)) -> fmt::Result {
-    write!(text, "{error}")?;
-    std::iter::successors(error.source(), |&error| error.source()).try_for_each(|cause| write!(text, ": {cause}"))
 }

@@ -31,9 +31,9 @@ fn logged(
 ) -> (Vec<String>, Vec<Report>) {
     let written = Written::default();
     let output = Output::start(written.clone()).unwrap();
-    let mut source = queue("buydesk");
+    let mut source = report_queue("buydesk");
     let config = Config { level, format, colours: false };
-    let (levels, logs) = layers(config, "buydesk", output.clone(), source.sender());
+    let (levels, logs) = layers(config, "buydesk", output.clone(), source.queue());
     let (layer, handle) = reload::Layer::new(levels);
     with_default(tracing_subscriber::registry().with(layer).with(logs), || {
         work(&handle);
@@ -104,7 +104,7 @@ fn a_line_of_json_tells_the_service_and_the_request_it_belongs_to() {
     assert_eq!((report.service.as_str(), report.status.as_str()), ("create-order", "request\nfailed"));
     assert_eq!(report.data["request_id"], "r-1");
     assert_eq!(report.data["fields"]["error"], "no such host");
-    assert_eq!(report.data["instance"], reports::instance());
+    assert_eq!(report.data["instance"], reporting::instance_name());
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn other_crates_are_quiet_unless_everything_is_asked_for() {
 #[test]
 fn the_reporter_does_not_report_itself() {
     let (lines, reports) = logged(Level::Info, Format::Pretty, |_| {
-        tracing::warn!(target: reports::TARGET, "health-check does not take reports");
-        let _entered = tracing::info_span!(target: reports::TARGET, "reporting").entered();
+        tracing::warn!(target: reporting::TARGET, "health-check does not take reports");
+        let _entered = tracing::info_span!(target: reporting::TARGET, "reporting").entered();
         tracing::error!("trouble on the way of a report");
     });
     assert_eq!((lines.len(), reports.len()), (2, 0));
@@ -169,11 +169,11 @@ fn the_level_changes_while_it_runs() {
 #[test]
 fn settings_are_read_and_faults_named() {
     let mut env = Env::from_pairs([("LOG_LEVEL", "WARN"), ("LOG_FORMAT", "json")]);
-    let config = Config::read(&mut env);
+    let config = Config::from_env(&mut env);
     assert_eq!((config.level, config.format), (Level::Warning, Format::Json));
     assert!(env.finish().is_ok());
     let mut env = Env::from_pairs([("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml")]);
-    Config::read(&mut env);
+    Config::from_env(&mut env);
     let message = env.finish().unwrap_err().to_string();
     assert!(message.contains("LOG_LEVEL") && message.contains("LOG_FORMAT"), "{message}");
 }

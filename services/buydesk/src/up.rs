@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
-    clients::reports::{self, ReportSender},
-    config::{Bind, Env, Secret, reachable},
+    config::{Bind, Env, Secret, connect_address},
+    reporting::{self, ReportQueue},
     server::{ReadinessCheck, bind},
     service::Service,
     shutdown, telemetry,
@@ -51,18 +51,18 @@ pub async fn run(mut env: Env, options: &Up) -> anyhow::Result<()> {
     if options.demo {
         env.set("SIMULATED", "true");
     }
-    let logs = telemetry::Config::read(&mut env);
+    let logs = telemetry::Config::from_env(&mut env);
     check(&mut env)?;
     let source = telemetry::init(&logs, "buydesk")?;
     let stop = shutdown::on_signal()?;
     let listeners = Listeners::bind(&mut env, options.demo).await?;
     wire(&mut env, &listeners)?;
     let table = table(&listeners)?;
-    let reporting = reports::Config::read(&mut env);
-    let sender = source.sender();
+    let reporting = reporting::Config::from_env(&mut env);
+    let sender = source.queue();
     let reported = CancellationToken::new();
     let mut running = start_all(&mut env, listeners, reporting.alive_interval, &sender).await?;
-    let reports = tokio::spawn(reports::run(reporting, source, reported.clone()));
+    let reports = tokio::spawn(reporting::send_reports(reporting, source, reported.clone()));
 
     println!("{table}\n{}", notes(options));
     let greeting = tokio::spawn(greet(running.last().map(|create_order| create_order.ready.clone())));
@@ -106,7 +106,7 @@ fn ended_early(name: &str, result: Result<anyhow::Result<()>, tokio::task::JoinE
 /// Reads every service's settings, so that all faults are told at once and before anything is bound.
 fn check(env: &mut Env) -> anyhow::Result<()> {
     fn read<S: Service>(env: &mut Env) {
-        Bind::read(env, S::NAME, S::PORT);
+        Bind::from_env(env, S::NAME, S::PORT);
         S::configure(env);
     }
     read::<create_order::App>(env);
@@ -117,14 +117,14 @@ fn check(env: &mut Env) -> anyhow::Result<()> {
     read::<health_check::App>(env);
     read::<rates::App>(env);
     read::<exchange_sim::App>(env);
-    reports::Config::read(env);
+    reporting::Config::from_env(env);
     Ok(env.finish()?)
 }
 
 impl Listeners {
     async fn bind(env: &mut Env, demo: bool) -> anyhow::Result<Self> {
         async fn listen<S: Service>(env: &mut Env) -> anyhow::Result<TcpListener> {
-            let at = Bind::read(env, S::NAME, S::PORT);
+            let at = Bind::from_env(env, S::NAME, S::PORT);
             bind(S::NAME, at).await
         }
         Ok(Self {
@@ -143,7 +143,7 @@ impl Listeners {
 /// Tells every service where the others are, whatever ports they got.
 fn wire(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
     let mut set = |name: &str, listener: &TcpListener, path: &str| -> anyhow::Result<()> {
-        env.set(name, format!("http://{}{path}", reachable(listener.local_addr()?)));
+        env.set(name, format!("http://{}{path}", connect_address(listener.local_addr()?)));
         Ok(())
     };
     set("DB_PROXY_URL", &listeners.db_proxy, "")?;
@@ -153,12 +153,12 @@ fn wire(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
         for (name, variable) in price_updater::url_variables() {
             set(variable, exchanges, &format!("/{name}"))?;
         }
-        let address = reachable(exchanges.local_addr()?);
+        let address = connect_address(exchanges.local_addr()?);
         for (name, variable) in price_updater::websocket_variables() {
             env.set(variable, format!("ws://{address}/{name}/ws"));
         }
     }
-    let orders = format!("http://{}", reachable(listeners.fetch_orders.local_addr()?));
+    let orders = format!("http://{}", connect_address(listeners.fetch_orders.local_addr()?));
     env.set_default("ORDERS_URL", orders);
     Ok(())
 }
@@ -168,7 +168,7 @@ async fn start_all(
     env: &mut Env,
     listeners: Listeners,
     interval: Duration,
-    sender: &ReportSender,
+    sender: &ReportQueue,
 ) -> anyhow::Result<Vec<Running>> {
     let mut running = Vec::new();
     if let Some(listener) = listeners.exchange_sim {
@@ -188,13 +188,14 @@ async fn start<S: Service + 'static>(
     env: &mut Env,
     listener: TcpListener,
     interval: Duration,
-    sender: &ReportSender,
+    sender: &ReportQueue,
 ) -> anyhow::Result<Running> {
     let config = S::configure(env);
     env.finish()?;
     let service = S::build(config, listener).await.with_context(|| format!("{} cannot start", S::NAME))?;
     let (ready, stop) = (service.readiness(), CancellationToken::new());
-    let alive = tokio::spawn(reports::alive(S::NAME, ready.clone(), interval, sender.clone(), stop.clone()));
+    let alive =
+        tokio::spawn(reporting::send_heartbeats(S::NAME, ready.clone(), interval, sender.clone(), stop.clone()));
     // Names the service in what it logs outside of any request.
     let span = tracing::info_span!("service", service = S::NAME);
     let task = tokio::spawn(service.run_until(stop.clone()).instrument(span));
@@ -216,7 +217,7 @@ fn table(listeners: &Listeners) -> anyhow::Result<Table> {
     ];
     for (name, listener, purpose) in services {
         if let Some(listener) = listener {
-            let address = format!("http://{}", reachable(listener.local_addr()?));
+            let address = format!("http://{}", connect_address(listener.local_addr()?));
             table.add_row([name, &address, &format!("{address}/docs"), purpose]);
         }
     }

@@ -29,7 +29,7 @@ pub struct Config {
 
 impl Config {
     pub fn read(env: &mut Env) -> Self {
-        let per_minute = env.whole("RATE_LIMIT_PER_MINUTE", 60, 0..=1_000_000);
+        let per_minute = env.whole_number("RATE_LIMIT_PER_MINUTE", 60, 0..=1_000_000);
         let trusted = env.parse("TRUSTED_PROXIES", TrustedProxies::default(), "IP addresses with commas between them");
         Self {
             currencies: currencies(env),
@@ -38,7 +38,7 @@ impl Config {
             price_cache: env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002"),
             orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),
             internal_token: env.secret("INTERNAL_TOKEN"),
-            hold_secs: u32::try_from(env.whole("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
+            hold_secs: u32::try_from(env.whole_number("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
                 .unwrap_or(MAX_HOLD_SECS),
             price_max_age: price_max_age(env),
         }
@@ -48,12 +48,12 @@ impl Config {
 fn price_max_age(env: &mut Env) -> Option<Duration> {
     let allowed = format!("a whole number from 1 to {MAX_TTL_SECS}, or nothing to take a price as long as it is valid");
     let read = |text: &str| text.parse().ok().filter(|seconds| (1..=MAX_TTL_SECS).contains(seconds));
-    env.checked("PRICE_MAX_AGE_SECS", &allowed, read).map(Duration::from_secs)
+    env.parse_with("PRICE_MAX_AGE_SECS", &allowed, read).map(Duration::from_secs)
 }
 
 fn currencies(env: &mut Env) -> Vec<Currency> {
     let read = |text: &str| text.split(',').map(|code| code.trim().parse().ok()).collect::<Option<Vec<_>>>();
-    env.checked("CURRENCIES", "codes of three letters with commas between them, such as EUR,GBP,USD", read)
+    env.parse_with("CURRENCIES", "codes of three letters with commas between them, such as EUR,GBP,USD", read)
         .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
 }
 

@@ -6,7 +6,7 @@ use common::{
     api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, RefusalReason},
     clients::{
         CallError,
-        db_proxy::{DbProxy, GROUPS},
+        db_proxy::{BATCH_LIMITS, DbProxyClient},
     },
     concurrency::batching::{BatchError, Batcher},
 };
@@ -33,25 +33,26 @@ pub struct OrderDispatcher(Batcher<PlaceOrderCommand, Answer>);
 
 impl OrderDispatcher {
     /// The handle, and the task to run until every handle is gone and all that waits is answered.
-    pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(GROUPS, move |orders| send(db_proxy.clone(), PlaceOrderCommands { orders }));
+    pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
+        let (batcher, task) =
+            Batcher::new(BATCH_LIMITS, move |orders| send(db_proxy.clone(), PlaceOrderCommands { orders }));
         (Self(batcher), task)
     }
 
     /// Waits for what becomes of the order.
     pub async fn place(&self, order: PlaceOrderCommand) -> Answer {
-        match self.0.ask(order).await {
+        match self.0.submit(order).await {
             Ok(answer) => answer,
             Err(BatchError::Full) => Err(DispatchError::QueueFull),
             Err(BatchError::Stopped) => Err(DispatchError::Stopped),
-            Err(BatchError::Lost) => Err(DispatchError::Unknown),
+            Err(BatchError::NoResponse) => Err(DispatchError::Unknown),
         }
     }
 }
 
-async fn send(db_proxy: DbProxy, orders: PlaceOrderCommands) -> Vec<Answer> {
+async fn send(db_proxy: DbProxyClient, orders: PlaceOrderCommands) -> Vec<Answer> {
     let size = orders.orders.len();
-    let (result, unanswered) = db_proxy.place(&orders).await;
+    let (result, unanswered) = db_proxy.place_orders(&orders).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let settle = |outcome| if unanswered { outcome_after_unanswered_try(outcome) } else { Ok(outcome) };
@@ -72,7 +73,7 @@ async fn send(db_proxy: DbProxy, orders: PlaceOrderCommands) -> Vec<Answer> {
 
 /// Whether a failed request may have placed its orders.
 fn may_have_been_placed(error: &CallError) -> bool {
-    matches!(error, CallError::NoAnswer(..) | CallError::InvalidResponse(..))
+    matches!(error, CallError::NoResponse(..) | CallError::InvalidResponse(..))
 }
 
 /// What an outcome is worth when an earlier try was not answered: that an order exists is certain, that it does not is not,

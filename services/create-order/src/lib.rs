@@ -11,9 +11,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     api::health::Component,
-    clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     metrics::Metrics,
-    server::{OpsEndpoints, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -29,7 +29,7 @@ use self::{dispatcher::OrderDispatcher, order_service::OrderService, routes::Api
 pub struct App {
     server: Server,
     prices: PriceReader,
-    db_proxy: DbProxy,
+    db_proxy: DbProxyClient,
     forward: JoinHandle<()>,
 }
 
@@ -54,8 +54,9 @@ impl Service for App {
             hold_secs,
             price_max_age,
         } = config;
-        let db_proxy = DbProxy(Caller::new(http.clone(), DbProxy::SERVICE, db_proxy, internal_token.clone()));
-        let cache = PriceCache(Caller::new(http, PriceCache::SERVICE, price_cache, internal_token));
+        let db_proxy =
+            DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, internal_token.clone()));
+        let cache = PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, internal_token));
         let prices = PriceReader::new(cache, price_max_age);
         let (forward, task) = OrderDispatcher::new(db_proxy.clone());
         let standard = OpsEndpoints {
@@ -68,7 +69,7 @@ impl Service for App {
         };
         let order_service =
             OrderService { currencies, prices: prices.clone(), forward, db_proxy: db_proxy.clone(), hold_secs };
-        let endpoint = endpoint(Api { order_service, orders_url }, standard);
+        let endpoint = service_endpoint(Api { order_service, orders_url }, standard);
         Ok(Self { server: Server::new(listener, endpoint), prices, db_proxy, forward: tokio::spawn(task) })
     }
 
@@ -90,19 +91,19 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, ABOUT)
     }
 }
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. An order is answered with 201 only once it is durable. \
     Requests from one address are limited; RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset tell where you stand.";
 
-fn ready(prices: &PriceReader, db_proxy: &DbProxy) -> ReadinessCheck {
+fn ready(prices: &PriceReader, db_proxy: &DbProxyClient) -> ReadinessCheck {
     let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
     Arc::new(move || {
         let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
         Box::pin(async move {
-            let (price, database) = tokio::join!(prices.current(), db_proxy.summary());
+            let (price, database) = tokio::join!(prices.current(), db_proxy.order_summary());
             vec![
                 match price {
                     Ok(_) => Component::ready("price"),

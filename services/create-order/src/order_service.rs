@@ -8,7 +8,7 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteRequest},
     },
-    clients::db_proxy::DbProxy,
+    clients::db_proxy::DbProxyClient,
     ids::IdempotencyKey,
     money::{Currency, Sats},
     time::Timestamp,
@@ -49,7 +49,7 @@ pub struct OrderService {
     pub currencies: Vec<Currency>,
     pub prices: PriceReader,
     pub forward: OrderDispatcher,
-    pub db_proxy: DbProxy,
+    pub db_proxy: DbProxyClient,
     /// How long a quote holds its price, in seconds.
     pub hold_secs: u32,
 }
@@ -92,8 +92,10 @@ impl OrderService {
         let request = ValidatedOrder::check(&fields, &self.currencies).map_err(Error::Invalid)?;
         let price = self.price(&request).await?;
         let ValidatedOrder { currency, amount } = request;
-        let outcome =
-            self.db_proxy.quote(&CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs }).await?;
+        let outcome = self
+            .db_proxy
+            .create_quote(&CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs })
+            .await?;
         match (outcome.quote, outcome.refused) {
             (Some(quote), _) => Ok(quote),
             (None, Some(refused)) => Err(refused.into()),
@@ -109,7 +111,7 @@ impl OrderService {
         // More than all bitcoin: no limit lets that through.
         let Ok(bitcoin_amount) = Sats::bought_rounded_up(request.amount, price.price) else {
             // Whoever cannot be told what is left is told that it is too much all the same.
-            let remaining = self.db_proxy.summary().await.ok().map(|summary| summary.remaining);
+            let remaining = self.db_proxy.order_summary().await.ok().map(|summary| summary.remaining);
             return Err(Error::LimitExceeded { remaining });
         };
         Ok(OrderPrice {

@@ -15,7 +15,7 @@ use common::{
     },
     clients::{
         CallError,
-        price_cache::{PriceCache, Upstream, Watch},
+        price_cache::{DocumentSource, PriceCacheClient, PriceCacheWatch},
     },
     concurrency::latest::Document,
     time::Clock,
@@ -41,7 +41,7 @@ type Asked = (Instant, Option<Arc<CallError>>);
 /// The prices that orders are placed at. A clone is the same.
 #[derive(Clone)]
 pub struct PriceReader {
-    watch: Watch,
+    watch: PriceCacheWatch,
     clock: Clock,
     /// How old a prolonged record may be. Nothing: as long as it is valid.
     max_age: Option<Duration>,
@@ -51,18 +51,23 @@ pub struct PriceReader {
 
 impl PriceReader {
     /// `max_age` bounds how old a prolonged record may be.
-    pub fn new(cache: PriceCache, max_age: Option<Duration>) -> Self {
+    pub fn new(cache: PriceCacheClient, max_age: Option<Duration>) -> Self {
         Self::with_upstream(Arc::new(cache), max_age, Clock::System)
     }
 
     /// Prices of another upstream than the real one, at another time: for tests.
-    pub fn with_upstream(upstream: Arc<dyn Upstream>, max_age: Option<Duration>, clock: Clock) -> Self {
-        Self { watch: Watch::new(upstream, &[Topic::Record], clock), clock, max_age, asked: Arc::default() }
+    pub fn with_upstream(upstream: Arc<dyn DocumentSource>, max_age: Option<Duration>, clock: Clock) -> Self {
+        Self {
+            watch: PriceCacheWatch::new(upstream, &[Topic::PriceRecord], clock),
+            clock,
+            max_age,
+            asked: Arc::default(),
+        }
     }
 
     /// The record that an order may be priced with now. Asks where none is held.
     pub async fn current(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
-        let record = match self.watch.record() {
+        let record = match self.watch.price_record() {
             Some(record) => record,
             None => self.ask().await?,
         };
@@ -73,16 +78,16 @@ impl PriceReader {
     async fn ask(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
         let waiting_since = Instant::now();
         let mut asked = self.asked.lock().await;
-        if let Some(record) = self.watch.record() {
+        if let Some(record) = self.watch.price_record() {
             return Ok(record);
         }
         // What somebody else was told while this one waited is its answer too.
         let error = match asked.take().filter(|(ended, _)| *ended > waiting_since) {
             Some((_, error)) => error,
-            None => self.watch.ask(Topic::Record).await.err().map(Arc::new),
+            None => self.watch.fetch(Topic::PriceRecord).await.err().map(Arc::new),
         };
         *asked = Some((Instant::now(), error.clone()));
-        match (self.watch.record(), error) {
+        match (self.watch.price_record(), error) {
             (Some(record), _) => Ok(record),
             (None, Some(error)) => Err(PriceError::Call(error)),
             (None, None) => Err(PriceError::NoRecord),

@@ -34,7 +34,7 @@ impl Config {
             |url: &str| ["postgres://", "postgresql://", "sqlite:"].iter().any(|start| url.starts_with(start));
         let database_url = match env.text("DATABASE_URL").map(str::to_owned) {
             Some(url) if !understood(&url) => {
-                env.fault("DATABASE_URL", Some(common::config::without_password(&url)), ALLOWED_URLS);
+                env.add_error("DATABASE_URL", Some(common::config::redact_password(&url)), ALLOWED_URLS);
                 url
             }
             Some(url) => url,

@@ -16,7 +16,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use common::{
     api::health::Component,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
     time::Clock,
 };
@@ -81,7 +81,7 @@ impl Service for App {
             rate_limit: RateLimit::default(),
         };
         let courses = CoursesApi(Courses::new(store.clone(), Clock::System));
-        let endpoint = endpoint((Api { store: store.clone(), writer, limit }, courses), standard);
+        let endpoint = service_endpoint((Api { store: store.clone(), writer, limit }, courses), standard);
         Ok(Self {
             server: Server::new(listener, endpoint),
             store,
@@ -123,7 +123,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<(Api, CoursesApi)>(Self::NAME, ABOUT)
+        openapi_document::<(Api, CoursesApi)>(Self::NAME, ABOUT)
     }
 }
 

@@ -10,7 +10,7 @@ use common::{
         orders::{Cursor, Order, OrderFilter},
         prices::PriceState,
     },
-    config::without_password,
+    config::redact_password,
     ids::OrderId,
     money::Sats,
     time::Timestamp,
@@ -49,7 +49,7 @@ pub enum StoreError {
 impl StoreError {
     /// The error with its causes, for the log.
     pub fn chain(&self) -> String {
-        common::telemetry::chain(self)
+        common::error_chain::format_chain(self)
     }
 }
 
@@ -114,8 +114,7 @@ use on_engine;
 impl Store {
     /// Opens `postgres://…` or `sqlite:PATH`. PostgreSQL may be away and come later; a file of SQLite must be usable now.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let not_understood =
-            || anyhow::anyhow!("DATABASE_URL={} is not allowed; {ALLOWED_URLS}", without_password(url));
+        let not_understood = || anyhow::anyhow!("DATABASE_URL={} is not allowed; {ALLOWED_URLS}", redact_password(url));
         match url.split_once(':') {
             Some(("postgres" | "postgresql", _)) => {
                 Ok(Self::Postgres(Postgres::open(url).map_err(|_| not_understood())?))

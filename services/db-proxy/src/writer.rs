@@ -210,7 +210,7 @@ impl Task {
                 return vec![Err(answer); size];
             }
             tracing::warn!(error = %error.chain(), indeterminate, size, "a commit failed and is tried again");
-            tokio::time::sleep(backoff.wait()).await;
+            tokio::time::sleep(backoff.next_delay()).await;
         }
     }
 }

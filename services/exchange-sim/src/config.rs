@@ -34,7 +34,7 @@ impl Config {
     pub fn read(env: &mut Env) -> Self {
         Self {
             internal_token: env.secret("INTERNAL_TOKEN"),
-            seed: env.whole("SIM_SEED", 1, 0..=u64::MAX),
+            seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),
             timeline: timeline(env),
             limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),
             clock: Clock::System,
@@ -48,7 +48,7 @@ fn timeline(env: &mut Env) -> Vec<TimedFault> {
     let read = std::fs::read(&path).map_err(|error| format!("the file must be readable: {error}"));
     let read = read.and_then(|json| parse(&json));
     read.unwrap_or_else(|wrong| {
-        env.fault(NAME, Some(path), &wrong);
+        env.add_error(NAME, Some(path), &wrong);
         Vec::new()
     })
 }

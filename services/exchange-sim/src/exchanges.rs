@@ -53,7 +53,7 @@ pub(crate) struct ListedPair {
 
 /// A pair whose prices are told in steps as fine as their decimals.
 const fn pair(name: &'static str, base: &str, quote: &str, decimals: u32) -> ListedPair {
-    let direction = CurrencyPair::new(Asset::of(base), Asset::of(quote));
+    let direction = CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote));
     ListedPair { name, direction, tick: tick(decimals), decimals }
 }
 

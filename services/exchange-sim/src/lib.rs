@@ -21,7 +21,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     config::Env,
-    server::{ReadinessCheck, Server, document},
+    server::{ReadinessCheck, Server, openapi_document},
     service::Service,
 };
 use tokio::net::TcpListener;
@@ -72,7 +72,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<(admin::Admin, exchanges::All)>(Self::NAME, ABOUT)
+        openapi_document::<(admin::Admin, exchanges::All)>(Self::NAME, ABOUT)
     }
 }
 

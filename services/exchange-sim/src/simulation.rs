@@ -43,7 +43,7 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
         rate_limit: common::server::RateLimit::default(),
     };
     let api = (admin::Admin::new(simulation.clone()), exchanges::all(&simulation));
-    let marked = with_websockets(common::server::endpoint(api, standard), simulation.clone()).after(
+    let marked = with_websockets(common::server::service_endpoint(api, standard), simulation.clone()).after(
         |result: poem::Result<Response>| async move {
             result.map(|mut response| {
                 response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));

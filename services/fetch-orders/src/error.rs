@@ -38,7 +38,7 @@ impl From<Error> for Problem {
             Error::Read(ReadError::Batch(BatchError::Full)) => {
                 Self::new(Code::Overloaded, "Too much is asked for already; try again in a moment.")
             }
-            Error::Read(ReadError::Batch(BatchError::Stopped | BatchError::Lost)) => {
+            Error::Read(ReadError::Batch(BatchError::Stopped | BatchError::NoResponse)) => {
                 Self::new(Code::ShuttingDown, "The service is going down.")
             }
         }

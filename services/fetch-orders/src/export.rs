@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use common::{
     api::orders::{Cursor, MAX_PAGE, Order, OrderFilter},
-    clients::{CallError, db_proxy::DbProxy},
+    clients::{CallError, db_proxy::DbProxyClient},
 };
 use futures_util::{Stream, stream};
 use poem_openapi::Enum;
@@ -33,7 +33,7 @@ enum ExportPosition {
 /// The orders that pass `filter`, a page in each piece. A failure on the way breaks the stream off, so that a file which is
 /// not whole is not taken for one.
 pub fn export(
-    db_proxy: DbProxy,
+    db_proxy: DbProxyClient,
     filter: OrderFilter,
     format: Format,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
@@ -45,7 +45,7 @@ pub fn export(
                 ExportPosition::Next(cursor) => (Some(cursor), false),
                 ExportPosition::End => return Ok(None),
             };
-            let page = db_proxy.page(&filter, cursor, MAX_PAGE).await.map_err(broken_off)?;
+            let page = db_proxy.list_orders(&filter, cursor, MAX_PAGE).await.map_err(broken_off)?;
             let names = if first && format == Format::Csv { CSV_NAMES } else { "" };
             let piece = page.data.iter().try_fold(names.as_bytes().to_vec(), |mut piece, order| {
                 write(order, format, &mut piece).map(|()| piece)

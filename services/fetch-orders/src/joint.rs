@@ -53,7 +53,7 @@ where
     pub async fn ask(&self, question: Q) -> Result<A, BatchError> {
         let _place = self.0.places.try_acquire().map_err(|_| BatchError::Full)?;
         let (answer, receiver) = oneshot::channel();
-        let caller = Caller { answer, request: RequestContext::get() };
+        let caller = Caller { answer, request: RequestContext::current() };
         let first = match self.0.waiting().entry(question.clone()) {
             Entry::Occupied(mut waiting) => {
                 waiting.get_mut().push(caller);
@@ -67,7 +67,7 @@ where
         if let Some(caller) = first {
             tokio::spawn(self.0.clone().answer(question, vec![caller]));
         }
-        receiver.await.map_err(|_| BatchError::Lost)
+        receiver.await.map_err(|_| BatchError::NoResponse)
     }
 }
 

@@ -12,9 +12,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     api::health::Component,
-    clients::{Caller, db_proxy::DbProxy, http_client},
+    clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
 use futures_util::future::BoxFuture;
@@ -30,7 +30,7 @@ use self::{order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
 /// The running service.
 pub struct App {
     server: Server,
-    db_proxy: DbProxy,
+    db_proxy: DbProxyClient,
     lookup: BoxFuture<'static, ()>,
 }
 
@@ -44,7 +44,12 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let db_proxy = DbProxy(Caller::new(http_client(), DbProxy::SERVICE, config.db_proxy, config.internal_token));
+        let db_proxy = DbProxyClient(ServiceClient::new(
+            http_client(),
+            DbProxyClient::SERVICE,
+            config.db_proxy,
+            config.internal_token,
+        ));
         let standard = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
@@ -54,8 +59,10 @@ impl Service for App {
             rate_limit: RateLimit::default(),
         };
         let (lookup, task) = OrderLookup::new(db_proxy.clone());
-        let endpoint =
-            endpoint(Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) }, standard);
+        let endpoint = service_endpoint(
+            Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) },
+            standard,
+        );
         Ok(Self { server: Server::new(listener, endpoint), db_proxy, lookup: Box::pin(task) })
     }
 
@@ -76,18 +83,18 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, ABOUT)
     }
 }
 
 const ABOUT: &str = "Shows orders. An order is seen as soon as it was answered with 201, and never changes.";
 
-fn ready(db_proxy: &DbProxy) -> ReadinessCheck {
+fn ready(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();
     Arc::new(move || {
         let db_proxy = db_proxy.clone();
         Box::pin(async move {
-            vec![match db_proxy.summary().await {
+            vec![match db_proxy.order_summary().await {
                 Ok(_) => Component::ready("db-proxy"),
                 Err(error) => Component::missing("db-proxy", error.to_string()),
             }]

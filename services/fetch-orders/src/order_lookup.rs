@@ -7,7 +7,7 @@ use common::{
     api::orders::OrderIds,
     clients::{
         CallError,
-        db_proxy::{DbProxy, GROUPS},
+        db_proxy::{BATCH_LIMITS, DbProxyClient},
     },
     concurrency::batching::Batcher,
     ids::OrderId,
@@ -25,18 +25,18 @@ pub struct OrderLookup(Batcher<OrderId, Answer>);
 
 impl OrderLookup {
     /// The handle, and the task to run until every handle is gone.
-    pub fn new(db_proxy: DbProxy) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(GROUPS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));
+    pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
     /// The JSON of the order of this id; nothing where there is none.
     pub async fn order(&self, id: OrderId) -> Answer {
-        self.0.ask(id).await?
+        self.0.submit(id).await?
     }
 }
 
-async fn answers(db_proxy: DbProxy, ids: OrderIds) -> Vec<Answer> {
+async fn answers(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<Answer> {
     match find(&db_proxy, &ids).await {
         Ok(found) => ids.ids.iter().map(|id| Ok(found.get(id).cloned())).collect(),
         Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],
@@ -56,8 +56,8 @@ struct Id {
     id: OrderId,
 }
 
-async fn find(db_proxy: &DbProxy, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
-    let bytes = db_proxy.orders(ids).await?;
+async fn find(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
+    let bytes = db_proxy.find_orders_json(ids).await?;
     let found: Found = db_proxy.0.read(&bytes)?;
     let of = |order: &RawValue| {
         let Id { id } = db_proxy.0.read(order.get().as_bytes())?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{
     api::orders::{Cursor, OrderFilter},
-    clients::{CallError, db_proxy::DbProxy},
+    clients::{CallError, db_proxy::DbProxyClient},
 };
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ type Answer = Result<Bytes, ReadError>;
 pub struct OrderPages(Joint<PageKey, Answer>);
 
 impl OrderPages {
-    pub fn new(db_proxy: DbProxy) -> Self {
+    pub fn new(db_proxy: DbProxyClient) -> Self {
         Self(Joint::new(move |question| {
             let db_proxy = db_proxy.clone();
             async move { page(&db_proxy, question).await.map_err(|error| ReadError::Call(Arc::new(error))) }.boxed()
@@ -61,10 +61,10 @@ struct PublicPage<'a> {
     next_cursor: Option<Cursor>,
 }
 
-async fn page(db_proxy: &DbProxy, question: PageKey) -> Result<Bytes, CallError> {
+async fn page(db_proxy: &DbProxyClient, question: PageKey) -> Result<Bytes, CallError> {
     match question {
         PageKey::ByOffset { start, page_size } => {
-            let bytes = db_proxy.page_by_offset(start, page_size).await?;
+            let bytes = db_proxy.list_orders_by_offset_json(start, page_size).await?;
             let DbProxyPage { data, more, .. } = db_proxy.0.read(&bytes)?;
             let next = more.then(|| {
                 let start = start.saturating_add(u64::from(page_size));
@@ -73,7 +73,7 @@ async fn page(db_proxy: &DbProxy, question: PageKey) -> Result<Bytes, CallError>
             db_proxy.0.write(&PublicPage { data, links: Links { next }, next_cursor: None })
         }
         PageKey::ByCursor { filter, cursor, limit } => {
-            let bytes = db_proxy.page_as_it_came(&filter, cursor, limit).await?;
+            let bytes = db_proxy.list_orders_json(&filter, cursor, limit).await?;
             let DbProxyPage { data, next_cursor, .. } = db_proxy.0.read(&bytes)?;
             let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit)));
             db_proxy.0.write(&PublicPage { data, links: Links { next }, next_cursor })

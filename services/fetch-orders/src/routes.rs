@@ -5,7 +5,7 @@ use common::{
         Problem,
         orders::{Cursor, Order, OrderFilter, OrderSummary},
     },
-    clients::db_proxy::DbProxy,
+    clients::db_proxy::DbProxyClient,
     ids::OrderId,
     money::{Currency, FiatAmount},
     server::{Json, PreserializedJson},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub struct Api {
-    pub db_proxy: DbProxy,
+    pub db_proxy: DbProxyClient,
     pub lookup: OrderLookup,
     pub pages: OrderPages,
 }
@@ -130,7 +130,7 @@ impl Api {
             max_amount: max_amount.0,
         };
         // What is not there at all is told as a problem, before the file begins.
-        self.db_proxy.summary().await.map_err(Error::from)?;
+        self.db_proxy.order_summary().await.map_err(Error::from)?;
         let body = Binary(Body::from_bytes_stream(export::export(self.db_proxy.clone(), filter, format.0)));
         Ok(match format.0 {
             Format::Csv => ExportAnswer::Csv(body),
@@ -141,7 +141,7 @@ impl Api {
     /// How many orders there are, what they come to, and what may still be ordered.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn summary(&self) -> Result<Json<OrderSummary>, Problem> {
-        Ok(Json(self.db_proxy.summary().await.map_err(Error::from)?))
+        Ok(Json(self.db_proxy.order_summary().await.map_err(Error::from)?))
     }
 
     /// One order.

@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use common::{
     api::{
         health::{Health, ServiceState},
-        reports::{Level, Report, ReportCursor, ReportPage},
+        reports::{Report, ReportCursor, ReportPage},
     },
+    level::Level,
     metrics::Metrics,
     service::Service,
 };
@@ -53,7 +54,7 @@ impl HealthService {
     /// Takes a report; an alive call is one, and says how its instance stands.
     pub(crate) fn receive(&self, report: Report, now: Instants) -> Result<(), Error> {
         validation::check_report(&report)?;
-        let call = if report.is_call() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
+        let call = if report.is_heartbeat() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
         let mut state = self.state();
         if let Some(call) = call {
             state.registry.record_heartbeat(&report.service, call, report.status == Report::STOPPING, now)?;

@@ -18,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use common::{
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
 use tokio::{net::TcpListener, time::MissedTickBehavior};
@@ -61,7 +61,7 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(listener, endpoint(Routes::new(Arc::clone(&service), clock), standard));
+        let server = Server::new(listener, service_endpoint(Routes::new(Arc::clone(&service), clock), standard));
         Ok(Self { server, service, clock })
     }
 
@@ -90,7 +90,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<Routes>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, ABOUT)
     }
 }
 

@@ -6,10 +6,8 @@ use std::{
 };
 
 use common::{
-    api::{
-        health::{ServiceHealth, ServiceState},
-        reports::Level,
-    },
+    api::health::{ServiceHealth, ServiceState},
+    level::Level,
     metrics::Metrics,
 };
 use prometheus_client::{

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use common::{
-    api::reports::{Level, LevelCounts, Report, ReportCursor, ReportPage, StoredReport, data_len},
+    api::reports::{LevelCounts, Report, ReportCursor, ReportPage, StoredReport, json_len},
+    level::Level,
     time::Timestamp,
 };
 
@@ -111,7 +112,7 @@ impl ReportBuffer {
     }
 
     fn push(&mut self, report: StoredReport) {
-        let size = size_of::<StoredReport>() + report.service.len() + report.status.len() + data_len(&report.data);
+        let size = size_of::<StoredReport>() + report.service.len() + report.status.len() + json_len(&report.data);
         self.bytes += size;
         self.reports.push_back((report, size));
         while self.reports.len() > self.limit.reports || self.bytes > self.limit.bytes {

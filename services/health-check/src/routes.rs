@@ -8,8 +8,9 @@ use common::{
     api::{
         Problem,
         health::Health,
-        reports::{Level, LevelAndWorse, Report, ReportCursor, ReportPage},
+        reports::{MinLevel, Report, ReportCursor, ReportPage},
     },
+    level::Level,
     server::{InternalCaller, Json},
     time::Timestamp,
 };
@@ -79,7 +80,7 @@ impl Routes {
     async fn reports(
         &self,
         /// This level and worse.
-        level: Query<Option<LevelAndWorse>>,
+        level: Query<Option<MinLevel>>,
         /// Of this service alone.
         #[oai(validator(max_length = 64))]
         service: Query<Option<String>>,

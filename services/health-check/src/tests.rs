@@ -11,10 +11,12 @@ use std::{
 use common::{
     api::{
         health::{Component, Health, HealthStatus, ServiceHealth, ServiceState},
-        reports::{Level, MAX_REPORT_DATA, Report, ReportPage},
+        reports::{MAX_REPORT_DATA, Report, ReportPage},
     },
-    clients::{http_client, reports},
+    clients::http_client,
     config::{Env, Secret},
+    level::Level,
+    reporting,
     server::ReadinessCheck,
     service::Service,
 };
@@ -143,7 +145,7 @@ async fn a_service_is_seen_from_its_first_call_to_its_last() {
     assert_eq!(app.service(App::NAME).await.state, ServiceState::Alive);
 
     let mut env = Env::from_pairs([("HEALTH_CHECK_URL", app.base.as_str()), ("INTERNAL_TOKEN", TOKEN)]);
-    let config = reports::Config::read(&mut env);
+    let config = reporting::Config::from_env(&mut env);
     env.finish().unwrap();
     let database = Arc::new(AtomicBool::new(true));
     let there = Arc::clone(&database);
@@ -155,18 +157,19 @@ async fn a_service_is_seen_from_its_first_call_to_its_last() {
         };
         Box::pin(async { vec![part] })
     });
-    let source = reports::queue("create-order");
+    let source = reporting::report_queue("create-order");
     let (stop, told) = (CancellationToken::new(), CancellationToken::new());
     let interval = Duration::from_millis(20);
-    let calling = tokio::spawn(reports::alive("create-order", ready, interval, source.sender(), stop.clone()));
-    let sending = tokio::spawn(reports::run(config, source, told.clone()));
+    let calling =
+        tokio::spawn(reporting::send_heartbeats("create-order", ready, interval, source.queue(), stop.clone()));
+    let sending = tokio::spawn(reporting::send_reports(config, source, told.clone()));
 
     app.reaches("create-order", ServiceState::Alive).await;
     database.store(false, Ordering::Relaxed);
     app.reaches("create-order", ServiceState::Degraded).await;
     let health = app.health().await;
     assert_eq!((health.infrastructure[0].name.as_str(), health.infrastructure[0].ready), ("database", false));
-    assert_eq!(app.service("create-order").await.instances[0].instance, reports::instance());
+    assert_eq!(app.service("create-order").await.instances[0].instance, reporting::instance_name());
     database.store(true, Ordering::Relaxed);
     app.reaches("create-order", ServiceState::Alive).await;
     stop.cancel();

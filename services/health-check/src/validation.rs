@@ -3,7 +3,7 @@
 use common::api::{
     FieldError,
     health::{Component, Heartbeat},
-    reports::{MAX_REPORT_DATA, MAX_STATUS, Report, data_len},
+    reports::{MAX_REPORT_DATA, MAX_STATUS, Report, json_len},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    if data_len(&report.data) > MAX_REPORT_DATA {
+    if json_len(&report.data) > MAX_REPORT_DATA {
         return Err(Error::DataTooLarge);
     }
     Ok(())

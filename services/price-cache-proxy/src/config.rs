@@ -1,6 +1,6 @@
 //! The settings of price-cache-proxy.
 
-use common::config::{Env, Secret, without_password};
+use common::config::{Env, Secret, redact_password};
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
 /// Where the record is kept.
@@ -48,7 +48,7 @@ impl Config {
             redis.map_or_else(
                 || {
                     let allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or nothing to keep prices in memory";
-                    env.fault("REDIS_URL", Some(without_password(&url)), allowed);
+                    env.add_error("REDIS_URL", Some(redact_password(&url)), allowed);
                     StoreConfig::Memory
                 },
                 StoreConfig::Redis,

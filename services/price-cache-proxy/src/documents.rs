@@ -7,7 +7,7 @@ use common::{
         courses::MarketSnapshot,
         prices::{NewPriceRecord, PriceRecord},
     },
-    concurrency::latest::{Document, Slot},
+    concurrency::latest::Document,
     metrics::Metrics,
     time::Timestamp,
 };
@@ -45,7 +45,7 @@ impl DocumentService {
     }
 
     /// The document that may be used at `now`.
-    pub(crate) async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, Error> {
+    pub(crate) async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, Error> {
         Ok(self.store.current(now).await?)
     }
 
@@ -56,7 +56,7 @@ impl DocumentService {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Arc<Document<PriceRecord>>, Error> {
-        match new.lasting(ttl, now) {
+        match new.into_record(ttl, now) {
             Ok(record) => self.keep(record, now, &self.record_writes).await,
             Err(errors) => Err(refused(errors, &self.record_writes)),
         }
@@ -68,7 +68,7 @@ impl DocumentService {
         board: MarketSnapshot,
         now: Timestamp,
     ) -> Result<Arc<Document<MarketSnapshot>>, Error> {
-        match board.check(now) {
+        match board.validate(now) {
             Ok(()) => self.keep(board, now, &self.snapshot_writes).await,
             Err(errors) => Err(refused(errors, &self.snapshot_writes)),
         }
@@ -76,7 +76,7 @@ impl DocumentService {
 
     async fn keep<T: CachedKind>(&self, value: T, now: Timestamp, writes: &Writes) -> Result<Arc<Document<T>>, Error> {
         let as_of = value.as_of();
-        let result = match Document::write(value) {
+        let result = match Document::from_value(value) {
             Ok(document) => self.store.replace(document, now).await,
             Err(error) => Err(StoreError::Unreadable(error)),
         };

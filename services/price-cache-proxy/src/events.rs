@@ -48,8 +48,8 @@ impl Events {
     pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
-            Topic::Record => changes(topic, self.cache.latest::<common::api::prices::PriceRecord>()),
-            Topic::Board => changes(topic, self.cache.latest::<common::api::courses::MarketSnapshot>()),
+            Topic::PriceRecord => changes(topic, self.cache.latest::<common::api::prices::PriceRecord>()),
+            Topic::MarketSnapshot => changes(topic, self.cache.latest::<common::api::courses::MarketSnapshot>()),
         });
         let events = select_all(changes).take_until(self.closing.clone().cancelled_owned());
         Ok(EventStream(holding(place, events).boxed()))
@@ -58,7 +58,7 @@ impl Events {
 
 /// The document that is held now, and from then on the newest whenever there is another.
 fn changes<T: CachedKind>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
-    let stream = unfold(latest.follow(), move |mut slot| async move {
+    let stream = unfold(latest.subscribe(), move |mut slot| async move {
         loop {
             slot.changed().await.ok()?;
             let newest = slot.borrow_and_update().clone();

@@ -14,7 +14,7 @@ pub(crate) struct LeaseService(pub(crate) Store);
 impl LeaseService {
     /// Gives the lease where it is free or the asker's own; tells who has it.
     pub(crate) async fn ask(&self, ask: LeaseRequest) -> Result<Lease, Error> {
-        ask.check().map_err(Error::Refused)?;
+        ask.validate().map_err(Error::Refused)?;
         // Before the store is asked: what is told ends no later than what is kept.
         let now = Timestamp::now();
         let held = self.0.lease(&ask.name, &ask.holder, Duration::from_secs(ask.ttl_secs)).await?;

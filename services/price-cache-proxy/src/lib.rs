@@ -17,7 +17,7 @@ use common::{
     api::health::Component,
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
 use tokio::net::TcpListener;
@@ -68,7 +68,7 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        Ok(Self { server: Server::new(listener, endpoint(routes, standard)), ready, store, closing })
+        Ok(Self { server: Server::new(listener, service_endpoint(routes, standard)), ready, store, closing })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -96,7 +96,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<Routes>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, ABOUT)
     }
 }
 

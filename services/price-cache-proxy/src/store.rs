@@ -9,10 +9,7 @@ mod redis;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{
-    concurrency::latest::{Document, Slot},
-    time::Timestamp,
-};
+use common::{concurrency::latest::Document, time::Timestamp};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{memory::MemoryStore, redis::RedisStore};
@@ -74,7 +71,7 @@ impl Store {
 
     /// The document that may be used at `now`. Only where this process holds none is the engine asked: while it is away,
     /// what is held is used to its end.
-    pub async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+    pub async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         match self.cache().latest::<T>().current(now) {
             Some(held) => Ok(Some(held)),
             None => self.read(now).await,
@@ -82,7 +79,7 @@ impl Store {
     }
 
     /// What the engine has that may be used at `now`; the shelf learns of it.
-    pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+    pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         let document = match self {
             Self::Memory(store) => store.cache().latest().current(now),
             Self::Redis(store) => store.read(now).await?,
@@ -99,7 +96,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
         match self {
-            Self::Memory(store) => Ok(store.cache().latest().offer(Arc::new(document), now)),
+            Self::Memory(store) => Ok(store.cache().latest().replace_if_newer(Arc::new(document), now)),
             Self::Redis(store) => store.replace(document, now).await,
         }
     }

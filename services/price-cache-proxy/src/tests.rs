@@ -12,7 +12,7 @@ use common::{
         Code,
         prices::{NewPriceRecord, PriceRecord},
     },
-    clients::{CallError, Caller, http_client, price_cache::PriceCache},
+    clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
     config::{Env, Secret},
     service::Service,
     time::Timestamp,
@@ -34,7 +34,7 @@ const TTL: Duration = Duration::from_mins(1);
 
 struct Running {
     address: SocketAddr,
-    cache: PriceCache,
+    cache: PriceCacheClient,
     stop: CancellationToken,
     served: JoinHandle<anyhow::Result<()>>,
 }
@@ -66,9 +66,9 @@ impl Running {
     }
 }
 
-fn client(address: SocketAddr, token: &str) -> PriceCache {
+fn client(address: SocketAddr, token: &str) -> PriceCacheClient {
     let base = format!("http://{address}").parse().unwrap();
-    PriceCache(Caller::new(http_client(), PriceCache::SERVICE, base, Secret::new(token)))
+    PriceCacheClient(ServiceClient::new(http_client(), PriceCacheClient::SERVICE, base, Secret::new(token)))
 }
 
 fn new_record(as_of: Timestamp) -> NewPriceRecord {
@@ -87,12 +87,12 @@ fn code(error: CallError) -> Code {
 async fn a_record_is_kept_and_read_by_anybody() {
     let service = Running::start(StoreConfig::Memory).await;
     assert_eq!(service.status("/record").await, 204);
-    assert_eq!(service.cache.record().await.unwrap(), None);
+    assert_eq!(service.cache.price_record().await.unwrap(), None);
 
     let new = new_record(Timestamp::now());
-    let kept = service.cache.put(&new, TTL).await.unwrap();
+    let kept = service.cache.put_price_record(&new, TTL).await.unwrap();
     assert_eq!((kept.as_of, kept.expires_at), (new.as_of, new.as_of.plus(TTL)));
-    assert_eq!(client(service.address, "no token at all").record().await.unwrap(), Some(kept.clone()));
+    assert_eq!(client(service.address, "no token at all").price_record().await.unwrap(), Some(kept.clone()));
 
     let (status, body) = service.post("/add", serde_json::to_string(&new).unwrap()).await;
     assert_eq!((status, serde_json::from_str(&body).unwrap()), (201, kept));
@@ -104,12 +104,15 @@ async fn a_record_is_kept_and_read_by_anybody() {
 async fn only_our_own_services_write() {
     let service = Running::start(StoreConfig::Memory).await;
     let stranger = client(service.address, "another token");
-    assert_eq!(code(stranger.put(&new_record(Timestamp::now()), TTL).await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(code(stranger.put_board(&snapshot(Timestamp::now())).await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(code(stranger.board().await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(code(stranger.lease("updater", "me", TTL).await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(service.cache.record().await.unwrap(), None);
-    assert_eq!(service.cache.board().await.unwrap(), None);
+    assert_eq!(
+        code(stranger.put_price_record(&new_record(Timestamp::now()), TTL).await.unwrap_err()),
+        Code::Unauthorized
+    );
+    assert_eq!(code(stranger.put_market_snapshot(&snapshot(Timestamp::now())).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(stranger.market_snapshot().await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(stranger.acquire_lease("updater", "me", TTL).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(service.cache.price_record().await.unwrap(), None);
+    assert_eq!(service.cache.market_snapshot().await.unwrap(), None);
     service.stop().await;
 }
 
@@ -119,17 +122,17 @@ async fn the_newest_board_is_kept_and_a_lease_has_one_holder() {
         let service = Running::start(store).await;
         let now = Timestamp::now();
         let (older, newer) = (snapshot(now.minus(Duration::from_secs(5))), snapshot(now));
-        assert_eq!(service.cache.board().await.unwrap(), None);
+        assert_eq!(service.cache.market_snapshot().await.unwrap(), None);
         for sent in [&older, &newer] {
-            assert_eq!(service.cache.put_board(sent).await.unwrap(), sent.as_of);
+            assert_eq!(service.cache.put_market_snapshot(sent).await.unwrap(), sent.as_of);
         }
-        assert_eq!(service.cache.put_board(&older).await.unwrap(), newer.as_of);
-        assert_eq!(service.cache.board().await.unwrap(), Some(newer));
+        assert_eq!(service.cache.put_market_snapshot(&older).await.unwrap(), newer.as_of);
+        assert_eq!(service.cache.market_snapshot().await.unwrap(), Some(newer));
 
-        let first = service.cache.lease("updater", "a", TTL).await.unwrap();
+        let first = service.cache.acquire_lease("updater", "a", TTL).await.unwrap();
         assert_eq!((first.name.as_str(), first.holder.as_str()), ("updater", "a"));
         assert!(now.plus(TTL) <= first.expires_at && first.expires_at <= Timestamp::now().plus(TTL));
-        assert_eq!(service.cache.lease("updater", "b", TTL).await.unwrap().holder, "a");
+        assert_eq!(service.cache.acquire_lease("updater", "b", TTL).await.unwrap().holder, "a");
         service.stop().await;
     }
 }
@@ -163,7 +166,7 @@ async fn what_must_not_be_kept_is_refused_by_name() {
         let answer = service.post(path, body.clone()).await;
         assert!(answer.0 == status && answer.1.contains(named), "{path} {body}: {answer:?}");
     }
-    assert_eq!(service.cache.record().await.unwrap(), None);
+    assert_eq!(service.cache.price_record().await.unwrap(), None);
     service.stop().await;
 }
 
@@ -211,16 +214,16 @@ async fn while_redis_is_away_the_answer_is_503_soon_and_then_all_is_well_again()
         let (new, start) = (new_record(Timestamp::now()), Instant::now());
         // What was read before is used to its end; before that there is nothing to use.
         match &held {
-            None => assert_eq!(code(service.cache.record().await.unwrap_err()), Code::CacheUnavailable),
-            held => assert_eq!(&service.cache.record().await.unwrap(), held),
+            None => assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable),
+            held => assert_eq!(&service.cache.price_record().await.unwrap(), held),
         }
-        assert_eq!(code(service.cache.put(&new, TTL).await.unwrap_err()), Code::CacheUnavailable);
+        assert_eq!(code(service.cache.put_price_record(&new, TTL).await.unwrap_err()), Code::CacheUnavailable);
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
         assert_eq!((service.status("/readyz").await, service.status("/livez").await), (503, 200));
 
         let link = Link::open(Some(at), redis.clone()).await;
-        let kept = service.cache.put(&new, TTL).await.unwrap();
-        assert_eq!(service.cache.record().await.unwrap(), Some(kept.clone()));
+        let kept = service.cache.put_price_record(&new, TTL).await.unwrap();
+        assert_eq!(service.cache.price_record().await.unwrap(), Some(kept.clone()));
         held = Some(kept);
         assert_eq!(service.status("/readyz").await, 200);
         assert_eq!(link.cut().await, at);
@@ -234,7 +237,7 @@ async fn a_redis_that_is_silent_costs_a_second() {
     let address = format!("redis://{}", silent.local_addr().unwrap());
     let service = Running::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;
     let start = Instant::now();
-    assert_eq!(code(service.cache.record().await.unwrap_err()), Code::CacheUnavailable);
+    assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable);
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
     service.stop().await;
 }

@@ -83,7 +83,7 @@ impl Config {
         let cache = env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002");
         let db_proxy = env.url("DB_PROXY_URL", "http://127.0.0.1:8010");
         let currencies = env
-            .checked("CURRENCIES", "codes of three letters with commas between, such as EUR,GBP,USD", |text| {
+            .parse_with("CURRENCIES", "codes of three letters with commas between, such as EUR,GBP,USD", |text| {
                 distinct(text, |code| code.parse::<Currency>().ok())
             })
             .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
@@ -96,10 +96,10 @@ impl Config {
         let prolong = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
         if ttl <= publish_interval {
             let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each refresh";
-            env.fault("PRICE_TTL_SECS", Some(ttl.as_secs().to_string()), allowed);
+            env.add_error("PRICE_TTL_SECS", Some(ttl.as_secs().to_string()), allowed);
         }
         if prolong < ttl {
-            env.fault("PRICE_PROLONG_SECS", Some(prolong.as_secs().to_string()), "at least PRICE_TTL_SECS");
+            env.add_error("PRICE_PROLONG_SECS", Some(prolong.as_secs().to_string()), "at least PRICE_TTL_SECS");
         }
         let longest = publish_interval.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
@@ -110,7 +110,7 @@ impl Config {
         let voting = sources.iter().filter(|(source, _)| source.kind != CourseKind::Fixing).count();
         if voting == 0 {
             let names = sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>().join(",");
-            env.fault(
+            env.add_error(
                 "PRICE_SOURCES",
                 Some(names),
                 "an exchange or an index among them: official rates alone price nothing",
@@ -119,9 +119,9 @@ impl Config {
         let most = voting.max(1);
         let allowed =
             format!("a whole number from 1 to {most}, as many as vote of PRICE_SOURCES: official rates do not");
-        let min_sources =
-            env.checked("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|wanted| (1..=most).contains(wanted)));
-        let max_spread_percent = env.whole("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
+        let min_sources = env
+            .parse_with("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|wanted| (1..=most).contains(wanted)));
+        let max_spread_percent = env.whole_number("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
         Self {
             internal_token,
             cache,
@@ -158,7 +158,7 @@ fn read_sources(env: &mut Env) -> (Located, Located) {
     let names = SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
     let allowed = format!("one or more of {names}, with commas between");
     let read = |text: &str| distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
-    let chosen = env.checked("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| SOURCES.iter().collect());
+    let chosen = env.parse_with("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| SOURCES.iter().collect());
     let others = SOURCES.iter().filter(|source| !chosen.contains(source)).collect::<Vec<_>>();
     let mut locate = |sources: Vec<&'static SourceDefinition>| {
         sources.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()

@@ -24,7 +24,7 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
 use tokio::net::TcpListener;
@@ -84,7 +84,7 @@ impl Service for App {
         };
         let server = Server::new(
             listener,
-            endpoint((Routes::new(updater.clone()), ActiveSourcesRoutes(updater.active_sources())), standard),
+            service_endpoint((Routes::new(updater.clone()), ActiveSourcesRoutes(updater.active_sources())), standard),
         );
         Ok(Self { server, ready, updater })
     }
@@ -109,6 +109,6 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<(Routes, ActiveSourcesRoutes)>(Self::NAME, ABOUT)
+        openapi_document::<(Routes, ActiveSourcesRoutes)>(Self::NAME, ABOUT)
     }
 }

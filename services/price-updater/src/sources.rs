@@ -206,7 +206,7 @@ impl From<http_client::Fetched<Tickers>> for PollReply {
 }
 
 const fn pair(base: &str, quote: &str) -> CurrencyPair {
-    CurrencyPair::new(Asset::of(base), Asset::of(quote))
+    CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote))
 }
 
 fn pairs<T>(all: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {

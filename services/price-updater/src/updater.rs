@@ -11,8 +11,8 @@ use common::{
         health::Component,
         prices::{NewPriceRecord, SourcesReport},
     },
-    clients::reports::instance,
     metrics::Metrics,
+    reporting::instance_name,
     time::Timestamp,
 };
 use tokio::{
@@ -119,7 +119,7 @@ impl Updater {
 
     /// Works until `stop`, which also ends a slot that is under way: nothing is lost by that.
     pub async fn run(&self, stop: &CancellationToken) {
-        let instance_id = format!("{}-{}", instance(), uuid::Uuid::new_v4().simple());
+        let instance_id = format!("{}-{}", instance_name(), uuid::Uuid::new_v4().simple());
         let work = async {
             let deliveries = async {
                 tokio::join!(self.write_records(), self.write_boards(), self.write_courses(), self.store_backoffs());

@@ -9,7 +9,7 @@ use common::{
         leases::Lease,
         prices::{NewPriceRecord, PriceRecord},
     },
-    clients::{CallError, Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    clients::{CallError, ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
 };
 
 use crate::config::Config;
@@ -40,24 +40,24 @@ pub trait Upstreams: Send + Sync {
 
 /// price-cache-proxy and db-proxy, over the network.
 pub(crate) struct HttpUpstreams {
-    cache: PriceCache,
-    db_proxy: DbProxy,
+    cache: PriceCacheClient,
+    db_proxy: DbProxyClient,
 }
 
 impl HttpUpstreams {
     pub(crate) fn new(config: &Config) -> Self {
         let http = http_client();
         let token = config.internal_token.clone();
-        let cache = Caller::new(http.clone(), PriceCache::SERVICE, config.cache.clone(), token.clone());
-        let db_proxy = Caller::new(http, DbProxy::SERVICE, config.db_proxy.clone(), token);
-        Self { cache: PriceCache(cache), db_proxy: DbProxy(db_proxy) }
+        let cache = ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, config.cache.clone(), token.clone());
+        let db_proxy = ServiceClient::new(http, DbProxyClient::SERVICE, config.db_proxy.clone(), token);
+        Self { cache: PriceCacheClient(cache), db_proxy: DbProxyClient(db_proxy) }
     }
 }
 
 #[async_trait]
 impl Upstreams for HttpUpstreams {
     async fn current_record(&self) -> Result<Option<PriceRecord>, CallError> {
-        self.cache.record().await
+        self.cache.price_record().await
     }
 
     async fn write_record(
@@ -66,11 +66,11 @@ impl Upstreams for HttpUpstreams {
         ttl: Duration,
         patience: Duration,
     ) -> Result<PriceRecord, CallError> {
-        self.cache.put_within(record, ttl, patience).await
+        self.cache.put_price_record_within(record, ttl, patience).await
     }
 
     async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
-        self.cache.put_board(board).await.map(drop)
+        self.cache.put_market_snapshot(board).await.map(drop)
     }
 
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {
@@ -78,6 +78,6 @@ impl Upstreams for HttpUpstreams {
     }
 
     async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
-        self.cache.lease(name, holder, ttl).await
+        self.cache.acquire_lease(name, holder, ttl).await
     }
 }

@@ -49,10 +49,10 @@ impl SnapshotStore {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let before = kept.back().cloned();
         let older = before.as_deref().is_some_and(|before| match (before.origin, origin) {
-            (SnapshotOrigin::Database, SnapshotOrigin::PriceCache) => false,
-            (SnapshotOrigin::PriceCache, SnapshotOrigin::Database) => true,
+            (SnapshotOrigin::Database, SnapshotOrigin::PriceCacheClient) => false,
+            (SnapshotOrigin::PriceCacheClient, SnapshotOrigin::Database) => true,
             // Of two of the same time the one that comes last stays, as at price-cache-proxy.
-            (SnapshotOrigin::PriceCache, SnapshotOrigin::PriceCache)
+            (SnapshotOrigin::PriceCacheClient, SnapshotOrigin::PriceCacheClient)
             | (SnapshotOrigin::Database, SnapshotOrigin::Database) => snapshot.as_of < before.as_of,
         });
         if older {
@@ -76,7 +76,7 @@ impl SnapshotStore {
     pub(crate) fn newest(&self) -> Result<SharedView, Error> {
         let view = self.newest.load_full().ok_or(Error::NoCourses)?;
         // What was written down says itself when it was seen, and is shown until there is something newer.
-        if view.origin == SnapshotOrigin::PriceCache && self.clock.now().since(view.as_of) >= SNAPSHOT_TTL {
+        if view.origin == SnapshotOrigin::PriceCacheClient && self.clock.now().since(view.as_of) >= SNAPSHOT_TTL {
             return Err(Error::NoCourses);
         }
         Ok(view)

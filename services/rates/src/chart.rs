@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use common::{
     api::courses::{Candle, CourseFilter, CourseKind, MAX_HISTORY_PAGE, Resolution},
-    clients::{CallError, db_proxy::DbProxy},
+    clients::{CallError, db_proxy::DbProxyClient},
     money::CurrencyPair,
     time::Timestamp,
 };
@@ -36,7 +36,7 @@ const MAX_MINUTE_HOURS: u32 = 24;
 /// Draws charts, few at once, and keeps them for a slot: each costs several questions to db-proxy.
 #[derive(Clone)]
 pub(crate) struct ChartRenderer {
-    db_proxy: DbProxy,
+    db_proxy: DbProxyClient,
     drawing: Arc<Semaphore>,
     drawn: Arc<Mutex<HashMap<(CurrencyPair, u32), Drawn>>>,
     /// How long a chart is the newest.
@@ -51,7 +51,7 @@ struct Drawn {
 }
 
 impl ChartRenderer {
-    pub(crate) fn new(db_proxy: DbProxy, refresh_interval: Duration, ttl: Duration) -> Self {
+    pub(crate) fn new(db_proxy: DbProxyClient, refresh_interval: Duration, ttl: Duration) -> Self {
         Self {
             db_proxy,
             drawing: Arc::new(Semaphore::new(MAX_CONCURRENT_CHARTS)),

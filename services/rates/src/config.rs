@@ -34,7 +34,7 @@ impl Config {
     /// The limit is off by default, unlike that of orders: an answer comes out of memory and changes nothing, a trader reads
     /// as often as courses change, and whole offices sit behind one address. Counting each reader costs more than answering.
     pub fn read(env: &mut Env) -> Self {
-        let per_minute = env.whole("RATES_RATE_LIMIT_PER_MINUTE", 0, 0..=100_000_000);
+        let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 0, 0..=100_000_000);
         let trusted = env.parse("TRUSTED_PROXIES", TrustedProxies::default(), "IP addresses with commas between them");
         // As price-updater reads them.
         let refresh = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600).as_secs();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{
     api::{courses::MarketSnapshot, events::Topic},
-    clients::{CallError, price_cache::Watch},
+    clients::{CallError, price_cache::PriceCacheWatch},
 };
 use futures_util::future::join3;
 use tokio::time::MissedTickBehavior;
@@ -20,8 +20,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the book as new as the boards are, until `stop`. What is held stays while price-cache-proxy is away. `stored` reads
 /// what was written down last.
-pub(crate) async fn follow<F>(watch: Watch, stored: impl Fn() -> F, store: &SnapshotStore, stop: CancellationToken)
-where
+pub(crate) async fn follow<F>(
+    watch: PriceCacheWatch,
+    stored: impl Fn() -> F,
+    store: &SnapshotStore,
+    stop: CancellationToken,
+) where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
     let pushed = watch.clone().run(stop.clone());
@@ -32,24 +36,24 @@ where
 }
 
 /// Takes each board that comes. One that is told again is not among the changes, so that no answer is made twice.
-async fn take(watch: &Watch, store: &SnapshotStore) {
-    let mut snapshots = watch.boards();
+async fn take(watch: &PriceCacheWatch, store: &SnapshotStore) {
+    let mut snapshots = watch.subscribe_market_snapshot();
     while snapshots.changed().await.is_ok() {
         let snapshot = snapshots.borrow_and_update().clone();
         if let Some(snapshot) = snapshot {
-            store.take(snapshot.value().clone(), SnapshotOrigin::PriceCache);
+            store.take(snapshot.value().clone(), SnapshotOrigin::PriceCacheClient);
         }
     }
 }
 
 /// Begins with what was written down last, where nobody has a board yet.
-async fn begin<F>(watch: &Watch, stored: impl Fn() -> F, store: &SnapshotStore)
+async fn begin<F>(watch: &PriceCacheWatch, stored: impl Fn() -> F, store: &SnapshotStore)
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
     // Whoever starts while there is a board shows nothing older before it. That it cannot be asked for is told by the watch.
-    let asked = watch.ask(Topic::Board).await;
-    if asked.is_ok() && watch.board().is_some() {
+    let asked = watch.fetch(Topic::MarketSnapshot).await;
+    if asked.is_ok() && watch.market_snapshot().is_some() {
         return;
     }
     let mut ticks = tokio::time::interval(RETRY);

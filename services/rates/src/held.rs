@@ -44,7 +44,7 @@ impl TaggedJson {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SnapshotOrigin {
     /// The newest board that price-updater made.
-    PriceCache,
+    PriceCacheClient,
     /// What db-proxy had written down, while there was no board yet: courses alone.
     Database,
 }

@@ -4,7 +4,7 @@ use common::{
     api::courses::{
         Candle, Course, CourseFilter, CourseHistoryPage, HistoryCursor, MarketSnapshot, PastCourse, Resolution,
     },
-    clients::{CallError, db_proxy::DbProxy},
+    clients::{CallError, db_proxy::DbProxyClient},
 };
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct LinkedHistoryPage {
 
 /// One page, with the way to the next.
 pub(crate) async fn page(
-    db_proxy: &DbProxy,
+    db_proxy: &DbProxyClient,
     filter: &CourseFilter,
     resolution: Resolution,
     cursor: Option<HistoryCursor>,
@@ -53,8 +53,8 @@ pub(crate) async fn page(
 }
 
 /// What was written down last, for a start at which nobody has a board yet. Nothing where nothing was ever written down.
-pub(crate) async fn load_stored_snapshot(db_proxy: &DbProxy) -> Result<Option<MarketSnapshot>, CallError> {
-    Ok(snapshot_from_courses(db_proxy.courses().await?))
+pub(crate) async fn load_stored_snapshot(db_proxy: &DbProxyClient) -> Result<Option<MarketSnapshot>, CallError> {
+    Ok(snapshot_from_courses(db_proxy.current_courses().await?))
 }
 
 fn snapshot_from_courses(actual: Vec<PastCourse>) -> Option<MarketSnapshot> {

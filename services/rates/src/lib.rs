@@ -25,14 +25,14 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     api::{events::Topic, health::Component},
     clients::{
-        Caller,
-        db_proxy::DbProxy,
+        ServiceClient,
+        db_proxy::DbProxyClient,
         http_client,
-        price_cache::{PriceCache, Watch},
+        price_cache::{PriceCacheClient, PriceCacheWatch},
     },
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, ReadinessCheck, Server, document, endpoint},
+    server::{OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
     time::Clock,
 };
@@ -55,8 +55,8 @@ const ABOUT: &str = "The current and past courses of every exchange, the agreed 
 /// The running service.
 pub struct App {
     server: Server,
-    watch: Watch,
-    db_proxy: DbProxy,
+    watch: PriceCacheWatch,
+    db_proxy: DbProxyClient,
     store: Arc<SnapshotStore>,
     streams: CourseStreams,
 }
@@ -73,9 +73,14 @@ impl Service for App {
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let Config { price_cache, db_proxy, internal_token, rate_limit, ttl, refresh_interval } = config;
         let http = http_client();
-        let cache = PriceCache(Caller::new(http.clone(), PriceCache::SERVICE, price_cache, internal_token.clone()));
-        let watch = cache.watch(&[Topic::Board]);
-        let db_proxy = DbProxy(Caller::new(http, DbProxy::SERVICE, db_proxy, internal_token));
+        let cache = PriceCacheClient(ServiceClient::new(
+            http.clone(),
+            PriceCacheClient::SERVICE,
+            price_cache,
+            internal_token.clone(),
+        ));
+        let watch = cache.watch(&[Topic::MarketSnapshot]);
+        let db_proxy = DbProxyClient(ServiceClient::new(http, DbProxyClient::SERVICE, db_proxy, internal_token));
         let metrics = Metrics::new(Self::NAME);
         let store = Arc::new(SnapshotStore::new(Clock::System, &metrics));
         let streams = CourseStreams::new(&metrics);
@@ -96,7 +101,7 @@ impl Service for App {
             ttl,
             refresh_interval,
         };
-        Ok(Self { server: Server::new(listener, endpoint(api, standard)), watch, db_proxy, store, streams })
+        Ok(Self { server: Server::new(listener, service_endpoint(api, standard)), watch, db_proxy, store, streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -126,11 +131,11 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, ABOUT)
     }
 }
 
-fn ready(store: &Arc<SnapshotStore>, db_proxy: &DbProxy) -> ReadinessCheck {
+fn ready(store: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> ReadinessCheck {
     let (store, db_proxy) = (store.clone(), db_proxy.clone());
     Arc::new(move || {
         let (store, db_proxy) = (store.clone(), db_proxy.clone());
@@ -139,7 +144,7 @@ fn ready(store: &Arc<SnapshotStore>, db_proxy: &DbProxy) -> ReadinessCheck {
                 Ok(_) => Component::ready("courses"),
                 Err(error) => Component::missing("courses", error.to_string()),
             };
-            let history = match db_proxy.summary().await {
+            let history = match db_proxy.order_summary().await {
                 Ok(_) => Component::ready("db-proxy"),
                 Err(error) => Component::missing("db-proxy", error.to_string()),
             };

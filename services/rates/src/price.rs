@@ -45,10 +45,10 @@ pub(crate) fn current_price(
     let Some(agreed) = view.price(direction) else {
         return Err(match view.origin {
             SnapshotOrigin::Database => PriceError::NoSnapshot,
-            SnapshotOrigin::PriceCache if view.courses_of(direction).next().is_some() => {
+            SnapshotOrigin::PriceCacheClient if view.courses_of(direction).next().is_some() => {
                 PriceError::NotAgreed(direction)
             }
-            SnapshotOrigin::PriceCache => PriceError::Unknown(direction),
+            SnapshotOrigin::PriceCacheClient => PriceError::Unknown(direction),
         });
     };
     let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {

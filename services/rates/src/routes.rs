@@ -8,7 +8,7 @@ use common::{
         Problem,
         courses::{AgreedPrice, CourseFilter, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
     },
-    clients::db_proxy::DbProxy,
+    clients::db_proxy::DbProxyClient,
     money::{Asset, CurrencyPair},
     server::Json,
     time::Timestamp,
@@ -37,7 +37,7 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) store: Arc<SnapshotStore>,
     pub(crate) streams: CourseStreams,
-    pub(crate) db_proxy: DbProxy,
+    pub(crate) db_proxy: DbProxyClient,
     pub(crate) charts: ChartRenderer,
     /// How long after it was true a price is shown as current.
     pub(crate) ttl: Duration,

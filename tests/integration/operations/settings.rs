@@ -6,8 +6,8 @@ use std::{
 };
 
 use common::{
-    clients::reports,
     config::{Bind, Env},
+    reporting,
     service::Service,
     telemetry,
 };
@@ -25,11 +25,11 @@ fn file(path: &str) -> String {
 /// All that a service reads, as its `main` does.
 fn read_by<S: Service>(all: &mut BTreeMap<&'static str, BTreeSet<String>>) {
     let mut env = Env::default();
-    telemetry::Config::read(&mut env);
-    reports::Config::read(&mut env);
-    Bind::read(&mut env, S::NAME, S::PORT);
+    telemetry::Config::from_env(&mut env);
+    reporting::Config::from_env(&mut env);
+    Bind::from_env(&mut env, S::NAME, S::PORT);
     S::configure(&mut env);
-    all.insert(S::NAME, env.asked().map(str::to_owned).collect());
+    all.insert(S::NAME, env.variable_names().map(str::to_owned).collect());
 }
 
 fn read_by_each() -> BTreeMap<&'static str, BTreeSet<String>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method, NewCourses},
-    clients::{Caller, db_proxy::DbProxy, http_client, price_cache::PriceCache},
+    clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     config::Secret,
     time::Timestamp,
 };
@@ -54,19 +54,19 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
     }
 }
 
-fn caller(platform: &Platform, service: &'static str, at: &Instance) -> Caller {
-    Caller::new(http_client(), service, at.url("/").parse().unwrap(), Secret::new(platform.token()))
+fn caller(platform: &Platform, service: &'static str, at: &Instance) -> ServiceClient {
+    ServiceClient::new(http_client(), service, at.url("/").parse().unwrap(), Secret::new(platform.token()))
 }
 
 async fn put(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
     let board = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
-    let cache = PriceCache(caller(platform, PriceCache::SERVICE, &platform.price_cache));
-    cache.put_board(&board).await.unwrap();
+    let cache = PriceCacheClient(caller(platform, PriceCacheClient::SERVICE, &platform.price_cache));
+    cache.put_market_snapshot(&board).await.unwrap();
     board
 }
 
 async fn write_down(platform: &Platform, courses: Vec<Course>) {
-    let db_proxy = DbProxy(caller(platform, DbProxy::SERVICE, &platform.db_proxy));
+    let db_proxy = DbProxyClient(caller(platform, DbProxyClient::SERVICE, &platform.db_proxy));
     db_proxy.write_courses(&NewCourses { courses }).await.unwrap();
 }
 

@@ -17,7 +17,7 @@ use common::{
     },
     clients::{
         CallError,
-        price_cache::{EventBytes, Upstream},
+        price_cache::{DocumentSource, EventBytes},
     },
     concurrency::latest::{Document, Expiring, Latest},
     money::CurrencyPair,
@@ -63,7 +63,7 @@ fn failed(error: &StoreError) -> CallError {
 
 /// The documents that are held and their changes, as server-sent events.
 fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>) -> EventBytes {
-    let changes = stream::unfold(latest.follow(), async |mut slot| {
+    let changes = stream::unfold(latest.subscribe(), async |mut slot| {
         loop {
             slot.changed().await.ok()?;
             let newest = slot.borrow_and_update().clone();
@@ -80,21 +80,21 @@ fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>)
 }
 
 #[async_trait]
-impl Upstream for Desk {
-    async fn ask(&self, topic: Topic) -> Result<Bytes, CallError> {
+impl DocumentSource for Desk {
+    async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError> {
         let (held, now) = (self.store.cache(), self.clock.now());
         let json = match topic {
-            Topic::Record => held.latest::<PriceRecord>().current(now).map(|record| record.json().clone()),
-            Topic::Board => held.latest::<MarketSnapshot>().current(now).map(|board| board.json().clone()),
+            Topic::PriceRecord => held.latest::<PriceRecord>().current(now).map(|record| record.json().clone()),
+            Topic::MarketSnapshot => held.latest::<MarketSnapshot>().current(now).map(|board| board.json().clone()),
         };
         Ok(json.unwrap_or_default())
     }
 
-    async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
+    async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
         let held = self.store.cache();
         let one = |&topic: &Topic| match topic {
-            Topic::Record => events(topic, held.latest::<PriceRecord>()),
-            Topic::Board => events(topic, held.latest::<MarketSnapshot>()),
+            Topic::PriceRecord => events(topic, held.latest::<PriceRecord>()),
+            Topic::MarketSnapshot => events(topic, held.latest::<MarketSnapshot>()),
         };
         let alive = stream::unfold((), async |()| {
             tokio::time::sleep(common::api::events::KEEP_ALIVE).await;
@@ -118,20 +118,21 @@ impl Upstreams for Desk {
         _: Duration,
     ) -> Result<PriceRecord, CallError> {
         let now = self.clock.now();
-        let record = record.clone().lasting(ttl, now).map_err(|errors| {
+        let record = record.clone().into_record(ttl, now).map_err(|errors| {
             self.note(format!("a record is refused: {errors:?}"));
             CallError::InvalidResponse(NAME, format!("{errors:?}"))
         })?;
-        let kept = self.store.replace(Document::write(record).unwrap(), now).await.map_err(|error| failed(&error))?;
+        let kept =
+            self.store.replace(Document::from_value(record).unwrap(), now).await.map_err(|error| failed(&error))?;
         Ok(kept.value().clone())
     }
 
     async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
         let now = self.clock.now();
-        if let Err(errors) = board.check(now) {
+        if let Err(errors) = board.validate(now) {
             self.note(format!("a board is refused: {errors:?}"));
         }
-        self.store.replace(Document::write(board.clone()).unwrap(), now).await.map_err(|error| failed(&error))?;
+        self.store.replace(Document::from_value(board.clone()).unwrap(), now).await.map_err(|error| failed(&error))?;
         Ok(())
     }
 

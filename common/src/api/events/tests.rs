@@ -2,8 +2,8 @@ use super::*;
 
 #[test]
 fn topics_are_read_from_a_list() {
-    assert_eq!(Topic::list("board, record,board"), Ok(vec![Topic::Record, Topic::Board]));
-    assert_eq!(Topic::list("record"), Ok(vec![Topic::Record]));
+    assert_eq!(Topic::list("board, record,board"), Ok(vec![Topic::PriceRecord, Topic::MarketSnapshot]));
+    assert_eq!(Topic::list("record"), Ok(vec![Topic::PriceRecord]));
     for wrong in ["", "records", "record,", "Record"] {
         assert_eq!(Topic::list(wrong), Err(TopicError), "{wrong}");
     }

@@ -14,7 +14,7 @@ fn a_record_ends_a_ttl_after_it_was_observed_not_after_it_was_sent() {
     let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let new = record(as_of, &[(Currency::EUR, "84000.12")]);
     for sent in [as_of, as_of.plus(Duration::from_secs(59))] {
-        let kept = new.clone().lasting(TTL, sent).unwrap();
+        let kept = new.clone().into_record(TTL, sent).unwrap();
         assert_eq!(kept.expires_at, as_of.plus(TTL));
         assert!(kept.is_current(sent));
     }
@@ -24,13 +24,13 @@ fn a_record_ends_a_ttl_after_it_was_observed_not_after_it_was_sent() {
 fn what_must_not_be_kept_is_named() {
     let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let fields = |new: NewPriceRecord, now: Timestamp| {
-        let errors = new.lasting(TTL, now).unwrap_err();
+        let errors = new.into_record(TTL, now).unwrap_err();
         errors.into_iter().map(|e| e.field).collect::<Vec<_>>()
     };
     let good = record(as_of, &[(Currency::EUR, "84000.12")]);
     assert_eq!(fields(good.clone(), as_of.plus(TTL)), ["as_of"]);
     let ahead = |skew: Duration| record(as_of.plus(skew), &[(Currency::EUR, "1")]);
-    assert!(ahead(MAX_CLOCK_SKEW).lasting(TTL, as_of).is_ok());
+    assert!(ahead(MAX_CLOCK_SKEW).into_record(TTL, as_of).is_ok());
     assert_eq!(fields(ahead(MAX_CLOCK_SKEW + Duration::from_micros(1)), as_of), ["as_of"]);
     assert_eq!(fields(record(as_of, &[]), as_of), ["prices"]);
 }

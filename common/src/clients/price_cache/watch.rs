@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{DEADLINE, PriceCache};
+use super::{DEADLINE, PriceCacheClient};
 use crate::{
     api::{
         courses::MarketSnapshot,
@@ -30,7 +30,7 @@ use crate::{
     },
     clients::{CallError, Retry},
     concurrency::backoff::Backoff,
-    concurrency::latest::{Document, Expiring, Latest, Slot},
+    concurrency::latest::{Document, Expiring, Latest},
     time::Clock,
 };
 
@@ -45,27 +45,27 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of a stream of events, as they arrive.
 pub type EventBytes = BoxStream<'static, io::Result<Bytes>>;
 
-/// Where documents come from. Beside [`PriceCache`] there are only those of tests.
+/// Where documents come from. Beside [`PriceCacheClient`] there are only those of tests.
 #[async_trait]
-pub trait Upstream: Send + Sync {
+pub trait DocumentSource: Send + Sync {
     /// The JSON of the document; empty where there is none.
-    async fn ask(&self, topic: Topic) -> Result<Bytes, CallError>;
+    async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError>;
 
     /// Opens a stream of the documents and their changes.
-    async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError>;
+    async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError>;
 }
 
 #[async_trait]
-impl Upstream for PriceCache {
-    async fn ask(&self, topic: Topic) -> Result<Bytes, CallError> {
+impl DocumentSource for PriceCacheClient {
+    async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError> {
         let path = match topic {
-            Topic::Record => "/record",
-            Topic::Board => "/board",
+            Topic::PriceRecord => "/record",
+            Topic::MarketSnapshot => "/board",
         };
         self.0.bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await
     }
 
-    async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
+    async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
         let topics = topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(",");
         let bytes = self.0.stream(&format!("/events?topics={topics}"), OPEN_TIMEOUT).await?;
         Ok(bytes.map(|bytes| bytes.map_err(io::Error::other)).boxed())
@@ -89,8 +89,8 @@ enum Lost {
 
 /// What is held of price-cache-proxy's documents. A clone is the same.
 #[derive(Clone)]
-pub struct Watch {
-    upstream: Arc<dyn Upstream>,
+pub struct PriceCacheWatch {
+    upstream: Arc<dyn DocumentSource>,
     topics: Arc<[Topic]>,
     clock: Clock,
     record: Latest<PriceRecord>,
@@ -99,57 +99,57 @@ pub struct Watch {
     pushed: watch::Sender<bool>,
 }
 
-impl PriceCache {
-    /// Holds these documents as new as they are there, while [`Watch::run`] runs.
-    pub fn watch(&self, topics: &[Topic]) -> Watch {
-        Watch::new(Arc::new(self.clone()), topics, Clock::System)
+impl PriceCacheClient {
+    /// Holds these documents as new as they are there, while [`PriceCacheWatch::run`] runs.
+    pub fn watch(&self, topics: &[Topic]) -> PriceCacheWatch {
+        PriceCacheWatch::new(Arc::new(self.clone()), topics, Clock::System)
     }
 }
 
-impl Watch {
-    pub fn new(upstream: Arc<dyn Upstream>, topics: &[Topic], clock: Clock) -> Self {
+impl PriceCacheWatch {
+    pub fn new(upstream: Arc<dyn DocumentSource>, topics: &[Topic], clock: Clock) -> Self {
         let (record, board, pushed) = (Latest::default(), Latest::default(), watch::Sender::new(false));
         Self { upstream, topics: topics.into(), clock, record, board, pushed }
     }
 
     /// The record that may be used now.
-    pub fn record(&self) -> Slot<PriceRecord> {
+    pub fn price_record(&self) -> Option<Arc<Document<PriceRecord>>> {
         self.record.current(self.clock.now())
     }
 
     /// The board that may be shown now.
-    pub fn board(&self) -> Slot<MarketSnapshot> {
+    pub fn market_snapshot(&self) -> Option<Arc<Document<MarketSnapshot>>> {
         self.board.current(self.clock.now())
     }
 
     /// The record and its changes. It does not tell when one runs out.
-    pub fn records(&self) -> watch::Receiver<Slot<PriceRecord>> {
-        self.record.follow()
+    pub fn subscribe_price_record(&self) -> watch::Receiver<Option<Arc<Document<PriceRecord>>>> {
+        self.record.subscribe()
     }
 
     /// The board and its changes. It does not tell when one runs out.
-    pub fn boards(&self) -> watch::Receiver<Slot<MarketSnapshot>> {
-        self.board.follow()
+    pub fn subscribe_market_snapshot(&self) -> watch::Receiver<Option<Arc<Document<MarketSnapshot>>>> {
+        self.board.subscribe()
     }
 
     /// Whether changes are pushed: what is held is then what price-cache-proxy has. Otherwise it is asked for.
-    pub fn pushed(&self) -> watch::Receiver<bool> {
+    pub fn subscribe_connected(&self) -> watch::Receiver<bool> {
         self.pushed.subscribe()
     }
 
     /// Asks for the document now. Where there is none, or an older one, what is held stays.
-    pub async fn ask(&self, topic: Topic) -> Result<(), CallError> {
-        let json = self.upstream.ask(topic).await?;
+    pub async fn fetch(&self, topic: Topic) -> Result<(), CallError> {
+        let json = self.upstream.fetch(topic).await?;
         if json.is_empty() {
             return Ok(());
         }
-        self.take(topic, json).map_err(|error| CallError::InvalidResponse(PriceCache::SERVICE, error.to_string()))
+        self.take(topic, json).map_err(|error| CallError::InvalidResponse(PriceCacheClient::SERVICE, error.to_string()))
     }
 
     fn take(&self, topic: Topic, json: Bytes) -> serde_json::Result<()> {
         match topic {
-            Topic::Record => offer(&self.record, json, self.clock),
-            Topic::Board => offer(&self.board, json, self.clock),
+            Topic::PriceRecord => offer(&self.record, json, self.clock),
+            Topic::MarketSnapshot => offer(&self.board, json, self.clock),
         }
     }
 
@@ -167,15 +167,15 @@ impl Watch {
             }
             // Once for an outage, however many tries it takes.
             if !std::mem::replace(&mut told, true) {
-                let error = crate::telemetry::chain(&lost);
+                let error = crate::error_chain::format_chain(&lost);
                 tracing::warn!(error, "changes of prices are not pushed; they are asked for until they are again");
             }
-            sleep(backoff.wait()).await;
+            sleep(backoff.next_delay()).await;
         }
     }
 
     async fn follow_once(&self) -> Lost {
-        let stream = match timeout(OPEN_TIMEOUT, self.upstream.events(&self.topics)).await {
+        let stream = match timeout(OPEN_TIMEOUT, self.upstream.open_events(&self.topics)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return error.into(),
             Err(_) => return Lost::Unopened,
@@ -214,7 +214,7 @@ impl Watch {
         // This very value has the sender, so that it cannot be closed.
         while pushed.wait_for(|pushed| !pushed).await.is_ok() {
             for &topic in &*self.topics {
-                let result = self.ask(topic).await;
+                let result = self.fetch(topic).await;
                 match &result {
                     Err(error) if reachable => {
                         tracing::warn!(error = %error.chain(), %topic, "what is current cannot be asked for");
@@ -231,10 +231,10 @@ impl Watch {
 
 fn offer<T: Expiring + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Clock) -> serde_json::Result<()> {
     // While nothing is pushed the same is told twice a second: it is not read again for that.
-    if latest.holds(&json) {
+    if latest.contains_json(&json) {
         return Ok(());
     }
-    latest.offer(Arc::new(Document::read(json)?), clock.now());
+    latest.replace_if_newer(Arc::new(Document::from_json(json)?), clock.now());
     Ok(())
 }
 

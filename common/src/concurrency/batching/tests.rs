@@ -10,7 +10,7 @@ async fn each_gets_its_own_answer_and_groups_are_bounded() {
         async move { group.into_iter().map(|n| n * 2).collect() }
     });
     let task = tokio::spawn(task);
-    let answers = futures_util::future::join_all((0..8).map(|n| batcher.ask(n))).await;
+    let answers = futures_util::future::join_all((0..8).map(|n| batcher.submit(n))).await;
     assert_eq!(answers, (0..8).map(|n| Ok(n * 2)).collect::<Vec<_>>());
     drop(batcher);
     task.await.unwrap();
@@ -45,7 +45,7 @@ async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
     let (batcher, mut seen) = handed_out(BatchLimits { queue: 8, group: 8, in_flight: 3 });
     let ask = |n| {
         let batcher = batcher.clone();
-        polled(async move { batcher.ask(n).await })
+        polled(async move { batcher.submit(n).await })
     };
     let mut asks: Vec<_> = (0..2).map(ask).collect();
     let (first, answer_first) = seen.recv().await.unwrap();
@@ -81,8 +81,8 @@ async fn a_group_that_panics_gives_its_place_back() {
         group
     });
     let task = tokio::spawn(task);
-    assert_eq!(batcher.ask(13).await, Err(BatchError::Lost));
-    assert_eq!(batcher.ask(1).await, Ok(1));
+    assert_eq!(batcher.submit(13).await, Err(BatchError::NoResponse));
+    assert_eq!(batcher.submit(1).await, Ok(1));
     drop(batcher);
     task.await.unwrap();
 }
@@ -90,12 +90,12 @@ async fn a_group_that_panics_gives_its_place_back() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_a_lost_question_is_told() {
     let (batcher, task) = Batcher::new(LIMITS, |_: Vec<u32>| async { Vec::<u32>::new() });
-    let waiting: Vec<_> = (0..8).map(|n| batcher.ask(n)).collect();
+    let waiting: Vec<_> = (0..8).map(|n| batcher.submit(n)).collect();
     let mut waiting: Vec<_> = waiting.into_iter().map(polled).collect();
-    assert_eq!(batcher.ask(9).await, Err(BatchError::Full));
+    assert_eq!(batcher.submit(9).await, Err(BatchError::Full));
     let task = tokio::spawn(task);
     for ask in &mut waiting {
-        assert_eq!(ask.await, Err(BatchError::Lost));
+        assert_eq!(ask.await, Err(BatchError::NoResponse));
     }
     drop(waiting);
     drop(batcher);

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use common::{
     api::{Code, Problem, orders::OrderPayload},
     clients::http_client,
-    config::{Bind, Env, reachable},
+    config::{Bind, Env, connect_address},
     ids::IdempotencyKey,
     service::Service,
 };
@@ -87,8 +87,8 @@ fn again(error: &anyhow::Error, key: &IdempotencyKey) -> anyhow::Error {
 }
 
 fn address<S: Service>(env: &mut Env, variable: &str) -> Url {
-    let at = Bind::read(env, S::NAME, S::PORT);
-    env.url(variable, &format!("http://{}", reachable(SocketAddr::new(at.host, at.port))))
+    let at = Bind::from_env(env, S::NAME, S::PORT);
+    env.url(variable, &format!("http://{}", connect_address(SocketAddr::new(at.host, at.port))))
 }
 
 /// A good answer or a problem; an error where neither came back.

@@ -30,16 +30,16 @@ struct Fake {
 }
 
 #[async_trait]
-impl Upstream for Fake {
-    async fn ask(&self, _: Topic) -> Result<Bytes, CallError> {
+impl DocumentSource for Fake {
+    async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         // Long enough for others to come and wait.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let away = || CallError::InvalidResponse(PriceCache::SERVICE, "it is away".to_owned());
+        let away = || CallError::InvalidResponse(PriceCacheClient::SERVICE, "it is away".to_owned());
         self.answer.lock().unwrap().clone().ok_or_else(away)
     }
 
-    async fn events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
+    async fn open_events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
         let stream = futures_util::stream::unfold(self.stream.subscribe(), |mut stream| async {
             stream.recv().await.ok().map(|bytes| (Ok(bytes), stream))
         });
@@ -85,7 +85,7 @@ async fn a_price_that_was_pushed_is_used_without_a_question() {
     let record = record(PriceState::Fresh, clock.now(), TTL);
     let event = format!("event: record\ndata: {}\n\n", serde_json::to_string(&record).unwrap());
     fake.stream.send(event.into()).unwrap();
-    let mut records = prices.watch.records();
+    let mut records = prices.watch.subscribe_price_record();
     records.wait_for(Option::is_some).await.unwrap();
     let asked = fake.asked.load(Ordering::Relaxed);
     for _ in 0..100 {

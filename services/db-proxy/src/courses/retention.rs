@@ -49,10 +49,10 @@ impl Default for Retention {
 impl Retention {
     pub fn read(env: &mut Env) -> Self {
         let days = |days: u64| DAY * u32::try_from(days).unwrap_or(u32::MAX);
-        let raw = env.whole("COURSE_RAW_DAYS", 2, 1..=MAX_DAYS);
-        let minutes = env.whole("COURSE_MINUTE_DAYS", 30, 1..=MAX_DAYS);
-        let hours = env.whole("COURSE_HOUR_DAYS", 400, 1..=MAX_DAYS);
-        let whole = env.whole("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
+        let raw = env.whole_number("COURSE_RAW_DAYS", 2, 1..=MAX_DAYS);
+        let minutes = env.whole_number("COURSE_MINUTE_DAYS", 30, 1..=MAX_DAYS);
+        let hours = env.whole_number("COURSE_HOUR_DAYS", 400, 1..=MAX_DAYS);
+        let whole = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
         // What is coarser and goes first would leave a hole between what is fine and what is new.
         for (name, value, finer, at_least) in [
             ("COURSE_MINUTE_DAYS", minutes, "COURSE_RAW_DAYS", raw),
@@ -60,7 +60,7 @@ impl Retention {
             ("COURSE_DAY_DAYS", if whole == 0 { u64::MAX } else { whole }, "COURSE_HOUR_DAYS", hours),
         ] {
             if value < at_least {
-                env.fault(name, Some(value.to_string()), &format!("at least {finer}, which is {at_least}"));
+                env.add_error(name, Some(value.to_string()), &format!("at least {finer}, which is {at_least}"));
             }
         }
         let days_kept = (whole > 0).then(|| days(whole));

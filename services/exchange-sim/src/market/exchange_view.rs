@@ -169,7 +169,7 @@ fn other(direction: CurrencyPair) -> CurrencyPair {
     match (direction.base, direction.quote) {
         // A dollar coin in dollars for one in pounds: the other way round it would not show.
         (base, quote) if base != mistaken(quote) => CurrencyPair::new(base, mistaken(quote)),
-        (base, _) => CurrencyPair::new(base, Asset::of("JPY")),
+        (base, _) => CurrencyPair::new(base, Asset::from_code("JPY")),
     }
 }
 

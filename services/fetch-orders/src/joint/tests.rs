@@ -55,7 +55,7 @@ async fn a_call_that_nobody_waits_for_ends_and_one_that_panics_harms_nobody_else
     let lost = asked(&joint, 7);
     // What asks panics where its answer is dropped.
     drop(calls.recv().await.unwrap());
-    assert_eq!(lost.await, Err(BatchError::Lost));
+    assert_eq!(lost.await, Err(BatchError::NoResponse));
     let ask = asked(&joint, 7);
     calls.recv().await.unwrap().1.send(1).unwrap();
     assert_eq!(ask.await, Ok(1));

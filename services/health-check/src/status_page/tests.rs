@@ -1,6 +1,9 @@
-use common::api::{
-    health::HealthStatus,
-    reports::{Level, LevelCounts, StoredReport},
+use common::{
+    api::{
+        health::HealthStatus,
+        reports::{LevelCounts, StoredReport},
+    },
+    level::Level,
 };
 
 use super::*;

@@ -1,4 +1,4 @@
-use common::api::reports::Level;
+use common::level::Level;
 use serde_json::json;
 
 use super::*;

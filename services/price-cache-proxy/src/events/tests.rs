@@ -9,10 +9,10 @@ use crate::store::contract::snapshot;
 async fn a_slow_reader_gets_the_newest_only() {
     let (cache, now) = (LocalCache::default(), Timestamp::now());
     let events = Events::new(cache.clone(), CancellationToken::new());
-    let mut reader = events.open(&[Topic::Board]).unwrap().0;
+    let mut reader = events.open(&[Topic::MarketSnapshot]).unwrap().0;
     for seconds in 0..1000 {
-        let document = Document::write(snapshot(now.plus(Duration::from_secs(seconds)))).unwrap();
-        cache.latest().offer(Arc::new(document), now);
+        let document = Document::from_value(snapshot(now.plus(Duration::from_secs(seconds)))).unwrap();
+        cache.latest().replace_if_newer(Arc::new(document), now);
     }
     let newest = serde_json::to_string(&snapshot(now.plus(Duration::from_secs(999)))).unwrap();
     assert_eq!(reader.next().await, Some(Event::message(newest).event_type("board")));
@@ -24,7 +24,7 @@ async fn what_ran_out_is_not_sent() {
     let (cache, now) = (LocalCache::default(), Timestamp::now());
     let events = Events::new(cache.clone(), CancellationToken::new());
     let long_ago = now.minus(Duration::from_hours(2));
-    cache.latest().offer(Arc::new(Document::write(snapshot(long_ago)).unwrap()), long_ago);
+    cache.latest().replace_if_newer(Arc::new(Document::from_value(snapshot(long_ago)).unwrap()), long_ago);
     let mut reader = events.open(Topic::ALL).unwrap().0;
     assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
 }

@@ -37,7 +37,7 @@ fn pairs() -> [(Store, Store); 2] {
 }
 
 async fn put<T: CachedKind + Clone>(store: &Store, value: &T, now: Timestamp) -> T {
-    store.replace(Document::write(value.clone()).unwrap(), now).await.unwrap().value().clone()
+    store.replace(Document::from_value(value.clone()).unwrap(), now).await.unwrap().value().clone()
 }
 
 async fn read<T: CachedKind + Clone>(store: &Store, now: Timestamp) -> Option<T> {

@@ -11,10 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{
-    concurrency::latest::{Document, Slot},
-    time::Timestamp,
-};
+use common::{concurrency::latest::Document, time::Timestamp};
 use redis::{
     Client, Cmd, FromRedisValue,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -92,11 +89,13 @@ impl RedisStore {
         &self.0.cache
     }
 
-    pub(super) async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Slot<T>, StoreError> {
+    pub(super) async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         let key = self.key::<T>();
         let json: Option<Vec<u8>> = self.run(redis::cmd("GET").arg(&key)).await?;
-        match json.map(|json| Document::read(json.into())).transpose() {
-            Ok(document) => Ok(document.map(|document| self.0.cache.latest().offer(Arc::new(document), now))),
+        match json.map(|json| Document::from_json(json.into())).transpose() {
+            Ok(document) => {
+                Ok(document.map(|document| self.0.cache.latest().replace_if_newer(Arc::new(document), now)))
+            }
             Err(error) => {
                 // None is better than a failure for every reader: the next write replaces what is there.
                 tracing::warn!(%error, key, "what is kept in Redis cannot be read and is passed over");
@@ -130,9 +129,9 @@ impl RedisStore {
         let kept = if kept[..] == document.json()[..] {
             document
         } else {
-            Document::read(kept.into()).map_err(StoreError::Unreadable)?
+            Document::from_json(kept.into()).map_err(StoreError::Unreadable)?
         };
-        Ok(self.0.cache.latest().offer(Arc::new(kept), now))
+        Ok(self.0.cache.latest().replace_if_newer(Arc::new(kept), now))
     }
 
     pub(super) async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseHolder, StoreError> {

@@ -1,11 +1,11 @@
 //! Changes as they reach readers and other instances.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{courses::MarketSnapshot, events::Topic, prices::PriceRecord},
-    clients::price_cache::Watch,
-    concurrency::latest::Slot,
+    clients::price_cache::PriceCacheWatch,
+    concurrency::latest::Document,
 };
 use tokio::{sync::watch::Receiver, time::timeout};
 
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// A watch that runs until it is dropped.
 struct Reader {
-    watch: Watch,
+    watch: PriceCacheWatch,
     run: JoinHandle<()>,
 }
 
@@ -25,16 +25,19 @@ impl Reader {
     async fn of(service: &Running) -> Self {
         let watch = service.cache.watch(Topic::ALL);
         let run = tokio::spawn(watch.clone().run(CancellationToken::new()));
-        timeout(SOON, watch.pushed().wait_for(|pushed| *pushed)).await.expect("changes are pushed").unwrap();
+        timeout(SOON, watch.subscribe_connected().wait_for(|pushed| *pushed))
+            .await
+            .expect("changes are pushed")
+            .unwrap();
         Self { watch, run }
     }
 
     async fn sees_record(&self, record: &PriceRecord) {
-        sees(self.watch.records(), record).await;
+        sees(self.watch.subscribe_price_record(), record).await;
     }
 
     async fn sees_board(&self, board: &MarketSnapshot) {
-        sees(self.watch.boards(), board).await;
+        sees(self.watch.subscribe_market_snapshot(), board).await;
     }
 }
 
@@ -44,7 +47,7 @@ impl Drop for Reader {
     }
 }
 
-async fn sees<T: PartialEq + std::fmt::Debug>(mut slot: Receiver<Slot<T>>, value: &T) {
+async fn sees<T: PartialEq + std::fmt::Debug>(mut slot: Receiver<Option<Arc<Document<T>>>>, value: &T) {
     let seen = slot.wait_for(|held| held.as_ref().is_some_and(|held| held.value() == value));
     timeout(SOON, seen).await.unwrap_or_else(|_| panic!("{value:?} was not told")).unwrap();
 }
@@ -52,7 +55,7 @@ async fn sees<T: PartialEq + std::fmt::Debug>(mut slot: Receiver<Slot<T>>, value
 /// Asks until the record is served; how long that took.
 async fn serves(service: &Running, record: &PriceRecord, limit: Duration) -> Duration {
     let start = Instant::now();
-    while service.cache.record().await.ok().flatten().as_ref() != Some(record) {
+    while service.cache.price_record().await.ok().flatten().as_ref() != Some(record) {
         assert!(start.elapsed() < limit, "{record:?} is not served");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -65,16 +68,16 @@ async fn readers_are_told_what_there_is_and_what_changes() {
         let service = Running::start(store).await;
         let early = Reader::of(&service).await;
         let now = Timestamp::now();
-        let first = service.cache.put(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
+        let first = service.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
         early.sees_record(&first).await;
         let shown = snapshot(now);
-        service.cache.put_board(&shown).await.unwrap();
+        service.cache.put_market_snapshot(&shown).await.unwrap();
         early.sees_board(&shown).await;
 
         let late = Reader::of(&service).await;
         late.sees_record(&first).await;
         late.sees_board(&shown).await;
-        let second = service.cache.put(&new_record(now), TTL).await.unwrap();
+        let second = service.cache.put_price_record(&new_record(now), TTL).await.unwrap();
         early.sees_record(&second).await;
         late.sees_record(&second).await;
 
@@ -82,8 +85,8 @@ async fn readers_are_told_what_there_is_and_what_changes() {
         let start = Instant::now();
         service.stop().await;
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-        timeout(SOON, early.watch.pushed().wait_for(|pushed| !pushed)).await.unwrap().unwrap();
-        assert_eq!(early.watch.record().unwrap().value(), &second);
+        timeout(SOON, early.watch.subscribe_connected().wait_for(|pushed| !pushed)).await.unwrap().unwrap();
+        assert_eq!(early.watch.price_record().unwrap().value(), &second);
     }
 }
 
@@ -109,11 +112,11 @@ async fn what_one_instance_keeps_every_instance_serves_and_pushes() {
     let (one, other) = (Running::start(redis.clone()).await, Running::start(redis).await);
     let (now, reader) = (Timestamp::now(), Reader::of(&other).await);
     for age in (0..5).rev() {
-        let kept = one.cache.put(&new_record(now.minus(Duration::from_secs(age))), TTL).await.unwrap();
+        let kept = one.cache.put_price_record(&new_record(now.minus(Duration::from_secs(age))), TTL).await.unwrap();
         serves(&other, &kept, SOON).await;
         reader.sees_record(&kept).await;
         let shown = snapshot(now.minus(Duration::from_secs(age)));
-        one.cache.put_board(&shown).await.unwrap();
+        one.cache.put_market_snapshot(&shown).await.unwrap();
         reader.sees_board(&shown).await;
     }
     one.stop().await;
@@ -130,13 +133,13 @@ async fn what_was_written_while_the_subscription_was_lost_is_read_when_it_is_bac
     let one = Running::start(StoreConfig::Redis(real)).await;
     let other = Running::start(StoreConfig::Redis(through_link)).await;
     let (now, reader) = (Timestamp::now(), Reader::of(&other).await);
-    let first = one.cache.put(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
+    let first = one.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
     reader.sees_record(&first).await;
 
     let at = link.cut().await;
-    let second = one.cache.put(&new_record(now), TTL).await.unwrap();
+    let second = one.cache.put_price_record(&new_record(now), TTL).await.unwrap();
     // It goes on with what it was told last, which may still be used.
-    assert_eq!(other.cache.record().await.unwrap(), Some(first));
+    assert_eq!(other.cache.price_record().await.unwrap(), Some(first));
     let link = Link::open(Some(at), redis).await;
     serves(&other, &second, SOON).await;
     reader.sees_record(&second).await;
@@ -150,7 +153,7 @@ async fn what_was_not_told_is_found_by_reading() {
     let config = test_redis();
     let service = Running::start(StoreConfig::Redis(config.clone())).await;
     let now = Timestamp::now();
-    let first = service.cache.put(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
+    let first = service.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
     serves(&service, &first, SOON).await;
     // Somebody who does not publish, as good as a message that got lost.
     let second = record(now, "1.00");

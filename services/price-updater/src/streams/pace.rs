@@ -42,7 +42,7 @@ impl Pace {
 
     /// It ended, or was never made: the next one is waited for, longer each time.
     pub(super) fn failed(&mut self, now: Instant) {
-        self.not_before = Some(now + self.backoff.wait());
+        self.not_before = Some(now + self.backoff.next_delay());
     }
 
     /// It was good for long enough: the next failure is a first one.

@@ -37,7 +37,7 @@ fn address(env: &mut Env, protocol: &Protocol, own: bool) -> Option<Url> {
         url.map(Some)
     };
     let default = || own.then(|| Url::parse(protocol.default_url).expect("a default address is right"));
-    let given = env.checked(protocol.url_variable, "an address such as wss://ws.kraken.com, or off", read);
+    let given = env.parse_with(protocol.url_variable, "an address such as wss://ws.kraken.com, or off", read);
     given.unwrap_or_else(default)
 }
 

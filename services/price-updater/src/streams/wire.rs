@@ -149,13 +149,13 @@ fn not_connected(error: &tungstenite::Error) -> WireError {
         tungstenite::Error::Http(response) => {
             WireError::Status { status: response.status().as_u16(), retry_after: retry_after(response.headers()) }
         }
-        error => WireError::Unreachable(common::telemetry::chain(error)),
+        error => WireError::Unreachable(common::error_chain::format_chain(error)),
     }
 }
 
 fn broken(error: &tungstenite::Error) -> WireError {
     match error {
         tungstenite::Error::Capacity(_) => WireError::TooLarge,
-        error => WireError::Broken(common::telemetry::chain(error)),
+        error => WireError::Broken(common::error_chain::format_chain(error)),
     }
 }

@@ -97,7 +97,7 @@ fn write_cache(body: String, request: &poem::Request, world: Data<&Arc<World>>) 
     }
     let ttl = request.uri().query().unwrap().strip_prefix("ttl=").unwrap().parse().unwrap();
     let new: NewPriceRecord = serde_json::from_str(&body).unwrap();
-    let kept = new.lasting(Duration::from_secs(ttl), Timestamp::now()).unwrap();
+    let kept = new.into_record(Duration::from_secs(ttl), Timestamp::now()).unwrap();
     let answer = serde_json::to_string(&kept).unwrap();
     let _ = world.written.send(kept);
     Response::builder().status(StatusCode::CREATED).body(answer)

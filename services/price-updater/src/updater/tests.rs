@@ -63,7 +63,7 @@ impl Upstreams for Link {
         _: Duration,
     ) -> Result<PriceRecord, CallError> {
         let desk = self.check()?;
-        let kept = record.clone().lasting(ttl, desk.clock.now()).unwrap();
+        let kept = record.clone().into_record(ttl, desk.clock.now()).unwrap();
         *desk.kept.lock().unwrap() = Some(kept.clone());
         Ok(kept)
     }

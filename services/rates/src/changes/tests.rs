@@ -23,7 +23,7 @@ fn view(
     let courses = courses.iter().map(|(exchanger, direction, value)| course(exchanger, direction, value));
     let courses = courses.map(|course| Course { observed_at: at(secs), ..course }).collect();
     let prices = prices.iter().map(|(direction, value)| price(direction, value)).collect();
-    MarketSnapshotView::new(snapshot(at(secs), courses, prices), SnapshotOrigin::PriceCache, before)
+    MarketSnapshotView::new(snapshot(at(secs), courses, prices), SnapshotOrigin::PriceCacheClient, before)
 }
 
 #[test]

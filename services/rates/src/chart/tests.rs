@@ -162,7 +162,7 @@ fn only_like_is_compared_with_like() {
     let courses = vec![course("kraken", "BTC-USD", "1"), index];
     let view = MarketSnapshotView::new(
         snapshot(at(0), courses, vec![price("BTC-USD", "1")]),
-        SnapshotOrigin::PriceCache,
+        SnapshotOrigin::PriceCacheClient,
         None,
     );
     let direction = "BTC-USD".parse().unwrap();

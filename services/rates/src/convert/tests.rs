@@ -10,7 +10,7 @@ use crate::{
 const TTL: Duration = Duration::from_secs(60);
 
 fn view(prices: Vec<AgreedPrice>) -> MarketSnapshotView {
-    MarketSnapshotView::new(snapshot(at(0), vec![], prices), SnapshotOrigin::PriceCache, None)
+    MarketSnapshotView::new(snapshot(at(0), vec![], prices), SnapshotOrigin::PriceCacheClient, None)
 }
 
 fn market() -> MarketSnapshotView {

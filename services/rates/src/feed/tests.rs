@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::{
-    clients::price_cache::{EventBytes, PriceCache, Upstream},
+    clients::price_cache::{DocumentSource, EventBytes, PriceCacheClient},
     metrics::Metrics,
     time::{Clock, Timestamp},
 };
@@ -36,18 +36,18 @@ struct Fake {
 }
 
 fn away() -> CallError {
-    CallError::InvalidResponse(PriceCache::SERVICE, "it is away".to_owned())
+    CallError::InvalidResponse(PriceCacheClient::SERVICE, "it is away".to_owned())
 }
 
 #[async_trait]
-impl Upstream for Fake {
-    async fn ask(&self, _: Topic) -> Result<Bytes, CallError> {
+impl DocumentSource for Fake {
+    async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.answer.lock().unwrap().clone().ok_or_else(away)
     }
 
-    async fn events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
-        assert_eq!(topics, [Topic::Board]);
+    async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
+        assert_eq!(topics, [Topic::MarketSnapshot]);
         let stream = self.stream.lock().unwrap().as_ref().map(broadcast::Sender::subscribe).ok_or_else(away)?;
         let bytes = futures_util::stream::unfold(stream, |mut stream| async {
             stream.recv().await.ok().map(|bytes| (Ok(bytes), stream))
@@ -82,7 +82,7 @@ impl IngestHarness {
         let fake = Arc::new(Fake { answer: Mutex::new(answer), asked: AtomicUsize::new(0), stream });
         let store = Arc::new(SnapshotStore::new(clock, &Metrics::new("rates")));
         let (read, stored) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(stored)));
-        let watch = Watch::new(fake.clone(), &[Topic::Board], clock);
+        let watch = PriceCacheWatch::new(fake.clone(), &[Topic::MarketSnapshot], clock);
         let (counted, kept, filled) = (read.clone(), stored.clone(), store.clone());
         let run = tokio::spawn(async move {
             let stored = || {
@@ -216,7 +216,7 @@ async fn a_cold_start_shows_what_was_written_down_until_there_is_a_board() {
     *scene.fake.stream.lock().unwrap() = Some(broadcast::Sender::new(64));
     scene.push(event(&one(scene.clock.now(), "91000"))).await;
     assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    assert_eq!(scene.store.newest().unwrap().origin, SnapshotOrigin::PriceCache);
+    assert_eq!(scene.store.newest().unwrap().origin, SnapshotOrigin::PriceCacheClient);
 }
 
 #[tokio::test(start_paused = true)]

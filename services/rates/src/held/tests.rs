@@ -5,7 +5,11 @@ use crate::{
 };
 
 fn view(courses: Vec<Course>) -> MarketSnapshotView {
-    MarketSnapshotView::new(snapshot(at(0), courses, vec![price("BTC-USD", "91000")]), SnapshotOrigin::PriceCache, None)
+    MarketSnapshotView::new(
+        snapshot(at(0), courses, vec![price("BTC-USD", "91000")]),
+        SnapshotOrigin::PriceCacheClient,
+        None,
+    )
 }
 
 fn text(answer: &TaggedJson) -> String {

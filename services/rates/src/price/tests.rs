@@ -7,7 +7,7 @@ use crate::given::{at, course, price, snapshot};
 const TTL: Duration = Duration::from_secs(60);
 
 fn view(courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshotView {
-    MarketSnapshotView::new(snapshot(at(0), courses, prices), SnapshotOrigin::PriceCache, None)
+    MarketSnapshotView::new(snapshot(at(0), courses, prices), SnapshotOrigin::PriceCacheClient, None)
 }
 
 fn direction(text: &str) -> CurrencyPair {

@@ -16,7 +16,7 @@ fn store() -> Arc<SnapshotStore> {
 
 fn put(store: &SnapshotStore, secs: u64, value: &str) {
     let courses = vec![course("kraken", "BTC-USD", value), course("okx", "BTC-USDT", "91000")];
-    assert!(store.take(snapshot(at(secs), courses, vec![]), SnapshotOrigin::PriceCache));
+    assert!(store.take(snapshot(at(secs), courses, vec![]), SnapshotOrigin::PriceCacheClient));
 }
 
 async fn text(stream: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use common::{
     api::courses::{CourseFilter, NewCourses, Resolution},
-    clients::{Caller, db_proxy::DbProxy, http_client},
+    clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
     time::Timestamp,
 };
 use serde_json::json;
@@ -232,11 +232,11 @@ async fn client_reads_written_courses(stack: Stack) {
     let token = common::config::Secret::random();
     let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).without_prices().start().await;
     let base = platform.db_proxy.url("/").parse().unwrap();
-    let client = DbProxy(Caller::new(http_client(), DbProxy::SERVICE, base, token));
+    let client = DbProxyClient(ServiceClient::new(http_client(), DbProxyClient::SERVICE, base, token));
     let courses = vec![course("kraken", "BTC-USD", "91000.5", at(0)), course("binance", "BTC-USD", "91001", at(0))];
     assert_eq!(client.write_courses(&NewCourses { courses: courses.clone() }).await.unwrap().changed, 2);
     assert_eq!(client.write_courses(&NewCourses { courses }).await.unwrap().changed, 0);
-    let actual = client.courses().await.unwrap();
+    let actual = client.current_courses().await.unwrap();
     assert_eq!(actual.iter().map(|row| row.exchanger.as_str()).collect::<Vec<_>>(), ["binance", "kraken"]);
     let filter = CourseFilter { from: Some(at(0)), to: Some(at(1)), ..CourseFilter::default() };
     let page = client.course_history(&filter, Resolution::Raw, None, 1).await.unwrap();

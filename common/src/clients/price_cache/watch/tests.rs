@@ -28,17 +28,17 @@ struct Fake {
 }
 
 fn away() -> CallError {
-    CallError::InvalidResponse(PriceCache::SERVICE, "it is away".to_owned())
+    CallError::InvalidResponse(PriceCacheClient::SERVICE, "it is away".to_owned())
 }
 
 #[async_trait]
-impl Upstream for Fake {
-    async fn ask(&self, _: Topic) -> Result<Bytes, CallError> {
+impl DocumentSource for Fake {
+    async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.answer.lock().unwrap().clone().ok_or_else(away)
     }
 
-    async fn events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
+    async fn open_events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let opened = self.opened.lock().unwrap().clone().ok_or_else(away)?;
         opened.send(sender).map_err(|_| away())?;
@@ -52,7 +52,7 @@ impl Upstream for Fake {
 /// A watch that runs, and the two ends of it that the test holds.
 struct Scene {
     fake: Arc<Fake>,
-    watch: Watch,
+    watch: PriceCacheWatch,
     clock: Clock,
     streams: mpsc::UnboundedReceiver<Stream>,
     run: JoinHandle<()>,
@@ -64,7 +64,7 @@ impl Scene {
         let (opened, streams) = mpsc::unbounded_channel();
         let (answer, opened) = (Mutex::new(Some(Bytes::new())), Mutex::new(Some(opened)));
         let fake = Arc::new(Fake { answer, asked: AtomicUsize::new(0), opened });
-        let watch = Watch::new(fake.clone(), &[Topic::Record], clock);
+        let watch = PriceCacheWatch::new(fake.clone(), &[Topic::PriceRecord], clock);
         let run = tokio::spawn(watch.clone().run(CancellationToken::new()));
         Self { fake, watch, clock, streams, run }
     }
@@ -85,13 +85,13 @@ impl Scene {
 
     /// The price that is held of the current record.
     fn price(&self) -> Option<String> {
-        self.watch.record().map(|record| record.value().prices[&Currency::EUR].price.to_string())
+        self.watch.price_record().map(|record| record.value().prices[&Currency::EUR].price.to_string())
     }
 
     /// Waits until this price is held.
     async fn shows(&self, price: &str) {
         let limit = timeout(TTL, async {
-            let mut records = self.watch.records();
+            let mut records = self.watch.subscribe_price_record();
             while self.price().as_deref() != Some(price) {
                 records.changed().await.unwrap();
             }
@@ -100,7 +100,8 @@ impl Scene {
     }
 
     async fn pushed(&self, pushed: bool) {
-        let limit = timeout(TTL, async { self.watch.pushed().wait_for(|now| *now == pushed).await.map(drop) });
+        let limit =
+            timeout(TTL, async { self.watch.subscribe_connected().wait_for(|now| *now == pushed).await.map(drop) });
         limit.await.unwrap_or_else(|_| panic!("pushed is not {pushed}")).unwrap();
     }
 
@@ -155,7 +156,7 @@ async fn what_is_pushed_is_held_at_once_and_nobody_asks() {
     }
     scene.shows("84001.00").await;
     assert!(scene.clock.now().since(before) < Duration::from_secs(21));
-    let held = scene.watch.record().unwrap();
+    let held = scene.watch.price_record().unwrap();
     assert_eq!(serde_json::from_slice::<PriceRecord>(held.json()).unwrap(), *held.value());
 }
 
@@ -211,7 +212,7 @@ async fn a_stream_that_never_says_anything_is_no_reason_to_stop_asking() {
     let _silent = scene.streams.recv().await.unwrap();
     sleep(Duration::from_secs(3)).await;
     assert!(scene.asked() >= 5, "{}", scene.asked());
-    assert!(!*scene.watch.pushed().borrow());
+    assert!(!*scene.watch.subscribe_connected().borrow());
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,11 +244,11 @@ async fn the_newest_wins_whichever_way_it_came() {
         assert_eq!(scene.price().as_deref(), Some(held), "{seconds} {price}");
     }
     scene.answer(Some(json(at(1), "1.00")));
-    scene.watch.ask(Topic::Record).await.unwrap();
+    scene.watch.fetch(Topic::PriceRecord).await.unwrap();
     assert_eq!(scene.price().as_deref(), Some("3.00"));
     // A cache that lost everything takes nothing away either.
     scene.answer(Some(Bytes::new()));
-    scene.watch.ask(Topic::Record).await.unwrap();
+    scene.watch.fetch(Topic::PriceRecord).await.unwrap();
     assert_eq!(scene.price().as_deref(), Some("3.00"));
 }
 

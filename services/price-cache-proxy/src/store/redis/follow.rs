@@ -64,10 +64,10 @@ impl RedisStore {
                 Err(lost) => lost,
             };
             if !std::mem::replace(&mut unavailable, true) {
-                let error = common::telemetry::chain(&lost);
+                let error = common::error_chain::format_chain(&lost);
                 tracing::warn!(error, "what other instances write is not told until there is another subscription");
             }
-            tokio::time::sleep(backoff.wait()).await;
+            tokio::time::sleep(backoff.next_delay()).await;
         }
     }
 
@@ -122,8 +122,8 @@ impl RedisStore {
     }
 
     fn apply_document<T: CachedKind>(&self, json: &[u8]) {
-        match Document::<T>::read(json.to_vec().into()) {
-            Ok(document) => drop(self.0.cache.latest().offer(document.into(), Timestamp::now())),
+        match Document::<T>::from_json(json.to_vec().into()) {
+            Ok(document) => drop(self.0.cache.latest().replace_if_newer(document.into(), Timestamp::now())),
             Err(error) => tracing::warn!(%error, document = T::NAME, "what was told cannot be read and is passed over"),
         }
     }

@@ -57,7 +57,7 @@ fn three_failed_rounds_change_nothing_and_the_fourth_prolongs_once() {
         let write = step.write.clone().unwrap();
         assert_eq!((write.record.state, write.record.as_of), (PriceState::Prolonged, start()));
         // It lasts into the next lifecycle, and not an hour from now.
-        let kept = write.record.lasting(write.ttl, now).unwrap();
+        let kept = write.record.into_record(write.ttl, now).unwrap();
         assert!(kept.expires_at > now.plus(TTL) && kept.expires_at <= now.plus(TTL * 2));
     }
 }
@@ -107,7 +107,7 @@ fn with_no_price_ever_there_is_nothing_to_prolong() {
 
 #[test]
 fn a_new_run_goes_on_with_the_record_in_the_cache() {
-    let kept = record(start()).lasting(TTL, start()).unwrap();
+    let kept = record(start()).into_record(TTL, start()).unwrap();
     let mut fresh = rounds();
     fresh.resume(Some(kept.clone()), at(10));
     assert_eq!(changes(&fail(&mut fresh, [15, 30, 45])), []);

@@ -76,7 +76,7 @@ fn driven(string: u32, mishap: Option<(u32, Mishap)>) -> Vec<Option<(PriceState,
         }
         let step = if string & (1 << round) == 0 { lifecycle.fail(at(start)) } else { lifecycle.succeed(good(start)) };
         if let Some(write) = step.write {
-            cache = Some(write.record.lasting(write.ttl, at(start)).expect("nothing is written that has run out"));
+            cache = Some(write.record.into_record(write.ttl, at(start)).expect("nothing is written that has run out"));
         }
         seen.extend(LATER.map(|second| read(&cache, start + second)));
     }

@@ -16,8 +16,8 @@ const MAX_CALLS: usize = 64;
 const MAX_WAITING: usize = 1024;
 
 /// Makes a queue. `service` is whom its own notes are from, such as how many reports were dropped.
-pub fn queue(service: &'static str) -> ReportSource {
-    ReportSource { service, shared: Arc::default() }
+pub fn report_queue(service: &'static str) -> ReportReceiver {
+    ReportReceiver { service, shared: Arc::default() }
 }
 
 #[derive(Default)]
@@ -43,14 +43,14 @@ impl Shared {
 
 /// The end that reports are put into, from anywhere: it never waits and never fails.
 #[derive(Clone)]
-pub struct ReportSender(Arc<Shared>);
+pub struct ReportQueue(Arc<Shared>);
 
-impl ReportSender {
+impl ReportQueue {
     pub fn send(&self, report: Report) {
-        let report = report.bounded();
+        let report = report.truncated();
         let mut waiting = self.0.waiting();
         let Waiting { calls, reports, dropped } = &mut *waiting;
-        let (queue, limit) = if report.is_call() {
+        let (queue, limit) = if report.is_heartbeat() {
             calls.retain(|older| !is_same_caller(older, &report));
             (calls, MAX_CALLS)
         } else {
@@ -67,14 +67,14 @@ impl ReportSender {
 }
 
 /// The end that reports are taken from; there is one.
-pub struct ReportSource {
+pub struct ReportReceiver {
     pub(super) service: &'static str,
     shared: Arc<Shared>,
 }
 
-impl ReportSource {
-    pub fn sender(&self) -> ReportSender {
-        ReportSender(Arc::clone(&self.shared))
+impl ReportReceiver {
+    pub fn queue(&self) -> ReportQueue {
+        ReportQueue(Arc::clone(&self.shared))
     }
 
     /// The next report that waits, calls first.
@@ -100,7 +100,7 @@ impl ReportSource {
 
     /// Whether a call waits that says what `report` says, only later.
     pub(super) fn has_newer(&self, report: &Report) -> bool {
-        report.is_call() && self.shared.waiting().calls.iter().any(|newer| is_same_caller(newer, report))
+        report.is_heartbeat() && self.shared.waiting().calls.iter().any(|newer| is_same_caller(newer, report))
     }
 }
 

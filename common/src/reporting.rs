@@ -14,15 +14,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use url::Url;
 
-pub use self::queue::{ReportSender, ReportSource, queue};
-use super::{CallError, Caller, Retry, http_client};
+pub use self::queue::{ReportQueue, ReportReceiver, report_queue};
 use crate::{
     api::{
         health::{Component, Heartbeat, Readiness},
-        reports::{Level, Report},
+        reports::Report,
     },
+    clients::{CallError, Retry, ServiceClient, http_client},
     concurrency::backoff::Backoff,
     config::{Env, Secret},
+    level::Level,
     server::ReadinessCheck,
 };
 
@@ -57,7 +58,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         Self {
             url: env.url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
             token: env.secret("INTERNAL_TOKEN"),
@@ -68,7 +69,7 @@ impl Config {
 
 /// Names this process among the instances of its services: the machine (in a container, the container) and the process.
 /// A container that starts again has the name it had before, and so takes the place of the instance that died.
-pub fn instance() -> &'static str {
+pub fn instance_name() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
     INSTANCE.get_or_init(|| {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
@@ -79,17 +80,17 @@ pub fn instance() -> &'static str {
 }
 
 /// Calls at once, then every `interval` and whenever a part came or went; says at `stop` that the service goes down, and ends.
-pub async fn alive(
+pub async fn send_heartbeats(
     service: &'static str,
     ready: ReadinessCheck,
     interval: Duration,
-    queue: ReportSender,
+    queue: ReportQueue,
     stop: CancellationToken,
 ) {
     let start = Instant::now();
     let call = |status: &str, ready: bool, parts: Vec<Component>| {
         let call = Heartbeat {
-            instance: instance().to_owned(),
+            instance: instance_name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             interval_secs: interval.as_secs().max(1),
             uptime_secs: start.elapsed().as_secs(),
@@ -121,27 +122,27 @@ pub async fn alive(
 }
 
 /// Sends what comes out of `source` until `done`, then what is left, for a second at most. To be told after the last
-/// [`alive`] has ended, so that its word of going down is among it.
-pub async fn run(config: Config, source: ReportSource, done: CancellationToken) {
-    let caller = Caller::new(http_client(), SERVICE, config.url, config.token);
+/// [`send_heartbeats`] has ended, so that its word of going down is among it.
+pub async fn send_reports(config: Config, source: ReportReceiver, done: CancellationToken) {
+    let caller = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
     let backoff = (FIRST_BACKOFF, MAX_BACKOFF);
-    let mut courier = Courier { caller, source, backoff, in_hand: None, faults: 0, failures: 0, refused: 0 };
+    let mut sender = ReportSender { caller, source, backoff, pending: None, faults: 0, failures: 0, refused: 0 };
     // The span marks what the clients below say on the way.
     let span = tracing::info_span!("reporting");
     let work = async {
-        tokio::select! { biased; () = done.cancelled() => {}, () = courier.deliver() => {} }
-        let _ = tokio::time::timeout(FLUSH_DEADLINE, courier.flush()).await;
+        tokio::select! { biased; () = done.cancelled() => {}, () = sender.deliver() => {} }
+        let _ = tokio::time::timeout(FLUSH_DEADLINE, sender.flush()).await;
     };
     work.instrument(span).await;
 }
 
-struct Courier {
-    caller: Caller,
-    source: ReportSource,
+struct ReportSender {
+    caller: ServiceClient,
+    source: ReportReceiver,
     /// The first wait while health-check is away, and the longest.
     backoff: (Duration, Duration),
     /// Taken from the queue, and not known to have arrived.
-    in_hand: Option<Report>,
+    pending: Option<Report>,
     /// How often health-check failed over the report in hand.
     faults: u32,
     /// How often in a row nothing got through.
@@ -150,19 +151,19 @@ struct Courier {
     refused: u64,
 }
 
-impl Courier {
+impl ReportSender {
     async fn deliver(&mut self) {
         let mut backoff = Backoff::new(self.backoff.0, self.backoff.1);
         loop {
-            if self.in_hand.as_ref().is_none_or(|report| self.source.has_newer(report)) {
-                self.in_hand = Some(self.source.next().await);
+            if self.pending.as_ref().is_none_or(|report| self.source.has_newer(report)) {
+                self.pending = Some(self.source.next().await);
                 self.faults = 0;
             }
             if self.try_send().await {
                 backoff = Backoff::new(self.backoff.0, self.backoff.1);
                 tokio::time::sleep(PACE).await;
             } else {
-                tokio::time::sleep(backoff.wait()).await;
+                tokio::time::sleep(backoff.next_delay()).await;
             }
         }
     }
@@ -170,11 +171,11 @@ impl Courier {
     /// Sends what waits, as long as it gets there.
     async fn flush(&mut self) {
         loop {
-            if self.in_hand.is_none() {
-                self.in_hand = self.source.try_next();
+            if self.pending.is_none() {
+                self.pending = self.source.try_next();
                 self.faults = 0;
             }
-            if self.in_hand.is_none() || !self.try_send().await {
+            if self.pending.is_none() || !self.try_send().await {
                 return;
             }
         }
@@ -182,7 +183,7 @@ impl Courier {
 
     /// Sends the report in hand. False where it is to be tried again later.
     async fn try_send(&mut self) -> bool {
-        let Some(report) = &self.in_hand else { return true };
+        let Some(report) = &self.pending else { return true };
         // A report that arrives twice does less harm than one that does not.
         let sent = self.caller.call(Method::POST, "/report", Some(report), Retry::OnlyIfNotSent, SEND_TIMEOUT).await;
         match sent.result {
@@ -190,7 +191,7 @@ impl Courier {
                 if std::mem::take(&mut self.failures) >= TOLD_FAILURES {
                     tracing::info!("health-check takes reports again");
                 }
-                self.in_hand = self.note_of_loss();
+                self.pending = self.note_of_loss();
                 true
             }
             Err(error) => {
@@ -207,7 +208,7 @@ impl Courier {
                     Verdict::KeepFor(times) => self.faults >= times,
                 };
                 if drop {
-                    self.in_hand = None;
+                    self.pending = None;
                     self.refused += 1;
                 }
                 drop
@@ -223,7 +224,7 @@ impl Courier {
             level: Level::Warning,
             service: self.source.service.to_owned(),
             status: "reports were lost; the logs have them".to_owned(),
-            data: serde_json::json!({ "instance": instance(), "dropped": dropped, "refused": refused }),
+            data: serde_json::json!({ "instance": instance_name(), "dropped": dropped, "refused": refused }),
         })
     }
 }
@@ -238,7 +239,7 @@ enum Verdict {
 /// What becomes of a report after it could not be sent.
 fn verdict(error: &CallError) -> Verdict {
     match error {
-        CallError::Unreachable(..) | CallError::NoAnswer(..) => Verdict::Keep,
+        CallError::Unreachable(..) | CallError::NoResponse(..) => Verdict::Keep,
         CallError::InvalidResponse(..) => Verdict::KeepFor(MAX_FAULTS),
         CallError::Problem(_, problem) => match problem.code.status() {
             // A wrong token concerns all reports, and somebody may be about to mend it.

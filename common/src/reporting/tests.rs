@@ -63,15 +63,15 @@ async fn next(reports: &mut mpsc::UnboundedReceiver<Report>) -> Report {
 
 #[tokio::test]
 async fn calls_come_at_once_and_again_and_the_last_says_that_it_stops() {
-    let mut source = queue("x");
+    let mut source = report_queue("x");
     let ready: ReadinessCheck = Arc::new(|| async { vec![Component::missing("database", "away")] }.boxed());
     let stop = CancellationToken::new();
-    let calling = tokio::spawn(alive("x", ready, Duration::from_millis(1), source.sender(), stop.clone()));
+    let calling = tokio::spawn(send_heartbeats("x", ready, Duration::from_millis(1), source.queue(), stop.clone()));
     for _ in 0..3 {
         let report = source.next().await;
         let call: Heartbeat = serde_json::from_value(report.data).unwrap();
         assert_eq!((report.status.as_str(), call.ready, call.parts.len()), (Report::ALIVE, false, 1));
-        assert_eq!((call.instance.as_str(), call.interval_secs), (instance(), 1));
+        assert_eq!((call.instance.as_str(), call.interval_secs), (instance_name(), 1));
     }
     stop.cancel();
     calling.await.unwrap();
@@ -83,10 +83,10 @@ async fn calls_come_at_once_and_again_and_the_last_says_that_it_stops() {
 #[tokio::test]
 async fn reports_arrive_and_the_last_ones_are_sent_at_the_end() {
     let (mut reports, _, config) = started(202).await;
-    let source = queue("x");
-    let sender = source.sender();
+    let source = report_queue("x");
+    let sender = source.queue();
     let done = CancellationToken::new();
-    let running = tokio::spawn(run(config, source, done.clone()));
+    let running = tokio::spawn(send_reports(config, source, done.clone()));
     sender.send(warning("first"));
     assert_eq!(next(&mut reports).await.status, "first");
     for n in 0..20 {
@@ -106,45 +106,45 @@ async fn the_end_is_not_held_up_by_a_health_check_that_is_away() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = config(listener.local_addr().unwrap());
     // It takes connections and never answers.
-    let source = queue("x");
-    source.sender().send(warning("w"));
+    let source = report_queue("x");
+    source.queue().send(warning("w"));
     let done = CancellationToken::new();
     done.cancel();
     let start = Instant::now();
-    run(config, source, done).await;
+    send_reports(config, source, done).await;
     assert!(start.elapsed() < FLUSH_DEADLINE * 2);
 }
 
 #[tokio::test]
 async fn a_report_waits_until_it_is_taken_and_the_loss_is_told() {
     let (mut reports, answer, config) = started(503).await;
-    let mut source = queue("x");
-    source.sender().send(warning("kept"));
-    let caller = Caller::new(http_client(), SERVICE, config.url, config.token);
-    source.sender().send(warning("bad"));
+    let mut source = report_queue("x");
+    source.queue().send(warning("kept"));
+    let caller = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
+    source.queue().send(warning("bad"));
     let kept = source.try_next();
     let backoff = (Duration::from_millis(1), Duration::from_millis(5));
-    let mut courier = Courier { caller, source, backoff, in_hand: kept, faults: 0, failures: 0, refused: 0 };
+    let mut sender = ReportSender { caller, source, backoff, pending: kept, faults: 0, failures: 0, refused: 0 };
     for _ in 0..=MAX_FAULTS {
-        assert!(!courier.try_send().await);
+        assert!(!sender.try_send().await);
     }
-    assert!(courier.failures == MAX_FAULTS + 1 && courier.in_hand.is_some());
+    assert!(sender.failures == MAX_FAULTS + 1 && sender.pending.is_some());
 
     answer.store(202, Ordering::Relaxed);
-    assert!(courier.try_send().await);
+    assert!(sender.try_send().await);
     assert_eq!(next(&mut reports).await.status, "kept");
-    assert!(courier.failures == 0 && courier.in_hand.is_none());
+    assert!(sender.failures == 0 && sender.pending.is_none());
 
     answer.store(422, Ordering::Relaxed);
-    courier.in_hand = courier.source.try_next();
-    assert!(courier.try_send().await, "what is refused is not sent again");
+    sender.pending = sender.source.try_next();
+    assert!(sender.try_send().await, "what is refused is not sent again");
     answer.store(202, Ordering::Relaxed);
-    courier.in_hand = Some(warning("next"));
-    assert!(courier.try_send().await);
+    sender.pending = Some(warning("next"));
+    assert!(sender.try_send().await);
     assert_eq!(next(&mut reports).await.status, "next");
-    assert!(courier.try_send().await);
+    assert!(sender.try_send().await);
     assert_eq!(next(&mut reports).await.data["refused"], 1);
-    assert_eq!(courier.in_hand, None);
+    assert_eq!(sender.pending, None);
 }
 
 #[test]
@@ -159,5 +159,5 @@ fn a_report_is_dropped_only_where_it_is_itself_the_trouble() {
 
 #[test]
 fn an_instance_has_a_name_that_harms_nobody() {
-    assert!(instance().bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)));
+    assert!(instance_name().bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)));
 }

@@ -17,19 +17,19 @@ pub struct Asset([u8; MAX_LENGTH]);
 pub struct AssetError;
 
 impl Asset {
-    pub const BTC: Self = Self::of("BTC");
-    pub const ETH: Self = Self::of("ETH");
-    pub const EUR: Self = Self::of("EUR");
-    pub const GBP: Self = Self::of("GBP");
-    pub const RUB: Self = Self::of("RUB");
-    pub const USD: Self = Self::of("USD");
-    pub const USDT: Self = Self::of("USDT");
+    pub const BTC: Self = Self::from_code("BTC");
+    pub const ETH: Self = Self::from_code("ETH");
+    pub const EUR: Self = Self::from_code("EUR");
+    pub const GBP: Self = Self::from_code("GBP");
+    pub const RUB: Self = Self::from_code("RUB");
+    pub const USD: Self = Self::from_code("USD");
+    pub const USDT: Self = Self::from_code("USDT");
 
     /// What a code in a program's own text stands for.
     ///
     /// # Panics
     /// Where the text is no code, which in a constant does not compile.
-    pub const fn of(text: &str) -> Self {
+    pub const fn from_code(text: &str) -> Self {
         match Self::read(text.as_bytes()) {
             Some(asset) => asset,
             None => panic!("not the code of a coin or a currency"),
@@ -67,7 +67,7 @@ impl Asset {
 
 impl From<Currency> for Asset {
     fn from(currency: Currency) -> Self {
-        Self::of(currency.as_str())
+        Self::from_code(currency.as_str())
     }
 }
 

@@ -1,0 +1,17 @@
+//! The text of an error with its causes.
+
+use std::{error::Error, fmt};
+
+/// The messages of `error` and of each of its causes, separated by colons.
+pub fn format_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_error_chain(&mut text, error);
+    text
+}
+
+/// Writes what [`format_chain`] returns. Fails only where `out` fails.
+pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static)) -> fmt::Result {
+    write!(out, "{error}")?;
+    std::iter::successors(error.source(), |&error| error.source()).try_for_each(|cause| write!(out, ": {cause}"))
+}

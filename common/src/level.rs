@@ -1,0 +1,57 @@
+//! The five levels of log events and reports.
+
+use std::{fmt, str::FromStr};
+
+use poem_openapi::Enum;
+use serde::{Deserialize, Serialize};
+
+/// How bad it is; ordered from worst to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[oai(rename_all = "lowercase")]
+pub enum Level {
+    Critical,
+    Error,
+    Warning,
+    Info,
+    Debug,
+}
+
+/// Text that is no level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of critical, error, warning, info, debug")]
+pub struct LevelError;
+
+impl Level {
+    pub const ALL: [Self; 5] = [Self::Critical, Self::Error, Self::Warning, Self::Info, Self::Debug];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    /// Any case; `warn` is a warning, as other programs write it.
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        let text = text.to_ascii_lowercase();
+        let text = if text == "warn" { "warning" } else { &text };
+        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or(LevelError)
+    }
+}
+
+#[cfg(test)]
+mod tests;
