@@ -8,6 +8,7 @@ pub mod orders;
 pub mod prices;
 mod problem;
 pub mod quotes;
+pub mod rates;
 pub mod reports;
 
 pub use problem::{Code, FieldError, Problem};

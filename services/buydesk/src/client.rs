@@ -8,11 +8,11 @@ use common::{
         health::Health,
         orders::{Order, OrderFilter, OrderPayload},
         prices::PriceRecord,
+        rates::{Conversion, ExchangerCourses},
     },
     ids::IdempotencyKey,
 };
 use fetch_orders::Page;
-use rates::{Conversion, ExchangerCourses};
 
 pub use self::http::Client;
 use crate::cli;

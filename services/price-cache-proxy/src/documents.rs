@@ -18,8 +18,7 @@ use prometheus_client::{
 
 use crate::{
     error::Error,
-    shelf::CachedKind,
-    store::{Store, StoreError},
+    store::{CachedKind, Store, StoreError},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

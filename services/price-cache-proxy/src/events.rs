@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::Error,
-    shelf::{CachedKind, LocalCache},
+    store::{CachedKind, LocalCache},
 };
 
 /// Most readers at once, at one instance: each is a connection and a task.

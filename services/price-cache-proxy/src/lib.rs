@@ -6,7 +6,6 @@ mod error;
 mod events;
 mod leases;
 mod routes;
-mod shelf;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,8 @@
 //! Where documents and leases are kept: the set of engines is closed, and one contract test runs over all of them.
 
-#[cfg(test)]
-pub(crate) mod contract;
-#[cfg(test)]
-mod leases;
+mod error;
+mod lease;
+mod local_cache;
 mod memory;
 mod redis;
 
@@ -12,30 +11,14 @@ use std::{sync::Arc, time::Duration};
 use common::{concurrency::latest::Document, time::Timestamp};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{memory::MemoryStore, redis::RedisStore};
-use crate::{
-    config::{RedisConfig, StoreConfig},
-    shelf::{CachedKind, LocalCache},
+pub use self::{
+    error::StoreError,
+    lease::LeaseHolder,
+    local_cache::{CachedKind, LocalCache},
+    memory::MemoryStore,
+    redis::RedisStore,
 };
-
-/// Why a store did not do its work. Trying again is safe: every operation comes to the same when done twice.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("Redis cannot be used")]
-    Unavailable(#[source] ::redis::RedisError),
-    #[error("Redis did not answer in time")]
-    Timeout,
-    /// What lies in Redis was written by something else.
-    #[error("the document in Redis cannot be read")]
-    Unreadable(#[source] serde_json::Error),
-}
-
-/// Who holds a lease, and for how long from now on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseHolder {
-    pub holder: String,
-    pub left: Duration,
-}
+use crate::config::{RedisConfig, StoreConfig};
 
 /// Keeps one document of each kind, and leases. A clone is the same store.
 #[derive(Debug, Clone)]
@@ -126,3 +109,6 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

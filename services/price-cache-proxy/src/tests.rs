@@ -1,5 +1,6 @@
 //! The service as its callers see it, on a port of its own.
 
+pub(crate) mod fixtures;
 mod push;
 
 use std::{
@@ -23,11 +24,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    App, Config, StoreConfig,
-    config::RedisConfig,
-    store::contract::{record, snapshot, test_redis},
-};
+use self::fixtures::{record, snapshot, test_redis};
+use crate::{App, Config, StoreConfig, config::RedisConfig};
 
 const TOKEN: &str = "a token of the tests";
 const TTL: Duration = Duration::from_mins(1);

@@ -24,10 +24,10 @@ use self::{
     fold::{Series, fold},
 };
 use crate::{
+    current_price::current_price,
     error::Error,
-    held::MarketSnapshotView,
     limits::{CHART_QUEUE_TIMEOUT, MAX_CACHED_CHARTS, MAX_CHART_PAGES, MAX_CONCURRENT_CHARTS},
-    price::current_price,
+    snapshot::MarketSnapshotView,
 };
 
 /// Up to how many hours minutes are shown; hours beyond.

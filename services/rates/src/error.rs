@@ -6,7 +6,7 @@ use common::{
     money::CurrencyPair,
 };
 
-use crate::{convert::ConvertError, price::PriceError};
+use crate::{conversion::ConvertError, current_price::PriceError};
 
 /// Why nothing was shown.
 #[derive(Debug, thiserror::Error)]

@@ -1,24 +1,17 @@
 //! rates: the current and past courses of every exchange, the agreed prices and how they came about, for traders and shops.
 
-mod answers;
-mod book;
-mod changes;
 mod chart;
 mod config;
-mod convert;
+mod conversion;
+mod current_price;
 mod error;
-mod feed;
-mod filter;
-#[cfg(test)]
-mod given;
-mod held;
 mod history;
 mod limits;
-mod price;
-mod ratio;
 mod routes;
+mod snapshot;
 mod stream;
-mod wire;
+#[cfg(test)]
+mod tests;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -39,15 +32,8 @@ use common::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{book::SnapshotStore, chart::ChartRenderer, routes::Api, stream::CourseStreams};
-pub use self::{
-    config::Config,
-    history::{LinkedHistoryPage, PageLinks},
-    wire::{
-        Conversion, ConversionStep, ExchangerCourses, ListedCourse, PathKind, PriceSummary, RemovedCourse,
-        RoundingMode, SnapshotChanges,
-    },
-};
+pub use self::config::Config;
+use self::{chart::ChartRenderer, routes::Api, snapshot::SnapshotStore, stream::CourseStreams};
 
 const ABOUT: &str = "The current and past courses of every exchange, the agreed prices and how they came about. What is \
     simulated is marked as such. Nothing here has to be paid for or signed in to.";
@@ -116,7 +102,7 @@ impl Service for App {
         let Self { server, watch, db_proxy, store, streams } = self;
         let until = stop.clone();
         let feed = tokio::spawn(async move {
-            feed::follow(watch, || history::load_stored_snapshot(&db_proxy), &store, until).await;
+            snapshot::follow(watch, || snapshot::load_stored_snapshot(&db_proxy), &store, until).await;
         });
         let ending = stop.clone();
         let end = tokio::spawn(async move {

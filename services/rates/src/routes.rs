@@ -1,5 +1,7 @@
 //! What rates serves.
 
+mod conditional_json;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use common::{
     api::{
         Problem,
         courses::{AgreedPrice, CourseFilter, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
+        rates::{Conversion, ExchangerCourses, LinkedHistoryPage},
     },
     clients::db_proxy::DbProxyClient,
     money::{Asset, CurrencyPair},
@@ -21,17 +24,16 @@ use poem_openapi::{
 };
 
 use crate::{
-    answers::ConditionalJson,
-    book::SnapshotStore,
     chart::ChartRenderer,
-    convert::{self, ConversionRequest},
+    conversion::{self, ConversionRequest},
+    current_price::current_price,
     error::Error,
-    filter::FilterParams,
-    history::{self, LinkedHistoryPage},
+    history,
     limits::MAX_CHART_HOURS,
-    price::current_price,
+    routes::conditional_json::ConditionalJson,
+    snapshot::FilterParams,
+    snapshot::SnapshotStore,
     stream::CourseStreams,
-    wire::{Conversion, ExchangerCourses},
 };
 
 pub(crate) struct Api {
@@ -187,7 +189,7 @@ impl Api {
     ) -> Result<Json<Conversion>, Problem> {
         let view = self.store.newest().map_err(|error| self.problem(error))?;
         let request = ConversionRequest::check(&view, from.0, to.0, &amount.0).map_err(|error| self.problem(error))?;
-        let converted = convert::convert(&view, &request, self.store.clock.now(), self.ttl);
+        let converted = conversion::convert(&view, &request, self.store.clock.now(), self.ttl);
         converted.map(Json).map_err(|error| self.problem(error))
     }
 }

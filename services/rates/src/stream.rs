@@ -13,11 +13,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    book::SnapshotStore,
-    changes::changes_event,
     error::Error,
-    filter::SnapshotFilter,
     limits::{KEEP_ALIVE, MAX_STREAM_READERS},
+    snapshot::SnapshotFilter,
+    snapshot::{SnapshotStore, changes_event},
 };
 
 /// Tells a browser to come back after two seconds where the stream breaks off.

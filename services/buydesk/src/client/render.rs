@@ -2,12 +2,16 @@
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use common::{
-    api::{health::Health, orders::Order, prices::PriceRecord},
+    api::{
+        health::Health,
+        orders::Order,
+        prices::PriceRecord,
+        rates::{Conversion, ExchangerCourses, PathKind},
+    },
     money::Rate,
     time::Timestamp,
 };
 use fetch_orders::Page;
-use rates::{Conversion, ExchangerCourses, PathKind};
 
 fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {
     let mut table = Table::new();

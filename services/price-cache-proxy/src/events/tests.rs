@@ -3,7 +3,7 @@ use std::time::Duration;
 use common::concurrency::latest::Document;
 
 use super::*;
-use crate::store::contract::snapshot;
+use crate::tests::fixtures::snapshot;
 
 #[tokio::test]
 async fn a_slow_reader_gets_the_newest_only() {

@@ -8,8 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::LeaseHolder;
-use crate::shelf::LocalCache;
+use super::{lease::LeaseHolder, local_cache::LocalCache};
 
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {

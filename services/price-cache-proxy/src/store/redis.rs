@@ -1,6 +1,6 @@
 //! Documents and leases in Redis, shared by every instance.
 
-mod follow;
+mod subscription;
 
 use std::{
     fmt,
@@ -17,11 +17,12 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use super::{LeaseHolder, StoreError};
-use crate::{
-    config::RedisConfig,
-    shelf::{CachedKind, LocalCache},
+use super::{
+    error::StoreError,
+    lease::LeaseHolder,
+    local_cache::{CachedKind, LocalCache},
 };
+use crate::config::RedisConfig;
 
 /// Longest wait for a connection, and then for an answer on it.
 const STEP_TIMEOUT: Duration = Duration::from_millis(400);

@@ -1,6 +1,6 @@
 use super::*;
-use crate::given::{at, course, price, snapshot};
-use crate::held::SnapshotOrigin;
+use crate::snapshot::SnapshotOrigin;
+use crate::tests::fixtures::{at, course, price, snapshot};
 
 fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     let rate = |text: &str| text.parse().unwrap();

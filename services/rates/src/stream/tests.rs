@@ -5,9 +5,9 @@ use futures_util::StreamExt;
 
 use super::*;
 use crate::{
-    filter::FilterParams,
-    given::{at, course, snapshot},
-    held::SnapshotOrigin,
+    snapshot::FilterParams,
+    snapshot::SnapshotOrigin,
+    tests::fixtures::{at, course, snapshot},
 };
 
 fn store() -> Arc<SnapshotStore> {

@@ -1,0 +1,41 @@
+//! Settings and documents for tests.
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        courses::MarketSnapshot,
+        prices::{BASE, Price, PriceRecord, PriceState},
+    },
+    money::Currency,
+    time::Timestamp,
+};
+
+use crate::config::RedisConfig;
+
+const TTL: Duration = Duration::from_mins(1);
+
+/// Settings for a corner of the test Redis that no other test uses.
+pub(crate) fn test_redis() -> RedisConfig {
+    let url = std::env::var("TEST_REDIS_URL")
+        .expect("TEST_REDIS_URL is not set: run the tests with tests/run, which starts a Redis of its own");
+    RedisConfig::new(&url, format!("test:{}:", uuid::Uuid::new_v4())).expect("TEST_REDIS_URL is right")
+}
+
+/// A record of its own: the price tells it from every other.
+pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
+    let price = Price { price: price.parse().unwrap(), sources: vec!["coinbase".to_owned(), "kraken".to_owned()] };
+    PriceRecord {
+        base: BASE.to_owned(),
+        state: PriceState::Fresh,
+        as_of,
+        expires_at: as_of.plus(TTL),
+        simulated: true,
+        prices: [(Currency::EUR, price)].into(),
+    }
+}
+
+/// A board of its own: no two have the same time.
+pub(crate) fn snapshot(as_of: Timestamp) -> MarketSnapshot {
+    MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![] }
+}
