@@ -5,6 +5,7 @@ pub mod events;
 pub mod health;
 pub mod leases;
 pub mod orders;
+pub mod pages;
 pub mod prices;
 mod problem;
 pub mod quotes;

@@ -3,3 +3,4 @@
 pub mod backoff;
 pub mod batching;
 pub mod latest;
+pub mod single_flight;

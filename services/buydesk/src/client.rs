@@ -7,12 +7,12 @@ use common::{
     api::{
         health::Health,
         orders::{Order, OrderFilter, OrderPayload},
+        pages::LinkedOrderPage,
         prices::PriceRecord,
         rates::{Conversion, ExchangerCourses},
     },
     ids::IdempotencyKey,
 };
-use fetch_orders::Page;
 
 pub use self::http::Client;
 use crate::cli;
@@ -35,7 +35,7 @@ pub async fn order(client: &Client, command: cli::Order, json: bool) -> anyhow::
             let cli::List { limit, cursor, currency, from, to, min_amount, max_amount } = list;
             let filter = OrderFilter { currency, from, to, min_amount, max_amount };
             let path = format!("api/v1/orders?{}", filter.to_query(cursor, limit));
-            client.get(&client.fetch_orders, &path).await?.show(json, |page: &Page| render::page(page))
+            client.get(&client.fetch_orders, &path).await?.show(json, |page: &LinkedOrderPage| render::page(page))
         }
         cli::Order::Get { id } => {
             let path = format!("api/v1/orders/{id}");

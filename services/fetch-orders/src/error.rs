@@ -1,30 +1,53 @@
-//! The failures of fetch-orders, and the only place where they become statuses.
+//! The errors of fetch-orders, and the only place where they become HTTP statuses.
 
 use std::sync::Arc;
 
 use common::{
     api::{Code, Problem},
     clients::CallError,
-    concurrency::batching::BatchError,
+    concurrency::{batching::BatchError, single_flight::SingleFlightError},
     ids::OrderId,
 };
 
-/// Why it is not known what there is; many may share it.
+/// Why a shared or batched read failed. Every caller of the read receives a clone.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
-    #[error(transparent)]
-    Batch(#[from] BatchError),
+    #[error("too many requests are waiting for orders")]
+    Overloaded,
+    #[error("the service is shutting down")]
+    ShuttingDown,
     #[error(transparent)]
     Call(Arc<CallError>),
 }
 
-/// Why orders were not shown.
+impl From<BatchError> for ReadError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Full => Self::Overloaded,
+            BatchError::Stopped | BatchError::NoResponse => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<SingleFlightError> for ReadError {
+    fn from(error: SingleFlightError) -> Self {
+        match error {
+            SingleFlightError::TooManyCallers => Self::Overloaded,
+            SingleFlightError::Lost => Self::ShuttingDown,
+        }
+    }
+}
+
+/// Why a request for orders failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("there is no order {0}")]
-    NoSuchOrder(OrderId),
+    /// 404.
+    #[error("order {0} does not exist")]
+    OrderNotFound(OrderId),
+    /// 503: db-proxy is unavailable or did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// 503: as for `Call`, or too many requests are waiting, or the service is shutting down.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -32,20 +55,18 @@ pub enum Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NoSuchOrder(id) => Self::new(Code::NotFound, format!("There is no order {id}.")),
-            Error::Call(error) => unread(&error),
-            Error::Read(ReadError::Call(error)) => unread(&error),
-            Error::Read(ReadError::Batch(BatchError::Full)) => {
-                Self::new(Code::Overloaded, "Too much is asked for already; try again in a moment.")
+            Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
+            Error::Call(error) => read_failed(&error),
+            Error::Read(ReadError::Call(error)) => read_failed(&error),
+            Error::Read(ReadError::Overloaded) => {
+                Self::new(Code::Overloaded, "Too many requests are waiting for orders. Try again in a moment.")
             }
-            Error::Read(ReadError::Batch(BatchError::Stopped | BatchError::NoResponse)) => {
-                Self::new(Code::ShuttingDown, "The service is going down.")
-            }
+            Error::Read(ReadError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
         }
     }
 }
 
-fn unread(error: &CallError) -> Problem {
-    tracing::warn!(error = %error.chain(), "orders could not be read");
+fn read_failed(error: &CallError) -> Problem {
+    tracing::warn!(error = %error.chain(), "orders could not be read from db-proxy");
     error.to_problem(Code::UpstreamUnavailable)
 }

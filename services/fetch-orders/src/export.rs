@@ -1,6 +1,6 @@
-//! Exports: every order that passes the filters, newest first, as a stream that holds one page at a time.
+//! Exports orders as a stream. One page is in memory at a time, so an export of any size takes the same memory.
 
-use std::io;
+use std::io::{self, Write};
 
 use bytes::Bytes;
 use common::{
@@ -10,70 +10,70 @@ use common::{
 use futures_util::{Stream, stream};
 use poem_openapi::Enum;
 
-/// How an export is written.
+/// The file format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
-pub enum Format {
-    /// Comma-separated values, RFC 4180, with a line of names first.
+#[oai(rename_all = "lowercase", rename = "Format")]
+pub enum ExportFormat {
+    /// Comma-separated values (RFC 4180). The first line contains the column names.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
-const CSV_NAMES: &str =
+const CSV_HEADER: &str =
     "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state\r\n";
 
-/// Where an export is: before its first page, at the place where the next one starts, or at its end.
+/// The progress of an export.
 enum ExportPosition {
-    Start,
-    Next(Cursor),
+    FirstPage,
+    NextPage(Cursor),
     End,
 }
 
-/// The orders that pass `filter`, a page in each piece. A failure on the way breaks the stream off, so that a file which is
-/// not whole is not taken for one.
-pub fn export(
+/// Streams the orders that pass `filter`, newest first, one page in each chunk. The stream fails when a page cannot be read.
+/// The connection then closes early, so a client cannot mistake an incomplete file for a complete one.
+pub fn export_orders(
     db_proxy: DbProxyClient,
     filter: OrderFilter,
-    format: Format,
+    format: ExportFormat,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
-    stream::try_unfold(ExportPosition::Start, move |place| {
+    stream::try_unfold(ExportPosition::FirstPage, move |position| {
         let db_proxy = db_proxy.clone();
         async move {
-            let (cursor, first) = match place {
-                ExportPosition::Start => (None, true),
-                ExportPosition::Next(cursor) => (Some(cursor), false),
-                ExportPosition::End => return Ok(None),
+            let (cursor, header) = match (position, format) {
+                (ExportPosition::FirstPage, ExportFormat::Csv) => (None, CSV_HEADER),
+                (ExportPosition::FirstPage, ExportFormat::Jsonl) => (None, ""),
+                (ExportPosition::NextPage(cursor), _) => (Some(cursor), ""),
+                (ExportPosition::End, _) => return Ok(None),
             };
-            let page = db_proxy.list_orders(&filter, cursor, MAX_PAGE).await.map_err(broken_off)?;
-            let names = if first && format == Format::Csv { CSV_NAMES } else { "" };
-            let piece = page.data.iter().try_fold(names.as_bytes().to_vec(), |mut piece, order| {
-                write(order, format, &mut piece).map(|()| piece)
-            })?;
-            let next = page.next_cursor.map_or(ExportPosition::End, ExportPosition::Next);
-            Ok(Some((Bytes::from(piece), next)))
+            let page = db_proxy.list_orders(&filter, cursor, MAX_PAGE).await.map_err(page_failed)?;
+            let mut chunk = header.as_bytes().to_vec();
+            for order in &page.data {
+                write_order(order, format, &mut chunk)?;
+            }
+            let next = page.next_cursor.map_or(ExportPosition::End, ExportPosition::NextPage);
+            Ok(Some((Bytes::from(chunk), next)))
         }
     })
 }
 
-fn broken_off(error: CallError) -> io::Error {
-    tracing::warn!(error = %error.chain(), "an export broke off");
+fn page_failed(error: CallError) -> io::Error {
+    tracing::warn!(error = %error.chain(), "an export ended early because a page could not be read");
     io::Error::other(error)
 }
 
-/// No value of an order can hold a comma, a quote or a line break, so none is quoted.
-fn write(order: &Order, format: Format, piece: &mut Vec<u8>) -> io::Result<()> {
-    use io::Write;
+/// Appends one line. No value of an order can contain a comma, a quote or a line break, so CSV values are not quoted.
+fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::Result<()> {
     match format {
-        Format::Csv => {
+        ExportFormat::Csv => {
             let Order { id, created_at, currency, amount, exchange_rate, .. } = order;
             let Order { bitcoin_amount, price_as_of, simulated, price_state, .. } = order;
-            write!(piece, "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},")?;
-            write!(piece, "{simulated},{}\r\n", price_state.as_str())
+            write!(chunk, "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},")?;
+            write!(chunk, "{simulated},{}\r\n", price_state.as_str())
         }
-        Format::Jsonl => {
-            serde_json::to_writer(&mut *piece, order)?;
-            piece.write_all(b"\n")
+        ExportFormat::Jsonl => {
+            serde_json::to_writer(&mut *chunk, order)?;
+            chunk.write_all(b"\n")
         }
     }
 }

@@ -1,9 +1,8 @@
-//! fetch-orders: shows orders, by page, by filter, one by one.
+//! fetch-orders: lists, filters and exports orders, and returns single orders.
 
 mod config;
 mod error;
 mod export;
-mod joint;
 mod order_lookup;
 mod order_pages;
 mod routes;
@@ -21,17 +20,15 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    config::Config,
-    routes::{Links, Page},
-};
+pub use self::config::Config;
 use self::{order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
 
-/// The running service.
+/// The fetch-orders service on a bound listener.
 pub struct App {
     server: Server,
     db_proxy: DbProxyClient,
-    lookup: BoxFuture<'static, ()>,
+    /// Makes the requests of [`OrderLookup`].
+    lookup_task: BoxFuture<'static, ()>,
 }
 
 impl Service for App {
@@ -40,7 +37,7 @@ impl Service for App {
     type Config = Config;
 
     fn configure(env: &mut common::config::Env) -> Config {
-        Config::read(env)
+        Config::from_env(env)
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
@@ -50,7 +47,7 @@ impl Service for App {
             config.db_proxy,
             config.internal_token,
         ));
-        let standard = OpsEndpoints {
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics: Metrics::new(Self::NAME),
@@ -58,12 +55,10 @@ impl Service for App {
             internal_token: None,
             rate_limit: RateLimit::default(),
         };
-        let (lookup, task) = OrderLookup::new(db_proxy.clone());
-        let endpoint = service_endpoint(
-            Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) },
-            standard,
-        );
-        Ok(Self { server: Server::new(listener, endpoint), db_proxy, lookup: Box::pin(task) })
+        let (lookup, lookup_task) = OrderLookup::new(db_proxy.clone());
+        let api = Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) };
+        let server = Server::new(listener, service_endpoint(api, ops));
+        Ok(Self { server, db_proxy, lookup_task: Box::pin(lookup_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -75,10 +70,10 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let lookup = tokio::spawn(self.lookup);
-        // When the server has ended, the last handle is gone, and the task ends after what is under way.
+        let lookup_task = tokio::spawn(self.lookup_task);
         let result = self.server.run_until(stop).await;
-        lookup.await?;
+        // The server held the last handle of the lookup, so the task ends after the requests that are running.
+        lookup_task.await?;
         result
     }
 
@@ -87,7 +82,7 @@ impl Service for App {
     }
 }
 
-const ABOUT: &str = "Shows orders. An order is seen as soon as it was answered with 201, and never changes.";
+const ABOUT: &str = "Lists orders. An order is visible as soon as its request was answered with 201. It never changes.";
 
 fn ready(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();

@@ -1,4 +1,6 @@
-//! Finds single orders: many that are asked for at once are one question to db-proxy, and go through as it wrote them.
+//! Finds single orders. Lookups that arrive at the same time go to db-proxy as one request.
+//!
+//! The orders are not parsed, except for their ids: their JSON passes through from db-proxy to the client.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,51 +19,52 @@ use serde_json::value::RawValue;
 
 use crate::error::ReadError;
 
-type Answer = Result<Option<Bytes>, ReadError>;
+type LookupResult = Result<Option<Bytes>, ReadError>;
 
-/// Where single orders are asked for.
+/// Looks up single orders.
 #[derive(Clone)]
-pub struct OrderLookup(Batcher<OrderId, Answer>);
+pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
 impl OrderLookup {
-    /// The handle, and the task to run until every handle is gone.
+    /// Returns the handle and the task that makes the requests. The task ends when every clone of the handle is dropped.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| answers(db_proxy.clone(), OrderIds { ids }));
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
-    /// The JSON of the order of this id; nothing where there is none.
-    pub async fn order(&self, id: OrderId) -> Answer {
+    /// Returns the JSON of an order, or `None` when no order has this id.
+    pub async fn order(&self, id: OrderId) -> LookupResult {
         self.0.submit(id).await?
     }
 }
 
-async fn answers(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<Answer> {
-    match find(&db_proxy, &ids).await {
-        Ok(found) => ids.ids.iter().map(|id| Ok(found.get(id).cloned())).collect(),
+/// Returns one result for each id, in the order of the ids.
+async fn look_up(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<LookupResult> {
+    match find_orders(&db_proxy, &ids).await {
+        Ok(orders) => ids.ids.iter().map(|id| Ok(orders.get(id).cloned())).collect(),
         Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],
     }
 }
 
-/// What db-proxy found, each order unread.
+/// The [`FoundOrders`](common::api::orders::FoundOrders) of db-proxy, each order as JSON text.
 #[derive(Deserialize)]
-struct Found<'a> {
+struct RawFoundOrders<'a> {
     #[serde(borrow)]
     orders: Vec<&'a RawValue>,
 }
 
-/// All that is read of an order.
+/// The id of an order, without its other fields.
 #[derive(Deserialize)]
-struct Id {
+struct IdOnly {
     id: OrderId,
 }
 
-async fn find(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
+async fn find_orders(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
     let bytes = db_proxy.find_orders_json(ids).await?;
-    let found: Found = db_proxy.0.read(&bytes)?;
-    let of = |order: &RawValue| {
-        let Id { id } = db_proxy.0.read(order.get().as_bytes())?;
+    let found: RawFoundOrders = db_proxy.0.read(&bytes)?;
+    let with_id = |order: &RawValue| {
+        let IdOnly { id } = db_proxy.0.read(order.get().as_bytes())?;
         Ok((id, bytes.slice_ref(order.get().as_bytes())))
     };
-    found.orders.into_iter().map(of).collect()
+    found.orders.into_iter().map(with_id).collect()
 }

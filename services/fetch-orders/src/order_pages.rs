@@ -1,46 +1,57 @@
-//! Pages of orders: the orders go through as db-proxy wrote them, and a page that many ask for at once is made once.
+//! Pages of orders. Callers that ask for the same page at the same time share one request to db-proxy.
+//!
+//! The orders of a page are not parsed: their JSON passes through from db-proxy to the client.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{
-    api::orders::{Cursor, OrderFilter},
+    api::{
+        orders::{Cursor, OrderFilter},
+        pages::PageLinks,
+    },
     clients::{CallError, db_proxy::DbProxyClient},
+    concurrency::single_flight::{JoinPolicy, SingleFlight},
 };
-use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{error::ReadError, joint::Joint, routes::Links};
+use crate::error::ReadError;
 
-/// Which page.
+/// Most requests that wait for pages at the same time.
+const MAX_WAITING: usize = 4096;
+
+/// Identifies a page: the path of the request and all its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PageKey {
+    /// Skips the newest `start` orders.
     ByOffset { start: u64, page_size: u32 },
+    /// Starts after the order of `cursor`; without a cursor at the newest order.
     ByCursor { filter: OrderFilter, cursor: Option<Cursor>, limit: u32 },
 }
 
-type Answer = Result<Bytes, ReadError>;
+type PageResult = Result<Bytes, ReadError>;
 
-/// Where pages are asked for.
+/// Reads pages of orders.
 #[derive(Clone)]
-pub struct OrderPages(Joint<PageKey, Answer>);
+pub struct OrderPages(SingleFlight<PageKey, PageResult>);
 
 impl OrderPages {
     pub fn new(db_proxy: DbProxyClient) -> Self {
-        Self(Joint::new(move |question| {
+        // A page is never older than its request: a client that placed an order and then lists orders sees it.
+        Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
             let db_proxy = db_proxy.clone();
-            async move { page(&db_proxy, question).await.map_err(|error| ReadError::Call(Arc::new(error))) }.boxed()
+            async move { read_page(&db_proxy, key).await.map_err(|error| ReadError::Call(Arc::new(error))) }
         }))
     }
 
-    /// The JSON of a [`Page`](crate::Page).
-    pub async fn page(&self, question: PageKey) -> Answer {
-        self.0.ask(question).await?
+    /// Returns the JSON of a [`LinkedOrderPage`](common::api::pages::LinkedOrderPage).
+    pub async fn page(&self, key: PageKey) -> PageResult {
+        self.0.get(key).await?
     }
 }
 
-/// What db-proxy says of a page, its orders unread. One of the two ways to go on is there, or none.
+/// A page as db-proxy sends it. Offset pages carry `more`, cursor pages carry `next_cursor`.
 #[derive(Deserialize)]
 struct DbProxyPage<'a> {
     #[serde(borrow)]
@@ -51,18 +62,18 @@ struct DbProxyPage<'a> {
     next_cursor: Option<Cursor>,
 }
 
-/// A [`Page`](crate::Page) of them.
+/// A [`LinkedOrderPage`](common::api::pages::LinkedOrderPage) whose orders are JSON text.
 #[derive(Serialize)]
-struct PublicPage<'a> {
+struct RawOrderPage<'a> {
     data: &'a RawValue,
     #[serde(rename = "_links")]
-    links: Links,
+    links: PageLinks,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Cursor>,
 }
 
-async fn page(db_proxy: &DbProxyClient, question: PageKey) -> Result<Bytes, CallError> {
-    match question {
+async fn read_page(db_proxy: &DbProxyClient, key: PageKey) -> Result<Bytes, CallError> {
+    match key {
         PageKey::ByOffset { start, page_size } => {
             let bytes = db_proxy.list_orders_by_offset_json(start, page_size).await?;
             let DbProxyPage { data, more, .. } = db_proxy.0.read(&bytes)?;
@@ -70,13 +81,13 @@ async fn page(db_proxy: &DbProxyClient, question: PageKey) -> Result<Bytes, Call
                 let start = start.saturating_add(u64::from(page_size));
                 format!("/get_orders/?start={start}&page_size={page_size}")
             });
-            db_proxy.0.write(&PublicPage { data, links: Links { next }, next_cursor: None })
+            db_proxy.0.write(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
         }
         PageKey::ByCursor { filter, cursor, limit } => {
             let bytes = db_proxy.list_orders_json(&filter, cursor, limit).await?;
             let DbProxyPage { data, next_cursor, .. } = db_proxy.0.read(&bytes)?;
             let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit)));
-            db_proxy.0.write(&PublicPage { data, links: Links { next }, next_cursor })
+            db_proxy.0.write(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
         }
     }
 }

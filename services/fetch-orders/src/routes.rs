@@ -1,9 +1,10 @@
-//! What fetch-orders serves.
+//! The HTTP endpoints of fetch-orders.
 
 use common::{
     api::{
         Problem,
         orders::{Cursor, Order, OrderFilter, OrderSummary},
+        pages::LinkedOrderPage,
     },
     clients::db_proxy::DbProxyClient,
     ids::OrderId,
@@ -13,15 +14,14 @@ use common::{
 };
 use poem::Body;
 use poem_openapi::{
-    ApiResponse, Object, OpenApi,
+    ApiResponse, OpenApi,
     param::{Path, Query},
     payload::Binary,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
-    export::{self, Format},
+    export::{ExportFormat, export_orders},
     order_lookup::OrderLookup,
     order_pages::{OrderPages, PageKey},
 };
@@ -32,31 +32,9 @@ pub struct Api {
     pub pages: OrderPages,
 }
 
-/// Where to go on from a page.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Links {
-    /// The next page; absent on the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub next: Option<String>,
-}
-
-/// A page of orders, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Page {
-    pub data: Vec<Order>,
-    #[serde(rename = "_links")]
-    #[oai(rename = "_links")]
-    pub links: Links,
-    /// The cursor of the next page; absent on the last one and where pages are cut by offset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub next_cursor: Option<Cursor>,
-}
-
-/// An export, whole or broken off.
+/// A file of orders. Its stream closes early when the export fails.
 #[derive(ApiResponse)]
-enum ExportAnswer {
+enum ExportResponse {
     #[oai(status = 200, content_type = "text/csv")]
     Csv(Binary<Body>),
     #[oai(status = 200, content_type = "application/jsonl")]
@@ -65,97 +43,102 @@ enum ExportAnswer {
 
 #[OpenApi]
 impl Api {
-    /// Orders newest first, leaving out the newest `start`.
+    /// Lists orders by offset, newest first.
     #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
-        /// How many of the newest orders to leave out.
+        /// The number of newest orders to skip.
         #[oai(default)]
-        start: Query<u64>,
-        #[oai(default = "ten", validator(minimum(value = "1"), maximum(value = "1000")))] page_size: Query<u32>,
-    ) -> Result<PreserializedJson<Page>, Problem> {
-        let question = PageKey::ByOffset { start: start.0, page_size: page_size.0 };
-        Ok(PreserializedJson::new(self.pages.page(question).await.map_err(Error::from)?))
+        Query(start): Query<u64>,
+        /// Most orders of the page.
+        #[oai(default = "default_page_size", validator(minimum(value = "1"), maximum(value = "1000")))]
+        Query(page_size): Query<u32>,
+    ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
+        self.page(PageKey::ByOffset { start, page_size }).await
     }
 
-    /// Orders that pass all filters, newest first.
+    /// Lists the orders that pass all filters, newest first.
     ///
-    /// Follow `_links.next`, or send `next_cursor` as `cursor` with the same filters, until there is none: every order is
-    /// seen once, while new ones arrive. A page can hold fewer orders than `limit` and still not be the last.
+    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters, until neither is
+    /// present. Every order appears once, also while new orders arrive. A page may contain fewer orders than `limit` without
+    /// being the last page.
     #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
-    #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn list_orders(
         &self,
-        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
-        cursor: Query<Option<Cursor>>,
-        currency: Query<Option<Currency>>,
-        /// Accepted at this time or later.
-        from: Query<Option<Timestamp>>,
-        /// Accepted before this time.
-        to: Query<Option<Timestamp>>,
-        min_amount: Query<Option<FiatAmount>>,
-        max_amount: Query<Option<FiatAmount>>,
-    ) -> Result<PreserializedJson<Page>, Problem> {
-        let filter = OrderFilter {
-            currency: currency.0,
-            from: from.0,
-            to: to.0,
-            min_amount: min_amount.0,
-            max_amount: max_amount.0,
-        };
-        let question = PageKey::ByCursor { filter, cursor: cursor.0, limit: limit.0 };
-        Ok(PreserializedJson::new(self.pages.page(question).await.map_err(Error::from)?))
+        /// Most orders of the page.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        Query(limit): Query<u32>,
+        /// The `next_cursor` of the previous page.
+        Query(cursor): Query<Option<Cursor>>,
+        /// Orders in this currency.
+        Query(currency): Query<Option<Currency>>,
+        /// Orders accepted at this time or later.
+        Query(from): Query<Option<Timestamp>>,
+        /// Orders accepted before this time.
+        Query(to): Query<Option<Timestamp>>,
+        /// Orders of this amount or more.
+        Query(min_amount): Query<Option<FiatAmount>>,
+        /// Orders of this amount or less.
+        Query(max_amount): Query<Option<FiatAmount>>,
+    ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
+        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+        self.page(PageKey::ByCursor { filter, cursor, limit }).await
     }
 
-    /// Every order that passes all filters, newest first, as one file.
+    /// Exports all orders that pass all filters, newest first, as one file.
     ///
-    /// It is sent as it is read; one that breaks off before its end is not whole.
+    /// The file is sent while it is read. When the connection closes early, the file is incomplete.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     async fn export(
         &self,
-        format: Query<Format>,
-        currency: Query<Option<Currency>>,
-        /// Accepted at this time or later.
-        from: Query<Option<Timestamp>>,
-        /// Accepted before this time.
-        to: Query<Option<Timestamp>>,
-        min_amount: Query<Option<FiatAmount>>,
-        max_amount: Query<Option<FiatAmount>>,
-    ) -> Result<ExportAnswer, Problem> {
-        let filter = OrderFilter {
-            currency: currency.0,
-            from: from.0,
-            to: to.0,
-            min_amount: min_amount.0,
-            max_amount: max_amount.0,
-        };
-        // What is not there at all is told as a problem, before the file begins.
+        /// The file format.
+        Query(format): Query<ExportFormat>,
+        /// Orders in this currency.
+        Query(currency): Query<Option<Currency>>,
+        /// Orders accepted at this time or later.
+        Query(from): Query<Option<Timestamp>>,
+        /// Orders accepted before this time.
+        Query(to): Query<Option<Timestamp>>,
+        /// Orders of this amount or more.
+        Query(min_amount): Query<Option<FiatAmount>>,
+        /// Orders of this amount or less.
+        Query(max_amount): Query<Option<FiatAmount>>,
+    ) -> Result<ExportResponse, Problem> {
+        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+        // Checks that db-proxy is available while an error can still be sent as a problem.
         self.db_proxy.order_summary().await.map_err(Error::from)?;
-        let body = Binary(Body::from_bytes_stream(export::export(self.db_proxy.clone(), filter, format.0)));
-        Ok(match format.0 {
-            Format::Csv => ExportAnswer::Csv(body),
-            Format::Jsonl => ExportAnswer::Jsonl(body),
+        let body = Binary(Body::from_bytes_stream(export_orders(self.db_proxy.clone(), filter, format)));
+        Ok(match format {
+            ExportFormat::Csv => ExportResponse::Csv(body),
+            ExportFormat::Jsonl => ExportResponse::Jsonl(body),
         })
     }
 
-    /// How many orders there are, what they come to, and what may still be ordered.
+    /// Returns the number and the total of all orders, and what is left of the limit.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn summary(&self) -> Result<Json<OrderSummary>, Problem> {
         Ok(Json(self.db_proxy.order_summary().await.map_err(Error::from)?))
     }
 
-    /// One order.
+    /// Returns one order.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
         let order = self.lookup.order(id.0).await.map_err(Error::from)?;
-        Ok(PreserializedJson::new(order.ok_or(Error::NoSuchOrder(id.0))?))
+        Ok(PreserializedJson::new(order.ok_or(Error::OrderNotFound(id.0))?))
     }
 }
 
-fn ten() -> u32 {
+impl Api {
+    async fn page(&self, key: PageKey) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
+        Ok(PreserializedJson::new(self.pages.page(key).await.map_err(Error::from)?))
+    }
+}
+
+fn default_page_size() -> u32 {
     10
 }
 
-fn fifty() -> u32 {
+fn default_limit() -> u32 {
     50
 }

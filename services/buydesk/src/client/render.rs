@@ -5,13 +5,13 @@ use common::{
     api::{
         health::Health,
         orders::Order,
+        pages::LinkedOrderPage,
         prices::PriceRecord,
         rates::{Conversion, ExchangerCourses, PathKind},
     },
     money::Rate,
     time::Timestamp,
 };
-use fetch_orders::Page;
 
 fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {
     let mut table = Table::new();
@@ -48,7 +48,7 @@ pub fn order(order: &Order) -> String {
     orders([order]).to_string()
 }
 
-pub fn page(page: &Page) -> String {
+pub fn page(page: &LinkedOrderPage) -> String {
     if page.data.is_empty() && page.next_cursor.is_none() {
         return "No orders.".to_owned();
     }

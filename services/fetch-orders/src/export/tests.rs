@@ -1,15 +1,15 @@
 use super::*;
 
 #[test]
-fn a_line_has_every_field_of_an_order_in_the_order_of_the_names() {
+fn line_contains_every_field_in_the_order_of_the_header() {
     let json = r#"{"id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2b","created_at":"2026-11-21T10:21:11.219148Z","currency":"USD","amount":"600.00","exchange_rate":"91000.00","bitcoin_amount":"0.00659341","price_as_of":"2026-11-21T10:21:11.000000Z","simulated":true,"price_state":"prolonged"}"#;
     let order: Order = serde_json::from_str(json).unwrap();
     let (mut csv, mut jsonl) = (Vec::new(), Vec::new());
-    write(&order, Format::Csv, &mut csv).unwrap();
-    write(&order, Format::Jsonl, &mut jsonl).unwrap();
+    write_order(&order, ExportFormat::Csv, &mut csv).unwrap();
+    write_order(&order, ExportFormat::Jsonl, &mut jsonl).unwrap();
     assert_eq!(String::from_utf8(jsonl).unwrap(), format!("{json}\n"));
     let fields: serde_json::Value = serde_json::from_str(json).unwrap();
-    let names = CSV_NAMES.trim_end().split(',');
+    let names = CSV_HEADER.trim_end().split(',');
     let csv = String::from_utf8(csv).unwrap();
     for (name, value) in names.zip(csv.trim_end().split(',')) {
         assert_eq!(fields[name].as_str().map_or(fields[name].to_string(), str::to_owned), value, "{name}");
