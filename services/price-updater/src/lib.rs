@@ -15,7 +15,6 @@ mod sources;
 mod streams;
 #[cfg(any(test, feature = "fuzzing"))]
 mod tests;
-mod ticker;
 mod updater;
 mod upstreams;
 

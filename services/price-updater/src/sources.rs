@@ -25,6 +25,7 @@ mod http_client;
 mod kraken;
 mod okx;
 mod rate_limiter;
+mod ticker;
 mod transport;
 mod xml;
 
@@ -44,10 +45,9 @@ pub(crate) use error::SourceError;
 use http_client::SourceHttpClient;
 pub(crate) use http_client::retry_after;
 pub(crate) use rate_limiter::RateLimiter;
+pub(crate) use ticker::{MAX_FIXING_AGE, Ticker};
 pub(crate) use transport::Network;
 pub use transport::{InProcess, RawResponse, Transport, TransportError};
-
-use crate::ticker::Ticker;
 
 /// From one ask to the next of an exchange's order book, at least. How often they are asked beyond that is a setting.
 const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);

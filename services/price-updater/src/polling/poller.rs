@@ -14,10 +14,7 @@ use common::{
 use tokio::time::{Instant, timeout_at};
 
 use super::config::PollConfig;
-use crate::{
-    sources::{PollReply, PollRequest, Source, SourceError},
-    ticker::Ticker,
-};
+use crate::sources::{PollReply, PollRequest, Source, SourceError, Ticker};
 
 /// What a source has for coming back after its requests were ended at the deadline, before it is ended itself.
 const GRACE: Duration = Duration::from_millis(250);

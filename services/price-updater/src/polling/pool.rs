@@ -28,8 +28,7 @@ use super::{
 use crate::{
     metrics::UpdaterMetrics,
     pricing::{FreezeDetector, Observation, Vote},
-    sources::{PollRequest, Source},
-    ticker::MAX_FIXING_AGE,
+    sources::{MAX_FIXING_AGE, PollRequest, Source},
 };
 
 pub(crate) struct SourcePool {

@@ -22,6 +22,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ticker::Ticker;
 use super::{
     EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     batches::Batches,
@@ -30,7 +31,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs,
 };
-use crate::ticker::Ticker;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "binance",

@@ -19,6 +19,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ticker::Ticker;
 use super::{
     PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     batches::Batches,
@@ -27,7 +28,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs,
 };
-use crate::ticker::Ticker;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "bitfinex",

@@ -17,6 +17,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ticker::Ticker;
 use super::{
     EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     budget::RateLimits,
@@ -24,7 +25,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs, requested,
 };
-use crate::ticker::Ticker;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "bitstamp",

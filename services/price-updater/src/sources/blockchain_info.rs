@@ -16,6 +16,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ticker::Ticker;
 use super::{
     PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
     budget::RateLimits,
@@ -23,7 +24,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs, requested,
 };
-use crate::ticker::Ticker;
 
 /// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
 /// answer is there. Two minutes have three asks.

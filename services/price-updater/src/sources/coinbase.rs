@@ -17,6 +17,7 @@ use common::{
 use futures_util::future::join_all;
 use serde::Deserialize;
 
+use super::ticker::Ticker;
 use super::{
     PollReply, PollRequest, Source, SourceDefinition, SourceError,
     budget::RateLimits,
@@ -25,7 +26,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs, requested,
 };
-use crate::ticker::Ticker;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "coinbase",

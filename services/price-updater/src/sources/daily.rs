@@ -17,8 +17,8 @@ use common::{
 };
 use tokio::time::Instant;
 
+use super::ticker::{MAX_FIXING_AGE, Ticker};
 use super::{PollReply, PollRequest, SourceError, http_client::Fetched};
-use crate::ticker::{MAX_FIXING_AGE, Ticker};
 
 /// From one ask to the next, which costs nothing: it is answered from what is kept.
 pub(super) const PERIOD: Duration = Duration::from_secs(60);

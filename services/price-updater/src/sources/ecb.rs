@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{api::courses::CourseKind, money::CurrencyPair};
 
+use super::ticker::rounded;
 use super::{
     PollReply, PollRequest, Source, SourceDefinition, SourceError,
     budget::RateLimits,
@@ -22,7 +23,6 @@ use super::{
     pair,
     xml::{Piece, pieces},
 };
-use crate::ticker::rounded;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "ecb",

@@ -15,6 +15,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ticker::rounded;
 use super::{
     PollReply, PollRequest, Source, SourceDefinition, SourceError,
     budget::RateLimits,
@@ -23,7 +24,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair,
 };
-use crate::ticker::rounded;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "frankfurter",

@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ticker::Ticker;
 use super::{
     EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError,
     budget::RateLimits,
@@ -27,7 +28,6 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs, requested,
 };
-use crate::ticker::Ticker;
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "okx",

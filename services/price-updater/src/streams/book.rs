@@ -8,7 +8,7 @@ use common::{
 };
 
 use super::event::{Beat, Event, Order, Told};
-use crate::{sources::SourceError, ticker::Ticker};
+use crate::sources::{SourceError, Ticker};
 
 /// The newest of everything, of one connection after the other.
 ///

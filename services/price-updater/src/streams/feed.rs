@@ -29,10 +29,7 @@ use super::{
     protocol::{Probe, Protocol},
     wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, WireError},
 };
-use crate::{
-    sources::{RateLimiter, RateLimits},
-    ticker::Ticker,
-};
+use crate::sources::{RateLimiter, RateLimits, Ticker};
 
 /// How long after it was last proved a ticker is an answer. A poll is as old when the next one is due.
 const FRESH: Duration = Duration::from_secs(5);

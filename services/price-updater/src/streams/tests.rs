@@ -24,10 +24,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Connection, Connector, Heard, Hybrid, PROTOCOLS, PriceStream, Said, StreamMetrics, WireError, pace};
-use crate::{
-    sources::{PollReply, PollRequest, RateLimiter, RateLimits, Source, SourceError},
-    ticker::Ticker,
-};
+use crate::sources::{PollReply, PollRequest, RateLimiter, RateLimits, Source, SourceError, Ticker};
 
 const LIMIT: Duration = Duration::from_secs(600);
 

@@ -6,7 +6,7 @@ mod http;
 mod tests;
 mod websocket;
 
-use crate::{sources::SourceError, ticker::Ticker};
+use crate::sources::{SourceError, Ticker};
 pub use http::http;
 pub use websocket::websocket;
 

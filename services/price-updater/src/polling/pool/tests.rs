@@ -11,8 +11,7 @@ use common::{
 use super::*;
 use crate::{
     pricing::MarketPrices,
-    sources::{PollReply, SourceError},
-    ticker::Ticker,
+    sources::{PollReply, SourceError, Ticker},
 };
 
 const BTC_EUR: [CurrencyPair; 1] = [CurrencyPair::new(Asset::BTC, Asset::EUR)];

@@ -4,7 +4,7 @@ use common::{money::DecimalText, time::Timestamp};
 use tokio::time::Instant;
 
 use super::*;
-use crate::ticker::Ticker;
+use crate::sources::Ticker;
 
 const PAIRS: [&str; 9] = ["A1-X", "A2-X", "A3-X", "A4-X", "A5-X", "A6-X", "A7-X", "A8-X", "A9-X"];
 

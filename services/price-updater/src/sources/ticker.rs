@@ -9,7 +9,7 @@ use common::{
 };
 use rust_decimal::Decimal;
 
-use crate::sources::SourceError;
+use super::SourceError;
 
 /// The widest book that is believed, in percent of its middle: a wider one has nobody in it who trades.
 const MAX_WIDTH_PERCENT: i128 = 10;
