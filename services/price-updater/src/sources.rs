@@ -1,35 +1,36 @@
-//! Where prices come from: one file a source, which knows what it asks, what it accepts, and how errors look there.
+//! Price sources that are polled over HTTP. Each source has a file with its endpoint, its pairs and its error format.
 //!
-//! A source says what kind of number it tells ([`CourseKind`]), and only like is compared with like: a last trade with
-//! its book, an index that somebody computed, and an official rate of the day are three different things.
+//! A source has a [`CourseKind`]: an exchange reports trades and its order book, an index is computed from several
+//! markets, and a bank publishes an official rate of the day. Prices of different kinds are never compared.
 //!
-//! A further source is a file with a [`SourceDefinition`] and a line in [`SOURCES`]. All it asks goes through [`http_client::SourceHttpClient`], so
-//! that it cannot ask more often than it may.
+//! To add a source, write a file with a [`SourceDefinition`] and list it in [`SOURCES`]. An adapter sends its requests
+//! through [`http_client::SourceHttpClient`], which enforces the rate limits of the source.
 
-mod batches;
+mod batching;
 mod binance;
 mod bitfinex;
 mod bitstamp;
 mod blockchain_info;
-mod budget;
 mod cbr;
 mod coinbase;
 mod coingecko;
-mod daily;
-mod delisted;
+mod daily_rates;
+mod definition;
+mod delisted_pairs;
 mod ecb;
 mod error;
 mod frankfurter;
 mod gemini;
 mod http_client;
 mod kraken;
+mod named_rows;
 mod okx;
 mod rate_limiter;
 mod ticker;
 mod transport;
 mod xml;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use common::{
@@ -38,92 +39,79 @@ use common::{
     time::Timestamp,
 };
 use tokio::time::Instant;
-use url::Url;
 
-pub(crate) use budget::RateLimits;
+pub(crate) use definition::SourceDefinition;
 pub(crate) use error::SourceError;
-use http_client::SourceHttpClient;
 pub(crate) use http_client::retry_after;
-pub(crate) use rate_limiter::RateLimiter;
-pub(crate) use ticker::{MAX_FIXING_AGE, Ticker};
+pub(crate) use rate_limiter::{RateLimiter, RateLimits};
+pub(crate) use ticker::{MAX_FIXING_AGE, Ticker, TradedPrices};
 pub(crate) use transport::Network;
 pub use transport::{InProcess, RawResponse, Transport, TransportError};
 
-/// From one ask to the next of an exchange's order book, at least. How often they are asked beyond that is a setting.
-const EXCHANGE_PERIOD: Duration = Duration::from_secs(1);
+/// Shortest time between two polls of an exchange. The polling interval of the service may be longer.
+const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two polls of an index. By default the record that orders use is written every 15 s, and a price is valid
+/// for 60 s. So a new price arrives one write before the old one expires. The indexes permit three polls in two minutes.
+const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 
-/// What a source is asked.
+/// One poll of a source.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PollRequest<'a> {
-    /// Those that the source cannot tell are passed over.
+    /// Pairs that the source does not have are ignored.
     pub(crate) pairs: &'a [CurrencyPair],
-    /// What an answer's tickers are stamped with: it is taken before anything is sent.
+    /// The time before the first request is sent. Tickers of the reply carry it as their time of observation.
     pub(crate) now: Timestamp,
-    /// When an answer is no longer waited for.
+    /// When the poll gives up.
     pub(crate) deadline: Instant,
 }
 
-/// What a source said. A pair that is in neither map was not asked for.
+/// The result of a poll. A pair in neither map was not requested.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PollReply {
     pub(crate) tickers: BTreeMap<CurrencyPair, Ticker>,
-    /// What went wrong with single pairs.
+    /// Errors of single pairs.
     pub(crate) errors: BTreeMap<CurrencyPair, SourceError>,
-    /// Whether any part of it came from a simulated exchange.
+    /// Whether exchange-sim sent any part of the reply.
     pub(crate) simulated: bool,
 }
 
 impl PollReply {
-    fn put(&mut self, pair: CurrencyPair, result: Result<Ticker, SourceError>) {
+    fn insert(&mut self, pair: CurrencyPair, result: Result<Ticker, SourceError>) {
         match result {
-            Ok(quote) => drop(self.tickers.insert(pair, quote)),
+            Ok(ticker) => drop(self.tickers.insert(pair, ticker)),
             Err(error) => drop(self.errors.insert(pair, error)),
         }
     }
 }
 
-/// An exchange, an index, or a bank that publishes rates.
+/// An exchange, an index, or a bank that publishes official rates.
 #[async_trait]
 pub(crate) trait Source: Send + Sync {
-    /// Its name in settings, records and metrics.
+    /// The name of the source in settings, records and metrics.
     fn name(&self) -> &'static str;
 
-    /// What its numbers mean.
+    /// What kind of price the source reports.
     fn kind(&self) -> CourseKind;
 
-    /// The pairs it can tell, of those that the product wants.
+    /// The pairs that the source has a price for.
     fn pairs(&self) -> &[CurrencyPair];
 
-    /// From the start of one ask to the start of the next that it permits, or that brings anything new.
+    /// Shortest useful time from the start of one poll to the start of the next.
     fn poll_interval(&self) -> Duration;
 
-    /// How many more requests it permits now.
+    /// How many requests the source permits now.
     fn budget_left(&self) -> u32;
 
-    /// What holds back its requests, where it has any to hold back.
+    /// The rate limiter of the source, if it has one.
     fn rate_limiter(&self) -> Option<&RateLimiter> {
         None
     }
 
-    /// What it says now of those of the wanted pairs that it can tell. An error is one that concerns them all.
+    /// Returns the current prices of the requested pairs. An error applies to all of them.
     async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError>;
 }
 
-/// A source that the service brings along.
-pub(crate) struct SourceDefinition {
-    pub(crate) name: &'static str,
-    /// What its numbers mean.
-    pub(crate) kind: CourseKind,
-    /// The variable that sets where it is.
-    pub(crate) url_variable: &'static str,
-    pub(crate) default_url: &'static str,
-    /// From the start of one ask to the start of the next.
-    period: Duration,
-    limits: RateLimits,
-    build: fn(SourceHttpClient) -> Box<dyn Source>,
-}
-
-/// Every source, in the order in which they are shown and, of official rates, believed.
+/// Every source, in the default order. The API shows courses in this order, and it ranks official rates.
 pub(crate) const SOURCES: &[SourceDefinition] = &[
     binance::DEFINITION,
     coinbase::DEFINITION,
@@ -139,69 +127,21 @@ pub(crate) const SOURCES: &[SourceDefinition] = &[
     cbr::DEFINITION,
 ];
 
-/// The name of every source and the variable that sets where it is, for those that run sources of their own.
+/// The name of every source and the environment variable with its base URL. Used to run against simulated sources.
 pub fn url_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     SOURCES.iter().map(|source| (source.name, source.url_variable))
 }
 
-impl SourceDefinition {
-    pub(crate) fn build(&self, transport: Arc<dyn Transport>, base: Url) -> Box<dyn Source> {
-        (self.build)(SourceHttpClient::new(transport, base, self.limits))
-    }
-}
+/// The parsed ticker or the error of each pair of a response.
+type TickerResults = Vec<(CurrencyPair, Result<Ticker, SourceError>)>;
 
-impl PartialEq for SourceDefinition {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl fmt::Debug for SourceDefinition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-/// What a source says of itself, as its [`SourceDefinition`] has it: for a type with the fields `web` and `pairs`.
-macro_rules! delegate_to_definition {
-    () => {
-        fn name(&self) -> &'static str {
-            DEFINITION.name
+impl From<http_client::Fetched<TickerResults>> for PollReply {
+    fn from(fetched: http_client::Fetched<TickerResults>) -> Self {
+        let mut reply = Self { simulated: fetched.simulated, ..Self::default() };
+        for (pair, result) in fetched.value {
+            reply.insert(pair, result);
         }
-
-        fn kind(&self) -> ::common::api::courses::CourseKind {
-            DEFINITION.kind
-        }
-
-        fn pairs(&self) -> &[CurrencyPair] {
-            &self.pairs
-        }
-
-        fn poll_interval(&self) -> ::std::time::Duration {
-            DEFINITION.period
-        }
-
-        fn budget_left(&self) -> u32 {
-            self.client.budget_left()
-        }
-
-        fn rate_limiter(&self) -> Option<&crate::sources::RateLimiter> {
-            Some(self.client.rate_limiter())
-        }
-    };
-}
-use delegate_to_definition;
-
-/// What was read of each pair that an answer was to tell.
-type Tickers = Vec<(CurrencyPair, Result<Ticker, SourceError>)>;
-
-impl From<http_client::Fetched<Tickers>> for PollReply {
-    fn from(fetched: http_client::Fetched<Tickers>) -> Self {
-        let mut answer = Self { simulated: fetched.simulated, ..Self::default() };
-        for (pair, quote) in fetched.value {
-            answer.put(pair, quote);
-        }
-        answer
+        reply
     }
 }
 
@@ -209,50 +149,14 @@ const fn pair(base: &str, quote: &str) -> CurrencyPair {
     CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote))
 }
 
-fn pairs<T>(all: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
-    all.iter().map(|(pair, _)| *pair).collect()
+/// The pairs of a table that also holds the source's own name of each pair.
+fn pairs_of<T>(table: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
+    table.iter().map(|(pair, _)| *pair).collect()
 }
 
-/// Those of `all` that are wanted, with what a source calls them.
-fn requested<T: Copy>(request: &PollRequest<'_>, all: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
-    all.iter().filter(|(pair, _)| request.pairs.contains(pair)).copied().collect()
-}
-
-#[cfg(test)]
-mod testing {
-    //! What the tests of several sources need.
-
-    use poem::{Response, endpoint::make_sync};
-
-    use super::*;
-
-    /// A source that is asked for `path?query` and answers with a status and a body.
-    pub(super) fn scripted(
-        built_in: &SourceDefinition,
-        answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
-    ) -> Box<dyn Source> {
-        let endpoint = make_sync(move |request| {
-            let (status, body) = answer(&request.uri().to_string());
-            Response::builder().status(status.try_into().unwrap()).body(body)
-        });
-        built_in.build(Arc::new(InProcess::new(endpoint)), "http://exchange".parse().unwrap())
-    }
-
-    /// What the source says of all it can tell.
-    pub(super) async fn poll_all(source: &dyn Source, now: Timestamp) -> Result<PollReply, SourceError> {
-        source.poll(PollRequest { pairs: source.pairs(), now, deadline: Instant::now() + EXCHANGE_PERIOD }).await
-    }
-
-    pub(super) fn now() -> Timestamp {
-        "2026-01-03T12:00:00Z".parse().unwrap()
-    }
-
-    /// The course of one pair.
-    pub(super) fn course(tickers: &Tickers, pair: &str) -> Result<String, SourceError> {
-        let of = |(told, _): &&(CurrencyPair, _)| told.to_string() == pair;
-        let quote = tickers.iter().find(of).unwrap_or_else(|| panic!("{pair} is not told"));
-        quote.1.as_ref().map(|quote| quote.course().to_string()).map_err(Clone::clone)
-    }
+/// The rows of `table` whose pair is requested.
+fn requested<T: Copy>(request: &PollRequest<'_>, table: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
+    table.iter().filter(|(pair, _)| request.pairs.contains(pair)).copied().collect()
 }
 
 #[cfg(test)]

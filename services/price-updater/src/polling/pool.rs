@@ -158,7 +158,8 @@ impl SourcePool {
 
     /// Those that are left alone now, and until when.
     pub(crate) fn backoffs(&self) -> Vec<SourceBackoff> {
-        let paused = |poller: &Arc<Poller>| Some((poller.source.name(), poller.source.rate_limiter()?.paused_until()?));
+        let paused =
+            |poller: &Arc<Poller>| Some((poller.source.name(), poller.source.rate_limiter()?.backoff_until()?));
         self.pollers.iter().filter_map(paused).collect()
     }
 
@@ -170,7 +171,7 @@ impl SourcePool {
             .filter(|poller| poller.source.name() == source)
             .filter_map(|poller| poller.source.rate_limiter())
         {
-            let pause = gate.pause(Some(wait));
+            let pause = gate.back_off(Some(wait));
             tracing::info!(source, ?pause, "a source is left alone, as it asked for before");
         }
     }

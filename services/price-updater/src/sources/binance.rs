@@ -1,15 +1,16 @@
-//! Binance: `GET /api/v3/ticker/bookTicker?symbols=["BTCUSDT",…]&symbolStatus=TRADING`, one request for all pairs.
+//! Binance: `GET /api/v3/ticker/bookTicker?symbols=["BTCUSDT",…]&symbolStatus=TRADING` returns all pairs in one request.
 //!
-//! Format: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. A list costs a weight
-//! of 4, of 6000 a minute for each address. It tells the best bid and ask as strings, and no last trade and no time.
+//! Format: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. The response has the
+//! best bid and the best ask as strings. It has no last trade and no time. Prices are in USDT, not in dollars. A request
+//! for several symbols has a weight of 4; 6000 a minute are permitted for each address.
 //!
-//! A pair that is no longer traded goes on answering with its last price for years: with `symbolStatus=TRADING` it is left
-//! out of the answer instead, and a book with a zero side is refused. A pair that never was fails the request for all with
-//! status 400 and code -1121.
+//! Without `symbolStatus=TRADING` Binance returns the last prices of pairs that it no longer trades, even after years.
+//! With it such pairs are missing from the response. As a second safeguard, a book with a zero side is rejected. A pair
+//! that never existed fails the whole request with status 400 and code -1121.
 //!
-//! Errors are `{"code":-1003,"msg":"…"}`. Too many requests are 429 with `Retry-After`, and who goes on gets 418 and is
-//! banned from two minutes up to three days; the text then says until when, in milliseconds since 1970. 403 is the guard
-//! in front of it, which also means too many. Prices are in USDT, not in dollars.
+//! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that goes on
+//! is answered with 418 and banned for two minutes to three days; the message then has the end of the ban in milliseconds
+//! since 1970. The firewall answers 403, which also means too many requests.
 
 use std::time::Duration;
 
@@ -22,14 +23,15 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    batches::Batches,
-    budget::RateLimits,
-    delegate_to_definition,
+    EXCHANGE_POLL_INTERVAL, PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    batching::Batching,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs,
+    named_rows::NamedRows,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -37,10 +39,15 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "BINANCE_URL",
     default_url: "https://data-api.binance.vision",
-    period: EXCHANGE_PERIOD,
-    // A weight of 480 a minute at most, of 6000.
-    limits: RateLimits { max_requests: 10, window: Duration::from_secs(5), default_backoff: Duration::from_secs(120) },
-    build: |client| Box::new(Binance { client, pairs: pairs(PAIRS), batches: Batches::default() }),
+    poll_interval: EXCHANGE_POLL_INTERVAL,
+    // At most a weight of 480 a minute.
+    rate_limits: RateLimits {
+        max_requests: 10,
+        window: Duration::from_secs(5),
+        default_backoff: Duration::from_secs(120),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::<Binance>::default(),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
@@ -52,14 +59,13 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("ETH", "GBP"), "ETHGBP"),
 ];
 
+#[derive(Default)]
 struct Binance {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    batches: Batches,
+    batching: Batching,
 }
 
 #[derive(Deserialize)]
-struct Failure {
+struct ErrorBody {
     code: i64,
     #[serde(default)]
     msg: String,
@@ -67,65 +73,64 @@ struct Failure {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Book {
+struct Row {
     bid_price: DecimalText,
     ask_price: DecimalText,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct RowName {
     symbol: String,
 }
 
 #[async_trait]
-impl Source for Binance {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let mut batch = self.batches.start(&request, PAIRS);
-        while let Some(group) = batch.next() {
-            let names: Vec<_> = group.iter().map(|(_, name)| format!("%22{name}%22")).collect();
-            let names = names.join(",");
-            let path = format!("/api/v3/ticker/bookTicker?symbols=%5B{names}%5D&symbolStatus=TRADING");
-            let told = self.client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
-            batch.took(group, told);
+impl SourceAdapter for Binance {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut poll = self.batching.start(&request, PAIRS);
+        while let Some(group) = poll.next_group() {
+            let symbols: Vec<_> = group.iter().map(|(_, symbol)| format!("%22{symbol}%22")).collect();
+            let symbols = symbols.join(",");
+            let path = format!("/api/v3/ticker/bookTicker?symbols=%5B{symbols}%5D&symbolStatus=TRADING");
+            let result = client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
+            poll.record(group, result);
         }
-        batch.finish()
+        poll.finish()
     }
 }
 
-fn parse(response: &HttpResponse, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { code, msg }) = response.json() {
-        return Err(failure(response, code, &msg, now));
+fn parse(
+    response: &HttpResponse,
+    group: &[(CurrencyPair, &str)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
+    if let Ok(error) = response.json() {
+        return Err(parse_error(response, &error, now));
     }
     let rows: Vec<&RawValue> = response.require_success()?.json()?;
-    let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.symbol);
-    let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
-    let quote = |symbol: &str| {
-        // Left out: it is not traded now.
-        let row = named.iter().find(|(name, _)| name == symbol).ok_or(SourceError::UnknownPair)?.1;
-        let Book { bid_price, ask_price } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
-        Ticker::traded(None, Some(&bid_price), Some(&ask_price), now)
+    let rows = NamedRows::new(rows, |RowName { symbol }| symbol);
+    let ticker = |symbol: &str| {
+        let Row { bid_price, ask_price } = rows.parse(symbol)?;
+        Ticker::traded(&TradedPrices { last: None, bid: Some(&bid_price), ask: Some(&ask_price) }, now)
     };
-    Ok(group.iter().map(|&(pair, symbol)| (pair, quote(symbol))).collect())
+    Ok(group.iter().map(|&(pair, symbol)| (pair, ticker(symbol))).collect())
 }
 
-fn failure(response: &HttpResponse, code: i64, text: &str, now: Timestamp) -> SourceError {
+fn parse_error(response: &HttpResponse, ErrorBody { code, msg }: &ErrorBody, now: Timestamp) -> SourceError {
     match code {
         -1121 | -1220 => SourceError::UnknownPair,
-        _ if matches!(response.status, 418 | 429) || code == -1003 => {
-            SourceError::RateLimited { retry_after: response.retry_after.max(banned_for(text, now)) }
+        _ if matches!(response.status, 418 | 429) || *code == -1003 => {
+            SourceError::RateLimited { retry_after: response.retry_after.max(ban_left(msg, now)) }
         }
-        _ => SourceError::refused(&format!("{code}: {text}")),
+        _ => SourceError::refused(&format!("{code}: {msg}")),
     }
 }
 
-/// `… IP(1.2.3.4) banned until 1700000000123. …`
-fn banned_for(text: &str, now: Timestamp) -> Option<Duration> {
-    let (_, until) = text.split_once("banned until ")?;
-    let digits = until.split(|c: char| !c.is_ascii_digit()).next()?;
-    let until = digits.parse::<i64>().ok()?.checked_mul(1000)?;
-    let left = Timestamp::from_micros(until).ok()?.since(now);
+/// The rest of a ban. The message is `… IP(1.2.3.4) banned until 1700000000123. …`.
+fn ban_left(message: &str, now: Timestamp) -> Option<Duration> {
+    let (_, until) = message.split_once("banned until ")?;
+    let milliseconds = until.split(|c: char| !c.is_ascii_digit()).next()?;
+    let micros = milliseconds.parse::<i64>().ok()?.checked_mul(1000)?;
+    let left = Timestamp::from_micros(micros).ok()?.since(now);
     (!left.is_zero()).then_some(left)
 }
 

@@ -1,12 +1,13 @@
-//! Bitfinex: `GET /v2/tickers?symbols=tBTCUSD,tETHUSD`, one request for all pairs, 90 a minute for each address.
+//! Bitfinex: `GET /v2/tickers?symbols=tBTCUSD,tETHUSD` returns all pairs in one request.
 //!
-//! Format: <https://docs.bitfinex.com/reference/rest-public-tickers>. A list of lists, each with the symbol in front:
-//! `[SYMBOL, BID, BID_SIZE, ASK, ASK_SIZE, DAILY_CHANGE, DAILY_CHANGE_RELATIVE, LAST_PRICE, VOLUME, HIGH, LOW]`, the numbers
-//! as JSON numbers, whole ones with no point. There is no time in it. `UST` is USDT.
+//! Format: <https://docs.bitfinex.com/reference/rest-public-tickers>. The response is a list of lists:
+//! `[SYMBOL, BID, BID_SIZE, ASK, ASK_SIZE, DAILY_CHANGE, DAILY_CHANGE_RELATIVE, LAST_PRICE, VOLUME, HIGH, LOW]`. Prices are
+//! JSON numbers; whole numbers have no decimal point. There is no time. USDT is called `UST`. 90 requests a minute are
+//! permitted for each address.
 //!
-//! An error is a list with the word `error` in front, whatever the status: `["error",11010,"ratelimit: error"]`, and
-//! `["error",10020,"symbol: invalid"]` with status 500. Beside that `{"error":"ERR_RATE_LIMIT"}` and
-//! `{"message":"Ratelimit"}` are known. Too many requests block the address for up to a minute, with no `Retry-After`.
+//! An error is a list that begins with the word `error`, with any status: `["error",11010,"ratelimit: error"]`, or
+//! `["error",10020,"symbol: invalid"]` with status 500. The forms `{"error":"ERR_RATE_LIMIT"}` and `{"message":"Ratelimit"}`
+//! also occur. Too many requests block the address for up to a minute; the response has no `Retry-After`.
 
 use std::time::Duration;
 
@@ -19,14 +20,14 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    batches::Batches,
-    budget::RateLimits,
-    delegate_to_definition,
+    PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    batching::Batching,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -34,9 +35,14 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "BITFINEX_URL",
     default_url: "https://api-pub.bitfinex.com",
-    period: Duration::from_secs(2),
-    limits: RateLimits { max_requests: 30, window: Duration::from_secs(60), default_backoff: Duration::from_secs(60) },
-    build: |client| Box::new(Bitfinex { client, pairs: pairs(PAIRS), batches: Batches::default() }),
+    poll_interval: Duration::from_secs(2),
+    rate_limits: RateLimits {
+        max_requests: 30,
+        window: Duration::from_secs(60),
+        default_backoff: Duration::from_secs(60),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::<Bitfinex>::default(),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
@@ -52,81 +58,91 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("USDT", "USD"), "tUSTUSD"),
 ];
 
-/// Where in a row each of them stands, behind the symbol.
+// Positions in a row. Position 0 is the symbol.
 const BID: usize = 1;
 const ASK: usize = 3;
 const LAST: usize = 7;
 
+#[derive(Default)]
 struct Bitfinex {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    batches: Batches,
+    batching: Batching,
 }
 
 #[derive(Deserialize)]
-struct Failure {
+struct ErrorBody {
     error: Option<String>,
     message: Option<String>,
 }
 
 #[async_trait]
-impl Source for Bitfinex {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let mut batch = self.batches.start(&request, PAIRS);
-        while let Some(group) = batch.next() {
-            let names: Vec<_> = group.iter().map(|(_, name)| *name).collect();
-            let path = format!("/v2/tickers?symbols={}", names.join(","));
-            let told = self.client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
-            batch.took(group, told);
+impl SourceAdapter for Bitfinex {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut poll = self.batching.start(&request, PAIRS);
+        while let Some(group) = poll.next_group() {
+            let symbols: Vec<_> = group.iter().map(|(_, symbol)| *symbol).collect();
+            let path = format!("/v2/tickers?symbols={}", symbols.join(","));
+            let result = client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
+            poll.record(group, result);
         }
-        batch.finish()
+        poll.finish()
     }
 }
 
-fn parse(response: &HttpResponse, group: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { error, message }) = response.json() {
-        let Some(text) = error.or(message) else { return Err(SourceError::invalid_response("it is no list")) };
-        return Err(failure(response, None, &text));
+fn parse(
+    response: &HttpResponse,
+    group: &[(CurrencyPair, &str)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
+    if let Ok(ErrorBody { error, message }) = response.json() {
+        let message = error.or(message).ok_or_else(|| SourceError::invalid_response("it is not a list"))?;
+        return Err(parse_error(response, None, &message));
     }
     let Ok(rows) = response.json::<Vec<&RawValue>>() else {
         response.require_success()?;
-        return Err(SourceError::invalid_response("it is no list"));
+        return Err(SourceError::invalid_response("it is not a list"));
     };
     if rows.first().is_some_and(|first| first.get() == r#""error""#) {
         let code = rows.get(1).and_then(|code| code.get().parse().ok());
-        let text = rows.get(2).map_or("", |text| text.get()).trim_matches('"');
-        return Err(failure(response, code, text));
+        let message = rows.get(2).map_or("", |message| message.get()).trim_matches('"');
+        return Err(parse_error(response, code, message));
     }
     response.require_success()?;
     let rows: Vec<_> = rows.into_iter().filter_map(parse_row).collect();
-    let quote = |symbol: &str| {
-        let cells = &rows.iter().find(|(name, _)| name == symbol).ok_or(SourceError::UnknownPair)?.1;
-        let cell = |at: usize| {
-            let cell = cells.get(at).ok_or_else(|| SourceError::invalid_response("a row is too short"))?;
-            serde_json::from_str::<DecimalText>(cell.get()).map_err(SourceError::invalid_response)
-        };
-        Ticker::traded(Some(&cell(LAST)?), Some(&cell(BID)?), Some(&cell(ASK)?), now)
+    let ticker = |symbol: &str| {
+        let row = rows.iter().find(|row| row.symbol == symbol).ok_or(SourceError::UnknownPair)?;
+        let (last, bid, ask) = (row.price(LAST)?, row.price(BID)?, row.price(ASK)?);
+        Ticker::traded(&TradedPrices { last: Some(&last), bid: Some(&bid), ask: Some(&ask) }, now)
     };
-    Ok(group.iter().map(|&(pair, symbol)| (pair, quote(symbol))).collect())
+    Ok(group.iter().map(|&(pair, symbol)| (pair, ticker(symbol))).collect())
 }
 
-/// The symbol of a row and all of its cells, the symbol among them.
-fn parse_row(row: &RawValue) -> Option<(String, Vec<&RawValue>)> {
+struct Row<'a> {
+    symbol: String,
+    /// Every cell, with the symbol at position 0.
+    cells: Vec<&'a RawValue>,
+}
+
+fn parse_row(row: &RawValue) -> Option<Row<'_>> {
     let cells: Vec<&RawValue> = serde_json::from_str(row.get()).ok()?;
-    Some((serde_json::from_str(cells.first()?.get()).ok()?, cells))
+    Some(Row { symbol: serde_json::from_str(cells.first()?.get()).ok()?, cells })
 }
 
-fn failure(response: &HttpResponse, code: Option<i64>, text: &str) -> SourceError {
-    let words = text.to_ascii_lowercase().replace(['_', ' '], "");
+impl Row<'_> {
+    fn price(&self, position: usize) -> Result<DecimalText, SourceError> {
+        let cell = self.cells.get(position).ok_or_else(|| SourceError::invalid_response("a row is too short"))?;
+        serde_json::from_str(cell.get()).map_err(SourceError::invalid_response)
+    }
+}
+
+fn parse_error(response: &HttpResponse, code: Option<i64>, message: &str) -> SourceError {
+    let normalized = message.to_ascii_lowercase().replace(['_', ' '], "");
     match code {
         Some(10_020) => SourceError::UnknownPair,
-        _ if response.status == 429 || code == Some(11_010) || words.contains("ratelimit") => {
+        _ if response.status == 429 || code == Some(11_010) || normalized.contains("ratelimit") => {
             SourceError::RateLimited { retry_after: response.retry_after }
         }
-        Some(code) => SourceError::refused(&format!("{code}: {text}")),
-        None => SourceError::refused(text),
+        Some(code) => SourceError::refused(&format!("{code}: {message}")),
+        None => SourceError::refused(message),
     }
 }
 

@@ -1,10 +1,11 @@
-//! Bitstamp: `GET /api/v2/ticker/`, one request for every pair there is, about 100 KiB.
+//! Bitstamp: `GET /api/v2/ticker/` returns all pairs of the exchange in one request, in about 100 KiB.
 //!
-//! Format: <https://www.bitstamp.net/api/>. 400 requests a second and 10,000 in ten minutes are permitted. The list names
-//! each pair (`BTC/USD`), which a single ticker does not. Everything is a string. Its `timestamp` is not looked at.
+//! Format: <https://www.bitstamp.net/api/>. All values are strings. Each row of this list has its pair, such as `BTC/USD`,
+//! which the response for a single pair lacks. `timestamp` is ignored. 400 requests a second and 10,000 in ten minutes are
+//! permitted.
 //!
-//! Errors are a status with `{"error":"…"}`, or `{"status":"error","reason":…}` where the reason is a text or an object;
-//! too many requests may be `{"response_code":"400.002"}` (also 400.067 and 400.068).
+//! An error is a status with `{"error":"…"}` or `{"status":"error","reason":…}`; the reason is a text or an object. Too many
+//! requests are answered with a `response_code` of 400.002, 400.067 or 400.068.
 
 use std::time::Duration;
 
@@ -17,13 +18,15 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    budget::RateLimits,
-    delegate_to_definition,
+    EXCHANGE_POLL_INTERVAL, PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs, requested,
+    named_rows::NamedRows,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
+    requested,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -31,9 +34,14 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "BITSTAMP_URL",
     default_url: "https://www.bitstamp.net",
-    period: EXCHANGE_PERIOD,
-    limits: RateLimits { max_requests: 5, window: Duration::from_secs(5), default_backoff: Duration::from_secs(600) },
-    build: |client| Box::new(Bitstamp { client, pairs: pairs(PAIRS) }),
+    poll_interval: EXCHANGE_POLL_INTERVAL,
+    rate_limits: RateLimits {
+        max_requests: 5,
+        window: Duration::from_secs(5),
+        default_backoff: Duration::from_secs(600),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::new(Bitstamp),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
@@ -49,28 +57,25 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("USDT", "EUR"), "USDT/EUR"),
 ];
 
-/// Codes of refusals that mean too many requests.
-const LIMITS: [&str; 3] = ["400.002", "400.067", "400.068"];
+/// Values of `response_code` that mean too many requests.
+const RATE_LIMIT_CODES: [&str; 3] = ["400.002", "400.067", "400.068"];
 
-struct Bitstamp {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-}
+struct Bitstamp;
 
 #[derive(Deserialize)]
-struct TickerJson {
+struct Row {
     last: DecimalText,
     bid: DecimalText,
     ask: DecimalText,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct RowName {
     pair: String,
 }
 
 #[derive(Deserialize)]
-struct Failure<'a> {
+struct ErrorBody<'a> {
     response_code: Option<String>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -79,43 +84,41 @@ struct Failure<'a> {
 }
 
 #[async_trait]
-impl Source for Bitstamp {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+impl SourceAdapter for Bitstamp {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         let pairs = requested(&request, PAIRS);
-        let told = self
-            .client
-            .get("/api/v2/ticker/", request.deadline, |response| parse(response, &pairs, request.now))
-            .await?;
-        Ok(told.into())
+        let parse = |response: &HttpResponse| parse(response, &pairs, request.now);
+        Ok(client.get("/api/v2/ticker/", request.deadline, parse).await?.into())
     }
 }
 
-fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(failure) = response.json::<Failure<'_>>() {
-        return Err(failure_error(response, &failure));
+fn parse(
+    response: &HttpResponse,
+    pairs: &[(CurrencyPair, &str)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
+    if let Ok(error) = response.json() {
+        return Err(parse_error(response, &error));
     }
     let rows: Vec<&RawValue> = response.require_success()?.json()?;
-    let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.pair);
-    let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
-    let quote = |pair: &str| {
-        let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
-        let TickerJson { last, bid, ask } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
-        Ticker::traded(Some(&last), Some(&bid), Some(&ask), now)
+    let rows = NamedRows::new(rows, |RowName { pair }| pair);
+    let ticker = |name: &str| {
+        let Row { last, bid, ask } = rows.parse(name)?;
+        Ticker::traded(&TradedPrices { last: Some(&last), bid: Some(&bid), ask: Some(&ask) }, now)
     };
-    Ok(pairs.iter().map(|&(pair, name)| (pair, quote(name))).collect())
+    Ok(pairs.iter().map(|&(pair, name)| (pair, ticker(name))).collect())
 }
 
-fn failure_error(response: &HttpResponse, failure: &Failure<'_>) -> SourceError {
-    let limited = failure.response_code.as_deref().is_some_and(|code| LIMITS.contains(&code));
-    match failure.reason.or(failure.error) {
-        _ if limited => SourceError::RateLimited { retry_after: response.retry_after },
-        _ if response.require_success().is_err() => {
-            response.require_success().err().unwrap_or(SourceError::Status(response.status))
-        }
+fn parse_error(response: &HttpResponse, error: &ErrorBody<'_>) -> SourceError {
+    if error.response_code.as_deref().is_some_and(|code| RATE_LIMIT_CODES.contains(&code)) {
+        return SourceError::RateLimited { retry_after: response.retry_after };
+    }
+    if let Err(error) = response.require_success() {
+        return error;
+    }
+    match error.reason.or(error.error) {
         Some(reason) => SourceError::refused(reason.get().trim_matches('"')),
-        None => SourceError::invalid_response("it is no list"),
+        None => SourceError::invalid_response("it is not a list"),
     }
 }
 

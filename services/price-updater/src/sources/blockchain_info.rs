@@ -1,9 +1,9 @@
-//! Blockchain.com: `GET /ticker`, one request for what a bitcoin costs in some 30 currencies.
+//! Blockchain.com: `GET /ticker` returns the price of bitcoin in about 30 currencies in one request.
 //!
 //! Format: <https://www.blockchain.com/explorer/api/exchange_rates_api>.
-//! `{"USD":{"15m":…,"last":…,"buy":…,"sell":…,"symbol":"USD"},…}`, JSON numbers with no time. It is the service's own price
-//! over several exchanges, an index; `last` is read, for `15m` is a quarter of an hour old. No limit is documented, so it
-//! is asked about once a minute. Errors are a status.
+//! `{"USD":{"15m":…,"last":…,"buy":…,"sell":…,"symbol":"USD"},…}`. Prices are JSON numbers; there is no time. They are an
+//! index that the service computes from several exchanges. This adapter reads `last`, because `15m` is 15 minutes old. No
+//! request limit is documented. An error is an HTTP status.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,25 +18,27 @@ use serde_json::value::RawValue;
 
 use super::ticker::Ticker;
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    budget::RateLimits,
-    delegate_to_definition,
+    INDEX_POLL_INTERVAL, PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs, requested,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
+    requested,
 };
-
-/// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
-/// answer is there. Two minutes have three asks.
-const PERIOD: Duration = Duration::from_secs(45);
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "blockchain_info",
     kind: CourseKind::Index,
     url_variable: "BLOCKCHAIN_INFO_URL",
     default_url: "https://blockchain.info",
-    period: PERIOD,
-    limits: RateLimits { max_requests: 3, window: Duration::from_secs(120), default_backoff: Duration::from_secs(300) },
-    build: |client| Box::new(BlockchainInfo { client, pairs: pairs(PAIRS) }),
+    poll_interval: INDEX_POLL_INTERVAL,
+    rate_limits: RateLimits {
+        max_requests: 3,
+        window: Duration::from_secs(120),
+        default_backoff: Duration::from_secs(300),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::new(BlockchainInfo),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
@@ -50,10 +52,7 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("BTC", "RUB"), "RUB"),
 ];
 
-struct BlockchainInfo {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-}
+struct BlockchainInfo;
 
 #[derive(Deserialize)]
 struct Row {
@@ -62,31 +61,34 @@ struct Row {
 }
 
 #[async_trait]
-impl Source for BlockchainInfo {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+impl SourceAdapter for BlockchainInfo {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         let pairs = requested(&request, PAIRS);
-        Ok(self.client.get("/ticker", request.deadline, |response| parse(response, &pairs, request.now)).await?.into())
+        let parse = |response: &HttpResponse| parse(response, &pairs, request.now);
+        Ok(client.get("/ticker", request.deadline, parse).await?.into())
     }
 }
 
-fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
+fn parse(
+    response: &HttpResponse,
+    pairs: &[(CurrencyPair, &str)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
     let rows: BTreeMap<String, &RawValue> = response.require_success()?.json()?;
     if let Some(error) = rows.get("error").or(rows.get("message")) {
         return Err(SourceError::refused(error.get().trim_matches('"')));
     }
-    let quote = |currency: &str| {
+    let ticker = |currency: &str| {
         let row = rows.get(currency).ok_or(SourceError::UnknownPair)?;
         let Row { last, symbol } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
-        // It has been a sign such as `$` as well.
+        // `symbol` has also been a sign such as `$`. Only a code can contradict the currency.
         let is_code = |symbol: &String| symbol.len() == 3 && symbol.bytes().all(|byte| byte.is_ascii_uppercase());
         if symbol.filter(is_code).is_some_and(|symbol| symbol != currency) {
-            return Err(SourceError::invalid_response("a row is of another currency"));
+            return Err(SourceError::invalid_response("a row has the symbol of another currency"));
         }
         Ticker::index(&last, now)
     };
-    Ok(pairs.iter().map(|&(pair, currency)| (pair, quote(currency))).collect())
+    Ok(pairs.iter().map(|&(pair, currency)| (pair, ticker(currency))).collect())
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
-//! The Bank of Russia: `GET /scripts/XML_daily.asp`, its official rates of the day.
+//! The Bank of Russia: `GET /scripts/XML_daily.asp` returns its official rates of the day.
 //!
 //! Format: <https://www.cbr.ru/development/SXML/>. `<ValCurs Date="02.01.2026"><Valute ID="…"><CharCode>USD</CharCode>
-//! <Nominal>1</Nominal><Value>90,1234</Value><VunitRate>90,1234</VunitRate></Valute>…`, in windows-1251, with a comma before
-//! the decimals. `Value` is how many roubles `Nominal` units of the currency cost (1, 10, 100 or 10000 of them). The rates
-//! of the next day are published in the afternoon of the day before, on working days.
+//! <Nominal>1</Nominal><Value>90,1234</Value><VunitRate>90,1234</VunitRate></Valute>…`. The encoding is windows-1251, and
+//! the decimal separator is a comma. `Value` is the price in roubles of `Nominal` units of the currency: 1, 10, 100, 1000
+//! or 10000.
 //!
-//! No limit is documented; it is asked once an hour. Errors are a status, or HTML.
+//! The bank publishes on working days, in the afternoon before the day that the rates are for. It documents no request
+//! limit. An error is an HTTP status or an HTML page.
 
-use std::time::Duration;
-
-use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
     money::{Asset, CurrencyPair, Rate, parse_decimal},
@@ -17,13 +15,11 @@ use common::{
 use rust_decimal::Decimal;
 
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError,
-    budget::RateLimits,
-    daily::{self, Daily, Rates},
-    delegate_to_definition,
-    http_client::{HttpResponse, SourceHttpClient},
+    SourceDefinition, SourceError,
+    daily_rates::{self, DailyRate, DailyRates, DailyRatesAdapter, parse_day},
+    http_client::HttpResponse,
     pair,
-    xml::{Piece, pieces},
+    xml::{XmlEvent, parse_events},
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -31,12 +27,10 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Fixing,
     url_variable: "CBR_URL",
     default_url: "https://www.cbr.ru",
-    period: daily::PERIOD,
-    limits: RateLimits { max_requests: 12, window: Duration::from_hours(1), default_backoff: Duration::from_hours(1) },
-    build: |client| {
-        let pairs = CURRENCIES.iter().map(|currency| pair(currency, "RUB")).collect();
-        Box::new(Cbr { client, pairs, daily: Daily::default() })
-    },
+    poll_interval: daily_rates::POLL_INTERVAL,
+    rate_limits: daily_rates::RATE_LIMITS,
+    pairs: || CURRENCIES.iter().map(|currency| pair(currency, "RUB")).collect(),
+    adapter: || Box::new(DailyRatesAdapter::new("cbr", "/scripts/XML_daily.asp", parse)),
 };
 
 const CURRENCIES: [&str; 34] = [
@@ -44,16 +38,10 @@ const CURRENCIES: [&str; 34] = [
     "VND", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "RSD", "ZAR", "BRL", "AED", "KZT", "BYN", "UAH", "AMD",
     "GEL", "UZS",
 ];
-/// The largest number of units that a rate is told of.
+/// Largest accepted `Nominal`.
 const MAX_NOMINAL: u32 = 1_000_000;
 
-struct Cbr {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    daily: Daily,
-}
-
-/// What stands in one `Valute`.
+/// The texts of one `Valute` element.
 #[derive(Default)]
 struct Row {
     code: String,
@@ -61,53 +49,40 @@ struct Row {
     value: String,
 }
 
-#[async_trait]
-impl Source for Cbr {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        if self.daily.is_due() {
-            let told = self.client.get("/scripts/XML_daily.asp", request.deadline, parse).await;
-            self.daily.took(DEFINITION.name, told, request.now);
-        }
-        self.daily.answer(&request, &self.pairs)
-    }
-}
-
-fn parse(response: &HttpResponse) -> Result<Rates, SourceError> {
+fn parse(response: &HttpResponse) -> Result<DailyRates, SourceError> {
     let body = &response.require_success()?.body;
-    // What is told of the encoding may be wrong; Cyrillic in windows-1251 is no UTF-8.
+    // The declared encoding may be wrong. Cyrillic text in windows-1251 is never valid UTF-8.
     let text = match std::str::from_utf8(body) {
         Ok(text) => text.into(),
         Err(_) => encoding_rs::WINDOWS_1251.decode(body).0,
     };
-    let (mut rates, mut published, mut row, mut within) = (Rates::new(), None, Row::default(), String::new());
-    for piece in pieces(&text)? {
-        match piece {
-            Piece::Open { name, attributes } => {
+    let (mut rates, mut day, mut row, mut element) = (DailyRates::new(), None, Row::default(), String::new());
+    for event in parse_events(&text)? {
+        match event {
+            XmlEvent::Start { name, attributes } => {
                 if name == "ValCurs" {
-                    let date = attributes.get("Date").map(|date| daily::day(date, "%d.%m.%Y"));
-                    published = Some(date.ok_or_else(|| SourceError::invalid_response("it has no day"))??);
+                    let date = attributes.get("Date").map(|date| parse_day(date, "%d.%m.%Y"));
+                    day = Some(date.ok_or_else(|| SourceError::invalid_response("it has no date"))??);
                 } else if name == "Valute" {
                     row = Row::default();
                 }
-                within = name;
+                element = name;
             }
-            Piece::Text(text) => match within.as_str() {
+            XmlEvent::Text(text) => match element.as_str() {
                 "CharCode" => row.code = text,
                 "Nominal" => row.nominal = text,
                 "Value" => row.value = text,
                 _ => {}
             },
-            Piece::Close { name } if name == "Valute" => {
+            XmlEvent::End { name } if name == "Valute" => {
                 let row = std::mem::take(&mut row);
-                let (Ok(currency), Some(published)) = (row.code.parse::<Asset>(), published) else { continue };
+                let (Ok(currency), Some(day)) = (row.code.parse::<Asset>(), day) else { continue };
                 if currency != Asset::RUB {
-                    let rate = row.rate().map(|rate| (rate, published));
+                    let rate = row.rate().map(|rate| DailyRate { rate, day });
                     rates.entry(CurrencyPair::new(currency, Asset::RUB)).or_insert(rate);
                 }
             }
-            Piece::Close { .. } => within.clear(),
+            XmlEvent::End { .. } => element.clear(),
         }
     }
     if rates.is_empty() {
@@ -117,18 +92,19 @@ fn parse(response: &HttpResponse) -> Result<Rates, SourceError> {
 }
 
 impl Row {
-    /// How many roubles one unit costs.
+    /// The price of one unit in roubles.
     fn rate(&self) -> Result<Rate, SourceError> {
-        let wrong = |what: &str| SourceError::Implausible(format!("{what} cannot be right"));
-        // A point is not what is written here: `1.234` may be a thousand.
+        let invalid = |field: &str, text: &str| SourceError::implausible(format_args!("{field} is {text:?}"));
+        let invalid_value = || invalid("Value", &self.value);
+        // A point is ambiguous: `1.234` could mean one thousand.
         if self.value.contains('.') || self.value.matches(',').count() > 1 {
-            return Err(wrong("the value"));
+            return Err(invalid_value());
         }
-        let value = parse_decimal(&self.value.replace(',', ".")).map_err(|_| wrong("the value"))?;
+        let value = parse_decimal(&self.value.replace(',', ".")).map_err(|_| invalid_value())?;
         let nominal = self.nominal.parse::<u32>().ok().filter(|units| (1..=MAX_NOMINAL).contains(units));
-        let nominal = nominal.ok_or_else(|| wrong("the nominal"))?;
-        let rate = value.checked_div(Decimal::from(nominal)).ok_or_else(|| wrong("the value"))?;
-        Rate::rounded_half_even(rate).map_err(|error| SourceError::Implausible(format!("the rate {error}")))
+        let nominal = nominal.ok_or_else(|| invalid("Nominal", &self.nominal))?;
+        let rate = value.checked_div(Decimal::from(nominal)).ok_or_else(invalid_value)?;
+        Rate::rounded_half_even(rate).map_err(|error| SourceError::implausible(format_args!("the rate {error}")))
     }
 }
 

@@ -1,10 +1,11 @@
-//! Coinbase Exchange: `GET /products/BTC-USD/ticker`, one request a pair, 10 requests a second for each address with
-//! bursts of 15.
+//! Coinbase Exchange: `GET /products/BTC-USD/ticker` returns one pair.
 //!
-//! Format: <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker>. Numbers are strings;
-//! `price` is the last trade, `bid` and `ask` are the book. The answer does not name its pair, which is in the path. Its
-//! `time` is that of the last trade, old on a quiet pair, and is not looked at. An error is a status with
-//! `{"message":"…"}`; 404 is a pair that is not traded.
+//! Format: <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker>. Numbers are strings.
+//! `price` is the last trade; `bid` and `ask` are the order book. The response does not name its pair, only the path does.
+//! `time` is the time of the last trade and is ignored, because it is old for a pair that trades rarely. 10 requests a
+//! second are permitted for each address, with bursts of 15.
+//!
+//! An error is a status with `{"message":"…"}`. 404 is an unknown pair.
 
 use std::time::Duration;
 
@@ -17,14 +18,15 @@ use common::{
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError,
-    budget::RateLimits,
-    delegate_to_definition,
-    delisted::Delisted,
+    PollReply, PollRequest, SourceDefinition, SourceError,
+    definition::SourceAdapter,
+    delisted_pairs::DelistedPairs,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs, requested,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
+    requested,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -32,12 +34,16 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "COINBASE_URL",
     default_url: "https://api.exchange.coinbase.com",
-    period: Duration::from_secs(2),
-    limits: RateLimits { max_requests: 14, window: Duration::from_secs(2), default_backoff: Duration::from_secs(10) },
-    build: |client| Box::new(Coinbase { client, pairs: pairs(PAIRS), delisted: Delisted::default() }),
+    poll_interval: Duration::from_secs(2),
+    rate_limits: RateLimits {
+        max_requests: 14,
+        window: Duration::from_secs(2),
+        default_backoff: Duration::from_secs(10),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::<Coinbase>::default(),
 };
 
-/// What is traded here, with its name.
 const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("BTC", "USD"), "BTC-USD"),
     (pair("BTC", "EUR"), "BTC-EUR"),
@@ -52,15 +58,14 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("USDT", "GBP"), "USDT-GBP"),
 ];
 
+#[derive(Default)]
 struct Coinbase {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    delisted: Delisted,
+    delisted: DelistedPairs,
 }
 
-/// The ticker, or the message that stands in its place.
+/// A ticker, or an error message.
 #[derive(Deserialize)]
-struct TickerJson {
+struct ResponseBody {
     price: Option<DecimalText>,
     bid: Option<DecimalText>,
     ask: Option<DecimalText>,
@@ -68,22 +73,20 @@ struct TickerJson {
 }
 
 #[async_trait]
-impl Source for Coinbase {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let mut answer = PollReply::default();
-        let pages =
-            self.delisted.without(requested(&request, PAIRS), &mut answer).into_iter().map(async |(pair, name)| {
-                let path = format!("/products/{name}/ticker");
-                (pair, self.client.get(&path, request.deadline, |response| parse(response, request.now)).await)
-            });
-        for (pair, told) in join_all(pages).await {
-            answer.simulated |= told.as_ref().is_ok_and(|told| told.simulated);
-            self.delisted.heed(pair, &told);
-            answer.put(pair, told.map(|fetched| fetched.value));
+impl SourceAdapter for Coinbase {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut reply = PollReply::default();
+        let pairs = self.delisted.exclude(requested(&request, PAIRS), &mut reply);
+        let fetches = pairs.into_iter().map(async |(pair, name)| {
+            let path = format!("/products/{name}/ticker");
+            (pair, client.get(&path, request.deadline, |response| parse(response, request.now)).await)
+        });
+        for (pair, result) in join_all(fetches).await {
+            reply.simulated |= result.as_ref().is_ok_and(|fetched| fetched.simulated);
+            self.delisted.record_result(pair, &result);
+            reply.insert(pair, result.map(|fetched| fetched.value));
         }
-        Ok(answer)
+        Ok(reply)
     }
 }
 
@@ -91,12 +94,12 @@ fn parse(response: &HttpResponse, now: Timestamp) -> Result<Ticker, SourceError>
     if response.status == 404 {
         return Err(SourceError::UnknownPair);
     }
-    let ticker: TickerJson = response.require_success()?.json()?;
-    if let Some(message) = ticker.message {
+    let body: ResponseBody = response.require_success()?.json()?;
+    if let Some(message) = body.message {
         return Err(SourceError::refused(&message));
     }
-    let last = ticker.price.ok_or_else(|| SourceError::invalid_response("it has no price"))?;
-    Ticker::traded(Some(&last), ticker.bid.as_ref(), ticker.ask.as_ref(), now)
+    let last = body.price.ok_or_else(|| SourceError::invalid_response("it has no price"))?;
+    Ticker::traded(&TradedPrices { last: Some(&last), bid: body.bid.as_ref(), ask: body.ask.as_ref() }, now)
 }
 
 #[cfg(test)]

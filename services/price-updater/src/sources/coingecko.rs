@@ -1,14 +1,14 @@
-//! `CoinGecko`: `GET /api/v3/simple/price?ids=…&vs_currencies=…`, one request for everything.
+//! `CoinGecko`: `GET /api/v3/simple/price?ids=…&vs_currencies=…` returns all pairs in one request.
 //!
-//! Format: <https://docs.coingecko.com/reference/simple-price>. An index over many exchanges, as JSON numbers with as many
-//! digits as there are; what is not known is left out. It is computed anew once a minute, and without a key somewhere
-//! between 5 and 15 requests a minute are permitted, failed ones included, so it is asked not much more often.
+//! Format: <https://docs.coingecko.com/reference/simple-price>. The prices are an index over many exchanges. They are JSON
+//! numbers of any precision. An unknown coin or currency is missing from the response. The index is computed once a
+//! minute. Without an API key 5 to 15 requests a minute are permitted, failed ones included.
 //!
-//! `last_updated_at` (seconds since 1970) is asked for: a price is as old as that says, and never younger than the ask. An
-//! index that says itself that it stands still is refused.
+//! `last_updated_at`, in seconds since 1970, is the time of observation of a ticker. A time in the future counts as now.
+//! A price with an old time is rejected.
 //!
-//! Errors are a status with `{"status":{"error_code":429,"error_message":"…"}}` or `{"error":"…"}`, and HTML with 403 from
-//! the network in front of it. Attribution is asked for where the prices are shown: docs/price-sources.md.
+//! An error is a status with `{"status":{"error_code":429,"error_message":"…"}}` or `{"error":"…"}`. The firewall answers
+//! 403 with an HTML page. `CoinGecko` requires attribution where its prices are shown: see docs/price-sources.md.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,59 +23,62 @@ use serde_json::value::RawValue;
 
 use super::ticker::Ticker;
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    budget::RateLimits,
-    delegate_to_definition,
+    INDEX_POLL_INTERVAL, PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs, requested,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
+    requested,
 };
-
-/// Three rounds of the record: a price lasts a minute, so it is asked anew a round before that, and is not missing until the
-/// answer is there. Two minutes have three asks.
-const PERIOD: Duration = Duration::from_secs(45);
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     name: "coingecko",
     kind: CourseKind::Index,
     url_variable: "COINGECKO_URL",
     default_url: "https://api.coingecko.com",
-    period: PERIOD,
-    limits: RateLimits { max_requests: 3, window: Duration::from_secs(120), default_backoff: Duration::from_secs(120) },
-    build: |client| Box::new(CoinGecko { client, pairs: pairs(PAIRS) }),
+    poll_interval: INDEX_POLL_INTERVAL,
+    rate_limits: RateLimits {
+        max_requests: 3,
+        window: Duration::from_secs(120),
+        default_backoff: Duration::from_secs(120),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::new(CoinGecko),
 };
 
-/// An index older than this by its own word is one that stands still.
+/// Oldest accepted price. An older one means that the index has stopped.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-const PAIRS: &[(CurrencyPair, Names)] = &[
-    (pair("BTC", "USD"), ("bitcoin", "usd")),
-    (pair("BTC", "EUR"), ("bitcoin", "eur")),
-    (pair("BTC", "GBP"), ("bitcoin", "gbp")),
-    (pair("BTC", "CHF"), ("bitcoin", "chf")),
-    (pair("BTC", "JPY"), ("bitcoin", "jpy")),
-    (pair("BTC", "AUD"), ("bitcoin", "aud")),
-    (pair("BTC", "CAD"), ("bitcoin", "cad")),
-    (pair("BTC", "RUB"), ("bitcoin", "rub")),
-    (pair("ETH", "USD"), ("ethereum", "usd")),
-    (pair("ETH", "EUR"), ("ethereum", "eur")),
-    (pair("ETH", "GBP"), ("ethereum", "gbp")),
-    (pair("ETH", "RUB"), ("ethereum", "rub")),
-    (pair("USDT", "USD"), ("tether", "usd")),
-    (pair("USDT", "EUR"), ("tether", "eur")),
-    (pair("USDT", "GBP"), ("tether", "gbp")),
-    (pair("USDT", "RUB"), ("tether", "rub")),
+const PAIRS: &[(CurrencyPair, CoinGeckoPair)] = &[
+    (pair("BTC", "USD"), CoinGeckoPair { coin: "bitcoin", currency: "usd" }),
+    (pair("BTC", "EUR"), CoinGeckoPair { coin: "bitcoin", currency: "eur" }),
+    (pair("BTC", "GBP"), CoinGeckoPair { coin: "bitcoin", currency: "gbp" }),
+    (pair("BTC", "CHF"), CoinGeckoPair { coin: "bitcoin", currency: "chf" }),
+    (pair("BTC", "JPY"), CoinGeckoPair { coin: "bitcoin", currency: "jpy" }),
+    (pair("BTC", "AUD"), CoinGeckoPair { coin: "bitcoin", currency: "aud" }),
+    (pair("BTC", "CAD"), CoinGeckoPair { coin: "bitcoin", currency: "cad" }),
+    (pair("BTC", "RUB"), CoinGeckoPair { coin: "bitcoin", currency: "rub" }),
+    (pair("ETH", "USD"), CoinGeckoPair { coin: "ethereum", currency: "usd" }),
+    (pair("ETH", "EUR"), CoinGeckoPair { coin: "ethereum", currency: "eur" }),
+    (pair("ETH", "GBP"), CoinGeckoPair { coin: "ethereum", currency: "gbp" }),
+    (pair("ETH", "RUB"), CoinGeckoPair { coin: "ethereum", currency: "rub" }),
+    (pair("USDT", "USD"), CoinGeckoPair { coin: "tether", currency: "usd" }),
+    (pair("USDT", "EUR"), CoinGeckoPair { coin: "tether", currency: "eur" }),
+    (pair("USDT", "GBP"), CoinGeckoPair { coin: "tether", currency: "gbp" }),
+    (pair("USDT", "RUB"), CoinGeckoPair { coin: "tether", currency: "rub" }),
 ];
 
-/// A coin's and a currency's name here.
-type Names = (&'static str, &'static str);
-
-struct CoinGecko {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
+/// `CoinGecko`'s names of the two assets of a pair.
+#[derive(Clone, Copy)]
+struct CoinGeckoPair {
+    coin: &'static str,
+    currency: &'static str,
 }
 
+struct CoinGecko;
+
 #[derive(Deserialize)]
-struct Failure<'a> {
+struct ErrorBody<'a> {
     #[serde(borrow)]
     status: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -83,35 +86,37 @@ struct Failure<'a> {
 }
 
 #[derive(Deserialize)]
-struct FailureStatus {
+struct ErrorStatus {
     error_code: i64,
     #[serde(default)]
     error_message: String,
 }
 
 #[async_trait]
-impl Source for CoinGecko {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+impl SourceAdapter for CoinGecko {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         let pairs = requested(&request, PAIRS);
-        let distinct = |name: fn(&Names) -> &'static str| {
-            let mut names: Vec<_> = pairs.iter().map(|(_, names)| name(names)).collect();
+        let distinct = |name: fn(&CoinGeckoPair) -> &'static str| {
+            let mut names: Vec<_> = pairs.iter().map(|(_, pair)| name(pair)).collect();
             names.sort_unstable();
             names.dedup();
             names.join(",")
         };
-        let (coins, currencies) = (distinct(|names| names.0), distinct(|names| names.1));
+        let (coins, currencies) = (distinct(|pair| pair.coin), distinct(|pair| pair.currency));
         let query = format!("ids={coins}&vs_currencies={currencies}&include_last_updated_at=true&precision=full");
         let path = format!("/api/v3/simple/price?{query}");
-        Ok(self.client.get(&path, request.deadline, |response| parse(response, &pairs, request.now)).await?.into())
+        Ok(client.get(&path, request.deadline, |response| parse(response, &pairs, request.now)).await?.into())
     }
 }
 
-fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, Names)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { status, error }) = response.reject_rate_limited()?.json() {
-        if let Some(status) = status.and_then(|status| serde_json::from_str::<FailureStatus>(status.get()).ok()) {
-            let FailureStatus { error_code, error_message } = status;
+fn parse(
+    response: &HttpResponse,
+    pairs: &[(CurrencyPair, CoinGeckoPair)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
+    if let Ok(ErrorBody { status, error }) = response.reject_rate_limited()?.json() {
+        if let Some(status) = status.and_then(|status| serde_json::from_str::<ErrorStatus>(status.get()).ok()) {
+            let ErrorStatus { error_code, error_message } = status;
             return Err(match error_code {
                 429 => SourceError::RateLimited { retry_after: response.retry_after },
                 code => SourceError::refused(&format!("{code}: {error_message}")),
@@ -122,21 +127,21 @@ fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, Names)], now: Timestam
         }
     }
     let coins: BTreeMap<String, &RawValue> = response.require_success()?.json()?;
-    let quote = |(coin, currency): Names| {
+    let ticker = |CoinGeckoPair { coin, currency }: CoinGeckoPair| {
         let row = coins.get(coin).ok_or(SourceError::UnknownPair)?;
         let row: BTreeMap<String, &RawValue> =
             serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
         let value = row.get(currency).ok_or(SourceError::UnknownPair)?;
         let value: DecimalText = serde_json::from_str(value.get()).map_err(SourceError::invalid_response)?;
-        // A clock ahead of ours, there or by the unit it tells, makes nothing younger.
-        let observed_at =
-            row.get("last_updated_at").and_then(|time| parse_unix_seconds(time.get())).map_or(now, |at| at.min(now));
+        let updated_at = row.get("last_updated_at").and_then(|time| parse_unix_seconds(time.get()));
+        // A clock ahead of ours, or a change of the unit, must not make a price newer than now.
+        let observed_at = updated_at.map_or(now, |time| time.min(now));
         if now.since(observed_at) > MAX_AGE {
             return Err(SourceError::Stale(observed_at));
         }
         Ticker::index(&value, observed_at)
     };
-    Ok(pairs.iter().map(|&(pair, names)| (pair, quote(names))).collect())
+    Ok(pairs.iter().map(|&(pair, names)| (pair, ticker(names))).collect())
 }
 
 fn parse_unix_seconds(seconds: &str) -> Option<Timestamp> {

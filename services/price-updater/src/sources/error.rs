@@ -1,50 +1,56 @@
-//! Why a source gave no price.
+//! Why a source returned no price.
 
 use std::time::Duration;
 
-/// Longest text of a source that is shown or logged, in characters.
+/// Longest quotation of a source's text, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// Why a source gave no price. Texts are bounded, for some of them come from outside.
+/// Why a source returned no price. The message follows the name of the source, and its length is bounded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("gave no answer in time")]
+    #[error("did not answer in time")]
     Timeout,
     #[error("cannot be reached: {0}")]
     Unreachable(String),
-    #[error("wants fewer requests")]
+    #[error("rejected the request because of its rate limit")]
     RateLimited {
-        /// How long it wants to be left alone, where it said so.
+        /// The wait that the source asks for, if it names one.
         retry_after: Option<Duration>,
     },
-    #[error("is left alone for {} s more, as it asked for", .0.as_secs())]
+    /// The rate limiter permits no request. Holds the time until it does.
+    #[error("receives no request for another {} s because of its rate limit", .0.as_secs())]
     Paused(Duration),
     #[error("answered with status {0}")]
     Status(u16),
-    /// It said itself that there is no answer.
-    #[error("refused: {0}")]
+    /// The source sent an error message.
+    #[error("refused the request: {0}")]
     Refused(String),
-    #[error("does not know this pair")]
+    #[error("does not list this pair")]
     UnknownPair,
-    #[error("gave an answer that cannot be read: {0}")]
+    #[error("sent a response that cannot be parsed: {0}")]
     InvalidResponse(String),
-    #[error("gave a price that cannot be right: {0}")]
+    #[error("reported an implausible price: {0}")]
     Implausible(String),
-    #[error("told its last trade too long ago, at {0}")]
+    /// Holds the time of the price.
+    #[error("reported a price that is too old, of {0}")]
     Stale(common::time::Timestamp),
 }
 
 impl SourceError {
-    /// It said itself that there is no answer, in these words.
-    pub(crate) fn refused(text: &str) -> Self {
-        Self::Refused(quoted(text))
+    /// The source sent `message` instead of a price.
+    pub(crate) fn refused(message: &str) -> Self {
+        Self::Refused(quoted(message))
     }
 
-    pub(crate) fn invalid_response(why: impl std::fmt::Display) -> Self {
-        Self::InvalidResponse(quoted(&why.to_string()))
+    pub(crate) fn invalid_response(cause: impl std::fmt::Display) -> Self {
+        Self::InvalidResponse(quoted(&cause.to_string()))
     }
 
-    /// The kind of the error, for metrics and programs: one of a fixed set of words.
+    pub(crate) fn implausible(cause: impl std::fmt::Display) -> Self {
+        Self::Implausible(quoted(&cause.to_string()))
+    }
+
+    /// The kind of the error in metrics and in the API.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
@@ -61,7 +67,7 @@ impl SourceError {
     }
 }
 
-/// The beginning of a text from outside, with no control characters in it.
+/// The first [`MAX_QUOTED`] characters of an external text, with control characters replaced by spaces.
 fn quoted(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_QUOTED).collect()
 }

@@ -1,13 +1,12 @@
-//! Frankfurter: `GET /v2/rates?base=USD&tickers=EUR,RUB,…`, the official rates of many central banks.
+//! Frankfurter: `GET /v2/rates?base=USD&quotes=EUR,RUB,…` returns the official rates of many central banks.
 //!
-//! Format: <https://frankfurter.dev/>. `[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90.1234},…]`: JSON numbers,
-//! each row with a day of its own, which may lie back up to two weeks. What is not known is left out, or fails the request
-//! with 422 where a code is none. No limit is documented; it is asked once an hour. Errors are a status with
-//! `{"status":422,"message":"…"}`. Open source, and can be hosted oneself.
+//! Format: <https://frankfurter.dev/>. `[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90.1234},…]`. Rates are
+//! JSON numbers. Each row has its own date, which may be up to two weeks old. An unavailable currency is missing from the
+//! response. An invalid currency code fails the request with status 422.
+//!
+//! An error is a status with `{"status":422,"message":"…"}`. The service documents no request limit. It is open source and
+//! can be self-hosted.
 
-use std::time::Duration;
-
-use async_trait::async_trait;
 use common::{
     api::courses::CourseKind,
     money::{Asset, CurrencyPair, DecimalText},
@@ -15,13 +14,11 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::rounded;
+use super::ticker::parse_rounded;
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError,
-    budget::RateLimits,
-    daily::{self, Daily, Rates},
-    delegate_to_definition,
-    http_client::{HttpResponse, SourceHttpClient},
+    SourceDefinition, SourceError,
+    daily_rates::{self, DailyRate, DailyRates, DailyRatesAdapter, parse_day},
+    http_client::HttpResponse,
     pair,
 };
 
@@ -30,11 +27,12 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Fixing,
     url_variable: "FRANKFURTER_URL",
     default_url: "https://api.frankfurter.dev",
-    period: daily::PERIOD,
-    limits: RateLimits { max_requests: 12, window: Duration::from_hours(1), default_backoff: Duration::from_hours(1) },
-    build: |client| {
-        let pairs = CURRENCIES.iter().map(|currency| pair("USD", currency)).collect();
-        Box::new(Frankfurter { client, pairs, daily: Daily::default() })
+    poll_interval: daily_rates::POLL_INTERVAL,
+    rate_limits: daily_rates::RATE_LIMITS,
+    pairs: || CURRENCIES.iter().map(|currency| pair("USD", currency)).collect(),
+    adapter: || {
+        let path = format!("/v2/rates?base=USD&quotes={}", CURRENCIES.join(","));
+        Box::new(DailyRatesAdapter::new("frankfurter", path, parse))
     },
 };
 
@@ -42,12 +40,6 @@ const CURRENCIES: [&str; 30] = [
     "EUR", "GBP", "RUB", "JPY", "CHF", "AUD", "CAD", "NZD", "CNY", "HKD", "SGD", "INR", "KRW", "IDR", "MYR", "PHP",
     "THB", "SEK", "NOK", "DKK", "ISK", "PLN", "CZK", "HUF", "RON", "TRY", "ILS", "ZAR", "BRL", "MXN",
 ];
-
-struct Frankfurter {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    daily: Daily,
-}
 
 #[derive(Deserialize)]
 struct Row {
@@ -58,37 +50,24 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-struct Failure {
+struct ErrorBody {
     message: String,
 }
 
-#[async_trait]
-impl Source for Frankfurter {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        if self.daily.is_due() {
-            let path = format!("/v2/rates?base=USD&tickers={}", CURRENCIES.join(","));
-            let told = self.client.get(&path, request.deadline, parse).await;
-            self.daily.took(DEFINITION.name, told, request.now);
-        }
-        self.daily.answer(&request, &self.pairs)
-    }
-}
-
-fn parse(response: &HttpResponse) -> Result<Rates, SourceError> {
-    if let Ok(Failure { message }) = response.reject_rate_limited()?.json() {
+fn parse(response: &HttpResponse) -> Result<DailyRates, SourceError> {
+    if let Ok(ErrorBody { message }) = response.reject_rate_limited()?.json() {
         return Err(SourceError::refused(&message));
     }
     let rows: Vec<&RawValue> = response.require_success()?.json()?;
-    let mut rates = Rates::new();
+    let mut rates = DailyRates::new();
     for row in rows {
-        // One that cannot be read at all does not say whose it is.
+        // The currency of an invalid row is unknown, so the row is skipped.
         let Ok(Row { date, base, quote, rate }) = serde_json::from_str(row.get()) else { continue };
         if base != "USD" || quote == Asset::USD {
             continue;
         }
-        let rate = rounded("reference", &rate).and_then(|rate| Ok((rate, daily::day(&date, "%Y-%m-%d")?)));
+        let rate = parse_rounded("reference", &rate)
+            .and_then(|rate| Ok(DailyRate { rate, day: parse_day(&date, "%Y-%m-%d")? }));
         rates.entry(CurrencyPair::new(Asset::USD, quote)).or_insert(rate);
     }
     if rates.is_empty() {

@@ -1,10 +1,11 @@
-//! Gemini: `GET /v1/pricefeed`, one request for the last trade of every pair.
+//! Gemini: `GET /v1/pricefeed` returns the last trade of every pair in one request.
 //!
-//! Format: <https://docs.gemini.com/rest/market-data>. `[{"pair":"BTCUSD","price":"…","percentChange24h":"…"},…]`, all
-//! strings, with no book and no time. 120 requests a minute are permitted and one a second is advised: what is above that
-//! is first answered late and then refused, so one request for all is better than one a pair with its book.
+//! Format: <https://docs.gemini.com/rest/market-data>. `[{"pair":"BTCUSD","price":"…","percentChange24h":"…"},…]`. All values
+//! are strings. There is no order book and no time. 120 requests a minute are permitted, and Gemini recommends at most one
+//! a second. It first delays and then rejects faster requests. Therefore this adapter does not use the endpoint of single
+//! pairs, although that has the order book.
 //!
-//! Errors are `{"result":"error","reason":"…","message":"…"}`; too many requests are 429.
+//! An error is `{"result":"error","reason":"…","message":"…"}`. Too many requests are answered with 429.
 
 use std::time::Duration;
 
@@ -17,13 +18,15 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    budget::RateLimits,
-    delegate_to_definition,
+    PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs, requested,
+    named_rows::NamedRows,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
+    requested,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -31,9 +34,14 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "GEMINI_URL",
     default_url: "https://api.gemini.com",
-    period: Duration::from_secs(2),
-    limits: RateLimits { max_requests: 4, window: Duration::from_secs(5), default_backoff: Duration::from_secs(60) },
-    build: |client| Box::new(Gemini { client, pairs: pairs(PAIRS) }),
+    poll_interval: Duration::from_secs(2),
+    rate_limits: RateLimits {
+        max_requests: 4,
+        window: Duration::from_secs(5),
+        default_backoff: Duration::from_secs(60),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::new(Gemini),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
@@ -48,10 +56,7 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("USDT", "USD"), "USDTUSD"),
 ];
 
-struct Gemini {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-}
+struct Gemini;
 
 #[derive(Deserialize)]
 struct Row {
@@ -59,47 +64,44 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct RowName {
     pair: String,
 }
 
 #[derive(Deserialize)]
-struct Failure {
+struct ErrorBody {
     reason: String,
     #[serde(default)]
     message: String,
 }
 
 #[async_trait]
-impl Source for Gemini {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+impl SourceAdapter for Gemini {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         let pairs = requested(&request, PAIRS);
-        Ok(self
-            .client
-            .get("/v1/pricefeed", request.deadline, |response| parse(response, &pairs, request.now))
-            .await?
-            .into())
+        let parse = |response: &HttpResponse| parse(response, &pairs, request.now);
+        Ok(client.get("/v1/pricefeed", request.deadline, parse).await?.into())
     }
 }
 
-fn parse(response: &HttpResponse, pairs: &[(CurrencyPair, &str)], now: Timestamp) -> Result<Tickers, SourceError> {
-    if let Ok(Failure { reason, message }) = response.reject_rate_limited()?.json() {
+fn parse(
+    response: &HttpResponse,
+    pairs: &[(CurrencyPair, &str)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
+    if let Ok(ErrorBody { reason, message }) = response.reject_rate_limited()?.json() {
         return Err(match reason.as_str() {
             "RateLimit" | "RateLimitExceeded" => SourceError::RateLimited { retry_after: response.retry_after },
             reason => SourceError::refused(&format!("{reason}: {message}")),
         });
     }
     let rows: Vec<&RawValue> = response.require_success()?.json()?;
-    let name = |row: &RawValue| serde_json::from_str::<Named>(row.get()).ok().map(|named| named.pair);
-    let named: Vec<_> = rows.into_iter().filter_map(|row| Some((name(row)?, row))).collect();
-    let quote = |pair: &str| {
-        let row = named.iter().find(|(name, _)| name == pair).ok_or(SourceError::UnknownPair)?.1;
-        let Row { price } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
-        Ticker::traded(Some(&price), None, None, now)
+    let rows = NamedRows::new(rows, |RowName { pair }| pair);
+    let ticker = |name: &str| {
+        let Row { price } = rows.parse(name)?;
+        Ticker::traded(&TradedPrices { last: Some(&price), bid: None, ask: None }, now)
     };
-    Ok(pairs.iter().map(|&(pair, name)| (pair, quote(name))).collect())
+    Ok(pairs.iter().map(|&(pair, name)| (pair, ticker(name))).collect())
 }
 
 #[cfg(test)]

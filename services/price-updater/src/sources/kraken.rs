@@ -1,12 +1,13 @@
-//! Kraken: `GET /0/public/Ticker?pair=XBTUSD,XBTEUR`, one request for all pairs, about one a second for each address.
+//! Kraken: `GET /0/public/Ticker?pair=XBTUSD,XBTEUR` returns all pairs in one request.
 //!
-//! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings; `a`, `b` and `c` are
-//! ask, bid and last trade, each with the price in front; there is no time in it. What is asked for as `XBTUSD` is
-//! answered as `XXBTZUSD`. Errors come with status 200 in `error`: those that start with `E` are errors, those with `W`
-//! are warnings beside a result. One pair that is not known fails the whole request. Under load Cloudflare answers 520
-//! with HTML.
+//! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings. `a`, `b` and `c` are
+//! the ask, the bid and the last trade; the price is the first item of each list. The response has no time. A pair that is
+//! requested as `XBTUSD` is called `XXBTZUSD` in the response. About one request a second is permitted for each address.
 //!
-//! Commercial use of the API wants Kraken's permission: docs/price-sources.md.
+//! Errors are in `error`, with status 200. A text that begins with `E` is an error. A text that begins with `W` is a warning
+//! beside a result. One unknown pair fails the whole request. Under load Cloudflare answers 520 with an HTML page.
+//!
+//! Commercial use of the API needs Kraken's permission: see docs/price-sources.md.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,14 +20,14 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError, Tickers,
-    batches::Batches,
-    budget::RateLimits,
-    delegate_to_definition,
+    EXCHANGE_POLL_INTERVAL, PollReply, PollRequest, SourceDefinition, SourceError, TickerResults,
+    batching::Batching,
+    definition::SourceAdapter,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -34,61 +35,74 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "KRAKEN_URL",
     default_url: "https://api.kraken.com",
-    period: EXCHANGE_PERIOD,
-    limits: RateLimits { max_requests: 6, window: Duration::from_secs(5), default_backoff: Duration::from_secs(15) },
-    build: |client| Box::new(Kraken { client, pairs: pairs(PAIRS), batches: Batches::default() }),
+    poll_interval: EXCHANGE_POLL_INTERVAL,
+    rate_limits: RateLimits {
+        max_requests: 6,
+        window: Duration::from_secs(5),
+        default_backoff: Duration::from_secs(15),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::<Kraken>::default(),
 };
 
-/// What is traded here, with the names of its two sides: what each is called when it is asked for, and how it may be
-/// dressed in the answer.
-const PAIRS: &[Pair] = &[
-    (pair("BTC", "USD"), (XBT, USD)),
-    (pair("BTC", "EUR"), (XBT, EUR)),
-    (pair("BTC", "GBP"), (XBT, GBP)),
-    (pair("BTC", "CHF"), (XBT, CHF)),
-    (pair("BTC", "JPY"), (XBT, JPY)),
-    (pair("BTC", "AUD"), (XBT, AUD)),
-    (pair("BTC", "CAD"), (XBT, CAD)),
-    (pair("BTC", "USDT"), (XBT, USDT)),
-    (pair("ETH", "USD"), (ETH, USD)),
-    (pair("ETH", "EUR"), (ETH, EUR)),
-    (pair("ETH", "GBP"), (ETH, GBP)),
-    (pair("ETH", "USDT"), (ETH, USDT)),
-    (pair("USDT", "USD"), (USDT, USD)),
-    (pair("USDT", "EUR"), (USDT, EUR)),
-    (pair("USDT", "GBP"), (USDT, GBP)),
+const PAIRS: &[(CurrencyPair, KrakenPair)] = &[
+    (pair("BTC", "USD"), KrakenPair { base: XBT, quote: USD }),
+    (pair("BTC", "EUR"), KrakenPair { base: XBT, quote: EUR }),
+    (pair("BTC", "GBP"), KrakenPair { base: XBT, quote: GBP }),
+    (pair("BTC", "CHF"), KrakenPair { base: XBT, quote: CHF }),
+    (pair("BTC", "JPY"), KrakenPair { base: XBT, quote: JPY }),
+    (pair("BTC", "AUD"), KrakenPair { base: XBT, quote: AUD }),
+    (pair("BTC", "CAD"), KrakenPair { base: XBT, quote: CAD }),
+    (pair("BTC", "USDT"), KrakenPair { base: XBT, quote: USDT }),
+    (pair("ETH", "USD"), KrakenPair { base: ETH, quote: USD }),
+    (pair("ETH", "EUR"), KrakenPair { base: ETH, quote: EUR }),
+    (pair("ETH", "GBP"), KrakenPair { base: ETH, quote: GBP }),
+    (pair("ETH", "USDT"), KrakenPair { base: ETH, quote: USDT }),
+    (pair("USDT", "USD"), KrakenPair { base: USDT, quote: USD }),
+    (pair("USDT", "EUR"), KrakenPair { base: USDT, quote: EUR }),
+    (pair("USDT", "GBP"), KrakenPair { base: USDT, quote: GBP }),
 ];
 
-/// One side of a pair: its plain name and the ones that it may have in an answer.
-type Side = (&'static str, &'static [&'static str]);
-const XBT: Side = ("XBT", &["XXBT", "XBT", "BTC"]);
-const ETH: Side = ("ETH", &["XETH", "ETH"]);
-const USDT: Side = ("USDT", &["USDT"]);
-const USD: Side = ("USD", &["ZUSD", "USD"]);
-const EUR: Side = ("EUR", &["ZEUR", "EUR"]);
-const GBP: Side = ("GBP", &["ZGBP", "GBP"]);
-const CHF: Side = ("CHF", &["CHF", "ZCHF"]);
-const JPY: Side = ("JPY", &["ZJPY", "JPY"]);
-const AUD: Side = ("AUD", &["ZAUD", "AUD"]);
-const CAD: Side = ("CAD", &["ZCAD", "CAD"]);
-
-struct Kraken {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    batches: Batches,
+/// Kraken's names of the two assets of a pair.
+#[derive(Clone, Copy)]
+struct KrakenPair {
+    base: KrakenAsset,
+    quote: KrakenAsset,
 }
 
-type Pair = (CurrencyPair, (Side, Side));
+#[derive(Clone, Copy)]
+struct KrakenAsset {
+    /// Its name in a request.
+    name: &'static str,
+    /// Its possible names in a response.
+    aliases: &'static [&'static str],
+}
+
+const XBT: KrakenAsset = KrakenAsset { name: "XBT", aliases: &["XXBT", "XBT", "BTC"] };
+const ETH: KrakenAsset = KrakenAsset { name: "ETH", aliases: &["XETH", "ETH"] };
+const USDT: KrakenAsset = KrakenAsset { name: "USDT", aliases: &["USDT"] };
+const USD: KrakenAsset = KrakenAsset { name: "USD", aliases: &["ZUSD", "USD"] };
+const EUR: KrakenAsset = KrakenAsset { name: "EUR", aliases: &["ZEUR", "EUR"] };
+const GBP: KrakenAsset = KrakenAsset { name: "GBP", aliases: &["ZGBP", "GBP"] };
+const CHF: KrakenAsset = KrakenAsset { name: "CHF", aliases: &["CHF", "ZCHF"] };
+const JPY: KrakenAsset = KrakenAsset { name: "JPY", aliases: &["ZJPY", "JPY"] };
+const AUD: KrakenAsset = KrakenAsset { name: "AUD", aliases: &["ZAUD", "AUD"] };
+const CAD: KrakenAsset = KrakenAsset { name: "CAD", aliases: &["ZCAD", "CAD"] };
+
+#[derive(Default)]
+struct Kraken {
+    batching: Batching,
+}
 
 #[derive(Deserialize)]
-struct Reply<'a> {
+struct ResponseBody<'a> {
     #[serde(default)]
     error: Vec<String>,
     #[serde(borrow)]
     result: Option<BTreeMap<String, &'a RawValue>>,
 }
 
-/// Each list is read by its first item: how many follow has changed over time.
+/// Only the first item of each list is read. The number of the others has changed over time.
 #[derive(Deserialize)]
 struct TickerJson {
     a: Vec<DecimalText>,
@@ -97,23 +111,26 @@ struct TickerJson {
 }
 
 #[async_trait]
-impl Source for Kraken {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let mut batch = self.batches.start(&request, PAIRS);
-        while let Some(group) = batch.next() {
-            let names: Vec<_> = group.iter().map(|(_, (base, quote))| format!("{}{}", base.0, quote.0)).collect();
+impl SourceAdapter for Kraken {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut poll = self.batching.start(&request, PAIRS);
+        while let Some(group) = poll.next_group() {
+            let names: Vec<_> =
+                group.iter().map(|(_, pair)| format!("{}{}", pair.base.name, pair.quote.name)).collect();
             let path = format!("/0/public/Ticker?pair={}", names.join(","));
-            let told = self.client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
-            batch.took(group, told);
+            let result = client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
+            poll.record(group, result);
         }
-        batch.finish()
+        poll.finish()
     }
 }
 
-fn parse(response: &HttpResponse, group: &[Pair], now: Timestamp) -> Result<Tickers, SourceError> {
-    let Reply { error, result } = response.require_success()?.json()?;
+fn parse(
+    response: &HttpResponse,
+    group: &[(CurrencyPair, KrakenPair)],
+    now: Timestamp,
+) -> Result<TickerResults, SourceError> {
+    let ResponseBody { error, result } = response.require_success()?.json()?;
     if let Some(error) = error.iter().find(|error| !error.starts_with('W')) {
         return Err(match error.as_str() {
             error if error.contains("asset pair") => SourceError::UnknownPair,
@@ -122,23 +139,23 @@ fn parse(response: &HttpResponse, group: &[Pair], now: Timestamp) -> Result<Tick
         });
     }
     for warning in &error {
-        tracing::debug!(source = DEFINITION.name, warning, "a source gave a warning beside its prices");
+        tracing::debug!(source = DEFINITION.name, warning, "a source sent a warning with its prices");
     }
     let tickers = result.ok_or_else(|| SourceError::invalid_response("it has neither a result nor an error"))?;
-    Ok(group.iter().map(|pair| (pair.0, quote(&tickers, pair.1, now))).collect())
+    Ok(group.iter().map(|&(pair, names)| (pair, parse_ticker(&tickers, names, now))).collect())
 }
 
-fn quote(
+fn parse_ticker(
     tickers: &BTreeMap<String, &RawValue>,
-    (base, quote): (Side, Side),
+    KrakenPair { base, quote }: KrakenPair,
     now: Timestamp,
 ) -> Result<Ticker, SourceError> {
-    let dresses = base.1.iter().flat_map(|base| quote.1.iter().map(move |quote| format!("{base}{quote}")));
-    let ticker = dresses.into_iter().find_map(|name| tickers.get(&name));
-    let ticker = ticker.ok_or_else(|| SourceError::invalid_response("the pair is not in it"))?;
+    let names = base.aliases.iter().flat_map(|base| quote.aliases.iter().map(move |quote| format!("{base}{quote}")));
+    let ticker = names.into_iter().find_map(|name| tickers.get(&name));
+    let ticker = ticker.ok_or_else(|| SourceError::invalid_response("the pair is missing"))?;
     let TickerJson { a, b, c } = serde_json::from_str(ticker.get()).map_err(SourceError::invalid_response)?;
     match (c.first(), b.first(), a.first()) {
-        (Some(last), bid @ Some(_), ask @ Some(_)) => Ticker::traded(Some(last), bid, ask, now),
+        (last @ Some(_), bid @ Some(_), ask @ Some(_)) => Ticker::traded(&TradedPrices { last, bid, ask }, now),
         _ => Err(SourceError::invalid_response("a list of prices is empty")),
     }
 }

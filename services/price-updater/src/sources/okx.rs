@@ -1,11 +1,12 @@
-//! OKX: `GET /api/v5/market/ticker?instId=BTC-USDT`, one request a pair, 20 in two seconds for each address.
+//! OKX: `GET /api/v5/market/ticker?instId=BTC-USDT` returns one pair.
 //!
-//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. Everything is a string, `ts` is in
-//! milliseconds and is not looked at. The list of all spot pairs is one request too, but of several hundred KiB.
+//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. All values are strings. `ts`, a time
+//! in milliseconds, is ignored. An empty side of the book is an empty string. 20 requests in two seconds are permitted for
+//! each address. One request could return all spot pairs, but that response has several hundred KiB.
 //!
-//! `code` is the string `0`, or there is no answer, whatever the status: 50011 is too many requests (with no `data`), 51001
-//! a pair that is not known. The gateway's own errors have a number for `code` and an object for `data`. A side of the book
-//! that is empty is an empty string.
+//! A successful response has the string `0` in `code`, and every other code is an error, whatever the status. 50011 means
+//! too many requests; such a response has no `data`. 51001 is an unknown pair. In errors of the gateway `code` is a number
+//! and `data` is an object.
 
 use std::time::Duration;
 
@@ -19,14 +20,15 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ticker::Ticker;
+use super::ticker::{Ticker, TradedPrices};
 use super::{
-    EXCHANGE_PERIOD, PollReply, PollRequest, Source, SourceDefinition, SourceError,
-    budget::RateLimits,
-    delegate_to_definition,
-    delisted::Delisted,
+    EXCHANGE_POLL_INTERVAL, PollReply, PollRequest, SourceDefinition, SourceError,
+    definition::SourceAdapter,
+    delisted_pairs::DelistedPairs,
     http_client::{HttpResponse, SourceHttpClient},
-    pair, pairs, requested,
+    pair, pairs_of,
+    rate_limiter::RateLimits,
+    requested,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -34,9 +36,14 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     kind: CourseKind::Trade,
     url_variable: "OKX_URL",
     default_url: "https://www.okx.com",
-    period: EXCHANGE_PERIOD,
-    limits: RateLimits { max_requests: 16, window: Duration::from_secs(2), default_backoff: Duration::from_secs(10) },
-    build: |client| Box::new(Okx { client, pairs: pairs(PAIRS), delisted: Delisted::default() }),
+    poll_interval: EXCHANGE_POLL_INTERVAL,
+    rate_limits: RateLimits {
+        max_requests: 16,
+        window: Duration::from_secs(2),
+        default_backoff: Duration::from_secs(10),
+    },
+    pairs: || pairs_of(PAIRS),
+    adapter: || Box::<Okx>::default(),
 };
 
 const PAIRS: &[(CurrencyPair, &str)] = &[
@@ -50,14 +57,13 @@ const PAIRS: &[(CurrencyPair, &str)] = &[
     (pair("USDT", "EUR"), "USDT-EUR"),
 ];
 
+#[derive(Default)]
 struct Okx {
-    client: SourceHttpClient,
-    pairs: Vec<CurrencyPair>,
-    delisted: Delisted,
+    delisted: DelistedPairs,
 }
 
 #[derive(Deserialize)]
-struct Reply<'a> {
+struct ResponseBody<'a> {
     #[serde(borrow)]
     code: &'a RawValue,
     #[serde(default)]
@@ -76,27 +82,25 @@ struct TickerJson {
 }
 
 #[async_trait]
-impl Source for Okx {
-    delegate_to_definition!();
-
-    async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let mut answer = PollReply::default();
-        let pages =
-            self.delisted.without(requested(&request, PAIRS), &mut answer).into_iter().map(async |(pair, name)| {
-                let path = format!("/api/v5/market/ticker?instId={name}");
-                (pair, self.client.get(&path, request.deadline, |response| parse(response, name, request.now)).await)
-            });
-        for (pair, told) in join_all(pages).await {
-            answer.simulated |= told.as_ref().is_ok_and(|told| told.simulated);
-            self.delisted.heed(pair, &told);
-            answer.put(pair, told.map(|fetched| fetched.value));
+impl SourceAdapter for Okx {
+    async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
+        let mut reply = PollReply::default();
+        let pairs = self.delisted.exclude(requested(&request, PAIRS), &mut reply);
+        let fetches = pairs.into_iter().map(async |(pair, name)| {
+            let path = format!("/api/v5/market/ticker?instId={name}");
+            (pair, client.get(&path, request.deadline, |response| parse(response, name, request.now)).await)
+        });
+        for (pair, result) in join_all(fetches).await {
+            reply.simulated |= result.as_ref().is_ok_and(|fetched| fetched.simulated);
+            self.delisted.record_result(pair, &result);
+            reply.insert(pair, result.map(|fetched| fetched.value));
         }
-        Ok(answer)
+        Ok(reply)
     }
 }
 
 fn parse(response: &HttpResponse, name: &str, now: Timestamp) -> Result<Ticker, SourceError> {
-    let Ok(Reply { code, msg, data }) = response.reject_rate_limited()?.json() else {
+    let Ok(ResponseBody { code, msg, data }) = response.reject_rate_limited()?.json() else {
         response.require_success()?;
         return Err(SourceError::invalid_response("it has no code"));
     };
@@ -109,9 +113,9 @@ fn parse(response: &HttpResponse, name: &str, now: Timestamp) -> Result<Ticker, 
     let data = response.require_success().and(data.ok_or_else(|| SourceError::invalid_response("it has no data")))?;
     let rows: Vec<TickerJson> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
     let Some(TickerJson { last, bid_px, ask_px, .. }) = rows.into_iter().find(|row| row.inst_id == name) else {
-        return Err(SourceError::invalid_response("the pair is not in it"));
+        return Err(SourceError::invalid_response("the pair is missing"));
     };
-    Ticker::traded(Some(&last), Some(&bid_px), Some(&ask_px), now)
+    Ticker::traded(&TradedPrices { last: Some(&last), bid: Some(&bid_px), ask: Some(&ask_px) }, now)
 }
 
 #[cfg(test)]

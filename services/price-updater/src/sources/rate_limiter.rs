@@ -1,4 +1,6 @@
-//! The limits of one source, for all that goes to it: what it asks of one way to it holds for the other ways too.
+//! The rate limiter of one source, shared by its HTTP client and its stream.
+
+mod state;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,53 +9,53 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::budget::{Budget, RateLimits};
+use state::LimiterState;
+pub(crate) use state::RateLimits;
 
-/// Whether a source may be asked now. Clones are of the same gate.
+/// Permits requests to a source. Clones share their state.
 #[derive(Debug, Clone)]
 pub(crate) struct RateLimiter {
     limits: RateLimits,
-    budget: Arc<Mutex<Budget>>,
+    state: Arc<Mutex<LimiterState>>,
 }
 
 impl RateLimiter {
     pub(crate) fn new(limits: RateLimits) -> Self {
-        Self { limits, budget: Arc::new(Mutex::new(Budget::new(limits))) }
+        Self { limits, state: Arc::new(Mutex::new(LimiterState::new(limits))) }
     }
 
-    /// Another one with the same limits.
-    pub(crate) fn beside(&self) -> Self {
+    /// A limiter with the same limits and a state of its own.
+    pub(crate) fn with_same_limits(&self) -> Self {
         Self::new(self.limits)
     }
 
-    /// Takes the right to send one request now, or says how long there is none.
-    pub(super) fn take(&self) -> Result<(), Duration> {
-        self.lock().take(Instant::now())
+    /// Permits one request now, or returns the time until the next one is permitted.
+    pub(super) fn try_acquire(&self) -> Result<(), Duration> {
+        self.lock().try_acquire(Instant::now())
     }
 
-    /// How many requests may be sent now.
-    pub(super) fn left(&self) -> u32 {
-        self.lock().left(Instant::now())
+    /// How many requests are permitted now.
+    pub(super) fn available(&self) -> u32 {
+        self.lock().available(Instant::now())
     }
 
-    /// The source wants to be left alone, for as long as it said or else for as long as is usual there. Returns how long
-    /// that is.
-    pub(crate) fn pause(&self, wanted: Option<Duration>) -> Duration {
-        self.lock().pause(Instant::now(), wanted)
+    /// Permits no request for `retry_after`, or for the source's default if that is unknown. Returns the wait.
+    pub(crate) fn back_off(&self, retry_after: Option<Duration>) -> Duration {
+        self.lock().back_off(Instant::now(), retry_after)
     }
 
-    /// Until when it is left alone, while it is.
-    pub(crate) fn paused_until(&self) -> Option<Instant> {
-        self.lock().paused_until(Instant::now())
+    /// The end of the current back-off.
+    pub(crate) fn backoff_until(&self) -> Option<Instant> {
+        self.lock().backoff_until(Instant::now())
     }
 
-    /// It answered as it should.
-    pub(crate) fn answered(&self) {
-        self.lock().answered();
+    /// Resets the default back-off to its first length.
+    pub(crate) fn record_success(&self) {
+        self.lock().record_success();
     }
 
-    /// Every change is one call, so what is there after a panic is still true.
-    fn lock(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ignores poisoning: each change of the state is complete in one call.
+    fn lock(&self) -> MutexGuard<'_, LimiterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

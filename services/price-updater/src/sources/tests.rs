@@ -1,17 +1,25 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use url::Url;
 
 use super::*;
+use fixtures::{now, poll_all, scripted_source};
 
-/// Even where every answer is useless.
+pub(super) mod fixtures;
+
+/// Uses responses that no source can parse.
 #[tokio::test(start_paused = true)]
-async fn what_a_source_is_asked_in_its_period_is_what_it_permits() {
-    for built_in in SOURCES {
-        let source = testing::scripted(built_in, |_| (200, "{}".to_owned()));
+async fn polling_at_the_poll_interval_stays_within_rate_limits() {
+    for definition in SOURCES {
+        let source = scripted_source(definition, |_| (200, "{}".to_owned()));
         assert!(!source.pairs().is_empty() && source.budget_left() > 0, "{}", source.name());
         for _ in 0..200 {
-            let answer = testing::poll_all(&*source, testing::now()).await;
-            let errors = match &answer {
-                Ok(answer) => answer.errors.values().collect(),
+            let reply = poll_all(&*source, now()).await;
+            let errors = match &reply {
+                Ok(reply) => reply.errors.values().collect(),
                 Err(error) => vec![error],
             };
             assert!(!errors.is_empty(), "{}", source.name());
@@ -22,30 +30,30 @@ async fn what_a_source_is_asked_in_its_period_is_what_it_permits() {
     }
 }
 
-/// After an hour of refusals, and with every second tried.
+/// Polls once a second for an hour.
 #[tokio::test(start_paused = true)]
-async fn a_source_that_refuses_is_hardly_asked() {
-    for built_in in SOURCES {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = asked.clone();
-        let source = testing::scripted(built_in, move |_| {
+async fn rejections_reduce_requests() {
+    for definition in SOURCES {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = requests.clone();
+        let source = scripted_source(definition, move |_| {
             count.fetch_add(1, Ordering::SeqCst);
             (429, "{}".to_owned())
         });
         for _ in 0..3600 {
-            let answer = testing::poll_all(&*source, testing::now()).await;
-            assert!(answer.map_or(true, |answer| answer.tickers.is_empty()));
+            let reply = poll_all(&*source, now()).await;
+            assert!(reply.map_or(true, |reply| reply.tickers.is_empty()));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        // One a pair at once at most, and each time twice as long later.
+        // At most one concurrent request for each pair, and a back-off that doubles each time.
         let most = source.pairs().len().min(16) * 10;
-        let asked = asked.load(Ordering::SeqCst);
-        assert!((1..=most).contains(&asked), "{} was asked {asked} times", source.name());
+        let requests = requests.load(Ordering::SeqCst);
+        assert!((1..=most).contains(&requests), "{} received {requests} requests", source.name());
     }
 }
 
 #[test]
-fn names_of_sources_are_distinct() {
+fn source_names_are_unique_and_default_urls_valid() {
     for (index, source) in SOURCES.iter().enumerate() {
         assert!(SOURCES[..index].iter().all(|other| other.name != source.name), "{}", source.name);
         assert!(source.default_url.starts_with("https://") && source.default_url.parse::<Url>().is_ok());

@@ -1,4 +1,4 @@
-//! What one source says of one direction: the form that everything is brought into before it is compared.
+//! What a source reports for a pair at a moment, in one form for all sources.
 
 use std::time::Duration;
 
@@ -11,46 +11,51 @@ use rust_decimal::Decimal;
 
 use super::SourceError;
 
-/// The widest book that is believed, in percent of its middle: a wider one has nobody in it who trades.
-const MAX_WIDTH_PERCENT: i128 = 10;
-/// How long after its day an official rate is believed. The Bank of Russia publishes none from the first to the eighth of
-/// January, with the days off around it for up to twelve days, so two weeks raise no false alarm. What other banks tell
-/// meanwhile is compared with it.
+/// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book has no traders.
+const MAX_SPREAD_PERCENT: i128 = 10;
+/// How long after its day an official rate is valid. The Bank of Russia publishes no rate from the first to the eighth of
+/// January; with the days off around it the gap is up to twelve days. Rates of several banks are compared, which detects
+/// an outdated one earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
-/// What one source says of one direction.
+/// What a source reports for a pair at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticker {
     pub(crate) kind: CourseKind,
     /// The last trade, the value of an index, or an official rate.
     pub(crate) last: Option<Rate>,
-    /// The best bid and the best ask; a bid is never above its ask.
+    /// The best bid and the best ask. The bid is at most the ask.
     pub(crate) book: Option<(Rate, Rate)>,
-    /// When it was asked for, or when a feed last proved it; earlier where the source says so, and never later.
+    /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
+    /// time, and never later.
     ///
-    /// A fixing holds until the next one, so it is as if its source had just said it, which is asked once an hour: what
-    /// counts is its own day, and the source stops telling it [`MAX_FIXING_AGE`] after that.
+    /// The time of a fixing is that of the poll, because a fixing is valid until the next one. Its source stops reporting
+    /// it [`MAX_FIXING_AGE`] after its day.
     pub(crate) observed_at: Timestamp,
 }
 
+/// The prices of an order book as the exchange wrote them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TradedPrices<'a> {
+    pub(crate) last: Option<&'a DecimalText>,
+    pub(crate) bid: Option<&'a DecimalText>,
+    pub(crate) ask: Option<&'a DecimalText>,
+}
+
 impl Ticker {
-    /// What an order book says: its last trade, its two sides, or both.
+    /// The ticker of an exchange, with the last trade, both sides of the book, or all three.
     ///
-    /// A side that is zero, negative, empty or alone, a book that is crossed, and one that is wider than a tenth of its
-    /// middle take the last trade with them: who answers that is not to be believed.
-    pub(crate) fn traded(
-        last: Option<&DecimalText>,
-        bid: Option<&DecimalText>,
-        ask: Option<&DecimalText>,
-        now: Timestamp,
-    ) -> Result<Self, SourceError> {
-        let last = last.map(|last| exactly("last", last)).transpose()?;
-        let bid = bid.map(|bid| exactly("bid", bid)).transpose()?;
-        let ask = ask.map(|ask| exactly("ask", ask)).transpose()?;
+    /// # Errors
+    /// [`SourceError::Implausible`] if a price is not positive, or if the book has one side, is crossed or is too wide.
+    /// The last trade is then rejected too, because the exchange cannot be trusted.
+    pub(crate) fn traded(prices: &TradedPrices<'_>, now: Timestamp) -> Result<Self, SourceError> {
+        let last = prices.last.map(|last| parse_exact("last", last)).transpose()?;
+        let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;
+        let ask = prices.ask.map(|ask| parse_exact("ask", ask)).transpose()?;
         let book = match (bid, ask) {
-            (Some(bid), Some(ask)) => Some(checked(bid, ask)?),
+            (Some(bid), Some(ask)) => Some(check_book(bid, ask)?),
             (None, None) => None,
-            _ => return Err(SourceError::Implausible("one side of the book is empty".to_owned())),
+            _ => return Err(SourceError::implausible("one side of the book is empty")),
         };
         if last.is_none() && book.is_none() {
             return Err(SourceError::invalid_response("it has no price"));
@@ -58,9 +63,9 @@ impl Ticker {
         Ok(Self { kind: CourseKind::Trade, last, book, observed_at: now })
     }
 
-    /// What a source computed from several markets. It may have more digits than are kept, and is rounded to those.
+    /// The value of an index, rounded half to even to the precision of a [`Rate`].
     pub(crate) fn index(value: &DecimalText, now: Timestamp) -> Result<Self, SourceError> {
-        let value = rounded("index", value)?;
+        let value = parse_rounded("index", value)?;
         Ok(Self { kind: CourseKind::Index, last: Some(value), book: None, observed_at: now })
     }
 
@@ -69,47 +74,50 @@ impl Ticker {
         Self { kind: CourseKind::Fixing, last: Some(value), book: None, observed_at: now }
     }
 
-    /// What is shown: the last trade, or the middle of the book where none is told.
+    /// The price that is shown: the last trade, or the mean of bid and ask if there is none.
     pub(crate) fn course(&self) -> Rate {
-        self.last.or_else(|| self.middle()).unwrap_or_else(Self::impossible)
+        self.last.or_else(|| self.mid_price()).unwrap_or_else(Self::no_price)
     }
 
-    /// What counts: the middle of the book, which moves before anybody trades, or the last trade where there is none.
+    /// The price that counts in the agreement of sources: the mean of bid and ask, or the last trade if there is no book.
+    /// The book changes before the next trade.
     pub(crate) fn vote(&self) -> Rate {
-        self.middle().or(self.last).unwrap_or_else(Self::impossible)
+        self.mid_price().or(self.last).unwrap_or_else(Self::no_price)
     }
 
-    fn middle(&self) -> Option<Rate> {
+    fn mid_price(&self) -> Option<Rate> {
         let (bid, ask) = self.book?;
         let sum = bid.to_decimal().checked_add(ask.to_decimal())?;
         Rate::rounded_half_even(sum.checked_div(Decimal::TWO)?).ok()
     }
 
-    fn impossible() -> Rate {
-        unreachable!("every quote is made with a last price or a book, and a rate is far from overflow")
+    fn no_price() -> Rate {
+        unreachable!("every ticker has a last price or a book, and a rate is far from overflow")
     }
 }
 
-/// A price as an exchange wrote it: a number that cannot be held exactly is not one of its prices.
-fn exactly(name: &'static str, text: &DecimalText) -> Result<Rate, SourceError> {
-    text.as_str().parse().map_err(|error| SourceError::Implausible(format!("the {name} price {error}")))
+/// Parses the price of an exchange. Rejects a number with more digits than a [`Rate`] has: no exchange trades at one.
+fn parse_exact(name: &'static str, text: &DecimalText) -> Result<Rate, SourceError> {
+    text.as_str().parse().map_err(|error| SourceError::implausible(format_args!("the {name} price {error}")))
 }
 
-/// A number that somebody computed, half to even at the last decimal that is kept.
-pub(crate) fn rounded(name: &'static str, text: &DecimalText) -> Result<Rate, SourceError> {
+/// Parses a computed price, and rounds it half to even to the precision of a [`Rate`].
+pub(super) fn parse_rounded(name: &'static str, text: &DecimalText) -> Result<Rate, SourceError> {
     let number = parse_decimal(text.as_str()).map_err(|error| error.to_string());
     let rate = number.and_then(|number| Rate::rounded_half_even(number).map_err(|error| error.to_string()));
-    rate.map_err(|error| SourceError::Implausible(format!("the {name} price {error}")))
+    rate.map_err(|error| SourceError::implausible(format_args!("the {name} price {error}")))
 }
 
-fn checked(bid: Rate, ask: Rate) -> Result<(Rate, Rate), SourceError> {
+fn check_book(bid: Rate, ask: Rate) -> Result<(Rate, Rate), SourceError> {
     if bid > ask {
-        return Err(SourceError::Implausible(format!("the book is crossed: bid {bid}, ask {ask}")));
+        return Err(SourceError::implausible(format_args!("the book is crossed: bid {bid}, ask {ask}")));
     }
-    // Far from overflow: a rate is below 2^60.
+    // Cannot overflow: a rate is below 2^60.
     let [low, high] = [bid, ask].map(|rate| i128::from(rate.hundred_millionths()));
-    if (high - low) * 2 * 100 > (high + low) * MAX_WIDTH_PERCENT {
-        return Err(SourceError::Implausible(format!("the book is too wide: bid {bid}, ask {ask}")));
+    if (high - low) * 2 * 100 > (high + low) * MAX_SPREAD_PERCENT {
+        return Err(SourceError::implausible(format_args!(
+            "the book is wider than {MAX_SPREAD_PERCENT} %: bid {bid}, ask {ask}"
+        )));
     }
     Ok((bid, ask))
 }

@@ -1,4 +1,4 @@
-//! How a request gets to an exchange: over the network, or in a test straight into an endpoint of this process.
+//! How an HTTP request reaches a source: over the network, or in tests by a call of an endpoint in the same process.
 
 use std::{error::Error, fmt};
 
@@ -11,10 +11,10 @@ use poem::{
 };
 use url::Url;
 
-/// Largest answer that is read, in bytes. The largest that is asked for, every pair of an exchange, has about 100 KiB.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// Largest accepted response body, in bytes. The largest that occurs is Bitstamp's list of all pairs, about 100 KiB.
+const MAX_BODY: usize = 1024 * 1024;
 
-/// What came back, whatever the status.
+/// A response of any status.
 #[derive(Debug, Clone, Default)]
 pub struct RawResponse {
     pub status: u16,
@@ -22,19 +22,18 @@ pub struct RawResponse {
     pub body: Bytes,
 }
 
-/// Why nothing came back.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     #[error("{0}")]
     Unreachable(String),
-    #[error("it has more than {MAX_ANSWER} bytes")]
+    #[error("it has more than {MAX_BODY} bytes")]
     TooLarge,
 }
 
-/// The way to the exchanges.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// One GET, with no redirect followed. The caller ends it at its deadline.
+    /// Sends one GET request and does not follow redirects. The caller cancels it at its deadline.
     async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawResponse, TransportError>;
 }
 
@@ -44,7 +43,7 @@ impl fmt::Debug for dyn Transport {
     }
 }
 
-/// Over the network.
+/// Sends requests over the network.
 pub(crate) struct Network(pub(crate) reqwest::Client);
 
 #[async_trait]
@@ -54,7 +53,7 @@ impl Transport for Network {
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER {
+            if body.len() + chunk.len() > MAX_BODY {
                 return Err(TransportError::TooLarge);
             }
             body.extend_from_slice(&chunk);
@@ -63,7 +62,7 @@ impl Transport for Network {
     }
 }
 
-/// The innermost cause says most: refused, reset, no such host.
+/// Reports the innermost cause, such as a refused connection or an unknown host. The outer ones add nothing.
 fn unreachable(error: &reqwest::Error) -> TransportError {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {
@@ -72,7 +71,7 @@ fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(cause.to_string())
 }
 
-/// Into an endpoint of this process, with no network and no real time in between: for tests.
+/// Calls an endpoint in this process, without a network and without real time. Used in tests.
 pub struct InProcess(BoxEndpoint<'static, Response>);
 
 impl InProcess {
@@ -92,7 +91,7 @@ impl Transport for InProcess {
         let mut request = Request::builder().uri(target.parse::<Uri>().map_err(|error| failed(&error))?).finish();
         *request.headers_mut() = headers.clone();
         let mut response = self.0.get_response(request).await;
-        let body = response.take_body().into_bytes_limit(MAX_ANSWER).await.map_err(|_| TransportError::TooLarge)?;
+        let body = response.take_body().into_bytes_limit(MAX_BODY).await.map_err(|_| TransportError::TooLarge)?;
         Ok(RawResponse { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 }

@@ -1,4 +1,4 @@
-//! Just enough XML for tables of rates: elements with attributes and text, namespaces ignored, no entities of its own.
+//! A minimal XML parser for documents of rates. It ignores namespaces and rejects custom entities.
 
 use std::collections::BTreeMap;
 
@@ -9,60 +9,60 @@ use quick_xml::{
 
 use super::SourceError;
 
-/// The most elements that are looked at; a table of rates has some 300.
+/// Most elements of a document. A document of rates has about 300.
 const MAX_ELEMENTS: usize = 10_000;
 
-/// One piece of a document.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    Open { name: String, attributes: BTreeMap<String, String> },
+pub(super) enum XmlEvent {
+    Start { name: String, attributes: BTreeMap<String, String> },
     Text(String),
-    Close { name: String },
+    End { name: String },
 }
 
-/// A whole document, piece by piece. One that breaks off is an error, however much of it was there.
-pub(super) fn pieces(document: &str) -> Result<Vec<Piece>, SourceError> {
+/// Parses a whole document. Returns an error if it is truncated.
+pub(super) fn parse_events(document: &str) -> Result<Vec<XmlEvent>, SourceError> {
     let mut reader = Reader::from_str(document);
     reader.config_mut().trim_text(true);
-    let (mut all, mut depth) = (Vec::new(), 0_usize);
+    let (mut events, mut depth) = (Vec::new(), 0_usize);
     loop {
-        if all.len() > 4 * MAX_ELEMENTS {
-            return Err(SourceError::invalid_response("it has too many elements"));
+        // Four events per element leave room for its texts.
+        if events.len() > 4 * MAX_ELEMENTS {
+            return Err(SourceError::invalid_response(format_args!("more than {MAX_ELEMENTS} elements")));
         }
         match reader.read_event().map_err(SourceError::invalid_response)? {
             Event::Start(start) => {
                 depth += 1;
-                all.push(open(&start)?);
+                events.push(start_event(&start)?);
             }
             Event::Empty(start) => {
-                let name = name(start.local_name().as_ref());
-                all.extend([open(&start)?, Piece::Close { name }]);
+                let name = utf8(start.local_name().as_ref());
+                events.extend([start_event(&start)?, XmlEvent::End { name }]);
             }
             Event::End(end) => {
                 depth = depth.saturating_sub(1);
-                all.push(Piece::Close { name: name(end.local_name().as_ref()) });
+                events.push(XmlEvent::End { name: utf8(end.local_name().as_ref()) });
             }
             Event::Text(text) => {
-                all.push(Piece::Text(text.unescape().map_err(SourceError::invalid_response)?.into_owned()));
+                events.push(XmlEvent::Text(text.unescape().map_err(SourceError::invalid_response)?.into_owned()));
             }
-            Event::Eof if depth > 0 => return Err(SourceError::invalid_response("it breaks off")),
-            Event::Eof => return Ok(all),
+            Event::Eof if depth > 0 => return Err(SourceError::invalid_response("the document is truncated")),
+            Event::Eof => return Ok(events),
             _ => {}
         }
     }
 }
 
-fn open(start: &BytesStart<'_>) -> Result<Piece, SourceError> {
+fn start_event(start: &BytesStart<'_>) -> Result<XmlEvent, SourceError> {
     let mut attributes = BTreeMap::new();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(SourceError::invalid_response)?;
         let value = attribute.unescape_value().map_err(SourceError::invalid_response)?;
-        attributes.insert(name(attribute.key.local_name().as_ref()), value.into_owned());
+        attributes.insert(utf8(attribute.key.local_name().as_ref()), value.into_owned());
     }
-    Ok(Piece::Open { name: name(start.local_name().as_ref()), attributes })
+    Ok(XmlEvent::Start { name: utf8(start.local_name().as_ref()), attributes })
 }
 
-fn name(bytes: &[u8]) -> String {
+fn utf8(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

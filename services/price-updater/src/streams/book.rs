@@ -8,7 +8,7 @@ use common::{
 };
 
 use super::event::{Beat, Event, Order, Told};
-use crate::sources::{SourceError, Ticker};
+use crate::sources::{SourceError, Ticker, TradedPrices};
 
 /// The newest of everything, of one connection after the other.
 ///
@@ -121,7 +121,7 @@ impl Book {
         entry.trade = told.trade.or(entry.trade);
         entry.missed = entry.missed.filter(|missed| entry.trade.is_none_or(|told| told < *missed));
         let (bid, ask) = entry.book.as_ref().map(|(bid, ask)| (bid, ask)).unzip();
-        entry.ticker = Some(Ticker::traded(entry.last.as_ref(), bid, ask, now));
+        entry.ticker = Some(Ticker::traded(&TradedPrices { last: entry.last.as_ref(), bid, ask }, now));
         (entry.told_at, entry.present, entry.simulated) = (Some(now), true, simulated);
         self.alive_if_whole(now);
         Taken::News

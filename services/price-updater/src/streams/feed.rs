@@ -147,7 +147,7 @@ impl PriceStream {
     }
 
     async fn keep(&self) {
-        let own = self.polled.as_ref().map_or_else(|| RateLimiter::new(REFUSED), RateLimiter::beside);
+        let own = self.polled.as_ref().map_or_else(|| RateLimiter::new(REFUSED), RateLimiter::with_same_limits);
         let (mut pace, mut asked, mut told) = (Pace::new(), self.asked.subscribe(), false);
         // Once after each good connection: one that announces its end again and again is waited for like any other.
         let mut at_once = true;
@@ -161,7 +161,7 @@ impl PriceStream {
             self.heed(&end, &own);
             if begun.elapsed() >= GOOD_AFTER {
                 pace.worked();
-                own.answered();
+                own.record_success();
                 (told, at_once) = (false, true);
             }
             if !(end.is_expected() && std::mem::take(&mut at_once)) {
@@ -175,7 +175,7 @@ impl PriceStream {
     async fn held_back(&self, pace: &mut Pace, own: &RateLimiter) {
         loop {
             let now = Instant::now();
-            let paused = [Some(own), self.polled.as_ref()].into_iter().flatten().filter_map(RateLimiter::paused_until);
+            let paused = [Some(own), self.polled.as_ref()].into_iter().flatten().filter_map(RateLimiter::backoff_until);
             let next = paused.fold(pace.next(now), Instant::max);
             if next <= now {
                 return;
@@ -192,9 +192,9 @@ impl PriceStream {
         if retry_after.is_none() && !matches!(status, 403 | 418 | 429) {
             return;
         }
-        let pause = own.pause(retry_after);
+        let pause = own.back_off(retry_after);
         if let Some(polled) = self.polled.as_ref().filter(|_| retry_after.is_some()) {
-            polled.pause(retry_after);
+            polled.back_off(retry_after);
         }
         tracing::debug!(source = self.protocol.name, status, ?pause, "the websocket of a source is left alone");
     }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Connection, Connector, Heard, Hybrid, PROTOCOLS, PriceStream, Said, StreamMetrics, WireError, pace};
-use crate::sources::{PollReply, PollRequest, RateLimiter, RateLimits, Source, SourceError, Ticker};
+use crate::sources::{PollReply, PollRequest, RateLimiter, RateLimits, Source, SourceError, Ticker, TradedPrices};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -210,7 +210,7 @@ async fn what_cannot_be_read_ends_a_connection_and_so_does_a_cut() {
     let okx = running.connection().await;
     okx.says(r#"{"arg":{"channel":"tick"#);
     let next = running.connection().await;
-    assert!(next.at > okx.at && running.feed.state().last_end.unwrap().contains("cannot be read"));
+    assert!(next.at > okx.at && running.feed.state().last_end.unwrap().contains("cannot be parsed"));
     let _ = next.say.send(Err(WireError::TooLarge));
     let third = running.connection().await;
     assert!(running.feed.state().last_end.unwrap().contains("bytes"));
@@ -294,11 +294,11 @@ async fn an_exchange_that_refuses_connections_is_left_alone_as_long_as_it_says()
     // It says nothing of how long, so it is as long as is usual there, and longer each time; but it is polled on.
     let polled = RateLimiter::new(LIMITS);
     assert_eq!(tries(refused(403, None), Some(polled.clone())).await, [0, 30, 90, 210, 450]);
-    assert_eq!(polled.paused_until(), None);
+    assert_eq!(polled.backoff_until(), None);
     // What it says to the one holds for the other.
     let start = Instant::now();
     assert_eq!(tries(refused(429, Some(400)), Some(polled.clone())).await, [0, 400]);
-    assert_eq!(polled.paused_until(), Some(start + age(800)));
+    assert_eq!(polled.backoff_until(), Some(start + age(800)));
     assert_eq!(tries(refused(503, None), Some(polled)).await[0], 200);
 }
 
@@ -336,7 +336,10 @@ impl Source for Polled {
         if self.fails {
             return Err(SourceError::Timeout);
         }
-        let ticker = Ticker::traded(Some(&DecimalText::from("83000")), None, None, request.now)?;
+        let ticker = Ticker::traded(
+            &TradedPrices { last: Some(&DecimalText::from("83000")), bid: None, ask: None },
+            request.now,
+        )?;
         Ok(PollReply {
             tickers: request.pairs.iter().map(|wanted| (*wanted, ticker)).collect(),
             ..PollReply::default()

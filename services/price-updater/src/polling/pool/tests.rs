@@ -11,7 +11,7 @@ use common::{
 use super::*;
 use crate::{
     pricing::MarketPrices,
-    sources::{PollReply, SourceError, Ticker},
+    sources::{PollReply, SourceError, Ticker, TradedPrices},
 };
 
 const BTC_EUR: [CurrencyPair; 1] = [CurrencyPair::new(Asset::BTC, Asset::EUR)];
@@ -63,7 +63,8 @@ impl Source for Fake {
         if let Some(error) = self.world.error.lock().unwrap().clone() {
             return Err(error);
         }
-        let ticker = Ticker::traded(Some(&"84000.12".into()), None, None, request.now)?;
+        let ticker =
+            Ticker::traded(&TradedPrices { last: Some(&"84000.12".into()), bid: None, ask: None }, request.now)?;
         let ticker = Ticker { kind: self.kind, ..ticker };
         Ok(PollReply { tickers: [(BTC_EUR[0], ticker)].into(), ..PollReply::default() })
     }

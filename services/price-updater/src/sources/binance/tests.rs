@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{course, now, poll_all, scripted};
+use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
 
 const BOOKS: &str = r#"[
         {"symbol":"BTCUSDT","bidPrice":"61234.55000000","bidQty":"1.2","askPrice":"61234.57000000","askQty":"0.8"},
@@ -7,22 +7,22 @@ const BOOKS: &str = r#"[
         {"symbol":"BTCEUR","bidPrice":"0.00000000","bidQty":"0.0","askPrice":"56000.00000000","askQty":"0.1"},
         {"symbol":"DOGEUSDT","bidPrice":"0.1","bidQty":"0.0","askPrice":"0.1","askQty":"0.1"}]"#;
 
-fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    parse(&HttpResponse::of(status, body), PAIRS, now())
+fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+    parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
-fn the_middle_of_the_book_is_told_and_one_that_is_wrong_costs_itself_alone() {
+fn course_is_mid_price_and_invalid_row_fails_alone() {
     let tickers = all(200, BOOKS).unwrap();
     assert_eq!(course(&tickers, "BTC-USDT").unwrap(), "61234.56");
     assert!(matches!(course(&tickers, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
-    // Nobody bids: it is not traded any more.
+    // Without bids the pair is not traded.
     assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
     assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     let error = |status: u16, body: &str| all(status, body).unwrap_err();
     assert_eq!(error(400, r#"{"code":-1121,"msg":"Invalid symbol."}"#), SourceError::UnknownPair);
     let limited =
@@ -36,18 +36,18 @@ fn errors_are_told_apart() {
     assert_eq!(error(429, "<html>"), limited(None));
     assert_eq!(error(403, "<html>"), SourceError::Status(403));
     assert_eq!(error(500, r#"{"code":-1000,"msg":"unknown"}"#), SourceError::refused("-1000: unknown"));
-    for invalid_response in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
-        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
+        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_is_halted_is_not_believed() {
-    let binance = scripted(&DEFINITION, |path| {
+async fn halted_pair_is_unknown() {
+    let binance = scripted_source(&DEFINITION, |path| {
         assert!(path.contains("symbols=%5B%22BTCUSDT%22,") && path.ends_with("&symbolStatus=TRADING"), "{path}");
         (200, BOOKS.to_owned())
     });
-    let answer = poll_all(&*binance, now()).await.unwrap();
-    assert_eq!(answer.tickers.len(), 1);
-    assert_eq!(answer.errors[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
+    let reply = poll_all(&*binance, now()).await.unwrap();
+    assert_eq!(reply.tickers.len(), 1);
+    assert_eq!(reply.errors[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
 }

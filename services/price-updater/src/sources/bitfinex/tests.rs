@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{course, now, poll_all, scripted};
+use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
 
 const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5,61900,60129],
         ["tBTCJPY",8.9e6,15.3,8.91E+6,15.2,-114,-1.9e-3,8905000.5,900.5,61900,60129],
@@ -8,12 +8,12 @@ const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5
         ["tETHUSD",null,15.3,3001,15.2,-114,-0.0019,3000,900.5,61900,60129],
         ["tETHEUR",2800,15.3]]"#;
 
-fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    parse(&HttpResponse::of(status, body), PAIRS, now())
+fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+    parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
-fn rows_are_found_by_their_symbol_and_one_that_is_wrong_costs_itself_alone() {
+fn rows_are_found_by_symbol_and_invalid_row_fails_alone() {
     let tickers = all(200, LIST).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&tickers, "BTC-JPY").unwrap(), "8905000.50");
@@ -24,7 +24,7 @@ fn rows_are_found_by_their_symbol_and_one_that_is_wrong_costs_itself_alone() {
 }
 
 #[test]
-fn errors_of_every_shape_are_told_apart() {
+fn errors_of_every_form_are_classified() {
     let error = |status: u16, body: &str| all(status, body).unwrap_err();
     for (status, body) in [
         (429, r#"["error",11010,"ratelimit: error"]"#),
@@ -39,19 +39,19 @@ fn errors_of_every_shape_are_told_apart() {
     assert_eq!(error(500, r#"["error",10020,"symbol: invalid"]"#), SourceError::UnknownPair);
     assert_eq!(error(200, r#"["error",20060,"maintenance"]"#), SourceError::refused("20060: maintenance"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
-    for invalid_response in ["", "{}", "<html>", &LIST[..100], "null"] {
-        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "{}", "<html>", &LIST[..100], "null"] {
+        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
     assert_eq!(course(&all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_symbol_that_is_not_known_costs_only_itself() {
-    let bitfinex = scripted(&DEFINITION, |path| match path {
+async fn unknown_symbol_fails_alone() {
+    let bitfinex = scripted_source(&DEFINITION, |path| match path {
         path if path.contains("tBTCGBP") => (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()),
         _ => (200, LIST.to_owned()),
     });
-    let answer = poll_all(&*bitfinex, now()).await.unwrap();
-    assert_eq!(answer.tickers.len(), 2);
-    assert_eq!(answer.errors[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
+    let reply = poll_all(&*bitfinex, now()).await.unwrap();
+    assert_eq!(reply.tickers.len(), 2);
+    assert_eq!(reply.errors[&"BTC-GBP".parse().unwrap()], SourceError::UnknownPair);
 }

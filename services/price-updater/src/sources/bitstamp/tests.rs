@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{course, now, poll_all, scripted};
+use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
 
 const LIST: &str = r#"[
         {"timestamp":"1767323045","open":"60502","high":"62631","low":"59868","last":"61234","volume":"1900.10",
@@ -9,12 +9,12 @@ const LIST: &str = r#"[
         {"last":{},"bid":"0","ask":"3001","pair":"ETH/EUR"},
         {"last":"0.9998","bid":"0.99975","ask":"0.99985","pair":"USDT/USD"}]"#;
 
-fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    parse(&HttpResponse::of(status, body), PAIRS, now())
+fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+    parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
-fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
+fn rows_are_found_by_pair_and_invalid_row_fails_alone() {
     let tickers = all(200, LIST).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
@@ -25,7 +25,7 @@ fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     let error = |status: u16, body: &str| all(status, body).unwrap_err();
     let limited = SourceError::RateLimited { retry_after: None };
     assert_eq!(error(400, r#"{"response_code":"400.002","response_explanation":"limit"}"#), limited);
@@ -34,14 +34,14 @@ fn errors_are_told_apart() {
     assert_eq!(error(200, r#"{"error":"maintenance"}"#), SourceError::refused("maintenance"));
     let reasons = r#"{"status":"error","reason":{"__all__":["no"]},"code":"API0004"}"#;
     assert_eq!(error(200, reasons), SourceError::refused(r#"{"__all__":["no"]}"#));
-    for invalid_response in ["", "{}", "<html>", &LIST[..100], "3"] {
-        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "{}", "<html>", &LIST[..100], "3"] {
+        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_pairs_cost_one_request() {
-    let bitstamp = scripted(&DEFINITION, |path| {
+async fn all_pairs_need_one_request() {
+    let bitstamp = scripted_source(&DEFINITION, |path| {
         assert_eq!(path, "/api/v2/ticker/");
         (200, LIST.to_owned())
     });

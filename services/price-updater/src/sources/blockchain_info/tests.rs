@@ -1,16 +1,16 @@
 use super::*;
-use crate::sources::testing::{course, now, poll_all, scripted};
+use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
 
 const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell":61234.5,"symbol":"USD"},
         "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
         "CHF":{"last":0,"symbol":"CHF"},"AUD":{"15m":1},"RUB":{"last":5.5123e6,"symbol":"RUB"}}"#;
 
-fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    parse(&HttpResponse::of(status, body), PAIRS, now())
+fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+    parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
-fn the_newest_value_is_read_and_one_that_is_wrong_costs_itself_alone() {
+fn last_price_is_parsed_and_invalid_row_fails_alone() {
     let tickers = all(200, TICKER).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.50");
     assert_eq!(course(&tickers, "BTC-EUR").unwrap(), "56789.00");
@@ -22,19 +22,19 @@ fn the_newest_value_is_read_and_one_that_is_wrong_costs_itself_alone() {
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     let error = |status: u16, body: &str| all(status, body).unwrap_err();
     assert_eq!(error(429, ""), SourceError::RateLimited { retry_after: None });
     assert_eq!(error(200, r#"{"error":"not now"}"#), SourceError::refused("not now"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
-    for invalid_response in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
-        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
+        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_currencies_cost_one_request() {
-    let source = scripted(&DEFINITION, |path| {
+async fn all_currencies_need_one_request() {
+    let source = scripted_source(&DEFINITION, |path| {
         assert_eq!(path, "/ticker");
         (200, TICKER.to_owned())
     });

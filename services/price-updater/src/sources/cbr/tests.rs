@@ -2,7 +2,7 @@ use common::time::Timestamp;
 
 use super::*;
 use crate::sources::{
-    testing::{now, poll_all, scripted},
+    tests::fixtures::{now, poll_all, response, scripted_source},
     transport::RawResponse,
 };
 
@@ -17,54 +17,51 @@ const DAILY: &str = r#"<?xml version="1.0" encoding="windows-1251"?><ValCurs Dat
         <Valute><CharCode>JPY</CharCode><Nominal>100</Nominal></Valute>
         <Valute><CharCode>CNY</CharCode><Nominal>1</Nominal><Value>1,234,5</Value></Valute></ValCurs>"#;
 
-fn parse_text(status: u16, body: &str) -> Result<Rates, SourceError> {
-    parse(&HttpResponse::of(status, body))
+fn parse_text(status: u16, body: &str) -> Result<DailyRates, SourceError> {
+    parse(&response(status, body))
 }
 
-fn shown(rates: &Rates, currency: &str) -> Result<String, SourceError> {
-    rates[&pair(currency, "RUB")].clone().map(|(rate, _)| rate.to_string())
+fn rate(rates: &DailyRates, currency: &str) -> Result<String, SourceError> {
+    rates[&pair(currency, "RUB")].clone().map(|rate| rate.rate.to_string())
 }
 
 #[test]
-fn roubles_for_one_unit_are_computed_and_one_that_is_wrong_costs_itself_alone() {
+fn rate_is_per_unit_and_invalid_row_fails_alone() {
     let rates = parse_text(200, DAILY).unwrap();
-    assert_eq!(shown(&rates, "USD").unwrap(), "90.1234");
-    assert_eq!(shown(&rates, "KRW").unwrap(), "0.0621505");
+    assert_eq!(rate(&rates, "USD").unwrap(), "90.1234");
+    assert_eq!(rate(&rates, "KRW").unwrap(), "0.0621505");
     for currency in ["EUR", "GBP", "CHF", "JPY", "CNY"] {
-        assert!(matches!(shown(&rates, currency), Err(SourceError::Implausible(_))), "{currency}");
+        assert!(matches!(rate(&rates, currency), Err(SourceError::Implausible(_))), "{currency}");
     }
     let day: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
-    assert_eq!(rates[&pair("USD", "RUB")].as_ref().unwrap().1, day);
+    assert_eq!(rates[&pair("USD", "RUB")].as_ref().unwrap().day, day);
 }
 
 #[test]
-fn the_bank_writes_windows_1251() {
+fn windows_1251_is_decoded() {
     let body = encoding_rs::WINDOWS_1251.encode(DAILY).0.into_owned();
     assert!(std::str::from_utf8(&body).is_err());
     let response = RawResponse { status: 200, body: body.into(), ..RawResponse::default() };
-    assert_eq!(shown(&parse(&response.into()).unwrap(), "USD").unwrap(), "90.1234");
+    assert_eq!(rate(&parse(&response.into()).unwrap(), "USD").unwrap(), "90.1234");
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     assert_eq!(parse_text(503, "<html>").unwrap_err(), SourceError::Status(503));
-    let no_day = DAILY.replace("02.01.2026", "2026-01-02");
-    for invalid_response in ["", "<html>", "<ValCurs/>", &DAILY[..400], &no_day] {
-        assert!(
-            matches!(parse_text(200, invalid_response), Err(SourceError::InvalidResponse(_))),
-            "{invalid_response}"
-        );
+    let no_date = DAILY.replace("02.01.2026", "2026-01-02");
+    for body in ["", "<html>", "<ValCurs/>", &DAILY[..400], &no_date] {
+        assert!(matches!(parse_text(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_bank_tells_is_told() {
-    let cbr = scripted(&DEFINITION, |path| {
+async fn poll_returns_rates_and_errors() {
+    let cbr = scripted_source(&DEFINITION, |path| {
         assert_eq!(path, "/scripts/XML_daily.asp");
         (200, DAILY.to_owned())
     });
-    let answer = poll_all(&*cbr, now()).await.unwrap();
-    assert_eq!(answer.tickers.len(), 2);
-    assert!(matches!(answer.errors[&pair("EUR", "RUB")], SourceError::Implausible(_)));
-    assert_eq!(answer.errors[&pair("AED", "RUB")], SourceError::UnknownPair);
+    let reply = poll_all(&*cbr, now()).await.unwrap();
+    assert_eq!(reply.tickers.len(), 2);
+    assert!(matches!(reply.errors[&pair("EUR", "RUB")], SourceError::Implausible(_)));
+    assert_eq!(reply.errors[&pair("AED", "RUB")], SourceError::UnknownPair);
 }

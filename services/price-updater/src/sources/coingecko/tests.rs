@@ -1,17 +1,17 @@
 use super::*;
-use crate::sources::testing::{course, now, poll_all, scripted};
+use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
 
 const PRICES: &str = r#"{
         "bitcoin":{"usd":61234,"eur":56789.01,"gbp":-1,"rub":5.512345e6,"chf":"54,321","jpy":null,"last_updated_at":1767441590},
         "tether":{"usd":0.9998123456789012,"eur":0.927,"last_updated_at":1767441591},
         "ethereum":{"usd":3000,"last_updated_at":1767440000}}"#;
 
-fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    parse(&HttpResponse::of(status, body), PAIRS, now())
+fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+    parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
-fn numbers_of_every_spelling_are_read_and_one_that_is_wrong_costs_itself_alone() {
+fn every_number_format_is_parsed_and_invalid_value_fails_alone() {
     let tickers = all(200, PRICES).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512345.00");
@@ -24,7 +24,7 @@ fn numbers_of_every_spelling_are_read_and_one_that_is_wrong_costs_itself_alone()
 }
 
 #[test]
-fn a_time_of_another_unit_makes_nothing_younger_and_breaks_nothing() {
+fn invalid_update_time_is_ignored() {
     for time in ["1767441590000", "\"now\"", "-99999999999999999999", "null"] {
         let tickers = all(200, &PRICES.replace("1767441590", time)).unwrap();
         assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00", "{time}");
@@ -32,17 +32,17 @@ fn a_time_of_another_unit_makes_nothing_younger_and_breaks_nothing() {
 }
 
 #[test]
-fn a_price_is_as_old_as_it_says_and_never_younger_than_the_ask() {
+fn price_has_the_age_it_reports_and_no_future_time() {
     let age = |seconds: i64| {
-        let told = (now().micros() / 1_000_000 + seconds).to_string();
-        let tickers = all(200, &PRICES.replace("1767441590", &told)).unwrap();
+        let time = (now().micros() / 1_000_000 + seconds).to_string();
+        let tickers = all(200, &PRICES.replace("1767441590", &time)).unwrap();
         now().since(tickers[0].1.as_ref().unwrap().observed_at).as_secs()
     };
     assert_eq!([-90, -1, 0, 1, 90, 86_400].map(age), [90, 1, 0, 0, 0, 0]);
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     let error = |status: u16, body: &str| all(status, body).unwrap_err();
     let limited = SourceError::RateLimited { retry_after: None };
     let body = r#"{"status":{"error_code":429,"error_message":"You've exceeded the Rate Limit."}}"#;
@@ -53,14 +53,14 @@ fn errors_are_told_apart() {
     );
     assert_eq!(error(404, r#"{"error":"coin not found"}"#), SourceError::refused("coin not found"));
     assert_eq!(error(403, "<html>error code: 1020"), SourceError::Status(403));
-    for invalid_response in ["", "[]", "<html>", &PRICES[..80]] {
-        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "[]", "<html>", &PRICES[..80]] {
+        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_costs_one_request() {
-    let coingecko = scripted(&DEFINITION, |path| {
+async fn all_pairs_need_one_request() {
+    let coingecko = scripted_source(&DEFINITION, |path| {
         let coins = "/api/v3/simple/price?ids=bitcoin,ethereum,tether&vs_currencies=aud,cad,chf,eur,gbp,jpy,rub,usd&";
         assert!(path.starts_with(coins), "{path}");
         (200, PRICES.to_owned())

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::testing::{now, poll_all, scripted};
+use crate::sources::tests::fixtures::{now, poll_all, response, scripted_source};
 
 const RATES: &str = r#"[{"date":"2026-01-02","base":"USD","quote":"EUR","rate":0.92302},
         {"date":"2025-12-20","base":"USD","quote":"RUB","rate":9.01234e1},
@@ -8,14 +8,15 @@ const RATES: &str = r#"[{"date":"2026-01-02","base":"USD","quote":"EUR","rate":0
         {"date":"2026-01-02","base":"USD","quote":"SEK","rate":null},{"quote":"NOK"},
         {"date":"2026-01-02","base":"USD","quote":"KRW","rate":1450}]"#;
 
-fn parse_text(status: u16, body: &str) -> Result<Rates, SourceError> {
-    parse(&HttpResponse::of(status, body))
+fn parse_text(status: u16, body: &str) -> Result<DailyRates, SourceError> {
+    parse(&response(status, body))
 }
 
 #[test]
-fn each_row_has_its_own_day_and_one_that_is_wrong_costs_itself_alone() {
+fn each_row_has_its_own_day_and_invalid_row_fails_alone() {
     let rates = parse_text(200, RATES).unwrap();
-    let rate = |currency: &str| rates[&pair("USD", currency)].clone().map(|(rate, day)| format!("{rate} {day}"));
+    let rate =
+        |currency: &str| rates[&pair("USD", currency)].clone().map(|DailyRate { rate, day }| format!("{rate} {day}"));
     assert_eq!(rate("EUR").unwrap(), "0.92302 2026-01-02T00:00:00.000000Z");
     assert_eq!(rate("RUB").unwrap(), "90.1234 2025-12-20T00:00:00.000000Z");
     assert!(matches!(rate("CHF"), Err(SourceError::InvalidResponse(_))));
@@ -24,7 +25,7 @@ fn each_row_has_its_own_day_and_one_that_is_wrong_costs_itself_alone() {
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     let error = |status: u16, body: &str| parse_text(status, body).unwrap_err();
     assert_eq!(error(429, r#"{"message":"slow"}"#), SourceError::RateLimited { retry_after: None });
     assert_eq!(
@@ -32,23 +33,20 @@ fn errors_are_told_apart() {
         SourceError::refused("bad currency pair")
     );
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
-    for invalid_response in ["", "[]", "{}", "<html>", &RATES[..100]] {
-        assert!(
-            matches!(parse_text(200, invalid_response), Err(SourceError::InvalidResponse(_))),
-            "{invalid_response}"
-        );
+    for body in ["", "[]", "{}", "<html>", &RATES[..100]] {
+        assert!(matches!(parse_text(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_is_missing_or_days_back_has_no_price() {
-    let frankfurter = scripted(&DEFINITION, |path| {
-        assert!(path.starts_with("/v2/rates?base=USD&tickers=EUR,GBP,RUB,"), "{path}");
+async fn missing_or_old_row_is_an_error() {
+    let frankfurter = scripted_source(&DEFINITION, |path| {
+        assert!(path.starts_with("/v2/rates?base=USD&quotes=EUR,GBP,RUB,"), "{path}");
         (200, RATES.to_owned())
     });
-    let answer = poll_all(&*frankfurter, now()).await.unwrap();
-    let told: Vec<_> = answer.tickers.keys().map(ToString::to_string).collect();
-    assert_eq!(told, ["USD-EUR", "USD-KRW"]);
-    assert!(matches!(answer.errors[&pair("USD", "RUB")], SourceError::Stale(_)));
-    assert_eq!(answer.errors[&pair("USD", "NOK")], SourceError::UnknownPair);
+    let reply = poll_all(&*frankfurter, now()).await.unwrap();
+    let pairs: Vec<_> = reply.tickers.keys().map(ToString::to_string).collect();
+    assert_eq!(pairs, ["USD-EUR", "USD-KRW"]);
+    assert!(matches!(reply.errors[&pair("USD", "RUB")], SourceError::Stale(_)));
+    assert_eq!(reply.errors[&pair("USD", "NOK")], SourceError::UnknownPair);
 }

@@ -1,16 +1,16 @@
 use super::*;
-use crate::sources::testing::{course, now, poll_all, scripted};
+use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
 
 const FEED: &str = r#"[{"pair":"BTCUSD","price":"61235.00","percentChange24h":"5.23"},
         {"pair":"BTCEUR","price":"0","percentChange24h":"0"},{"pair":"BTCGBP","price":null},{"price":"1"},
         {"pair":"ETHUSD","price":"3,012.5"},{"pair":"USDTUSD","price":"0.9998","percentChange24h":"0.0000"}]"#;
 
-fn all(status: u16, body: &str) -> Result<Tickers, SourceError> {
-    parse(&HttpResponse::of(status, body), PAIRS, now())
+fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+    parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
-fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
+fn rows_are_found_by_pair_and_invalid_row_fails_alone() {
     let tickers = all(200, FEED).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61235.00");
     assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
@@ -21,7 +21,7 @@ fn rows_are_found_by_their_pair_and_one_that_is_wrong_costs_itself_alone() {
 }
 
 #[test]
-fn errors_are_told_apart() {
+fn errors_are_classified() {
     let error = |status: u16, body: &str| all(status, body).unwrap_err();
     let limited = SourceError::RateLimited { retry_after: None };
     assert_eq!(error(429, ""), limited);
@@ -29,14 +29,14 @@ fn errors_are_told_apart() {
     let closed = r#"{"result":"error","reason":"Maintenance","message":"back soon"}"#;
     assert_eq!(error(503, closed), SourceError::refused("Maintenance: back soon"));
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
-    for invalid_response in ["", "{}", "<html>", &FEED[..80], "true"] {
-        assert!(matches!(all(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "{}", "<html>", &FEED[..80], "true"] {
+        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_pairs_cost_one_request() {
-    let gemini = scripted(&DEFINITION, |path| {
+async fn all_pairs_need_one_request() {
+    let gemini = scripted_source(&DEFINITION, |path| {
         assert_eq!(path, "/v1/pricefeed");
         (200, FEED.to_owned())
     });

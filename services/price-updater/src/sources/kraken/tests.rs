@@ -7,7 +7,7 @@ use poem::endpoint::make_sync;
 use tokio::time::Instant;
 
 use super::*;
-use crate::sources::InProcess;
+use crate::sources::{InProcess, Source, tests::fixtures::response};
 
 const TICKER: &str = r#"{"error":[],"result":{
         "XXBTZUSD":{"a":["61234.60000","1","1.000"],"b":["61234.50000","1","1.000"],"c":["61234.50000","0.00100000"],
@@ -18,8 +18,8 @@ const TICKER: &str = r#"{"error":[],"result":{
         "XETHZEUR":{"a":null}}}"#;
 
 fn all(status: u16, body: &str) -> Result<BTreeMap<CurrencyPair, Result<String, SourceError>>, SourceError> {
-    let tickers = parse(&HttpResponse::of(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
-    Ok(tickers.into_iter().map(|(pair, quote)| (pair, quote.map(|q| q.course().to_string()))).collect())
+    let tickers = parse(&response(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
+    Ok(tickers.into_iter().map(|(pair, ticker)| (pair, ticker.map(|ticker| ticker.course().to_string()))).collect())
 }
 
 fn usd(status: u16, body: &str) -> Result<String, SourceError> {
@@ -27,27 +27,27 @@ fn usd(status: u16, body: &str) -> Result<String, SourceError> {
 }
 
 #[test]
-fn keys_are_found_in_either_dress_and_one_that_is_wrong_costs_itself_alone() {
+fn tickers_are_found_under_either_name_and_invalid_one_fails_alone() {
     let mut all = all(200, TICKER).unwrap();
-    let mut told = |name: &str| all.remove(&name.parse().unwrap()).unwrap();
-    assert_eq!(told("BTC-USD").unwrap(), "61234.50");
-    assert_eq!(told("BTC-CHF").unwrap(), "55000.00");
-    assert!(matches!(told("USDT-USD"), Err(SourceError::Implausible(_))));
-    assert!(matches!(told("ETH-EUR"), Err(SourceError::InvalidResponse(_))));
-    assert!(matches!(told("BTC-EUR"), Err(SourceError::InvalidResponse(_))));
+    let mut ticker = |name: &str| all.remove(&name.parse().unwrap()).unwrap();
+    assert_eq!(ticker("BTC-USD").unwrap(), "61234.50");
+    assert_eq!(ticker("BTC-CHF").unwrap(), "55000.00");
+    assert!(matches!(ticker("USDT-USD"), Err(SourceError::Implausible(_))));
+    assert!(matches!(ticker("ETH-EUR"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(ticker("BTC-EUR"), Err(SourceError::InvalidResponse(_))));
     assert_eq!(usd(200, &TICKER.replace("XXBTZUSD", "XBTUSD")).unwrap(), "61234.50");
 }
 
 #[test]
-fn a_warning_beside_a_result_is_no_error() {
-    let warned = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated"]"#);
-    assert_eq!(usd(200, &warned).unwrap(), "61234.50");
+fn warning_beside_a_result_is_ignored() {
+    let with_warning = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated"]"#);
+    assert_eq!(usd(200, &with_warning).unwrap(), "61234.50");
     let both = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated","EService:Busy"]"#);
     assert_eq!(usd(200, &both), Err(SourceError::refused("EService:Busy")));
 }
 
 #[test]
-fn errors_inside_200_are_told_apart() {
+fn errors_with_status_200_are_classified() {
     let error = |text: &str| usd(200, &format!(r#"{{"error":["{text}"]}}"#)).unwrap_err();
     for pair in ["EQuery:Unknown asset pair", "EQuery:Invalid asset pair"] {
         assert_eq!(error(pair), SourceError::UnknownPair);
@@ -57,19 +57,17 @@ fn errors_inside_200_are_told_apart() {
     }
     assert_eq!(error("EService:Unavailable"), SourceError::refused("EService:Unavailable"));
     assert_eq!(usd(520, "<html>"), Err(SourceError::Status(520)));
-    for invalid_response in
-        ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XXBTZUSD":{}}}"#]
-    {
-        assert!(matches!(usd(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XXBTZUSD":{}}}"#] {
+        assert!(matches!(usd(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
     let crossed = TICKER.replace("61234.60000", "61234.40000");
     assert!(matches!(usd(200, &crossed), Err(SourceError::Implausible(_))));
 }
 
-/// Kraken without pounds, and how often it was asked.
-fn without_pounds() -> (Box<dyn Source>, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = asked.clone();
+/// A Kraken that does not list pairs in pounds, and its number of requests.
+fn kraken_without_pounds() -> (Box<dyn Source>, Arc<AtomicUsize>) {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
     let transport = InProcess::new(make_sync(move |request| {
         count.fetch_add(1, Ordering::SeqCst);
         let pairs = request.uri().query().unwrap().strip_prefix("pair=").unwrap().to_owned();
@@ -79,25 +77,26 @@ fn without_pounds() -> (Box<dyn Source>, Arc<AtomicUsize>) {
         let ticker = |pair: &str| format!(r#""{pair}":{{"a":["1"],"b":["1"],"c":["1"]}}"#);
         format!(r#"{{"error":[],"result":{{{}}}}}"#, pairs.split(',').map(ticker).collect::<Vec<_>>().join(","))
     }));
-    (DEFINITION.build(Arc::new(transport), "http://kraken".parse().unwrap()), asked)
+    (DEFINITION.build(Arc::new(transport), "http://kraken".parse().unwrap()), requests)
 }
 
 #[tokio::test(start_paused = true)]
-async fn pairs_that_were_taken_off_the_list_are_found_and_left_out() {
-    let (kraken, asked) = without_pounds();
-    let wanted = kraken.pairs().to_vec();
-    let mut told = 0;
+async fn delisted_pairs_are_found_and_excluded() {
+    let (kraken, requests) = kraken_without_pounds();
+    let pairs = kraken.pairs().to_vec();
+    let mut tickers = 0;
     for _ in 0..10 {
-        let deadline = Instant::now() + EXCHANGE_PERIOD;
-        let request = PollRequest { pairs: &wanted, now: Timestamp::now(), deadline };
-        told = kraken.poll(request).await.unwrap().tickers.len();
-        tokio::time::advance(DEFINITION.limits.window).await;
+        let deadline = Instant::now() + EXCHANGE_POLL_INTERVAL;
+        let request = PollRequest { pairs: &pairs, now: Timestamp::now(), deadline };
+        tickers = kraken.poll(request).await.unwrap().tickers.len();
+        tokio::time::advance(DEFINITION.rate_limits.window).await;
     }
-    assert_eq!(told, wanted.iter().filter(|pair| pair.quote.as_str() != "GBP").count());
-    // The last of them took one request, as it should be.
-    let before = asked.load(Ordering::SeqCst);
-    let request = PollRequest { pairs: &wanted, now: Timestamp::now(), deadline: Instant::now() + EXCHANGE_PERIOD };
-    let answer = kraken.poll(request).await.unwrap();
-    assert_eq!(asked.load(Ordering::SeqCst), before + 1);
-    assert!(answer.errors.values().all(|fault| *fault == SourceError::UnknownPair) && answer.errors.len() == 3);
+    assert_eq!(tickers, pairs.iter().filter(|pair| pair.quote.as_str() != "GBP").count());
+    // The search is over, so that a poll takes one request.
+    let before = requests.load(Ordering::SeqCst);
+    let request =
+        PollRequest { pairs: &pairs, now: Timestamp::now(), deadline: Instant::now() + EXCHANGE_POLL_INTERVAL };
+    let reply = kraken.poll(request).await.unwrap();
+    assert_eq!(requests.load(Ordering::SeqCst), before + 1);
+    assert!(reply.errors.values().all(|error| *error == SourceError::UnknownPair) && reply.errors.len() == 3);
 }

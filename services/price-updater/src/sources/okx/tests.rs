@@ -1,21 +1,21 @@
 use super::*;
-use crate::sources::testing::{now, poll_all, scripted};
+use crate::sources::tests::fixtures::{now, poll_all, response, scripted_source};
 
 const TICKER: &str = r#"{"code":"0","msg":"","data":[{"instType":"SPOT","instId":"BTC-USDT","last":"61234.5",
         "lastSz":"0.1","askPx":"61234.6","askSz":"11","bidPx":"61234.5","bidSz":"5","open24h":"60400","high24h":"61900",
         "low24h":"60129","volCcy24h":"8000000","vol24h":"130.5","ts":"1767323045085","sodUtc0":"60500","sodUtc8":"60600"}]}"#;
 
 fn at(status: u16, body: &str) -> Result<String, SourceError> {
-    parse(&HttpResponse::of(status, body), "BTC-USDT", now()).map(|quote| quote.course().to_string())
+    parse(&response(status, body), "BTC-USDT", now()).map(|ticker| ticker.course().to_string())
 }
 
 #[test]
-fn the_last_trade_is_read_exactly() {
+fn last_trade_is_parsed_exactly() {
     assert_eq!(at(200, TICKER).unwrap(), "61234.50");
 }
 
 #[test]
-fn another_pair_or_an_empty_side_is_no_price() {
+fn wrong_pair_or_empty_side_is_rejected() {
     assert!(matches!(at(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(
         at(200, &TICKER.replace(r#""bidPx":"61234.5""#, r#""bidPx":"""#)),
@@ -25,7 +25,7 @@ fn another_pair_or_an_empty_side_is_no_price() {
 }
 
 #[test]
-fn errors_of_every_shape_are_told_apart() {
+fn errors_of_every_form_are_classified() {
     let limited = Err(SourceError::RateLimited { retry_after: None });
     assert_eq!(at(429, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
     assert_eq!(at(200, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
@@ -38,21 +38,19 @@ fn errors_of_every_shape_are_told_apart() {
     assert_eq!(at(200, r#"{"code":"50001","msg":"down","data":[]}"#), Err(SourceError::refused("50001: down")));
     assert_eq!(at(502, "<html>"), Err(SourceError::Status(502)));
     assert_eq!(at(500, TICKER), Err(SourceError::Status(500)));
-    for invalid_response in
-        ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"]
-    {
-        assert!(matches!(at(200, invalid_response), Err(SourceError::InvalidResponse(_))), "{invalid_response}");
+    for body in ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"] {
+        assert!(matches!(at(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_is_not_known_costs_one_request_an_hour() {
-    let okx = scripted(&DEFINITION, |path| match path {
+async fn unknown_pair_is_requested_once_an_hour() {
+    let okx = scripted_source(&DEFINITION, |path| match path {
         "/api/v5/market/ticker?instId=BTC-USDT" => (200, TICKER.to_owned()),
         _ => (200, r#"{"code":"51001","msg":"","data":[]}"#.to_owned()),
     });
     for left in [16 - 8, 16 - 9] {
-        let answer = poll_all(&*okx, now()).await.unwrap();
-        assert_eq!((answer.tickers.len(), answer.errors.len(), okx.budget_left()), (1, 7, left));
+        let reply = poll_all(&*okx, now()).await.unwrap();
+        assert_eq!((reply.tickers.len(), reply.errors.len(), okx.budget_left()), (1, 7, left));
     }
 }

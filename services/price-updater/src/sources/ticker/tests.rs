@@ -2,24 +2,27 @@ use super::*;
 
 fn ticker(last: Option<&str>, bid: Option<&str>, ask: Option<&str>) -> Result<Ticker, SourceError> {
     let [last, bid, ask] = [last, bid, ask].map(|text| text.map(DecimalText::from));
-    Ticker::traded(last.as_ref(), bid.as_ref(), ask.as_ref(), Timestamp::from_micros(0).unwrap())
+    Ticker::traded(
+        &TradedPrices { last: last.as_ref(), bid: bid.as_ref(), ask: ask.as_ref() },
+        Timestamp::from_micros(0).unwrap(),
+    )
 }
 
 #[test]
-fn the_last_trade_is_shown_and_the_middle_of_the_book_counts() {
+fn course_is_last_trade_and_vote_is_mid_price() {
     let shown = |last, bid, ask| {
         let ticker = ticker(last, bid, ask).unwrap();
         (ticker.course().to_string(), ticker.vote().to_string())
     };
-    let told = |course: &str, vote: &str| (course.to_owned(), vote.to_owned());
-    assert_eq!(shown(Some("61234.50000"), Some("61234.4"), Some("61235")), told("61234.50", "61234.70"));
-    assert_eq!(shown(Some("61234.5"), None, None), told("61234.50", "61234.50"));
-    assert_eq!(shown(None, Some("1e2"), Some("101")), told("100.50", "100.50"));
-    assert_eq!(shown(None, Some("0.00000001"), Some("0.00000001")), told("0.00000001", "0.00000001"));
+    let expected = |course: &str, vote: &str| (course.to_owned(), vote.to_owned());
+    assert_eq!(shown(Some("61234.50000"), Some("61234.4"), Some("61235")), expected("61234.50", "61234.70"));
+    assert_eq!(shown(Some("61234.5"), None, None), expected("61234.50", "61234.50"));
+    assert_eq!(shown(None, Some("1e2"), Some("101")), expected("100.50", "100.50"));
+    assert_eq!(shown(None, Some("0.00000001"), Some("0.00000001")), expected("0.00000001", "0.00000001"));
 }
 
 #[test]
-fn a_book_that_makes_no_sense_takes_the_price_with_it() {
+fn implausible_book_rejects_the_ticker() {
     for (last, bid, ask) in [
         (Some("0"), Some("1"), Some("1")),
         (Some("-1"), Some("1"), Some("1")),
@@ -44,7 +47,7 @@ fn a_book_that_makes_no_sense_takes_the_price_with_it() {
 }
 
 #[test]
-fn an_index_is_rounded_to_the_digits_that_are_kept() {
+fn index_is_rounded_to_rate_precision() {
     let now = Timestamp::from_micros(0).unwrap();
     let index = |text: &str| Ticker::index(&text.into(), now).map(|ticker| ticker.course().to_string());
     assert_eq!(index("61234.12345678901234567").unwrap(), "61234.12345679");

@@ -1,0 +1,66 @@
+//! Pairs that a source does not list. They are not requested for a while, because each attempt costs a request.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use common::money::CurrencyPair;
+use tokio::time::Instant;
+
+use super::{PollReply, SourceError};
+
+/// How long a delisted pair is not requested. Exchanges take hours to list a pair again.
+const RECHECK_AFTER: Duration = Duration::from_hours(1);
+
+/// The delisted pairs, and when each is requested again.
+#[derive(Default)]
+pub(super) struct DelistedPairs(Mutex<BTreeMap<CurrencyPair, Instant>>);
+
+impl DelistedPairs {
+    /// Removes the delisted pairs, and adds an error for each of them to `reply`.
+    pub(super) fn exclude<T>(
+        &self,
+        mut pairs: Vec<(CurrencyPair, T)>,
+        reply: &mut PollReply,
+    ) -> Vec<(CurrencyPair, T)> {
+        pairs.retain(|&(pair, _)| {
+            let delisted = self.contains(pair);
+            if delisted {
+                reply.insert(pair, Err(SourceError::UnknownPair));
+            }
+            !delisted
+        });
+        pairs
+    }
+
+    /// Adds the pair if the source reported that it does not list it.
+    pub(super) fn record_result<T>(&self, pair: CurrencyPair, result: &Result<T, SourceError>) {
+        if matches!(result, Err(SourceError::UnknownPair)) {
+            self.insert(pair);
+        }
+    }
+
+    fn insert(&self, pair: CurrencyPair) {
+        tracing::debug!(%pair, "a source does not list a pair");
+        self.lock().insert(pair, Instant::now() + RECHECK_AFTER);
+    }
+
+    fn contains(&self, pair: CurrencyPair) -> bool {
+        let mut delisted = self.lock();
+        let contained = delisted.get(&pair).is_some_and(|&until| Instant::now() < until);
+        if !contained {
+            delisted.remove(&pair);
+        }
+        contained
+    }
+
+    /// Ignores poisoning: each change is complete in one call.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CurrencyPair, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

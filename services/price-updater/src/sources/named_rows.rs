@@ -1,0 +1,26 @@
+//! Rows of a JSON array that are found by a name in them, such as the symbol of a pair.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::SourceError;
+
+/// The rows and their names. Each row is parsed on its own, so that an invalid row is an error of its own pair only.
+pub(super) struct NamedRows<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> NamedRows<'a> {
+    /// `name` returns the name of a row. Rows without a name are skipped.
+    pub(super) fn new<N: DeserializeOwned>(rows: Vec<&'a RawValue>, name: fn(N) -> String) -> Self {
+        let named = |row: &'a RawValue| Some((name(serde_json::from_str(row.get()).ok()?), row));
+        Self(rows.into_iter().filter_map(named).collect())
+    }
+
+    /// Parses the row of this name.
+    ///
+    /// # Errors
+    /// [`SourceError::UnknownPair`] if there is no such row.
+    pub(super) fn parse<T: Deserialize<'a>>(&self, name: &str) -> Result<T, SourceError> {
+        let (_, row) = self.0.iter().find(|(other, _)| other == name).ok_or(SourceError::UnknownPair)?;
+        serde_json::from_str(row.get()).map_err(SourceError::invalid_response)
+    }
+}
