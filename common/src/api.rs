@@ -11,5 +11,6 @@ mod problem;
 pub mod quotes;
 pub mod rates;
 pub mod reports;
+pub mod sources;
 
 pub use problem::{Code, FieldError, Problem};

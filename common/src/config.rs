@@ -1,5 +1,7 @@
 //! Settings: environment variables and a `.env` file, read once, checked before anything is bound.
 
+pub mod shared;
+
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,

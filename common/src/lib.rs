@@ -1,7 +1,19 @@
-//! What the services of Buydesk share.
+//! The code that the services of Buydesk share.
 //!
-//! The order of the modules is the order of dependence: [`money`], [`ids`] and [`time`] know nothing else; [`api`] is
-//! made of them; [`concurrency`] keeps the newest of it; [`clients`] speak [`api`]. [`server`], [`config`], [`telemetry`] and [`metrics`] know no domain.
+//! Modules are ordered in layers. A module uses only modules of lower layers, and child modules of its own.
+//!
+//! | layer | modules | content |
+//! |---|---|---|
+//! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
+//! | 7 | [`reporting`], [`shutdown`] | heartbeats and warnings for health-check; signals |
+//! | 6 | [`clients`] | typed clients of the services |
+//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format and health |
+//! | 4 | [`telemetry`] | logs |
+//! | 3 | [`api`] | the wire types and the error format |
+//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`] | building blocks without domain or HTTP |
+//! | 1 | [`ids`], [`level`], [`money`], [`text`], [`time`] | exact value types without I/O |
+//!
+//! [`telemetry`] and layer 2 use layer 1 only. [`clients`] does not use [`server`] or [`telemetry`].
 
 pub mod api;
 pub mod clients;

@@ -2,6 +2,7 @@
 
 mod allowed_methods;
 mod body;
+mod http_metrics;
 mod internal_caller;
 pub mod limits;
 mod listener;
@@ -13,7 +14,6 @@ mod rate_limit;
 pub use body::{Json, OptionalBody, parse_form};
 pub use internal_caller::InternalCaller;
 pub use listener::{Server, bind};
-pub use middleware::RequestMiddleware;
 pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint};
 pub use preserialized::PreserializedJson;
 pub use rate_limit::{RateLimit, TrustedProxies};

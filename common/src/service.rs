@@ -74,33 +74,34 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
     let telemetry = telemetry::Config::from_env(&mut env);
     let reporting = reporting::Config::from_env(&mut env);
-    let at = Bind::from_env(&mut env, S::NAME, S::PORT);
+    let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
     let config = S::configure(&mut env);
     env.finish()?;
 
-    let source = telemetry::init(&telemetry, S::NAME)?;
+    let receiver = reporting::report_queue(S::NAME);
+    telemetry::init(&telemetry, S::NAME, reporting::warning_sink(receiver.queue()))?;
     let stop = shutdown::on_signal()?;
-    let listener = bind(S::NAME, at).await?;
+    let listener = bind(S::NAME, bind_address).await?;
     let service = S::build(config, listener).await?;
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
 
-    let alive = reporting::send_heartbeats(
+    let heartbeats = reporting::send_heartbeats(
         S::NAME,
         service.readiness(),
         reporting.alive_interval,
-        source.queue(),
+        receiver.queue(),
         stop.clone(),
     );
-    let alive = tokio::spawn(alive);
-    let told = CancellationToken::new();
-    let sender = tokio::spawn(reporting::send_reports(reporting, source, told.clone()));
+    let heartbeats = tokio::spawn(heartbeats);
+    let reports_done = CancellationToken::new();
+    let sender = tokio::spawn(reporting::send_reports(reporting, receiver, reports_done.clone()));
     let result = service.run_until(stop.clone()).await;
     stop.cancel();
     tracing::info!(service = S::NAME, "stopped");
-    // The last call first, so that it is among what is sent at the end; both are bounded in time.
-    let _ = alive.await;
-    told.cancel();
+    // The last heartbeat is queued before the sender is told to finish. Both steps are bounded in time.
+    let _ = heartbeats.await;
+    reports_done.cancel();
     let _ = sender.await;
     result
 }

@@ -53,6 +53,15 @@ impl Timestamp {
     }
 }
 
+/// A value that is valid from one point in time until another.
+pub trait Expiring {
+    /// When the value was observed.
+    fn as_of(&self) -> Timestamp;
+
+    /// The first moment at which the value must no longer be used.
+    fn expires_at(&self) -> Timestamp;
+}
+
 /// Where a service reads the time: the machine's clock, or one that goes with tokio's, which a test can stop and push
 /// forward.
 #[derive(Debug, Clone, Copy, Default)]

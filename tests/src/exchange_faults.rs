@@ -18,7 +18,8 @@ use std::{
 use common::{
     api::{
         courses::{MarketSnapshot, Method},
-        prices::{PriceRecord, PriceState, SourcesReport},
+        prices::{PriceRecord, PriceState},
+        sources::SourcesReport,
     },
     config::{Env, Secret},
     metrics::Metrics,
@@ -315,7 +316,7 @@ impl<'a> Scene<'a> {
     fn take_notice(&mut self, told: &SourcesReport) {
         for fault in self.world.faults() {
             let Some(source) = told.sources.iter().find(|source| source.name == fault.exchange) else { continue };
-            let working = source.state == common::api::prices::SourceState::Working;
+            let working = source.state == common::api::sources::SourceState::Working;
             if !working || !source.errors.is_empty() || !source.rejected_votes.is_empty() {
                 self.report.noticed.insert((fault.exchange, fault.fault.as_str()));
             }

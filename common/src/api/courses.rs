@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{FieldError, prices},
     money::{CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Expiring, Timestamp},
 };
 
 pub use self::history::{
@@ -137,6 +137,16 @@ impl MarketSnapshot {
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+impl Expiring for MarketSnapshot {
+    fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        self.as_of.plus(SNAPSHOT_TTL)
     }
 }
 

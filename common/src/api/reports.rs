@@ -56,9 +56,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// The status of an alive call; its data is a [`Heartbeat`](super::health::Heartbeat).
+    /// The status of an alive call; its data is a `Heartbeat`.
     pub const ALIVE: &'static str = "alive";
-    /// The status of the last call of an instance that goes down in good order; its data is a [`Heartbeat`](super::health::Heartbeat).
+    /// The status of the last call of an instance that goes down in good order; its data is a `Heartbeat`.
     pub const STOPPING: &'static str = "stopping";
 
     /// Whether it is a call by which an instance says that it is there or goes away, and no news of its own.

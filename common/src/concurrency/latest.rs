@@ -1,4 +1,6 @@
-//! The newest of a kind of document, and who waits for the next: one rule for whoever keeps one, on both ends of the wire.
+//! The newest document of a kind, shared between one writer side and many readers.
+//!
+//! price-cache-proxy and its clients both decide with [`Latest`] which of two documents is newer, so they agree.
 
 use std::sync::Arc;
 
@@ -6,42 +8,9 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-use crate::{
-    api::{
-        courses::{MarketSnapshot, SNAPSHOT_TTL},
-        prices::PriceRecord,
-    },
-    time::Timestamp,
-};
+use crate::time::{Expiring, Timestamp};
 
-/// What was true at a time and may be used for a while after it.
-pub trait Expiring {
-    fn as_of(&self) -> Timestamp;
-    /// From when on it must not be used.
-    fn expires_at(&self) -> Timestamp;
-}
-
-impl Expiring for PriceRecord {
-    fn as_of(&self) -> Timestamp {
-        self.as_of
-    }
-
-    fn expires_at(&self) -> Timestamp {
-        self.expires_at
-    }
-}
-
-impl Expiring for MarketSnapshot {
-    fn as_of(&self) -> Timestamp {
-        self.as_of
-    }
-
-    fn expires_at(&self) -> Timestamp {
-        self.as_of.plus(SNAPSHOT_TTL)
-    }
-}
-
-/// A value with the JSON that it was read from or is sent as, so that passing it on costs nothing.
+/// A value together with its JSON, so that the value can be forwarded without serializing it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document<T> {
     value: T,
@@ -49,7 +18,7 @@ pub struct Document<T> {
 }
 
 impl<T> Document<T> {
-    /// Fails for a value that JSON cannot show.
+    /// Serializes `value`.
     pub fn from_value(value: T) -> serde_json::Result<Self>
     where
         T: Serialize,
@@ -58,7 +27,7 @@ impl<T> Document<T> {
         Ok(Self { value, json })
     }
 
-    /// Fails for text that is not a `T`.
+    /// Parses `json` and keeps the original bytes.
     pub fn from_json(json: Bytes) -> serde_json::Result<Self>
     where
         T: DeserializeOwned,
@@ -76,18 +45,19 @@ impl<T> Document<T> {
 }
 
 impl<T: Expiring> Document<T> {
-    /// Whether it may be used at `now`.
+    /// Whether the document has not expired at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
         now < self.value.expires_at()
     }
 }
 
-/// Keeps the newest document it was told of. Whoever waits for the next sees the newest only, however slow it is.
+/// Stores the newest document. Subscribers that are slow skip the documents in between.
+///
+/// Clones share the same document.
 #[derive(Debug)]
 pub struct Latest<T>(watch::Sender<Option<Arc<Document<T>>>>);
 
 impl<T> Clone for Latest<T> {
-    /// The same place, not a copy of what is in it.
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -100,36 +70,38 @@ impl<T> Default for Latest<T> {
 }
 
 impl<T: Expiring> Latest<T> {
-    /// Takes the document, unless one that is true of a later time is held and may still be used at `now`. Of two of the
-    /// same time the one that comes last stays: so a record is prolonged. Answers with the one that is held then.
+    /// Stores `new`, unless the stored document is current at `now` and has a later `as_of`. Returns the document that is
+    /// stored afterwards.
+    ///
+    /// A document with the same `as_of` replaces the stored one: a price record is prolonged in this way. Subscribers are
+    /// not notified if the JSON is identical.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
-        let mut kept = Arc::clone(&new);
+        let mut stored = Arc::clone(&new);
         self.0.send_if_modified(|slot| {
-            if let Some(held) = slot.as_ref().filter(|held| held.is_current(now)) {
-                let older = held.value.as_of() > new.value.as_of();
-                // The same once more is no news.
-                if older || held.json == new.json {
-                    kept = Arc::clone(held);
+            if let Some(current) = slot.as_ref().filter(|document| document.is_current(now)) {
+                let is_newer = current.value.as_of() > new.value.as_of();
+                if is_newer || current.json == new.json {
+                    stored = Arc::clone(current);
                     return false;
                 }
             }
             *slot = Some(new);
             true
         });
-        kept
+        stored
     }
 
-    /// Whether this very text is what is held, whether it may still be used or not.
+    /// Whether the stored document, expired or not, has exactly this JSON.
     pub fn contains_json(&self, json: &Bytes) -> bool {
-        self.0.borrow().as_ref().is_some_and(|held| held.json == json)
+        self.0.borrow().as_ref().is_some_and(|document| document.json == json)
     }
 
-    /// The document that may be used at `now`.
+    /// The stored document, if it is current at `now`.
     pub fn current(&self, now: Timestamp) -> Option<Arc<Document<T>>> {
-        self.0.borrow().as_ref().filter(|held| held.is_current(now)).cloned()
+        self.0.borrow().as_ref().filter(|document| document.is_current(now)).cloned()
     }
 
-    /// Sees every change from now on, and what is held now as the first. It does not see a document run out.
+    /// A receiver that yields the stored document first and then every change. Expiry is not a change.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Document<T>>>> {
         let mut receiver = self.0.subscribe();
         receiver.mark_changed();

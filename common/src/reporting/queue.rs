@@ -1,4 +1,4 @@
-//! The bounded queue between what a service notices and the sender that tells health-check of it.
+//! The bounded queue of reports that wait to be sent.
 
 use std::{
     collections::VecDeque,
@@ -9,81 +9,84 @@ use tokio::sync::Notify;
 
 use crate::api::reports::Report;
 
-/// Most calls that wait: one for each service of the process and instance, for a newer call replaces an older one.
-const MAX_CALLS: usize = 64;
-/// Most other reports that wait. When more come, the oldest goes: what is happening now matters more to whoever reads, and
-/// the logs have everything.
-const MAX_WAITING: usize = 1024;
+/// Maximum number of queued heartbeats. A newer heartbeat of an instance replaces its older one, so one per service of the
+/// process is queued.
+const MAX_HEARTBEATS: usize = 64;
+/// Maximum number of other queued reports. A new report displaces the oldest one: current reports matter more, and the logs
+/// contain all of them.
+const MAX_REPORTS: usize = 1024;
 
-/// Makes a queue. `service` is whom its own notes are from, such as how many reports were dropped.
+/// Creates a queue. `service` is the sender of the queue's own reports, such as the number of dropped reports.
 pub fn report_queue(service: &'static str) -> ReportReceiver {
     ReportReceiver { service, shared: Arc::default() }
 }
 
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<Waiting>,
+    queued: Mutex<Queued>,
     arrived: Notify,
 }
 
 #[derive(Default)]
-struct Waiting {
-    /// Apart from the rest, so that a flood of warnings does not make a service look as if it had stopped calling.
-    calls: VecDeque<Report>,
+struct Queued {
+    /// Separate from the other reports, so that a flood of warnings does not displace heartbeats.
+    heartbeats: VecDeque<Report>,
     reports: VecDeque<Report>,
     dropped: u64,
 }
 
 impl Shared {
-    /// Never poisoned in earnest: nothing under this lock can leave the queue half changed.
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ignores poisoning: no panic under this lock can leave the queue inconsistent.
+    fn queued(&self) -> MutexGuard<'_, Queued> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The end that reports are put into, from anywhere: it never waits and never fails.
+/// The sending end of the queue. Clones share the queue.
 #[derive(Clone)]
 pub struct ReportQueue(Arc<Shared>);
 
 impl ReportQueue {
-    pub fn send(&self, report: Report) {
+    /// Queues a report. Never blocks and never fails: a full queue drops its oldest report.
+    pub fn push(&self, report: Report) {
         let report = report.truncated();
-        let mut waiting = self.0.waiting();
-        let Waiting { calls, reports, dropped } = &mut *waiting;
+        let mut queued = self.0.queued();
+        let Queued { heartbeats, reports, dropped } = &mut *queued;
         let (queue, limit) = if report.is_heartbeat() {
-            calls.retain(|older| !is_same_caller(older, &report));
-            (calls, MAX_CALLS)
+            heartbeats.retain(|older| !is_same_instance(older, &report));
+            (heartbeats, MAX_HEARTBEATS)
         } else {
-            (reports, MAX_WAITING)
+            (reports, MAX_REPORTS)
         };
         if queue.len() >= limit {
             queue.pop_front();
             *dropped += 1;
         }
         queue.push_back(report);
-        drop(waiting);
+        drop(queued);
         self.0.arrived.notify_one();
     }
 }
 
-/// The end that reports are taken from; there is one.
+/// The single receiving end of the queue.
 pub struct ReportReceiver {
     pub(super) service: &'static str,
     shared: Arc<Shared>,
 }
 
 impl ReportReceiver {
+    /// A sending end of this queue.
     pub fn queue(&self) -> ReportQueue {
         ReportQueue(Arc::clone(&self.shared))
     }
 
-    /// The next report that waits, calls first.
+    /// The next queued report. Heartbeats come first.
     pub fn try_next(&mut self) -> Option<Report> {
-        let mut waiting = self.shared.waiting();
-        waiting.calls.pop_front().or_else(|| waiting.reports.pop_front())
+        let mut queued = self.shared.queued();
+        queued.heartbeats.pop_front().or_else(|| queued.reports.pop_front())
     }
 
-    /// Waits for a report. Nothing is lost where the wait is given up.
+    /// Waits for the next report. Cancel safe.
     pub async fn next(&mut self) -> Report {
         loop {
             if let Some(report) = self.try_next() {
@@ -93,18 +96,18 @@ impl ReportReceiver {
         }
     }
 
-    /// How many reports were dropped since this was last asked.
+    /// The number of reports that were dropped since the last call.
     pub(super) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.shared.waiting().dropped)
+        std::mem::take(&mut self.shared.queued().dropped)
     }
 
-    /// Whether a call waits that says what `report` says, only later.
-    pub(super) fn has_newer(&self, report: &Report) -> bool {
-        report.is_heartbeat() && self.shared.waiting().calls.iter().any(|newer| is_same_caller(newer, report))
+    /// Whether `report` is a heartbeat and a newer heartbeat of the same instance is queued.
+    pub(super) fn has_newer_heartbeat(&self, report: &Report) -> bool {
+        report.is_heartbeat() && self.shared.queued().heartbeats.iter().any(|newer| is_same_instance(newer, report))
     }
 }
 
-fn is_same_caller(a: &Report, b: &Report) -> bool {
+fn is_same_instance(a: &Report, b: &Report) -> bool {
     a.service == b.service && a.data.get("instance") == b.data.get("instance")
 }
 

@@ -18,26 +18,26 @@ use poem_openapi::{
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
 };
 
-use super::{RateLimit, allowed_methods::Methods, limits::REQUEST_TIMEOUT};
+use super::{RateLimit, allowed_methods::Methods, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT};
 use crate::{
     api::{Code, FieldError, Problem},
     config::Secret,
+    error_chain::format_chain,
     ids::RequestId,
-    metrics::HttpMetrics,
     request_context::RequestContext,
 };
 
 /// Gives each request its id, measures it, bounds its time, and makes every failure a [`Problem`].
 #[derive(Clone)]
-pub struct RequestMiddleware {
-    pub service: &'static str,
-    pub metrics: HttpMetrics,
+pub(super) struct RequestMiddleware {
+    pub(super) service: &'static str,
+    pub(super) metrics: HttpMetrics,
     /// Holds each client to a rate of requests that change something.
-    pub rate_limit: RateLimit,
+    pub(super) rate_limit: RateLimit,
     /// What each path has.
-    pub methods: Arc<Methods>,
+    pub(super) methods: Arc<Methods>,
     /// What internal endpoints want.
-    pub internal_token: Option<Secret>,
+    pub(super) internal_token: Option<Secret>,
 }
 
 impl<E: Endpoint> Middleware<E> for RequestMiddleware {
@@ -48,7 +48,7 @@ impl<E: Endpoint> Middleware<E> for RequestMiddleware {
     }
 }
 
-pub struct RequestMiddlewareEndpoint<E> {
+pub(super) struct RequestMiddlewareEndpoint<E> {
     inner: E,
     edge: RequestMiddleware,
 }
@@ -183,7 +183,7 @@ fn problem_of(error: &Error, method: &Method) -> Problem {
     if error.status().is_client_error() {
         return Problem::new(Code::BadRequest, error.to_string());
     }
-    tracing::error!(error = %chain(error), "a failure that no service expected");
+    tracing::error!(error = format_chain(error), "a failure that no service expected");
     Problem::internal()
 }
 
@@ -207,11 +207,6 @@ fn plain(reason: &str) -> Cow<'_, str> {
         .filter(|_| reason.starts_with("failed to parse"))
         .map_or(reason, |(_, reason)| reason);
     reason.split_once(" (occurred while parsing").map_or(reason, |(reason, _)| reason).into()
-}
-
-/// An error with all that caused it, for the log.
-pub(crate) fn chain(error: &dyn std::fmt::Display) -> String {
-    format!("{error:#}")
 }
 
 #[cfg(test)]

@@ -18,7 +18,10 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{Json, PreserializedJson, RateLimit, RequestMiddleware, allowed_methods::Methods};
+use super::{
+    Json, PreserializedJson, RateLimit, allowed_methods::Methods, http_metrics::HttpMetrics,
+    middleware::RequestMiddleware,
+};
 use crate::{
     api::health::{Component, Readiness},
     config::Secret,
@@ -123,7 +126,8 @@ fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> Op
 pub fn service_endpoint<A: OpenApi + 'static>(api: A, standard: OpsEndpoints) -> BoxEndpoint<'static> {
     let OpsEndpoints { service, about, metrics, ready, internal_token, rate_limit } = standard;
     let methods = Arc::new(Methods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
-    let edge = RequestMiddleware { service, metrics: metrics.http(), rate_limit, methods, internal_token };
+    let edge =
+        RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, internal_token };
     let described = described::<A>(service, about);
     let (document, page) = (described.spec().into(), described.swagger_ui_html());
     // Every layer more is paid for by every request, so there is no route around those of the API.

@@ -1,4 +1,4 @@
-//! How a line looks.
+//! The text of a log line.
 
 use std::fmt::Write as _;
 
@@ -6,16 +6,17 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Format, record::Record};
+use super::{Format, record::LogRecord};
 use crate::{level::Level, time::Timestamp};
 
+/// Formats log records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     pub(super) format: Format,
     pub(super) colours: bool,
 }
 
-/// A line as JSON; the order of the fields is the order in the line.
+/// A line as JSON. The order of the struct fields is the order in the line.
 #[derive(Serialize)]
 struct JsonLine<'a> {
     timestamp: Timestamp,
@@ -30,8 +31,8 @@ struct JsonLine<'a> {
 }
 
 impl Style {
-    /// The line with its end. Nothing that is logged can add a line or an escape sequence of its own.
-    pub(super) fn line(self, record: &Record) -> String {
+    /// The line with its line break. Logged text is escaped, so it cannot inject lines or terminal escape sequences.
+    pub(super) fn line(self, record: &LogRecord) -> String {
         let mut line = match self.format {
             Format::Pretty => self.pretty(record),
             Format::Json => json(record),
@@ -40,21 +41,21 @@ impl Style {
         line
     }
 
-    fn pretty(self, record: &Record) -> String {
+    fn pretty(self, record: &LogRecord) -> String {
         let time = record.at.to_datetime().to_rfc3339_opts(SecondsFormat::Millis, true);
-        let (faint, level_colour, plain) =
+        let (faint, level_colour, reset) =
             if self.colours { ("\x1b[2m", colour(record.level), "\x1b[0m") } else { ("", "", "") };
-        let level = name(record.level);
-        let mut line = format!("{faint}{time}{plain} {level_colour}{level:<8}{plain} ");
-        escape(&mut line, &record.service);
+        let level = level_name(record.level);
+        let mut line = format!("{faint}{time}{reset} {level_colour}{level:<8}{reset} ");
+        push_escaped(&mut line, &record.service);
         line.push_str("  ");
-        escape(&mut line, &record.message);
+        push_escaped(&mut line, &record.message);
         line.push_str(faint);
         for (name, value) in &record.fields {
             let _ = write!(line, "  {name}=");
             match value {
                 Value::String(text) if is_word(text) => line.push_str(text),
-                // Rust's own quoting, which leaves nothing in it that a terminal would obey.
+                // Rust's debug quoting escapes all control characters.
                 Value::String(text) => {
                     let _ = write!(line, "{text:?}");
                 }
@@ -65,21 +66,21 @@ impl Style {
         }
         if let Some(id) = &record.request_id {
             line.push_str("  request_id=");
-            escape(&mut line, id);
+            push_escaped(&mut line, id);
         }
-        line.push_str(plain);
+        line.push_str(reset);
         line
     }
 }
 
-fn json(record: &Record) -> String {
-    let Record { at, level, service, request_id, message, fields, target } = record;
+fn json(record: &LogRecord) -> String {
+    let LogRecord { at, level, service, request_id, message, fields, target } = record;
     let request_id = request_id.as_deref();
-    let line = JsonLine { timestamp: *at, level: name(*level), service, request_id, message, fields, target };
+    let line = JsonLine { timestamp: *at, level: level_name(*level), service, request_id, message, fields, target };
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-fn name(level: Level) -> &'static str {
+fn level_name(level: Level) -> &'static str {
     match level {
         Level::Critical => "CRITICAL",
         Level::Error => "ERROR",
@@ -89,7 +90,7 @@ fn name(level: Level) -> &'static str {
     }
 }
 
-/// The escape sequence of a terminal.
+/// The terminal escape sequence for the colour of a level.
 fn colour(level: Level) -> &'static str {
     match level {
         Level::Critical => "\x1b[1;37;41m",
@@ -100,12 +101,13 @@ fn colour(level: Level) -> &'static str {
     }
 }
 
-/// Whether a value can stand without quotes.
+/// Whether a value is unambiguous without quotes.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || (c.is_ascii_graphic() && !"\"'=".contains(c)))
 }
 
-fn escape(line: &mut String, text: &str) {
+/// Appends `text` with its control characters escaped.
+fn push_escaped(line: &mut String, text: &str) {
     for c in text.chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
     }

@@ -1,7 +1,7 @@
-//! Lines on their way out, written by a thread of their own.
+//! The buffer of log lines and the thread that writes them.
 //!
-//! A pipe whose reader has stopped (a pager, a collector in trouble) would otherwise stop every worker that logs, and the
-//! service with them. So a worker only adds to a buffer; when that is full, lines are lost and counted.
+//! A pipe blocks its writer while its reader is stopped (a pager, a failing collector). So that this does not block the
+//! service, a thread that logs only appends to a buffer. If the buffer is full, lines are dropped and counted.
 
 use std::{
     io::Write,
@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-/// Most bytes that wait to be written.
+/// Maximum size of the buffer in bytes.
 const MAX_PENDING: usize = 4 * 1024 * 1024;
-/// What a buffer keeps when it is empty again.
-const KEPT: usize = 64 * 1024;
+/// Capacity that an empty buffer retains, in bytes.
+const RETAINED_CAPACITY: usize = 64 * 1024;
 
+/// The handle of the buffer. Clones share it.
 #[derive(Clone)]
 pub(super) struct Output(Arc<Shared>);
 
@@ -27,18 +28,19 @@ struct Shared {
 struct State {
     pending: Vec<u8>,
     writing: bool,
-    lost: u64,
+    /// Lines that were dropped and not reported yet.
+    dropped: u64,
 }
 
 impl Shared {
-    /// Also after a panic, for it is the panic that is to be logged.
+    /// Ignores poisoning: the panic itself must be logged.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Output {
-    /// Writes to `sink`, which nobody else should write to, until the process ends.
+    /// Starts the thread that writes to `sink` until the process ends. Nothing else may write to `sink`.
     pub(super) fn start(sink: impl Write + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let output = Self(Arc::clone(&shared));
@@ -46,15 +48,16 @@ impl Output {
         Ok(output)
     }
 
-    /// Adds a line. `note` is the line that tells of lost ones, and goes before the first that finds room again.
-    pub(super) fn write(&self, line: &str, note: impl FnOnce(u64) -> String) {
+    /// Appends a line, or drops it if the buffer is full. The first line after dropped ones is preceded by the line that
+    /// `dropped_note` returns for their number.
+    pub(super) fn write(&self, line: &str, dropped_note: impl FnOnce(u64) -> String) {
         let mut state = self.0.state();
         if state.pending.len() + line.len() > MAX_PENDING {
-            state.lost += 1;
+            state.dropped += 1;
             return;
         }
-        if state.lost > 0 {
-            let note = note(std::mem::take(&mut state.lost));
+        if state.dropped > 0 {
+            let note = dropped_note(std::mem::take(&mut state.dropped));
             state.pending.extend_from_slice(note.as_bytes());
         }
         state.pending.extend_from_slice(line.as_bytes());
@@ -62,11 +65,11 @@ impl Output {
         self.0.changed.notify_all();
     }
 
-    /// Waits until everything so far is written; false where that took longer than `limit`.
+    /// Waits until the buffer is written. Returns false after `limit`.
     pub(super) fn flush(&self, limit: Duration) -> bool {
         let busy = |state: &mut State| state.writing || !state.pending.is_empty();
-        let waited = self.0.changed.wait_timeout_while(self.0.state(), limit, busy);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        let result = self.0.changed.wait_timeout_while(self.0.state(), limit, busy);
+        !result.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 
@@ -83,10 +86,10 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
             std::mem::swap(&mut state.pending, &mut lines);
             state.writing = true;
         }
-        // Nobody can be told that logs cannot be written; the service goes on without.
+        // A failure to write the log cannot be logged. The service continues without logs.
         let _ = sink.write_all(&lines).and_then(|()| sink.flush());
         lines.clear();
-        lines.shrink_to(KEPT);
+        lines.shrink_to(RETAINED_CAPACITY);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One event with all that is known of it.
+//! One log event with its fields.
 
 use std::{error::Error, fmt, fmt::Write as _};
 
@@ -8,15 +8,12 @@ use tracing::{
     field::{Field, Visit},
 };
 
-use crate::{
-    api::reports::Report, error_chain::write_error_chain, level::Level, reporting::instance_name,
-    request_context::RequestContext, time::Timestamp,
-};
+use crate::{error_chain::write_error_chain, level::Level, request_context::RequestContext, time::Timestamp};
 
-/// Most bytes of one text in an event; what is longer is cut, for a log is no place for whole bodies.
+/// Maximum length of one text value in bytes. Longer values, such as whole bodies, are truncated.
 const MAX_TEXT: usize = 4 * 1024;
 
-/// The fields of an event or a span, the ones that mean something to us apart.
+/// The fields of an event or a span. Fields with a special meaning are stored separately.
 #[derive(Default)]
 pub(super) struct Fields {
     critical: bool,
@@ -27,7 +24,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes over what a span around it says, where it does not say so itself.
+    /// Adds the fields of an enclosing span that are not set yet.
     pub(super) fn inherit(&mut self, outer: &Self) {
         if self.service.is_none() {
             self.service.clone_from(&outer.service);
@@ -42,14 +39,14 @@ impl Fields {
         }
     }
 
-    /// Takes over whose work it is part of, where neither it nor a span around it says so.
-    pub(super) fn belong_to(&mut self, current: &RequestContext) {
-        self.service.get_or_insert_with(|| current.service.to_owned());
-        self.request_id.get_or_insert_with(|| current.id.to_string());
+    /// Adds the service and the id of the current request if no event or span has set them.
+    pub(super) fn add_request(&mut self, request: &RequestContext) {
+        self.service.get_or_insert_with(|| request.service.to_owned());
+        self.request_id.get_or_insert_with(|| request.id.to_string());
     }
 
-    pub(super) fn into_record(self, level: Level, metadata: &Metadata<'static>, service: &'static str) -> Record {
-        Record {
+    pub(super) fn into_record(self, level: Level, metadata: &Metadata<'static>, service: &'static str) -> LogRecord {
+        LogRecord {
             at: Timestamp::now(),
             level,
             service: self.service.unwrap_or_else(|| service.to_owned()),
@@ -60,82 +57,82 @@ impl Fields {
         }
     }
 
-    fn text(&mut self, name: &str, text: String) {
+    fn set_text(&mut self, name: &str, text: String) {
         match name {
             "message" => self.message = Some(text),
             "service" => self.service = Some(text),
             "request_id" => self.request_id = Some(text),
-            _ => self.other(name, text),
+            _ => self.set_other(name, text),
         }
     }
 
-    fn other(&mut self, name: &str, value: impl Into<Value>) {
+    fn set_other(&mut self, name: &str, value: impl Into<Value>) {
         self.others.insert(name.to_owned(), value.into());
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut text = Bounded::default();
-        // Fails where the text is full.
+        let mut text = TruncatingText::default();
+        // Fails if the text is truncated.
         let _ = write!(text, "{value:?}");
-        self.text(field.name(), text.0);
+        self.set_text(field.name(), text.0);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let mut text = Bounded::default();
+        let mut text = TruncatingText::default();
         let _ = text.write_str(value);
-        self.text(field.name(), text.0);
+        self.set_text(field.name(), text.0);
     }
 
-    /// With all that caused it.
+    /// Records the error with its causes.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = Bounded::default();
+        let mut text = TruncatingText::default();
         let _ = write_error_chain(&mut text, value);
-        self.text(field.name(), text.0);
+        self.set_text(field.name(), text.0);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         if field.name() == "critical" {
             self.critical = value;
         } else {
-            self.other(field.name(), value);
+            self.set_other(field.name(), value);
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.other(field.name(), value);
+        self.set_other(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.other(field.name(), value);
+        self.set_other(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.other(field.name(), value);
+        self.set_other(field.name(), value);
     }
 }
 
-/// A text that takes no more than [`MAX_TEXT`] bytes, and ends in `…` where it was cut.
+/// A text of at most [`MAX_TEXT`] bytes. A truncated text ends in `…`.
 #[derive(Default)]
-struct Bounded(String);
+struct TruncatingText(String);
 
-impl fmt::Write for Bounded {
+impl fmt::Write for TruncatingText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let left = MAX_TEXT.saturating_sub(self.0.len());
-        if text.len() <= left {
+        let room = MAX_TEXT.saturating_sub(self.0.len());
+        if text.len() <= room {
             self.0.push_str(text);
             return Ok(());
         }
-        if left > 0 {
-            self.0.push_str(&text[..text.floor_char_boundary(left)]);
+        if room > 0 {
+            self.0.push_str(&text[..text.floor_char_boundary(room)]);
             self.0.push('…');
         }
         Err(fmt::Error)
     }
 }
 
-/// The level of an event in our own terms.
+/// The [`Level`] of an event: an error event with the field `critical` is critical, and trace counts as debug.
 pub(super) fn level_of(metadata: &Metadata<'_>, fields: &Fields) -> Level {
     match *metadata.level() {
         tracing::Level::ERROR if fields.critical => Level::Critical,
@@ -146,42 +143,27 @@ pub(super) fn level_of(metadata: &Metadata<'_>, fields: &Fields) -> Level {
     }
 }
 
-/// An event, ready to be written or reported.
+/// A log event, ready to be written or forwarded.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) at: Timestamp,
-    pub(super) level: Level,
-    pub(super) service: String,
-    pub(super) request_id: Option<String>,
-    pub(super) message: String,
-    pub(super) fields: Map<String, Value>,
-    pub(super) target: &'static str,
+pub struct LogRecord {
+    pub at: Timestamp,
+    pub level: Level,
+    pub service: String,
+    pub request_id: Option<String>,
+    pub message: String,
+    pub fields: Map<String, Value>,
+    /// The module that logged the event.
+    pub target: &'static str,
 }
 
-impl Record {
-    pub(super) fn into_report(self) -> Report {
-        let mut data = Map::new();
-        data.insert("at".to_owned(), self.at.to_string().into());
-        data.insert("instance".to_owned(), instance_name().into());
-        data.insert("target".to_owned(), self.target.into());
-        if let Some(id) = self.request_id {
-            data.insert("request_id".to_owned(), id.into());
-        }
-        if !self.fields.is_empty() {
-            data.insert("fields".to_owned(), self.fields.into());
-        }
-        Report { level: self.level, service: self.service, status: self.message, data: data.into() }
-    }
-}
-
-/// Told once the output takes lines again.
-pub(super) fn lost_lines(service: &'static str, count: u64) -> Record {
-    Record {
+/// A warning that `count` lines were dropped. It is logged as soon as the output accepts lines again.
+pub(super) fn dropped_lines(service: &'static str, count: u64) -> LogRecord {
+    LogRecord {
         at: Timestamp::now(),
         level: Level::Warning,
         service: service.to_owned(),
         request_id: None,
-        message: "log lines were lost, for they were not read fast enough".to_owned(),
+        message: "log lines were dropped because the reader of the log is too slow".to_owned(),
         fields: Map::from_iter([("count".to_owned(), count.into())]),
         target: module_path!(),
     }

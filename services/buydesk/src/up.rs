@@ -53,16 +53,17 @@ pub async fn run(mut env: Env, options: &Up) -> anyhow::Result<()> {
     }
     let logs = telemetry::Config::from_env(&mut env);
     check(&mut env)?;
-    let source = telemetry::init(&logs, "buydesk")?;
+    let receiver = reporting::report_queue("buydesk");
+    telemetry::init(&logs, "buydesk", reporting::warning_sink(receiver.queue()))?;
     let stop = shutdown::on_signal()?;
     let listeners = Listeners::bind(&mut env, options.demo).await?;
     wire(&mut env, &listeners)?;
     let table = table(&listeners)?;
     let reporting = reporting::Config::from_env(&mut env);
-    let sender = source.queue();
+    let sender = receiver.queue();
     let reported = CancellationToken::new();
     let mut running = start_all(&mut env, listeners, reporting.alive_interval, &sender).await?;
-    let reports = tokio::spawn(reporting::send_reports(reporting, source, reported.clone()));
+    let reports = tokio::spawn(reporting::send_reports(reporting, receiver, reported.clone()));
 
     println!("{table}\n{}", notes(options));
     let greeting = tokio::spawn(greet(running.last().map(|create_order| create_order.ready.clone())));

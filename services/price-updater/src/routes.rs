@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use common::{
-    api::{Problem, prices::SourcesReport},
+    api::{Problem, sources::SourcesReport},
     server::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;

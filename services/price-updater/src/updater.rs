@@ -6,11 +6,7 @@ use std::{
 };
 
 use common::{
-    api::{
-        courses::MarketSnapshot,
-        health::Component,
-        prices::{NewPriceRecord, SourcesReport},
-    },
+    api::{courses::MarketSnapshot, health::Component, prices::NewPriceRecord, sources::SourcesReport},
     metrics::Metrics,
     reporting::instance_name,
     time::Timestamp,

@@ -19,9 +19,9 @@ use common::{
         CallError,
         price_cache::{DocumentSource, EventBytes},
     },
-    concurrency::latest::{Document, Expiring, Latest},
+    concurrency::latest::{Document, Latest},
     money::CurrencyPair,
-    time::{Clock, Timestamp},
+    time::{Clock, Expiring, Timestamp},
 };
 use futures_util::{StreamExt, stream};
 use price_cache_proxy::store::{Store, StoreError};

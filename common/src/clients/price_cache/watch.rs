@@ -30,8 +30,8 @@ use crate::{
     },
     clients::{CallError, Retry},
     concurrency::backoff::Backoff,
-    concurrency::latest::{Document, Expiring, Latest},
-    time::Clock,
+    concurrency::latest::{Document, Latest},
+    time::{Clock, Expiring},
 };
 
 /// Longest wait for a stream to be opened.

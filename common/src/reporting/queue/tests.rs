@@ -6,24 +6,24 @@ fn report(service: &str, status: &str) -> Report {
 }
 
 #[test]
-fn the_oldest_goes_when_it_is_full_and_is_counted() {
-    let mut source = report_queue("x");
-    for n in 0..MAX_WAITING + 3 {
-        source.queue().send(report("x", &format!("w{n}")));
+fn full_queue_drops_and_counts_its_oldest_reports() {
+    let mut receiver = report_queue("x");
+    for n in 0..MAX_REPORTS + 3 {
+        receiver.queue().push(report("x", &format!("w{n}")));
     }
-    assert_eq!(source.try_next().unwrap().status, "w3");
-    assert_eq!((source.take_dropped(), source.take_dropped()), (3, 0));
+    assert_eq!(receiver.try_next().unwrap().status, "w3");
+    assert_eq!((receiver.take_dropped(), receiver.take_dropped()), (3, 0));
 }
 
 #[test]
-fn a_call_goes_first_and_takes_the_place_of_the_one_before() {
-    let mut source = report_queue("x");
+fn heartbeat_comes_first_and_replaces_the_previous_one() {
+    let mut receiver = report_queue("x");
     for (service, status) in [("x", "w"), ("x", Report::ALIVE), ("y", Report::ALIVE), ("x", Report::STOPPING)] {
-        source.queue().send(report(service, status));
+        receiver.queue().push(report(service, status));
     }
-    assert!(source.has_newer(&report("x", Report::ALIVE)));
-    assert!(!source.has_newer(&report("x", "w")));
-    let order: Vec<_> = std::iter::from_fn(|| source.try_next()).map(|r| (r.service, r.status)).collect();
+    assert!(receiver.has_newer_heartbeat(&report("x", Report::ALIVE)));
+    assert!(!receiver.has_newer_heartbeat(&report("x", "w")));
+    let order: Vec<_> = std::iter::from_fn(|| receiver.try_next()).map(|r| (r.service, r.status)).collect();
     let expected = [("y", Report::ALIVE), ("x", Report::STOPPING), ("x", "w")];
     assert_eq!(order, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }

@@ -1,14 +1,22 @@
 use super::*;
-use crate::api::orders::OrderPayload;
+use crate::money::DecimalText;
+
+#[derive(Debug, PartialEq, poem_openapi::Object, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaymentBody {
+    currency: Option<String>,
+    amount: Option<DecimalText>,
+    quote: Option<String>,
+}
 
 fn fault(json: &str) -> (Code, Vec<String>) {
-    let problem = parse::<OrderPayload>(json.as_bytes()).unwrap_err();
+    let problem = parse::<PaymentBody>(json.as_bytes()).unwrap_err();
     (problem.code, problem.errors.into_iter().map(|e| e.field).collect())
 }
 
 #[test]
 fn numbers_keep_their_digits() {
-    let order: OrderPayload = parse(br#"{"currency":"USD","amount":123456789.1234}"#).unwrap();
+    let order: PaymentBody = parse(br#"{"currency":"USD","amount":123456789.1234}"#).unwrap();
     assert_eq!(order.amount.unwrap().as_str(), "123456789.1234");
 }
 
@@ -27,7 +35,7 @@ fn a_wrong_type_names_its_field_and_broken_json_is_no_validation() {
 
 #[test]
 fn a_form_says_what_the_json_says() {
-    let read = |form: &str| parse_form::<OrderPayload>(form.as_bytes());
+    let read = |form: &str| parse_form::<PaymentBody>(form.as_bytes());
     let order = read("currency=eur&amount=1%2E50&quote=").unwrap().unwrap();
     assert_eq!((order.currency.as_deref(), order.amount.unwrap().as_str()), (Some("eur"), "1.50"));
     assert_eq!(order.quote, None);
@@ -39,9 +47,9 @@ fn a_form_says_what_the_json_says() {
 #[test]
 fn content_types_are_compared_as_the_rfc_says() {
     for good in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
-        assert!(Json::<OrderPayload>::check_content_type(good), "{good}");
+        assert!(Json::<PaymentBody>::check_content_type(good), "{good}");
     }
     for bad in ["text/plain", "application/x-www-form-urlencoded", "json", "text/json"] {
-        assert!(!Json::<OrderPayload>::check_content_type(bad), "{bad}");
+        assert!(!Json::<PaymentBody>::check_content_type(bad), "{bad}");
     }
 }

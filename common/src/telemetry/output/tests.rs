@@ -4,13 +4,13 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Takes a line whenever it is let, and hands it on.
-struct Sink {
+/// Accepts one write for each message of `gate` and forwards what was written.
+struct GatedSink {
     gate: mpsc::Receiver<()>,
     lines: mpsc::Sender<String>,
 }
 
-impl Write for Sink {
+impl Write for GatedSink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let _ = self.gate.recv();
         let _ = self.lines.send(String::from_utf8_lossy(bytes).into_owned());
@@ -23,15 +23,15 @@ impl Write for Sink {
 }
 
 #[test]
-fn a_reader_that_has_stopped_stops_nobody_and_the_loss_is_told() {
+fn stopped_reader_does_not_block_writers_and_dropped_lines_are_reported() {
     let (open, gate) = mpsc::channel();
     let (lines, written) = mpsc::channel();
-    let output = Output::start(Sink { gate, lines }).unwrap();
-    let note = |lost: u64| format!("lost {lost}\n");
+    let output = Output::start(GatedSink { gate, lines }).unwrap();
+    let note = |count: u64| format!("dropped {count}\n");
     let block = "x".repeat(MAX_PENDING / 2);
 
     output.write("first\n", note);
-    // The thread has taken it once there is room for two blocks; then a third finds none.
+    // Once the thread has taken the first line, there is room for exactly two blocks.
     while output.0.state().pending.len() + 2 * block.len() > MAX_PENDING {
         std::thread::yield_now();
     }
@@ -47,5 +47,5 @@ fn a_reader_that_has_stopped_stops_nobody_and_the_loss_is_told() {
 
     output.write("last\n", note);
     open.send(()).unwrap();
-    assert_eq!(written.recv_timeout(LIMIT).unwrap(), "lost 3\nlast\n");
+    assert_eq!(written.recv_timeout(LIMIT).unwrap(), "dropped 3\nlast\n");
 }

@@ -5,8 +5,8 @@ use common::{
         courses::{MarketSnapshot, SNAPSHOT_TTL},
         prices::PriceRecord,
     },
-    concurrency::latest::{Expiring, Latest},
-    time::Timestamp,
+    concurrency::latest::Latest,
+    time::{Expiring, Timestamp},
 };
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use common::{
-    api::{FieldError, Problem, courses::CourseKind, prices::SourcesOrder},
+    api::{FieldError, Problem, courses::CourseKind, sources::SourcesOrder},
     server::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use common::{
-    api::{courses::Rejection, prices::SourceState},
+    api::{courses::Rejection, sources::SourceState},
     money::CurrencyPair,
     time::Timestamp,
 };

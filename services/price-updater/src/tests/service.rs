@@ -14,7 +14,8 @@ use common::{
     api::{
         courses::{Course, CoursesWritten, MarketSnapshot, NewCourses, SnapshotStored},
         leases::{Lease, LeaseRequest},
-        prices::{NewPriceRecord, PriceRecord, PriceState, SourcesReport},
+        prices::{NewPriceRecord, PriceRecord, PriceState},
+        sources::SourcesReport,
     },
     clients::http_client,
     config::Env,

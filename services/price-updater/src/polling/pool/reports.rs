@@ -6,7 +6,7 @@ use common::{
     api::{
         courses::{CourseKind, Rejection},
         health::Component,
-        prices::{RejectedVotes, SourceFault, SourceReport, SourceState},
+        sources::{RejectedVotes, SourceFault, SourceReport, SourceState},
     },
     money::{Asset, CurrencyPair},
     time::Timestamp,

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use common::{
-    api::prices::SourceState,
+    api::sources::SourceState,
     metrics::Metrics,
     money::Asset,
     time::{Clock, Timestamp},

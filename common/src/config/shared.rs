@@ -1,0 +1,67 @@
+//! Settings that several services read. The default and the range of each are defined here once.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::{Env, Secret};
+use crate::money::Currency;
+
+/// Default of `PRICE_TTL_SECS`, in seconds.
+pub const DEFAULT_PRICE_TTL_SECS: u64 = 60;
+/// Default of `COURSE_REFRESH_SECS`, in seconds. A smaller `PRICE_REFRESH_SECS` takes precedence.
+const DEFAULT_COURSE_REFRESH_SECS: u64 = 5;
+
+/// `INTERNAL_TOKEN`: the secret that services send to each other. Required.
+pub fn internal_token(env: &mut Env) -> Secret {
+    env.secret("INTERNAL_TOKEN")
+}
+
+/// `DB_PROXY_URL`: the address of db-proxy.
+pub fn db_proxy_url(env: &mut Env) -> Url {
+    env.url("DB_PROXY_URL", "http://127.0.0.1:8010")
+}
+
+/// `PRICE_CACHE_URL`: the address of price-cache-proxy.
+pub fn price_cache_url(env: &mut Env) -> Url {
+    env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002")
+}
+
+/// `CURRENCIES`: the currencies that are priced and that orders may use, each once.
+pub fn currencies(env: &mut Env) -> Vec<Currency> {
+    let parse = |text: &str| parse_distinct(text, |code| code.parse().ok());
+    env.parse_with("CURRENCIES", "three-letter codes separated by commas, such as EUR,GBP,USD", parse)
+        .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
+}
+
+/// `PRICE_REFRESH_SECS`: the interval at which a price is published.
+pub fn price_refresh_interval(env: &mut Env) -> Duration {
+    env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600)
+}
+
+/// `COURSE_REFRESH_SECS`: the interval at which sources are polled. At most `PRICE_REFRESH_SECS`.
+pub fn course_refresh_interval(env: &mut Env) -> Duration {
+    let longest = price_refresh_interval(env).as_secs();
+    env.seconds("COURSE_REFRESH_SECS", DEFAULT_COURSE_REFRESH_SECS.min(longest), 1..=longest)
+}
+
+/// `PRICE_TTL_SECS`: how long after its observation a price is valid.
+pub fn price_ttl(env: &mut Env) -> Duration {
+    env.seconds("PRICE_TTL_SECS", DEFAULT_PRICE_TTL_SECS, 1..=3600)
+}
+
+/// The elements of a comma-separated list, each once. Empty elements are ignored. Returns `None` if `parse` does for any
+/// element or if there are no elements.
+pub fn parse_distinct<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {
+        let element = parse(element)?;
+        if !all.contains(&element) {
+            all.push(element);
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+#[cfg(test)]
+mod tests;

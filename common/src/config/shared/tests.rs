@@ -1,0 +1,27 @@
+use super::*;
+
+#[test]
+fn currencies_are_distinct_and_empty_elements_are_ignored() {
+    let parse = |text: &str| {
+        let mut env = Env::from_pairs([("CURRENCIES", text)]);
+        let currencies = currencies(&mut env);
+        env.finish().map(|()| currencies).map_err(|error| error.to_string())
+    };
+    assert_eq!(parse("usd, EUR,USD,").unwrap(), [Currency::USD, Currency::EUR]);
+    assert_eq!(parse("").unwrap(), [Currency::EUR, Currency::GBP, Currency::USD]);
+    for invalid in ["EURO", ",", "EUR;USD"] {
+        assert!(parse(invalid).unwrap_err().contains("CURRENCIES"), "{invalid}");
+    }
+}
+
+#[test]
+fn courses_are_refreshed_at_least_as_often_as_prices() {
+    let interval = |pairs: &[(&'static str, &'static str)]| {
+        let mut env = Env::from_pairs(pairs.iter().copied());
+        let interval = course_refresh_interval(&mut env).as_secs();
+        env.finish().map(|()| interval).map_err(|error| error.to_string())
+    };
+    assert_eq!(interval(&[]), Ok(5));
+    assert_eq!(interval(&[("PRICE_REFRESH_SECS", "3")]), Ok(3));
+    assert!(interval(&[("PRICE_REFRESH_SECS", "3"), ("COURSE_REFRESH_SECS", "4")]).is_err());
+}

@@ -1,0 +1,186 @@
+//! Sends queued reports to health-check.
+
+use std::time::Duration;
+
+use poem::http::{Method, StatusCode};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::{Config, ReportReceiver, instance_name};
+use crate::{
+    api::reports::Report,
+    clients::{CallError, Retry, ServiceClient, http_client},
+    concurrency::backoff::Backoff,
+    level::Level,
+};
+
+/// The target of the log records of this module. They are never reported: a failing report would cause further reports.
+pub(super) const TARGET: &str = module_path!();
+
+const SERVICE: &str = "health-check";
+/// Deadline of one report.
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
+/// Wait after a sent report. Limits a failing service to 100 reports per second.
+const SEND_INTERVAL: Duration = Duration::from_millis(10);
+/// First and longest wait while health-check is unavailable; see [`Backoff`]. The longest wait is far below the time after
+/// which health-check considers a service missing.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+/// How often a report is sent for which health-check responds with an internal error.
+const MAX_ATTEMPTS: u32 = 3;
+/// After how many failures in a row a warning is logged. A single failure is normal while services start and stop.
+const WARN_AFTER_FAILURES: u32 = 2;
+/// How long a stopping service tries to send its remaining reports.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Sends the reports of `receiver` until `done` is cancelled, then the remaining ones for at most one second.
+///
+/// Cancel `done` after [`send_heartbeats`](super::send_heartbeats) has returned, so that its last report is sent.
+pub async fn send_reports(config: Config, receiver: ReportReceiver, done: CancellationToken) {
+    let client = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
+    let mut sender = ReportSender::new(client, receiver, BackoffLimits { first: FIRST_BACKOFF, longest: MAX_BACKOFF });
+    // Marks the records that the HTTP client logs meanwhile, so that they are not reported.
+    let span = tracing::info_span!("reporting");
+    let work = async {
+        tokio::select! { biased; () = done.cancelled() => {}, () = sender.send_all() => {} }
+        let _ = tokio::time::timeout(FLUSH_DEADLINE, sender.flush()).await;
+    };
+    work.instrument(span).await;
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BackoffLimits {
+    first: Duration,
+    longest: Duration,
+}
+
+impl BackoffLimits {
+    fn start(self) -> Backoff {
+        Backoff::new(self.first, self.longest)
+    }
+}
+
+struct ReportSender {
+    client: ServiceClient,
+    receiver: ReportReceiver,
+    backoff: BackoffLimits,
+    /// A report that was taken from the queue and not delivered yet.
+    pending: Option<Report>,
+    /// Failed attempts to send the pending report.
+    attempts: u32,
+    /// Failed attempts in a row, over all reports.
+    failures: u32,
+    /// Reports that health-check rejected since the last note about it.
+    refused: u64,
+}
+
+impl ReportSender {
+    fn new(client: ServiceClient, receiver: ReportReceiver, backoff: BackoffLimits) -> Self {
+        Self { client, receiver, backoff, pending: None, attempts: 0, failures: 0, refused: 0 }
+    }
+
+    async fn send_all(&mut self) {
+        let mut backoff = self.backoff.start();
+        loop {
+            if self.pending.as_ref().is_none_or(|report| self.receiver.has_newer_heartbeat(report)) {
+                self.pending = Some(self.receiver.next().await);
+                self.attempts = 0;
+            }
+            if self.try_send().await {
+                backoff = self.backoff.start();
+                tokio::time::sleep(SEND_INTERVAL).await;
+            } else {
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+        }
+    }
+
+    /// Sends the remaining reports until one fails.
+    async fn flush(&mut self) {
+        loop {
+            if self.pending.is_none() {
+                self.pending = self.receiver.try_next();
+                self.attempts = 0;
+            }
+            if self.pending.is_none() || !self.try_send().await {
+                return;
+            }
+        }
+    }
+
+    /// Sends the pending report. Returns false if the report remains pending.
+    async fn try_send(&mut self) -> bool {
+        let Some(report) = &self.pending else { return true };
+        // The caller sends a pending report again even if the attempt timed out: a duplicate is better than a loss.
+        let outcome = self.client.call(Method::POST, "/report", Some(report), Retry::OnlyIfNotSent, SEND_TIMEOUT).await;
+        match outcome.result {
+            Ok(_) => {
+                if std::mem::take(&mut self.failures) >= WARN_AFTER_FAILURES {
+                    tracing::info!("health-check accepts reports again");
+                }
+                self.pending = self.take_loss_report();
+                true
+            }
+            Err(error) => self.handle_failure(&error),
+        }
+    }
+
+    /// Returns false if the report remains pending.
+    fn handle_failure(&mut self, error: &CallError) -> bool {
+        let cause: &dyn std::error::Error = error;
+        tracing::debug!(error = cause, "a report could not be sent");
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == WARN_AFTER_FAILURES {
+            tracing::warn!(error = cause, "health-check does not accept reports; sending is retried");
+        }
+        self.attempts += 1;
+        let drop = match failure_action(error) {
+            FailureAction::Retry => false,
+            FailureAction::Drop => true,
+            FailureAction::RetryUpTo(attempts) => self.attempts >= attempts,
+        };
+        if drop {
+            self.pending = None;
+            self.refused += 1;
+        }
+        drop
+    }
+
+    /// A report about the reports that were lost since the last one. `None` if there were none.
+    fn take_loss_report(&mut self) -> Option<Report> {
+        let dropped = self.receiver.take_dropped();
+        let refused = std::mem::take(&mut self.refused);
+        (dropped + refused > 0).then(|| Report {
+            level: Level::Warning,
+            service: self.receiver.service.to_owned(),
+            status: "reports were lost; the logs contain them".to_owned(),
+            data: serde_json::json!({ "instance": instance_name(), "dropped": dropped, "refused": refused }),
+        })
+    }
+}
+
+/// What happens to a report that could not be sent.
+#[derive(Debug, PartialEq, Eq)]
+enum FailureAction {
+    Retry,
+    RetryUpTo(u32),
+    Drop,
+}
+
+fn failure_action(error: &CallError) -> FailureAction {
+    match error {
+        CallError::Unreachable(..) | CallError::NoResponse(..) => FailureAction::Retry,
+        CallError::InvalidResponse(..) => FailureAction::RetryUpTo(MAX_ATTEMPTS),
+        CallError::Problem(_, problem) => match problem.code.status() {
+            // A wrong token affects every report, and an operator can correct it.
+            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                FailureAction::Retry
+            }
+            status if status.is_client_error() => FailureAction::Drop,
+            _ => FailureAction::RetryUpTo(MAX_ATTEMPTS),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
