@@ -1,9 +1,10 @@
-//! Orders as their users see them: placing, refusing, listing.
+//! Orders as their users see them: placement, validation, idempotency, limits, quotes, prices and lists.
 
 mod idempotency;
-mod limits;
 mod listing;
+mod order_limit;
 mod placement;
 mod prices;
 mod quotes;
+mod rate_limit;
 mod validation;

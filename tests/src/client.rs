@@ -1,4 +1,4 @@
-//! HTTP as a user's program speaks it, and answers that can be asked what they are.
+//! An HTTP client for tests, and responses with assertions.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use common::clients::http_client;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-/// No answer takes longer, whatever is broken behind it.
+/// Every request is answered within this time, also while something behind the service is broken.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How much of a body is told when an answer is not the one that was wanted.
+/// How much of a request body a failed assertion shows.
 const SHOWN_BODY_BYTES: usize = 200;
 
 /// Sends requests to any service.
@@ -21,11 +21,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client whose internal requests carry this token.
     pub fn new(token: impl Into<String>) -> Self {
         Self { http: http_client(), token: token.into() }
     }
 
-    /// A request to be finished with [`send`].
+    /// Builds a request for [`send`] or [`try_send`].
     pub fn request(&self, method: &str, url: impl AsRef<str>) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, url.as_ref()).timeout(RESPONSE_TIMEOUT)
@@ -35,7 +36,7 @@ impl Client {
         send(self.request("GET", url)).await
     }
 
-    /// As one of our own services.
+    /// A GET with the internal token.
     pub async fn get_internal(&self, url: impl AsRef<str>) -> Response {
         send(self.request("GET", url).bearer_auth(&self.token)).await
     }
@@ -44,23 +45,23 @@ impl Client {
         send(self.json(url, json)).await
     }
 
-    /// As one of our own services.
+    /// A POST with the internal token.
     pub async fn post_internal(&self, url: impl AsRef<str>, json: impl Into<String>) -> Response {
         send(self.json(url, json).bearer_auth(&self.token)).await
     }
 
-    /// A POST of JSON to be finished with [`send`].
+    /// Builds a POST of JSON for [`send`] or [`try_send`].
     pub fn json(&self, url: impl AsRef<str>, json: impl Into<String>) -> RequestBuilder {
         self.request("POST", url).header("content-type", "application/json").body(json.into())
     }
 }
 
-/// Sends, and panics where no answer comes.
+/// Sends a request. Panics when no response arrives.
 pub async fn send(request: RequestBuilder) -> Response {
-    try_send(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
+    try_send(request).await.unwrap_or_else(|error| panic!("no response: {error:?}"))
 }
 
-/// Sends to a service that may be away.
+/// Sends a request to a service that may be unavailable.
 pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Response> {
     let (http, request) = request.build_split();
     let request = request?;
@@ -72,9 +73,10 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Response> {
     Ok(Response { request_line, status, headers, body: response.bytes().await? })
 }
 
-/// A whole answer, with what it answers.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Response {
+    /// The request that it answers, for messages of failed assertions.
     request_line: String,
     pub status: u16,
     pub headers: HeaderMap,
@@ -90,12 +92,12 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What is told when the answer is not the one that was wanted.
+    /// Request and response, for messages of failed assertions.
     fn description(&self) -> String {
         format!("{}\n{} {}", self.request_line, self.status, self.text())
     }
 
-    /// The body as JSON, of an answer that has to have this status.
+    /// The JSON body. Panics unless the response has this status and a JSON body.
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.description());
@@ -103,7 +105,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The problem of an answer that has to be one, every part of the envelope checked.
+    /// The problem document. Panics unless the response is a problem with this status and code and a complete envelope.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         let text = self.description();
@@ -122,7 +124,7 @@ impl Response {
         problem
     }
 
-    /// A 422 that names exactly these fields, in any order.
+    /// Asserts a 422 that names exactly these fields, in any order.
     #[track_caller]
     pub fn invalid_fields(&self, fields: &[&str]) {
         let problem = self.problem(422, "validation_failed");

@@ -1,4 +1,5 @@
-//! What every client did and was told, to be compared with what is kept when all is over.
+//! The history of a load test: what each client requested and how it was answered. After the run, [`check`] compares it
+//! with what the database stores.
 
 pub mod checker;
 pub mod stored_state;
@@ -20,52 +21,51 @@ use serde_json::{Value, json};
 pub use self::{checker::check, stored_state::StoredState, violation::Violation};
 use crate::Response;
 
-/// What a client asks for under a key.
+/// The order that a client requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestedOrder {
-    Market { currency: Currency, amount: FiatAmount },
-    Quoted(QuoteId),
+    AtMarketPrice { currency: Currency, amount: FiatAmount },
+    FromQuote(QuoteId),
 }
 
 impl RequestedOrder {
-    /// The body of the order.
+    /// The JSON body of the request.
     pub fn body(&self) -> String {
         match self {
-            Self::Market { currency, amount } => json!({ "currency": currency, "amount": amount }).to_string(),
-            Self::Quoted(id) => json!({ "quote": id }).to_string(),
+            Self::AtMarketPrice { currency, amount } => json!({ "currency": currency, "amount": amount }).to_string(),
+            Self::FromQuote(id) => json!({ "quote": id }).to_string(),
         }
     }
 }
 
-/// One request and what came of it.
+/// One request and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub key: String,
     pub requested: RequestedOrder,
-    /// The bitcoin that it comes to, where the client knows that for certain.
+    /// The bitcoin amount of the order, when the client can compute it.
     pub bitcoin: Option<Sats>,
     pub start: Timestamp,
     pub end: Timestamp,
     pub outcome: Outcome,
 }
 
-/// What a client was told.
+/// How a request was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// 201, with the whole body.
+    /// 201, with the complete body.
     Placed { body: Bytes, replayed: bool },
-    /// 409 or 422: the order was decided, and not placed.
+    /// 409 or 422: the order was decided and not placed.
     Refused { code: Code, remaining: Option<Sats> },
     /// 503.
     Unavailable(Code),
-    /// The connection broke, or no answer came in time.
+    /// The connection broke, or the request timed out.
     NoResponse,
-    /// An answer that no client should see.
+    /// A response that the API does not allow here.
     Unexpected { status: u16, body: String },
 }
 
 impl Outcome {
-    /// Reads what came back.
     pub fn from_response(response: reqwest::Result<Response>) -> Self {
         let Ok(response) = response else { return Self::NoResponse };
         if response.status == 201 {
@@ -81,12 +81,12 @@ impl Outcome {
         }
     }
 
-    /// Whether the client has its answer and need not ask again.
+    /// Whether the order was decided, so that the client need not retry.
     pub fn is_definite(&self) -> bool {
         matches!(self, Self::Placed { .. } | Self::Refused { .. })
     }
 
-    /// What the client was told where it was told that this order was not placed.
+    /// The code of a response that states that the order was not placed.
     pub fn denial(&self) -> Option<Code> {
         match self {
             Self::Refused { code, .. }
@@ -103,48 +103,49 @@ impl Outcome {
     }
 }
 
-/// The whole story of a run.
+/// Everything that the clients of a run did.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub attempts: Vec<Attempt>,
-    /// The quotes that clients were told of.
+    /// The quotes that clients received.
     pub quotes: Vec<Quote>,
-    /// From when on nothing was held by quotes, and clients asked for orders of one satoshi until each was refused.
+    /// When the clients began to fill the limit: no quote reserved anything any more, and they placed ever smaller orders
+    /// until an order of one satoshi was refused.
     pub fill_started_at: Option<Timestamp>,
 }
 
-/// Takes down what happens, from many clients at once.
+/// Records a [`History`] from many clients at once.
 #[derive(Debug, Default)]
 pub struct HistoryRecorder {
-    record: Mutex<History>,
+    history: Mutex<History>,
 }
 
 impl HistoryRecorder {
-    pub fn attempt(&self, attempt: Attempt) {
-        self.with(|record| record.attempts.push(attempt));
+    pub fn record_attempt(&self, attempt: Attempt) {
+        self.with_history(|history| history.attempts.push(attempt));
     }
 
-    pub fn quote(&self, quote: Quote) {
-        self.with(|record| record.quotes.push(quote));
+    pub fn record_quote(&self, quote: Quote) {
+        self.with_history(|history| history.quotes.push(quote));
     }
 
-    /// Begins the last part.
-    pub fn close(&self) {
-        self.with(|record| record.fill_started_at = Some(Timestamp::now()));
+    pub fn record_fill_start(&self) {
+        self.with_history(|history| history.fill_started_at = Some(Timestamp::now()));
     }
 
-    pub fn take(&self) -> History {
-        self.with(std::mem::take)
+    /// Takes the history out of the recorder.
+    pub fn take_history(&self) -> History {
+        self.with_history(std::mem::take)
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut History) -> T) -> T {
-        // A client that panicked has written a whole entry or none.
-        change(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_history<T>(&self, change: impl FnOnce(&mut History) -> T) -> T {
+        // Each change is a single assignment or push, so the history is consistent after a panic.
+        change(&mut self.history.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl History {
-    /// Every attempt under a key, in the order in which they began: what one needs to see to understand a violation.
+    /// Every attempt with a key, by start time, one per line: the context of a violation.
     pub fn trace(&self, key: &str) -> String {
         let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.key == key).collect();
         attempts.sort_by_key(|attempt| attempt.start);

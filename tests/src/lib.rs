@@ -1,6 +1,6 @@
-//! The harness of the integration tests: services on ports of their own, databases of their own, servers that can be
-//! stopped and frozen, wires that can be cut. `tests/README.md` says how a test is added.
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+//! The harness of the integration tests. It starts services and servers for one test, breaks connections and processes,
+//! and generates load. `tests/README.md` describes how to add a test.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 pub mod client;
 pub mod environment;
@@ -13,14 +13,16 @@ pub mod raw_http;
 pub mod reconciliation;
 pub mod servers;
 pub mod simulated_exchanges;
+pub mod stack;
 pub mod tcp_proxy;
 pub mod wait;
 
 pub use client::{Client, Response};
-pub use platform::{Platform, Stack};
+pub use platform::Platform;
+pub use stack::Stack;
 pub use wait::wait_until;
 
-/// Makes each function a test on both stacks: SQLite with prices in memory, and PostgreSQL with Redis.
+/// Makes a test of each function for both stacks: SQLite with prices in memory, and PostgreSQL with Redis.
 #[macro_export]
 macro_rules! on_both_stacks {
     ($($name:ident),+ $(,)?) => {

@@ -1,4 +1,4 @@
-//! Orders from several clients at once, each under a key of its own, while things break.
+//! A load generator: several clients place orders, each order with its own idempotency key, while a test breaks something.
 
 use std::{
     collections::BTreeMap,
@@ -18,112 +18,106 @@ use uuid::Uuid;
 use crate::{
     Platform,
     client::{Client, RESPONSE_TIMEOUT, Response, try_send},
-    platform::order,
+    platform::{ORDERS_PATH, order},
+    reconciliation::assert_reconciled,
     wait_until,
 };
 
-/// The code of the only refusal of an order that may have been placed all the same.
+/// The code of the only 503 that leaves open whether the order was placed.
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
-const ORDERS_PATH: &str = "/api/v1/orders";
 const CLIENTS: usize = 8;
-/// How long everything may take to be well again after what broke is back.
-const RECOVERY: Duration = Duration::from_secs(20);
-/// Pause of a client that was refused; its `Retry-After` would make the tests slow and the load light.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long the platform may take to recover after the broken part is available again.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(20);
+/// How long a client pauses after a failure. The services ask for more in `Retry-After`, which would make the tests slow.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// What becomes of a request to create-order while it is itself away.
+/// Whether create-order itself may be unavailable during the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingResponse {
-    /// It is not away: each request is answered.
+    /// A request without a response fails the test.
     Fails,
-    /// No answer is all right.
+    /// Requests may remain without a response.
     Allowed,
 }
 
-/// Every order that was sent, by its key, with what it was.
+/// Every order that was sent, by idempotency key.
 #[derive(Debug, Default)]
 pub struct SentOrders {
-    /// Answered with 201; the order.
-    pub placed: BTreeMap<String, Value>,
-    /// Answered otherwise, or not at all.
+    /// Orders that were acknowledged with 201.
+    pub acknowledged: BTreeMap<String, Value>,
     unresolved: BTreeMap<String, UnresolvedOrder>,
 }
 
-/// An order to be sent again.
+/// An order that has not been acknowledged and is sent again.
 #[derive(Debug)]
 struct UnresolvedOrder {
     body: String,
-    /// Whether the last answer left no doubt that it was not placed.
-    refused: bool,
+    /// Whether the last response stated that the order was not placed.
+    denied: bool,
 }
 
-/// What was answered so far, by all clients.
+/// Counts the responses to all clients.
 #[derive(Debug, Default)]
 struct Counters {
-    placed: AtomicUsize,
-    /// Answered with a 503, or not at all.
+    acknowledged: AtomicUsize,
+    /// Requests answered with 503, or not answered.
     failed: AtomicUsize,
 }
 
-/// Clients that send orders until they are told to stop.
+/// Clients that place orders until they are stopped.
 pub struct LoadGenerator {
     stop: CancellationToken,
     clients: JoinSet<SentOrders>,
-    counts: Arc<Counters>,
+    counters: Arc<Counters>,
 }
 
 impl LoadGenerator {
     pub fn start(platform: &Platform, missing_response: MissingResponse) -> Self {
-        let (stop, counts) = (CancellationToken::new(), Arc::<Counters>::default());
+        let (stop, counters) = (CancellationToken::new(), Arc::<Counters>::default());
         let url = platform.create_order.url(ORDERS_PATH);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
-            let client = LoadClient {
-                client: platform.client.clone(),
-                url: url.clone(),
-                missing_response,
-                counts: counts.clone(),
-            };
-            clients.spawn(client.send(number, stop.clone()));
+            let (http, url, counters) = (platform.client.clone(), url.clone(), counters.clone());
+            clients.spawn(LoadClient { http, url, missing_response, counters }.place_orders(number, stop.clone()));
         }
-        Self { stop, clients, counts }
+        Self { stop, clients, counters }
     }
 
-    /// Waits until `count` more orders were placed.
-    pub async fn wait_for_placed(&self, count: usize) {
-        wait_for_increase(&self.counts.placed, count, "orders are placed").await;
+    /// Waits until `count` more orders are acknowledged.
+    pub async fn wait_for_orders(&self, count: usize) {
+        wait_for_increase(&self.counters.acknowledged, count, "orders are acknowledged").await;
     }
 
-    /// Waits until `count` more requests were answered with a 503, or not at all.
+    /// Waits until `count` more requests are answered with 503 or not answered.
     pub async fn wait_for_failures(&self, count: usize) {
-        wait_for_increase(&self.counts.failed, count, "what is broken shows").await;
+        wait_for_increase(&self.counters.failed, count, "requests fail").await;
     }
 
     pub async fn stop(self) -> SentOrders {
         self.stop.cancel();
         let mut all = SentOrders::default();
         for sent in self.clients.join_all().await {
-            all.placed.extend(sent.placed);
+            all.acknowledged.extend(sent.acknowledged);
             all.unresolved.extend(sent.unresolved);
         }
         all
     }
 }
 
-async fn wait_for_increase(counter: &AtomicUsize, count: usize, what: &str) {
-    let wanted = counter.load(Ordering::Relaxed) + count;
-    wait_until(what, RECOVERY, async || (counter.load(Ordering::Relaxed) >= wanted).then_some(())).await;
+async fn wait_for_increase(counter: &AtomicUsize, count: usize, condition: &str) {
+    let target = counter.load(Ordering::Relaxed) + count;
+    wait_until(condition, RECOVERY_LIMIT, async || (counter.load(Ordering::Relaxed) >= target).then_some(())).await;
 }
 
 struct LoadClient {
-    client: Client,
+    http: Client,
     url: String,
     missing_response: MissingResponse,
-    counts: Arc<Counters>,
+    counters: Arc<Counters>,
 }
 
 impl LoadClient {
-    async fn send(self, number: usize, stop: CancellationToken) -> SentOrders {
+    async fn place_orders(self, number: usize, stop: CancellationToken) -> SentOrders {
         let mut sent = SentOrders::default();
         for count in 1.. {
             if stop.is_cancelled() {
@@ -131,60 +125,53 @@ impl LoadClient {
             }
             let (key, body) = (Uuid::new_v4().to_string(), order("USD", &format!("{count}.{number}")));
             let start = Instant::now();
-            let response = try_send(self.client.json(&self.url, body.as_str()).header("idempotency-key", &key)).await;
-            assert!(start.elapsed() < RESPONSE_TIMEOUT, "an answer took {:?}: {response:?}", start.elapsed());
-            let response = match response {
-                Ok(response) => response,
-                Err(_) if self.missing_response == MissingResponse::Allowed => {
-                    self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                    sent.unresolved.insert(key, UnresolvedOrder { body, refused: false });
-                    tokio::time::sleep(PAUSE).await;
+            let response = try_send(self.http.json(&self.url, body.as_str()).header("idempotency-key", &key)).await;
+            assert!(start.elapsed() < RESPONSE_TIMEOUT, "a response took {:?}: {response:?}", start.elapsed());
+            let denied = match response {
+                Ok(response) if response.status == 201 => {
+                    sent.acknowledged.insert(key, response.json(201));
+                    self.counters.acknowledged.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
-                Err(error) => panic!("no answer: {error:?}"),
+                Ok(response) => unavailable_code(&response) != OUTCOME_UNKNOWN,
+                Err(_) if self.missing_response == MissingResponse::Allowed => false,
+                Err(error) => panic!("no response: {error:?}"),
             };
-            if response.status == 201 {
-                sent.placed.insert(key, response.json(201));
-                self.counts.placed.fetch_add(1, Ordering::Relaxed);
-            } else {
-                let refused = unavailable_code(&response) != OUTCOME_UNKNOWN;
-                self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                sent.unresolved.insert(key, UnresolvedOrder { body, refused });
-                tokio::time::sleep(PAUSE).await;
-            }
+            self.counters.failed.fetch_add(1, Ordering::Relaxed);
+            sent.unresolved.insert(key, UnresolvedOrder { body, denied });
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
         sent
     }
 }
 
-/// A 503 that says when to come back is the only other answer that there may be. Gives its code.
+/// The code of a 503. Panics when the response is anything else: during an outage, only 201 and 503 are allowed.
 #[track_caller]
 fn unavailable_code(response: &Response) -> String {
     let problem = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
-    let code = problem["code"].as_str().unwrap_or("no problem at all");
+    let code = problem["code"].as_str().unwrap_or("no problem document");
     response.problem(503, code);
     code.to_owned()
 }
 
-/// Sends every order that is open again under its key until it is placed; then compares the books: each key has one
-/// order, every order is there once, the total is their sum, and nobody was told "no" about an order that was placed.
+/// Sends every unresolved order again with its key until it is acknowledged. Then asserts that no denied order had been
+/// placed, that exactly the acknowledged orders are stored, and that each key returns its order again.
 pub async fn retry_and_reconcile(platform: &Platform, sent: SentOrders) {
-    let mut orders = sent.placed;
-    let unresolved = stream::iter(sent.unresolved).map(async |(key, UnresolvedOrder { body, mut refused })| {
-        let order = wait_until("an order under a known key is placed", RECOVERY, async || {
-            let request = platform.client.json(platform.create_order.url(ORDERS_PATH), body.as_str());
-            match try_send(request.header("idempotency-key", &key)).await {
+    let mut orders = sent.acknowledged;
+    let retries = stream::iter(sent.unresolved).map(async |(key, UnresolvedOrder { body, mut denied })| {
+        let order = wait_until("an unresolved order is acknowledged", RECOVERY_LIMIT, async || {
+            match try_send(platform.order_request(body.as_str()).header("idempotency-key", &key)).await {
                 Ok(response) if response.status == 201 => {
-                    let placed_before = response.header("idempotency-replayed") == Some("true");
-                    assert!(!(refused && placed_before), "an order was refused for certain, and was placed: {key}");
+                    let replayed = response.header("idempotency-replayed") == Some("true");
+                    assert!(!(denied && replayed), "the order with key {key} was denied although it was placed");
                     Some(response.json(201))
                 }
                 Ok(response) => {
-                    refused &= unavailable_code(&response) != OUTCOME_UNKNOWN;
+                    denied &= unavailable_code(&response) != OUTCOME_UNKNOWN;
                     None
                 }
                 Err(_) => {
-                    refused = false;
+                    denied = false;
                     None
                 }
             }
@@ -192,14 +179,13 @@ pub async fn retry_and_reconcile(platform: &Platform, sent: SentOrders) {
         let order = order.await;
         (key, order)
     });
-    let resolved: Vec<_> = unresolved.buffer_unordered(CLIENTS).collect().await;
+    let resolved: Vec<_> = retries.buffer_unordered(CLIENTS).collect().await;
     orders.extend(resolved);
-    crate::reconciliation::assert_reconciled(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
-    // The answer for a key stays the same.
-    for (key, order) in orders.iter().take(CLIENTS) {
-        let body = crate::platform::order(order["currency"].as_str().unwrap(), order["amount"].as_str().unwrap());
+    assert_reconciled(platform, &orders.values().cloned().collect::<Vec<_>>()).await;
+    for (key, placed) in orders.iter().take(CLIENTS) {
+        let body = order(placed["currency"].as_str().unwrap(), placed["amount"].as_str().unwrap());
         let again = platform.place_with_key(key, body).await;
-        assert_eq!(again.json(201), *order);
+        assert_eq!(again.json(201), *placed);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
     }
 }

@@ -1,55 +1,53 @@
-//! The services, wired to each other, with a database and a cache of a test's own.
+//! The services of one test, connected to each other and to a database and a cache of the test's own.
 
+mod builder;
 mod instance;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use common::{
     api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
-    clients::{ServiceClient, http_client, price_cache::PriceCacheClient},
+    clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
     config::Secret,
-    service::Service,
     time::Timestamp,
 };
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use uuid::Uuid;
 
-pub use self::instance::{Instance, Variables};
-
+pub use self::{
+    builder::PlatformBuilder,
+    instance::{Instance, Variables},
+};
 use crate::{
     client::{Client, Response, send},
-    environment::required_variable,
-    servers::{Database, Port},
+    servers::Database,
+    stack::Stack,
 };
 
-/// How long a price lasts when nothing is said.
+/// How long a price of the tests is valid by default.
 pub const TTL: Duration = Duration::from_mins(10);
-/// What one bitcoin costs when nothing is said. One US dollar buys exactly one satoshi, which makes limits easy to read.
+/// The default price of one bitcoin. One US dollar buys exactly one satoshi, which makes limits easy to read.
 pub const PRICES: [(&str, &str); 3] = [("EUR", "84000.12"), ("GBP", "72345.67890123"), ("USD", "100000000")];
+/// The versioned path of create-order and fetch-orders.
+pub const ORDERS_PATH: &str = "/api/v1/orders";
 
-/// What orders and prices are kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stack {
-    /// SQLite, and prices in memory.
-    Embedded,
-    /// PostgreSQL and Redis.
-    Servers,
+/// When a price was observed, and for how long it is valid from then on.
+#[derive(Debug, Clone, Copy)]
+pub struct Validity {
+    pub ttl: Duration,
+    pub age: Duration,
 }
 
-/// What is still to be said before the services start.
-pub struct PlatformBuilder {
-    stack: Stack,
-    database: Option<String>,
-    processes: bool,
-    price: bool,
-    wait: bool,
-    variables: Variables,
-    ports: BTreeMap<&'static str, Port>,
+impl Default for Validity {
+    /// Observed now and valid for [`TTL`].
+    fn default() -> Self {
+        Self { ttl: TTL, age: Duration::ZERO }
+    }
 }
 
-/// Running services. The last four are there and do not run before they are started: most tests put a price into the cache
-/// themselves, and need nobody who watches.
+/// Running services. exchange-sim, price-updater, health-check and rates are created and not started: most tests put
+/// prices into the cache themselves and do not need monitoring.
 pub struct Platform {
     pub client: Client,
     pub db_proxy: Instance,
@@ -61,172 +59,33 @@ pub struct Platform {
     pub health_check: Instance,
     pub rates: Instance,
     token: String,
-    // Dropped after what works in them.
+    // Declared after the services, so that it is dropped after them.
     pub database: Database,
     _folder: TempDir,
 }
 
-impl PlatformBuilder {
-    /// Sets a variable for every service.
-    #[must_use]
-    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.variables.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// A database that somebody else takes care of.
-    #[must_use]
-    pub fn database(mut self, url: impl Into<String>) -> Self {
-        self.database = Some(url.into());
-        self
-    }
-
-    /// Each service is the real binary in a process of its own.
-    #[must_use]
-    pub fn in_processes(mut self) -> Self {
-        self.processes = true;
-        self
-    }
-
-    /// Starts with no price.
-    #[must_use]
-    pub fn without_prices(mut self) -> Self {
-        self.price = false;
-        self
-    }
-
-    /// Returns from the start while services are not ready, for something they need is to come later.
-    #[must_use]
-    pub fn without_readiness_check(mut self) -> Self {
-        self.wait = false;
-        self
-    }
-
-    /// Where a service is going to listen, for a wire that has to be there before.
-    pub fn address_of(&self, service: &str) -> String {
-        self.ports[service].address()
-    }
-
-    /// Starts the services; they are ready when this returns.
-    pub async fn start(self) -> Platform {
-        let Self { stack, database, processes, price, wait, variables, ports } = self;
-        let database = match (database, stack) {
-            (Some(url), _) => Database::Lent(url),
-            (None, Stack::Embedded) => Database::sqlite(),
-            (None, Stack::Servers) => Database::postgres().await,
-        };
-        let token = Uuid::new_v4().to_string();
-        let at = |service: &str, path: &str| format!("http://{}{path}", ports[service].address());
-        let mut all: Variables = [
-            ("INTERNAL_TOKEN", token.clone()),
-            ("DATABASE_URL", database.url()),
-            ("DB_PROXY_URL", at(db_proxy::App::NAME, "")),
-            ("PRICE_CACHE_URL", at(price_cache_proxy::App::NAME, "")),
-            ("ORDERS_URL", at(fetch_orders::App::NAME, "")),
-            ("HEALTH_CHECK_URL", at(health_check::App::NAME, "")),
-            // Two of them, so that a test can tell what each one's fault does.
-            ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
-            ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
-            ("LOG_FORMAT", "json".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        for (name, variable) in price_updater::url_variables() {
-            all.insert(variable.to_owned(), at(exchange_sim::App::NAME, &format!("/{name}")));
-        }
-        if stack == Stack::Servers {
-            let url = variables.get("REDIS_URL").cloned().unwrap_or_else(|| required_variable("TEST_REDIS_URL"));
-            all.insert("REDIS_URL".to_owned(), url);
-            all.insert("REDIS_KEY_PREFIX".to_owned(), format!("test-{}:", Uuid::new_v4().simple()));
-        }
-        all.extend(variables);
-
-        let folder = TempDir::new().unwrap();
-        let mut factory =
-            InstanceFactory { ports, variables: all, folder: processes.then(|| folder.path().to_owned()) };
-        let platform = Platform {
-            client: Client::new(&token),
-            db_proxy: factory.create::<db_proxy::App>(),
-            price_cache: factory.create::<price_cache_proxy::App>(),
-            create_order: factory.create::<create_order::App>(),
-            fetch_orders: factory.create::<fetch_orders::App>(),
-            exchange_sim: factory.create::<exchange_sim::App>(),
-            price_updater: factory.create::<price_updater::App>(),
-            health_check: factory.create::<health_check::App>(),
-            rates: factory.create::<rates::App>(),
-            token,
-            database,
-            _folder: folder,
-        };
-        if wait {
-            platform.start_order_services().await;
-        } else {
-            for service in platform.order_services() {
-                service.start().await;
-            }
-        }
-        if price {
-            platform.put_default_prices().await;
-        }
-        platform
-    }
-}
-
-struct InstanceFactory {
-    ports: BTreeMap<&'static str, Port>,
-    variables: Variables,
-    folder: Option<PathBuf>,
-}
-
-impl InstanceFactory {
-    fn create<S: Service + 'static>(&mut self) -> Instance {
-        let port = self.ports.remove(S::NAME).expect("each service has a port");
-        Instance::new::<S>(port, self.variables.clone(), self.folder.clone())
-    }
-}
-
 impl Platform {
-    /// With a price, no rate limit, and the limits as they are by default.
+    /// Starts the services with default settings, default prices and no rate limit.
     pub async fn start(stack: Stack) -> Self {
         Self::builder(stack).start().await
     }
 
     pub fn builder(stack: Stack) -> PlatformBuilder {
-        show_logs();
-        let names = [
-            db_proxy::App::NAME,
-            price_cache_proxy::App::NAME,
-            create_order::App::NAME,
-            fetch_orders::App::NAME,
-            exchange_sim::App::NAME,
-            price_updater::App::NAME,
-            health_check::App::NAME,
-            rates::App::NAME,
-        ];
-        let ports = names.map(|name| (name, Port::lease())).into();
-        PlatformBuilder {
-            stack,
-            database: None,
-            processes: false,
-            price: true,
-            wait: true,
-            variables: Variables::new(),
-            ports,
-        }
+        PlatformBuilder::new(stack)
     }
 
-    /// What an order needs.
+    /// The services that an order needs.
     pub fn order_services(&self) -> [&Instance; 4] {
         [&self.db_proxy, &self.price_cache, &self.create_order, &self.fetch_orders]
     }
 
-    /// All there are.
     pub fn all_services(&self) -> [&Instance; 8] {
         let [a, b, c, d] = self.order_services();
         [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates]
     }
 
-    /// Starts the others too; prices come from the simulated exchanges when this returns.
+    /// Starts exchange-sim, price-updater, health-check and rates, and waits until each is ready. From then on the
+    /// simulated exchanges provide the prices.
     pub async fn start_other_services(&self) {
         for service in [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates] {
             service.start().await;
@@ -234,7 +93,8 @@ impl Platform {
         }
     }
 
-    /// Starts what an order needs, and waits until each can do its work but for the price.
+    /// Starts the services that an order needs, and waits until each is ready. create-order is only started, because it
+    /// becomes ready with the first price.
     pub async fn start_order_services(&self) {
         for service in self.order_services() {
             service.start().await;
@@ -244,92 +104,104 @@ impl Platform {
         }
     }
 
-    /// Writes [`PRICES`] to the cache, observed now.
+    /// Starts a second db-proxy on the same database, and waits until it is ready.
+    pub async fn start_second_db_proxy(&self) -> Instance {
+        let db_proxy = self.db_proxy.another(&[]);
+        db_proxy.start().await;
+        db_proxy.wait_until_ready().await;
+        db_proxy
+    }
+
+    /// Starts a second create-order that uses this db-proxy.
+    pub async fn start_second_create_order(&self, db_proxy: &Instance) -> Instance {
+        let create_order = self.create_order.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
+        create_order.start().await;
+        create_order
+    }
+
+    /// Puts [`PRICES`] into the cache, observed now.
     pub async fn put_default_prices(&self) -> PriceRecord {
-        self.put_prices(&PRICES, TTL, Duration::ZERO).await
+        self.put_prices(&PRICES, Validity::default()).await
     }
 
-    /// Writes prices to the cache that were observed `age` ago and run out `ttl` after that.
-    pub async fn put_prices(&self, prices: &[(&str, &str)], ttl: Duration, age: Duration) -> PriceRecord {
-        self.try_put_prices(prices, ttl, age).await.unwrap_or_else(|error| panic!("the price is not kept: {error}"))
+    /// Puts prices into the cache. Each price is a currency code and a decimal number.
+    pub async fn put_prices(&self, prices: &[(&str, &str)], validity: Validity) -> PriceRecord {
+        self.try_put_prices(prices, validity).await.unwrap_or_else(|error| panic!("the prices are not stored: {error}"))
     }
 
-    /// As [`Platform::put_prices`], where the cache may be away.
-    pub async fn try_put_prices(
-        &self,
-        prices: &[(&str, &str)],
-        ttl: Duration,
-        age: Duration,
-    ) -> Result<PriceRecord, common::clients::CallError> {
-        let now = Timestamp::now();
-        let as_of = Timestamp::from_micros(now.micros() - i64::try_from(age.as_micros()).unwrap()).unwrap();
+    /// As [`Platform::put_prices`], for a cache that may be unavailable.
+    pub async fn try_put_prices(&self, prices: &[(&str, &str)], validity: Validity) -> Result<PriceRecord, CallError> {
         let sources = vec!["alpha".to_owned(), "beta".to_owned()];
         let prices = prices.iter().map(|(currency, price)| {
             let price = Price { price: price.parse().unwrap(), sources: sources.clone() };
             (currency.parse().unwrap(), price)
         });
+        let as_of = Timestamp::now().minus(validity.age);
         let record = NewPriceRecord { state: PriceState::Fresh, as_of, simulated: false, prices: prices.collect() };
-        self.try_put_record(&record, ttl).await
+        self.try_put_record(&record, validity.ttl).await
     }
 
-    /// Hands a record to the cache, which may be away.
-    pub async fn try_put_record(
-        &self,
-        record: &NewPriceRecord,
-        ttl: Duration,
-    ) -> Result<PriceRecord, common::clients::CallError> {
-        let base = self.price_cache.url("/").parse().unwrap();
-        let token = Secret::new(self.token.clone());
-        PriceCacheClient(ServiceClient::new(http_client(), PriceCacheClient::SERVICE, base, token))
+    /// Puts a price record into the cache, which may be unavailable.
+    pub async fn try_put_record(&self, record: &NewPriceRecord, ttl: Duration) -> Result<PriceRecord, CallError> {
+        PriceCacheClient(self.internal_client(PriceCacheClient::SERVICE, &self.price_cache))
             .put_price_record(record, ttl)
             .await
     }
 
-    /// What our own services show each other.
-    pub fn token(&self) -> &str {
-        &self.token
+    /// The basis of the typed clients, which sends the internal token to this instance.
+    pub fn internal_client(&self, service: &'static str, instance: &Instance) -> ServiceClient {
+        let base = instance.url("/").parse().unwrap();
+        ServiceClient::new(http_client(), service, base, Secret::new(self.token.clone()))
     }
 
-    /// Makes it a request of one of our own services.
-    pub fn internal(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    /// Adds the internal token to a request.
+    pub fn with_internal_token(&self, request: RequestBuilder) -> RequestBuilder {
         request.bearer_auth(&self.token)
     }
 
-    /// Sends an order to the versioned endpoint.
+    /// Builds a POST of an order to the versioned endpoint of create-order.
+    pub fn order_request(&self, order: impl Into<String>) -> RequestBuilder {
+        self.client.json(self.create_order.url(ORDERS_PATH), order)
+    }
+
+    /// Places an order.
     pub async fn place(&self, order: impl Into<String>) -> Response {
-        self.client.post(self.create_order.url("/api/v1/orders"), order).await
+        send(self.order_request(order)).await
     }
 
-    /// The same with a key.
+    /// Places an order with an idempotency key.
     pub async fn place_with_key(&self, key: &str, order: impl Into<String>) -> Response {
-        let request = self.client.json(self.create_order.url("/api/v1/orders"), order);
-        send(request.header("idempotency-key", key)).await
+        send(self.order_request(order).header("idempotency-key", key)).await
     }
 
-    /// Follows `_links.next` from `path` of fetch-orders to the end; the orders in the order they were seen.
+    /// Requests a quote.
+    pub async fn quote(&self, order: impl Into<String>) -> Response {
+        self.client.post(self.create_order.url("/api/v1/quotes"), order).await
+    }
+
+    /// A GET from fetch-orders.
+    pub async fn fetch(&self, path: &str) -> Response {
+        self.client.get(self.fetch_orders.url(path)).await
+    }
+
+    /// Follows `_links.next` from `path` of fetch-orders to the last page, and returns the orders in the order shown.
     pub async fn all_pages(&self, path: &str) -> Vec<Value> {
         let (mut orders, mut next) = (Vec::new(), Some(path.to_owned()));
         while let Some(path) = next {
-            let page = self.client.get(self.fetch_orders.url(&path)).await.json(200);
+            let page = self.fetch(&path).await.json(200);
             orders.extend(page["data"].as_array().unwrap().iter().cloned());
             next = page["_links"]["next"].as_str().map(str::to_owned);
         }
         orders
     }
 
-    /// What all orders come to.
+    /// The count and the sum of all orders, and the limit.
     pub async fn summary(&self) -> Value {
-        self.client.get(self.fetch_orders.url("/api/v1/orders/summary")).await.json(200)
+        self.fetch("/api/v1/orders/summary").await.json(200)
     }
 }
 
-/// The body of an order.
+/// The JSON body of an order.
 pub fn order(currency: &str, amount: &str) -> String {
     json!({ "currency": currency, "amount": amount }).to_string()
-}
-
-/// Warnings of services that run here go where the runner shows them when the test fails; `TEST_LOG=debug` shows more.
-fn show_logs() {
-    let filter = std::env::var("TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }

@@ -1,4 +1,4 @@
-//! Requests that no proper client would send, byte by byte.
+//! HTTP requests written byte by byte, for input that no HTTP client library sends.
 
 use std::time::Duration;
 
@@ -8,27 +8,29 @@ use tokio::{
     time::timeout,
 };
 
-const LIMIT: Duration = Duration::from_secs(15);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Sends the pieces one after the other, while it reads, and gives everything that came back. What is sent should ask for
-/// the connection to be closed.
+/// Sends the pieces in sequence while it reads, and returns everything received until the server closes the connection.
+/// The request should therefore ask for `connection: close`.
 pub async fn send_raw(address: &str, pieces: &[&[u8]]) -> String {
-    let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
+    let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let send = async {
         for piece in pieces {
-            // The service may have heard enough before the end.
-            if to.write_all(piece).await.is_err() {
+            // The service may close the connection before it has read everything.
+            if writer.write_all(piece).await.is_err() {
                 return;
             }
         }
     };
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let receive = async {
         let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            answer.extend_from_slice(&buffer[..length]);
+        while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+            response.extend_from_slice(&buffer[..length]);
         }
     };
-    timeout(LIMIT, async { tokio::join!(send, receive) }).await.expect("an answer, and the end of the connection");
-    String::from_utf8_lossy(&answer).into_owned()
+    timeout(RESPONSE_TIMEOUT, async { tokio::join!(send, receive) })
+        .await
+        .expect("a response and the end of the connection within the time limit");
+    String::from_utf8_lossy(&response).into_owned()
 }

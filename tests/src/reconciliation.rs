@@ -1,4 +1,4 @@
-//! Whether what users were told and what is kept is the same.
+//! Reconciliation: the stored orders are exactly the acknowledged ones, and the totals are their sum.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Platform;
 
-/// An amount of bitcoin as it is shown, in satoshi.
+/// Parses a bitcoin amount as the API shows it, and returns satoshi.
 pub fn sats(amount: &Value) -> i64 {
     amount.as_str().unwrap().parse::<common::money::Sats>().unwrap().get()
 }
@@ -16,25 +16,26 @@ pub fn total_sats<'a>(orders: impl IntoIterator<Item = &'a Value>) -> i64 {
     orders.into_iter().map(|order| sats(&order["bitcoin_amount"])).sum()
 }
 
-/// Orders by their id, each there once.
+/// Indexes orders by id. Panics when an id occurs twice.
 #[track_caller]
 pub fn by_id(orders: &[Value]) -> BTreeMap<&str, &Value> {
     let map: BTreeMap<_, _> = orders.iter().map(|order| (order["id"].as_str().unwrap(), order)).collect();
-    assert_eq!(map.len(), orders.len(), "an order is there twice");
+    assert_eq!(map.len(), orders.len(), "an order id occurs twice");
     map
 }
 
-/// `told` are exactly the orders that are kept, and the total is their sum.
-pub async fn assert_reconciled(platform: &Platform, told: &[Value]) {
-    let kept = platform.all_pages("/api/v1/orders?limit=1000").await;
-    let (kept, told) = (by_id(&kept), by_id(told));
-    for (id, order) in &told {
-        assert_eq!(kept.get(id), Some(order), "an order that was answered with 201 is not kept as it was told");
+/// Asserts that exactly the acknowledged orders are stored, each with the fields that were acknowledged, and that the
+/// summary counts and sums them.
+pub async fn assert_reconciled(platform: &Platform, acknowledged: &[Value]) {
+    let stored = platform.all_pages("/api/v1/orders?limit=1000").await;
+    let (stored, acknowledged) = (by_id(&stored), by_id(acknowledged));
+    for (id, order) in &acknowledged {
+        assert_eq!(stored.get(id), Some(order), "an acknowledged order is missing or was stored differently");
     }
-    for (id, order) in &kept {
-        assert!(told.contains_key(id), "an order is kept that nobody was told of: {order}");
+    for (id, order) in &stored {
+        assert!(acknowledged.contains_key(id), "a stored order was never acknowledged: {order}");
     }
     let summary = platform.summary().await;
-    assert_eq!(summary["count"], told.len());
-    assert_eq!(sats(&summary["bitcoin_amount"]), total_sats(told.into_values()));
+    assert_eq!(summary["count"], acknowledged.len());
+    assert_eq!(sats(&summary["bitcoin_amount"]), total_sats(acknowledged.into_values()));
 }

@@ -1,4 +1,4 @@
-//! A wire between two parts that can be cut, also in the middle of a word.
+//! A TCP proxy that cuts connections when chosen bytes pass.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,52 +8,61 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-const BUFFER: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Where a connection is cut, once.
+/// What is lost when a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The matching request does not reach the target.
+    Request,
+    /// The request reaches the target and is processed. Its response does not reach the client.
+    Response,
+}
+
+/// A fault that is triggered once.
 #[derive(Debug, Clone)]
 struct Cut {
-    /// Cut when the client sends a piece that holds this.
-    at: Vec<u8>,
-    /// Whether that piece still arrives and is answered. The answer is lost.
-    arrives: bool,
-    /// Whether the whole wire stays cut from then on.
-    stays: bool,
+    /// Triggers when a client sends a chunk that contains these bytes.
+    trigger: Vec<u8>,
+    lost: Lost,
+    /// Whether the proxy then blocks every connection until [`TcpProxy::unblock`].
+    blocks: bool,
 }
 
 #[derive(Debug, Default)]
-struct Plan {
+struct State {
     cut: Option<Cut>,
     cuts: usize,
-    is_cut: bool,
+    is_blocked: bool,
     sent: Vec<u8>,
 }
 
-/// Passes bytes on between whoever connects to it and one address.
+/// Forwards connections on a port of its own to one target address.
 pub struct TcpProxy {
     address: String,
-    plan: Arc<Mutex<Plan>>,
-    pipes: JoinHandle<()>,
+    state: Arc<Mutex<State>>,
+    accept_task: JoinHandle<()>,
 }
 
 impl TcpProxy {
-    pub async fn to(target: String) -> Self {
+    /// Starts a proxy to the target, an address `host:port`.
+    pub async fn start(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let plan = Arc::<Mutex<Plan>>::default();
-        let shared = plan.clone();
-        let pipes = tokio::spawn(async move {
-            // Dropped with the task, and every connection with it.
-            let mut pipes = JoinSet::new();
-            while let Ok((inside, _)) = listener.accept().await {
-                // Where the target is away the connection just ends.
-                let is_cut = locked(&shared).is_cut;
-                if !is_cut && let Ok(outside) = TcpStream::connect(&target).await {
-                    pipes.spawn(pass(inside, outside, shared.clone()));
+        let state = Arc::<Mutex<State>>::default();
+        let shared = state.clone();
+        let accept_task = tokio::spawn(async move {
+            // Dropped with the task, which closes every connection.
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                // When the target is unavailable, the client's connection is closed.
+                let is_blocked = lock(&shared).is_blocked;
+                if !is_blocked && let Ok(server) = TcpStream::connect(&target).await {
+                    connections.spawn(forward(client, server, shared.clone()));
                 }
             }
         });
-        Self { address, plan, pipes }
+        Self { address, state, accept_task }
     }
 
     pub fn address(&self) -> &str {
@@ -64,70 +73,67 @@ impl TcpProxy {
         format!("http://{}", self.address)
     }
 
-    /// Cuts the connection of the next client that sends `at`: before that arrives, or after it was answered and before
-    /// the answer arrives.
-    pub fn cut_at(&self, at: &[u8], arrives: bool) {
-        self.plan().cut = Some(Cut { at: at.to_vec(), arrives, stays: false });
+    /// Cuts the connection of the next client that sends `trigger`.
+    pub fn cut_at(&self, trigger: &[u8], lost: Lost) {
+        self.state().cut = Some(Cut { trigger: trigger.to_vec(), lost, blocks: false });
     }
 
-    /// As [`Wire::cut_at`] with the answer lost, and then nothing passes until [`Wire::mend`].
-    pub fn cut_for_good_at(&self, at: &[u8]) {
-        self.plan().cut = Some(Cut { at: at.to_vec(), arrives: true, stays: true });
+    /// Loses the response to the next client that sends `trigger`, and blocks every connection until
+    /// [`TcpProxy::unblock`].
+    pub fn cut_at_and_block(&self, trigger: &[u8]) {
+        self.state().cut = Some(Cut { trigger: trigger.to_vec(), lost: Lost::Response, blocks: true });
     }
 
-    pub fn mend(&self) {
-        self.plan().is_cut = false;
+    pub fn unblock(&self) {
+        self.state().is_blocked = false;
     }
 
-    /// How many connections were cut.
+    /// The number of connections that were cut.
     pub fn cuts(&self) -> usize {
-        self.plan().cuts
+        self.state().cuts
     }
 
-    /// Everything that clients sent so far.
+    /// Everything that clients have sent so far.
     pub fn sent(&self) -> String {
-        String::from_utf8_lossy(&self.plan().sent).into_owned()
+        String::from_utf8_lossy(&self.state().sent).into_owned()
     }
 
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        locked(&self.plan)
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
-fn locked(plan: &Mutex<Plan>) -> MutexGuard<'_, Plan> {
-    plan.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for TcpProxy {
     fn drop(&mut self) {
-        self.pipes.abort();
+        self.accept_task.abort();
     }
 }
 
-async fn pass(inside: TcpStream, outside: TcpStream, plan: Arc<Mutex<Plan>>) {
-    let (_, _) = (inside.set_nodelay(true), outside.set_nodelay(true));
-    let (mut from_client, mut to_client) = inside.into_split();
-    let (mut from_server, mut to_server) = outside.into_split();
-    let (mut question, mut answer) = (vec![0; BUFFER], vec![0; BUFFER]);
-    let mut answer_is_lost = false;
+async fn forward(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>) {
+    let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let (mut request, mut response) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
+    let mut response_is_lost = false;
     loop {
         tokio::select! {
-            read = from_client.read(&mut question) => {
+            read = from_client.read(&mut request) => {
                 let Ok(length @ 1..) = read else { return };
-                let piece = &question[..length];
-                let cut = note(&plan, piece);
-                if cut.as_ref().is_some_and(|cut| !cut.arrives) || to_server.write_all(piece).await.is_err() {
+                let chunk = &request[..length];
+                let lost = record(&state, chunk);
+                if lost == Some(Lost::Request) || to_server.write_all(chunk).await.is_err() {
                     return;
                 }
-                answer_is_lost |= cut.is_some();
+                response_is_lost |= lost == Some(Lost::Response);
             }
-            read = from_server.read(&mut answer) => {
+            read = from_server.read(&mut response) => {
                 let Ok(length @ 1..) = read else { return };
-                if answer_is_lost {
-                    // It shows that the work was done; it goes no further.
-                    return;
-                }
-                if to_client.write_all(&answer[..length]).await.is_err() {
+                // The response proves that the request was processed.
+                if response_is_lost || to_client.write_all(&response[..length]).await.is_err() {
                     return;
                 }
             }
@@ -135,15 +141,15 @@ async fn pass(inside: TcpStream, outside: TcpStream, plan: Arc<Mutex<Plan>>) {
     }
 }
 
-/// Keeps what a client sent; the cut that is to be made here, if any.
-fn note(plan: &Mutex<Plan>, piece: &[u8]) -> Option<Cut> {
-    let mut plan = locked(plan);
-    plan.sent.extend_from_slice(piece);
-    if plan.is_cut {
-        return Some(Cut { at: Vec::new(), arrives: false, stays: true });
+/// Records what a client sent, and returns what is lost when the connection has to be cut here.
+fn record(state: &Mutex<State>, chunk: &[u8]) -> Option<Lost> {
+    let mut state = lock(state);
+    state.sent.extend_from_slice(chunk);
+    if state.is_blocked {
+        return Some(Lost::Request);
     }
-    let cut = plan.cut.take_if(|cut| piece.windows(cut.at.len()).any(|part| part == cut.at));
-    plan.cuts += usize::from(cut.is_some());
-    plan.is_cut = cut.as_ref().is_some_and(|cut| cut.stays);
-    cut
+    let cut = state.cut.take_if(|cut| chunk.windows(cut.trigger.len()).any(|part| part == cut.trigger))?;
+    state.cuts += 1;
+    state.is_blocked = cut.blocks;
+    Some(cut.lost)
 }

@@ -1,17 +1,17 @@
-//! Waiting for a condition, with a limit.
+//! Waiting for a condition, with a time limit.
 
 use std::time::{Duration, Instant};
 
-const PAUSE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Asks `probe` again and again until it gives something. Panics, and names `what`, when that takes longer than `limit`.
-pub async fn wait_until<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+/// Calls `probe` until it returns a value, and returns that value. Panics with `condition` when `limit` has passed.
+pub async fn wait_until<T>(condition: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(start.elapsed() < limit, "waited {limit:?} in vain: {what}");
-        tokio::time::sleep(PAUSE).await;
+        assert!(start.elapsed() < limit, "not reached within {limit:?}: {condition}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

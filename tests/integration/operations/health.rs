@@ -1,4 +1,4 @@
-//! health-check, told by the real binaries.
+//! health-check with the services as real processes.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, wait
 
 on_both_stacks!(silent_service_is_reported_missing, service_errors_are_reported);
 
-/// Two and a half intervals of a second, and what a busy machine adds.
+/// A service is missing after two and a half heartbeat intervals, which are one second here.
 const MISSING_AFTER: Duration = Duration::from_millis(2500);
 const LIMIT: Duration = Duration::from_secs(10);
 
-async fn watched(stack: Stack) -> Platform {
+async fn start_with_health_check(stack: Stack) -> Platform {
     let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").in_processes().start().await;
     platform.health_check.start().await;
     platform
@@ -23,11 +23,12 @@ async fn health(platform: &Platform) -> Value {
 
 async fn state_of(platform: &Platform, service: &str) -> String {
     let health = health(platform).await;
-    let one = health["services"].as_array().unwrap().iter().find(|one| one["service"] == service);
-    one.map_or("not known".to_owned(), |one| one["state"].as_str().unwrap().to_owned())
+    let services = health["services"].as_array().unwrap();
+    let entry = services.iter().find(|entry| entry["service"] == service);
+    entry.map_or("not known".to_owned(), |entry| entry["state"].as_str().unwrap().to_owned())
 }
 
-async fn becomes(platform: &Platform, service: &str, state: &str) {
+async fn wait_for_state(platform: &Platform, service: &str, state: &str) {
     wait_until(&format!("{service} is {state}"), LIMIT, async || {
         (state_of(platform, service).await == state).then_some(())
     })
@@ -35,41 +36,41 @@ async fn becomes(platform: &Platform, service: &str, state: &str) {
 }
 
 async fn silent_service_is_reported_missing(stack: Stack) {
-    let platform = watched(stack).await;
+    let platform = start_with_health_check(stack).await;
     for service in platform.order_services() {
-        becomes(&platform, service.name, "alive").await;
+        wait_for_state(&platform, service.name, "alive").await;
     }
     let killed = Instant::now();
     platform.db_proxy.kill().await;
-    becomes(&platform, "db-proxy", "missing").await;
-    // It may have called just before, and a second more is for the clocks of both.
+    wait_for_state(&platform, "db-proxy", "missing").await;
+    // The last heartbeat may have been sent just before the kill. The second more is for timers and a busy machine.
     assert!(killed.elapsed() < MISSING_AFTER + Duration::from_secs(2), "{:?}", killed.elapsed());
     assert_eq!(health(&platform).await["status"], "failing");
-    // Who needs it says so.
-    becomes(&platform, "fetch-orders", "degraded").await;
+    // A service that needs db-proxy reports that it is degraded.
+    wait_for_state(&platform, "fetch-orders", "degraded").await;
     platform.db_proxy.start().await;
-    becomes(&platform, "db-proxy", "alive").await;
-    becomes(&platform, "fetch-orders", "alive").await;
-    // Who goes in good order is not missed.
+    wait_for_state(&platform, "db-proxy", "alive").await;
+    wait_for_state(&platform, "fetch-orders", "alive").await;
+    // A service that shuts down gracefully is stopped, not missing.
     platform.fetch_orders.stop().await;
-    becomes(&platform, "fetch-orders", "stopped").await;
-    // People see the same.
+    wait_for_state(&platform, "fetch-orders", "stopped").await;
+    // The status page shows the same state.
     let page = platform.client.get(platform.health_check.url("/")).await;
     assert!(page.status == 200 && page.text().contains("fetch-orders") && page.text().contains("stopped"));
 }
 
 async fn service_errors_are_reported(stack: Stack) {
-    let platform = watched(stack).await;
+    let platform = start_with_health_check(stack).await;
     platform.db_proxy.kill().await;
-    let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
-    send(request.header("x-request-id", "in-trouble-1")).await.problem(503, "upstream_unavailable");
-    let url = platform.health_check.url("/api/v1/reports?level=warning&service=create-order&text=in-trouble-1");
-    let report = wait_until("the report of a request is there", LIMIT, async || {
+    let request = platform.order_request(order("EUR", "1"));
+    send(request.header("x-request-id", "failing-request-1")).await.problem(503, "upstream_unavailable");
+    let url = platform.health_check.url("/api/v1/reports?level=warning&service=create-order&text=failing-request-1");
+    let report = wait_until("the failed request is reported", LIMIT, async || {
         let page = platform.client.get(&url).await.json(200);
         page["data"].as_array().unwrap().first().cloned()
     })
     .await;
     assert_eq!(report["service"], "create-order");
-    // It says what is wrong, and no secret.
+    // The report names the cause.
     assert!(report.to_string().contains("db-proxy"), "{report}");
 }

@@ -1,5 +1,5 @@
-//! What every service has at its edge: problems for what is not there, the internal token, the standard endpoints, ids of
-//! requests.
+//! The HTTP conventions of every service: problems for unknown paths and methods, the internal token, operations
+//! endpoints and request ids.
 
 use serde_json::Value;
 use tests::{
@@ -29,12 +29,12 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
             }
         }
     }
-    // A page for people is only where the state of everything is.
+    // Only health-check has a page for people.
     for service in platform.all_services() {
-        let there = service.name == platform.health_check.name;
+        let has_page = service.name == platform.health_check.name;
         assert_eq!(
             platform.client.get(service.url("/")).await.status,
-            if there { 200 } else { 404 },
+            if has_page { 200 } else { 404 },
             "{}",
             service.name
         );
@@ -62,7 +62,7 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
         for method in methods {
             let response = send(platform.client.request(method, service.url(path))).await;
             response.problem(405, "method_not_allowed");
-            let allowed = response.header("allow").unwrap_or_else(|| panic!("{method} {path} tells no methods"));
+            let allowed = response.header("allow").unwrap_or_else(|| panic!("{method} {path}: no Allow header"));
             assert!(!allowed.split(", ").any(|allowed| allowed == *method), "{path} allows {allowed}");
         }
     }
@@ -70,7 +70,7 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
         for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"] {
             let response = send(platform.client.request("POST", service.url(path))).await;
             response.problem(405, "method_not_allowed");
-            let allowed = response.header("allow").unwrap_or_else(|| panic!("POST {path} tells no methods"));
+            let allowed = response.header("allow").unwrap_or_else(|| panic!("POST {path}: no Allow header"));
             assert!(!allowed.split(", ").any(|allowed| allowed == "POST"), "{path} allows {allowed}");
         }
     }
@@ -106,14 +106,14 @@ async fn internal_endpoints_require_token(stack: Stack) {
                 Some(token) => request.bearer_auth(token),
                 None => request,
             };
-            // The body is not looked at before the token.
+            // The token is checked before the body.
             let response = send(request.header("content-type", "application/json").body("{}")).await;
             response.problem(401, "unauthorized");
         }
         let basic = platform.client.request(method, service.url(path)).basic_auth("buydesk", Some("x"));
         send(basic.header("content-type", "application/json").body("{}")).await.problem(401, "unauthorized");
     }
-    // With it they work, and the record is open to all.
+    // With the token, the request succeeds. The price record is public.
     assert_eq!(platform.client.get_internal(platform.db_proxy.url("/get/?start=0&page_size=5")).await.status, 200);
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);
 }
@@ -178,8 +178,8 @@ async fn malformed_requests_cause_no_server_error(stack: Stack) {
                     format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
                 let response = send_raw(&service.address(), &[request.as_bytes()]).await;
                 let status = response.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
-                let sound = status.is_some_and(|status| (200..500).contains(&status));
-                assert!(sound, "{} {method} {path:.40}: {response}", service.name);
+                let is_valid = status.is_some_and(|status| (200..500).contains(&status));
+                assert!(is_valid, "{} {method} {path:.40}: {response}", service.name);
             }
         }
     }
@@ -207,15 +207,17 @@ async fn request_id_is_kept_or_generated(stack: Stack) {
         };
         for path in ["/livez", "/nothing"] {
             assert_eq!(with_id("my-request.1", path).await.header("x-request-id"), Some("my-request.1"));
-            for harmful in ["a b", "<script>", &"x".repeat(65), "ключ", ""] {
-                let made = with_id(harmful, path).await;
-                let made = made.header("x-request-id").unwrap();
-                assert!(made != harmful && made.len() >= 32, "{harmful}: {made}");
+            for invalid in ["a b", "<script>", &"x".repeat(65), "ключ", ""] {
+                let generated = with_id(invalid, path).await;
+                let generated = generated.header("x-request-id").unwrap();
+                assert!(generated != invalid && generated.len() >= 32, "{invalid}: {generated}");
             }
         }
-        let (one, other) =
+        let (first, second) =
             (platform.client.get(service.url("/livez")).await, platform.client.get(service.url("/livez")).await);
-        assert!(one.header("x-request-id").is_some() && one.header("x-request-id") != other.header("x-request-id"));
+        assert!(
+            first.header("x-request-id").is_some() && first.header("x-request-id") != second.header("x-request-id")
+        );
     }
     let request = platform.client.json(platform.create_order.url("/place_order"), "{");
     let problem = send(request.header("x-request-id", "my-request.2")).await.problem(400, "bad_request");
@@ -224,21 +226,21 @@ async fn request_id_is_kept_or_generated(stack: Stack) {
 
 async fn request_id_is_forwarded_to_next_service(stack: Stack) {
     let builder = Platform::builder(stack);
-    let db_proxy = TcpProxy::to(builder.address_of("db-proxy")).await;
-    let cache = TcpProxy::to(builder.address_of("price-cache-proxy")).await;
-    let platform = builder.set("DB_PROXY_URL", db_proxy.url()).set("PRICE_CACHE_URL", cache.url()).start().await;
-    let place = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", "1"));
+    let db_proxy = TcpProxy::start(builder.address_of("db-proxy")).await;
+    let price_cache = TcpProxy::start(builder.address_of("price-cache-proxy")).await;
+    let platform = builder.set("DB_PROXY_URL", db_proxy.url()).set("PRICE_CACHE_URL", price_cache.url()).start().await;
+    let place = platform.order_request(order("EUR", "1"));
     send(place.header("x-request-id", "placing-7")).await.json(201);
     assert!(db_proxy.sent().contains("x-request-id: placing-7\r\n"));
     let fetch = platform.client.request("GET", platform.fetch_orders.url("/get_orders"));
     send(fetch.header("x-request-id", "fetching-7")).await.json(200);
     assert!(db_proxy.sent().contains("x-request-id: fetching-7\r\n"));
-    // A price that has to be asked for is asked for on behalf of the order.
-    let other = platform.create_order.another(&[]);
-    other.start().await;
-    let place = platform.client.json(other.url("/api/v1/orders"), order("EUR", "1"));
+    // A new instance has to fetch the price while it handles the order.
+    let second = platform.create_order.another(&[]);
+    second.start().await;
+    let place = platform.client.json(second.url("/api/v1/orders"), order("EUR", "1"));
     send(place.header("x-request-id", "placing-8")).await.json(201);
     assert!(db_proxy.sent().contains("x-request-id: placing-8\r\n"));
-    // The token goes with every call, and is in no address.
+    // The internal token is never part of a URL.
     assert!(!db_proxy.sent().lines().any(|line| line.starts_with("GET") && line.contains("oken")));
 }

@@ -1,9 +1,10 @@
-//! The OpenAPI documents in `docs/openapi` are those of the services.
+//! The documents in `docs/openapi` equal the OpenAPI documents that the services serve.
 
 use std::path::PathBuf;
 
 use common::service::Service;
 
+/// When this variable is 1, the test writes the documents instead of comparing them.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 fn path_of(service: &str) -> PathBuf {
@@ -11,7 +12,7 @@ fn path_of(service: &str) -> PathBuf {
     root.join("docs/openapi").join(format!("{service}.json"))
 }
 
-fn compare<S: Service>() {
+fn assert_document_is_current<S: Service>() {
     let path = path_of(S::NAME);
     let document: serde_json::Value = serde_json::from_str(&S::openapi()).unwrap();
     let document = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
@@ -20,19 +21,19 @@ fn compare<S: Service>() {
         std::fs::write(&path, document).unwrap();
         return;
     }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    let line = written.lines().zip(document.lines()).position(|(old, new)| old != new);
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = committed.lines().zip(document.lines()).position(|(committed, current)| committed != current);
     assert!(
-        written == document,
-        "{} is not what {} serves (first at line {}); write it anew with\n  {UPDATE}=1 cargo nextest run -p tests openapi",
+        committed == document,
+        "{} differs from the document of {}, first at line {}; update it with\n  {UPDATE}=1 cargo nextest run -p tests openapi",
         path.canonicalize().unwrap_or(path).display(),
         S::NAME,
-        line.map_or(written.lines().count(), |line| line) + 1,
+        line.map_or(committed.lines().count(), |line| line) + 1,
     );
 }
 
 macro_rules! documents {
-    ($($name:ident: $service:ty;)+) => { $(#[test] fn $name() { compare::<$service>(); })+ };
+    ($($name:ident: $service:ty;)+) => { $(#[test] fn $name() { assert_document_is_current::<$service>(); })+ };
 }
 
 documents! {

@@ -1,8 +1,13 @@
-//! The same key gives the same order and the same answer, however often and however concurrently it is sent.
+//! A request with the same idempotency key returns the same order and the same response, also when sent concurrently.
 
 use std::collections::BTreeSet;
 
-use tests::{Platform, Stack, client::send, on_both_stacks, platform::order};
+use tests::{
+    Platform, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{ORDERS_PATH, Validity, order},
+};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -16,7 +21,7 @@ on_both_stacks!(
     refused_order_leaves_key_unused,
 );
 
-const AT_ONCE: usize = 50;
+const CONCURRENT_REQUESTS: usize = 50;
 
 async fn repeated_request_returns_same_response(stack: Stack) {
     let platform = Platform::start(stack).await;
@@ -52,10 +57,10 @@ async fn differently_written_same_order_is_a_replay(stack: Stack) {
         assert_eq!(again.json(201), first);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
     }
-    // The short form knows the key too.
+    // The unversioned endpoint accepts the same keys.
     let url = platform.create_order.url("/place_order?currency=eur&amount=69");
-    let short = send(platform.client.request("POST", url).header("idempotency-key", "a-key")).await;
-    assert_eq!(short.json(201)["order"], first);
+    let unversioned = send(platform.client.request("POST", url).header("idempotency-key", "a-key")).await;
+    assert_eq!(unversioned.json(201)["order"], first);
     assert_eq!(platform.summary().await["count"], 1);
 }
 
@@ -67,44 +72,42 @@ async fn key_reused_for_other_order_is_refused(stack: Stack) {
         let problem = refused.problem(422, "idempotency_key_reused");
         assert_eq!(problem["errors"][0]["field"], "Idempotency-Key");
     }
-    // A wrong order under the key is told what is wrong with it.
+    // An invalid order is reported as invalid, whatever its key.
     platform.place_with_key("a-key", order("EUR", "-1")).await.invalid_fields(&["amount"]);
     assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
-    // Keys are compared letter by letter.
+    // Keys are case-sensitive.
     assert_ne!(platform.place_with_key("A-key", order("EUR", "69")).await.json(201)["id"], first["id"]);
     assert_eq!(platform.summary().await["count"], 2);
 }
 
 async fn concurrent_requests_with_one_key_place_one_order(stack: Stack) {
     let platform = Platform::start(stack).await;
-    // Through two instances of each service on the way.
-    let other_db_proxy = platform.db_proxy.another(&[]);
-    other_db_proxy.start().await;
-    let other = platform.create_order.another(&[("DB_PROXY_URL", &other_db_proxy.url(""))]);
-    other.start().await;
-    let mut waiting = JoinSet::new();
-    for n in 0..AT_ONCE {
-        let service = if n % 2 == 0 { &platform.create_order } else { &other };
-        let request = platform.client.json(service.url("/api/v1/orders"), order("EUR", "69"));
-        waiting.spawn(send(request.header("idempotency-key", "one-key")));
+    let second_db_proxy = platform.start_second_db_proxy().await;
+    let second_create_order = platform.start_second_create_order(&second_db_proxy).await;
+    let mut requests = JoinSet::new();
+    for n in 0..CONCURRENT_REQUESTS {
+        let service = if n % 2 == 0 { &platform.create_order } else { &second_create_order };
+        let request = platform.client.json(service.url(ORDERS_PATH), order("EUR", "69"));
+        requests.spawn(send(request.header("idempotency-key", "one-key")));
     }
-    let responses = waiting.join_all().await;
+    let responses = requests.join_all().await;
     let bodies: BTreeSet<_> = responses.iter().map(|response| response.json(201).to_string()).collect();
     assert_eq!(bodies.len(), 1);
-    let new = responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
-    assert_eq!(new, 1);
+    let created = responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
+    assert_eq!(created, 1);
     assert_eq!(platform.summary().await["count"], 1);
 }
 
 async fn concurrent_different_orders_with_one_key_place_one_order(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let mut waiting = JoinSet::new();
-    for n in 1..=AT_ONCE {
-        let request = platform.client.json(platform.create_order.url("/api/v1/orders"), order("EUR", &n.to_string()));
-        waiting.spawn(send(request.header("idempotency-key", "one-key")));
+    let mut requests = JoinSet::new();
+    for n in 1..=CONCURRENT_REQUESTS {
+        let request = platform.order_request(order("EUR", &n.to_string()));
+        requests.spawn(send(request.header("idempotency-key", "one-key")));
     }
-    let (placed, refused): (Vec<_>, Vec<_>) = waiting.join_all().await.into_iter().partition(|a| a.status == 201);
-    assert_eq!((placed.len(), refused.len()), (1, AT_ONCE - 1));
+    let (placed, refused): (Vec<_>, Vec<_>) =
+        requests.join_all().await.into_iter().partition(|response| response.status == 201);
+    assert_eq!((placed.len(), refused.len()), (1, CONCURRENT_REQUESTS - 1));
     for response in refused {
         response.problem(422, "idempotency_key_reused");
     }
@@ -118,7 +121,7 @@ async fn replay_survives_restart_of_all_services(stack: Stack) {
         service.stop().await;
     }
     platform.start_order_services().await;
-    platform.put_prices(&[("EUR", "1000")], tests::platform::TTL, std::time::Duration::ZERO).await;
+    platform.put_prices(&[("EUR", "1000")], Validity::default()).await;
     let again = platform.place_with_key("a-key", order("EUR", "69")).await;
     assert_eq!(again.json(201), first);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));

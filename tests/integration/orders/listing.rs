@@ -1,9 +1,13 @@
-//! Showing orders: pages, links, filters, single orders.
+//! Orders in fetch-orders: pages, links, filters, single orders and the summary.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::{Platform, Stack, on_both_stacks, platform::order};
+use tests::{
+    Platform, Stack, on_both_stacks,
+    platform::order,
+    reconciliation::{sats, total_sats},
+};
 
 on_both_stacks!(
     next_links_lead_to_last_page,
@@ -16,7 +20,7 @@ on_both_stacks!(
     second_instance_returns_same_orders,
 );
 
-/// Newest first.
+/// Places orders and returns them as a list shows them, newest first.
 async fn place_many(platform: &Platform, count: usize) -> Vec<Value> {
     let mut orders = Vec::new();
     for n in 0..count {
@@ -28,7 +32,7 @@ async fn place_many(platform: &Platform, count: usize) -> Vec<Value> {
 }
 
 async fn page(platform: &Platform, path: &str) -> Value {
-    platform.client.get(platform.fetch_orders.url(path)).await.json(200)
+    platform.fetch(path).await.json(200)
 }
 
 async fn next_links_lead_to_last_page(stack: Stack) {
@@ -37,13 +41,13 @@ async fn next_links_lead_to_last_page(stack: Stack) {
     assert_eq!(empty, serde_json::json!({ "data": [], "_links": {} }));
     let orders = place_many(&platform, 8).await;
     let mut path = "/get_orders/?start=0&page_size=3".to_owned();
-    for (wanted, next) in [(&orders[0..3], true), (&orders[3..6], true), (&orders[6..8], false)] {
+    for (expected, has_next) in [(&orders[0..3], true), (&orders[3..6], true), (&orders[6..8], false)] {
         let shown = page(&platform, &path).await;
-        assert_eq!(shown["data"].as_array().unwrap(), wanted);
-        assert_eq!(shown["_links"].get("next").is_some(), next, "{shown}");
+        assert_eq!(shown["data"].as_array().unwrap(), expected);
+        assert_eq!(shown["_links"].get("next").is_some(), has_next, "{shown}");
         path = shown["_links"]["next"].as_str().map(str::to_owned).unwrap_or_default();
     }
-    // A page that just fits has no next one.
+    // A page that ends with the last order has no next link.
     let all = page(&platform, "/get_orders?page_size=8").await;
     assert_eq!((all["data"].as_array().unwrap(), &all["_links"]), (&orders, &serde_json::json!({})));
     for path in ["/get_orders?start=8", "/get_orders?start=9", "/get_orders?start=18446744073709551615"] {
@@ -80,7 +84,7 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     while let Some(path) = next {
         let shown = page(&platform, &path).await;
         seen.extend(shown["data"].as_array().unwrap().iter().cloned());
-        // The cursor is told by itself too.
+        // The page contains the cursor as a field too.
         let link = shown["_links"]["next"].as_str();
         assert_eq!(link.is_some(), shown.get("next_cursor").is_some());
         assert!(link.is_none_or(|link| link.contains(shown["next_cursor"].as_str().unwrap())));
@@ -90,7 +94,7 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     assert_eq!(seen, orders);
 }
 
-type Passes<'a> = &'a dyn Fn(&Value) -> bool;
+type Filter<'a> = &'a dyn Fn(&Value) -> bool;
 
 async fn next_links_keep_filters(stack: Stack) {
     let platform = Platform::start(stack).await;
@@ -99,7 +103,7 @@ async fn next_links_keep_filters(stack: Stack) {
     let amount = |order: &Value| order["amount"].as_str().unwrap().parse::<common::money::FiatAmount>().unwrap();
     let limit = |text: &str| text.parse::<common::money::FiatAmount>().unwrap();
     let (from, to) = (format!("from={}", time(11)), format!("to={}", time(3)));
-    let cases: [(String, Passes); 9] = [
+    let cases: [(String, Filter); 9] = [
         ("currency=EUR".to_owned(), &|o| o["currency"] == "EUR"),
         ("currency=gbp".to_owned(), &|o| o["currency"] == "GBP"),
         ("min_amount=7.5".to_owned(), &|o| amount(o) >= limit("7.5")),
@@ -114,45 +118,33 @@ async fn next_links_keep_filters(stack: Stack) {
         }),
         ("currency=JPY".to_owned(), &|_| false),
     ];
-    for (query, passes) in cases {
-        let wanted: Vec<_> = orders.iter().filter(|order| passes(order)).cloned().collect();
-        assert_eq!(wanted.is_empty(), query == "currency=JPY", "{query}");
+    for (query, matches) in cases {
+        let expected: Vec<_> = orders.iter().filter(|order| matches(order)).cloned().collect();
+        assert_eq!(expected.is_empty(), query == "currency=JPY", "{query}");
         for size in [1, 4, 1000] {
             assert_eq!(
                 platform.all_pages(&format!("/api/v1/orders?limit={size}&{query}")).await,
-                wanted,
-                "{query} by {size}"
+                expected,
+                "{query}, page size {size}"
             );
         }
     }
-    // A time with an offset, and its plus as a form would send it.
-    let moved = time(3).replace('Z', "%2B00:00");
-    assert_eq!(platform.all_pages(&format!("/api/v1/orders?to={moved}")).await, orders[4..]);
+    // A time with an offset, whose plus sign is percent-encoded.
+    let with_offset = time(3).replace('Z', "%2B00:00");
+    assert_eq!(platform.all_pages(&format!("/api/v1/orders?to={with_offset}")).await, orders[4..]);
 }
 
 async fn invalid_parameter_is_named(stack: Stack) {
     let platform = Platform::start(stack).await;
     place_many(&platform, 2).await;
-    for wrong in ["0", "1001", "-1", "abc", "1.5", "", "99999999999", "1e3", "%00"] {
+    for invalid in ["0", "1001", "-1", "abc", "1.5", "", "99999999999", "1e3", "%00"] {
         for path in ["/get_orders?page_size=", "/get_orders/?start=0&page_size="] {
-            platform
-                .client
-                .get(platform.fetch_orders.url(&format!("{path}{wrong}")))
-                .await
-                .invalid_fields(&["page_size"]);
+            platform.fetch(&format!("{path}{invalid}")).await.invalid_fields(&["page_size"]);
         }
-        platform
-            .client
-            .get(platform.fetch_orders.url(&format!("/api/v1/orders?limit={wrong}")))
-            .await
-            .invalid_fields(&["limit"]);
+        platform.fetch(&format!("/api/v1/orders?limit={invalid}")).await.invalid_fields(&["limit"]);
     }
-    for wrong in ["-1", "abc", "1.5", "18446744073709551616"] {
-        platform
-            .client
-            .get(platform.fetch_orders.url(&format!("/get_orders?start={wrong}")))
-            .await
-            .invalid_fields(&["start"]);
+    for invalid in ["-1", "abc", "1.5", "18446744073709551616"] {
+        platform.fetch(&format!("/get_orders?start={invalid}")).await.invalid_fields(&["start"]);
     }
     for (field, values) in [
         (
@@ -166,8 +158,7 @@ async fn invalid_parameter_is_named(stack: Stack) {
         ("max_amount", &["0", "abc", "1000000000"]),
     ] {
         for value in values {
-            let url = platform.fetch_orders.url(&format!("/api/v1/orders?{field}={value}"));
-            platform.client.get(url).await.invalid_fields(&[field]);
+            platform.fetch(&format!("/api/v1/orders?{field}={value}")).await.invalid_fields(&[field]);
         }
     }
 }
@@ -180,15 +171,15 @@ async fn order_is_returned_by_id(stack: Stack) {
             assert_eq!(page(&platform, &format!("/api/v1/orders/{spelling}")).await, order);
         }
     }
-    let get = async |id: &str| platform.client.get(platform.fetch_orders.url(&format!("/api/v1/orders/{id}"))).await;
+    let get = async |id: &str| platform.fetch(&format!("/api/v1/orders/{id}")).await;
     for unknown in ["0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "00000000-0000-0000-0000-000000000000"] {
         let problem = get(unknown).await.problem(404, "not_found");
         assert!(problem["detail"].as_str().unwrap().contains(unknown), "{problem}");
     }
-    for bad in
+    for invalid in
         ["1", "abc", "0190a6e2-7c1b-7c3a-9d5e-0123456789a", "%00", "0190a6e2-7c1b-7c3a-9d5e-0123456789abc", "%E2%82%AC"]
     {
-        get(bad).await.invalid_fields(&["id"]);
+        get(invalid).await.invalid_fields(&["id"]);
     }
 }
 
@@ -200,23 +191,21 @@ async fn summary_equals_sum_of_orders(stack: Stack) {
     let orders = place_many(&platform, 5).await;
     let summary = platform.summary().await;
     assert_eq!(summary["count"], 5);
-    let sum = tests::reconciliation::total_sats(&orders);
-    assert_eq!(tests::reconciliation::sats(&summary["bitcoin_amount"]), sum);
-    assert_eq!(tests::reconciliation::sats(&summary["remaining"]), 100 * 100_000_000 - sum);
+    let sum = total_sats(&orders);
+    assert_eq!(sats(&summary["bitcoin_amount"]), sum);
+    assert_eq!(sats(&summary["remaining"]), 100 * 100_000_000 - sum);
 }
 
 async fn second_instance_returns_same_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let db_proxy = platform.db_proxy.another(&[]);
-    db_proxy.start().await;
-    db_proxy.wait_until_ready().await;
-    let other = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
-    other.start().await;
+    let db_proxy = platform.start_second_db_proxy().await;
+    let second = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
+    second.start().await;
     let mut ids = BTreeSet::new();
     for n in 1..=10 {
         let placed = platform.place(order("EUR", &n.to_string())).await.json(201);
-        // Seen as soon as it was answered, on whichever instance.
-        let shown = platform.client.get(other.url("/get_orders?page_size=1")).await.json(200);
+        // An acknowledged order is visible at once in every instance.
+        let shown = platform.client.get(second.url("/get_orders?page_size=1")).await.json(200);
         assert_eq!(shown["data"][0], placed);
         assert!(ids.insert(placed["id"].to_string()));
     }

@@ -1,4 +1,4 @@
-//! Orders that are right: every form and spelling, exact to the last digit.
+//! Valid orders: every accepted form of the request, and exact amounts.
 
 use common::{
     api::prices::{NewPriceRecord, Price, PriceState},
@@ -11,7 +11,7 @@ use tests::{
     Platform, Response, Stack,
     client::{RESPONSE_TIMEOUT, send},
     on_both_stacks,
-    platform::{TTL, order},
+    platform::{TTL, Validity, order},
     wait_until,
 };
 
@@ -28,7 +28,7 @@ on_both_stacks!(
 );
 
 #[track_caller]
-fn placed_as(response: &Response, message: &str) {
+fn assert_placed(response: &Response, message: &str) {
     let body = response.json(201);
     assert_eq!(body["message"], message);
     assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
@@ -37,7 +37,7 @@ fn placed_as(response: &Response, message: &str) {
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {value}"))
+    value[field].as_str().unwrap_or_else(|| panic!("{field} is not a string in {value}"))
 }
 
 async fn place_order_accepts_json_form_and_query(stack: Stack) {
@@ -49,7 +49,7 @@ async fn place_order_accepts_json_form_and_query(stack: Stack) {
             (r#" { "amount" : "69" , "currency" : "eur" } "#, "Order was placed for EUR:69.00"),
             (r#"{"currency":"gBp","amount":"0.0001"}"#, "Order was placed for GBP:0.0001"),
         ] {
-            placed_as(&platform.client.post(platform.create_order.url(path), body).await, message);
+            assert_placed(&platform.client.post(platform.create_order.url(path), body).await, message);
             count += 1;
         }
         for (form, message) in [
@@ -60,7 +60,7 @@ async fn place_order_accepts_json_form_and_query(stack: Stack) {
                 ["application/x-www-form-urlencoded", "Application/X-WWW-form-urlencoded; charset=utf-8"]
             {
                 let request = platform.client.request("POST", platform.create_order.url(path));
-                placed_as(&send(request.header("content-type", content_type).body(form)).await, message);
+                assert_placed(&send(request.header("content-type", content_type).body(form)).await, message);
                 count += 1;
             }
         }
@@ -70,12 +70,12 @@ async fn place_order_accepts_json_form_and_query(stack: Stack) {
             ("?currency=GBP&amount=1e3", "Order was placed for GBP:1000.00"),
         ] {
             let url = platform.create_order.url(&format!("{path}{query}"));
-            placed_as(&send(platform.client.request("POST", &url)).await, message);
-            // An empty body, as curl and browsers send it, is no body.
+            assert_placed(&send(platform.client.request("POST", &url)).await, message);
+            // curl and browsers send an empty body, which counts as none.
             let form =
                 platform.client.request("POST", &url).header("content-type", "application/x-www-form-urlencoded");
-            placed_as(&send(form).await, message);
-            placed_as(&platform.client.post(&url, "").await, message);
+            assert_placed(&send(form).await, message);
+            assert_placed(&platform.client.post(&url, "").await, message);
             count += 3;
         }
     }
@@ -94,10 +94,10 @@ async fn placed_order_has_documented_fields(stack: Stack) {
     let shown = platform.place(order("EUR", "69")).await.json(201);
     let after = Timestamp::now();
     let fields: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut promised =
+    let mut documented =
         ["id", "created_at", "currency", "amount", "exchange_rate", "bitcoin_amount", "price_as_of", "simulated"];
-    promised.sort_unstable();
-    assert_eq!(fields, promised);
+    documented.sort_unstable();
+    assert_eq!(fields, documented);
     let id = text(&shown, "id").parse::<OrderId>().unwrap();
     assert_eq!(id.0.get_version_num(), 7);
     assert_eq!(id.to_string(), text(&shown, "id"));
@@ -114,20 +114,21 @@ async fn placed_order_has_documented_fields(stack: Stack) {
 
 async fn location_header_returns_the_order(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let one = platform.place(order("EUR", "69")).await;
-    let short = platform.client.post(platform.create_order.url("/place_order"), order("GBP", "1")).await;
-    for (response, shown) in [(&one, one.json(201)), (&short, short.json(201)["order"].clone())] {
+    let versioned = platform.place(order("EUR", "69")).await;
+    let unversioned = platform.client.post(platform.create_order.url("/place_order"), order("GBP", "1")).await;
+    for (response, shown) in [(&versioned, versioned.json(201)), (&unversioned, unversioned.json(201)["order"].clone())]
+    {
         let location = response.header("location").unwrap();
         assert_eq!(platform.client.get(location).await.json(200), shown);
-        // The key that it was given is told, and is good for asking again.
+        // The response contains the generated key, with which the client can retry.
         let key = response.header("idempotency-key").unwrap();
         let again = platform.place_with_key(key, order(text(&shown, "currency"), text(&shown, "amount"))).await;
         assert_eq!(again.json(201), shown);
         assert_eq!(again.header("location"), Some(location));
     }
-    // What was answered with 201 is the newest order of the next request.
-    let page = platform.client.get(platform.fetch_orders.url("/get_orders?page_size=1")).await.json(200);
-    assert_eq!(page["data"][0], short.json(201)["order"]);
+    // The next list shows an acknowledged order as the newest.
+    let page = platform.fetch("/get_orders?page_size=1").await.json(200);
+    assert_eq!(page["data"][0], unversioned.json(201)["order"]);
 }
 
 async fn amounts_are_parsed_and_converted_exactly(stack: Stack) {
@@ -155,8 +156,8 @@ async fn amounts_are_parsed_and_converted_exactly(stack: Stack) {
             let rate: Rate = text(&response, "exchange_rate").parse().unwrap();
             let bought = Sats::bought_rounded_up(shown.parse::<FiatAmount>().unwrap(), rate).unwrap();
             assert_eq!(text(&response, "bitcoin_amount"), bought.to_string(), "{sent}");
-            let stored = platform.fetch_orders.url(&format!("/api/v1/orders/{}", text(&response, "id")));
-            assert_eq!(platform.client.get(stored).await.json(200), response);
+            let stored = platform.fetch(&format!("/api/v1/orders/{}", text(&response, "id"))).await;
+            assert_eq!(stored.json(200), response);
         }
     }
 }
@@ -186,8 +187,7 @@ async fn json_content_types_are_accepted(stack: Stack) {
 
 async fn currencies_setting_decides_accepted_currencies(stack: Stack) {
     let platform = Platform::builder(stack).set("CURRENCIES", "jpy, EUR").without_prices().start().await;
-    let minutes = std::time::Duration::from_mins(1);
-    platform.put_prices(&[("JPY", "12345678.9"), ("EUR", "1000")], minutes, std::time::Duration::ZERO).await;
+    platform.put_prices(&[("JPY", "12345678.9"), ("EUR", "1000")], Validity::default()).await;
     assert_eq!(text(&platform.place(order("JPY", "12345678.9")).await.json(201), "bitcoin_amount"), "1.00000000");
     platform.place(order("EUR", "1")).await.json(201);
     platform.place(order("USD", "1")).await.invalid_fields(&["currency"]);
@@ -195,10 +195,10 @@ async fn currencies_setting_decides_accepted_currencies(stack: Stack) {
 
 async fn orders_without_idempotency_key_are_separate(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let (one, other) = (platform.place(order("EUR", "1")).await, platform.place(order("EUR", "1")).await);
-    assert_ne!(one.json(201)["id"], other.json(201)["id"]);
-    assert_ne!(one.header("idempotency-key"), other.header("idempotency-key"));
-    assert_eq!(other.header("idempotency-replayed"), Some("false"));
+    let (first, second) = (platform.place(order("EUR", "1")).await, platform.place(order("EUR", "1")).await);
+    assert_ne!(first.json(201)["id"], second.json(201)["id"]);
+    assert_ne!(first.header("idempotency-key"), second.header("idempotency-key"));
+    assert_eq!(second.header("idempotency-replayed"), Some("false"));
     assert_eq!(platform.summary().await["count"], 2);
 }
 
@@ -209,8 +209,8 @@ async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
     let record = NewPriceRecord { state: PriceState::Prolonged, as_of: Timestamp::now(), simulated: false, prices };
     platform.try_put_record(&record, TTL).await.unwrap();
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
-    let quote = platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "1")).await.json(201);
-    // A quote that was given at such a price is no better for being taken later.
+    let quote = platform.quote(order("EUR", "1")).await.json(201);
+    // The quote keeps the state of its price, although the price is fresh when an order takes the quote.
     platform.put_default_prices().await;
     wait_until("the fresh price is used", RESPONSE_TIMEOUT, async || {
         let fresh = platform.place(order("EUR", "2")).await.json(201);
@@ -222,16 +222,15 @@ async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
         assert_eq!(text(shown, "price_state"), "prolonged");
     }
     assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
-    let get = async |path: &str| platform.client.get(platform.fetch_orders.url(path)).await;
     let id = text(&first, "id");
-    assert_eq!(get(&format!("/api/v1/orders/{id}")).await.json(200), first);
+    assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), first);
     let all = platform.all_pages("/api/v1/orders").await;
     assert_eq!((&all[0], all.last().unwrap()), (&taken, &first));
-    let csv = get("/api/v1/orders/export?format=csv").await.text();
+    let csv = platform.fetch("/api/v1/orders/export?format=csv").await.text();
     assert!(csv.lines().next().unwrap().ends_with(",simulated,price_state"), "{csv}");
     let states: Vec<_> = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
-    let wanted = |order: &Value| if order.get("price_state").is_some() { "prolonged" } else { "fresh" };
-    assert_eq!(states, all.iter().map(wanted).collect::<Vec<_>>());
-    let jsonl = get("/api/v1/orders/export?format=jsonl").await.text();
+    let expected = |order: &Value| if order.get("price_state").is_some() { "prolonged" } else { "fresh" };
+    assert_eq!(states, all.iter().map(expected).collect::<Vec<_>>());
+    let jsonl = platform.fetch("/api/v1/orders/export?format=jsonl").await.text();
     assert_eq!(jsonl.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>(), all);
 }

@@ -1,11 +1,11 @@
-//! Orders and their prices: none, one that ran out, one that changes, a cache that is away.
+//! Orders and the price record: no price, an expired price, a changed price, and an outage of the cache.
 
 use std::time::{Duration, Instant};
 
 use common::time::Timestamp;
 use tests::{
     Platform, Response, Stack, on_both_stacks,
-    platform::{PRICES, TTL, order},
+    platform::{PRICES, TTL, Validity, order},
     wait_until,
 };
 
@@ -33,30 +33,31 @@ async fn order_without_price_is_refused(stack: Stack) {
     assert!(not_ready.text().contains("price"), "{}", not_ready.text());
     assert_price_unavailable(&platform.place(order("EUR", "69")).await);
     assert_price_unavailable(&platform.place_with_key("a-key", order("EUR", "69")).await);
-    // What is wrong is told first: waiting for a price would not help.
+    // Validation comes first: waiting for a price does not make the order valid.
     platform.place(order("EUR", "-1")).await.invalid_fields(&["amount"]);
     assert_eq!(platform.summary().await["count"], 0);
     platform.put_default_prices().await;
-    // The key was not used up.
+    // The refusal did not use the key.
     assert_eq!(platform.place_with_key("a-key", order("EUR", "70")).await.json(201)["amount"], "70.00");
     platform.create_order.wait_until_ready().await;
 }
 
 async fn expired_price_is_never_used(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
-    // Half a second is left of it.
-    let record = platform.put_prices(&PRICES, Duration::from_secs(2), Duration::from_millis(1500)).await;
+    // Expires in half a second.
+    let validity = Validity { ttl: Duration::from_secs(2), age: Duration::from_millis(1500) };
+    let record = platform.put_prices(&PRICES, validity).await;
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
-    let refused = wait_until("the price runs out", Duration::from_secs(3), async || {
+    let refused = wait_until("the price expires", Duration::from_secs(3), async || {
         let response = platform.place(order("EUR", "69")).await;
         (response.status != 201).then_some(response)
     });
     assert_price_unavailable(&refused.await);
     for order in platform.all_pages("/get_orders").await {
-        let created_at = order["created_at"].as_str().unwrap().parse::<common::time::Timestamp>().unwrap();
-        assert!(created_at < record.expires_at, "{order} was placed after {}", record.expires_at);
+        let created_at = order["created_at"].as_str().unwrap().parse::<Timestamp>().unwrap();
+        assert!(created_at < record.expires_at, "{order} was placed after the expiry at {}", record.expires_at);
     }
-    // What was placed before is answered as it was, and nothing else under its key.
+    // A replay needs no price. Another order with the key is refused.
     let again = platform.place_with_key("a-key", order("EUR", "69")).await;
     assert_eq!(again.json(201), first);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
@@ -68,7 +69,7 @@ async fn expired_price_is_never_used(stack: Stack) {
 
 async fn only_currency_without_price_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
-    platform.put_prices(&PRICES[..1], TTL, Duration::ZERO).await;
+    platform.put_prices(&PRICES[..1], Validity::default()).await;
     platform.place(order("EUR", "69")).await.json(201);
     let response = platform.place(order("USD", "69")).await;
     let problem = response.problem(503, "price_unavailable");
@@ -79,7 +80,7 @@ async fn only_currency_without_price_is_refused(stack: Stack) {
 async fn new_price_applies_to_new_orders_only(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
-    let record = platform.put_prices(&[("EUR", "42000.06")], TTL, Duration::ZERO).await;
+    let record = platform.put_prices(&[("EUR", "42000.06")], Validity::default()).await;
     let start = Instant::now();
     let later = wait_until("the new price is used", Duration::from_secs(3), async || {
         let order = platform.place(order("EUR", "69")).await.json(201);
@@ -89,8 +90,8 @@ async fn new_price_applies_to_new_orders_only(stack: Stack) {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(later["bitcoin_amount"], "0.00164286");
     assert_eq!(later["price_as_of"], record.as_of.to_string());
-    // An older record, late on its way, does not replace it.
-    platform.put_prices(&[("EUR", "1")], TTL, Duration::from_mins(1)).await;
+    // A delayed older record does not replace it.
+    platform.put_prices(&[("EUR", "1")], Validity { age: Duration::from_mins(1), ..Validity::default() }).await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
     assert_eq!(shown["prices"]["EUR"]["price"], "42000.06");
     assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
@@ -98,11 +99,11 @@ async fn new_price_applies_to_new_orders_only(stack: Stack) {
 
 async fn cached_price_is_used_until_expiry_during_cache_outage(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
-    platform.put_prices(&PRICES, Duration::from_secs(3), Duration::from_secs(1)).await;
+    platform.put_prices(&PRICES, Validity { ttl: Duration::from_secs(3), age: Duration::from_secs(1) }).await;
     platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     platform.price_cache.stop().await;
     platform.place(order("EUR", "69")).await.json(201);
-    let refused = wait_until("the price runs out", Duration::from_secs(5), async || {
+    let refused = wait_until("the price expires", Duration::from_secs(5), async || {
         let response = platform.place(order("EUR", "69")).await;
         (response.status != 201).then_some(response)
     });
@@ -116,7 +117,7 @@ async fn cached_price_is_used_until_expiry_during_cache_outage(stack: Stack) {
     .await;
 }
 
-/// Whichever of the two is told, the client can do the same about it.
+/// Asserts a 503 with one of the two codes: whether the cache or the price is reported depends on timing.
 #[track_caller]
 fn assert_price_or_cache_unavailable(response: &Response) {
     let cache = response.text().contains("cache_unavailable");
@@ -125,7 +126,7 @@ fn assert_price_or_cache_unavailable(response: &Response) {
 
 async fn price_record_has_documented_fields(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
-    let kept = platform.put_default_prices().await;
+    let record = platform.put_default_prices().await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
     let price = |price: &str| serde_json::json!({ "price": price, "sources": ["alpha", "beta"] });
     assert_eq!(
@@ -133,8 +134,8 @@ async fn price_record_has_documented_fields(stack: Stack) {
         serde_json::json!({
             "base": "BTC",
             "state": "fresh",
-            "as_of": kept.as_of.to_string(),
-            "expires_at": kept.as_of.plus(TTL).to_string(),
+            "as_of": record.as_of.to_string(),
+            "expires_at": record.as_of.plus(TTL).to_string(),
             "simulated": false,
             "prices": { "EUR": price("84000.12"), "GBP": price("72345.67890123"), "USD": price("100000000.00") },
         })
@@ -152,7 +153,7 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
         as_of
     };
     put("prolonged", 310).await;
-    let refused = wait_until("the price is there", Duration::from_secs(3), async || {
+    let refused = wait_until("the prolonged price is refused", Duration::from_secs(3), async || {
         let response = platform.place(order("EUR", "69")).await;
         response.text().contains("300 s").then_some(response)
     });
@@ -160,11 +161,9 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
     assert_price_unavailable(&refused);
     assert_eq!(refused.header("retry-after"), Some("15"));
     assert!(refused.text().contains("is 31"), "{}", refused.text());
-    assert_price_unavailable(
-        &platform.client.post(platform.create_order.url("/api/v1/quotes"), order("EUR", "69")).await,
-    );
+    assert_price_unavailable(&platform.quote(order("EUR", "69")).await);
 
-    // As old, and one that exchanges agreed on in the last round.
+    // A fresh price of a similar age is accepted: the exchanges agreed on it at the last publish interval.
     let as_of = put("fresh", 305).await;
     wait_until("the fresh price is used", Duration::from_secs(3), async || {
         let response = platform.place_with_key("a-key", order("EUR", "69")).await;
@@ -176,6 +175,6 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
         (platform.place(order("EUR", "69")).await.status == 503).then_some(())
     })
     .await;
-    // What was placed before is answered as it was.
+    // A replay is returned whatever the age of the price.
     platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
 }

@@ -1,12 +1,13 @@
-//! Quotes: a price that is held for a while, with its share of the limit, for one order to take.
+//! Quotes: a price that one order can take for some time, with its reservation under the limit.
 
 use std::time::Duration;
 
+use common::time::Timestamp;
 use tests::{
-    Platform, Response, Stack,
+    Platform, Stack,
     client::{RESPONSE_TIMEOUT, send},
     on_both_stacks,
-    platform::order,
+    platform::{Validity, order},
     wait_until,
 };
 use tokio::task::JoinSet;
@@ -21,45 +22,42 @@ on_both_stacks!(
     quote_survives_db_proxy_restart,
 );
 
-async fn quote(platform: &Platform, body: impl Into<String>) -> Response {
-    platform.client.post(platform.create_order.url("/api/v1/quotes"), body).await
-}
-
-fn taking(id: &str) -> String {
+/// The body of an order that takes a quote.
+fn order_from_quote(id: &str) -> String {
     format!(r#"{{"quote":"{id}"}}"#)
 }
 
-/// A quote for an amount, and its id.
-async fn held(platform: &Platform, amount: &str) -> (serde_json::Value, String) {
-    let quote = quote(platform, order("EUR", amount)).await.json(201);
+/// Creates a quote for an amount in euros, and returns it with its id.
+async fn create_quote(platform: &Platform, amount: &str) -> (serde_json::Value, String) {
+    let quote = platform.quote(order("EUR", amount)).await.json(201);
     let id = quote["id"].as_str().unwrap().to_owned();
     (quote, id)
 }
 
 async fn order_from_quote_uses_quoted_price_after_price_change(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let (quote, id) = held(&platform, "69").await;
+    let (quote, id) = create_quote(&platform, "69").await;
     assert_eq!((&quote["amount"], &quote["exchange_rate"]), (&"69.00".into(), &"84000.12".into()));
     assert_eq!(quote["bitcoin_amount"], "0.00082143");
     assert_eq!(platform.summary().await["reserved"], "0.00082143");
 
-    // Also where there is no price at all any more.
-    platform.put_prices(&[("USD", "5")], Duration::from_secs(60), Duration::ZERO).await;
-    let taken = platform.place_with_key("a-key", taking(&id)).await;
+    // The new record has no price for the currency of the quote.
+    platform.put_prices(&[("USD", "5")], Validity::default()).await;
+    let taken = platform.place_with_key("a-key", order_from_quote(&id)).await;
     let order = taken.json(201);
     for field in ["currency", "amount", "exchange_rate", "bitcoin_amount", "price_as_of", "simulated"] {
         assert_eq!(order[field], quote[field], "{field}");
     }
-    let again = platform.place_with_key("a-key", taking(&id)).await;
+    let again = platform.place_with_key("a-key", order_from_quote(&id)).await;
     assert_eq!((again.json(201), again.header("idempotency-replayed")), (order, Some("true")));
-    platform.place(taking(&id)).await.problem(409, "quote_taken");
+    platform.place(order_from_quote(&id)).await.problem(409, "quote_taken");
     let summary = platform.summary().await;
     assert_eq!((&summary["count"], &summary["reserved"]), (&1.into(), &"0.00000000".into()));
 }
 
 async fn quote_is_taken_by_query_parameter(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let (quote, id) = held(&platform, "69").await;
+    let (quote, id) = create_quote(&platform, "69").await;
     let url = platform.create_order.url(&format!("/place_order/?quote={id}"));
     let placed = send(platform.client.request("POST", &url)).await.json(201);
     assert_eq!(placed["order"]["bitcoin_amount"], quote["bitcoin_amount"]);
@@ -68,13 +66,13 @@ async fn quote_is_taken_by_query_parameter(stack: Stack) {
 
 async fn concurrent_takers_of_one_quote_place_one_order(stack: Stack) {
     let platform = std::sync::Arc::new(Platform::start(stack).await);
-    let (_, id) = held(&platform, "69").await;
-    let mut takers = JoinSet::new();
+    let (_, id) = create_quote(&platform, "69").await;
+    let mut requests = JoinSet::new();
     for _ in 0..100 {
-        let (platform, body) = (platform.clone(), taking(&id));
-        takers.spawn(async move { platform.place(body).await });
+        let (platform, body) = (platform.clone(), order_from_quote(&id));
+        requests.spawn(async move { platform.place(body).await });
     }
-    let responses = takers.join_all().await;
+    let responses = requests.join_all().await;
     let placed = responses.iter().filter(|response| response.status == 201).count();
     assert_eq!(placed, 1);
     for response in responses.iter().filter(|response| response.status != 201) {
@@ -85,51 +83,51 @@ async fn concurrent_takers_of_one_quote_place_one_order(stack: Stack) {
 
 async fn expired_quote_returns_reservation(stack: Stack) {
     let platform = Platform::builder(stack).set("QUOTE_HOLD_SECS", "1").start().await;
-    let (quote, id) = held(&platform, "69").await;
-    let expires_at: common::time::Timestamp = quote["expires_at"].as_str().unwrap().parse().unwrap();
-    let given_back = async || (platform.summary().await["reserved"] == "0.00000000").then_some(());
-    wait_until("the share is given back", RESPONSE_TIMEOUT, given_back).await;
-    let late = common::time::Timestamp::now().since(expires_at);
-    assert!(late < Duration::from_secs(1), "it took {late:?} to give the share back");
-    assert!(common::time::Timestamp::now() >= expires_at, "it was given back too early");
-    platform.place(taking(&id)).await.problem(409, "quote_expired");
+    let (quote, id) = create_quote(&platform, "69").await;
+    let expires_at: Timestamp = quote["expires_at"].as_str().unwrap().parse().unwrap();
+    let released = async || (platform.summary().await["reserved"] == "0.00000000").then_some(());
+    wait_until("the reservation is released", RESPONSE_TIMEOUT, released).await;
+    let delay = Timestamp::now().since(expires_at);
+    assert!(delay < Duration::from_secs(1), "the reservation was released {delay:?} after the expiry");
+    assert!(Timestamp::now() >= expires_at, "the reservation was released before the expiry");
+    platform.place(order_from_quote(&id)).await.problem(409, "quote_expired");
     assert_eq!(platform.summary().await["count"], 0);
 }
 
 async fn quote_counts_against_limit(stack: Stack) {
-    // Room for one order of 69 EUR, and 7 satoshi more.
+    // The limit allows one order of 69 EUR and 7 satoshi more.
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
-    let (_, id) = held(&platform, "69").await;
-    for response in [quote(&platform, order("EUR", "69")).await, platform.place(order("EUR", "69")).await] {
+    let (_, id) = create_quote(&platform, "69").await;
+    for response in [platform.quote(order("EUR", "69")).await, platform.place(order("EUR", "69")).await] {
         assert_eq!(response.problem(409, "limit_exceeded")["remaining_bitcoin"], "0.00000007");
     }
-    platform.place(taking(&id)).await.json(201);
+    platform.place(order_from_quote(&id)).await.json(201);
     assert_eq!(platform.summary().await["remaining"], "0.00000007");
 }
 
 async fn invalid_quote_request_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
-    quote(&platform, order("EUR", "0")).await.invalid_fields(&["amount"]);
-    quote(&platform, "{}").await.invalid_fields(&["currency", "amount"]);
-    let (_, id) = held(&platform, "69").await;
+    platform.quote(order("EUR", "0")).await.invalid_fields(&["amount"]);
+    platform.quote("{}").await.invalid_fields(&["currency", "amount"]);
+    let (_, id) = create_quote(&platform, "69").await;
     platform.place(format!(r#"{{"quote":"{id}","amount":"69"}}"#)).await.invalid_fields(&["amount"]);
-    platform.place(taking("7")).await.invalid_fields(&["quote"]);
-    let unknown = platform.place(taking("01a1fd9f-ceb3-725e-83ba-6e2a33032a2b")).await;
+    platform.place(order_from_quote("7")).await.invalid_fields(&["quote"]);
+    let unknown = platform.place(order_from_quote("01a1fd9f-ceb3-725e-83ba-6e2a33032a2b")).await;
     assert_eq!(unknown.problem(422, "quote_unknown")["errors"][0]["field"], "quote");
-    platform.place(taking(&id)).await.json(201);
+    platform.place(order_from_quote(&id)).await.json(201);
 
     let platform = Platform::builder(stack).without_prices().start().await;
-    let refused = quote(&platform, order("EUR", "69")).await;
+    let refused = platform.quote(order("EUR", "69")).await;
     refused.problem(503, "price_unavailable");
     assert!(refused.header("retry-after").is_some());
 }
 
 async fn quote_survives_db_proxy_restart(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let (_, id) = held(&platform, "69").await;
+    let (_, id) = create_quote(&platform, "69").await;
     platform.db_proxy.stop().await;
     platform.db_proxy.start().await;
-    let placed = async || (platform.place_with_key("a-key", taking(&id)).await.status == 201).then_some(());
+    let placed = async || (platform.place_with_key("a-key", order_from_quote(&id)).await.status == 201).then_some(());
     wait_until("the order is placed", RESPONSE_TIMEOUT, placed).await;
     assert_eq!(platform.summary().await["count"], 1);
 }

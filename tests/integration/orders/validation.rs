@@ -1,4 +1,4 @@
-//! Orders that are wrong: each is refused with the right 4xx that names the field, and nothing is placed.
+//! Invalid orders: each is refused with a 4xx that names the field, and no order is placed.
 
 use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, raw_http::send_raw};
 
@@ -13,7 +13,7 @@ on_both_stacks!(
     invalid_idempotency_key_is_named,
 );
 
-const BOTH: [&str; 2] = ["/api/v1/orders", "/place_order"];
+const PATHS: [&str; 2] = ["/api/v1/orders", "/place_order"];
 
 async fn assert_no_orders(platform: &Platform) {
     assert_eq!(platform.summary().await["count"], 0);
@@ -97,7 +97,7 @@ async fn invalid_field_is_named(stack: Stack) {
         cases.push((body.to_owned(), &["body"]));
     }
     for (body, fields) in &cases {
-        for path in BOTH {
+        for path in PATHS {
             let response = platform.client.post(platform.create_order.url(path), body.as_str()).await;
             response.invalid_fields(fields);
         }
@@ -127,7 +127,7 @@ async fn malformed_json_is_a_bad_request(stack: Stack) {
         r#"{"currency":"\ud800","amount":1}"#,
         deep.as_str(),
     ] {
-        for path in BOTH {
+        for path in PATHS {
             let response = platform.client.post(platform.create_order.url(path), body).await;
             assert!(
                 response.status == 400 || response.status == 422,
@@ -141,7 +141,7 @@ async fn malformed_json_is_a_bad_request(stack: Stack) {
         }
     }
     for bytes in [&b"\xff\xfe{\0}\0"[..], b"{\"currency\":\"\xff\",\"amount\":1}", b"\0", &[0x80; 100]] {
-        for path in BOTH {
+        for path in PATHS {
             let request = platform.client.request("POST", platform.create_order.url(path));
             let response = send(request.header("content-type", "application/json").body(bytes.to_vec())).await;
             response.problem(400, "bad_request");
@@ -175,7 +175,7 @@ async fn invalid_query_parameter_is_named(stack: Stack) {
             response.invalid_fields(fields);
         }
     }
-    // The versioned form has no query.
+    // The versioned endpoint has no query form.
     let url = platform.create_order.url("/api/v1/orders?currency=eur&amount=69");
     let response = send(platform.client.request("POST", url)).await;
     assert!((400..500).contains(&response.status), "{}", response.text());
@@ -208,9 +208,9 @@ async fn repeated_or_unknown_query_parameter_is_refused(stack: Stack) {
 async fn body_over_size_limit_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     let padded = |size: usize| format!("{}{}", order("EUR", "1"), " ".repeat(size));
-    for path in BOTH {
+    for path in PATHS {
         let url = platform.create_order.url(path);
-        // Byte by byte, for a client that sends all before it reads may find the connection closed.
+        // Sent over a raw connection: the service may close it before an HTTP client has sent the body and read the response.
         let head = |length: &str| {
             format!(
                 "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n\r\n"
@@ -223,17 +223,17 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
         pieces.push(b"0\r\n\r\n");
         for pieces in [&[announced.as_bytes(), &body.as_bytes()[..10_000_000]][..], &pieces] {
             let response = send_raw(&platform.create_order.address(), pieces).await;
-            let told = response.contains("payload_too_large") && response.contains("application/problem+json");
-            assert!(response.starts_with("HTTP/1.1 413 ") && told, "{response}");
+            let is_problem = response.contains("payload_too_large") && response.contains("application/problem+json");
+            assert!(response.starts_with("HTTP/1.1 413 ") && is_problem, "{response}");
         }
-        // And one that is just within.
+        // A body just below the limit.
         platform.client.post(&url, padded(1024 * 1024 - 100)).await.json(201);
     }
 }
 
 async fn unsupported_content_type_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
-    for path in BOTH {
+    for path in PATHS {
         for content_type in [
             "text/plain",
             "text/json",
@@ -257,7 +257,7 @@ async fn invalid_idempotency_key_is_named(stack: Stack) {
     let platform = Platform::start(stack).await;
     let long = "k".repeat(129);
     for key in ["a b", "ключ", "a\tb", long.as_str(), ""] {
-        for path in BOTH {
+        for path in PATHS {
             let request = platform.client.json(platform.create_order.url(path), order("EUR", "1"));
             let response = send(request.header("idempotency-key", key.as_bytes())).await;
             response.invalid_fields(&["Idempotency-Key"]);

@@ -1,15 +1,14 @@
-//! Courses, prices and conversions as traders see them.
+//! The API of rates: courses, prices, conversions, history and the stream.
 
 use std::time::Duration;
 
 use common::{
     api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method, NewCourses},
-    clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
-    config::Secret,
+    clients::{db_proxy::DbProxyClient, price_cache::PriceCacheClient},
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use tests::{Platform, Stack, client::send, on_both_stacks, platform::Instance, wait_until};
+use tests::{Platform, Response, Stack, client::send, on_both_stacks, wait_until};
 
 on_both_stacks!(
     courses_are_grouped_by_exchange_and_filtered,
@@ -54,23 +53,19 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
     }
 }
 
-fn caller(platform: &Platform, service: &'static str, at: &Instance) -> ServiceClient {
-    ServiceClient::new(http_client(), service, at.url("/").parse().unwrap(), Secret::new(platform.token()))
-}
-
 async fn put(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
     let board = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
-    let cache = PriceCacheClient(caller(platform, PriceCacheClient::SERVICE, &platform.price_cache));
+    let cache = PriceCacheClient(platform.internal_client(PriceCacheClient::SERVICE, &platform.price_cache));
     cache.put_market_snapshot(&board).await.unwrap();
     board
 }
 
 async fn write_down(platform: &Platform, courses: Vec<Course>) {
-    let db_proxy = DbProxyClient(caller(platform, DbProxyClient::SERVICE, &platform.db_proxy));
+    let db_proxy = DbProxyClient(platform.internal_client(DbProxyClient::SERVICE, &platform.db_proxy));
     db_proxy.write_courses(&NewCourses { courses }).await.unwrap();
 }
 
-async fn get(platform: &Platform, path: &str) -> tests::Response {
+async fn get(platform: &Platform, path: &str) -> Response {
     platform.client.get(platform.rates.url(path)).await
 }
 

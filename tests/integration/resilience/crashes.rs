@@ -1,10 +1,11 @@
-//! The real binaries, ended with `kill -9` and in good order: what was answered with 201 is there, once.
+//! Services as real processes that are killed or shut down: acknowledged orders survive, each once.
 
 use tests::{
     Platform, Stack,
     load::{LoadGenerator, MissingResponse, retry_and_reconcile},
     on_both_stacks,
     platform::order,
+    reconciliation::assert_reconciled,
 };
 
 on_both_stacks!(
@@ -15,7 +16,8 @@ on_both_stacks!(
     health_check_kill_does_not_affect_orders,
 );
 
-const SOME: usize = 20;
+/// Orders to wait for before and after a fault.
+const ORDERS: usize = 20;
 
 async fn acknowledged_orders_survive_kill_of_all_services(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
@@ -34,18 +36,18 @@ async fn acknowledged_orders_survive_kill_of_all_services(stack: Stack) {
         platform.place_with_key(&key, order("EUR", "70")).await.problem(422, "idempotency_key_reused");
         orders.push(first);
     }
-    tests::reconciliation::assert_reconciled(&platform, &orders).await;
+    assert_reconciled(&platform, &orders).await;
 }
 
 async fn orders_survive_repeated_db_proxy_kills(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     for _ in 0..4 {
-        load.wait_for_placed(SOME).await;
+        load.wait_for_orders(ORDERS).await;
         platform.db_proxy.kill().await;
         platform.db_proxy.start().await;
     }
-    load.wait_for_placed(SOME).await;
+    load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
 }
 
@@ -53,23 +55,23 @@ async fn orders_survive_create_order_kills(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     for _ in 0..3 {
-        load.wait_for_placed(SOME).await;
+        load.wait_for_orders(ORDERS).await;
         platform.create_order.kill().await;
         load.wait_for_failures(1).await;
         platform.create_order.start().await;
     }
-    load.wait_for_placed(SOME).await;
+    load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
 }
 
 async fn graceful_shutdown_loses_no_order(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
-    // Somebody has to take the last reports, or each service waits a second for that.
+    // Without health-check, each service would wait a second for it to accept its last reports.
     platform.health_check.start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     for _ in 0..2 {
-        load.wait_for_placed(SOME).await;
-        // Each within the time that it is given, and with a good exit code, while orders are under way.
+        load.wait_for_orders(ORDERS).await;
+        // Each service has to end within its time limit and with exit status 0, although orders are in flight.
         for service in [&platform.create_order, &platform.db_proxy, &platform.fetch_orders, &platform.price_cache] {
             service.stop().await;
         }
@@ -77,7 +79,7 @@ async fn graceful_shutdown_loses_no_order(stack: Stack) {
         platform.start_order_services().await;
         platform.put_default_prices().await;
     }
-    load.wait_for_placed(SOME).await;
+    load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
 }
 
@@ -85,10 +87,10 @@ async fn health_check_kill_does_not_affect_orders(stack: Stack) {
     let platform = Platform::builder(stack).set("ALIVE_INTERVAL_SECS", "1").in_processes().start().await;
     platform.health_check.start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
-    load.wait_for_placed(SOME).await;
+    load.wait_for_orders(ORDERS).await;
     platform.health_check.kill().await;
-    load.wait_for_placed(SOME).await;
+    load.wait_for_orders(ORDERS).await;
     platform.health_check.start().await;
-    load.wait_for_placed(SOME).await;
+    load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
 }

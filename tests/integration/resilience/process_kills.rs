@@ -1,5 +1,5 @@
-//! Everything on the way of an order is killed again and again while clients order; afterwards no promise is broken, and the
-//! limit is full. `tests/load/kills` does the same for longer.
+//! Services and PostgreSQL are killed again and again while clients place orders. Afterwards no invariant is violated and
+//! the limit is filled. `tests/load/kills` is the long version.
 
 use common::{
     api::orders::Order,
@@ -11,67 +11,66 @@ use tests::{
     Platform, Stack,
     client::try_send,
     history::{Attempt, History, Outcome, RequestedOrder, StoredState, Violation, check},
-    on_both_stacks, process_kills,
+    on_both_stacks,
+    process_kills::{self, Plan},
 };
 
 on_both_stacks!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
 
-/// Half a minute on each stack.
+/// Takes half a minute on each stack.
 const KILLS: usize = 60;
 const SEED: u64 = 1;
 
 async fn process_kills_violate_no_invariant(stack: Stack) {
-    let mut postgres = process_kills::server(stack).await;
-    let report = process_kills::run(stack, postgres.as_mut(), KILLS, SEED).await;
+    let mut postgres = process_kills::start_server(stack).await;
+    let report = process_kills::run(Plan { stack, kills: KILLS, seed: SEED }, postgres.as_mut()).await;
     eprintln!("{}", report.summary());
     assert!(report.violations.is_empty(), "{}", report.violation_details());
-    assert!(report.acknowledged > KILLS && report.open > 0, "nothing was hit");
+    assert!(report.acknowledged > KILLS && report.indefinite > 0, "no kill affected a request");
 }
 
-/// The checker reads what is really there.
+/// Proves that the checker reads the tables.
 async fn checker_detects_changed_database_rows(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000060").start().await;
-    let mut record = History { fill_started_at: Some(Timestamp::now()), ..History::default() };
+    let mut history = History { fill_started_at: Some(Timestamp::now()), ..History::default() };
     for (number, satoshi) in [10, 20, 30, 1].into_iter().enumerate() {
         let amount = satoshi.to_string().parse().unwrap();
-        let requested = RequestedOrder::Market { currency: Currency::USD, amount };
+        let requested = RequestedOrder::AtMarketPrice { currency: Currency::USD, amount };
         let (key, start) = (format!("key-{number}"), Timestamp::now());
-        let request = platform.client.json(platform.create_order.url("/api/v1/orders"), requested.body());
-        let outcome = Outcome::from_response(try_send(request.header("idempotency-key", &key)).await);
+        let request = platform.order_request(requested.body()).header("idempotency-key", &key);
+        let outcome = Outcome::from_response(try_send(request).await);
         let bitcoin = Sats::new(satoshi).ok();
-        record.attempts.push(Attempt { key, requested, bitcoin, start, end: Timestamp::now(), outcome });
+        history.attempts.push(Attempt { key, requested, bitcoin, start, end: Timestamp::now(), outcome });
     }
     let url = platform.database.url();
     let limit = Sats::new(60).unwrap();
-    assert_eq!(check(&record, &StoredState::read(&url).await.unwrap(), limit), []);
+    assert_eq!(check(&history, &StoredState::read(&url).await.unwrap(), limit), []);
 
-    change(&url, "delete from orders where seq = 2").await;
-    change(&url, "update orders set price_sources = 'nobody', exchange_rate_e8 = 7 where seq = 3").await;
-    change(&url, "update order_totals set bitcoin_sats = 61").await;
-    let id = |number: usize| match &record.attempts[number].outcome {
+    execute(&url, "delete from orders where seq = 2").await;
+    execute(&url, "update orders set price_sources = 'nobody', exchange_rate_e8 = 7 where seq = 3").await;
+    execute(&url, "update order_totals set bitcoin_sats = 61").await;
+    let id = |number: usize| match &history.attempts[number].outcome {
         Outcome::Placed { body, .. } => serde_json::from_slice::<Order>(body).unwrap().id,
         other => panic!("not placed: {other:?}"),
     };
-    let rate = ["\"100000000.00\"", "\"0.00000007\""].map(str::to_owned);
-    let [outcome, kept] = rate;
     let expected = [
         Violation::OrderMissing { key: "key-1".to_owned(), id: id(1).to_string() },
         Violation::OrderDiffers {
             key: "key-2".to_owned(),
             id: id(2),
             field: "exchange_rate".to_owned(),
-            outcome,
-            kept,
+            acknowledged: "\"100000000.00\"".to_owned(),
+            stored: "\"0.00000007\"".to_owned(),
         },
         Violation::WrongSum { orders: 40, totals: 61 },
         Violation::WrongCount { orders: 2, totals: 3 },
         Violation::SequenceGap { after: 1, next: 3 },
         Violation::LimitNotFilled { left: 20 },
     ];
-    assert_eq!(check(&record, &StoredState::read(&url).await.unwrap(), limit), expected);
+    assert_eq!(check(&history, &StoredState::read(&url).await.unwrap(), limit), expected);
 }
 
-async fn change(url: &str, statement: &'static str) {
+async fn execute(url: &str, statement: &'static str) {
     match url.strip_prefix("sqlite:") {
         Some(_) => drop(SqliteConnection::connect(url).await.unwrap().execute(statement).await.unwrap()),
         None => drop(PgConnection::connect(url).await.unwrap().execute(statement).await.unwrap()),

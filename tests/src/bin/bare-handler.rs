@@ -1,5 +1,4 @@
-//! What a measurement of a service compares it with: a handler of the same framework that answers the bytes of a file, with
-//! nothing around it.
+//! The baseline of `tests/bench/rates`: a bare handler of the same HTTP framework that returns the bytes of a file.
 //!
 //!     bare-handler PORT FILE
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot start ends")]
@@ -10,8 +9,8 @@ use poem::{Response, Route, Server, endpoint::make_sync, get, listener::TcpListe
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let arguments: Vec<_> = std::env::args().collect();
-    let [_, port, file] = &arguments[..] else { panic!("bare-handler PORT FILE") };
+    let [_, port, file] = &arguments[..] else { panic!("usage: bare-handler PORT FILE") };
     let body = Bytes::from(std::fs::read(file)?);
-    let answer = make_sync(move |_| Response::builder().content_type("application/json").body(body.clone()));
-    Server::new(TcpListener::bind(format!("127.0.0.1:{port}"))).run(Route::new().at("/", get(answer))).await
+    let respond = make_sync(move |_| Response::builder().content_type("application/json").body(body.clone()));
+    Server::new(TcpListener::bind(format!("127.0.0.1:{port}"))).run(Route::new().at("/", get(respond))).await
 }

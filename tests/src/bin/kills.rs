@@ -1,40 +1,43 @@
-//! The long run of `tests/load/kills`: round after round on a new database, SQLite and PostgreSQL in turn, until so many
-//! processes were killed.
-#![allow(clippy::unwrap_used, reason = "a run that panics has failed, which is what it is for")]
+//! The long run of `tests/load/kills`: rounds on a new database each, SQLite and PostgreSQL in turn, until the given number
+//! of processes was killed.
+#![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};
 
-use tests::{Stack, process_kills};
+use tests::{
+    Stack,
+    process_kills::{self, Plan},
+};
 
-/// Kills of one round: enough for any two to meet, few enough that a violation is still found in a short story.
-const ROUND: usize = 50;
+/// Kills in one round: enough for faults to overlap, few enough that the attempts with one key stay readable.
+const KILLS_PER_ROUND: usize = 50;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let all = arguments.next().map_or(Ok(1000), |text| text.parse());
+    let planned = arguments.next().map_or(Ok(1000), |text| text.parse());
     let seed = arguments.next().map_or(Ok(1), |text| text.parse());
-    let (Ok(all), Ok(seed)) = (all, seed) else {
-        eprintln!("kills [KILLS [SEED]]: two whole numbers");
+    let (Ok(planned), Ok(seed)) = (planned, seed) else {
+        eprintln!("usage: kills [KILLS [SEED]], two whole numbers");
         return ExitCode::FAILURE;
     };
     let start = Instant::now();
     let (mut killed, mut acknowledged, mut violations) = (0, 0, 0);
-    let mut postgres = process_kills::server(Stack::Servers).await;
+    let mut postgres = process_kills::start_server(Stack::Servers).await;
     for round in 0.. {
-        let kills = ROUND.min(all - killed);
+        let kills = KILLS_PER_ROUND.min(planned - killed);
         if kills == 0 {
             break;
         }
         let stack = if round % 2 == 0 { Stack::Embedded } else { Stack::Servers };
         let server = postgres.as_mut().filter(|_| stack == Stack::Servers);
-        let report = process_kills::run(stack, server, kills, seed + round).await;
+        let report = process_kills::run(Plan { stack, kills, seed: seed + round }, server).await;
         killed += kills;
         acknowledged += report.acknowledged;
         violations += report.violations.len();
         print!("{}", report.violation_details());
         println!(
-            "{:4} s  {killed} of {all} kills, {acknowledged} orders, {violations} violations; round {round}, {stack:?}: {}",
+            "{:4} s  {killed} of {planned} kills, {acknowledged} orders, {violations} violations; round {round}, {stack:?}: {}",
             start.elapsed().as_secs(),
             report.summary()
         );

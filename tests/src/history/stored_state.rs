@@ -1,20 +1,22 @@
-//! What the database holds, read without the services.
+//! What the database stores, read directly from its tables.
 
-use std::fmt::Display;
+use std::time::Duration;
 
 use common::{
-    api::{orders::Order, prices::PriceState},
+    api::{orders::Order, prices::PriceState, quotes::Quote},
     ids::{OrderId, QuoteId},
-    money::{FiatAmount, Rate, Sats},
+    money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use uuid::Uuid;
 
-/// Every order and quote, and the totals.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// All orders, all quotes and the totals.
 #[derive(Debug, Clone, Default)]
 pub struct StoredState {
-    /// By their numbers.
+    /// By sequence number.
     pub orders: Vec<StoredOrder>,
     pub quotes: Vec<StoredQuote>,
     pub totals: StoredTotals,
@@ -23,7 +25,7 @@ pub struct StoredState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     pub seq: i64,
-    /// The key that leads to it; empty where there is none.
+    /// The idempotency key of the order. Empty when there is none.
     pub key: String,
     pub order: Order,
     pub quote: Option<QuoteId>,
@@ -33,33 +35,82 @@ pub struct StoredOrder {
 pub struct StoredQuote {
     pub id: QuoteId,
     pub expires_at: Timestamp,
-    /// Currency, amount, rate and bitcoin, each as an order shows it.
-    pub terms: [String; 4],
+    pub terms: Terms,
+    /// `held`, `taken` or `expired`.
     pub state: String,
 }
 
+/// What a quote and the order that takes it have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub currency: Currency,
+    pub amount: FiatAmount,
+    pub exchange_rate: Rate,
+    pub bitcoin_amount: Sats,
+}
+
+impl From<&Order> for Terms {
+    fn from(order: &Order) -> Self {
+        let &Order { currency, amount, exchange_rate, bitcoin_amount, .. } = order;
+        Self { currency, amount, exchange_rate, bitcoin_amount }
+    }
+}
+
+impl From<&Quote> for Terms {
+    fn from(quote: &Quote) -> Self {
+        let &Quote { currency, amount, exchange_rate, bitcoin_amount, .. } = quote;
+        Self { currency, amount, exchange_rate, bitcoin_amount }
+    }
+}
+
+/// The row of `order_totals`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoredTotals {
     pub orders: i64,
+    /// In satoshi.
     pub bitcoin: i64,
+    /// In satoshi.
     pub reserved: i64,
 }
 
-/// What reads the same on both engines, but for how each shows a time and an id.
-struct Sql {
+impl StoredState {
+    /// Reads everything in one transaction.
+    pub async fn read(database_url: &str) -> sqlx::Result<Self> {
+        let mut reader = Reader::open(database_url).await?;
+        let dialect = reader.dialect();
+        reader.begin().await?;
+        let orders = reader.rows(dialect.select_orders()).await?;
+        let quotes = reader.rows(dialect.select_quotes()).await?;
+        let totals = reader.rows(SELECT_TOTALS.to_owned()).await?;
+        Ok(Self {
+            orders: orders.iter().map(|row| parse_order(row)).collect(),
+            quotes: quotes.iter().map(|row| parse_quote(row)).collect(),
+            totals: parse_totals(&totals),
+        })
+    }
+
+    /// Reads the bitcoin that quotes reserve, in satoshi.
+    pub async fn read_reserved(database_url: &str) -> sqlx::Result<i64> {
+        let totals = Reader::open(database_url).await?.rows(SELECT_TOTALS.to_owned()).await?;
+        Ok(parse_totals(&totals).reserved)
+    }
+}
+
+/// How an engine converts times and ids to text. The statements are the same otherwise.
+struct Dialect {
     micros: fn(&str) -> String,
     id: fn(&str) -> String,
 }
 
-const POSTGRES: Sql = Sql {
+const POSTGRES: Dialect = Dialect {
     micros: |column| format!("cast((extract(epoch from {column}) * 1000000)::bigint as text)"),
     id: |column| format!("coalesce({column}::text, '')"),
 };
-const SQLITE: Sql =
-    Sql { micros: |column| format!("cast({column} as text)"), id: |column| format!("coalesce(hex({column}), '')") };
+const SQLITE: Dialect =
+    Dialect { micros: |column| format!("cast({column} as text)"), id: |column| format!("coalesce(hex({column}), '')") };
 
-impl Sql {
-    fn orders(&self) -> String {
+impl Dialect {
+    fn select_orders(&self) -> String {
         let (id, quote) = ((self.id)("o.id"), (self.id)("o.quote_id"));
         let (created_at, price_as_of) = ((self.micros)("o.created_at"), (self.micros)("o.price_as_of"));
         format!(
@@ -71,7 +122,7 @@ impl Sql {
         )
     }
 
-    fn quotes(&self) -> String {
+    fn select_quotes(&self) -> String {
         let (id, expires_at) = ((self.id)("id"), (self.micros)("expires_at"));
         format!(
             "select {id}, {expires_at}, currency, cast(amount_e4 as text), cast(exchange_rate_e8 as text),
@@ -81,7 +132,7 @@ impl Sql {
     }
 }
 
-const TOTALS: &str = "
+const SELECT_TOTALS: &str = "
     select cast(orders as text), cast(bitcoin_sats as text), cast(reserved_sats as text) from order_totals";
 
 enum Reader {
@@ -90,19 +141,18 @@ enum Reader {
 }
 
 impl Reader {
-    async fn open(url: &str) -> sqlx::Result<Self> {
-        Ok(match url.strip_prefix("sqlite:") {
+    async fn open(database_url: &str) -> sqlx::Result<Self> {
+        Ok(match database_url.strip_prefix("sqlite:") {
             Some(path) => {
-                // Not read-only: whoever comes first after a crash has to bring the write-ahead log in order.
-                let options =
-                    SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(5));
+                // Not read-only: the first connection after a crash has to recover the write-ahead log.
+                let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT);
                 Self::Sqlite(SqliteConnection::connect_with(&options).await?)
             }
-            None => Self::Postgres(PgConnection::connect(url).await?),
+            None => Self::Postgres(PgConnection::connect(database_url).await?),
         })
     }
 
-    fn sql(&self) -> &'static Sql {
+    fn dialect(&self) -> &'static Dialect {
         match self {
             Self::Sqlite(_) => &SQLITE,
             Self::Postgres(_) => &POSTGRES,
@@ -132,70 +182,74 @@ impl Reader {
     }
 }
 
-impl StoredState {
-    /// Reads all of it, as of one moment.
-    pub async fn read(url: &str) -> sqlx::Result<Self> {
-        let mut reader = Reader::open(url).await?;
-        let sql = reader.sql();
-        reader.begin().await?;
-        let orders = reader.rows(sql.orders()).await?;
-        let quotes = reader.rows(sql.quotes()).await?;
-        let totals = reader.rows(TOTALS.to_owned()).await?;
-        let totals: Vec<i64> = totals.concat().iter().map(|text| number(text)).collect();
-        let &[orders_count, bitcoin, reserved] = &totals[..] else { panic!("order_totals has one row: {totals:?}") };
-        Ok(Self {
-            orders: orders.iter().map(|row| order(row)).collect(),
-            quotes: quotes.iter().map(|row| quote(row)).collect(),
-            totals: StoredTotals { orders: orders_count, bitcoin, reserved },
-        })
-    }
-
-    /// What quotes hold at this moment.
-    pub async fn reserved(url: &str) -> sqlx::Result<i64> {
-        let totals = Reader::open(url).await?.rows(TOTALS.to_owned()).await?;
-        Ok(number(&totals[0][2]))
-    }
-}
-
-fn order(row: &[String]) -> StoredOrder {
-    let order = Order {
-        id: OrderId(id(&row[2]).expect("an order has an id")),
-        created_at: time(&row[3]),
-        currency: row[4].parse().expect("a currency"),
-        amount: FiatAmount::from_ten_thousandths(number(&row[5])).expect("an amount"),
-        exchange_rate: Rate::from_hundred_millionths(number(&row[6])).expect("a rate"),
-        bitcoin_amount: Sats::new(number(&row[7])).expect("an amount of bitcoin"),
-        price_as_of: time(&row[8]),
-        simulated: matches!(row[9].as_str(), "true" | "1"),
-        price_state: if row[11] == "prolonged" { PriceState::Prolonged } else { PriceState::Fresh },
+fn parse_order(row: &[String]) -> StoredOrder {
+    let [
+        seq,
+        key,
+        id,
+        created_at,
+        currency,
+        amount,
+        exchange_rate,
+        bitcoin_amount,
+        price_as_of,
+        simulated,
+        quote,
+        price_state,
+    ] = row
+    else {
+        panic!("an order has other columns: {row:?}")
     };
-    StoredOrder { seq: number(&row[0]), key: row[1].clone(), order, quote: id(&row[10]).map(QuoteId) }
+    let terms = parse_terms(currency, amount, exchange_rate, bitcoin_amount);
+    let order = Order {
+        id: OrderId(parse_id(id).expect("an order has an id")),
+        created_at: parse_time(created_at),
+        currency: terms.currency,
+        amount: terms.amount,
+        exchange_rate: terms.exchange_rate,
+        bitcoin_amount: terms.bitcoin_amount,
+        price_as_of: parse_time(price_as_of),
+        simulated: matches!(simulated.as_str(), "true" | "1"),
+        price_state: if price_state == "prolonged" { PriceState::Prolonged } else { PriceState::Fresh },
+    };
+    StoredOrder { seq: parse_integer(seq), key: key.clone(), order, quote: parse_id(quote).map(QuoteId) }
 }
 
-fn quote(row: &[String]) -> StoredQuote {
-    let amount = FiatAmount::from_ten_thousandths(number(&row[3])).expect("an amount");
-    let rate = Rate::from_hundred_millionths(number(&row[4])).expect("a rate");
-    let bitcoin = Sats::new(number(&row[5])).expect("an amount of bitcoin");
+fn parse_quote(row: &[String]) -> StoredQuote {
+    let [id, expires_at, currency, amount, exchange_rate, bitcoin_amount, state] = row else {
+        panic!("a quote has other columns: {row:?}")
+    };
     StoredQuote {
-        id: QuoteId(id(&row[0]).expect("a quote has an id")),
-        expires_at: time(&row[1]),
-        terms: terms(&row[2], amount, rate, bitcoin),
-        state: row[6].clone(),
+        id: QuoteId(parse_id(id).expect("a quote has an id")),
+        expires_at: parse_time(expires_at),
+        terms: parse_terms(currency, amount, exchange_rate, bitcoin_amount),
+        state: state.clone(),
     }
 }
 
-pub(super) fn terms(currency: &dyn Display, amount: FiatAmount, rate: Rate, bitcoin: Sats) -> [String; 4] {
-    [currency.to_string(), amount.to_string(), rate.to_string(), bitcoin.to_string()]
+fn parse_totals(rows: &[Vec<String>]) -> StoredTotals {
+    let [row] = rows else { panic!("order_totals has {} rows instead of one", rows.len()) };
+    let [orders, bitcoin, reserved] = &row[..] else { panic!("order_totals has other columns: {row:?}") };
+    StoredTotals { orders: parse_integer(orders), bitcoin: parse_integer(bitcoin), reserved: parse_integer(reserved) }
 }
 
-fn number(text: &str) -> i64 {
-    text.parse().unwrap_or_else(|_| panic!("not a number: {text}"))
+fn parse_terms(currency: &str, amount_e4: &str, exchange_rate_e8: &str, bitcoin_sats: &str) -> Terms {
+    Terms {
+        currency: currency.parse().expect("a currency code"),
+        amount: FiatAmount::from_ten_thousandths(parse_integer(amount_e4)).expect("an amount in range"),
+        exchange_rate: Rate::from_hundred_millionths(parse_integer(exchange_rate_e8)).expect("a rate in range"),
+        bitcoin_amount: Sats::new(parse_integer(bitcoin_sats)).expect("a bitcoin amount in range"),
+    }
 }
 
-fn time(text: &str) -> Timestamp {
-    Timestamp::from_micros(number(text)).expect("a time")
+fn parse_integer(text: &str) -> i64 {
+    text.parse().unwrap_or_else(|_| panic!("not an integer: {text}"))
 }
 
-fn id(text: &str) -> Option<Uuid> {
-    (!text.is_empty()).then(|| text.parse().expect("an id"))
+fn parse_time(micros: &str) -> Timestamp {
+    Timestamp::from_micros(parse_integer(micros)).expect("a time in range")
+}
+
+fn parse_id(text: &str) -> Option<Uuid> {
+    (!text.is_empty()).then(|| text.parse().expect("a UUID"))
 }

@@ -1,4 +1,4 @@
-//! What can be wrong, and how it is told.
+//! The invariants that a run can violate, and their messages. `tests/README.md` explains each kind.
 
 use std::fmt;
 
@@ -7,57 +7,57 @@ use common::{
     ids::{OrderId, QuoteId},
 };
 
-/// One promise that was broken.
+/// One violated invariant. Sequence numbers are those of `orders.seq`, amounts are in satoshi.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Violation {
-    /// Answered with 201, and not kept.
+    /// An order was acknowledged with 201 and is not stored.
     OrderMissing { key: String, id: String },
-    /// Answered with 201, and kept otherwise.
-    OrderDiffers { key: String, id: OrderId, field: String, outcome: String, kept: String },
-    /// One key, more than one order.
+    /// An acknowledged order was stored differently.
+    OrderDiffers { key: String, id: OrderId, field: String, acknowledged: String, stored: String },
+    /// One key has more than one order.
     DuplicateOrder { key: String, first: i64, second: i64 },
-    /// An order that no client asked for.
+    /// An order is stored that no client requested.
     OrderNotRequested { seq: i64, key: String },
-    /// A client was told that its order was not placed, and it is there.
+    /// A response stated that an order was not placed, and it is stored.
     DeniedButPlaced { key: String, seq: i64, code: String },
-    /// Two answers to one key that are not the same to the byte.
+    /// Two acknowledgements with the same key are not byte for byte the same.
     ReplayDiffers { key: String },
-    /// Two clients were told of one key that its order is new.
+    /// Two responses with the same key acknowledged a new order.
     CreatedTwice { key: String },
-    /// A refusal whose reason is not true.
+    /// The reason given for a refusal was not true.
     FalseRefusal { key: String, code: String, why: String },
-    /// An answer that no client should see.
+    /// A response that the API does not allow.
     UnexpectedResponse { key: String, status: u16, body: String },
-    /// No client got a definite answer, however long it asked.
+    /// The last attempt with a key had no definite outcome.
     Undecided { key: String },
-    /// The totals are not what the orders come to.
+    /// `order_totals` does not hold the sum of the orders.
     WrongSum { orders: i64, totals: i64 },
-    /// The totals do not count the orders.
+    /// `order_totals` does not hold the number of orders.
     WrongCount { orders: i64, totals: i64 },
-    /// With this order the limit was passed.
+    /// The sum up to this order exceeds the limit.
     LimitExceeded { seq: i64, sum: i64, limit: i64 },
-    /// A number that is missing, or that is there twice.
+    /// A sequence number is missing or used twice.
     SequenceGap { after: i64, next: i64 },
-    /// An order that is not later than the one before it.
+    /// An order was not created later than the one before it.
     TimeNotIncreasing { seq: i64 },
     /// Two orders took one quote.
     QuoteTakenTwice { quote: QuoteId, first: i64, second: i64 },
-    /// A client was told of a quote that is not kept, or kept otherwise.
+    /// A client received a quote that is not stored, or was stored differently.
     QuoteDiffers { quote: QuoteId, field: String },
-    /// An order that took a quote has other terms than the quote, or the quote does not say that it was taken.
+    /// An order has other terms than its quote, or its quote is not marked as taken.
     OrderDiffersFromQuote { quote: QuoteId, seq: i64, field: String },
-    /// A quote says that it was taken, and no order took it.
+    /// A quote is marked as taken, and no order took it.
     QuoteTakenWithoutOrder { quote: QuoteId },
-    /// What quotes held was not given back.
+    /// A reservation of a quote was not released.
     ReservationNotReleased { satoshi: i64 },
-    /// Orders of one satoshi were refused while there was room.
+    /// An order was refused although it fits under the limit.
     LimitNotFilled { left: i64 },
-    /// Nobody asked for the last satoshi, so that nothing is known of the limit.
+    /// No order of one satoshi was refused at the end of the run, so the limit was not tested.
     LimitNotProbed,
 }
 
 impl Violation {
-    /// The key whose story tells more.
+    /// The idempotency key that the violation concerns, whose attempts give the context.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::OrderMissing { key, .. }
@@ -74,7 +74,7 @@ impl Violation {
         }
     }
 
-    pub(super) fn denied(key: &str, seq: i64, code: Code) -> Self {
+    pub(super) fn denied_but_placed(key: &str, seq: i64, code: Code) -> Self {
         Self::DeniedButPlaced { key: key.to_owned(), seq, code: code.to_string() }
     }
 }
@@ -83,53 +83,71 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OrderMissing { key, id } => {
-                write!(f, "LOST: {key} was answered with 201, and its order {id} is not kept")
+                write!(f, "MISSING ORDER: {key} was acknowledged with 201, and its order {id} is not stored")
             }
-            Self::OrderDiffers { key, id, field, outcome, kept } => {
-                write!(f, "CHANGED: {key} was told {field} {outcome} of order {id}, and {kept} is kept")
+            Self::OrderDiffers { key, id, field, acknowledged, stored } => {
+                write!(
+                    f,
+                    "CHANGED ORDER: {key}: {field} of order {id} was acknowledged as {acknowledged}, and {stored} is stored"
+                )
             }
             Self::DuplicateOrder { key, first, second } => {
-                write!(f, "DOUBLED: {key} has the orders {first} and {second}")
+                write!(f, "DUPLICATE ORDER: {key} has the orders {first} and {second}")
             }
             Self::OrderNotRequested { seq, key } => {
-                write!(f, "UNASKED: order {seq} (key {key:?}) is what no client asked for")
+                write!(f, "UNREQUESTED ORDER: no client requested order {seq} with key {key:?}")
             }
             Self::DeniedButPlaced { key, seq, code } => {
-                write!(f, "DENIED: {key} was told {code}, and its order is kept with the number {seq}")
+                write!(f, "DENIED ORDER: {key} was denied with {code}, and its order {seq} is stored")
             }
-            Self::ReplayDiffers { key } => write!(f, "OTHER ANSWER: {key} was answered with 201 in two ways"),
-            Self::CreatedTwice { key } => write!(f, "NEW TWICE: {key} was told twice that its order is new"),
-            Self::FalseRefusal { key, code, why } => write!(f, "NO REASON: {key} was told {code}, but {why}"),
+            Self::ReplayDiffers { key } => {
+                write!(f, "CHANGED REPLAY: {key} was acknowledged with two different bodies")
+            }
+            Self::CreatedTwice { key } => write!(f, "CREATED TWICE: {key} was acknowledged twice as a new order"),
+            Self::FalseRefusal { key, code, why } => {
+                write!(f, "FALSE REFUSAL: {key} was refused with {code}, but {why}")
+            }
             Self::UnexpectedResponse { key, status, body } => {
-                write!(f, "UNEXPECTED: {key} was answered with {status}: {body}")
+                write!(f, "UNEXPECTED RESPONSE: {key} was answered with {status}: {body}")
             }
-            Self::Undecided { key } => write!(f, "UNDECIDED: {key} never got a definite answer"),
+            Self::Undecided { key } => write!(f, "UNDECIDED: {key} has no definite outcome"),
             Self::WrongSum { orders, totals } => {
-                write!(f, "SUM: orders come to {orders} satoshi, the totals say {totals}")
+                write!(f, "WRONG SUM: the orders sum to {orders} satoshi, and order_totals holds {totals}")
             }
             Self::WrongCount { orders, totals } => {
-                write!(f, "COUNT: there are {orders} orders, the totals say {totals}")
+                write!(f, "WRONG COUNT: {orders} orders are stored, and order_totals holds {totals}")
             }
             Self::LimitExceeded { seq, sum, limit } => {
-                write!(f, "LIMIT: with order {seq} there are {sum} satoshi, and {limit} are allowed")
+                write!(f, "LIMIT EXCEEDED: the sum up to order {seq} is {sum} satoshi, and {limit} are allowed")
             }
-            Self::SequenceGap { after, next } => write!(f, "GAP: the order after {after} has the number {next}"),
-            Self::TimeNotIncreasing { seq } => write!(f, "NOT LATER: order {seq} is not later than the one before it"),
+            Self::SequenceGap { after, next } => {
+                write!(f, "SEQUENCE GAP: the order after {after} has the sequence number {next}")
+            }
+            Self::TimeNotIncreasing { seq } => {
+                write!(f, "TIME NOT INCREASING: order {seq} was not created later than the one before it")
+            }
             Self::QuoteTakenTwice { quote, first, second } => {
-                write!(f, "QUOTE TWICE: the orders {first} and {second} took quote {quote}")
+                write!(f, "QUOTE TAKEN TWICE: the orders {first} and {second} took quote {quote}")
             }
             Self::QuoteDiffers { quote, field } => {
-                write!(f, "QUOTE CHANGED: {field} of quote {quote} is not kept as it was told")
+                write!(f, "CHANGED QUOTE: {field} of quote {quote} was stored differently")
             }
             Self::OrderDiffersFromQuote { quote, seq, field } => {
-                write!(f, "NOT ITS QUOTE: {field} of order {seq} does not fit quote {quote}")
+                write!(f, "ORDER DIFFERS FROM QUOTE: {field} of order {seq} does not match quote {quote}")
             }
-            Self::QuoteTakenWithoutOrder { quote } => write!(f, "TAKEN BY NOBODY: quote {quote} is marked as taken"),
+            Self::QuoteTakenWithoutOrder { quote } => {
+                write!(f, "QUOTE WITHOUT ORDER: quote {quote} is marked as taken, and no order took it")
+            }
             Self::ReservationNotReleased { satoshi } => {
-                write!(f, "STILL RESERVED: {satoshi} satoshi are held though every quote was taken or has run out")
+                write!(
+                    f,
+                    "RESERVATION NOT RELEASED: {satoshi} satoshi are reserved, and every quote was taken or expired"
+                )
             }
-            Self::LimitNotFilled { left } => write!(f, "NOT FILLED: one satoshi was refused, and {left} are left"),
-            Self::LimitNotProbed => write!(f, "NOT ASKED: the run ended before the limit was full"),
+            Self::LimitNotFilled { left } => {
+                write!(f, "LIMIT NOT FILLED: an order was refused that fits into the remaining {left} satoshi")
+            }
+            Self::LimitNotProbed => write!(f, "LIMIT NOT PROBED: the run ended before the limit was reached"),
         }
     }
 }

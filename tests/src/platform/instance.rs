@@ -1,8 +1,17 @@
-//! One running service: in this process, or as the real binary in a process of its own.
+//! One instance of a service, in the test process or as the real binary in its own process.
 
-use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::PathBuf,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
-use common::{config::Env, config::port_variable, service::Service};
+use common::{
+    config::{Env, port_variable},
+    service::Service,
+};
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -14,48 +23,55 @@ use crate::{
 };
 
 const START_LIMIT: Duration = Duration::from_secs(20);
+const READINESS_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
+/// Environment variables of a service, by name.
 pub type Variables = BTreeMap<String, String>;
-type StartFuture = Pin<Box<dyn Future<Output = Task> + Send>>;
+type StartFuture = Pin<Box<dyn Future<Output = RunningTask> + Send>>;
 
-struct Task {
+/// A service that runs in the test process.
+struct RunningTask {
     stop: CancellationToken,
-    served: JoinHandle<anyhow::Result<()>>,
+    handle: JoinHandle<anyhow::Result<()>>,
 }
 
 enum State {
-    Down,
-    Task(Task),
+    Stopped,
+    Task(RunningTask),
     Process(Process),
 }
 
-/// A service on a port that it keeps over a restart.
+/// An instance of a service. It keeps its port over a restart.
 pub struct Instance {
     pub name: &'static str,
     port: Port,
     variables: Variables,
-    start: fn(Env, u16) -> StartFuture,
-    /// Where the process works, where it is to be one.
-    folder: Option<PathBuf>,
+    start_in_process: fn(Env, u16) -> StartFuture,
+    /// The working directory of the process. None when the service runs in the test process.
+    process_folder: Option<PathBuf>,
     state: Mutex<State>,
 }
 
-/// The number of a port.
-
 impl Instance {
-    /// A service that is not started yet.
-    pub fn new<S: Service + 'static>(port: Port, variables: Variables, folder: Option<PathBuf>) -> Self {
-        let start = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
-        Self { name: S::NAME, port, variables, start, folder, state: Mutex::new(State::Down) }
+    /// An instance that is not started. With `process_folder` it becomes a process that works there.
+    pub fn new<S: Service + 'static>(port: Port, variables: Variables, process_folder: Option<PathBuf>) -> Self {
+        let start_in_process = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
+        Self { name: S::NAME, port, variables, start_in_process, process_folder, state: Mutex::new(State::Stopped) }
     }
 
-    /// One more instance of the same service, with some variables set differently. It is not started yet.
+    /// A second instance of the same service on its own port, with some variables changed. It is not started.
     #[must_use]
-    pub fn another(&self, different: &[(&str, &str)]) -> Self {
+    pub fn another(&self, changed_variables: &[(&str, &str)]) -> Self {
         let mut variables = self.variables.clone();
-        variables.extend(different.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let (folder, state) = (self.folder.clone(), Mutex::new(State::Down));
-        Self { name: self.name, port: Port::lease(), variables, start: self.start, folder, state }
+        variables.extend(changed_variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self {
+            name: self.name,
+            port: Port::lease(),
+            variables,
+            start_in_process: self.start_in_process,
+            process_folder: self.process_folder.clone(),
+            state: Mutex::new(State::Stopped),
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -66,20 +82,20 @@ impl Instance {
         self.port.address()
     }
 
-    /// Starts; it listens when this returns.
+    /// Starts the service and returns when it listens.
     pub async fn start(&self) {
         let mut state = self.state.lock().await;
-        assert!(matches!(*state, State::Down), "{} runs already", self.name);
+        assert!(matches!(*state, State::Stopped), "{} is already running", self.name);
         let mut variables = self.variables.clone();
         variables.insert(port_variable(self.name), self.port.number.to_string());
-        *state = match &self.folder {
-            None => State::Task((self.start)(Env::from_pairs(variables), self.port.number).await),
+        *state = match &self.process_folder {
+            None => State::Task((self.start_in_process)(Env::from_pairs(variables), self.port.number).await),
             Some(folder) => {
                 let mut process = Process::start(&binary_path(self.name), &[], &variables, folder, None);
                 let (client, livez) = (Client::new(""), self.url("/livez"));
-                wait_until("a service listens", START_LIMIT, async || {
-                    if let Some(status) = process.has_ended() {
-                        panic!("{} ended: {status}\n{}", self.name, process.log());
+                wait_until("the service listens", START_LIMIT, async || {
+                    if let Some(status) = process.exit_status() {
+                        panic!("{} ended: {status}\n{}", self.name, process.log_tail());
                     }
                     client.request("GET", &livez).send().await.ok()
                 })
@@ -89,13 +105,13 @@ impl Instance {
         };
     }
 
-    /// Ends in good order, as by a SIGTERM, and returns when it has.
+    /// Shuts the service down gracefully, as SIGTERM does, and returns when it has ended.
     pub async fn stop(&self) {
-        match std::mem::replace(&mut *self.state.lock().await, State::Down) {
-            State::Down => panic!("{} does not run", self.name),
-            State::Task(Task { stop, served }) => {
+        match std::mem::replace(&mut *self.state.lock().await, State::Stopped) {
+            State::Stopped => panic!("{} is not running", self.name),
+            State::Task(RunningTask { stop, handle }) => {
                 stop.cancel();
-                served.await.unwrap().unwrap();
+                handle.await.unwrap().unwrap();
             }
             State::Process(process) => {
                 let status = process.end("TERM").await;
@@ -104,47 +120,47 @@ impl Instance {
         }
     }
 
-    /// `kill -9`, for an instance in a process of its own.
+    /// Kills the process with SIGKILL. Panics unless the instance runs in its own process.
     pub async fn kill(&self) {
-        match std::mem::replace(&mut *self.state.lock().await, State::Down) {
+        match std::mem::replace(&mut *self.state.lock().await, State::Stopped) {
             State::Process(process) => drop(process.end("KILL").await),
-            _ => panic!("{} does not run in a process of its own", self.name),
+            State::Stopped | State::Task(_) => panic!("{} does not run in its own process", self.name),
         }
     }
 
-    /// Waits until `/readyz` answers 200.
+    /// Waits until `/readyz` returns 200.
     pub async fn wait_until_ready(&self) {
         let (client, readyz) = (Client::new(""), self.url("/readyz"));
-        let mut last = String::new();
-        let start = std::time::Instant::now();
+        let mut last_result = String::new();
+        let start = Instant::now();
         while start.elapsed() < START_LIMIT {
             match client.request("GET", &readyz).send().await {
                 Ok(response) if response.status().is_success() => return,
-                Ok(response) => last = response.text().await.unwrap_or_default(),
-                Err(error) => last = format!("{error:?}"),
+                Ok(response) => last_result = response.text().await.unwrap_or_default(),
+                Err(error) => last_result = format!("{error:?}"),
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(READINESS_POLL_INTERVAL).await;
         }
-        panic!("{} does not become ready: {last}", self.name);
+        panic!("{} is not ready after {START_LIMIT:?}: {last_result}", self.name);
     }
 }
 
-async fn start_in_process<S: Service + 'static>(mut env: Env, port: u16) -> Task {
+async fn start_in_process<S: Service + 'static>(mut env: Env, port: u16) -> RunningTask {
     let config = S::configure(&mut env);
     env.finish().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let service = S::build(config, listener).await.unwrap();
     assert_eq!(service.address().unwrap().port(), port);
     let stop = CancellationToken::new();
-    let served = tokio::spawn(service.run_until(stop.clone()));
-    Task { stop, served }
+    let handle = tokio::spawn(service.run_until(stop.clone()));
+    RunningTask { stop, handle }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        if let State::Task(Task { stop, served }) = self.state.get_mut() {
+        if let State::Task(RunningTask { stop, handle }) = self.state.get_mut() {
             stop.cancel();
-            served.abort();
+            handle.abort();
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Clients as they are in earnest: each asks again under its key until it has a definite answer.
+//! Clients that place orders and quotes in many ways and retry with the same key until the outcome is definite.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,92 +14,102 @@ use common::{
 use fastrand::Rng;
 use futures_util::future::join_all;
 
-use super::{LIMIT, Shared};
+use super::{LIMIT, progress::Progress};
 use crate::{
     client::try_send,
     history::{Attempt, Outcome, RequestedOrder},
+    platform::ORDERS_PATH,
 };
 
-/// Pause before a client asks again; the `Retry-After` of the services would make the load light.
-const PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
-/// How long a client asks; longer than anything is away.
-const GIVE_UP: Duration = Duration::from_secs(40);
-/// Orders are this part of what is to be ordered by now, so that all clients together come to about that.
-const SHARE: i64 = 32;
+/// How long a client pauses before a retry. The services ask for more in `Retry-After`, which would make the load light.
+const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
+/// How long a client retries. Longer than any process is down.
+const RETRY_LIMIT: Duration = Duration::from_secs(40);
+/// An order is at most this fraction of the bitcoin that should be ordered by now, so that all clients together come close.
+const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
     http: crate::Client,
-    doors: [String; 2],
-    shared: Arc<Shared>,
+    create_order_urls: [String; 2],
+    progress: Arc<Progress>,
     name: String,
     rng: Rng,
     keys: u32,
 }
 
 impl Client {
-    pub fn new(http: crate::Client, doors: [String; 2], number: u64, seed: u64, shared: Arc<Shared>) -> Self {
-        let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
-        Self { http, doors, shared, name: format!("client-{number}"), rng, keys: 0 }
+    /// A client whose idempotency keys begin with its name. `rng` determines what it does.
+    pub fn new(
+        http: crate::Client,
+        create_order_urls: [String; 2],
+        name: String,
+        rng: Rng,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { http, create_order_urls, progress, name, rng, keys: 0 }
     }
 
     /// Places orders of every kind until all kills are done.
-    pub async fn work(mut self) {
-        while !self.shared.is_over() {
-            let requested = self.something();
+    pub async fn place_orders(mut self) {
+        while !self.progress.is_finished() {
+            let requested = self.random_order();
             let key = self.new_key();
             match self.rng.u32(0..20) {
                 0..=8 => self.place(&key, &[requested]).await,
-                // Again, when it is long known.
+                // A replay of a decided order.
                 9..=10 => {
                     self.place(&key, &[requested]).await;
-                    self.repeat(&key, requested).await;
+                    self.retry_until_definite(&key, requested).await;
                 }
-                // Several at once under one key.
+                // The same order several times at once.
                 11..=12 => self.place(&key, &[requested, requested, requested]).await,
-                // Another order under a key that is used, later and at once.
+                // Another order with a key that is already used.
                 13 => {
                     self.place(&key, &[requested]).await;
-                    let other = self.something();
-                    self.repeat(&key, other).await;
+                    let other = self.random_order();
+                    self.retry_until_definite(&key, other).await;
                 }
+                // Two different orders at once with one key.
                 14 => {
-                    let other = self.something();
+                    let other = self.random_order();
                     self.place(&key, &[requested, other]).await;
                 }
+                // An order that exceeds the limit.
                 15 => {
-                    let too_much = dollars(self.left() + 1 + self.rng.i64(0..1000));
-                    self.place(&key, &[too_much]).await;
+                    let over_limit = dollar_order(self.remaining_sats() + 1 + self.rng.i64(0..1000));
+                    self.place(&key, &[over_limit]).await;
                 }
                 kind => {
-                    let Some(quote) = self.quote(requested).await else { continue };
-                    let asked = [RequestedOrder::Quoted(quote)];
+                    let Some(quote) = self.request_quote(requested).await else { continue };
+                    let from_quote = &[RequestedOrder::FromQuote(quote)];
                     match kind {
+                        // The quote expires.
                         16 => {}
+                        // Two keys contend for the quote.
                         17 => {
-                            let (other, mut rival) = (self.new_key(), self.fork());
-                            tokio::join!(self.place(&key, &asked), rival.place(&other, &asked));
+                            let (other_key, mut rival) = (self.new_key(), self.fork());
+                            tokio::join!(self.place(&key, from_quote), rival.place(&other_key, from_quote));
                         }
-                        18 => self.place(&key, &[asked[0], asked[0]]).await,
-                        _ => self.place(&key, &asked).await,
+                        18 => self.place(&key, &[from_quote[0], from_quote[0]]).await,
+                        _ => self.place(&key, from_quote).await,
                     }
                 }
             }
         }
     }
 
-    /// Asks for ever smaller orders until one satoshi is refused.
-    pub async fn fill(mut self) {
-        let mut most = LIMIT;
+    /// Places ever smaller orders until an order of one satoshi is refused.
+    pub async fn fill_limit(mut self) {
+        let mut max_sats = LIMIT;
         loop {
-            let satoshi = (self.left() / SHARE).clamp(1, most);
+            let satoshi = (self.remaining_sats() / TARGET_DIVISOR).clamp(1, max_sats);
             let key = self.new_key();
-            let requested = dollars(satoshi);
-            match self.until_definite(&key, requested).await {
-                Outcome::Placed { body, .. } => self.acknowledged(&body),
+            match self.retry_until_definite(&key, dollar_order(satoshi)).await {
+                Outcome::Placed { body, .. } => self.record_acknowledged(&body),
                 Outcome::Refused { code: Code::LimitExceeded, remaining } if satoshi > 1 => {
-                    most = remaining.map_or(1, Sats::get).max(1);
+                    max_sats = remaining.map_or(1, Sats::get).max(1);
                 }
-                // Full; what else it may be, the check will tell.
+                // The limit is filled. The check reports any other outcome.
                 _ => return,
             }
         }
@@ -110,62 +120,62 @@ impl Client {
         format!("{}-{}", self.name, self.keys)
     }
 
-    /// The same client once more, to do something at the same time.
+    /// A copy of this client that acts at the same time.
     fn fork(&mut self) -> Self {
-        let rng = self.rng.fork();
-        let (http, doors, shared) = (self.http.clone(), self.doors.clone(), self.shared.clone());
-        Self { http, doors, shared, name: self.name.clone(), rng, keys: self.keys }
+        Self {
+            http: self.http.clone(),
+            create_order_urls: self.create_order_urls.clone(),
+            progress: self.progress.clone(),
+            name: self.name.clone(),
+            rng: self.rng.fork(),
+            keys: self.keys,
+        }
     }
 
-    /// At most this much is left.
-    fn left(&self) -> i64 {
-        (LIMIT - self.shared.acknowledged_sats.load(Ordering::Relaxed)).max(0)
+    /// An upper bound of what is left under the limit.
+    fn remaining_sats(&self) -> i64 {
+        (LIMIT - self.progress.acknowledged_sats()).max(0)
     }
 
-    fn something(&mut self) -> RequestedOrder {
-        let gap = self.shared.target() - self.shared.acknowledged_sats.load(Ordering::Relaxed);
-        let satoshi = self.rng.i64(1..=(gap / SHARE).max(3));
+    fn random_order(&mut self) -> RequestedOrder {
+        let gap = self.progress.target_sats() - self.progress.acknowledged_sats();
+        let satoshi = self.rng.i64(1..=(gap / TARGET_DIVISOR).max(3));
         let (currency, ten_thousandths) = match self.rng.u32(0..4) {
             0 => (Currency::EUR, satoshi * 84 / 10),
             1 => (Currency::GBP, satoshi * 72 / 10),
-            _ => return dollars(satoshi),
+            _ => return dollar_order(satoshi),
         };
-        RequestedOrder::Market { currency, amount: FiatAmount::from_ten_thousandths(ten_thousandths).unwrap() }
+        let amount = FiatAmount::from_ten_thousandths(ten_thousandths).unwrap();
+        RequestedOrder::AtMarketPrice { currency, amount }
     }
 
-    /// Asks for all of these at once under one key; at most one of them is placed.
-    async fn place(&mut self, key: &str, asks: &[RequestedOrder]) {
-        let forks: Vec<_> = asks.iter().map(|requested| (self.fork(), *requested)).collect();
-        let outcome =
-            join_all(forks.into_iter().map(async |(mut fork, requested)| fork.until_definite(key, requested).await))
-                .await;
-        if let Some(body) = outcome
-            .iter()
-            .find_map(|outcome| if let Outcome::Placed { body, .. } = outcome { Some(body) } else { None })
-        {
-            self.acknowledged(body);
+    /// Sends all of these orders at once with one key. At most one of them is placed.
+    async fn place(&mut self, key: &str, orders: &[RequestedOrder]) {
+        let forks: Vec<_> = orders.iter().map(|order| (self.fork(), *order)).collect();
+        let retries = forks.into_iter().map(async |(mut fork, order)| fork.retry_until_definite(key, order).await);
+        let outcomes = join_all(retries).await;
+        let placed = outcomes.iter().find_map(|outcome| match outcome {
+            Outcome::Placed { body, .. } => Some(body),
+            _ => None,
+        });
+        if let Some(body) = placed {
+            self.record_acknowledged(body);
         }
     }
 
-    /// Asks for what is known already, which is no new order.
-    async fn repeat(&mut self, key: &str, requested: RequestedOrder) {
-        self.until_definite(key, requested).await;
-    }
-
-    fn acknowledged(&self, body: &[u8]) {
-        // An answer that is no order is found by the check.
+    fn record_acknowledged(&self, body: &[u8]) {
+        // The check reports a body that is not an order.
         if let Ok(order) = serde_json::from_slice::<Order>(body) {
-            self.shared.acknowledged_sats.fetch_add(order.bitcoin_amount.get(), Ordering::Relaxed);
-            self.shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+            self.progress.record_acknowledged(order.bitcoin_amount);
         }
     }
 
-    async fn until_definite(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
+    async fn retry_until_definite(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let start = Instant::now();
         loop {
-            let outcome = self.once(key, requested).await;
-            self.shared.count(&outcome);
-            if outcome.is_definite() || start.elapsed() > GIVE_UP {
+            let outcome = self.send_order(key, requested).await;
+            self.progress.record_outcome(&outcome);
+            if outcome.is_definite() || start.elapsed() > RETRY_LIMIT {
                 return outcome;
             }
             self.pause().await;
@@ -173,43 +183,49 @@ impl Client {
     }
 
     async fn pause(&mut self) {
-        tokio::time::sleep(Duration::from_millis(self.rng.u64(PAUSE_MILLIS))).await;
+        tokio::time::sleep(Duration::from_millis(self.rng.u64(RETRY_PAUSE_MILLIS))).await;
     }
 
-    async fn once(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
-        let url = format!("{}/api/v1/orders", self.doors[self.rng.usize(0..self.doors.len())]);
+    async fn send_order(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
+        let url = self.random_url(ORDERS_PATH);
         let bitcoin = match requested {
-            RequestedOrder::Market { currency: Currency::USD, amount } => {
+            RequestedOrder::AtMarketPrice { currency: Currency::USD, amount } => {
                 Sats::new(amount.ten_thousandths() / 10_000).ok()
             }
-            RequestedOrder::Market { .. } | RequestedOrder::Quoted(_) => None,
+            RequestedOrder::AtMarketPrice { .. } | RequestedOrder::FromQuote(_) => None,
         };
         let start = Timestamp::now();
-        let outcome = Outcome::from_response(
-            try_send(self.http.json(url, requested.body()).header("idempotency-key", key)).await,
-        );
-        let (key, end, answer) = (key.to_owned(), Timestamp::now(), outcome.clone());
-        self.shared.history.attempt(Attempt { key, requested, bitcoin, start, end, outcome });
-        answer
+        let request = self.http.json(url, requested.body()).header("idempotency-key", key);
+        let outcome = Outcome::from_response(try_send(request).await);
+        let (key, end) = (key.to_owned(), Timestamp::now());
+        let attempt = Attempt { key, requested, bitcoin, start, end, outcome: outcome.clone() };
+        self.progress.history.record_attempt(attempt);
+        outcome
     }
 
-    /// A quote for what could be ordered; nothing where there is no answer, for nobody is asked twice.
-    async fn quote(&mut self, requested: RequestedOrder) -> Option<QuoteId> {
-        let url = format!("{}/api/v1/quotes", self.doors[self.rng.usize(0..self.doors.len())]);
-        let answer = try_send(self.http.json(url, requested.body())).await;
-        if let Some(answer) = answer.ok().filter(|answer| answer.status == 201) {
-            let quote: Quote = serde_json::from_slice(&answer.body).expect("a quote is a quote");
+    /// Requests a quote once. None when the request fails: a quote has no idempotency key.
+    async fn request_quote(&mut self, requested: RequestedOrder) -> Option<QuoteId> {
+        let url = self.random_url("/api/v1/quotes");
+        let response = try_send(self.http.json(url, requested.body())).await;
+        if let Some(response) = response.ok().filter(|response| response.status == 201) {
+            let quote: Quote = serde_json::from_slice(&response.body).expect("the body of a 201 is a quote");
             let id = quote.id;
-            self.shared.history.quote(quote);
+            self.progress.history.record_quote(quote);
             return Some(id);
         }
         self.pause().await;
         None
     }
+
+    /// The URL of this path at one of the create-orders.
+    fn random_url(&mut self, path: &str) -> String {
+        format!("{}{path}", self.create_order_urls[self.rng.usize(0..self.create_order_urls.len())])
+    }
 }
 
-fn dollars(satoshi: i64) -> RequestedOrder {
-    RequestedOrder::Market {
+/// An order in dollars, of which one buys one satoshi.
+fn dollar_order(satoshi: i64) -> RequestedOrder {
+    RequestedOrder::AtMarketPrice {
         currency: Currency::USD,
         amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),
     }

@@ -1,121 +1,133 @@
-//! What is killed: every process on the way of an order, and PostgreSQL.
+//! What is killed: every process that an order passes through, and PostgreSQL.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::Shared;
+use super::progress::Progress;
 use crate::{
     Platform, Stack,
-    platform::{Instance, TTL},
+    platform::{Instance, Validity},
     servers::PrivateServer,
     wait_until,
 };
 
-/// How long orders may take to come again after a process was started.
-const RECOVERY: Duration = Duration::from_secs(30);
-/// At most so many orders are decided between two kills.
-const BETWEEN: usize = 400;
-/// At most so long after the last of them the next kill comes, so that it hits any moment of an order.
-const MOMENT_MICROS: u64 = 8_000;
-/// One of so many kills at the back is one of PostgreSQL, and one of so many of those lasts until somebody is refused.
-const POSTGRES: u32 = 5;
-const LONG: u32 = 4;
-/// A commit in doubt is waited for longer than this; then nobody is refused, and PostgreSQL comes all the same.
-const LONG_LIMIT: Duration = Duration::from_secs(3);
+/// How long it may take until orders are decided again after a process was started.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
+/// The largest number of decided orders between two kills.
+const MAX_ORDERS_BETWEEN_KILLS: usize = 400;
+/// A kill is delayed by a random time up to this, so that it hits any step of an order.
+const MAX_DELAY_MICROS: u64 = 8_000;
+/// One in this many kills of a store is a kill of PostgreSQL.
+const POSTGRES_KILL_RATIO: u32 = 5;
+/// One in this many kills of PostgreSQL lasts until an order is refused because of it.
+const LONG_OUTAGE_RATIO: u32 = 4;
+/// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no order is
+/// refused.
+const LONG_OUTAGE_LIMIT: Duration = Duration::from_secs(3);
 
-/// Processes that come and go.
-pub struct Victims<'a> {
+/// The processes of a run.
+pub struct Targets<'a> {
     platform: &'a Platform,
-    /// A second one of each; of db-proxy only on PostgreSQL, for a file has one owner.
-    db_proxy: Option<Instance>,
-    create_order: Instance,
+    /// A second db-proxy. Only on PostgreSQL, because one process owns the SQLite file.
+    second_db_proxy: Option<Instance>,
+    second_create_order: Instance,
     postgres: Option<&'a mut PrivateServer>,
     seed: u64,
 }
 
-impl<'a> Victims<'a> {
+impl<'a> Targets<'a> {
     pub async fn start(
         platform: &'a Platform,
         stack: Stack,
         postgres: Option<&'a mut PrivateServer>,
         seed: u64,
-    ) -> Victims<'a> {
-        let db_proxy = (stack == Stack::Servers).then(|| platform.db_proxy.another(&[]));
-        let create_order = match &db_proxy {
-            Some(db_proxy) => {
-                db_proxy.start().await;
-                db_proxy.wait_until_ready().await;
-                platform.create_order.another(&[("DB_PROXY_URL", &db_proxy.url(""))])
+    ) -> Targets<'a> {
+        let (second_db_proxy, second_create_order) = match stack {
+            Stack::Embedded => (None, platform.start_second_create_order(&platform.db_proxy).await),
+            Stack::Servers => {
+                let db_proxy = platform.start_second_db_proxy().await;
+                let create_order = platform.start_second_create_order(&db_proxy).await;
+                (Some(db_proxy), create_order)
             }
-            None => platform.create_order.another(&[]),
         };
-        create_order.start().await;
-        Victims { platform, db_proxy, create_order, postgres, seed }
+        Targets { platform, second_db_proxy, second_create_order, postgres, seed }
     }
 
-    /// Where orders can be placed.
-    pub fn doors(&self) -> [String; 2] {
-        [self.platform.create_order.url(""), self.create_order.url("")]
+    /// The base URLs of both create-orders.
+    pub fn create_order_urls(&self) -> [String; 2] {
+        [self.platform.create_order.url(""), self.second_create_order.url("")]
     }
 
-    /// Kills, at the front and at the back at once, until all kills are done and everything runs again.
-    pub async fn kill_until_done(&mut self, shared: &Shared) {
-        let Self { platform, db_proxy, create_order, postgres, seed } = self;
-        let doors = [&platform.create_order, create_order];
-        let stores: Vec<_> = std::iter::once(&platform.db_proxy).chain(&*db_proxy).collect();
+    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order and the price
+    /// cache while another kills db-proxy and PostgreSQL. Returns when everything is running again.
+    pub async fn kill_until_done(&mut self, progress: &Progress) {
+        let Self { platform, second_db_proxy, second_create_order, postgres, seed } = self;
+        let create_orders = [&platform.create_order, second_create_order];
+        let db_proxies: Vec<_> = std::iter::once(&platform.db_proxy).chain(&*second_db_proxy).collect();
         tokio::join!(
-            kill_doors(platform, &doors, shared, Rng::with_seed(*seed)),
-            kill_stores(&stores, postgres.as_deref_mut(), shared, Rng::with_seed(!*seed)),
+            kill_create_order_and_cache(platform, create_orders, progress, Rng::with_seed(*seed)),
+            kill_db_proxy_and_postgres(&db_proxies, postgres.as_deref_mut(), progress, Rng::with_seed(!*seed)),
         );
-        shared.end();
+        progress.finish();
     }
 }
 
-async fn kill_doors(platform: &Platform, doors: &[&Instance], shared: &Shared, mut rng: Rng) {
-    while shared.take_kill() {
-        moment(shared, &mut rng).await;
-        let victim = rng.choice([doors[0], doors[1], &platform.price_cache]).unwrap();
-        victim.kill().await;
-        victim.start().await;
-        if victim.name == platform.price_cache.name {
-            new_price(platform, &mut rng).await;
+async fn kill_create_order_and_cache(
+    platform: &Platform,
+    [first, second]: [&Instance; 2],
+    progress: &Progress,
+    mut rng: Rng,
+) {
+    while progress.claim_kill() {
+        wait_for_random_moment(progress, &mut rng).await;
+        let target = rng.choice([first, second, &platform.price_cache]).unwrap();
+        target.kill().await;
+        target.start().await;
+        if target.name == platform.price_cache.name {
+            put_changed_prices(platform, &mut rng).await;
         }
-        shared.done();
+        progress.record_kill();
     }
 }
 
-async fn kill_stores(stores: &[&Instance], mut postgres: Option<&mut PrivateServer>, shared: &Shared, mut rng: Rng) {
-    while shared.take_kill() {
-        moment(shared, &mut rng).await;
-        if let Some(postgres) = postgres.as_deref_mut().filter(|_| rng.u32(0..POSTGRES) == 0) {
+async fn kill_db_proxy_and_postgres(
+    db_proxies: &[&Instance],
+    mut postgres: Option<&mut PrivateServer>,
+    progress: &Progress,
+    mut rng: Rng,
+) {
+    while progress.claim_kill() {
+        wait_for_random_moment(progress, &mut rng).await;
+        if let Some(postgres) = postgres.as_deref_mut().filter(|_| rng.u32(0..POSTGRES_KILL_RATIO) == 0) {
             postgres.stop().await;
-            if rng.u32(0..LONG) == 0 {
-                let _ = tokio::time::timeout(LONG_LIMIT, shared.refused_for_the_database()).await;
+            if rng.u32(0..LONG_OUTAGE_RATIO) == 0 {
+                let refusal = progress.wait_for_database_refusal(RECOVERY_LIMIT);
+                let _ = tokio::time::timeout(LONG_OUTAGE_LIMIT, refusal).await;
             }
             postgres.start().await;
         } else {
-            let victim = rng.choice(stores.iter().copied()).unwrap();
-            victim.kill().await;
-            victim.start().await;
+            let target = rng.choice(db_proxies.iter().copied()).unwrap();
+            target.kill().await;
+            target.start().await;
         }
-        shared.done();
+        progress.record_kill();
     }
 }
 
-/// Waits until orders are decided again, and for a moment that is drawn.
-async fn moment(shared: &Shared, rng: &mut Rng) {
-    shared.more_decided(rng.usize(1..=BETWEEN), RECOVERY).await;
-    tokio::time::sleep(Duration::from_micros(rng.u64(0..MOMENT_MICROS))).await;
+/// Waits until orders are decided again, and then for a random delay.
+async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
+    progress.wait_for_decisions(rng.usize(1..=MAX_ORDERS_BETWEEN_KILLS), RECOVERY_LIMIT).await;
+    tokio::time::sleep(Duration::from_micros(rng.u64(0..MAX_DELAY_MICROS))).await;
 }
 
-/// The cache that keeps prices in memory lost them. Dollars stay as they are, for limits are counted in them; the others
-/// change, so that an answer that is made anew shows.
-async fn new_price(platform: &Platform, rng: &mut Rng) {
+/// Puts prices into a cache that lost them. The dollar price stays, because limits are counted in dollars. The other prices
+/// change, so that a replay that is computed again differs.
+async fn put_changed_prices(platform: &Platform, rng: &mut Rng) {
     let (eur, gbp) = (format!("84000.{:02}", rng.u32(0..100)), format!("72345.{:08}", rng.u32(0..100_000_000)));
     let prices = [("EUR", eur.as_str()), ("GBP", gbp.as_str()), ("USD", "100000000")];
-    wait_until("the cache takes a price", RECOVERY, async || {
-        platform.try_put_prices(&prices, TTL, Duration::ZERO).await.ok()
+    wait_until("the cache accepts prices", RECOVERY_LIMIT, async || {
+        platform.try_put_prices(&prices, Validity::default()).await.ok()
     })
     .await;
 }

@@ -1,81 +1,83 @@
 //! A database for each test.
 
-use std::{path::Path, thread};
+use std::thread;
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::environment::required_variable;
+use crate::{environment::required_variable, stack::Stack};
 
-/// A new, empty database that goes away with this value.
+/// An empty database that is deleted with this value.
 pub enum Database {
+    /// A file in a temporary folder.
     Sqlite(TempDir),
-    Postgres {
-        server: String,
-        name: String,
-    },
-    /// Somebody else takes care of it.
-    Lent(String),
+    /// A database of its own on a server.
+    Postgres { server_url: String, name: String },
+    /// A database that the caller creates and deletes.
+    External { url: String },
 }
 
 impl Database {
+    /// A database for this stack, on the PostgreSQL server of the test run when it is one of PostgreSQL.
+    pub async fn create(stack: Stack) -> Self {
+        match stack {
+            Stack::Embedded => Self::sqlite(),
+            Stack::Servers => Self::postgres().await,
+        }
+    }
+
     pub fn sqlite() -> Self {
         Self::Sqlite(TempDir::new().unwrap())
     }
 
-    /// On the server of this run.
+    /// A database on the server of the test run.
     pub async fn postgres() -> Self {
-        Self::postgres_at(&required_variable("TEST_POSTGRES_URL")).await
+        Self::postgres_on(&required_variable("TEST_POSTGRES_URL")).await
     }
 
-    /// On the server at this address.
-    pub async fn postgres_at(server: &str) -> Self {
-        let (server, name) = (server.to_owned(), format!("test_{}", Uuid::new_v4().simple()));
-        let mut connection = PgConnection::connect(&server).await.expect("the address leads to a server");
-        connection.execute(statement(format!("create database {name}"))).await.unwrap();
+    /// A database on the server with this URL, which names an existing database.
+    pub async fn postgres_on(server_url: &str) -> Self {
+        let (server_url, name) = (server_url.to_owned(), format!("test_{}", Uuid::new_v4().simple()));
+        let mut connection = PgConnection::connect(&server_url).await.expect("a connection to the PostgreSQL server");
+        connection.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
         connection.close().await.unwrap();
-        Self::Postgres { server, name }
+        Self::Postgres { server_url, name }
     }
 
     /// The value for `DATABASE_URL`.
     pub fn url(&self) -> String {
         match self {
-            Self::Sqlite(folder) => format!("sqlite:{}", file(folder.path())),
-            Self::Postgres { server, name } => {
-                let (server, _) = server.rsplit_once('/').expect("the address names a database");
+            Self::Sqlite(folder) => {
+                let file = folder.path().join("buydesk.db");
+                format!("sqlite:{}", file.to_str().expect("the path of a temporary folder is UTF-8"))
+            }
+            Self::Postgres { server_url, name } => {
+                let (server, _) = server_url.rsplit_once('/').expect("the server URL names a database");
                 format!("{server}/{name}")
             }
-            Self::Lent(url) => url.clone(),
+            Self::External { url } => url.clone(),
         }
     }
 }
 
-fn file(folder: &Path) -> String {
-    folder.join("buydesk.db").to_str().expect("a temporary folder has a plain name").to_owned()
-}
-
-fn statement(text: String) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(text)
-}
-
 impl Drop for Database {
     fn drop(&mut self) {
-        let Self::Postgres { server, name } = self else { return };
-        let (server, drop) = (server.clone(), statement(format!("drop database if exists {name} with (force)")));
-        // A thread with a runtime of its own: a test's runtime cannot be waited for from inside.
+        let Self::Postgres { server_url, name } = self else { return };
+        let (server_url, statement) = (server_url.clone(), format!("drop database if exists {name} with (force)"));
+        // A thread with its own runtime, because `drop` cannot wait for the runtime of the test.
         let dropped = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let mut connection = PgConnection::connect(&server).await?;
-                connection.execute(drop).await?;
+                let mut connection = PgConnection::connect(&server_url).await?;
+                connection.execute(AssertSqlSafe(statement)).await?;
                 connection.close().await
             })
         });
         match dropped.join() {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => eprintln!("the database {name} of a test is left behind: {error}"),
-            Err(_) => eprintln!("the database {name} of a test is left behind"),
+            Ok(Err(error)) => eprintln!("the test database {name} was not dropped: {error}"),
+            Err(_) => eprintln!("the test database {name} was not dropped"),
         }
     }
 }

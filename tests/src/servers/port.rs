@@ -1,25 +1,25 @@
-//! Ports that stay one test's own while nothing listens on them.
+//! Ports that stay reserved for one test, also while nothing listens on them.
 
 use std::{
     fs::{File, TryLockError},
     net::TcpListener,
 };
 
-/// Below the range that the system gives to outgoing connections, so that none of those takes a port whose service is
-/// just being restarted.
+/// Below the range of ephemeral ports, so that no outgoing connection takes the port of a service that is restarting.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
-const TRIES: usize = 1000;
+const MAX_ATTEMPTS: usize = 1000;
 
-/// A port of 127.0.0.1. While this lives no other test gets it, also while nobody listens on it.
+/// A port of 127.0.0.1 that no other test receives while this value lives.
 #[derive(Debug)]
 pub struct Port {
     pub number: u16,
+    /// Locked, so that test processes exclude each other.
     _lease: File,
 }
 
 impl Port {
     pub fn lease() -> Self {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let number = fastrand::u16(RANGE);
             let path = std::env::temp_dir().join(format!("buydesk-test-port-{number}"));
             let lease = File::options().create(true).write(true).truncate(false).open(&path);
@@ -30,7 +30,7 @@ impl Port {
                 Err(TryLockError::Error(error)) => panic!("{}: {error}", path.display()),
             }
         }
-        panic!("no free port was found in {TRIES} tries")
+        panic!("no free port found in {MAX_ATTEMPTS} attempts")
     }
 
     pub fn address(&self) -> String {

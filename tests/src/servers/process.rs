@@ -1,45 +1,52 @@
-//! Child processes: our own binaries, and servers of a test's own.
+//! Child processes: the service binaries, and the private servers of a test.
 
 use std::{
     ffi::OsStr,
     fs::File,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use crate::{environment::required_variable, wait_until};
 
-const LOG_TAIL: usize = 4000;
-/// Services drain for 6 s, and their last reports take 1 s.
+const LOG_TAIL_BYTES: usize = 4000;
+/// A service drains connections for up to 6 s and sends its last reports for up to 1 s.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// A process that ends with this value, at the latest.
+/// The user that a process runs as.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessUser {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// A child process that is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    log: std::path::PathBuf,
+    log: PathBuf,
 }
 
 impl Process {
-    /// Starts `program` in `folder`, with only the variables of `env` and its output in the file `log` there.
+    /// Starts `program` in `folder`, with only the variables of `env`. Its output goes to a log file in `folder`.
     pub fn start(
         program: &Path,
         arguments: &[&str],
         env: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
         folder: &Path,
-        user: Option<(u32, u32)>,
+        user: Option<ProcessUser>,
     ) -> Self {
         let name = program.file_name().unwrap().to_str().unwrap();
         let log = folder.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(program);
+        // tests/run finds the processes of a killed test by their working directory.
         command.args(arguments).env_clear().envs(env).current_dir(folder).stdin(Stdio::null());
-        // A folder below the one of the run, so that tests/run ends what a killed test leaves behind.
         command.stdout(output.try_clone().unwrap()).stderr(output);
-        if let Some((user, group)) = user {
-            command.uid(user).gid(group);
+        if let Some(ProcessUser { uid, gid }) = user {
+            command.uid(uid).gid(gid);
         }
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         Self { child, log }
@@ -49,57 +56,55 @@ impl Process {
         self.child.id()
     }
 
-    pub fn log(&self) -> String {
+    /// The end of the log.
+    pub fn log_tail(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_TAIL)..]).into_owned()
+        String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
     }
 
-    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+    /// The exit status, when the process has ended.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Sends the signal and waits for the end.
+    /// Sends the signal and waits until the process ends.
     pub async fn end(mut self, signal: &str) -> ExitStatus {
-        self.signal(signal);
-        wait_until("a process ends", STOP_LIMIT, async || self.has_ended()).await
-    }
-
-    pub fn signal(&self, signal: &str) {
         send_signal(signal, &[self.id()]);
+        wait_until("the process ends", STOP_LIMIT, async || self.exit_status()).await
     }
 
-    /// Sends the signal to the process and every process that it started.
+    /// Sends the signal to the process and to its child processes.
     pub fn signal_all(&self, signal: &str) {
-        let mut all = children(self.id());
-        all.insert(0, self.id());
-        send_signal(signal, &all);
+        let mut processes = children(self.id());
+        processes.insert(0, self.id());
+        send_signal(signal, &processes);
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the end of {}:\n{}", self.log.display(), self.log());
+            eprintln!("the end of {}:\n{}", self.log.display(), self.log_tail());
         }
-        if self.has_ended().is_none() {
-            // What stands still does not notice that its parent is gone.
-            let all = children(self.id());
+        if self.exit_status().is_none() {
+            // Stopped children do not notice that their parent has ended, so they are killed too.
+            let children = children(self.id());
             let _ = self.child.kill();
             let _ = self.child.wait();
-            if !all.is_empty() {
-                try_signal("KILL", &all);
+            if !children.is_empty() {
+                try_send_signal("KILL", &children);
             }
         }
     }
 }
 
 fn send_signal(signal: &str, processes: &[u32]) {
-    assert!(try_signal(signal, processes), "SIG{signal} cannot be sent to {processes:?}");
+    assert!(try_send_signal(signal, processes), "SIG{signal} cannot be sent to {processes:?}");
 }
 
-fn try_signal(signal: &str, processes: &[u32]) -> bool {
+fn try_send_signal(signal: &str, processes: &[u32]) -> bool {
     let ids = processes.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-    // The shell's own kill: the program is not on every machine.
+    // The shell's builtin: not every machine has the program `kill`.
     let script = format!("kill -{signal} {ids} 2>/dev/null");
     Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
 }
@@ -107,21 +112,21 @@ fn try_signal(signal: &str, processes: &[u32]) -> bool {
 fn children(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let of_parent = |id: &u32| {
+    let is_child = |id: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The name stands in brackets and may hold anything; then the state, then the parent.
-        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-        after.split_whitespace().nth(1) == Some(&parent.to_string())
+        // The command name in parentheses may contain any character. After it follow the state and the parent's id.
+        let after_name = stat.rsplit_once(')').map_or("", |(_, after)| after);
+        after_name.split_whitespace().nth(1) == Some(&parent.to_string())
     };
-    ids.filter(of_parent).collect()
+    ids.filter(is_child).collect()
 }
 
-/// The user that PostgreSQL is run as, which is nobody else where the tests are not run by root.
-pub fn server_user() -> Option<(u32, u32)> {
+/// The user that private servers run as. None when the tests do not run as root: then they run as the user of the tests.
+pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {
         let output = Command::new("id").args([flag, &user]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().parse().expect("TEST_SERVER_USER is a user")
+        String::from_utf8(output.stdout).unwrap().trim().parse().expect("TEST_SERVER_USER names an existing user")
     };
-    (!user.is_empty()).then(|| (id("-u"), id("-g")))
+    (!user.is_empty()).then(|| ProcessUser { uid: id("-u"), gid: id("-g") })
 }

@@ -1,0 +1,398 @@
+//! An order service in memory that loses requests and responses and may contain one planted bug, with clients that retry.
+//! The seed determines everything.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use common::{
+    api::{Code, orders::Order, prices::PriceState, quotes::Quote},
+    ids::{OrderId, QuoteId},
+    money::{Currency, FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use fastrand::Rng;
+use uuid::Uuid;
+
+use crate::history::{
+    Attempt, History, Outcome, RequestedOrder, StoredState,
+    checker::order_json,
+    stored_state::{StoredOrder, StoredQuote, Terms},
+};
+
+pub const LIMIT: i64 = 2_000;
+const ROUNDS: usize = 250;
+/// The opportunities at which a bug shows its effect. More than one, because a response with the effect may be lost.
+const SHOWN: std::ops::Range<u32> = 3..10;
+const QUOTE_DURATION: Duration = Duration::from_secs(2);
+/// One dollar buys one satoshi.
+const RATE_E8: i64 = 100_000_000 * 100_000_000;
+
+/// The bug that the service contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlantedBug {
+    None,
+    /// A key is lost, and a retry places a second order.
+    LostKey,
+    /// An order is acknowledged before the commit, and a crash loses it.
+    AcknowledgedBeforeCommit,
+    /// The limit is enforced one satoshi too low.
+    LimitTooLow,
+    /// The limit is enforced one satoshi too high.
+    LimitTooHigh,
+    /// An order without a response is retried with another key.
+    RetryWithoutKey,
+    /// The response to a retry is computed again, with the current price time.
+    RecomputedReplay,
+    SequenceGap,
+    /// A placed order is answered with a refusal.
+    DeniedAfterPlacing,
+    SumNotUpdated,
+    ClockMovesBackwards,
+    QuoteTakenTwice,
+    UnreleasedReservation,
+    /// An order is stored with another price time than it was acknowledged with.
+    StoredDifferently,
+    /// A replay is acknowledged as a new order.
+    ReplayReportedAsNew,
+    FalseKeyReuse,
+    InternalError,
+}
+
+pub struct SimulatedService {
+    bug: PlantedBug,
+    opportunities: u32,
+    rng: Rng,
+    now: Timestamp,
+    keys: BTreeMap<String, usize>,
+    quotes: Vec<QuoteEntry>,
+    stored: StoredState,
+    history: History,
+    generated_keys: u32,
+}
+
+/// A quote and its state: `held`, `taken` or `expired`.
+struct QuoteEntry {
+    quote: Quote,
+    state: &'static str,
+}
+
+/// What happens to a request on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Answered,
+    /// The service is unreachable, and the client is told so.
+    Refused,
+    RequestLost,
+    ResponseLost,
+}
+
+impl SimulatedService {
+    /// Runs clients against the service until the limit is filled. Returns their history and what the service stored.
+    pub fn run(bug: PlantedBug, seed: u64) -> (History, StoredState) {
+        let mut service = Self {
+            bug,
+            opportunities: 0,
+            rng: Rng::with_seed(seed),
+            now: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
+            keys: BTreeMap::new(),
+            quotes: Vec::new(),
+            stored: StoredState::default(),
+            history: History::default(),
+            generated_keys: 0,
+        };
+        for _ in 0..ROUNDS {
+            service.run_client();
+        }
+        service.now = service.now.plus(QUOTE_DURATION);
+        service.expire_quotes();
+        service.history.fill_started_at = Some(service.now);
+        while matches!(service.place_order(&market_order(1)), Outcome::Placed { .. }) {}
+        service.expire_quotes();
+        let quote = |QuoteEntry { quote, state }: &QuoteEntry| StoredQuote {
+            id: quote.id,
+            expires_at: quote.expires_at,
+            terms: Terms::from(quote),
+            state: (*state).to_owned(),
+        };
+        service.stored.quotes = service.quotes.iter().map(quote).collect();
+        (service.history, service.stored)
+    }
+
+    /// Performs one random action of a client.
+    fn run_client(&mut self) {
+        self.tick();
+        let requested = market_order(self.rng.i64(1..=20));
+        match self.rng.u32(0..10) {
+            0..=4 => drop(self.place_order(&requested)),
+            5 => {
+                let key = self.new_key();
+                for _ in 0..3 {
+                    self.place_order_with_key(&key, &requested);
+                }
+            }
+            6 => {
+                let key = self.new_key();
+                self.place_order_with_key(&key, &requested);
+                self.place_order_with_key(&key, &market_order(21));
+            }
+            7 => {
+                let over_limit = market_order((LIMIT - self.stored.totals.bitcoin).max(0) + 1);
+                self.place_order(&over_limit);
+            }
+            kind => {
+                let satoshi = self.rng.i64(1..=20);
+                let Some(id) = self.create_quote(satoshi) else { return };
+                if kind == 8 {
+                    self.place_order(&RequestedOrder::FromQuote(id));
+                    self.place_order(&RequestedOrder::FromQuote(id));
+                }
+                // The other quotes expire.
+            }
+        }
+    }
+
+    fn new_key(&mut self) -> String {
+        self.generated_keys += 1;
+        format!("key-{:04}", self.generated_keys)
+    }
+
+    fn tick(&mut self) {
+        self.now = self.now.plus(Duration::from_millis(self.rng.u64(1..30)));
+    }
+
+    fn place_order(&mut self, requested: &RequestedOrder) -> Outcome {
+        let key = self.new_key();
+        self.place_order_with_key(&key, requested)
+    }
+
+    /// Sends the order until its outcome is definite.
+    fn place_order_with_key(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
+        loop {
+            let start = self.now;
+            let outcome = self.request(key, requested);
+            self.tick();
+            let bitcoin = match requested {
+                RequestedOrder::AtMarketPrice { amount, .. } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
+                RequestedOrder::FromQuote(_) => None,
+            };
+            let attempt = Attempt {
+                key: key.to_owned(),
+                requested: *requested,
+                bitcoin,
+                start,
+                end: self.now,
+                outcome: outcome.clone(),
+            };
+            self.history.attempts.push(attempt);
+            if outcome.is_definite() || matches!(outcome, Outcome::Unexpected { .. }) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Whether the planted bug is `bug` and shows its effect at this opportunity.
+    fn shows(&mut self, bug: PlantedBug) -> bool {
+        if self.bug == bug {
+            self.opportunities += 1;
+        }
+        self.bug == bug && SHOWN.contains(&self.opportunities)
+    }
+
+    fn request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
+        let fate = match self.rng.u32(0..20) {
+            0 => Fate::Refused,
+            1 => Fate::RequestLost,
+            2 => Fate::ResponseLost,
+            _ => Fate::Answered,
+        };
+        self.tick();
+        match fate {
+            Fate::Refused => return Outcome::Unavailable(Code::UpstreamUnavailable),
+            Fate::RequestLost => return Outcome::NoResponse,
+            Fate::Answered | Fate::ResponseLost => {}
+        }
+        if self.shows(PlantedBug::InternalError) {
+            return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };
+        }
+        let known = self.keys.contains_key(key);
+        if !known
+            && matches!(requested, RequestedOrder::AtMarketPrice { .. })
+            && self.shows(PlantedBug::AcknowledgedBeforeCommit)
+        {
+            return acknowledgement(&self.order(requested, None), false);
+        }
+        let outcome = self.decide(key, requested);
+        let placed = matches!(outcome, Outcome::Placed { .. });
+        if fate == Fate::ResponseLost {
+            if placed && self.shows(PlantedBug::RetryWithoutKey) {
+                self.decide("generated-key", requested);
+            }
+            return Outcome::NoResponse;
+        }
+        if placed && !known && self.shows(PlantedBug::DeniedAfterPlacing) {
+            return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok() };
+        }
+        outcome
+    }
+
+    fn decide(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
+        self.expire_quotes();
+        if let Some(&index) = self.keys.get(key) {
+            if self.shows(PlantedBug::LostKey) {
+                self.keys.remove(key);
+                return self.decide(key, requested);
+            }
+            return self.replay(index, requested);
+        }
+        if self.shows(PlantedBug::FalseKeyReuse) {
+            return Outcome::Refused { code: Code::KeyReused, remaining: None };
+        }
+        let quote = match *requested {
+            RequestedOrder::AtMarketPrice { amount, .. } => {
+                let remaining = self.remaining();
+                let bitcoin = amount.ten_thousandths() / 10_000;
+                if bitcoin > remaining {
+                    return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(remaining.max(0)).ok() };
+                }
+                None
+            }
+            RequestedOrder::FromQuote(id) => {
+                let index = self.quotes.iter().position(|entry| entry.quote.id == id).unwrap();
+                let state = self.quotes[index].state;
+                match state {
+                    "taken" if !self.shows(PlantedBug::QuoteTakenTwice) => {
+                        return Outcome::Refused { code: Code::QuoteTaken, remaining: None };
+                    }
+                    "expired" => return Outcome::Refused { code: Code::QuoteExpired, remaining: None },
+                    _ => {}
+                }
+                self.quotes[index].state = "taken";
+                let quote = self.quotes[index].quote.clone();
+                self.stored.totals.reserved -= quote.bitcoin_amount.get();
+                Some(quote)
+            }
+        };
+        self.place(key, requested, quote)
+    }
+
+    fn replay(&mut self, index: usize, requested: &RequestedOrder) -> Outcome {
+        let StoredOrder { order, quote, .. } = self.stored.orders[index].clone();
+        let same = match requested {
+            RequestedOrder::AtMarketPrice { currency, amount } => {
+                quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
+            }
+            RequestedOrder::FromQuote(id) => quote == Some(*id),
+        };
+        if !same {
+            return Outcome::Refused { code: Code::KeyReused, remaining: None };
+        }
+        if self.shows(PlantedBug::RecomputedReplay) {
+            let recomputed = Order { price_as_of: self.now, ..order };
+            return acknowledgement(&recomputed, true);
+        }
+        let replayed = !self.shows(PlantedBug::ReplayReportedAsNew);
+        acknowledgement(&order, replayed)
+    }
+
+    fn place(&mut self, key: &str, requested: &RequestedOrder, quote: Option<Quote>) -> Outcome {
+        let mut order = self.order(requested, quote.as_ref());
+        let last = self.stored.orders.last();
+        let (mut seq, before) = last.map_or((1, None), |last| (last.seq + 1, Some(last.order.created_at)));
+        if self.shows(PlantedBug::SequenceGap) {
+            seq += 1;
+        }
+        if let Some(before) = before.filter(|_| self.shows(PlantedBug::ClockMovesBackwards)) {
+            order.created_at = before;
+        }
+        self.stored.totals.orders += 1;
+        if !self.shows(PlantedBug::SumNotUpdated) {
+            self.stored.totals.bitcoin += order.bitcoin_amount.get();
+        }
+        let mut stored_order = order.clone();
+        if quote.is_none() && self.shows(PlantedBug::StoredDifferently) {
+            stored_order.price_as_of = self.now;
+        }
+        let quote = quote.map(|quote| quote.id);
+        self.stored.orders.push(StoredOrder { seq, key: key.to_owned(), order: stored_order, quote });
+        self.keys.insert(key.to_owned(), self.stored.orders.len() - 1);
+        acknowledgement(&order, false)
+    }
+
+    fn order(&self, requested: &RequestedOrder, quote: Option<&Quote>) -> Order {
+        let (currency, amount) = match (requested, quote) {
+            (RequestedOrder::AtMarketPrice { currency, amount }, _) => (*currency, *amount),
+            (RequestedOrder::FromQuote(_), quote) => quote.map(|quote| (quote.currency, quote.amount)).unwrap(),
+        };
+        Order {
+            id: OrderId(Uuid::from_u128(u128::try_from(self.now.micros()).unwrap() << 8)),
+            created_at: self.now,
+            currency,
+            amount,
+            exchange_rate: Rate::from_hundred_millionths(RATE_E8).unwrap(),
+            bitcoin_amount: Sats::new(amount.ten_thousandths() / 10_000).unwrap(),
+            price_as_of: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
+            simulated: false,
+            price_state: PriceState::Fresh,
+        }
+    }
+
+    fn remaining(&self) -> i64 {
+        let limit = match self.bug {
+            PlantedBug::LimitTooLow => LIMIT - 1,
+            PlantedBug::LimitTooHigh => LIMIT + 1,
+            _ => LIMIT,
+        };
+        limit - self.stored.totals.bitcoin - self.stored.totals.reserved
+    }
+
+    fn create_quote(&mut self, satoshi: i64) -> Option<QuoteId> {
+        self.expire_quotes();
+        if satoshi > self.remaining() {
+            return None;
+        }
+        let RequestedOrder::AtMarketPrice { currency, amount } = market_order(satoshi) else { return None };
+        let order = self.order(&RequestedOrder::AtMarketPrice { currency, amount }, None);
+        let quote = Quote {
+            id: QuoteId(order.id.0),
+            created_at: self.now,
+            expires_at: self.now.plus(QUOTE_DURATION),
+            currency,
+            amount,
+            exchange_rate: order.exchange_rate,
+            bitcoin_amount: order.bitcoin_amount,
+            price_as_of: order.price_as_of,
+            simulated: false,
+            price_state: PriceState::Fresh,
+        };
+        self.stored.totals.reserved += satoshi;
+        self.history.quotes.push(quote.clone());
+        self.quotes.push(QuoteEntry { quote: quote.clone(), state: "held" });
+        Some(quote.id)
+    }
+
+    /// Expires quotes and releases their reservations.
+    fn expire_quotes(&mut self) {
+        for index in 0..self.quotes.len() {
+            let QuoteEntry { quote, state } = &self.quotes[index];
+            if *state == "held" && quote.expires_at <= self.now {
+                let bitcoin = quote.bitcoin_amount.get();
+                self.quotes[index].state = "expired";
+                if !self.shows(PlantedBug::UnreleasedReservation) {
+                    self.stored.totals.reserved -= bitcoin;
+                }
+            }
+        }
+    }
+}
+
+fn acknowledgement(order: &Order, replayed: bool) -> Outcome {
+    Outcome::Placed { body: Bytes::from(order_json(order).to_string()), replayed }
+}
+
+/// Requests an order of this many satoshi.
+fn market_order(satoshi: i64) -> RequestedOrder {
+    RequestedOrder::AtMarketPrice {
+        currency: Currency::USD,
+        amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Settings and start of a [`Platform`].
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use common::service::Service;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{Instance, Platform, Variables};
+use crate::{
+    client::Client,
+    environment::required_variable,
+    servers::{Database, Port},
+    stack::Stack,
+};
+
+/// Collects settings before the services start.
+pub struct PlatformBuilder {
+    stack: Stack,
+    external_database: Option<String>,
+    in_processes: bool,
+    put_prices: bool,
+    wait_until_ready: bool,
+    variables: Variables,
+    ports: BTreeMap<&'static str, Port>,
+}
+
+impl PlatformBuilder {
+    pub(super) fn new(stack: Stack) -> Self {
+        show_logs();
+        let names = [
+            db_proxy::App::NAME,
+            price_cache_proxy::App::NAME,
+            create_order::App::NAME,
+            fetch_orders::App::NAME,
+            exchange_sim::App::NAME,
+            price_updater::App::NAME,
+            health_check::App::NAME,
+            rates::App::NAME,
+        ];
+        Self {
+            stack,
+            external_database: None,
+            in_processes: false,
+            put_prices: true,
+            wait_until_ready: true,
+            variables: Variables::new(),
+            ports: names.map(|name| (name, Port::lease())).into(),
+        }
+    }
+
+    /// Sets an environment variable for every service.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Uses a database that the caller creates and deletes.
+    #[must_use]
+    pub fn database(mut self, url: impl Into<String>) -> Self {
+        self.external_database = Some(url.into());
+        self
+    }
+
+    /// Runs each service as the real binary in its own process.
+    #[must_use]
+    pub fn in_processes(mut self) -> Self {
+        self.in_processes = true;
+        self
+    }
+
+    /// Starts with an empty price cache.
+    #[must_use]
+    pub fn without_prices(mut self) -> Self {
+        self.put_prices = false;
+        self
+    }
+
+    /// Returns from [`PlatformBuilder::start`] before the services are ready, for tests that provide a dependency later.
+    #[must_use]
+    pub fn without_readiness_check(mut self) -> Self {
+        self.wait_until_ready = false;
+        self
+    }
+
+    /// The address where a service is going to listen, for a proxy that has to exist before the service.
+    pub fn address_of(&self, service: &str) -> String {
+        self.ports[service].address()
+    }
+
+    /// Starts the services that an order needs, and waits until they are ready.
+    pub async fn start(mut self) -> Platform {
+        let database = match self.external_database.take() {
+            Some(url) => Database::External { url },
+            None => Database::create(self.stack).await,
+        };
+        let token = Uuid::new_v4().to_string();
+        let variables = self.service_variables(&token, &database.url());
+        let folder = TempDir::new().unwrap();
+        let process_folder = self.in_processes.then(|| folder.path().to_owned());
+        let mut factory = InstanceFactory { ports: self.ports, variables, process_folder };
+        let platform = Platform {
+            client: Client::new(&token),
+            db_proxy: factory.create::<db_proxy::App>(),
+            price_cache: factory.create::<price_cache_proxy::App>(),
+            create_order: factory.create::<create_order::App>(),
+            fetch_orders: factory.create::<fetch_orders::App>(),
+            exchange_sim: factory.create::<exchange_sim::App>(),
+            price_updater: factory.create::<price_updater::App>(),
+            health_check: factory.create::<health_check::App>(),
+            rates: factory.create::<rates::App>(),
+            token,
+            database,
+            _folder: folder,
+        };
+        if self.wait_until_ready {
+            platform.start_order_services().await;
+        } else {
+            for service in platform.order_services() {
+                service.start().await;
+            }
+        }
+        if self.put_prices {
+            platform.put_default_prices().await;
+        }
+        platform
+    }
+
+    /// The environment of every service: addresses and tokens, then the settings of the test, which take precedence.
+    fn service_variables(&self, token: &str, database_url: &str) -> Variables {
+        let url_of = |service: &str, path: &str| format!("http://{}{path}", self.address_of(service));
+        let mut variables: Variables = [
+            ("INTERNAL_TOKEN", token.to_owned()),
+            ("DATABASE_URL", database_url.to_owned()),
+            ("DB_PROXY_URL", url_of(db_proxy::App::NAME, "")),
+            ("PRICE_CACHE_URL", url_of(price_cache_proxy::App::NAME, "")),
+            ("ORDERS_URL", url_of(fetch_orders::App::NAME, "")),
+            ("HEALTH_CHECK_URL", url_of(health_check::App::NAME, "")),
+            // Only two sources, so that a test can attribute an effect to the fault of one of them.
+            ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
+            ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        for (source, variable) in price_updater::url_variables() {
+            variables.insert(variable.to_owned(), url_of(exchange_sim::App::NAME, &format!("/{source}")));
+        }
+        if self.stack == Stack::Servers {
+            // Not requested from the environment when the test sets its own: that test may run without a shared Redis.
+            if !self.variables.contains_key("REDIS_URL") {
+                variables.insert("REDIS_URL".to_owned(), required_variable("TEST_REDIS_URL"));
+            }
+            variables.insert("REDIS_KEY_PREFIX".to_owned(), format!("test-{}:", Uuid::new_v4().simple()));
+        }
+        variables.extend(self.variables.clone());
+        variables
+    }
+}
+
+struct InstanceFactory {
+    ports: BTreeMap<&'static str, Port>,
+    variables: Variables,
+    process_folder: Option<PathBuf>,
+}
+
+impl InstanceFactory {
+    fn create<S: Service + 'static>(&mut self) -> Instance {
+        let port = self.ports.remove(S::NAME).expect("each service has a leased port");
+        Instance::new::<S>(port, self.variables.clone(), self.process_folder.clone())
+    }
+}
+
+/// Shows the warnings of services that run in the test process when the test fails. `TEST_LOG=debug` shows more.
+fn show_logs() {
+    let filter = std::env::var("TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}

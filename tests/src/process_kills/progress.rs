@@ -1,0 +1,107 @@
+//! The progress of a run, which the clients and the killing tasks share.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use common::{api::Code, money::Sats};
+
+use super::LIMIT;
+use crate::{
+    history::{HistoryRecorder, Outcome},
+    wait_until,
+};
+
+#[derive(Debug)]
+pub struct Progress {
+    pub history: HistoryRecorder,
+    planned_kills: usize,
+    started_kills: AtomicUsize,
+    finished_kills: AtomicUsize,
+    is_finished: AtomicBool,
+    acknowledged_orders: AtomicUsize,
+    acknowledged_sats: AtomicI64,
+    /// Outcomes that decide whether an order was placed.
+    definite_outcomes: AtomicUsize,
+    /// Refusals because the database is unavailable.
+    database_refusals: AtomicUsize,
+}
+
+impl Progress {
+    pub fn new(planned_kills: usize) -> Self {
+        Self {
+            history: HistoryRecorder::default(),
+            planned_kills,
+            started_kills: AtomicUsize::new(0),
+            finished_kills: AtomicUsize::new(0),
+            is_finished: AtomicBool::new(false),
+            acknowledged_orders: AtomicUsize::new(0),
+            acknowledged_sats: AtomicI64::new(0),
+            definite_outcomes: AtomicUsize::new(0),
+            database_refusals: AtomicUsize::new(0),
+        }
+    }
+
+    /// Claims one of the remaining kills for the caller. Returns false when all are claimed.
+    pub fn claim_kill(&self) -> bool {
+        self.started_kills.fetch_add(1, Relaxed) < self.planned_kills
+    }
+
+    pub fn record_kill(&self) {
+        self.finished_kills.fetch_add(1, Relaxed);
+    }
+
+    /// Ends the part of the run in which processes are killed.
+    pub fn finish(&self) {
+        self.is_finished.store(true, Relaxed);
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.is_finished.load(Relaxed)
+    }
+
+    pub fn record_outcome(&self, outcome: &Outcome) {
+        if outcome.is_definite() {
+            self.definite_outcomes.fetch_add(1, Relaxed);
+        }
+        if *outcome == Outcome::Unavailable(Code::DatabaseUnavailable) {
+            self.database_refusals.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub fn record_acknowledged(&self, bitcoin: Sats) {
+        self.acknowledged_sats.fetch_add(bitcoin.get(), Relaxed);
+        self.acknowledged_orders.fetch_add(1, Relaxed);
+    }
+
+    pub fn acknowledged_orders(&self) -> usize {
+        self.acknowledged_orders.load(Relaxed)
+    }
+
+    pub fn acknowledged_sats(&self) -> i64 {
+        self.acknowledged_sats.load(Relaxed)
+    }
+
+    /// Waits until `count` more orders are decided.
+    pub async fn wait_for_decisions(&self, count: usize, limit: Duration) {
+        let target = self.definite_outcomes.load(Relaxed) + count;
+        let reached = async || (self.definite_outcomes.load(Relaxed) >= target).then_some(());
+        wait_until("orders are decided", limit, reached).await;
+    }
+
+    /// Waits until an order is refused because the database is unavailable.
+    pub async fn wait_for_database_refusal(&self, limit: Duration) {
+        let before = self.database_refusals.load(Relaxed);
+        let refused = async || (self.database_refusals.load(Relaxed) > before).then_some(());
+        wait_until("an order is refused because the database is unavailable", limit, refused).await;
+    }
+
+    /// How much bitcoin should be ordered by now, in satoshi. It grows with the kills and reaches the limit at nine of ten
+    /// of them, so that the last kills happen while clients contend for the last satoshi.
+    pub fn target_sats(&self) -> i64 {
+        let (finished, planned) = (self.finished_kills.load(Relaxed), self.planned_kills.max(1));
+        let per_mille = i64::try_from(finished * 1000 / planned).unwrap();
+        (LIMIT * per_mille / 900).min(LIMIT)
+    }
+}
