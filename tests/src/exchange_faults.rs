@@ -180,7 +180,7 @@ impl<'a> Scene<'a> {
         config.connector = Some(Arc::new(simulated_exchanges::InProcess(world.clone())));
 
         let desk = Arc::new(Desk::new(clock));
-        let prices = PriceReader::with_upstream(desk.clone(), None, clock);
+        let prices = PriceReader::with_source(desk.clone(), None, clock);
         let stop = CancellationToken::new();
         let watching = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
         let (updater, updating) = start(&config, &desk);
@@ -209,7 +209,7 @@ impl<'a> Scene<'a> {
     /// Prices an order, and looks at all there is to see.
     async fn look(&mut self, warm: bool) {
         let now = self.clock.now();
-        match self.prices.current().await {
+        match self.prices.current_record().await {
             Ok(record) => {
                 self.report.priced += 1;
                 self.check_record(record.value(), now, warm);

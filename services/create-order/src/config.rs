@@ -10,27 +10,27 @@ use common::{
 };
 use url::Url;
 
+/// The settings of create-order.
 #[derive(Clone)]
 pub struct Config {
-    /// What an order may be paid in.
+    /// The currencies that orders are accepted in.
     pub currencies: Vec<Currency>,
     pub rate_limit: RateLimit,
     pub db_proxy: Url,
     pub price_cache: Url,
-    /// Where users find orders again: the start of every `Location`.
+    /// The public URL of fetch-orders. The `Location` of an order starts with it.
     pub orders_url: Url,
     pub internal_token: Secret,
-    /// How long a quote holds its price, in seconds.
+    /// The lifetime of a quote in seconds.
     pub hold_secs: u32,
-    /// How old a price may be that is prolonged because exchanges do not agree on a newer one. Nothing: as long as it is
-    /// valid.
+    /// The greatest age of a prolonged price. `None`: a prolonged price is used until it expires.
     pub price_max_age: Option<Duration>,
 }
 
 impl Config {
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let per_minute = env.whole_number("RATE_LIMIT_PER_MINUTE", 60, 0..=1_000_000);
-        let trusted = env.parse("TRUSTED_PROXIES", TrustedProxies::default(), "IP addresses with commas between them");
+        let trusted = env.parse("TRUSTED_PROXIES", TrustedProxies::default(), "IP addresses separated by commas");
         Self {
             currencies: currencies(env),
             rate_limit: RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted),
@@ -46,14 +46,14 @@ impl Config {
 }
 
 fn price_max_age(env: &mut Env) -> Option<Duration> {
-    let allowed = format!("a whole number from 1 to {MAX_TTL_SECS}, or nothing to take a price as long as it is valid");
-    let read = |text: &str| text.parse().ok().filter(|seconds| (1..=MAX_TTL_SECS).contains(seconds));
-    env.parse_with("PRICE_MAX_AGE_SECS", &allowed, read).map(Duration::from_secs)
+    let allowed = format!("a whole number from 1 to {MAX_TTL_SECS}, or empty to use a price until it expires");
+    let parse = |text: &str| text.parse().ok().filter(|seconds| (1..=MAX_TTL_SECS).contains(seconds));
+    env.parse_with("PRICE_MAX_AGE_SECS", &allowed, parse).map(Duration::from_secs)
 }
 
 fn currencies(env: &mut Env) -> Vec<Currency> {
-    let read = |text: &str| text.split(',').map(|code| code.trim().parse().ok()).collect::<Option<Vec<_>>>();
-    env.parse_with("CURRENCIES", "codes of three letters with commas between them, such as EUR,GBP,USD", read)
+    let parse = |text: &str| text.split(',').map(|code| code.trim().parse().ok()).collect::<Option<Vec<_>>>();
+    env.parse_with("CURRENCIES", "three-letter codes separated by commas, such as EUR,GBP,USD", parse)
         .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
 }
 

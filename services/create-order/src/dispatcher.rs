@@ -1,9 +1,9 @@
-//! Hands orders to db-proxy: many that arrive at once go in one request.
+//! Sends orders to db-proxy. Orders that arrive at the same time travel in one request.
 
 use std::sync::Arc;
 
 use common::{
-    api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, RefusalReason},
+    api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
     clients::{
         CallError,
         db_proxy::{BATCH_LIMITS, DbProxyClient},
@@ -11,77 +11,105 @@ use common::{
     concurrency::batching::{BatchError, Batcher},
 };
 
-/// Why an order has no outcome.
+/// Why db-proxy's decision about an order is missing.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DispatchError {
-    #[error("too many orders wait already")]
+    #[error("too many orders are waiting")]
     QueueFull,
-    #[error("the service is going down")]
-    Stopped,
+    #[error("the service is shutting down")]
+    ShuttingDown,
+    /// The request failed in a way that proves that the order was not placed.
     #[error(transparent)]
     Call(Arc<CallError>),
-    /// A request that carried the order was not answered, so it may have been placed.
-    #[error("it is not known whether the order was placed")]
-    Unknown,
+    /// A request that carried the order was not answered. The order may have been placed.
+    #[error("it is unknown whether the order was placed")]
+    OutcomeUnknown,
 }
 
-type Answer = Result<Outcome, DispatchError>;
+/// What db-proxy decided about an order.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    Placed(Placed),
+    Refused(Refused),
+}
 
-/// The way to db-proxy.
+impl TryFrom<Outcome> for Decision {
+    type Error = DispatchError;
+
+    fn try_from(outcome: Outcome) -> Result<Self, DispatchError> {
+        match outcome {
+            Outcome { placed: Some(placed), .. } => Ok(Self::Placed(placed)),
+            Outcome { placed: None, refused: Some(refused) } => Ok(Self::Refused(refused)),
+            Outcome { placed: None, refused: None } => Err(DispatchError::OutcomeUnknown),
+        }
+    }
+}
+
+type DispatchResult = Result<Decision, DispatchError>;
+
+/// The queue of orders on their way to db-proxy.
 #[derive(Clone)]
-pub struct OrderDispatcher(Batcher<PlaceOrderCommand, Answer>);
+pub struct OrderDispatcher(Batcher<PlaceOrderCommand, DispatchResult>);
 
 impl OrderDispatcher {
-    /// The handle, and the task to run until every handle is gone and all that waits is answered.
+    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped and all
+    /// waiting orders are answered.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) =
-            Batcher::new(BATCH_LIMITS, move |orders| send(db_proxy.clone(), PlaceOrderCommands { orders }));
+            Batcher::new(BATCH_LIMITS, move |orders| send_batch(db_proxy.clone(), PlaceOrderCommands { orders }));
         (Self(batcher), task)
     }
 
-    /// Waits for what becomes of the order.
-    pub async fn place(&self, order: PlaceOrderCommand) -> Answer {
+    /// Sends an order and waits for the decision.
+    pub async fn dispatch(&self, order: PlaceOrderCommand) -> DispatchResult {
         match self.0.submit(order).await {
-            Ok(answer) => answer,
+            Ok(result) => result,
             Err(BatchError::Full) => Err(DispatchError::QueueFull),
-            Err(BatchError::Stopped) => Err(DispatchError::Stopped),
-            Err(BatchError::NoResponse) => Err(DispatchError::Unknown),
+            Err(BatchError::Stopped) => Err(DispatchError::ShuttingDown),
+            Err(BatchError::NoResponse) => Err(DispatchError::OutcomeUnknown),
         }
     }
 }
 
-async fn send(db_proxy: DbProxyClient, orders: PlaceOrderCommands) -> Vec<Answer> {
-    let size = orders.orders.len();
-    let (result, unanswered) = db_proxy.place_orders(&orders).await;
+/// Returns one result for each order, in the order of the batch.
+async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<DispatchResult> {
+    let size = batch.orders.len();
+    let (result, unanswered) = db_proxy.place_orders(&batch).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
-            let settle = |outcome| if unanswered { outcome_after_unanswered_try(outcome) } else { Ok(outcome) };
-            outcomes.outcomes.into_iter().map(settle).collect()
+            let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);
+            if unanswered {
+                decisions.map(|d| d.and_then(after_unanswered_attempt)).collect()
+            } else {
+                decisions.collect()
+            }
         }
-        Ok(_) => vec![Err(DispatchError::Unknown); size],
-        // Whatever the last try says, an earlier one may have placed the orders.
-        Err(error) if unanswered || may_have_been_placed(&error) => {
-            tracing::error!(error = %error.chain(), orders = size, "it is not known whether orders were placed");
-            vec![Err(DispatchError::Unknown); size]
+        Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
+        // An earlier attempt may have placed the orders, whatever the last attempt reports.
+        Err(error) if unanswered || may_have_placed_orders(&error) => {
+            tracing::error!(error = %error.chain(), orders = size, "it is unknown whether orders were placed");
+            vec![Err(DispatchError::OutcomeUnknown); size]
         }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), orders = size, "orders could not be handed to db-proxy");
+            tracing::warn!(error = %error.chain(), orders = size, "orders could not be sent to db-proxy");
             vec![Err(DispatchError::Call(Arc::new(error))); size]
         }
     }
 }
 
 /// Whether a failed request may have placed its orders.
-fn may_have_been_placed(error: &CallError) -> bool {
+fn may_have_placed_orders(error: &CallError) -> bool {
     matches!(error, CallError::NoResponse(..) | CallError::InvalidResponse(..))
 }
 
-/// What an outcome is worth when an earlier try was not answered: that an order exists is certain, that it does not is not,
-/// for the earlier try may still wait in the queue of another db-proxy.
-fn outcome_after_unanswered_try(outcome: Outcome) -> Result<Outcome, DispatchError> {
-    match outcome.refused {
-        Some(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::Unknown),
-        _ => Ok(outcome),
+/// Interprets a decision that follows an attempt without an answer.
+///
+/// An order that was placed exists. A refusal is not final: the earlier attempt may still wait in the queue of another db-proxy
+/// and be accepted later. A refusal for a reused key is final, because the other order keeps the key.
+fn after_unanswered_attempt(decision: Decision) -> DispatchResult {
+    match decision {
+        Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),
+        Decision::Refused(_) | Decision::Placed(_) => Ok(decision),
     }
 }
 

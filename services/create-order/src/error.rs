@@ -1,4 +1,4 @@
-//! The failures of create-order, and the only place where they become statuses.
+//! The errors of create-order, and the only place where they become HTTP statuses.
 
 use std::time::Duration;
 
@@ -13,32 +13,42 @@ use common::{
 
 use crate::{dispatcher::DispatchError, price_reader::PriceError};
 
-/// How long a client waits for the next price when there is none: a round of price-updater.
-const NEXT_PRICE: Duration = Duration::from_secs(15);
-/// How long a client waits before it asks what became of an order.
-const NEXT_LOOK: Duration = Duration::from_secs(5);
+/// `Retry-After` when there is no price: price-updater publishes a price every 15 s.
+const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
+/// `Retry-After` when the outcome of a request is unknown.
+const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
 
-/// Why an order was not placed.
+/// Why a request for an order or a quote failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("a field is wrong")]
+    /// 422, with every invalid field.
+    #[error("the order has invalid fields")]
     Invalid(Vec<FieldError>),
+    /// 503: there is no price that may be used.
     #[error(transparent)]
     Price(#[from] PriceError),
-    #[error("there is no price for {0}")]
+    /// 503: the current record has no price in this currency.
+    #[error("there is no price in {0}")]
     CurrencyNotPriced(Currency),
-    #[error("the key was used for another order")]
+    /// 422: the key belongs to a different order.
+    #[error("the idempotency key was used for a different order")]
     KeyReused,
-    #[error("the order does not fit under the limit")]
+    /// 409: a smaller order may fit.
+    #[error("the order exceeds the limit of all orders")]
     LimitExceeded { remaining: Option<Sats> },
-    #[error("there is no such quote")]
+    /// 422: quotes are deleted some time after they expire.
+    #[error("the quote does not exist")]
     QuoteUnknown,
-    #[error("another order took the quote")]
+    /// 409: a quote can be used once.
+    #[error("another order used the quote")]
     QuoteTaken,
-    #[error("the quote was not taken in time")]
+    /// 409: the reserved price is released.
+    #[error("the quote has expired")]
     QuoteExpired,
+    /// 503: the order was not sent, or its outcome is unknown.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
+    /// 503: the request for a quote failed.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -57,7 +67,7 @@ impl From<Refused> for Error {
 }
 
 impl Error {
-    /// Whether only a price is missing.
+    /// Whether the order is valid and only a price is missing.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Price(_) | Self::CurrencyNotPriced(_))
     }
@@ -67,69 +77,88 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
-            Error::Price(PriceError::NoRecord) => {
-                Self::new(Code::PriceUnavailable, "There is no current price; nothing was ordered.").retry_after(NEXT_PRICE)
-            }
-            Error::Price(PriceError::TooOld { age, bound }) => {
-                let detail = format!(
-                    "The current price is {} s old, for there is no newer one that exchanges agree on, and orders are taken \
-                     at prices of at most {} s; nothing was ordered.",
-                    age.as_secs(),
-                    bound.as_secs()
-                );
-                Self::new(Code::PriceUnavailable, detail).retry_after(NEXT_PRICE)
-            }
-            Error::Price(PriceError::Call(error)) => {
-                tracing::warn!(error = %error.chain(), "there is no price for an order");
-                error.to_problem(Code::PriceUnavailable)
-            }
+            Error::Price(error) => price_problem(error),
             Error::CurrencyNotPriced(currency) => {
-                let detail = format!("There is no current price in {currency}; nothing was ordered.");
-                Self::new(Code::PriceUnavailable, detail).retry_after(NEXT_PRICE)
+                let detail = format!("There is no current price in {currency}. No order was placed.");
+                Self::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
             }
             Error::KeyReused => Self {
-                errors: vec![FieldError::new("Idempotency-Key", "was used before, for another order")],
-                ..Self::new(Code::KeyReused, "This Idempotency-Key was used for another order; take a new one.")
+                errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
+                ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")
             },
             Error::LimitExceeded { remaining } => {
-                let left = remaining.map(|left| format!("; {left} BTC are left, and a smaller order may still fit"));
-                let detail = format!("The order does not fit under the limit of all orders{}.", left.unwrap_or_default());
-                Self { remaining_bitcoin: remaining.map(|left| left.to_string()), ..Self::new(Code::LimitExceeded, detail) }
-            }
-            Error::QuoteUnknown => Self {
-                errors: vec![FieldError::new("quote", "is not known; quotes are forgotten after a while")],
-                ..Self::new(Code::QuoteUnknown, "There is no such quote; ask for a new one.")
-            },
-            Error::QuoteTaken => Self::new(Code::QuoteTaken, "Another order took this quote; ask for a new one."),
-            Error::QuoteExpired => Self::new(Code::QuoteExpired, "The quote has run out; ask for a new one."),
-            Error::Call(error) => {
-                tracing::warn!(error = %error.chain(), "a quote could not be held");
-                match error.to_problem(Code::UpstreamUnavailable) {
-                    problem if problem.code == Code::OutcomeUnknown => Self::new(
-                        Code::OutcomeUnknown,
-                        "It is not known whether the price is held. Ask for a new quote; what this one may hold is free again \
-                         when it has run out.",
-                    )
-                    .retry_after(NEXT_LOOK),
-                    problem => problem,
+                let hint = remaining.map(|left| format!(" {left} BTC are left; a smaller order may still fit."));
+                let detail = format!("The order exceeds the limit of all orders.{}", hint.unwrap_or_default());
+                Self {
+                    remaining_bitcoin: remaining.map(|left| left.to_string()),
+                    ..Self::new(Code::LimitExceeded, detail)
                 }
             }
-            Error::Dispatch(DispatchError::QueueFull) => {
-                Self::new(Code::Overloaded, "Too many orders wait already; nothing was ordered.")
-            }
-            Error::Dispatch(DispatchError::Stopped) => {
-                Self::new(Code::ShuttingDown, "The service is going down; nothing was ordered.")
-            }
-            Error::Dispatch(DispatchError::Call(error)) => {
-                tracing::warn!(%error, "an order could not be handed to db-proxy");
-                error.to_problem(Code::UpstreamUnavailable)
-            }
-            Error::Dispatch(DispatchError::Unknown) => Self::new(
-                Code::OutcomeUnknown,
-                "It is not known yet whether the order was placed. Send it again with this idempotency_key in the header \
-                 Idempotency-Key: it will be placed once, whatever happened now.",
-            )
-            .retry_after(NEXT_LOOK),
+            Error::QuoteUnknown => Self {
+                errors: vec![FieldError::new(
+                    "quote",
+                    "does not exist; quotes are deleted some time after they expire",
+                )],
+                ..Self::new(Code::QuoteUnknown, "The quote does not exist. Request a new quote.")
+            },
+            Error::QuoteTaken => Self::new(Code::QuoteTaken, "Another order used this quote. Request a new quote."),
+            Error::QuoteExpired => Self::new(Code::QuoteExpired, "The quote has expired. Request a new quote."),
+            Error::Dispatch(error) => dispatch_problem(error),
+            Error::Call(error) => quote_problem(&error),
         }
+    }
+}
+
+fn price_problem(error: PriceError) -> Problem {
+    match error {
+        PriceError::NoRecord => Problem::new(Code::PriceUnavailable, "There is no current price. No order was placed.")
+            .retry_after(RETRY_AFTER_NO_PRICE),
+        PriceError::TooOld { age, max_age } => {
+            let detail = format!(
+                "The current price is {} s old, because the exchanges agree on no newer price. The greatest age that orders \
+                 accept is {} s. No order was placed.",
+                age.as_secs(),
+                max_age.as_secs()
+            );
+            Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+        }
+        PriceError::Call(error) => {
+            tracing::warn!(error = %error.chain(), "an order was refused because the price could not be read");
+            error.to_problem(Code::PriceUnavailable)
+        }
+    }
+}
+
+fn dispatch_problem(error: DispatchError) -> Problem {
+    match error {
+        DispatchError::QueueFull => {
+            Problem::new(Code::Overloaded, "Too many orders are waiting. No order was placed. Try again in a moment.")
+        }
+        DispatchError::ShuttingDown => {
+            Problem::new(Code::ShuttingDown, "The service is shutting down. No order was placed.")
+        }
+        DispatchError::Call(error) => {
+            tracing::warn!(%error, "an order could not be sent to db-proxy");
+            error.to_problem(Code::UpstreamUnavailable)
+        }
+        DispatchError::OutcomeUnknown => Problem::new(
+            Code::OutcomeUnknown,
+            "It is not known whether the order was placed. Send the order again with this idempotency_key in the header \
+             Idempotency-Key. It will be placed exactly once.",
+        )
+        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
+    }
+}
+
+fn quote_problem(error: &CallError) -> Problem {
+    tracing::warn!(error = %error.chain(), "a quote could not be created");
+    match error.to_problem(Code::UpstreamUnavailable) {
+        problem if problem.code == Code::OutcomeUnknown => Problem::new(
+            Code::OutcomeUnknown,
+            "It is not known whether the price was reserved. Request a new quote. A reservation that was made ends when it \
+             expires.",
+        )
+        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
+        problem => problem,
     }
 }

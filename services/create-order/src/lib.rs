@@ -1,4 +1,4 @@
-//! create-order: validates an order, takes the current price, converts, and hands it to db-proxy.
+//! create-order: validates an order, converts it at the current price, and sends it to db-proxy.
 
 mod config;
 mod dispatcher;
@@ -25,12 +25,17 @@ pub use self::{
 };
 use self::{dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 
-/// The running service.
+const ABOUT: &str = "Places orders to buy bitcoin at the current price. An order is answered with 201 only when it is durable. \
+    Requests from one address are limited. The headers RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset show the state \
+    of the limit.";
+
+/// The create-order service on a bound listener.
 pub struct App {
     server: Server,
     prices: PriceReader,
     db_proxy: DbProxyClient,
-    forward: JoinHandle<()>,
+    /// Sends the orders of the dispatcher.
+    dispatcher_task: JoinHandle<()>,
 }
 
 impl Service for App {
@@ -39,11 +44,10 @@ impl Service for App {
     type Config = Config;
 
     fn configure(env: &mut common::config::Env) -> Config {
-        Config::read(env)
+        Config::from_env(env)
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let http = http_client();
         let Config {
             currencies,
             rate_limit,
@@ -54,23 +58,24 @@ impl Service for App {
             hold_secs,
             price_max_age,
         } = config;
+        let http = http_client();
         let db_proxy =
             DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, internal_token.clone()));
         let cache = PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, internal_token));
         let prices = PriceReader::new(cache, price_max_age);
-        let (forward, task) = OrderDispatcher::new(db_proxy.clone());
-        let standard = OpsEndpoints {
+        let (dispatcher, dispatcher_task) = OrderDispatcher::new(db_proxy.clone());
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics: Metrics::new(Self::NAME),
-            ready: ready(&prices, &db_proxy),
+            ready: readiness_check(&prices, &db_proxy),
             internal_token: None,
             rate_limit,
         };
         let order_service =
-            OrderService { currencies, prices: prices.clone(), forward, db_proxy: db_proxy.clone(), hold_secs };
-        let endpoint = service_endpoint(Api { order_service, orders_url }, standard);
-        Ok(Self { server: Server::new(listener, endpoint), prices, db_proxy, forward: tokio::spawn(task) })
+            OrderService { currencies, prices: prices.clone(), dispatcher, db_proxy: db_proxy.clone(), hold_secs };
+        let server = Server::new(listener, service_endpoint(Api { order_service, orders_url }, ops));
+        Ok(Self { server, prices, db_proxy, dispatcher_task: tokio::spawn(dispatcher_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -78,15 +83,15 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        ready(&self.prices, &self.db_proxy)
+        readiness_check(&self.prices, &self.db_proxy)
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let prices = tokio::spawn(self.prices.keep_fresh(stop.clone()));
-        // When the server has ended, the last handle of the forwarder is gone, and it ends after what is under way.
+        let prices_task = tokio::spawn(self.prices.keep_fresh(stop.clone()));
         let result = self.server.run_until(stop).await;
-        self.forward.await?;
-        prices.await?;
+        // The server held the last handle of the dispatcher, so the task ends after the orders that are in flight.
+        self.dispatcher_task.await?;
+        prices_task.await?;
         result
     }
 
@@ -95,21 +100,19 @@ impl Service for App {
     }
 }
 
-const ABOUT: &str = "Places orders to buy bitcoin at the current price. An order is answered with 201 only once it is durable. \
-    Requests from one address are limited; RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset tell where you stand.";
-
-fn ready(prices: &PriceReader, db_proxy: &DbProxyClient) -> ReadinessCheck {
+/// Checks the price and db-proxy.
+fn readiness_check(prices: &PriceReader, db_proxy: &DbProxyClient) -> ReadinessCheck {
     let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
     Arc::new(move || {
         let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
         Box::pin(async move {
-            let (price, database) = tokio::join!(prices.current(), db_proxy.order_summary());
+            let (price, summary) = tokio::join!(prices.current_record(), db_proxy.order_summary());
             vec![
                 match price {
                     Ok(_) => Component::ready("price"),
                     Err(error) => Component::missing("price", error.to_string()),
                 },
-                match database {
+                match summary {
                     Ok(_) => Component::ready("db-proxy"),
                     Err(error) => Component::missing("db-proxy", error.to_string()),
                 },

@@ -1,12 +1,14 @@
-//! Placing an order: check, price, convert, hand over.
+//! The use cases of create-order: validate an order, find its price, convert the amount, and send it to db-proxy.
+
+use std::fmt;
 
 use common::{
     api::{
         orders::{
             ANONYMOUS, MarketOrder, OrderPayload, OrderPrice, OrderSource, PlaceOrderCommand, Placed, RefusalReason,
-            ValidatedOrder,
+            Refused, ValidatedOrder,
         },
-        quotes::{CreateQuoteCommand, Quote, QuoteRequest},
+        quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
     clients::db_proxy::DbProxyClient,
     ids::IdempotencyKey,
@@ -15,25 +17,31 @@ use common::{
 };
 
 use crate::{
-    dispatcher::{DispatchError, OrderDispatcher},
+    dispatcher::{Decision, DispatchError, OrderDispatcher},
     error::Error,
     price_reader::PriceReader,
 };
 
-/// Under which key an order is placed.
+/// The idempotency key of an order.
 #[derive(Debug, Clone)]
 pub enum OrderKey {
-    /// The client's own: the order may have been placed before.
+    /// The client sent the key, so an earlier request may have placed the order.
     ClientSupplied(IdempotencyKey),
-    /// Made here, for an order that came without one, so that our own retries are safe.
+    /// The client sent no key. The generated key makes retries between the services safe.
     Generated(IdempotencyKey),
 }
 
 impl OrderKey {
-    pub fn get(&self) -> &IdempotencyKey {
+    pub fn as_idempotency_key(&self) -> &IdempotencyKey {
         match self {
             Self::ClientSupplied(key) | Self::Generated(key) => key,
         }
+    }
+}
+
+impl fmt::Display for OrderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_idempotency_key().as_str())
     }
 }
 
@@ -43,74 +51,75 @@ impl From<Option<IdempotencyKey>> for OrderKey {
     }
 }
 
-/// The use cases of this service.
+/// Places orders and creates quotes.
 #[derive(Clone)]
 pub struct OrderService {
     pub currencies: Vec<Currency>,
     pub prices: PriceReader,
-    pub forward: OrderDispatcher,
+    pub dispatcher: OrderDispatcher,
     pub db_proxy: DbProxyClient,
-    /// How long a quote holds its price, in seconds.
+    /// The lifetime of a quote in seconds.
     pub hold_secs: u32,
 }
 
 impl OrderService {
-    /// Places an order once for its key, however often it is called; the order that comes back is durable.
+    /// Places an order. Calls with the same key place it once. The returned order is durable.
     ///
-    /// Where there is no price, an order with a client's own key still goes to db-proxy: it may have been placed before, and
-    /// then its answer is the same as then.
-    pub async fn place(&self, fields: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
-        let asked_at = Some(Timestamp::now());
-        let kind = OrderSource::check(fields, &self.currencies).map_err(Error::Invalid)?;
-        let (market, quote, missing) = match kind {
-            OrderSource::Quoted(quote) => (None, Some(quote), None),
-            OrderSource::Market(request) => {
-                let (price, missing) = match (self.price(&request).await, key) {
-                    (Ok(price), _) => (Some(price), None),
-                    (Err(error), OrderKey::ClientSupplied(_)) if error.is_transient() => (None, Some(error)),
+    /// An order with a key of the client goes to db-proxy even when there is no price: an earlier request may have placed it, and
+    /// then it is returned again.
+    pub async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
+        let mut command = PlaceOrderCommand {
+            client: ANONYMOUS.to_owned(),
+            key: key.as_idempotency_key().clone(),
+            asked_at: Some(Timestamp::now()),
+            market: None,
+            quote: None,
+        };
+        let mut price_error = None;
+        match OrderSource::check(payload, &self.currencies).map_err(Error::Invalid)? {
+            OrderSource::Quoted(quote) => command.quote = Some(quote),
+            OrderSource::Market(order) => {
+                let price = match (self.price_of(&order).await, key) {
+                    (Ok(price), _) => Some(price),
+                    (Err(error), OrderKey::ClientSupplied(_)) if error.is_transient() => {
+                        price_error = Some(error);
+                        None
+                    }
                     (Err(error), _) => return Err(error),
                 };
-                let ValidatedOrder { currency, amount } = request;
-                (Some(MarketOrder { currency, amount, price }), None, missing)
+                command.market = Some(MarketOrder { currency: order.currency, amount: order.amount, price });
             }
-        };
-        let order = PlaceOrderCommand { client: ANONYMOUS.to_owned(), key: key.get().clone(), asked_at, market, quote };
-        let outcome = self.forward.place(order).await?;
-        match (outcome.placed, outcome.refused) {
-            (Some(placed), _) => Ok(placed),
-            (None, Some(refused)) => Err(match (refused.reason, missing) {
-                (RefusalReason::PriceUnavailable, Some(missing)) => missing,
-                _ => refused.into(),
-            }),
-            (None, None) => Err(Error::Dispatch(DispatchError::Unknown)),
+        }
+        match (self.dispatcher.dispatch(command).await?, price_error) {
+            (Decision::Placed(placed), _) => Ok(placed),
+            // The local error says why there is no price.
+            (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
+            (Decision::Refused(refused), _) => Err(refused.into()),
         }
     }
 
-    /// Holds the current price and its share of the limit.
-    pub async fn quote(&self, fields: &QuoteRequest) -> Result<Quote, Error> {
-        let fields = OrderPayload { currency: fields.currency.clone(), amount: fields.amount.clone(), quote: None };
-        let request = ValidatedOrder::check(&fields, &self.currencies).map_err(Error::Invalid)?;
-        let price = self.price(&request).await?;
-        let ValidatedOrder { currency, amount } = request;
-        let outcome = self
-            .db_proxy
-            .create_quote(&CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs })
-            .await?;
-        match (outcome.quote, outcome.refused) {
-            (Some(quote), _) => Ok(quote),
-            (None, Some(refused)) => Err(refused.into()),
-            (None, None) => Err(Error::Dispatch(DispatchError::Unknown)),
+    /// Creates a quote: reserves the current price and the order's share of the limit.
+    pub async fn create_quote(&self, request: &QuoteRequest) -> Result<Quote, Error> {
+        let payload = OrderPayload { currency: request.currency.clone(), amount: request.amount.clone(), quote: None };
+        let order = ValidatedOrder::check(&payload, &self.currencies).map_err(Error::Invalid)?;
+        let price = self.price_of(&order).await?;
+        let ValidatedOrder { currency, amount } = order;
+        let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs };
+        match self.db_proxy.create_quote(&command).await? {
+            QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
+            QuoteOutcome { quote: None, refused: Some(refused) } => Err(refused.into()),
+            QuoteOutcome { quote: None, refused: None } => Err(DispatchError::OutcomeUnknown.into()),
         }
     }
 
-    /// The order's share of bitcoin at the current price.
-    async fn price(&self, request: &ValidatedOrder) -> Result<OrderPrice, Error> {
-        let document = self.prices.current().await?;
+    /// Converts the amount of an order to bitcoin at the current price.
+    async fn price_of(&self, order: &ValidatedOrder) -> Result<OrderPrice, Error> {
+        let document = self.prices.current_record().await?;
         let record = document.value();
-        let price = record.prices.get(&request.currency).ok_or(Error::CurrencyNotPriced(request.currency))?;
-        // More than all bitcoin: no limit lets that through.
-        let Ok(bitcoin_amount) = Sats::bought_rounded_up(request.amount, price.price) else {
-            // Whoever cannot be told what is left is told that it is too much all the same.
+        let price = record.prices.get(&order.currency).ok_or(Error::CurrencyNotPriced(order.currency))?;
+        // The conversion fails when the amount buys more bitcoin than can exist. No limit allows that.
+        let Ok(bitcoin_amount) = Sats::bought_rounded_up(order.amount, price.price) else {
+            // The order is refused for its size also when the remaining limit cannot be read.
             let remaining = self.db_proxy.order_summary().await.ok().map(|summary| summary.remaining);
             return Err(Error::LimitExceeded { remaining });
         };

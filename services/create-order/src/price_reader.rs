@@ -1,10 +1,6 @@
-//! The current price, held in memory as new as price-cache-proxy has it, so that an order is priced without a call.
+//! The current price record, as price-cache-proxy pushes it. An order is priced from memory, without a call.
 //!
-//! The record says itself when it runs out, so one that is held here is never used too long, whatever happens to
-//! price-cache-proxy.
-
-#[cfg(test)]
-mod tests;
+//! A record carries its expiry time, so an expired record is never used, even when price-cache-proxy is unavailable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,96 +13,90 @@ use common::{
         CallError,
         price_cache::{DocumentSource, PriceCacheClient, PriceCacheWatch},
     },
-    concurrency::latest::Document,
+    concurrency::{
+        latest::Document,
+        single_flight::{JoinPolicy, SingleFlight, UNLIMITED},
+    },
     time::Clock,
 };
-use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Why there is no price.
+/// Why no price can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
     #[error("there is no current price record")]
     NoRecord,
-    #[error("price-cache-proxy gave no record")]
+    #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// It is prolonged, for nobody agrees on a newer one, and older than what this service takes.
-    #[error("the current price is {} s old and may be {} s", age.as_secs(), bound.as_secs())]
-    TooOld { age: Duration, bound: Duration },
+    /// The record is prolonged because the exchanges agree on no newer price, and it is older than the service accepts.
+    #[error("the current price is {} s old; at most {} s are allowed", age.as_secs(), max_age.as_secs())]
+    TooOld { age: Duration, max_age: Duration },
 }
 
-/// When an ask ended, and how it failed if it did.
-type Asked = (Instant, Option<Arc<CallError>>);
-
-/// The prices that orders are placed at. A clone is the same.
+/// Reads the price record that orders are priced with. Clones share the same record.
 #[derive(Clone)]
 pub struct PriceReader {
     watch: PriceCacheWatch,
     clock: Clock,
-    /// How old a prolonged record may be. Nothing: as long as it is valid.
+    /// The greatest age of a prolonged record. `None`: a prolonged record is used until it expires.
     max_age: Option<Duration>,
-    /// Held while asking, so that many orders that find no price ask once: what came of the last ask, and when it ended.
-    asked: Arc<Mutex<Option<Asked>>>,
+    /// Fetches the record into `watch`; the result is the error of the fetch. Orders that find no record share one fetch.
+    fetch: SingleFlight<(), Option<Arc<CallError>>>,
 }
 
 impl PriceReader {
-    /// `max_age` bounds how old a prolonged record may be.
+    /// Reads the record from price-cache-proxy. `max_age` limits the age of a prolonged record.
     pub fn new(cache: PriceCacheClient, max_age: Option<Duration>) -> Self {
-        Self::with_upstream(Arc::new(cache), max_age, Clock::System)
+        Self::with_source(Arc::new(cache), max_age, Clock::System)
     }
 
-    /// Prices of another upstream than the real one, at another time: for tests.
-    pub fn with_upstream(upstream: Arc<dyn DocumentSource>, max_age: Option<Duration>, clock: Clock) -> Self {
-        Self {
-            watch: PriceCacheWatch::new(upstream, &[Topic::PriceRecord], clock),
-            clock,
-            max_age,
-            asked: Arc::default(),
-        }
+    /// As [`PriceReader::new`], with another source and clock. For tests.
+    pub fn with_source(source: Arc<dyn DocumentSource>, max_age: Option<Duration>, clock: Clock) -> Self {
+        let watch = PriceCacheWatch::new(source, &[Topic::PriceRecord], clock);
+        let fetched = watch.clone();
+        // Every order that waits for a price already holds a connection, so the fetch needs no limit of its own.
+        let fetch = SingleFlight::new(JoinPolicy::Running, UNLIMITED, move |()| {
+            let watch = fetched.clone();
+            async move { watch.fetch(Topic::PriceRecord).await.err().map(Arc::new) }
+        });
+        Self { watch, clock, max_age, fetch }
     }
 
-    /// The record that an order may be priced with now. Asks where none is held.
-    pub async fn current(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
+    /// Returns the record that an order may be priced with now. Fetches it when no valid record is in memory.
+    pub async fn current_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
         let record = match self.watch.price_record() {
             Some(record) => record,
-            None => self.ask().await?,
+            None => self.fetch_record().await?,
         };
         self.check_age(record.value())?;
         Ok(record)
     }
 
-    async fn ask(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
-        let waiting_since = Instant::now();
-        let mut asked = self.asked.lock().await;
-        if let Some(record) = self.watch.price_record() {
-            return Ok(record);
-        }
-        // What somebody else was told while this one waited is its answer too.
-        let error = match asked.take().filter(|(ended, _)| *ended > waiting_since) {
-            Some((_, error)) => error,
-            None => self.watch.fetch(Topic::PriceRecord).await.err().map(Arc::new),
-        };
-        *asked = Some((Instant::now(), error.clone()));
-        match (self.watch.price_record(), error) {
-            (Some(record), _) => Ok(record),
-            (None, Some(error)) => Err(PriceError::Call(error)),
-            (None, None) => Err(PriceError::NoRecord),
+    async fn fetch_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
+        // A fetch that panicked has no error to report and leaves no record.
+        let error = self.fetch.get(()).await.ok().flatten();
+        match self.watch.price_record() {
+            Some(record) => Ok(record),
+            None => Err(error.map_or(PriceError::NoRecord, PriceError::Call)),
         }
     }
 
-    /// A record of the last round is as good as prices get; only one that is kept because rounds fail is bounded further.
+    /// Limits the age of a prolonged record. A fresh record is the newest price there is and is used until it expires.
     fn check_age(&self, record: &PriceRecord) -> Result<(), PriceError> {
         let age = self.clock.now().since(record.as_of);
         match self.max_age {
-            Some(bound) if record.state == PriceState::Prolonged && age > bound => {
-                Err(PriceError::TooOld { age, bound })
+            Some(max_age) if record.state == PriceState::Prolonged && age > max_age => {
+                Err(PriceError::TooOld { age, max_age })
             }
             _ => Ok(()),
         }
     }
 
-    /// Holds the record as new as it is there, until `stop`.
+    /// Receives pushed records until `stop` is cancelled.
     pub async fn keep_fresh(self, stop: CancellationToken) {
         self.watch.run(stop).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

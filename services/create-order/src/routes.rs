@@ -1,4 +1,4 @@
-//! What create-order serves.
+//! The HTTP endpoints of create-order.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use crate::{
     order_service::{OrderKey, OrderService},
 };
 
-/// Longest time that an order waits in all. With the time that its body may take it is below what the edge allows a request,
-/// which knows nothing of orders and could not say that the outcome is open.
+/// Longest time that an order waits for its decision. Together with the time for reading the body it is shorter than the
+/// request timeout of the server, whose error could not say that the outcome of the order is unknown.
 const PLACE_DEADLINE: Duration = Duration::from_secs(18);
 const KEY_HEADER: &str = "Idempotency-Key";
 
@@ -33,119 +33,123 @@ pub struct Api {
     pub orders_url: Url,
 }
 
-/// The answer of `/place_order`.
+/// The response of `/place_order`.
 #[derive(ApiResponse)]
-enum PlacedAnswer {
+enum PlaceOrderResponse {
     /// The order is durable.
     #[oai(status = 201)]
     Created(
         Json<PlacedMessage>,
-        /// Where the order is found again.
+        /// The URL of the order.
         #[oai(header = "Location")]
         String,
-        /// The key it was placed under.
+        /// The key of the order: the key of the request, or a generated key.
         #[oai(header = "Idempotency-Key")]
         String,
-        /// Whether an earlier request with the same key placed it.
+        /// Whether an earlier request with the same key placed the order.
         #[oai(header = "Idempotency-Replayed")]
         bool,
     ),
 }
 
-/// The answer of `/api/v1/orders`.
+/// The response of `/api/v1/orders`.
 #[derive(ApiResponse)]
-enum OrderAnswer {
+enum CreateOrderResponse {
     /// The order is durable.
     #[oai(status = 201)]
     Created(
         Json<Order>,
-        /// Where the order is found again.
+        /// The URL of the order.
         #[oai(header = "Location")]
         String,
-        /// The key it was placed under.
+        /// The key of the order: the key of the request, or a generated key.
         #[oai(header = "Idempotency-Key")]
         String,
-        /// Whether an earlier request with the same key placed it.
+        /// Whether an earlier request with the same key placed the order.
         #[oai(header = "Idempotency-Replayed")]
         bool,
     ),
 }
 
-/// The answer of `/api/v1/quotes`.
+/// The response of `/api/v1/quotes`.
 #[derive(ApiResponse)]
-enum QuoteAnswer {
-    /// The price is held.
+enum CreateQuoteResponse {
+    /// The price is reserved.
     #[oai(status = 201)]
     Created(Json<Quote>),
 }
 
 #[OpenApi]
 impl Api {
-    /// Places an order: a JSON body, a form, or `?currency=eur&amount=69`.
+    /// Places an order. Its fields are a JSON body, a form, or the query `?currency=eur&amount=69`.
     #[oai(path = "/place_order", method = "post", operation_id = "place_order")]
     async fn place_order(
         &self,
-        /// A three-letter currency code, any case.
+        /// A three-letter currency code in upper or lower case.
         #[oai(name = "currency")]
         _currency: Query<Option<String>>,
-        /// Above 0, below 1000000000, at most 4 decimals.
+        /// More than 0, less than 1000000000, at most 4 decimals.
         #[oai(name = "amount")]
         _amount: Query<Option<String>>,
-        /// A quote to take, in place of the other two.
+        /// The id of a quote. Replaces `currency` and `amount`.
         #[oai(name = "quote")]
         _quote: Query<Option<String>>,
-        /// The same key gives the same order, however often it is sent.
+        /// Requests with the same key place one order.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         request: &Request,
         body: OptionalBody<OrderPayload>,
-    ) -> Result<PlacedAnswer, Problem> {
-        // Read as a form is: what is sent twice, or is no field of an order, is refused and not guessed at.
+    ) -> Result<PlaceOrderResponse, Problem> {
+        // The query is parsed like a form, so that a repeated or an unknown field is refused.
         let query = parse_form(request.uri().query().unwrap_or_default().as_bytes())?;
-        let fields = match (query, body.0) {
+        let payload = match (query, body.0) {
             (Some(_), Some(_)) => {
-                let reason = "must not be there when the query has fields of the order";
+                let reason = "must be empty when the query contains fields of the order";
                 return Err(Problem::validation(vec![FieldError::new("body", reason)]));
             }
             (query, body) => query.or(body).unwrap_or_default(),
         };
-        let (placed, key) = self.place(&fields, only_key(idempotency_key.0, request.headers())?).await?;
+        let key = OrderKey::from(single_key(idempotency_key.0, request.headers())?);
+        let placed = self.place(&payload, &key).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
-        let answer = Json(PlacedMessage { message, order: placed.order });
-        Ok(PlacedAnswer::Created(answer, location, key, replayed))
+        let body = Json(PlacedMessage { message, order: placed.order });
+        Ok(PlaceOrderResponse::Created(body, location, key.to_string(), replayed))
     }
 
-    /// Places an order at the current price, or at the price of a quote.
+    /// Places an order at the current price or at the price of a quote.
     #[oai(path = "/api/v1/orders", method = "post", operation_id = "create_order")]
     async fn create_order(
         &self,
-        /// The same key gives the same order, however often it is sent.
+        /// Requests with the same key place one order.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
         body: Json<OrderPayload>,
-    ) -> Result<OrderAnswer, Problem> {
-        let (placed, key) = self.place(&body.0, only_key(idempotency_key.0, headers)?).await?;
+    ) -> Result<CreateOrderResponse, Problem> {
+        let key = OrderKey::from(single_key(idempotency_key.0, headers)?);
+        let placed = self.place(&body.0, &key).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
-        Ok(OrderAnswer::Created(Json(placed.order), location, key, replayed))
+        Ok(CreateOrderResponse::Created(Json(placed.order), location, key.to_string(), replayed))
     }
 
-    /// Holds the current price for a while, with its share of the limit. One order can take it, by its id.
+    /// Creates a quote: reserves the current price and its share of the limit until the quote expires.
+    ///
+    /// One order can use the quote, by its id.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
-    async fn create_quote(&self, body: Json<QuoteRequest>) -> Result<QuoteAnswer, Problem> {
-        Ok(QuoteAnswer::Created(Json(self.order_service.quote(&body.0).await?)))
+    async fn create_quote(&self, body: Json<QuoteRequest>) -> Result<CreateQuoteResponse, Problem> {
+        Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body.0).await?)))
     }
 }
 
 impl Api {
-    async fn place(&self, fields: &OrderPayload, key: Option<IdempotencyKey>) -> Result<(Placed, String), Problem> {
-        let key = OrderKey::from(key);
-        let placed = tokio::time::timeout(PLACE_DEADLINE, self.order_service.place(fields, &key)).await;
-        match placed.unwrap_or(Err(DispatchError::Unknown.into())) {
-            Ok(placed) => Ok((placed, key.get().to_string())),
-            Err(error) => Err(with_key(error.into(), &key)),
-        }
+    async fn place(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Problem> {
+        let placing = self.order_service.place_order(payload, key);
+        let result = match tokio::time::timeout(PLACE_DEADLINE, placing).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
+        };
+        result.map_err(|error| with_key(error.into(), key))
     }
 
     fn location(&self, placed: &Placed) -> String {
@@ -153,25 +157,23 @@ impl Api {
     }
 }
 
-/// The key that was read, where it is the only one that was sent.
+/// Returns the parsed key, and refuses a request with a key that was not parsed or with several keys.
 ///
-/// The framework passes over a header that is not ASCII, and takes the first of several: an order would be placed under no
-/// key, or under one of two.
-fn only_key(read: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+/// The framework ignores a header that is not ASCII and parses the first of several headers. The order would be placed without a
+/// key, or with one of two keys.
+fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let sent = headers.get_all(KEY_HEADER).iter().count();
-    if sent == usize::from(read.is_some()) {
-        return Ok(read);
+    if sent == usize::from(parsed.is_some()) {
+        return Ok(parsed);
     }
-    Err(Problem::validation(vec![FieldError::new(
-        KEY_HEADER,
-        if sent > 1 { "must be sent once".into() } else { KeyError.to_string() },
-    )]))
+    let reason = if sent > 1 { "must be sent once".to_owned() } else { KeyError.to_string() };
+    Err(Problem::validation(vec![FieldError::new(KEY_HEADER, reason)]))
 }
 
-/// Whoever is to ask again needs the key, also when it was made here.
+/// Adds the key to a problem that asks the client to send the order again with it. The client may not know a generated key.
 fn with_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
-        Code::OutcomeUnknown => Problem { idempotency_key: Some(key.get().to_string()), ..problem },
+        Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },
         _ => problem,
     }
 }

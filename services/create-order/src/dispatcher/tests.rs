@@ -1,17 +1,14 @@
-use common::api::orders::Refused;
-
 use super::*;
 
-fn refused(reason: RefusalReason) -> Outcome {
-    Outcome { placed: None, refused: Some(Refused { reason, remaining: None }) }
+fn refused(reason: RefusalReason) -> Decision {
+    Decision::Refused(Refused { reason, remaining: None })
 }
 
 #[test]
-fn after_a_try_without_an_answer_no_refusal_is_certain_but_that_of_a_key() {
-    assert!(matches!(outcome_after_unanswered_try(refused(RefusalReason::LimitExceeded)), Err(DispatchError::Unknown)));
-    assert!(matches!(
-        outcome_after_unanswered_try(refused(RefusalReason::PriceUnavailable)),
-        Err(DispatchError::Unknown)
-    ));
-    assert!(outcome_after_unanswered_try(refused(RefusalReason::KeyReused)).is_ok());
+fn after_unanswered_attempt_only_reused_key_is_certain_refusal() {
+    let limit_exceeded = after_unanswered_attempt(refused(RefusalReason::LimitExceeded));
+    assert!(matches!(limit_exceeded, Err(DispatchError::OutcomeUnknown)));
+    let price_unavailable = after_unanswered_attempt(refused(RefusalReason::PriceUnavailable));
+    assert!(matches!(price_unavailable, Err(DispatchError::OutcomeUnknown)));
+    assert!(after_unanswered_attempt(refused(RefusalReason::KeyReused)).is_ok());
 }

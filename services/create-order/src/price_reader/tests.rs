@@ -1,4 +1,4 @@
-//! Prices of a price-cache-proxy that does what a test says, in virtual time.
+//! `PriceReader` against a price-cache-proxy that the test controls, in virtual time.
 
 use std::sync::{
     Mutex,
@@ -20,47 +20,64 @@ use super::*;
 
 const TTL: Duration = Duration::from_secs(60);
 
-struct Fake {
-    /// What is answered to a question; nothing: it cannot be reached.
-    answer: Mutex<Option<Bytes>>,
-    asked: AtomicUsize,
-    /// What every open stream carries.
-    stream: broadcast::Sender<Bytes>,
-    opened: Notify,
+/// A price-cache-proxy whose answers the test sets.
+struct FakeSource {
+    /// The body of the answer to a fetch. `None`: the fetch fails.
+    body: Mutex<Option<Bytes>>,
+    fetches: AtomicUsize,
+    /// The bytes of every open event stream.
+    events: broadcast::Sender<Bytes>,
+    stream_opened: Notify,
 }
 
 #[async_trait]
-impl DocumentSource for Fake {
+impl DocumentSource for FakeSource {
     async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        // Long enough for others to come and wait.
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        // Other callers arrive while the fetch runs.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let away = || CallError::InvalidResponse(PriceCacheClient::SERVICE, "it is away".to_owned());
-        self.answer.lock().unwrap().clone().ok_or_else(away)
+        let unavailable = || CallError::InvalidResponse(PriceCacheClient::SERVICE, "unavailable".to_owned());
+        self.body.lock().unwrap().clone().ok_or_else(unavailable)
     }
 
     async fn open_events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
-        let stream = futures_util::stream::unfold(self.stream.subscribe(), |mut stream| async {
-            stream.recv().await.ok().map(|bytes| (Ok(bytes), stream))
+        let stream = futures_util::stream::unfold(self.events.subscribe(), |mut events| async {
+            events.recv().await.ok().map(|bytes| (Ok(bytes), events))
         });
-        self.opened.notify_one();
+        self.stream_opened.notify_one();
         Ok(stream.boxed())
     }
 }
 
-fn scene(max_age: Option<Duration>) -> (Arc<Fake>, PriceReader, Clock) {
-    let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
-    let fake = Fake {
-        answer: Mutex::new(Some(Bytes::new())),
-        asked: AtomicUsize::new(0),
-        stream: broadcast::Sender::new(16),
-        opened: Notify::new(),
-    };
-    let fake = Arc::new(fake);
-    (fake.clone(), PriceReader::with_upstream(fake, max_age, clock), clock)
+impl FakeSource {
+    fn set_record(&self, record: &PriceRecord) {
+        *self.body.lock().unwrap() = Some(serde_json::to_vec(record).unwrap().into());
+    }
+
+    fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::Relaxed)
+    }
 }
 
-fn record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceRecord {
+struct TestSetup {
+    source: Arc<FakeSource>,
+    prices: PriceReader,
+    clock: Clock,
+}
+
+/// A reader whose source has no record.
+fn test_setup(max_age: Option<Duration>) -> TestSetup {
+    let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+    let source = Arc::new(FakeSource {
+        body: Mutex::new(Some(Bytes::new())),
+        fetches: AtomicUsize::new(0),
+        events: broadcast::Sender::new(16),
+        stream_opened: Notify::new(),
+    });
+    TestSetup { source: source.clone(), prices: PriceReader::with_source(source, max_age, clock), clock }
+}
+
+fn price_record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceRecord {
     let price = Price { price: "84000.12".parse().unwrap(), sources: vec!["kraken".to_owned()] };
     PriceRecord {
         base: BASE.to_owned(),
@@ -72,78 +89,75 @@ fn record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceRecord {
     }
 }
 
-fn answer(fake: &Fake, record: &PriceRecord) {
-    *fake.answer.lock().unwrap() = Some(serde_json::to_vec(record).unwrap().into());
-}
-
 #[tokio::test(start_paused = true)]
-async fn a_price_that_was_pushed_is_used_without_a_question() {
-    let (fake, prices, clock) = scene(None);
+async fn pushed_record_is_used_without_a_fetch() {
+    let TestSetup { source, prices, clock } = test_setup(None);
     let stop = CancellationToken::new();
-    let run = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
-    fake.opened.notified().await;
-    let record = record(PriceState::Fresh, clock.now(), TTL);
+    let watching = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
+    source.stream_opened.notified().await;
+    let record = price_record(PriceState::Fresh, clock.now(), TTL);
     let event = format!("event: record\ndata: {}\n\n", serde_json::to_string(&record).unwrap());
-    fake.stream.send(event.into()).unwrap();
+    source.events.send(event.into()).unwrap();
     let mut records = prices.watch.subscribe_price_record();
     records.wait_for(Option::is_some).await.unwrap();
-    let asked = fake.asked.load(Ordering::Relaxed);
+    let fetches = source.fetches();
     for _ in 0..100 {
-        assert_eq!(prices.current().await.unwrap().value(), &record);
+        assert_eq!(prices.current_record().await.unwrap().value(), &record);
     }
-    assert_eq!(fake.asked.load(Ordering::Relaxed), asked);
+    assert_eq!(source.fetches(), fetches);
     stop.cancel();
-    run.await.unwrap();
+    watching.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_that_find_no_price_ask_once() {
-    let (fake, prices, clock) = scene(None);
-    let results = join_all((0..50).map(|_| prices.current())).await;
+async fn concurrent_callers_without_a_record_share_one_fetch() {
+    let TestSetup { source, prices, clock } = test_setup(None);
+    let results = join_all((0..50).map(|_| prices.current_record())).await;
     assert!(results.iter().all(|result| matches!(result, Err(PriceError::NoRecord))));
-    assert_eq!(fake.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(source.fetches(), 1);
 
-    *fake.answer.lock().unwrap() = None;
-    assert!(matches!(prices.current().await, Err(PriceError::Call(_))));
-    answer(&fake, &record(PriceState::Fresh, clock.now(), TTL));
-    assert!(join_all((0..50).map(|_| prices.current())).await.iter().all(Result::is_ok));
-    assert_eq!(fake.asked.load(Ordering::Relaxed), 3);
+    *source.body.lock().unwrap() = None;
+    assert!(matches!(prices.current_record().await, Err(PriceError::Call(_))));
+    source.set_record(&price_record(PriceState::Fresh, clock.now(), TTL));
+    assert!(join_all((0..50).map(|_| prices.current_record())).await.iter().all(Result::is_ok));
+    assert_eq!(source.fetches(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_price_that_ran_out_is_never_used() {
-    let (fake, prices, clock) = scene(None);
-    let record = record(PriceState::Fresh, clock.now(), TTL);
-    answer(&fake, &record);
-    prices.current().await.unwrap();
-    // Until one microsecond before its end, and the cache goes on telling it after that.
+async fn expired_record_is_never_used() {
+    let TestSetup { source, prices, clock } = test_setup(None);
+    let record = price_record(PriceState::Fresh, clock.now(), TTL);
+    source.set_record(&record);
+    prices.current_record().await.unwrap();
+    // The record is valid until one millisecond before its expiry. The source still sends it after that.
     tokio::time::advance(record.expires_at.since(clock.now()).saturating_sub(Duration::from_millis(1))).await;
-    assert!(prices.current().await.is_ok());
+    assert!(prices.current_record().await.is_ok());
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert!(matches!(prices.current().await, Err(PriceError::NoRecord)));
+    assert!(matches!(prices.current_record().await, Err(PriceError::NoRecord)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_prolonged_price_may_be_as_old_as_is_said_and_a_fresh_one_as_it_is_valid() {
-    let (bound, hour) = (Duration::from_secs(300), Duration::from_secs(3600));
-    for (max_age, state, limit) in [
-        (Some(bound), PriceState::Prolonged, bound),
-        (Some(bound), PriceState::Fresh, hour),
+async fn max_age_limits_prolonged_records_only() {
+    let (five_minutes, hour) = (Duration::from_secs(300), Duration::from_secs(3600));
+    for (max_age, state, usable_for) in [
+        (Some(five_minutes), PriceState::Prolonged, five_minutes),
+        (Some(five_minutes), PriceState::Fresh, hour),
         (None, PriceState::Prolonged, hour),
     ] {
-        let (fake, prices, clock) = scene(max_age);
-        let record = record(state, clock.now(), hour);
-        answer(&fake, &record);
-        prices.current().await.unwrap();
-        let left = limit.saturating_sub(clock.now().since(record.as_of));
+        let TestSetup { source, prices, clock } = test_setup(max_age);
+        let record = price_record(state, clock.now(), hour);
+        source.set_record(&record);
+        prices.current_record().await.unwrap();
+        let left = usable_for.saturating_sub(clock.now().since(record.as_of));
         tokio::time::advance(left.saturating_sub(Duration::from_millis(1))).await;
-        assert!(prices.current().await.is_ok(), "{max_age:?} {state:?}");
+        assert!(prices.current_record().await.is_ok(), "{max_age:?} {state:?}");
         tokio::time::advance(Duration::from_millis(2)).await;
-        match prices.current().await {
-            Err(PriceError::TooOld { age, bound: told }) if limit == bound => {
-                assert!(age > bound && age < bound + Duration::from_secs(1) && told == bound, "{age:?} {told:?}");
+        match prices.current_record().await {
+            Err(PriceError::TooOld { age, max_age }) if usable_for == five_minutes => {
+                assert!(age > five_minutes && age < five_minutes + Duration::from_secs(1), "{age:?}");
+                assert_eq!(max_age, five_minutes);
             }
-            Err(PriceError::NoRecord) if limit == hour => {}
+            Err(PriceError::NoRecord) if usable_for == hour => {}
             other => panic!("{max_age:?} {state:?}: {other:?}"),
         }
     }
