@@ -1,40 +1,39 @@
-//! Two clocks in one: what is shown, and what is measured.
+//! The clock of health-check: wall time for display, monotonic time for measuring.
 
 use std::time::{Duration, Instant};
 
 use common::time::Timestamp;
 
-/// A point in time. What passes between two of them is told by the steady clock: when the machine's time is set, no service
-/// has gone missing by it.
+/// One moment on two clocks. Durations are measured on the monotonic clock, so no service goes missing when the time of the
+/// machine is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instants {
-    pub(crate) at: Timestamp,
-    /// Since health-check started.
-    pub(crate) steady: Duration,
+    pub(crate) wall: Timestamp,
+    /// Time since health-check started.
+    pub(crate) monotonic: Duration,
 }
 
 impl Instants {
     pub(crate) fn since(self, earlier: Self) -> Duration {
-        self.steady.saturating_sub(earlier.steady)
+        self.monotonic.saturating_sub(earlier.monotonic)
     }
 }
 
+/// Reads both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock(Instant);
+pub(crate) struct DualClock {
+    started: Instant,
+}
 
-impl Clock {
+impl DualClock {
     pub(crate) fn start() -> Self {
-        Self(Instant::now())
+        Self { started: Instant::now() }
     }
 
     pub(crate) fn now(self) -> Instants {
-        Instants { at: Timestamp::now(), steady: self.0.elapsed() }
+        Instants { wall: Timestamp::now(), monotonic: self.started.elapsed() }
     }
 }
 
 #[cfg(test)]
-pub(crate) fn instants_at(secs: u64) -> Instants {
-    let steady = Duration::from_secs(secs);
-    let start: Timestamp = "2026-01-02T03:00:00Z".parse().unwrap();
-    Instants { at: start.plus(steady), steady }
-}
+pub(crate) mod tests;

@@ -5,14 +5,13 @@ use common::config::{Env, Secret};
 /// The settings of health-check.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The token that reporting services send.
     pub internal_token: Secret,
 }
 
 impl Config {
-    /// | variable | default | meaning |
-    /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
-    pub fn read(env: &mut Env) -> Self {
+    /// Reads `INTERNAL_TOKEN`, which is required. Faults are collected in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
         Self { internal_token: env.secret("INTERNAL_TOKEN") }
     }
 }

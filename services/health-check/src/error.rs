@@ -1,15 +1,19 @@
-//! What can go wrong here, and which status that is.
+//! The errors of health-check, and the only place where they become HTTP statuses.
 
 use common::api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA};
 
 use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 
+/// Why a report was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("the report has a field that is not allowed")]
+    /// 422, with every invalid field.
+    #[error("the report has invalid fields")]
     Invalid(Vec<FieldError>),
+    /// 413.
     #[error("the data of the report is too large")]
     DataTooLarge,
+    /// 422: the name of the service or the instance would be one too many.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
@@ -19,16 +23,18 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
             Error::DataTooLarge => {
-                let detail = format!("The data of a report may have at most {MAX_REPORT_DATA} bytes as JSON.");
+                let detail = format!(
+                    "The data of the report is too large. At most {MAX_REPORT_DATA} bytes of JSON are allowed."
+                );
                 Self::new(Code::PayloadTooLarge, detail)
             }
             Error::Registry(RegistryError::TooManyServices) => Self::validation(vec![FieldError::new(
                 "service",
-                format!("must be one that is known already, for {MAX_SERVICES} are, and that is the limit"),
+                format!("must be a known service, because the limit of {MAX_SERVICES} services is reached"),
             )]),
             Error::Registry(RegistryError::TooManyInstances) => Self::validation(vec![FieldError::new(
                 "data.instance",
-                format!("must be one that is known already, for {MAX_INSTANCES} call, and that is the limit"),
+                format!("must be a known instance, because the limit of {MAX_INSTANCES} instances is reached"),
             )]),
         }
     }

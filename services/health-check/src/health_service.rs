@@ -1,4 +1,4 @@
-//! Where reports come in and questions are answered.
+//! The use cases of health-check: receive reports, detect changes of state, and show the health of all services.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +22,8 @@ use crate::{
     validation,
 };
 
-/// The services that are missed where they do not call.
-const EXPECTED: [&str; 7] =
+/// The services that are shown, and count as unknown, before their first heartbeat.
+const EXPECTED_SERVICES: [&str; 7] =
     ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates"];
 
 pub(crate) struct HealthService {
@@ -31,7 +31,7 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// Under one lock, so that what is told of a service and what is stored of it agree. It is held for memory's sake only.
+/// One lock protects both, so that the state of a service and the reports about it agree. It is held for work in memory only.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
@@ -39,58 +39,59 @@ struct State {
 
 impl HealthService {
     pub(crate) fn new(metrics: &Metrics, now: Instants) -> Self {
-        let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED);
-        // That it is alive itself is no news.
-        registry.tick(now);
+        let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED_SERVICES);
+        // health-check itself becomes alive here. That change is not worth a report.
+        registry.update(now);
         let state = Mutex::new(State { registry, reports: ReportStore::new() });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
 
-    /// Never poisoned in earnest: a report that was half added is one report less.
+    /// Ignores poisoning: after a panic at most one report is missing.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a report; an alive call is one, and says how its instance stands.
-    pub(crate) fn receive(&self, report: Report, now: Instants) -> Result<(), Error> {
+    /// Stores a report. A heartbeat also updates the state of its instance.
+    pub(crate) fn receive_report(&self, report: Report, now: Instants) -> Result<(), Error> {
         validation::check_report(&report)?;
-        let call = if report.is_heartbeat() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
+        let heartbeat = if report.is_heartbeat() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
         let mut state = self.state();
-        if let Some(call) = call {
-            state.registry.record_heartbeat(&report.service, call, report.status == Report::STOPPING, now)?;
+        if let Some(heartbeat) = heartbeat {
+            let stopping = report.status == Report::STOPPING;
+            state.registry.record_heartbeat(&report.service, heartbeat, stopping, now)?;
         }
-        self.metrics.count(report.level);
+        self.metrics.count_report(report.level);
         state.reports.add(report, now);
-        self.look(&mut state, now);
+        self.update_states(&mut state, now);
         Ok(())
     }
 
-    /// Looks whether a service stands otherwise than before, and brings the measurements up to date.
+    /// Detects changes of state and updates the metrics. Called at regular intervals, because a missing service sends nothing.
     pub(crate) fn tick(&self, now: Instants) {
         let mut state = self.state();
-        self.look(&mut state, now);
+        self.update_states(&mut state, now);
         let services = state.registry.services(now);
         drop(state);
-        self.metrics.show(&services);
+        self.metrics.set_states(&services);
     }
 
-    fn look(&self, state: &mut State, now: Instants) {
-        let changes = state.registry.tick(now);
-        for change in changes {
-            tracing::info!(name = change.service, from = %change.from, to = %change.to, "a service changed its state");
-            let report = report_of(change);
-            self.metrics.count(report.level);
+    /// Logs each change of state and stores it as a report.
+    fn update_states(&self, state: &mut State, now: Instants) {
+        for change in state.registry.update(now) {
+            tracing::info!(name = change.service, from = %change.from, to = %change.to, "the state of a service changed");
+            let report = state_change_report(change);
+            self.metrics.count_report(report.level);
             state.reports.add(report, now);
         }
     }
 
     pub(crate) fn health(&self, now: Instants) -> Health {
         let mut state = self.state();
-        self.look(&mut state, now);
+        self.update_states(&mut state, now);
         let State { registry, reports } = &*state;
         Health {
             status: registry.status(now),
-            at: now.at,
+            at: now.wall,
             services: registry.services(now),
             infrastructure: registry.infrastructure(now),
             reports_last_hour: reports.last_hour(now),
@@ -102,17 +103,19 @@ impl HealthService {
     }
 }
 
-/// What is stored of a change, under the name of the service that it is about.
-fn report_of(change: StateChange) -> Report {
+/// The report of a change, stored under the name of the service that changed.
+fn state_change_report(change: StateChange) -> Report {
     let StateChange { service, from, to, missing } = change;
     let (level, status) = match (from, to) {
-        (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it has stopped calling"),
-        (_, ServiceState::Degraded) => (Level::Warning, "the service lacks something that it needs, or an instance"),
-        (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service is back"),
-        (ServiceState::Degraded, ServiceState::Alive) => (Level::Info, "the service has all it needs again"),
-        (_, ServiceState::Alive) => (Level::Info, "the service has come up"),
-        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped, as it said"),
-        (_, ServiceState::Unknown) => (Level::Info, "the service is not known any more"),
+        (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it sends no heartbeats"),
+        (_, ServiceState::Degraded) => {
+            (Level::Warning, "the service is degraded: a component that it needs or an instance is missing")
+        }
+        (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service sends heartbeats again"),
+        (ServiceState::Degraded, ServiceState::Alive) => (Level::Info, "the service has recovered: nothing is missing"),
+        (_, ServiceState::Alive) => (Level::Info, "the service has started"),
+        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped as announced"),
+        (_, ServiceState::Unknown) => (Level::Info, "the service is no longer known"),
     };
     let data = serde_json::json!({ "told_by": App::NAME, "from": from, "to": to, "missing": missing });
     Report { level, service, status: status.to_owned(), data }

@@ -1,4 +1,4 @@
-//! Where every service tells that it is alive and what troubles it, and where people look.
+//! health-check: receives the heartbeats and reports of all services, and shows the health of the platform.
 
 mod clock;
 mod config;
@@ -24,20 +24,18 @@ use common::{
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use clock::Clock;
-pub use config::Config;
-use health_service::HealthService;
-use routes::Routes;
+pub use self::config::Config;
+use self::{clock::DualClock, health_service::HealthService, routes::Api};
 
-const ABOUT: &str = "Knows how every service stands, and keeps what they report.";
-/// How often it is looked whether somebody stopped calling.
+const ABOUT: &str = "Shows the state of every service and keeps the reports that services send.";
+/// How often missing services are detected.
 const TICK: Duration = Duration::from_secs(1);
 
-/// health-check on a listener.
+/// The health-check service on a bound listener.
 pub struct App {
     server: Server,
-    service: Arc<HealthService>,
-    clock: Clock,
+    health_service: Arc<HealthService>,
+    clock: DualClock,
 }
 
 impl Service for App {
@@ -46,23 +44,24 @@ impl Service for App {
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
-        Config::read(env)
+        Config::from_env(env)
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
-        let clock = Clock::start();
-        let service = Arc::new(HealthService::new(&metrics, clock.now()));
-        let standard = OpsEndpoints {
+        let clock = DualClock::start();
+        let health_service = Arc::new(HealthService::new(&metrics, clock.now()));
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
-            ready: no_parts(),
+            ready: no_components(),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(listener, service_endpoint(Routes::new(Arc::clone(&service), clock), standard));
-        Ok(Self { server, service, clock })
+        let api = Api { health_service: Arc::clone(&health_service), clock };
+        let server = Server::new(listener, service_endpoint(api, ops));
+        Ok(Self { server, health_service, clock })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -70,31 +69,31 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        no_parts()
+        no_components()
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, service, clock } = self;
-        let watch = async {
+        let Self { server, health_service, clock } = self;
+        let detect_changes = async {
             let mut ticks = tokio::time::interval(TICK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                service.tick(clock.now());
+                health_service.tick(clock.now());
             }
         };
         tokio::select! {
-            served = server.run_until(stop) => served,
-            () = watch => Ok(()),
+            result = server.run_until(stop) => result,
+            () = detect_changes => Ok(()),
         }
     }
 
     fn openapi() -> String {
-        openapi_document::<Routes>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, ABOUT)
     }
 }
 
-/// It keeps everything in memory and needs nobody, so that it still answers when all others are gone.
-fn no_parts() -> ReadinessCheck {
+/// health-check keeps everything in memory and needs no other component, so it still answers when all others are missing.
+fn no_components() -> ReadinessCheck {
     Arc::new(|| Box::pin(async { Vec::new() }))
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is told beside the usual.
+//! The Prometheus metrics of health-check, beside the metrics that every service has.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ struct LevelLabel {
     level: &'static str,
 }
 
-/// Bounded by the number of services that are kept.
+/// The registry limits the number of services, and with it the number of label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     name: String,
@@ -30,36 +30,41 @@ struct StateLabels {
 pub(crate) struct HealthMetrics {
     reports: Family<LevelLabel, Counter>,
     states: Family<StateLabels, Gauge>,
-    /// The services that have a state there.
-    shown: Mutex<BTreeSet<String>>,
+    /// The services that `states` has gauges for.
+    services: Mutex<BTreeSet<String>>,
 }
 
 impl HealthMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let new = Self { reports: Family::default(), states: Family::default(), shown: Mutex::default() };
-        metrics.register("reports", "Reports received", new.reports.clone());
-        metrics.register("service_state", "1 for the state that a service is in", new.states.clone());
+        let new = Self { reports: Family::default(), states: Family::default(), services: Mutex::default() };
+        metrics.register("reports", "Number of received reports", new.reports.clone());
+        metrics.register(
+            "service_state",
+            "1 for the current state of a service, 0 for other states",
+            new.states.clone(),
+        );
         new
     }
 
-    pub(crate) fn count(&self, level: Level) {
+    pub(crate) fn count_report(&self, level: Level) {
         self.reports.get_or_create(&LevelLabel { level: level.as_str() }).inc();
     }
 
-    pub(crate) fn show(&self, services: &[ServiceHealth]) {
+    /// Sets the gauges of these services and removes the gauges of all others.
+    pub(crate) fn set_states(&self, services: &[ServiceHealth]) {
         for service in services {
             for state in ServiceState::ALL {
                 self.states.get_or_create(&labels(&service.service, state)).set(i64::from(service.state == state));
             }
         }
-        let known = services.iter().map(|service| service.service.clone()).collect();
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        for forgotten in shown.difference(&known) {
+        let current = services.iter().map(|service| service.service.clone()).collect();
+        let mut previous = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        for removed in previous.difference(&current) {
             for state in ServiceState::ALL {
-                self.states.remove(&labels(forgotten, state));
+                self.states.remove(&labels(removed, state));
             }
         }
-        *shown = known;
+        *previous = current;
     }
 }
 

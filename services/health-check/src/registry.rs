@@ -1,4 +1,4 @@
-//! The services and their calls.
+//! The registry of services: their instances, the heartbeats of these, and the states that follow from them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,54 +9,57 @@ use common::api::health::{
 
 use crate::clock::Instants;
 
-/// Most services, and most instances of one, that are kept. Ours are fewer; more would be a caller gone wrong.
+/// Most services in the registry. The platform has fewer; more names mean that a caller is faulty.
 pub(crate) const MAX_SERVICES: usize = 32;
+/// Most instances of one service.
 pub(crate) const MAX_INSTANCES: usize = 32;
-/// After so many of its intervals an instance that does not call is forgotten, where others of its service do.
-const FORGET_INTERVALS: u32 = 10;
-/// For how long a service is remembered that is not expected and does not call.
-const FORGET_SERVICE: Duration = Duration::from_hours(24);
+/// After this many of its intervals an instance without a heartbeat is removed, if other instances of its service are running.
+const INSTANCE_RETENTION_INTERVALS: u32 = 10;
+/// A service that is not expected is removed when its last heartbeat is this old.
+const SERVICE_RETENTION: Duration = Duration::from_hours(24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RegistryError {
-    #[error("too many services are known")]
+    #[error("the limit of services is reached")]
     TooManyServices,
-    #[error("too many instances of the service call")]
+    #[error("the limit of instances of the service is reached")]
     TooManyInstances,
 }
 
-/// That a service stands otherwise than it did.
+/// A change of the state of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StateChange {
     pub(crate) service: String,
     pub(crate) from: ServiceState,
     pub(crate) to: ServiceState,
-    /// What is missing of what it needs.
+    /// The components that are not ready.
     pub(crate) missing: Vec<Component>,
 }
 
-/// All services that are expected or were heard of. `own` is the one that keeps it, which is alive as long as anybody asks.
+/// The expected services and all other services that sent a heartbeat.
 pub(crate) struct ServiceRegistry {
+    /// The name of health-check itself. It is alive whenever it can answer.
     own: &'static str,
     services: BTreeMap<String, ServiceEntry>,
 }
 
 struct ServiceEntry {
+    /// An expected service is shown before its first heartbeat and is never removed.
     expected: bool,
     instances: BTreeMap<String, Instance>,
-    /// As it was last looked at.
+    /// The state at the last update.
     state: ServiceState,
 }
 
 struct Instance {
-    call: Heartbeat,
+    heartbeat: Heartbeat,
     last_seen: Instants,
     stopped: bool,
 }
 
 impl Instance {
     fn interval(&self) -> Duration {
-        Duration::from_secs(self.call.interval_secs)
+        Duration::from_secs(self.heartbeat.interval_secs)
     }
 
     fn state(&self, now: Instants) -> ServiceState {
@@ -64,15 +67,21 @@ impl Instance {
             ServiceState::Stopped
         } else if now.since(self.last_seen) >= missing_after(self.interval()) {
             ServiceState::Missing
-        } else if self.call.ready && self.call.parts.iter().all(|part| part.ready) {
+        } else if self.heartbeat.ready && self.heartbeat.parts.iter().all(|part| part.ready) {
             ServiceState::Alive
         } else {
             ServiceState::Degraded
         }
     }
 
-    fn calls(&self, now: Instants) -> bool {
+    fn is_running(&self, now: Instants) -> bool {
         matches!(self.state(now), ServiceState::Alive | ServiceState::Degraded)
+    }
+
+    fn health(&self, now: Instants) -> InstanceHealth {
+        let Heartbeat { instance, version, interval_secs, uptime_secs, parts, ready: _ } = self.heartbeat.clone();
+        let (state, last_seen) = (self.state(now), self.last_seen.wall);
+        InstanceHealth { instance, state, last_seen, interval_secs, uptime_secs, version, parts }
     }
 }
 
@@ -82,55 +91,67 @@ impl ServiceEntry {
     }
 
     fn state(&self, now: Instants) -> ServiceState {
-        let has = |state| self.instances.values().any(|instance| instance.state(now) == state);
-        match (has(ServiceState::Alive), has(ServiceState::Degraded), has(ServiceState::Missing)) {
-            (true, false, false) => ServiceState::Alive,
-            (true, ..) | (_, true, _) => ServiceState::Degraded,
-            // Where nobody calls, it stands as the one does who called last: an instance that was lost long ago does not make
-            // a stop in good order look like a loss.
-            (false, false, _) => self.latest().map_or(ServiceState::Unknown, |latest| latest.state(now)),
+        let any = |state| self.instances.values().any(|instance| instance.state(now) == state);
+        let (alive, degraded, missing) =
+            (any(ServiceState::Alive), any(ServiceState::Degraded), any(ServiceState::Missing));
+        if degraded || (alive && missing) {
+            ServiceState::Degraded
+        } else if alive {
+            ServiceState::Alive
+        } else {
+            // No instance is running. The last one decides, so that an instance that went missing long ago does not make an
+            // orderly stop look like a loss.
+            self.latest_instance().map_or(ServiceState::Unknown, |latest| latest.state(now))
         }
     }
 
-    fn latest(&self) -> Option<&Instance> {
-        self.instances.values().max_by_key(|instance| instance.last_seen.steady)
+    fn latest_instance(&self) -> Option<&Instance> {
+        self.instances.values().max_by_key(|instance| instance.last_seen.monotonic)
     }
 
-    /// What it needs, by those of its instances that call.
-    fn parts(&self, now: Instants) -> Vec<Component> {
-        let calling = self.instances.values().filter(|instance| instance.calls(now));
-        merged(calling.flat_map(|instance| &instance.call.parts))
+    /// The components of all running instances.
+    fn components(&self, now: Instants) -> Vec<Component> {
+        let running = self.instances.values().filter(|instance| instance.is_running(now));
+        merge_components(running.flat_map(|instance| &instance.heartbeat.parts))
     }
 
-    fn forget(&mut self, now: Instants) {
-        if self.instances.values().any(|instance| instance.calls(now)) {
+    /// Removes instances that sent no heartbeat for long, unless no instance is running.
+    fn remove_old_instances(&mut self, now: Instants) {
+        if self.instances.values().any(|instance| instance.is_running(now)) {
             self.instances.retain(|_, instance| {
-                now.since(instance.last_seen) < instance.interval().saturating_mul(FORGET_INTERVALS)
+                now.since(instance.last_seen) < instance.interval().saturating_mul(INSTANCE_RETENTION_INTERVALS)
             });
         }
     }
 
-    /// Makes room for one more instance, at the cost of the one that has been away longest.
+    /// Makes room for one more instance. At the limit it removes the instance that has been away longest.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
             return Ok(());
         }
-        let away = self.instances.iter().filter(|(_, instance)| !instance.calls(now));
-        let oldest = away.min_by_key(|(_, instance)| instance.last_seen.steady).map(|(name, _)| name.clone());
+        let away = self.instances.iter().filter(|(_, instance)| !instance.is_running(now));
+        let oldest = away.min_by_key(|(_, instance)| instance.last_seen.monotonic).map(|(name, _)| name.clone());
         oldest.and_then(|name| self.instances.remove(&name)).map(|_| ()).ok_or(RegistryError::TooManyInstances)
     }
 }
 
-/// Each part once: ready where it is for everybody, else with the first reason that was given.
-fn merged<'a>(parts: impl Iterator<Item = &'a Component>) -> Vec<Component> {
+/// Merges components of the same name. A merged component is ready if all are ready. Otherwise it is the first that is not.
+fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
-    for part in parts {
-        let known = merged.entry(&part.name).or_insert(part);
-        if known.ready && !part.ready {
-            *known = part;
+    for component in components {
+        let first = merged.entry(&component.name).or_insert(component);
+        if first.ready && !component.ready {
+            *first = component;
         }
     }
     merged.into_values().cloned().collect()
+}
+
+/// A component in the heartbeat of an instance.
+struct ReportedComponent<'a> {
+    service: &'a str,
+    instance: &'a Instance,
+    component: &'a Component,
 }
 
 impl ServiceRegistry {
@@ -138,30 +159,28 @@ impl ServiceRegistry {
         Self { own, services: expected.iter().map(|&name| (name.to_owned(), ServiceEntry::new(true))).collect() }
     }
 
-    /// Takes a call; `stops` where it is the last one.
+    /// Records a heartbeat. `stopping`: the instance stops and sends no further heartbeat.
     pub(crate) fn record_heartbeat(
         &mut self,
         service: &str,
-        call: Heartbeat,
-        stops: bool,
+        heartbeat: Heartbeat,
+        stopping: bool,
         now: Instants,
     ) -> Result<(), RegistryError> {
-        if !self.services.contains_key(service) {
-            if self.services.len() >= MAX_SERVICES {
-                return Err(RegistryError::TooManyServices);
-            }
-            self.services.insert(service.to_owned(), ServiceEntry::new(false));
+        if !self.services.contains_key(service) && self.services.len() >= MAX_SERVICES {
+            return Err(RegistryError::TooManyServices);
         }
-        let known = self.services.entry(service.to_owned()).or_insert_with(|| ServiceEntry::new(false));
-        if !known.instances.contains_key(&call.instance) {
-            known.make_room(now)?;
+        let entry = self.services.entry(service.to_owned()).or_insert_with(|| ServiceEntry::new(false));
+        if !entry.instances.contains_key(&heartbeat.instance) {
+            entry.make_room(now)?;
         }
-        known.instances.insert(call.instance.clone(), Instance { call, last_seen: now, stopped: stops });
+        let name = heartbeat.instance.clone();
+        entry.instances.insert(name, Instance { heartbeat, last_seen: now, stopped: stopping });
         Ok(())
     }
 
-    fn state_of(&self, name: &str, known: &ServiceEntry, now: Instants) -> ServiceState {
-        match known.state(now) {
+    fn state_of(&self, name: &str, entry: &ServiceEntry, now: Instants) -> ServiceState {
+        match entry.state(now) {
             ServiceState::Missing | ServiceState::Stopped | ServiceState::Unknown if name == self.own => {
                 ServiceState::Alive
             }
@@ -169,20 +188,21 @@ impl ServiceRegistry {
         }
     }
 
-    /// Looks at every service again, forgets who has been away for long, and tells what changed since the last look.
-    pub(crate) fn tick(&mut self, now: Instants) -> Vec<StateChange> {
-        for known in self.services.values_mut() {
-            known.forget(now);
+    /// Removes old services and instances, and returns the changes of state since the last update.
+    pub(crate) fn update(&mut self, now: Instants) -> Vec<StateChange> {
+        for entry in self.services.values_mut() {
+            entry.remove_old_instances(now);
         }
-        self.services.retain(|_, known| {
-            known.expected || known.latest().is_some_and(|latest| now.since(latest.last_seen) < FORGET_SERVICE)
+        self.services.retain(|_, entry| {
+            let latest = entry.latest_instance();
+            entry.expected || latest.is_some_and(|latest| now.since(latest.last_seen) < SERVICE_RETENTION)
         });
+        let states: Vec<_> = self.services.iter().map(|(name, entry)| self.state_of(name, entry, now)).collect();
         let mut changes = Vec::new();
-        let states: Vec<_> = self.services.iter().map(|(name, known)| self.state_of(name, known, now)).collect();
-        for ((name, known), to) in self.services.iter_mut().zip(states) {
-            let from = std::mem::replace(&mut known.state, to);
+        for ((name, entry), to) in self.services.iter_mut().zip(states) {
+            let from = std::mem::replace(&mut entry.state, to);
             if from != to {
-                let missing = known.parts(now).into_iter().filter(|part| !part.ready).collect();
+                let missing = entry.components(now).into_iter().filter(|component| !component.ready).collect();
                 changes.push(StateChange { service: name.clone(), from, to, missing });
             }
         }
@@ -190,49 +210,43 @@ impl ServiceRegistry {
     }
 
     pub(crate) fn services(&self, now: Instants) -> Vec<ServiceHealth> {
-        let health = |(name, known): (&String, &ServiceEntry)| {
-            let latest = known.latest();
-            let own = (name == self.own).then_some(now.at);
+        let health = |(name, entry): (&String, &ServiceEntry)| {
+            let latest = entry.latest_instance();
+            let own_time = (name == self.own).then_some(now.wall);
+            let version = latest.map(|instance| instance.heartbeat.version.clone());
             ServiceHealth {
                 service: name.clone(),
-                state: self.state_of(name, known, now),
-                last_seen: own.or_else(|| latest.map(|instance| instance.last_seen.at)),
-                interval_secs: latest.map(|instance| instance.call.interval_secs),
-                version: latest.map(|instance| instance.call.version.clone()).filter(|version| !version.is_empty()),
-                parts: known.parts(now),
-                instances: known.instances.values().map(|instance| instance_health(instance, now)).collect(),
+                state: self.state_of(name, entry, now),
+                last_seen: own_time.or_else(|| latest.map(|instance| instance.last_seen.wall)),
+                interval_secs: latest.map(|instance| instance.heartbeat.interval_secs),
+                version: version.filter(|version| !version.is_empty()),
+                parts: entry.components(now),
+                instances: entry.instances.values().map(|instance| instance.health(now)).collect(),
             }
         };
         self.services.iter().map(health).collect()
     }
 
-    /// What the services need that is no service itself.
+    /// The components that are not services of the platform, such as the database.
     pub(crate) fn infrastructure(&self, now: Instants) -> Vec<InfrastructureComponent> {
-        let mut tellers: BTreeMap<&str, Vec<(&String, &Instance, &Component)>> = BTreeMap::new();
-        for (service, known) in &self.services {
-            for instance in known.instances.values() {
-                for part in instance.call.parts.iter().filter(|part| !self.services.contains_key(&part.name)) {
-                    tellers.entry(&part.name).or_default().push((service, instance, part));
+        let mut by_name: BTreeMap<&str, Vec<ReportedComponent>> = BTreeMap::new();
+        for (service, entry) in &self.services {
+            for instance in entry.instances.values() {
+                let components = instance.heartbeat.parts.iter();
+                for component in components.filter(|component| !self.services.contains_key(&component.name)) {
+                    let reported = ReportedComponent { service, instance, component };
+                    by_name.entry(&component.name).or_default().push(reported);
                 }
             }
         }
-        let tell = |(name, tellers): (&str, Vec<(&String, &Instance, &Component)>)| {
-            let mut told_by: Vec<_> = tellers.iter().map(|(service, ..)| (*service).clone()).collect();
-            told_by.dedup();
-            let calling = tellers.iter().filter(|(_, instance, _)| instance.calls(now)).map(|(.., part)| *part);
-            // What somebody said who has gone is not known to be true any more.
-            let part =
-                merged(calling).pop().unwrap_or_else(|| Component::missing(name, "nobody calls who tells of it"));
-            InfrastructureComponent { name: part.name, ready: part.ready, detail: part.detail, told_by }
-        };
-        tellers.into_iter().map(tell).collect()
+        by_name.into_iter().map(|(name, reported)| infrastructure_component(name, &reported, now)).collect()
     }
 
     pub(crate) fn status(&self, now: Instants) -> HealthStatus {
-        let worst = self.services.iter().map(|(name, known)| match self.state_of(name, known, now) {
+        let worst = self.services.iter().map(|(name, entry)| match self.state_of(name, entry, now) {
             ServiceState::Alive => HealthStatus::Ok,
-            // Nobody waits for it.
-            ServiceState::Stopped | ServiceState::Unknown if !known.expected => HealthStatus::Ok,
+            // The platform works without a service that is not expected.
+            ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
             ServiceState::Degraded | ServiceState::Stopped | ServiceState::Unknown => HealthStatus::Degraded,
             ServiceState::Missing => HealthStatus::Failing,
         });
@@ -240,17 +254,14 @@ impl ServiceRegistry {
     }
 }
 
-fn instance_health(instance: &Instance, now: Instants) -> InstanceHealth {
-    let Instance { call, last_seen, .. } = instance;
-    InstanceHealth {
-        instance: call.instance.clone(),
-        state: instance.state(now),
-        last_seen: last_seen.at,
-        interval_secs: call.interval_secs,
-        uptime_secs: call.uptime_secs,
-        version: call.version.clone(),
-        parts: call.parts.clone(),
-    }
+fn infrastructure_component(name: &str, reported: &[ReportedComponent], now: Instants) -> InfrastructureComponent {
+    let mut told_by: Vec<_> = reported.iter().map(|reported| reported.service.to_owned()).collect();
+    told_by.dedup();
+    // The last report of an instance that is not running may be outdated.
+    let current = reported.iter().filter(|reported| reported.instance.is_running(now));
+    let component = merge_components(current.map(|reported| reported.component)).pop();
+    let component = component.unwrap_or_else(|| Component::missing(name, "no running instance reports this component"));
+    InfrastructureComponent { name: component.name, ready: component.ready, detail: component.detail, told_by }
 }
 
 #[cfg(test)]

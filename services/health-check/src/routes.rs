@@ -1,6 +1,6 @@
-//! The endpoints.
+//! The HTTP endpoints of health-check.
 
-#![allow(clippy::unused_async, reason = "the macro wants every handler to be one")]
+#![allow(clippy::unused_async, reason = "poem-openapi requires async handlers")]
 
 use std::sync::Arc;
 
@@ -20,99 +20,89 @@ use poem_openapi::{
     payload::{Html, PlainText},
 };
 
-use crate::{clock::Clock, health_service::HealthService, report_store::ReportFilter, status_page};
+use crate::{clock::DualClock, health_service::HealthService, report_store::ReportFilter, status_page};
 
-const DEFAULT_PAGE: u32 = 50;
+const DEFAULT_LIMIT: u32 = 50;
 
-fn default_page() -> u32 {
-    DEFAULT_PAGE
+fn default_limit() -> u32 {
+    DEFAULT_LIMIT
 }
 
-pub(crate) struct Routes {
-    service: Arc<HealthService>,
-    clock: Clock,
+pub(crate) struct Api {
+    pub(crate) health_service: Arc<HealthService>,
+    pub(crate) clock: DualClock,
 }
 
 #[derive(ApiResponse)]
-enum ReportAnswer {
-    /// The report is taken.
+enum ReportResponse {
+    /// The report is stored.
     #[oai(status = 202)]
     Accepted(PlainText<&'static str>),
 }
 
 #[derive(ApiResponse)]
-enum PageAnswer {
+enum StatusPageResponse {
     /// The page.
     #[oai(status = 200)]
     Page(Html<String>, #[oai(header = "Content-Security-Policy")] String, #[oai(header = "Cache-Control")] String),
 }
 
-impl Routes {
-    pub(crate) fn new(service: Arc<HealthService>, clock: Clock) -> Self {
-        Self { service, clock }
-    }
-}
-
 #[OpenApi]
-impl Routes {
-    /// Takes one report of a service.
+impl Api {
+    /// Stores one report of a service.
     ///
-    /// With the status `alive` or `stopping` it is a call, and its data says how the instance stands: `instance`, `version`,
-    /// `interval_secs`, `uptime_secs`, `ready` and `parts`; what is left out is taken for granted. Data of more than 16384
-    /// bytes is refused with a 413.
+    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`, `version`,
+    /// `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values. Data of more than 16384 bytes is
+    /// refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
-    async fn report(&self, _caller: InternalCaller, report: Json<Report>) -> Result<ReportAnswer, Problem> {
-        self.service.receive(report.0, self.clock.now())?;
-        Ok(ReportAnswer::Accepted(PlainText("")))
+    async fn report(&self, _caller: InternalCaller, report: Json<Report>) -> Result<ReportResponse, Problem> {
+        self.health_service.receive_report(report.0, self.clock.now())?;
+        Ok(ReportResponse::Accepted(PlainText("")))
     }
 
-    /// How every service, and what they need, stands. Always a 200: the state is in the answer.
+    /// Returns the state of every service and of the infrastructure.
+    ///
+    /// The status is 200 also when services are missing. The body contains the state.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
     async fn health(&self) -> Json<Health> {
-        Json(self.service.health(self.clock.now()))
+        Json(self.health_service.health(self.clock.now()))
     }
 
-    /// The reports that are kept, newest first.
+    /// Lists the stored reports, newest first.
     ///
-    /// The latest 10000 warnings and worse are kept in memory, and the latest 2000 others; fewer where they are large.
+    /// The latest 10000 warnings and worse and the latest 2000 other reports are kept in memory; fewer when they are large.
     #[oai(path = "/api/v1/reports", method = "get", operation_id = "reports")]
-    #[allow(clippy::too_many_arguments, reason = "one for each parameter of the query")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn reports(
         &self,
-        /// This level and worse.
-        level: Query<Option<MinLevel>>,
-        /// Of this service alone.
+        /// Reports of this level and worse.
+        Query(level): Query<Option<MinLevel>>,
+        /// Reports of this service.
         #[oai(validator(max_length = 64))]
-        service: Query<Option<String>>,
-        /// Received at this time or later.
-        from: Query<Option<Timestamp>>,
-        /// Received before this time.
-        to: Query<Option<Timestamp>>,
-        /// With this text in the status, in any case; or of the request with this id.
+        Query(service): Query<Option<String>>,
+        /// Reports received at this time or later.
+        Query(from): Query<Option<Timestamp>>,
+        /// Reports received before this time.
+        Query(to): Query<Option<Timestamp>>,
+        /// Reports whose status contains this text, in upper or lower case, and reports of the request with this id.
         #[oai(validator(max_length = 200))]
-        text: Query<Option<String>>,
+        Query(text): Query<Option<String>>,
         /// Most reports of the page.
-        #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<u32>,
-        /// The `next_cursor` of the page before.
-        cursor: Query<Option<ReportCursor>>,
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
+        Query(limit): Query<u32>,
+        /// The `next_cursor` of the previous page.
+        Query(cursor): Query<Option<ReportCursor>>,
     ) -> Json<ReportPage> {
-        let filter = ReportFilter {
-            level: level.0.map(|level| level.0),
-            service: service.0,
-            from: from.0,
-            to: to.0,
-            text: text.0,
-        };
-        Json(self.service.reports(&filter, cursor.0, limit.0 as usize))
+        let filter = ReportFilter { level: level.map(|MinLevel(level)| level), service, from, to, text };
+        Json(self.health_service.reports(&filter, cursor, limit as usize))
     }
 
-    /// The state of everything, for people: a page that keeps itself up to date.
+    /// Returns the status page, which shows the state of all services and updates itself.
     #[oai(path = "/", method = "get", operation_id = "status_page")]
-    async fn page(&self) -> PageAnswer {
-        let news = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
-        let reports = self.service.reports(&news, None, DEFAULT_PAGE as usize);
-        let page = status_page::render(&self.service.health(self.clock.now()), &reports);
-        PageAnswer::Page(Html(page.html), page.policy, "no-store".to_owned())
+    async fn status_page(&self) -> StatusPageResponse {
+        let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
+        let reports = self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize);
+        let page = status_page::render(&self.health_service.health(self.clock.now()), &reports);
+        StatusPageResponse::Page(Html(page.html), page.policy, "no-store".to_owned())
     }
 }

@@ -1,7 +1,7 @@
-//! The status page: one file, with nothing from elsewhere.
+//! The status page: one HTML file without external resources.
 //!
-//! What it shows first is in it as JSON, and is shown by the same few lines of script that show what it fetches later. Text
-//! of reports reaches the page as text nodes alone, never as HTML, and the policy lets no other script run.
+//! The page contains its first data as JSON. The script that shows later data shows the first data too. Text of reports becomes
+//! text nodes, never HTML, and the content security policy allows no other script.
 
 use common::api::{health::Health, reports::ReportPage};
 use serde::Serialize;
@@ -10,10 +10,11 @@ const TEMPLATE: &str = include_str!("status_page.html");
 
 pub(crate) struct StatusPage {
     pub(crate) html: String,
-    /// The content security policy it has to be served with.
+    /// The value of the header `Content-Security-Policy`. It allows the script and the style of this page only.
     pub(crate) policy: String,
 }
 
+/// The data that the page shows before it fetches newer data.
 #[derive(Serialize)]
 struct InitialData<'a> {
     health: &'a Health,
@@ -22,9 +23,9 @@ struct InitialData<'a> {
 
 pub(crate) fn render(health: &Health, reports: &ReportPage) -> StatusPage {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let shown = serde_json::to_string(&InitialData { health, reports }).unwrap_or_else(|_| "null".to_owned());
-    // The data last: nothing that is in it is taken for a place to fill.
-    let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{data}", &inert(&shown), 1);
+    let data = serde_json::to_string(&InitialData { health, reports }).unwrap_or_else(|_| "null".to_owned());
+    // The data is inserted last, so that placeholders in it are not replaced.
+    let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{data}", &escape_for_script(&data), 1);
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -32,19 +33,19 @@ pub(crate) fn render(health: &Health, reports: &ReportPage) -> StatusPage {
     StatusPage { html, policy }
 }
 
-/// JSON that ends no script element and starts no comment in it.
-fn inert(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
+/// Escapes JSON so that it cannot end the script element or start a comment in it.
+fn escape_for_script(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
-            // All of them stand inside strings, where JSON takes them in this form too.
-            '<' => text.push_str("\\u003c"),
-            '>' => text.push_str("\\u003e"),
-            '&' => text.push_str("\\u0026"),
-            other => text.push(other),
+            // These characters occur only inside JSON strings, where the escaped form means the same.
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            other => escaped.push(other),
         }
     }
-    text
+    escaped
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The service as its callers see it, on a port of its own.
+//! The service over HTTP, on a port of its own.
 
 use std::{
     sync::{
@@ -27,12 +27,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{App, Config};
 
 const TOKEN: &str = "a token of the tests";
-const LIMIT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Running {
     base: String,
     stop: CancellationToken,
-    served: JoinHandle<anyhow::Result<()>>,
+    server: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
@@ -41,8 +41,8 @@ impl Running {
         let app = App::build(Config { internal_token: Secret::new(TOKEN) }, listener).await.unwrap();
         let base = format!("http://{}", app.address().unwrap());
         let stop = CancellationToken::new();
-        let served = tokio::spawn(app.run_until(stop.clone()));
-        Self { base, stop, served }
+        let server = tokio::spawn(app.run_until(stop.clone()));
+        Self { base, stop, server }
     }
 
     async fn get(&self, path: &str) -> (u16, Vec<u8>) {
@@ -74,14 +74,14 @@ impl Running {
         self.health().await.services.into_iter().find(|service| service.service == name).unwrap()
     }
 
-    /// Waits until the service is as it should be.
-    async fn reaches(&self, name: &str, state: ServiceState) {
+    /// Waits until the service has this state.
+    async fn wait_for_state(&self, name: &str, state: ServiceState) {
         let reached = async {
             while self.service(name).await.state != state {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(LIMIT, reached).await.unwrap_or_else(|_| panic!("{name} does not get {state}"));
+        tokio::time::timeout(TIMEOUT, reached).await.unwrap_or_else(|_| panic!("{name} does not become {state}"));
     }
 }
 
@@ -90,7 +90,7 @@ fn report(level: &str, service: &str, status: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_reported_is_shown_newest_first_and_by_page() {
+async fn reports_are_listed_newest_first_in_pages() {
     let app = Running::start().await;
     for (level, status) in [("info", "one"), ("warning", "two"), ("critical", "three"), ("debug", "four")] {
         assert_eq!(app.post(TOKEN, &report(level, "db-proxy", status)).await.0, 202);
@@ -111,24 +111,24 @@ async fn what_is_reported_is_shown_newest_first_and_by_page() {
 }
 
 #[tokio::test]
-async fn only_services_report_and_only_what_is_allowed() {
+async fn reports_need_the_token_and_valid_fields() {
     let app = Running::start().await;
-    let fine = report("info", "x", "x");
-    assert_eq!(app.post("a wrong token of tests", &fine).await.0, 401);
+    let valid = report("info", "x", "x");
+    assert_eq!(app.post("a wrong token of tests", &valid).await.0, 401);
     let (status, problem) = app.post(TOKEN, &report("info", "<b>", "")).await;
     assert_eq!(
         (status, &problem["errors"][0]["field"], &problem["errors"][1]["field"]),
         (422, &json!("service"), &json!("status"))
     );
-    for wrong in
+    for invalid in
         [json!({}), json!([]), report("fatal", "x", "x"), json!({"level": "info", "service": "x", "status": 1})]
     {
-        assert_eq!(app.post(TOKEN, &wrong).await.0, 422, "{wrong}");
+        assert_eq!(app.post(TOKEN, &invalid).await.0, 422, "{invalid}");
     }
-    let mut call = report("info", "x", Report::ALIVE);
-    call["data"] = json!({"interval_secs": -1});
-    assert_eq!(app.post(TOKEN, &call).await.0, 422);
-    let mut large = fine.clone();
+    let mut heartbeat = report("info", "x", Report::ALIVE);
+    heartbeat["data"] = json!({"interval_secs": -1});
+    assert_eq!(app.post(TOKEN, &heartbeat).await.0, 422);
+    let mut large = valid.clone();
     large["data"] = json!("x".repeat(MAX_REPORT_DATA));
     assert_eq!(app.post(TOKEN, &large).await.0, 413);
     assert_eq!(app.reports("").await.data, []);
@@ -138,7 +138,7 @@ async fn only_services_report_and_only_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_service_is_seen_from_its_first_call_to_its_last() {
+async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
     let app = Running::start().await;
     assert_eq!(app.health().await.status, HealthStatus::Degraded);
     assert_eq!(app.service("create-order").await.state, ServiceState::Unknown);
@@ -148,45 +148,45 @@ async fn a_service_is_seen_from_its_first_call_to_its_last() {
     let config = reporting::Config::from_env(&mut env);
     env.finish().unwrap();
     let database = Arc::new(AtomicBool::new(true));
-    let there = Arc::clone(&database);
+    let database_ready = Arc::clone(&database);
     let ready: ReadinessCheck = Arc::new(move || {
-        let part = if there.load(Ordering::Relaxed) {
+        let component = if database_ready.load(Ordering::Relaxed) {
             Component::ready("database")
         } else {
             Component::missing("database", "gone")
         };
-        Box::pin(async { vec![part] })
+        Box::pin(async { vec![component] })
     });
     let source = reporting::report_queue("create-order");
-    let (stop, told) = (CancellationToken::new(), CancellationToken::new());
+    let (stop, flush) = (CancellationToken::new(), CancellationToken::new());
     let interval = Duration::from_millis(20);
-    let calling =
+    let heartbeats =
         tokio::spawn(reporting::send_heartbeats("create-order", ready, interval, source.queue(), stop.clone()));
-    let sending = tokio::spawn(reporting::send_reports(config, source, told.clone()));
+    let sending_reports = tokio::spawn(reporting::send_reports(config, source, flush.clone()));
 
-    app.reaches("create-order", ServiceState::Alive).await;
+    app.wait_for_state("create-order", ServiceState::Alive).await;
     database.store(false, Ordering::Relaxed);
-    app.reaches("create-order", ServiceState::Degraded).await;
+    app.wait_for_state("create-order", ServiceState::Degraded).await;
     let health = app.health().await;
     assert_eq!((health.infrastructure[0].name.as_str(), health.infrastructure[0].ready), ("database", false));
     assert_eq!(app.service("create-order").await.instances[0].instance, reporting::instance_name());
     database.store(true, Ordering::Relaxed);
-    app.reaches("create-order", ServiceState::Alive).await;
+    app.wait_for_state("create-order", ServiceState::Alive).await;
     stop.cancel();
-    calling.await.unwrap();
-    told.cancel();
-    sending.await.unwrap();
+    heartbeats.await.unwrap();
+    flush.cancel();
+    sending_reports.await.unwrap();
     assert_eq!(app.service("create-order").await.state, ServiceState::Stopped);
 
-    let told = app.reports("service=create-order&text=the+service&limit=200").await;
-    let told: Vec<_> = told.data.iter().map(|r| (r.level, r.data["to"].as_str().unwrap())).collect();
+    let changes = app.reports("service=create-order&text=the+service&limit=200").await;
+    let changes: Vec<_> = changes.data.iter().map(|r| (r.level, r.data["to"].as_str().unwrap())).collect();
     let expected =
         [(Level::Info, "stopped"), (Level::Info, "alive"), (Level::Warning, "degraded"), (Level::Info, "alive")];
-    assert_eq!(told, expected);
+    assert_eq!(changes, expected);
 }
 
 #[tokio::test]
-async fn people_and_prometheus_are_served_too() {
+async fn status_page_and_metrics_are_served() {
     let app = Running::start().await;
     app.post(TOKEN, &report("warning", "db-proxy", "</script><b>")).await;
     let response = http_client().get(format!("{}/", app.base)).send().await.unwrap();
@@ -197,7 +197,7 @@ async fn people_and_prometheus_are_served_too() {
     assert!(page.contains("db-proxy") && !page.contains("</script><b>"));
 
     assert_eq!(app.get("/readyz").await.0, 200);
-    let scraped = async {
+    let metrics = async {
         loop {
             let text = String::from_utf8(app.get("/metrics").await.1).unwrap();
             if text.contains("service_state") && text.contains("name=\"create-order\"") {
@@ -206,14 +206,14 @@ async fn people_and_prometheus_are_served_too() {
             tokio::task::yield_now().await;
         }
     };
-    let text = tokio::time::timeout(LIMIT, scraped).await.unwrap();
+    let text = tokio::time::timeout(TIMEOUT, metrics).await.unwrap();
     assert!(text.contains("buydesk_reports_total{service=\"health-check\",level=\"warning\"} 1"), "{text}");
     app.stop.cancel();
-    app.served.await.unwrap().unwrap();
+    app.server.await.unwrap().unwrap();
 }
 
 #[test]
-fn the_document_names_every_endpoint() {
+fn openapi_document_lists_every_endpoint() {
     let document: Value = serde_json::from_str(&App::openapi()).unwrap();
     for path in ["/report", "/api/v1/health", "/api/v1/reports", "/"] {
         assert!(document["paths"].get(path).is_some(), "{path}");

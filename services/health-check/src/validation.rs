@@ -1,4 +1,4 @@
-//! Reports as they come in: what is allowed in one, and what is taken for granted where it says nothing.
+//! Validates incoming reports. Fills the fields that a heartbeat may omit.
 
 use common::api::{
     FieldError,
@@ -10,26 +10,29 @@ use serde_json::Value;
 
 use crate::error::Error;
 
+/// Most characters of a name or a version.
 const MAX_NAME: usize = 64;
+/// Most characters of the detail of a component.
 const MAX_DETAIL: usize = 1024;
-const MAX_PARTS: usize = 64;
-/// A day: an instance that calls less often might as well not.
+/// Most components of an instance.
+const MAX_COMPONENTS: usize = 64;
+/// One day. Heartbeats at a longer interval would show a missing instance too late.
 const MAX_INTERVAL_SECS: u64 = 86_400;
-/// What an instance is called that does not name itself.
+/// The instance of a heartbeat without a name.
 const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
 
-/// Checks every field and names each that is wrong.
+/// Checks every field and names each invalid one.
 pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     if !is_name(&report.service) {
-        faults.push(FieldError::new("service", NAME_RULE));
+        errors.push(FieldError::new("service", NAME_RULE));
     }
     if !(1..=MAX_STATUS).contains(&report.status.chars().count()) {
-        faults.push(FieldError::new("status", format!("must have 1 to {MAX_STATUS} characters")));
+        errors.push(FieldError::new("status", format!("must have 1 to {MAX_STATUS} characters")));
     }
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
     }
     if json_len(&report.data) > MAX_REPORT_DATA {
         return Err(Error::DataTooLarge);
@@ -37,13 +40,13 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     Ok(())
 }
 
-const NAME_RULE: &str = "must have 1 to 64 characters, each a letter, a digit or one of - _ . :";
+const NAME_RULE: &str = "must have 1 to 64 characters; letters, digits and - _ . : are allowed";
 
 fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
-/// The data of a call, of which a caller may leave out what it does not know.
+/// The data of a heartbeat. Every field may be omitted.
 #[derive(Deserialize)]
 #[serde(default)]
 struct HeartbeatData {
@@ -68,15 +71,15 @@ impl Default for HeartbeatData {
     }
 }
 
-/// Reads the data of a call.
+/// Parses the data of a heartbeat. Missing data counts as an empty object.
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
-    let read = if data.is_null() { Ok(HeartbeatData::default()) } else { HeartbeatData::deserialize(data) };
-    let read = read.map_err(|error| Error::Invalid(vec![FieldError::new("data", error)]))?;
-    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, parts } = read;
-    let mut faults = Vec::new();
-    let mut check = |right: bool, field: &str, rule: String| {
-        if !right {
-            faults.push(FieldError::new(field, rule));
+    let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { HeartbeatData::deserialize(data) };
+    let parsed = parsed.map_err(|error| Error::Invalid(vec![FieldError::new("data", error)]))?;
+    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, parts } = parsed;
+    let mut errors = Vec::new();
+    let mut check = |valid: bool, field: &str, rule: String| {
+        if !valid {
+            errors.push(FieldError::new(field, rule));
         }
     };
     check(is_name(&instance), "data.instance", NAME_RULE.to_owned());
@@ -86,15 +89,15 @@ pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
         "data.interval_secs",
         format!("must be from 1 to {MAX_INTERVAL_SECS}"),
     );
-    check(parts.len() <= MAX_PARTS, "data.parts", format!("must have at most {MAX_PARTS} parts"));
+    check(parts.len() <= MAX_COMPONENTS, "data.parts", format!("must have at most {MAX_COMPONENTS} parts"));
     let fits = |part: &Component| {
         (1..=MAX_NAME).contains(&part.name.chars().count())
             && part.detail.as_ref().is_none_or(|detail| detail.chars().count() <= MAX_DETAIL)
     };
-    let rule = format!("must each have a name of 1 to {MAX_NAME} and a detail of at most {MAX_DETAIL} characters");
+    let rule = format!("must each have a name of 1 to {MAX_NAME} characters and a detail of at most {MAX_DETAIL}");
     check(parts.iter().all(fits), "data.parts", rule);
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
     }
     Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts })
 }

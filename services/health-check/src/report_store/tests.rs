@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::instants_at;
+use crate::clock::tests::instants_at;
 
 fn report(level: Level, status: &str) -> Report {
     Report { level, service: "x".to_owned(), status: status.to_owned(), data: Value::Null }
@@ -12,11 +12,11 @@ fn statuses(page: &ReportPage) -> Vec<&str> {
 }
 
 #[test]
-fn a_walk_by_cursor_sees_each_report_once_while_new_ones_come() {
+fn pages_by_cursor_contain_each_report_once_while_new_ones_arrive() {
     let mut reports = ReportStore::new();
     for n in 0..10 {
         let level = if n % 3 == 0 { Level::Error } else { Level::Info };
-        // All at the same time: the ids must differ all the same.
+        // The ids must differ although all reports have the same time.
         reports.add(report(level, &n.to_string()), instants_at(7));
     }
     let (mut cursor, mut seen) = (None, Vec::new());
@@ -34,7 +34,7 @@ fn a_walk_by_cursor_sees_each_report_once_while_new_ones_come() {
 }
 
 #[test]
-fn filters_let_pass_what_they_say() {
+fn filters_select_matching_reports() {
     let mut reports = ReportStore::new();
     for (secs, level) in Level::ALL.into_iter().enumerate() {
         reports.add(report(level, &format!("{level} it IS")), instants_at(secs as u64));
@@ -48,13 +48,13 @@ fn filters_let_pass_what_they_say() {
     assert_eq!(page(all()), "zdiwec");
     assert_eq!(page(ReportFilter { level: Some(Level::Error), ..all() }), "zec");
     assert_eq!(page(ReportFilter { service: Some("y".to_owned()), ..all() }), "z");
-    assert_eq!(page(ReportFilter { from: Some(instants_at(1).at), to: Some(instants_at(3).at), ..all() }), "we");
+    assert_eq!(page(ReportFilter { from: Some(instants_at(1).wall), to: Some(instants_at(3).wall), ..all() }), "we");
     assert_eq!(page(ReportFilter { text: Some("G It is".to_owned()), ..all() }), "dw");
     assert_eq!(page(ReportFilter { text: Some("r-1".to_owned()), ..all() }), "z");
 }
 
 #[test]
-fn alive_calls_do_not_push_out_what_went_wrong_and_nothing_grows_for_ever() {
+fn heartbeats_do_not_displace_warnings_and_memory_is_limited() {
     let mut reports = ReportStore::new();
     reports.add(report(Level::Warning, "wrong"), instants_at(0));
     for _ in 0..ROUTINE_RETENTION.reports + 5 {
@@ -71,7 +71,7 @@ fn alive_calls_do_not_push_out_what_went_wrong_and_nothing_grows_for_ever() {
 }
 
 #[test]
-fn counts_are_of_the_last_hour() {
+fn counts_cover_the_last_hour() {
     let mut reports = ReportStore::new();
     reports.add(report(Level::Error, "a"), instants_at(10));
     reports.add(report(Level::Error, "b"), instants_at(1800));

@@ -7,14 +7,14 @@ use common::{
 };
 
 use super::*;
-use crate::clock::instants_at;
+use crate::clock::tests::instants_at;
 
 #[test]
-fn nothing_in_a_report_gets_out_of_its_place() {
+fn report_text_cannot_escape_from_its_script_element() {
     let status = "</script><script>alert(1)</script><!-- {nonce} {data} &lt;";
     let report = StoredReport {
         id: 1,
-        received_at: instants_at(0).at,
+        received_at: instants_at(0).wall,
         level: Level::Error,
         service: "x".to_owned(),
         status: status.to_owned(),
@@ -22,7 +22,7 @@ fn nothing_in_a_report_gets_out_of_its_place() {
     };
     let health = Health {
         status: HealthStatus::Ok,
-        at: instants_at(0).at,
+        at: instants_at(0).wall,
         services: Vec::new(),
         infrastructure: Vec::new(),
         reports_last_hour: LevelCounts::default(),
@@ -33,16 +33,16 @@ fn nothing_in_a_report_gets_out_of_its_place() {
 
     let start = page.html.find("type=\"application/json\">").unwrap() + "type=\"application/json\">".len();
     let end = start + page.html[start..].find("</script>").unwrap();
-    let shown: serde_json::Value = serde_json::from_str(&page.html[start..end]).unwrap();
-    assert_eq!(shown["reports"]["data"][0]["status"], status, "it is shown as it was sent");
+    let data: serde_json::Value = serde_json::from_str(&page.html[start..end]).unwrap();
+    assert_eq!(data["reports"]["data"][0]["status"], status, "the status is unchanged");
 }
 
 #[test]
-fn the_page_brings_all_it_needs() {
-    for elsewhere in ["http://", "https://", "src=", "@import", "url("] {
-        assert!(!TEMPLATE.contains(elsewhere), "{elsewhere}");
+fn template_has_no_external_resources_and_inserts_no_html() {
+    for external in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!TEMPLATE.contains(external), "{external}");
     }
-    for unsafe_way in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("] {
-        assert!(!TEMPLATE.contains(unsafe_way), "{unsafe_way}");
+    for unsafe_call in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("] {
+        assert!(!TEMPLATE.contains(unsafe_call), "{unsafe_call}");
     }
 }

@@ -3,9 +3,9 @@ use serde_json::json;
 
 use super::*;
 
-fn fields(result: Result<impl Sized, Error>) -> Vec<String> {
+fn invalid_fields(result: Result<impl Sized, Error>) -> Vec<String> {
     match result.map(|_| ()) {
-        Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| fault.field).collect(),
+        Err(Error::Invalid(errors)) => errors.into_iter().map(|error| error.field).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -15,23 +15,23 @@ fn report(service: &str, status: &str, data: Value) -> Report {
 }
 
 #[test]
-fn every_wrong_field_is_named() {
+fn every_invalid_field_is_named() {
     assert!(check_report(&report("create-order", "ok", json!({"any": ["thing"]}))).is_ok());
-    assert_eq!(fields(check_report(&report("", "", Value::Null))), ["service", "status"]);
-    assert_eq!(fields(check_report(&report("<b>", &"ü".repeat(1025), Value::Null))), ["service", "status"]);
+    assert_eq!(invalid_fields(check_report(&report("", "", Value::Null))), ["service", "status"]);
+    assert_eq!(invalid_fields(check_report(&report("<b>", &"ü".repeat(1025), Value::Null))), ["service", "status"]);
     let large = json!("x".repeat(MAX_REPORT_DATA));
     assert_eq!(check_report(&report("x", "x", large)), Err(Error::DataTooLarge));
 }
 
 #[test]
-fn a_call_may_say_little_and_nothing_wrong() {
+fn omitted_heartbeat_fields_get_defaults_and_invalid_ones_are_named() {
     let bare = parse_heartbeat(&Value::Null).unwrap();
     assert_eq!((bare.instance.as_str(), bare.interval_secs, bare.ready), (DEFAULT_INSTANCE, 60, true));
     assert_eq!(parse_heartbeat(&json!({})).unwrap(), bare);
-    assert_eq!(fields(parse_heartbeat(&json!("alive"))), ["data"]);
-    assert_eq!(fields(parse_heartbeat(&json!({"interval_secs": "often"}))), ["data"]);
-    let wrong = json!({"instance": "a b", "interval_secs": 0, "version": "v".repeat(65),
+    assert_eq!(invalid_fields(parse_heartbeat(&json!("alive"))), ["data"]);
+    assert_eq!(invalid_fields(parse_heartbeat(&json!({"interval_secs": "often"}))), ["data"]);
+    let invalid = json!({"instance": "a b", "interval_secs": 0, "version": "v".repeat(65),
             "parts": vec![json!({"name": "", "ready": true}); 65]});
     let expected = ["data.instance", "data.version", "data.interval_secs", "data.parts", "data.parts"];
-    assert_eq!(fields(parse_heartbeat(&wrong)), expected);
+    assert_eq!(invalid_fields(parse_heartbeat(&invalid)), expected);
 }
