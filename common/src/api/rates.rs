@@ -1,33 +1,36 @@
-//! What rates answers.
+//! The responses and stream events of rates.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::courses::{Candle, Course, CourseKind, HistoryCursor, Method, PastCourse, Resolution};
+use super::{
+    courses::{Candle, Course, CourseKind, HistoryCursor, Method, PastCourse, Resolution},
+    pages::PageLinks,
+};
 use crate::{
     money::{Asset, CurrencyPair, DecimalText, Rate},
     time::Timestamp,
 };
 
-/// What one exchange says of one direction.
+/// The last price of a pair at one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "ShownCourse")]
 pub struct ListedCourse {
     pub direction: CurrencyPair,
-    /// How many units of the direction's second asset one of its first costs.
+    /// Price of one unit of the base asset, in the quote asset.
     pub value: Rate,
     pub kind: CourseKind,
-    /// The most that somebody bids, where the exchange tells it.
+    /// The highest bid. Absent if the exchange does not publish it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub bid: Option<Rate>,
-    /// The least that somebody asks, where the exchange tells it.
+    /// The lowest ask. Absent if the exchange does not publish it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ask: Option<Rate>,
-    /// When it was last seen to be so.
+    /// When the course was last confirmed.
     pub observed_at: Timestamp,
-    /// Whether it comes from a simulated exchange and is worth nothing.
+    /// Whether the course comes from a simulated exchange and has no real value.
     pub simulated: bool,
 }
 
@@ -38,35 +41,35 @@ impl From<&Course> for ListedCourse {
     }
 }
 
-/// The courses of one exchange, by direction.
+/// The courses of one exchange, ordered by pair.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ExchangerCourses {
     pub exchanger: String,
     pub courses: Vec<ListedCourse>,
 }
 
-/// A price without what led to it.
+/// An agreed price without its votes.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "ShownPrice")]
 pub struct PriceSummary {
     pub direction: CurrencyPair,
     pub method: Method,
-    /// Absent where it is refused.
+    /// Absent if the price is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<Rate>,
-    /// Why there is no price.
+    /// Why the price is refused. Absent if there is a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<String>,
-    /// When the oldest vote that was used was observed; absent where there is no price.
+    /// When the oldest used vote was observed. Absent if the price is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
     pub simulated: bool,
 }
 
-/// A course that is told no more.
+/// A course that the exchange no longer reports.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Gone")]
 pub struct RemovedCourse {
@@ -74,104 +77,94 @@ pub struct RemovedCourse {
     pub direction: CurrencyPair,
 }
 
-/// The data of an event of the stream: everything in the first one, and what differs in each further one.
+/// The data of a stream event. The first event contains everything, and each later event only the differences.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Changes")]
 pub struct SnapshotChanges {
-    /// When it was put together.
+    /// The time of the market snapshot.
     pub as_of: Timestamp,
-    /// Whether any part of all that is told is simulated.
+    /// Whether any part of the market snapshot is simulated.
     pub simulated: bool,
-    /// Courses that are new or differ in more than their time.
+    /// Courses that are new, or that changed in more than their time.
     pub courses: Vec<ExchangerCourses>,
-    /// Courses that are told no more.
+    /// Courses that are no longer reported.
     pub gone: Vec<RemovedCourse>,
-    /// Prices that are new or differ in more than their time.
+    /// Prices that are new, or that changed in more than their time.
     pub prices: Vec<PriceSummary>,
 }
 
-/// The way from one asset to another.
+/// How one asset is converted into another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 #[oai(rename = "Path")]
 pub enum PathKind {
-    /// By the price of the one in the other.
+    /// At the price of the source asset in the target asset.
     Direct,
-    /// By the price of the other in the one.
+    /// At the inverse of the price of the target asset in the source asset.
     Inverse,
-    /// By way of a third asset.
+    /// At two prices, through a third asset.
     Cross,
 }
 
-/// What is done with the decimals that are cut off.
+/// How the result is rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
 #[oai(rename = "Rounding")]
 pub enum RoundingMode {
-    /// To the nearest, and from the middle to the even neighbour: once, at the end.
+    /// To the nearest value, and from the midpoint to the even neighbour. Applied once, to the result.
     HalfEven,
 }
 
-/// One price on the way.
+/// One price of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Step")]
 pub struct ConversionStep {
     pub direction: CurrencyPair,
     pub price: Rate,
-    /// Whether it was divided by the price instead of multiplied.
+    /// Whether the amount was divided by the price instead of multiplied.
     pub inverse: bool,
-    /// When the price was true.
+    /// When the price was observed.
     pub as_of: Timestamp,
 }
 
-/// An amount in another asset.
+/// An amount converted into another asset.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Conversion {
     pub from: Asset,
     pub to: Asset,
     pub amount: DecimalText,
-    /// The amount times the exact rate, rounded once.
+    /// The amount multiplied by the exact rate, rounded once.
     pub result: DecimalText,
-    /// How many decimals the result has: 8 for coins (6 for USDT and USDC), for currencies those of their smallest unit.
+    /// Decimals of the result: 8 for coins, 6 for USDT and USDC, and those of the smallest unit for currencies.
     pub decimals: u32,
     pub rounding: RoundingMode,
-    /// How much of `to` one of `from` is, at most 16 decimals, rounded half even. The result was not computed from this text
-    /// but from the exact fraction.
+    /// Value of one `from` in `to`, rounded half to even to at most 16 decimals. The result is computed from the exact rate
+    /// and not from this text.
     pub rate: DecimalText,
     pub path: PathKind,
-    /// The prices on the way, in their order.
+    /// The prices, in the order of their use.
     pub steps: Vec<ConversionStep>,
-    /// When the oldest of the prices was true.
+    /// When the oldest of the prices was observed.
     pub as_of: Timestamp,
-    /// Whether any of the prices is simulated and worth nothing.
+    /// Whether any of the prices is simulated and has no real value.
     pub simulated: bool,
 }
 
-/// Where to go on from a page.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Links")]
-pub struct PageLinks {
-    /// The next page; absent on the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub next: Option<String>,
-}
-
-/// A page of the past, oldest first within each exchange and direction.
+/// A page of past courses. Each exchange and pair is listed oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "PastPage")]
 pub struct LinkedHistoryPage {
     pub resolution: Resolution,
-    /// Each course as it was: at resolution `raw`, and empty at the others.
+    /// The courses at resolution `raw`. Empty at other resolutions.
     pub courses: Vec<PastCourse>,
-    /// At every resolution but `raw`.
+    /// The candles at other resolutions. Empty at resolution `raw`.
     pub candles: Vec<Candle>,
     #[serde(rename = "_links")]
     #[oai(rename = "_links")]
     pub links: PageLinks,
-    /// The cursor of the next page; absent on the last one.
+    /// The cursor of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<HistoryCursor>,

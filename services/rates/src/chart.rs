@@ -1,8 +1,8 @@
-//! A picture of the last hours: the median of the exchanges, and the band from the lowest to the highest.
+//! Charts of the last hours: the median of the exchanges, and the band between the lowest and the highest.
 
 mod axes;
 mod draw;
-mod fold;
+mod series;
 
 use std::{
     collections::HashMap,
@@ -21,122 +21,117 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
     draw::Chart,
-    fold::{Series, fold},
+    series::{Period, Series},
 };
 use crate::{
-    current_price::current_price,
+    current_price::CurrentPrices,
     error::Error,
     limits::{CHART_QUEUE_TIMEOUT, MAX_CACHED_CHARTS, MAX_CHART_PAGES, MAX_CONCURRENT_CHARTS},
     snapshot::MarketSnapshotView,
 };
 
-/// Up to how many hours minutes are shown; hours beyond.
-const MAX_MINUTE_HOURS: u32 = 24;
+/// Longest period with a resolution of one minute, in hours. Longer periods have a resolution of one hour.
+const MAX_MINUTE_RESOLUTION_HOURS: u32 = 24;
 
-/// Draws charts, few at once, and keeps them for a slot: each costs several questions to db-proxy.
+/// Draws a few charts at once and caches them for the refresh interval. Clones share the cache.
 #[derive(Clone)]
 pub(crate) struct ChartRenderer {
     db_proxy: DbProxyClient,
-    drawing: Arc<Semaphore>,
-    drawn: Arc<Mutex<HashMap<(CurrencyPair, u32), Drawn>>>,
-    /// How long a chart is the newest.
+    permits: Arc<Semaphore>,
+    cache: Arc<Mutex<HashMap<ChartKey, CachedChart>>>,
+    /// How long a chart is cached.
     refresh_interval: Duration,
-    ttl: Duration,
+    price_ttl: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ChartKey {
+    pair: CurrencyPair,
+    hours: u32,
 }
 
 #[derive(Debug, Clone)]
-struct Drawn {
-    at: Timestamp,
+struct CachedChart {
+    drawn_at: Timestamp,
     svg: Bytes,
 }
 
 impl ChartRenderer {
-    pub(crate) fn new(db_proxy: DbProxyClient, refresh_interval: Duration, ttl: Duration) -> Self {
-        Self {
-            db_proxy,
-            drawing: Arc::new(Semaphore::new(MAX_CONCURRENT_CHARTS)),
-            drawn: Arc::default(),
-            refresh_interval,
-            ttl,
-        }
+    pub(crate) fn new(db_proxy: DbProxyClient, refresh_interval: Duration, price_ttl: Duration) -> Self {
+        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT_CHARTS));
+        Self { db_proxy, permits, cache: Arc::default(), refresh_interval, price_ttl }
     }
 
-    /// The chart of the `hours` before `now`, as SVG.
-    pub(crate) async fn draw(
+    /// Draws the `hours` before `now`, as SVG. Without a view the chart shows the history alone.
+    pub(crate) async fn render(
         &self,
         view: Option<&MarketSnapshotView>,
-        direction: CurrencyPair,
+        pair: CurrencyPair,
         hours: u32,
         now: Timestamp,
     ) -> Result<Bytes, Error> {
-        let key = (direction, hours);
-        if let Some(svg) = self.kept(key, now) {
+        let key = ChartKey { pair, hours };
+        if let Some(svg) = self.cached(key, now) {
             return Ok(svg);
         }
-        let _place = timeout(CHART_QUEUE_TIMEOUT, self.drawing.acquire()).await.map_err(|_| Error::ChartsBusy)?;
-        // Somebody else may have drawn it meanwhile.
-        if let Some(svg) = self.kept(key, now) {
+        let _permit = timeout(CHART_QUEUE_TIMEOUT, self.permits.acquire()).await.map_err(|_| Error::ChartsBusy)?;
+        // Another request may have drawn it in the meantime.
+        if let Some(svg) = self.cached(key, now) {
             return Ok(svg);
         }
-        let candles = self.candles(direction, hours, now).await?;
-        if candles.is_empty() && view.is_some_and(|view| is_unknown(view, direction)) {
-            return Err(Error::UnknownPair(direction));
+        let candles = self.load_candles(key, now).await?;
+        if candles.is_empty() && view.is_some_and(|view| is_unknown(view, pair)) {
+            return Err(Error::UnknownPair(pair));
         }
-        let series = fold(&live(candles, view, direction), now, hours, width(hours));
-        let svg = Bytes::from(self.picture(view, direction, hours, now, series).svg().map_err(Error::Drawing)?);
-        let mut drawn = self.drawn();
-        if drawn.len() >= MAX_CACHED_CHARTS {
-            drawn.retain(|_, chart| now.since(chart.at) < self.refresh_interval);
+        let period = Period { end: now, hours, candle_width: candle_width(hours) };
+        let series = Series::from_candles(&comparable_candles(candles, view, pair), period);
+        let svg = Bytes::from(self.chart(view, key, now, series).to_svg().map_err(Error::Drawing)?);
+        let mut cache = self.lock_cache();
+        if cache.len() >= MAX_CACHED_CHARTS {
+            cache.retain(|_, chart| now.since(chart.drawn_at) < self.refresh_interval);
         }
-        if drawn.len() < MAX_CACHED_CHARTS {
-            drawn.insert(key, Drawn { at: now, svg: svg.clone() });
+        if cache.len() < MAX_CACHED_CHARTS {
+            cache.insert(key, CachedChart { drawn_at: now, svg: svg.clone() });
         }
         Ok(svg)
     }
 
-    fn picture(
-        &self,
-        view: Option<&MarketSnapshotView>,
-        direction: CurrencyPair,
-        hours: u32,
-        now: Timestamp,
-        series: Series,
-    ) -> Chart {
-        let agreed = view.and_then(|view| current_price(view, direction, now, self.ttl).ok());
-        let mut told = view.into_iter().flat_map(|view| view.courses_of(direction)).peekable();
-        // Where nothing is known, nothing is said of it.
-        let any = view.is_none() || told.peek().is_some();
+    fn chart(&self, view: Option<&MarketSnapshotView>, key: ChartKey, now: Timestamp, series: Series) -> Chart {
+        let ChartKey { pair, hours } = key;
+        let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
+        let mut courses = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).peekable();
+        // Without a snapshot it is unknown which pairs are reported.
+        let reported = view.is_none() || courses.peek().is_some();
         Chart {
-            direction,
+            pair,
             hours,
             now,
-            told: any,
+            reported,
             simulated: series.simulated
-                || told.any(|course| course.simulated)
-                || agreed.is_some_and(|price| price.agreed.simulated),
-            agreed: agreed.map(|price| price.rate),
+                || courses.any(|course| course.simulated)
+                || price.is_some_and(|price| price.agreed.simulated),
+            current_price: price.map(|price| price.rate),
             series,
         }
     }
 
-    fn kept(&self, key: (CurrencyPair, u32), now: Timestamp) -> Option<Bytes> {
-        self.drawn()
-            .get(&key)
-            .filter(|chart| now.since(chart.at) < self.refresh_interval)
-            .map(|chart| chart.svg.clone())
+    fn cached(&self, key: ChartKey, now: Timestamp) -> Option<Bytes> {
+        let cache = self.lock_cache();
+        let chart = cache.get(&key).filter(|chart| now.since(chart.drawn_at) < self.refresh_interval)?;
+        Some(chart.svg.clone())
     }
 
-    /// A map is whole even after a panic.
-    fn drawn(&self) -> MutexGuard<'_, HashMap<(CurrencyPair, u32), Drawn>> {
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_cache(&self) -> MutexGuard<'_, HashMap<ChartKey, CachedChart>> {
+        // Each change is a single insertion or removal, so the map is consistent even after a panic.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn candles(&self, direction: CurrencyPair, hours: u32, now: Timestamp) -> Result<Vec<Candle>, CallError> {
-        let from = now.minus(Duration::from_hours(hours.into()));
-        let filter = CourseFilter { direction: Some(direction), from: Some(from), ..CourseFilter::default() };
+    async fn load_candles(&self, key: ChartKey, now: Timestamp) -> Result<Vec<Candle>, CallError> {
+        let from = now.minus(Duration::from_hours(key.hours.into()));
+        let filter = CourseFilter { direction: Some(key.pair), from: Some(from), ..CourseFilter::default() };
         let (mut candles, mut cursor) = (Vec::new(), None);
         for _ in 0..MAX_CHART_PAGES {
-            let page = self.db_proxy.course_history(&filter, resolution(hours), cursor, MAX_HISTORY_PAGE).await?;
+            let page = self.db_proxy.course_history(&filter, resolution(key.hours), cursor, MAX_HISTORY_PAGE).await?;
             candles.extend(page.candles);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -148,26 +143,26 @@ impl ChartRenderer {
 }
 
 fn resolution(hours: u32) -> Resolution {
-    if hours <= MAX_MINUTE_HOURS { Resolution::Minute } else { Resolution::Hour }
+    if hours <= MAX_MINUTE_RESOLUTION_HOURS { Resolution::Minute } else { Resolution::Hour }
 }
 
-/// How wide a candle is.
-fn width(hours: u32) -> Duration {
+fn candle_width(hours: u32) -> Duration {
     resolution(hours).width().unwrap_or(Duration::from_mins(1))
 }
 
-fn is_unknown(view: &MarketSnapshotView, direction: CurrencyPair) -> bool {
-    view.price(direction).is_none() && view.courses_of(direction).next().is_none()
+fn is_unknown(view: &MarketSnapshotView, pair: CurrencyPair) -> bool {
+    view.snapshot.price(pair).is_none() && view.snapshot.courses_of(pair).next().is_none()
 }
 
-/// Only like is compared with like: where exchanges tell of trades, what others compute or fix is left out.
-fn live(candles: Vec<Candle>, view: Option<&MarketSnapshotView>, direction: CurrencyPair) -> Vec<Candle> {
-    let told: Vec<_> = view.into_iter().flat_map(|view| view.courses_of(direction)).collect();
-    let other: Vec<_> = told.iter().filter(|course| course.kind != CourseKind::Trade).collect();
-    if other.len() == told.len() {
+/// Leaves out index and fixing courses of pairs that are traded, because only courses of one kind are comparable.
+fn comparable_candles(candles: Vec<Candle>, view: Option<&MarketSnapshotView>, pair: CurrencyPair) -> Vec<Candle> {
+    let courses: Vec<_> = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).collect();
+    let not_traded: Vec<_> = courses.iter().filter(|course| course.kind != CourseKind::Trade).collect();
+    if not_traded.len() == courses.len() {
         return candles;
     }
-    candles.into_iter().filter(|candle| !other.iter().any(|course| course.exchanger == candle.exchanger)).collect()
+    let is_traded = |candle: &Candle| !not_traded.iter().any(|course| course.exchanger == candle.exchanger);
+    candles.into_iter().filter(is_traded).collect()
 }
 
 #[cfg(test)]

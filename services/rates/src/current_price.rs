@@ -1,4 +1,4 @@
-//! Agreed prices, and whether one may be shown as current.
+//! Agreed prices that are fresh enough to be used.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -10,67 +10,84 @@ use common::{
 
 use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
 
+/// The prices of a snapshot that may be used at a point in time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CurrentPrices<'a> {
+    pub(crate) view: &'a MarketSnapshotView,
+    pub(crate) now: Timestamp,
+    /// How long after its `as_of` a price may be used.
+    pub(crate) ttl: Duration,
+}
+
 /// A price that may be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CurrentPrice<'a> {
     pub(crate) agreed: &'a AgreedPrice,
     pub(crate) rate: Rate,
     pub(crate) as_of: Timestamp,
-    /// From when on it must not be used.
-    pub(crate) until: Timestamp,
+    /// The first moment at which the price must not be used.
+    pub(crate) expires_at: Timestamp,
 }
 
-/// Why there is no current price.
+/// Why a pair has no current price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PriceError {
-    #[error("there is no board yet")]
-    NoSnapshot,
-    #[error("nobody tells of {0}")]
-    Unknown(CurrencyPair),
-    #[error("no price is agreed for {0}; /api/v1/courses lists what single exchanges tell")]
+    /// Only stored courses are known, and those come without prices.
+    #[error("no prices are available yet")]
+    NotLoaded,
+    #[error("no exchange reports {0}")]
+    UnknownPair(CurrencyPair),
+    #[error("no price is agreed for {0}; /api/v1/courses lists the courses of the exchanges")]
     NotAgreed(CurrencyPair),
-    #[error("there is no price of {0}: {1}")]
-    Refused(CurrencyPair, String),
-    #[error("the last price of {0} is of {1}, which is too long ago")]
-    TooOld(CurrencyPair, Timestamp),
+    #[error("{pair} has no price: {reason}")]
+    Refused { pair: CurrencyPair, reason: String },
+    #[error("the last price of {pair} is too old: it was observed at {as_of}")]
+    Expired { pair: CurrencyPair, as_of: Timestamp },
 }
 
-/// The price of a direction, where it may be used at `now`: agreed, and true no longer than `ttl` ago.
-pub(crate) fn current_price(
-    view: &MarketSnapshotView,
-    direction: CurrencyPair,
-    now: Timestamp,
-    ttl: Duration,
-) -> Result<CurrentPrice<'_>, PriceError> {
-    let Some(agreed) = view.price(direction) else {
-        return Err(match view.origin {
-            SnapshotOrigin::Database => PriceError::NoSnapshot,
-            SnapshotOrigin::PriceCacheClient if view.courses_of(direction).next().is_some() => {
-                PriceError::NotAgreed(direction)
-            }
-            SnapshotOrigin::PriceCacheClient => PriceError::Unknown(direction),
-        });
-    };
-    let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
-        return Err(PriceError::Refused(direction, reason(agreed)));
-    };
-    // A cross price is as old as its live leg; price-updater takes no official rate that is out of date.
-    let until = as_of.plus(ttl);
-    if now < until {
-        Ok(CurrentPrice { agreed, rate, as_of, until })
-    } else {
-        Err(PriceError::TooOld(direction, as_of))
+impl PriceError {
+    /// Whether the pair itself has no price, so that waiting does not help.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::UnknownPair(_) | Self::NotAgreed(_) => true,
+            Self::NotLoaded | Self::Refused { .. } | Self::Expired { .. } => false,
+        }
     }
 }
 
-/// Why it was refused, and what became of each vote.
-fn reason(agreed: &AgreedPrice) -> String {
-    let mut text = agreed.refused.clone().unwrap_or_else(|| "none was agreed".to_owned());
+impl<'a> CurrentPrices<'a> {
+    pub(crate) fn price(&self, pair: CurrencyPair) -> Result<CurrentPrice<'a>, PriceError> {
+        let view = self.view;
+        let Some(agreed) = view.snapshot.price(pair) else {
+            return Err(match view.origin {
+                SnapshotOrigin::Database => PriceError::NotLoaded,
+                SnapshotOrigin::PriceCache if view.snapshot.courses_of(pair).next().is_some() => {
+                    PriceError::NotAgreed(pair)
+                }
+                SnapshotOrigin::PriceCache => PriceError::UnknownPair(pair),
+            });
+        };
+        let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
+            return Err(PriceError::Refused { pair, reason: describe_refusal(agreed) });
+        };
+        // The time of a cross price is that of its exchange-traded part. price-updater rejects outdated official rates itself.
+        let expires_at = as_of.plus(self.ttl);
+        if self.now < expires_at {
+            Ok(CurrentPrice { agreed, rate, as_of, expires_at })
+        } else {
+            Err(PriceError::Expired { pair, as_of })
+        }
+    }
+}
+
+/// The reason of the refusal, followed by the rejected votes.
+fn describe_refusal(agreed: &AgreedPrice) -> String {
+    let mut text = agreed.refused.clone().unwrap_or_else(|| "the sources agree on none".to_owned());
     let rejected = agreed.votes.iter().filter_map(|vote| Some((vote, vote.rejected?)));
     for (n, (vote, rejection)) in rejected.enumerate() {
-        let why = serde_json::to_value(rejection).ok();
-        let why = why.as_ref().and_then(|why| why.as_str()).unwrap_or("rejected");
-        let _ = write!(text, "{}{} ({}): {why}", if n == 0 { "; " } else { ", " }, vote.exchanger, vote.told);
+        let code = serde_json::to_value(rejection).ok();
+        let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("rejected");
+        let _ = write!(text, "{}{} ({}): {code}", if n == 0 { "; " } else { ", " }, vote.exchanger, vote.told);
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The failures of rates, and the only place where they become statuses.
+//! The failures of rates, and the only place that maps them to responses.
 
 use common::{
     api::{Code, FieldError, Problem},
@@ -6,27 +6,40 @@ use common::{
     money::CurrencyPair,
 };
 
-use crate::{conversion::ConvertError, current_price::PriceError};
+use crate::{
+    conversion::ConversionError,
+    current_price::PriceError,
+    limits::{MAX_CONCURRENT_CHARTS, MAX_STREAM_READERS},
+    snapshot::NoSnapshotError,
+};
 
-/// Why nothing was shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there are no courses yet")]
-    NoCourses,
+    /// 503: a snapshot arrives as soon as price-updater works.
+    #[error(transparent)]
+    NoSnapshot(#[from] NoSnapshotError),
+    /// 422.
     #[error("a field has a value that is not allowed")]
-    Fields(Vec<FieldError>),
+    InvalidFields(Vec<FieldError>),
+    /// 404 where the pair has no price at all, and 503 where it has none at the moment.
     #[error(transparent)]
-    PriceError(#[from] PriceError),
+    NoPrice(#[from] PriceError),
+    /// 422, 404 or 503, by its variant.
     #[error(transparent)]
-    Convert(#[from] ConvertError),
-    #[error("every place at the stream is taken")]
+    Conversion(#[from] ConversionError),
+    /// 503: another client has to disconnect first.
+    #[error("all {MAX_STREAM_READERS} streams are in use")]
     StreamsFull,
-    #[error("there is nothing to be drawn of {0}")]
+    /// 404: there is no history and no price to draw.
+    #[error("no exchange reports {0}")]
     UnknownPair(CurrencyPair),
-    #[error("too many charts are being drawn")]
+    /// 503: drawing takes a fraction of a second.
+    #[error("{MAX_CONCURRENT_CHARTS} charts are being drawn already")]
     ChartsBusy,
-    #[error("a chart cannot be drawn: {0}")]
+    /// 500: the drawing library failed.
+    #[error("the chart cannot be drawn: {0}")]
     Drawing(String),
+    /// 422 where db-proxy rejects a field, and 503 otherwise.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -34,39 +47,49 @@ pub(crate) enum Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NoCourses => Self::new(
+            Error::NoSnapshot(NoSnapshotError) => Self::new(
                 Code::PriceUnavailable,
-                "No exchange has told a course yet, or none within the hour; try again in a moment.",
+                "No courses are available: no exchange has reported one within the last hour. Try again in a few seconds.",
             ),
-            Error::Fields(errors) | Error::Convert(ConvertError::Fields(errors)) => Self::validation(errors),
-            Error::PriceError(no_price) | Error::Convert(ConvertError::PriceError(no_price)) => {
-                let code = match no_price {
-                    PriceError::Unknown(_) | PriceError::NotAgreed(_) => Code::NotFound,
-                    PriceError::NoSnapshot | PriceError::Refused(..) | PriceError::TooOld(..) => Code::PriceUnavailable,
-                };
-                Self::new(code, sentence(&no_price.to_string()))
+            Error::InvalidFields(errors) | Error::Conversion(ConversionError::InvalidFields(errors)) => {
+                Self::validation(errors)
             }
-            Error::Convert(error @ ConvertError::NoPath(..)) => Self::new(Code::NotFound, sentence(&error.to_string())),
-            Error::StreamsFull => Self::new(Code::Overloaded, "Too many read the stream already; try again later."),
-            Error::UnknownPair(direction) => Self::new(Code::NotFound, format!("Nobody tells of {direction}.")),
-            Error::ChartsBusy => Self::new(Code::Overloaded, "Too many charts are being drawn; try again in a moment."),
+            Error::NoPrice(error) | Error::Conversion(ConversionError::NoPrice(error)) => {
+                let code = match error {
+                    PriceError::UnknownPair(_) | PriceError::NotAgreed(_) => Code::NotFound,
+                    PriceError::NotLoaded | PriceError::Refused { .. } | PriceError::Expired { .. } => {
+                        Code::PriceUnavailable
+                    }
+                };
+                Self::new(code, to_sentence(&error.to_string()))
+            }
+            Error::Conversion(error @ ConversionError::NoPath { .. }) => {
+                Self::new(Code::NotFound, to_sentence(&error.to_string()))
+            }
+            error @ Error::StreamsFull => {
+                Self::new(Code::Overloaded, format!("{} Try again later.", to_sentence(&error.to_string())))
+            }
+            error @ Error::UnknownPair(_) => Self::new(Code::NotFound, to_sentence(&error.to_string())),
+            error @ Error::ChartsBusy => {
+                Self::new(Code::Overloaded, format!("{} Try again in a few seconds.", to_sentence(&error.to_string())))
+            }
             Error::Drawing(error) => {
-                tracing::error!(error, "a chart cannot be drawn");
+                tracing::error!(error, "the chart cannot be drawn");
                 Self::internal()
             }
-            // Its word on a field is true of ours, which has the same name.
+            // db-proxy names the fields as this API does, so its field errors are valid for the client.
             Error::Call(CallError::Problem(_, problem)) if problem.code == Code::ValidationFailed => *problem,
             Error::Call(error) => {
-                tracing::warn!(error = %error.chain(), "courses could not be read");
+                tracing::warn!(error = %error.chain(), "courses cannot be read from db-proxy");
                 error.to_problem(Code::UpstreamUnavailable)
             }
         }
     }
 }
 
-/// An error's message as a sentence of its own.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+/// Capitalizes a message and appends a full stop.
+fn to_sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    let first = chars.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
 }

@@ -1,15 +1,16 @@
-//! The past, as db-proxy keeps it.
+//! Past courses, as db-proxy stores them.
 
 use common::{
     api::{
         courses::{CourseFilter, CourseHistoryPage, HistoryCursor, Resolution},
-        rates::{LinkedHistoryPage, PageLinks},
+        pages::PageLinks,
+        rates::LinkedHistoryPage,
     },
     clients::{CallError, db_proxy::DbProxyClient},
 };
 
-/// One page, with the way to the next.
-pub(crate) async fn page(
+/// Reads one page and adds the link to the next one.
+pub(crate) async fn load_page(
     db_proxy: &DbProxyClient,
     filter: &CourseFilter,
     resolution: Resolution,

@@ -1,4 +1,4 @@
-//! rates: the current and past courses of every exchange, the agreed prices and how they came about, for traders and shops.
+//! rates: current and past courses of every exchange, agreed prices with their votes, charts and conversions.
 
 mod chart;
 mod config;
@@ -33,17 +33,22 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
-use self::{chart::ChartRenderer, routes::Api, snapshot::SnapshotStore, stream::CourseStreams};
+use self::{
+    chart::ChartRenderer,
+    routes::Api,
+    snapshot::{SnapshotStore, ingest_snapshots, load_stored_snapshot},
+    stream::CourseStreams,
+};
 
-const ABOUT: &str = "The current and past courses of every exchange, the agreed prices and how they came about. What is \
-    simulated is marked as such. Nothing here has to be paid for or signed in to.";
+const ABOUT: &str = "Current and past courses of every exchange, and the agreed prices with the votes that led to them. \
+    Simulated data is marked as simulated. Access is free and needs no account.";
 
-/// The running service.
+/// The service, bound to its listener.
 pub struct App {
     server: Server,
     watch: PriceCacheWatch,
     db_proxy: DbProxyClient,
-    store: Arc<SnapshotStore>,
+    snapshots: Arc<SnapshotStore>,
     streams: CourseStreams,
 }
 
@@ -57,37 +62,32 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let Config { price_cache, db_proxy, internal_token, rate_limit, ttl, refresh_interval } = config;
+        let Config { price_cache, db_proxy, internal_token, rate_limit, price_ttl, refresh_interval } = config;
         let http = http_client();
-        let cache = PriceCacheClient(ServiceClient::new(
-            http.clone(),
-            PriceCacheClient::SERVICE,
-            price_cache,
-            internal_token.clone(),
-        ));
-        let watch = cache.watch(&[Topic::MarketSnapshot]);
+        let price_cache =
+            ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, price_cache, internal_token.clone());
+        let watch = PriceCacheClient(price_cache).watch(&[Topic::MarketSnapshot]);
         let db_proxy = DbProxyClient(ServiceClient::new(http, DbProxyClient::SERVICE, db_proxy, internal_token));
         let metrics = Metrics::new(Self::NAME);
-        let store = Arc::new(SnapshotStore::new(Clock::System, &metrics));
+        let snapshots = Arc::new(SnapshotStore::new(Clock::System, &metrics));
         let streams = CourseStreams::new(&metrics);
-        let standard = OpsEndpoints {
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
-            ready: ready(&store, &db_proxy),
+            ready: readiness(&snapshots, &db_proxy),
             internal_token: None,
             rate_limit,
         };
-        let charts = ChartRenderer::new(db_proxy.clone(), refresh_interval, ttl);
         let api = Api {
-            store: store.clone(),
+            snapshots: snapshots.clone(),
             streams: streams.clone(),
             db_proxy: db_proxy.clone(),
-            charts,
-            ttl,
+            charts: ChartRenderer::new(db_proxy.clone(), refresh_interval, price_ttl),
+            price_ttl,
             refresh_interval,
         };
-        Ok(Self { server: Server::new(listener, service_endpoint(api, standard)), watch, db_proxy, store, streams })
+        Ok(Self { server: Server::new(listener, service_endpoint(api, ops)), watch, db_proxy, snapshots, streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -95,24 +95,25 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        ready(&self.store, &self.db_proxy)
+        readiness(&self.snapshots, &self.db_proxy)
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, watch, db_proxy, store, streams } = self;
-        let until = stop.clone();
-        let feed = tokio::spawn(async move {
-            snapshot::follow(watch, || snapshot::load_stored_snapshot(&db_proxy), &store, until).await;
+        let Self { server, watch, db_proxy, snapshots, streams } = self;
+        let ingest_stop = stop.clone();
+        let ingestion = tokio::spawn(async move {
+            ingest_snapshots(watch, || load_stored_snapshot(&db_proxy), &snapshots, ingest_stop).await;
         });
-        let ending = stop.clone();
-        let end = tokio::spawn(async move {
-            ending.cancelled().await;
-            streams.end();
+        let streams_stop = stop.clone();
+        let streams_end = tokio::spawn(async move {
+            streams_stop.cancelled().await;
+            streams.close();
         });
         let result = server.run_until(stop.clone()).await;
+        // The server may also end by an error of its own.
         stop.cancel();
-        feed.await?;
-        end.await?;
+        ingestion.await?;
+        streams_end.await?;
         result
     }
 
@@ -121,12 +122,12 @@ impl Service for App {
     }
 }
 
-fn ready(store: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> ReadinessCheck {
-    let (store, db_proxy) = (store.clone(), db_proxy.clone());
+fn readiness(snapshots: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> ReadinessCheck {
+    let (snapshots, db_proxy) = (snapshots.clone(), db_proxy.clone());
     Arc::new(move || {
-        let (store, db_proxy) = (store.clone(), db_proxy.clone());
+        let (snapshots, db_proxy) = (snapshots.clone(), db_proxy.clone());
         Box::pin(async move {
-            let courses = match store.newest() {
+            let courses = match snapshots.newest() {
                 Ok(_) => Component::ready("courses"),
                 Err(error) => Component::missing("courses", error.to_string()),
             };

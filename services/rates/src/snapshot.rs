@@ -1,18 +1,21 @@
-//! The current market snapshot: from its sources to the responses that are prepared from it.
+//! The current market snapshot: where it comes from, how it is filtered, and the responses prepared from it.
 
 mod catalogue;
 mod changes;
 mod filter;
 mod ingest;
+mod sorted;
 mod store;
 mod stored_courses;
+mod tagged_json;
 mod view;
 
 pub(crate) use self::{
     changes::changes_event,
     filter::{FilterParams, SnapshotFilter},
-    ingest::follow,
-    store::SnapshotStore,
+    ingest::ingest_snapshots,
+    store::{NoSnapshotError, SnapshotStore},
     stored_courses::load_stored_snapshot,
-    view::{MarketSnapshotView, SharedView, SnapshotOrigin, TaggedJson},
+    tagged_json::TaggedJson,
+    view::{MarketSnapshotView, SnapshotOrigin},
 };

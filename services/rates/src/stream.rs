@@ -1,4 +1,4 @@
-//! Courses as they change, as server-sent events (the HTML standard, section 9.2).
+//! The stream of courses: server-sent events, as in section 9.2 of the HTML standard.
 
 use std::{io, sync::Arc};
 
@@ -15,93 +15,95 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::Error,
     limits::{KEEP_ALIVE, MAX_STREAM_READERS},
-    snapshot::SnapshotFilter,
-    snapshot::{SnapshotStore, changes_event},
+    snapshot::{SnapshotFilter, SnapshotStore, changes_event},
 };
 
-/// Tells a browser to come back after two seconds where the stream breaks off.
-const RETRY: &[u8] = b"retry: 2000\n\n";
+/// Makes a browser reconnect two seconds after the stream breaks.
+const RETRY_FIELD: &[u8] = b"retry: 2000\n\n";
 const KEEP_ALIVE_COMMENT: &[u8] = b": still here\n\n";
 
-/// The places at the stream.
+/// Opens streams, up to [`MAX_STREAM_READERS`] at once. Clones share the limit.
 #[derive(Clone)]
 pub(crate) struct CourseStreams {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     stop: CancellationToken,
     readers: Gauge,
 }
 
-/// Counts a reader while it is there.
-struct Reader {
-    _place: OwnedSemaphorePermit,
+/// The permit of one reader. It decrements the gauge when the stream ends.
+struct ReaderPermit {
+    _permit: OwnedSemaphorePermit,
     readers: Gauge,
 }
 
-impl Drop for Reader {
+impl Drop for ReaderPermit {
     fn drop(&mut self) {
         self.readers.dec();
     }
 }
 
+/// The state of one stream.
 struct Subscription {
     store: Arc<SnapshotStore>,
     filter: SnapshotFilter,
-    snapshots: watch::Receiver<u64>,
-    /// The board that this reader has been told last.
-    seen: Option<u64>,
-    greeted: bool,
+    newest_sequence: watch::Receiver<u64>,
+    /// The sequence number of the last snapshot that was compared for this reader.
+    last_sequence: Option<u64>,
+    retry_sent: bool,
     stop: CancellationToken,
-    _reader: Reader,
+    _permit: ReaderPermit,
 }
 
 impl CourseStreams {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let readers = Gauge::default();
-        metrics.register("stream_readers", "Readers of the stream of courses", readers.clone());
-        Self { places: Arc::new(Semaphore::new(MAX_STREAM_READERS)), stop: CancellationToken::new(), readers }
+        metrics.register("stream_readers", "Open streams of courses", readers.clone());
+        Self { permits: Arc::new(Semaphore::new(MAX_STREAM_READERS)), stop: CancellationToken::new(), readers }
     }
 
-    /// Ends every stream: they would hold up the end of the service.
-    pub(crate) fn end(&self) {
+    /// Ends every stream. Otherwise open streams would delay the shutdown of the server.
+    pub(crate) fn close(&self) {
         self.stop.cancel();
     }
 
-    /// Everything that passes the filter, and then what changes of it. Nothing waits for a reader: one that is slow is told
-    /// the difference to the newest board when it reads again.
-    pub(crate) fn read(
+    /// Streams everything that matches the filter, and then its changes. The events of a slow reader are not queued: its next
+    /// event contains all changes up to the newest snapshot.
+    pub(crate) fn open(
         &self,
         store: &Arc<SnapshotStore>,
         filter: SnapshotFilter,
     ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Problem> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| Error::StreamsFull)?;
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| Error::StreamsFull)?;
         self.readers.inc();
-        let place = Subscription {
+        let subscription = Subscription {
             store: store.clone(),
             filter,
-            snapshots: store.subscribe(),
-            seen: None,
-            greeted: false,
+            newest_sequence: store.subscribe(),
+            last_sequence: None,
+            retry_sent: false,
             stop: self.stop.clone(),
-            _reader: Reader { _place: place, readers: self.readers.clone() },
+            _permit: ReaderPermit { _permit: permit, readers: self.readers.clone() },
         };
-        Ok(stream::unfold(place, |mut place| async move { Some((Ok(place.next().await?), place)) }))
+        Ok(stream::unfold(subscription, |mut subscription| async move {
+            Some((Ok(subscription.next_chunk().await?), subscription))
+        }))
     }
 }
 
 impl Subscription {
-    /// What to send next; nothing at the end.
-    async fn next(&mut self) -> Option<Bytes> {
-        if !self.greeted {
-            self.greeted = true;
-            return Some(Bytes::from_static(RETRY));
+    /// Waits for the next bytes to send. Returns `None` at the end of the stream.
+    async fn next_chunk(&mut self) -> Option<Bytes> {
+        if !self.retry_sent {
+            self.retry_sent = true;
+            return Some(Bytes::from_static(RETRY_FIELD));
         }
         loop {
-            // Seen before it is looked at: what comes in between wakes the wait below.
-            self.snapshots.borrow_and_update();
+            // Marked as seen before the store is read: a snapshot that arrives in between ends the wait below.
+            self.newest_sequence.borrow_and_update();
             if let Some(event) = self.next_event() {
                 return Some(event);
             }
-            let changed = timeout(KEEP_ALIVE, self.snapshots.changed());
+            let changed = timeout(KEEP_ALIVE, self.newest_sequence.changed());
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
@@ -114,18 +116,19 @@ impl Subscription {
         }
     }
 
+    /// The event that leads from the last snapshot of this reader to the newest one.
     fn next_event(&mut self) -> Option<Bytes> {
-        let now = self.store.newest().ok()?;
-        let seen = self.seen.replace(now.number);
-        if seen == Some(now.number) {
+        let newest = self.store.newest().ok()?;
+        let last = self.last_sequence.replace(newest.sequence);
+        if last == Some(newest.sequence) {
             return None;
         }
-        if self.filter.is_everything() && seen.is_some_and(|seen| seen + 1 == now.number) {
-            return now.changes.clone();
+        if self.filter.matches_everything() && last.is_some_and(|last| last + 1 == newest.sequence) {
+            return newest.changes.clone();
         }
-        // Who is so far behind that the board is gone begins anew.
-        let before = seen.and_then(|seen| self.store.kept(seen));
-        changes_event(before.as_deref(), &now, &self.filter)
+        // If the last snapshot is no longer kept, the reader receives everything again.
+        let previous = last.and_then(|last| self.store.recent(last));
+        changes_event(previous.as_deref().map(|previous| &previous.snapshot), &newest.snapshot, &self.filter)
     }
 }
 

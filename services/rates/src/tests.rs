@@ -1,3 +1,3 @@
-//! Fixtures of the unit tests.
+//! Fixtures that the unit tests of several modules share.
 
 pub(crate) mod fixtures;

@@ -1,31 +1,34 @@
-//! The picture itself. All that is computed is whole pixels and whole hundred-millionths; no float touches a price.
+//! Draws a chart as SVG. Coordinates are whole pixels and prices whole hundred-millionths: no float touches a price.
 
-use common::{money::CurrencyPair, money::Rate, time::Timestamp};
+use common::{
+    money::{CurrencyPair, Rate},
+    time::Timestamp,
+};
 use plotters::{
     backend::SVGBackend,
     coord::Shift,
     drawing::{DrawingArea, IntoDrawingArea},
     element::{Circle, PathElement, Polygon, Text},
     style::{
-        Color, FontStyle, IntoFont, RGBAColor, RGBColor, TextStyle, WHITE,
+        Color, FontStyle, FontTransform, IntoFont, RGBAColor, RGBColor, TextStyle, WHITE,
         text_anchor::{HPos, Pos, VPos},
     },
 };
 
 use super::{
-    axes::{Scale, price_step, price_text, rate_text, time_step, time_text},
-    fold::{Point, Series},
+    axes::{Scale, format_price_label, format_rate, format_time_label, price_step, time_step},
+    series::{Point, Series},
 };
 
 const SIZE: (u32, u32) = (900, 420);
-/// The area of the line: left, top, right, bottom.
+/// The plot area, in pixels.
 const LEFT: i32 = 104;
 const TOP: i32 = 76;
 const RIGHT: i32 = 872;
 const BOTTOM: i32 = 356;
-const NAMED_PRICES: i64 = 6;
-const NAMED_TIMES: i64 = 8;
-/// Shortest time that is shown, in seconds.
+const MAX_PRICE_LABELS: i64 = 6;
+const MAX_TIME_LABELS: i64 = 8;
+/// Shortest period that a chart shows, in seconds.
 const MIN_SPAN_SECS: i64 = 600;
 
 const INK: RGBColor = RGBColor(31, 41, 55);
@@ -34,32 +37,40 @@ const GRID: RGBColor = RGBColor(229, 231, 235);
 const LINE: RGBColor = RGBColor(29, 78, 216);
 const RED: RGBColor = RGBColor(185, 28, 28);
 
-/// The backend writes a size divided by 1.24.
+/// Font sizes. The SVG backend divides each by 1.24.
 const SMALL: f64 = 14.88;
 const MIDDLE: f64 = 19.84;
 const LARGE: f64 = 27.28;
 const HUGE: f64 = 99.2;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), String>;
+type DrawResult = Result<(), String>;
 
-/// What a chart shows.
+/// The content of a chart.
 #[derive(Debug, Clone)]
 pub(super) struct Chart {
-    pub(super) direction: CurrencyPair,
+    pub(super) pair: CurrencyPair,
     pub(super) hours: u32,
     pub(super) now: Timestamp,
-    /// The agreed price, where there is one that is current.
-    pub(super) agreed: Option<Rate>,
+    pub(super) current_price: Option<Rate>,
     pub(super) series: Series,
-    /// Whether exchanges tell of it at all; the price of what none does is computed.
-    pub(super) told: bool,
+    /// Whether any exchange reports the pair. The price of other pairs is computed from two reported pairs.
+    pub(super) reported: bool,
     pub(super) simulated: bool,
 }
 
+/// The period on the time axis.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    /// Seconds since 1970.
+    begin: i64,
+    /// Whether the axis begins later than requested.
+    shortened: bool,
+}
+
 impl Chart {
-    /// Fails where the drawing library does, which has no reason to.
-    pub(super) fn svg(&self) -> Result<String, String> {
+    /// Fails only if the drawing library does.
+    pub(super) fn to_svg(&self) -> Result<String, String> {
         let mut svg = String::with_capacity(32 * 1024);
         {
             let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -67,127 +78,131 @@ impl Chart {
             self.draw(&area)?;
             area.present().map_err(|error| error.to_string())?;
         }
-        // What is read aloud, and shown under the pointer.
-        let head = svg.find("<svg").and_then(|start| svg[start..].find('>').map(|end| start + end + 1));
-        if let Some(head) = head {
-            svg.insert_str(head, &format!("\n<title>{}</title>", self.spoken()));
+        // Screen readers read the title aloud, and browsers show it as a tooltip.
+        let content_start = svg.find("<svg").and_then(|start| svg[start..].find('>').map(|end| start + end + 1));
+        if let Some(content_start) = content_start {
+            svg.insert_str(content_start, &format!("\n<title>{}</title>", self.title()));
         }
         Ok(svg)
     }
 
-    fn spoken(&self) -> String {
-        let price = self.agreed.map(|rate| format!(", now {}", rate_text(rate))).unwrap_or_default();
+    fn title(&self) -> String {
+        let price = self.current_price.map(|rate| format!(", now {}", format_rate(rate))).unwrap_or_default();
         let simulated = if self.simulated { ", simulated" } else { "" };
-        let empty = if self.series.last().is_none() { format!(", {}", self.why_empty()) } else { String::new() };
-        format!("{}, the last {}{price}{simulated}{empty}", self.direction, hours(self.hours))
+        let empty =
+            if self.series.last_point().is_none() { format!(", {}", self.empty_message()) } else { String::new() };
+        format!("{}, the last {}{price}{simulated}{empty}", self.pair, format_hours(self.hours))
     }
 
-    fn why_empty(&self) -> &'static str {
-        if self.told { "no data yet" } else { "no exchange tells of it: its price is computed of others" }
+    fn empty_message(&self) -> &'static str {
+        if self.reported { "no data yet" } else { "no exchange reports this pair: its price is computed from others" }
     }
 
-    /// From when on time is shown, and whether that is later than was asked for: a service that has just begun to write
-    /// courses down would show a dot at the edge of an empty picture.
-    fn begin(&self) -> (i64, bool) {
-        let (now, whole) = (self.seconds(), i64::from(self.hours) * 3600);
-        let known = self.series.points().next().map_or(whole, |first| now - first.at);
-        let shown = (known + known / 20).max(MIN_SPAN_SECS);
-        if known * 2 < whole && shown < whole { (now - shown, true) } else { (now - whole, false) }
+    /// Shortens the period if there is data for less than half of it, as after the first start of the service. The chart would
+    /// otherwise show a dot at its right edge.
+    fn span(&self) -> Span {
+        let (now, requested) = (self.now_secs(), i64::from(self.hours) * 3600);
+        let available = self.series.points().next().map_or(requested, |first| now - first.time);
+        let short = (available + available / 20).max(MIN_SPAN_SECS);
+        let shortened = available * 2 < requested && short < requested;
+        Span { begin: now - if shortened { short } else { requested }, shortened }
     }
 
-    fn seconds(&self) -> i64 {
+    fn now_secs(&self) -> i64 {
         self.now.micros() / 1_000_000
     }
 
-    fn draw(&self, area: &Area<'_>) -> Drawn {
-        let times = Scale { first: self.begin().0, last: self.seconds(), pixels: (LEFT, RIGHT) };
+    fn draw(&self, area: &Area<'_>) -> DrawResult {
+        let times = Scale { first: self.span().begin, last: self.now_secs(), pixels: (LEFT, RIGHT) };
+        let center = (i32::midpoint(LEFT, RIGHT), i32::midpoint(TOP, BOTTOM));
         if self.simulated {
-            let middle = (i32::midpoint(LEFT, RIGHT), i32::midpoint(TOP, BOTTOM));
-            text(area, "SIMULATED", middle, &font(HUGE, FontStyle::Bold, RED.mix(0.08), HPos::Center, VPos::Center))?;
+            let style = font(HUGE, FontStyle::Bold, RED.mix(0.08), HPos::Center, VPos::Center);
+            draw_text(area, "SIMULATED", center, &style)?;
         }
-        self.head(area)?;
-        let prices = self.prices();
-        if let Some((scale, step)) = &prices {
-            price_axis(area, scale, *step)?;
+        self.draw_header(area)?;
+        let price_axis = self.price_axis();
+        if let Some((scale, step)) = &price_axis {
+            draw_price_axis(area, scale, *step)?;
         }
-        time_axis(area, &times)?;
-        let until = format!("time (UTC), up to {}", self.now.to_datetime().format("%-d %b %Y, %H:%M"));
+        draw_time_axis(area, &times)?;
+        let time_caption = format!("time (UTC), up to {}", self.now.to_datetime().format("%-d %b %Y, %H:%M"));
         let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Top);
-        text(area, &until, (i32::midpoint(LEFT, RIGHT), BOTTOM + 34), &style)?;
-        let unit = format!("{} for 1 {}", self.direction.quote, self.direction.base);
-        let upwards = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Center)
-            .transform(plotters::style::FontTransform::Rotate270);
-        text(area, &unit, (18, i32::midpoint(TOP, BOTTOM)), &upwards)?;
-        let Some((prices, _)) = &prices else {
+        draw_text(area, &time_caption, (center.0, BOTTOM + 34), &style)?;
+        let price_caption = format!("{} for 1 {}", self.pair.quote, self.pair.base);
+        let upwards =
+            font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Center).transform(FontTransform::Rotate270);
+        draw_text(area, &price_caption, (18, center.1), &upwards)?;
+        let Some((prices, _)) = &price_axis else {
             let style = font(MIDDLE, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Center);
-            return text(area, self.why_empty(), (i32::midpoint(LEFT, RIGHT), i32::midpoint(TOP, BOTTOM)), &style);
+            return draw_text(area, self.empty_message(), center, &style);
         };
-        for piece in &self.series.pieces {
-            draw_piece(area, piece, &times, prices)?;
+        for segment in &self.series.segments {
+            draw_segment(area, segment, &times, prices)?;
         }
-        if let Some(last) = self.series.last() {
-            let at = (times.pixel(last.at), prices.pixel(last.median));
-            area.draw(&Circle::new(at, 4, LINE.filled())).map_err(|error| error.to_string())?;
+        if let Some(last) = self.series.last_point() {
+            let position = (times.pixel(last.time), prices.pixel(last.median));
+            area.draw(&Circle::new(position, 4, LINE.filled())).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
-    fn head(&self, area: &Area<'_>) -> Drawn {
-        let title = match self.agreed {
-            Some(rate) => format!("{} {}", self.direction, rate_text(rate)),
-            // An old price is not shown as if it were the price.
-            None => self.direction.to_string(),
+    fn draw_header(&self, area: &Area<'_>) -> DrawResult {
+        let title = match self.current_price {
+            Some(rate) => format!("{} {}", self.pair, format_rate(rate)),
+            // An expired price must not look like a current one.
+            None => self.pair.to_string(),
         };
-        text(area, &title, (24, 24), &font(LARGE, FontStyle::Bold, INK.into(), HPos::Left, VPos::Center))?;
-        let told = match self.series.exchangers {
+        draw_text(area, &title, (24, 24), &font(LARGE, FontStyle::Bold, INK.into(), HPos::Left, VPos::Center))?;
+        let legend = match self.series.exchangers {
             0 => String::new(),
             1 => "One exchange, and the band from its lowest to its highest".to_owned(),
             n => format!("Median of {n} exchanges, and the band from the lowest to the highest"),
         };
-        let without = match (self.agreed, self.series.last()) {
+        let missing_price = match (self.current_price, self.series.last_point()) {
             (None, Some(_)) => "no current price; ",
             _ => "",
         };
-        let since = match (self.begin(), self.series.points().next()) {
-            ((_, true), Some(first)) => format!(", known since {}", moment(first.at, self.hours)),
+        let since = match (self.span().shortened, self.series.points().next()) {
+            (true, Some(first)) => format!(", known since {}", format_moment(first.time, self.hours)),
             _ => String::new(),
         };
-        let line = if told.is_empty() {
-            format!("The last {}", hours(self.hours))
+        let subtitle = if legend.is_empty() {
+            format!("The last {}", format_hours(self.hours))
         } else {
-            format!("{told}; {without}the last {}{since}", hours(self.hours))
+            format!("{legend}; {missing_price}the last {}{since}", format_hours(self.hours))
         };
-        text(area, &line, (24, 50), &font(SMALL, FontStyle::Normal, GREY.into(), HPos::Left, VPos::Center))?;
+        let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Left, VPos::Center);
+        draw_text(area, &subtitle, (24, 50), &style)?;
         if self.simulated {
             let style = font(MIDDLE, FontStyle::Bold, RED.into(), HPos::Right, VPos::Center);
-            text(area, "SIMULATED, worth nothing", (RIGHT, 24), &style)?;
+            draw_text(area, "SIMULATED, worth nothing", (RIGHT, 24), &style)?;
         }
         Ok(())
     }
 
-    /// From the lowest to the highest median with some room, and the band where it is near: what goes far beyond is cut off,
-    /// and does not make the line flat.
-    fn prices(&self) -> Option<(Scale, i64)> {
-        let low = self.series.points().map(|point| point.median).min()?;
-        let high = self.series.points().map(|point| point.median).max()?;
-        let room = (high - low).max(low / 200).max(1);
-        let bottom = self.series.points().map(|point| point.low).min()?.max(low - room);
-        let top = self.series.points().map(|point| point.high).max()?.min(high.saturating_add(room));
-        // A flat line is drawn in the middle.
-        let margin = ((top - bottom) / 12).max(low / 20_000).max(1);
+    /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the band as far as
+    /// it lies within that margin. A wide band is cut off, so that it does not flatten the line.
+    fn price_axis(&self) -> Option<(Scale, i64)> {
+        let lowest = self.series.points().map(|point| point.median).min()?;
+        let highest = self.series.points().map(|point| point.median).max()?;
+        let band_margin = (highest - lowest).max(lowest / 200).max(1);
+        let bottom = self.series.points().map(|point| point.low).min()?.max(lowest - band_margin);
+        let top = self.series.points().map(|point| point.high).max()?.min(highest.saturating_add(band_margin));
+        // The minimum keeps a flat line in the middle of the chart.
+        let margin = ((top - bottom) / 12).max(lowest / 20_000).max(1);
         let scale = Scale { first: (bottom - margin).max(0), last: top.saturating_add(margin), pixels: (BOTTOM, TOP) };
-        Some((scale, price_step(scale.last - scale.first, NAMED_PRICES)))
+        Some((scale, price_step(scale.last - scale.first, MAX_PRICE_LABELS)))
     }
 }
 
-/// With the day where several are asked for.
-fn moment(seconds: i64, hours: u32) -> String {
-    let format = if hours > 24 { "%-d %b, %H:%M UTC" } else { "%H:%M UTC" };
+/// Formats seconds since 1970. Charts of more than a day need the date, too.
+fn format_moment(seconds: i64, chart_hours: u32) -> String {
+    let format = if chart_hours > 24 { "%-d %b, %H:%M UTC" } else { "%H:%M UTC" };
     let time = Timestamp::from_micros(seconds.saturating_mul(1_000_000));
     time.map_or_else(|_| String::new(), |time| time.to_datetime().format(format).to_string())
 }
 
-fn hours(hours: u32) -> String {
+fn format_hours(hours: u32) -> String {
     if hours == 1 { "hour".to_owned() } else { format!("{hours} hours") }
 }
 
@@ -195,46 +210,46 @@ fn font(size: f64, style: FontStyle, color: RGBAColor, h: HPos, v: VPos) -> Text
     ("sans-serif", size, style).into_font().color(&color).pos(Pos::new(h, v))
 }
 
-fn text(area: &Area<'_>, text: &str, at: (i32, i32), style: &TextStyle<'static>) -> Drawn {
-    area.draw(&Text::new(text.to_owned(), at, style.clone())).map_err(|error| error.to_string())
+fn draw_text(area: &Area<'_>, text: &str, position: (i32, i32), style: &TextStyle<'static>) -> DrawResult {
+    area.draw(&Text::new(text.to_owned(), position, style.clone())).map_err(|error| error.to_string())
 }
 
-fn line(area: &Area<'_>, points: Vec<(i32, i32)>, color: RGBColor, width: u32) -> Drawn {
+fn draw_line(area: &Area<'_>, points: Vec<(i32, i32)>, color: RGBColor, width: u32) -> DrawResult {
     area.draw(&PathElement::new(points, color.stroke_width(width))).map_err(|error| error.to_string())
 }
 
-fn price_axis(area: &Area<'_>, scale: &Scale, step: i64) -> Drawn {
+fn draw_price_axis(area: &Area<'_>, scale: &Scale, step: i64) -> DrawResult {
     let style = font(SMALL, FontStyle::Normal, INK.into(), HPos::Right, VPos::Center);
-    for value in scale.multiples(step) {
+    for value in scale.multiples_of(step) {
         let y = scale.pixel(value);
-        line(area, vec![(LEFT, y), (RIGHT, y)], GRID, 1)?;
-        text(area, &price_text(value, step), (LEFT - 8, y), &style)?;
+        draw_line(area, vec![(LEFT, y), (RIGHT, y)], GRID, 1)?;
+        draw_text(area, &format_price_label(value, step), (LEFT - 8, y), &style)?;
     }
     Ok(())
 }
 
-fn time_axis(area: &Area<'_>, scale: &Scale) -> Drawn {
+fn draw_time_axis(area: &Area<'_>, scale: &Scale) -> DrawResult {
     let style = font(SMALL, FontStyle::Normal, INK.into(), HPos::Center, VPos::Top);
-    let step = time_step(scale.last - scale.first, NAMED_TIMES);
-    for value in scale.multiples(step) {
+    let step = time_step(scale.last - scale.first, MAX_TIME_LABELS);
+    for value in scale.multiples_of(step) {
         let x = scale.pixel(value);
-        line(area, vec![(x, BOTTOM), (x, BOTTOM + 5)], GREY, 1)?;
-        text(area, &time_text(value, step), (x, BOTTOM + 10), &style)?;
+        draw_line(area, vec![(x, BOTTOM), (x, BOTTOM + 5)], GREY, 1)?;
+        draw_text(area, &format_time_label(value, step), (x, BOTTOM + 10), &style)?;
     }
-    line(area, vec![(LEFT, BOTTOM), (RIGHT, BOTTOM)], GREY, 1)
+    draw_line(area, vec![(LEFT, BOTTOM), (RIGHT, BOTTOM)], GREY, 1)
 }
 
-fn draw_piece(area: &Area<'_>, piece: &[Point], times: &Scale, prices: &Scale) -> Drawn {
-    let at = |point: &Point, value: i64| (times.pixel(point.at), prices.pixel(value));
-    if let [point] = piece {
-        let alone = vec![at(point, point.low), at(point, point.high)];
-        line(area, alone, LINE, 1)?;
-        let dot = Circle::new(at(point, point.median), 2, LINE.filled());
+/// Draws the band and the line. A single point becomes a dot on a vertical line.
+fn draw_segment(area: &Area<'_>, segment: &[Point], times: &Scale, prices: &Scale) -> DrawResult {
+    let position = |point: &Point, value: i64| (times.pixel(point.time), prices.pixel(value));
+    if let [point] = segment {
+        draw_line(area, vec![position(point, point.low), position(point, point.high)], LINE, 1)?;
+        let dot = Circle::new(position(point, point.median), 2, LINE.filled());
         return area.draw(&dot).map_err(|error| error.to_string());
     }
-    let there = piece.iter().map(|point| at(point, point.high));
-    let back = piece.iter().rev().map(|point| at(point, point.low));
-    let band = Polygon::new(there.chain(back).collect::<Vec<_>>(), LINE.mix(0.16).filled());
+    let upper_edge = segment.iter().map(|point| position(point, point.high));
+    let lower_edge = segment.iter().rev().map(|point| position(point, point.low));
+    let band = Polygon::new(upper_edge.chain(lower_edge).collect::<Vec<_>>(), LINE.mix(0.16).filled());
     area.draw(&band).map_err(|error| error.to_string())?;
-    line(area, piece.iter().map(|point| at(point, point.median)).collect(), LINE, 2)
+    draw_line(area, segment.iter().map(|point| position(point, point.median)).collect(), LINE, 2)
 }

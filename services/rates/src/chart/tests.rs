@@ -1,13 +1,17 @@
+use common::api::courses::Course;
+
 use super::*;
-use crate::snapshot::SnapshotOrigin;
-use crate::tests::fixtures::{at, course, price, snapshot};
+use crate::{
+    snapshot::SnapshotOrigin,
+    tests::fixtures::{agreed_price, course, seconds, snapshot},
+};
 
 fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     let rate = |text: &str| text.parse().unwrap();
     Candle {
         exchanger: exchanger.to_owned(),
         direction: "BTC-USD".parse().unwrap(),
-        start: Timestamp::from_micros(at(minute * 60).micros() / 60_000_000 * 60_000_000).unwrap(),
+        start: Timestamp::from_micros(seconds(minute * 60).micros() / 60_000_000 * 60_000_000).unwrap(),
         open: rate(close),
         high: rate(close),
         low: rate(close),
@@ -17,26 +21,40 @@ fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     }
 }
 
-/// A day that goes up and down, of five exchanges of which the last lies.
-fn day(minutes: u64) -> Vec<Candle> {
-    let names = ["binance", "coinbase", "kraken", "okx", "liar"];
-    let told = (0..minutes).flat_map(|minute| names.iter().enumerate().map(move |(n, name)| (minute, n, *name)));
-    let candles = told.map(|(minute, n, name)| {
+/// Varying courses of five exchanges, one of which reports wrong values.
+fn varied_candles(minutes: u64) -> Vec<Candle> {
+    let names = ["binance", "coinbase", "kraken", "okx", "wrong"];
+    let moments = (0..minutes).flat_map(|minute| names.iter().enumerate().map(move |(n, name)| (minute, n, *name)));
+    let candles = moments.map(|(minute, n, name)| {
         let wave = (minute * 7919 % 97) + minute * 3 % 400 + minute * minute % 1009 / 9;
-        let value = if name == "liar" { 36_400 } else { 91_000 + wave + u64::try_from(n).unwrap() * 9 };
+        let value = if name == "wrong" { 36_400 } else { 91_000 + wave + u64::try_from(n).unwrap() * 9 };
         candle(name, minute, &format!("{value}.5"))
     });
     candles.collect()
 }
 
-fn picture(candles: &[Candle], hours: u32, now: u64) -> Chart {
-    let series = fold(candles, at(now), hours, Duration::from_mins(1));
-    let (direction, simulated) = ("BTC-USD".parse().unwrap(), series.simulated);
-    Chart { direction, hours, now: at(now), agreed: Some("91234.5".parse().unwrap()), series, told: true, simulated }
+/// The series of the hours before `minute`.
+fn series(candles: &[Candle], hours: u32, minute: u64) -> Series {
+    let end = seconds(minute * 60);
+    Series::from_candles(candles, Period { end, hours, candle_width: Duration::from_mins(1) })
 }
 
-/// Every element is closed and every text is where it should be; returns all text.
-fn checked(svg: &str) -> String {
+fn chart(candles: &[Candle], hours: u32, minute: u64) -> Chart {
+    let series = series(candles, hours, minute);
+    let simulated = series.simulated;
+    Chart {
+        pair: "BTC-USD".parse().unwrap(),
+        hours,
+        now: seconds(minute * 60),
+        current_price: Some("91234.5".parse().unwrap()),
+        series,
+        reported: true,
+        simulated,
+    }
+}
+
+/// Checks that the SVG is well-formed, and returns all its texts.
+fn checked_texts(svg: &str) -> String {
     let mut reader = quick_xml::Reader::from_str(svg);
     let (mut depth, mut texts) = (0, Vec::new());
     loop {
@@ -54,18 +72,18 @@ fn checked(svg: &str) -> String {
     texts.join("|")
 }
 
-/// Writes the pictures to a folder, to be looked at.
-fn show(name: &str, svg: &str) {
+/// Writes the chart to the folder `SHOW_CHARTS`, if that is set, for a look at it.
+fn save_for_review(name: &str, svg: &str) {
     if let Some(folder) = std::env::var_os("SHOW_CHARTS") {
         std::fs::write(std::path::Path::new(&folder).join(name), svg).unwrap();
     }
 }
 
 #[test]
-fn a_chart_is_whole_xml_with_everything_named() {
-    let svg = picture(&day(360), 6, 359 * 60).svg().unwrap();
-    show("day.svg", &svg);
-    let text = checked(&svg);
+fn chart_is_well_formed_and_labelled() {
+    let svg = chart(&varied_candles(360), 6, 359).to_svg().unwrap();
+    save_for_review("day.svg", &svg);
+    let texts = checked_texts(&svg);
     for part in [
         "BTC-USD 91,234.50",
         "SIMULATED",
@@ -75,97 +93,96 @@ fn a_chart_is_whole_xml_with_everything_named() {
         "last 6 hours",
         "91,200",
     ] {
-        assert!(text.contains(part), "{part}: {text}");
+        assert!(texts.contains(part), "{part}: {texts}");
     }
     assert!(svg.len() < 40_000, "{}", svg.len());
 }
 
 #[test]
-fn an_empty_chart_says_so() {
-    let mut empty = picture(&[], 6, 0);
-    empty.agreed = None;
-    let svg = empty.svg().unwrap();
-    show("empty.svg", &svg);
-    let text = checked(&svg);
-    assert!(text.contains("no data yet") && text.contains("time (UTC)") && !text.contains("SIMULATED"), "{text}");
-    empty.told = false;
-    let text = checked(&empty.svg().unwrap());
-    assert!(text.contains("no exchange tells of it") && !text.contains("no data yet"), "{text}");
+fn empty_chart_explains_why() {
+    let mut empty = chart(&[], 6, 0);
+    empty.current_price = None;
+    let svg = empty.to_svg().unwrap();
+    save_for_review("empty.svg", &svg);
+    let texts = checked_texts(&svg);
+    assert!(texts.contains("no data yet") && texts.contains("time (UTC)") && !texts.contains("SIMULATED"), "{texts}");
+    empty.reported = false;
+    let texts = checked_texts(&empty.to_svg().unwrap());
+    assert!(texts.contains("no exchange reports this pair") && !texts.contains("no data yet"), "{texts}");
 }
 
 #[test]
-fn what_is_real_is_not_marked_and_one_point_is_drawn() {
+fn real_data_is_not_marked_and_a_single_point_is_drawn() {
     let real = Candle { simulated: false, ..candle("kraken", 5, "0.99981") };
-    let svg = picture(&[real], 1, 5 * 60).svg().unwrap();
-    show("point.svg", &svg);
-    let text = checked(&svg);
-    assert!(!text.contains("SIMULATED") && text.contains("One exchange"), "{text}");
-    checked(&picture(&day(1440), 24, 1440 * 60).svg().unwrap());
+    let svg = chart(&[real], 1, 5).to_svg().unwrap();
+    save_for_review("point.svg", &svg);
+    let texts = checked_texts(&svg);
+    assert!(!texts.contains("SIMULATED") && texts.contains("One exchange"), "{texts}");
+    checked_texts(&chart(&varied_candles(1440), 24, 1440).to_svg().unwrap());
 }
 
 #[test]
-fn what_is_known_since_a_moment_ago_fills_the_picture() {
-    let svg = picture(&day(20), 6, 19 * 60).svg().unwrap();
-    show("start.svg", &svg);
-    let text = checked(&svg);
-    assert!(text.contains("the last 6 hours, known since 03:04 UTC") && text.contains("03:15"), "{text}");
-    assert!(!checked(&picture(&day(200), 6, 199 * 60).svg().unwrap()).contains("known since"));
-    // A single minute, too.
-    let text = checked(&picture(&day(1), 6, 0).svg().unwrap());
-    assert!(text.contains("known since 03:04 UTC") && text.contains("02:56"), "{text}");
+fn time_axis_is_shortened_to_the_available_data() {
+    let svg = chart(&varied_candles(20), 6, 19).to_svg().unwrap();
+    save_for_review("start.svg", &svg);
+    let texts = checked_texts(&svg);
+    assert!(texts.contains("the last 6 hours, known since 03:04 UTC") && texts.contains("03:15"), "{texts}");
+    assert!(!checked_texts(&chart(&varied_candles(200), 6, 199).to_svg().unwrap()).contains("known since"));
+    let single_minute = checked_texts(&chart(&varied_candles(1), 6, 0).to_svg().unwrap());
+    assert!(single_minute.contains("known since 03:04 UTC") && single_minute.contains("02:56"), "{single_minute}");
 }
 
 #[test]
-fn extreme_prices_are_drawn_too() {
+fn extreme_prices_are_drawn() {
     for value in ["0.00000001", "9999999999.99999999"] {
-        let svg = picture(&[candle("kraken", 0, value), candle("kraken", 1, value)], 1, 60).svg().unwrap();
-        show(&format!("extreme-{}.svg", value.len()), &svg);
-        checked(&svg);
+        let svg = chart(&[candle("kraken", 0, value), candle("kraken", 1, value)], 1, 1).to_svg().unwrap();
+        save_for_review(&format!("extreme-{}.svg", value.len()), &svg);
+        checked_texts(&svg);
     }
 }
 
+/// Low, median and high of each point.
+fn points(series: &Series) -> Vec<(i64, i64, i64)> {
+    series.points().map(|point| (point.low, point.median, point.high)).collect()
+}
+
 #[test]
-fn the_line_is_the_median_and_the_band_what_all_told() {
+fn line_is_the_median_and_band_spans_all_exchanges() {
     let candles = [candle("a1", 0, "100"), candle("b1", 0, "103"), candle("c1", 0, "102"), candle("a1", 1, "101")];
-    let series = fold(&candles, at(60), 1, Duration::from_mins(1));
+    let series = series(&candles, 1, 1);
     let units = |n: i64| n * 100_000_000;
-    let told: Vec<_> = series.points().map(|point| (point.low, point.median, point.high)).collect();
-    // Who told nothing new still stands by what was told.
-    assert_eq!(told, [(units(100), units(102), units(103)), (units(101), units(102), units(103))]);
+    // The courses of b1 and c1 are carried forward to the second minute.
+    assert_eq!(points(&series), [(units(100), units(102), units(103)), (units(101), units(102), units(103))]);
     assert_eq!((series.exchangers, series.simulated), (3, true));
 }
 
 #[test]
-fn a_liar_is_left_out_of_the_band() {
+fn outlier_is_left_out_of_the_band() {
     let candles = [candle("a1", 0, "100"), candle("b1", 0, "40"), candle("c1", 0, "103"), candle("d1", 0, "104")];
-    let series = fold(&candles, at(0), 1, Duration::from_mins(1));
-    let told: Vec<_> = series.points().map(|point| (point.low, point.median, point.high)).collect();
-    assert_eq!(told, [(10_000_000_000, 10_150_000_000, 10_400_000_000)]);
+    assert_eq!(points(&series(&candles, 1, 0)), [(10_000_000_000, 10_150_000_000, 10_400_000_000)]);
 }
 
 #[test]
-fn who_is_gone_does_not_speak_for_ever() {
+fn course_is_carried_forward_for_a_limited_time() {
     let candles = [candle("a1", 0, "10"), candle("a1", 30, "11")];
-    let series = fold(&candles, at(31 * 60), 1, Duration::from_mins(1));
-    assert_eq!(series.pieces.iter().map(Vec::len).collect::<Vec<_>>(), [11, 2]);
+    let series = series(&candles, 1, 31);
+    assert_eq!(series.segments.iter().map(Vec::len).collect::<Vec<_>>(), [11, 2]);
 }
 
 #[test]
-fn a_week_has_no_more_points_than_are_seen() {
-    let series = fold(&day(1440), at(1440 * 60), 24, Duration::from_mins(1));
+fn number_of_points_is_bounded() {
+    let series = series(&varied_candles(1440), 24, 1440);
     assert!((300..=401).contains(&series.points().count()), "{}", series.points().count());
 }
 
 #[test]
-fn only_like_is_compared_with_like() {
-    let index = common::api::courses::Course { kind: CourseKind::Index, ..course("liar", "BTC-USD", "1") };
+fn index_courses_of_a_traded_pair_are_left_out() {
+    let index = Course { kind: CourseKind::Index, ..course("wrong", "BTC-USD", "1") };
     let courses = vec![course("kraken", "BTC-USD", "1"), index];
-    let view = MarketSnapshotView::new(
-        snapshot(at(0), courses, vec![price("BTC-USD", "1")]),
-        SnapshotOrigin::PriceCacheClient,
-        None,
-    );
-    let direction = "BTC-USD".parse().unwrap();
-    assert!(live(day(1), Some(&view), direction).iter().all(|candle| candle.exchanger != "liar"));
-    assert_eq!(live(day(1), None, direction).len(), 5);
+    let snapshot = snapshot(seconds(0), courses, vec![agreed_price("BTC-USD", "1")]);
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let pair = "BTC-USD".parse().unwrap();
+    let comparable = comparable_candles(varied_candles(1), Some(&view), pair);
+    assert!(comparable.iter().all(|candle| candle.exchanger != "wrong"));
+    assert_eq!(comparable_candles(varied_candles(1), None, pair).len(), 5);
 }

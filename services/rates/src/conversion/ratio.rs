@@ -1,77 +1,78 @@
-//! Exact conversion: one fraction of whole numbers, rounded once, at the end.
+//! Exact fractions for conversions. A result is rounded once, at the end.
 
 use std::cmp::Ordering;
 
 use common::money::Rate;
 
-/// Decimals of the amounts that are converted, and of rates.
-pub(crate) const DECIMALS: u32 = 8;
-const UNIT: u128 = 10_u128.pow(DECIMALS);
+/// Decimals of converted amounts and of rates.
+pub(super) const AMOUNT_DECIMALS: u32 = 8;
+const UNIT: u128 = 10_u128.pow(AMOUNT_DECIMALS);
 
-/// A positive fraction in lowest terms. Neither part reaches 2^120, which leaves room for a digit more in long division.
+/// A positive fraction in lowest terms. Both parts stay below 2^120, which leaves room for one more decimal digit in long
+/// division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ratio {
+pub(super) struct Ratio {
     numerator: u128,
     denominator: u128,
 }
 
 impl Ratio {
-    pub(crate) const ONE: Self = Self { numerator: 1, denominator: 1 };
+    pub(super) const ONE: Self = Self { numerator: 1, denominator: 1 };
     const LIMIT: u128 = 1 << 120;
 
-    /// Multiplies by a rate. Nothing where the product cannot be held; two rates always can.
-    pub(crate) fn multiplied_by(self, rate: Rate) -> Option<Self> {
-        self.scaled(units(rate), UNIT)
+    /// Returns `None` if the product is out of range. The product of two rates never is.
+    pub(super) fn multiplied_by(self, rate: Rate) -> Option<Self> {
+        self.multiplied_by_fraction(hundred_millionths(rate), UNIT)
     }
 
-    /// Divides by a rate.
-    pub(crate) fn divided_by(self, rate: Rate) -> Option<Self> {
-        self.scaled(UNIT, units(rate))
+    /// Returns `None` if the quotient is out of range.
+    pub(super) fn divided_by(self, rate: Rate) -> Option<Self> {
+        self.multiplied_by_fraction(UNIT, hundred_millionths(rate))
     }
 
-    fn scaled(self, numerator: u128, denominator: u128) -> Option<Self> {
+    fn multiplied_by_fraction(self, numerator: u128, denominator: u128) -> Option<Self> {
         let numerator = self.numerator.checked_mul(numerator)?;
         let denominator = self.denominator.checked_mul(denominator)?;
-        let common = gcd(numerator, denominator);
-        let ratio = Self { numerator: numerator / common, denominator: denominator / common };
+        let divisor = gcd(numerator, denominator);
+        let ratio = Self { numerator: numerator / divisor, denominator: denominator / divisor };
         (ratio.numerator < Self::LIMIT && ratio.denominator < Self::LIMIT).then_some(ratio)
     }
 
-    /// `amount` (in hundred-millionths) times the fraction, in units of the last of `decimals` decimals (8 at most), rounded
-    /// half to even. Nothing where that is too large.
-    pub(crate) fn scale_rounded_half_even(self, amount: u128, decimals: u32) -> Option<u128> {
+    /// Multiplies `amount`, in hundred-millionths, by the fraction. The result has `decimals` decimals (8 at most), counts
+    /// units of the last one, and is rounded half to even. Returns `None` if it is out of range.
+    pub(super) fn scale_rounded_half_even(self, amount: u128, decimals: u32) -> Option<u128> {
         let (product_low, product_high) = amount.carrying_mul(self.numerator, 0);
-        let (exact, rest) = divide(product_high, product_low, self.denominator)?;
-        let unit = 10_u128.pow(DECIMALS.checked_sub(decimals)?);
-        let (units, below) = (exact / unit, exact % unit);
-        // What lies between two of the allowed values: hundred-millionths, and a rest smaller than one.
-        let half = if unit == 1 {
-            (rest * 2).cmp(&self.denominator)
+        let (exact, remainder) = divide(product_high, product_low, self.denominator)?;
+        let unit = 10_u128.pow(AMOUNT_DECIMALS.checked_sub(decimals)?);
+        let (units, fraction) = (exact / unit, exact % unit);
+        // The discarded part consists of hundred-millionths and of the remainder, which is less than one of them.
+        let to_half = if unit == 1 {
+            (remainder * 2).cmp(&self.denominator)
         } else {
-            (below * 2).cmp(&unit).then(if rest > 0 { Ordering::Greater } else { Ordering::Equal })
+            (fraction * 2).cmp(&unit).then(if remainder > 0 { Ordering::Greater } else { Ordering::Equal })
         };
-        rounded_half_even(units, half)
+        round_half_even(units, to_half)
     }
 
-    /// The fraction itself as text with at most `decimals` decimals (18 at most), rounded half to even, and at least two.
-    pub(crate) fn text_rounded_half_even(self, decimals: u32) -> String {
+    /// Formats the fraction with at least two and at most `decimals` decimals (18 at most), rounded half to even.
+    pub(super) fn text_rounded_half_even(self, decimals: u32) -> String {
         let mut digits = self.numerator / self.denominator;
-        let mut rest = self.numerator % self.denominator;
+        let mut remainder = self.numerator % self.denominator;
         for _ in 0..decimals {
-            rest *= 10;
-            digits = digits.saturating_mul(10).saturating_add(rest / self.denominator);
-            rest %= self.denominator;
+            remainder *= 10;
+            digits = digits.saturating_mul(10).saturating_add(remainder / self.denominator);
+            remainder %= self.denominator;
         }
-        let digits = rounded_half_even(digits, (rest * 2).cmp(&self.denominator)).unwrap_or(digits);
+        let digits = round_half_even(digits, (remainder * 2).cmp(&self.denominator)).unwrap_or(digits);
         let text = format_fixed_point(digits, decimals);
-        let whole = text.find('.').map_or(text.len(), |point| point + 3);
-        let kept = text.trim_end_matches('0').len().max(whole.min(text.len()));
-        text[..kept].to_owned()
+        let min_len = text.find('.').map_or(text.len(), |point| point + 3).min(text.len());
+        let len = text.trim_end_matches('0').len().max(min_len);
+        text[..len].to_owned()
     }
 }
 
-fn units(rate: Rate) -> u128 {
-    u128::try_from(rate.hundred_millionths()).expect("a rate is above zero")
+fn hundred_millionths(rate: Rate) -> u128 {
+    u128::try_from(rate.hundred_millionths()).expect("a rate is greater than zero")
 }
 
 fn gcd(mut a: u128, mut b: u128) -> u128 {
@@ -81,36 +82,36 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
-/// `half` says how what was cut off compares with half a unit.
-fn rounded_half_even(units: u128, half: Ordering) -> Option<u128> {
-    let up = match half {
+/// Rounds `units` up or down. `to_half` compares the discarded part with half a unit.
+fn round_half_even(units: u128, to_half: Ordering) -> Option<u128> {
+    let round_up = match to_half {
         Ordering::Less => false,
         Ordering::Equal => !units.is_multiple_of(2),
         Ordering::Greater => true,
     };
-    units.checked_add(u128::from(up))
+    units.checked_add(u128::from(round_up))
 }
 
-/// Divides a number of 256 bits by one of less than 127, bit by bit: quotient and rest. Nothing where the quotient is too
-/// large.
+/// Divides the 256-bit number `high * 2^128 + low` by a divisor of less than 2^127, bit by bit. Returns the quotient and the
+/// remainder, or `None` if the quotient needs more than 128 bits.
 fn divide(high: u128, low: u128, divisor: u128) -> Option<(u128, u128)> {
     if high >= divisor {
         return None;
     }
-    let (mut quotient, mut rest) = (0_u128, high);
+    let (mut quotient, mut remainder) = (0_u128, high);
     for bit in (0..u128::BITS).rev() {
-        rest = rest << 1 | low >> bit & 1;
+        remainder = remainder << 1 | low >> bit & 1;
         quotient <<= 1;
-        if rest >= divisor {
-            rest -= divisor;
+        if remainder >= divisor {
+            remainder -= divisor;
             quotient |= 1;
         }
     }
-    Some((quotient, rest))
+    Some((quotient, remainder))
 }
 
-/// A fixed-point number as text, with all its decimals.
-pub(crate) fn format_fixed_point(units: u128, decimals: u32) -> String {
+/// Formats a fixed-point number with all its decimals.
+pub(super) fn format_fixed_point(units: u128, decimals: u32) -> String {
     if decimals == 0 {
         return units.to_string();
     }

@@ -2,41 +2,41 @@ use common::api::courses::{CastVote, Course, Rejection};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tests::fixtures::{at, course, price, snapshot};
+use crate::tests::fixtures::{agreed_price, course, seconds, snapshot};
 
 const TTL: Duration = Duration::from_secs(60);
 
 fn view(courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshotView {
-    MarketSnapshotView::new(snapshot(at(0), courses, prices), SnapshotOrigin::PriceCacheClient, None)
+    MarketSnapshotView::new(snapshot(seconds(0), courses, prices), SnapshotOrigin::PriceCache, None)
 }
 
-fn direction(text: &str) -> CurrencyPair {
+fn pair(text: &str) -> CurrencyPair {
     text.parse().unwrap()
 }
 
 proptest! {
-    /// Whatever is on the board: a price that is shown is younger than its time to live.
     #[test]
-    fn an_old_price_is_never_shown_as_current(observed in 0..200_u64, asked in 0..400_u64) {
-        let view = view(vec![], vec![AgreedPrice { as_of: Some(at(observed)), ..price("BTC-USD", "91000") }]);
-        match current_price(&view, direction("BTC-USD"), at(asked), TTL) {
-            Ok(current) => prop_assert!(at(asked) < current.as_of.plus(TTL)),
+    fn expired_price_is_never_current(observed in 0..200_u64, read in 0..400_u64) {
+        let price = AgreedPrice { as_of: Some(seconds(observed)), ..agreed_price("BTC-USD", "91000") };
+        let view = view(vec![], vec![price]);
+        match (CurrentPrices { view: &view, now: seconds(read), ttl: TTL }).price(pair("BTC-USD")) {
+            Ok(current) => prop_assert!(seconds(read) < current.as_of.plus(TTL)),
             Err(error) => {
-                prop_assert_eq!(error, PriceError::TooOld(direction("BTC-USD"), at(observed)));
-                prop_assert!(asked >= observed + 60);
+                prop_assert_eq!(error, PriceError::Expired { pair: pair("BTC-USD"), as_of: seconds(observed) });
+                prop_assert!(read >= observed + 60);
             }
         }
     }
 }
 
 #[test]
-fn a_refused_price_says_why_and_what_became_of_each_vote() {
+fn refusal_lists_the_reason_and_each_rejected_vote() {
     let vote = |exchanger: &str, rejected| CastVote {
         exchanger: exchanger.to_owned(),
-        told: direction("BTC-USD"),
+        told: pair("BTC-USD"),
         value: "1".parse().unwrap(),
         vote: None,
-        observed_at: at(0),
+        observed_at: seconds(0),
         used: false,
         rejected: Some(rejected),
     };
@@ -45,14 +45,15 @@ fn a_refused_price_says_why_and_what_became_of_each_vote() {
         as_of: None,
         refused: Some("1 of 2 exchanges".to_owned()),
         votes: vec![vote("okx", Rejection::NoConversion), vote("kraken", Rejection::Stale)],
-        ..price("BTC-USD", "1")
+        ..agreed_price("BTC-USD", "1")
     };
     let view = view(vec![course("kraken", "BTC-CHF", "1")], vec![refused]);
-    let error = |text: &str| current_price(&view, direction(text), at(0), TTL).unwrap_err().to_string();
+    let prices = CurrentPrices { view: &view, now: seconds(0), ttl: TTL };
+    let error = |text: &str| prices.price(pair(text)).unwrap_err().to_string();
     assert_eq!(
         error("BTC-USD"),
-        "there is no price of BTC-USD: 1 of 2 exchanges; okx (BTC-USD): no_conversion, kraken (BTC-USD): stale"
+        "BTC-USD has no price: 1 of 2 exchanges; okx (BTC-USD): no_conversion, kraken (BTC-USD): stale"
     );
     assert!(error("BTC-CHF").starts_with("no price is agreed for BTC-CHF"));
-    assert_eq!(error("BTC-JPY"), "nobody tells of BTC-JPY");
+    assert_eq!(error("BTC-JPY"), "no exchange reports BTC-JPY");
 }

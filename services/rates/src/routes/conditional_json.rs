@@ -1,4 +1,4 @@
-//! Answers that were made before they were asked for.
+//! Responses to conditional requests with a body that is serialized already.
 
 use std::{marker::PhantomData, time::Duration};
 
@@ -14,45 +14,48 @@ use poem_openapi::{
 
 use crate::snapshot::TaggedJson;
 
-/// The JSON of a `T`, or word that the client has it already. poem-openapi documents it and has no part in writing it.
+/// A 200 with the JSON of a `T`, or a 304 if the client has the same body cached. poem-openapi only documents it.
 pub(crate) struct ConditionalJson<T> {
-    answer: TaggedJson,
+    json: TaggedJson,
     max_age: Duration,
-    known: bool,
-    of: PhantomData<fn() -> T>,
+    not_modified: bool,
+    schema: PhantomData<fn() -> T>,
 }
 
 impl<T> ConditionalJson<T> {
-    /// `if_none_match` is what the client has; `max_age` is how long the answer may be taken for current.
-    pub(crate) fn new(answer: TaggedJson, if_none_match: Option<&str>, max_age: Duration) -> Self {
-        let known = if_none_match.is_some_and(|sent| names(sent, &answer.etag));
-        Self { answer, max_age, known, of: PhantomData }
+    /// `if_none_match` is the request header. `max_age` is how long clients may cache the response.
+    pub(crate) fn new(json: TaggedJson, if_none_match: Option<&str>, max_age: Duration) -> Self {
+        let not_modified = if_none_match.is_some_and(|header| contains_etag(header, &json.etag));
+        Self { json, max_age, not_modified, schema: PhantomData }
     }
 }
 
-/// Whether a list of `If-None-Match` names the entity (RFC 9110, section 13.1.2: the weak comparison).
-fn names(sent: &str, etag: &HeaderValue) -> bool {
-    sent.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag)
+/// Whether an `If-None-Match` header contains the tag, by the weak comparison of RFC 9110, section 13.1.2.
+fn contains_etag(if_none_match: &str, etag: &HeaderValue) -> bool {
+    let mut tags = if_none_match.split(',').map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag)
 }
 
-/// Whole seconds, rounded down: nobody is to keep an answer for longer than it is good.
+/// Rounds down to whole seconds, so that no client uses a response after it has expired.
 fn cache_control(max_age: Duration) -> HeaderValue {
     match max_age.as_secs() {
-        // The time of a slot, and one that is about to end.
+        // The default refresh interval needs no formatting.
         5 => HeaderValue::from_static("public, max-age=5"),
         0 => HeaderValue::from_static("no-cache"),
-        seconds => HeaderValue::from_str(&format!("public, max-age={seconds}")).expect("digits are a header value"),
+        seconds => {
+            HeaderValue::from_str(&format!("public, max-age={seconds}")).expect("digits are a valid header value")
+        }
     }
 }
 
 impl<T> IntoResponse for ConditionalJson<T> {
     fn into_response(self) -> Response {
-        let TaggedJson { body, etag } = self.answer;
-        let mut response = if self.known { Response::default() } else { Response::from(body) };
+        let TaggedJson { body, etag } = self.json;
+        let mut response = if self.not_modified { Response::default() } else { Response::from(body) };
         let headers = response.headers_mut();
         headers.insert(header::ETAG, etag);
         headers.insert(header::CACHE_CONTROL, cache_control(self.max_age));
-        if self.known {
+        if self.not_modified {
             response.set_status(StatusCode::NOT_MODIFIED);
         } else {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -61,7 +64,7 @@ impl<T> IntoResponse for ConditionalJson<T> {
     }
 }
 
-fn described(name: &str, description: &str) -> MetaHeader {
+fn documented_header(name: &str, description: &str) -> MetaHeader {
     MetaHeader {
         name: name.to_owned(),
         description: Some(description.to_owned()),
@@ -75,21 +78,20 @@ impl<T: Type> ApiResponse for ConditionalJson<T> {
     fn meta() -> MetaResponses {
         let headers = || {
             vec![
-                described("ETag", "Names the answer; send it as If-None-Match."),
-                described("Cache-Control", "How long the answer is the newest."),
+                documented_header("ETag", "Identifies the body. Send it as `If-None-Match` with the next request."),
+                documented_header("Cache-Control", "How long the response may be cached."),
             ]
         };
         let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
-        let answer = |status, description, content| MetaResponse {
+        let response = |status, description, content| MetaResponse {
             description,
             status: Some(status),
             status_range: None,
             content,
             headers: headers(),
         };
-        MetaResponses {
-            responses: vec![answer(200, "", content), answer(304, "The client has it already.", Vec::new())],
-        }
+        let not_modified = "The client has the current body cached.";
+        MetaResponses { responses: vec![response(200, "", content), response(304, not_modified, Vec::new())] }
     }
 
     fn register(registry: &mut Registry) {

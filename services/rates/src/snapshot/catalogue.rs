@@ -1,4 +1,4 @@
-//! The exchanges and assets that market snapshots named.
+//! The names of exchanges and assets, to validate filters and conversions.
 
 use std::collections::BTreeSet;
 
@@ -9,48 +9,60 @@ use common::{
 
 use crate::limits::MAX_CATALOGUE_NAMES;
 
-/// What exchanges and assets there are: all that were ever told of since the start, so that an exchange which is silent at
-/// the moment is not taken for a typing error.
+/// The exchanges and assets of all snapshots since the start of the process. An exchange that is unavailable at the moment
+/// therefore stays a valid filter value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Catalogue {
-    pub(super) exchangers: BTreeSet<String>,
-    pub(super) from: BTreeSet<Asset>,
-    pub(super) to: BTreeSet<Asset>,
+    exchangers: BTreeSet<String>,
+    base_assets: BTreeSet<Asset>,
+    quote_assets: BTreeSet<Asset>,
 }
 
 impl Catalogue {
-    /// With what a board tells of.
-    pub(crate) fn with(&self, snapshot: &MarketSnapshot) -> Self {
-        let mut catalogue = self.clone();
+    /// Adds the names that the snapshot contains.
+    #[must_use]
+    pub(super) fn extended_by(mut self, snapshot: &MarketSnapshot) -> Self {
         for course in &snapshot.courses {
-            catalogue.note(&course.exchanger, course.direction);
+            self.add(&course.exchanger, course.direction);
         }
         for price in &snapshot.prices {
-            catalogue.note_direction(price.direction);
+            self.add_pair(price.direction);
             for vote in &price.votes {
-                catalogue.note(&vote.exchanger, vote.told);
+                self.add(&vote.exchanger, vote.told);
             }
         }
-        catalogue
+        self
     }
 
-    fn note(&mut self, exchanger: &str, direction: CurrencyPair) {
+    fn add(&mut self, exchanger: &str, pair: CurrencyPair) {
         if self.exchangers.len() < MAX_CATALOGUE_NAMES && !self.exchangers.contains(exchanger) {
             self.exchangers.insert(exchanger.to_owned());
         }
-        self.note_direction(direction);
+        self.add_pair(pair);
     }
 
-    fn note_direction(&mut self, CurrencyPair { base, quote }: CurrencyPair) {
-        for (assets, asset) in [(&mut self.from, base), (&mut self.to, quote)] {
+    fn add_pair(&mut self, CurrencyPair { base, quote }: CurrencyPair) {
+        for (assets, asset) in [(&mut self.base_assets, base), (&mut self.quote_assets, quote)] {
             if assets.len() < MAX_CATALOGUE_NAMES {
                 assets.insert(asset);
             }
         }
     }
 
-    /// Whether the asset is on any side of any direction.
-    pub(crate) fn has(&self, asset: Asset) -> bool {
-        self.from.contains(&asset) || self.to.contains(&asset)
+    pub(super) fn contains_exchanger(&self, name: &str) -> bool {
+        self.exchangers.contains(name)
+    }
+
+    pub(super) fn contains_base(&self, asset: Asset) -> bool {
+        self.base_assets.contains(&asset)
+    }
+
+    pub(super) fn contains_quote(&self, asset: Asset) -> bool {
+        self.quote_assets.contains(&asset)
+    }
+
+    /// Whether the asset is the base or the quote of any pair.
+    pub(crate) fn contains_asset(&self, asset: Asset) -> bool {
+        self.contains_base(asset) || self.contains_quote(asset)
     }
 }

@@ -1,4 +1,4 @@
-//! What differs between two boards, as an event of the stream.
+//! The difference between two snapshots, encoded as an event of the course stream.
 
 use std::{cmp::Ordering, fmt::Write as _};
 
@@ -8,63 +8,62 @@ use common::api::{
     rates::{PriceSummary, RemovedCourse, SnapshotChanges},
 };
 
-use crate::{
-    snapshot::SnapshotFilter,
-    snapshot::view::{MarketSnapshotView, course_key, group_by_exchange},
+use super::{
+    filter::SnapshotFilter,
+    sorted::{SortedSnapshot, course_key, group_by_exchange},
 };
 
-/// The event for a reader who has seen `before` (nothing yet, where there is none). Nothing where all that passes the filter
-/// is as it was.
+/// Encodes the event for a client that has received `previous`, or nothing yet if that is `None`. Returns `None` if nothing
+/// that matches the filter has changed.
 ///
-/// A time alone is no change: every course is observed anew in every slot.
+/// A new time alone is not a change, because price-updater observes every course again at every poll.
 pub(crate) fn changes_event(
-    before: Option<&MarketSnapshotView>,
-    now: &MarketSnapshotView,
+    previous: Option<&SortedSnapshot>,
+    current: &SortedSnapshot,
     filter: &SnapshotFilter,
 ) -> Option<Bytes> {
-    let told = |course: &&Course| filter.passes(course);
+    let matches_course = |course: &&Course| filter.matches_course(course);
     let (mut courses, mut gone) = (Vec::new(), Vec::new());
     merge_join(
-        before.map_or(&[][..], |before| &before.courses).iter().filter(told),
-        now.courses.iter().filter(told),
+        previous.map_or(&[][..], |previous| &previous.courses).iter().filter(matches_course),
+        current.courses.iter().filter(matches_course),
         |a, b| course_key(a).cmp(&course_key(b)),
-        |before, now| match (before, now) {
+        |before, after| match (before, after) {
             (Some(before), None) => {
                 gone.push(RemovedCourse { exchanger: before.exchanger.clone(), direction: before.direction });
             }
-            (before, Some(now)) if before.is_none_or(|before| course_differs(before, now)) => courses.push(now),
+            (before, Some(after)) if before.is_none_or(|before| course_differs(before, after)) => courses.push(after),
             _ => {}
         },
     );
-    let wanted = |price: &&AgreedPrice| filter.passes_direction(price.direction);
+    let matches_price = |price: &&AgreedPrice| filter.matches_pair(price.direction);
     let mut prices = Vec::new();
     merge_join(
-        before.map_or(&[][..], |before| &before.prices).iter().filter(wanted),
-        now.prices.iter().filter(wanted),
+        previous.map_or(&[][..], |previous| &previous.prices).iter().filter(matches_price),
+        current.prices.iter().filter(matches_price),
         |a, b| a.direction.cmp(&b.direction),
-        |before, now| match (before, now) {
-            // One that is computed no more is one that there is no price of.
+        |before, after| match (before, after) {
             (Some(before), None) if before.price.is_some() => prices.push(withdrawn_price(before)),
-            (before, Some(now)) if before.is_none_or(|before| price_differs(before, now)) => {
-                prices.push(price_summary(now))
+            (before, Some(after)) if before.is_none_or(|before| price_differs(before, after)) => {
+                prices.push(price_summary(after));
             }
             _ => {}
         },
     );
-    if before.is_some() && courses.is_empty() && gone.is_empty() && prices.is_empty() {
+    if previous.is_some() && courses.is_empty() && gone.is_empty() && prices.is_empty() {
         return None;
     }
     let courses = group_by_exchange(courses.into_iter());
-    let data = SnapshotChanges { as_of: now.as_of, simulated: now.simulated, courses, gone, prices };
-    let name = if before.is_some() { "changes" } else { "courses" };
-    Some(encode_event(name, &data))
+    let data = SnapshotChanges { as_of: current.as_of, simulated: current.simulated, courses, gone, prices };
+    let event_type = if previous.is_some() { "changes" } else { "courses" };
+    Some(encode_event(event_type, &data))
 }
 
-fn encode_event(name: &str, data: &SnapshotChanges) -> Bytes {
-    let json = serde_json::to_string(data).expect("changes are plain text");
+fn encode_event(event_type: &str, data: &SnapshotChanges) -> Bytes {
+    let json = serde_json::to_string(data).expect("changes hold only strings, numbers and lists");
     let mut text = String::with_capacity(json.len() + 64);
-    // JSON of serde has no line break in it, so that one line of data is all.
-    let _ = write!(text, "event: {name}\nid: {}\ndata: {json}\n\n", data.as_of.micros());
+    // serde_json writes no line breaks, so a single `data` line is enough.
+    let _ = write!(text, "event: {event_type}\nid: {}\ndata: {json}\n\n", data.as_of.micros());
     text.into()
 }
 
@@ -81,29 +80,31 @@ fn price_summary(price: &AgreedPrice) -> PriceSummary {
     PriceSummary { direction, method, price, refused, as_of, simulated }
 }
 
+/// The summary of a price whose pair is missing from the current snapshot.
 fn withdrawn_price(price: &AgreedPrice) -> PriceSummary {
-    let refused = Some("nobody tells of it any more".to_owned());
+    let refused = Some("no exchange reports this pair any more".to_owned());
     PriceSummary { price: None, as_of: None, refused, ..price_summary(price) }
 }
 
-/// Goes through two sequences in the same order; what is the same in both comes as a pair.
+/// Walks two sequences that are sorted by `order`. Calls `visit` with both items of a pair of equal items, and with one item
+/// where the other sequence has no equal one.
 fn merge_join<'a, T: 'a>(
-    before: impl Iterator<Item = &'a T>,
-    now: impl Iterator<Item = &'a T>,
+    left: impl Iterator<Item = &'a T>,
+    right: impl Iterator<Item = &'a T>,
     order: impl Fn(&T, &T) -> Ordering,
-    mut each: impl FnMut(Option<&'a T>, Option<&'a T>),
+    mut visit: impl FnMut(Option<&'a T>, Option<&'a T>),
 ) {
-    let (mut before, mut now) = (before.peekable(), now.peekable());
+    let (mut left, mut right) = (left.peekable(), right.peekable());
     loop {
-        let order = match (before.peek(), now.peek()) {
+        let order = match (left.peek(), right.peek()) {
             (Some(a), Some(b)) => order(a, b),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => return,
         };
-        let left = if order == Ordering::Greater { None } else { before.next() };
-        let right = if order == Ordering::Less { None } else { now.next() };
-        each(left, right);
+        let from_left = if order == Ordering::Greater { None } else { left.next() };
+        let from_right = if order == Ordering::Less { None } else { right.next() };
+        visit(from_left, from_right);
     }
 }
 

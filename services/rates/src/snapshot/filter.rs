@@ -1,4 +1,4 @@
-//! Which courses somebody wants to see.
+//! Filters of courses and prices.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use common::{
 
 use super::catalogue::Catalogue;
 
-/// What has to be named for a course to pass; an absent list lets all pass. The same wishes are the same filter, in
-/// whatever order and case they were sent.
+/// A validated filter. `None` matches everything. Filters with the same names are equal, whatever the order and the case in
+/// which the client sent them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SnapshotFilter {
     exchangers: Option<BTreeSet<String>>,
-    from: Option<BTreeSet<Asset>>,
-    to: Option<BTreeSet<Asset>>,
+    base_assets: Option<BTreeSet<Asset>>,
+    quote_assets: Option<BTreeSet<Asset>>,
 }
 
-/// Filters as they were sent: names with commas between.
+/// The query parameters of a filter: each is a comma-separated list of names.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FilterParams {
     pub(crate) exchangers: Option<String>,
@@ -27,55 +27,62 @@ pub(crate) struct FilterParams {
 }
 
 impl FilterParams {
-    /// Names every field that holds something that nobody tells of.
-    pub(crate) fn check(&self, catalogue: &Catalogue) -> Result<SnapshotFilter, Vec<FieldError>> {
+    /// Fails with one error for each parameter that contains an unknown name.
+    pub(crate) fn parse(&self, catalogue: &Catalogue) -> Result<SnapshotFilter, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let exchangers = list(self.exchangers.as_deref(), "exchangers", &mut errors, |name| {
-            let name = name.to_ascii_lowercase();
-            catalogue.exchangers.contains(&name).then_some(name)
+        let mut add_error = |error| errors.push(error);
+        let exchangers = parse_names("exchangers", self.exchangers.as_deref(), &mut add_error, |name| {
+            Some(name.to_ascii_lowercase()).filter(|name| catalogue.contains_exchanger(name))
         });
-        let mut assets = |text: Option<&str>, field, catalogue: &BTreeSet<Asset>| {
-            list(text, field, &mut errors, |code| code.parse().ok().filter(|asset| catalogue.contains(asset)))
-        };
-        let from = assets(self.coins_from.as_deref(), "coins_from", &catalogue.from);
-        let to = assets(self.coins_to.as_deref(), "coins_to", &catalogue.to);
-        if errors.is_empty() { Ok(SnapshotFilter { exchangers, from, to }) } else { Err(errors) }
+        let base_assets = parse_names("coins_from", self.coins_from.as_deref(), &mut add_error, |code| {
+            code.parse().ok().filter(|&asset| catalogue.contains_base(asset))
+        });
+        let quote_assets = parse_names("coins_to", self.coins_to.as_deref(), &mut add_error, |code| {
+            code.parse().ok().filter(|&asset| catalogue.contains_quote(asset))
+        });
+        if errors.is_empty() { Ok(SnapshotFilter { exchangers, base_assets, quote_assets }) } else { Err(errors) }
     }
 }
 
-/// An empty value is no filter, as a form sends it whose field was left empty.
-fn list<T: Ord>(
-    text: Option<&str>,
+/// Parses a comma-separated list. `parse_name` returns `None` for an unknown name. A blank list is no filter, because an HTML
+/// form sends an empty value for an empty field.
+fn parse_names<T: Ord>(
     field: &str,
-    errors: &mut Vec<FieldError>,
-    read: impl Fn(&str) -> Option<T>,
+    names: Option<&str>,
+    add_error: &mut impl FnMut(FieldError),
+    parse_name: impl Fn(&str) -> Option<T>,
 ) -> Option<BTreeSet<T>> {
-    let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-    let mut values = BTreeSet::new();
-    for name in text.split(',').map(str::trim) {
-        let Some(value) = read(name) else {
-            let shown: String = name.chars().take(32).collect();
-            errors.push(FieldError::new(field, format!("nobody tells of {shown:?}; without filters all are listed")));
+    let names = names.map(str::trim).filter(|names| !names.is_empty())?;
+    let mut parsed = BTreeSet::new();
+    for name in names.split(',').map(str::trim) {
+        let Some(value) = parse_name(name) else {
+            let shown: String = name.chars().take(MAX_SHOWN_CHARS).collect();
+            let reason =
+                format!("contains the unknown name {shown:?}; a request without filters lists all known names");
+            add_error(FieldError::new(field, reason));
             return None;
         };
-        values.insert(value);
+        parsed.insert(value);
     }
-    Some(values)
+    Some(parsed)
 }
 
+/// Longest part of an unknown name that the error repeats, in characters.
+const MAX_SHOWN_CHARS: usize = 32;
+
 impl SnapshotFilter {
-    pub(crate) fn is_everything(&self) -> bool {
-        self.exchangers.is_none() && self.from.is_none() && self.to.is_none()
+    pub(crate) fn matches_everything(&self) -> bool {
+        self.exchangers.is_none() && self.base_assets.is_none() && self.quote_assets.is_none()
     }
 
-    pub(crate) fn passes(&self, course: &Course) -> bool {
+    pub(crate) fn matches_course(&self, course: &Course) -> bool {
         self.exchangers.as_ref().is_none_or(|names| names.contains(&course.exchanger))
-            && self.passes_direction(course.direction)
+            && self.matches_pair(course.direction)
     }
 
-    pub(crate) fn passes_direction(&self, direction: CurrencyPair) -> bool {
-        self.from.as_ref().is_none_or(|assets| assets.contains(&direction.base))
-            && self.to.as_ref().is_none_or(|assets| assets.contains(&direction.quote))
+    pub(crate) fn matches_pair(&self, pair: CurrencyPair) -> bool {
+        self.base_assets.as_ref().is_none_or(|assets| assets.contains(&pair.base))
+            && self.quote_assets.as_ref().is_none_or(|assets| assets.contains(&pair.quote))
     }
 }
 

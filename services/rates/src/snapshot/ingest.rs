@@ -1,4 +1,4 @@
-//! Where boards come from: price-cache-proxy pushes each as it is made. Until there is one, what was written down is shown.
+//! Ingests market snapshots: price-cache-proxy pushes each new one. Until the first arrives, the courses in db-proxy are used.
 
 #[cfg(test)]
 mod tests;
@@ -13,61 +13,62 @@ use futures_util::future::join3;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{snapshot::SnapshotOrigin, snapshot::SnapshotStore};
+use super::{store::SnapshotStore, view::SnapshotOrigin};
 
-/// How often db-proxy is asked for what was written down, while nothing is held.
-const RETRY: Duration = Duration::from_secs(1);
+/// Interval between reads of the stored courses while the store is empty.
+const FALLBACK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keeps the book as new as the boards are, until `stop`. What is held stays while price-cache-proxy is away. `stored` reads
-/// what was written down last.
-pub(crate) async fn follow<F>(
+/// Keeps the store up to date until `stop`. The newest snapshot stays in the store while price-cache-proxy is unavailable.
+/// `load_stored` reads the fallback from db-proxy.
+pub(crate) async fn ingest_snapshots<F>(
     watch: PriceCacheWatch,
-    stored: impl Fn() -> F,
+    load_stored: impl Fn() -> F,
     store: &SnapshotStore,
     stop: CancellationToken,
 ) where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
-    let pushed = watch.clone().run(stop.clone());
+    let run_watch = watch.clone().run(stop.clone());
     tokio::select! {
         () = stop.cancelled() => {}
-        _ = join3(pushed, take(&watch, store), begin(&watch, stored, store)) => {}
+        _ = join3(run_watch, store_pushed_snapshots(&watch, store), load_fallback(&watch, load_stored, store)) => {}
     }
 }
 
-/// Takes each board that comes. One that is told again is not among the changes, so that no answer is made twice.
-async fn take(watch: &PriceCacheWatch, store: &SnapshotStore) {
+/// Stores each new snapshot. The watch reports no change when it receives the same snapshot again, so that no response is
+/// built twice.
+async fn store_pushed_snapshots(watch: &PriceCacheWatch, store: &SnapshotStore) {
     let mut snapshots = watch.subscribe_market_snapshot();
     while snapshots.changed().await.is_ok() {
         let snapshot = snapshots.borrow_and_update().clone();
         if let Some(snapshot) = snapshot {
-            store.take(snapshot.value().clone(), SnapshotOrigin::PriceCacheClient);
+            store.replace_if_newer(snapshot.value().clone(), SnapshotOrigin::PriceCache);
         }
     }
 }
 
-/// Begins with what was written down last, where nobody has a board yet.
-async fn begin<F>(watch: &PriceCacheWatch, stored: impl Fn() -> F, store: &SnapshotStore)
+/// Stores the courses of db-proxy, unless price-cache-proxy has a snapshot.
+async fn load_fallback<F>(watch: &PriceCacheWatch, load_stored: impl Fn() -> F, store: &SnapshotStore)
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
-    // Whoever starts while there is a board shows nothing older before it. That it cannot be asked for is told by the watch.
-    let asked = watch.fetch(Topic::MarketSnapshot).await;
-    if asked.is_ok() && watch.market_snapshot().is_some() {
+    // Asking price-cache-proxy first avoids that old courses are shown for a moment at every start. The watch logs failures.
+    let fetched = watch.fetch(Topic::MarketSnapshot).await;
+    if fetched.is_ok() && watch.market_snapshot().is_some() {
         return;
     }
-    let mut ticks = tokio::time::interval(RETRY);
+    let mut ticks = tokio::time::interval(FALLBACK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         if !store.is_empty() {
             return;
         }
-        match stored().await {
-            Ok(Some(snapshot)) => _ = store.take(snapshot, SnapshotOrigin::Database),
+        match load_stored().await {
+            Ok(Some(snapshot)) => _ = store.replace_if_newer(snapshot, SnapshotOrigin::Database),
             Ok(None) => {}
-            // Told by /readyz and the alive calls as it is; asked again in a moment.
-            Err(error) => tracing::debug!(error = %error.chain(), "the last courses cannot be read"),
+            // Readiness and heartbeats report that db-proxy is unavailable, so a debug message is enough.
+            Err(error) => tracing::debug!(error = %error.chain(), "stored courses cannot be read from db-proxy"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The newest board, and the few before it.
+//! The newest snapshot, and a few earlier ones for slow readers of the stream.
 
 use std::{
     collections::VecDeque,
@@ -17,85 +17,87 @@ use common::{
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use tokio::sync::watch;
 
-use crate::{
-    error::Error,
-    limits::MAX_RECENT_SNAPSHOTS,
-    snapshot::{MarketSnapshotView, SharedView, SnapshotOrigin},
-};
+use super::view::{MarketSnapshotView, SnapshotOrigin};
+use crate::limits::MAX_RECENT_SNAPSHOTS;
 
-/// Where boards come in and answers go out. A request reads one pointer; a new board is put in its place at once.
+/// No snapshot has arrived yet, or the newest one has expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no courses are available")]
+pub(crate) struct NoSnapshotError;
+
+/// Replaces and serves the newest snapshot. A reader loads one pointer and takes no lock.
 pub(crate) struct SnapshotStore {
     pub(crate) clock: Clock,
     newest: ArcSwapOption<MarketSnapshotView>,
-    /// The last boards, for readers of the stream who are a little behind. Held while a board is taken.
-    kept: Mutex<VecDeque<SharedView>>,
-    told: watch::Sender<u64>,
-    snapshots: Counter,
+    /// The latest snapshots, oldest first. The lock also serializes writers.
+    recent: Mutex<VecDeque<Arc<MarketSnapshotView>>>,
+    newest_sequence: watch::Sender<u64>,
+    accepted: Counter,
     as_of: Gauge<i64, AtomicI64>,
 }
 
 impl SnapshotStore {
     pub(crate) fn new(clock: Clock, metrics: &Metrics) -> Self {
-        let (snapshots, as_of) = (Counter::default(), Gauge::default());
-        metrics.register("boards", "Boards that were taken", snapshots.clone());
-        metrics.register("board_as_of_seconds", "When the newest board was made, in seconds since 1970", as_of.clone());
-        let (newest, kept) = (ArcSwapOption::empty(), Mutex::default());
-        Self { clock, newest, kept, told: watch::Sender::new(0), snapshots, as_of }
+        let (accepted, as_of) = (Counter::default(), Gauge::default());
+        metrics.register("boards", "Market snapshots that replaced the newest one", accepted.clone());
+        metrics.register("board_as_of_seconds", "Unix time of the newest market snapshot, in seconds", as_of.clone());
+        let (newest, recent) = (ArcSwapOption::empty(), Mutex::default());
+        Self { clock, newest, recent, newest_sequence: watch::Sender::new(0), accepted, as_of }
     }
 
-    /// Takes a board unless a newer one is there, such as after a reconnection; whether it was taken.
-    pub(crate) fn take(&self, snapshot: MarketSnapshot, origin: SnapshotOrigin) -> bool {
-        // Whole even after a panic: the queue alone is changed.
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = kept.back().cloned();
-        let older = before.as_deref().is_some_and(|before| match (before.origin, origin) {
-            (SnapshotOrigin::Database, SnapshotOrigin::PriceCacheClient) => false,
-            (SnapshotOrigin::PriceCacheClient, SnapshotOrigin::Database) => true,
-            // Of two of the same time the one that comes last stays, as at price-cache-proxy.
-            (SnapshotOrigin::PriceCacheClient, SnapshotOrigin::PriceCacheClient)
-            | (SnapshotOrigin::Database, SnapshotOrigin::Database) => snapshot.as_of < before.as_of,
+    /// Replaces the newest snapshot unless that is newer, which happens after a reconnection. Returns whether it was replaced.
+    pub(crate) fn replace_if_newer(&self, snapshot: MarketSnapshot, origin: SnapshotOrigin) -> bool {
+        // The queue is consistent even after a panic: each change is a single push or pop.
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let previous = recent.back().cloned();
+        let is_older = previous.as_deref().is_some_and(|previous| match (previous.origin, origin) {
+            (SnapshotOrigin::Database, SnapshotOrigin::PriceCache) => false,
+            (SnapshotOrigin::PriceCache, SnapshotOrigin::Database) => true,
+            // Of two snapshots with the same time the later arrival wins, as in price-cache-proxy.
+            (SnapshotOrigin::PriceCache, SnapshotOrigin::PriceCache)
+            | (SnapshotOrigin::Database, SnapshotOrigin::Database) => snapshot.as_of < previous.snapshot.as_of,
         });
-        if older {
+        if is_older {
             return false;
         }
-        let view = Arc::new(MarketSnapshotView::new(snapshot, origin, before.as_deref()));
-        self.snapshots.inc();
-        self.as_of.inner().store(view.as_of.micros() / 1_000_000, Ordering::Relaxed);
+        let view = Arc::new(MarketSnapshotView::new(snapshot, origin, previous.as_deref()));
+        self.accepted.inc();
+        self.as_of.inner().store(view.snapshot.as_of.micros() / 1_000_000, Ordering::Relaxed);
         self.newest.store(Some(view.clone()));
-        let number = view.number;
-        if kept.len() == MAX_RECENT_SNAPSHOTS {
-            kept.pop_front();
+        let sequence = view.sequence;
+        if recent.len() == MAX_RECENT_SNAPSHOTS {
+            recent.pop_front();
         }
-        kept.push_back(view);
-        drop(kept);
-        self.told.send_replace(number);
+        recent.push_back(view);
+        drop(recent);
+        self.newest_sequence.send_replace(sequence);
         true
     }
 
-    /// What is known of the market; nothing that is older than a board may be.
-    pub(crate) fn newest(&self) -> Result<SharedView, Error> {
-        let view = self.newest.load_full().ok_or(Error::NoCourses)?;
-        // What was written down says itself when it was seen, and is shown until there is something newer.
-        if view.origin == SnapshotOrigin::PriceCacheClient && self.clock.now().since(view.as_of) >= SNAPSHOT_TTL {
-            return Err(Error::NoCourses);
+    /// The newest snapshot, unless it has expired.
+    pub(crate) fn newest(&self) -> Result<Arc<MarketSnapshotView>, NoSnapshotError> {
+        let view = self.newest.load_full().ok_or(NoSnapshotError)?;
+        // Stored courses do not expire: each one carries its own time, and there is nothing newer to show.
+        if view.origin == SnapshotOrigin::PriceCache && self.clock.now().since(view.snapshot.as_of) >= SNAPSHOT_TTL {
+            return Err(NoSnapshotError);
         }
         Ok(view)
     }
 
-    /// Whether nothing was ever taken.
+    /// Whether no snapshot has arrived yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.newest.load().is_none()
     }
 
-    /// A board that was the newest a little while ago.
-    pub(crate) fn kept(&self, number: u64) -> Option<SharedView> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|view| view.number == number).cloned()
+    /// The snapshot with this sequence number, if it is still among the recent ones.
+    pub(crate) fn recent(&self, sequence: u64) -> Option<Arc<MarketSnapshotView>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().find(|view| view.sequence == sequence).cloned()
     }
 
-    /// Tells the number of each new board, the newest alone to those who are slow.
+    /// Receives the sequence number of each new snapshot. A slow receiver sees only the latest number.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.told.subscribe()
+        self.newest_sequence.subscribe()
     }
 }
 

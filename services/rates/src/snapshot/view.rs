@@ -1,163 +1,99 @@
-//! A board as it is held: checked once, put in order, and its answers made before anybody asks.
+//! A market snapshot together with the responses prepared from it.
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use common::{
-    api::{
-        courses::{AgreedPrice, Course, MarketSnapshot},
-        rates::{ExchangerCourses, ListedCourse},
-    },
-    money::CurrencyPair,
-    time::Timestamp,
+use common::{api::courses::MarketSnapshot, money::CurrencyPair};
+
+use super::{
+    catalogue::Catalogue,
+    changes::changes_event,
+    filter::SnapshotFilter,
+    sorted::{SortedSnapshot, group_by_exchange},
+    tagged_json::TaggedJson,
 };
-use poem::http::HeaderValue;
-use serde::Serialize;
+use crate::limits::MAX_FILTERED_RESPONSES;
 
-use crate::{
-    limits::MAX_FILTERED_RESPONSES,
-    snapshot::changes_event,
-    snapshot::{catalogue::Catalogue, filter::SnapshotFilter},
-};
-
-/// A body of JSON that is made once and sent to many.
-#[derive(Debug, Clone)]
-pub(crate) struct TaggedJson {
-    pub(crate) body: Bytes,
-    pub(crate) etag: HeaderValue,
-}
-
-impl TaggedJson {
-    fn of(value: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(value).expect("a board is plain text");
-        // By what it says alone, so that every instance of the service names the same answer the same way.
-        let mut hasher = DefaultHasher::new();
-        body.hash(&mut hasher);
-        let etag = HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())).expect("digits in quotes");
-        Self { body: body.into(), etag }
-    }
-}
-
-/// Where what is shown comes from.
+/// The service that a snapshot was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SnapshotOrigin {
-    /// The newest board that price-updater made.
-    PriceCacheClient,
-    /// What db-proxy had written down, while there was no board yet: courses alone.
+    /// price-cache-proxy: the newest snapshot of price-updater.
+    PriceCache,
+    /// db-proxy: stored courses without prices. Used only until the first snapshot arrives from price-cache-proxy.
     Database,
 }
 
-/// A board with its answers.
+/// A snapshot with its serialized responses. It does not change after it is built, except for its cache of filtered
+/// responses.
 #[derive(Debug)]
 pub(crate) struct MarketSnapshotView {
-    /// Counts the boards of this process.
-    pub(crate) number: u64,
+    /// Position among the snapshots of this process, from 0.
+    pub(crate) sequence: u64,
     pub(crate) origin: SnapshotOrigin,
-    pub(crate) as_of: Timestamp,
-    pub(crate) simulated: bool,
-    /// By exchange and direction.
-    pub(crate) courses: Vec<Course>,
-    /// By direction.
-    pub(crate) prices: Vec<AgreedPrice>,
+    pub(crate) snapshot: SortedSnapshot,
+    /// The exchanges and assets that this snapshot or an earlier one named.
     pub(crate) catalogue: Catalogue,
-    /// What differs from the board before, for those who have seen that.
+    /// The unfiltered stream event with the changes since the previous snapshot. `None` if nothing changed or if there is no
+    /// previous snapshot.
     pub(crate) changes: Option<Bytes>,
-    all: TaggedJson,
-    derivations: Vec<TaggedJson>,
-    filtered: Mutex<HashMap<SnapshotFilter, TaggedJson>>,
+    all_courses: TaggedJson,
+    /// Each price with its votes, in the order of `snapshot.prices`.
+    prices: Vec<TaggedJson>,
+    filtered_courses: Mutex<HashMap<SnapshotFilter, TaggedJson>>,
 }
 
 impl MarketSnapshotView {
-    pub(crate) fn new(snapshot: MarketSnapshot, origin: SnapshotOrigin, before: Option<&Self>) -> Self {
-        let catalogue = before.map_or_else(Catalogue::default, |before| before.catalogue.clone()).with(&snapshot);
-        let MarketSnapshot { as_of, simulated, mut courses, mut prices } = snapshot;
-        courses.sort_by(|a, b| course_key(a).cmp(&course_key(b)));
-        courses.dedup_by(|a, b| course_key(a) == course_key(b));
-        prices.sort_by_key(|price| price.direction);
-        prices.dedup_by_key(|price| price.direction);
-        let all = TaggedJson::of(&group_by_exchange(courses.iter()));
-        let derivations = prices.iter().map(TaggedJson::of).collect();
-        let mut view = Self {
-            number: before.map_or(0, |before| before.number + 1),
+    /// Builds the view that follows `previous`.
+    pub(crate) fn new(snapshot: MarketSnapshot, origin: SnapshotOrigin, previous: Option<&Self>) -> Self {
+        let known = previous.map_or_else(Catalogue::default, |previous| previous.catalogue.clone());
+        let catalogue = known.extended_by(&snapshot);
+        let snapshot = SortedSnapshot::from(snapshot);
+        let changes = previous
+            .and_then(|previous| changes_event(Some(&previous.snapshot), &snapshot, &SnapshotFilter::default()));
+        let all_courses = TaggedJson::new(&group_by_exchange(snapshot.courses.iter()));
+        let prices = snapshot.prices.iter().map(TaggedJson::new).collect();
+        Self {
+            sequence: previous.map_or(0, |previous| previous.sequence + 1),
             origin,
-            as_of,
-            simulated,
-            courses,
-            prices,
+            snapshot,
             catalogue,
-            changes: None,
-            all,
-            derivations,
-            filtered: Mutex::default(),
-        };
-        view.changes = before.and_then(|before| changes_event(Some(before), &view, &SnapshotFilter::default()));
-        view
-    }
-
-    /// The courses that pass, by exchange.
-    pub(crate) fn courses(&self, filter: SnapshotFilter) -> TaggedJson {
-        if filter.is_everything() {
-            return self.all.clone();
+            changes,
+            all_courses,
+            prices,
+            filtered_courses: Mutex::default(),
         }
-        if let Some(answer) = self.filtered().get(&filter) {
-            return answer.clone();
+    }
+
+    /// The courses that match the filter, grouped by exchange.
+    pub(crate) fn courses_json(&self, filter: SnapshotFilter) -> TaggedJson {
+        if filter.matches_everything() {
+            return self.all_courses.clone();
         }
-        let answer = TaggedJson::of(&group_by_exchange(self.courses.iter().filter(|course| filter.passes(course))));
-        let mut filtered = self.filtered();
-        if filtered.len() < MAX_FILTERED_RESPONSES {
-            filtered.insert(filter, answer.clone());
+        if let Some(json) = self.lock_filtered_courses().get(&filter) {
+            return json.clone();
         }
-        answer
+        let matching = self.snapshot.courses.iter().filter(|course| filter.matches_course(course));
+        let json = TaggedJson::new(&group_by_exchange(matching));
+        let mut cache = self.lock_filtered_courses();
+        if cache.len() < MAX_FILTERED_RESPONSES {
+            cache.insert(filter, json.clone());
+        }
+        json
     }
 
-    /// A map is whole even after a panic.
-    fn filtered(&self) -> std::sync::MutexGuard<'_, HashMap<SnapshotFilter, TaggedJson>> {
-        self.filtered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The agreed price of a pair with its votes. `None` if the snapshot has no entry for the pair.
+    pub(crate) fn price_json(&self, pair: CurrencyPair) -> Option<TaggedJson> {
+        self.snapshot.price_index(pair).map(|index| self.prices[index].clone())
     }
 
-    pub(crate) fn price(&self, direction: CurrencyPair) -> Option<&AgreedPrice> {
-        self.price_index(direction).map(|at| &self.prices[at])
-    }
-
-    /// The price with all that led to it, as it is sent.
-    pub(crate) fn derivation(&self, direction: CurrencyPair) -> Option<TaggedJson> {
-        self.price_index(direction).map(|at| self.derivations[at].clone())
-    }
-
-    fn price_index(&self, direction: CurrencyPair) -> Option<usize> {
-        self.prices.binary_search_by_key(&direction, |price| price.direction).ok()
-    }
-
-    /// What exchanges tell of a direction.
-    pub(crate) fn courses_of(&self, direction: CurrencyPair) -> impl Iterator<Item = &Course> {
-        self.courses.iter().filter(move |course| course.direction == direction)
+    fn lock_filtered_courses(&self) -> MutexGuard<'_, HashMap<SnapshotFilter, TaggedJson>> {
+        // Entries are only inserted, so the map is consistent even after a panic.
+        self.filtered_courses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What makes it this course and no other.
-pub(crate) fn course_key(course: &Course) -> (&str, CurrencyPair) {
-    (&course.exchanger, course.direction)
-}
-
-/// Courses by exchange; they come in the order of [`key`].
-pub(crate) fn group_by_exchange<'a>(courses: impl Iterator<Item = &'a Course>) -> Vec<ExchangerCourses> {
-    let mut groups: Vec<ExchangerCourses> = Vec::new();
-    for course in courses {
-        let shown = ListedCourse::from(course);
-        match groups.last_mut().filter(|group| group.exchanger == course.exchanger) {
-            Some(group) => group.courses.push(shown),
-            None => groups.push(ExchangerCourses { exchanger: course.exchanger.clone(), courses: vec![shown] }),
-        }
-    }
-    groups
-}
-
-/// A board that many read at once.
-pub(crate) type SharedView = Arc<MarketSnapshotView>;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Boards for tests.
+//! Market snapshots and their parts.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use common::{
     time::Timestamp,
 };
 
-/// `secs` seconds after the time that these tests begin at.
-pub(crate) fn at(secs: u64) -> Timestamp {
-    "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(secs))
+/// The time `seconds` after the start of the test's calendar.
+pub(crate) fn seconds(seconds: u64) -> Timestamp {
+    "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
 }
 
-pub(crate) fn course(exchanger: &str, direction: &str, value: &str) -> Course {
+pub(crate) fn course(exchanger: &str, pair: &str, value: &str) -> Course {
     Course {
         exchanger: exchanger.to_owned(),
-        direction: direction.parse().unwrap(),
+        direction: pair.parse().unwrap(),
         kind: CourseKind::Trade,
         value: value.parse().unwrap(),
         bid: None,
         ask: None,
-        observed_at: at(0),
+        observed_at: seconds(0),
         simulated: false,
     }
 }
 
-pub(crate) fn price(direction: &str, price: &str) -> AgreedPrice {
+pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
     AgreedPrice {
-        direction: direction.parse().unwrap(),
+        direction: pair.parse().unwrap(),
         method: Method::Median,
         price: Some(price.parse().unwrap()),
         refused: None,
@@ -35,7 +35,7 @@ pub(crate) fn price(direction: &str, price: &str) -> AgreedPrice {
         ask: None,
         low: None,
         high: None,
-        as_of: Some(at(0)),
+        as_of: Some(seconds(0)),
         simulated: false,
         votes: Vec::new(),
         legs: Vec::new(),

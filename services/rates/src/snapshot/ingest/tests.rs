@@ -1,4 +1,4 @@
-//! Boards of a price-cache-proxy that does what a test says, in virtual time.
+//! Ingestion from a scripted price-cache-proxy, in virtual time.
 
 use std::sync::{
     Arc, Mutex,
@@ -22,116 +22,122 @@ use tokio::{
 use super::*;
 use crate::{
     snapshot::SnapshotFilter,
-    tests::fixtures::{at, course, price, snapshot},
+    tests::fixtures::{agreed_price, course, seconds, snapshot},
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-struct Fake {
-    /// What is answered to a question; nothing: it cannot be reached.
-    answer: Mutex<Option<Bytes>>,
-    asked: AtomicUsize,
-    /// What every open stream carries; nothing: none can be opened.
-    stream: Mutex<Option<broadcast::Sender<Bytes>>>,
+/// A price-cache-proxy that a test controls.
+struct ScriptedSource {
+    /// The body of a response; `None` fails the request.
+    response: Mutex<Option<Bytes>>,
+    requests: AtomicUsize,
+    /// Feeds the open event streams; `None` fails to open one.
+    events: Mutex<Option<broadcast::Sender<Bytes>>>,
 }
 
-fn away() -> CallError {
-    CallError::InvalidResponse(PriceCacheClient::SERVICE, "it is away".to_owned())
+fn unavailable() -> CallError {
+    CallError::InvalidResponse(PriceCacheClient::SERVICE, "unavailable".to_owned())
 }
 
 #[async_trait]
-impl DocumentSource for Fake {
+impl DocumentSource for ScriptedSource {
     async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.answer.lock().unwrap().clone().ok_or_else(away)
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.response.lock().unwrap().clone().ok_or_else(unavailable)
     }
 
     async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
         assert_eq!(topics, [Topic::MarketSnapshot]);
-        let stream = self.stream.lock().unwrap().as_ref().map(broadcast::Sender::subscribe).ok_or_else(away)?;
-        let bytes = futures_util::stream::unfold(stream, |mut stream| async {
-            stream.recv().await.ok().map(|bytes| (Ok(bytes), stream))
+        let events = self.events.lock().unwrap().as_ref().map(broadcast::Sender::subscribe).ok_or_else(unavailable)?;
+        let bytes = futures_util::stream::unfold(events, |mut events| async {
+            events.recv().await.ok().map(|bytes| (Ok(bytes), events))
         });
         Ok(bytes.boxed())
     }
 }
 
-/// A book that is kept, and what it is kept from.
-struct IngestHarness {
-    fake: Arc<Fake>,
-    /// How often it was asked what was written down.
-    read: Arc<AtomicUsize>,
-    /// What was written down; nothing: db-proxy is away.
+/// A running ingestion and the services that it reads from.
+struct Ingestion {
+    source: Arc<ScriptedSource>,
+    /// Number of reads of the stored courses.
+    stored_reads: Arc<AtomicUsize>,
+    /// The snapshot that db-proxy returns; `None` fails the request.
     stored: Arc<Mutex<Option<MarketSnapshot>>>,
     store: Arc<SnapshotStore>,
     clock: Clock,
     run: JoinHandle<()>,
 }
 
-impl Drop for IngestHarness {
+impl Drop for Ingestion {
     fn drop(&mut self) {
         self.run.abort();
     }
 }
 
-impl IngestHarness {
-    /// A cache that answers so, and can be listened to, or not.
-    fn start(answer: Option<Bytes>, stored: Option<MarketSnapshot>, open: bool) -> Self {
-        let clock = Clock::starting_at(at(0));
-        let stream = Mutex::new(open.then(|| broadcast::Sender::new(64)));
-        let fake = Arc::new(Fake { answer: Mutex::new(answer), asked: AtomicUsize::new(0), stream });
+impl Ingestion {
+    /// Starts with these responses; `streaming` tells whether event streams can be opened.
+    fn start(response: Option<Bytes>, stored: Option<MarketSnapshot>, streaming: bool) -> Self {
+        let clock = Clock::starting_at(seconds(0));
+        let events = Mutex::new(streaming.then(|| broadcast::Sender::new(64)));
+        let source = Arc::new(ScriptedSource { response: Mutex::new(response), requests: AtomicUsize::new(0), events });
         let store = Arc::new(SnapshotStore::new(clock, &Metrics::new("rates")));
-        let (read, stored) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(stored)));
-        let watch = PriceCacheWatch::new(fake.clone(), &[Topic::MarketSnapshot], clock);
-        let (counted, kept, filled) = (read.clone(), stored.clone(), store.clone());
+        let (stored_reads, stored) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(stored)));
+        let watch = PriceCacheWatch::new(source.clone(), &[Topic::MarketSnapshot], clock);
+        let (reads, stored_snapshot, target) = (stored_reads.clone(), stored.clone(), store.clone());
         let run = tokio::spawn(async move {
-            let stored = || {
-                counted.fetch_add(1, Ordering::Relaxed);
-                let answer = kept.lock().unwrap().clone().ok_or_else(away);
-                async move { answer.map(Some) }
+            let load_stored = || {
+                reads.fetch_add(1, Ordering::Relaxed);
+                let result = stored_snapshot.lock().unwrap().clone().ok_or_else(unavailable);
+                async move { result.map(Some) }
             };
-            follow(watch, stored, &filled, CancellationToken::new()).await;
+            ingest_snapshots(watch, load_stored, &target, CancellationToken::new()).await;
         });
-        Self { fake, read, stored, store, clock, run }
+        Self { source, stored_reads, stored, store, clock, run }
     }
 
-    /// Waits until a stream is open and what it carries arrives.
+    /// Waits for an open stream, sends the bytes on it, and waits until they are processed.
     async fn push(&self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         let sent = timeout(LIMIT, async {
             loop {
-                let stream = self.fake.stream.lock().unwrap().clone();
-                match stream.and_then(|stream| stream.send(bytes.clone()).ok()) {
+                let events = self.source.events.lock().unwrap().clone();
+                match events.and_then(|events| events.send(bytes.clone()).ok()) {
                     Some(_) => return,
                     None => sleep(Duration::from_millis(10)).await,
                 }
             }
         });
-        sent.await.expect("nobody listens");
-        // Time stands still until all who can go on have gone on.
+        sent.await.expect("no stream was opened");
+        // Virtual time advances only after all ready tasks have run.
         sleep(Duration::from_millis(1)).await;
     }
 
-    async fn pass_alive(&self, seconds: u64) {
+    /// Sends only keep-alive comments, one a second.
+    async fn push_keep_alives(&self, seconds: u64) {
         for _ in 0..seconds {
             self.push(":\n\n").await;
             sleep(Duration::from_secs(1)).await;
         }
     }
 
-    /// What is shown of one course.
-    fn shown(&self) -> Option<String> {
+    /// The value of the first course of the newest snapshot.
+    fn first_value(&self) -> Option<String> {
         let view = self.store.newest().ok()?;
-        Some(view.courses.first()?.value.to_string())
+        Some(view.snapshot.courses.first()?.value.to_string())
     }
 
-    fn asked(&self) -> usize {
-        self.fake.asked.load(Ordering::Relaxed)
+    fn requests(&self) -> usize {
+        self.source.requests.load(Ordering::Relaxed)
+    }
+
+    fn stored_reads(&self) -> usize {
+        self.stored_reads.load(Ordering::Relaxed)
     }
 }
 
-fn one(as_of: Timestamp, value: &str) -> MarketSnapshot {
-    snapshot(as_of, vec![course("kraken", "BTC-USD", value)], vec![price("BTC-USD", value)])
+fn single_course(as_of: Timestamp, value: &str) -> MarketSnapshot {
+    snapshot(as_of, vec![course("kraken", "BTC-USD", value)], vec![agreed_price("BTC-USD", value)])
 }
 
 fn json(snapshot: &MarketSnapshot) -> Bytes {
@@ -143,86 +149,87 @@ fn event(snapshot: &MarketSnapshot) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_board_that_is_pushed_is_shown_at_once_and_nobody_asks() {
-    let scene = IngestHarness::start(Some(Bytes::new()), None, true);
-    scene.push(event(&one(at(0), "91000"))).await;
-    assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    // The last question that was under way when the stream said its first word.
-    scene.pass_alive(1).await;
-    let (asked, read) = (scene.asked(), scene.read.load(Ordering::Relaxed));
-    for secs in 1..=20 {
-        let before = scene.clock.now();
-        scene.push(event(&one(at(secs), &format!("{}", 91000 + secs)))).await;
-        assert_eq!(scene.shown().unwrap(), format!("{}.00", 91000 + secs));
-        assert!(scene.clock.now().since(before) < Duration::from_millis(10));
-        scene.pass_alive(1).await;
+async fn pushed_snapshot_is_stored_at_once_without_requests() {
+    let ingestion = Ingestion::start(Some(Bytes::new()), None, true);
+    ingestion.push(event(&single_course(seconds(0), "91000"))).await;
+    assert_eq!(ingestion.first_value().as_deref(), Some("91000.00"));
+    // A request may still have been in flight when the stream opened.
+    ingestion.push_keep_alives(1).await;
+    let (requests, stored_reads) = (ingestion.requests(), ingestion.stored_reads());
+    for second in 1..=20 {
+        let before = ingestion.clock.now();
+        ingestion.push(event(&single_course(seconds(second), &format!("{}", 91000 + second)))).await;
+        assert_eq!(ingestion.first_value().unwrap(), format!("{}.00", 91000 + second));
+        assert!(ingestion.clock.now().since(before) < Duration::from_millis(10));
+        ingestion.push_keep_alives(1).await;
     }
-    assert_eq!((scene.asked(), scene.read.load(Ordering::Relaxed)), (asked, read));
+    assert_eq!((ingestion.requests(), ingestion.stored_reads()), (requests, stored_reads));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_board_makes_no_answer_twice_whichever_way_it_comes_again() {
-    let same = one(at(0), "91000");
-    let scene = IngestHarness::start(Some(json(&same)), None, false);
-    // Nothing is pushed: the same is answered twice a second.
+async fn repeated_snapshot_builds_no_response_twice() {
+    let same = single_course(seconds(0), "91000");
+    let ingestion = Ingestion::start(Some(json(&same)), None, false);
+    // Without a stream the snapshot is polled twice a second.
     sleep(Duration::from_secs(20)).await;
-    assert!(scene.asked() >= 20, "{}", scene.asked());
-    let view = scene.store.newest().unwrap();
-    assert_eq!(view.number, 0);
-    let body = view.courses(SnapshotFilter::default()).body;
+    assert!(ingestion.requests() >= 20, "{}", ingestion.requests());
+    let view = ingestion.store.newest().unwrap();
+    assert_eq!(view.sequence, 0);
+    let body = view.courses_json(SnapshotFilter::default()).body;
 
-    *scene.fake.stream.lock().unwrap() = Some(broadcast::Sender::new(64));
+    *ingestion.source.events.lock().unwrap() = Some(broadcast::Sender::new(64));
     for _reconnection in 0..3 {
-        scene.push(event(&same)).await;
-        scene.pass_alive(1).await;
+        ingestion.push(event(&same)).await;
+        ingestion.push_keep_alives(1).await;
     }
-    let again = scene.store.newest().unwrap();
-    assert!(Arc::ptr_eq(&view, &again));
-    // The very bytes, not only the same ones.
-    assert_eq!(body.as_ptr(), again.courses(SnapshotFilter::default()).body.as_ptr());
+    let later = ingestion.store.newest().unwrap();
+    assert!(Arc::ptr_eq(&view, &later));
+    // The same allocation, not only equal bytes.
+    assert_eq!(body.as_ptr(), later.courses_json(SnapshotFilter::default()).body.as_ptr());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_stays_while_the_cache_is_away_and_the_next_is_shown_when_it_is_back() {
-    let scene = IngestHarness::start(Some(Bytes::new()), Some(one(at(0), "1")), true);
-    scene.push(event(&one(at(1), "91000"))).await;
-    let stream = scene.fake.stream.lock().unwrap().take();
-    *scene.fake.answer.lock().unwrap() = None;
-    drop(stream);
-    let read = scene.read.load(Ordering::Relaxed);
+async fn newest_snapshot_stays_during_an_outage_and_is_replaced_after_it() {
+    let ingestion = Ingestion::start(Some(Bytes::new()), Some(single_course(seconds(0), "1")), true);
+    ingestion.push(event(&single_course(seconds(1), "91000"))).await;
+    let events = ingestion.source.events.lock().unwrap().take();
+    *ingestion.source.response.lock().unwrap() = None;
+    drop(events);
+    let stored_reads = ingestion.stored_reads();
     sleep(Duration::from_secs(600)).await;
-    assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    // What was written down is for those who have nothing.
-    assert_eq!(scene.read.load(Ordering::Relaxed), read);
+    assert_eq!(ingestion.first_value().as_deref(), Some("91000.00"));
+    // Stored courses are read only while the store is empty.
+    assert_eq!(ingestion.stored_reads(), stored_reads);
 
-    *scene.fake.answer.lock().unwrap() = Some(json(&one(scene.clock.now(), "92000")));
+    *ingestion.source.response.lock().unwrap() = Some(json(&single_course(ingestion.clock.now(), "92000")));
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(scene.shown().as_deref(), Some("92000.00"));
+    assert_eq!(ingestion.first_value().as_deref(), Some("92000.00"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_start_shows_what_was_written_down_until_there_is_a_board() {
-    let scene = IngestHarness::start(None, None, false);
+async fn cold_start_uses_stored_courses_until_a_snapshot_arrives() {
+    let ingestion = Ingestion::start(None, None, false);
     sleep(Duration::from_secs(5)).await;
-    assert_eq!(scene.shown(), None);
-    assert!(scene.read.load(Ordering::Relaxed) >= 4);
-    *scene.stored.lock().unwrap() = Some(one(at(0), "90000"));
+    assert_eq!(ingestion.first_value(), None);
+    assert!(ingestion.stored_reads() >= 4);
+    *ingestion.stored.lock().unwrap() = Some(single_course(seconds(0), "90000"));
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(scene.shown().as_deref(), Some("90000.00"));
-    let read = scene.read.load(Ordering::Relaxed);
+    assert_eq!(ingestion.first_value().as_deref(), Some("90000.00"));
+    let stored_reads = ingestion.stored_reads();
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(scene.read.load(Ordering::Relaxed), read);
+    assert_eq!(ingestion.stored_reads(), stored_reads);
 
-    *scene.fake.stream.lock().unwrap() = Some(broadcast::Sender::new(64));
-    scene.push(event(&one(scene.clock.now(), "91000"))).await;
-    assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    assert_eq!(scene.store.newest().unwrap().origin, SnapshotOrigin::PriceCacheClient);
+    *ingestion.source.events.lock().unwrap() = Some(broadcast::Sender::new(64));
+    ingestion.push(event(&single_course(ingestion.clock.now(), "91000"))).await;
+    assert_eq!(ingestion.first_value().as_deref(), Some("91000.00"));
+    assert_eq!(ingestion.store.newest().unwrap().origin, SnapshotOrigin::PriceCache);
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_there_is_a_board_nothing_older_is_shown_before_it() {
-    let scene = IngestHarness::start(Some(json(&one(at(0), "91000"))), Some(one(at(0), "1")), false);
+async fn stored_courses_are_not_read_when_price_cache_has_a_snapshot() {
+    let response = json(&single_course(seconds(0), "91000"));
+    let ingestion = Ingestion::start(Some(response), Some(single_course(seconds(0), "1")), false);
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(scene.shown().as_deref(), Some("91000.00"));
-    assert_eq!((scene.read.load(Ordering::Relaxed), scene.store.newest().unwrap().number), (0, 0));
+    assert_eq!(ingestion.first_value().as_deref(), Some("91000.00"));
+    assert_eq!((ingestion.stored_reads(), ingestion.store.newest().unwrap().sequence), (0, 0));
 }

@@ -1,21 +1,22 @@
 use common::api::courses::CourseKind;
 
 use super::*;
-use crate::tests::fixtures::at;
+use crate::tests::fixtures::seconds;
 
 #[test]
-fn what_was_written_down_is_no_younger_than_it_is_known_to_be() {
+fn stored_courses_are_observed_when_they_began() {
     assert_eq!(snapshot_from_courses(vec![]), None);
-    let past = |exchanger: &str, since, simulated| PastCourse {
+    let stored = |exchanger: &str, since, simulated| PastCourse {
         exchanger: exchanger.to_owned(),
         direction: "BTC-USD".parse().unwrap(),
         kind: CourseKind::Trade,
         value: "91000".parse().unwrap(),
-        since: at(since),
+        since: seconds(since),
         until: None,
         simulated,
     };
-    let snapshot = snapshot_from_courses(vec![past("kraken", 7, false), past("okx", 3, true)]).unwrap();
-    assert_eq!((snapshot.as_of, snapshot.simulated), (at(7), true));
-    assert_eq!(snapshot.courses.iter().map(|course| course.observed_at).collect::<Vec<_>>(), [at(7), at(3)]);
+    let snapshot = snapshot_from_courses(vec![stored("kraken", 7, false), stored("okx", 3, true)]).unwrap();
+    assert_eq!((snapshot.as_of, snapshot.simulated), (seconds(7), true));
+    let observed: Vec<_> = snapshot.courses.iter().map(|course| course.observed_at).collect();
+    assert_eq!(observed, [seconds(7), seconds(3)]);
 }

@@ -1,0 +1,141 @@
+//! Combines the candles of all exchanges into one line and one band.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use common::{api::courses::Candle, money::Rate, time::Timestamp};
+
+/// How many candles long the last course of an exchange is carried forward. A course may stand still for a while, but an
+/// exchange that disappeared must not count forever.
+const MAX_CARRIED_CANDLES: i64 = 10;
+/// Courses that differ from the median by more than one part in this many are left out of the band, as they are left out of
+/// the agreed price. A single wrong course would otherwise flatten the line.
+const BAND_DIVISOR: i64 = 20;
+/// Most points of the line. A chart has too few columns of pixels for more.
+const MAX_POINTS: i64 = 400;
+
+/// The courses of all exchanges at one time, in hundred-millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Point {
+    /// Seconds since 1970.
+    pub(super) time: i64,
+    pub(super) median: i64,
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
+
+/// The line of a chart. It is split where no exchange reported a course.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Series {
+    pub(super) segments: Vec<Vec<Point>>,
+    /// Number of exchanges that contribute.
+    pub(super) exchangers: usize,
+    pub(super) simulated: bool,
+}
+
+/// The time that a chart shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Period {
+    pub(super) end: Timestamp,
+    pub(super) hours: u32,
+    pub(super) candle_width: Duration,
+}
+
+/// The range and the last course of one exchange in the buckets of one point.
+#[derive(Debug, Clone, Copy)]
+struct ExchangeRange {
+    /// The bucket of the last course.
+    last_bucket: i64,
+    low: i64,
+    high: i64,
+    close: i64,
+}
+
+impl Series {
+    pub(super) fn last_point(&self) -> Option<Point> {
+        self.segments.last().and_then(|segment| segment.last()).copied()
+    }
+
+    pub(super) fn points(&self) -> impl Iterator<Item = &Point> {
+        self.segments.iter().flatten()
+    }
+
+    /// Combines candles, which may come in any order. A bucket is the time of one candle.
+    pub(super) fn from_candles(candles: &[Candle], period: Period) -> Self {
+        let Period { end, hours, candle_width } = period;
+        let width = i64::try_from(candle_width.as_secs()).unwrap_or(60).max(1);
+        let bucket_of = |time: Timestamp| time.micros() / 1_000_000 / width;
+        let last = bucket_of(end);
+        let first = bucket_of(end.minus(Duration::from_hours(hours.into())));
+        // One point spans several buckets if there are more of them than points.
+        let step = (last - first).div_euclid(MAX_POINTS) + 1;
+
+        let mut exchangers: BTreeMap<&str, BTreeMap<i64, &Candle>> = BTreeMap::new();
+        for candle in candles {
+            let bucket = bucket_of(candle.start);
+            if bucket <= last {
+                exchangers.entry(&candle.exchanger).or_default().insert(bucket, candle);
+            }
+        }
+        let mut series = Self {
+            exchangers: exchangers.len(),
+            simulated: candles.iter().any(|candle| candle.simulated),
+            ..Self::default()
+        };
+        let mut segment = Vec::new();
+        let mut begin = first;
+        while begin <= last {
+            let end = (begin + step - 1).min(last);
+            let ranges: Vec<_> =
+                exchangers.values().filter_map(|candles| ExchangeRange::of_buckets(candles, begin, end)).collect();
+            match Point::from_ranges(&ranges, end * width) {
+                Some(point) => segment.push(point),
+                None if segment.is_empty() => {}
+                None => series.segments.push(std::mem::take(&mut segment)),
+            }
+            begin += step;
+        }
+        if !segment.is_empty() {
+            series.segments.push(segment);
+        }
+        series
+    }
+}
+
+impl ExchangeRange {
+    /// The range in the buckets from `begin` to `end`. If the exchange has no candle there, its last course before `begin` is
+    /// carried forward.
+    fn of_buckets(candles: &BTreeMap<i64, &Candle>, begin: i64, end: i64) -> Option<Self> {
+        let mut range: Option<Self> = None;
+        for (&last_bucket, candle) in candles.range(begin..=end) {
+            let [low, high, close] = [candle.low, candle.high, candle.close].map(Rate::hundred_millionths);
+            range = Some(match range {
+                Some(range) => Self { last_bucket, low: range.low.min(low), high: range.high.max(high), close },
+                None => Self { last_bucket, low, high, close },
+            });
+        }
+        range
+            .or_else(|| {
+                let (&last_bucket, candle) = candles.range(..begin).next_back()?;
+                let close = candle.close.hundred_millionths();
+                Some(Self { last_bucket, low: close, high: close, close })
+            })
+            .filter(|range| end - range.last_bucket <= MAX_CARRIED_CANDLES)
+    }
+}
+
+impl Point {
+    fn from_ranges(ranges: &[ExchangeRange], time: i64) -> Option<Self> {
+        let mut closes: Vec<_> = ranges.iter().map(|range| range.close).collect();
+        closes.sort_unstable();
+        let median = match closes.len() {
+            0 => return None,
+            n if n % 2 == 1 => closes[n / 2],
+            // Rounding half of a hundred-millionth is not visible in a chart.
+            n => closes[n / 2 - 1].midpoint(closes[n / 2]),
+        };
+        let spread = median / BAND_DIVISOR;
+        let near = ranges.iter().filter(|range| range.close.abs_diff(median) <= spread.unsigned_abs());
+        let (low, high) = near.fold((median, median), |(low, high), range| (low.min(range.low), high.max(range.high)));
+        Some(Self { time, median, low: low.max(median - spread), high: high.min(median.saturating_add(spread)) })
+    }
+}

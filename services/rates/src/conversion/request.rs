@@ -1,0 +1,62 @@
+//! The parameters of a conversion.
+
+use common::{
+    api::FieldError,
+    money::{Asset, CurrencyPair, parse_decimal},
+};
+
+use super::{ConversionError, ratio::AMOUNT_DECIMALS};
+use crate::{limits::MAX_AMOUNT, snapshot::MarketSnapshotView};
+
+/// The query parameters of a conversion.
+#[derive(Debug, Clone)]
+pub(crate) struct ConversionParams {
+    pub(crate) from: Asset,
+    pub(crate) to: Asset,
+    pub(crate) amount: String,
+}
+
+/// A validated conversion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConversionRequest {
+    /// From its base to its quote asset.
+    pub(super) pair: CurrencyPair,
+    /// In hundred-millionths.
+    pub(super) amount: u128,
+}
+
+impl ConversionParams {
+    /// Fails with one error for each wrong field.
+    pub(crate) fn validate(&self, view: &MarketSnapshotView) -> Result<ConversionRequest, ConversionError> {
+        let Self { from, to, ref amount } = *self;
+        let mut errors = Vec::new();
+        for (field, asset) in [("from", from), ("to", to)] {
+            if !view.catalogue.contains_asset(asset) {
+                errors.push(FieldError::new(field, format!("is {asset}, which has no price")));
+            }
+        }
+        if from == to {
+            errors.push(FieldError::new("to", format!("must differ from `from`, which is {from}")));
+        }
+        let amount = parse_amount(amount).map_err(|reason| errors.push(FieldError::new("amount", reason)));
+        match amount {
+            Ok(amount) if errors.is_empty() => Ok(ConversionRequest { pair: CurrencyPair::new(from, to), amount }),
+            _ => Err(ConversionError::InvalidFields(errors)),
+        }
+    }
+}
+
+/// Returns hundred-millionths.
+fn parse_amount(text: &str) -> Result<u128, String> {
+    let amount = parse_decimal(text.trim()).map_err(|error| error.to_string())?.normalize();
+    if amount.is_sign_negative() || amount.is_zero() {
+        return Err("must be greater than 0".to_owned());
+    }
+    if amount.scale() > AMOUNT_DECIMALS {
+        return Err(format!("must have at most {AMOUNT_DECIMALS} decimals"));
+    }
+    let units = u128::try_from(amount.mantissa()).ok();
+    let units = units.and_then(|units| units.checked_mul(10_u128.pow(AMOUNT_DECIMALS - amount.scale())));
+    let limit = u128::from(MAX_AMOUNT) * 10_u128.pow(AMOUNT_DECIMALS);
+    units.filter(|&units| units < limit).ok_or_else(|| format!("must be less than {MAX_AMOUNT}"))
+}

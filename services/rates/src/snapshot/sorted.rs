@@ -1,0 +1,66 @@
+//! A market snapshot with its courses and prices in a fixed order.
+
+use common::{
+    api::{
+        courses::{AgreedPrice, Course, MarketSnapshot},
+        rates::{ExchangerCourses, ListedCourse},
+    },
+    money::CurrencyPair,
+    time::Timestamp,
+};
+
+/// A market snapshot without duplicates, sorted for lookups and for comparison with the next snapshot.
+#[derive(Debug)]
+pub(crate) struct SortedSnapshot {
+    pub(crate) as_of: Timestamp,
+    pub(crate) simulated: bool,
+    /// In the order of [`course_key`], one for each key.
+    pub(crate) courses: Vec<Course>,
+    /// In the order of their pairs, one for each pair.
+    pub(crate) prices: Vec<AgreedPrice>,
+}
+
+impl From<MarketSnapshot> for SortedSnapshot {
+    fn from(snapshot: MarketSnapshot) -> Self {
+        let MarketSnapshot { as_of, simulated, mut courses, mut prices } = snapshot;
+        courses.sort_by(|a, b| course_key(a).cmp(&course_key(b)));
+        courses.dedup_by(|a, b| course_key(a) == course_key(b));
+        prices.sort_by_key(|price| price.direction);
+        prices.dedup_by_key(|price| price.direction);
+        Self { as_of, simulated, courses, prices }
+    }
+}
+
+impl SortedSnapshot {
+    pub(crate) fn price(&self, pair: CurrencyPair) -> Option<&AgreedPrice> {
+        self.price_index(pair).map(|index| &self.prices[index])
+    }
+
+    /// The position of the pair's price in `prices`.
+    pub(super) fn price_index(&self, pair: CurrencyPair) -> Option<usize> {
+        self.prices.binary_search_by_key(&pair, |price| price.direction).ok()
+    }
+
+    /// The courses of one pair, by exchange.
+    pub(crate) fn courses_of(&self, pair: CurrencyPair) -> impl Iterator<Item = &Course> {
+        self.courses.iter().filter(move |course| course.direction == pair)
+    }
+}
+
+/// Identifies a course within a snapshot.
+pub(super) fn course_key(course: &Course) -> (&str, CurrencyPair) {
+    (&course.exchanger, course.direction)
+}
+
+/// Groups courses by exchange. They must come in the order of [`course_key`].
+pub(super) fn group_by_exchange<'a>(courses: impl Iterator<Item = &'a Course>) -> Vec<ExchangerCourses> {
+    let mut groups: Vec<ExchangerCourses> = Vec::new();
+    for course in courses {
+        let listed = ListedCourse::from(course);
+        match groups.last_mut().filter(|group| group.exchanger == course.exchanger) {
+            Some(group) => group.courses.push(listed),
+            None => groups.push(ExchangerCourses { exchanger: course.exchanger.clone(), courses: vec![listed] }),
+        }
+    }
+    groups
+}
