@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use common::{config::Secret, time::Clock};
 use exchange_sim::{Config, FaultKind, FromClient, FromExchange, NewFault, Simulation, WebSocketError};
 use futures_util::{SinkExt, sink, stream};
-use price_updater::{Connection, Connector, Heard, Said, WireError};
+use price_updater::{Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -27,32 +27,36 @@ pub struct InProcess(pub Simulation);
 
 #[async_trait]
 impl Connector for InProcess {
-    async fn connect(&self, url: &Url) -> Result<Connection, WireError> {
+    async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError> {
         let end = self.0.websocket(url.path(), url.query()).await.map_err(|error| match error {
-            WebSocketError::Status(status) => WireError::Status { status, retry_after: None },
-            error => WireError::Unreachable(error.to_string()),
+            WebSocketError::Status(status) => ConnectionError::Status { status, retry_after: None },
+            error => ConnectionError::Unreachable(error.to_string()),
         })?;
         let pongs = end.sender.clone();
-        let heard = stream::unfold((end.receiver, pongs), async |(mut hear, pongs)| {
-            let heard = match hear.recv().await? {
-                FromExchange::Text(text) => Heard::Text(text),
+        let incoming = stream::unfold((end.receiver, pongs), async |(mut hear, pongs)| {
+            let message = match hear.recv().await? {
+                FromExchange::Text(text) => IncomingMessage::Text(text),
                 FromExchange::Ping => {
                     let _ = pongs.send(FromClient::Pong).await;
-                    Heard::Ping
+                    IncomingMessage::Ping
                 }
-                FromExchange::Pong => Heard::Pong,
+                FromExchange::Pong => IncomingMessage::Pong,
                 FromExchange::Close(_) => return None,
             };
-            Some((Ok(heard), (hear, pongs)))
+            Some((Ok(message), (hear, pongs)))
         });
-        let said = sink::unfold(end.sender, async |say: mpsc::Sender<FromClient>, said| {
-            let said = match said {
-                Said::Text(text) => FromClient::Text(text),
-                Said::Ping => FromClient::Ping,
+        let outgoing = sink::unfold(end.sender, async |say: mpsc::Sender<FromClient>, message| {
+            let message = match message {
+                OutgoingMessage::Text(text) => FromClient::Text(text),
+                OutgoingMessage::Ping => FromClient::Ping,
             };
-            say.send(said).await.map_err(|_| WireError::Broken("the exchange hung up".to_owned()))?;
+            say.send(message).await.map_err(|_| ConnectionError::Broken("the exchange hung up".to_owned()))?;
             Ok(say)
         });
-        Ok(Connection { simulated: true, heard: Box::pin(heard), said: Box::pin(said.sink_map_err(|e: WireError| e)) })
+        Ok(Connection {
+            simulated: true,
+            incoming: Box::pin(incoming),
+            outgoing: Box::pin(outgoing.sink_map_err(|e: ConnectionError| e)),
+        })
     }
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     sources::{SOURCES, SourceDefinition, Transport},
-    streams::{self, Connector},
+    streams::{Connector, read_stream_urls},
 };
 
 /// The settings of price-updater.
@@ -88,7 +88,7 @@ impl Config {
             })
             .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
         let (sources, spare) = read_sources(env);
-        let streams = streams::read(env, &sources);
+        let streams = read_stream_urls(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
         let publish_interval = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);

@@ -1,28 +1,26 @@
-//! Prices that exchanges push over websockets: one file an exchange, which knows what is said to it and what its texts
-//! mean.
+//! Prices that exchanges push over WebSocket connections. Each exchange has a file with its message format.
 //!
-//! A feed tells only what is proved: each quote carries the time of the last message or heartbeat that shows that the
-//! connection is whole. Whatever a feed does not tell, the source that polls the exchange is asked for ([`Hybrid`]), so
-//! that the loss of a feed costs no price.
+//! A ticker carries the time of the last message that confirmed it. A source that has a stream polls only the pairs without
+//! a recently confirmed ticker ([`StreamedSource`]), so that the failure of a stream does not interrupt prices.
 //!
-//! A further exchange is a file with a [`Protocol`] and a line in [`PROTOCOLS`].
+//! To add an exchange, write a file with a [`Protocol`] and list it in [`PROTOCOLS`].
 
 mod binance;
-pub(crate) mod book;
 mod coinbase;
-mod end;
-mod event;
-mod feed;
-mod hybrid;
+mod connection;
+mod disconnect_reason;
 mod kraken;
 mod metrics;
 mod okx;
-mod pace;
+mod price_stream;
 mod protocol;
+mod reconnect_limiter;
 mod settings;
+mod stream_event;
+mod streamed_source;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod ticker_cache;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -32,60 +30,63 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::sources::Source;
-pub use feed::{PriceStream, PriceStreamState};
-pub use wire::{CONNECT_TIMEOUT, Connection, Connector, Heard, Said, Sockets, WireError};
+pub use connection::{
+    CONNECT_TIMEOUT, Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage, WebSocketConnector,
+};
+pub use price_stream::{PriceStream, PriceStreamState};
 
-pub(crate) use settings::read;
+pub(crate) use settings::read_stream_urls;
 
-use hybrid::Hybrid;
 use metrics::StreamMetrics;
+use price_stream::StreamContext;
 use protocol::Protocol;
+use streamed_source::StreamedSource;
 
-/// The exchanges that are listened to.
+/// The exchanges with a price stream.
 pub(crate) const PROTOCOLS: &[Protocol] = &[binance::PROTOCOL, coinbase::PROTOCOL, kraken::PROTOCOL, okx::PROTOCOL];
 
-/// The name of every source that has a websocket and the variable that sets where it is, for those that run exchanges of
-/// their own.
+/// The name of every source with a price stream, and the environment variable with its base URL. Used to run against
+/// simulated exchanges.
 pub fn websocket_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     PROTOCOLS.iter().map(|protocol| (protocol.name, protocol.url_variable))
 }
 
-/// The feeds of the service.
+/// The price streams of the service.
 pub(crate) struct PriceStreams {
+    /// The base URLs by the names of the sources.
     urls: BTreeMap<&'static str, Url>,
-    connector: Arc<dyn Connector>,
-    clock: Clock,
-    metrics: StreamMetrics,
-    all: Vec<Arc<PriceStream>>,
+    context: StreamContext,
+    streams: Vec<Arc<PriceStream>>,
 }
 
 impl PriceStreams {
-    /// PriceStreams for the sources named in `urls`. None does anything before [`PriceStreams::run`].
+    /// `urls` has the base URLs by the names of the sources. Sources without one are only polled.
     pub(crate) fn new(
         urls: BTreeMap<&'static str, Url>,
         connector: Arc<dyn Connector>,
         clock: Clock,
         metrics: &Metrics,
     ) -> Self {
-        Self { urls, connector, clock, metrics: StreamMetrics::register(metrics), all: Vec::new() }
+        let context = StreamContext { connector, clock, metrics: StreamMetrics::register(metrics) };
+        Self { urls, context, streams: Vec::new() }
     }
 
-    /// The source with its feed before it, where it has one.
-    pub(crate) fn before(&mut self, polled: Box<dyn Source>) -> Box<dyn Source> {
+    /// Adds the price stream of a source, if it has one. The stream does nothing until [`PriceStreams::run`] runs.
+    pub(crate) fn attach(&mut self, polled: Box<dyn Source>) -> Box<dyn Source> {
         let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == polled.name());
         let Some((protocol, url)) = protocol.and_then(|protocol| Some((protocol, self.urls.get(protocol.name)?)))
         else {
             return polled;
         };
-        let (connector, metrics) = (self.connector.clone(), self.metrics.clone());
-        let gate = polled.rate_limiter().cloned();
-        let feed = Arc::new(PriceStream::new(protocol, url, polled.pairs(), connector, self.clock, metrics, gate));
-        self.all.push(feed.clone());
-        Box::new(Hybrid::new(polled, feed))
+        let request_limiter = polled.rate_limiter().cloned();
+        let stream = PriceStream::new(protocol, url, polled.pairs(), self.context.clone(), request_limiter);
+        let stream = Arc::new(stream);
+        self.streams.push(stream.clone());
+        Box::new(StreamedSource::new(polled, stream))
     }
 
-    /// Keeps every feed for which somebody asks, until `stop`.
+    /// Keeps every stream connected while its prices are requested, until `stop`.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
-        join_all(self.all.iter().map(|feed| feed.run(stop))).await;
+        join_all(self.streams.iter().map(|stream| stream.run(stop))).await;
     }
 }

@@ -28,7 +28,7 @@ use crate::{
         StoredCourses, market_snapshot, report_change,
     },
     sources,
-    streams::{PriceStreams, Sockets},
+    streams::{PriceStreams, WebSocketConnector},
     upstreams::Upstreams,
 };
 
@@ -80,14 +80,14 @@ struct RunState {
 
 impl Updater {
     pub fn new(config: Config, upstreams: Arc<dyn Upstreams>, metrics: &Metrics) -> Self {
-        let connector = config.connector.clone().unwrap_or_else(|| Arc::new(Sockets::new()));
+        let connector = config.connector.clone().unwrap_or_else(|| Arc::new(WebSocketConnector::new()));
         let mut streams = PriceStreams::new(config.streams.clone(), connector, config.clock, metrics);
         let metrics = UpdaterMetrics::register(metrics);
         let transport =
             config.transport.clone().unwrap_or_else(|| Arc::new(sources::Network(common::clients::http_client())));
         let built = config.sources.iter().chain(&config.spare);
         let built = built.map(|(source, url)| source.build(transport.clone(), url.clone()));
-        let built = built.map(|polled| streams.before(polled)).collect();
+        let built = built.map(|source| streams.attach(source)).collect();
         let poll_config = PollConfig {
             clock: config.clock,
             poll_interval: config.poll_interval,

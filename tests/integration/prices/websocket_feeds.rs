@@ -10,7 +10,7 @@ use common::{
     time::{Clock, Timestamp},
 };
 use exchange_sim::{FaultKind, Simulation};
-use price_updater::{Connector, PriceStream, Sockets};
+use price_updater::{Connector, PriceStream, WebSocketConnector};
 use tests::{
     simulated_exchanges::{InProcess, fail, world},
     wait_until,
@@ -246,7 +246,7 @@ async fn feeds_connect_over_real_sockets() {
     let clock = Clock::System;
     let feed_run = ALL.map(|exchange| {
         let base = format!("ws://{address}/{exchange}/ws");
-        RunningFeed::at(world(1, clock), exchange, &base, Arc::new(Sockets::new()), clock)
+        RunningFeed::at(world(1, clock), exchange, &base, Arc::new(WebSocketConnector::new()), clock)
     });
     let all_there = async || feed_run.iter().all(|feed_run| feed_run.feed.courses().len() == 2).then_some(());
     wait_until("every feed has its prices", LIMIT, all_there).await;

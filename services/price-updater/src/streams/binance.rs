@@ -1,10 +1,11 @@
-//! Binance's combined stream: `/stream?streams=btcusdt@bookTicker/btcusdt@ticker`, 1024 streams a connection.
+//! Binance's combined streams: `/stream?streams=btcusdt@bookTicker/btcusdt@ticker`, up to 1024 streams for each connection.
 //!
-//! Format: <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>. `bookTicker` has neither a type
-//! nor a time and is put in order by `u`; `ticker` comes once a second with the last trade in `c`. Keys differ by case
-//! alone (`c` is a price, `C` a time). A stream that does not exist is silent and nobody says so. A connection lives a day
-//! at most; before a restart `serverShutdown` is sent. The server pings every 20 s, and 5 messages a second may be sent to
-//! it, pings included.
+//! Format: <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>. A `bookTicker` has no type and no
+//! time; `u` gives its order. A `ticker` is sent once a second, with the last trade in `c`. Some keys differ only in case:
+//! `c` is a price, `C` is a time. A stream that does not exist sends nothing, not even an error.
+//!
+//! A connection is closed after a day. Before a restart the server sends `serverShutdown`. The server sends a ping frame
+//! every 20 s. The client may send 5 messages a second, ping frames included.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    event::{Event, Order, Told},
-    protocol::{Probe, Protocol, StreamTimeouts},
+    protocol::{Probe, ProbeMessage, Protocol, StreamTimeouts},
+    stream_event::{BookTop, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -32,35 +33,35 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     },
     symbol: |CurrencyPair { base, quote }| format!("{base}{quote}"),
     subscribe: |_| Vec::new(),
-    read,
-    limits: StreamTimeouts {
-        silence: Duration::from_secs(8),
-        probe: Some((Duration::from_secs(3), Probe::Ping)),
-        max_life: Some(Duration::from_hours(23)),
-        book_keeps: None,
+    parse,
+    timeouts: StreamTimeouts {
+        message_timeout: Duration::from_secs(8),
+        probe: Some(Probe { after: Duration::from_secs(3), message: ProbeMessage::PingFrame }),
+        max_connection_age: Some(Duration::from_hours(23)),
+        book_validity: None,
     },
 };
 
 #[derive(Deserialize)]
-struct Frame<'a> {
+struct Message<'a> {
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    /// The type of an event that has no wrapper.
+    /// The type of an event without a wrapper.
     e: Option<String>,
     code: Option<i64>,
     msg: Option<String>,
-    error: Option<Refusal>,
+    error: Option<ErrorJson>,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorJson {
     msg: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Kind {
+struct EventType {
     e: Option<String>,
 }
 
@@ -80,36 +81,39 @@ struct TickerJson {
     c: DecimalText,
 }
 
-/// What a text means.
-pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
-    let event = match frame {
-        Frame { stream: Some(_), data: Some(data), .. } => told(data.get())?,
-        Frame { error: Some(Refusal { msg }), .. } | Frame { code: Some(_), msg, .. } => refused(msg),
-        Frame { e: Some(_), .. } => told(text)?,
-        _ => Event::Nothing,
+pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
+    let message: Message<'_> = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
+    let event = match message {
+        Message { stream: Some(_), data: Some(data), .. } => parse_event(data.get())?,
+        Message { error: Some(ErrorJson { msg }), .. } | Message { code: Some(_), msg, .. } => {
+            StreamEvent::RequestRefused(msg.unwrap_or_else(|| "without a reason".to_owned()))
+        }
+        Message { e: Some(_), .. } => parse_event(text)?,
+        _ => StreamEvent::Ignored,
     };
     Ok(vec![event])
 }
 
-fn refused(msg: Option<String>) -> Event {
-    Event::Refused(msg.unwrap_or_else(|| "without a reason".to_owned()))
-}
-
-fn told(data: &str) -> Result<Event, SourceError> {
-    let kind: Kind = serde_json::from_str(data).map_err(SourceError::invalid_response)?;
-    match kind.e.as_deref() {
-        Some("serverShutdown") => Ok(Event::GoingAway),
+fn parse_event(json: &str) -> Result<StreamEvent, SourceError> {
+    let EventType { e } = serde_json::from_str(json).map_err(SourceError::invalid_response)?;
+    match e.as_deref() {
+        Some("serverShutdown") => Ok(StreamEvent::ShutdownAnnounced),
         Some("24hrTicker") => {
-            let TickerJson { time, s, c } = serde_json::from_str(data).map_err(SourceError::invalid_response)?;
-            let order = Some(Order::Time(time));
-            Ok(Event::Told(Told { symbol: s, last: Some(c), book: None, order, trade: None }))
+            let TickerJson { time, s, c } = serde_json::from_str(json).map_err(SourceError::invalid_response)?;
+            let sequence = Some(Sequence::Time(time));
+            Ok(StreamEvent::TickerUpdate(TickerUpdate {
+                symbol: s,
+                last: Some(c),
+                book: None,
+                sequence,
+                trade_id: None,
+            }))
         }
-        Some(_) => Ok(Event::Nothing),
+        Some(_) => Ok(StreamEvent::Ignored),
         None => {
-            let BookTicker { u, s, b, a } = serde_json::from_str(data).map_err(SourceError::invalid_response)?;
-            let order = Some(Order::Number(u));
-            Ok(Event::Told(Told { symbol: s, last: None, book: Some((b, a)), order, trade: None }))
+            let BookTicker { u, s, b, a } = serde_json::from_str(json).map_err(SourceError::invalid_response)?;
+            let (book, sequence) = (Some(BookTop { bid: b, ask: a }), Some(Sequence::Number(u)));
+            Ok(StreamEvent::TickerUpdate(TickerUpdate { symbol: s, last: None, book, sequence, trade_id: None }))
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Coinbase Exchange: channels `ticker` and `heartbeat`; a subscription has to come within 5 s of connecting.
+//! Coinbase Exchange: channels `ticker` and `heartbeat`. The client must subscribe within 5 s of connecting.
 //!
-//! Format: <https://docs.cdp.coinbase.com/exchange/websocket-feed/channels>. A ticker comes with each match and carries the
-//! book as it was then, so that on a thin pair it grows old; the heartbeat, once a second for each pair, names the pair's
-//! last trade. `sequence` counts every message of a pair on every channel: on these two it only grows, and a gap in it
-//! loses nothing. What was lost shows by a heartbeat that names a later trade than the one that was told.
+//! Format: <https://docs.cdp.coinbase.com/exchange/websocket-feed/channels>. A ticker is sent for each trade, with the order
+//! book at that time. For a pair that trades rarely the book is therefore outdated. A heartbeat is sent once a second for
+//! each pair, with the id of the pair's last trade. A heartbeat with a later trade id than the last ticker shows that a
+//! ticker was lost or is late.
 //!
-//! One pair that is not known fails the whole subscription, so each pair is subscribed to by itself.
+//! `sequence` counts all messages of a pair on all channels. On these two channels it only grows, and a gap does not mean a
+//! lost message.
+//!
+//! One unknown pair fails its whole subscription, so each pair has a subscription of its own.
 
 use std::time::Duration;
 
@@ -13,8 +16,8 @@ use common::money::{CurrencyPair, DecimalText};
 use serde::Deserialize;
 
 use super::{
-    event::{Beat, Event, Order, Told},
     protocol::{Protocol, StreamTimeouts},
+    stream_event::{BookTop, Heartbeat, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -26,23 +29,23 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     query: |_| None,
     symbol: |CurrencyPair { base, quote }| format!("{base}-{quote}"),
     subscribe: |symbols| {
-        let one = |symbol: &String| {
+        let subscription = |symbol: &String| {
             let channels = ["ticker", "heartbeat"];
             serde_json::json!({ "type": "subscribe", "product_ids": [symbol], "channels": channels }).to_string()
         };
-        symbols.iter().map(one).collect()
+        symbols.iter().map(subscription).collect()
     },
-    read,
-    limits: StreamTimeouts {
-        silence: Duration::from_secs(5),
+    parse,
+    timeouts: StreamTimeouts {
+        message_timeout: Duration::from_secs(5),
         probe: None,
-        max_life: None,
-        book_keeps: Some(Duration::from_secs(30)),
+        max_connection_age: None,
+        book_validity: Some(Duration::from_secs(30)),
     },
 };
 
 #[derive(Deserialize)]
-struct Kind {
+struct MessageType {
     r#type: String,
 }
 
@@ -57,43 +60,43 @@ struct TickerJson {
 }
 
 #[derive(Deserialize)]
-struct Heartbeat {
+struct HeartbeatJson {
     product_id: String,
     sequence: u64,
     last_trade_id: u64,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorJson {
     message: Option<String>,
     reason: Option<String>,
 }
 
-/// What a text means.
-pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
-    let Kind { r#type } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
+pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
+    let MessageType { r#type } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
     let event = match r#type.as_str() {
         "ticker" => {
             let ticker: TickerJson = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
-            Event::Told(Told {
+            StreamEvent::TickerUpdate(TickerUpdate {
                 symbol: ticker.product_id,
                 last: Some(ticker.price),
-                book: ticker.best_bid.zip(ticker.best_ask),
-                order: Some(Order::Number(ticker.sequence)),
-                trade: ticker.trade_id,
+                book: ticker.best_bid.zip(ticker.best_ask).map(|(bid, ask)| BookTop { bid, ask }),
+                sequence: Some(Sequence::Number(ticker.sequence)),
+                trade_id: ticker.trade_id,
             })
         }
         "heartbeat" => {
-            let beat: Heartbeat = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
-            let order = Order::Number(beat.sequence);
-            Event::Beat(Some(Beat { symbol: beat.product_id, order, last_trade: beat.last_trade_id }))
+            let HeartbeatJson { product_id: symbol, sequence, last_trade_id } =
+                serde_json::from_str(text).map_err(SourceError::invalid_response)?;
+            let sequence = Sequence::Number(sequence);
+            StreamEvent::PairHeartbeat(Heartbeat { symbol, sequence, last_trade_id })
         }
         "error" => {
-            let Refusal { message, reason } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
+            let ErrorJson { message, reason } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
             let parts = [message, reason].into_iter().flatten();
-            Event::Refused(parts.collect::<Vec<_>>().join(": "))
+            StreamEvent::RequestRefused(parts.collect::<Vec<_>>().join(": "))
         }
-        _ => Event::Nothing,
+        _ => StreamEvent::Ignored,
     };
     Ok(vec![event])
 }

@@ -1,9 +1,9 @@
-//! Kraken's second websocket form: channel `ticker`, told with every change of the best bid or ask.
+//! Kraken's WebSocket API v2: channel `ticker`, with a message for each change of the best bid or the best ask.
 //!
-//! Format: <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Numbers are JSON numbers here, while they are strings
-//! over HTTP: they are read from their text. Pairs are `BTC/USD` and not `XBT/USD`. First comes a message of the channel
-//! `status`, then for each pair an answer to the subscription of its own, a `snapshot` and `update`s of the same form; a
-//! heartbeat comes about once a second while nothing else does. There is no sequence; rows carry a time.
+//! Format: <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Prices are JSON numbers, unlike in the HTTP API; they are
+//! parsed from their text. Pairs are `BTC/USD`, not `XBT/USD`. The first message is on the channel `status`. Then each pair
+//! has an answer to its subscription, a `snapshot`, and an `update` of the same form for each change. While there are no
+//! other messages, a heartbeat follows about once a second. Rows have a time and no sequence number.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    event::{Event, Order, Told},
     protocol::{Protocol, StreamTimeouts},
+    stream_event::{BookTop, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -33,12 +33,17 @@ pub(super) const PROTOCOL: Protocol = Protocol {
         );
         vec![serde_json::json!({ "method": "subscribe", "params": params, "req_id": 1 }).to_string()]
     },
-    read,
-    limits: StreamTimeouts { silence: Duration::from_secs(5), probe: None, max_life: None, book_keeps: None },
+    parse,
+    timeouts: StreamTimeouts {
+        message_timeout: Duration::from_secs(5),
+        probe: None,
+        max_connection_age: None,
+        book_validity: None,
+    },
 };
 
 #[derive(Deserialize)]
-struct Frame<'a> {
+struct Message<'a> {
     channel: Option<String>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
@@ -62,37 +67,37 @@ struct Row {
     timestamp: Option<Timestamp>,
 }
 
-/// What a text means.
-pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
-    match (frame.channel.as_deref(), frame.data) {
+pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
+    let message: Message<'_> = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
+    match (message.channel.as_deref(), message.data) {
         (Some("ticker"), Some(data)) => {
             let rows: Vec<Row> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
-            rows.into_iter().map(told).collect()
+            rows.into_iter().map(ticker_update).collect()
         }
         (Some("ticker"), None) => Err(SourceError::invalid_response("a ticker has no data")),
-        (Some("heartbeat"), _) => Ok(vec![Event::Beat(None)]),
+        (Some("heartbeat"), _) => Ok(vec![StreamEvent::ConnectionHeartbeat]),
         (Some("status"), Some(data)) => {
-            let all: Vec<Status> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
-            let closed = all.into_iter().filter_map(|status| status.system).find(|system| system != "online");
-            Ok(vec![closed.map_or(Event::Nothing, Event::Closed)])
+            let statuses: Vec<Status> = serde_json::from_str(data.get()).map_err(SourceError::invalid_response)?;
+            let offline = statuses.into_iter().filter_map(|status| status.system).find(|system| system != "online");
+            Ok(vec![offline.map_or(StreamEvent::Ignored, StreamEvent::TradingHalted)])
         }
-        (Some(_), _) => Ok(vec![Event::Nothing]),
-        (None, _) if frame.success == Some(false) => {
-            let parts = [frame.error, frame.symbol].into_iter().flatten();
-            Ok(vec![Event::Refused(parts.collect::<Vec<_>>().join(": "))])
+        (Some(_), _) => Ok(vec![StreamEvent::Ignored]),
+        (None, _) if message.success == Some(false) => {
+            let parts = [message.error, message.symbol].into_iter().flatten();
+            Ok(vec![StreamEvent::RequestRefused(parts.collect::<Vec<_>>().join(": "))])
         }
-        (None, _) if frame.method.is_some() => Ok(vec![Event::Nothing]),
+        (None, _) if message.method.is_some() => Ok(vec![StreamEvent::Ignored]),
         (None, _) => Err(SourceError::invalid_response("it has neither a channel nor a method")),
     }
 }
 
-fn told(row: Row) -> Result<Event, SourceError> {
-    if row.last.is_none() && (row.bid.is_none() || row.ask.is_none()) {
+fn ticker_update(row: Row) -> Result<StreamEvent, SourceError> {
+    let book = row.bid.zip(row.ask).map(|(bid, ask)| BookTop { bid, ask });
+    if row.last.is_none() && book.is_none() {
         return Err(SourceError::invalid_response("a ticker has neither a last trade nor a book"));
     }
-    let order = row.timestamp.and_then(|time| u64::try_from(time.micros()).ok()).map(Order::Time);
-    Ok(Event::Told(Told { symbol: row.symbol, last: row.last, book: row.bid.zip(row.ask), order, trade: None }))
+    let sequence = row.timestamp.and_then(|time| u64::try_from(time.micros()).ok()).map(Sequence::Time);
+    Ok(StreamEvent::TickerUpdate(TickerUpdate { symbol: row.symbol, last: row.last, book, sequence, trade_id: None }))
 }
 
 #[cfg(test)]

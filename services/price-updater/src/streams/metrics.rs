@@ -1,4 +1,4 @@
-//! What is measured of feeds.
+//! The metrics of price streams.
 
 use common::metrics::Metrics;
 use prometheus_client::{
@@ -7,7 +7,7 @@ use prometheus_client::{
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
+struct SourceLabels {
     source: &'static str,
 }
 
@@ -17,11 +17,10 @@ struct KindLabels {
     kind: &'static str,
 }
 
-/// The measurements of all feeds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StreamMetrics {
-    connected: Family<Labels, Gauge>,
-    connects: Family<Labels, Counter>,
+    connected: Family<SourceLabels, Gauge>,
+    connects: Family<SourceLabels, Counter>,
     messages: Family<KindLabels, Counter>,
     ends: Family<KindLabels, Counter>,
 }
@@ -29,26 +28,31 @@ pub(crate) struct StreamMetrics {
 impl StreamMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         let new = Self::default();
-        metrics.register("price_feed_connected", "1 while a feed is connected, and 0 while not", new.connected.clone());
-        metrics.register("price_feed_connects", "Connections that were tried", new.connects.clone());
-        metrics.register("price_feed_messages", "What came over feeds, by what became of it", new.messages.clone());
-        metrics.register("price_feed_ends", "Connections that ended or were not made, by why", new.ends.clone());
+        metrics.register(
+            "price_feed_connected",
+            "1 while a price stream is connected, otherwise 0",
+            new.connected.clone(),
+        );
+        metrics.register("price_feed_connects", "Connection attempts of price streams", new.connects.clone());
+        metrics.register("price_feed_messages", "Messages of price streams by their effect", new.messages.clone());
+        let help = "Ended connections and failed attempts of price streams by reason";
+        metrics.register("price_feed_ends", help, new.ends.clone());
         new
     }
 
-    pub(super) fn connecting(&self, source: &'static str) {
-        self.connects.get_or_create(&Labels { source }).inc();
+    pub(super) fn record_attempt(&self, source: &'static str) {
+        self.connects.get_or_create(&SourceLabels { source }).inc();
     }
 
-    pub(super) fn connected(&self, source: &'static str, yes: bool) {
-        self.connected.get_or_create(&Labels { source }).set(i64::from(yes));
+    pub(super) fn set_connected(&self, source: &'static str, connected: bool) {
+        self.connected.get_or_create(&SourceLabels { source }).set(i64::from(connected));
     }
 
-    pub(super) fn message(&self, source: &'static str, kind: &'static str) {
+    pub(super) fn record_message(&self, source: &'static str, kind: &'static str) {
         self.messages.get_or_create(&KindLabels { source, kind }).inc();
     }
 
-    pub(super) fn ended(&self, source: &'static str, kind: &'static str) {
+    pub(super) fn record_disconnect(&self, source: &'static str, kind: &'static str) {
         self.ends.get_or_create(&KindLabels { source, kind }).inc();
     }
 }

@@ -1,11 +1,11 @@
-//! OKX: channel `tickers`, told at each change, at most every 100 ms.
+//! OKX: channel `tickers`, with a message for each change, at most every 100 ms.
 //!
-//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-tickers-channel>. Everything is a string, `ts`
-//! is milliseconds in one. `ping` and `pong` are plain texts and not frames: a connection on which nothing came for 30 s is
-//! closed, so it is asked before. The notice 64008 says that the server is about to be replaced.
+//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-tickers-channel>. All values are strings, also
+//! `ts`, a time in milliseconds. `ping` and `pong` are text messages and not frames. OKX closes a connection after 30 s
+//! without a message, so the client sends `ping` earlier. The notice 64008 announces the replacement of the server.
 //!
-//! 480 subscriptions an hour are permitted on a connection; each pair is subscribed to by itself, so that one that is not
-//! known fails alone.
+//! 480 subscriptions an hour are permitted on a connection. Each pair has a subscription of its own, so that an unknown pair
+//! fails alone.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use common::money::{CurrencyPair, DecimalText};
 use serde::Deserialize;
 
 use super::{
-    event::{Event, Order, Told},
-    protocol::{Probe, Protocol, StreamTimeouts},
+    protocol::{Probe, ProbeMessage, Protocol, StreamTimeouts},
+    stream_event::{BookTop, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -26,28 +26,28 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     query: |_| None,
     symbol: |CurrencyPair { base, quote }| format!("{base}-{quote}"),
     subscribe: |symbols| {
-        let one = |symbol: &String| {
+        let subscription = |symbol: &String| {
             serde_json::json!({ "op": "subscribe", "args": [{ "channel": "tickers", "instId": symbol }] }).to_string()
         };
-        symbols.iter().map(one).collect()
+        symbols.iter().map(subscription).collect()
     },
-    read,
-    limits: StreamTimeouts {
-        silence: Duration::from_secs(8),
-        probe: Some((Duration::from_secs(3), Probe::Text("ping"))),
-        max_life: None,
-        book_keeps: None,
+    parse,
+    timeouts: StreamTimeouts {
+        message_timeout: Duration::from_secs(8),
+        probe: Some(Probe { after: Duration::from_secs(3), message: ProbeMessage::Text("ping") }),
+        max_connection_age: None,
+        book_validity: None,
     },
 };
 
-/// What the server is about to be replaced is announced by.
+/// The code of the notice that announces the replacement of the server.
 const UPGRADE: &str = "64008";
 const TICKERS: &str = "tickers";
 
 #[derive(Deserialize)]
-struct Frame {
+struct Message {
     event: Option<String>,
-    /// Text, and in some errors a number.
+    /// A string, or in some errors a number.
     code: Option<DecimalText>,
     msg: Option<String>,
     arg: Option<Channel>,
@@ -69,33 +69,35 @@ struct Row {
     ts: DecimalText,
 }
 
-/// What a text means.
-pub(super) fn read(text: &str) -> Result<Vec<Event>, SourceError> {
+pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
     if text == "pong" {
-        return Ok(vec![Event::Beat(None)]);
+        return Ok(vec![StreamEvent::ConnectionHeartbeat]);
     }
-    let frame: Frame = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
-    match (frame.event.as_deref(), frame.data) {
-        (Some("error"), _) => Ok(vec![Event::Refused(frame.msg.unwrap_or_else(|| "without a reason".to_owned()))]),
-        (Some("notice"), _) if frame.code.as_ref().is_some_and(|code| code.as_str() == UPGRADE) => {
-            Ok(vec![Event::GoingAway])
+    let message: Message = serde_json::from_str(text).map_err(SourceError::invalid_response)?;
+    match (message.event.as_deref(), message.data) {
+        (Some("error"), _) => {
+            let reason = message.msg.unwrap_or_else(|| "without a reason".to_owned());
+            Ok(vec![StreamEvent::RequestRefused(reason)])
         }
-        (None, Some(rows)) if frame.arg.is_some_and(|arg| arg.channel == TICKERS) => {
-            rows.into_iter().map(told).collect()
+        (Some("notice"), _) if message.code.as_ref().is_some_and(|code| code.as_str() == UPGRADE) => {
+            Ok(vec![StreamEvent::ShutdownAnnounced])
         }
-        (Some(_), _) | (None, Some(_)) => Ok(vec![Event::Nothing]),
+        (None, Some(rows)) if message.arg.is_some_and(|arg| arg.channel == TICKERS) => {
+            rows.into_iter().map(ticker_update).collect()
+        }
+        (Some(_), _) | (None, Some(_)) => Ok(vec![StreamEvent::Ignored]),
         (None, None) => Err(SourceError::invalid_response("it has neither an event nor data")),
     }
 }
 
-fn told(row: Row) -> Result<Event, SourceError> {
-    let time = row.ts.as_str().parse().map_err(|_| SourceError::invalid_response("a time is no whole number"))?;
-    Ok(Event::Told(Told {
+fn ticker_update(row: Row) -> Result<StreamEvent, SourceError> {
+    let time = row.ts.as_str().parse().map_err(|_| SourceError::invalid_response("ts is not a whole number"))?;
+    Ok(StreamEvent::TickerUpdate(TickerUpdate {
         symbol: row.inst_id,
         last: Some(row.last),
-        book: Some((row.bid_px, row.ask_px)),
-        order: Some(Order::Time(time)),
-        trade: None,
+        book: Some(BookTop { bid: row.bid_px, ask: row.ask_px }),
+        sequence: Some(Sequence::Time(time)),
+        trade_id: None,
     }))
 }
 

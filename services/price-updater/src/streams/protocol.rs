@@ -1,59 +1,69 @@
-//! How one exchange's websocket is spoken to, and what it permits.
+//! How to use the WebSocket API of one exchange.
 
 use std::time::Duration;
 
 use common::money::CurrencyPair;
 use url::Url;
 
-use super::event::Event;
+use super::stream_event::StreamEvent;
 use crate::sources::SourceError;
 
-/// An exchange's websocket. All of it is pure: texts go in, words that are the same for every exchange come out.
+/// Longest time without a ticker. That no pair changes for so long is less likely than an exchange that sends heartbeats but
+/// no updates.
+pub(super) const TICKER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The WebSocket API of one exchange. Its functions do no I/O.
 pub(crate) struct Protocol {
-    /// The name of the source that it belongs to.
+    /// The name of the source that polls the same exchange.
     pub(crate) name: &'static str,
-    /// The variable that sets where it is.
+    /// The environment variable with the base URL.
     pub(crate) url_variable: &'static str,
     pub(crate) default_url: &'static str,
-    /// What follows the address.
+    /// The path after the base URL.
     pub(crate) path: &'static str,
-    /// The query of the address, where pairs are named in it.
+    /// Returns the query of the URL for these symbols, if the exchange needs one.
     pub(crate) query: fn(&[String]) -> Option<String>,
-    /// What the exchange calls a direction.
+    /// Returns the exchange's symbol of a pair.
     pub(crate) symbol: fn(CurrencyPair) -> String,
-    /// What is sent to be told of these pairs.
+    /// Returns the messages that subscribe to these symbols.
     pub(crate) subscribe: fn(&[String]) -> Vec<String>,
-    pub(crate) read: fn(&str) -> Result<Vec<Event>, SourceError>,
-    pub(crate) limits: StreamTimeouts,
+    /// Parses one text message. A message may contain several events.
+    pub(crate) parse: fn(&str) -> Result<Vec<StreamEvent>, SourceError>,
+    pub(crate) timeouts: StreamTimeouts,
 }
 
-/// What is held against a connection.
+/// When a connection counts as dead or outdated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamTimeouts {
-    /// A connection on which nothing at all came for so long is dead.
-    pub(crate) silence: Duration,
-    /// After how long a silence the exchange is asked whether it is there, and how; nothing where it beats by itself.
-    pub(crate) probe: Option<(Duration, Probe)>,
-    /// How long a connection is kept, where the exchange cuts older ones.
-    pub(crate) max_life: Option<Duration>,
-    /// How long heartbeats prove a book, where it is told with trades alone: after that it may have moved on unseen.
-    pub(crate) book_keeps: Option<Duration>,
+    /// Longest time without any message.
+    pub(crate) message_timeout: Duration,
+    /// How to provoke a message. `None` if the exchange sends heartbeats by itself.
+    pub(crate) probe: Option<Probe>,
+    /// When a connection is replaced. `None` if the exchange does not limit the age of connections.
+    pub(crate) max_connection_age: Option<Duration>,
+    /// How long heartbeats confirm an order book. `Some` if the exchange sends the book with trades only, so that the book
+    /// can change without a message.
+    pub(crate) book_validity: Option<Duration>,
 }
 
-/// How an exchange is asked whether it is there.
+/// A message that the exchange answers, sent after a time without messages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Probe {
-    /// By a frame.
-    Ping,
-    /// By a text.
+pub(crate) struct Probe {
+    pub(crate) after: Duration,
+    pub(crate) message: ProbeMessage,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ProbeMessage {
+    PingFrame,
     Text(&'static str),
 }
 
 impl Protocol {
-    /// The whole address; a path in `base` stays in front.
-    pub(crate) fn url(&self, base: &Url, symbols: &[String]) -> Url {
-        let mut url = base.clone();
-        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), self.path));
+    /// The URL of a connection for these symbols. A path in `base_url` is kept as a prefix.
+    pub(super) fn url(&self, base_url: &Url, symbols: &[String]) -> Url {
+        let mut url = base_url.clone();
+        url.set_path(&format!("{}{}", base_url.path().trim_end_matches('/'), self.path));
         url.set_query((self.query)(symbols).as_deref());
         url
     }

@@ -1,44 +1,48 @@
-//! Which exchanges are listened to, and where.
+//! The settings of price streams.
 
 use std::collections::BTreeMap;
 
 use common::config::Env;
 use url::Url;
 
-use super::{PROTOCOLS, Protocol};
+use super::{PROTOCOLS, protocol::Protocol};
 use crate::sources::SourceDefinition;
 
-/// What turns a feed off.
+/// The value that disables a stream.
 const OFF: &str = "off";
 
-/// Where the websocket of each source is, by the name of the source; those that are polled only are not in it.
+/// Reads the WebSocket base URL of each source. A source that is only polled is not in the result.
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `BINANCE_WS_URL`, `COINBASE_WS_URL`, `KRAKEN_WS_URL`, `OKX_WS_URL` | the exchange's own, or `off` where `BINANCE_URL` and so on is not the exchange's own | its websocket, or `off` |
+/// | `BINANCE_WS_URL`, `COINBASE_WS_URL`, `KRAKEN_WS_URL`, `OKX_WS_URL` | the exchange's own URL, or `off` if `BINANCE_URL` and so on is not the exchange's own | WebSocket base URL, or `off` |
 ///
-/// A source that was moved has no feed unless one is named: the prices of a simulated exchange and of the real one are not
-/// to be mixed.
-pub(crate) fn read(env: &mut Env, sources: &[(&'static SourceDefinition, Url)]) -> BTreeMap<&'static str, Url> {
-    let one = |(source, url): &(&'static SourceDefinition, Url)| {
+/// A source with another base URL has no stream by default, so that prices of a simulated and of a real exchange are not
+/// mixed.
+pub(crate) fn read_stream_urls(
+    env: &mut Env,
+    sources: &[(&'static SourceDefinition, Url)],
+) -> BTreeMap<&'static str, Url> {
+    let stream_url = |(source, url): &(&'static SourceDefinition, Url)| {
         let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == source.name)?;
-        let own = Url::parse(source.default_url).is_ok_and(|own| own == *url);
-        Some((protocol.name, address(env, protocol, own)?))
+        let is_default = Url::parse(source.default_url).is_ok_and(|default| default == *url);
+        Some((protocol.name, read_stream_url(env, protocol, is_default)?))
     };
-    sources.iter().filter_map(one).collect()
+    sources.iter().filter_map(stream_url).collect()
 }
 
-fn address(env: &mut Env, protocol: &Protocol, own: bool) -> Option<Url> {
-    let read = |text: &str| {
+/// `is_default` tells whether the source has its default base URL.
+fn read_stream_url(env: &mut Env, protocol: &Protocol, is_default: bool) -> Option<Url> {
+    let parse = |text: &str| {
         if text.eq_ignore_ascii_case(OFF) {
             return Some(None);
         }
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "ws" | "wss") && url.has_host());
         url.map(Some)
     };
-    let default = || own.then(|| Url::parse(protocol.default_url).expect("a default address is right"));
-    let given = env.parse_with(protocol.url_variable, "an address such as wss://ws.kraken.com, or off", read);
-    given.unwrap_or_else(default)
+    let default = || is_default.then(|| Url::parse(protocol.default_url).expect("the default URL is valid"));
+    let allowed = "a ws or wss URL such as wss://ws.kraken.com, or off";
+    env.parse_with(protocol.url_variable, allowed, parse).unwrap_or_else(default)
 }
 
 #[cfg(test)]

@@ -6,51 +6,54 @@ const TICKER: &str = r#"{"stream":"btcusdt@ticker","data":{"e":"24hrTicker","E":
         "p":"-94.99","w":"61200.1","x":"61230.00","c":"61234.56","Q":"0.1","b":"61234.55","B":"1","a":"61234.57","A":"2",
         "C":1700000000120,"F":1,"L":2,"n":3}}"#;
 
-fn one(text: &str) -> Event {
-    let mut events = read(text).unwrap();
+fn single_event(text: &str) -> StreamEvent {
+    let mut events = parse(text).unwrap();
     assert_eq!(events.len(), 1);
     events.remove(0)
 }
 
 #[test]
-fn keys_that_differ_by_case_alone_are_told_apart() {
-    let Event::Told(book) = one(BOOK) else { panic!() };
-    assert_eq!((book.symbol.as_str(), book.last, book.order), ("BTCUSDT", None, Some(Order::Number(700_100_200))));
-    assert_eq!(book.book, Some(("61234.55000000".into(), "61234.56000000".into())));
-    let Event::Told(ticker) = one(TICKER) else { panic!() };
+fn keys_that_differ_in_case_are_distinguished() {
+    let StreamEvent::TickerUpdate(book) = single_event(BOOK) else { panic!() };
+    assert_eq!(
+        (book.symbol.as_str(), book.last, book.sequence),
+        ("BTCUSDT", None, Some(Sequence::Number(700_100_200)))
+    );
+    assert_eq!(book.book, Some(BookTop { bid: "61234.55000000".into(), ask: "61234.56000000".into() }));
+    let StreamEvent::TickerUpdate(ticker) = single_event(TICKER) else { panic!() };
     assert_eq!((ticker.last, ticker.book), (Some("61234.56".into()), None));
-    assert_eq!(ticker.order, Some(Order::Time(1_700_000_000_123)));
+    assert_eq!(ticker.sequence, Some(Sequence::Time(1_700_000_000_123)));
 }
 
 #[test]
-fn a_shutdown_is_told_with_and_without_a_wrapper() {
+fn shutdown_is_recognised_with_and_without_a_wrapper() {
     for text in [
         r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1700000000123}}"#,
         r#"{"e":"serverShutdown","E":1700000000123}"#,
     ] {
-        assert_eq!(one(text), Event::GoingAway);
+        assert_eq!(single_event(text), StreamEvent::ShutdownAnnounced);
     }
 }
 
 #[test]
-fn answers_to_requests_are_told_apart() {
-    assert_eq!(one(r#"{"result":null,"id":1}"#), Event::Nothing);
-    let refused = Event::Refused("Invalid request: unknown".to_owned());
-    assert_eq!(one(r#"{"code":2,"msg":"Invalid request: unknown","id":1}"#), refused);
-    assert_eq!(one(r#"{"error":{"code":2,"msg":"Invalid request: unknown"},"id":1}"#), refused);
+fn answers_to_requests_are_classified() {
+    assert_eq!(single_event(r#"{"result":null,"id":1}"#), StreamEvent::Ignored);
+    let refused = StreamEvent::RequestRefused("Invalid request: unknown".to_owned());
+    assert_eq!(single_event(r#"{"code":2,"msg":"Invalid request: unknown","id":1}"#), refused);
+    assert_eq!(single_event(r#"{"error":{"code":2,"msg":"Invalid request: unknown"},"id":1}"#), refused);
     let other = r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT","a":1,"p":"1"}}"#;
-    assert_eq!(one(other), Event::Nothing);
+    assert_eq!(single_event(other), StreamEvent::Ignored);
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error() {
+fn invalid_message_is_an_error() {
     for text in ["", "pong", "[]", "null", &BOOK[..90], r#"{"stream":"x","data":{"u":1,"s":"BTCUSDT","b":null}}"#] {
-        assert!(matches!(read(text), Err(SourceError::InvalidResponse(_))), "{text}");
+        assert!(matches!(parse(text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
 }
 
 #[test]
-fn streams_are_named_in_lower_case_and_symbols_in_upper() {
+fn stream_names_are_lower_case_and_symbols_upper_case() {
     let symbol = (PROTOCOL.symbol)("BTC-USDT".parse().unwrap());
     assert_eq!(symbol, "BTCUSDT");
     assert_eq!((PROTOCOL.query)(&[symbol]).unwrap(), "streams=btcusdt@bookTicker/btcusdt@ticker");

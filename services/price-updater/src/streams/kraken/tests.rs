@@ -9,44 +9,47 @@ fn ticker(kind: &str) -> String {
 }
 
 #[test]
-fn numbers_are_read_from_their_text() {
+fn numbers_are_parsed_from_their_text() {
     for kind in ["snapshot", "update"] {
-        let events = read(&ticker(kind)).unwrap();
-        let [Event::Told(told)] = &events[..] else { panic!("{events:?}") };
-        assert_eq!(told.last, Some("61234.50".into()));
-        assert_eq!(told.book, Some(("61234.50".into(), "61234.60".into())));
-        assert_eq!(told.order, Some(Order::Time(1_767_323_045_123_456)));
+        let events = parse(&ticker(kind)).unwrap();
+        let [StreamEvent::TickerUpdate(update)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(update.last, Some("61234.50".into()));
+        assert_eq!(update.book, Some(BookTop { bid: "61234.50".into(), ask: "61234.60".into() }));
+        assert_eq!(update.sequence, Some(Sequence::Time(1_767_323_045_123_456)));
     }
     let small = ticker("update").replace("61234.50", "1e-5");
-    let [Event::Told(told)] = &read(&small).unwrap()[..] else { panic!() };
-    assert_eq!(told.last, Some("1e-5".into()));
+    let [StreamEvent::TickerUpdate(update)] = &parse(&small).unwrap()[..] else { panic!() };
+    assert_eq!(update.last, Some("1e-5".into()));
 }
 
 #[test]
-fn one_text_may_tell_several_pairs() {
+fn message_may_have_several_pairs() {
     let both = format!(r#"{{"channel":"ticker","type":"update","data":[{ROW},{}]}}"#, ROW.replace("USD", "EUR"));
-    assert_eq!(read(&both).unwrap().len(), 2);
+    assert_eq!(parse(&both).unwrap().len(), 2);
 }
 
 #[test]
-fn other_channels_and_answers_are_told_apart() {
-    assert_eq!(read(r#"{"channel":"heartbeat"}"#).unwrap(), [Event::Beat(None)]);
+fn other_channels_and_answers_are_classified() {
+    assert_eq!(parse(r#"{"channel":"heartbeat"}"#).unwrap(), [StreamEvent::ConnectionHeartbeat]);
     let status = |system| {
         format!(r#"{{"channel":"status","type":"update","data":[{{"system":"{system}","api_version":"v2"}}]}}"#)
     };
-    assert_eq!(read(&status("online")).unwrap(), [Event::Nothing]);
-    assert_eq!(read(&status("maintenance")).unwrap(), [Event::Closed("maintenance".to_owned())]);
+    assert_eq!(parse(&status("online")).unwrap(), [StreamEvent::Ignored]);
+    assert_eq!(parse(&status("maintenance")).unwrap(), [StreamEvent::TradingHalted("maintenance".to_owned())]);
     let ack = r#"{"method":"subscribe","result":{"channel":"ticker","symbol":"BTC/USD","snapshot":true},
             "success":true,"time_in":"2026-01-02T03:04:05.1Z","time_out":"2026-01-02T03:04:05.2Z","req_id":1}"#;
-    assert_eq!(read(ack).unwrap(), [Event::Nothing]);
+    assert_eq!(parse(ack).unwrap(), [StreamEvent::Ignored]);
     let refusal = r#"{"error":"Currency pair not supported","method":"subscribe","req_id":1,"success":false,
             "symbol":"XBT/USD"}"#;
-    assert_eq!(read(refusal).unwrap(), [Event::Refused("Currency pair not supported: XBT/USD".to_owned())]);
-    assert_eq!(read(r#"{"channel":"instrument","data":{"assets":[]}}"#).unwrap(), [Event::Nothing]);
+    assert_eq!(
+        parse(refusal).unwrap(),
+        [StreamEvent::RequestRefused("Currency pair not supported: XBT/USD".to_owned())]
+    );
+    assert_eq!(parse(r#"{"channel":"instrument","data":{"assets":[]}}"#).unwrap(), [StreamEvent::Ignored]);
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error() {
+fn invalid_message_is_an_error() {
     let row = |row: &str| format!(r#"{{"channel":"ticker","type":"update","data":[{row}]}}"#);
     for text in [
         String::new(),
@@ -57,6 +60,6 @@ fn what_cannot_be_read_is_an_error() {
         row(r#"{"symbol":"BTC/USD","bid":1}"#),
         row(r#"{"symbol":"BTC/USD","last":true}"#),
     ] {
-        assert!(matches!(read(&text), Err(SourceError::InvalidResponse(_))), "{text}");
+        assert!(matches!(parse(&text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 use super::super::PROTOCOLS;
 
 #[test]
-fn a_path_in_the_base_is_kept() {
+fn path_of_the_base_url_is_kept() {
     for (name, expected) in [
         ("binance", "ws://sim/x/ws/stream?streams=btcusdt@bookTicker/btcusdt@ticker"),
         ("coinbase", "ws://sim/x/ws"),

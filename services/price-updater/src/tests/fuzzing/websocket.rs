@@ -17,7 +17,7 @@ use common::{money::CurrencyPair, time::Timestamp};
 use super::{NOW_MICROS, check_error, check_ticker};
 use crate::streams::{
     PROTOCOLS,
-    book::{Book, Taken},
+    ticker_cache::{ApplyResult, TickerCache},
 };
 
 /// As long as the feed gives a ticker as an answer.
@@ -40,22 +40,22 @@ pub(super) fn hear(input: &[u8]) -> bool {
     let asked: [CurrencyPair; 3] =
         ["BTC-USD", "BTC-USDT", "ETH-EUR"].map(|name| name.parse().expect("it is a direction"));
     let names = asked.map(|direction| ((protocol.symbol)(direction), direction));
-    let mut book = Book::new(names.into(), protocol.limits.book_keeps);
+    let mut cache = TickerCache::new(names.into(), protocol.timeouts.book_validity);
     let mut now = Timestamp::from_micros(NOW_MICROS).expect("it is inside the calendar");
     let (mut told, mut given) = (false, false);
-    book.begin(true);
+    cache.start_connection(true);
     for line in lines {
         let mut text = line.chars();
         match text.next() {
-            Some('~') => book.begin(true),
+            Some('~') => cache.start_connection(true),
             Some(seconds) => now = now.plus(Duration::from_secs(seconds.to_digit(10).unwrap_or(0).into())),
             None => continue,
         }
-        match (protocol.read)(text.as_str()) {
-            Ok(events) => told |= events.iter().any(|event| book.take(event, now) == Taken::News),
+        match (protocol.parse)(text.as_str()) {
+            Ok(events) => told |= events.iter().any(|event| cache.apply(event, now) == ApplyResult::Updated),
             Err(error) => check_error(&error),
         }
-        let (tickers, _) = book.tickers(now, FRESH);
+        let tickers = cache.tickers(now, FRESH).tickers;
         for (direction, ticker) in &tickers {
             assert!(asked.contains(direction), "{direction}");
             assert!(ticker.observed_at <= now && now.since(ticker.observed_at) <= FRESH, "{ticker:?}");

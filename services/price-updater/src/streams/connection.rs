@@ -1,0 +1,160 @@
+//! A WebSocket connection to an exchange, with limits of time and size.
+
+use std::{fmt, pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::{Sink, SinkExt, Stream, StreamExt, future};
+use tokio_tungstenite::{
+    connect_async_tls_with_config,
+    tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
+};
+use url::Url;
+
+use crate::sources::retry_after;
+
+/// Identifies the service: some exchanges refuse connections without a user agent.
+const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price-updater)");
+/// Largest accepted message, in bytes. A ticker has less than 1 KiB, the answer to a subscription less than 4 KiB.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// Size of the read buffer of a connection, in bytes.
+const READ_BUFFER: usize = 16 * 1024;
+/// Most unsent bytes. The largest messages are a few subscriptions.
+const MAX_UNSENT: usize = 64 * 1024;
+/// Longest time to connect, including DNS, TLS and the WebSocket handshake.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IncomingMessage {
+    Text(String),
+    /// A ping frame. The connection has answered it already.
+    Ping,
+    /// The answer to a ping frame that was sent.
+    Pong,
+    /// Any other message, such as a binary one. No exchange is known to send it.
+    Other,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutgoingMessage {
+    Text(String),
+    Ping,
+}
+
+/// Why a connection was not established or failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    /// The handshake was answered with an HTTP error.
+    #[error("answered with status {status}")]
+    Status {
+        status: u16,
+        /// The wait that the exchange asks for, if it names one.
+        retry_after: Option<Duration>,
+    },
+    #[error("did not answer in time")]
+    Timeout,
+    #[error("failed: {0}")]
+    Broken(String),
+    #[error("sent a message of more than {MAX_MESSAGE} bytes")]
+    TooLarge,
+}
+
+/// An established connection. It answers ping frames by itself.
+pub struct Connection {
+    /// Whether it leads to exchange-sim.
+    pub simulated: bool,
+    /// Ends when the exchange closes the connection.
+    pub incoming: Pin<Box<dyn Stream<Item = Result<IncomingMessage, ConnectionError>> + Send>>,
+    pub outgoing: Pin<Box<dyn Sink<OutgoingMessage, Error = ConnectionError> + Send>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("simulated", &self.simulated).finish_non_exhaustive()
+    }
+}
+
+/// Connects to exchanges: over the network, or in tests to an exchange in the same process.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Can be cancelled. The caller applies [`CONNECT_TIMEOUT`].
+    async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError>;
+}
+
+impl fmt::Debug for dyn Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+/// Connects over the network, with TLS for `wss` URLs.
+#[derive(Debug, Clone, Copy)]
+pub struct WebSocketConnector(());
+
+impl WebSocketConnector {
+    pub fn new() -> Self {
+        // Fails if a provider is installed already. That provider is used then.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self(())
+    }
+}
+
+impl Default for WebSocketConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Connector for WebSocketConnector {
+    async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError> {
+        let mut request = url.as_str().into_client_request().map_err(|error| connect_error(&error))?;
+        request.headers_mut().insert("user-agent", HeaderValue::from_static(USER_AGENT));
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_UNSENT)
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE));
+        let connecting = connect_async_tls_with_config(request, Some(config), true, None);
+        let (socket, response) = connecting.await.map_err(|error| connect_error(&error))?;
+        let header = response.headers().get("x-simulated").and_then(|value| value.to_str().ok());
+        let simulated = header.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let (sink, stream) = socket.split();
+        let incoming = stream.filter_map(|message| {
+            future::ready(match message {
+                Ok(Message::Text(text)) => Some(Ok(IncomingMessage::Text(text.as_str().to_owned()))),
+                Ok(Message::Ping(_)) => Some(Ok(IncomingMessage::Ping)),
+                Ok(Message::Pong(_)) => Some(Ok(IncomingMessage::Pong)),
+                Ok(Message::Binary(_) | Message::Frame(_)) => Some(Ok(IncomingMessage::Other)),
+                // The stream ends after a close frame.
+                Ok(Message::Close(_)) => None,
+                Err(error) => Some(Err(connection_error(&error))),
+            })
+        });
+        let outgoing = sink.sink_map_err(|error| connection_error(&error)).with(|message| {
+            future::ok(match message {
+                OutgoingMessage::Text(text) => Message::text(text),
+                OutgoingMessage::Ping => Message::Ping(tungstenite::Bytes::new()),
+            })
+        });
+        Ok(Connection { simulated, incoming: Box::pin(incoming), outgoing: Box::pin(outgoing) })
+    }
+}
+
+fn connect_error(error: &tungstenite::Error) -> ConnectionError {
+    match error {
+        tungstenite::Error::Http(response) => {
+            ConnectionError::Status { status: response.status().as_u16(), retry_after: retry_after(response.headers()) }
+        }
+        error => ConnectionError::Unreachable(common::error_chain::format_chain(error)),
+    }
+}
+
+fn connection_error(error: &tungstenite::Error) -> ConnectionError {
+    match error {
+        tungstenite::Error::Capacity(_) => ConnectionError::TooLarge,
+        error => ConnectionError::Broken(common::error_chain::format_chain(error)),
+    }
+}
