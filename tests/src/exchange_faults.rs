@@ -171,7 +171,7 @@ impl<'a> Scene<'a> {
             internal_token: Secret::random(),
             seed: plan.seed,
             timeline: plan.timeline.clone(),
-            limits: true,
+            enforce_call_limits: true,
             clock,
         });
         let mut config = settings(plan.websockets);

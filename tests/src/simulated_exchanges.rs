@@ -13,7 +13,8 @@ const FAULT_SECS: u64 = 3600;
 
 /// A world of exchanges that begins at `clock`; the same seed gives the same prices.
 pub fn world(seed: u64, clock: Clock) -> Simulation {
-    let config = Config { internal_token: Secret::random(), seed, timeline: Vec::new(), limits: false, clock };
+    let config =
+        Config { internal_token: Secret::random(), seed, timeline: Vec::new(), enforce_call_limits: false, clock };
     exchange_sim::endpoint(&config).1
 }
 

@@ -1,5 +1,5 @@
-//! Pulling plugs: which exchange fails, how, and for how long; and who called too often.
-#![allow(clippy::unused_async, reason = "poem-openapi takes handlers that are async and no others")]
+//! The admin API: set and end faults, replace the timeline, read the call counters.
+#![allow(clippy::unused_async, reason = "poem-openapi requires async handlers")]
 
 use common::{
     api::{Code, FieldError, Problem},
@@ -9,31 +9,30 @@ use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    Simulation,
     call_limits::ExchangeCalls,
-    exchanges::NAMES,
     faults::{ActiveFault, NewFault, Timeline},
+    simulation::Simulation,
 };
 
 pub(crate) struct Admin {
     simulation: Simulation,
 }
 
-/// What is wrong at the moment.
+/// The active faults.
 #[derive(Debug, Object, Serialize)]
 struct FaultList {
-    /// The exchanges there are.
+    /// The names of all exchanges.
     exchanges: Vec<String>,
     faults: Vec<ActiveFault>,
 }
 
-/// The faults that come at their time, those that are over included.
+/// The timeline: past, running and future faults.
 #[derive(Debug, Object, Serialize)]
 struct TimelineList {
     timeline: Vec<ActiveFault>,
 }
 
-/// Who called, and who called too often.
+/// The call counters of every exchange.
 #[derive(Debug, Object, Serialize)]
 struct CallList {
     exchanges: Vec<ExchangeCalls>,
@@ -41,7 +40,7 @@ struct CallList {
 
 #[derive(ApiResponse)]
 enum FaultEnded {
-    /// Nothing is wrong with it any more.
+    /// The exchange has no fault any more.
     #[oai(status = 204)]
     NoContent,
 }
@@ -50,18 +49,26 @@ impl Admin {
     pub(crate) fn new(simulation: Simulation) -> Self {
         Self { simulation }
     }
+
+    fn known_exchange(&self, name: &str) -> Result<&'static str, Problem> {
+        let exchanges = self.simulation.exchanges;
+        exchanges.iter().copied().find(|known| *known == name).ok_or_else(|| {
+            let message = format!("The exchange {name} is unknown. The exchanges are {}.", exchanges.join(", "));
+            Problem::new(Code::NotFound, message)
+        })
+    }
 }
 
 #[OpenApi]
 impl Admin {
-    /// The faults that are there now.
+    /// Lists the active faults.
     #[oai(path = "/admin/faults", method = "get", operation_id = "list_faults")]
     async fn list(&self, _caller: InternalCaller) -> Json<FaultList> {
-        let exchanges = NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let exchanges = self.simulation.exchanges.iter().map(|name| (*name).to_owned()).collect();
         Json(FaultList { exchanges, faults: self.simulation.faults() })
     }
 
-    /// Lets an exchange fail, in place of the way it fails already.
+    /// Starts a fault at an exchange. It replaces the exchange's active fault.
     #[oai(path = "/admin/faults/:exchange", method = "put", operation_id = "set_fault")]
     async fn set(
         &self,
@@ -69,55 +76,48 @@ impl Admin {
         exchange: Path<String>,
         fault: Json<NewFault>,
     ) -> Result<Json<ActiveFault>, Problem> {
-        let exchange = known(&exchange.0)?;
+        let exchange = self.known_exchange(&exchange.0)?;
         let active = self
             .simulation
             .set_fault(exchange, &fault.0)
             .map_err(|error| Problem::validation(vec![FieldError::new(error.field, error)]))?;
-        tracing::info!(exchange, fault = active.fault.as_str(), until = %active.until, "a fault was set");
+        tracing::info!(exchange, fault = active.fault.as_str(), until = %active.until, "fault set");
         Ok(Json(active))
     }
 
-    /// Ends the fault of an exchange, if there is one, and any ban of its callers.
+    /// Ends the active fault of an exchange, if there is one, and lifts its ban of callers.
     #[oai(path = "/admin/faults/:exchange", method = "delete", operation_id = "end_fault")]
     async fn end(&self, _caller: InternalCaller, exchange: Path<String>) -> Result<FaultEnded, Problem> {
-        let exchange = known(&exchange.0)?;
+        let exchange = self.known_exchange(&exchange.0)?;
         self.simulation.end_fault(exchange);
-        tracing::info!(exchange, "a fault was ended");
+        tracing::info!(exchange, "fault ended");
         Ok(FaultEnded::NoContent)
     }
 
-    /// The timeline of faults.
+    /// Lists the faults of the timeline.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
     async fn timeline(&self, _caller: InternalCaller) -> Json<TimelineList> {
         Json(TimelineList { timeline: self.simulation.timeline() })
     }
 
-    /// Puts a timeline of faults, which begins now, in the place of the one that is there. An empty one ends it.
+    /// Replaces the timeline by one that begins now. An empty list removes it.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
     async fn set_timeline(
         &self,
         _caller: InternalCaller,
         timeline: Json<Timeline>,
     ) -> Result<Json<TimelineList>, Problem> {
-        let timeline = self.simulation.set_timeline(&timeline.0.timeline).map_err(|(index, error)| {
-            let field = format!("timeline[{index}].{}", error.field);
-            Problem::validation(vec![FieldError::new(field, error)])
+        let timeline = self.simulation.set_timeline(&timeline.0.timeline).map_err(|invalid| {
+            let field = format!("timeline[{}].{}", invalid.index, invalid.error.field);
+            Problem::validation(vec![FieldError::new(field, invalid.error)])
         })?;
-        tracing::info!(faults = timeline.len(), "a timeline was set");
+        tracing::info!(faults = timeline.len(), "timeline set");
         Ok(Json(TimelineList { timeline }))
     }
 
-    /// What each exchange counted since the start: calls, refusals, and calls inside a ban that it had announced.
+    /// Lists the counters of every exchange since the start: calls, refusals, and calls during an announced ban.
     #[oai(path = "/admin/calls", method = "get", operation_id = "list_calls")]
     async fn calls(&self, _caller: InternalCaller) -> Json<CallList> {
         Json(CallList { exchanges: self.simulation.calls() })
     }
-}
-
-fn known(name: &str) -> Result<&'static str, Problem> {
-    let found = NAMES.iter().copied().find(|known| *known == name);
-    found.ok_or_else(|| {
-        Problem::new(Code::NotFound, format!("There is no such exchange; there are {}.", NAMES.join(", ")))
-    })
 }

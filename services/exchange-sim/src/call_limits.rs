@@ -1,4 +1,4 @@
-//! Who calls too often: what each exchange counts, whom it bans, and who calls inside a ban that was announced.
+//! Rate limits: counts the calls to each exchange, bans callers, and counts calls during an announced ban.
 
 use std::{
     collections::BTreeMap,
@@ -10,75 +10,85 @@ use common::time::Timestamp;
 use poem_openapi::Object;
 use serde::Serialize;
 
-use crate::faults::{Fault, FaultKind, MAX_RETRY_AFTER};
+use crate::faults::{Fault, FaultKind, MAX_RETRY_AFTER_SECS};
 
-/// From the sixth call on, a throttling exchange refuses.
+/// Calls that the fault `throttled` serves before it refuses.
 const MAX_THROTTLED_CALLS: u32 = 5;
-/// The first ban of an exchange whose bans grow, in seconds.
+/// The first ban under [`Penalty::Growing`].
 const FIRST_BAN_SECS: u64 = 120;
 
-/// What an exchange grants. All callers count as one address, as they do behind one gateway.
+/// An exchange's rate limit. All callers share it, as clients behind one gateway share an IP address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallLimit {
-    /// How much may be asked within a window; windows are aligned to the clock.
-    pub(crate) weight: u32,
-    /// In seconds.
-    pub(crate) window: u32,
+    /// The most weight within one window. Windows are aligned to the clock.
+    pub(crate) max_weight: u32,
+    pub(crate) window_secs: u32,
     pub(crate) penalty: Penalty,
 }
 
-/// What becomes of a caller that went over the limit.
+/// How an exchange treats a caller that exceeds the limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Penalty {
-    /// Refused until the window ends, which is announced; who calls meanwhile is banned for two minutes, then four, and so
-    /// on up to three days.
+    /// Refuses until the window ends, and announces it. Each further call is banned for twice as long as the one before,
+    /// from two minutes to three days.
     Growing,
-    /// Refused for so many seconds, which is announced. A call meanwhile starts them anew.
-    Announced(u64),
-    /// Refused for so many seconds, which is not announced. A call meanwhile starts them anew.
-    Silent(u64),
+    /// Refuses for this time, and announces it. Each further call restarts the time.
+    Announced { seconds: u64 },
+    /// Refuses for this time without announcing it. Each further call restarts the time.
+    Silent { seconds: u64 },
 }
 
-/// What becomes of a call.
+/// One call to an exchange.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IncomingCall<'a> {
+    pub(crate) limit: &'a CallLimit,
+    /// Whether a call above the limit is refused. Faults and running bans refuse calls in any case.
+    pub(crate) enforce_limit: bool,
+    /// What the exchange charges for the call.
+    pub(crate) weight: u32,
+    pub(crate) fault: Option<&'a Fault>,
+    pub(crate) time: Timestamp,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallDecision {
     Served {
-        /// What was asked for within this window, this call included.
-        used: u32,
-        /// How many calls there were since the exchange began to throttle, this one included.
-        queued: u32,
+        /// The weight used within this window, this call included.
+        used_weight: u32,
+        /// Calls since the fault `throttled` began, this one included. Zero without that fault.
+        throttled_calls: u32,
     },
     Refused(Refusal),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) used: u32,
-    /// What is announced, in seconds.
+    pub(crate) used_weight: u32,
+    /// The announced waiting time in seconds. `None` if the exchange announces nothing.
     pub(crate) retry_after: Option<u64>,
-    /// Whether it is more than a first refusal.
+    /// Whether the call came during a ban. A first refusal is not a ban.
     pub(crate) banned: bool,
     pub(crate) until: Timestamp,
 }
 
-/// What one exchange counted since it was started.
+/// The counters of one exchange since the start of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize)]
 pub struct ExchangeCalls {
     pub exchange: String,
     pub calls: u64,
-    /// Calls that were answered with a refusal because there were too many.
+    /// Calls that were refused because there were too many.
     pub refused: u64,
-    /// How often a time to come back was announced.
+    /// Refusals that announced when to call again.
     pub announced: u64,
-    /// Calls that came before the announced time was over. Nobody should ever make one.
+    /// Calls before the announced time had passed. A correct client makes none.
     pub inside_announced_ban: u64,
-    /// Calls that came while a block was on that had not been announced.
+    /// Calls during a ban that had not been announced.
     pub inside_silent_block: u64,
-    /// When the last call inside an announced ban came.
+    /// When the last call during an announced ban arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub last_inside_at: Option<Timestamp>,
-    /// Until when callers are banned, where they are.
+    /// The end of the current ban. Absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub banned_until: Option<Timestamp>,
@@ -91,152 +101,170 @@ struct Ban {
 }
 
 #[derive(Debug, Default)]
-struct CallState {
-    counted: ExchangeCalls,
-    /// The number of the window, and what was asked for within it.
-    window: (i64, u32),
-    ban: Option<Ban>,
-    /// How often a ban was ignored.
-    ignored: u32,
-    /// Since when it throttles, and the calls since.
-    queue: Option<(Timestamp, u32)>,
+struct Window {
+    /// Windows since 1970.
+    number: i64,
+    used_weight: u32,
 }
 
-/// The books of all exchanges.
+#[derive(Debug, Clone, Copy)]
+struct Throttling {
+    fault_since: Timestamp,
+    calls: u32,
+}
+
+/// The state of one exchange.
 #[derive(Debug, Default)]
-pub struct CallLimiter(Mutex<BTreeMap<&'static str, CallState>>);
+struct CallState {
+    counters: ExchangeCalls,
+    window: Window,
+    ban: Option<Ban>,
+    /// Calls during the current ban.
+    ignored_refusals: u32,
+    throttling: Option<Throttling>,
+}
+
+/// The limiter of all exchanges.
+#[derive(Debug, Default)]
+pub(crate) struct CallLimiter(Mutex<BTreeMap<&'static str, CallState>>);
 
 impl CallLimiter {
-    /// Writes a call down and decides about it. Without `limit`, only faults and the bans they caused refuse.
-    pub(crate) fn record(
-        &self,
-        exchange: &'static str,
-        (limit, enforced): (&CallLimit, bool),
-        weight: u32,
-        fault: Option<&Fault>,
-        now: Timestamp,
-    ) -> CallDecision {
-        let mut states = self.lock();
-        states.entry(exchange).or_default().record((limit, enforced), weight, fault, now)
+    /// Counts a call and decides whether it is served.
+    pub(crate) fn record(&self, exchange: &'static str, call: &IncomingCall<'_>) -> CallDecision {
+        self.lock().entry(exchange).or_default().record(call)
     }
 
-    /// Forgets the ban of an exchange, as its support does when it is asked nicely. What was counted stays.
+    /// Ends the ban of an exchange. The counters stay.
     pub(crate) fn lift_ban(&self, exchange: &str) {
         if let Some(state) = self.lock().get_mut(exchange) {
-            (state.ban, state.ignored, state.queue) = (None, 0, None);
+            state.ban = None;
+            state.ignored_refusals = 0;
+            state.throttling = None;
         }
     }
 
-    /// What was counted for each exchange.
-    pub(crate) fn counts(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<ExchangeCalls> {
+    /// The counters of `exchanges`, in that order.
+    pub(crate) fn counters(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<ExchangeCalls> {
         let states = self.lock();
-        let one = |name: &&'static str| {
+        let counters = |name: &&'static str| {
             let state = states.get(name);
             let ban = state.and_then(|state| state.ban).filter(|ban| now < ban.until);
-            let counted = state.map(|state| state.counted.clone()).unwrap_or_default();
-            ExchangeCalls { exchange: (*name).to_owned(), banned_until: ban.map(|ban| ban.until), ..counted }
+            let counters = state.map(|state| state.counters.clone()).unwrap_or_default();
+            ExchangeCalls { exchange: (*name).to_owned(), banned_until: ban.map(|ban| ban.until), ..counters }
         };
-        exchanges.iter().map(one).collect()
+        exchanges.iter().map(counters).collect()
     }
 
-    /// A map is whole even after a panic.
+    /// Ignores poisoning: the counters stay usable after a panic.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, CallState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl CallState {
-    fn record(
-        &mut self,
-        (limit, enforced): (&CallLimit, bool),
-        weight: u32,
-        fault: Option<&Fault>,
-        now: Timestamp,
-    ) -> CallDecision {
-        self.counted.calls += 1;
-        let window = now.micros().div_euclid(i64::from(limit.window) * 1_000_000);
-        let used = if self.window.0 == window { self.window.1.saturating_add(weight) } else { weight };
-        self.window = (window, used);
-
-        let ban = self.ban.filter(|ban| now < ban.until);
-        if let Some(ban) = ban {
-            if ban.announced {
-                self.counted.inside_announced_ban += 1;
-                self.counted.last_inside_at = Some(now);
-            } else {
-                self.counted.inside_silent_block += 1;
-            }
-            let ban = self.extend_ban(ban, limit, now);
-            return self.refuse(ban, true, used, now);
+    fn record(&mut self, call: &IncomingCall<'_>) -> CallDecision {
+        self.counters.calls += 1;
+        self.use_weight(call);
+        if let Some(ban) = self.ban.filter(|ban| call.time < ban.until) {
+            return self.refuse_banned(ban, call);
         }
-        self.ignored = 0;
-        let queued = self.count_throttled(fault);
-        match fault.map(|fault| fault.kind) {
-            Some(FaultKind::RateLimitedSilently) => {
-                let until = fault.map_or(now, |fault| fault.until);
-                self.refuse(Ban { until, announced: false }, false, used, now)
+        self.ignored_refusals = 0;
+        let throttled_calls = self.count_throttled(call.fault);
+        let usual_ban = || Ban::first(call.limit, call.time);
+        match call.fault {
+            Some(fault) if fault.kind == FaultKind::RateLimitedSilently => {
+                self.refuse(Ban { until: fault.until, announced: false }, false, call.time)
             }
-            Some(kind @ (FaultKind::RateLimited | FaultKind::IpBanned)) => {
-                let told = fault.and_then(Fault::retry_after);
-                let ban = told.map_or_else(|| first_ban(limit, now), |seconds| announced_ban(seconds, now));
-                self.refuse(ban, kind == FaultKind::IpBanned, used, now)
+            Some(fault) if matches!(fault.kind, FaultKind::RateLimited | FaultKind::IpBanned) => {
+                let ban = fault.retry_after().map_or_else(usual_ban, |seconds| Ban::announced(seconds, call.time));
+                self.refuse(ban, fault.kind == FaultKind::IpBanned, call.time)
             }
-            Some(FaultKind::Throttled) if queued > MAX_THROTTLED_CALLS => {
-                self.refuse(first_ban(limit, now), false, used, now)
+            Some(fault) if fault.kind == FaultKind::Throttled && throttled_calls > MAX_THROTTLED_CALLS => {
+                self.refuse(usual_ban(), false, call.time)
             }
-            _ if enforced && used > limit.weight => self.refuse(first_ban(limit, now), false, used, now),
-            _ => CallDecision::Served { used, queued },
+            _ if call.enforce_limit && self.window.used_weight > call.limit.max_weight => {
+                self.refuse(usual_ban(), false, call.time)
+            }
+            _ => CallDecision::Served { used_weight: self.window.used_weight, throttled_calls },
         }
     }
 
-    /// What a call inside a ban leads to.
+    fn use_weight(&mut self, call: &IncomingCall<'_>) {
+        let number = call.time.micros().div_euclid(call.limit.window_micros());
+        let before = if self.window.number == number { self.window.used_weight } else { 0 };
+        self.window = Window { number, used_weight: before.saturating_add(call.weight) };
+    }
+
+    fn refuse_banned(&mut self, ban: Ban, call: &IncomingCall<'_>) -> CallDecision {
+        if ban.announced {
+            self.counters.inside_announced_ban += 1;
+            self.counters.last_inside_at = Some(call.time);
+        } else {
+            self.counters.inside_silent_block += 1;
+        }
+        let ban = self.extend_ban(ban, call.limit, call.time);
+        self.refuse(ban, true, call.time)
+    }
+
+    /// The ban after a call during `ban`.
     fn extend_ban(&mut self, ban: Ban, limit: &CallLimit, now: Timestamp) -> Ban {
-        let at_least = |seconds| ban.until.max(announced_ban(seconds, now).until);
+        let extended_by = |seconds| Ban { until: ban.until.max(Ban::announced(seconds, now).until), ..ban };
         match limit.penalty {
             Penalty::Growing if ban.announced => {
-                let seconds = FIRST_BAN_SECS.checked_shl(self.ignored).unwrap_or(MAX_RETRY_AFTER).min(MAX_RETRY_AFTER);
-                self.ignored = self.ignored.saturating_add(1).min(32);
-                Ban { until: at_least(seconds), ..ban }
+                let doubled = FIRST_BAN_SECS.checked_shl(self.ignored_refusals).unwrap_or(MAX_RETRY_AFTER_SECS);
+                self.ignored_refusals = self.ignored_refusals.saturating_add(1).min(32);
+                extended_by(doubled.min(MAX_RETRY_AFTER_SECS))
             }
-            Penalty::Announced(seconds) if ban.announced => Ban { until: at_least(seconds), ..ban },
-            Penalty::Silent(seconds) if !ban.announced => Ban { until: at_least(seconds), ..ban },
+            Penalty::Announced { seconds } if ban.announced => extended_by(seconds),
+            Penalty::Silent { seconds } if !ban.announced => extended_by(seconds),
             _ => ban,
         }
     }
 
-    fn refuse(&mut self, ban: Ban, banned: bool, used: u32, now: Timestamp) -> CallDecision {
-        self.counted.refused += 1;
-        self.counted.announced += u64::from(ban.announced);
+    fn refuse(&mut self, ban: Ban, banned: bool, now: Timestamp) -> CallDecision {
+        self.counters.refused += 1;
+        self.counters.announced += u64::from(ban.announced);
         self.ban = Some(ban);
         let millis = ban.until.since(now).as_millis();
-        let seconds = u64::try_from(millis.div_ceil(1_000)).unwrap_or(MAX_RETRY_AFTER).max(1);
+        let seconds = u64::try_from(millis.div_ceil(1_000)).unwrap_or(MAX_RETRY_AFTER_SECS).max(1);
         let retry_after = ban.announced.then_some(seconds);
-        CallDecision::Refused(Refusal { used, retry_after, banned, until: ban.until })
+        CallDecision::Refused(Refusal { used_weight: self.window.used_weight, retry_after, banned, until: ban.until })
     }
 
+    /// Counts a call under the fault `throttled`. The count restarts with each new fault.
     fn count_throttled(&mut self, fault: Option<&Fault>) -> u32 {
         let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Throttled) else { return 0 };
-        let before = self.queue.filter(|(since, _)| *since == fault.since).map_or(0, |(_, calls)| calls);
-        self.queue = Some((fault.since, before.saturating_add(1)));
-        before.saturating_add(1)
+        let before = self.throttling.filter(|throttling| throttling.fault_since == fault.since);
+        let calls = before.map_or(0, |throttling| throttling.calls).saturating_add(1);
+        self.throttling = Some(Throttling { fault_since: fault.since, calls });
+        calls
     }
 }
 
-/// The ban that a first call over the limit leads to.
-fn first_ban(limit: &CallLimit, now: Timestamp) -> Ban {
-    match limit.penalty {
-        Penalty::Growing => {
-            let window = i64::from(limit.window) * 1_000_000;
-            let rest = window - now.micros().rem_euclid(window);
-            Ban { until: now.plus(Duration::from_micros(u64::try_from(rest).unwrap_or(0))), announced: true }
+impl CallLimit {
+    fn window_micros(&self) -> i64 {
+        i64::from(self.window_secs) * 1_000_000
+    }
+}
+
+impl Ban {
+    /// The ban after the first call above the limit.
+    fn first(limit: &CallLimit, now: Timestamp) -> Self {
+        match limit.penalty {
+            Penalty::Growing => {
+                let window = limit.window_micros();
+                let rest = window - now.micros().rem_euclid(window);
+                let until = now.plus(Duration::from_micros(u64::try_from(rest).unwrap_or(0)));
+                Self { until, announced: true }
+            }
+            Penalty::Announced { seconds } => Self::announced(seconds, now),
+            Penalty::Silent { seconds } => Self { announced: false, ..Self::announced(seconds, now) },
         }
-        Penalty::Announced(seconds) => announced_ban(seconds, now),
-        Penalty::Silent(seconds) => Ban { announced: false, ..announced_ban(seconds, now) },
     }
-}
 
-fn announced_ban(seconds: u64, now: Timestamp) -> Ban {
-    Ban { until: now.plus(Duration::from_secs(seconds)), announced: true }
+    fn announced(seconds: u64, now: Timestamp) -> Self {
+        Self { until: now.plus(Duration::from_secs(seconds)), announced: true }
+    }
 }
 
 #[cfg(test)]

@@ -7,65 +7,63 @@ use common::{
 
 use crate::{
     exchanges::NAMES,
-    faults::{self, TimedFault, Timeline},
+    faults::{TimedFault, Timeline, resolve_timeline},
 };
 
 /// The settings of exchange-sim.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub internal_token: Secret,
-    /// The same seed at the same time gives the same prices.
+    /// Prices depend on the seed and the time alone.
     pub seed: u64,
-    /// Faults that come at their time; the first second is when the service is built.
+    /// Scheduled faults. Their times count from the start of the service.
     pub timeline: Vec<TimedFault>,
-    /// Whether exchanges refuse who calls more often than the real ones permit.
-    pub limits: bool,
-    /// Where the exchanges read the time.
+    /// Whether the exchanges refuse calls above their limits. Faults refuse calls in any case.
+    pub enforce_call_limits: bool,
+    /// The clock of all exchanges.
     pub clock: Clock,
 }
 
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | what callers of `/admin/…` send |
-    /// | `SIM_SEED` | 1 | what the prices are drawn from |
-    /// | `SIM_TIMELINE` | none | a JSON file of faults and when they come |
-    /// | `SIM_RATE_LIMITS` | `true` | whether who calls too often is refused even where no fault does |
+    /// | `INTERNAL_TOKEN` | none, required | callers of `/admin/…` send it |
+    /// | `SIM_SEED` | 1 | the seed of the prices |
+    /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults |
+    /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |
     pub fn read(env: &mut Env) -> Self {
         Self {
             internal_token: env.secret("INTERNAL_TOKEN"),
             seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),
-            timeline: timeline(env),
-            limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),
+            timeline: read_timeline(env),
+            enforce_call_limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),
             clock: Clock::System,
         }
     }
 }
 
-fn timeline(env: &mut Env) -> Vec<TimedFault> {
+fn read_timeline(env: &mut Env) -> Vec<TimedFault> {
     const NAME: &str = "SIM_TIMELINE";
     let Some(path) = env.text(NAME).map(str::to_owned) else { return Vec::new() };
-    let read = std::fs::read(&path).map_err(|error| format!("the file must be readable: {error}"));
-    let read = read.and_then(|json| parse(&json));
-    read.unwrap_or_else(|wrong| {
-        env.add_error(NAME, Some(path), &wrong);
+    let json = std::fs::read(&path).map_err(|error| format!("the file must be readable: {error}"));
+    json.and_then(|json| parse_timeline(&json)).unwrap_or_else(|allowed| {
+        env.add_error(NAME, Some(path), &allowed);
         Vec::new()
     })
 }
 
-/// Reads a list of faults, or an object that has it as `timeline`, and checks every one.
-fn parse(json: &[u8]) -> Result<Vec<TimedFault>, String> {
-    let list = json.trim_ascii_start().starts_with(b"[");
-    let read = if list {
+/// Parses and checks a list of faults, or an object with such a list as `timeline`.
+fn parse_timeline(json: &[u8]) -> Result<Vec<TimedFault>, String> {
+    let is_list = json.trim_ascii_start().starts_with(b"[");
+    let parsed = if is_list {
         serde_json::from_slice(json).map(|timeline| Timeline { timeline })
     } else {
         serde_json::from_slice(json)
     };
-    let Timeline { timeline } = read.map_err(|error| format!("the file must be a JSON list of faults: {error}"))?;
-    match faults::resolve_timeline(&timeline, NAMES, Timestamp::now()) {
-        Ok(_) => Ok(timeline),
-        Err((index, error)) => Err(format!("in fault {index} (from 0), {} {error}", error.field)),
-    }
+    let Timeline { timeline } = parsed.map_err(|error| format!("the file must be a JSON list of faults: {error}"))?;
+    // The times are checked here and resolved again when the service starts.
+    resolve_timeline(&timeline, NAMES, Timestamp::now()).map_err(|error| error.to_string())?;
+    Ok(timeline)
 }
 
 #[cfg(test)]

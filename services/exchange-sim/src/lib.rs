@@ -1,8 +1,8 @@
-//! Exchanges that speak the real formats, with prices that are made up and faults on demand: for demonstrations, for
-//! tests, and for people who write a client of an exchange and cannot ask it to fail.
+//! Simulated exchanges in the formats of real ones, with made-up prices and faults on demand. They serve demonstrations,
+//! tests, and developers of exchange clients, who cannot make a real exchange fail.
 //!
-//! Every answer has the header `x-simulated: true`. A real exchange's address is replaced by
-//! `http://127.0.0.1:8090/<exchange>`. `docs/exchange-sim.md` tells how to use it.
+//! Every response has the header `x-simulated: true`. `http://127.0.0.1:8090/<exchange>` replaces the base address of the
+//! real exchange. `docs/exchange-sim.md` is the manual.
 
 mod admin;
 mod call_limits;
@@ -21,24 +21,28 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     config::Env,
-    server::{ReadinessCheck, Server, openapi_document},
+    metrics::Metrics,
+    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document},
     service::Service,
 };
+use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use call_limits::{CallLimiter, ExchangeCalls};
+pub use call_limits::ExchangeCalls;
 pub use config::Config;
-pub use faults::{ActiveFault, Fault, FaultError, FaultKind, FaultStore, NewFault, NumberForm, TimeForm, TimedFault};
-pub use simulation::{Simulation, endpoint};
+pub use faults::{ActiveFault, FaultError, FaultKind, NewFault, TimedFault, TimelineError};
+pub use formats::{NumberForm, TimeForm};
+pub use simulation::Simulation;
 pub use ws::{ClientEnd, FromClient, FromExchange, WebSocketError};
 
-const ABOUT: &str =
-    "Simulated exchanges that speak the formats of real ones and fail on demand. No price here is real.";
-/// The names of all exchanges, which are also the first part of their paths.
+use admin::Admin;
+use market::Market;
+use response::SIMULATED_HEADER;
+
+const ABOUT: &str = "Simulated exchanges in the formats of real ones, with faults on demand. No price here is real.";
+/// The names of all exchanges. Each is also the first part of the exchange's paths.
 pub const EXCHANGES: &[&str] = exchanges::NAMES;
-/// The header that tells simulated answers from real ones.
-const SIMULATED_HEADER: &str = "x-simulated";
 
 /// exchange-sim on a listener.
 pub struct App {
@@ -64,7 +68,7 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        ready()
+        always_ready()
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
@@ -72,11 +76,50 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<(admin::Admin, exchanges::All)>(Self::NAME, ABOUT)
+        openapi_document::<(Admin, exchanges::Routes)>(Self::NAME, ABOUT)
     }
 }
 
-/// It needs nothing but itself.
-fn ready() -> ReadinessCheck {
+/// exchange-sim as an endpoint that needs no socket, and a handle to its simulation. The timeline of the settings begins
+/// now.
+pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
+    let simulation = simulation(config);
+    let ops = OpsEndpoints {
+        service: App::NAME,
+        about: ABOUT,
+        metrics: Metrics::new(App::NAME),
+        ready: always_ready(),
+        internal_token: Some(config.internal_token.clone()),
+        rate_limit: RateLimit::default(),
+    };
+    let api = (Admin::new(simulation.clone()), exchanges::routes(&simulation));
+    let http = common::server::service_endpoint(api, ops);
+    let endpoint = ws::with_websockets(http, simulation.clone()).after(|result: poem::Result<Response>| async move {
+        result.map(|mut response| {
+            response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
+            response
+        })
+    });
+    (endpoint.boxed(), simulation)
+}
+
+fn simulation(config: &Config) -> Simulation {
+    let simulation = Simulation {
+        exchanges: EXCHANGES,
+        market: Arc::new(Market::new(config.seed)),
+        faults: Arc::default(),
+        call_limiter: Arc::default(),
+        clock: config.clock,
+        enforce_call_limits: config.enforce_call_limits,
+    };
+    // The settings were checked when they were read, so this fails only for a `Config` that a program has made itself.
+    if let Err(error) = simulation.set_timeline(&config.timeline) {
+        tracing::error!(%error, "timeline ignored");
+    }
+    simulation
+}
+
+/// exchange-sim depends on no other service.
+fn always_ready() -> ReadinessCheck {
     Arc::new(|| Box::pin(async { Vec::new() }))
 }

@@ -1,45 +1,61 @@
-//! The one market that all simulated exchanges stand in: prices as a function of a seed and the time, in integers.
+//! The market behind all simulated exchanges: prices are a pure function of a seed and the time, in integers.
 
 mod base_prices;
 pub(crate) mod calendar;
 pub(crate) mod exchange_view;
+pub(crate) mod listed_pair;
+pub(crate) mod units;
 
+use base_prices::BITCOIN_USD;
 use chrono::NaiveDate;
 use common::{
     money::{Asset, CurrencyPair},
     time::Timestamp,
 };
+use units::{UNIT, Units};
 
-use base_prices::BITCOIN_USD;
+/// One component of a price's deviation from its base price. The component moves on straight lines from one
+/// pseudo-random point to the next, one point a period. Long periods have large amplitudes, as in a random walk.
+struct Oscillation {
+    period_secs: i64,
+    /// The largest deviation to either side, in millionths of the price.
+    amplitude_ppm: i64,
+}
 
-/// Decimals of a [`Units`] number.
-pub(crate) const DECIMALS: u32 = 8;
-/// A price in hundred-millionths of the unit of what it is told in.
-pub(crate) type Units = i64;
-pub(crate) const UNIT: Units = 10_i64.pow(DECIMALS);
+const fn oscillation(period_secs: i64, amplitude_ppm: i64) -> Oscillation {
+    Oscillation { period_secs, amplitude_ppm }
+}
 
-/// Swings that a price is the sum of: a period in seconds, and how far a swing goes to either side, in millionths of the
-/// price. A longer swing goes further, as in a random walk.
-type Swings = &'static [(i64, i64)];
-/// Of a coin: together within 1.3 %.
-const COIN_SWINGS: Swings = &[(2, 40), (8, 80), (32, 160), (128, 320), (512, 640), (2048, 1_280), (8192, 10_000)];
-/// Of a coin that is held to the dollar: within 0.07 %, and within 0.1 % with what an exchange adds.
-const PEGGED_SWINGS: Swings = &[(32, 20), (512, 60), (8192, 200), (86_400, 420)];
-/// Of a currency against the dollar: within 0.08 %, and slow.
-const FIAT_SWINGS: Swings = &[(3_600, 60), (86_400, 240), (604_800, 500)];
-/// How far one exchange is from the others: within 2 hundredths of a percent.
-const EXCHANGE_SWINGS: Swings = &[(5, 80), (60, 120)];
+/// A coin in dollars. The sum stays within 1.3 %.
+const COIN_OSCILLATIONS: &[Oscillation] = &[
+    oscillation(2, 40),
+    oscillation(8, 80),
+    oscillation(32, 160),
+    oscillation(128, 320),
+    oscillation(512, 640),
+    oscillation(2048, 1_280),
+    oscillation(8192, 10_000),
+];
+/// A coin that is pegged to the dollar. The sum stays within 0.07 %; with [`EXCHANGE_OSCILLATIONS`], within 0.1 %.
+const PEGGED_COIN_OSCILLATIONS: &[Oscillation] =
+    &[oscillation(32, 20), oscillation(512, 60), oscillation(8192, 200), oscillation(86_400, 420)];
+/// A currency against the dollar. The sum stays within 0.08 % and moves slowly.
+const FIAT_OSCILLATIONS: &[Oscillation] =
+    &[oscillation(3_600, 60), oscillation(86_400, 240), oscillation(604_800, 500)];
+/// One exchange against the mid price of the market. The sum stays within 0.02 %.
+const EXCHANGE_OSCILLATIONS: &[Oscillation] = &[oscillation(5, 80), oscillation(60, 120)];
 /// Half of the distance between bid and ask, in millionths of the price.
-const HALF_SPREAD: i64 = 20;
+const HALF_SPREAD_PPM: i64 = 20;
 const MILLION: i64 = 1_000_000;
-/// Swings are added up in ten-millionths of a price: finer than a cent of a bitcoin, and no product of three overflows.
-const SWUNG: i64 = 10_000_000;
-const MICROS: i64 = 1_000_000;
-/// When a day's fixing is taken: a quarter past two in the afternoon, in UTC.
-const FIXED_AT: i64 = (14 * 60 + 15) * 60 * MICROS;
-const DAY: i64 = 86_400 * MICROS;
+/// Deviations are integers in ten-millionths of the price. That is finer than a cent of a bitcoin's price, and coarse
+/// enough that the products in [`Market::mid_price`] fit in an `i128`.
+const DEVIATION_SCALE: i64 = 10_000_000;
+const MICROS_PER_SEC: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SEC;
+/// The time of day of a fixing: 14:15 UTC, in microseconds after midnight.
+const FIXING_MICROS: i64 = (14 * 60 + 15) * 60 * MICROS_PER_SEC;
 
-/// What one exchange says of one direction at one moment.
+/// The prices of one pair at one exchange at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MarketTicker {
     pub(crate) last: Units,
@@ -48,13 +64,13 @@ pub(crate) struct MarketTicker {
     pub(crate) time: Timestamp,
 }
 
-/// A market that has no state: every moment can be asked for, and asking changes nothing.
+/// The price model. It has no state: reading a price of any moment changes nothing.
 #[derive(Debug)]
 pub(crate) struct Market {
     seed: u64,
 }
 
-/// What something is worth in dollars, as a fraction, so that nothing is rounded before the end.
+/// The value of one unit of an asset in dollars, as a fraction, so that only the final division rounds.
 struct DollarValue {
     numerator: i128,
     denominator: i128,
@@ -65,67 +81,71 @@ impl Market {
         Self { seed }
     }
 
-    /// The quote of `exchange` for a direction, with prices in whole ticks of `tick`; nothing for what is not known.
+    /// The ticker of a pair at `exchange`, with prices that are multiples of `tick`. `None` for an unknown asset.
     pub(crate) fn ticker(
         &self,
         exchange: &str,
-        of: CurrencyPair,
+        pair: CurrencyPair,
         tick: Units,
         time: Timestamp,
     ) -> Option<MarketTicker> {
-        let everywhere = self.mid_price(of, time)?;
-        let own = self.swing(&format!("{exchange} {of}"), EXCHANGE_SWINGS, time);
-        let middle = everywhere + share(everywhere, own, SWUNG);
-        let half_spread = share(middle, HALF_SPREAD, MILLION);
-        let (bid, ask) = (to_tick(middle - half_spread, tick), to_tick(middle + half_spread, tick) + tick);
-        // The last trade was with one of the two sides.
-        let bought = self.draw(exchange, time.micros().div_euclid(2 * MICROS)) > 0;
+        let market_mid = self.mid_price(pair, time)?;
+        let deviation = self.deviation(&format!("{exchange} {pair}"), EXCHANGE_OSCILLATIONS, time);
+        let mid = market_mid + fraction_of(market_mid, deviation, DEVIATION_SCALE);
+        let half_spread = fraction_of(mid, HALF_SPREAD_PPM, MILLION);
+        let bid = round_down_to_tick(mid - half_spread, tick);
+        let ask = round_down_to_tick(mid + half_spread, tick) + tick;
+        // The last trade was at the bid or at the ask.
+        let bought = self.pseudo_random(exchange, time.micros().div_euclid(2 * MICROS_PER_SEC)) > 0;
         Some(MarketTicker { last: if bought { ask } else { bid }, bid, ask, time })
     }
 
-    /// What a day's fixing says of a direction: the price in the middle of that day's afternoon.
-    pub(crate) fn fixing(&self, of: CurrencyPair, day: NaiveDate) -> Option<Units> {
+    /// The fixing of a pair on a day: its mid price at 14:15 UTC.
+    pub(crate) fn fixing(&self, pair: CurrencyPair, day: NaiveDate) -> Option<Units> {
         let days = day.signed_duration_since(NaiveDate::default()).num_days();
-        self.mid_price(of, Timestamp::from_micros(days * DAY + FIXED_AT).ok()?)
+        self.mid_price(pair, Timestamp::from_micros(days * MICROS_PER_DAY + FIXING_MICROS).ok()?)
     }
 
-    /// What a direction costs at the moment, before any exchange has its own way.
-    pub(crate) fn mid_price(&self, of: CurrencyPair, time: Timestamp) -> Option<Units> {
-        let (base, quote) = (self.dollar_value(of.base, time)?, self.dollar_value(of.quote, time)?);
+    /// The price of a pair, before each exchange deviates from it. `None` for an unknown asset.
+    pub(crate) fn mid_price(&self, pair: CurrencyPair, time: Timestamp) -> Option<Units> {
+        let (base, quote) = (self.dollar_value(pair.base, time)?, self.dollar_value(pair.quote, time)?);
         let price = base.numerator * quote.denominator * i128::from(UNIT) / (base.denominator * quote.numerator);
         i64::try_from(price).ok().filter(|price| *price > 0)
     }
 
     fn dollar_value(&self, asset: Asset, time: Timestamp) -> Option<DollarValue> {
-        let swung = |swings| i128::from(SWUNG + self.swing(asset.as_str(), swings, time));
-        if let Some(average) = base_prices::coin_usd(asset) {
-            let swings = if asset == Asset::USDT { PEGGED_SWINGS } else { COIN_SWINGS };
+        let scale = i128::from(DEVIATION_SCALE);
+        let deviated = |oscillations| scale + i128::from(self.deviation(asset.as_str(), oscillations, time));
+        if let Some(base_price) = base_prices::coin_in_usd(asset) {
+            let oscillations = if asset == Asset::USDT { PEGGED_COIN_OSCILLATIONS } else { COIN_OSCILLATIONS };
             return Some(DollarValue {
-                numerator: i128::from(average) * swung(swings),
-                denominator: i128::from(SWUNG),
+                numerator: i128::from(base_price) * deviated(oscillations),
+                denominator: scale,
             });
         }
-        let average = i128::from(base_prices::bitcoin_price(asset)?);
-        let swung = if asset == Asset::USD { i128::from(SWUNG) } else { swung(FIAT_SWINGS) };
-        Some(DollarValue { numerator: i128::from(BITCOIN_USD) * i128::from(SWUNG), denominator: average * swung })
+        let base_price = i128::from(base_prices::bitcoin_in(asset)?);
+        let factor = if asset == Asset::USD { scale } else { deviated(FIAT_OSCILLATIONS) };
+        Some(DollarValue { numerator: i128::from(BITCOIN_USD) * scale, denominator: base_price * factor })
     }
 
-    /// How far a price is from its average, in parts of [`SWUNG`].
-    fn swing(&self, name: &str, swings: Swings, time: Timestamp) -> i64 {
-        let one = |(index, &(period, reach)): (usize, &(i64, i64))| {
-            let (period, micros) = (period * MICROS, time.micros());
-            let (step, within) = (micros.div_euclid(period), micros.rem_euclid(period));
-            let draw = |step| i128::from(self.draw(&format!("{name} {index}"), step)) * i128::from(reach);
-            // On the straight line from one draw to the next.
-            let (from, to) = (draw(step), draw(step + 1));
-            let now = from + (to - from) * i128::from(within) / i128::from(period);
-            i64::try_from(now / i128::from(MILLION * MILLION / SWUNG)).unwrap_or(0)
+    /// The distance of a price from its base price, in parts of [`DEVIATION_SCALE`]. `name` selects the random points.
+    fn deviation(&self, name: &str, oscillations: &[Oscillation], time: Timestamp) -> i64 {
+        let component = |(index, oscillation): (usize, &Oscillation)| {
+            let period = oscillation.period_secs * MICROS_PER_SEC;
+            let (step, elapsed) = (time.micros().div_euclid(period), time.micros().rem_euclid(period));
+            let point = |step| {
+                let random = self.pseudo_random(&format!("{name} {index}"), step);
+                i128::from(random) * i128::from(oscillation.amplitude_ppm)
+            };
+            let (from, to) = (point(step), point(step + 1));
+            let interpolated = from + (to - from) * i128::from(elapsed) / i128::from(period);
+            i64::try_from(interpolated / i128::from(MILLION * MILLION / DEVIATION_SCALE)).unwrap_or(0)
         };
-        swings.iter().enumerate().map(one).sum()
+        oscillations.iter().enumerate().map(component).sum()
     }
 
-    /// A number from -1000000 to 1000000 that depends on nothing but the seed, the name and the step.
-    fn draw(&self, name: &str, step: i64) -> i64 {
+    /// A number from -1,000,000 to 1,000,000 that depends on the seed, the name and the step alone.
+    fn pseudo_random(&self, name: &str, step: i64) -> i64 {
         let hash = name.bytes().fold(mix(self.seed), |hash, byte| mix(hash ^ u64::from(byte)));
         let hash = mix(hash ^ u64::from_ne_bytes(step.to_ne_bytes()));
         i64::try_from(hash % 2_000_001).unwrap_or(0) - MILLION
@@ -140,11 +160,12 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-fn share(price: Units, part: i64, whole: i64) -> Units {
+/// `price * part / whole`, without overflow in between.
+fn fraction_of(price: Units, part: i64, whole: i64) -> Units {
     i64::try_from(i128::from(price) * i128::from(part) / i128::from(whole)).unwrap_or(0)
 }
 
-fn to_tick(price: Units, tick: Units) -> Units {
+fn round_down_to_tick(price: Units, tick: Units) -> Units {
     price - price % tick
 }
 

@@ -1,4 +1,4 @@
-//! What goes over the wire: answers in an exchange's own form, whole and not.
+//! HTTP responses in an exchange's own format, sent completely or as a fault demands.
 
 use std::{io, time::Duration};
 
@@ -11,14 +11,17 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
+/// Every response carries this header, so that a client can distinguish the simulation from a real exchange.
+pub(crate) const SIMULATED_HEADER: &str = "x-simulated";
+
 const JSON: &str = "application/json";
-/// From one byte to the next of an answer that trickles.
-const TRICKLE: Duration = Duration::from_secs(1);
-/// What an endless answer sends at once, and how often it does, for it ends all the same.
-const BLANKS: &[u8] = &[b' '; 64 * 1024];
+/// The time between two bytes of [`SimulatedResponse::Trickled`].
+const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);
+/// [`SimulatedResponse::Padded`] starts with this chunk, `BLANK_CHUNKS` times: 64 MiB.
+const BLANK_CHUNK: &[u8] = &[b' '; 64 * 1024];
 const BLANK_CHUNKS: usize = 1024;
 
-/// An answer in the exchange's own form.
+/// A complete reply in the exchange's own format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -28,20 +31,21 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// JSON with status 200.
     pub(crate) fn ok(body: &impl Serialize) -> Self {
         Self::json(StatusCode::OK, body)
     }
 
     pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).unwrap_or_else(|error| {
-            tracing::error!(%error, "an answer cannot be written as JSON");
+            tracing::error!(%error, "reply cannot be serialized as JSON");
             Vec::new()
         });
         Self { status, content_type: JSON, headers: Vec::new(), body }
     }
 
-    /// JSON as it stands in the text.
-    pub(crate) fn raw(status: StatusCode, body: impl Into<String>) -> Self {
+    /// A body that is JSON text already.
+    pub(crate) fn raw_json(status: StatusCode, body: impl Into<String>) -> Self {
         Self::text(status, JSON, body)
     }
 
@@ -53,7 +57,7 @@ impl Reply {
         Self { status, content_type, headers: Vec::new(), body }
     }
 
-    /// What Cloudflare, or another gateway, answers in front of an exchange.
+    /// The error page of Cloudflare or another gateway before an exchange.
     pub(crate) fn html(status: u16) -> Self {
         let title = match status {
             520 => "520: Web server is returning an unknown error",
@@ -69,7 +73,7 @@ impl Reply {
     }
 
     #[must_use]
-    pub(crate) fn with(mut self, name: &'static str, value: &impl ToString) -> Self {
+    pub(crate) fn with_header(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }
@@ -90,24 +94,24 @@ impl Reply {
         Self { body: Vec::new(), ..self }
     }
 
-    /// With other names in the place of some; names are ASCII.
+    /// Replaces each old text in the body by its new text. Both are ASCII.
     #[must_use]
-    pub(crate) fn renamed(self, names: &[(&str, &str)]) -> Self {
-        // A character for a byte, and back: the answer may be in another code than UTF-8.
+    pub(crate) fn renamed(self, replacements: &[(&str, &str)]) -> Self {
+        // The body may have another encoding than UTF-8, so each byte becomes one character and then a byte again.
         let body: String = self.body.iter().copied().map(char::from).collect();
-        let body = names.iter().fold(body, |body, (from, to)| body.replace(from, to));
+        let body = replacements.iter().fold(body, |body, (old, new)| body.replace(old, new));
         Self { body: body.chars().filter_map(|character| u8::try_from(character).ok()).collect(), ..self }
     }
 }
 
-/// How an answer goes over the wire.
+/// A reply and how it is sent.
 pub(crate) enum SimulatedResponse {
     Complete(Reply),
-    /// The connection ends before the answer does.
+    /// The connection breaks before the end of the body.
     Aborted,
-    /// One byte after the other.
+    /// The body is sent byte by byte.
     Trickled(Reply),
-    /// The answer, behind more blanks than anybody should read.
+    /// The body comes after more blanks than a client should read.
     Padded(Reply),
 }
 
@@ -123,27 +127,26 @@ impl IntoResponse for SimulatedResponse {
         match self {
             Self::Complete(Reply { status, content_type, headers, body }) => {
                 let response = Response::builder().status(status).content_type(content_type);
-                let with = |response: poem::ResponseBuilder, (name, value)| response.header(name, value);
-                headers.into_iter().fold(response, with).body(body)
+                let add_header = |response: poem::ResponseBuilder, (name, value)| response.header(name, value);
+                headers.into_iter().fold(response, add_header).body(body)
             }
             Self::Aborted => {
-                let cut = stream::once(async {
-                    Err::<Vec<u8>, _>(io::Error::new(io::ErrorKind::ConnectionAborted, "fault: down"))
-                });
-                // With a length that is never reached: a body in chunks would be ended as if it were whole.
+                let failure = io::Error::new(io::ErrorKind::ConnectionAborted, "fault: down");
+                let body = stream::once(async { Err::<Vec<u8>, _>(failure) });
+                // Without a content length the body would be chunked, and the server would end it as if it were complete.
                 let response = Response::builder().content_type(JSON).header("content-length", "512");
-                response.body(Body::from_bytes_stream(cut))
+                response.body(Body::from_bytes_stream(body))
             }
             Self::Trickled(reply) => {
                 let bytes = stream::iter(reply.body.clone()).then(|byte| async move {
-                    tokio::time::sleep(TRICKLE).await;
+                    tokio::time::sleep(TRICKLE_INTERVAL).await;
                     vec![byte]
                 });
                 Self::stream(&reply, bytes)
             }
             Self::Padded(reply) => {
                 let body = reply.body.clone();
-                let blanks = stream::iter(std::iter::repeat_n(BLANKS.to_vec(), BLANK_CHUNKS));
+                let blanks = stream::iter(std::iter::repeat_n(BLANK_CHUNK.to_vec(), BLANK_CHUNKS));
                 Self::stream(&reply, blanks.chain(stream::once(async { body })))
             }
         }
@@ -153,7 +156,7 @@ impl IntoResponse for SimulatedResponse {
 impl ApiResponse for SimulatedResponse {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: JSON, schema: serde_json::Value::schema_ref() }];
-        let description = "What the real exchange answers; errors too come in its own form.";
+        let description = "The real exchange's format, for errors too.";
         let response =
             MetaResponse { description, status: Some(200), status_range: None, content, headers: Vec::new() };
         MetaResponses { responses: vec![response] }

@@ -1,4 +1,4 @@
-//! The exchanges as a client sees them: with no socket and on a clock that a test pushes forward, and once on a port.
+//! The exchanges as a client sees them: without a socket, on a clock that the test advances, and once on a port.
 
 mod admin_api;
 mod fault_effects;
@@ -17,13 +17,13 @@ use serde_json::Value;
 use crate::{App, Config, ExchangeCalls, NewFault, Simulation, endpoint};
 
 pub(crate) const TOKEN: &str = "a token of the tests";
-/// A Friday, in the middle of nothing.
+/// A Friday without a holiday nearby.
 const START: &str = "2026-01-16T16:00:00.678901Z";
 
-/// The simulated world in one process, on a clock that stands still unless it is told to pass.
+/// exchange-sim in the process of the test, on a clock that only [`Sim::advance`] moves.
 pub(crate) struct Sim {
     endpoint: BoxEndpoint<'static>,
-    pub(crate) world: Simulation,
+    pub(crate) simulation: Simulation,
 }
 
 impl Sim {
@@ -32,12 +32,12 @@ impl Sim {
     }
 
     pub(crate) fn at(time: &str) -> Self {
-        let (endpoint, world) = endpoint(&config(Clock::starting_at(time.parse().unwrap())));
-        Self { endpoint, world }
+        let (endpoint, simulation) = endpoint(&config(Clock::starting_at(time.parse().unwrap())));
+        Self { endpoint, simulation }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.world.now()
+        self.simulation.now()
     }
 
     pub(crate) async fn advance(&self, seconds: u64) {
@@ -46,14 +46,14 @@ impl Sim {
 
     pub(crate) fn fault(&self, exchange: &str, json: &str) {
         let fault: NewFault = serde_json::from_str(json).unwrap();
-        self.world.set_fault(exchange, &fault).unwrap();
+        self.simulation.set_fault(exchange, &fault).unwrap();
     }
 
     pub(crate) fn calls(&self, exchange: &str) -> ExchangeCalls {
-        self.world.calls().into_iter().find(|calls| calls.exchange == exchange).unwrap()
+        self.simulation.calls().into_iter().find(|calls| calls.exchange == exchange).unwrap()
     }
 
-    /// The answer, which says that it is simulated.
+    /// Checks the header `x-simulated` too.
     async fn response(&self, path: &str) -> Response {
         let request = Request::builder().uri(path.parse().unwrap()).finish();
         let response = self.endpoint.call(request).await.unwrap();
@@ -61,14 +61,14 @@ impl Sim {
         response
     }
 
-    /// Status and body.
+    /// The status and the body.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let response = self.response(path).await;
         let status = response.status().as_u16();
         (status, String::from_utf8_lossy(&response.into_body().into_bytes().await.unwrap()).into_owned())
     }
 
-    /// Body and content type.
+    /// The body and the content type.
     pub(crate) async fn bytes(&self, path: &str) -> (Vec<u8>, String) {
         let response = self.response(path).await;
         let content_type = response.content_type().unwrap_or_default().to_owned();
@@ -85,7 +85,7 @@ impl Sim {
         self.response(path).await.header(name).map(str::to_owned)
     }
 
-    /// Asks as one of our own.
+    /// Calls the admin API with the internal token.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: &str) -> (u16, String) {
         let request = Request::builder().method(method).uri(path.parse().unwrap());
         let request = request.header("authorization", format!("Bearer {TOKEN}")).content_type("application/json");
@@ -101,7 +101,7 @@ pub(crate) fn config(clock: Clock) -> Config {
     Config { clock, ..config }
 }
 
-/// Text to whole cents: exact, and easy to compare.
+/// The price in whole cents.
 pub(crate) fn cents(text: &Value) -> i64 {
     let text = text.as_str().unwrap();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
@@ -109,7 +109,7 @@ pub(crate) fn cents(text: &Value) -> i64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_exchanges_tell_nearly_the_same_price() {
+async fn prices_of_all_exchanges_are_close() {
     let sim = Sim::new();
     let json = async |path: &str| sim.json(path).await;
     let coinbase = cents(&json("/coinbase/products/BTC-EUR/ticker").await["price"]);
@@ -134,7 +134,7 @@ async fn all_exchanges_tell_nearly_the_same_price() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_answers_by_other_names_than_it_is_asked() {
+async fn kraken_answers_under_other_names_than_requested() {
     let sim = Sim::new();
     let kraken = sim.json("/kraken/0/public/Ticker?pair=XBTEUR,XBTUSD,XBTCHF,USDTUSD").await;
     assert_eq!(kraken["error"], Value::Array(Vec::new()));
@@ -161,7 +161,7 @@ async fn kraken_answers_by_other_names_than_it_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_tells_the_time_of_the_last_trade() {
+async fn coinbase_answers_with_the_time_of_the_last_trade() {
     let sim = Sim::new();
     let ticker = sim.json("/coinbase/products/USDT-USD/ticker").await;
     assert_eq!(ticker["time"], START);
@@ -169,7 +169,7 @@ async fn coinbase_tells_the_time_of_the_last_trade() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_pairs_are_refused_as_the_real_ones_do() {
+async fn unknown_pairs_are_refused_in_the_real_format() {
     let sim = Sim::new();
     for pair in ["BTC-XYZ", "XYZ-EUR", "BTCEUR", "btc-eur"] {
         let answer = sim.get(&format!("/coinbase/products/{pair}/ticker")).await;
@@ -182,7 +182,7 @@ async fn unknown_pairs_are_refused_as_the_real_ones_do() {
 }
 
 #[test]
-fn the_documentation_shows_every_exchange() {
+fn openapi_document_has_every_exchange() {
     let document = App::openapi();
     for name in crate::exchanges::NAMES {
         assert!(document.contains(&format!("\"{name}_")), "{name}");

@@ -10,14 +10,14 @@ fn read(json: &str) -> Result<usize, String> {
 }
 
 #[test]
-fn a_timeline_is_read_from_a_file_and_what_is_wrong_with_it_is_named() {
+fn timeline_file_is_parsed_and_its_error_is_named() {
     let one = r#"{"exchange":"kraken","at_seconds":5,"seconds":10,"fault":"lie_factor","factor":"1.2"}"#;
     assert_eq!(read(&format!("[{one},{one}]")), Ok(2));
     assert_eq!(read(&format!(r#"{{"timeline":[{one}]}}"#)), Ok(1));
     for (json, named) in [
         ("", "JSON"),
         (r#"[{"exchange":"kraken","fault":"down"}]"#, "at_seconds"),
-        (r#"[{"exchange":"mtgox","at_seconds":1,"fault":"down"}]"#, "fault 0 (from 0), exchange"),
+        (r#"[{"exchange":"mtgox","at_seconds":1,"fault":"down"}]"#, "fault 0 (counted from 0): exchange"),
         (r#"[{"exchange":"kraken","at_seconds":1,"fault":"sulky"}]"#, "sulky"),
     ] {
         let error = read(json).unwrap_err();
@@ -26,7 +26,7 @@ fn a_timeline_is_read_from_a_file_and_what_is_wrong_with_it_is_named() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn missing_timeline_file_is_named() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "a token of the tests"), ("SIM_TIMELINE", "/no/such/file")]);
     Config::read(&mut env);
     assert!(env.finish().unwrap_err().to_string().contains("/no/such/file"));

@@ -1,53 +1,62 @@
-//! Binance (spot), as <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints> has it:
-//! one pair or a list of them, a weight for each call that is counted by the minute, and pairs that were taken off long
-//! ago and are answered for all the same.
+//! Binance (spot), by <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. A call asks for
+//! one pair or a list. Each call has a weight, counted by the minute. Some delisted pairs are still served.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::{ListedPair, find, pair};
 use crate::{
-    Simulation,
     call_limits::{CallLimit, Penalty, Refusal},
-    faults::{FaultKind, TimeForm},
-    formats::{Price, WireValue},
-    faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::{Ticker, ExchangeView},
+    faults::{
+        FaultKind,
+        injector::{ErrorFormats, FaultInjector},
+    },
+    formats::{JsonType, JsonValue, Price, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::{ListedPair, find, listed},
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "binance";
-/// All prices are told with eight decimals, however coarse the steps are.
+/// Binance writes every price with eight decimals, whatever the tick.
 const DECIMALS: u32 = 8;
 
 pub(crate) const PAIRS: &[ListedPair] = &[
-    pair("BTCUSDT", "BTC", "USDT", 2),
-    pair("ETHUSDT", "ETH", "USDT", 2),
-    pair("BTCEUR", "BTC", "EUR", 2),
-    pair("ETHEUR", "ETH", "EUR", 2),
-    pair("EURUSDT", "EUR", "USDT", 4),
-    pair("BTCTRY", "BTC", "TRY", 0),
-    pair("USDTTRY", "USDT", "TRY", 2),
-    pair("USDTBRL", "USDT", "BRL", 3),
-    pair("BTCBRL", "BTC", "BRL", 0),
-    pair("USDTZAR", "USDT", "ZAR", 2),
+    listed("BTCUSDT", "BTC", "USDT", 2),
+    listed("ETHUSDT", "ETH", "USDT", 2),
+    listed("BTCEUR", "BTC", "EUR", 2),
+    listed("ETHEUR", "ETH", "EUR", 2),
+    listed("EURUSDT", "EUR", "USDT", 4),
+    listed("BTCTRY", "BTC", "TRY", 0),
+    listed("USDTTRY", "USDT", "TRY", 2),
+    listed("USDTBRL", "USDT", "BRL", 3),
+    listed("BTCBRL", "BTC", "BRL", 0),
+    listed("USDTZAR", "USDT", "ZAR", 2),
 ];
-/// Taken off in 2023 and later, and still answered for.
+/// Delisted in 2023 and later, and still served.
 const DELISTED: &[ListedPair] =
-    &[pair("BTCGBP", "BTC", "GBP", 2), pair("ETHGBP", "ETH", "GBP", 2), pair("USDTRUB", "USDT", "RUB", 2)];
+    &[listed("BTCGBP", "BTC", "GBP", 2), listed("ETHGBP", "ETH", "GBP", 2), listed("USDTRUB", "USDT", "RUB", 2)];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused,
-    error_500: || error(StatusCode::INTERNAL_SERVER_ERROR, -1000, "An unknown error occurred while processing the request."),
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited,
+    error_500: || {
+        let text = "An unknown error occurred while processing the request.";
+        error(StatusCode::INTERNAL_SERVER_ERROR, -1000, text)
+    },
     error_in_200: || error(StatusCode::OK, -1001, "Internal error; unable to process your request. Please try again."),
-    odd_error: || Reply::raw(StatusCode::FORBIDDEN, r#"{"code":"000002","message":"Forbidden","success":false,"data":null}"#),
+    odd_error: || {
+        let body = r#"{"code":"000002","message":"Forbidden","success":false,"data":null}"#;
+        Reply::raw_json(StatusCode::FORBIDDEN, body)
+    },
     renamed_keys: &[("\"price\"", "\"p\""), ("\"bidPrice\"", "\"b\""), ("\"askPrice\"", "\"a\"")],
     usage_header: Some("x-mbx-used-weight-1m"),
-    limit: CallLimit { weight: 6_000, window: 60, penalty: Penalty::Growing },
 };
 
-pub(crate) struct Binance(FaultInjector);
+pub(super) const LIMIT: CallLimit = CallLimit { max_weight: 6_000, window_secs: 60, penalty: Penalty::Growing };
+
+pub(crate) struct Binance(pub(super) FaultInjector);
 
 #[derive(Serialize)]
 struct Failure {
@@ -58,181 +67,183 @@ struct Failure {
 #[derive(Serialize)]
 struct LastPrice {
     symbol: &'static str,
-    price: WireValue,
+    price: JsonValue,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BookTicker {
     symbol: &'static str,
-    bid_price: WireValue,
+    bid_price: JsonValue,
     bid_qty: &'static str,
-    ask_price: WireValue,
+    ask_price: JsonValue,
     ask_qty: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Average {
+struct AverageBody {
     mins: u32,
-    price: WireValue,
+    price: JsonValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    close_time: Option<WireValue>,
+    close_time: Option<JsonValue>,
 }
 
 fn error(status: StatusCode, code: i32, msg: impl Into<String>) -> Reply {
     Reply::json(status, &Failure { code, msg: msg.into() })
 }
 
-fn refused(refusal: Refusal) -> Reply {
-    let banned = refusal.banned && refusal.retry_after.is_some();
-    if banned {
+fn rate_limited(refusal: Refusal) -> Reply {
+    if refusal.banned && refusal.retry_after.is_some() {
         let until = refusal.until.micros() / 1_000;
-        let text = format!("Way too much request weight used; IP banned until {until}. Please use WebSocket Streams instead.");
+        let text =
+            format!("Way too much request weight used; IP banned until {until}. Please use WebSocket Streams instead.");
         return error(StatusCode::IM_A_TEAPOT, -1003, text);
     }
     let text = "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.";
     error(StatusCode::TOO_MANY_REQUESTS, -1003, text)
 }
 
-impl Binance {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
-
-    async fn answer<T: Serialize>(
-        &self,
-        asked: Asked,
-        shown: impl Fn(&ListedPair, Ticker) -> T,
-    ) -> SimulatedResponse {
-        let weight = if asked.symbol.is_some() { 2 } else { 4 };
-        self.0.respond(weight, |view| tickers(view, &asked, shown).unwrap_or_else(|failure| failure)).await
-    }
-}
-
-/// What was asked for, as it was sent.
-struct Asked {
+/// The parameters that select pairs.
+struct Selection {
     symbol: Option<String>,
+    /// A JSON list of symbols.
     symbols: Option<String>,
     status: Option<String>,
 }
 
+impl Binance {
+    async fn tickers<T: Serialize>(
+        &self,
+        selection: Selection,
+        body: impl Fn(&ListedPair, Ticker) -> T,
+    ) -> SimulatedResponse {
+        let weight = if selection.symbol.is_some() { 2 } else { 4 };
+        self.0.respond(weight, |view| tickers(view, &selection, body).unwrap_or_else(|error| error)).await
+    }
+}
+
 #[OpenApi]
 impl Binance {
-    /// The last price of a pair such as `BTCUSDT`, of several, or of all, as Binance tells it.
+    /// The last price of a pair such as `BTCUSDT`, of several pairs, or of all pairs, in Binance's format.
     #[oai(path = "/binance/api/v3/ticker/price", method = "get", operation_id = "binance_price")]
     async fn price(
         &self,
         symbol: Query<Option<String>>,
         /// A JSON list of pairs, such as `["BTCUSDT","ETHUSDT"]`.
         symbols: Query<Option<String>>,
-        /// TRADING, HALT or BREAK: others are left out, or refused where one is asked for.
+        /// TRADING, HALT or BREAK. A list omits pairs with another status; a single pair with another status is an error.
         #[oai(name = "symbolStatus")]
         status: Query<Option<String>>,
     ) -> SimulatedResponse {
-        let asked = Asked { symbol: symbol.0, symbols: symbols.0, status: status.0 };
-        self.answer(asked, |pair, told| LastPrice { symbol: pair.name, price: told.last.text(DECIMALS) }).await
+        let selection = Selection { symbol: symbol.0, symbols: symbols.0, status: status.0 };
+        let body = |listed: &ListedPair, ticker: Ticker| LastPrice {
+            symbol: listed.symbol,
+            price: ticker.last.text(DECIMALS),
+        };
+        self.tickers(selection, body).await
     }
 
-    /// The best bid and ask of a pair, of several, or of all, as Binance tells them.
+    /// The best bid and ask of a pair, of several pairs, or of all pairs, in Binance's format.
     #[oai(path = "/binance/api/v3/ticker/bookTicker", method = "get", operation_id = "binance_book_ticker")]
     async fn book_ticker(
         &self,
         symbol: Query<Option<String>>,
         /// A JSON list of pairs, such as `["BTCUSDT","ETHUSDT"]`.
         symbols: Query<Option<String>>,
-        /// TRADING, HALT or BREAK: others are left out, or refused where one is asked for.
+        /// TRADING, HALT or BREAK. A list omits pairs with another status; a single pair with another status is an error.
         #[oai(name = "symbolStatus")]
         status: Query<Option<String>>,
     ) -> SimulatedResponse {
-        let asked = Asked { symbol: symbol.0, symbols: symbols.0, status: status.0 };
-        let amount = |price: Price, amount| if price.units == 0 { "0.00000000" } else { amount };
-        let ticker = |pair: &ListedPair, told: Ticker| BookTicker {
-            symbol: pair.name,
-            bid_price: told.bid.text(DECIMALS),
-            bid_qty: amount(told.bid, "1.20000000"),
-            ask_price: told.ask.text(DECIMALS),
-            ask_qty: amount(told.ask, "0.80000000"),
+        let selection = Selection { symbol: symbol.0, symbols: symbols.0, status: status.0 };
+        let quantity = |price: Price, quantity| if price.units == 0 { "0.00000000" } else { quantity };
+        let body = |listed: &ListedPair, ticker: Ticker| BookTicker {
+            symbol: listed.symbol,
+            bid_price: ticker.bid.text(DECIMALS),
+            bid_qty: quantity(ticker.bid, "1.20000000"),
+            ask_price: ticker.ask.text(DECIMALS),
+            ask_qty: quantity(ticker.ask, "0.80000000"),
         };
-        self.answer(asked, ticker).await
+        self.tickers(selection, body).await
     }
 
-    /// The average price of the last five minutes of a pair, with the time of its last trade, as Binance tells it.
+    /// The average price of a pair over five minutes and the time of its last trade, in Binance's format.
     #[oai(path = "/binance/api/v3/avgPrice", method = "get", operation_id = "binance_average")]
     async fn average(&self, symbol: Query<String>) -> SimulatedResponse {
-        self.0.respond(2, |view| average(view, &symbol.0)).await
+        self.0.respond(2, |view| average(view, &symbol.0).unwrap_or_else(unknown_symbol)).await
     }
 }
 
-fn average(view: &ExchangeView<'_>, symbol: &str) -> Reply {
-    let Some((pair, _)) = known(symbol) else { return unknown() };
-    let Some((told, _)) = tell(view, pair) else { return unknown() };
-    // The middle of the market is near enough to its average of five minutes.
-    let middle = Price { units: i64::midpoint(told.bid.units, told.ask.units), form: told.last.form };
-    let price = if middle.units == 0 { told.last } else { middle };
-    let close_time = view.time(told.time, TimeForm::Millis, false);
-    Reply::ok(&Average { mins: 5, price: price.text(DECIMALS), close_time })
+fn average(view: &ExchangeView<'_>, symbol: &str) -> Option<Reply> {
+    let StatusTicker { ticker, .. } = find_ticker(view, symbol)?;
+    // The mid price stands for the average of five minutes.
+    let mid = Price { units: i64::midpoint(ticker.bid.units, ticker.ask.units), form: ticker.last.form };
+    let price = if mid.units == 0 { ticker.last } else { mid };
+    let close_time = view.format_time(ticker.time, TimeForm::Millis, JsonType::Number);
+    Some(Reply::ok(&AverageBody { mins: 5, price: price.text(DECIMALS), close_time }))
 }
 
-fn unknown() -> Reply {
+fn unknown_symbol() -> Reply {
     error(StatusCode::BAD_REQUEST, -1121, "Invalid symbol.")
 }
 
-/// A pair, and whether it was taken off.
-fn known(symbol: &str) -> Option<(&'static ListedPair, bool)> {
-    let delisted = || find(DELISTED, symbol).map(|pair| (pair, true));
-    find(PAIRS, symbol).map(|pair| (pair, false)).or_else(delisted)
+/// A ticker with the trading status of its pair.
+struct StatusTicker {
+    listed: &'static ListedPair,
+    ticker: Ticker,
+    status: &'static str,
 }
 
-/// What is told of a pair, and its status.
-fn tell(view: &ExchangeView<'_>, pair: &'static ListedPair) -> Option<(Ticker, &'static str)> {
-    if find(DELISTED, pair.name).is_some() {
-        return Some((view.delisted(pair.direction, pair.tick)?, "BREAK"));
+/// `None` for an unknown symbol.
+fn find_ticker(view: &ExchangeView<'_>, symbol: &str) -> Option<StatusTicker> {
+    if let Some(listed) = find(DELISTED, symbol) {
+        return Some(StatusTicker { listed, ticker: view.delisted_ticker(listed)?, status: "BREAK" });
     }
-    let told = view.ticker(pair.direction, pair.tick)?;
-    Some((told, if view.has(FaultKind::Halted, pair.direction) { "HALT" } else { "TRADING" }))
+    let (listed, ticker) = view.find(PAIRS, symbol)?;
+    let halted = view.has_fault_on(FaultKind::Halted, listed.pair);
+    Some(StatusTicker { listed, ticker, status: if halted { "HALT" } else { "TRADING" } })
 }
 
-/// The answer for one pair is an object, and a list for several; one that is not known fails them all.
-fn tickers<T: Serialize>(view: &ExchangeView<'_>, asked: &Asked, shown: impl Fn(&ListedPair, Ticker) -> T) -> Result<Reply, Reply> {
-    let bad = |code, msg: &str| error(StatusCode::BAD_REQUEST, code, msg);
-    let wanted = asked.status.as_deref();
-    if wanted.is_some_and(|status| !["TRADING", "HALT", "BREAK"].contains(&status)) {
-        return Err(bad(-1130, "Data sent for parameter 'symbolStatus' is not valid."));
+/// An object for `symbol`, otherwise a list. An unknown symbol in `symbols` fails the whole call.
+fn tickers<T: Serialize>(
+    view: &ExchangeView<'_>,
+    selection: &Selection,
+    body: impl Fn(&ListedPair, Ticker) -> T,
+) -> Result<Reply, Reply> {
+    let bad_request = |code, msg: &str| error(StatusCode::BAD_REQUEST, code, msg);
+    let required_status = selection.status.as_deref();
+    if required_status.is_some_and(|status| !["TRADING", "HALT", "BREAK"].contains(&status)) {
+        return Err(bad_request(-1130, "Data sent for parameter 'symbolStatus' is not valid."));
     }
-    let told = |symbol: &str| known(symbol).and_then(|(pair, _)| Some((pair, tell(view, pair)?))).ok_or_else(unknown);
-    match (&asked.symbol, &asked.symbols) {
+    let has_required_status = |found: &StatusTicker| required_status.is_none_or(|required| required == found.status);
+    let (symbols, every_pair): (Vec<String>, bool) = match (&selection.symbol, &selection.symbols) {
         (Some(_), Some(_)) => {
-            Err(bad(-1128, "Combination of optional parameters invalid. Recommendation: 'symbol' or 'symbols'"))
+            let text = "Combination of optional parameters invalid. Recommendation: 'symbol' or 'symbols'";
+            return Err(bad_request(-1128, text));
         }
         (Some(symbol), None) => {
-            let (pair, (told, status)) = told(symbol)?;
-            if wanted.is_some_and(|wanted| wanted != status) {
-                return Err(bad(-1220, "The symbol's status does not match the requested symbolStatus."));
+            let found = find_ticker(view, symbol).ok_or_else(unknown_symbol)?;
+            if !has_required_status(&found) {
+                return Err(bad_request(-1220, "The symbol's status does not match the requested symbolStatus."));
             }
-            Ok(Reply::ok(&shown(pair, told)))
+            return Ok(Reply::ok(&body(found.listed, found.ticker)));
         }
-        (None, symbols) => {
-            let names: Vec<String> = match symbols {
-                None => PAIRS.iter().chain(DELISTED).map(|pair| pair.name.to_owned()).collect(),
-                Some(json) => serde_json::from_str(json)
-                    .map_err(|_| bad(-1100, "Illegal characters found in parameter 'symbols'; legal range is a list."))?,
-            };
-            let mut list = Vec::with_capacity(names.len());
-            for name in names {
-                match told(&name) {
-                    Ok((pair, (told, status))) if wanted.is_none_or(|wanted| wanted == status) => {
-                        list.push(shown(pair, told));
-                    }
-                    Ok(_) => {}
-                    // Where all are asked for, one that is gone is not among them.
-                    Err(_) if symbols.is_none() => {}
-                    Err(unknown) => return Err(unknown),
-                }
-            }
-            Ok(Reply::ok(&list))
+        (None, Some(json)) => {
+            let illegal = "Illegal characters found in parameter 'symbols'; legal range is a list.";
+            (serde_json::from_str(json).map_err(|_| bad_request(-1100, illegal))?, false)
+        }
+        (None, None) => (PAIRS.iter().chain(DELISTED).map(|listed| listed.symbol.to_owned()).collect(), true),
+    };
+    let mut list = Vec::with_capacity(symbols.len());
+    for symbol in symbols {
+        match find_ticker(view, &symbol) {
+            Some(found) if has_required_status(&found) => list.push(body(found.listed, found.ticker)),
+            // The list of all pairs omits a pair that a fault has unlisted.
+            None if !every_pair => return Err(unknown_symbol()),
+            Some(_) | None => {}
         }
     }
+    Ok(Reply::ok(&list))
 }
 
 #[cfg(test)]

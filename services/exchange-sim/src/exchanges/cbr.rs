@@ -1,134 +1,133 @@
-//! The official rates of the Bank of Russia, as <https://www.cbr.ru/development/SXML> has them: XML in windows-1251, with
-//! commas in its numbers, prices of ten or ten thousand units at once, and tomorrow's date in the afternoon.
+//! The official rates of the Bank of Russia, by <https://www.cbr.ru/development/SXML>: XML in windows-1251. Numbers have decimal
+//! commas, a price may be for ten or ten thousand units, and in the afternoon the date is tomorrow's.
 
 use std::fmt::Write;
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, NaiveTime};
 use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 
 use crate::{
-    Simulation,
-    market::calendar::{Calendar, days_before},
     call_limits::{CallLimit, Penalty},
-    faults::{FaultKind, NumberForm, TimeForm},
-    market::UNIT,
-    formats::{PriceForm, Price},
-    faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::ExchangeView,
+    faults::{
+        FaultKind,
+        injector::{ErrorFormats, FaultInjector},
+    },
+    formats::{JsonType, JsonValue, NumberForm, Price, PriceForm, TimeForm},
+    market::{
+        calendar::{Calendar, days_before},
+        exchange_view::ExchangeView,
+        units::{UNIT, Units, tick_size},
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "cbr";
 const XML: &str = "application/xml; charset=windows-1251";
+/// The decimals of `Value`, the price of `Nominal` units.
 const DECIMALS: u32 = 4;
-/// Of what stands beside, the price of one unit.
-const FINE_DECIMALS: u32 = 8;
+/// The decimals of `VunitRate`, the price of one unit.
+const UNIT_RATE_DECIMALS: u32 = 8;
 
-/// Its number in the bank's own books, its number and code by ISO 4217, and its name.
-const CURRENCIES: [(&str, &str, &str, &str); 41] = [
-    ("R01010", "036", "AUD", "Австралийский доллар"),
-    ("R01020A", "944", "AZN", "Азербайджанский манат"),
-    ("R01035", "826", "GBP", "Фунт стерлингов"),
-    ("R01060", "051", "AMD", "Армянских драмов"),
-    ("R01090B", "933", "BYN", "Белорусский рубль"),
-    ("R01115", "986", "BRL", "Бразильский реал"),
-    ("R01135", "348", "HUF", "Форинтов"),
-    ("R01150", "704", "VND", "Донгов"),
-    ("R01200", "344", "HKD", "Гонконгский доллар"),
-    ("R01210", "981", "GEL", "Лари"),
-    ("R01215", "208", "DKK", "Датская крона"),
-    ("R01230", "784", "AED", "Дирхам ОАЭ"),
-    ("R01235", "840", "USD", "Доллар США"),
-    ("R01239", "978", "EUR", "Евро"),
-    ("R01240", "818", "EGP", "Египетских фунтов"),
-    ("R01270", "356", "INR", "Индийских рупий"),
-    ("R01280", "360", "IDR", "Рупий"),
-    ("R01300", "376", "ILS", "Новый израильский шекель"),
-    ("R01335", "398", "KZT", "Тенге"),
-    ("R01350", "124", "CAD", "Канадский доллар"),
-    ("R01355", "634", "QAR", "Катарский риал"),
-    ("R01375", "156", "CNY", "Юань"),
-    ("R01530", "554", "NZD", "Новозеландский доллар"),
-    ("R01535", "578", "NOK", "Норвежских крон"),
-    ("R01565", "985", "PLN", "Злотый"),
-    ("R01585F", "946", "RON", "Румынский лей"),
-    ("R01625", "702", "SGD", "Сингапурский доллар"),
-    ("R01670", "972", "TJS", "Сомони"),
-    ("R01675", "764", "THB", "Батов"),
-    ("R01700J", "949", "TRY", "Турецких лир"),
-    ("R01710A", "934", "TMT", "Новый туркменский манат"),
-    ("R01717", "860", "UZS", "Узбекских сумов"),
-    ("R01720", "980", "UAH", "Гривен"),
-    ("R01760", "203", "CZK", "Чешских крон"),
-    ("R01770", "752", "SEK", "Шведских крон"),
-    ("R01775", "756", "CHF", "Швейцарский франк"),
-    ("R01805F", "941", "RSD", "Сербских динаров"),
-    ("R01810", "710", "ZAR", "Рэндов"),
-    ("R01815", "410", "KRW", "Вон"),
-    ("R01820", "392", "JPY", "Иен"),
-    ("R01840", "484", "MXN", "Мексиканских песо"),
+/// A currency with the bank's own id, its number and code by ISO 4217, and its Russian name.
+struct Currency {
+    id: &'static str,
+    number: &'static str,
+    code: &'static str,
+    name: &'static str,
+}
+
+const CURRENCIES: [Currency; 41] = [
+    Currency { id: "R01010", number: "036", code: "AUD", name: "Австралийский доллар" },
+    Currency { id: "R01020A", number: "944", code: "AZN", name: "Азербайджанский манат" },
+    Currency { id: "R01035", number: "826", code: "GBP", name: "Фунт стерлингов" },
+    Currency { id: "R01060", number: "051", code: "AMD", name: "Армянских драмов" },
+    Currency { id: "R01090B", number: "933", code: "BYN", name: "Белорусский рубль" },
+    Currency { id: "R01115", number: "986", code: "BRL", name: "Бразильский реал" },
+    Currency { id: "R01135", number: "348", code: "HUF", name: "Форинтов" },
+    Currency { id: "R01150", number: "704", code: "VND", name: "Донгов" },
+    Currency { id: "R01200", number: "344", code: "HKD", name: "Гонконгский доллар" },
+    Currency { id: "R01210", number: "981", code: "GEL", name: "Лари" },
+    Currency { id: "R01215", number: "208", code: "DKK", name: "Датская крона" },
+    Currency { id: "R01230", number: "784", code: "AED", name: "Дирхам ОАЭ" },
+    Currency { id: "R01235", number: "840", code: "USD", name: "Доллар США" },
+    Currency { id: "R01239", number: "978", code: "EUR", name: "Евро" },
+    Currency { id: "R01240", number: "818", code: "EGP", name: "Египетских фунтов" },
+    Currency { id: "R01270", number: "356", code: "INR", name: "Индийских рупий" },
+    Currency { id: "R01280", number: "360", code: "IDR", name: "Рупий" },
+    Currency { id: "R01300", number: "376", code: "ILS", name: "Новый израильский шекель" },
+    Currency { id: "R01335", number: "398", code: "KZT", name: "Тенге" },
+    Currency { id: "R01350", number: "124", code: "CAD", name: "Канадский доллар" },
+    Currency { id: "R01355", number: "634", code: "QAR", name: "Катарский риал" },
+    Currency { id: "R01375", number: "156", code: "CNY", name: "Юань" },
+    Currency { id: "R01530", number: "554", code: "NZD", name: "Новозеландский доллар" },
+    Currency { id: "R01535", number: "578", code: "NOK", name: "Норвежских крон" },
+    Currency { id: "R01565", number: "985", code: "PLN", name: "Злотый" },
+    Currency { id: "R01585F", number: "946", code: "RON", name: "Румынский лей" },
+    Currency { id: "R01625", number: "702", code: "SGD", name: "Сингапурский доллар" },
+    Currency { id: "R01670", number: "972", code: "TJS", name: "Сомони" },
+    Currency { id: "R01675", number: "764", code: "THB", name: "Батов" },
+    Currency { id: "R01700J", number: "949", code: "TRY", name: "Турецких лир" },
+    Currency { id: "R01710A", number: "934", code: "TMT", name: "Новый туркменский манат" },
+    Currency { id: "R01717", number: "860", code: "UZS", name: "Узбекских сумов" },
+    Currency { id: "R01720", number: "980", code: "UAH", name: "Гривен" },
+    Currency { id: "R01760", number: "203", code: "CZK", name: "Чешских крон" },
+    Currency { id: "R01770", number: "752", code: "SEK", name: "Шведских крон" },
+    Currency { id: "R01775", number: "756", code: "CHF", name: "Швейцарский франк" },
+    Currency { id: "R01805F", number: "941", code: "RSD", name: "Сербских динаров" },
+    Currency { id: "R01810", number: "710", code: "ZAR", name: "Рэндов" },
+    Currency { id: "R01815", number: "410", code: "KRW", name: "Вон" },
+    Currency { id: "R01820", number: "392", code: "JPY", name: "Иен" },
+    Currency { id: "R01840", number: "484", code: "MXN", name: "Мексиканских песо" },
 ];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| Reply::html(429),
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| Reply::html(429),
     error_500: || Reply::html(500),
-    error_in_200: || in_windows_1251("<?xml version=\"1.0\" encoding=\"windows-1251\"?><ValCurs>Error in parameters</ValCurs>"),
+    error_in_200: invalid_parameters,
     odd_error: || Reply::html(403),
     renamed_keys: &[("CharCode", "Code"), ("VunitRate", "UnitRate"), ("Value>", "Rate>")],
     usage_header: None,
-    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct Cbr(FaultInjector);
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
 
-impl Cbr {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
-}
+pub(crate) struct Cbr(pub(super) FaultInjector);
 
 #[OpenApi]
 impl Cbr {
-    /// The official rates of the newest day, or of another, as the Bank of Russia tells them, in XML.
+    /// The official rates of a day, in the Bank of Russia's format (XML).
     #[oai(path = "/cbr/scripts/XML_daily.asp", method = "get", operation_id = "cbr_daily")]
     async fn daily(
         &self,
-        /// A day such as `02/01/2026`.
+        /// A day such as `02/01/2026`. The default is the newest day.
         date_req: Query<Option<String>>,
     ) -> SimulatedResponse {
         self.0.respond(1, |view| daily(view, date_req.0.as_deref())).await
     }
 }
 
-fn daily(view: &ExchangeView<'_>, asked: Option<&str>) -> Reply {
+fn daily(view: &ExchangeView<'_>, requested_day: Option<&str>) -> Reply {
     let newest = view.fixing_day(Calendar::Moscow);
-    let fixed = match asked.map(|text| NaiveDate::parse_from_str(text, "%d/%m/%Y")) {
+    let fixing_day = match requested_day.map(|text| NaiveDate::parse_from_str(text, "%d/%m/%Y")) {
         None => newest,
-        // A day's rates were fixed on the working day before.
+        // The rates of a day were fixed on the working day before.
         Some(Ok(day)) => Calendar::Moscow.working_day_on_or_before(days_before(day, 1).min(newest)),
-        Some(Err(_)) => return (ERROR_FORMATS.error_in_200)(),
-    };
-    let valid = fixed.checked_add_days(Days::new(1)).unwrap_or(fixed);
-    let midnight = valid.and_time(chrono::NaiveTime::MIN).and_utc().into();
-    let odd = view.is(FaultKind::OddTimes) || view.is(FaultKind::ClockSkew);
-    let date = if odd {
-        view.time(midnight, TimeForm::Date, false).map(|date| format!(" Date=\"{}\"", date.into_text()))
-    } else {
-        Some(format!(" Date=\"{}\"", valid.format("%d.%m.%Y")))
+        Some(Err(_)) => return invalid_parameters(),
     };
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"windows-1251\"?><ValCurs{} name=\"Foreign Currency Market\">",
-        date.unwrap_or_default()
+        date_attribute(view, fixing_day)
     );
-    for (id, number, code, name) in CURRENCIES {
-        if let Some((nominal, value, unit)) = rate(view, fixed, code) {
-            // Writing to text does not fail.
+    for Currency { id, number, code, name } in CURRENCIES {
+        if let Some(Rate { nominal, value, unit_rate }) = rate(view, fixing_day, code) {
+            // Writing to a `String` cannot fail.
             let _ = write!(
                 xml,
                 "<Valute ID=\"{id}\"><NumCode>{number}</NumCode><CharCode>{code}</CharCode><Nominal>{nominal}</Nominal>\
-                 <Name>{name}</Name><Value>{value}</Value><VunitRate>{unit}</VunitRate></Valute>"
+                 <Name>{name}</Name><Value>{value}</Value><VunitRate>{unit_rate}</VunitRate></Valute>"
             );
         }
     }
@@ -136,28 +135,57 @@ fn daily(view: &ExchangeView<'_>, asked: Option<&str>) -> Reply {
     in_windows_1251(&xml)
 }
 
-/// How many units are priced at once, so that the price is above one rouble; their price, and the price of one.
-fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<(i64, String, String)> {
-    let direction = CurrencyPair::new(code.parse().ok()?, Asset::RUB);
-    let fixing = view.market.fixing(direction, day)?;
-    let nominal = [1, 10, 100, 1_000].into_iter().find(|nominal| fixing * nominal >= 10 * UNIT).unwrap_or(10_000);
-    let nominal = if fixing >= 5 * UNIT { 1 } else { nominal };
-    // In steps that give the price of all of them four decimals.
-    let tick = (super::tick(DECIMALS) / nominal).max(1);
-    let price = view.fixing(day, direction, tick)?;
-    let all = Price { units: price.units * nominal, ..price };
-    let one = comma(price, FINE_DECIMALS);
-    let one = one.trim_end_matches('0').trim_end_matches(',').to_owned();
-    Some((nominal, comma(all, DECIMALS), one))
+/// Rates are valid on the day after their fixing. The attribute is empty if a fault omits times.
+fn date_attribute(view: &ExchangeView<'_>, fixing_day: NaiveDate) -> String {
+    let valid_day = fixing_day.checked_add_days(Days::new(1)).unwrap_or(fixing_day);
+    let date = if view.has_fault(FaultKind::OddTimes) || view.has_fault(FaultKind::ClockSkew) {
+        let midnight = valid_day.and_time(NaiveTime::MIN).and_utc().into();
+        view.format_time(midnight, TimeForm::Date, JsonType::Number).map(JsonValue::into_text)
+    } else {
+        Some(valid_day.format("%d.%m.%Y").to_string())
+    };
+    date.map(|date| format!(" Date=\"{date}\"")).unwrap_or_default()
 }
 
-/// A comma is how a number is written here; a point, and whatever else there is, is odd.
-fn comma(price: Price, decimals: u32) -> String {
-    match price.form {
-        PriceForm::Plain => Price { form: PriceForm::Odd(NumberForm::DecimalComma), ..price }.text(decimals).into_text(),
-        PriceForm::Odd(NumberForm::DecimalComma) => Price { form: PriceForm::Plain, ..price }.text(decimals).into_text(),
-        PriceForm::Null | PriceForm::Odd(_) => price.text(decimals).into_text(),
+struct Rate {
+    /// The number of units that `value` is the price of. It is large for currencies that are worth little.
+    nominal: i64,
+    value: String,
+    unit_rate: String,
+}
+
+fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<Rate> {
+    let pair = CurrencyPair::new(code.parse().ok()?, Asset::RUB);
+    let nominal = nominal(view.market.fixing(pair, day)?);
+    // With this tick, the price of `nominal` units has four decimals.
+    let tick = (tick_size(DECIMALS) / nominal).max(1);
+    let price = view.fixing(day, pair, tick)?;
+    let value = Price { units: price.units * nominal, ..price };
+    let unit_rate = with_comma(price, UNIT_RATE_DECIMALS);
+    let unit_rate = unit_rate.trim_end_matches('0').trim_end_matches(',').to_owned();
+    Some(Rate { nominal, value: with_comma(value, DECIMALS), unit_rate })
+}
+
+/// One unit from five roubles on; otherwise the smallest number of units that costs at least ten roubles.
+fn nominal(fixing: Units) -> i64 {
+    if fixing >= 5 * UNIT {
+        return 1;
     }
+    [10, 100, 1_000].into_iter().find(|nominal| fixing * nominal >= 10 * UNIT).unwrap_or(10_000)
+}
+
+/// The bank's usual form has a decimal comma, so the odd form `decimal_comma` becomes a decimal point here.
+fn with_comma(price: Price, decimals: u32) -> String {
+    let form = match price.form {
+        PriceForm::Plain => PriceForm::Odd(NumberForm::DecimalComma),
+        PriceForm::Odd(NumberForm::DecimalComma) => PriceForm::Plain,
+        other => other,
+    };
+    Price { form, ..price }.text(decimals).into_text()
+}
+
+fn invalid_parameters() -> Reply {
+    in_windows_1251("<?xml version=\"1.0\" encoding=\"windows-1251\"?><ValCurs>Error in parameters</ValCurs>")
 }
 
 fn in_windows_1251(xml: &str) -> Reply {

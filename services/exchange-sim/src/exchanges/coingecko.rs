@@ -1,5 +1,5 @@
-//! `CoinGecko`, as <https://docs.coingecko.com/v3.0.1/reference/simple-price> has it: an index of its own that is made anew
-//! once a minute, in JSON numbers. What is not known is silently left out.
+//! `CoinGecko`, by <https://docs.coingecko.com/v3.0.1/reference/simple-price>: an index that is refreshed once a minute, as JSON
+//! numbers. Unknown coins and currencies are omitted.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,37 +12,47 @@ use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
 use crate::{
-    Simulation,
     call_limits::{CallLimit, Penalty},
-    faults::TimeForm,
-    market::{UNIT, Units},
-    formats::WireValue,
     faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::ExchangeView,
+    formats::{JsonType, JsonValue, TimeForm},
+    market::{
+        exchange_view::ExchangeView,
+        units::{UNIT, Units},
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "coingecko";
-const REFRESHED: Duration = Duration::from_secs(60);
-/// Where `precision=full` is asked for.
-const FULL: u32 = 8;
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+/// The decimals of `precision=full`.
+const MAX_DECIMALS: u32 = 8;
 
-/// Its name here, its code, and its name for people.
-const COINS: [(&str, Asset, &str); 3] =
-    [("bitcoin", Asset::BTC, "Bitcoin"), ("ethereum", Asset::ETH, "Ethereum"), ("tether", Asset::USDT, "Tether")];
+struct Coin {
+    id: &'static str,
+    asset: Asset,
+    /// The name shown to people.
+    name: &'static str,
+}
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| status(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate CallLimit."),
+const COINS: [Coin; 3] = [
+    Coin { id: "bitcoin", asset: Asset::BTC, name: "Bitcoin" },
+    Coin { id: "ethereum", asset: Asset::ETH, name: "Ethereum" },
+    Coin { id: "tether", asset: Asset::USDT, name: "Tether" },
+];
+
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| status(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate Limit."),
     error_500: || status(StatusCode::INTERNAL_SERVER_ERROR, 500, "Internal Server Error"),
     error_in_200: || status(StatusCode::OK, 10005, "This request is limited to subscribers."),
-    odd_error: || Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"coin not found"}"#),
+    odd_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"coin not found"}"#),
     renamed_keys: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
     usage_header: None,
-    // What was published for who has no key became less every year: 100, 50, 30, and then 5 to 15 a minute.
-    limit: CallLimit { weight: 10, window: 60, penalty: Penalty::Announced(60) },
 };
+/// The published limit without a key has shrunk over the years: 100, 50, 30, and now 5 to 15 calls a minute.
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 10, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
 
-pub(crate) struct CoinGecko(FaultInjector);
+pub(crate) struct CoinGecko(pub(super) FaultInjector);
 
 #[derive(Serialize)]
 struct Failure {
@@ -60,104 +70,119 @@ struct MarketRow {
     id: &'static str,
     symbol: String,
     name: &'static str,
-    current_price: WireValue,
+    current_price: JsonValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_updated: Option<WireValue>,
+    last_updated: Option<JsonValue>,
 }
 
 fn status(status: StatusCode, error_code: u32, error_message: &'static str) -> Reply {
     Reply::json(status, &Failure { status: Status { error_code, error_message } })
 }
 
-impl CoinGecko {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
+/// The parameters of `simple/price`.
+struct PriceRequest {
+    ids: String,
+    currencies: String,
+    with_time: bool,
+    precision: Option<String>,
 }
 
 #[OpenApi]
 impl CoinGecko {
-    /// What coins cost in currencies, as `CoinGecko` tells it.
+    /// The prices of coins in currencies, in `CoinGecko`'s format.
     #[oai(path = "/coingecko/api/v3/simple/price", method = "get", operation_id = "coingecko_price")]
     async fn price(
         &self,
-        /// Coins by their names here, with commas between, such as `bitcoin,tether`.
+        /// Comma-separated ids of coins, such as `bitcoin,tether`.
         ids: Query<Option<String>>,
-        /// Currencies with commas between, such as `usd,eur`.
+        /// Comma-separated currencies, such as `usd,eur`.
         vs_currencies: Query<Option<String>>,
         include_last_updated_at: Query<Option<bool>>,
-        /// `full`, or a number of decimals.
+        /// `full`, or the number of decimals.
         precision: Query<Option<String>>,
     ) -> SimulatedResponse {
-        let (ids, currencies) = (ids.0.unwrap_or_default(), vs_currencies.0.unwrap_or_default());
-        let times = include_last_updated_at.0.unwrap_or(false);
-        self.0.respond(1, |view| simple(view, &ids, &currencies, times, precision.0.as_deref())).await
+        let request = PriceRequest {
+            ids: ids.0.unwrap_or_default(),
+            currencies: vs_currencies.0.unwrap_or_default(),
+            with_time: include_last_updated_at.0.unwrap_or(false),
+            precision: precision.0,
+        };
+        self.0.respond(1, |view| simple_price(view, &request)).await
     }
 
-    /// Coins in one currency, as `CoinGecko` tells them.
+    /// The prices of coins in one currency, in `CoinGecko`'s format.
     #[oai(path = "/coingecko/api/v3/coins/markets", method = "get", operation_id = "coingecko_markets")]
     async fn markets(
         &self,
         vs_currency: Query<String>,
-        /// Coins by their names here, with commas between; all of them where it is not there.
+        /// Comma-separated ids of coins. The default is every coin.
         ids: Query<Option<String>>,
     ) -> SimulatedResponse {
         self.0.respond(1, |view| markets(view, &vs_currency.0, ids.0.as_deref())).await
     }
 }
 
-fn listed(list: &str, name: &str) -> bool {
-    list.split(',').any(|listed| listed.trim() == name)
+impl Coin {
+    fn is_in(&self, ids: &str) -> bool {
+        ids.split(',').any(|id| id.trim() == self.id)
+    }
 }
 
-/// The price of a coin in a currency by the name of that here; its own price in itself is not told.
-fn price(view: &ExchangeView<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<WireValue> {
-    let direction = CurrencyPair::new(coin, currency.parse().ok()?);
-    let told = view.cached(REFRESHED).ticker(direction, 1)?;
-    Some(told.last.number(decimals.unwrap_or_else(|| usual_decimals(told.last.units))))
+/// `None` for an unknown currency.
+fn price(view: &ExchangeView<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<JsonValue> {
+    let pair = CurrencyPair::new(coin, currency.parse().ok()?);
+    let ticker = view.cached(REFRESH_INTERVAL).ticker(pair, 1)?;
+    Some(ticker.last.number(decimals.unwrap_or_else(|| usual_decimals(ticker.last.units))))
 }
 
-fn updated(view: &ExchangeView<'_>, coin: Asset) -> Timestamp {
-    view.cached(REFRESHED).shown_at(CurrencyPair::new(coin, Asset::USD))
+fn updated_at(view: &ExchangeView<'_>, coin: Asset) -> Timestamp {
+    view.cached(REFRESH_INTERVAL).price_time(CurrencyPair::new(coin, Asset::USD))
 }
 
-/// Large prices are told whole, and small ones with more decimals.
+/// Prices from 1000 on are whole numbers.
 fn usual_decimals(units: Units) -> u32 {
     if units.abs() >= 1_000 * UNIT { 0 } else { 6 }
 }
 
-fn simple(view: &ExchangeView<'_>, ids: &str, currencies: &str, times: bool, precision: Option<&str>) -> Reply {
+fn simple_price(view: &ExchangeView<'_>, request: &PriceRequest) -> Reply {
+    let PriceRequest { ids, currencies, with_time, precision } = request;
     if ids.is_empty() || currencies.is_empty() {
         let missing = if ids.is_empty() { "Missing parameter ids" } else { "Missing parameter vs_currencies" };
         return Reply::json(StatusCode::UNPROCESSABLE_ENTITY, &BTreeMap::from([("error", missing)]));
     }
-    let decimals = match precision {
-        Some("full") => Some(FULL),
-        other => other.and_then(|digits| digits.parse::<u32>().ok()).map(|digits| digits.min(FULL)),
+    let decimals = match precision.as_deref() {
+        Some("full") => Some(MAX_DECIMALS),
+        other => other.and_then(|digits| digits.parse::<u32>().ok()).map(|digits| digits.min(MAX_DECIMALS)),
     };
-    let one = |&(id, coin, _): &(&'static str, Asset, &str)| {
-        let told = currencies.split(',').map(str::trim).filter_map(|currency| {
-            price(view, coin, currency, decimals).map(|price| (currency.to_ascii_lowercase(), price))
+    let row = |coin: &Coin| {
+        let prices = currencies.split(',').map(str::trim).filter_map(|currency| {
+            let price = price(view, coin.asset, currency, decimals)?;
+            Some((currency.to_ascii_lowercase(), price))
         });
-        let mut row: BTreeMap<_, _> = told.collect();
-        if let Some(time) = view.time(updated(view, coin), TimeForm::Seconds, false).filter(|_| times) {
-            row.insert("last_updated_at".to_owned(), time);
+        let mut row: BTreeMap<_, _> = prices.collect();
+        let updated_at = view.format_time(updated_at(view, coin.asset), TimeForm::Seconds, JsonType::Number);
+        if let Some(updated_at) = updated_at.filter(|_| *with_time) {
+            row.insert("last_updated_at".to_owned(), updated_at);
         }
-        (id, row)
+        (coin.id, row)
     };
-    Reply::ok(&COINS.iter().filter(|(id, ..)| listed(ids, id)).map(one).collect::<BTreeMap<_, _>>())
+    Reply::ok(&COINS.iter().filter(|coin| coin.is_in(ids)).map(row).collect::<BTreeMap<_, _>>())
 }
 
 fn markets(view: &ExchangeView<'_>, currency: &str, ids: Option<&str>) -> Reply {
-    let one = |&(id, coin, name): &(&'static str, Asset, &'static str)| {
-        let current_price = price(view, coin, currency, None)?;
-        let last_updated = view.time(updated(view, coin), TimeForm::Iso, true);
-        Some(MarketRow { id, symbol: coin.as_str().to_ascii_lowercase(), name, current_price, last_updated })
+    let known = currency.parse().is_ok_and(|currency: Asset| {
+        view.market.ticker(NAME, CurrencyPair::new(Asset::BTC, currency), 1, view.now).is_some()
+    });
+    if !known {
+        return Reply::raw_json(StatusCode::UNPROCESSABLE_ENTITY, r#"{"error":"invalid vs_currency"}"#);
+    }
+    let row = |&Coin { id, asset, name }: &Coin| {
+        let current_price = price(view, asset, currency, None)?;
+        let last_updated = view.format_time(updated_at(view, asset), TimeForm::Iso, JsonType::Text);
+        Some(MarketRow { id, symbol: asset.as_str().to_ascii_lowercase(), name, current_price, last_updated })
     };
-    let wanted = COINS.iter().filter(|(id, ..)| ids.is_none_or(|ids| listed(ids, id)));
-    let list = wanted.filter_map(one).collect::<Vec<_>>();
-    let known = currency.parse().is_ok_and(|asset: Asset| view.market.ticker(NAME, CurrencyPair::new(Asset::BTC, asset), 1, view.now).is_some());
-    if known { Reply::ok(&list) } else { Reply::raw(StatusCode::UNPROCESSABLE_ENTITY, r#"{"error":"invalid vs_currency"}"#) }
+    let requested = COINS.iter().filter(|coin| ids.is_none_or(|ids| coin.is_in(ids)));
+    Reply::ok(&requested.filter_map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -1,73 +1,63 @@
-//! The reference rates of the European Central Bank, as
-//! <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates> has them: what a euro costs, a
-//! day at a time, and no rouble since March 2022.
+//! The reference rates of the European Central Bank, by
+//! <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates>: the price of a euro on one day, in
+//! XML. The rouble is missing since March 2022.
 
 use std::fmt::Write;
 
+use chrono::{NaiveDate, NaiveTime};
 use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::OpenApi;
 
 use crate::{
-    Simulation,
-    market::calendar::Calendar,
     call_limits::{CallLimit, Penalty},
-    faults::TimeForm,
-    market::Units,
-    formats::Price,
     faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::{ExchangeView, fixing_decimals},
+    formats::{JsonType, TimeForm},
+    market::{
+        calendar::Calendar,
+        exchange_view::{ExchangeView, fixing_decimals},
+        units::tick_size,
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "ecb";
 const XML: &str = "text/xml";
 
-/// In the order that they are told in.
+/// In the order of the answer.
 pub(super) const CURRENCIES: [&str; 29] = [
-    "USD", "JPY", "CZK", "DKK", "GBP", "HUF", "PLN", "RON", "SEK", "CHF", "ISK", "NOK", "TRY", "AUD", "BRL", "CAD", "CNY",
-    "HKD", "IDR", "ILS", "INR", "KRW", "MXN", "MYR", "NZD", "PHP", "SGD", "THB", "ZAR",
+    "USD", "JPY", "CZK", "DKK", "GBP", "HUF", "PLN", "RON", "SEK", "CHF", "ISK", "NOK", "TRY", "AUD", "BRL", "CAD",
+    "CNY", "HKD", "IDR", "ILS", "INR", "KRW", "MXN", "MYR", "NZD", "PHP", "SGD", "THB", "ZAR",
 ];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| Reply::html(429),
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| Reply::html(429),
     error_500: || Reply::html(500),
     error_in_200: || Reply::html(503).with_status(StatusCode::OK),
-    odd_error: || Reply::raw(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#),
+    odd_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#),
     renamed_keys: &[("currency=", "code="), ("rate=", "value=")],
     usage_header: None,
-    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct Ecb(FaultInjector);
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
 
-impl Ecb {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
-}
+pub(crate) struct Ecb(pub(super) FaultInjector);
 
 #[OpenApi]
 impl Ecb {
-    /// The reference rates of the newest day, as the ECB tells them, in XML.
+    /// The newest reference rates, in the ECB's format (XML).
     #[oai(path = "/ecb/stats/eurofxref/eurofxref-daily.xml", method = "get", operation_id = "ecb_daily")]
     async fn daily(&self) -> SimulatedResponse {
         self.0.respond(1, daily).await
     }
 }
 
-/// What one euro costs on a day, with as many digits as a bank tells; its decimals too.
-pub(super) fn euro(view: &ExchangeView<'_>, day: chrono::NaiveDate, currency: &str) -> Option<(Price, u32)> {
-    let direction = CurrencyPair::new(Asset::EUR, currency.parse().ok()?);
-    let decimals = fixing_decimals(view.market.fixing(direction, day)?);
-    let tick: Units = super::tick(decimals);
-    view.fixing(day, direction, tick).map(|price| (price, decimals))
-}
-
 fn daily(view: &ExchangeView<'_>) -> Reply {
     let day = view.fixing_day(Calendar::Target);
-    let noon = day.and_time(chrono::NaiveTime::MIN).and_utc().into();
-    let time = view.time(noon, TimeForm::Date, false).map(|day| format!(" time='{}'", day.into_text()));
+    let midnight = day.and_time(NaiveTime::MIN).and_utc().into();
+    let time = view.format_time(midnight, TimeForm::Date, JsonType::Number);
+    let time = time.map(|day| format!(" time='{}'", day.into_text()));
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<gesmes:Envelope \
          xmlns:gesmes=\"http://www.gesmes.org/xml/2002-08-01\" \
@@ -77,14 +67,20 @@ fn daily(view: &ExchangeView<'_>) -> Reply {
         time.unwrap_or_default()
     );
     for currency in CURRENCIES {
-        if let Some((price, decimals)) = euro(view, day, currency) {
-            let rate = price.text(decimals).into_text();
-            // Writing to text does not fail.
+        if let Some(rate) = euro_rate(view, day, currency) {
+            // Writing to a `String` cannot fail.
             let _ = writeln!(xml, "\t\t\t<Cube currency='{currency}' rate='{rate}'/>");
         }
     }
     xml.push_str("\t\t</Cube>\n\t</Cube>\n</gesmes:Envelope>\n");
     Reply::text(StatusCode::OK, XML, xml)
+}
+
+/// The price of one euro on a day. `None` if a fault unlists the pair.
+fn euro_rate(view: &ExchangeView<'_>, day: NaiveDate, currency: &str) -> Option<String> {
+    let pair = CurrencyPair::new(Asset::EUR, currency.parse().ok()?);
+    let decimals = fixing_decimals(view.market.fixing(pair, day)?);
+    Some(view.fixing(day, pair, tick_size(decimals))?.text(decimals).into_text())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Frankfurter, as <https://frankfurter.dev> and its source have it: version 1, which has the ECB's rates alone, and version
-//! 2, which has the rouble too, and rows of different days in one answer.
+//! Frankfurter, by <https://frankfurter.dev> and its source. Version 1 has the ECB's rates alone. Version 2 has further
+//! currencies, such as the rouble, and rows of different days in one answer.
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -14,189 +14,210 @@ use serde::Serialize;
 
 use super::ecb;
 use crate::{
-    Simulation,
-    market::calendar::{Calendar, days_before},
     call_limits::{CallLimit, Penalty},
-    faults::TimeForm,
-    formats::WireValue,
     faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::{ExchangeView, fixing_decimals},
+    formats::{JsonType, JsonValue, TimeForm},
+    market::{
+        calendar::{Calendar, days_before},
+        exchange_view::{ExchangeView, fixing_decimals},
+        units::tick_size,
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "frankfurter";
-/// What only version 2 has, by other banks than the ECB.
-const FURTHER: [&str; 4] = ["RUB", "KZT", "UAH", "RSD"];
+/// The currencies of version 2 whose rates come from other banks than the ECB.
+const NON_ECB_CURRENCIES: [&str; 4] = ["RUB", "KZT", "UAH", "RSD"];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| message(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
-    error_500: || message(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"),
-    error_in_200: || message(StatusCode::OK, "not found"),
-    odd_error: || Reply::raw(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":503,"message":"deadline exceeded"}"#),
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| v1_error(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
+    error_500: || v1_error(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"),
+    error_in_200: || v1_error(StatusCode::OK, "not found"),
+    odd_error: || Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":503,"message":"deadline exceeded"}"#),
     renamed_keys: &[("\"rates\"", "\"quotes\""), ("\"rate\"", "\"value\"")],
     usage_header: None,
-    limit: CallLimit { weight: 60, window: 60, penalty: Penalty::Announced(60) },
 };
 
-pub(crate) struct Frankfurter(FaultInjector);
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
+
+pub(crate) struct Frankfurter(pub(super) FaultInjector);
 
 #[derive(Serialize)]
-struct Message {
+struct V1Error {
     message: &'static str,
 }
 
 #[derive(Serialize)]
-struct Failure {
+struct V2Error {
     status: u16,
     message: &'static str,
 }
 
 #[derive(Serialize)]
-struct Day {
-    amount: WireValue,
+struct V1Body {
+    amount: JsonValue,
     base: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    date: Option<WireValue>,
-    rates: BTreeMap<String, WireValue>,
+    date: Option<JsonValue>,
+    rates: BTreeMap<String, JsonValue>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct V2Row {
     #[serde(skip_serializing_if = "Option::is_none")]
-    date: Option<WireValue>,
+    date: Option<JsonValue>,
     base: String,
     quote: String,
-    rate: WireValue,
+    rate: JsonValue,
 }
 
-fn message(status: StatusCode, message: &'static str) -> Reply {
-    Reply::json(status, &Message { message })
+fn v1_error(status: StatusCode, message: &'static str) -> Reply {
+    Reply::json(status, &V1Error { message })
 }
 
-/// An error of version 2.
-fn failure(status: StatusCode, message: &'static str) -> Reply {
-    Reply::json(status, &Failure { status: status.as_u16(), message }).with("cache-control", &"no-store")
-}
-
-impl Frankfurter {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
+fn v2_error(status: StatusCode, message: &'static str) -> Reply {
+    Reply::json(status, &V2Error { status: status.as_u16(), message }).with_header("cache-control", &"no-store")
 }
 
 #[OpenApi]
 impl Frankfurter {
-    /// The rates of a day, as version 1 tells them.
+    /// The rates of a day, in the format of version 1.
     #[oai(path = "/frankfurter/v1/:date", method = "get", operation_id = "frankfurter_v1")]
     async fn day(
         &self,
         /// `latest`, or a day such as `2026-01-02`.
         date: Path<String>,
-        /// EUR where nothing is said.
+        /// The default is EUR.
         base: Query<Option<String>>,
         /// Another name of `base`.
         from: Query<Option<String>>,
-        /// Currencies with commas between; all of them where nothing is said.
+        /// Comma-separated currencies. The default is every currency.
         symbols: Query<Option<String>>,
         /// Another name of `symbols`.
         to: Query<Option<String>>,
     ) -> SimulatedResponse {
         let (base, symbols) = (base.0.or(from.0), symbols.0.or(to.0));
-        let answer = |view: &ExchangeView<'_>| first(view, &date.0, base.as_deref(), symbols.as_deref());
+        let answer = |view: &ExchangeView<'_>| {
+            v1_rates(view, &date.0, Selection::new(base.as_deref(), symbols.as_deref())).unwrap_or_else(|error| error)
+        };
         self.0.respond(1, answer).await
     }
 
-    /// The newest rates, as version 2 tells them: each with its own day.
+    /// The newest rates, each with its own day, in the format of version 2.
     #[oai(path = "/frankfurter/v2/rates", method = "get", operation_id = "frankfurter_v2")]
     async fn rates(
         &self,
-        /// EUR where nothing is said.
+        /// The default is EUR.
         base: Query<Option<String>>,
-        /// Currencies with commas between; all of them where nothing is said.
+        /// Comma-separated currencies. The default is every currency.
         quotes: Query<Option<String>>,
     ) -> SimulatedResponse {
-        self.0.respond(1, |view| second(view, base.0.as_deref(), quotes.0.as_deref())).await
+        self.0.respond(1, |view| v2_rates(view, &Selection::new(base.0.as_deref(), quotes.0.as_deref()))).await
     }
 
-    /// The newest rate of one currency in another, as version 2 tells it.
+    /// The newest rate of one currency in another, in the format of version 2.
     #[oai(path = "/frankfurter/v2/rate/:base/:quote", method = "get", operation_id = "frankfurter_v2_rate")]
     async fn rate(&self, base: Path<String>, quote: Path<String>) -> SimulatedResponse {
-        let answer = |view: &ExchangeView<'_>| match row(view, &base.0.to_uppercase(), &quote.0.to_uppercase()) {
+        let answer = |view: &ExchangeView<'_>| match v2_row(view, &base.0.to_uppercase(), &quote.0.to_uppercase()) {
             Some(row) => Reply::ok(&row),
-            None => failure(StatusCode::NOT_FOUND, "not found"),
+            None => v2_error(StatusCode::NOT_FOUND, "not found"),
         };
         self.0.respond(1, answer).await
     }
 }
 
-fn first(view: &ExchangeView<'_>, date: &str, base: Option<&str>, symbols: Option<&str>) -> Reply {
+/// The currencies of a request, in upper case.
+struct Selection {
+    base: String,
+    /// `None` selects every currency.
+    quotes: Option<Vec<String>>,
+}
+
+impl Selection {
+    fn new(base: Option<&str>, quotes: Option<&str>) -> Self {
+        let upper_case = |list: &str| list.split(',').map(|code| code.trim().to_uppercase()).collect();
+        Self { base: base.unwrap_or("EUR").to_uppercase(), quotes: quotes.map(upper_case) }
+    }
+
+    /// Whether the answer has a rate of `code`. A currency has no rate in itself.
+    fn includes(&self, code: &str) -> bool {
+        code != self.base && self.quotes.as_ref().is_none_or(|quotes| quotes.iter().any(|quote| quote == code))
+    }
+}
+
+fn v1_rates(view: &ExchangeView<'_>, date: &str, selection: Selection) -> Result<Reply, Reply> {
+    let not_found = || v1_error(StatusCode::NOT_FOUND, "not found");
     let newest = view.fixing_day(Calendar::Target);
-    let day = match date {
-        "latest" => newest,
-        date => match date.parse::<NaiveDate>() {
-            Ok(day) => Calendar::Target.working_day_on_or_before(day.min(newest)),
-            Err(_) => return message(StatusCode::NOT_FOUND, "not found"),
-        },
+    let day = if date == "latest" {
+        newest
+    } else {
+        let day = date.parse::<NaiveDate>().map_err(|_| not_found())?;
+        Calendar::Target.working_day_on_or_before(day.min(newest))
     };
-    let base = base.unwrap_or("EUR").to_uppercase();
-    let known = |code: &str| code == "EUR" || ecb::CURRENCIES.contains(&code);
-    let symbols = symbols.map(|text| text.split(',').map(|code| code.trim().to_uppercase()).collect::<Vec<_>>());
-    if !known(&base) || symbols.as_ref().is_some_and(|symbols| !symbols.iter().any(|code| known(code))) {
-        return message(StatusCode::NOT_FOUND, "not found");
+    let known = |code: &str| v1_currencies().any(|known| known == code);
+    if !known(&selection.base) {
+        return Err(not_found());
     }
-    if symbols.as_ref().is_some_and(|symbols| *symbols == [base.clone()]) {
-        return message(StatusCode::UNPROCESSABLE_ENTITY, "bad currency pair");
+    if let Some(quotes) = &selection.quotes {
+        if !quotes.iter().any(|code| known(code)) {
+            return Err(not_found());
+        }
+        if *quotes == [selection.base.clone()] {
+            return Err(v1_error(StatusCode::UNPROCESSABLE_ENTITY, "bad currency pair"));
+        }
     }
-    let asked = |code: &&str| **code != base && symbols.as_ref().is_none_or(|symbols| symbols.iter().any(|s| s == code));
-    let codes = std::iter::once("EUR").chain(ecb::CURRENCIES).filter(asked);
-    let rates = codes.filter_map(|code| Some((code.to_owned(), rate(view, day, &base, code)?))).collect();
-    let date = shown_day(view, day);
-    let amount = WireValue::Number("1.0".to_owned());
-    let answer = Reply::ok(&Day { amount, base, date, rates });
-    answer.with("cache-control", &"public, max-age=86400").with("etag", &format!("W/\"{day}\""))
+    let rate = |code: &'static str| Some((code.to_owned(), rate(view, day, &selection.base, code)?));
+    let rates = v1_currencies().filter(|code| selection.includes(code)).filter_map(rate).collect();
+    let body = V1Body { amount: JsonValue::number("1.0"), date: format_day(view, day), rates, base: selection.base };
+    let reply = Reply::ok(&body).with_header("cache-control", &"public, max-age=86400");
+    Ok(reply.with_header("etag", &format!("W/\"{day}\"")))
 }
 
-fn second(view: &ExchangeView<'_>, base: Option<&str>, quotes: Option<&str>) -> Reply {
-    let base = base.unwrap_or("EUR").to_uppercase();
-    if !every().any(|code| code == base) {
-        return failure(StatusCode::UNPROCESSABLE_ENTITY, "invalid base");
+fn v2_rates(view: &ExchangeView<'_>, selection: &Selection) -> Reply {
+    let known = |code: &String| v2_currencies().any(|known| known == code);
+    if !known(&selection.base) {
+        return v2_error(StatusCode::UNPROCESSABLE_ENTITY, "invalid base");
     }
-    let quotes = quotes.map(|text| text.split(',').map(|code| code.trim().to_uppercase()).collect::<Vec<_>>());
-    if quotes.as_ref().is_some_and(|quotes| quotes.iter().any(|quote| !every().any(|code| code == quote))) {
-        return failure(StatusCode::UNPROCESSABLE_ENTITY, "invalid quotes");
+    if selection.quotes.as_ref().is_some_and(|quotes| !quotes.iter().all(known)) {
+        return v2_error(StatusCode::UNPROCESSABLE_ENTITY, "invalid quotes");
     }
-    let asked = |code: &&str| **code != base && quotes.as_ref().is_none_or(|quotes| quotes.iter().any(|q| q == code));
-    Reply::ok(&every().filter(asked).filter_map(|code| row(view, &base, code)).collect::<Vec<_>>())
+    let rows = v2_currencies().filter(|code| selection.includes(code));
+    Reply::ok(&rows.filter_map(|code| v2_row(view, &selection.base, code)).collect::<Vec<_>>())
 }
 
-fn every() -> impl Iterator<Item = &'static str> {
-    std::iter::once("EUR").chain(ecb::CURRENCIES).chain(FURTHER)
+fn v1_currencies() -> impl Iterator<Item = &'static str> {
+    std::iter::once("EUR").chain(ecb::CURRENCIES)
 }
 
-fn row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<Row> {
-    if base == quote || !every().any(|code| code == base) {
+fn v2_currencies() -> impl Iterator<Item = &'static str> {
+    v1_currencies().chain(NON_ECB_CURRENCIES)
+}
+
+/// `None` for an unknown pair.
+fn v2_row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<V2Row> {
+    let known = |code: &str| v2_currencies().any(|known| known == code);
+    if base == quote || !known(base) || !known(quote) {
         return None;
     }
-    let quote = every().find(|code| *code == quote)?;
-    // Other banks than the ECB are read a day later.
-    let day = if FURTHER.contains(&quote) || FURTHER.contains(&base) {
+    // Frankfurter reads other banks than the ECB a day later.
+    let day = if NON_ECB_CURRENCIES.contains(&quote) || NON_ECB_CURRENCIES.contains(&base) {
         Calendar::Moscow.working_day_on_or_before(days_before(view.fixing_day(Calendar::Moscow), 1))
     } else {
         view.fixing_day(Calendar::Target)
     };
     let rate = rate(view, day, base, quote)?;
-    Some(Row { date: shown_day(view, day), base: base.to_owned(), quote: quote.to_owned(), rate })
+    Some(V2Row { date: format_day(view, day), base: base.to_owned(), quote: quote.to_owned(), rate })
 }
 
-fn shown_day(view: &ExchangeView<'_>, day: NaiveDate) -> Option<WireValue> {
-    view.time(day.and_time(chrono::NaiveTime::MIN).and_utc().into(), TimeForm::Date, false)
+fn format_day(view: &ExchangeView<'_>, day: NaiveDate) -> Option<JsonValue> {
+    view.format_time(day.and_time(NaiveTime::MIN).and_utc().into(), TimeForm::Date, JsonType::Number)
 }
 
-fn rate(view: &ExchangeView<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<WireValue> {
-    let direction = CurrencyPair::new(base.parse::<Asset>().ok()?, quote.parse().ok()?);
-    let decimals = fixing_decimals(view.market.fixing(direction, day)?);
-    let price = view.fixing(day, direction, super::tick(decimals))?;
-    Some(price.number(decimals))
+fn rate(view: &ExchangeView<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<JsonValue> {
+    let pair = CurrencyPair::new(base.parse::<Asset>().ok()?, quote.parse().ok()?);
+    let decimals = fixing_decimals(view.market.fixing(pair, day)?);
+    Some(view.fixing(day, pair, tick_size(decimals))?.number(decimals))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Gemini, as <https://docs.gemini.com/rest/market-data> has it: text, and the time hidden among the volumes.
+//! Gemini, by <https://docs.gemini.com/rest/market-data>. Prices are text, and the time is among the volumes.
 
 use std::collections::BTreeMap;
 
@@ -6,48 +6,58 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
-use super::{ListedPair, find, pair};
 use crate::{
-    Simulation,
     call_limits::{CallLimit, Penalty},
-    faults::TimeForm,
-    formats::WireValue,
     faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::{Ticker, ExchangeView},
+    formats::{JsonType, JsonValue, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::{ListedPair, listed},
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(super) const NAME: &str = "gemini";
 
 const PAIRS: &[ListedPair] = &[
-    pair("btcusd", "BTC", "USD", 2),
-    pair("btceur", "BTC", "EUR", 2),
-    pair("btcgbp", "BTC", "GBP", 2),
-    pair("btcsgd", "BTC", "SGD", 2),
-    pair("btcusdt", "BTC", "USDT", 2),
-    pair("ethusd", "ETH", "USD", 2),
-    pair("etheur", "ETH", "EUR", 2),
-    pair("ethgbp", "ETH", "GBP", 2),
-    pair("ethsgd", "ETH", "SGD", 2),
-    pair("ethusdt", "ETH", "USDT", 2),
-    pair("usdtusd", "USDT", "USD", 5),
-    pair("usdtgbp", "USDT", "GBP", 5),
+    listed("btcusd", "BTC", "USD", 2),
+    listed("btceur", "BTC", "EUR", 2),
+    listed("btcgbp", "BTC", "GBP", 2),
+    listed("btcsgd", "BTC", "SGD", 2),
+    listed("btcusdt", "BTC", "USDT", 2),
+    listed("ethusd", "ETH", "USD", 2),
+    listed("etheur", "ETH", "EUR", 2),
+    listed("ethgbp", "ETH", "GBP", 2),
+    listed("ethsgd", "ETH", "SGD", 2),
+    listed("ethusdt", "ETH", "USDT", 2),
+    listed("usdtusd", "USDT", "USD", 5),
+    listed("usdtgbp", "USDT", "GBP", 5),
 ];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| {
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| {
         let text = "Requests were made too frequently. See the rate limits.";
         error(StatusCode::TOO_MANY_REQUESTS, "RateLimit", text)
     },
     error_500: || error(StatusCode::INTERNAL_SERVER_ERROR, "System", "We are experiencing technical issues"),
     error_in_200: || error(StatusCode::OK, "Maintenance", "The system is down for maintenance"),
-    odd_error: || Reply::raw(StatusCode::SERVICE_UNAVAILABLE, r#"{"result":"error","reason":null,"message":["down"]}"#),
-    renamed_keys: &[("\"last\"", "\"close\""), ("\"price\"", "\"last\""), ("\"bid\"", "\"bids\""), ("\"ask\"", "\"asks\"")],
+    odd_error: || {
+        let body = r#"{"result":"error","reason":null,"message":["down"]}"#;
+        Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, body)
+    },
+    renamed_keys: &[
+        ("\"last\"", "\"close\""),
+        ("\"price\"", "\"last\""),
+        ("\"bid\"", "\"bids\""),
+        ("\"ask\"", "\"asks\""),
+    ],
     usage_header: None,
-    limit: CallLimit { weight: 120, window: 60, penalty: Penalty::Silent(1) },
 };
 
-pub(crate) struct Gemini(FaultInjector);
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 120, window_secs: 60, penalty: Penalty::Silent { seconds: 1 } };
+
+pub(crate) struct Gemini(pub(super) FaultInjector);
 
 #[derive(Serialize)]
 struct Failure {
@@ -58,18 +68,18 @@ struct Failure {
 
 #[derive(Serialize)]
 struct TickerBody {
-    bid: WireValue,
-    ask: WireValue,
-    last: WireValue,
-    /// By currency, and the time beside them.
-    volume: BTreeMap<String, WireValue>,
+    bid: JsonValue,
+    ask: JsonValue,
+    last: JsonValue,
+    /// Volumes by asset, and the time under `timestamp`.
+    volume: BTreeMap<String, JsonValue>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Feed {
+struct FeedRow {
     pair: String,
-    price: WireValue,
+    price: JsonValue,
     percent_change24h: &'static str,
 }
 
@@ -77,31 +87,24 @@ fn error(status: StatusCode, reason: &'static str, message: impl Into<String>) -
     Reply::json(status, &Failure { result: "error", reason, message: message.into() })
 }
 
-impl Gemini {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
-}
-
 #[OpenApi]
 impl Gemini {
-    /// The state of a pair such as `btcusd`, as Gemini tells it.
+    /// The ticker of a pair such as `btcusd`, in Gemini's format.
     #[oai(path = "/gemini/v1/pubticker/:symbol", method = "get", operation_id = "gemini_ticker")]
     async fn ticker(&self, symbol: Path<String>) -> SimulatedResponse {
-        self.0.respond(1, |view| one(view, &symbol.0)).await
+        self.0.respond(1, |view| single_ticker(view, &symbol.0)).await
     }
 
-    /// The last price of all pairs, as Gemini tells it.
+    /// The last prices of all pairs, in Gemini's format.
     #[oai(path = "/gemini/v1/pricefeed", method = "get", operation_id = "gemini_feed")]
     async fn feed(&self) -> SimulatedResponse {
-        self.0.respond(1, feed).await
+        self.0.respond(1, price_feed).await
     }
 }
 
-fn one(view: &ExchangeView<'_>, name: &str) -> Reply {
-    let told = find(PAIRS, name).and_then(|pair| Some((pair, view.ticker(pair.direction, pair.tick)?)));
-    match told {
-        Some((pair, told)) => Reply::ok(&ticker(view, pair, told)),
+fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
+    match view.find(PAIRS, name) {
+        Some((listed, ticker)) => Reply::ok(&ticker_body(view, listed, ticker)),
         None => error(
             StatusCode::BAD_REQUEST,
             "InvalidSymbol",
@@ -110,25 +113,28 @@ fn one(view: &ExchangeView<'_>, name: &str) -> Reply {
     }
 }
 
-fn ticker(view: &ExchangeView<'_>, pair: &ListedPair, told: Ticker) -> TickerBody {
-    let text = |text: &str| WireValue::Text(text.to_owned());
-    let amounts = [(pair.direction.base.to_string(), text("3.50")), (pair.direction.quote.to_string(), text("214322.50"))];
-    let time = view.time(told.time, TimeForm::Millis, false).map(|time| ("timestamp".to_owned(), time));
+fn ticker_body(view: &ExchangeView<'_>, listed: &ListedPair, ticker: Ticker) -> TickerBody {
+    let volumes = [
+        (listed.pair.base.to_string(), JsonValue::text("3.50")),
+        (listed.pair.quote.to_string(), JsonValue::text("214322.50")),
+    ];
+    let time =
+        view.format_time(ticker.time, TimeForm::Millis, JsonType::Number).map(|time| ("timestamp".to_owned(), time));
     TickerBody {
-        bid: told.bid.text(pair.decimals),
-        ask: told.ask.text(pair.decimals),
-        last: told.last.text(pair.decimals),
-        volume: amounts.into_iter().chain(time).collect(),
+        bid: ticker.bid.text(listed.decimals),
+        ask: ticker.ask.text(listed.decimals),
+        last: ticker.last.text(listed.decimals),
+        volume: volumes.into_iter().chain(time).collect(),
     }
 }
 
-fn feed(view: &ExchangeView<'_>) -> Reply {
-    let each = |pair: &ListedPair| {
-        let told = view.ticker(pair.direction, pair.tick)?;
-        let price = told.last.text(pair.decimals);
-        Some(Feed { pair: pair.name.to_uppercase(), price, percent_change24h: "0.0123" })
+fn price_feed(view: &ExchangeView<'_>) -> Reply {
+    let row = |listed: &ListedPair| {
+        let ticker = view.listed_ticker(listed)?;
+        let price = ticker.last.text(listed.decimals);
+        Some(FeedRow { pair: listed.symbol.to_uppercase(), price, percent_change24h: "0.0123" })
     };
-    Reply::ok(&PAIRS.iter().filter_map(each).collect::<Vec<_>>())
+    Reply::ok(&PAIRS.iter().filter_map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -1,68 +1,80 @@
-//! Kraken, as <https://docs.kraken.com/api/docs/rest-api/get-ticker-information> has it: names that change between
-//! question and answer, and errors with status 200.
+//! Kraken, by <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. A pair has different names in request and
+//! answer, and errors have status 200.
 
 use std::collections::BTreeMap;
 
-use common::money::CurrencyPair;
+use common::money::{Asset, CurrencyPair};
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::{ListedPair, pair};
 use crate::{
-    Simulation,
     call_limits::{CallLimit, Penalty},
-    faults::FaultKind,
-    formats::{Price, WireValue},
-    faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::{Ticker, ExchangeView},
+    faults::{
+        FaultKind,
+        injector::{ErrorFormats, FaultInjector},
+    },
+    formats::{JsonValue, Price, format_price},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::{ListedPair, listed},
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "kraken";
-/// Prices are told with five decimals, however coarse the steps are.
+/// Kraken writes every price with five decimals, whatever the tick.
 const DECIMALS: u32 = 5;
 
-/// What a pair's answer is called, its name in websockets, and the pair by the name that it is asked for.
-const PAIRS: &[(&str, &str, ListedPair)] = &[
-    ("ETHUSDT", "ETH/USDT", pair("ETHUSDT", "ETH", "USDT", 2)),
-    ("USDTAUD", "USDT/AUD", pair("USDTAUD", "USDT", "AUD", 5)),
-    ("USDTCAD", "USDT/CAD", pair("USDTCAD", "USDT", "CAD", 5)),
-    ("USDTCHF", "USDT/CHF", pair("USDTCHF", "USDT", "CHF", 5)),
-    ("USDTEUR", "USDT/EUR", pair("USDTEUR", "USDT", "EUR", 4)),
-    ("USDTGBP", "USDT/GBP", pair("USDTGBP", "USDT", "GBP", 4)),
-    ("USDTJPY", "USDT/JPY", pair("USDTJPY", "USDT", "JPY", 3)),
-    ("USDTZUSD", "USDT/USD", pair("USDTUSD", "USDT", "USD", 5)),
-    ("XBTAUD", "XBT/AUD", pair("XBTAUD", "BTC", "AUD", 1)),
-    ("XBTCHF", "XBT/CHF", pair("XBTCHF", "BTC", "CHF", 1)),
-    ("XBTUSDT", "XBT/USDT", pair("XBTUSDT", "BTC", "USDT", 1)),
-    ("ETHAUD", "ETH/AUD", pair("ETHAUD", "ETH", "AUD", 2)),
-    ("ETHCHF", "ETH/CHF", pair("ETHCHF", "ETH", "CHF", 2)),
-    ("XETHZCAD", "ETH/CAD", pair("ETHCAD", "ETH", "CAD", 2)),
-    ("XETHZEUR", "ETH/EUR", pair("ETHEUR", "ETH", "EUR", 2)),
-    ("XETHZGBP", "ETH/GBP", pair("ETHGBP", "ETH", "GBP", 2)),
-    ("XETHZJPY", "ETH/JPY", pair("ETHJPY", "ETH", "JPY", 0)),
-    ("XETHZUSD", "ETH/USD", pair("ETHUSD", "ETH", "USD", 2)),
-    ("XXBTZCAD", "XBT/CAD", pair("XBTCAD", "BTC", "CAD", 1)),
-    ("XXBTZEUR", "XBT/EUR", pair("XBTEUR", "BTC", "EUR", 1)),
-    ("XXBTZGBP", "XBT/GBP", pair("XBTGBP", "BTC", "GBP", 1)),
-    ("XXBTZJPY", "XBT/JPY", pair("XBTJPY", "BTC", "JPY", 0)),
-    ("XXBTZUSD", "XBT/USD", pair("XBTUSD", "BTC", "USD", 1)),
+/// A pair with its three names: `listed.symbol` in requests, and two more.
+struct KrakenPair {
+    /// The key in answers.
+    key: &'static str,
+    /// The name in `AssetPairs` for the first version of the websocket.
+    ws_name: &'static str,
+    listed: ListedPair,
+}
+
+const PAIRS: &[KrakenPair] = &[
+    KrakenPair { key: "ETHUSDT", ws_name: "ETH/USDT", listed: listed("ETHUSDT", "ETH", "USDT", 2) },
+    KrakenPair { key: "USDTAUD", ws_name: "USDT/AUD", listed: listed("USDTAUD", "USDT", "AUD", 5) },
+    KrakenPair { key: "USDTCAD", ws_name: "USDT/CAD", listed: listed("USDTCAD", "USDT", "CAD", 5) },
+    KrakenPair { key: "USDTCHF", ws_name: "USDT/CHF", listed: listed("USDTCHF", "USDT", "CHF", 5) },
+    KrakenPair { key: "USDTEUR", ws_name: "USDT/EUR", listed: listed("USDTEUR", "USDT", "EUR", 4) },
+    KrakenPair { key: "USDTGBP", ws_name: "USDT/GBP", listed: listed("USDTGBP", "USDT", "GBP", 4) },
+    KrakenPair { key: "USDTJPY", ws_name: "USDT/JPY", listed: listed("USDTJPY", "USDT", "JPY", 3) },
+    KrakenPair { key: "USDTZUSD", ws_name: "USDT/USD", listed: listed("USDTUSD", "USDT", "USD", 5) },
+    KrakenPair { key: "XBTAUD", ws_name: "XBT/AUD", listed: listed("XBTAUD", "BTC", "AUD", 1) },
+    KrakenPair { key: "XBTCHF", ws_name: "XBT/CHF", listed: listed("XBTCHF", "BTC", "CHF", 1) },
+    KrakenPair { key: "XBTUSDT", ws_name: "XBT/USDT", listed: listed("XBTUSDT", "BTC", "USDT", 1) },
+    KrakenPair { key: "ETHAUD", ws_name: "ETH/AUD", listed: listed("ETHAUD", "ETH", "AUD", 2) },
+    KrakenPair { key: "ETHCHF", ws_name: "ETH/CHF", listed: listed("ETHCHF", "ETH", "CHF", 2) },
+    KrakenPair { key: "XETHZCAD", ws_name: "ETH/CAD", listed: listed("ETHCAD", "ETH", "CAD", 2) },
+    KrakenPair { key: "XETHZEUR", ws_name: "ETH/EUR", listed: listed("ETHEUR", "ETH", "EUR", 2) },
+    KrakenPair { key: "XETHZGBP", ws_name: "ETH/GBP", listed: listed("ETHGBP", "ETH", "GBP", 2) },
+    KrakenPair { key: "XETHZJPY", ws_name: "ETH/JPY", listed: listed("ETHJPY", "ETH", "JPY", 0) },
+    KrakenPair { key: "XETHZUSD", ws_name: "ETH/USD", listed: listed("ETHUSD", "ETH", "USD", 2) },
+    KrakenPair { key: "XXBTZCAD", ws_name: "XBT/CAD", listed: listed("XBTCAD", "BTC", "CAD", 1) },
+    KrakenPair { key: "XXBTZEUR", ws_name: "XBT/EUR", listed: listed("XBTEUR", "BTC", "EUR", 1) },
+    KrakenPair { key: "XXBTZGBP", ws_name: "XBT/GBP", listed: listed("XBTGBP", "BTC", "GBP", 1) },
+    KrakenPair { key: "XXBTZJPY", ws_name: "XBT/JPY", listed: listed("XBTJPY", "BTC", "JPY", 0) },
+    KrakenPair { key: "XXBTZUSD", ws_name: "XBT/USD", listed: listed("XBTUSD", "BTC", "USD", 1) },
 ];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| error("EGeneral:Too many requests"),
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| error("EGeneral:Too many requests"),
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/html", "<h1>Internal Server Error</h1>"),
     error_in_200: || error("EService:Unavailable"),
-    odd_error: || Reply::raw(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
-    // As it would be if the names that are asked for were those that are answered.
+    odd_error: || Reply::raw_json(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
+    // The answer uses the names of the request.
     renamed_keys: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
     usage_header: None,
-    // About one a second is safe; who calls more often is refused for some seconds, and for longer if he goes on.
-    limit: CallLimit { weight: 30, window: 15, penalty: Penalty::Silent(5) },
 };
+/// About one call a second is safe. More calls are refused for some seconds, and each further call prolongs that.
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 30, window_secs: 15, penalty: Penalty::Silent { seconds: 5 } };
 
-pub(crate) struct Kraken(FaultInjector);
+pub(crate) struct Kraken(pub(super) FaultInjector);
 
 #[derive(Serialize)]
 struct Answer<T> {
@@ -73,15 +85,15 @@ struct Answer<T> {
 
 #[derive(Serialize)]
 struct TickerBody {
-    a: [WireValue; 3],
-    b: [WireValue; 3],
-    c: [WireValue; 2],
+    a: [JsonValue; 3],
+    b: [JsonValue; 3],
+    c: [JsonValue; 2],
     v: [&'static str; 2],
-    p: [WireValue; 2],
+    p: [JsonValue; 2],
     t: [u32; 2],
-    l: [WireValue; 2],
-    h: [WireValue; 2],
-    o: WireValue,
+    l: [JsonValue; 2],
+    h: [JsonValue; 2],
+    o: JsonValue,
 }
 
 #[derive(Serialize)]
@@ -96,7 +108,7 @@ struct AssetPair {
     cost_decimals: u32,
     lot_decimals: u32,
     ordermin: &'static str,
-    tick_size: WireValue,
+    tick_size: JsonValue,
     status: &'static str,
 }
 
@@ -104,70 +116,63 @@ fn error(text: &'static str) -> Reply {
     Reply::ok(&Answer::<()> { error: vec![text], result: None })
 }
 
-impl Kraken {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
-}
-
 #[OpenApi]
 impl Kraken {
-    /// The state of pairs such as `XBTUSD,XBTEUR`, or of all, as Kraken tells it.
-    #[oai(path = "/kraken/0/public/TickerBody", method = "get", operation_id = "kraken_ticker")]
+    /// The tickers of pairs such as `XBTUSD,XBTEUR`, or of all pairs, in Kraken's format.
+    #[oai(path = "/kraken/0/public/Ticker", method = "get", operation_id = "kraken_ticker")]
     async fn ticker(
         &self,
-        /// Pairs with commas between; all of them where it is not there.
+        /// Comma-separated pairs. The default is every pair.
         pair: Query<Option<String>>,
     ) -> SimulatedResponse {
-        self.0.respond(1, |view| each(view, pair.0.as_deref(), |_, pair, told| ticker(pair, told))).await
+        self.0.respond(1, |view| by_pair(view, pair.0.as_deref(), |_, ticker| ticker_body(ticker))).await
     }
 
-    /// What is traded and by which names, as Kraken tells it.
+    /// The listed pairs and their names, in Kraken's format.
     #[oai(path = "/kraken/0/public/AssetPairs", method = "get", operation_id = "kraken_asset_pairs")]
     async fn asset_pairs(
         &self,
-        /// Pairs with commas between; all of them where it is not there.
+        /// Comma-separated pairs. The default is every pair.
         pair: Query<Option<String>>,
     ) -> SimulatedResponse {
-        self.0.respond(1, |view| each(view, pair.0.as_deref(), |key, pair, _| asset_pair(view, key, pair))).await
+        self.0.respond(1, |view| by_pair(view, pair.0.as_deref(), |pair, _| asset_pair(view, pair))).await
     }
 }
 
-/// One pair that is not known fails the whole request.
-fn each<T: Serialize>(
+/// An object with one entry a pair. One unknown pair fails the whole call.
+fn by_pair<T: Serialize>(
     view: &ExchangeView<'_>,
-    asked: Option<&str>,
-    answer: impl Fn((&'static str, &'static str), &'static ListedPair, Ticker) -> T,
+    names: Option<&str>,
+    body: impl Fn(&'static KrakenPair, Ticker) -> T,
 ) -> Reply {
-    let mut result = BTreeMap::new();
-    let listed = |pair: &ListedPair| view.ticker(pair.direction, pair.tick);
-    let names = asked.map(|text| text.split(',').collect::<Vec<_>>());
-    let names = names.unwrap_or_else(|| {
-        PAIRS.iter().filter(|(.., pair)| listed(pair).is_some()).map(|(.., pair)| pair.name).collect()
-    });
-    for name in names {
-        let found = PAIRS.iter().find(|(key, wsname, pair)| [pair.name, *key, *wsname].contains(&name));
-        let told = found.and_then(|(key, wsname, pair)| Some(((*key, *wsname), pair, listed(pair)?)));
-        let Some((keys, pair, told)) = told else { return error("EQuery:Unknown asset pair") };
-        result.insert(keys.0, answer(keys, pair, told));
-    }
-    let warnings = if view.is(FaultKind::Warning) { vec!["WGeneral:Deprecated"] } else { Vec::new() };
+    let pairs: Option<Vec<_>> = match names {
+        Some(names) => names.split(',').map(|name| find_ticker(view, name)).collect(),
+        None => Some(PAIRS.iter().filter_map(|pair| Some((pair, view.listed_ticker(&pair.listed)?))).collect()),
+    };
+    let Some(pairs) = pairs else { return error("EQuery:Unknown asset pair") };
+    let result = pairs.into_iter().map(|(pair, ticker)| (pair.key, body(pair, ticker))).collect();
+    let warnings = if view.has_fault(FaultKind::Warning) { vec!["WGeneral:Deprecated"] } else { Vec::new() };
     Reply::ok(&Answer { error: warnings, result: Some(result) })
 }
 
-/// The pair of a direction, whatever it is called.
-pub(crate) fn listed(direction: CurrencyPair) -> Option<&'static ListedPair> {
-    PAIRS.iter().map(|(.., pair)| pair).find(|pair| pair.direction == direction)
+/// Finds a pair by any of its names.
+fn find_ticker(view: &ExchangeView<'_>, name: &str) -> Option<(&'static KrakenPair, Ticker)> {
+    let pair = PAIRS.iter().find(|pair| [pair.listed.symbol, pair.key, pair.ws_name].contains(&name))?;
+    Some((pair, view.listed_ticker(&pair.listed)?))
 }
 
-fn ticker(_: &ListedPair, Ticker { last, bid, ask, .. }: Ticker) -> TickerBody {
-    let fixed = |text: &str| WireValue::Text(text.to_owned());
-    let level = |price: Price| [price.text(DECIMALS), fixed("1"), fixed("1.000")];
+pub(crate) fn find_pair(pair: CurrencyPair) -> Option<&'static ListedPair> {
+    PAIRS.iter().map(|kraken_pair| &kraken_pair.listed).find(|listed| listed.pair == pair)
+}
+
+fn ticker_body(ticker: Ticker) -> TickerBody {
+    let Ticker { last, bid, ask, .. } = ticker;
+    let level = |price: Price| [price.text(DECIMALS), JsonValue::text("1"), JsonValue::text("1.000")];
     let twice = |price: Price| [price.text(DECIMALS), price.text(DECIMALS)];
     TickerBody {
         a: level(ask),
         b: level(bid),
-        c: [last.text(DECIMALS), fixed("0.00100000")],
+        c: [last.text(DECIMALS), JsonValue::text("0.00100000")],
         v: ["410.00000000", "4400.00000000"],
         p: twice(last),
         t: [30_000, 36_000],
@@ -177,26 +182,31 @@ fn ticker(_: &ListedPair, Ticker { last, bid, ask, .. }: Ticker) -> TickerBody {
     }
 }
 
-fn asset_pair(view: &ExchangeView<'_>, (_, wsname): (&str, &'static str), pair: &'static ListedPair) -> AssetPair {
-    let dressed = |asset: common::money::Asset| match asset.as_str() {
+fn asset_pair(view: &ExchangeView<'_>, pair: &'static KrakenPair) -> AssetPair {
+    let ListedPair { symbol, pair: CurrencyPair { base, quote }, tick, decimals } = pair.listed;
+    let halted = view.has_fault_on(FaultKind::Halted, pair.listed.pair);
+    AssetPair {
+        altname: symbol,
+        wsname: pair.ws_name,
+        aclass_base: "currency",
+        base: asset_code(base),
+        aclass_quote: "currency",
+        quote: asset_code(quote),
+        pair_decimals: decimals,
+        cost_decimals: 5,
+        lot_decimals: 8,
+        ordermin: "0.0001",
+        tick_size: JsonValue::Text(format_price(tick, decimals)),
+        status: if halted { "cancel_only" } else { "online" },
+    }
+}
+
+/// Kraken's code of an asset: older coins begin with X, older currencies with Z.
+fn asset_code(asset: Asset) -> String {
+    match asset.as_str() {
         "BTC" => "XXBT".to_owned(),
         "ETH" => "XETH".to_owned(),
         currency @ ("CAD" | "EUR" | "GBP" | "JPY" | "USD" | "AUD") => format!("Z{currency}"),
         other => other.to_owned(),
-    };
-    let halted = view.has(FaultKind::Halted, pair.direction);
-    AssetPair {
-        altname: pair.name,
-        wsname,
-        aclass_base: "currency",
-        base: dressed(pair.direction.base),
-        aclass_quote: "currency",
-        quote: dressed(pair.direction.quote),
-        pair_decimals: pair.decimals,
-        cost_decimals: 5,
-        lot_decimals: 8,
-        ordermin: "0.0001",
-        tick_size: WireValue::Text(crate::formats::format_decimal(pair.tick, pair.decimals)),
-        status: if halted { "cancel_only" } else { "online" },
     }
 }

@@ -1,48 +1,53 @@
-//! OKX, version 5, as <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker> has it: everything is
-//! text, and whether it is an error stands in `code`.
+//! OKX, version 5, by <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. Every value is text; `code`
+//! distinguishes errors from data.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
-use super::{ListedPair, find, pair};
 use crate::{
-    Simulation,
     call_limits::{CallLimit, Penalty},
-    faults::TimeForm,
-    formats::{Price, WireValue},
     faults::injector::{ErrorFormats, FaultInjector},
-    market::exchange_view::{Ticker, ExchangeView},
+    formats::{JsonType, JsonValue, Price, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::{ListedPair, listed},
+    },
     response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "okx";
 
 pub(crate) const PAIRS: &[ListedPair] = &[
-    pair("BTC-USDT", "BTC", "USDT", 1),
-    pair("ETH-USDT", "ETH", "USDT", 2),
-    pair("BTC-USD", "BTC", "USD", 1),
-    pair("ETH-USD", "ETH", "USD", 2),
-    pair("BTC-EUR", "BTC", "EUR", 1),
-    pair("ETH-EUR", "ETH", "EUR", 2),
-    pair("USDT-USD", "USDT", "USD", 4),
-    pair("USDT-EUR", "USDT", "EUR", 4),
+    listed("BTC-USDT", "BTC", "USDT", 1),
+    listed("ETH-USDT", "ETH", "USDT", 2),
+    listed("BTC-USD", "BTC", "USD", 1),
+    listed("ETH-USD", "ETH", "USD", 2),
+    listed("BTC-EUR", "BTC", "EUR", 1),
+    listed("ETH-EUR", "ETH", "EUR", 2),
+    listed("USDT-USD", "USDT", "USD", 4),
+    listed("USDT-EUR", "USDT", "EUR", 4),
 ];
 
-const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    refused: |_| Reply::raw(StatusCode::TOO_MANY_REQUESTS, r#"{"msg":"Too Many Requests","code":"50011"}"#),
+pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
+    rate_limited: |_| Reply::raw_json(StatusCode::TOO_MANY_REQUESTS, r#"{"msg":"Too Many Requests","code":"50011"}"#),
     error_500: || failure(StatusCode::INTERNAL_SERVER_ERROR, "50026", "System error. Try again later"),
     error_in_200: || failure(StatusCode::OK, "50001", "Service temporarily unavailable. Try again later"),
     odd_error: || {
-        let body = r#"{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}"#;
-        Reply::raw(StatusCode::NOT_FOUND, body)
+        let body = concat!(
+            r#"{"code":404,"data":{},"detailMsg":"","error_code":"404","#,
+            r#""error_message":"Not Found","msg":"Not Found"}"#
+        );
+        Reply::raw_json(StatusCode::NOT_FOUND, body)
     },
     renamed_keys: &[("\"last\"", "\"lastPx\""), ("\"bidPx\"", "\"bestBid\""), ("\"askPx\"", "\"bestAsk\"")],
     usage_header: None,
-    limit: CallLimit { weight: 20, window: 2, penalty: Penalty::Silent(2) },
 };
 
-pub(crate) struct Okx(FaultInjector);
+pub(super) const LIMIT: CallLimit =
+    CallLimit { max_weight: 20, window_secs: 2, penalty: Penalty::Silent { seconds: 2 } };
+
+pub(crate) struct Okx(pub(super) FaultInjector);
 
 #[derive(Serialize)]
 struct Answer {
@@ -53,98 +58,94 @@ struct Answer {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TickerBody {
-    inst_type: &'static str,
-    inst_id: &'static str,
-    last: WireValue,
-    last_sz: &'static str,
-    ask_px: WireValue,
-    ask_sz: &'static str,
-    bid_px: WireValue,
-    bid_sz: &'static str,
-    open24h: WireValue,
-    high24h: WireValue,
-    low24h: WireValue,
-    vol_ccy24h: &'static str,
-    vol24h: &'static str,
+pub(crate) struct TickerBody {
+    pub(crate) inst_type: &'static str,
+    pub(crate) inst_id: &'static str,
+    pub(crate) last: JsonValue,
+    pub(crate) last_sz: &'static str,
+    pub(crate) ask_px: JsonValue,
+    pub(crate) ask_sz: &'static str,
+    pub(crate) bid_px: JsonValue,
+    pub(crate) bid_sz: &'static str,
+    pub(crate) open24h: JsonValue,
+    pub(crate) high24h: JsonValue,
+    pub(crate) low24h: JsonValue,
+    pub(crate) vol_ccy24h: &'static str,
+    pub(crate) vol24h: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ts: Option<WireValue>,
-    sod_utc0: WireValue,
-    sod_utc8: WireValue,
+    pub(crate) ts: Option<JsonValue>,
+    pub(crate) sod_utc0: JsonValue,
+    pub(crate) sod_utc8: JsonValue,
 }
 
 fn failure(status: StatusCode, code: &'static str, msg: impl Into<String>) -> Reply {
     Reply::json(status, &Answer { code, msg: msg.into(), data: Vec::new() })
 }
 
-impl Okx {
-    pub(super) fn new(simulation: &Simulation) -> Self {
-        Self(FaultInjector::new(NAME, ERROR_FORMATS, simulation))
-    }
-}
-
 #[OpenApi]
 impl Okx {
-    /// The state of a pair such as `BTC-USDT`, as OKX tells it.
+    /// The ticker of a pair such as `BTC-USDT`, in OKX's format.
     #[oai(path = "/okx/api/v5/market/ticker", method = "get", operation_id = "okx_ticker")]
     async fn ticker(&self, #[oai(name = "instId")] instrument: Query<Option<String>>) -> SimulatedResponse {
-        self.0.respond(1, |view| one(view, instrument.0.as_deref())).await
+        self.0.respond(1, |view| single_ticker(view, instrument.0.as_deref())).await
     }
 
-    /// The state of all pairs, as OKX tells it.
+    /// The tickers of all pairs, in OKX's format.
     #[oai(path = "/okx/api/v5/market/tickers", method = "get", operation_id = "okx_tickers")]
     async fn tickers(
         &self,
-        /// SPOT; nothing else is traded here.
+        /// `SPOT`, the only supported type.
         #[oai(name = "instType")]
         kind: Query<Option<String>>,
     ) -> SimulatedResponse {
-        self.0.respond(1, |view| all(view, kind.0.as_deref())).await
+        self.0.respond(1, |view| all_tickers(view, kind.0.as_deref())).await
     }
 }
 
-fn one(view: &ExchangeView<'_>, name: Option<&str>) -> Reply {
+fn single_ticker(view: &ExchangeView<'_>, name: Option<&str>) -> Reply {
     let Some(name) = name else {
         return failure(StatusCode::BAD_REQUEST, "50014", "Parameter instId cannot be empty.");
     };
-    let told = find(PAIRS, name).and_then(|pair| Some(ticker(view, pair, view.ticker(pair.direction, pair.tick)?)));
-    match told {
-        Some(ticker) => Reply::ok(&Answer { code: "0", msg: String::new(), data: vec![ticker] }),
+    match view.find(PAIRS, name) {
+        Some((listed, ticker)) => {
+            let data = vec![ticker_body(view, listed, ticker)];
+            Reply::ok(&Answer { code: "0", msg: String::new(), data })
+        }
         None => failure(StatusCode::OK, "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
     }
 }
 
-fn all(view: &ExchangeView<'_>, kind: Option<&str>) -> Reply {
+fn all_tickers(view: &ExchangeView<'_>, kind: Option<&str>) -> Reply {
     match kind {
         Some("SPOT") => {
-            let each = |pair: &'static ListedPair| Some(ticker(view, pair, view.ticker(pair.direction, pair.tick)?));
-            Reply::ok(&Answer { code: "0", msg: String::new(), data: PAIRS.iter().filter_map(each).collect() })
+            let body = |listed: &'static ListedPair| Some(ticker_body(view, listed, view.listed_ticker(listed)?));
+            Reply::ok(&Answer { code: "0", msg: String::new(), data: PAIRS.iter().filter_map(body).collect() })
         }
         Some(_) => failure(StatusCode::BAD_REQUEST, "51000", "Parameter instType error"),
         None => failure(StatusCode::BAD_REQUEST, "50014", "Parameter instType cannot be empty."),
     }
 }
 
-fn ticker(view: &ExchangeView<'_>, pair: &'static ListedPair, told: Ticker) -> TickerBody {
-    let text = |price: Price| price.text(pair.decimals);
-    // An empty side of a book is empty text here, and not a zero.
-    let side = |price: Price| if price.units == 0 { WireValue::Text(String::new()) } else { text(price) };
-    let open = || text(told.last.percent(99));
+fn ticker_body(view: &ExchangeView<'_>, listed: &'static ListedPair, ticker: Ticker) -> TickerBody {
+    let text = |price: Price| price.text(listed.decimals);
+    // OKX writes an empty side of the book as empty text.
+    let side = |price: Price| if price.units == 0 { JsonValue::Text(String::new()) } else { text(price) };
+    let open = || text(ticker.last.percent(99));
     TickerBody {
         inst_type: "SPOT",
-        inst_id: pair.name,
-        last: text(told.last),
+        inst_id: listed.symbol,
+        last: text(ticker.last),
         last_sz: "0.1",
-        ask_px: side(told.ask),
+        ask_px: side(ticker.ask),
         ask_sz: "11",
-        bid_px: side(told.bid),
+        bid_px: side(ticker.bid),
         bid_sz: "5",
         open24h: open(),
-        high24h: text(told.last.percent(102)),
-        low24h: text(told.last.percent(98)),
+        high24h: text(ticker.last.percent(102)),
+        low24h: text(ticker.last.percent(98)),
         vol_ccy24h: "8000000",
         vol24h: "130.5",
-        ts: view.time(told.time, TimeForm::Millis, true),
+        ts: view.format_time(ticker.time, TimeForm::Millis, JsonType::Text),
         sod_utc0: open(),
         sod_utc8: open(),
     }

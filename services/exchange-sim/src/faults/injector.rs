@@ -1,106 +1,123 @@
-//! Where an exchange plays its part: what it would answer, and what becomes of that while something is wrong with it.
-
-use std::time::Duration;
+//! The path of every HTTP call to a simulated exchange: count the call, compute the answer, apply the active fault.
 
 use poem::http::StatusCode;
 
+use super::{Fault, FaultKind};
 use crate::{
-    Simulation,
-    call_limits::{CallDecision, CallLimit, Refusal},
-    faults::FaultKind,
+    call_limits::{CallDecision, CallLimit, IncomingCall, Refusal},
     market::exchange_view::ExchangeView,
     response::{Reply, SimulatedResponse},
+    simulation::Simulation,
 };
 
-/// How an exchange says that something is wrong, and how much it grants.
+/// An exchange's errors, in its own format.
 pub(crate) struct ErrorFormats {
-    /// Too many requests: its own form, to which `Retry-After` is added where one is announced.
-    pub(crate) refused: fn(Refusal) -> Reply,
+    /// "Too many requests". The injector adds the header `Retry-After` if the refusal announces one.
+    pub(crate) rate_limited: fn(Refusal) -> Reply,
     pub(crate) error_500: fn() -> Reply,
     pub(crate) error_in_200: fn() -> Reply,
-    /// An error in another form than the usual one.
+    /// An error in an unusual format.
     pub(crate) odd_error: fn() -> Reply,
-    /// What is put in the place of what while keys have other names.
+    /// The replacements of the fault `renamed`: old text, new text.
     pub(crate) renamed_keys: &'static [(&'static str, &'static str)],
-    /// The header that tells how much was used, where there is one.
+    /// The header that reports the used weight, if the exchange has one.
     pub(crate) usage_header: Option<&'static str>,
-    pub(crate) limit: CallLimit,
 }
 
-/// One exchange's place in the market.
+/// Answers the calls to one exchange.
 pub(crate) struct FaultInjector {
-    name: &'static str,
-    shapes: ErrorFormats,
+    exchange: &'static str,
+    formats: ErrorFormats,
+    limit: CallLimit,
     simulation: Simulation,
 }
 
 impl FaultInjector {
-    pub(crate) fn new(name: &'static str, shapes: ErrorFormats, simulation: &Simulation) -> Self {
-        Self { name, shapes, simulation: simulation.clone() }
+    pub(crate) fn new(
+        exchange: &'static str,
+        formats: ErrorFormats,
+        limit: CallLimit,
+        simulation: &Simulation,
+    ) -> Self {
+        Self { exchange, formats, limit, simulation: simulation.clone() }
     }
 
-    /// What a client gets in place of `answer`, which is what it would get if nothing were wrong. `weight` is what the
-    /// exchange counts for such a call.
+    /// Answers one call. `answer` computes the reply without a fault; `weight` is what the exchange charges for the call.
     pub(crate) async fn respond(
         &self,
         weight: u32,
         answer: impl FnOnce(&ExchangeView<'_>) -> Reply,
     ) -> SimulatedResponse {
-        let Simulation { market, faults, calls, clock, limits } = &self.simulation;
+        let Simulation { market, faults, call_limiter, clock, enforce_call_limits, .. } = &self.simulation;
         let now = clock.now();
-        let fault = faults.active(self.name, now);
+        let fault = faults.active(self.exchange, now);
         let kind = fault.as_ref().map(|fault| fault.kind);
-        let counted = calls.record(self.name, (&self.shapes.limit, *limits), weight, fault.as_ref(), now);
-        let (used, queued) = match counted {
-            CallDecision::Served { used, queued } => (used, queued),
-            // Where there is no connection, there is no word of a limit either.
+        let call = IncomingCall {
+            limit: &self.limit,
+            enforce_limit: *enforce_call_limits,
+            weight,
+            fault: fault.as_ref(),
+            time: now,
+        };
+        let (used_weight, throttled_calls) = match call_limiter.record(self.exchange, &call) {
+            CallDecision::Served { used_weight, throttled_calls } => (used_weight, throttled_calls),
+            // An exchange without a connection cannot send a refusal.
             CallDecision::Refused(_) if kind == Some(FaultKind::Down) => return SimulatedResponse::Aborted,
             CallDecision::Refused(refusal) => {
-                return SimulatedResponse::Complete(self.with_usage(self.refusal(refusal), refusal.used));
+                let reply = self.with_usage(self.refusal_reply(refusal), refusal.used_weight);
+                return SimulatedResponse::Complete(reply);
             }
         };
-        let view = ExchangeView::new(market, self.name, now, fault.as_ref());
-        let honest = || self.with_usage(answer(&view), used);
-        let latency = fault.as_ref().map_or(Duration::ZERO, crate::faults::Fault::latency);
-        let reply = match kind {
-            Some(FaultKind::Down) => return SimulatedResponse::Aborted,
-            Some(FaultKind::SlowLoris) => return SimulatedResponse::Trickled(honest()),
-            Some(FaultKind::Endless) => return SimulatedResponse::Padded(honest()),
-            Some(FaultKind::Slow) => {
-                tokio::time::sleep(latency).await;
-                honest()
+        let view = ExchangeView::new(market, self.exchange, now, fault.as_ref());
+        let usual_reply = || self.with_usage(answer(&view), used_weight);
+        let Some(fault) = &fault else { return SimulatedResponse::Complete(usual_reply()) };
+        let reply = match fault.kind {
+            FaultKind::Down => return SimulatedResponse::Aborted,
+            FaultKind::SlowLoris => return SimulatedResponse::Trickled(usual_reply()),
+            FaultKind::Endless => return SimulatedResponse::Padded(usual_reply()),
+            FaultKind::Slow => {
+                tokio::time::sleep(fault.latency()).await;
+                usual_reply()
             }
-            Some(FaultKind::Throttled) => {
-                tokio::time::sleep(latency * queued).await;
-                honest()
+            FaultKind::Throttled => {
+                tokio::time::sleep(fault.latency() * throttled_calls).await;
+                usual_reply()
             }
-            Some(FaultKind::Truncated) => honest().first_half(),
-            Some(FaultKind::Empty) => honest().empty(),
-            Some(FaultKind::Html520) => Reply::html(fault.as_ref().map_or(520, crate::faults::Fault::status)),
-            Some(FaultKind::Error500) => (self.shapes.error_500)(),
-            Some(FaultKind::ErrorIn200) => (self.shapes.error_in_200)(),
-            Some(FaultKind::OddError) => (self.shapes.odd_error)(),
-            Some(FaultKind::Renamed) => honest().renamed(self.shapes.renamed_keys),
-            _ => honest(),
+            _ => self.faulty_reply(fault, usual_reply),
         };
         SimulatedResponse::Complete(reply)
     }
 
-    fn refusal(&self, refusal: Refusal) -> Reply {
-        let reply = (self.shapes.refused)(refusal);
+    /// The reply under a fault that changes its content. Faults of prices and times have changed the usual reply already.
+    fn faulty_reply(&self, fault: &Fault, usual_reply: impl FnOnce() -> Reply) -> Reply {
+        match fault.kind {
+            FaultKind::Truncated => usual_reply().first_half(),
+            FaultKind::Empty => usual_reply().empty(),
+            FaultKind::Html520 => Reply::html(fault.status()),
+            FaultKind::Error500 => (self.formats.error_500)(),
+            FaultKind::ErrorIn200 => (self.formats.error_in_200)(),
+            FaultKind::OddError => (self.formats.odd_error)(),
+            FaultKind::Renamed => usual_reply().renamed(self.formats.renamed_keys),
+            _ => usual_reply(),
+        }
+    }
+
+    fn refusal_reply(&self, refusal: Refusal) -> Reply {
+        let reply = (self.formats.rate_limited)(refusal);
         match refusal.retry_after {
-            // One that says it with status 200 has no word for when to come back; what stands before it has.
+            // A refusal with status 200 comes from the exchange itself, which never announces a time. With a time, it is
+            // the gateway before the exchange that refuses, with status 429.
             Some(seconds) if reply.status.is_success() => {
-                reply.with_status(StatusCode::TOO_MANY_REQUESTS).with("retry-after", &seconds)
+                reply.with_status(StatusCode::TOO_MANY_REQUESTS).with_header("retry-after", &seconds)
             }
-            Some(seconds) => reply.with("retry-after", &seconds),
+            Some(seconds) => reply.with_header("retry-after", &seconds),
             None => reply,
         }
     }
 
-    fn with_usage(&self, reply: Reply, used: u32) -> Reply {
-        match self.shapes.usage_header {
-            Some(name) => reply.with(name, &used),
+    fn with_usage(&self, reply: Reply, used_weight: u32) -> Reply {
+        match self.formats.usage_header {
+            Some(name) => reply.with_header(name, &used_weight),
             None => reply,
         }
     }

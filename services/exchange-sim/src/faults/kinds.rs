@@ -1,15 +1,15 @@
-//! The ways to fail. Every one was seen at a real exchange, feed or bank.
+//! The kinds of faults. Each was observed at a real exchange, price feed or bank.
 
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
-/// The parameters of faults that are about prices.
+/// The parameters of faults that change prices.
 const PRICES: &[&str] = &["direction"];
 
-/// One list for the kinds, their names on the wire, and what each can be told.
+/// Declares each kind with its name on the wire and its parameters.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal, $parameters:expr;)+) => {
-        /// A way to fail. All of them were seen in the wild.
+        /// A kind of fault. Each was observed at a real exchange.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
         pub enum FaultKind {
             $($(#[doc = $doc])+ #[serde(rename = $name)] #[oai(rename = $name)] $kind,)+
@@ -23,7 +23,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $name,)+ }
             }
 
-            /// The parameters it takes beside `seconds`.
+            /// The parameters it takes besides `seconds`.
             pub(crate) fn parameters(self) -> &'static [&'static str] {
                 match self { $(Self::$kind => $parameters,)+ }
             }
@@ -32,52 +32,54 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The connection breaks off in the middle of the answer.
+    /// The connection breaks in the middle of the answer.
     Down = "down", &[];
-    /// Status 500 in the exchange's own form.
+    /// Status 500 in the exchange's own format.
     Error500 = "error_500", &[];
-    /// A page of HTML with status 520, as Cloudflare answers in front of an exchange that is overloaded, or another status.
+    /// An HTML page with status 520, as Cloudflare sends for an overloaded exchange, or with another status.
     Html520 = "html_520", &["status"];
-    /// Too many requests, in the exchange's own form, with a `Retry-After` where it gives one or where it is told to. Who
-    /// goes on calling is banned for longer.
+    /// "Too many requests" in the exchange's own format, with a `Retry-After` if the exchange sends one or the fault sets
+    /// one. Further calls lengthen the ban.
     RateLimited = "rate_limited", &["retry_after"];
-    /// Status 429 and no word of when to come back: every call is refused until the end of the fault.
+    /// Status 429 without a `Retry-After`. Every call is refused until the fault ends.
     RateLimitedSilently = "rate_limited_silently", &[];
-    /// The ban that follows on ignored refusals, at once: 418 at Binance, 429 or the exchange's own at others.
+    /// The ban that usually follows ignored refusals, at once: status 418 at Binance, elsewhere 429 or the exchange's own
+    /// format.
     IpBanned = "ip_banned", &["retry_after"];
-    /// Each answer comes later than the one before, and the sixth call is refused.
+    /// Each answer takes longer than the one before. The sixth call is refused.
     Throttled = "throttled", &["latency_millis"];
-    /// The answer takes 20 seconds, or what is said.
+    /// The answer takes 20 seconds, or `latency_millis`.
     Slow = "slow", &["latency_millis"];
-    /// The answer begins in time and then comes one byte a second.
+    /// The answer starts at once and continues with one byte a second.
     SlowLoris = "slow_loris", &[];
     /// 64 MiB of blanks before the answer.
     Endless = "endless", &[];
-    /// Status 200 with half of the answer.
+    /// Status 200 with the first half of the answer.
     Truncated = "garbled", &[];
-    /// Status 200 with nothing in it.
+    /// Status 200 with an empty body.
     Empty = "empty", &[];
-    /// Status 200, well-formed, but prices and times stand still; at a bank, no new fixing.
+    /// Status 200 and a valid answer, but prices and times do not change. A bank publishes no new fixing.
     Frozen = "frozen", PRICES;
-    /// The pair is halted: its last price stands still, its book is empty, and Binance says so to who asks for the status.
+    /// The pair is halted: its last price does not change and its book is empty. Binance reports the status if a client asks
+    /// for it.
     Halted = "halted", PRICES;
-    /// Status 200, well-formed, but every price is wrong by a factor.
+    /// Status 200 and a valid answer, but every price is multiplied by a factor.
     LieFactor = "lie_factor", &["direction", "factor"];
-    /// Status 200, well-formed, but the price is that of another currency.
+    /// Status 200 and a valid answer, but with the price of another currency.
     OtherCurrency = "other_currency", PRICES;
-    /// Status 200 with an error in it.
+    /// Status 200 with an error in the body.
     ErrorIn200 = "error_in_200", &[];
-    /// An error in another form than the usual one: an array for an object, a number for text, an object for a list.
+    /// An error in an unusual format: an array instead of an object, a number instead of text, an object instead of a list.
     OddError = "odd_error", &[];
-    /// The answer is right and has a warning beside it, where the exchange knows such a thing (Kraken).
+    /// The right answer with a warning beside it, if the exchange's format has warnings (Kraken).
     Warning = "warning", &[];
-    /// The pair is not known any more: it fails the whole batch or is silently missing, whatever the exchange does.
+    /// The pair is unknown. As at the real exchange, the whole batch fails or the pair is missing from the answer.
     Unlisted = "unlisted", PRICES;
-    /// The keys that prices are found by are called otherwise.
+    /// The keys of prices have other names.
     Renamed = "renamed", &[];
-    /// Numbers are written in another way.
+    /// Numbers have another form.
     OddNumbers = "odd_numbers", &["direction", "number_form"];
-    /// Times are written in another unit or form, or not at all.
+    /// Times have another unit or form, or are absent.
     OddTimes = "odd_times", &["time_form"];
     /// The exchange's clock is ahead or behind.
     ClockSkew = "clock_skew", &["skew_seconds"];
@@ -85,56 +87,22 @@ kinds! {
     CrossedBook = "crossed_book", PRICES;
     /// The best bid is zero.
     ZeroBid = "zero_bid", PRICES;
-    /// Prices are below zero.
+    /// Prices are negative.
     NegativePrice = "negative_price", PRICES;
-    /// `null` where a price should be.
+    /// `null` instead of a price.
     NullPrice = "null_price", PRICES;
-    /// A bank's fixing is some days old, and says so.
+    /// A bank's fixing is some days old and carries the old date.
     OldFixing = "old_fixing", &["days"];
-    /// Websockets: the connection stands and nothing comes any more.
+    /// Websockets: the connection stays open, but no message arrives.
     Silent = "silent", &[];
-    /// Websockets: heartbeats go on and prices do not come.
+    /// Websockets: heartbeats arrive, but no prices.
     HeartbeatOnly = "heartbeat_only", &[];
-    /// Websockets: messages come twice and in the wrong order.
+    /// Websockets: messages arrive twice and in the wrong order.
     OutOfOrder = "out_of_order", &[];
     /// Websockets: connections are cut, as after 24 hours.
     Cut = "cut", &[];
-    /// Websockets: a restart is announced, and the connections are cut after it.
+    /// Websockets: the exchange announces a restart and then closes the connections.
     RestartNotice = "restart_notice", &[];
-}
-
-/// How a number is written while something is wrong with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[oai(rename_all = "snake_case")]
-pub enum NumberForm {
-    /// `84,000.12`
-    Thousands,
-    /// `84000,12`
-    DecimalComma,
-    /// `8.400012e4`
-    Exponent,
-    /// `84000`: the fraction is left out.
-    Integer,
-}
-
-/// How a time is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[oai(rename_all = "snake_case")]
-pub enum TimeForm {
-    /// Since 1970.
-    Seconds,
-    /// Since 1970.
-    Millis,
-    /// Since 1970.
-    Micros,
-    /// RFC 3339.
-    Iso,
-    /// The day alone.
-    Date,
-    /// Not at all.
-    Absent,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ fn check(new: &NewFault) -> Result<Fault, &'static str> {
 }
 
 #[test]
-fn what_is_not_said_has_a_default() {
+fn absent_parameters_have_defaults() {
     let fault = check(&NewFault::of(FaultKind::LieFactor)).unwrap();
     assert_eq!((fault.factor.to_string().as_str(), fault.until.since(fault.since).as_secs()), ("0.4", 60));
     assert_eq!(check(&NewFault::of(FaultKind::Slow)).unwrap().latency(), Duration::from_secs(20));
@@ -15,7 +15,7 @@ fn what_is_not_said_has_a_default() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_parameters_are_refused() {
     let of = NewFault::of;
     for seconds in [0, MAX_SECONDS + 1] {
         assert_eq!(check(&NewFault { seconds: Some(seconds), ..of(FaultKind::Down) }), Err("seconds"));
@@ -41,7 +41,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn a_fault_may_be_of_one_direction_only() {
+fn direction_limits_fault_to_one_pair() {
     let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<CurrencyPair>().unwrap());
     let fault = check(&NewFault { direction: Some(usd), ..NewFault::of(FaultKind::Frozen) }).unwrap();
     assert!(fault.applies_to(usd) && !fault.applies_to(eur));

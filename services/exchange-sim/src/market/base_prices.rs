@@ -1,15 +1,15 @@
-//! What things cost on average. Every price follows from these two lists, so that prices in different currencies, cross
-//! rates and fixings agree with each other.
+//! The prices around which the market moves. Every price follows from these two tables, so prices in different currencies,
+//! cross rates and fixings agree with each other.
 
 use common::money::Asset;
 
-/// What a coin costs on average, in whole US dollars.
-pub(crate) const COIN_USD_PRICES: [(Asset, i64); 3] =
-    [(Asset::BTC, BITCOIN_USD), (Asset::ETH, 3_000), (Asset::USDT, 1)];
 pub(crate) const BITCOIN_USD: i64 = 91_000;
 
-/// What a bitcoin costs on average, in whole units of a currency.
-const BITCOIN_PRICES: [(Asset, i64); 45] = [
+/// The base price of a coin, in whole US dollars.
+const COINS_IN_USD: [(Asset, i64); 3] = [(Asset::BTC, BITCOIN_USD), (Asset::ETH, 3_000), (Asset::USDT, 1)];
+
+/// The base price of one bitcoin, in whole units of a currency.
+const BITCOIN_IN_FIAT: [(Asset, i64); 45] = [
     (Asset::EUR, 84_000),
     (Asset::GBP, 72_000),
     (Asset::USD, BITCOIN_USD),
@@ -57,10 +57,12 @@ const BITCOIN_PRICES: [(Asset, i64); 45] = [
     (Asset::from_code("ZAR"), 1_601_000),
 ];
 
-pub(crate) fn coin_usd(asset: Asset) -> Option<i64> {
-    COIN_USD_PRICES.iter().find(|(coin, _)| *coin == asset).map(|(_, average)| *average)
+/// The base price of a coin, in whole US dollars.
+pub(crate) fn coin_in_usd(coin: Asset) -> Option<i64> {
+    COINS_IN_USD.iter().find(|(asset, _)| *asset == coin).map(|(_, price)| *price)
 }
 
-pub(crate) fn bitcoin_price(asset: Asset) -> Option<i64> {
-    BITCOIN_PRICES.iter().find(|(currency, _)| *currency == asset).map(|(_, average)| *average)
+/// The base price of one bitcoin, in whole units of a currency.
+pub(crate) fn bitcoin_in(currency: Asset) -> Option<i64> {
+    BITCOIN_IN_FIAT.iter().find(|(asset, _)| *asset == currency).map(|(_, price)| *price)
 }

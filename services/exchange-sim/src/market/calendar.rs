@@ -1,40 +1,40 @@
-//! The days on which banks fix rates.
+//! The days on which central banks publish their fixings.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 use common::time::Timestamp;
 
-/// When the day's rates are out, in UTC. The ECB's come about 16:00 in Frankfurt, Moscow's earlier; one time for both is
-/// near enough.
+/// The time of day, in UTC, from which a day's fixing is available. The ECB publishes about 16:00 in Frankfurt and the Bank
+/// of Russia earlier; the simulation uses one time for both.
 const PUBLISHED_AT: NaiveTime = NaiveTime::from_hms_opt(15, 0, 0).expect("a time of day");
-/// Longest walk back to a working day; the longest holidays, Moscow's of January, have ten days with their weekends.
-const MAX_HOLIDAY: u64 = 20;
+/// Most days to go back to a working day. The longest holidays, Russia's in January, last ten days with their weekends.
+const MAX_HOLIDAY_DAYS: u64 = 20;
 
-/// Whose working days.
+/// The working days of one institution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Calendar {
-    /// The euro's payment system, by which the ECB goes.
+    /// TARGET, the euro's payment system. The ECB fixes on its working days.
     Target,
     /// The Bank of Russia.
     Moscow,
 }
 
 impl Calendar {
-    pub(crate) fn is_working_day(self, day: NaiveDate) -> bool {
+    fn is_working_day(self, day: NaiveDate) -> bool {
         if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
             return false;
         }
         let date = (day.month(), day.day());
         match self {
             Self::Target => {
-                let from_easter = day.signed_duration_since(easter(day.year())).num_days();
-                // Good Friday, Easter Monday.
-                !matches!(from_easter, -2 | 1) && !matches!(date, (1 | 5, 1) | (12, 25 | 26))
+                let days_after_easter = day.signed_duration_since(easter(day.year())).num_days();
+                let good_friday_or_easter_monday = matches!(days_after_easter, -2 | 1);
+                !good_friday_or_easter_monday && !matches!(date, (1 | 5, 1) | (12, 25 | 26))
             }
             Self::Moscow => !matches!(date, (1, 1..=8) | (2, 23) | (3, 8) | (5, 1 | 9) | (6, 12) | (11, 4)),
         }
     }
 
-    /// The newest day whose rates are out at `time`.
+    /// The newest day whose fixing is published at `time`.
     pub(crate) fn newest_fixing_day(self, time: Timestamp) -> NaiveDate {
         let now = time.to_datetime();
         let today = now.date_naive();
@@ -43,7 +43,7 @@ impl Calendar {
 
     /// The newest working day that is not after `day`.
     pub(crate) fn working_day_on_or_before(self, day: NaiveDate) -> NaiveDate {
-        (0..MAX_HOLIDAY).map(|back| days_before(day, back)).find(|day| self.is_working_day(*day)).unwrap_or(day)
+        (0..MAX_HOLIDAY_DAYS).map(|days| days_before(day, days)).find(|day| self.is_working_day(*day)).unwrap_or(day)
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn days_before(day: NaiveDate, days: u64) -> NaiveDate {
     day.checked_sub_days(Days::new(days)).unwrap_or(day)
 }
 
-/// Easter Sunday of the Gregorian calendar, by the rule that J.-M. Oudin gave in 1940.
+/// Easter Sunday of the Gregorian calendar, by the algorithm of J.-M. Oudin (1940).
 fn easter(year: i32) -> NaiveDate {
     let century = year / 100;
     let golden = year % 19;

@@ -1,4 +1,4 @@
-//! The market as one exchange shows it at one moment, with whatever is wrong with its prices.
+//! The market as one exchange shows it at one moment, with the active fault's effect on prices and times.
 
 use std::time::Duration;
 
@@ -9,20 +9,24 @@ use common::{
 };
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 
+use super::{
+    Market, MarketTicker,
+    calendar::{Calendar, days_before},
+    listed_pair::{ListedPair, find},
+    units::{UNIT, Units},
+};
 use crate::{
-    faults::{Fault, FaultKind, TimeForm},
-    formats::{Price, PriceForm, WireValue, format_time},
-    market::calendar::{Calendar, days_before},
-    market::{Market, MarketTicker, UNIT, Units},
+    faults::{Fault, FaultKind},
+    formats::{JsonType, JsonValue, Price, PriceForm, TimeForm, format_time},
 };
 
-/// What an exchange tells of one direction.
+/// The prices that an exchange shows for one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticker {
     pub(crate) last: Price,
     pub(crate) bid: Price,
     pub(crate) ask: Price,
-    /// When the last trade was.
+    /// The time of the last trade.
     pub(crate) time: Timestamp,
 }
 
@@ -32,47 +36,66 @@ pub(crate) struct ExchangeView<'a> {
     pub(crate) exchange: &'static str,
     pub(crate) now: Timestamp,
     pub(crate) fault: Option<&'a Fault>,
-    /// How far back it looks.
-    back: Duration,
-    /// How often what it shows is made anew; all the time where it is zero.
-    step: Duration,
+    /// The age of the prices.
+    delay: Duration,
+    /// The time between two refreshes of the prices. Zero if every call gets new prices.
+    refresh_interval: Duration,
 }
 
 impl<'a> ExchangeView<'a> {
     pub(crate) fn new(market: &'a Market, exchange: &'static str, now: Timestamp, fault: Option<&'a Fault>) -> Self {
-        Self { market, exchange, now, fault, back: Duration::ZERO, step: Duration::ZERO }
+        Self { market, exchange, now, fault, delay: Duration::ZERO, refresh_interval: Duration::ZERO }
     }
 
-    /// The moment of the market that is shown of a direction.
-    pub(crate) fn shown_at(&self, direction: CurrencyPair) -> Timestamp {
-        let stands = self.has(FaultKind::Frozen, direction) || self.has(FaultKind::Halted, direction);
-        let time = self.fault.filter(|_| stands).map_or(self.now, |fault| fault.since.min(self.now));
-        let micros = time.minus(self.back).micros();
-        let step = i64::try_from(self.step.as_micros()).unwrap_or(i64::MAX).max(1);
-        Timestamp::from_micros(micros - micros.rem_euclid(step)).unwrap_or(time)
+    /// The same view with prices that are `delay` old.
+    pub(crate) fn delayed(&self, delay: Duration) -> Self {
+        Self { delay, ..*self }
     }
 
-    pub(crate) fn is(&self, kind: FaultKind) -> bool {
+    /// The same view at an exchange that refreshes its prices every `refresh_interval`.
+    pub(crate) fn cached(&self, refresh_interval: Duration) -> Self {
+        Self { refresh_interval, ..*self }
+    }
+
+    pub(crate) fn has_fault(&self, kind: FaultKind) -> bool {
         self.fault.is_some_and(|fault| fault.kind == kind)
     }
 
-    /// Whether this is wrong with a direction.
-    pub(crate) fn has(&self, kind: FaultKind, direction: CurrencyPair) -> bool {
-        self.fault.is_some_and(|fault| fault.kind == kind && fault.applies_to(direction))
+    /// Whether the active fault is of this kind and applies to the pair.
+    pub(crate) fn has_fault_on(&self, kind: FaultKind, pair: CurrencyPair) -> bool {
+        self.fault.is_some_and(|fault| fault.kind == kind && fault.applies_to(pair))
     }
 
-    /// The quote for a direction, in whole ticks; nothing for what is not traded, or not any more.
-    pub(crate) fn ticker(&self, direction: CurrencyPair, tick: Units) -> Option<Ticker> {
-        if self.has(FaultKind::Unlisted, direction) {
-            return None;
-        }
-        let asked = if self.has(FaultKind::OtherCurrency, direction) { other(direction) } else { direction };
-        let time = self.shown_at(direction);
-        let MarketTicker { last, bid, ask, time } = self.market.ticker(self.exchange, asked, tick, time)?;
-        let [last, bid, ask] = [last, bid, ask].map(|units| self.wrong(units, direction, tick));
-        let (bid, ask) = if self.has(FaultKind::CrossedBook, direction) { (ask, bid) } else { (bid, ask) };
+    /// The time in the market whose prices are shown for a pair. It is before `now` for delayed and frozen prices.
+    pub(crate) fn price_time(&self, pair: CurrencyPair) -> Timestamp {
+        let frozen = self.has_fault_on(FaultKind::Frozen, pair) || self.has_fault_on(FaultKind::Halted, pair);
+        let time = self.fault.filter(|_| frozen).map_or(self.now, |fault| fault.since.min(self.now));
+        let micros = time.minus(self.delay).micros();
+        let interval = i64::try_from(self.refresh_interval.as_micros()).unwrap_or(i64::MAX).max(1);
+        Timestamp::from_micros(micros - micros.rem_euclid(interval)).unwrap_or(time)
+    }
+
+    /// The listed pair of this symbol and its ticker. `None` for an unknown symbol and for a pair that a fault unlists.
+    pub(crate) fn find(&self, pairs: &'static [ListedPair], symbol: &str) -> Option<(&'static ListedPair, Ticker)> {
+        let listed = find(pairs, symbol)?;
+        Some((listed, self.listed_ticker(listed)?))
+    }
+
+    pub(crate) fn listed_ticker(&self, listed: &ListedPair) -> Option<Ticker> {
+        self.ticker(listed.pair, listed.tick)
+    }
+
+    /// The ticker of a pair, with prices that are multiples of `tick`. `None` for an unknown asset and for a pair that a
+    /// fault unlists.
+    pub(crate) fn ticker(&self, pair: CurrencyPair, tick: Units) -> Option<Ticker> {
+        let market_pair = self.market_pair(pair)?;
+        let time = self.price_time(pair);
+        let MarketTicker { last, bid, ask, time } = self.market.ticker(self.exchange, market_pair, tick, time)?;
+        let [last, bid, ask] = [last, bid, ask].map(|units| self.faulty_price(units, pair, tick));
         let zero = Price { units: 0, ..bid };
-        let (bid, ask) = match self.fault.filter(|fault| fault.applies_to(direction)).map(|fault| fault.kind) {
+        let fault = self.fault.filter(|fault| fault.applies_to(pair));
+        let (bid, ask) = match fault.map(|fault| fault.kind) {
+            Some(FaultKind::CrossedBook) => (ask, bid),
             Some(FaultKind::Halted) => (zero, zero),
             Some(FaultKind::ZeroBid) => (zero, ask),
             _ => (bid, ask),
@@ -80,33 +103,30 @@ impl<'a> ExchangeView<'a> {
         Some(Ticker { last, bid, ask, time })
     }
 
-    /// What is told of a pair that was taken off long ago and is still answered for: a price that stands still, far from
-    /// the market.
-    pub(crate) fn delisted(&self, direction: CurrencyPair, tick: Units) -> Option<Ticker> {
+    /// The ticker of a pair that was delisted in 2023 and is still served: a constant last price at two fifths of the
+    /// market, and an empty book.
+    pub(crate) fn delisted_ticker(&self, listed: &ListedPair) -> Option<Ticker> {
+        let ListedPair { pair, tick, .. } = *listed;
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
-        let quote = self.market.ticker(self.exchange, direction, tick, last_traded)?;
-        let price = Price { units: quote.last / 5 * 2 / tick * tick, form: PriceForm::Plain };
+        let ticker = self.market.ticker(self.exchange, pair, tick, last_traded)?;
+        let price = Price { units: ticker.last / 5 * 2 / tick * tick, form: PriceForm::Plain };
         let none = Price { units: 0, ..price };
         Some(Ticker { last: price, bid: none, ask: none, time: last_traded })
     }
 
-    /// A day's fixing of a direction, in whole ticks.
-    pub(crate) fn fixing(&self, day: NaiveDate, direction: CurrencyPair, tick: Units) -> Option<Price> {
-        if self.has(FaultKind::Unlisted, direction) {
-            return None;
-        }
-        let asked = if self.has(FaultKind::OtherCurrency, direction) { other(direction) } else { direction };
-        let units = self.market.fixing(asked, day)?;
+    /// The fixing of a pair on a day, rounded to a multiple of `tick`.
+    pub(crate) fn fixing(&self, day: NaiveDate, pair: CurrencyPair, tick: Units) -> Option<Price> {
+        let units = self.market.fixing(self.market_pair(pair)?, day)?;
         let rounded = (units + tick / 2) / tick * tick;
-        let price = self.wrong(rounded, direction, tick);
-        let zero = self.has(FaultKind::ZeroBid, direction);
+        let price = self.faulty_price(rounded, pair, tick);
+        let zero = self.has_fault_on(FaultKind::ZeroBid, pair);
         Some(if zero { Price { units: 0, ..price } } else { price })
     }
 
-    /// The newest day that there are rates of.
+    /// The day of the newest fixing.
     pub(crate) fn fixing_day(&self, calendar: Calendar) -> NaiveDate {
-        let stands = self.fault.filter(|fault| fault.kind == FaultKind::Frozen);
-        let day = calendar.newest_fixing_day(stands.map_or(self.now, |fault| fault.since.min(self.now)));
+        let frozen = self.fault.filter(|fault| fault.kind == FaultKind::Frozen);
+        let day = calendar.newest_fixing_day(frozen.map_or(self.now, |fault| fault.since.min(self.now)));
         match self.fault {
             Some(fault) if fault.kind == FaultKind::OldFixing => {
                 calendar.working_day_on_or_before(days_before(day, u64::from(fault.days())))
@@ -115,32 +135,30 @@ impl<'a> ExchangeView<'a> {
         }
     }
 
-    /// The same view, some time ago.
-    pub(crate) fn delayed(&self, back: Duration) -> Self {
-        Self { back, ..*self }
-    }
-
-    /// The same view when it was last made anew, at an exchange that does so every `step`.
-    pub(crate) fn cached(&self, step: Duration) -> Self {
-        Self { step, ..*self }
-    }
-
-    /// A time of the exchange's, in the form it is usually told; nothing where times are left out.
-    pub(crate) fn time(&self, time: Timestamp, usual: TimeForm, quoted: bool) -> Option<WireValue> {
+    /// A time in the exchange's usual form, unless a fault changes the time or its form. `None` if a fault omits times.
+    pub(crate) fn format_time(&self, time: Timestamp, usual_form: TimeForm, json: JsonType) -> Option<JsonValue> {
         let time = match self.fault {
             Some(fault) if fault.kind == FaultKind::ClockSkew => {
-                let skew = Duration::from_secs(fault.skew().unsigned_abs());
-                if fault.skew() < 0 { time.minus(skew) } else { time.plus(skew) }
+                let skew = Duration::from_secs(fault.skew_seconds().unsigned_abs());
+                if fault.skew_seconds() < 0 { time.minus(skew) } else { time.plus(skew) }
             }
             _ => time,
         };
-        let odd = self.fault.filter(|fault| fault.kind == FaultKind::OddTimes);
-        format_time(time, odd.map_or(usual, Fault::time_form), quoted)
+        let odd_times = self.fault.filter(|fault| fault.kind == FaultKind::OddTimes);
+        format_time(time, odd_times.map_or(usual_form, Fault::time_form), json)
     }
 
-    /// A price, as wrong as it is told.
-    fn wrong(&self, units: Units, direction: CurrencyPair, tick: Units) -> Price {
-        let Some(fault) = self.fault.filter(|fault| fault.applies_to(direction)) else {
+    /// The pair whose market price is shown under `pair`. `None` if a fault unlists the pair.
+    fn market_pair(&self, pair: CurrencyPair) -> Option<CurrencyPair> {
+        if self.has_fault_on(FaultKind::Unlisted, pair) {
+            return None;
+        }
+        Some(if self.has_fault_on(FaultKind::OtherCurrency, pair) { mistaken_pair(pair) } else { pair })
+    }
+
+    /// The price after the fault's change of its value and form.
+    fn faulty_price(&self, units: Units, pair: CurrencyPair, tick: Units) -> Price {
+        let Some(fault) = self.fault.filter(|fault| fault.applies_to(pair)) else {
             return Price { units, form: PriceForm::Plain };
         };
         let form = match fault.kind {
@@ -148,13 +166,14 @@ impl<'a> ExchangeView<'a> {
             FaultKind::OddNumbers => PriceForm::Odd(fault.number_form()),
             _ => PriceForm::Plain,
         };
-        let units = if fault.kind == FaultKind::NegativePrice { -units } else { times(units, fault.factor, tick) };
+        let units =
+            if fault.kind == FaultKind::NegativePrice { -units } else { scale_to_tick(units, fault.factor, tick) };
         Price { units, form }
     }
 }
 
-/// A price times the factor of a lie, in whole ticks and never below one.
-fn times(price: Units, factor: Decimal, tick: Units) -> Units {
+/// `price * factor`, rounded to a multiple of `tick`, and at least one tick.
+fn scale_to_tick(price: Units, factor: Decimal, tick: Units) -> Units {
     if factor == Decimal::ONE {
         return price;
     }
@@ -163,19 +182,22 @@ fn times(price: Units, factor: Decimal, tick: Units) -> Units {
     ticks.and_then(|ticks| ticks.to_i64()?.max(1).checked_mul(tick)).unwrap_or(price)
 }
 
-/// What a direction is mistaken for.
-fn other(direction: CurrencyPair) -> CurrencyPair {
+/// The pair whose price the fault `other_currency` shows under `pair`.
+fn mistaken_pair(pair: CurrencyPair) -> CurrencyPair {
+    // A price in dollars barely differs from one in a dollar coin, so both become pounds.
     let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };
-    match (direction.base, direction.quote) {
-        // A dollar coin in dollars for one in pounds: the other way round it would not show.
-        (base, quote) if base != mistaken(quote) => CurrencyPair::new(base, mistaken(quote)),
-        (base, _) => CurrencyPair::new(base, Asset::from_code("JPY")),
+    let CurrencyPair { base, quote } = pair;
+    if base == mistaken(quote) {
+        // A currency in itself has no price.
+        CurrencyPair::new(base, Asset::from_code("JPY"))
+    } else {
+        CurrencyPair::new(base, mistaken(quote))
     }
 }
 
-/// The finest step of a price of this size that a bank tells: five digits or so.
-pub(crate) fn fixing_decimals(units: Units) -> u32 {
-    match units / UNIT {
+/// The number of decimals that a bank gives a fixing of this size: about five significant digits.
+pub(crate) fn fixing_decimals(fixing: Units) -> u32 {
+    match fixing / UNIT {
         100.. => 2,
         10.. => 3,
         1.. => 4,

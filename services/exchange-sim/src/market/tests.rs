@@ -5,7 +5,7 @@ use super::*;
 const CENT: Units = UNIT / 100;
 const TENTH_OF_A_CENT: Units = UNIT / 1_000;
 
-fn of(text: &str) -> CurrencyPair {
+fn pair(text: &str) -> CurrencyPair {
     text.parse().unwrap()
 }
 
@@ -14,21 +14,21 @@ fn at(micros: i64) -> Timestamp {
 }
 
 #[test]
-fn the_same_seed_and_time_give_the_same_price_and_others_do_not() {
+fn price_depends_on_seed_and_time_alone() {
     let time = at(1_767_323_045_678_901);
-    let quote = |seed, time| Market::new(seed).ticker("coinbase", of("BTC-EUR"), CENT, time).unwrap();
-    assert_eq!(quote(1, time), quote(1, time));
-    assert_ne!(quote(1, time).bid, quote(2, time).bid);
+    let ticker = |seed, time| Market::new(seed).ticker("coinbase", pair("BTC-EUR"), CENT, time).unwrap();
+    assert_eq!(ticker(1, time), ticker(1, time));
+    assert_ne!(ticker(1, time).bid, ticker(2, time).bid);
     let later: std::collections::BTreeSet<_> =
-        (0..60).map(|second| quote(1, at(time.micros() + second * 1_000_000)).bid).collect();
+        (0..60).map(|second| ticker(1, at(time.micros() + second * 1_000_000)).bid).collect();
     assert!(later.len() > 50, "{later:?}");
-    assert_eq!(Market::new(1).ticker("coinbase", of("XYZ-EUR"), CENT, time), None);
+    assert_eq!(Market::new(1).ticker("coinbase", pair("XYZ-EUR"), CENT, time), None);
 }
 
 #[test]
-fn a_fixing_is_one_number_a_day() {
+fn fixing_is_constant_within_a_day() {
     let market = Market::new(1);
-    let fixing = |day: &str| market.fixing(of("EUR-USD"), day.parse().unwrap()).unwrap();
+    let fixing = |day: &str| market.fixing(pair("EUR-USD"), day.parse().unwrap()).unwrap();
     assert_eq!(fixing("2026-01-02"), fixing("2026-01-02"));
     assert_ne!(fixing("2026-01-02"), fixing("2026-01-05"));
     assert!((fixing("2026-01-02") - 91 * UNIT / 84).abs() < UNIT / 500);
@@ -36,9 +36,9 @@ fn a_fixing_is_one_number_a_day() {
 
 proptest! {
     #[test]
-    fn prices_are_plausible_and_exchanges_are_close(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
+    fn prices_stay_near_base_prices_and_exchanges_near_each_other(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
         let market = Market::new(seed);
-        for (direction, average) in [
+        for (name, base_price) in [
             ("BTC-USD", 91_000 * UNIT),
             ("BTC-EUR", 84_000 * UNIT),
             ("BTC-GBP", 72_000 * UNIT),
@@ -47,24 +47,24 @@ proptest! {
             ("ETH-EUR", 3_000 * UNIT / 91 * 84),
             ("BTC-VND", 2_366_000_000 * UNIT),
         ] {
-            let quotes = ["coinbase", "kraken"].map(|name| market.ticker(name, of(direction), CENT, at(micros)));
-            let [one, other] = quotes.map(Option::unwrap);
-            for quote in [one, other] {
-                prop_assert!(0 < quote.bid && quote.bid < quote.ask);
-                prop_assert!(quote.last == quote.bid || quote.last == quote.ask);
-                prop_assert!((quote.last - average).abs() <= average / 68, "{direction}: {quote:?}");
-                prop_assert!(quote.last % CENT == 0);
+            let tickers = ["coinbase", "kraken"].map(|exchange| market.ticker(exchange, pair(name), CENT, at(micros)));
+            let [one, other] = tickers.map(Option::unwrap);
+            for ticker in [one, other] {
+                prop_assert!(0 < ticker.bid && ticker.bid < ticker.ask);
+                prop_assert!(ticker.last == ticker.bid || ticker.last == ticker.ask);
+                prop_assert!((ticker.last - base_price).abs() <= base_price / 68, "{name}: {ticker:?}");
+                prop_assert!(ticker.last % CENT == 0);
             }
-            prop_assert!((one.last - other.last).abs() <= average / 10_000 * 6);
+            prop_assert!((one.last - other.last).abs() <= base_price / 10_000 * 6);
         }
-        let pegged = market.ticker("kraken", of("USDT-USD"), UNIT / 100_000, at(micros)).unwrap();
+        let pegged = market.ticker("kraken", pair("USDT-USD"), UNIT / 100_000, at(micros)).unwrap();
         prop_assert!((pegged.last - UNIT).abs() <= TENTH_OF_A_CENT, "{pegged:?}");
     }
 
     #[test]
-    fn currencies_agree_with_each_other(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
+    fn cross_rates_agree(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
         let (market, time) = (Market::new(seed), at(micros));
-        let price = |text| market.mid_price(of(text), time).unwrap();
+        let price = |text| market.mid_price(pair(text), time).unwrap();
         let crossed = i128::from(price("BTC-USD")) * i128::from(price("USD-RUB")) / i128::from(UNIT);
         prop_assert!((crossed - i128::from(price("BTC-RUB"))).abs() < i128::from(UNIT));
         let through_tether = i128::from(price("BTC-USDT")) * i128::from(price("USDT-EUR")) / i128::from(UNIT);
@@ -72,10 +72,10 @@ proptest! {
     }
 
     #[test]
-    fn a_price_walks_and_does_not_jump(micros in 0_i64..4_000_000_000_000_000) {
+    fn price_moves_at_most_half_a_permille_in_a_second(micros in 0_i64..4_000_000_000_000_000) {
         let market = Market::new(1);
         let [now, soon] = [micros, micros + 1_000_000]
-            .map(|time| market.ticker("kraken", of("BTC-EUR"), CENT, at(time)).unwrap());
+            .map(|time| market.ticker("kraken", pair("BTC-EUR"), CENT, at(time)).unwrap());
         prop_assert!((now.bid - soon.bid).abs() <= now.bid / 2_000);
     }
 }

@@ -1,4 +1,4 @@
-//! What our own change, and what they are told when it makes no sense.
+//! The admin API: what it changes, and how it refuses invalid requests.
 
 use poem::http::Method;
 use serde_json::Value;
@@ -10,7 +10,7 @@ async fn set(sim: &Sim, exchange: &str, fault: &str) -> (u16, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_are_set_by_our_own_and_what_makes_no_sense_is_named() {
+async fn faults_need_the_internal_token_and_valid_fields() {
     let sim = Sim::new();
     for path in ["/admin/faults", "/admin/timeline", "/admin/calls"] {
         assert_eq!(sim.get(path).await.0, 401, "{path}");
@@ -37,14 +37,14 @@ async fn faults_are_set_by_our_own_and_what_makes_no_sense_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeline_is_played_from_when_it_is_put() {
+async fn timeline_begins_when_it_is_put() {
     let sim = Sim::new();
     let timeline = r#"{"timeline":[
         {"exchange":"coinbase","at_seconds":10,"seconds":5,"fault":"error_500"},
         {"exchange":"coinbase","at_seconds":20,"seconds":5,"fault":"lie_factor","factor":2}]}"#;
     let (status, body) = sim.admin(Method::PUT, "/admin/timeline", timeline).await;
-    let told: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((status, &told["timeline"][1]["factor"]), (200, &Value::from("2")));
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &answer["timeline"][1]["factor"]), (200, &Value::from("2")));
     let mut statuses = Vec::new();
     for _ in 0..6 {
         let (status, body) = sim.get("/coinbase/products/BTC-USD/ticker").await;
@@ -54,16 +54,16 @@ async fn a_timeline_is_played_from_when_it_is_put() {
     let ok = (200, false);
     assert_eq!(statuses, [ok, ok, (500, false), ok, (200, true), ok]);
 
-    let wrong = r#"{"timeline":[{"exchange":"coinbase","at_seconds":1,"fault":"down","seconds":0}]}"#;
-    let (status, body) = sim.admin(Method::PUT, "/admin/timeline", wrong).await;
+    let invalid = r#"{"timeline":[{"exchange":"coinbase","at_seconds":1,"fault":"down","seconds":0}]}"#;
+    let (status, body) = sim.admin(Method::PUT, "/admin/timeline", invalid).await;
     assert!(status == 422 && body.contains("timeline[0].seconds"), "{body}");
-    assert_eq!(sim.world.timeline().len(), 2);
+    assert_eq!(sim.simulation.timeline().len(), 2);
     assert_eq!(sim.admin(Method::PUT, "/admin/timeline", r#"{"timeline":[]}"#).await.0, 200);
     assert!(sim.admin(Method::GET, "/admin/timeline", "").await.1.contains(r#""timeline":[]"#));
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_inside_an_announced_ban_are_told_and_a_mended_exchange_forgets_the_ban() {
+async fn calls_during_an_announced_ban_are_counted_and_ending_the_fault_lifts_the_ban() {
     let sim = Sim::new();
     let path = "/gemini/v1/pricefeed";
     sim.fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);

@@ -1,4 +1,4 @@
-//! Every fault at every exchange: it looks as it does in the wild.
+//! Every fault at every exchange, as a client sees it.
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Sim, cents};
 use crate::FaultKind;
 
-/// A question to each, with the numbers in its answer that are prices.
+/// One path of each exchange.
 const PATHS: [(&str, &str); 12] = [
     ("binance", "/binance/api/v3/ticker/bookTicker?symbol=BTCUSDT"),
     ("bitfinex", "/bitfinex/v2/ticker/tBTCUSD"),
@@ -23,49 +23,49 @@ const PATHS: [(&str, &str); 12] = [
 ];
 const BANKS: [&str; 3] = ["cbr", "ecb", "frankfurter"];
 
-async fn with(name: &str, path: &str, fault: &str) -> (u16, String) {
+async fn get_with_fault(name: &str, path: &str, fault: &str) -> (u16, String) {
     let sim = Sim::new();
     sim.fault(name, fault);
     sim.get(path).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_have_the_status_that_each_exchange_gives_them() {
+async fn error_faults_have_the_status_of_each_exchange() {
     for (name, path) in PATHS {
-        let honest = Sim::new().get(path).await;
-        assert_eq!(honest.0, 200, "{name}: {}", honest.1);
-        let get = async |kind: &str| with(name, path, &format!(r#"{{"fault":"{kind}"}}"#)).await;
+        let usual = Sim::new().get(path).await;
+        assert_eq!(usual.0, 200, "{name}: {}", usual.1);
+        let get = async |kind: &str| get_with_fault(name, path, &format!(r#"{{"fault":"{kind}"}}"#)).await;
         assert_eq!(get("error_500").await.0, 500, "{name}");
         let html = get("html_520").await;
         assert!(html.0 == 520 && html.1.starts_with("<!DOCTYPE html>"), "{name}: {html:?}");
         for kind in ["error_in_200", "odd_error", "renamed"] {
             let answer = get(kind).await;
-            // Bitfinex's places have no names.
-            assert!(answer.1 != honest.1 || (name, kind) == ("bitfinex", "renamed"), "{name}: {kind}");
+            // Bitfinex's values have no names.
+            assert!(answer.1 != usual.1 || (name, kind) == ("bitfinex", "renamed"), "{name}: {kind}");
             assert!(kind == "odd_error" || answer.0 == 200, "{name}: {kind} {answer:?}");
         }
         let garbled = get("garbled").await;
-        assert!(garbled.0 == 200 && garbled.1.len() == honest.1.len() / 2 || name == "cbr", "{name}: {garbled:?}");
+        assert!(garbled.0 == 200 && garbled.1.len() == usual.1.len() / 2 || name == "cbr", "{name}: {garbled:?}");
         assert_eq!(get("empty").await, (200, String::new()), "{name}");
-        // What says it with status 200 is Kraken alone.
+        // Kraken alone refuses with status 200.
         assert_eq!(get("rate_limited").await.0 == 429, name != "kraken", "{name}");
         assert_eq!(get("rate_limited_silently").await.0 == 429, name != "kraken", "{name}");
         assert_eq!(get("ip_banned").await.0, if name == "binance" { 418 } else { 429 }, "{name}");
         assert_eq!(get("warning").await.0, 200, "{name}");
         for kind in ["silent", "heartbeat_only", "out_of_order", "cut", "restart_notice"] {
-            assert_eq!(get(kind).await, honest, "{name}: {kind} is of websockets alone");
+            assert_eq!(get(kind).await, usual, "{name}: {kind} affects websockets alone");
         }
     }
-    assert_eq!(with("okx", PATHS[11].1, r#"{"fault":"html_520","status":403}"#).await.0, 403);
+    assert_eq!(get_with_fault("okx", PATHS[11].1, r#"{"fault":"html_520","status":403}"#).await.0, 403);
 }
 
 #[tokio::test(start_paused = true)]
-async fn prices_are_wrong_in_every_way() {
+async fn price_faults_change_the_answer() {
     for (name, path) in PATHS {
-        let honest = Sim::new().get(path).await;
+        let usual = Sim::new().get(path).await;
         let get = async |fault: &str| {
-            let answer = with(name, path, fault).await;
-            assert_ne!(answer, honest, "{name}: {fault}");
+            let answer = get_with_fault(name, path, fault).await;
+            assert_ne!(answer, usual, "{name}: {fault}");
             answer
         };
         let (_, null) = get(r#"{"fault":"null_price"}"#).await;
@@ -78,10 +78,11 @@ async fn prices_are_wrong_in_every_way() {
         get(r#"{"fault":"other_currency"}"#).await;
         get(r#"{"fault":"unlisted"}"#).await;
         for form in ["thousands", "decimal_comma", "exponent", "integer"] {
-            let answer = with(name, path, &format!(r#"{{"fault":"odd_numbers","number_form":"{form}"}}"#)).await;
-            // Where numbers have commas anyway, the odd ones have points; and some are whole anyway.
-            let plain = form == "integer" && ["bitfinex", "bitstamp", "coingecko"].contains(&name);
-            assert_eq!(answer.1 == honest.1, plain, "{name}: {form} {}", answer.1);
+            let answer =
+                get_with_fault(name, path, &format!(r#"{{"fault":"odd_numbers","number_form":"{form}"}}"#)).await;
+            // Some exchanges write whole prices without a fraction anyway.
+            let unchanged = form == "integer" && ["bitfinex", "bitstamp", "coingecko"].contains(&name);
+            assert_eq!(answer.1 == usual.1, unchanged, "{name}: {form} {}", answer.1);
         }
         if !BANKS.contains(&name) && !["blockchain_info", "coingecko"].contains(&name) {
             get(r#"{"fault":"crossed_book"}"#).await;
@@ -92,28 +93,28 @@ async fn prices_are_wrong_in_every_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn times_are_told_otherwise_where_there_are_any() {
+async fn time_faults_change_answers_that_have_times() {
     for (name, path) in PATHS {
-        let honest = Sim::new().get(path).await.1;
+        let usual = Sim::new().get(path).await.1;
         let timeless = ["binance", "bitfinex", "blockchain_info", "kraken"].contains(&name);
-        let skewed = with(name, path, r#"{"fault":"clock_skew","skew_seconds":-86400}"#).await.1;
-        assert_eq!(skewed == honest, timeless, "{name}: {skewed}");
+        let skewed = get_with_fault(name, path, r#"{"fault":"clock_skew","skew_seconds":-86400}"#).await.1;
+        assert_eq!(skewed == usual, timeless, "{name}: {skewed}");
         for form in ["seconds", "millis", "micros", "absent"] {
-            let odd = with(name, path, &format!(r#"{{"fault":"odd_times","time_form":"{form}"}}"#)).await.1;
-            let usual = match form {
+            let odd = get_with_fault(name, path, &format!(r#"{{"fault":"odd_times","time_form":"{form}"}}"#)).await.1;
+            let usual_form = match form {
                 "seconds" => ["bitstamp", "coingecko"].contains(&name),
                 "millis" => ["gemini", "okx"].contains(&name),
                 _ => false,
             };
-            assert_eq!(odd == honest, timeless || usual, "{name}: {form} {odd}");
+            assert_eq!(odd == usual, timeless || usual_form, "{name}: {form} {odd}");
         }
-        let old = with(name, path, r#"{"fault":"old_fixing","days":9}"#).await.1;
-        assert_eq!(old != honest, BANKS.contains(&name), "{name}: {old}");
+        let old = get_with_fault(name, path, r#"{"fault":"old_fixing","days":9}"#).await.1;
+        assert_eq!(old != usual, BANKS.contains(&name), "{name}: {old}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_frozen_stands_still_and_the_others_go_on() {
+async fn frozen_prices_change_again_after_the_fault() {
     let sim = Sim::new();
     for (name, _) in PATHS {
         sim.fault(name, r#"{"fault":"frozen","seconds":80000}"#);
@@ -134,15 +135,15 @@ async fn what_is_frozen_stands_still_and_the_others_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_of_one_direction_leaves_the_others() {
+async fn fault_of_one_pair_leaves_other_pairs() {
     let sim = Sim::new();
     let all = async || sim.json("/kraken/0/public/Ticker?pair=XBTUSD,XBTEUR").await["result"].clone();
-    let honest = all().await;
+    let usual = all().await;
     sim.fault("kraken", r#"{"fault":"lie_factor","factor":"2.5","direction":"BTC-EUR"}"#);
     let lie = all().await;
-    assert_eq!(lie["XXBTZUSD"], honest["XXBTZUSD"]);
-    let [lie, honest] = [lie, honest].map(|all| cents(&all["XXBTZEUR"]["c"][0]));
-    assert!((lie - honest * 5 / 2).abs() < honest / 100, "{lie} {honest}");
+    assert_eq!(lie["XXBTZUSD"], usual["XXBTZUSD"]);
+    let [lie, usual] = [lie, usual].map(|all| cents(&all["XXBTZEUR"]["c"][0]));
+    assert!((lie - usual * 5 / 2).abs() < usual / 100, "{lie} {usual}");
     sim.fault("kraken", r#"{"fault":"crossed_book","direction":"BTC-EUR"}"#);
     let crossed = all().await;
     assert!(cents(&crossed["XXBTZEUR"]["b"][0]) > cents(&crossed["XXBTZEUR"]["a"][0]), "{crossed}");
@@ -152,7 +153,7 @@ async fn a_fault_of_one_direction_leaves_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_answers_take_their_time_on_any_clock() {
+async fn slow_answers_follow_the_clock_of_the_test() {
     let sim = Sim::new();
     let (name, path) = PATHS[5];
     for (fault, seconds) in [(r#"{"fault":"slow"}"#, 20), (r#"{"fault":"slow","latency_millis":3000}"#, 3)] {
@@ -174,29 +175,29 @@ async fn slow_answers_take_their_time_on_any_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_can_be_ordered_at_every_exchange() {
+async fn every_kind_can_be_set_at_every_exchange() {
     let sim = Sim::new();
     for (name, _) in PATHS {
         for kind in FaultKind::ALL {
             sim.fault(name, &format!(r#"{{"fault":"{}"}}"#, kind.as_str()));
-            assert_eq!(sim.world.faults.active(name, sim.now()).unwrap().kind, *kind);
+            assert_eq!(sim.simulation.faults.active(name, sim.now()).unwrap().kind, *kind);
         }
     }
     assert_eq!(PATHS.map(|(name, _)| name), crate::exchanges::NAMES);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_nobody_is_refused_for_calling_often() {
-    for limits in [true, false] {
-        let (endpoint, world) = crate::endpoint(&crate::Config {
-            limits,
+async fn calls_above_the_limit_are_refused_only_with_enforced_limits() {
+    for enforce_call_limits in [true, false] {
+        let (endpoint, simulation) = crate::endpoint(&crate::Config {
+            enforce_call_limits,
             ..super::config(common::time::Clock::starting_at(super::START.parse().unwrap()))
         });
-        let sim = Sim { endpoint, world };
+        let sim = Sim { endpoint, simulation };
         let mut refused = 0;
         for _ in 0..40 {
             refused += u32::from(sim.get(PATHS[11].1).await.0 == 429);
         }
-        assert_eq!(refused > 0, limits);
+        assert_eq!(refused > 0, enforce_call_limits);
     }
 }

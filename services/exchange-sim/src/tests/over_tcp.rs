@@ -1,4 +1,4 @@
-//! On a port, with a client that knows nothing of what is inside.
+//! exchange-sim on a port, with a plain HTTP client.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -44,7 +44,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn down_is_no_answer_and_slow_is_none_in_time() {
+async fn down_breaks_the_connection_and_slow_times_out() {
     let sim = Running::start().await;
     let url = sim.url(COINBASE);
     let response = http_client().get(&url).send().await.unwrap();

@@ -1,26 +1,26 @@
-//! Binance's combined stream, as <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams> has it:
-//! `bookTicker` with every change of the book, `ticker` once a second, pings, and a day at most.
+//! Binance's combined stream, by <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>: `bookTicker` at
+//! every change of the book, `ticker` once a second, and pings. A connection lasts one day at most.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    WsEndpoint,
-    dialect::{ConnectionRules, LastSent, WsDialect, book, json},
-};
+use super::dialect::{ConnectionRules, LastSent, PingRule, UpdateTrigger, WsDialect, WsEndpoint, to_json};
 use crate::{
-    exchanges::{ListedPair, binance, find},
-    faults::{FaultKind, TimeForm},
-    formats::{Price, WireValue},
-    market::exchange_view::{ExchangeView, Ticker},
+    exchanges::binance,
+    faults::FaultKind,
+    formats::{JsonType, JsonValue, Price, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::ListedPair,
+    },
 };
 
 pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
     exchange: binance::NAME,
     path: "/binance/ws/stream",
-    open: |query| {
+    new_dialect: |query| {
         let streams = query.into_iter().flat_map(|query| query.split('&'));
         let streams = streams.filter_map(|part| part.strip_prefix("streams="));
         let streams = streams.flat_map(|streams| streams.split('/')).map(|stream| stream.replace("%40", "@"));
@@ -28,9 +28,8 @@ pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
     },
 };
 
-/// From one `ticker` to the next.
-const TICKER: Duration = Duration::from_secs(1);
-/// Every price has as many, whatever its tick.
+const TICKER_INTERVAL: Duration = Duration::from_secs(1);
+/// Binance writes every price with eight decimals, whatever the tick.
 const DECIMALS: u32 = 8;
 const BOOK_STREAM: &str = "bookTicker";
 const TICKER_STREAM: &str = "ticker";
@@ -38,10 +37,10 @@ const TICKER_STREAM: &str = "ticker";
 #[derive(Default)]
 struct Binance {
     streams: BTreeSet<String>,
-    told: LastSent,
-    ticked_at: Option<Timestamp>,
-    /// The number of the last change of a book.
-    update: u64,
+    last_sent: LastSent,
+    last_ticker_at: Option<Timestamp>,
+    /// The number of the last `bookTicker`.
+    update_id: u64,
 }
 
 #[derive(Deserialize)]
@@ -53,32 +52,32 @@ struct Request {
 }
 
 #[derive(Serialize)]
-struct Done {
+struct Confirmation {
     result: Option<Vec<String>>,
     id: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
-struct Refused {
+struct ErrorMessage {
     code: i32,
     msg: String,
     id: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
-struct Wrapped<'a, T> {
+struct StreamMessage<'a, T> {
     stream: &'a str,
     data: T,
 }
 
 #[derive(Serialize)]
-struct BookTicker {
+struct BookTickerMessage {
     u: u64,
     s: &'static str,
-    b: WireValue,
+    b: JsonValue,
     #[serde(rename = "B")]
     bid_quantity: &'static str,
-    a: WireValue,
+    a: JsonValue,
     #[serde(rename = "A")]
     ask_quantity: &'static str,
 }
@@ -87,50 +86,50 @@ struct BookTicker {
 struct TickerMessage {
     e: &'static str,
     #[serde(rename = "E", skip_serializing_if = "Option::is_none")]
-    event_time: Option<WireValue>,
+    event_time: Option<JsonValue>,
     s: &'static str,
-    c: WireValue,
+    c: JsonValue,
     #[serde(rename = "Q")]
     last_quantity: &'static str,
-    b: WireValue,
+    b: JsonValue,
     #[serde(rename = "B")]
     bid_quantity: &'static str,
-    a: WireValue,
+    a: JsonValue,
     #[serde(rename = "A")]
     ask_quantity: &'static str,
-    o: WireValue,
-    h: WireValue,
-    l: WireValue,
+    o: JsonValue,
+    h: JsonValue,
+    l: JsonValue,
     v: &'static str,
     #[serde(rename = "C", skip_serializing_if = "Option::is_none")]
-    close_time: Option<WireValue>,
+    close_time: Option<JsonValue>,
     n: u32,
 }
 
 #[derive(Serialize)]
-struct Shutdown {
+struct ShutdownMessage {
     e: &'static str,
     #[serde(rename = "E")]
     time: i64,
 }
 
 impl WsDialect for Binance {
-    fn connection_rules(&self) -> ConnectionRules {
+    fn rules(&self) -> ConnectionRules {
         ConnectionRules {
-            pings: Some((Duration::from_secs(20), Duration::from_mins(1))),
-            max_life: Some(Duration::from_hours(24)),
-            max_messages: Some(5),
+            pings: Some(PingRule { interval: Duration::from_secs(20), pong_timeout: Duration::from_mins(1) }),
+            max_age: Some(Duration::from_hours(24)),
+            max_messages_per_sec: Some(5),
             ..ConnectionRules::default()
         }
     }
 
     fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
-        let refused = |code, msg: String, id| vec![json(&Refused { code, msg, id })];
+        let error = |code, msg: String, id| vec![to_json(&ErrorMessage { code, msg, id })];
         let Ok(Request { method, params, id }) = serde_json::from_str(text) else {
-            return refused(3, "Invalid JSON: expected value at line 1 column 1".to_owned(), None);
+            return error(3, "Invalid JSON: expected value at line 1 column 1".to_owned(), None);
         };
-        if view.is(FaultKind::ErrorIn200) {
-            return refused(1, "Value error: the service is not available".to_owned(), id);
+        if view.has_fault(FaultKind::ErrorIn200) {
+            return error(1, "Value error: the service is not available".to_owned(), id);
         }
         let result = match method.as_str() {
             "SUBSCRIBE" => {
@@ -142,9 +141,9 @@ impl WsDialect for Binance {
                 None
             }
             "LIST_SUBSCRIPTIONS" => Some(self.streams.iter().cloned().collect()),
-            other => return refused(2, format!("Invalid request: unknown variant `{other}`"), id),
+            other => return error(2, format!("Invalid request: unknown variant `{other}`"), id),
         };
-        vec![json(&Done { result, id })]
+        vec![to_json(&Confirmation { result, id })]
     }
 
     fn is_subscribed(&self) -> bool {
@@ -152,25 +151,27 @@ impl WsDialect for Binance {
     }
 
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
-        let ticks = self.ticked_at.is_none_or(|at| view.now.since(at) >= TICKER);
-        if ticks && self.is_subscribed() {
-            self.ticked_at = Some(view.now);
+        let ticker_due = self.last_ticker_at.is_none_or(|time| view.now.since(time) >= TICKER_INTERVAL);
+        if ticker_due && self.is_subscribed() {
+            self.last_ticker_at = Some(view.now);
         }
         let mut texts = Vec::new();
         for stream in &self.streams {
-            // A stream that does not exist is silent.
+            // Binance accepts a subscription to a stream that does not exist and sends nothing for it.
             let Some((symbol, kind)) = stream.split_once('@') else { continue };
-            let symbol = symbol.to_ascii_uppercase();
-            let Some(pair) = find(binance::PAIRS, &symbol) else { continue };
-            let Some(told) = view.ticker(pair.direction, pair.tick) else { continue };
+            let found = view.find(binance::PAIRS, &symbol.to_ascii_uppercase());
+            let Some((listed, ticker)) = found else { continue };
             match kind {
-                BOOK_STREAM if self.told.should_send(pair.direction, told, view.now, book) => {
-                    let time = u64::try_from(view.now.micros() / 1_000).unwrap_or(0);
-                    self.update = time.max(self.update + 1);
-                    let data = book_ticker(pair, self.update, told);
-                    texts.push(json(&Wrapped { stream, data }));
+                BOOK_STREAM if self.last_sent.should_send(listed.pair, ticker, view.now, UpdateTrigger::Book) => {
+                    let millis = u64::try_from(view.now.micros() / 1_000).unwrap_or(0);
+                    self.update_id = millis.max(self.update_id + 1);
+                    let data = book_ticker_message(listed, self.update_id, ticker);
+                    texts.push(to_json(&StreamMessage { stream, data }));
                 }
-                TICKER_STREAM if ticks => texts.push(json(&Wrapped { stream, data: ticker(pair, told, view) })),
+                TICKER_STREAM if ticker_due => {
+                    let data = ticker_message(listed, ticker, view);
+                    texts.push(to_json(&StreamMessage { stream, data }));
+                }
                 _ => {}
             }
         }
@@ -178,33 +179,34 @@ impl WsDialect for Binance {
     }
 
     fn restart_notice(&self, view: &ExchangeView<'_>) -> Option<String> {
-        let data = Shutdown { e: "serverShutdown", time: view.now.micros() / 1_000 };
-        Some(json(&Wrapped { stream: "!serverShutdown", data }))
+        let data = ShutdownMessage { e: "serverShutdown", time: view.now.micros() / 1_000 };
+        Some(to_json(&StreamMessage { stream: "!serverShutdown", data }))
     }
 }
 
-fn book_ticker(pair: &ListedPair, u: u64, told: Ticker) -> BookTicker {
-    let (b, a) = (told.bid.text(DECIMALS), told.ask.text(DECIMALS));
-    BookTicker { u, s: pair.name, b, bid_quantity: "1.20000000", a, ask_quantity: "0.80000000" }
+fn book_ticker_message(listed: &ListedPair, u: u64, ticker: Ticker) -> BookTickerMessage {
+    let (b, a) = (ticker.bid.text(DECIMALS), ticker.ask.text(DECIMALS));
+    BookTickerMessage { u, s: listed.symbol, b, bid_quantity: "1.20000000", a, ask_quantity: "0.80000000" }
 }
 
-fn ticker(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
-    let price = |price: Price| price.text(DECIMALS);
+fn ticker_message(listed: &ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
+    let text = |price: Price| price.text(DECIMALS);
+    let time = view.format_time(ticker.time, TimeForm::Millis, JsonType::Number);
     TickerMessage {
         e: "24hrTicker",
-        event_time: view.time(told.time, TimeForm::Millis, false),
-        s: pair.name,
-        c: price(told.last),
+        event_time: time.clone(),
+        s: listed.symbol,
+        c: text(ticker.last),
         last_quantity: "0.01000000",
-        b: price(told.bid),
+        b: text(ticker.bid),
         bid_quantity: "1.20000000",
-        a: price(told.ask),
+        a: text(ticker.ask),
         ask_quantity: "0.80000000",
-        o: price(told.last),
-        h: price(told.last.percent(102)),
-        l: price(told.last.percent(98)),
+        o: text(ticker.last),
+        h: text(ticker.last.percent(102)),
+        l: text(ticker.last.percent(98)),
         v: "4321.00000000",
-        close_time: view.time(told.time, TimeForm::Millis, false),
+        close_time: time,
         n: 36_000,
     }
 }

@@ -1,43 +1,43 @@
-//! Coinbase's websocket, as <https://docs.cdp.coinbase.com/exchange/websocket-feed/overview> has it: a ticker with each
-//! match, a heartbeat a second for each pair, and nobody stays who has not subscribed within 5 s.
+//! Coinbase's websocket, by <https://docs.cdp.coinbase.com/exchange/websocket-feed/overview>: a ticker at each match and a
+//! heartbeat a second for each pair. A client must subscribe within 5 s.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    WsEndpoint,
-    dialect::{ConnectionRules, WsDialect, json},
-};
+use super::dialect::{ConnectionRules, WsDialect, WsEndpoint, to_json};
 use crate::{
-    exchanges::{ListedPair, coinbase, find},
-    faults::{FaultKind, TimeForm},
-    formats::WireValue,
-    market::exchange_view::{ExchangeView, Ticker},
+    exchanges::coinbase,
+    faults::FaultKind,
+    formats::{JsonType, JsonValue, Price, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::ListedPair,
+    },
 };
 
 pub(super) const ENDPOINT: WsEndpoint =
-    WsEndpoint { exchange: coinbase::NAME, path: "/coinbase/ws", open: |_| Box::new(Coinbase::default()) };
+    WsEndpoint { exchange: coinbase::NAME, path: "/coinbase/ws", new_dialect: |_| Box::new(Coinbase::default()) };
 
 const TICKER: &str = "ticker";
 const HEARTBEAT: &str = "heartbeat";
-/// A pair is traded so often.
-const TRADE: Duration = Duration::from_millis(500);
+/// The time between two trades of a pair.
+const TRADE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 struct Coinbase {
-    pairs: BTreeMap<&'static str, Subscribed>,
+    pairs: BTreeMap<&'static str, Subscription>,
 }
 
-/// What a client has of one pair.
+/// A client's subscription to one pair.
 #[derive(Default)]
-struct Subscribed {
+struct Subscription {
     ticker: bool,
     heartbeat: bool,
     sequence: i64,
-    /// The trade that was told last.
-    trade: Option<i64>,
+    /// The trade of the last ticker.
+    last_trade_id: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ struct Request {
 }
 
 #[derive(Serialize)]
-struct Subscriptions {
+struct SubscriptionsMessage {
     r#type: &'static str,
     channels: Vec<Channel>,
 }
@@ -62,7 +62,7 @@ struct Channel {
 }
 
 #[derive(Serialize)]
-struct Refused {
+struct ErrorMessage {
     r#type: &'static str,
     message: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,73 +74,72 @@ struct TickerMessage {
     r#type: &'static str,
     sequence: i64,
     product_id: &'static str,
-    price: WireValue,
-    open_24h: WireValue,
+    price: JsonValue,
+    open_24h: JsonValue,
     volume_24h: &'static str,
-    low_24h: WireValue,
-    high_24h: WireValue,
+    low_24h: JsonValue,
+    high_24h: JsonValue,
     volume_30d: &'static str,
-    best_bid: WireValue,
+    best_bid: JsonValue,
     best_bid_size: &'static str,
-    best_ask: WireValue,
+    best_ask: JsonValue,
     best_ask_size: &'static str,
     side: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<WireValue>,
+    time: Option<JsonValue>,
     trade_id: i64,
     last_size: &'static str,
 }
 
 #[derive(Serialize)]
-struct Heartbeat {
+struct HeartbeatMessage {
     r#type: &'static str,
     sequence: i64,
     last_trade_id: i64,
     product_id: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<WireValue>,
+    time: Option<JsonValue>,
 }
 
 impl WsDialect for Coinbase {
-    fn connection_rules(&self) -> ConnectionRules {
+    fn rules(&self) -> ConnectionRules {
         ConnectionRules {
             subscribe_within: Some(Duration::from_secs(5)),
-            max_messages: Some(100),
+            max_messages_per_sec: Some(100),
             ..ConnectionRules::default()
         }
     }
 
     fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
         let Ok(Request { r#type, product_ids, channels }) = serde_json::from_str(text) else {
-            return vec![refused("Malformed JSON", None)];
+            return vec![error("Malformed JSON", None)];
         };
-        if view.is(FaultKind::ErrorIn200) {
-            return vec![refused("Failed to subscribe", Some("service unavailable".to_owned()))];
+        if view.has_fault(FaultKind::ErrorIn200) {
+            return vec![error("Failed to subscribe", Some("service unavailable".to_owned()))];
         }
-        let wanted = match r#type.as_str() {
+        let subscribe = match r#type.as_str() {
             "subscribe" => true,
             "unsubscribe" => false,
-            _ => return vec![refused("Type has to be either subscribe or unsubscribe", None)],
+            _ => return vec![error("Type has to be either subscribe or unsubscribe", None)],
         };
         let mut found = Vec::new();
         for name in product_ids {
-            let pair = find(coinbase::PAIRS, &name).filter(|pair| view.ticker(pair.direction, pair.tick).is_some());
-            // One pair that is not known fails the whole request.
-            let Some(pair) = pair else {
-                return vec![refused("Failed to subscribe", Some(format!("{name} is not a valid product")))];
+            // One unknown pair fails the whole request.
+            let Some((listed, _)) = view.find(coinbase::PAIRS, &name) else {
+                return vec![error("Failed to subscribe", Some(format!("{name} is not a valid product")))];
             };
-            found.push(pair.name);
+            found.push(listed.symbol);
         }
         if let Some(channel) = channels.iter().find(|channel| ![TICKER, HEARTBEAT].contains(&channel.as_str())) {
-            return vec![refused("Failed to subscribe", Some(format!("{channel} is not a valid channel")))];
+            return vec![error("Failed to subscribe", Some(format!("{channel} is not a valid channel")))];
         }
         for name in found {
-            let subscribed = self.pairs.entry(name).or_default();
+            let subscription = self.pairs.entry(name).or_default();
             for channel in &channels {
-                *(if channel == TICKER { &mut subscribed.ticker } else { &mut subscribed.heartbeat }) = wanted;
+                *(if channel == TICKER { &mut subscription.ticker } else { &mut subscription.heartbeat }) = subscribe;
             }
         }
-        self.pairs.retain(|_, subscribed| subscribed.ticker || subscribed.heartbeat);
+        self.pairs.retain(|_, subscription| subscription.ticker || subscription.heartbeat);
         vec![self.subscriptions()]
     }
 
@@ -149,81 +148,84 @@ impl WsDialect for Coinbase {
     }
 
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
-        let one = |(name, subscribed): (&&'static str, &mut Subscribed)| {
-            let pair = find(coinbase::PAIRS, name).filter(|_| subscribed.ticker)?;
-            let told = view.ticker(pair.direction, pair.tick)?;
-            let trade = trade_id(told.time);
-            (subscribed.trade != Some(trade)).then(|| {
-                subscribed.trade = Some(trade);
-                json(&ticker(pair, told, subscribed.next(view), view))
-            })
+        let update = |(symbol, subscription): (&&'static str, &mut Subscription)| {
+            let (listed, ticker) = view.find(coinbase::PAIRS, symbol).filter(|_| subscription.ticker)?;
+            let trade_id = trade_id(ticker.time);
+            if subscription.last_trade_id == Some(trade_id) {
+                return None;
+            }
+            subscription.last_trade_id = Some(trade_id);
+            Some(to_json(&ticker_message(listed, ticker, subscription.next_sequence(view), view)))
         };
-        self.pairs.iter_mut().filter_map(one).collect()
+        self.pairs.iter_mut().filter_map(update).collect()
     }
 
-    fn heartbeats(&mut self, view: &ExchangeView<'_>, _quiet: bool) -> Vec<String> {
-        let one = |(name, subscribed): (&&'static str, &mut Subscribed)| {
-            let pair = find(coinbase::PAIRS, name).filter(|_| subscribed.heartbeat)?;
-            let told = view.ticker(pair.direction, pair.tick)?;
-            Some(json(&Heartbeat {
+    fn heartbeats(&mut self, view: &ExchangeView<'_>, _idle: bool) -> Vec<String> {
+        let heartbeat = |(symbol, subscription): (&&'static str, &mut Subscription)| {
+            let (listed, ticker) = view.find(coinbase::PAIRS, symbol).filter(|_| subscription.heartbeat)?;
+            Some(to_json(&HeartbeatMessage {
                 r#type: HEARTBEAT,
-                sequence: subscribed.next(view),
-                last_trade_id: trade_id(told.time),
-                product_id: pair.name,
-                time: view.time(view.now, TimeForm::Iso, true),
+                sequence: subscription.next_sequence(view),
+                last_trade_id: trade_id(ticker.time),
+                product_id: listed.symbol,
+                time: view.format_time(view.now, TimeForm::Iso, JsonType::Text),
             }))
         };
-        self.pairs.iter_mut().filter_map(one).collect()
+        self.pairs.iter_mut().filter_map(heartbeat).collect()
     }
 }
 
 impl Coinbase {
-    /// All that the client has: every answer names it.
+    /// The confirmation of every request. It lists all subscriptions of the client.
     fn subscriptions(&self) -> String {
-        let channel = |name, has: fn(&Subscribed) -> bool| {
-            let pairs = self.pairs.iter().filter(|(_, subscribed)| has(subscribed));
-            Channel { name, product_ids: pairs.map(|(name, _)| *name).collect() }
+        let channel = |name, includes: fn(&Subscription) -> bool| {
+            let pairs = self.pairs.iter().filter(|(_, subscription)| includes(subscription));
+            Channel { name, product_ids: pairs.map(|(symbol, _)| *symbol).collect() }
         };
-        let channels = vec![channel(TICKER, |has| has.ticker), channel(HEARTBEAT, |has| has.heartbeat)];
-        json(&Subscriptions { r#type: "subscriptions", channels })
+        let channels = vec![
+            channel(TICKER, |subscription| subscription.ticker),
+            channel(HEARTBEAT, |subscription| subscription.heartbeat),
+        ];
+        to_json(&SubscriptionsMessage { r#type: "subscriptions", channels })
     }
 }
 
-impl Subscribed {
-    /// The next number: other channels have those between.
-    fn next(&mut self, view: &ExchangeView<'_>) -> i64 {
+impl Subscription {
+    /// The next sequence number. Messages of other channels take the numbers in between.
+    fn next_sequence(&mut self, view: &ExchangeView<'_>) -> i64 {
         self.sequence = (view.now.micros() / 100).max(self.sequence + 1);
         self.sequence
     }
 }
 
-/// Trades are counted by the time.
+/// Trade ids follow the clock.
 fn trade_id(time: Timestamp) -> i64 {
-    time.micros().div_euclid(i64::try_from(TRADE.as_micros()).unwrap_or(i64::MAX))
+    time.micros().div_euclid(i64::try_from(TRADE_INTERVAL.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn refused(message: &'static str, reason: Option<String>) -> String {
-    json(&Refused { r#type: "error", message, reason })
+fn error(message: &'static str, reason: Option<String>) -> String {
+    to_json(&ErrorMessage { r#type: "error", message, reason })
 }
 
-fn ticker(pair: &ListedPair, told: Ticker, sequence: i64, view: &ExchangeView<'_>) -> TickerMessage {
-    let Ticker { last, bid, ask, time } = told;
+fn ticker_message(listed: &ListedPair, ticker: Ticker, sequence: i64, view: &ExchangeView<'_>) -> TickerMessage {
+    let Ticker { last, bid, ask, time } = ticker;
+    let text = |price: Price| price.text(listed.decimals);
     TickerMessage {
         r#type: TICKER,
         sequence,
-        product_id: pair.name,
-        price: last.text(pair.decimals),
-        open_24h: last.text(pair.decimals),
+        product_id: listed.symbol,
+        price: text(last),
+        open_24h: text(last),
         volume_24h: "4321.00000000",
-        low_24h: last.percent(98).text(pair.decimals),
-        high_24h: last.percent(102).text(pair.decimals),
+        low_24h: text(last.percent(98)),
+        high_24h: text(last.percent(102)),
         volume_30d: "129630.00000000",
-        best_bid: bid.text(pair.decimals),
+        best_bid: text(bid),
         best_bid_size: "0.40000000",
-        best_ask: ask.text(pair.decimals),
+        best_ask: text(ask),
         best_ask_size: "1.50000000",
         side: "buy",
-        time: view.time(time, TimeForm::Iso, true),
+        time: view.format_time(time, TimeForm::Iso, JsonType::Text),
         trade_id: trade_id(time),
         last_size: "0.01000000",
     }

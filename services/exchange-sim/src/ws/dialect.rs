@@ -1,4 +1,4 @@
-//! What an exchange's websocket is made of.
+//! What the websockets of all exchanges have in common, and the trait of what differs.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,97 +10,123 @@ use crate::{
     market::exchange_view::{ExchangeView, Ticker},
 };
 
-/// How often prices that have not changed are told all the same.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How often an unchanged price is sent again.
+const RESEND_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One exchange's manner of speaking, to one client. What it says are texts, in the order in which they are sent.
+/// The websocket of one exchange.
+pub(super) struct WsEndpoint {
+    pub(super) exchange: &'static str,
+    /// The full path. It begins with the name of the exchange.
+    pub(super) path: &'static str,
+    /// The dialect of a new connection. Each exchange defines what a query means.
+    pub(super) new_dialect: fn(query: Option<&str>) -> Box<dyn WsDialect>,
+}
+
+/// The messages of one exchange on one connection. Every method returns texts in the order in which they are sent.
 pub(super) trait WsDialect: Send {
-    fn connection_rules(&self) -> ConnectionRules;
+    fn rules(&self) -> ConnectionRules;
 
-    /// What it says before it is spoken to.
+    /// The first messages, before the client sends one.
     fn greeting(&mut self, _view: &ExchangeView<'_>) -> Vec<String> {
         Vec::new()
     }
 
-    /// What it answers.
+    /// The answers to a message of the client.
     fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String>;
 
-    /// Whether the client has asked for anything.
     fn is_subscribed(&self) -> bool;
 
-    /// What prices it tells now: those that have changed.
+    /// The prices that have changed since the last call.
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String>;
 
-    /// What it says each second to show that it is there; `quiet` where it said nothing else since.
-    fn heartbeats(&mut self, _view: &ExchangeView<'_>, _quiet: bool) -> Vec<String> {
+    /// The heartbeats, once a second. `idle` if the exchange has sent nothing since the last heartbeat.
+    fn heartbeats(&mut self, _view: &ExchangeView<'_>, _idle: bool) -> Vec<String> {
         Vec::new()
     }
 
-    /// How it announces a restart, if it does.
+    /// The announcement of a restart. `None` for an exchange that announces none.
     fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
         None
     }
 }
 
-/// What an exchange permits and does on a connection.
+/// An exchange's rules for connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionRules {
-    /// A client that has not subscribed by then is sent away.
+    /// A client that has not subscribed within this time is disconnected.
     pub(super) subscribe_within: Option<Duration>,
-    /// From one ping to the next, and how long a pong may take.
-    pub(super) pings: Option<(Duration, Duration)>,
-    /// A connection on which neither side said anything for so long is closed.
-    pub(super) idle: Option<Duration>,
-    /// How old a connection may become.
-    pub(super) max_life: Option<Duration>,
-    /// Most messages of a client in a second; one that says more is sent away.
-    pub(super) max_messages: Option<u32>,
+    pub(super) pings: Option<PingRule>,
+    /// A connection without a message from either side for this time is closed.
+    pub(super) max_idle: Option<Duration>,
+    /// A connection of this age is closed.
+    pub(super) max_age: Option<Duration>,
+    /// Most messages of a client in a second. A client that sends more is disconnected.
+    pub(super) max_messages_per_sec: Option<u32>,
 }
 
-/// What a client was told last of each direction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PingRule {
+    pub(super) interval: Duration,
+    /// A client that does not answer a ping within this time is disconnected.
+    pub(super) pong_timeout: Duration,
+}
+
+/// The tickers that a client was sent last.
 #[derive(Debug, Default)]
-pub(super) struct LastSent(BTreeMap<CurrencyPair, (Ticker, Timestamp)>);
+pub(super) struct LastSent(BTreeMap<CurrencyPair, SentTicker>);
+
+#[derive(Debug)]
+struct SentTicker {
+    ticker: Ticker,
+    time: Timestamp,
+}
+
+/// The prices of a ticker whose change causes an update.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum UpdateTrigger {
+    LastTradeOrBook,
+    Book,
+    LastTrade,
+}
 
 impl LastSent {
-    /// Whether `told` is news now, by what `parts` of it count, or is due to be told again.
+    /// Whether to send `ticker` now: it has changed, or its last transmission is [`RESEND_INTERVAL`] ago. Then it is recorded
+    /// as sent.
     pub(super) fn should_send(
         &mut self,
-        of: CurrencyPair,
-        told: Ticker,
+        pair: CurrencyPair,
+        ticker: Ticker,
         now: Timestamp,
-        parts: fn(&Ticker) -> [Price; 3],
+        trigger: UpdateTrigger,
     ) -> bool {
-        let known = self.0.get(&of);
-        let same = known.is_some_and(|(before, at)| parts(before) == parts(&told) && now.since(*at) < AGAIN);
-        if !same {
-            self.0.insert(of, (told, now));
+        let unchanged = self.0.get(&pair).is_some_and(|sent| {
+            trigger.prices(&sent.ticker) == trigger.prices(&ticker) && now.since(sent.time) < RESEND_INTERVAL
+        });
+        if !unchanged {
+            self.0.insert(pair, SentTicker { ticker, time: now });
         }
-        !same
+        !unchanged
     }
 
-    pub(super) fn forget(&mut self, of: CurrencyPair) {
-        self.0.remove(&of);
+    pub(super) fn forget(&mut self, pair: CurrencyPair) {
+        self.0.remove(&pair);
     }
 }
 
-/// Last trade and book.
-pub(super) fn all(told: &Ticker) -> [Price; 3] {
-    [told.last, told.bid, told.ask]
+impl UpdateTrigger {
+    fn prices(self, ticker: &Ticker) -> [Option<Price>; 3] {
+        let Ticker { last, bid, ask, .. } = *ticker;
+        match self {
+            Self::LastTradeOrBook => [Some(last), Some(bid), Some(ask)],
+            Self::Book => [None, Some(bid), Some(ask)],
+            Self::LastTrade => [Some(last), None, None],
+        }
+    }
 }
 
-/// The book alone.
-pub(super) fn book(told: &Ticker) -> [Price; 3] {
-    [told.bid, told.bid, told.ask]
-}
-
-/// The last trade alone.
-pub(super) fn last(told: &Ticker) -> [Price; 3] {
-    [told.last; 3]
-}
-
-pub(super) fn json(body: &impl Serialize) -> String {
+pub(super) fn to_json(body: &impl Serialize) -> String {
     serde_json::to_string(body).unwrap_or_else(|error| {
-        tracing::error!(%error, "a message cannot be written as JSON");
+        tracing::error!(%error, "websocket message cannot be serialized as JSON");
         String::new()
     })
 }

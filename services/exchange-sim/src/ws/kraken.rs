@@ -1,5 +1,5 @@
-//! Kraken's second websocket form, as <https://docs.kraken.com/api/docs/websocket-v2/ticker> has it: the status first,
-//! an answer for each pair, a snapshot and updates with JSON numbers, and a heartbeat where nothing else is said.
+//! Kraken's websocket, version 2, by <https://docs.kraken.com/api/docs/websocket-v2/ticker>: the status first, one answer for
+//! each pair, a snapshot and then updates with JSON numbers, and heartbeats while nothing else is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,31 +7,30 @@ use common::money::CurrencyPair;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    WsEndpoint,
-    dialect::{ConnectionRules, LastSent, WsDialect, all, json, last},
-};
+use super::dialect::{ConnectionRules, LastSent, UpdateTrigger, WsDialect, WsEndpoint, to_json};
 use crate::{
-    exchanges::{ListedPair, kraken},
-    faults::{FaultKind, TimeForm},
-    formats::WireValue,
-    market::exchange_view::{ExchangeView, Ticker},
+    exchanges::kraken,
+    faults::FaultKind,
+    formats::{JsonType, JsonValue, Price, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::ListedPair,
+    },
 };
 
 pub(super) const ENDPOINT: WsEndpoint =
-    WsEndpoint { exchange: kraken::NAME, path: "/kraken/ws/v2", open: |_| Box::new(Kraken::default()) };
+    WsEndpoint { exchange: kraken::NAME, path: "/kraken/ws/v2", new_dialect: |_| Box::new(Kraken::default()) };
 
 const TICKER: &str = "ticker";
-/// Updates with trades alone, which is what the real one does where nothing is said.
+/// The default of `event_trigger`: updates at trades alone.
 const TRADES: &str = "trades";
 
 #[derive(Default)]
 struct Kraken {
-    /// By direction: whether every change of the book is told, and not trades alone.
-    pairs: BTreeMap<CurrencyPair, bool>,
-    /// Those that no prices were told of yet.
-    fresh: BTreeSet<CurrencyPair>,
-    told: LastSent,
+    subscriptions: BTreeMap<CurrencyPair, UpdateTrigger>,
+    /// Pairs whose next update is a snapshot.
+    awaiting_snapshot: BTreeSet<CurrencyPair>,
+    last_sent: LastSent,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +54,7 @@ struct Params {
 struct Answer<'a> {
     method: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Granted>,
+    result: Option<Subscribed>,
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
@@ -68,7 +67,7 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-struct Granted {
+struct Subscribed {
     channel: &'static str,
     symbol: String,
     snapshot: bool,
@@ -91,7 +90,7 @@ struct Message<T> {
 }
 
 #[derive(Serialize)]
-struct Status {
+struct StatusData {
     version: &'static str,
     system: &'static str,
     api_version: &'static str,
@@ -99,25 +98,25 @@ struct Status {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct TickerData {
     symbol: String,
-    bid: WireValue,
-    bid_qty: WireValue,
-    ask: WireValue,
-    ask_qty: WireValue,
-    last: WireValue,
-    volume: WireValue,
-    vwap: WireValue,
-    low: WireValue,
-    high: WireValue,
-    change: WireValue,
-    change_pct: WireValue,
+    bid: JsonValue,
+    bid_qty: JsonValue,
+    ask: JsonValue,
+    ask_qty: JsonValue,
+    last: JsonValue,
+    volume: JsonValue,
+    vwap: JsonValue,
+    low: JsonValue,
+    high: JsonValue,
+    change: JsonValue,
+    change_pct: JsonValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<WireValue>,
+    timestamp: Option<JsonValue>,
 }
 
 impl WsDialect for Kraken {
-    fn connection_rules(&self) -> ConnectionRules {
+    fn rules(&self) -> ConnectionRules {
         ConnectionRules::default()
     }
 
@@ -131,39 +130,38 @@ impl WsDialect for Kraken {
             return vec![answer("", Err("Malformed request"), None, view, None)];
         };
         match method.as_str() {
-            "ping" => vec![json(&Pong { method: "pong", time_in: time.clone(), time_out: time, req_id })],
+            "ping" => vec![to_json(&Pong { method: "pong", time_in: time.clone(), time_out: time, req_id })],
             "subscribe" | "unsubscribe" if params.channel != TICKER => {
                 vec![answer(&method, Err("Invalid channel"), None, view, req_id)]
             }
             "subscribe" | "unsubscribe" => {
-                let one = |symbol: &String| self.change_subscription(&method, symbol, &params, view, req_id.clone());
-                params.symbol.iter().map(one).collect()
+                let answer = |symbol: &String| self.change_subscription(&method, symbol, &params, view, req_id.clone());
+                params.symbol.iter().map(answer).collect()
             }
             _ => vec![answer(&method, Err("Unknown method"), None, view, req_id)],
         }
     }
 
     fn is_subscribed(&self) -> bool {
-        !self.pairs.is_empty()
+        !self.subscriptions.is_empty()
     }
 
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let mut texts = Vec::new();
-        for (&direction, every_change) in &self.pairs {
-            let Some(pair) = kraken::listed(direction) else { continue };
-            let Some(told) = view.ticker(direction, pair.tick) else { continue };
-            let parts = if *every_change { all } else { last };
-            if self.told.should_send(direction, told, view.now, parts) {
-                let r#type = if self.fresh.remove(&direction) { "snapshot" } else { "update" };
-                texts.push(json(&Message { channel: TICKER, r#type, data: [row(pair, told, view)] }));
+        for (&pair, &trigger) in &self.subscriptions {
+            let Some(listed) = kraken::find_pair(pair) else { continue };
+            let Some(ticker) = view.listed_ticker(listed) else { continue };
+            if self.last_sent.should_send(pair, ticker, view.now, trigger) {
+                let r#type = if self.awaiting_snapshot.remove(&pair) { "snapshot" } else { "update" };
+                texts.push(to_json(&Message { channel: TICKER, r#type, data: [ticker_data(listed, ticker, view)] }));
             }
         }
         texts
     }
 
-    fn heartbeats(&mut self, _view: &ExchangeView<'_>, quiet: bool) -> Vec<String> {
-        let idle = quiet && self.is_subscribed();
-        if idle { vec![r#"{"channel":"heartbeat"}"#.to_owned()] } else { Vec::new() }
+    fn heartbeats(&mut self, _view: &ExchangeView<'_>, idle: bool) -> Vec<String> {
+        let due = idle && self.is_subscribed();
+        if due { vec![r#"{"channel":"heartbeat"}"#.to_owned()] } else { Vec::new() }
     }
 
     fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
@@ -172,7 +170,7 @@ impl WsDialect for Kraken {
 }
 
 impl Kraken {
-    /// What is answered to a wish for one pair.
+    /// Changes the subscription to one pair and returns the answer.
     fn change_subscription(
         &mut self,
         method: &str,
@@ -181,66 +179,66 @@ impl Kraken {
         view: &ExchangeView<'_>,
         id: Option<Value>,
     ) -> String {
-        let pair = symbol.replace('/', "-").parse().ok().and_then(kraken::listed);
-        let pair = pair.filter(|pair| view.ticker(pair.direction, pair.tick).is_some());
-        let Some(&ListedPair { direction, .. }) = pair.filter(|_| symbol.contains('/')) else {
+        let known = symbol.contains('/').then(|| symbol.replace('/', "-")).and_then(|pair| pair.parse().ok());
+        let listed = known.and_then(kraken::find_pair).filter(|listed| view.listed_ticker(listed).is_some());
+        let Some(&ListedPair { pair, .. }) = listed else {
             return answer(method, Err("Currency pair not supported"), Some(symbol), view, id);
         };
-        if view.is(FaultKind::ErrorIn200) {
+        if view.has_fault(FaultKind::ErrorIn200) {
             return answer(method, Err("EService:Unavailable"), Some(symbol), view, id);
         }
         let snapshot = params.snapshot.unwrap_or(true);
         if method == "unsubscribe" {
-            self.pairs.remove(&direction);
+            self.subscriptions.remove(&pair);
         } else {
-            let trades = params.event_trigger.as_deref().unwrap_or(TRADES) == TRADES;
-            self.pairs.insert(direction, !trades);
-            self.told.forget(direction);
+            let trades_only = params.event_trigger.as_deref().unwrap_or(TRADES) == TRADES;
+            let trigger = if trades_only { UpdateTrigger::LastTrade } else { UpdateTrigger::LastTradeOrBook };
+            self.subscriptions.insert(pair, trigger);
+            self.last_sent.forget(pair);
             if snapshot {
-                self.fresh.insert(direction);
+                self.awaiting_snapshot.insert(pair);
             }
         }
-        let granted = Granted { channel: TICKER, symbol: symbol.to_owned(), snapshot };
-        answer(method, Ok(granted), None, view, id)
+        let subscribed = Subscribed { channel: TICKER, symbol: symbol.to_owned(), snapshot };
+        answer(method, Ok(subscribed), None, view, id)
     }
 }
 
 fn answer(
     method: &str,
-    result: Result<Granted, &'static str>,
+    result: Result<Subscribed, &'static str>,
     symbol: Option<&str>,
     view: &ExchangeView<'_>,
     req_id: Option<Value>,
 ) -> String {
     let (success, time) = (result.is_ok(), view.now.to_string());
     let (result, error) = match result {
-        Ok(granted) => (Some(granted), None),
+        Ok(subscribed) => (Some(subscribed), None),
         Err(error) => (None, Some(error)),
     };
-    json(&Answer { method, result, success, error, symbol, time_in: time.clone(), time_out: time, req_id })
+    to_json(&Answer { method, result, success, error, symbol, time_in: time.clone(), time_out: time, req_id })
 }
 
 fn status(system: &'static str) -> String {
-    let data = Status { version: "2.0.9", system, api_version: "v2", connection_id: 12_345_678_901_234_567_890 };
-    json(&Message { channel: "status", r#type: "update", data: [data] })
+    let data = StatusData { version: "2.0.9", system, api_version: "v2", connection_id: 12_345_678_901_234_567_890 };
+    to_json(&Message { channel: "status", r#type: "update", data: [data] })
 }
 
-fn row(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> Row {
-    let number = |text: &str| WireValue::Number(text.to_owned());
-    let price = |price: crate::formats::Price| price.number(pair.decimals);
-    Row {
-        symbol: format!("{}/{}", pair.direction.base, pair.direction.quote),
-        bid: price(told.bid),
-        bid_qty: number("2.50000000"),
-        ask: price(told.ask),
-        ask_qty: number("3.20000000"),
-        last: price(told.last),
-        volume: number("150.25000000"),
-        vwap: price(told.last),
-        low: price(told.last.percent(98)),
-        high: price(told.last.percent(102)),
-        change: number("250.0"),
-        change_pct: number("0.24"),
-        timestamp: view.time(told.time, TimeForm::Iso, true),
+fn ticker_data(listed: &ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> TickerData {
+    let number = |price: Price| price.number(listed.decimals);
+    TickerData {
+        symbol: format!("{}/{}", listed.pair.base, listed.pair.quote),
+        bid: number(ticker.bid),
+        bid_qty: JsonValue::number("2.50000000"),
+        ask: number(ticker.ask),
+        ask_qty: JsonValue::number("3.20000000"),
+        last: number(ticker.last),
+        volume: JsonValue::number("150.25000000"),
+        vwap: number(ticker.last),
+        low: number(ticker.last.percent(98)),
+        high: number(ticker.last.percent(102)),
+        change: JsonValue::number("250.0"),
+        change_pct: JsonValue::number("0.24"),
+        timestamp: view.format_time(ticker.time, TimeForm::Iso, JsonType::Text),
     }
 }

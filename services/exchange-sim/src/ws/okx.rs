@@ -1,31 +1,31 @@
-//! OKX's public websocket, as <https://www.okx.com/docs-v5/en/#overview-websocket> has it: everything is text, `ping` is a
-//! text too, 30 s of silence end the connection, and the notice 64008 announces a restart.
+//! OKX's public websocket, by <https://www.okx.com/docs-v5/en/#overview-websocket>. Every value is text, and `ping` is a text
+//! message. OKX closes a connection after 30 s without a message. The notice 64008 announces a restart.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    WsEndpoint,
-    dialect::{ConnectionRules, LastSent, WsDialect, all, json},
-};
+use super::dialect::{ConnectionRules, LastSent, UpdateTrigger, WsDialect, WsEndpoint, to_json};
 use crate::{
-    exchanges::{ListedPair, find, okx},
-    faults::{FaultKind, TimeForm},
-    formats::WireValue,
-    market::exchange_view::{ExchangeView, Ticker},
+    exchanges::okx::{self, TickerBody},
+    faults::FaultKind,
+    formats::{JsonType, Price, TimeForm},
+    market::{
+        exchange_view::{ExchangeView, Ticker},
+        listed_pair::ListedPair,
+    },
 };
 
 pub(super) const ENDPOINT: WsEndpoint =
-    WsEndpoint { exchange: okx::NAME, path: "/okx/ws/ws/v5/public", open: |_| Box::new(Okx::default()) };
+    WsEndpoint { exchange: okx::NAME, path: "/okx/ws/ws/v5/public", new_dialect: |_| Box::new(Okx::default()) };
 
 const TICKERS: &str = "tickers";
-const CONNECTION: &str = "a4d3ae55";
+const CONNECTION_ID: &str = "a4d3ae55";
 
 #[derive(Default)]
 struct Okx {
     pairs: BTreeSet<&'static str>,
-    told: LastSent,
+    last_sent: LastSent,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ struct Argument {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Said<'a> {
+struct EventMessage<'a> {
     event: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     arg: Option<&'a Argument>,
@@ -56,36 +56,14 @@ struct Said<'a> {
 }
 
 #[derive(Serialize)]
-struct Push {
-    arg: Argument,
-    data: [TickerMessage; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct TickerMessage {
-    inst_type: &'static str,
-    inst_id: &'static str,
-    last: WireValue,
-    last_sz: &'static str,
-    ask_px: WireValue,
-    ask_sz: &'static str,
-    bid_px: WireValue,
-    bid_sz: &'static str,
-    open24h: WireValue,
-    high24h: WireValue,
-    low24h: WireValue,
-    vol_ccy24h: &'static str,
-    vol24h: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ts: Option<WireValue>,
-    sod_utc0: WireValue,
-    sod_utc8: WireValue,
+    arg: Argument,
+    data: [TickerBody; 1],
 }
 
 impl WsDialect for Okx {
-    fn connection_rules(&self) -> ConnectionRules {
-        ConnectionRules { idle: Some(Duration::from_secs(30)), ..ConnectionRules::default() }
+    fn rules(&self) -> ConnectionRules {
+        ConnectionRules { max_idle: Some(Duration::from_secs(30)), ..ConnectionRules::default() }
     }
 
     fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
@@ -95,7 +73,7 @@ impl WsDialect for Okx {
         let Ok(Request { op, args }) = serde_json::from_str(text) else {
             return vec![error("60012", format!("Illegal request: {text}"))];
         };
-        if view.is(FaultKind::ErrorIn200) {
+        if view.has_fault(FaultKind::ErrorIn200) {
             return vec![error("50001", "Service temporarily unavailable. Please try again later.".to_owned())];
         }
         if !["subscribe", "unsubscribe"].contains(&op.as_str()) {
@@ -110,12 +88,11 @@ impl WsDialect for Okx {
 
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let mut texts = Vec::new();
-        for name in &self.pairs {
-            let Some(pair) = find(okx::PAIRS, name) else { continue };
-            let Some(told) = view.ticker(pair.direction, pair.tick) else { continue };
-            if self.told.should_send(pair.direction, told, view.now, all) {
-                let arg = Argument { channel: TICKERS.to_owned(), inst_id: pair.name.to_owned() };
-                texts.push(json(&Push { arg, data: [ticker(pair, told, view)] }));
+        for symbol in &self.pairs {
+            let Some((listed, ticker)) = view.find(okx::PAIRS, symbol) else { continue };
+            if self.last_sent.should_send(listed.pair, ticker, view.now, UpdateTrigger::LastTradeOrBook) {
+                let arg = Argument { channel: TICKERS.to_owned(), inst_id: listed.symbol.to_owned() };
+                texts.push(to_json(&TickerMessage { arg, data: [ticker_body(listed, ticker, view)] }));
             }
         }
         texts
@@ -124,51 +101,50 @@ impl WsDialect for Okx {
     fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
         let msg = "The connection will soon be closed for a service upgrade. Please reconnect.".to_owned();
         let (event, code) = ("notice", Some("64008"));
-        Some(json(&Said { event, arg: None, code, msg: Some(msg), conn_id: CONNECTION }))
+        Some(to_json(&EventMessage { event, arg: None, code, msg: Some(msg), conn_id: CONNECTION_ID }))
     }
 }
 
 impl Okx {
-    /// What is answered to a wish for one pair.
+    /// Changes the subscription to one pair and returns the answer.
     fn change_subscription(&mut self, op: &str, argument: &Argument, view: &ExchangeView<'_>) -> String {
-        let pair = find(okx::PAIRS, &argument.inst_id).filter(|_| argument.channel == TICKERS);
-        let pair = pair.filter(|pair| view.ticker(pair.direction, pair.tick).is_some());
-        let Some(pair) = pair else {
-            let Argument { channel, inst_id } = argument;
+        let Argument { channel, inst_id } = argument;
+        let Some((listed, _)) = view.find(okx::PAIRS, inst_id).filter(|_| channel == TICKERS) else {
             return error("60018", format!("Wrong URL or channel:{channel},instId:{inst_id} doesn't exist."));
         };
         if op == "subscribe" {
-            self.pairs.insert(pair.name);
-            self.told.forget(pair.direction);
+            self.pairs.insert(listed.symbol);
+            self.last_sent.forget(listed.pair);
         } else {
-            self.pairs.remove(pair.name);
+            self.pairs.remove(listed.symbol);
         }
-        json(&Said { event: op, arg: Some(argument), code: None, msg: None, conn_id: CONNECTION })
+        to_json(&EventMessage { event: op, arg: Some(argument), code: None, msg: None, conn_id: CONNECTION_ID })
     }
 }
 
 fn error(code: &'static str, msg: String) -> String {
-    json(&Said { event: "error", arg: None, code: Some(code), msg: Some(msg), conn_id: CONNECTION })
+    to_json(&EventMessage { event: "error", arg: None, code: Some(code), msg: Some(msg), conn_id: CONNECTION_ID })
 }
 
-fn ticker(pair: &ListedPair, told: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
-    let price = |price: crate::formats::Price| price.text(pair.decimals);
-    TickerMessage {
+/// The fields of OKX's HTTP ticker. Unlike there, an empty side of the book is zero and the day opens at the last price.
+fn ticker_body(listed: &'static ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> TickerBody {
+    let text = |price: Price| price.text(listed.decimals);
+    TickerBody {
         inst_type: "SPOT",
-        inst_id: pair.name,
-        last: price(told.last),
+        inst_id: listed.symbol,
+        last: text(ticker.last),
         last_sz: "0.1",
-        ask_px: price(told.ask),
+        ask_px: text(ticker.ask),
         ask_sz: "11",
-        bid_px: price(told.bid),
+        bid_px: text(ticker.bid),
         bid_sz: "5",
-        open24h: price(told.last),
-        high24h: price(told.last.percent(102)),
-        low24h: price(told.last.percent(98)),
+        open24h: text(ticker.last),
+        high24h: text(ticker.last.percent(102)),
+        low24h: text(ticker.last.percent(98)),
         vol_ccy24h: "8000000",
         vol24h: "130.5",
-        ts: view.time(told.time, TimeForm::Millis, true),
-        sod_utc0: price(told.last),
-        sod_utc8: price(told.last),
+        ts: view.format_time(ticker.time, TimeForm::Millis, JsonType::Text),
+        sod_utc0: text(ticker.last),
+        sod_utc8: text(ticker.last),
     }
 }

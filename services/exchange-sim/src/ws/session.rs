@@ -1,4 +1,4 @@
-//! One connection of one client: what is said when, by the clock of the simulation.
+//! One connection of one client: when the dialect's messages are sent, and how the active fault changes them.
 
 use std::time::Duration;
 
@@ -7,22 +7,26 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{FromClient, FromExchange, dialect::WsDialect};
+use super::{
+    dialect::WsDialect,
+    messages::{FromClient, FromExchange},
+};
 use crate::{
-    Simulation,
     faults::{Fault, FaultKind},
     market::exchange_view::ExchangeView,
+    simulation::Simulation,
 };
 
-/// How often prices are looked at.
+/// How often prices are compared with those sent last.
 const STEP: Duration = Duration::from_millis(250);
-/// From one heartbeat to the next.
-const BEAT: Duration = Duration::from_secs(1);
-/// From the notice of a restart to the cut.
-const NOTICE_LEAD: Duration = Duration::from_secs(10);
-/// Close codes of RFC 6455: the exchange goes away; the client did what it may not.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// From the announcement of a restart to the end of the connection.
+const RESTART_NOTICE_LEAD: Duration = Duration::from_secs(10);
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
+/// Close codes of RFC 6455.
 const GOING_AWAY: u16 = 1001;
-const POLICY: u16 = 1008;
+const POLICY_VIOLATION: u16 = 1008;
 
 struct Session {
     dialect: Box<dyn WsDialect>,
@@ -30,25 +34,40 @@ struct Session {
     simulation: Simulation,
     to_client: mpsc::Sender<FromExchange>,
     opened_at: Instant,
-    /// When either side said something last.
+    /// The last message of either side.
     last_message_at: Instant,
     last_heartbeat_at: Instant,
     last_ping_at: Instant,
-    /// A ping that is not answered yet.
     unanswered_ping_at: Option<Instant>,
     restart_announced_at: Option<Instant>,
-    /// Whether the exchange said anything since its last heartbeat.
-    quiet: bool,
-    /// The last message with prices.
-    before: Option<String>,
-    /// Messages of the client since the second began.
-    heard: (Instant, u32),
+    /// Whether the exchange has sent nothing since the last heartbeat.
+    idle: bool,
+    last_price_message: Option<String>,
+    received: ReceivedMessages,
 }
 
-/// The connection ends: with a close frame, or cut.
-struct SessionEnd(Option<u16>);
+/// The client's messages within one second.
+struct ReceivedMessages {
+    since: Instant,
+    count: u32,
+}
 
-/// Speaks with one client until either side hangs up.
+/// The end of a session.
+enum SessionEnd {
+    /// Without a close frame.
+    Cut,
+    /// With a close frame of this code.
+    Closed(u16),
+}
+
+/// What texts contain. Some faults change prices alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Prices,
+    Other,
+}
+
+/// Runs a session until either side ends it.
 pub(super) async fn run(
     dialect: Box<dyn WsDialect>,
     exchange: &'static str,
@@ -68,25 +87,25 @@ pub(super) async fn run(
         last_ping_at: now,
         unanswered_ping_at: None,
         restart_announced_at: None,
-        quiet: true,
-        before: None,
-        heard: (now, 0),
+        idle: true,
+        last_price_message: None,
+        received: ReceivedMessages { since: now, count: 0 },
     };
     let mut steps = tokio::time::interval(STEP);
     steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ended = session.send_from_dialect(|dialect, view| dialect.greeting(view), false);
-    while ended.is_ok() {
-        ended = tokio::select! {
+    let mut result = session.send_texts(Content::Other, |dialect, view| dialect.greeting(view));
+    while result.is_ok() {
+        result = tokio::select! {
             biased;
-            heard = from_client.recv() => match heard {
-                Some(FromClient::Close) | None => Err(SessionEnd(None)),
-                Some(heard) => session.receive(&heard),
+            message = from_client.recv() => match message {
+                Some(FromClient::Close) | None => Err(SessionEnd::Cut),
+                Some(message) => session.receive(&message),
             },
             _ = steps.tick() => session.on_step(),
         };
     }
-    if let Err(SessionEnd(Some(code))) = ended {
-        // Where nobody listens any more, nobody misses it.
+    if let Err(SessionEnd::Closed(code)) = result {
+        // This fails only if the client has gone already.
         let _ = to_client.try_send(FromExchange::Close(code));
     }
 }
@@ -96,31 +115,35 @@ impl Session {
         self.simulation.faults.active(self.exchange, self.simulation.clock.now())
     }
 
-    /// Sends what `speak` says, as far as that gets through; `prices` is whether it is about prices.
-    fn send_from_dialect(
+    /// Sends the dialect's texts, changed by the active fault.
+    fn send_texts(
         &mut self,
-        speak: impl FnOnce(&mut dyn WsDialect, &ExchangeView<'_>) -> Vec<String>,
-        prices: bool,
+        content: Content,
+        texts: impl FnOnce(&mut dyn WsDialect, &ExchangeView<'_>) -> Vec<String>,
     ) -> Result<(), SessionEnd> {
         let (fault, now) = (self.fault(), self.simulation.clock.now());
-        let market = &self.simulation.market;
-        let view = ExchangeView::new(market, self.exchange, now, fault.as_ref());
-        let texts = speak(self.dialect.as_mut(), &view);
-        match fault.map(|fault| fault.kind) {
-            Some(FaultKind::Silent) => Ok(()),
-            Some(FaultKind::HeartbeatOnly) if prices => Ok(()),
-            Some(FaultKind::Empty) if prices => self.send_all(texts.iter().map(|_| String::new())),
-            Some(FaultKind::Truncated) if prices => self.send_all(texts.iter().map(|text| first_half(text))),
-            Some(FaultKind::OutOfOrder) if prices => {
-                for text in texts {
-                    let older = self.before.replace(text.clone());
-                    self.send_all([Some(text.clone()), older, Some(text)].into_iter().flatten())?;
-                }
-                Ok(())
-            }
+        let view = ExchangeView::new(&self.simulation.market, self.exchange, now, fault.as_ref());
+        let texts = texts(self.dialect.as_mut(), &view);
+        let kind = fault.map(|fault| fault.kind);
+        match content {
+            Content::Prices => self.send_prices(texts, kind),
+            Content::Other if kind == Some(FaultKind::Silent) => Ok(()),
+            Content::Other => self.send_all(texts),
+        }
+    }
+
+    fn send_prices(&mut self, texts: Vec<String>, kind: Option<FaultKind>) -> Result<(), SessionEnd> {
+        match kind {
+            Some(FaultKind::Silent | FaultKind::HeartbeatOnly) => Ok(()),
+            Some(FaultKind::Empty) => self.send_all(texts.iter().map(|_| String::new())),
+            Some(FaultKind::Truncated) => self.send_all(texts.iter().map(|text| first_half(text))),
+            Some(FaultKind::OutOfOrder) => texts.into_iter().try_for_each(|text| {
+                let older = self.last_price_message.replace(text.clone());
+                self.send_all([Some(text.clone()), older, Some(text)].into_iter().flatten())
+            }),
             _ => {
-                if prices {
-                    self.before = texts.last().cloned().or(self.before.take());
+                if let Some(text) = texts.last() {
+                    self.last_price_message = Some(text.clone());
                 }
                 self.send_all(texts)
             }
@@ -131,85 +154,96 @@ impl Session {
         texts.into_iter().try_for_each(|text| self.send(FromExchange::Text(text)))
     }
 
-    /// A client that does not take what is said is cut off.
+    /// Fails if the client's queue is full: a client that reads too slowly is disconnected.
     fn send(&mut self, message: FromExchange) -> Result<(), SessionEnd> {
-        (self.last_message_at, self.quiet) = (Instant::now(), false);
-        self.to_client.try_send(message).map_err(|_| SessionEnd(None))
+        (self.last_message_at, self.idle) = (Instant::now(), false);
+        self.to_client.try_send(message).map_err(|_| SessionEnd::Cut)
     }
 
-    fn receive(&mut self, heard: &FromClient) -> Result<(), SessionEnd> {
+    fn receive(&mut self, message: &FromClient) -> Result<(), SessionEnd> {
         let now = Instant::now();
-        let (second, count) = if now - self.heard.0 < BEAT { self.heard } else { (now, 0) };
-        self.heard = (second, count + 1);
-        if self.dialect.connection_rules().max_messages.is_some_and(|most| count >= most) {
-            return Err(SessionEnd(Some(POLICY)));
+        if now - self.received.since >= ONE_SECOND {
+            self.received = ReceivedMessages { since: now, count: 0 };
         }
-        let silent = self.fault().is_some_and(|fault| fault.kind == FaultKind::Silent);
-        if silent {
+        if self.dialect.rules().max_messages_per_sec.is_some_and(|most| self.received.count >= most) {
+            return Err(SessionEnd::Closed(POLICY_VIOLATION));
+        }
+        self.received.count += 1;
+        if self.fault().is_some_and(|fault| fault.kind == FaultKind::Silent) {
             return Ok(());
         }
         self.last_message_at = now;
-        match heard {
+        match message {
             FromClient::Text(text) => {
-                // Each answer is followed by the prices that it promises.
-                self.send_from_dialect(|dialect, view| dialect.handle_message(text, view), false)?;
-                self.send_from_dialect(|dialect, view| dialect.price_updates(view), true)
+                // The prices of a new subscription follow its confirmation at once.
+                self.send_texts(Content::Other, |dialect, view| dialect.handle_message(text, view))?;
+                self.send_texts(Content::Prices, |dialect, view| dialect.price_updates(view))
             }
             FromClient::Ping => self.send(FromExchange::Pong),
             FromClient::Pong => {
                 self.unanswered_ping_at = None;
                 Ok(())
             }
-            FromClient::Close => Err(SessionEnd(None)),
+            FromClient::Close => Err(SessionEnd::Cut),
         }
     }
 
     fn on_step(&mut self) -> Result<(), SessionEnd> {
-        let (now, connection_rules) = (Instant::now(), self.dialect.connection_rules());
+        let now = Instant::now();
         let kind = self.fault().map(|fault| fault.kind);
         match kind {
-            Some(FaultKind::Down | FaultKind::Cut) => return Err(SessionEnd(None)),
+            Some(FaultKind::Down | FaultKind::Cut) => return Err(SessionEnd::Cut),
             Some(FaultKind::RestartNotice) => self.announce_restart(now)?,
             _ => self.restart_announced_at = None,
         }
-        let age = now - self.opened_at;
-        if connection_rules.max_life.is_some_and(|life| age >= life) {
-            return Err(SessionEnd(Some(GOING_AWAY)));
-        }
-        if connection_rules.subscribe_within.is_some_and(|within| age >= within && !self.dialect.is_subscribed()) {
-            return Err(SessionEnd(Some(POLICY)));
-        }
-        if connection_rules.idle.is_some_and(|idle| now - self.last_message_at >= idle) {
-            return Err(SessionEnd(Some(GOING_AWAY)));
-        }
-        if let Some((every, within)) = connection_rules.pings {
-            if self.unanswered_ping_at.is_some_and(|since| now - since >= within) {
-                return Err(SessionEnd(Some(POLICY)));
-            }
-            if now - self.last_ping_at >= every && kind != Some(FaultKind::Silent) {
-                self.last_ping_at = now;
-                self.unanswered_ping_at.get_or_insert(now);
-                self.to_client.try_send(FromExchange::Ping).map_err(|_| SessionEnd(None))?;
-            }
-        }
-        self.send_from_dialect(|dialect, view| dialect.price_updates(view), true)?;
-        if now - self.last_heartbeat_at >= BEAT {
+        self.check_rules(now)?;
+        self.ping(now, kind)?;
+        self.send_texts(Content::Prices, |dialect, view| dialect.price_updates(view))?;
+        if now - self.last_heartbeat_at >= HEARTBEAT_INTERVAL {
             self.last_heartbeat_at = now;
-            let quiet = std::mem::replace(&mut self.quiet, true);
-            self.send_from_dialect(|dialect, view| dialect.heartbeats(view, quiet), false)?;
-            self.quiet = true;
+            let idle = self.idle;
+            self.send_texts(Content::Other, |dialect, view| dialect.heartbeats(view, idle))?;
+            self.idle = true;
         }
         Ok(())
     }
 
-    /// A restart is announced once, and the connection is cut some time after.
+    fn check_rules(&self, now: Instant) -> Result<(), SessionEnd> {
+        let (rules, age) = (self.dialect.rules(), now - self.opened_at);
+        if rules.max_age.is_some_and(|most| age >= most) {
+            return Err(SessionEnd::Closed(GOING_AWAY));
+        }
+        if rules.subscribe_within.is_some_and(|limit| age >= limit && !self.dialect.is_subscribed()) {
+            return Err(SessionEnd::Closed(POLICY_VIOLATION));
+        }
+        if rules.max_idle.is_some_and(|most| now - self.last_message_at >= most) {
+            return Err(SessionEnd::Closed(GOING_AWAY));
+        }
+        Ok(())
+    }
+
+    fn ping(&mut self, now: Instant, kind: Option<FaultKind>) -> Result<(), SessionEnd> {
+        let Some(rule) = self.dialect.rules().pings else { return Ok(()) };
+        if self.unanswered_ping_at.is_some_and(|since| now - since >= rule.pong_timeout) {
+            return Err(SessionEnd::Closed(POLICY_VIOLATION));
+        }
+        if now - self.last_ping_at >= rule.interval && kind != Some(FaultKind::Silent) {
+            self.last_ping_at = now;
+            self.unanswered_ping_at.get_or_insert(now);
+            // A ping is no message: it neither prolongs `max_idle` nor replaces a heartbeat.
+            self.to_client.try_send(FromExchange::Ping).map_err(|_| SessionEnd::Cut)?;
+        }
+        Ok(())
+    }
+
+    /// Announces a restart once and ends the connection [`RESTART_NOTICE_LEAD`] later.
     fn announce_restart(&mut self, now: Instant) -> Result<(), SessionEnd> {
         match self.restart_announced_at {
-            Some(at) if now - at >= NOTICE_LEAD => Err(SessionEnd(Some(GOING_AWAY))),
+            Some(announced_at) if now - announced_at >= RESTART_NOTICE_LEAD => Err(SessionEnd::Closed(GOING_AWAY)),
             Some(_) => Ok(()),
             None => {
                 self.restart_announced_at = Some(now);
-                self.send_from_dialect(|dialect, view| dialect.restart_notice(view).into_iter().collect(), false)
+                self.send_texts(Content::Other, |dialect, view| dialect.restart_notice(view).into_iter().collect())
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Sessions with no socket, in a time that goes as it is told.
+//! Sessions without a socket, on a paused clock.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::{Config, NewFault, endpoint};
+use crate::{Config, NewFault, Simulation, endpoint};
 
 const BINANCE: &str = "/binance/ws/stream";
 const COINBASE: &str = "/coinbase/ws";
@@ -19,13 +19,20 @@ const KRAKEN_BTC: &str = r#"{"method":"subscribe","params":{"channel":"ticker","
     "req_id":7}"#;
 const OKX_BTC: &str = r#"{"op":"subscribe","args":[{"channel":"tickers","instId":"BTC-USDT"}]}"#;
 
-fn world() -> Simulation {
+fn new_simulation() -> Simulation {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
-    endpoint(&Config { internal_token: Secret::random(), seed: 1, timeline: Vec::new(), limits: false, clock }).1
+    endpoint(&Config {
+        internal_token: Secret::random(),
+        seed: 1,
+        timeline: Vec::new(),
+        enforce_call_limits: false,
+        clock,
+    })
+    .1
 }
 
-fn fail(world: &Simulation, exchange: &str, kind: FaultKind) {
-    world.set_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::of(kind) }).unwrap();
+fn fail(simulation: &Simulation, exchange: &str, kind: FaultKind) {
+    simulation.set_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::of(kind) }).unwrap();
 }
 
 impl ClientEnd {
@@ -33,9 +40,9 @@ impl ClientEnd {
         self.sender.send(FromClient::Text(text.to_owned())).await.unwrap();
     }
 
-    /// What comes within a virtual minute; nothing where the exchange hangs up.
+    /// The next message within a minute. `None` if the exchange has closed the connection.
     async fn next(&mut self) -> Option<FromExchange> {
-        timeout(Duration::from_mins(1), self.receiver.recv()).await.expect("nothing came for a minute")
+        timeout(Duration::from_mins(1), self.receiver.recv()).await.expect("no message within a minute")
     }
 
     async fn text(&mut self) -> String {
@@ -50,7 +57,7 @@ impl ClientEnd {
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
     }
 
-    /// What comes within `duration`.
+    /// The messages that arrive within `duration`.
     async fn within(&mut self, duration: Duration) -> Vec<FromExchange> {
         let (end, mut all) = (Instant::now() + duration, Vec::new());
         while let Ok(Some(message)) = tokio::time::timeout_at(end, self.receiver.recv()).await {
@@ -59,7 +66,7 @@ impl ClientEnd {
         all
     }
 
-    /// The texts that come within `duration`.
+    /// The texts that arrive within `duration`, as JSON.
     async fn texts(&mut self, duration: Duration) -> Vec<Value> {
         let texts = self.within(duration).await.into_iter().filter_map(|message| match message {
             FromExchange::Text(text) => Some(serde_json::from_str(&text).unwrap()),
@@ -69,10 +76,10 @@ impl ClientEnd {
     }
 }
 
-/// A client that has what it asked for: everything before the first price is passed over.
-async fn subscribed(world: &Simulation, path: &str) -> ClientEnd {
+/// A client with a subscription, after the first price message. Price messages are the only ones of 190 bytes and more.
+async fn subscribed(simulation: &Simulation, path: &str) -> ClientEnd {
     let query = (path == BINANCE).then_some("streams=btcusdt@bookTicker/btcusdt@ticker");
-    let mut client = world.websocket(path, query).await.unwrap();
+    let mut client = simulation.websocket(path, query).await.unwrap();
     match path {
         COINBASE => client.send_text(COINBASE_BTC).await,
         KRAKEN => client.send_text(KRAKEN_BTC).await,
@@ -84,10 +91,10 @@ async fn subscribed(world: &Simulation, path: &str) -> ClientEnd {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_streams_what_the_address_names_and_pings() {
-    let world = world();
+async fn binance_sends_the_streams_of_the_query_and_pings() {
+    let simulation = new_simulation();
     let mut client =
-        world.websocket(BINANCE, Some("streams=btcusdt@bookTicker/btcusdt@ticker/xyz@ticker")).await.unwrap();
+        simulation.websocket(BINANCE, Some("streams=btcusdt@bookTicker/btcusdt@ticker/xyz@ticker")).await.unwrap();
     let first = [client.json().await, client.json().await];
     let [book, ticker] = &first;
     assert_eq!(book["stream"], "btcusdt@bookTicker", "{book}");
@@ -107,31 +114,31 @@ async fn binance_streams_what_the_address_names_and_pings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_sends_away_who_talks_too_much_or_answers_no_ping() {
-    let world = world();
-    let mut client = subscribed(&world, BINANCE).await;
+async fn binance_disconnects_after_too_many_messages_or_an_unanswered_ping() {
+    let simulation = new_simulation();
+    let mut client = subscribed(&simulation, BINANCE).await;
     for _ in 0..6 {
         client.send_text(r#"{"method":"LIST_SUBSCRIPTIONS","id":2}"#).await;
     }
     assert_eq!(client.within(Duration::from_secs(1)).await.last(), Some(&FromExchange::Close(1008)));
 
-    let (mut client, begun) = (subscribed(&world, BINANCE).await, Instant::now());
+    let (mut client, begun) = (subscribed(&simulation, BINANCE).await, Instant::now());
     while client.next().await != Some(FromExchange::Close(1008)) {}
     assert!(begun.elapsed() >= Duration::from_secs(80) && begun.elapsed() < Duration::from_secs(82));
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_waits_five_seconds_for_a_subscription() {
-    let (world, begun) = (world(), Instant::now());
-    let mut client = world.websocket(COINBASE, None).await.unwrap();
+async fn coinbase_disconnects_without_a_subscription_within_five_seconds() {
+    let (simulation, begun) = (new_simulation(), Instant::now());
+    let mut client = simulation.websocket(COINBASE, None).await.unwrap();
     assert_eq!(client.next().await, Some(FromExchange::Close(1008)));
     assert_eq!((client.next().await, begun.elapsed()), (None, Duration::from_secs(5)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_tells_trades_and_a_heartbeat_that_names_the_last_of_them() {
-    let world = world();
-    let mut client = world.websocket(COINBASE, None).await.unwrap();
+async fn coinbase_heartbeats_name_the_last_trade() {
+    let simulation = new_simulation();
+    let mut client = simulation.websocket(COINBASE, None).await.unwrap();
     client.send_text(COINBASE_BTC).await;
     let ack = client.json().await;
     assert_eq!((&ack["type"], &ack["channels"][1]["name"]), (&"subscriptions".into(), &"heartbeat".into()), "{ack}");
@@ -156,9 +163,9 @@ async fn coinbase_tells_trades_and_a_heartbeat_that_names_the_last_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_tells_its_status_first_and_prices_as_numbers() {
-    let world = world();
-    let mut client = world.websocket(KRAKEN, None).await.unwrap();
+async fn kraken_sends_its_status_first_and_prices_as_numbers() {
+    let simulation = new_simulation();
+    let mut client = simulation.websocket(KRAKEN, None).await.unwrap();
     assert_eq!(client.json().await["data"][0]["system"], "online");
     client.send_text(KRAKEN_BTC).await;
     let ack = client.json().await;
@@ -177,16 +184,16 @@ async fn kraken_tells_its_status_first_and_prices_as_numbers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn okx_closes_where_nothing_is_said_for_half_a_minute() {
-    let (world, begun) = (world(), Instant::now());
-    let mut client = world.websocket(OKX, None).await.unwrap();
+async fn okx_disconnects_after_thirty_seconds_without_a_message() {
+    let (simulation, begun) = (new_simulation(), Instant::now());
+    let mut client = simulation.websocket(OKX, None).await.unwrap();
     tokio::time::sleep(Duration::from_secs(20)).await;
     client.send_text("ping").await;
     assert_eq!(client.text().await, "pong");
     assert_eq!(client.next().await, Some(FromExchange::Close(1001)));
     assert_eq!(begun.elapsed(), Duration::from_secs(50));
 
-    let mut client = world.websocket(OKX, None).await.unwrap();
+    let mut client = simulation.websocket(OKX, None).await.unwrap();
     client.send_text(OKX_BTC).await;
     assert_eq!(client.json().await["event"], "subscribe");
     let push = client.json().await;
@@ -198,42 +205,42 @@ async fn okx_closes_where_nothing_is_said_for_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_exchange_says_nothing_and_hangs_on() {
+async fn silent_exchange_keeps_the_connection_open() {
     for path in [BINANCE, COINBASE, KRAKEN, OKX] {
-        let world = world();
-        let mut client = subscribed(&world, path).await;
+        let simulation = new_simulation();
+        let mut client = subscribed(&simulation, path).await;
         let exchange = path[1..].split('/').next().unwrap();
-        fail(&world, exchange, FaultKind::Silent);
+        fail(&simulation, exchange, FaultKind::Silent);
         client.within(Duration::from_millis(1)).await;
-        let said = client.within(Duration::from_secs(25)).await;
-        assert!(said.is_empty() && !client.sender.is_closed(), "{path}: {said:?}");
+        let received = client.within(Duration::from_secs(25)).await;
+        assert!(received.is_empty() && !client.sender.is_closed(), "{path}: {received:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn heartbeats_go_on_without_prices() {
+async fn heartbeat_only_sends_no_prices() {
     for (path, exchange, beats) in [(COINBASE, "coinbase", 9), (KRAKEN, "kraken", 9), (OKX, "okx", 0)] {
-        let world = world();
-        let mut client = subscribed(&world, path).await;
-        fail(&world, exchange, FaultKind::HeartbeatOnly);
+        let simulation = new_simulation();
+        let mut client = subscribed(&simulation, path).await;
+        fail(&simulation, exchange, FaultKind::HeartbeatOnly);
         client.within(Duration::from_millis(1)).await;
-        let said = client.texts(Duration::from_secs(10)).await;
-        assert!(said.len() >= beats && said.len() <= beats + 1, "{path}: {said:?}");
-        assert!(said.iter().all(|text| text.to_string().contains("heartbeat")), "{path}: {said:?}");
+        let received = client.texts(Duration::from_secs(10)).await;
+        assert!(received.len() >= beats && received.len() <= beats + 1, "{path}: {received:?}");
+        assert!(received.iter().all(|text| text.to_string().contains("heartbeat")), "{path}: {received:?}");
     }
-    let world = world();
-    let mut client = subscribed(&world, OKX).await;
-    fail(&world, "okx", FaultKind::HeartbeatOnly);
+    let simulation = new_simulation();
+    let mut client = subscribed(&simulation, OKX).await;
+    fail(&simulation, "okx", FaultKind::HeartbeatOnly);
     client.within(Duration::from_millis(1)).await;
     client.send_text("ping").await;
     assert_eq!(client.text().await, "pong");
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_come_twice_and_in_the_wrong_order() {
-    let world = world();
-    let mut client = subscribed(&world, BINANCE).await;
-    fail(&world, "binance", FaultKind::OutOfOrder);
+async fn out_of_order_messages_arrive_twice() {
+    let simulation = new_simulation();
+    let mut client = subscribed(&simulation, BINANCE).await;
+    fail(&simulation, "binance", FaultKind::OutOfOrder);
     let books = client.texts(Duration::from_secs(5)).await.into_iter().filter_map(|text| text["data"]["u"].as_u64());
     let numbers: Vec<u64> = books.collect();
     assert!(numbers.windows(2).any(|pair| pair[0] > pair[1]), "{numbers:?}");
@@ -241,63 +248,64 @@ async fn messages_come_twice_and_in_the_wrong_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_are_cut_and_refused() {
+async fn faults_cut_and_refuse_connections() {
     for kind in [FaultKind::Cut, FaultKind::Down] {
-        let world = world();
-        let mut client = subscribed(&world, KRAKEN).await;
-        fail(&world, "kraken", kind);
+        let simulation = new_simulation();
+        let mut client = subscribed(&simulation, KRAKEN).await;
+        fail(&simulation, "kraken", kind);
         let rest = client.within(Duration::from_secs(1)).await;
         assert!(client.next().await.is_none() && !rest.contains(&FromExchange::Close(1001)));
     }
-    let world = world();
+    let simulation = new_simulation();
     for (kind, refusal) in [
         (FaultKind::Down, WebSocketError::Refused),
         (FaultKind::Error500, WebSocketError::Status(500)),
         (FaultKind::Html520, WebSocketError::Status(520)),
         (FaultKind::RateLimited, WebSocketError::Status(429)),
     ] {
-        fail(&world, "kraken", kind);
-        assert_eq!(world.websocket(KRAKEN, None).await.unwrap_err(), refusal);
+        fail(&simulation, "kraken", kind);
+        assert_eq!(simulation.websocket(KRAKEN, None).await.unwrap_err(), refusal);
     }
-    assert_eq!(world.websocket("/kraken/ws/v1", None).await.unwrap_err(), WebSocketError::NoSuchPath);
+    assert_eq!(simulation.websocket("/kraken/ws/v1", None).await.unwrap_err(), WebSocketError::NoSuchPath);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_is_announced_once_and_then_the_connection_ends() {
+async fn restart_is_announced_once_before_the_connection_closes() {
     for (path, exchange, notice) in
         [(BINANCE, "binance", "serverShutdown"), (OKX, "okx", "64008"), (KRAKEN, "kraken", "maintenance")]
     {
-        let world = world();
-        let (mut client, begun) = (subscribed(&world, path).await, Instant::now());
-        fail(&world, exchange, FaultKind::RestartNotice);
-        let said = client.within(Duration::from_secs(60)).await;
-        let notices = said.iter().filter(|said| matches!(said, FromExchange::Text(text) if text.contains(notice)));
-        assert_eq!((notices.count(), said.last()), (1, Some(&FromExchange::Close(1001))), "{path}");
+        let simulation = new_simulation();
+        let (mut client, begun) = (subscribed(&simulation, path).await, Instant::now());
+        fail(&simulation, exchange, FaultKind::RestartNotice);
+        let received = client.within(Duration::from_secs(60)).await;
+        let notices =
+            received.iter().filter(|message| matches!(message, FromExchange::Text(text) if text.contains(notice)));
+        assert_eq!((notices.count(), received.last()), (1, Some(&FromExchange::Close(1001))), "{path}");
         assert!(begun.elapsed() >= Duration::from_secs(10) && begun.elapsed() < Duration::from_secs(12));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn prices_are_as_wrong_as_over_http() {
-    let world = world();
-    let mut client = subscribed(&world, OKX).await;
-    fail(&world, "okx", FaultKind::Frozen);
+async fn price_faults_apply_to_websockets() {
+    let simulation = new_simulation();
+    let mut client = subscribed(&simulation, OKX).await;
+    fail(&simulation, "okx", FaultKind::Frozen);
     client.within(Duration::from_millis(300)).await;
     let frozen = client.texts(Duration::from_secs(5)).await;
     assert!(frozen.len() >= 4 && frozen.iter().all(|text| text["data"] == frozen[0]["data"]), "{frozen:?}");
 
-    fail(&world, "okx", FaultKind::CrossedBook);
+    fail(&simulation, "okx", FaultKind::CrossedBook);
     let crossed = &client.texts(Duration::from_secs(1)).await[0]["data"][0];
     let side = |name: &str| crossed[name].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
     assert!(side("bidPx") > side("askPx"), "{crossed}");
 
-    fail(&world, "okx", FaultKind::Truncated);
-    let said = client.within(Duration::from_secs(1)).await;
-    let FromExchange::Text(half) = &said[0] else { panic!("{said:?}") };
+    fail(&simulation, "okx", FaultKind::Truncated);
+    let received = client.within(Duration::from_secs(1)).await;
+    let FromExchange::Text(half) = &received[0] else { panic!("{received:?}") };
     assert!(half.starts_with('{') && serde_json::from_str::<Value>(half).is_err());
 
-    fail(&world, "okx", FaultKind::Unlisted);
-    let mut client = world.websocket(OKX, None).await.unwrap();
+    fail(&simulation, "okx", FaultKind::Unlisted);
+    let mut client = simulation.websocket(OKX, None).await.unwrap();
     client.send_text(OKX_BTC).await;
     assert_eq!(client.json().await["code"], "60018");
 }

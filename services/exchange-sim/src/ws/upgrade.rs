@@ -1,4 +1,4 @@
-//! From HTTP to a websocket: a session's two channels are put on a socket.
+//! Upgrades HTTP requests to websockets and connects a session to the socket.
 
 use std::sync::Arc;
 
@@ -10,13 +10,20 @@ use poem::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ClientEnd, ENDPOINTS, FromClient, FromExchange, WebSocketError};
-use crate::{SIMULATED_HEADER, Simulation, response::SimulatedResponse};
+use super::{
+    ENDPOINTS,
+    messages::{ClientEnd, FromClient, FromExchange, WebSocketError},
+};
+use crate::{
+    response::{SIMULATED_HEADER, SimulatedResponse},
+    simulation::Simulation,
+};
 
-/// Largest message of a client that is read, in bytes: a subscription to every pair has less than 4 KiB.
-const MAX_MESSAGE: usize = 64 * 1024;
+/// The largest accepted message of a client. A subscription to every pair has less than 4 KiB.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// The endpoint, with the websockets of the exchanges before it. They end with it.
+/// Serves the paths of the websockets and passes every other request to `inner`. The websockets close when the endpoint is
+/// dropped.
 pub(crate) fn with_websockets<E>(inner: E, simulation: Simulation) -> impl Endpoint<Output = Response>
 where
     E: Endpoint<Output = Response> + 'static,
@@ -28,8 +35,8 @@ where
         let (inner, simulation, stop) = (inner.clone(), simulation.clone(), stop.clone());
         let guard: Arc<DropGuard> = guard.clone();
         async move {
-            let _held = guard;
-            if ENDPOINTS.iter().any(|place| place.path == request.uri().path()) {
+            let _guard = guard;
+            if ENDPOINTS.iter().any(|endpoint| endpoint.path == request.uri().path()) {
                 upgrade(&request, &simulation, stop).await
             } else {
                 inner.call(request).await
@@ -43,10 +50,10 @@ async fn upgrade(request: &Request, simulation: &Simulation, stop: CancellationT
     let mut response = match simulation.websocket(request.uri().path(), request.uri().query()).await {
         Ok(end) => {
             let limits = WebSocketConfig::default();
-            let limits = limits.max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+            let limits = limits.max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
             let websocket = websocket.config(limits);
-            let carried = |socket| async move { stop.run_until_cancelled(carry(socket, end)).await };
-            websocket.on_upgrade(carried).into_response()
+            let forwarding = |socket| async move { stop.run_until_cancelled(forward(socket, end)).await };
+            websocket.on_upgrade(forwarding).into_response()
         }
         Err(WebSocketError::NoSuchPath) => StatusCode::NOT_FOUND.into_response(),
         Err(WebSocketError::Refused) => SimulatedResponse::Aborted.into_response(),
@@ -58,8 +65,8 @@ async fn upgrade(request: &Request, simulation: &Simulation, stop: CancellationT
     Ok(response)
 }
 
-/// Carries messages until either side has no more. Pings of the client are answered by the socket itself.
-async fn carry(mut socket: WebSocketStream, ClientEnd { sender, mut receiver }: ClientEnd) {
+/// Forwards messages until either side closes. The socket itself answers the client's pings.
+async fn forward(mut socket: WebSocketStream, ClientEnd { sender, mut receiver }: ClientEnd) {
     loop {
         tokio::select! {
             message = receiver.recv() => {
@@ -68,7 +75,7 @@ async fn carry(mut socket: WebSocketStream, ClientEnd { sender, mut receiver }: 
                     Some(FromExchange::Ping) => Message::Ping(Vec::new()),
                     Some(FromExchange::Pong) => continue,
                     Some(FromExchange::Close(code)) => Message::Close(Some((CloseCode::from(code), String::new()))),
-                    // Cut: with no word.
+                    // The connection is cut, without a close frame.
                     None => return,
                 };
                 if socket.send(message).await.is_err() {

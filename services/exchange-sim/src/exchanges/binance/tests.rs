@@ -1,64 +1,64 @@
-    use super::*;
-    use crate::tests::Sim;
+use super::*;
+use crate::tests::Sim;
 
-    const PRICE: &str = "/binance/api/v3/ticker/price";
-    const BOOK: &str = "/binance/api/v3/ticker/bookTicker";
-    const BOTH: &str = "symbols=%5B%22BTCUSDT%22,%22BTCGBP%22%5D";
+const PRICE: &str = "/binance/api/v3/ticker/price";
+const BOOK: &str = "/binance/api/v3/ticker/bookTicker";
+const BOTH: &str = "symbols=%5B%22BTCUSDT%22,%22BTCGBP%22%5D";
 
-    #[tokio::test(start_paused = true)]
-    async fn one_is_an_object_and_several_are_a_list() {
-        let sim = Sim::new();
-        let price = sim.json(&format!("{PRICE}?symbol=BTCUSDT")).await;
-        assert_eq!(price["symbol"], "BTCUSDT");
-        assert_eq!(price["price"].as_str().unwrap().split_once('.').unwrap().1.len(), 8, "{price}");
-        let book = sim.json(&format!("{BOOK}?symbols=%5B%22BTCUSDT%22,%22EURUSDT%22%5D")).await;
-        assert_eq!(book.as_array().unwrap().len(), 2);
-        let keys: Vec<_> = book[0].as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["askPrice", "askQty", "bidPrice", "bidQty", "symbol"]);
-        assert!(sim.json(PRICE).await.as_array().unwrap().len() > 10);
-        let average = sim.json("/binance/api/v3/avgPrice?symbol=BTCUSDT").await;
-        assert!(average["mins"] == 5 && average["closeTime"].as_i64().unwrap() == sim.now().micros() / 1_000);
+#[tokio::test(start_paused = true)]
+async fn one_pair_is_an_object_and_several_are_a_list() {
+    let sim = Sim::new();
+    let price = sim.json(&format!("{PRICE}?symbol=BTCUSDT")).await;
+    assert_eq!(price["symbol"], "BTCUSDT");
+    assert_eq!(price["price"].as_str().unwrap().split_once('.').unwrap().1.len(), 8, "{price}");
+    let book = sim.json(&format!("{BOOK}?symbols=%5B%22BTCUSDT%22,%22EURUSDT%22%5D")).await;
+    assert_eq!(book.as_array().unwrap().len(), 2);
+    let keys: Vec<_> = book[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["askPrice", "askQty", "bidPrice", "bidQty", "symbol"]);
+    assert!(sim.json(PRICE).await.as_array().unwrap().len() > 10);
+    let average = sim.json("/binance/api/v3/avgPrice?symbol=BTCUSDT").await;
+    assert!(average["mins"] == 5 && average["closeTime"].as_i64().unwrap() == sim.now().micros() / 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_and_delisted_pairs_are_answered_in_the_real_format() {
+    let sim = Sim::new();
+    let (status, body) = sim.get(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22XYZ%22%5D")).await;
+    assert_eq!((status, body.as_str()), (400, r#"{"code":-1121,"msg":"Invalid symbol."}"#));
+    // Two fifths of the market price. Only `symbolStatus` shows that the pair is delisted.
+    let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
+    assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
+    assert_eq!(sim.json(&format!("{PRICE}?{BOTH}&symbolStatus=TRADING")).await.as_array().unwrap().len(), 1);
+    let (status, body) = sim.get(&format!("{BOOK}?symbol=BTCGBP&symbolStatus=TRADING")).await;
+    assert!(status == 400 && body.contains("-1220"), "{body}");
+    for wrong in ["symbol=BTCUSDT&symbols=%5B%5D", "symbols=BTCUSDT", "symbol=BTCUSDT&symbolStatus=OPEN"] {
+        assert_eq!(sim.get(&format!("{PRICE}?{wrong}")).await.0, 400, "{wrong}");
     }
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_not_known_or_not_traded_is_told_as_the_real_one_does() {
-        let sim = Sim::new();
-        let (status, body) = sim.get(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22XYZ%22%5D")).await;
-        assert_eq!((status, body.as_str()), (400, r#"{"code":-1121,"msg":"Invalid symbol."}"#));
-        // A price of years ago, at two fifths of the market; who asks for the status is told.
-        let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
-        assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
-        assert_eq!(sim.json(&format!("{PRICE}?{BOTH}&symbolStatus=TRADING")).await.as_array().unwrap().len(), 1);
-        let (status, body) = sim.get(&format!("{BOOK}?symbol=BTCGBP&symbolStatus=TRADING")).await;
-        assert!(status == 400 && body.contains("-1220"), "{body}");
-        for wrong in ["symbol=BTCUSDT&symbols=%5B%5D", "symbols=BTCUSDT", "symbol=BTCUSDT&symbolStatus=OPEN"] {
-            assert_eq!(sim.get(&format!("{PRICE}?{wrong}")).await.0, 400, "{wrong}");
-        }
-    }
+#[tokio::test(start_paused = true)]
+async fn halted_pair_is_omitted_if_trading_status_is_required() {
+    let sim = Sim::new();
+    sim.fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
+    let book = sim.json(&format!("{BOOK}?symbol=BTCUSDT")).await;
+    assert_eq!((&book["bidPrice"], &book["askQty"]), (&"0.00000000".into(), &"0.00000000".into()));
+    let one = sim.json(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D&symbolStatus=TRADING")).await;
+    assert_eq!(one[0]["symbol"], "ETHUSDT");
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn a_halted_pair_is_left_out_where_the_status_is_asked_for() {
-        let sim = Sim::new();
-        sim.fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
-        let book = sim.json(&format!("{BOOK}?symbol=BTCUSDT")).await;
-        assert_eq!((&book["bidPrice"], &book["askQty"]), (&"0.00000000".into(), &"0.00000000".into()));
-        let one = sim.json(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D&symbolStatus=TRADING")).await;
-        assert_eq!(one[0]["symbol"], "ETHUSDT");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn weights_are_told_and_who_ignores_a_refusal_is_banned_for_longer() {
-        let sim = Sim::new();
-        let path = format!("{PRICE}?symbol=BTCUSDT");
-        assert_eq!(sim.header(&path, "x-mbx-used-weight-1m").await.unwrap(), "2");
-        assert_eq!(sim.header(PRICE, "x-mbx-used-weight-1m").await.unwrap(), "6");
-        sim.fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);
-        let (status, body) = sim.get(&path).await;
-        assert!(status == 429 && body.starts_with(r#"{"code":-1003,"msg":"#), "{body}");
-        let (status, body) = sim.get(&path).await;
-        assert!(status == 418 && body.contains("IP banned until 17"), "{body}");
-        assert_eq!(sim.header(&path, "retry-after").await.unwrap(), "240");
-        assert_eq!(sim.calls(NAME).inside_announced_ban, 2);
-        sim.advance(240).await;
-        assert_eq!(sim.get(&path).await.0, 200);
-    }
+#[tokio::test(start_paused = true)]
+async fn used_weight_is_reported_and_ignored_refusals_prolong_the_ban() {
+    let sim = Sim::new();
+    let path = format!("{PRICE}?symbol=BTCUSDT");
+    assert_eq!(sim.header(&path, "x-mbx-used-weight-1m").await.unwrap(), "2");
+    assert_eq!(sim.header(PRICE, "x-mbx-used-weight-1m").await.unwrap(), "6");
+    sim.fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);
+    let (status, body) = sim.get(&path).await;
+    assert!(status == 429 && body.starts_with(r#"{"code":-1003,"msg":"#), "{body}");
+    let (status, body) = sim.get(&path).await;
+    assert!(status == 418 && body.contains("IP banned until 17"), "{body}");
+    assert_eq!(sim.header(&path, "retry-after").await.unwrap(), "240");
+    assert_eq!(sim.calls(NAME).inside_announced_ban, 2);
+    sim.advance(240).await;
+    assert_eq!(sim.get(&path).await.0, 200);
+}

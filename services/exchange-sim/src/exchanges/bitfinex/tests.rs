@@ -1,30 +1,30 @@
-    use super::*;
-    use crate::tests::Sim;
+use super::*;
+use crate::tests::Sim;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_last_price_has_another_place_in_a_list() {
-        let sim = Sim::new();
-        let one = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
-        assert_eq!(one.as_array().unwrap().len(), 10);
-        assert!(one[6].as_i64().unwrap() > 80_000, "{one}");
-        let list = sim.json("/bitfinex/v2/tickers?symbols=tBTCUSD,tUSTUSD,tXYZUSD").await;
-        assert_eq!((list.as_array().unwrap().len(), list[0].as_array().unwrap().len()), (2, 11));
-        assert_eq!((&list[0][0], &list[0][7]), (&"tBTCUSD".into(), &one[6]));
-        assert_eq!(list[1][0], "tUSTUSD");
-        assert!(sim.json("/bitfinex/v2/tickers?symbols=ALL").await.as_array().unwrap().len() == PAIRS.len());
-        let unknown = sim.get("/bitfinex/v2/ticker/tXYZUSD").await;
-        assert_eq!(unknown, (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()));
-    }
+#[tokio::test(start_paused = true)]
+async fn last_price_shifts_by_one_in_a_list_of_tickers() {
+    let sim = Sim::new();
+    let one = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
+    assert_eq!(one.as_array().unwrap().len(), 10);
+    assert!(one[6].as_i64().unwrap() > 80_000, "{one}");
+    let list = sim.json("/bitfinex/v2/tickers?symbols=tBTCUSD,tUSTUSD,tXYZUSD").await;
+    assert_eq!((list.as_array().unwrap().len(), list[0].as_array().unwrap().len()), (2, 11));
+    assert_eq!((&list[0][0], &list[0][7]), (&"tBTCUSD".into(), &one[6]));
+    assert_eq!(list[1][0], "tUSTUSD");
+    assert!(sim.json("/bitfinex/v2/tickers?symbols=ALL").await.as_array().unwrap().len() == PAIRS.len());
+    let unknown = sim.get("/bitfinex/v2/ticker/tXYZUSD").await;
+    assert_eq!(unknown, (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()));
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn over_ninety_a_minute_is_a_silent_block_of_a_minute() {
-        let sim = Sim::new();
-        for _ in 0..90 {
-            assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);
-        }
-        assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 429);
-        assert_eq!(sim.header("/bitfinex/v2/ticker/tBTCUSD", "retry-after").await, None);
-        assert_eq!(sim.calls(NAME).inside_silent_block, 1);
-        sim.advance(60).await;
+#[tokio::test(start_paused = true)]
+async fn more_than_ninety_calls_a_minute_cause_a_silent_ban_of_a_minute() {
+    let sim = Sim::new();
+    for _ in 0..90 {
         assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);
     }
+    assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 429);
+    assert_eq!(sim.header("/bitfinex/v2/ticker/tBTCUSD", "retry-after").await, None);
+    assert_eq!(sim.calls(NAME).inside_silent_block, 1);
+    sim.advance(60).await;
+    assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);
+}

@@ -1,22 +1,22 @@
-    use super::*;
-    use crate::tests::Sim;
+use super::*;
+use crate::tests::Sim;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_slash_at_the_end_and_the_name_in_the_list_are_as_they_are() {
-        let sim = Sim::new();
-        let one = sim.json("/bitstamp/api/v2/ticker/btcusd/").await;
-        assert_eq!(one["timestamp"], (sim.now().micros() / 1_000_000).to_string());
-        assert!(one["last"].as_str().unwrap().parse::<u32>().unwrap() > 80_000 && one.get("pair").is_none(), "{one}");
-        let list = sim.json("/bitstamp/api/v2/ticker/").await;
-        assert_eq!((list[0]["pair"].as_str().unwrap(), list.as_array().unwrap().len()), ("BTC/USD", PAIRS.len()));
-        assert_eq!(list[0]["last"], one["last"]);
-        assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcrub/").await.0, 404);
-    }
+#[tokio::test(start_paused = true)]
+async fn trailing_slash_is_optional_and_list_has_pair_names() {
+    let sim = Sim::new();
+    let one = sim.json("/bitstamp/api/v2/ticker/btcusd/").await;
+    assert_eq!(one["timestamp"], (sim.now().micros() / 1_000_000).to_string());
+    assert!(one["last"].as_str().unwrap().parse::<u32>().unwrap() > 80_000 && one.get("pair").is_none(), "{one}");
+    let list = sim.json("/bitstamp/api/v2/ticker/").await;
+    assert_eq!((list[0]["pair"].as_str().unwrap(), list.as_array().unwrap().len()), ("BTC/USD", PAIRS.len()));
+    assert_eq!(list[0]["last"], one["last"]);
+    assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcrub/").await.0, 404);
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn one_that_is_gone_is_missing_in_the_list() {
-        let sim = Sim::new();
-        sim.fault(NAME, r#"{"fault":"unlisted","direction":"BTC-USD"}"#);
-        assert_eq!(sim.json("/bitstamp/api/v2/ticker").await[0]["pair"], "BTC/EUR");
-        assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcusd").await.0, 404);
-    }
+#[tokio::test(start_paused = true)]
+async fn unlisted_pair_is_missing_from_the_list() {
+    let sim = Sim::new();
+    sim.fault(NAME, r#"{"fault":"unlisted","direction":"BTC-USD"}"#);
+    assert_eq!(sim.json("/bitstamp/api/v2/ticker").await[0]["pair"], "BTC/EUR");
+    assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcusd").await.0, 404);
+}

@@ -1,27 +1,27 @@
-    use super::*;
-    use crate::tests::Sim;
+use super::*;
+use crate::tests::Sim;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_time_is_among_the_volumes() {
-        let sim = Sim::new();
-        let one = sim.json("/gemini/v1/pubticker/btceur").await;
-        assert_eq!(one["volume"]["timestamp"], sim.now().micros() / 1_000);
-        assert!(one["volume"]["BTC"].is_string() && one["volume"]["EUR"].is_string() && one["bid"].is_string(), "{one}");
-        let feed = sim.json("/gemini/v1/pricefeed").await;
-        let pair = feed.as_array().unwrap().iter().find(|row| row["pair"] == "BTCEUR").unwrap();
-        assert!(pair["price"] == one["last"] && pair["percentChange24h"].is_string(), "{pair}");
-        let (status, body) = sim.get("/gemini/v1/pubticker/btcrub").await;
-        assert!(status == 400 && body.starts_with(r#"{"result":"error","reason":"InvalidSymbol""#), "{body}");
-    }
+#[tokio::test(start_paused = true)]
+async fn time_is_among_the_volumes() {
+    let sim = Sim::new();
+    let one = sim.json("/gemini/v1/pubticker/btceur").await;
+    assert_eq!(one["volume"]["timestamp"], sim.now().micros() / 1_000);
+    assert!(one["volume"]["BTC"].is_string() && one["volume"]["EUR"].is_string() && one["bid"].is_string(), "{one}");
+    let feed = sim.json("/gemini/v1/pricefeed").await;
+    let pair = feed.as_array().unwrap().iter().find(|row| row["pair"] == "BTCEUR").unwrap();
+    assert!(pair["price"] == one["last"] && pair["percentChange24h"].is_string(), "{pair}");
+    let (status, body) = sim.get("/gemini/v1/pubticker/btcrub").await;
+    assert!(status == 400 && body.starts_with(r#"{"result":"error","reason":"InvalidSymbol""#), "{body}");
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn a_throttle_delays_before_it_refuses() {
-        let sim = Sim::new();
-        sim.fault(NAME, r#"{"fault":"throttled","seconds":600}"#);
-        let start = tokio::time::Instant::now();
-        for calls in 1..=5 {
-            assert_eq!(sim.get("/gemini/v1/pricefeed").await.0, 200);
-            assert_eq!(start.elapsed().as_secs(), calls * (calls + 1) / 2);
-        }
-        assert_eq!(sim.get("/gemini/v1/pricefeed").await.0, 429);
+#[tokio::test(start_paused = true)]
+async fn throttled_calls_are_delayed_and_then_refused() {
+    let sim = Sim::new();
+    sim.fault(NAME, r#"{"fault":"throttled","seconds":600}"#);
+    let start = tokio::time::Instant::now();
+    for calls in 1..=5 {
+        assert_eq!(sim.get("/gemini/v1/pricefeed").await.0, 200);
+        assert_eq!(start.elapsed().as_secs(), calls * (calls + 1) / 2);
     }
+    assert_eq!(sim.get("/gemini/v1/pricefeed").await.0, 429);
+}

@@ -1,36 +1,36 @@
-    use super::*;
-    use crate::tests::Sim;
+use super::*;
+use crate::tests::Sim;
 
-    #[tokio::test(start_paused = true)]
-    async fn everything_is_text_and_errors_stand_in_the_code() {
-        let sim = Sim::new();
-        let one = sim.json("/okx/api/v5/market/ticker?instId=BTC-USDT").await;
-        assert_eq!((&one["code"], &one["msg"]), (&"0".into(), &"".into()));
-        let ticker = one["data"][0].as_object().unwrap();
-        assert_eq!(ticker.len(), 16);
-        assert!(ticker.values().all(serde_json::Value::is_string), "{one}");
-        assert_eq!(ticker["ts"], (sim.now().micros() / 1_000).to_string());
-        assert!(ticker.contains_key("sodUtc0") && ticker.contains_key("high24h") && ticker.contains_key("volCcy24h"));
-        let all = sim.json("/okx/api/v5/market/tickers?instType=SPOT").await;
-        assert_eq!(all["data"].as_array().unwrap().len(), PAIRS.len());
-        let unknown = sim.json("/okx/api/v5/market/ticker?instId=BTC-RUB").await;
-        assert_eq!((&unknown["code"], &unknown["data"]), (&"51001".into(), &serde_json::json!([])));
-        assert_eq!(sim.get("/okx/api/v5/market/tickers?instType=SWAP").await.0, 400);
-    }
+#[tokio::test(start_paused = true)]
+async fn every_value_is_text_and_code_distinguishes_errors() {
+    let sim = Sim::new();
+    let one = sim.json("/okx/api/v5/market/ticker?instId=BTC-USDT").await;
+    assert_eq!((&one["code"], &one["msg"]), (&"0".into(), &"".into()));
+    let ticker = one["data"][0].as_object().unwrap();
+    assert_eq!(ticker.len(), 16);
+    assert!(ticker.values().all(serde_json::Value::is_string), "{one}");
+    assert_eq!(ticker["ts"], (sim.now().micros() / 1_000).to_string());
+    assert!(ticker.contains_key("sodUtc0") && ticker.contains_key("high24h") && ticker.contains_key("volCcy24h"));
+    let all = sim.json("/okx/api/v5/market/tickers?instType=SPOT").await;
+    assert_eq!(all["data"].as_array().unwrap().len(), PAIRS.len());
+    let unknown = sim.json("/okx/api/v5/market/ticker?instId=BTC-RUB").await;
+    assert_eq!((&unknown["code"], &unknown["data"]), (&"51001".into(), &serde_json::json!([])));
+    assert_eq!(sim.get("/okx/api/v5/market/tickers?instType=SWAP").await.0, 400);
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn its_errors_have_three_forms() {
-        let sim = Sim::new();
-        let path = "/okx/api/v5/market/ticker?instId=BTC-USDT";
-        for (fault, status, body) in [
-            ("rate_limited", 429, r#"{"msg":"Too Many Requests","code":"50011"}"#),
-            ("odd_error", 404, r#"{"code":404,"data":{},"#),
-            ("error_in_200", 200, r#"{"code":"50001","#),
-        ] {
-            sim.fault(NAME, &format!(r#"{{"fault":"{fault}"}}"#));
-            let answer = sim.get(path).await;
-            assert!(answer.0 == status && answer.1.starts_with(body), "{answer:?}");
-        }
-        sim.fault(NAME, r#"{"fault":"zero_bid"}"#);
-        assert_eq!(sim.json(path).await["data"][0]["bidPx"], "");
+#[tokio::test(start_paused = true)]
+async fn errors_have_three_formats() {
+    let sim = Sim::new();
+    let path = "/okx/api/v5/market/ticker?instId=BTC-USDT";
+    for (fault, status, body) in [
+        ("rate_limited", 429, r#"{"msg":"Too Many Requests","code":"50011"}"#),
+        ("odd_error", 404, r#"{"code":404,"data":{},"#),
+        ("error_in_200", 200, r#"{"code":"50001","#),
+    ] {
+        sim.fault(NAME, &format!(r#"{{"fault":"{fault}"}}"#));
+        let answer = sim.get(path).await;
+        assert!(answer.0 == status && answer.1.starts_with(body), "{answer:?}");
     }
+    sim.fault(NAME, r#"{"fault":"zero_bid"}"#);
+    assert_eq!(sim.json(path).await["data"][0]["bidPx"], "");
+}

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn names_on_the_wire_are_the_same_both_ways() {
+fn wire_names_round_trip() {
     for kind in FaultKind::ALL {
         let text = serde_json::to_string(kind).unwrap();
         assert_eq!(text, format!("\"{}\"", kind.as_str()));

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::*;
-use crate::faults::{FaultKind, NewFault};
+use crate::faults::{FaultKind, NewFault, TimedFault, resolve_timeline};
 
 const NAMES: &[&str] = &["coinbase", "kraken"];
 
@@ -8,7 +10,7 @@ fn fault(kind: FaultKind, now: Timestamp) -> Fault {
 }
 
 #[test]
-fn a_fault_ends_by_itself_or_when_it_is_ended() {
+fn fault_expires_or_is_ended() {
     let (faults, now) = (FaultStore::default(), Timestamp::now());
     let down = fault(FaultKind::Down, now);
     faults.set("kraken", down.clone());
@@ -21,7 +23,7 @@ fn a_fault_ends_by_itself_or_when_it_is_ended() {
 }
 
 #[test]
-fn a_timeline_comes_at_its_times_and_gives_way_to_what_is_set_by_hand() {
+fn timeline_runs_on_schedule_below_manual_faults() {
     let (faults, start) = (FaultStore::default(), Timestamp::now());
     let json = r#"[{"exchange":"kraken","at_seconds":10,"seconds":20,"fault":"frozen"},
             {"exchange":"kraken","at_seconds":20,"seconds":20,"fault":"lie_factor","factor":1.5}]"#;
@@ -38,18 +40,4 @@ fn a_timeline_comes_at_its_times_and_gives_way_to_what_is_set_by_hand() {
     faults.end("kraken", at(14));
     assert_eq!([15, 19, 20].map(kind), [None, None, lie]);
     assert_eq!(faults.timeline().len(), 2);
-}
-
-#[test]
-fn the_place_of_what_is_wrong_in_a_timeline_is_told() {
-    let check = |json: &str| {
-        let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
-        resolve_timeline(&timeline, NAMES, Timestamp::now()).map(|_| ()).map_err(|(index, error)| (index, error.field))
-    };
-    assert_eq!(check(r#"[{"exchange":"mtgox","at_seconds":0,"fault":"down"}]"#), Err((0, "exchange")));
-    let late = r#"[{"exchange":"kraken","at_seconds":31536001,"fault":"down"}]"#;
-    assert_eq!(check(late), Err((0, "at_seconds")));
-    let second = r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"},
-            {"exchange":"kraken","at_seconds":0,"fault":"down","days":2}]"#;
-    assert_eq!(check(second), Err((1, "days")));
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn easter_is_when_the_almanac_has_it() {
+fn easter_matches_known_dates() {
     for day in ["2024-03-31", "2025-04-20", "2026-04-05", "2027-03-28", "2038-04-25", "2049-04-18"] {
         let day: NaiveDate = day.parse().unwrap();
         assert_eq!(easter(day.year()), day);
@@ -9,7 +9,7 @@ fn easter_is_when_the_almanac_has_it() {
 }
 
 #[test]
-fn rates_come_in_the_afternoon_of_a_working_day_and_stay_over_the_holidays() {
+fn fixing_is_published_on_working_afternoons_and_stays_over_holidays() {
     let newest_fixing_day =
         |calendar: Calendar, time: &str| calendar.newest_fixing_day(time.parse().unwrap()).to_string();
     for (time, day) in [

@@ -1,0 +1,112 @@
+//! The JSON forms of a fault: as a client sets it, as a timeline schedules it, and as the admin API shows it.
+
+use common::{
+    money::{CurrencyPair, DecimalText},
+    time::Timestamp,
+};
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+use super::kinds::FaultKind;
+use crate::formats::{NumberForm, TimeForm};
+
+/// Declares the three forms with the same parameters, so that the forms cannot differ.
+macro_rules! fault_forms {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
+        /// A fault to set.
+        #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[oai(deny_unknown_fields)]
+        pub struct NewFault {
+            pub fault: FaultKind,
+            /// The duration in seconds, 1 to 86400. The default is 60.
+            #[serde(default)]
+            #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
+            pub seconds: Option<u64>,
+            $($(#[$doc])* #[serde(default)] pub $field: Option<$type>,)+
+        }
+
+        /// A fault of a timeline.
+        #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[oai(deny_unknown_fields)]
+        pub struct TimedFault {
+            pub exchange: String,
+            /// The start in seconds after the start of the timeline, at most one year.
+            #[oai(validator(maximum(value = "31536000")))]
+            pub at_seconds: u64,
+            pub fault: FaultKind,
+            /// The duration in seconds, 1 to 86400. The default is 60.
+            #[serde(default)]
+            #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
+            pub seconds: Option<u64>,
+            $($(#[$doc])* #[serde(default)] pub $field: Option<$type>,)+
+        }
+
+        /// An active fault, or one that a timeline has scheduled.
+        #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize)]
+        pub struct ActiveFault {
+            pub exchange: String,
+            pub fault: FaultKind,
+            pub since: Timestamp,
+            pub until: Timestamp,
+            $($(#[$doc])*
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[oai(skip_serializing_if_is_none)]
+            pub $field: Option<$type>,)+
+        }
+
+        impl NewFault {
+            /// A fault with the defaults of its kind.
+            pub fn of(fault: FaultKind) -> Self {
+                Self { fault, seconds: None, $($field: None,)+ }
+            }
+
+            /// The names of the parameters that have a value.
+            pub(super) fn given_parameters(&self) -> impl Iterator<Item = &'static str> {
+                [$(self.$field.is_some().then_some(stringify!($field)),)+].into_iter().flatten()
+            }
+
+            pub(super) fn to_active_fault(&self, exchange: &str, since: Timestamp, until: Timestamp) -> ActiveFault {
+                let exchange = exchange.to_owned();
+                ActiveFault { exchange, fault: self.fault, since, until, $($field: self.$field.clone(),)+ }
+            }
+        }
+
+        impl TimedFault {
+            pub(super) fn to_new_fault(&self) -> NewFault {
+                NewFault { fault: self.fault, seconds: self.seconds, $($field: self.$field.clone(),)+ }
+            }
+        }
+    };
+}
+
+fault_forms! {
+    /// For `lie_factor`: prices are multiplied by this number, above 0 and at most 1000. The default is 0.4.
+    factor: DecimalText,
+    /// For faults of prices: the only pair that the fault applies to, such as `BTC-USD`. The default is every pair.
+    direction: CurrencyPair,
+    /// For `rate_limited` and `ip_banned`: the `Retry-After` in seconds, 1 to 259200. The default is the exchange's usual one.
+    retry_after: u64,
+    /// For `slow` and `throttled`: the delay of an answer in milliseconds, 1 to 25000. The defaults are 20000 and 1000.
+    latency_millis: u64,
+    /// For `html_520`: the status, 400 to 599. The default is 520.
+    status: u16,
+    /// For `clock_skew`: the lead of the exchange's clock in seconds, negative for a clock that is behind. The default is
+    /// -3600.
+    skew_seconds: i64,
+    /// For `old_fixing`: the age of the fixing in days, 1 to 3650. The default is 5.
+    days: u32,
+    /// For `odd_numbers`: the form of prices. The default is `thousands`.
+    number_form: NumberForm,
+    /// For `odd_times`: the form of times. The default is `absent`.
+    time_form: TimeForm,
+}
+
+/// Faults and when they start.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+pub(crate) struct Timeline {
+    pub(crate) timeline: Vec<TimedFault>,
+}

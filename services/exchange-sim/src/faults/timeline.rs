@@ -1,0 +1,58 @@
+//! Timelines: faults that start by themselves at given times.
+
+use std::time::Duration;
+
+use common::time::Timestamp;
+
+use super::{Fault, FaultError, TimedFault, check_range};
+
+/// One year.
+const MAX_AT_SECONDS: u64 = 31_536_000;
+/// Most faults in one timeline.
+const MAX_FAULTS: usize = 10_000;
+
+/// A checked fault of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScheduledFault {
+    pub(crate) exchange: String,
+    pub(crate) fault: Fault,
+}
+
+/// The first invalid fault of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("fault {index} (counted from 0): {} {error}", .error.field)]
+pub struct TimelineError {
+    /// The position of the fault, counted from 0.
+    pub index: usize,
+    pub error: FaultError,
+}
+
+/// Checks every fault of a timeline that begins at `start`.
+pub(crate) fn resolve_timeline(
+    timeline: &[TimedFault],
+    exchanges: &[&str],
+    start: Timestamp,
+) -> Result<Vec<ScheduledFault>, TimelineError> {
+    if timeline.len() > MAX_FAULTS {
+        let reason = format!("must have at most {MAX_FAULTS} faults, but has {}", timeline.len());
+        return Err(TimelineError { index: MAX_FAULTS, error: FaultError::new("timeline", reason) });
+    }
+    let resolve = |(index, timed): (usize, &TimedFault)| {
+        resolve_fault(timed, exchanges, start).map_err(|error| TimelineError { index, error })
+    };
+    timeline.iter().enumerate().map(resolve).collect()
+}
+
+fn resolve_fault(timed: &TimedFault, exchanges: &[&str], start: Timestamp) -> Result<ScheduledFault, FaultError> {
+    let TimedFault { exchange, at_seconds, .. } = timed;
+    if !exchanges.contains(&exchange.as_str()) {
+        let reason = format!("must be one of {}, but is {exchange}", exchanges.join(", "));
+        return Err(FaultError::new("exchange", reason));
+    }
+    check_range("at_seconds", Some(*at_seconds), 0..=MAX_AT_SECONDS)?;
+    let fault = Fault::new(&timed.to_new_fault(), start.plus(Duration::from_secs(*at_seconds)))?;
+    Ok(ScheduledFault { exchange: exchange.clone(), fault })
+}
+
+#[cfg(test)]
+mod tests;

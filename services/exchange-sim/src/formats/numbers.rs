@@ -1,0 +1,118 @@
+//! Prices as text and as JSON numbers.
+
+use poem_openapi::Enum;
+use serde::{Deserialize, Serialize};
+
+use super::json_value::JsonValue;
+use crate::market::units::{DECIMALS, UNIT, Units};
+
+/// How the fault `odd_numbers` writes prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum NumberForm {
+    /// Commas between thousands: `84,000.12`.
+    Thousands,
+    /// A comma before the fraction: `84000,12`.
+    DecimalComma,
+    /// Scientific notation: `8.400012e4`.
+    Exponent,
+    /// No fraction: `84000`.
+    Integer,
+}
+
+/// A price and the form in which it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Price {
+    pub(crate) units: Units,
+    pub(crate) form: PriceForm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PriceForm {
+    /// The exchange's usual form.
+    Plain,
+    /// `null` instead of the price.
+    Null,
+    Odd(NumberForm),
+}
+
+impl Price {
+    /// The price as a JSON string with `decimals` decimals, at most 8.
+    pub(crate) fn text(self, decimals: u32) -> JsonValue {
+        match self.form {
+            PriceForm::Plain => JsonValue::Text(format_price(self.units, decimals)),
+            PriceForm::Null => JsonValue::Null,
+            PriceForm::Odd(form) => JsonValue::Text(format_odd(self.units, decimals, form)),
+        }
+    }
+
+    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros.
+    pub(crate) fn number(self, decimals: u32) -> JsonValue {
+        match self.form {
+            PriceForm::Plain => JsonValue::Number(without_trailing_zeros(&format_price(self.units, decimals))),
+            PriceForm::Null => JsonValue::Null,
+            // A JSON number cannot contain a comma.
+            PriceForm::Odd(form @ (NumberForm::Thousands | NumberForm::DecimalComma)) => {
+                JsonValue::Text(format_odd(self.units, decimals, form))
+            }
+            PriceForm::Odd(form) => JsonValue::Number(format_odd(self.units, decimals, form)),
+        }
+    }
+
+    /// `percent` hundredths of the price. Daily highs and lows are made this way.
+    pub(crate) fn percent(self, percent: i64) -> Self {
+        Self { units: self.units / 100 * percent, ..self }
+    }
+}
+
+/// A price with `decimals` decimals, at most 8. Further digits are cut off.
+pub(crate) fn format_price(price: Units, decimals: u32) -> String {
+    let (sign, price) = (if price < 0 { "-" } else { "" }, price.unsigned_abs());
+    let (unit, divisor) = (UNIT.unsigned_abs(), 10_u64.pow(DECIMALS - decimals));
+    let width = decimals as usize;
+    let whole = price / unit;
+    if decimals == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{:0width$}", price % unit / divisor) }
+}
+
+pub(super) fn format_odd(units: Units, decimals: u32, form: NumberForm) -> String {
+    let plain = format_price(units, decimals);
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    match form {
+        NumberForm::Integer => whole.to_owned(),
+        NumberForm::DecimalComma => format!("{whole},{fraction}"),
+        NumberForm::Thousands => format!("{}.{fraction}", with_thousands_separators(whole)),
+        NumberForm::Exponent => with_exponent(&plain),
+    }
+}
+
+fn with_thousands_separators(whole: &str) -> String {
+    let grouped = |(index, digit): (usize, char)| {
+        let separated = index > 0 && (whole.len() - index).is_multiple_of(3) && !whole[..index].ends_with('-');
+        [separated.then_some(','), Some(digit)].into_iter().flatten()
+    };
+    whole.char_indices().flat_map(grouped).collect()
+}
+
+/// `84000.12` as `8.400012e4`. Zero stays as it is.
+fn with_exponent(plain: &str) -> String {
+    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain), |digits| ("-", digits));
+    let significant = without_trailing_zeros(digits).replace('.', "");
+    let significant = significant.trim_start_matches('0');
+    let Some((first, rest)) = significant.split_at_checked(1) else { return plain.to_owned() };
+    let exponent = if digits.starts_with('0') {
+        // Below one: the zeros after the point, and one.
+        let from_first_digit = digits.trim_start_matches(['0', '.']).len();
+        -i64::try_from(digits.len() - from_first_digit - 1).unwrap_or(0)
+    } else {
+        let whole_digits = digits.find('.').unwrap_or(digits.len());
+        i64::try_from(whole_digits).unwrap_or(1) - 1
+    };
+    let rest = rest.trim_end_matches('0');
+    let point = if rest.is_empty() { "" } else { "." };
+    format!("{sign}{first}{point}{rest}e{exponent}")
+}
+
+fn without_trailing_zeros(text: &str) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+}

@@ -1,0 +1,27 @@
+//! Pairs under the symbols that an exchange gives them.
+
+use common::money::{Asset, CurrencyPair};
+
+use super::units::{Units, tick_size};
+
+/// A pair that an exchange lists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListedPair {
+    /// The exchange's own symbol, such as `BTCUSDT`.
+    pub(crate) symbol: &'static str,
+    pub(crate) pair: CurrencyPair,
+    /// The smallest step between two prices.
+    pub(crate) tick: Units,
+    /// Decimals of the tick. An exchange may write its prices with more.
+    pub(crate) decimals: u32,
+}
+
+/// A pair whose tick is one unit of the last of its `decimals`.
+pub(crate) const fn listed(symbol: &'static str, base: &str, quote: &str, decimals: u32) -> ListedPair {
+    let pair = CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote));
+    ListedPair { symbol, pair, tick: tick_size(decimals), decimals }
+}
+
+pub(crate) fn find(pairs: &'static [ListedPair], symbol: &str) -> Option<&'static ListedPair> {
+    pairs.iter().find(|listed| listed.symbol == symbol)
+}

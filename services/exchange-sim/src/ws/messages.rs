@@ -1,0 +1,41 @@
+//! The two ends of a websocket without a socket.
+
+use tokio::sync::mpsc;
+
+/// A message from an exchange to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromExchange {
+    Text(String),
+    Ping,
+    Pong,
+    /// A close frame with its code. A connection that is cut sends none.
+    Close(u16),
+}
+
+/// A message from a client to an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromClient {
+    Text(String),
+    Ping,
+    Pong,
+    Close,
+}
+
+/// A client's end of a websocket. Dropping it closes the connection. The receiver ends when the exchange has closed the
+/// connection.
+#[derive(Debug)]
+pub struct ClientEnd {
+    pub sender: mpsc::Sender<FromClient>,
+    pub receiver: mpsc::Receiver<FromExchange>,
+}
+
+/// Why a websocket was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WebSocketError {
+    #[error("this path has no websocket")]
+    NoSuchPath,
+    #[error("the exchange refused the connection")]
+    Refused,
+    #[error("the exchange answered the handshake with status {0}")]
+    Status(u16),
+}
