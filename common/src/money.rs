@@ -11,6 +11,7 @@ mod currency_pair;
 mod decimal;
 mod fiat;
 mod rate;
+mod rounding;
 mod sats;
 
 pub use currency::{Currency, CurrencyError};
@@ -18,4 +19,5 @@ pub use currency_pair::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use decimal::{DecimalText, NumberError, parse_decimal};
 pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
+pub use rounding::{divide_half_even, round_half_even};
 pub use sats::{Sats, SatsError};

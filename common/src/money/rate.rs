@@ -2,9 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
-use super::decimal::{NumberError, parse_decimal, write_fixed};
+use super::{
+    decimal::{NumberError, parse_decimal, write_fixed},
+    divide_half_even,
+};
 
 const DECIMALS: u32 = 8;
 /// The first rate that is too large, in whole units; the weakest currency in use needs about 2e9.
@@ -45,9 +48,12 @@ impl Rate {
         Decimal::new(self.0, DECIMALS)
     }
 
-    /// Rounds half to even at the eighth decimal: for a rate that was computed, such as a mean of two.
+    /// Rounds a computed rate, such as a mean, half to even at the eighth decimal.
     pub fn rounded_half_even(number: Decimal) -> Result<Self, RateError> {
-        number.round_dp_with_strategy(DECIMALS, RoundingStrategy::MidpointNearestEven).try_into()
+        let Some(excess_decimals) = number.scale().checked_sub(DECIMALS) else { return number.try_into() };
+        let numerator = u128::try_from(number.mantissa()).map_err(|_| RateError::NotPositive)?;
+        let units = divide_half_even(numerator, 10_u128.pow(excess_decimals)).ok_or(RateError::TooLarge)?;
+        i64::try_from(units).map_err(|_| RateError::TooLarge).and_then(Self::from_hundred_millionths)
     }
 }
 

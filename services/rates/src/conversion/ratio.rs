@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use common::money::Rate;
+use common::money::{Rate, round_half_even};
 
 /// Decimals of converted amounts and of rates.
 pub(super) const AMOUNT_DECIMALS: u32 = 8;
@@ -80,16 +80,6 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
         (a, b) = (b, a % b);
     }
     a
-}
-
-/// Rounds `units` up or down. `to_half` compares the discarded part with half a unit.
-fn round_half_even(units: u128, to_half: Ordering) -> Option<u128> {
-    let round_up = match to_half {
-        Ordering::Less => false,
-        Ordering::Equal => !units.is_multiple_of(2),
-        Ordering::Greater => true,
-    };
-    units.checked_add(u128::from(round_up))
 }
 
 /// Divides the 256-bit number `high * 2^128 + low` by a divisor of less than 2^127, bit by bit. Returns the quotient and the
