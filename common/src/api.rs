@@ -1,6 +1,7 @@
 //! What goes over the wire between clients and services: one module a subject.
 
 pub mod courses;
+mod cursor;
 pub mod events;
 pub mod health;
 pub mod leases;
@@ -13,4 +14,5 @@ pub mod rates;
 pub mod reports;
 pub mod sources;
 
+pub use cursor::CursorError;
 pub use problem::{Code, FieldError, Problem};

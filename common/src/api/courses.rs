@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub use self::history::{
-    Candle, CourseFilter, CourseHistoryPage, DEFAULT_HISTORY_PAGE, HistoryCursor, HistoryCursorError, MAX_HISTORY_PAGE,
-    Resolution, ResolutionError,
+    Candle, CourseFilter, CourseHistoryPage, DEFAULT_HISTORY_PAGE, HistoryCursor, MAX_HISTORY_PAGE, Resolution,
+    ResolutionError,
 };
 
 /// Most courses that are sent at once.

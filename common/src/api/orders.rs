@@ -4,7 +4,11 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{FieldError, prices::PriceState},
+    api::{
+        FieldError,
+        cursor::{CursorError, parse_cursor, parse_hex},
+        prices::PriceState,
+    },
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -270,11 +274,6 @@ pub struct OffsetPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub i64);
 
-/// Text that is no cursor of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a cursor taken from an earlier page")]
-pub struct CursorError;
-
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "o{:x}", self.0)
@@ -285,9 +284,7 @@ impl std::str::FromStr for Cursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
-        let digits = text.strip_prefix('o').ok_or(CursorError)?;
-        let number = i64::from_str_radix(digits, 16).map_err(|_| CursorError)?;
-        if number > 0 && Self(number).to_string() == text { Ok(Self(number)) } else { Err(CursorError) }
+        parse_cursor(text, 'o', |digits| parse_hex(digits).filter(|&number| number > 0).map(Self))
     }
 }
 

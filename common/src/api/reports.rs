@@ -6,6 +6,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cursor::{CursorError, parse_cursor, parse_hex};
 use crate::{
     level::{Level, LevelError},
     time::Timestamp,
@@ -123,11 +124,6 @@ pub struct ReportPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReportCursor(pub u64);
 
-/// Text that is no cursor of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a cursor taken from an earlier page")]
-pub struct ReportCursorError;
-
 impl fmt::Display for ReportCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "r{:x}", self.0)
@@ -135,12 +131,10 @@ impl fmt::Display for ReportCursor {
 }
 
 impl FromStr for ReportCursor {
-    type Err = ReportCursorError;
+    type Err = CursorError;
 
-    fn from_str(text: &str) -> Result<Self, ReportCursorError> {
-        let digits = text.strip_prefix('r').ok_or(ReportCursorError)?;
-        let number = u64::from_str_radix(digits, 16).map_err(|_| ReportCursorError)?;
-        if number > 0 && Self(number).to_string() == text { Ok(Self(number)) } else { Err(ReportCursorError) }
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        parse_cursor(text, 'r', |digits| parse_hex(digits).filter(|&id| id > 0).map(Self))
     }
 }
 

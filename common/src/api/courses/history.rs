@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PastCourse;
 use crate::{
+    api::cursor::{CursorError, parse_cursor, parse_hex},
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -120,11 +121,6 @@ pub struct HistoryCursor {
     pub start: Timestamp,
 }
 
-/// Text that is no cursor of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a cursor taken from an earlier page")]
-pub struct HistoryCursorError;
-
 impl fmt::Display for HistoryCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "h{:x}-{:x}", self.series, self.start.micros())
@@ -132,16 +128,14 @@ impl fmt::Display for HistoryCursor {
 }
 
 impl FromStr for HistoryCursor {
-    type Err = HistoryCursorError;
+    type Err = CursorError;
 
-    fn from_str(text: &str) -> Result<Self, HistoryCursorError> {
-        let parts = text.strip_prefix('h').and_then(|rest| rest.split_once('-')).ok_or(HistoryCursorError)?;
-        let series = i32::from_str_radix(parts.0, 16).map_err(|_| HistoryCursorError)?;
-        let micros = i64::from_str_radix(parts.1, 16).map_err(|_| HistoryCursorError)?;
-        let start = Timestamp::from_micros(micros).map_err(|_| HistoryCursorError)?;
-        let cursor = Self { series, start };
-        // One text for one place, and none for a place that no page can end at.
-        if series > 0 && micros >= 0 && cursor.to_string() == text { Ok(cursor) } else { Err(HistoryCursorError) }
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        parse_cursor(text, 'h', |rest| {
+            let (series, start) = rest.split_once('-')?;
+            let series = parse_hex(series).filter(|&series| series > 0)?;
+            Some(Self { series, start: Timestamp::from_micros(parse_hex(start)?).ok()? })
+        })
     }
 }
 

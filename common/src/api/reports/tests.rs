@@ -14,6 +14,6 @@ fn a_report_that_is_too_large_is_cut_and_keeps_what_finds_it() {
 fn only_cursors_that_we_gave_are_read() {
     assert_eq!("r1f".parse::<ReportCursor>(), Ok(ReportCursor(31)));
     for bad in ["", "r", "1f", "r0", "r-1", "r+1f", "r01f", "r1F", "o1f", "rfffffffffffffffff"] {
-        assert_eq!(bad.parse::<ReportCursor>(), Err(ReportCursorError), "{bad}");
+        assert_eq!(bad.parse::<ReportCursor>(), Err(CursorError), "{bad}");
     }
 }

@@ -6,9 +6,9 @@ fn only_cursors_that_we_gave_are_read() {
     assert_eq!(cursor.to_string(), "h1f-ff");
     assert_eq!("h1f-ff".parse(), Ok(cursor));
     for bad in ["", "h", "h1f", "1f-ff", "h0-ff", "h-1f-ff", "h1F-ff", "h1f-0ff", "h1f--ff", "hffffffff-1", "o1f"] {
-        assert_eq!(bad.parse::<HistoryCursor>(), Err(HistoryCursorError), "{bad}");
+        assert_eq!(bad.parse::<HistoryCursor>(), Err(CursorError), "{bad}");
     }
-    assert_eq!("h1-7fffffffffffffff".parse::<HistoryCursor>(), Err(HistoryCursorError));
+    assert_eq!("h1-7fffffffffffffff".parse::<HistoryCursor>(), Err(CursorError));
 }
 
 #[test]
