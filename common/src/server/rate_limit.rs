@@ -20,7 +20,10 @@ use poem::{
 };
 
 use super::limits::MAX_RATE_LIMITED_CLIENTS;
-use crate::api::{Code, Problem};
+use crate::{
+    api::{Code, Problem},
+    config::Env,
+};
 
 type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
 
@@ -110,6 +113,13 @@ impl RateLimitStatus {
 /// The proxies whose `X-Forwarded-For` is believed.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpAddr]>);
+
+impl TrustedProxies {
+    /// Reads `TRUSTED_PROXIES`. By default no proxy is trusted.
+    pub fn from_env(env: &mut Env) -> Self {
+        env.parse("TRUSTED_PROXIES", Self::default(), "IP addresses separated by commas")
+    }
+}
 
 impl FromStr for TrustedProxies {
     type Err = std::net::AddrParseError;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    config::{Env, Secret},
+    config::{Env, Secret, shared},
     money::Sats,
 };
 
@@ -43,7 +43,7 @@ impl Config {
         let default_limit = Sats::new(100 * 100_000_000).expect("100 bitcoin are fewer than there are");
         Self {
             database_url: Secret::new(database_url),
-            internal_token: env.secret("INTERNAL_TOKEN"),
+            internal_token: shared::internal_token(env),
             limit: env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals"),
             keep_keys: env.seconds("IDEMPOTENCY_KEEP_SECS", DAY, DAY..=366 * DAY),
             keep_courses: Retention::read(env),

@@ -1,7 +1,7 @@
 //! The settings of exchange-sim.
 
 use common::{
-    config::{Env, Secret},
+    config::{Env, Secret, shared},
     time::{Clock, Timestamp},
 };
 
@@ -33,7 +33,7 @@ impl Config {
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |
     pub fn read(env: &mut Env) -> Self {
         Self {
-            internal_token: env.secret("INTERNAL_TOKEN"),
+            internal_token: shared::internal_token(env),
             seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),
             timeline: read_timeline(env),
             enforce_call_limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),

@@ -1,6 +1,6 @@
 //! The settings of fetch-orders.
 
-use common::config::{Env, Secret};
+use common::config::{Env, Secret, shared};
 use url::Url;
 
 /// The settings of fetch-orders.
@@ -13,9 +13,6 @@ pub struct Config {
 impl Config {
     /// Reads the variables `DB_PROXY_URL` and `INTERNAL_TOKEN`. Faults are collected in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        Self {
-            db_proxy: env.url("DB_PROXY_URL", "http://127.0.0.1:8010"),
-            internal_token: env.secret("INTERNAL_TOKEN"),
-        }
+        Self { db_proxy: shared::db_proxy_url(env), internal_token: shared::internal_token(env) }
     }
 }

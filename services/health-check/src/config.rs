@@ -1,6 +1,6 @@
 //! The settings of health-check.
 
-use common::config::{Env, Secret};
+use common::config::{Env, Secret, shared};
 
 /// The settings of health-check.
 #[derive(Debug, Clone)]
@@ -12,6 +12,6 @@ pub struct Config {
 impl Config {
     /// Reads `INTERNAL_TOKEN`, which is required. Faults are collected in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        Self { internal_token: env.secret("INTERNAL_TOKEN") }
+        Self { internal_token: shared::internal_token(env) }
     }
 }

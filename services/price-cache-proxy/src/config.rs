@@ -1,6 +1,6 @@
 //! The settings of price-cache-proxy.
 
-use common::config::{Env, Secret, redact_password};
+use common::config::{Env, Secret, redact_password, shared};
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
 /// Where the record is kept.
@@ -40,7 +40,7 @@ impl Config {
     /// | `REDIS_URL` | not set: in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
     /// | `REDIS_KEY_PREFIX` | `buydesk:` | what every key in Redis starts with |
     pub fn read(env: &mut Env) -> Self {
-        let internal_token = env.secret("INTERNAL_TOKEN");
+        let internal_token = shared::internal_token(env);
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text("REDIS_URL").map(str::to_owned);
         let store = url.map_or(StoreConfig::Memory, |url| {

@@ -10,6 +10,7 @@ use common::{
         leases::{Lease, LeaseRequest},
         prices::{NewPriceRecord, PriceRecord},
     },
+    config::shared::DEFAULT_PRICE_TTL_SECS,
     server::{InternalCaller, Json, PreserializedJson},
     time::Timestamp,
 };
@@ -21,10 +22,8 @@ use crate::{
     leases::LeaseService,
 };
 
-const DEFAULT_TTL_SECS: u64 = 60;
-
 fn default_ttl() -> u64 {
-    DEFAULT_TTL_SECS
+    DEFAULT_PRICE_TTL_SECS
 }
 
 fn default_topics() -> String {

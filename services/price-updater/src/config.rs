@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     api::courses::CourseKind,
-    config::{Env, Secret},
+    config::{Env, Secret, shared},
     money::Currency,
     time::Clock,
 };
@@ -57,7 +57,6 @@ pub struct Config {
 }
 
 const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
-const DEFAULT_POLL_INTERVAL_SECS: u64 = 5;
 
 impl Config {
     /// | variable | default | meaning |
@@ -79,20 +78,16 @@ impl Config {
     /// | `MIN_SOURCES` | 2, or 1 where fewer than 3 exchanges are asked | how many sources have to agree on a price |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far from the median a source may be and still count as agreeing |
     pub fn read(env: &mut Env) -> Self {
-        let internal_token = env.secret("INTERNAL_TOKEN");
-        let cache = env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002");
-        let db_proxy = env.url("DB_PROXY_URL", "http://127.0.0.1:8010");
-        let currencies = env
-            .parse_with("CURRENCIES", "codes of three letters with commas between, such as EUR,GBP,USD", |text| {
-                distinct(text, |code| code.parse::<Currency>().ok())
-            })
-            .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD]);
+        let internal_token = shared::internal_token(env);
+        let cache = shared::price_cache_url(env);
+        let db_proxy = shared::db_proxy_url(env);
+        let currencies = shared::currencies(env);
         let (sources, spare) = read_sources(env);
         let streams = read_stream_urls(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
-        let publish_interval = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600);
-        let ttl = env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
+        let publish_interval = shared::price_refresh_interval(env);
+        let ttl = shared::price_ttl(env);
         let prolong = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
         if ttl <= publish_interval {
             let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each refresh";
@@ -104,7 +99,7 @@ impl Config {
         let longest = publish_interval.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
 
-        let poll_interval = env.seconds("COURSE_REFRESH_SECS", DEFAULT_POLL_INTERVAL_SECS.min(longest), 1..=longest);
+        let poll_interval = shared::course_refresh_interval(env);
         let frozen_after = env.seconds("FROZEN_AFTER_SECS", 60, 1..=3600);
 
         let voting = sources.iter().filter(|(source, _)| source.kind != CourseKind::Fixing).count();
@@ -157,25 +152,13 @@ type Located = Vec<(&'static SourceDefinition, Url)>;
 fn read_sources(env: &mut Env) -> (Located, Located) {
     let names = SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
     let allowed = format!("one or more of {names}, with commas between");
-    let read = |text: &str| distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
+    let read = |text: &str| shared::parse_distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
     let chosen = env.parse_with("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| SOURCES.iter().collect());
     let others = SOURCES.iter().filter(|source| !chosen.contains(source)).collect::<Vec<_>>();
     let mut locate = |sources: Vec<&'static SourceDefinition>| {
         sources.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()
     };
     (locate(chosen), locate(others))
-}
-
-/// The parts of a list, each once; nothing where one cannot be read or there is none.
-fn distinct<T: PartialEq>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-    let mut all = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let part = read(part)?;
-        if !all.contains(&part) {
-            all.push(part);
-        }
-    }
-    (!all.is_empty()).then_some(all)
 }
 
 #[cfg(test)]

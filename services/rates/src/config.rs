@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    config::{Env, Secret},
+    config::{Env, Secret, shared},
     server::{RateLimit, TrustedProxies},
 };
 use url::Url;
@@ -35,17 +35,15 @@ impl Config {
     /// read as often as courses change, and many of them share one address. Counting a request costs more than answering it.
     pub fn read(env: &mut Env) -> Self {
         let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 0, 0..=100_000_000);
-        let trusted = env.parse("TRUSTED_PROXIES", TrustedProxies::default(), "IP addresses, separated by commas");
-        // price-updater reads both intervals with the same defaults.
-        let price_refresh = env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600).as_secs();
+        let trusted = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted);
         Self {
-            price_cache: env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002"),
-            db_proxy: env.url("DB_PROXY_URL", "http://127.0.0.1:8010"),
-            internal_token: env.secret("INTERNAL_TOKEN"),
+            price_cache: shared::price_cache_url(env),
+            db_proxy: shared::db_proxy_url(env),
+            internal_token: shared::internal_token(env),
             rate_limit: rate_limit.counting_reads(),
-            price_ttl: env.seconds("PRICE_TTL_SECS", 60, 1..=3600),
-            refresh_interval: env.seconds("COURSE_REFRESH_SECS", price_refresh.min(5), 1..=3600),
+            price_ttl: shared::price_ttl(env),
+            refresh_interval: shared::course_refresh_interval(env),
         }
     }
 }
