@@ -100,7 +100,7 @@ impl ServiceClient {
 
     /// Sends `body` as JSON to `path` (which may have a query) and reads the answer as JSON. Tries again while `deadline`
     /// allows and it is safe.
-    pub async fn json<T: DeserializeOwned>(
+    pub async fn call_json<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -108,11 +108,11 @@ impl ServiceClient {
         retry: Retry,
         deadline: Duration,
     ) -> Result<T, CallError> {
-        self.read(&self.bytes(method, path, body, retry, deadline).await?)
+        self.parse_response(&self.call_bytes(method, path, body, retry, deadline).await?)
     }
 
-    /// As [`ServiceClient::json`], with the answer unread: empty for a 204.
-    pub async fn bytes(
+    /// As [`ServiceClient::call_json`], with the answer unread: empty for a 204.
+    pub async fn call_bytes(
         &self,
         method: Method,
         path: &str,
@@ -124,18 +124,18 @@ impl ServiceClient {
     }
 
     /// Reads an answer of the service as JSON.
-    pub fn read<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, CallError> {
+    pub fn parse_response<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, CallError> {
         serde_json::from_slice(bytes).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }
 
     /// Writes what is sent to the service, or made of its answer, as JSON.
-    pub fn write(&self, value: &impl Serialize) -> Result<Bytes, CallError> {
+    pub fn to_json(&self, value: &impl Serialize) -> Result<Bytes, CallError> {
         let written =
             serde_json::to_vec(value).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()));
         written.map(Bytes::from)
     }
 
-    /// As [`ServiceClient::bytes`], with what is known of earlier tries.
+    /// As [`ServiceClient::call_bytes`], with what is known of earlier tries.
     pub async fn call(
         &self,
         method: Method,
@@ -145,7 +145,7 @@ impl ServiceClient {
         deadline: Duration,
     ) -> CallOutcome {
         let mut unanswered = false;
-        let body = match body.map(|body| self.write(body)).transpose() {
+        let body = match body.map(|body| self.to_json(body)).transpose() {
             Ok(body) => body,
             Err(error) => return CallOutcome { result: Err(error), unanswered },
         };
@@ -153,7 +153,7 @@ impl ServiceClient {
         let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
         loop {
             let left = deadline.saturating_sub(start.elapsed());
-            let error = match self.once(method.clone(), path, body.clone(), left).await {
+            let error = match self.send_once(method.clone(), path, body.clone(), left).await {
                 Ok(bytes) => return CallOutcome { result: Ok(bytes), unanswered },
                 Err(error) => error,
             };
@@ -170,20 +170,21 @@ impl ServiceClient {
 
     /// Opens an answer that does not end: its bytes as they arrive. `limit` is for its beginning alone; whoever reads it has
     /// to notice when nothing comes any more. Not tried again.
-    pub async fn stream(
+    pub async fn open_stream(
         &self,
         path: &str,
         limit: Duration,
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
         // Holds for what is read of an answer that is a problem too; a stream goes on without a limit.
         let opening = async {
-            let response = self.request(Method::GET, path)?.send().await.map_err(|error| self.lost(error))?;
+            let response =
+                self.request(Method::GET, path)?.send().await.map_err(|error| self.transport_error(error))?;
             if response.status().is_success() {
                 return Ok(response.bytes_stream());
             }
             let garbled =
                 || CallError::InvalidResponse(self.service, "a status that is neither success nor problem".to_owned());
-            Err(self.read_answer(response).await.err().unwrap_or_else(garbled))
+            Err(self.read_response(response).await.err().unwrap_or_else(garbled))
         };
         let late = || CallError::InvalidResponse(self.service, format!("no beginning of a stream within {limit:?}"));
         tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| Err(late()))
@@ -198,7 +199,7 @@ impl ServiceClient {
         })
     }
 
-    fn lost(&self, error: reqwest::Error) -> CallError {
+    fn transport_error(&self, error: reqwest::Error) -> CallError {
         if error.is_connect() || error.is_builder() {
             CallError::Unreachable(self.service, error)
         } else {
@@ -206,19 +207,25 @@ impl ServiceClient {
         }
     }
 
-    async fn once(&self, method: Method, path: &str, body: Option<Bytes>, left: Duration) -> Result<Bytes, CallError> {
+    async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        left: Duration,
+    ) -> Result<Bytes, CallError> {
         let mut request = self.request(method, path)?.timeout(left);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        let response = request.send().await.map_err(|error| self.lost(error))?;
-        self.read_answer(response).await
+        let response = request.send().await.map_err(|error| self.transport_error(error))?;
+        self.read_response(response).await
     }
 
-    async fn read_answer(&self, response: reqwest::Response) -> Result<Bytes, CallError> {
+    async fn read_response(&self, response: reqwest::Response) -> Result<Bytes, CallError> {
         let status = response.status();
         let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
-        let bytes = response.bytes().await.map_err(|error| self.lost(error))?;
+        let bytes = response.bytes().await.map_err(|error| self.transport_error(error))?;
         if status.is_success() {
             return Ok(bytes);
         }
@@ -239,9 +246,9 @@ impl CallError {
             }
             // What answers in its place (a proxy before it), and a token that is being changed, pass as an absence does.
             Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
-                away(what, service)
+                unavailable(what, service)
             }
-            Self::Problem(service, problem) if problem.code == Code::Unauthorized => away(what, service),
+            Self::Problem(service, problem) if problem.code == Code::Unauthorized => unavailable(what, service),
             Self::Problem(..) => Problem::internal(),
         }
     }
@@ -252,7 +259,7 @@ impl CallError {
     }
 }
 
-fn away(what: Code, service: &str) -> Problem {
+fn unavailable(what: Code, service: &str) -> Problem {
     Problem::new(what, format!("The service {service} does not answer; try again in a moment."))
 }
 

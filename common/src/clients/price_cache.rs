@@ -14,6 +14,7 @@ use crate::{
         leases::{Lease, LeaseRequest},
         prices::{NewPriceRecord, PriceRecord},
     },
+    concurrency::backoff::Backoff,
     time::Timestamp,
 };
 
@@ -21,8 +22,8 @@ pub use self::watch::{DocumentSource, EventBytes, PriceCacheWatch};
 
 const DEADLINE: Duration = Duration::from_secs(2);
 /// First wait before a record is put again; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const MAX_PAUSE: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(125);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Reads and writes what is current: the price record, the board, and who holds which lease.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ impl PriceCacheClient {
 
     /// Replaces the board, unless the one that is kept is newer. Answers with the time of the one that is kept now.
     pub async fn put_market_snapshot(&self, board: &MarketSnapshot) -> Result<Timestamp, CallError> {
-        let kept: SnapshotStored = self.0.json(Method::POST, "/board", Some(board), Retry::Safe, DEADLINE).await?;
+        let kept: SnapshotStored = self.0.call_json(Method::POST, "/board", Some(board), Retry::Safe, DEADLINE).await?;
         Ok(kept.as_of)
     }
 
@@ -51,12 +52,12 @@ impl PriceCacheClient {
     /// holds it now, which may be somebody else.
     pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
         let ask = LeaseRequest { name: name.to_owned(), holder: holder.to_owned(), ttl_secs: ttl.as_secs() };
-        self.0.json(Method::POST, "/lease", Some(&ask), Retry::Safe, DEADLINE).await
+        self.0.call_json(Method::POST, "/lease", Some(&ask), Retry::Safe, DEADLINE).await
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, CallError> {
-        let bytes = self.0.bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await?;
-        if bytes.is_empty() { Ok(None) } else { self.0.read(&bytes).map(Some) }
+        let bytes = self.0.call_bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await?;
+        if bytes.is_empty() { Ok(None) } else { self.0.parse_response(&bytes).map(Some) }
     }
 
     /// Replaces the record, unless the one that is kept was observed later. It runs out `ttl` after it was observed,
@@ -73,20 +74,18 @@ impl PriceCacheClient {
         patience: Duration,
     ) -> Result<PriceRecord, CallError> {
         let end = Instant::now() + patience;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let error = match self.put_once(record, ttl, left.min(DEADLINE)).await {
                 Ok(kept) => return Ok(kept),
                 Err(error) => error,
             };
-            // Half of it at random, so that writers that failed together do not come back together.
-            let wait = pause / 2 + pause / 2 * fastrand::u32(0..=1000) / 1000;
+            let wait = backoff.next_delay();
             if !passes(&error) || Instant::now() + wait >= end {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
-            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
@@ -97,7 +96,7 @@ impl PriceCacheClient {
         limit: Duration,
     ) -> Result<PriceRecord, CallError> {
         let path = format!("/add/?ttl={}", ttl.as_secs());
-        self.0.json(Method::POST, &path, Some(record), Retry::Safe, limit).await
+        self.0.call_json(Method::POST, &path, Some(record), Retry::Safe, limit).await
     }
 }
 

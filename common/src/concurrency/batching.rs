@@ -21,12 +21,12 @@ const MAX_LINGER: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
     /// Most questions that wait, beside the group that gathers.
-    pub queue: usize,
+    pub max_queued: usize,
     /// Most questions in a group.
-    pub group: usize,
+    pub max_batch_size: usize,
     /// Most groups that are under way at once. Each is as large as those before it together, so a few are many; what bounds
     /// them matters only where calls hang.
-    pub in_flight: usize,
+    pub max_in_flight: usize,
 }
 
 /// Why a question has no answer.
@@ -72,7 +72,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Vec<A>> + Send + 'static,
     {
-        let (queue, waiting) = mpsc::channel(limits.queue);
+        let (queue, waiting) = mpsc::channel(limits.max_queued);
         (Self { queue }, run(limits, Arc::new(ask), waiting))
     }
 
@@ -101,9 +101,9 @@ where
     let mut since = Instant::now();
     let mut closed = false;
     loop {
-        let target_size = in_flight.questions().clamp(1, limits.group);
+        let target_size = in_flight.questions().clamp(1, limits.max_batch_size);
         let due = gathered.len() >= target_size || closed || since.elapsed() >= MAX_LINGER;
-        if !gathered.is_empty() && due && in_flight.groups() < limits.in_flight {
+        if !gathered.is_empty() && due && in_flight.groups() < limits.max_in_flight {
             let mut group = std::mem::take(&mut gathered);
             // Who has gone away while it waited wants nothing asked.
             group.retain(|asked: &Pending<Q, A>| !asked.caller.is_closed());
@@ -111,7 +111,7 @@ where
                 in_flight.start(group.len(), answer(ask.clone(), group));
             }
         }
-        let (none, room) = (gathered.is_empty(), limits.group - gathered.len());
+        let (none, room) = (gathered.is_empty(), limits.max_batch_size - gathered.len());
         tokio::select! {
             biased;
             () = in_flight.ended(), if in_flight.groups() > 0 => {}
@@ -121,7 +121,7 @@ where
                     since = Instant::now();
                 }
             }
-            () = tokio::time::sleep_until(since + MAX_LINGER), if !none && in_flight.groups() < limits.in_flight => {}
+            () = tokio::time::sleep_until(since + MAX_LINGER), if !none && in_flight.groups() < limits.max_in_flight => {}
             // Nobody can ask any more, and everybody is answered.
             else => return,
         }

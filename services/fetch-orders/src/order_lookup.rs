@@ -61,9 +61,9 @@ struct IdOnly {
 
 async fn find_orders(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
     let bytes = db_proxy.find_orders_json(ids).await?;
-    let found: RawFoundOrders = db_proxy.0.read(&bytes)?;
+    let found: RawFoundOrders = db_proxy.0.parse_response(&bytes)?;
     let with_id = |order: &RawValue| {
-        let IdOnly { id } = db_proxy.0.read(order.get().as_bytes())?;
+        let IdOnly { id } = db_proxy.0.parse_response(order.get().as_bytes())?;
         Ok((id, bytes.slice_ref(order.get().as_bytes())))
     };
     found.orders.into_iter().map(with_id).collect()

@@ -76,18 +76,18 @@ async fn read_page(db_proxy: &DbProxyClient, key: PageKey) -> Result<Bytes, Call
     match key {
         PageKey::ByOffset { start, page_size } => {
             let bytes = db_proxy.list_orders_by_offset_json(start, page_size).await?;
-            let DbProxyPage { data, more, .. } = db_proxy.0.read(&bytes)?;
+            let DbProxyPage { data, more, .. } = db_proxy.0.parse_response(&bytes)?;
             let next = more.then(|| {
                 let start = start.saturating_add(u64::from(page_size));
                 format!("/get_orders/?start={start}&page_size={page_size}")
             });
-            db_proxy.0.write(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
+            db_proxy.0.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
         }
         PageKey::ByCursor { filter, cursor, limit } => {
             let bytes = db_proxy.list_orders_json(&filter, cursor, limit).await?;
-            let DbProxyPage { data, next_cursor, .. } = db_proxy.0.read(&bytes)?;
+            let DbProxyPage { data, next_cursor, .. } = db_proxy.0.parse_response(&bytes)?;
             let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit)));
-            db_proxy.0.write(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
+            db_proxy.0.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
         }
     }
 }

@@ -62,12 +62,12 @@ impl DocumentSource for PriceCacheClient {
             Topic::PriceRecord => "/record",
             Topic::MarketSnapshot => "/board",
         };
-        self.0.bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await
+        self.0.call_bytes(Method::GET, path, None::<&()>, Retry::Safe, DEADLINE).await
     }
 
     async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError> {
         let topics = topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(",");
-        let bytes = self.0.stream(&format!("/events?topics={topics}"), OPEN_TIMEOUT).await?;
+        let bytes = self.0.open_stream(&format!("/events?topics={topics}"), OPEN_TIMEOUT).await?;
         Ok(bytes.map(|bytes| bytes.map_err(io::Error::other)).boxed())
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: BatchLimits = BatchLimits { queue: 8, group: 4, in_flight: 1 };
+const LIMITS: BatchLimits = BatchLimits { max_queued: 8, max_batch_size: 4, max_in_flight: 1 };
 
 #[tokio::test]
 async fn each_gets_its_own_answer_and_groups_are_bounded() {
@@ -42,7 +42,7 @@ fn handed_out(limits: BatchLimits) -> (Batcher<u32, u32>, mpsc::UnboundedReceive
 
 #[tokio::test(start_paused = true)]
 async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
-    let (batcher, mut seen) = handed_out(BatchLimits { queue: 8, group: 8, in_flight: 3 });
+    let (batcher, mut seen) = handed_out(BatchLimits { max_queued: 8, max_batch_size: 8, max_in_flight: 3 });
     let ask = |n| {
         let batcher = batcher.clone();
         polled(async move { batcher.submit(n).await })
