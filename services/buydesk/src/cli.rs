@@ -1,4 +1,4 @@
-//! The words of the command line.
+//! The commands and options of the command line.
 
 use clap::{Args, Parser, Subcommand};
 use common::{
@@ -8,9 +8,9 @@ use common::{
     time::Timestamp,
 };
 
-/// Takes orders to buy bitcoin for fiat, records them exactly and shows them back.
+/// Places orders to buy bitcoin for fiat money, records them exactly, and shows them.
 ///
-/// Settings are environment variables, or lines of a file .env in this folder; .env.example lists them all.
+/// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists them all.
 #[derive(Debug, Parser)]
 #[command(name = "buydesk", version)]
 pub struct Arguments {
@@ -23,20 +23,20 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run all services in this process, on embedded parts unless settings say otherwise.
-    Up(Up),
-    /// Place and find orders.
+    /// Run all services in this process, with SQLite and an in-memory price cache unless settings say otherwise.
+    Up(UpArgs),
+    /// Place and show orders.
     #[command(subcommand)]
-    Order(Order),
+    Order(OrderCommand),
     /// Show the current price of one bitcoin.
     Price,
-    /// Show the current courses of every exchange.
-    Rates(Rates),
-    /// Show how much of one coin or currency an amount of another is.
-    Convert(Convert),
-    /// Show how the services are.
+    /// Show the current courses of all exchanges.
+    Rates(RatesArgs),
+    /// Convert an amount from one currency or coin to another.
+    Convert(ConvertArgs),
+    /// Show the state of all services.
     Health,
-    /// Fill a database with made-up orders, for trying out and measuring.
+    /// Fill a database with generated orders, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
 }
@@ -49,86 +49,89 @@ pub enum Seed {
 
 #[derive(Debug, Args)]
 pub struct SeedOrders {
-    /// How many.
+    /// Number of orders to add.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub count: u64,
 }
 
 #[derive(Debug, Args)]
-pub struct Up {
-    /// Add simulated exchanges: everything works with no internet, and every price is marked as simulated.
+pub struct UpArgs {
+    /// Add simulated exchanges. They need no internet, and their prices are marked as simulated.
     #[arg(long)]
     pub demo: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Rates {
-    /// Exchanges to show, with commas between, such as binance,kraken.
+pub struct RatesArgs {
+    /// Exchanges to show, separated by commas, such as binance,kraken.
     #[arg(short, long)]
     pub exchangers: Option<String>,
-    /// What is priced, with commas between, such as BTC,ETH.
+    /// Base currencies or coins to show, separated by commas, such as BTC,ETH.
     #[arg(long)]
     pub coins_from: Option<String>,
-    /// What it is priced in, with commas between, such as USD,EUR.
+    /// Quote currencies or coins to show, separated by commas, such as USD,EUR.
     #[arg(long)]
     pub coins_to: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub struct Convert {
-    /// How much, at most 8 decimals.
+pub struct ConvertArgs {
+    /// Amount to convert, at most 8 decimals.
     #[arg(allow_hyphen_values = true)]
     pub amount: String,
-    /// What it is an amount of, such as BTC.
+    /// Currency or coin of the amount, such as BTC.
     pub from: String,
-    /// What it is to be shown in, such as EUR.
+    /// Currency or coin of the result, such as EUR.
     pub to: String,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Order {
+pub enum OrderCommand {
     /// Place an order at the current price.
-    Place(Place),
+    Place(PlaceArgs),
     /// List orders, newest first.
-    List(List),
+    List(ListArgs),
     /// Show one order.
     Get {
-        /// The id of the order.
+        /// Id of the order.
         id: OrderId,
     },
 }
 
 #[derive(Debug, Args)]
-pub struct Place {
-    /// What to pay in, such as EUR.
+pub struct PlaceArgs {
+    /// Currency to pay in, such as EUR.
     #[arg(short, long)]
     pub currency: String,
-    /// How much to spend, at most 4 decimals.
+    /// Amount to pay, at most 4 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub amount: String,
-    /// Place the order once for this key, however often the command is run; made for you when left out.
+    /// Idempotency key: commands with the same key place one order. Generated when omitted.
     #[arg(short, long)]
     pub key: Option<IdempotencyKey>,
 }
 
 #[derive(Debug, Args)]
-pub struct List {
+pub struct ListArgs {
     /// Most orders to show.
     #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
-    /// Go on from where an earlier list ended.
+    /// Continue after the end of an earlier list.
     #[arg(long)]
     pub cursor: Option<Cursor>,
+    /// Orders in this currency.
     #[arg(long)]
     pub currency: Option<Currency>,
-    /// Accepted at this time or later, such as 2026-01-02T03:04:05Z.
+    /// Orders accepted at this time or later, such as 2026-01-02T03:04:05Z.
     #[arg(long)]
     pub from: Option<Timestamp>,
-    /// Accepted before this time.
+    /// Orders accepted before this time.
     #[arg(long)]
     pub to: Option<Timestamp>,
+    /// Orders of this amount or more.
     #[arg(long)]
     pub min_amount: Option<FiatAmount>,
+    /// Orders of this amount or less.
     #[arg(long)]
     pub max_amount: Option<FiatAmount>,
 }

@@ -1,6 +1,6 @@
-//! The client commands: each asks one service and shows the answer as a table, or as the JSON it came as.
+//! The client commands. Each sends a request to one service and prints the response as a table or as JSON.
 
-mod http;
+mod api_client;
 mod render;
 
 use common::{
@@ -14,64 +14,69 @@ use common::{
     ids::IdempotencyKey,
 };
 
-pub use self::http::Client;
-use crate::cli;
+pub use self::api_client::ApiClient;
+use crate::cli::{ConvertArgs, ListArgs, OrderCommand, PlaceArgs, RatesArgs};
 
-/// Does one of the commands about orders.
-pub async fn order(client: &Client, command: cli::Order, json: bool) -> anyhow::Result<()> {
+/// Runs `buydesk order …`.
+pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: bool) -> anyhow::Result<()> {
     match command {
-        cli::Order::Place(place) => {
-            let fields =
-                OrderPayload { currency: Some(place.currency), amount: Some(place.amount.into()), quote: None };
-            // The key lets the client try again after a failure and still place one order.
-            let key = place.key.unwrap_or_else(IdempotencyKey::generate);
-            let answer = client.place(&fields, &key).await?;
-            answer.show(json, |order: &Order| {
-                let note = if answer.replayed { "\nThis key was used before: it is the order of then." } else { "" };
-                format!("Order was placed for {}:{}\n{}{note}", order.currency, order.amount, render::order(order))
-            })
-        }
-        cli::Order::List(list) => {
-            let cli::List { limit, cursor, currency, from, to, min_amount, max_amount } = list;
-            let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-            let path = format!("api/v1/orders?{}", filter.to_query(cursor, limit));
-            client.get(&client.fetch_orders, &path).await?.show(json, |page: &LinkedOrderPage| render::page(page))
-        }
-        cli::Order::Get { id } => {
-            let path = format!("api/v1/orders/{id}");
-            client.get(&client.fetch_orders, &path).await?.show(json, |order: &Order| render::order(order))
+        OrderCommand::Place(args) => place_order(client, args, json).await,
+        OrderCommand::List(args) => list_orders(client, args, json).await,
+        OrderCommand::Get { id } => {
+            let response = client.get(&client.fetch_orders, &format!("api/v1/orders/{id}")).await?;
+            response.print(json, |order: &Order| render::order(order))
         }
     }
 }
 
-/// Shows the current price record.
-pub async fn price(client: &Client, json: bool) -> anyhow::Result<()> {
-    let answer = client.get(&client.price_cache, "record").await?;
-    anyhow::ensure!(!answer.is_empty(), "there is no current price");
-    answer.show(json, |record: &PriceRecord| render::record(record))
+async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
+    let PlaceArgs { currency, amount, key } = args;
+    let payload = OrderPayload { currency: Some(currency), amount: Some(amount.into()), quote: None };
+    // The key makes it safe to retry after a failure.
+    let key = key.unwrap_or_else(IdempotencyKey::generate);
+    let response = client.place_order(&payload, &key).await?;
+    response.print(json, |order: &Order| {
+        let note = if response.replayed { "\nThis key was used before. The order was placed then." } else { "" };
+        format!("Order was placed for {}:{}\n{}{note}", order.currency, order.amount, render::order(order))
+    })
 }
 
-/// Shows the current courses.
-pub async fn rates(client: &Client, filters: cli::Rates, json: bool) -> anyhow::Result<()> {
-    let cli::Rates { exchangers, coins_from, coins_to } = filters;
-    let query = [("exchangers", exchangers), ("coins_from", coins_from), ("coins_to", coins_to)];
-    let query = query_of(query.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    let answer = client.get(&client.rates, &format!("api/v1/courses?{query}")).await?;
-    answer.show(json, |courses: &Vec<ExchangerCourses>| render::courses(courses))
+async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::Result<()> {
+    let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount } = args;
+    let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+    let path = format!("api/v1/orders?{}", filter.to_query(cursor, limit));
+    client.get(&client.fetch_orders, &path).await?.print(json, |page: &LinkedOrderPage| render::page(page))
 }
 
-/// Shows how much of one thing an amount of another is.
-pub async fn convert(client: &Client, wish: cli::Convert, json: bool) -> anyhow::Result<()> {
-    let query = query_of([("from", wish.from), ("to", wish.to), ("amount", wish.amount)]);
-    let answer = client.get(&client.rates, &format!("api/v1/convert?{query}")).await?;
-    answer.show(json, |conversion: &Conversion| render::conversion(conversion))
+/// Runs `buydesk price`.
+pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
+    let response = client.get(&client.price_cache, "record").await?;
+    anyhow::ensure!(!response.is_empty(), "there is no current price");
+    response.print(json, |record: &PriceRecord| render::price_record(record))
 }
 
-fn query_of(pairs: impl IntoIterator<Item = (&'static str, String)>) -> String {
+/// Runs `buydesk rates`.
+pub async fn show_rates(client: &ApiClient, args: RatesArgs, json: bool) -> anyhow::Result<()> {
+    let RatesArgs { exchangers, coins_from, coins_to } = args;
+    let filters = [("exchangers", exchangers), ("coins_from", coins_from), ("coins_to", coins_to)];
+    let query = encode_query(filters.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    let response = client.get(&client.rates, &format!("api/v1/courses?{query}")).await?;
+    response.print(json, |courses: &Vec<ExchangerCourses>| render::courses(courses))
+}
+
+/// Runs `buydesk convert`.
+pub async fn show_conversion(client: &ApiClient, args: ConvertArgs, json: bool) -> anyhow::Result<()> {
+    let query = encode_query([("from", args.from), ("to", args.to), ("amount", args.amount)]);
+    let response = client.get(&client.rates, &format!("api/v1/convert?{query}")).await?;
+    response.print(json, |conversion: &Conversion| render::conversion(conversion))
+}
+
+/// Runs `buydesk health`.
+pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<()> {
+    let response = client.get(&client.health_check, "api/v1/health").await?;
+    response.print(json, |health: &Health| render::health(health))
+}
+
+fn encode_query(pairs: impl IntoIterator<Item = (&'static str, String)>) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
-/// Shows how the services are.
-pub async fn health(client: &Client, json: bool) -> anyhow::Result<()> {
-    client.get(&client.health_check, "api/v1/health").await?.show(json, |health: &Health| render::health(health))
 }

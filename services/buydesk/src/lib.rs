@@ -1,4 +1,4 @@
-//! buydesk: all services in one process, and the command line for those who use them.
+//! buydesk: all services in one process, and the command-line client.
 
 mod cli;
 mod client;
@@ -10,11 +10,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::config::Env;
 
-use self::cli::{Arguments, Command, Seed};
+use self::{
+    cli::{Arguments, Command, Seed},
+    client::ApiClient,
+};
 
-/// The whole of the program. What a person did wrong goes to the standard error in a sentence, with the exit code 1.
+/// Runs the command of the command line. An error is printed to standard error, and the exit code is 1.
 pub async fn main() -> ExitCode {
-    let result = run(Arguments::parse()).await;
+    let result = run_command(Arguments::parse()).await;
     common::telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,15 +28,15 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
+async fn run_command(Arguments { json, command }: Arguments) -> anyhow::Result<()> {
     let env = Env::from_process()?;
-    match arguments.command {
-        Command::Up(options) => up::run(env, &options).await,
-        Command::Order(command) => client::order(&client::Client::new(env)?, command, arguments.json).await,
-        Command::Seed(Seed::Orders(options)) => seed::orders(env, &options).await,
-        Command::Price => client::price(&client::Client::new(env)?, arguments.json).await,
-        Command::Rates(filters) => client::rates(&client::Client::new(env)?, filters, arguments.json).await,
-        Command::Convert(wish) => client::convert(&client::Client::new(env)?, wish, arguments.json).await,
-        Command::Health => client::health(&client::Client::new(env)?, arguments.json).await,
+    match command {
+        Command::Up(args) => up::run_services(env, &args).await,
+        Command::Seed(Seed::Orders(args)) => seed::orders(env, &args).await,
+        Command::Order(command) => client::run_order_command(&ApiClient::new(env)?, command, json).await,
+        Command::Price => client::show_price(&ApiClient::new(env)?, json).await,
+        Command::Rates(args) => client::show_rates(&ApiClient::new(env)?, args, json).await,
+        Command::Convert(args) => client::show_conversion(&ApiClient::new(env)?, args, json).await,
+        Command::Health => client::show_health(&ApiClient::new(env)?, json).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `buydesk up`: every service in this process, each on its own port, wired to each other.
+//! `buydesk up`: all services in this process. Each has its own port and the addresses of the others.
 
 use std::time::Duration;
 
@@ -12,19 +12,22 @@ use common::{
     shutdown, telemetry,
 };
 use futures_util::future::select_all;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinHandle},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cli::Up;
+use crate::cli::UpArgs;
 
 /// Longest time for all services to end after Ctrl-C.
 const STOP_TIMEOUT: Duration = Duration::from_secs(9);
-/// How long the start waits for the first price before it says that there is none yet.
+/// How long the start waits for the first price before it reports that there is none.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
-const READY_PAUSE: Duration = Duration::from_millis(100);
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Every service's listener. All are bound before any service starts, so that each can be told where the others are.
+/// The listeners of all services. They are bound before any service starts, so that each service knows all addresses.
 struct Listeners {
     create_order: TcpListener,
     fetch_orders: TcpListener,
@@ -33,216 +36,220 @@ struct Listeners {
     db_proxy: TcpListener,
     health_check: TcpListener,
     rates: TcpListener,
+    /// With `--demo` only.
     exchange_sim: Option<TcpListener>,
 }
 
-/// A service under way.
-struct Running {
+struct RunningService {
     name: &'static str,
     task: JoinHandle<anyhow::Result<()>>,
-    alive: JoinHandle<()>,
+    heartbeats: JoinHandle<()>,
     stop: CancellationToken,
-    ready: ReadinessCheck,
+    readiness: ReadinessCheck,
 }
 
-/// Runs until Ctrl-C, or until a service fails.
-pub async fn run(mut env: Env, options: &Up) -> anyhow::Result<()> {
+/// Runs all services until Ctrl-C, or until a service fails.
+pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
-    if options.demo {
+    if args.demo {
         env.set("SIMULATED", "true");
     }
-    let logs = telemetry::Config::from_env(&mut env);
-    check(&mut env)?;
-    let receiver = reporting::report_queue("buydesk");
-    telemetry::init(&logs, "buydesk", reporting::warning_sink(receiver.queue()))?;
+    let telemetry_config = telemetry::Config::from_env(&mut env);
+    check_settings(&mut env)?;
+    let reports = reporting::report_queue("buydesk");
+    telemetry::init(&telemetry_config, "buydesk", reporting::warning_sink(reports.queue()))?;
     let stop = shutdown::on_signal()?;
-    let listeners = Listeners::bind(&mut env, options.demo).await?;
-    wire(&mut env, &listeners)?;
-    let table = table(&listeners)?;
-    let reporting = reporting::Config::from_env(&mut env);
-    let sender = receiver.queue();
-    let reported = CancellationToken::new();
-    let mut running = start_all(&mut env, listeners, reporting.alive_interval, &sender).await?;
-    let reports = tokio::spawn(reporting::send_reports(reporting, receiver, reported.clone()));
+    let listeners = Listeners::bind(&mut env, args.demo).await?;
+    set_service_urls(&mut env, &listeners)?;
+    let table = service_table(&listeners)?;
+    let reporting_config = reporting::Config::from_env(&mut env);
+    let queue = reports.queue();
+    let flush = CancellationToken::new();
+    let mut running = start_all(&mut env, listeners, reporting_config.alive_interval, &queue).await?;
+    let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
-    println!("{table}\n{}", notes(options));
-    let greeting = tokio::spawn(greet(running.last().map(|create_order| create_order.ready.clone())));
+    println!("{table}\n{}", price_note(args));
+    // create-order starts last and is ready when everything that it needs is ready.
+    let readiness = running.last().map(|create_order| create_order.readiness.clone());
+    let announcement = tokio::spawn(announce_readiness(readiness));
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        (result, at, _) = select_all(running.iter_mut().map(|service| &mut service.task)) => {
-            Err(ended_early(running.remove(at).name, result))
+        (result, index, _) = select_all(running.iter_mut().map(|service| &mut service.task)) => {
+            Err(early_end(running.remove(index).name, result))
         }
     };
-    greeting.abort();
-    println!("Stopping: what was accepted is being finished.");
-    let all = async {
-        // Last started, first ended: whoever takes requests ends before what it needs does.
-        for Running { name, task, alive, stop, .. } in running.into_iter().rev() {
+    announcement.abort();
+    println!("Stopping. Accepted requests are being completed.");
+    let stop_all = async {
+        // In reverse order of start: a service ends before the services that it needs.
+        for RunningService { name, task, heartbeats, stop, .. } in running.into_iter().rev() {
             stop.cancel();
-            if let Err(error) = flatten(task.await).and(Ok(alive.await?)) {
-                tracing::error!(service = name, error = %format!("{error:#}"), "the service did not end well");
+            if let Err(error) = flatten_result(task.await).and(Ok(heartbeats.await?)) {
+                tracing::error!(service = name, error = %format!("{error:#}"), "the service ended with an error");
             }
         }
-        reported.cancel();
-        reports.await.context("the reporter failed")
+        flush.cancel();
+        send_reports.await.context("the task that sends reports panicked")
     };
-    tokio::time::timeout(STOP_TIMEOUT, all)
+    tokio::time::timeout(STOP_TIMEOUT, stop_all)
         .await
         .with_context(|| format!("not every service ended within {} s", STOP_TIMEOUT.as_secs()))??;
     println!("Stopped.");
     ended
 }
 
-fn flatten(result: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+fn flatten_result(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
     result.context("the service panicked")?
 }
 
-fn ended_early(name: &str, result: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
-    match flatten(result) {
-        Ok(()) => anyhow::anyhow!("{name} ended by itself"),
+/// The error of a service that ended although it was not told to stop.
+fn early_end(name: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+    match flatten_result(result) {
+        Ok(()) => anyhow::anyhow!("{name} ended unexpectedly"),
         Err(error) => error.context(format!("{name} failed")),
     }
 }
 
-/// Reads every service's settings, so that all faults are told at once and before anything is bound.
-fn check(env: &mut Env) -> anyhow::Result<()> {
-    fn read<S: Service>(env: &mut Env) {
+/// Reads the settings of all services, so that all invalid settings are reported together and before a port is bound.
+fn check_settings(env: &mut Env) -> anyhow::Result<()> {
+    fn check<S: Service>(env: &mut Env) {
         Bind::from_env(env, S::NAME, S::PORT);
         S::configure(env);
     }
-    read::<create_order::App>(env);
-    read::<fetch_orders::App>(env);
-    read::<price_cache_proxy::App>(env);
-    read::<price_updater::App>(env);
-    read::<db_proxy::App>(env);
-    read::<health_check::App>(env);
-    read::<rates::App>(env);
-    read::<exchange_sim::App>(env);
+    check::<create_order::App>(env);
+    check::<fetch_orders::App>(env);
+    check::<price_cache_proxy::App>(env);
+    check::<price_updater::App>(env);
+    check::<db_proxy::App>(env);
+    check::<health_check::App>(env);
+    check::<rates::App>(env);
+    check::<exchange_sim::App>(env);
     reporting::Config::from_env(env);
     Ok(env.finish()?)
 }
 
 impl Listeners {
     async fn bind(env: &mut Env, demo: bool) -> anyhow::Result<Self> {
-        async fn listen<S: Service>(env: &mut Env) -> anyhow::Result<TcpListener> {
-            let at = Bind::from_env(env, S::NAME, S::PORT);
-            bind(S::NAME, at).await
+        async fn bind_service<S: Service>(env: &mut Env) -> anyhow::Result<TcpListener> {
+            bind(S::NAME, Bind::from_env(env, S::NAME, S::PORT)).await
         }
         Ok(Self {
-            create_order: listen::<create_order::App>(env).await?,
-            fetch_orders: listen::<fetch_orders::App>(env).await?,
-            price_cache: listen::<price_cache_proxy::App>(env).await?,
-            price_updater: listen::<price_updater::App>(env).await?,
-            db_proxy: listen::<db_proxy::App>(env).await?,
-            health_check: listen::<health_check::App>(env).await?,
-            rates: listen::<rates::App>(env).await?,
-            exchange_sim: if demo { Some(listen::<exchange_sim::App>(env).await?) } else { None },
+            create_order: bind_service::<create_order::App>(env).await?,
+            fetch_orders: bind_service::<fetch_orders::App>(env).await?,
+            price_cache: bind_service::<price_cache_proxy::App>(env).await?,
+            price_updater: bind_service::<price_updater::App>(env).await?,
+            db_proxy: bind_service::<db_proxy::App>(env).await?,
+            health_check: bind_service::<health_check::App>(env).await?,
+            rates: bind_service::<rates::App>(env).await?,
+            exchange_sim: if demo { Some(bind_service::<exchange_sim::App>(env).await?) } else { None },
         })
     }
 }
 
-/// Tells every service where the others are, whatever ports they got.
-fn wire(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
-    let mut set = |name: &str, listener: &TcpListener, path: &str| -> anyhow::Result<()> {
-        env.set(name, format!("http://{}{path}", connect_address(listener.local_addr()?)));
+/// Sets the variables that contain the addresses of services to the bound addresses.
+fn set_service_urls(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
+    let mut set_url = |variable: &str, listener: &TcpListener, path: &str| -> anyhow::Result<()> {
+        env.set(variable, format!("{}{path}", base_url(listener)?));
         Ok(())
     };
-    set("DB_PROXY_URL", &listeners.db_proxy, "")?;
-    set("PRICE_CACHE_URL", &listeners.price_cache, "")?;
-    set("HEALTH_CHECK_URL", &listeners.health_check, "")?;
+    set_url("DB_PROXY_URL", &listeners.db_proxy, "")?;
+    set_url("PRICE_CACHE_URL", &listeners.price_cache, "")?;
+    set_url("HEALTH_CHECK_URL", &listeners.health_check, "")?;
     if let Some(exchanges) = &listeners.exchange_sim {
-        for (name, variable) in price_updater::url_variables() {
-            set(variable, exchanges, &format!("/{name}"))?;
+        for (exchange, variable) in price_updater::url_variables() {
+            set_url(variable, exchanges, &format!("/{exchange}"))?;
         }
         let address = connect_address(exchanges.local_addr()?);
-        for (name, variable) in price_updater::websocket_variables() {
-            env.set(variable, format!("ws://{address}/{name}/ws"));
+        for (exchange, variable) in price_updater::websocket_variables() {
+            env.set(variable, format!("ws://{address}/{exchange}/ws"));
         }
     }
-    let orders = format!("http://{}", connect_address(listeners.fetch_orders.local_addr()?));
-    env.set_default("ORDERS_URL", orders);
+    env.set_default("ORDERS_URL", base_url(&listeners.fetch_orders)?);
     Ok(())
 }
 
-/// Starts what is needed before what needs it.
+fn base_url(listener: &TcpListener) -> std::io::Result<String> {
+    Ok(format!("http://{}", connect_address(listener.local_addr()?)))
+}
+
+/// Starts every service after the services that it needs.
 async fn start_all(
     env: &mut Env,
     listeners: Listeners,
     interval: Duration,
-    sender: &ReportQueue,
-) -> anyhow::Result<Vec<Running>> {
+    queue: &ReportQueue,
+) -> anyhow::Result<Vec<RunningService>> {
     let mut running = Vec::new();
     if let Some(listener) = listeners.exchange_sim {
-        running.push(start::<exchange_sim::App>(env, listener, interval, sender).await?);
+        running.push(start::<exchange_sim::App>(env, listener, interval, queue).await?);
     }
-    running.push(start::<health_check::App>(env, listeners.health_check, interval, sender).await?);
-    running.push(start::<db_proxy::App>(env, listeners.db_proxy, interval, sender).await?);
-    running.push(start::<price_cache_proxy::App>(env, listeners.price_cache, interval, sender).await?);
-    running.push(start::<price_updater::App>(env, listeners.price_updater, interval, sender).await?);
-    running.push(start::<rates::App>(env, listeners.rates, interval, sender).await?);
-    running.push(start::<fetch_orders::App>(env, listeners.fetch_orders, interval, sender).await?);
-    running.push(start::<create_order::App>(env, listeners.create_order, interval, sender).await?);
+    running.push(start::<health_check::App>(env, listeners.health_check, interval, queue).await?);
+    running.push(start::<db_proxy::App>(env, listeners.db_proxy, interval, queue).await?);
+    running.push(start::<price_cache_proxy::App>(env, listeners.price_cache, interval, queue).await?);
+    running.push(start::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
+    running.push(start::<rates::App>(env, listeners.rates, interval, queue).await?);
+    running.push(start::<fetch_orders::App>(env, listeners.fetch_orders, interval, queue).await?);
+    running.push(start::<create_order::App>(env, listeners.create_order, interval, queue).await?);
     Ok(running)
 }
 
+/// Starts one service, and its heartbeats at `interval`.
 async fn start<S: Service + 'static>(
     env: &mut Env,
     listener: TcpListener,
     interval: Duration,
-    sender: &ReportQueue,
-) -> anyhow::Result<Running> {
+    queue: &ReportQueue,
+) -> anyhow::Result<RunningService> {
     let config = S::configure(env);
     env.finish()?;
-    let service = S::build(config, listener).await.with_context(|| format!("{} cannot start", S::NAME))?;
-    let (ready, stop) = (service.readiness(), CancellationToken::new());
-    let alive =
-        tokio::spawn(reporting::send_heartbeats(S::NAME, ready.clone(), interval, sender.clone(), stop.clone()));
-    // Names the service in what it logs outside of any request.
+    let service = S::build(config, listener).await.with_context(|| format!("{} could not start", S::NAME))?;
+    let (readiness, stop) = (service.readiness(), CancellationToken::new());
+    let heartbeats = reporting::send_heartbeats(S::NAME, readiness.clone(), interval, queue.clone(), stop.clone());
+    // The span names the service in log events outside of requests.
     let span = tracing::info_span!("service", service = S::NAME);
     let task = tokio::spawn(service.run_until(stop.clone()).instrument(span));
-    Ok(Running { name: S::NAME, task, alive, stop, ready })
+    Ok(RunningService { name: S::NAME, task, heartbeats: tokio::spawn(heartbeats), stop, readiness })
 }
 
-fn table(listeners: &Listeners) -> anyhow::Result<Table> {
+fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(["service", "address", "documentation", "for"]);
-    let services = [
-        (create_order::App::NAME, Some(&listeners.create_order), "placing orders"),
-        (fetch_orders::App::NAME, Some(&listeners.fetch_orders), "finding orders"),
-        (rates::App::NAME, Some(&listeners.rates), "courses, prices, charts"),
-        (health_check::App::NAME, Some(&listeners.health_check), "operators: a status page"),
-        (price_cache_proxy::App::NAME, Some(&listeners.price_cache), "the current price"),
-        (price_updater::App::NAME, Some(&listeners.price_updater), "internal"),
-        (db_proxy::App::NAME, Some(&listeners.db_proxy), "internal"),
-        (exchange_sim::App::NAME, listeners.exchange_sim.as_ref(), "SIMULATED exchanges"),
-    ];
-    for (name, listener, purpose) in services {
-        if let Some(listener) = listener {
-            let address = format!("http://{}", connect_address(listener.local_addr()?));
-            table.add_row([name, &address, &format!("{address}/docs"), purpose]);
-        }
+    table.load_style(UTF8_FULL_CONDENSED).set_header(["service", "address", "documentation", "purpose"]);
+    let mut add_row = |name: &str, listener: &TcpListener, purpose: &str| -> anyhow::Result<()> {
+        let url = base_url(listener)?;
+        table.add_row([name, &url, &format!("{url}/docs"), purpose]);
+        Ok(())
+    };
+    add_row(create_order::App::NAME, &listeners.create_order, "placing orders")?;
+    add_row(fetch_orders::App::NAME, &listeners.fetch_orders, "listing orders")?;
+    add_row(rates::App::NAME, &listeners.rates, "courses, conversions, charts")?;
+    add_row(health_check::App::NAME, &listeners.health_check, "status page for operators")?;
+    add_row(price_cache_proxy::App::NAME, &listeners.price_cache, "the current price")?;
+    add_row(price_updater::App::NAME, &listeners.price_updater, "internal")?;
+    add_row(db_proxy::App::NAME, &listeners.db_proxy, "internal")?;
+    if let Some(listener) = &listeners.exchange_sim {
+        add_row(exchange_sim::App::NAME, listener, "SIMULATED exchanges")?;
     }
     Ok(table)
 }
 
-fn notes(options: &Up) -> &'static str {
-    if options.demo {
-        "Prices are SIMULATED: they come from exchanges in this process and are worth nothing. Ctrl-C ends everything."
+fn price_note(args: &UpArgs) -> &'static str {
+    if args.demo {
+        "Prices are SIMULATED: they come from exchanges in this process and have no value. Ctrl-C stops all services."
     } else {
-        "Prices come from real exchanges; while none answers, orders are refused. Ctrl-C ends everything."
+        "Prices come from real exchanges. Orders are refused while no exchange responds. Ctrl-C stops all services."
     }
 }
 
-/// Says when the first order can be placed, or that it cannot yet.
-async fn greet(ready: Option<ReadinessCheck>) {
-    let Some(ready) = ready else { return };
+/// Prints when the first order can be placed, or that it cannot be placed yet.
+async fn announce_readiness(readiness: Option<ReadinessCheck>) {
+    let Some(readiness) = readiness else { return };
     let becomes_ready = async {
-        while !ready().await.iter().all(|part| part.ready) {
-            tokio::time::sleep(READY_PAUSE).await;
+        while !readiness().await.iter().all(|component| component.ready) {
+            tokio::time::sleep(READY_POLL_INTERVAL).await;
         }
     };
     match tokio::time::timeout(READY_TIMEOUT, becomes_ready).await {
         Ok(()) => println!("Ready. Try, in another terminal: buydesk order place --currency EUR --amount 69"),
-        Err(_) => println!("Not ready yet, and trying on; `buydesk health` tells what is missing."),
+        Err(_) => println!("Not ready yet; still trying. `buydesk health` shows what is missing."),
     }
 }

@@ -1,4 +1,4 @@
-//! Answers as a person reads them.
+//! Formats responses as tables for people.
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use common::{
@@ -13,10 +13,11 @@ use common::{
     time::Timestamp,
 };
 
-fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {
+/// A table with this header. The columns in `numeric` are aligned to the right.
+fn new_table<const N: usize>(header: [&str; N], numeric: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(head);
-    for &column in numbers {
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    for &column in numeric {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -24,63 +25,71 @@ fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {
     table
 }
 
-/// Seconds are enough for a person.
-fn time(time: Timestamp) -> String {
+/// Formats a time to the second.
+fn format_time(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn orders<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
-    let mut table = table(["id", "accepted", "amount", "rate", "bitcoin", "price"], &[2, 3, 4]);
+fn price_origin(simulated: bool) -> String {
+    if simulated { "SIMULATED" } else { "real" }.to_owned()
+}
+
+fn simulated_note(simulated: bool) -> &'static str {
+    if simulated { "\nThese prices are SIMULATED." } else { "" }
+}
+
+fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
+    let mut table = new_table(["id", "accepted", "amount", "rate", "bitcoin", "price"], &[2, 3, 4]);
     for order in orders {
         table.add_row([
             order.id.to_string(),
-            time(order.created_at),
+            format_time(order.created_at),
             format!("{} {}", order.amount, order.currency),
             order.exchange_rate.to_string(),
             order.bitcoin_amount.to_string(),
-            if order.simulated { "SIMULATED" } else { "real" }.to_owned(),
+            price_origin(order.simulated),
         ]);
     }
     table
 }
 
 pub fn order(order: &Order) -> String {
-    orders([order]).to_string()
+    order_table([order]).to_string()
 }
 
 pub fn page(page: &LinkedOrderPage) -> String {
     if page.data.is_empty() && page.next_cursor.is_none() {
         return "No orders.".to_owned();
     }
-    let more = page.next_cursor.map(|cursor| format!("\nThere are more: --cursor {cursor}"));
-    format!("{}{}", orders(&page.data), more.unwrap_or_default())
+    let next = page.next_cursor.map(|cursor| format!("\nMore orders: --cursor {cursor}"));
+    format!("{}{}", order_table(&page.data), next.unwrap_or_default())
 }
 
-pub fn record(record: &PriceRecord) -> String {
-    let mut table = table(["currency", "price of one bitcoin", "sources"], &[1]);
+pub fn price_record(record: &PriceRecord) -> String {
+    let mut table = new_table(["currency", "price of one bitcoin", "sources"], &[1]);
     for (currency, price) in &record.prices {
         table.add_row([currency.to_string(), price.price.to_string(), price.sources.join(", ")]);
     }
-    let simulated = if record.simulated { "\nThese prices are SIMULATED." } else { "" };
     let state = format!("{:?}", record.state).to_lowercase();
-    format!("{table}\n{state}, of {}, valid until {}{simulated}", time(record.as_of), time(record.expires_at))
+    let (as_of, expires_at) = (format_time(record.as_of), format_time(record.expires_at));
+    format!("{table}\n{state}, as of {as_of}, valid until {expires_at}{}", simulated_note(record.simulated))
 }
 
 pub fn courses(exchangers: &[ExchangerCourses]) -> String {
     let mut table =
-        table(["exchange", "direction", "course", "bid", "ask", "kind", "observed", "course is"], &[2, 3, 4]);
-    let text = |rate: Option<Rate>| rate.map_or_else(String::new, |rate| rate.to_string());
+        new_table(["exchange", "direction", "course", "bid", "ask", "kind", "observed", "origin"], &[2, 3, 4]);
+    let format_rate = |rate: Option<Rate>| rate.map_or_else(String::new, |rate| rate.to_string());
     for ExchangerCourses { exchanger, courses } in exchangers {
         for course in courses {
             table.add_row([
                 exchanger.clone(),
                 course.direction.to_string(),
                 course.value.to_string(),
-                text(course.bid),
-                text(course.ask),
+                format_rate(course.bid),
+                format_rate(course.ask),
                 format!("{:?}", course.kind).to_lowercase(),
-                time(course.observed_at),
-                if course.simulated { "SIMULATED" } else { "real" }.to_owned(),
+                format_time(course.observed_at),
+                price_origin(course.simulated),
             ]);
         }
     }
@@ -90,46 +99,46 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
 pub fn conversion(conversion: &Conversion) -> String {
     let Conversion { from, to, amount, result, rate, path, steps, as_of, simulated, .. } = conversion;
     let steps = steps.iter().map(|step| {
-        let sign = if step.inverse { "divided by" } else { "times" };
-        format!("{sign} {} of {}", step.price, step.direction)
+        let operation = if step.inverse { "divided by" } else { "times" };
+        format!("{operation} {} of {}", step.price, step.direction)
     });
     let path = match path {
-        PathKind::Direct => "directly",
-        PathKind::Inverse => "by the inverse price",
-        PathKind::Cross => "by way of a third",
+        PathKind::Direct => "direct price",
+        PathKind::Inverse => "inverse price",
+        PathKind::Cross => "through a third currency",
     };
-    let simulated = if *simulated { "\nThese prices are SIMULATED." } else { "" };
     format!(
-        "{} {from} are {} {to}\n1 {from} is {} {to}, {path}: {}\nof {}{simulated}",
+        "{} {from} = {} {to}\n1 {from} = {} {to}, {path}: {}\nas of {}{}",
         amount.as_str(),
         result.as_str(),
         rate.as_str(),
         steps.collect::<Vec<_>>().join(", "),
-        time(*as_of)
+        format_time(*as_of),
+        simulated_note(*simulated)
     )
 }
 
 pub fn health(health: &Health) -> String {
-    let mut table = table(["service", "state", "last seen", "version", "missing parts"], &[]);
+    let mut table = new_table(["service", "state", "last seen", "version", "missing components"], &[]);
     for service in &health.services {
-        let missing = service.parts.iter().filter(|part| !part.ready);
-        let missing = missing.map(|part| match &part.detail {
-            Some(detail) => format!("{}: {detail}", part.name),
-            None => part.name.clone(),
+        let missing = service.parts.iter().filter(|component| !component.ready);
+        let missing = missing.map(|component| match &component.detail {
+            Some(detail) => format!("{}: {detail}", component.name),
+            None => component.name.clone(),
         });
         table.add_row([
             service.service.clone(),
             service.state.to_string(),
-            service.last_seen.map_or_else(|| "never".to_owned(), time),
+            service.last_seen.map_or_else(|| "never".to_owned(), format_time),
             service.version.clone().unwrap_or_default(),
             missing.collect::<Vec<_>>().join("\n"),
         ]);
     }
     let counts = &health.reports_last_hour;
     format!(
-        "{}, at {}\n{table}\nReports of the last hour: {} critical, {} errors, {} warnings",
+        "{}, as of {}\n{table}\nReports of the last hour: {} critical, {} errors, {} warnings",
         health.status,
-        time(health.at),
+        format_time(health.at),
         counts.critical,
         counts.error,
         counts.warning
