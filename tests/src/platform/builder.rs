@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use common::service::Service;
 use tempfile::TempDir;
+use tracing_subscriber::filter::LevelFilter;
 use uuid::Uuid;
 
 use super::{Instance, Platform, Variables};
@@ -174,6 +175,6 @@ impl InstanceFactory {
 
 /// Shows the warnings of services that run in the test process when the test fails. `TEST_LOG=debug` shows more.
 fn show_logs() {
-    let filter = std::env::var("TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let level = std::env::var("TEST_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::WARN);
+    let _ = tracing_subscriber::fmt().with_max_level(level).with_test_writer().try_init();
 }
