@@ -3,10 +3,10 @@
 use common::config::{Env, Secret, redact_password, shared};
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
-/// Where the record is kept.
+/// Where documents and leases are stored.
 #[derive(Debug, Clone)]
 pub enum StoreConfig {
-    /// In this process: gone when it ends, and not shared with another instance.
+    /// In the memory of this process. Other instances have no access to it.
     Memory,
     Redis(RedisConfig),
 }
@@ -15,18 +15,17 @@ pub enum StoreConfig {
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
     pub server: ConnectionInfo,
-    /// What every key starts with.
+    /// Prefix of every key and channel.
     pub key_prefix: String,
 }
 
 impl RedisConfig {
-    /// Fails for an address that is not of the form `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`.
+    /// Fails if `url` does not have the form `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`.
     pub fn new(url: &str, key_prefix: impl Into<String>) -> Result<Self, redis::RedisError> {
         Ok(Self { server: url.into_connection_info()?, key_prefix: key_prefix.into() })
     }
 }
 
-/// The settings of price-cache-proxy.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub internal_token: Secret,
@@ -36,9 +35,9 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
-    /// | `REDIS_URL` | not set: in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
-    /// | `REDIS_KEY_PREFIX` | `buydesk:` | what every key in Redis starts with |
+    /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
+    /// | `REDIS_URL` | not set: stored in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
+    /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key in Redis |
     pub fn read(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
@@ -47,7 +46,7 @@ impl Config {
             let redis = url.starts_with("redis://").then(|| RedisConfig::new(&url, key_prefix).ok()).flatten();
             redis.map_or_else(
                 || {
-                    let allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or nothing to keep prices in memory";
+                    let allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or empty to store prices in memory";
                     env.add_error("REDIS_URL", Some(redact_password(&url)), allowed);
                     StoreConfig::Memory
                 },

@@ -1,9 +1,10 @@
-//! Keeping documents: of each kind the newest one, until it runs out.
+//! Documents: the newest price record and the newest market snapshot, each until it expires.
 
 use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{
+        FieldError,
         courses::MarketSnapshot,
         prices::{NewPriceRecord, PriceRecord},
     },
@@ -26,70 +27,75 @@ struct WriteLabels {
     result: &'static str,
 }
 
-type Writes = Family<WriteLabels, Counter>;
+type WriteCounter = Family<WriteLabels, Counter>;
 
+/// Validates and stores documents.
 pub(crate) struct DocumentService {
     store: Store,
-    record_writes: Writes,
-    snapshot_writes: Writes,
+    record_writes: WriteCounter,
+    snapshot_writes: WriteCounter,
 }
 
 impl DocumentService {
     pub(crate) fn new(store: Store, metrics: &Metrics) -> Self {
-        let (record_writes, snapshot_writes) = (Writes::default(), Writes::default());
-        let records = "Price records that were sent, by what became of them";
-        metrics.register("price_record_writes", records, record_writes.clone());
-        metrics.register("board_writes", "Boards that were sent, by what became of them", snapshot_writes.clone());
+        let (record_writes, snapshot_writes) = (WriteCounter::default(), WriteCounter::default());
+        metrics.register("price_record_writes", "Price records received, by result", record_writes.clone());
+        metrics.register("board_writes", "Market snapshots received, by result", snapshot_writes.clone());
         Self { store, record_writes, snapshot_writes }
     }
 
-    /// The document that may be used at `now`.
+    /// The newest document, unless it has expired at `now`.
     pub(crate) async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, Error> {
         Ok(self.store.current(now).await?)
     }
 
-    /// Keeps the record unless a newer one is there; answers with the one that is kept now.
-    pub(crate) async fn add_record(
+    /// Stores the record unless the stored one is newer. Returns the record that is stored afterwards.
+    pub(crate) async fn put_record(
         &self,
         new: NewPriceRecord,
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Arc<Document<PriceRecord>>, Error> {
         match new.into_record(ttl, now) {
-            Ok(record) => self.keep(record, now, &self.record_writes).await,
-            Err(errors) => Err(refused(errors, &self.record_writes)),
+            Ok(record) => self.replace(record, now, &self.record_writes).await,
+            Err(errors) => Err(count_refusal(errors, &self.record_writes)),
         }
     }
 
-    /// Keeps the board unless a newer one is there; answers with the one that is kept now.
-    pub(crate) async fn add_snapshot(
+    /// Stores the snapshot unless the stored one is newer. Returns the snapshot that is stored afterwards.
+    pub(crate) async fn put_snapshot(
         &self,
-        board: MarketSnapshot,
+        snapshot: MarketSnapshot,
         now: Timestamp,
     ) -> Result<Arc<Document<MarketSnapshot>>, Error> {
-        match board.validate(now) {
-            Ok(()) => self.keep(board, now, &self.snapshot_writes).await,
-            Err(errors) => Err(refused(errors, &self.snapshot_writes)),
+        match snapshot.validate(now) {
+            Ok(()) => self.replace(snapshot, now, &self.snapshot_writes).await,
+            Err(errors) => Err(count_refusal(errors, &self.snapshot_writes)),
         }
     }
 
-    async fn keep<T: CachedKind>(&self, value: T, now: Timestamp, writes: &Writes) -> Result<Arc<Document<T>>, Error> {
+    async fn replace<T: CachedKind>(
+        &self,
+        value: T,
+        now: Timestamp,
+        writes: &WriteCounter,
+    ) -> Result<Arc<Document<T>>, Error> {
         let as_of = value.as_of();
-        let result = match Document::from_value(value) {
+        let stored = match Document::from_value(value) {
             Ok(document) => self.store.replace(document, now).await,
             Err(error) => Err(StoreError::Unreadable(error)),
         };
-        let name = match &result {
-            Ok(kept) if kept.value().as_of() == as_of => "kept",
+        let result = match &stored {
+            Ok(stored) if stored.value().as_of() == as_of => "kept",
             Ok(_) => "too_old",
             Err(_) => "failed",
         };
-        writes.get_or_create(&WriteLabels { result: name }).inc();
-        Ok(result?)
+        writes.get_or_create(&WriteLabels { result }).inc();
+        Ok(stored?)
     }
 }
 
-fn refused(errors: Vec<common::api::FieldError>, writes: &Writes) -> Error {
+fn count_refusal(errors: Vec<FieldError>, writes: &WriteCounter) -> Error {
     writes.get_or_create(&WriteLabels { result: "refused" }).inc();
-    Error::Refused(errors)
+    Error::InvalidFields(errors)
 }

@@ -1,15 +1,18 @@
-//! What can go wrong here, and which status that is.
+//! The failures of price-cache-proxy, and the only place that maps them to responses.
 
 use common::api::{Code, FieldError, Problem};
 
-use crate::store::StoreError;
+use crate::{limits::MAX_EVENT_READERS, store::StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("what was sent must not be kept")]
-    Refused(Vec<FieldError>),
-    #[error("there are too many readers of events")]
+    /// 422.
+    #[error("a field has a value that is not allowed")]
+    InvalidFields(Vec<FieldError>),
+    /// 503: another reader has to disconnect first.
+    #[error("all {MAX_EVENT_READERS} event streams are in use")]
     TooManyReaders,
+    /// 503: every operation of the store may be retried.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -17,13 +20,14 @@ pub(crate) enum Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Refused(errors) => Self::validation(errors),
-            Error::TooManyReaders => {
-                Self::new(Code::Overloaded, "Too many readers are here already; ask for the documents instead.")
-            }
-            // The store has logged the cause, once for all requests that met it.
+            Error::InvalidFields(errors) => Self::validation(errors),
+            Error::TooManyReaders => Self::new(
+                Code::Overloaded,
+                format!("All {MAX_EVENT_READERS} event streams are in use. Poll /record and /board instead."),
+            ),
+            // The store logs an outage once, and not for each request that fails.
             Error::Store(StoreError::Unavailable(_) | StoreError::Timeout | StoreError::Unreadable(_)) => {
-                Self::new(Code::CacheUnavailable, "The price cache does not answer; try again in a moment.")
+                Self::new(Code::CacheUnavailable, "The price cache is unavailable. Try again in a few seconds.")
             }
         }
     }

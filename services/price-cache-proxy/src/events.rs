@@ -1,9 +1,13 @@
-//! Pushing: whoever reads gets what there is at once, and then each change.
+//! Pushes documents to readers: the current ones at once, and then each change.
 
 use std::sync::Arc;
 
 use common::{
-    api::events::{KEEP_ALIVE, Topic},
+    api::{
+        courses::MarketSnapshot,
+        events::{KEEP_ALIVE, Topic},
+        prices::PriceRecord,
+    },
     concurrency::latest::Latest,
     time::Timestamp,
 };
@@ -24,63 +28,61 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::Error,
+    limits::MAX_EVENT_READERS,
     store::{CachedKind, LocalCache},
 };
 
-/// Most readers at once, at one instance: each is a connection and a task.
-pub(crate) const MAX_EVENT_READERS: usize = 256;
-
-/// Where readers come to.
+/// Opens event streams, up to [`MAX_EVENT_READERS`] at once.
 pub(crate) struct Events {
     cache: LocalCache,
-    places: Arc<Semaphore>,
-    closing: CancellationToken,
+    permits: Arc<Semaphore>,
+    close: CancellationToken,
 }
 
 impl Events {
-    /// Every stream ends when `closing` is cancelled, so that no reader holds up the end of the service.
-    pub(crate) fn new(cache: LocalCache, closing: CancellationToken) -> Self {
-        Self { cache, places: Arc::new(Semaphore::new(MAX_EVENT_READERS)), closing }
+    /// Cancelling `close` ends every stream. Otherwise open streams would delay the shutdown of the server.
+    pub(crate) fn new(cache: LocalCache, close: CancellationToken) -> Self {
+        Self { cache, permits: Arc::new(Semaphore::new(MAX_EVENT_READERS)), close }
     }
 
-    /// A stream of the documents of these topics. A reader that is too slow for the changes gets the newest and not those
-    /// between: nothing is kept for it.
+    /// Streams the documents of these topics. Nothing is queued for a slow reader: it receives the newest document and skips
+    /// those in between.
     pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
-            Topic::PriceRecord => changes(topic, self.cache.latest::<common::api::prices::PriceRecord>()),
-            Topic::MarketSnapshot => changes(topic, self.cache.latest::<common::api::courses::MarketSnapshot>()),
+            Topic::PriceRecord => document_events(topic, self.cache.latest::<PriceRecord>()),
+            Topic::MarketSnapshot => document_events(topic, self.cache.latest::<MarketSnapshot>()),
         });
-        let events = select_all(changes).take_until(self.closing.clone().cancelled_owned());
-        Ok(EventStream(holding(place, events).boxed()))
+        let events = select_all(changes).take_until(self.close.clone().cancelled_owned());
+        Ok(EventStream(with_permit(permit, events).boxed()))
     }
 }
 
-/// The document that is held now, and from then on the newest whenever there is another.
-fn changes<T: CachedKind>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
-    let stream = unfold(latest.subscribe(), move |mut slot| async move {
+/// An event with the current document, and one for each later document.
+fn document_events<T: CachedKind>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
+    let events = unfold(latest.subscribe(), move |mut documents| async move {
         loop {
-            slot.changed().await.ok()?;
-            let newest = slot.borrow_and_update().clone();
+            documents.changed().await.ok()?;
+            let newest = documents.borrow_and_update().clone();
             if let Some(document) = newest.filter(|document| document.is_current(Timestamp::now())) {
-                // What serde writes has no line break and is UTF-8.
+                // serde_json writes valid UTF-8 without line breaks.
                 let json = String::from_utf8_lossy(document.json());
-                return Some((Event::message(json).event_type(topic.as_str()), slot));
+                return Some((Event::message(json).event_type(topic.as_str()), documents));
             }
         }
     });
-    stream.boxed()
+    events.boxed()
 }
 
-/// Gives the place back when the stream is dropped.
-fn holding(place: OwnedSemaphorePermit, events: impl Stream<Item = Event>) -> impl Stream<Item = Event> {
+/// Holds the permit until the stream is dropped.
+fn with_permit(permit: OwnedSemaphorePermit, events: impl Stream<Item = Event>) -> impl Stream<Item = Event> {
     events.map(move |event| {
-        let _held = &place;
+        let _held_until_dropped = &permit;
         event
     })
 }
 
-/// The answer that does not end.
+/// A response of server-sent events that does not end by itself.
 pub(crate) struct EventStream(BoxStream<'static, Event>);
 
 impl Payload for EventStream {
@@ -88,7 +90,7 @@ impl Payload for EventStream {
 
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
-            description: Some("Events named after their topic, each with the whole document as JSON."),
+            description: Some("Events named after their topics. The data of each is the whole document as JSON."),
             ..MetaSchema::new("string")
         }))
     }

@@ -1,4 +1,4 @@
-//! Leases: of several instances that may do something one by one, which one does.
+//! Leases: at most one instance at a time does the work that a lease is named after.
 
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use crate::{error::Error, store::Store};
 pub(crate) struct LeaseService(pub(crate) Store);
 
 impl LeaseService {
-    /// Gives the lease where it is free or the asker's own; tells who has it.
-    pub(crate) async fn ask(&self, ask: LeaseRequest) -> Result<Lease, Error> {
-        ask.validate().map_err(Error::Refused)?;
-        // Before the store is asked: what is told ends no later than what is kept.
+    /// Grants or renews the lease, unless another holder has it. Returns the holder.
+    pub(crate) async fn acquire(&self, request: LeaseRequest) -> Result<Lease, Error> {
+        request.validate().map_err(Error::InvalidFields)?;
+        let LeaseRequest { name, holder, ttl_secs } = request;
+        // Taken before the call, so that the reported end is never later than the real one.
         let now = Timestamp::now();
-        let held = self.0.lease(&ask.name, &ask.holder, Duration::from_secs(ask.ttl_secs)).await?;
-        Ok(Lease { name: ask.name, holder: held.holder, expires_at: now.plus(held.left) })
+        let current = self.0.acquire_lease(&name, &holder, Duration::from_secs(ttl_secs)).await?;
+        Ok(Lease { name, holder: current.holder, expires_at: now.plus(current.remaining) })
     }
 }

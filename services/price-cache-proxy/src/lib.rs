@@ -1,10 +1,12 @@
-//! The only owner of Redis: keeps the current price record and the board until they run out, and who holds which lease.
+//! price-cache-proxy: keeps the current price record and market snapshot until they expire, and grants leases. No other
+//! service accesses these keys in Redis.
 
 mod config;
 mod documents;
 mod error;
 mod events;
 mod leases;
+mod limits;
 mod routes;
 pub mod store;
 #[cfg(test)]
@@ -29,15 +31,16 @@ use leases::LeaseService;
 use routes::Routes;
 use store::Store;
 
-const ABOUT: &str = "Keeps the current price record and the board until they run out, and who holds which lease.";
+const ABOUT: &str =
+    "Keeps the current price record and market snapshot until they expire, pushes their changes, and grants leases.";
 
-/// price-cache-proxy on a listener.
+/// The service, bound to its listener.
 pub struct App {
     server: Server,
     ready: ReadinessCheck,
     store: Store,
-    /// Ends the streams of events.
-    closing: CancellationToken,
+    /// Ends the event streams.
+    close_streams: CancellationToken,
 }
 
 impl Service for App {
@@ -53,13 +56,13 @@ impl Service for App {
         let store = Store::open(&config.store)?;
         let ready = readiness(store.clone());
         let metrics = Metrics::new(Self::NAME);
-        let closing = CancellationToken::new();
+        let close_streams = CancellationToken::new();
         let routes = Routes {
             documents: DocumentService::new(store.clone(), &metrics),
-            events: Events::new(store.cache().clone(), closing.clone()),
+            events: Events::new(store.cache().clone(), close_streams.clone()),
             leases: LeaseService(store.clone()),
         };
-        let standard = OpsEndpoints {
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
@@ -67,7 +70,7 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        Ok(Self { server: Server::new(listener, service_endpoint(routes, standard)), ready, store, closing })
+        Ok(Self { server: Server::new(listener, service_endpoint(routes, ops)), ready, store, close_streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -79,7 +82,7 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        // Cancelled with `stop`, and also where the server ends by itself.
+        // Cancelled with `stop`, and also if the server ends by an error of its own.
         let ending = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop).await;
@@ -88,9 +91,9 @@ impl Service for App {
         };
         let close = async {
             ending.cancelled().await;
-            self.closing.cancel();
+            self.close_streams.cancel();
         };
-        let (result, (), ()) = tokio::join!(serve, close, self.store.follow(ending.clone()));
+        let (result, (), ()) = tokio::join!(serve, close, self.store.follow_changes(ending.clone()));
         result
     }
 

@@ -1,4 +1,4 @@
-//! The endpoints.
+//! The HTTP endpoints of price-cache-proxy.
 
 use std::time::Duration;
 
@@ -38,102 +38,103 @@ pub(crate) struct Routes {
 
 #[derive(ApiResponse)]
 enum RecordResponse {
-    /// The current prices.
+    /// The current price record.
     #[oai(status = 200)]
     Record(PreserializedJson<PriceRecord>),
-    /// There is no record, or it ran out.
+    /// There is no record, or it has expired.
     #[oai(status = 204)]
     None,
 }
 
 #[derive(ApiResponse)]
-enum AddRecordResponse {
-    /// The record that is kept now: the one that was sent, or a newer one.
+enum PutRecordResponse {
+    /// The stored record: the received one, or a newer one.
     #[oai(status = 201)]
     Stored(PreserializedJson<PriceRecord>),
 }
 
 #[derive(ApiResponse)]
 enum SnapshotResponse {
-    /// The newest board.
+    /// The newest market snapshot.
     #[oai(status = 200)]
-    Board(PreserializedJson<MarketSnapshot>),
-    /// There is no board, or it ran out.
+    Snapshot(PreserializedJson<MarketSnapshot>),
+    /// There is no market snapshot, or it has expired.
     #[oai(status = 204)]
     None,
 }
 
 #[derive(ApiResponse)]
 enum EventsResponse {
-    /// What there is, and then each change.
+    /// The current documents, and then each change.
     #[oai(status = 200)]
     Stream(EventStream),
 }
 
 #[derive(ApiResponse)]
-enum SnapshotStoredResponse {
-    /// Which board is kept now: the one that was sent, or a newer one.
+enum PutSnapshotResponse {
+    /// The time of the stored market snapshot: the received one, or a newer one.
     #[oai(status = 201)]
     Stored(Json<SnapshotStored>),
 }
 
 #[OpenApi]
 impl Routes {
-    /// The current price of bitcoin in each currency.
+    /// Returns the current price of one bitcoin in each currency.
     #[oai(path = "/record", method = "get", operation_id = "current_record")]
-    async fn current(&self) -> Result<RecordResponse, Problem> {
+    async fn record(&self) -> Result<RecordResponse, Problem> {
         let record = self.documents.current::<PriceRecord>(Timestamp::now()).await?;
-        Ok(record.map_or(RecordResponse::None, |record| {
-            RecordResponse::Record(PreserializedJson::new(record.json().clone()))
-        }))
+        Ok(match record {
+            Some(record) => RecordResponse::Record(PreserializedJson::new(record.json().clone())),
+            None => RecordResponse::None,
+        })
     }
 
-    /// Replaces the record, unless it is newer than the one that is sent.
+    /// Replaces the price record, unless the stored one is newer.
     ///
-    /// `ttl` is in seconds and counts from `as_of`, when the prices were observed, not from now: a record does not get
-    /// younger by being sent again.
+    /// `ttl` counts from `as_of`, the time at which the prices were observed. Sending a record again does not extend its life.
     #[oai(path = "/add", method = "post", operation_id = "add_record")]
-    async fn add(
+    async fn put_record(
         &self,
         _caller: InternalCaller,
         /// How long after `as_of` the record may be used, in seconds.
         #[oai(default = "default_ttl", validator(minimum(value = "1"), maximum(value = "3600")))]
         ttl: Query<u64>,
         record: Json<NewPriceRecord>,
-    ) -> Result<AddRecordResponse, Problem> {
-        let record = self.documents.add_record(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
-        Ok(AddRecordResponse::Stored(PreserializedJson::new(record.json().clone())))
+    ) -> Result<PutRecordResponse, Problem> {
+        let record = self.documents.put_record(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
+        Ok(PutRecordResponse::Stored(PreserializedJson::new(record.json().clone())))
     }
 
-    /// The newest course of each exchange and direction, and the prices that are agreed from them.
+    /// Returns the market snapshot: the newest course of each exchange and pair, and the prices agreed from them.
     #[oai(path = "/board", method = "get", operation_id = "current_board")]
     async fn snapshot(&self, _caller: InternalCaller) -> Result<SnapshotResponse, Problem> {
-        let board = self.documents.current::<MarketSnapshot>(Timestamp::now()).await?;
-        Ok(board.map_or(SnapshotResponse::None, |board| {
-            SnapshotResponse::Board(PreserializedJson::new(board.json().clone()))
-        }))
+        let snapshot = self.documents.current::<MarketSnapshot>(Timestamp::now()).await?;
+        Ok(match snapshot {
+            Some(snapshot) => SnapshotResponse::Snapshot(PreserializedJson::new(snapshot.json().clone())),
+            None => SnapshotResponse::None,
+        })
     }
 
-    /// Replaces the board, unless it is newer than the one that is sent. It runs out an hour after its `as_of`.
+    /// Replaces the market snapshot, unless the stored one is newer. A snapshot expires one hour after its `as_of`.
     #[oai(path = "/board", method = "post", operation_id = "put_board")]
-    async fn put_board(
+    async fn put_snapshot(
         &self,
         _caller: InternalCaller,
-        board: Json<MarketSnapshot>,
-    ) -> Result<SnapshotStoredResponse, Problem> {
-        let kept = self.documents.add_snapshot(board.0, Timestamp::now()).await?;
-        Ok(SnapshotStoredResponse::Stored(Json(SnapshotStored { as_of: kept.value().as_of })))
+        snapshot: Json<MarketSnapshot>,
+    ) -> Result<PutSnapshotResponse, Problem> {
+        let stored = self.documents.put_snapshot(snapshot.0, Timestamp::now()).await?;
+        Ok(PutSnapshotResponse::Stored(Json(SnapshotStored { as_of: stored.value().as_of })))
     }
 
-    /// Server-sent events: the current documents at once, and then each change, until the connection ends.
+    /// Streams server-sent events: the current documents at once, and then each change, until the client disconnects.
     ///
-    /// An event is named after its topic and carries the whole document. Where nothing changes a comment comes every second.
-    /// A reader that is too slow gets the newest document of each topic and not those between.
+    /// An event is named after its topic, and its data is the whole document. Between changes a comment is sent every second.
+    /// A slow reader receives the newest document of each topic and skips those in between.
     #[oai(path = "/events", method = "get", operation_id = "events")]
     async fn events(
         &self,
         _caller: InternalCaller,
-        /// `record`, `board`, or both with a comma between them.
+        /// `record`, `board`, or both, separated by a comma.
         #[oai(default = "default_topics")]
         topics: Query<String>,
     ) -> Result<EventsResponse, Problem> {
@@ -142,12 +143,12 @@ impl Routes {
         Ok(EventsResponse::Stream(self.events.open(&topics)?))
     }
 
-    /// Takes a lease, or renews it.
+    /// Acquires or renews a lease.
     ///
-    /// Whoever asks first holds it for `ttl_secs`, and keeps it by asking again before that. The answer tells who holds it,
-    /// which may be somebody else.
+    /// A free lease is granted to the caller for `ttl_secs`. Its holder renews it by the same request before it expires. The
+    /// response names the current holder, which may be another one than the caller.
     #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
-    async fn lease(&self, _caller: InternalCaller, ask: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
-        Ok(Json(self.leases.ask(ask.0).await?))
+    async fn lease(&self, _caller: InternalCaller, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
+        Ok(Json(self.leases.acquire(request.0).await?))
     }
 }

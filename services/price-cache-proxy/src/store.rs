@@ -1,4 +1,4 @@
-//! Where documents and leases are kept: the set of engines is closed, and one contract test runs over all of them.
+//! Stores documents and leases, in memory or in Redis. The tests run over both engines.
 
 mod error;
 mod lease;
@@ -20,7 +20,7 @@ pub use self::{
 };
 use crate::config::{RedisConfig, StoreConfig};
 
-/// Keeps one document of each kind, and leases. A clone is the same store.
+/// Stores one document of each kind, and leases. Clones share the same data.
 #[derive(Debug, Clone)]
 pub enum Store {
     Memory(MemoryStore),
@@ -32,7 +32,7 @@ impl Store {
         Self::Memory(MemoryStore::default())
     }
 
-    /// A store in Redis that connects when it is used first. Fails for settings that no connection can be made with.
+    /// Connects on first use. Fails if the settings are invalid.
     pub fn redis(config: &RedisConfig) -> Result<Self, StoreError> {
         RedisStore::new(config).map(Self::Redis)
     }
@@ -44,7 +44,7 @@ impl Store {
         }
     }
 
-    /// What this process knows, without asking anybody.
+    /// The documents that this process has in memory.
     pub fn cache(&self) -> &LocalCache {
         match self {
             Self::Memory(store) => store.cache(),
@@ -52,27 +52,27 @@ impl Store {
         }
     }
 
-    /// The document that may be used at `now`. Only where this process holds none is the engine asked: while it is away,
-    /// what is held is used to its end.
+    /// The document, unless it has expired at `now`. The engine is read only if the local cache has no current document, so
+    /// that reads succeed during an outage of Redis until the cached document expires.
     pub async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         match self.cache().latest::<T>().current(now) {
-            Some(held) => Ok(Some(held)),
+            Some(cached) => Ok(Some(cached)),
             None => self.read(now).await,
         }
     }
 
-    /// What the engine has that may be used at `now`; the shelf learns of it.
+    /// Reads the document from the engine into the local cache, unless it has expired at `now`.
     pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         let document = match self {
             Self::Memory(store) => store.cache().latest().current(now),
             Self::Redis(store) => store.read(now).await?,
         };
-        // Whatever the engine's own expiry does, and however far its clock is off.
+        // Checked here as well, because Redis expires keys by its own clock.
         Ok(document.filter(|document| document.is_current(now)))
     }
 
-    /// Keeps the document, unless one that is true of a later time is kept and still current at `now`. Answers with the one
-    /// that is kept now. One step: two writers at once cannot put the older one last.
+    /// Stores the document, unless the stored one has a later `as_of` and is still current at `now`. Returns the document
+    /// that is stored afterwards. The operation is atomic, so that concurrent writers never leave the older document.
     pub async fn replace<T: CachedKind>(
         &self,
         document: Document<T>,
@@ -84,24 +84,24 @@ impl Store {
         }
     }
 
-    /// Gives the lease to `holder` for `ttl` from now on, where it is free or `holder` has it already. Answers with who has
-    /// it. One step: of several that want it at once one gets it, and all are told the same.
-    pub async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseHolder, StoreError> {
+    /// Grants the lease to `holder` for `ttl` if it is free, and renews it if `holder` has it. Returns the holder. The
+    /// operation is atomic: concurrent callers get the same result.
+    pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseHolder, StoreError> {
         match self {
-            Self::Memory(store) => Ok(store.lease(name, holder, ttl)),
-            Self::Redis(store) => store.lease(name, holder, ttl).await,
+            Self::Memory(store) => Ok(store.acquire_lease(name, holder, ttl)),
+            Self::Redis(store) => store.acquire_lease(name, holder, ttl).await,
         }
     }
 
-    /// Learns of what other instances write, until `stop`.
-    pub(crate) async fn follow(self, stop: CancellationToken) {
+    /// Updates the local cache with the writes of other instances, until `stop`.
+    pub(crate) async fn follow_changes(self, stop: CancellationToken) {
         match self {
             Self::Memory(_) => {}
-            Self::Redis(store) => store.follow(stop).await,
+            Self::Redis(store) => store.follow_changes(stop).await,
         }
     }
 
-    /// Whether the store can be used.
+    /// Checks that the engine is available.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),

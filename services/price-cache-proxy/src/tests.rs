@@ -1,4 +1,4 @@
-//! The service as its callers see it, on a port of its own.
+//! The whole service over HTTP, on an ephemeral port.
 
 pub(crate) mod fixtures;
 mod push;
@@ -82,24 +82,24 @@ fn code(error: CallError) -> Code {
 }
 
 #[tokio::test]
-async fn a_record_is_kept_and_read_by_anybody() {
+async fn stored_record_is_readable_without_a_token() {
     let service = Running::start(StoreConfig::Memory).await;
     assert_eq!(service.status("/record").await, 204);
     assert_eq!(service.cache.price_record().await.unwrap(), None);
 
     let new = new_record(Timestamp::now());
-    let kept = service.cache.put_price_record(&new, TTL).await.unwrap();
-    assert_eq!((kept.as_of, kept.expires_at), (new.as_of, new.as_of.plus(TTL)));
-    assert_eq!(client(service.address, "no token at all").price_record().await.unwrap(), Some(kept.clone()));
+    let record = service.cache.put_price_record(&new, TTL).await.unwrap();
+    assert_eq!((record.as_of, record.expires_at), (new.as_of, new.as_of.plus(TTL)));
+    assert_eq!(client(service.address, "no token at all").price_record().await.unwrap(), Some(record.clone()));
 
     let (status, body) = service.post("/add", serde_json::to_string(&new).unwrap()).await;
-    assert_eq!((status, serde_json::from_str(&body).unwrap()), (201, kept));
+    assert_eq!((status, serde_json::from_str(&body).unwrap()), (201, record));
     assert_eq!(service.status("/readyz").await, 200);
     service.stop().await;
 }
 
 #[tokio::test]
-async fn only_our_own_services_write() {
+async fn writes_and_snapshots_need_the_internal_token() {
     let service = Running::start(StoreConfig::Memory).await;
     let stranger = client(service.address, "another token");
     assert_eq!(
@@ -115,14 +115,14 @@ async fn only_our_own_services_write() {
 }
 
 #[tokio::test]
-async fn the_newest_board_is_kept_and_a_lease_has_one_holder() {
+async fn newest_snapshot_is_stored_and_a_lease_has_one_holder() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
         let service = Running::start(store).await;
         let now = Timestamp::now();
         let (older, newer) = (snapshot(now.minus(Duration::from_secs(5))), snapshot(now));
         assert_eq!(service.cache.market_snapshot().await.unwrap(), None);
-        for sent in [&older, &newer] {
-            assert_eq!(service.cache.put_market_snapshot(sent).await.unwrap(), sent.as_of);
+        for snapshot in [&older, &newer] {
+            assert_eq!(service.cache.put_market_snapshot(snapshot).await.unwrap(), snapshot.as_of);
         }
         assert_eq!(service.cache.put_market_snapshot(&older).await.unwrap(), newer.as_of);
         assert_eq!(service.cache.market_snapshot().await.unwrap(), Some(newer));
@@ -136,103 +136,103 @@ async fn the_newest_board_is_kept_and_a_lease_has_one_holder() {
 }
 
 #[tokio::test]
-async fn what_must_not_be_kept_is_refused_by_name() {
+async fn invalid_documents_are_refused_with_the_name_of_the_field() {
     let service = Running::start(StoreConfig::Memory).await;
     let now = Timestamp::now();
-    let good = serde_json::to_string(&new_record(now)).unwrap();
+    let valid = serde_json::to_string(&new_record(now)).unwrap();
     let json = |new: NewPriceRecord| serde_json::to_string(&new).unwrap();
     let old = Timestamp::from_micros(now.micros() - 61_000_000).unwrap();
-    let board_json = |as_of| serde_json::to_string(&snapshot(as_of)).unwrap();
-    let (ahead, past) = (board_json(now.plus(TTL)), board_json(now.minus(Duration::from_hours(1))));
+    let snapshot_json = |as_of| serde_json::to_string(&snapshot(as_of)).unwrap();
+    let (ahead, past) = (snapshot_json(now.plus(TTL)), snapshot_json(now.minus(Duration::from_hours(1))));
     let cases = [
-        ("/add/?ttl=0", good.clone(), 422, "ttl"),
-        ("/add/?ttl=3601", good.clone(), 422, "ttl"),
-        ("/add/?ttl=soon", good.clone(), 422, "ttl"),
+        ("/add/?ttl=0", valid.clone(), 422, "ttl"),
+        ("/add/?ttl=3601", valid.clone(), 422, "ttl"),
+        ("/add/?ttl=soon", valid.clone(), 422, "ttl"),
         ("/add/", json(new_record(now.plus(TTL))), 422, "as_of"),
         ("/add/?ttl=60", json(new_record(old)), 422, "as_of"),
         ("/add/", json(NewPriceRecord { prices: [].into(), ..new_record(now) }), 422, "prices"),
-        ("/add/", good.replace("84000.12", "-1"), 422, "prices.EUR.price"),
-        ("/add/", good.replace("fresh", "stale"), 422, "state"),
-        ("/add/", good.replace("EUR", "EURO"), 422, "prices"),
+        ("/add/", valid.replace("84000.12", "-1"), 422, "prices.EUR.price"),
+        ("/add/", valid.replace("fresh", "stale"), 422, "state"),
+        ("/add/", valid.replace("EUR", "EURO"), 422, "prices"),
         ("/add/", "{".to_owned(), 400, "not JSON"),
         ("/board", ahead, 422, "as_of"),
         ("/board", past, 422, "as_of"),
         ("/lease", r#"{"name":"","holder":"a","ttl_secs":10}"#.to_owned(), 422, "name"),
         ("/lease", r#"{"name":"a","holder":"a","ttl_secs":0}"#.to_owned(), 422, "ttl_secs"),
     ];
-    for (path, body, status, named) in cases {
-        let answer = service.post(path, body.clone()).await;
-        assert!(answer.0 == status && answer.1.contains(named), "{path} {body}: {answer:?}");
+    for (path, body, status, field) in cases {
+        let response = service.post(path, body.clone()).await;
+        assert!(response.0 == status && response.1.contains(field), "{path} {body}: {response:?}");
     }
     assert_eq!(service.cache.price_record().await.unwrap(), None);
     service.stop().await;
 }
 
-/// A way to Redis that can be cut.
-struct Link {
+/// A TCP proxy to Redis that a test can interrupt.
+struct RedisProxy {
     address: SocketAddr,
-    pipes: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl Link {
-    async fn open(address: Option<SocketAddr>, to: String) -> Self {
+impl RedisProxy {
+    async fn start(address: Option<SocketAddr>, redis: String) -> Self {
         let listener = TcpListener::bind(address.unwrap_or(([127, 0, 0, 1], 0).into())).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let pipes = tokio::spawn(async move {
-            // Dropped with the task, and every connection with it.
-            let mut pipes = JoinSet::new();
-            while let Ok((mut inside, _)) = listener.accept().await {
-                let mut outside = TcpStream::connect(&to).await.unwrap();
-                pipes.spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
+        let task = tokio::spawn(async move {
+            // Dropped with the task, which closes every connection.
+            let mut connections = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = TcpStream::connect(&redis).await.unwrap();
+                connections.spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
             }
         });
-        Self { address, pipes }
+        Self { address, task }
     }
 
-    async fn cut(self) -> SocketAddr {
-        self.pipes.abort();
-        assert!(self.pipes.await.unwrap_err().is_cancelled());
+    async fn stop(self) -> SocketAddr {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
         self.address
     }
 }
 
 #[tokio::test]
-async fn while_redis_is_away_the_answer_is_503_soon_and_then_all_is_well_again() {
+async fn redis_outage_gives_503_within_seconds_and_recovers() {
     let real = test_redis();
     let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else { panic!("TEST_REDIS_URL is no TCP address") };
     let redis = format!("{host}:{port}");
-    let link = Link::open(None, redis.clone()).await;
-    let through_link = RedisConfig::new(&format!("redis://{}", link.address), real.key_prefix.clone()).unwrap();
-    // It starts while Redis is away.
-    let at = link.cut().await;
-    let service = Running::start(StoreConfig::Redis(through_link)).await;
+    let proxy = RedisProxy::start(None, redis.clone()).await;
+    let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();
+    // The service starts during the outage.
+    let proxy_address = proxy.stop().await;
+    let service = Running::start(StoreConfig::Redis(through_proxy)).await;
 
-    let mut held = None;
+    let mut stored = None;
     for _ in 0..2 {
         let (new, start) = (new_record(Timestamp::now()), Instant::now());
-        // What was read before is used to its end; before that there is nothing to use.
-        match &held {
+        // A cached record is served until it expires. Before the first read there is none.
+        match &stored {
             None => assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable),
-            held => assert_eq!(&service.cache.price_record().await.unwrap(), held),
+            stored => assert_eq!(&service.cache.price_record().await.unwrap(), stored),
         }
         assert_eq!(code(service.cache.put_price_record(&new, TTL).await.unwrap_err()), Code::CacheUnavailable);
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
         assert_eq!((service.status("/readyz").await, service.status("/livez").await), (503, 200));
 
-        let link = Link::open(Some(at), redis.clone()).await;
-        let kept = service.cache.put_price_record(&new, TTL).await.unwrap();
-        assert_eq!(service.cache.price_record().await.unwrap(), Some(kept.clone()));
-        held = Some(kept);
+        let proxy = RedisProxy::start(Some(proxy_address), redis.clone()).await;
+        let record = service.cache.put_price_record(&new, TTL).await.unwrap();
+        assert_eq!(service.cache.price_record().await.unwrap(), Some(record.clone()));
+        stored = Some(record);
         assert_eq!(service.status("/readyz").await, 200);
-        assert_eq!(link.cut().await, at);
+        assert_eq!(proxy.stop().await, proxy_address);
     }
     service.stop().await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_silent_costs_a_second() {
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("redis://{}", silent.local_addr().unwrap());
+async fn unresponsive_redis_costs_at_most_the_command_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("redis://{}", listener.local_addr().unwrap());
     let service = Running::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;
     let start = Instant::now();
     assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable);
@@ -241,7 +241,7 @@ async fn a_redis_that_is_silent_costs_a_second() {
 }
 
 #[test]
-fn the_settings_are_read_by_the_service() {
+fn service_reads_its_settings() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", TOKEN)]);
     assert!(matches!(App::configure(&mut env).store, StoreConfig::Memory));
     assert!(App::openapi().contains("add_record"));

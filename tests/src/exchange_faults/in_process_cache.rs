@@ -149,7 +149,7 @@ impl Upstreams for Desk {
     }
 
     async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
-        let held = self.store.lease(name, holder, ttl).await.map_err(|error| failed(&error))?;
-        Ok(Lease { name: name.to_owned(), holder: held.holder, expires_at: self.clock.now().plus(held.left) })
+        let held = self.store.acquire_lease(name, holder, ttl).await.map_err(|error| failed(&error))?;
+        Ok(Lease { name: name.to_owned(), holder: held.holder, expires_at: self.clock.now().plus(held.remaining) })
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 const TOKEN: (&str, &str) = ("INTERNAL_TOKEN", "0123456789abcdef");
 
 #[test]
-fn memory_unless_redis_is_set() {
+fn store_is_in_memory_unless_redis_is_configured() {
     for url in ["", "  "] {
         let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
         assert!(matches!(Config::read(&mut env).store, StoreConfig::Memory));
@@ -17,7 +17,7 @@ fn memory_unless_redis_is_set() {
 }
 
 #[test]
-fn a_wrong_address_is_named_without_its_password() {
+fn invalid_redis_url_is_reported_without_its_password() {
     for url in ["http://u:secret@cache", "cache:6379", "redis://u:secret@cache/x", "rediss://u:secret@cache"] {
         let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
         Config::read(&mut env);

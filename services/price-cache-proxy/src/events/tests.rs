@@ -6,7 +6,7 @@ use super::*;
 use crate::tests::fixtures::snapshot;
 
 #[tokio::test]
-async fn a_slow_reader_gets_the_newest_only() {
+async fn slow_reader_receives_only_the_newest_document() {
     let (cache, now) = (LocalCache::default(), Timestamp::now());
     let events = Events::new(cache.clone(), CancellationToken::new());
     let mut reader = events.open(&[Topic::MarketSnapshot]).unwrap().0;
@@ -20,7 +20,7 @@ async fn a_slow_reader_gets_the_newest_only() {
 }
 
 #[tokio::test]
-async fn what_ran_out_is_not_sent() {
+async fn expired_document_is_not_sent() {
     let (cache, now) = (LocalCache::default(), Timestamp::now());
     let events = Events::new(cache.clone(), CancellationToken::new());
     let long_ago = now.minus(Duration::from_hours(2));
@@ -30,7 +30,7 @@ async fn what_ran_out_is_not_sent() {
 }
 
 #[tokio::test]
-async fn readers_are_limited_and_give_their_place_back() {
+async fn disconnected_reader_makes_room_for_another() {
     let events = Events::new(LocalCache::default(), CancellationToken::new());
     let mut readers: Vec<_> = (0..MAX_EVENT_READERS).map(|_| events.open(Topic::ALL).unwrap()).collect();
     assert!(matches!(events.open(Topic::ALL), Err(Error::TooManyReaders)));
@@ -39,11 +39,11 @@ async fn readers_are_limited_and_give_their_place_back() {
 }
 
 #[tokio::test]
-async fn every_stream_ends_with_the_service() {
-    let closing = CancellationToken::new();
-    let events = Events::new(LocalCache::default(), closing.clone());
+async fn cancellation_ends_open_streams() {
+    let close = CancellationToken::new();
+    let events = Events::new(LocalCache::default(), close.clone());
     let mut reader = events.open(Topic::ALL).unwrap().0;
     assert_eq!(futures_util::poll!(reader.next()), std::task::Poll::Pending);
-    closing.cancel();
+    close.cancel();
     assert_eq!(reader.next().await, None);
 }

@@ -1,13 +1,13 @@
-//! Why a store did not do its work.
+//! The failures of a store.
 
-/// Why a store did not do its work. Trying again is safe: every operation comes to the same when done twice.
+/// Why an operation failed. All operations are idempotent, so each may be retried.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("Redis cannot be used")]
+    #[error("Redis is unavailable")]
     Unavailable(#[source] redis::RedisError),
-    #[error("Redis did not answer in time")]
+    #[error("Redis did not respond in time")]
     Timeout,
-    /// What lies in Redis was written by something else.
-    #[error("the document in Redis cannot be read")]
+    /// Another program wrote the key.
+    #[error("the document in Redis cannot be parsed")]
     Unreadable(#[source] serde_json::Error),
 }

@@ -1,10 +1,10 @@
-//! Leases as a store tells of them.
+//! The state of a lease.
 
 use std::time::Duration;
 
-/// Who holds a lease, and for how long from now on.
+/// The holder of a lease, and the time until the lease expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseHolder {
     pub holder: String,
-    pub left: Duration,
+    pub remaining: Duration,
 }

@@ -1,4 +1,4 @@
-//! What is kept: the documents there are, and the newest of each in this process, written out and ready to be sent.
+//! The newest documents in the memory of this process.
 
 use common::{
     api::{
@@ -10,25 +10,33 @@ use common::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A kind of document that is kept: of each the newest one.
+/// A kind of document. The store keeps the newest document of each kind.
 pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Names it in keys.
+    /// The name in keys and channels.
     const NAME: &'static str;
 
-    /// A field of its JSON with a time, and the last value of it with which it has run out at `now`: how an engine that
-    /// cannot read it otherwise knows whether it is still current.
-    fn expiry_bound(now: Timestamp) -> (&'static str, Timestamp);
+    /// How an engine that only knows JSON decides whether a document has expired at `now`.
+    fn expiry_rule(now: Timestamp) -> ExpiryRule;
 
+    /// The place of this kind in the cache.
     fn latest_in(cache: &LocalCache) -> &Latest<Self>
     where
         Self: Sized;
 }
 
+/// A document has expired if the time in `field` is not later than `expired_until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiryRule {
+    /// A top-level field of the JSON.
+    pub field: &'static str,
+    pub expired_until: Timestamp,
+}
+
 impl CachedKind for PriceRecord {
     const NAME: &'static str = "record";
 
-    fn expiry_bound(now: Timestamp) -> (&'static str, Timestamp) {
-        ("expires_at", now)
+    fn expiry_rule(now: Timestamp) -> ExpiryRule {
+        ExpiryRule { field: "expires_at", expired_until: now }
     }
 
     fn latest_in(cache: &LocalCache) -> &Latest<Self> {
@@ -39,20 +47,20 @@ impl CachedKind for PriceRecord {
 impl CachedKind for MarketSnapshot {
     const NAME: &'static str = "board";
 
-    fn expiry_bound(now: Timestamp) -> (&'static str, Timestamp) {
-        ("as_of", now.minus(SNAPSHOT_TTL))
+    fn expiry_rule(now: Timestamp) -> ExpiryRule {
+        ExpiryRule { field: "as_of", expired_until: now.minus(SNAPSHOT_TTL) }
     }
 
     fn latest_in(cache: &LocalCache) -> &Latest<Self> {
-        &cache.board
+        &cache.snapshot
     }
 }
 
-/// The newest document of each kind that this process knows. A clone is the same shelf.
+/// The newest document of each kind. Clones share the same documents.
 #[derive(Debug, Clone, Default)]
 pub struct LocalCache {
     record: Latest<PriceRecord>,
-    board: Latest<MarketSnapshot>,
+    snapshot: Latest<MarketSnapshot>,
 }
 
 impl LocalCache {

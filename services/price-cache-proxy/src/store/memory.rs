@@ -1,4 +1,4 @@
-//! Everything in memory, for one process that runs alone.
+//! The store in memory, for a single process.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct LeaseEntry {
     holder: String,
-    end: Instant,
+    expires_at: Instant,
 }
 
 impl MemoryStore {
@@ -27,15 +27,15 @@ impl MemoryStore {
         &self.cache
     }
 
-    pub(super) fn lease(&self, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
+    pub(super) fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
         let now = Instant::now();
-        // Each change is one move, so that the leases are whole even after a panic.
+        // Each change is a single operation on the map, so the map is consistent even after a panic.
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.retain(|_, given| now < given.end);
-        if let Some(given) = leases.get(name).filter(|given| given.holder != holder) {
-            return LeaseHolder { holder: given.holder.clone(), left: given.end - now };
+        leases.retain(|_, entry| now < entry.expires_at);
+        if let Some(other) = leases.get(name).filter(|entry| entry.holder != holder) {
+            return LeaseHolder { holder: other.holder.clone(), remaining: other.expires_at - now };
         }
-        leases.insert(name.to_owned(), LeaseEntry { holder: holder.to_owned(), end: now + ttl });
-        LeaseHolder { holder: holder.to_owned(), left: ttl }
+        leases.insert(name.to_owned(), LeaseEntry { holder: holder.to_owned(), expires_at: now + ttl });
+        LeaseHolder { holder: holder.to_owned(), remaining: ttl }
     }
 }

@@ -1,4 +1,4 @@
-//! What every store does, run over each engine.
+//! The contract of a store, checked for each engine.
 
 mod documents;
 mod leases;
@@ -10,8 +10,8 @@ fn stores() -> [Store; 2] {
     [Store::memory(), Store::redis(&test_redis()).unwrap()]
 }
 
-/// Each store twice, as two instances of the service have it: what one writes the other reads, and nothing is answered from
-/// what the reader was told before.
+/// Each engine with two stores, a writer and a reader, as two instances of the service have them. The local cache of the
+/// reader is empty, so that its reads reach the engine.
 fn pairs() -> [(Store, Store); 2] {
     let (memory, redis) = (Store::memory(), test_redis());
     [(memory.clone(), memory), (Store::redis(&redis).unwrap(), Store::redis(&redis).unwrap())]

@@ -1,4 +1,4 @@
-//! Settings and documents for tests.
+//! Settings and documents that the tests of several modules share.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::config::RedisConfig;
 
 const TTL: Duration = Duration::from_mins(1);
 
-/// Settings for a corner of the test Redis that no other test uses.
+/// Settings with a key prefix of their own in the Redis of the tests.
 pub(crate) fn test_redis() -> RedisConfig {
     let url = std::env::var("TEST_REDIS_URL")
-        .expect("TEST_REDIS_URL is not set: run the tests with tests/run, which starts a Redis of its own");
-    RedisConfig::new(&url, format!("test:{}:", uuid::Uuid::new_v4())).expect("TEST_REDIS_URL is right")
+        .expect("TEST_REDIS_URL is not set: run the tests with tests/run, which starts a Redis");
+    RedisConfig::new(&url, format!("test:{}:", uuid::Uuid::new_v4())).expect("TEST_REDIS_URL is a valid address")
 }
 
-/// A record of its own: the price tells it from every other.
+/// A record that is identified by its price.
 pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
     let price = Price { price: price.parse().unwrap(), sources: vec!["coinbase".to_owned(), "kraken".to_owned()] };
     PriceRecord {
@@ -35,7 +35,7 @@ pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
     }
 }
 
-/// A board of its own: no two have the same time.
+/// A snapshot that is identified by its time.
 pub(crate) fn snapshot(as_of: Timestamp) -> MarketSnapshot {
     MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![] }
 }

@@ -1,4 +1,4 @@
-//! Changes as they reach readers and other instances.
+//! How changes reach the readers of events and the other instances.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,8 +11,8 @@ use tokio::{sync::watch::Receiver, time::timeout};
 
 use super::*;
 
-/// Far more than a change needs, and less than what it would take to be found by reading everything again.
-const SOON: Duration = Duration::from_secs(3);
+/// Longer than a pushed change takes, and shorter than the interval of the reads that find lost messages.
+const PUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// A watch that runs until it is dropped.
 struct Reader {
@@ -21,23 +21,23 @@ struct Reader {
 }
 
 impl Reader {
-    /// Pushed to when this returns.
-    async fn of(service: &Running) -> Self {
+    /// Returns when the event stream is open.
+    async fn connect(service: &Running) -> Self {
         let watch = service.cache.watch(Topic::ALL);
         let run = tokio::spawn(watch.clone().run(CancellationToken::new()));
-        timeout(SOON, watch.subscribe_connected().wait_for(|pushed| *pushed))
+        timeout(PUSH_LIMIT, watch.subscribe_connected().wait_for(|connected| *connected))
             .await
-            .expect("changes are pushed")
+            .expect("the event stream opens")
             .unwrap();
         Self { watch, run }
     }
 
-    async fn sees_record(&self, record: &PriceRecord) {
-        sees(self.watch.subscribe_price_record(), record).await;
+    async fn expect_record(&self, record: &PriceRecord) {
+        expect_document(self.watch.subscribe_price_record(), record).await;
     }
 
-    async fn sees_board(&self, board: &MarketSnapshot) {
-        sees(self.watch.subscribe_market_snapshot(), board).await;
+    async fn expect_snapshot(&self, snapshot: &MarketSnapshot) {
+        expect_document(self.watch.subscribe_market_snapshot(), snapshot).await;
     }
 }
 
@@ -47,51 +47,50 @@ impl Drop for Reader {
     }
 }
 
-async fn sees<T: PartialEq + std::fmt::Debug>(mut slot: Receiver<Option<Arc<Document<T>>>>, value: &T) {
-    let seen = slot.wait_for(|held| held.as_ref().is_some_and(|held| held.value() == value));
-    timeout(SOON, seen).await.unwrap_or_else(|_| panic!("{value:?} was not told")).unwrap();
+async fn expect_document<T: PartialEq + std::fmt::Debug>(mut documents: Receiver<Option<Arc<Document<T>>>>, value: &T) {
+    let received = documents.wait_for(|newest| newest.as_ref().is_some_and(|newest| newest.value() == value));
+    timeout(PUSH_LIMIT, received).await.unwrap_or_else(|_| panic!("{value:?} was not received")).unwrap();
 }
 
-/// Asks until the record is served; how long that took.
-async fn serves(service: &Running, record: &PriceRecord, limit: Duration) -> Duration {
+/// Polls until the service returns the record.
+async fn wait_until_served(service: &Running, record: &PriceRecord, limit: Duration) {
     let start = Instant::now();
     while service.cache.price_record().await.ok().flatten().as_ref() != Some(record) {
         assert!(start.elapsed() < limit, "{record:?} is not served");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    start.elapsed()
 }
 
 #[tokio::test]
-async fn readers_are_told_what_there_is_and_what_changes() {
+async fn readers_receive_current_documents_and_changes() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
         let service = Running::start(store).await;
-        let early = Reader::of(&service).await;
+        let early = Reader::connect(&service).await;
         let now = Timestamp::now();
         let first = service.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
-        early.sees_record(&first).await;
-        let shown = snapshot(now);
-        service.cache.put_market_snapshot(&shown).await.unwrap();
-        early.sees_board(&shown).await;
+        early.expect_record(&first).await;
+        let market_snapshot = snapshot(now);
+        service.cache.put_market_snapshot(&market_snapshot).await.unwrap();
+        early.expect_snapshot(&market_snapshot).await;
 
-        let late = Reader::of(&service).await;
-        late.sees_record(&first).await;
-        late.sees_board(&shown).await;
+        let late = Reader::connect(&service).await;
+        late.expect_record(&first).await;
+        late.expect_snapshot(&market_snapshot).await;
         let second = service.cache.put_price_record(&new_record(now), TTL).await.unwrap();
-        early.sees_record(&second).await;
-        late.sees_record(&second).await;
+        early.expect_record(&second).await;
+        late.expect_record(&second).await;
 
-        // Streams that never end do not hold up the end of the service.
+        // Open streams do not delay the shutdown.
         let start = Instant::now();
         service.stop().await;
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-        timeout(SOON, early.watch.subscribe_connected().wait_for(|pushed| !pushed)).await.unwrap().unwrap();
+        timeout(PUSH_LIMIT, early.watch.subscribe_connected().wait_for(|connected| !connected)).await.unwrap().unwrap();
         assert_eq!(early.watch.price_record().unwrap().value(), &second);
     }
 }
 
 #[tokio::test]
-async fn only_our_own_services_read_events_and_only_of_what_there_is() {
+async fn events_need_the_internal_token_and_known_topics() {
     let service = Running::start(StoreConfig::Memory).await;
     assert_eq!(service.status("/events").await, 401);
     let events = |topics: &str| {
@@ -107,60 +106,61 @@ async fn only_our_own_services_read_events_and_only_of_what_there_is() {
 }
 
 #[tokio::test]
-async fn what_one_instance_keeps_every_instance_serves_and_pushes() {
+async fn write_at_one_instance_is_served_and_pushed_by_another() {
     let redis = StoreConfig::Redis(test_redis());
-    let (one, other) = (Running::start(redis.clone()).await, Running::start(redis).await);
-    let (now, reader) = (Timestamp::now(), Reader::of(&other).await);
+    let (writer, other) = (Running::start(redis.clone()).await, Running::start(redis).await);
+    let (now, reader) = (Timestamp::now(), Reader::connect(&other).await);
     for age in (0..5).rev() {
-        let kept = one.cache.put_price_record(&new_record(now.minus(Duration::from_secs(age))), TTL).await.unwrap();
-        serves(&other, &kept, SOON).await;
-        reader.sees_record(&kept).await;
-        let shown = snapshot(now.minus(Duration::from_secs(age)));
-        one.cache.put_market_snapshot(&shown).await.unwrap();
-        reader.sees_board(&shown).await;
+        let stored =
+            writer.cache.put_price_record(&new_record(now.minus(Duration::from_secs(age))), TTL).await.unwrap();
+        wait_until_served(&other, &stored, PUSH_LIMIT).await;
+        reader.expect_record(&stored).await;
+        let market_snapshot = snapshot(now.minus(Duration::from_secs(age)));
+        writer.cache.put_market_snapshot(&market_snapshot).await.unwrap();
+        reader.expect_snapshot(&market_snapshot).await;
     }
-    one.stop().await;
+    writer.stop().await;
     other.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_written_while_the_subscription_was_lost_is_read_when_it_is_back() {
+async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
     let real = test_redis();
     let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else { panic!("TEST_REDIS_URL is no TCP address") };
     let redis = format!("{host}:{port}");
-    let link = Link::open(None, redis.clone()).await;
-    let through_link = RedisConfig::new(&format!("redis://{}", link.address), real.key_prefix.clone()).unwrap();
-    let one = Running::start(StoreConfig::Redis(real)).await;
-    let other = Running::start(StoreConfig::Redis(through_link)).await;
-    let (now, reader) = (Timestamp::now(), Reader::of(&other).await);
-    let first = one.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
-    reader.sees_record(&first).await;
+    let proxy = RedisProxy::start(None, redis.clone()).await;
+    let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();
+    let writer = Running::start(StoreConfig::Redis(real)).await;
+    let other = Running::start(StoreConfig::Redis(through_proxy)).await;
+    let (now, reader) = (Timestamp::now(), Reader::connect(&other).await);
+    let first = writer.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
+    reader.expect_record(&first).await;
 
-    let at = link.cut().await;
-    let second = one.cache.put_price_record(&new_record(now), TTL).await.unwrap();
-    // It goes on with what it was told last, which may still be used.
+    let proxy_address = proxy.stop().await;
+    let second = writer.cache.put_price_record(&new_record(now), TTL).await.unwrap();
+    // The instance serves its cached record, which has not expired.
     assert_eq!(other.cache.price_record().await.unwrap(), Some(first));
-    let link = Link::open(Some(at), redis).await;
-    serves(&other, &second, SOON).await;
-    reader.sees_record(&second).await;
-    one.stop().await;
+    let proxy = RedisProxy::start(Some(proxy_address), redis).await;
+    wait_until_served(&other, &second, PUSH_LIMIT).await;
+    reader.expect_record(&second).await;
+    writer.stop().await;
     other.stop().await;
-    link.cut().await;
+    proxy.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_not_told_is_found_by_reading() {
+async fn write_without_a_message_is_found_by_reading() {
     let config = test_redis();
     let service = Running::start(StoreConfig::Redis(config.clone())).await;
     let now = Timestamp::now();
     let first = service.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
-    serves(&service, &first, SOON).await;
-    // Somebody who does not publish, as good as a message that got lost.
+    wait_until_served(&service, &first, PUSH_LIMIT).await;
+    // A write without a message, as if the message were lost.
     let second = record(now, "1.00");
     let mut connection = redis::Client::open(config.server).unwrap().get_multiplexed_async_connection().await.unwrap();
     let json = serde_json::to_string(&second).unwrap();
     let key = format!("{}price:record", config.key_prefix);
     let () = redis::cmd("SET").arg(key).arg(json).arg("PX").arg(60_000).query_async(&mut connection).await.unwrap();
-    serves(&service, &second, Duration::from_secs(10)).await;
+    wait_until_served(&service, &second, Duration::from_secs(10)).await;
     service.stop().await;
 }

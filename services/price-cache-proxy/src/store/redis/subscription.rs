@@ -1,11 +1,9 @@
-//! Learning of what other instances write: each write is published in the step that makes it, and every instance listens.
-
-use std::time::Duration;
+//! Follows the writes of other instances. Each write publishes the document, and every instance subscribes.
 
 use common::{
     api::{courses::MarketSnapshot, prices::PriceRecord},
-    concurrency::backoff::Backoff,
-    concurrency::latest::Document,
+    concurrency::{backoff::Backoff, latest::Document},
+    error_chain::format_chain,
     time::Timestamp,
 };
 use futures_util::StreamExt;
@@ -14,64 +12,62 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::RedisStore;
-use crate::store::{error::StoreError, local_cache::CachedKind};
-
-/// Longest wait for a subscription.
-const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often everything is read although nothing was told: whatever gets lost on its way is found within this time.
-const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
-/// First and longest wait before another try to subscribe; up to as much again is added at random.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const MAX_PAUSE: Duration = Duration::from_secs(1);
+use crate::{
+    limits::{MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, SUBSCRIBE_TIMEOUT},
+    store::{error::StoreError, local_cache::CachedKind},
+};
 
 /// Why a subscription ended.
 #[derive(Debug, thiserror::Error)]
 enum SubscriptionLost {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the subscription cannot be had")]
+    #[error("Redis refused the subscription")]
     Refused(#[source] redis::RedisError),
-    #[error("no subscription was given in time")]
+    #[error("the subscription was not established in time")]
     Timeout,
     #[error("the subscription ended")]
     Ended,
-    /// A connection that looks alive and carries nothing.
-    #[error("something was written and the subscription did not tell of it")]
+    /// The connection looks open but delivers nothing.
+    #[error("the subscription delivered no message although a document was written")]
     Silent,
 }
 
-fn pauses() -> Backoff {
-    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
+fn resubscribe_backoff() -> Backoff {
+    Backoff::new(MIN_RESUBSCRIBE_DELAY, MAX_RESUBSCRIBE_DELAY)
 }
 
 impl RedisStore {
-    /// Keeps the shelf as new as Redis is, until `stop`. Subscribes anew whenever the subscription is lost.
-    pub(crate) async fn follow(self, stop: CancellationToken) {
+    /// Keeps the local cache up to date until `stop`. Subscribes again whenever the subscription is lost.
+    pub(crate) async fn follow_changes(self, stop: CancellationToken) {
         tokio::select! { () = stop.cancelled() => {}, () = self.follow_forever() => {} }
     }
 
     async fn follow_forever(&self) {
-        let (mut backoff, mut unavailable) = (pauses(), false);
+        let (mut backoff, mut outage_logged) = (resubscribe_backoff(), false);
         loop {
             let lost = match self.subscribe().await {
                 Ok(messages) => {
-                    if std::mem::take(&mut unavailable) {
-                        tracing::info!("what other instances write is told again");
+                    if std::mem::take(&mut outage_logged) {
+                        tracing::info!("the writes of other instances are received again");
                     }
-                    backoff = pauses();
+                    backoff = resubscribe_backoff();
                     self.listen(messages).await
                 }
                 Err(lost) => lost,
             };
-            if !std::mem::replace(&mut unavailable, true) {
-                let error = common::error_chain::format_chain(&lost);
-                tracing::warn!(error, "what other instances write is not told until there is another subscription");
+            if !std::mem::replace(&mut outage_logged, true) {
+                let error = format_chain(&lost);
+                tracing::warn!(
+                    error,
+                    "the writes of other instances are not received until Redis can be subscribed to"
+                );
             }
             tokio::time::sleep(backoff.next_delay()).await;
         }
     }
 
-    /// Subscribes, and then reads: what was written before that is not told, and what comes after is.
+    /// Subscribes, and then reads all documents, because writes before the subscription are not delivered.
     async fn subscribe(&self) -> Result<PubSubStream, SubscriptionLost> {
         let subscribing = async {
             let mut pubsub = self.0.client.get_async_pubsub().await?;
@@ -85,26 +81,27 @@ impl RedisStore {
     }
 
     async fn listen(&self, mut messages: PubSubStream) -> SubscriptionLost {
-        let mut repairs = interval(RECONCILE_INTERVAL);
-        repairs.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Whether the last repair found something: it may have been on its way, or the subscription is dead.
-        let mut missed = false;
+        let mut reconcile_ticks = interval(RECONCILE_INTERVAL);
+        reconcile_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whether the last read found a new document. Its message may have been in flight, so only a whole interval without
+        // any message shows that the subscription is dead.
+        let mut message_overdue = false;
         loop {
             tokio::select! {
                 biased;
                 message = messages.next() => match message {
                     Some(message) => {
-                        missed = false;
+                        message_overdue = false;
                         self.apply_message(&message);
                     }
                     None => return SubscriptionLost::Ended,
                 },
-                _ = repairs.tick() => {
-                    if missed {
+                _ = reconcile_ticks.tick() => {
+                    if message_overdue {
                         return SubscriptionLost::Silent;
                     }
                     match self.refresh_all().await {
-                        Ok(news) => missed = news,
+                        Ok(found_newer) => message_overdue = found_newer,
                         Err(error) => return error.into(),
                     }
                 }
@@ -124,19 +121,21 @@ impl RedisStore {
     fn apply_document<T: CachedKind>(&self, json: &[u8]) {
         match Document::<T>::from_json(json.to_vec().into()) {
             Ok(document) => drop(self.0.cache.latest().replace_if_newer(document.into(), Timestamp::now())),
-            Err(error) => tracing::warn!(%error, document = T::NAME, "what was told cannot be read and is passed over"),
+            Err(error) => {
+                tracing::warn!(%error, document = T::NAME, "a published message is not a valid document and is ignored");
+            }
         }
     }
 
-    /// Whether anything was new.
+    /// Reads all documents. Returns whether any was newer than the cached one.
     async fn refresh_all(&self) -> Result<bool, StoreError> {
         Ok(self.refresh_document::<PriceRecord>().await? | self.refresh_document::<MarketSnapshot>().await?)
     }
 
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
         let now = Timestamp::now();
-        let before = self.0.cache.latest::<T>().current(now);
-        let after = self.read::<T>(now).await?;
-        Ok(after.is_some_and(|after| before.is_none_or(|before| before.value().as_of() < after.value().as_of())))
+        let cached = self.0.cache.latest::<T>().current(now);
+        let stored = self.read::<T>(now).await?;
+        Ok(stored.is_some_and(|stored| cached.is_none_or(|cached| cached.value().as_of() < stored.value().as_of())))
     }
 }

@@ -1,4 +1,4 @@
-//! What every store does with leases, run over each engine.
+//! The contract of leases, checked for each engine.
 
 use std::time::{Duration, Instant};
 
@@ -10,62 +10,62 @@ use crate::store::{LeaseHolder, Store};
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(40);
 
-async fn ask(store: &Store, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
-    store.lease(name, holder, ttl).await.unwrap()
+async fn acquire(store: &Store, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
+    store.acquire_lease(name, holder, ttl).await.unwrap()
 }
 
 #[tokio::test]
-async fn the_first_holder_keeps_it_while_it_renews() {
+async fn first_holder_keeps_the_lease_by_renewing_it() {
     for store in stores() {
-        let first = ask(&store, "updater", "a", LONG).await;
-        assert_eq!((first.holder.as_str(), first.left), ("a", LONG), "{store:?}");
-        let refused = ask(&store, "updater", "b", LONG * 2).await;
-        assert_eq!(refused.holder, "a", "{store:?}");
-        assert!(Duration::ZERO < refused.left && refused.left <= LONG, "{refused:?}");
-        // A renewal counts from when it is asked for, and may also make it shorter.
+        let first = acquire(&store, "updater", "a", LONG).await;
+        assert_eq!((first.holder.as_str(), first.remaining), ("a", LONG), "{store:?}");
+        let other = acquire(&store, "updater", "b", LONG * 2).await;
+        assert_eq!(other.holder, "a", "{store:?}");
+        assert!(Duration::ZERO < other.remaining && other.remaining <= LONG, "{other:?}");
+        // A renewal starts a new ttl, which may also be shorter.
         for ttl in [LONG * 2, LONG] {
             assert_eq!(
-                ask(&store, "updater", "a", ttl).await,
-                LeaseHolder { holder: "a".to_owned(), left: ttl },
+                acquire(&store, "updater", "a", ttl).await,
+                LeaseHolder { holder: "a".to_owned(), remaining: ttl },
                 "{store:?}"
             );
         }
-        assert!(ask(&store, "updater", "b", LONG).await.left <= LONG, "{store:?}");
+        assert!(acquire(&store, "updater", "b", LONG).await.remaining <= LONG, "{store:?}");
     }
 }
 
 #[tokio::test]
-async fn each_name_is_a_lease_of_its_own() {
+async fn leases_of_different_names_are_independent() {
     for store in stores() {
-        assert_eq!(ask(&store, "one", "a", LONG).await.holder, "a", "{store:?}");
-        assert_eq!(ask(&store, "two", "b", LONG).await.holder, "b", "{store:?}");
-        assert_eq!(ask(&store, "one", "b", LONG).await.holder, "a", "{store:?}");
+        assert_eq!(acquire(&store, "one", "a", LONG).await.holder, "a", "{store:?}");
+        assert_eq!(acquire(&store, "two", "b", LONG).await.holder, "b", "{store:?}");
+        assert_eq!(acquire(&store, "one", "b", LONG).await.holder, "a", "{store:?}");
     }
 }
 
 #[tokio::test]
-async fn a_holder_that_crashed_is_replaced_after_its_time_and_not_before() {
+async fn lease_of_a_crashed_holder_is_free_exactly_after_its_ttl() {
     for store in stores() {
-        // The engine counts from some moment after this one.
+        // Taken before the call: the ttl begins later than this.
         let start = Instant::now();
-        ask(&store, "updater", "crashed", SHORT).await;
-        let mut asked = 0;
-        while ask(&store, "updater", "next", LONG).await.holder == "crashed" {
-            asked += 1;
-            assert!(start.elapsed() < Duration::from_secs(5), "{store:?} asked {asked} times");
+        acquire(&store, "updater", "crashed", SHORT).await;
+        let mut attempts = 0;
+        while acquire(&store, "updater", "next", LONG).await.holder == "crashed" {
+            attempts += 1;
+            assert!(start.elapsed() < Duration::from_secs(5), "{store:?} after {attempts} attempts");
             tokio::task::yield_now().await;
         }
-        // Redis counts in whole milliseconds.
+        // Redis measures time in whole milliseconds.
         assert!(start.elapsed() + Duration::from_millis(1) >= SHORT, "{store:?}: {:?}", start.elapsed());
-        assert_eq!(ask(&store, "updater", "crashed", LONG).await.holder, "next", "{store:?}");
+        assert_eq!(acquire(&store, "updater", "crashed", LONG).await.holder, "next", "{store:?}");
     }
 }
 
 #[tokio::test]
-async fn of_many_at_once_one_gets_it_and_all_are_told_the_same() {
+async fn concurrent_callers_get_the_same_holder() {
     for store in stores() {
         let names: Vec<_> = (0..50).map(|n| format!("holder-{n}")).collect();
-        let told = join_all(names.iter().map(|name| ask(&store, "updater", name, LONG))).await;
-        assert!(told.iter().all(|held| held.holder == told[0].holder), "{store:?}: {told:?}");
+        let holders = join_all(names.iter().map(|name| acquire(&store, "updater", name, LONG))).await;
+        assert!(holders.iter().all(|lease| lease.holder == holders[0].holder), "{store:?}: {holders:?}");
     }
 }

@@ -1,0 +1,18 @@
+//! Every limit of this service.
+
+use std::time::Duration;
+
+/// Concurrent readers of events at one instance. Each is a connection and a task.
+pub(crate) const MAX_EVENT_READERS: usize = 256;
+
+/// Longest wait for a connection to Redis, and for each response.
+pub(crate) const REDIS_STEP_TIMEOUT: Duration = Duration::from_millis(400);
+/// Longest wait for the result of a Redis command, including its second attempt.
+pub(crate) const REDIS_COMMAND_DEADLINE: Duration = Duration::from_millis(900);
+/// Longest wait for a Redis subscription.
+pub(crate) const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Interval between reads of all documents, which find the changes whose messages were lost.
+pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
+/// Shortest and longest delay before the next attempt to subscribe, without jitter.
+pub(crate) const MIN_RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
+pub(crate) const MAX_RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);

@@ -1,0 +1,34 @@
+//! The Lua scripts. Redis runs each of them atomically.
+
+/// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the stored document is newer and has not expired.
+///
+/// The stored document is newer if its `as_of` is later than `ARGV[2]`. It has expired if its field `ARGV[4]` is not later
+/// than `ARGV[5]`. Redis deletes the new document at `ARGV[3]`, in milliseconds since 1970. A new document is published on the
+/// channel `ARGV[6]`. Returns the document that is stored afterwards.
+///
+/// Times are compared as text. The text of a `Timestamp` has a fixed width, so its order is that of the times. A value that is
+/// no document is replaced.
+pub(super) const REPLACE_DOCUMENT: &str = "
+local stored = redis.call('GET', KEYS[1])
+if stored then
+  local parsed, document = pcall(cjson.decode, stored)
+  if parsed and type(document) == 'table' and type(document.as_of) == 'string' and type(document[ARGV[4]]) == 'string'
+    and document.as_of > ARGV[2] and document[ARGV[4]] > ARGV[5] then
+    return stored
+  end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[3])
+redis.call('PUBLISH', ARGV[6], ARGV[1])
+return ARGV[1]
+";
+
+/// Grants the lease at `KEYS[1]` to `ARGV[1]` for `ARGV[2]` milliseconds, unless another holder has it. Returns the holder and
+/// the remaining milliseconds. A key without an expiry was written by another program and is replaced.
+pub(super) const ACQUIRE_LEASE: &str = "
+local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+if holder and holder ~= ARGV[1] and left >= 0 then
+  return {holder, left}
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return {ARGV[1], tonumber(ARGV[2])}
+";
