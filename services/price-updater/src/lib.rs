@@ -34,8 +34,8 @@ use polling::ActiveSourcesRoutes;
 use routes::Routes;
 pub use sources::{InProcess, RawResponse, Transport, TransportError, url_variables};
 pub use streams::{
-    CONNECT_TIMEOUT, Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage, PriceStream,
-    PriceStreamState, WebSocketConnector, websocket_variables,
+    Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage, PriceStream, PriceStreamState,
+    WebSocketConnector, websocket_variables,
 };
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -30,9 +30,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::sources::Source;
-pub use connection::{
-    CONNECT_TIMEOUT, Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage, WebSocketConnector,
-};
+pub use connection::{Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage, WebSocketConnector};
 pub use price_stream::{PriceStream, PriceStreamState};
 
 pub(crate) use settings::read_stream_urls;

@@ -54,7 +54,8 @@ impl RunningFeed {
     fn at(world: Simulation, exchange: &'static str, base: &str, connector: Arc<dyn Connector>, clock: Clock) -> Self {
         let direction = "BTC-USDT".parse().unwrap();
         let directions = [direction, "ETH-USDT".parse().unwrap()];
-        let feed = Arc::new(PriceStream::of(exchange, &base.parse().unwrap(), &directions, connector, clock).unwrap());
+        let feed =
+            Arc::new(PriceStream::standalone(exchange, &base.parse().unwrap(), &directions, connector, clock).unwrap());
         let stop = CancellationToken::new();
         let (running, stopped) = (feed.clone(), stop.clone());
         tokio::spawn(async move { running.run(&stopped).await });

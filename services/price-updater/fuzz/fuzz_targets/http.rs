@@ -1,4 +1,4 @@
-//! Answers of exchanges, indexes and banks: no input may break an adapter or be taken for a price that is none.
+//! Responses of exchanges, indexes and banks. No input may panic or be accepted as an invalid price.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| price_updater::fuzzing::http(input));

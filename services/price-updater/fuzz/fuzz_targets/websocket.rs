@@ -1,4 +1,4 @@
-//! Texts of the exchanges' websockets: no input may break a feed, or be taken for a price that nobody told.
+//! WebSocket messages of exchanges. No input may panic or produce a price that was not sent.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| price_updater::fuzzing::websocket(input));

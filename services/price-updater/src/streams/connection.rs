@@ -21,7 +21,7 @@ const READ_BUFFER: usize = 16 * 1024;
 /// Most unsent bytes. The largest messages are a few subscriptions.
 const MAX_UNSENT: usize = 64 * 1024;
 /// Longest time to connect, including DNS, TLS and the WebSocket handshake.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IncomingMessage {
@@ -78,7 +78,7 @@ impl fmt::Debug for Connection {
 /// Connects to exchanges: over the network, or in tests to an exchange in the same process.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// Can be cancelled. The caller applies [`CONNECT_TIMEOUT`].
+    /// Can be cancelled. The caller limits the time with `CONNECT_TIMEOUT`.
     async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError>;
 }
 

@@ -84,8 +84,9 @@ pub struct PriceStreamState {
 }
 
 impl PriceStream {
-    /// The stream of the exchange of this name, without exported metrics. `None` if the exchange has no stream. For tests.
-    pub fn of(
+    /// The stream of an exchange, without a polled source and without exported metrics. `None` if the exchange has none. Used
+    /// in integration tests.
+    pub fn standalone(
         exchange: &str,
         base_url: &Url,
         pairs: &[CurrencyPair],

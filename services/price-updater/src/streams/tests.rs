@@ -17,8 +17,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn text(text: &str) -> Option<OutgoingMessage> {
-    Some(OutgoingMessage::Text(text.to_owned()))
+fn text(text: &str) -> OutgoingMessage {
+    OutgoingMessage::Text(text.to_owned())
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,7 +31,7 @@ async fn stream_subscribes_and_probes_a_silent_exchange() {
     assert_eq!(running.course().await, Some(("84000.50".to_owned(), Duration::ZERO)));
 
     let silent_since = Instant::now();
-    assert_eq!(okx.from_client.recv().await, text("ping"));
+    assert_eq!(okx.from_client.recv().await, Some(text("ping")));
     assert_eq!(silent_since.elapsed(), seconds(3));
     okx.send("pong");
     assert_eq!(running.course().await, Some(("84000.50".to_owned(), Duration::ZERO)));
@@ -64,7 +64,7 @@ async fn heartbeats_without_tickers_end_the_connection() {
     okx.send_ticker("84000", 1);
     okx.from_client.recv().await;
     for _ in 0..6 {
-        assert_eq!(okx.from_client.recv().await, text("ping"));
+        assert_eq!(okx.from_client.recv().await, Some(text("ping")));
         okx.send("pong");
         assert_eq!(running.course().await.unwrap().1, Duration::ZERO);
     }

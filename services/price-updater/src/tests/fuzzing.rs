@@ -1,5 +1,4 @@
-//! What a fuzzer calls: every adapter with an answer of its making, and every feed with texts of its making. Not part of
-//! the service.
+//! The entry points of the fuzz targets. Not part of the service.
 
 mod http;
 #[cfg(test)]
@@ -10,9 +9,9 @@ use crate::sources::{SourceError, Ticker};
 pub use http::http;
 pub use websocket::websocket;
 
-/// Within two weeks of the days in the seeds.
+/// The time of every input. It is at most two weeks after the dates in the corpus.
 const NOW_MICROS: i64 = 1_767_441_600_000_000;
-/// The longest text of an error: what is quoted in it is bounded.
+/// Longest error message, in characters. It may quote a response.
 const MAX_ERROR: usize = 300;
 
 fn check_ticker(ticker: &Ticker) {
@@ -24,7 +23,7 @@ fn check_ticker(ticker: &Ticker) {
 }
 
 fn check_error(error: &SourceError) {
-    let text = error.to_string();
-    assert!(!text.is_empty() && text.chars().count() <= MAX_ERROR, "{text}");
+    let message = error.to_string();
+    assert!(!message.is_empty() && message.chars().count() <= MAX_ERROR, "{message}");
     assert!(!error.kind().is_empty());
 }

@@ -52,7 +52,7 @@ impl PriceStream {
     /// Receives messages and sends probes until the connection must end.
     async fn listen(&self, connection: &mut Connection) -> Result<Infallible, DisconnectReason> {
         let now = Instant::now();
-        let mut activity = Activity { connected_at: now, last_message_at: now, last_ticker_at: now };
+        let mut activity = Activity { connected: now, last_message: now, last_ticker: now };
         let mut probe_sent = false;
         loop {
             let (ends_at, reason) = self.next_timeout(activity);
@@ -60,13 +60,13 @@ impl PriceStream {
                 return Err(reason);
             }
             let probe = self.protocol.timeouts.probe.filter(|_| !probe_sent);
-            let probe = probe.map(|Probe { after, message }| (activity.last_message_at + after, message));
+            let probe = probe.map(|Probe { after, message }| (activity.last_message + after, message));
             tokio::select! {
                 message = connection.incoming.next() => {
-                    (activity.last_message_at, probe_sent) = (Instant::now(), false);
+                    (activity.last_message, probe_sent) = (Instant::now(), false);
                     let message = message.ok_or(DisconnectReason::ClosedByExchange)?;
                     if self.handle_message(message.map_err(DisconnectReason::ConnectionFailed)?)? {
-                        activity.last_ticker_at = activity.last_message_at;
+                        activity.last_ticker = activity.last_message;
                     }
                 }
                 () = sleep_until(probe.map_or(ends_at, |(probe_at, _)| ends_at.min(probe_at))) => {
@@ -85,11 +85,11 @@ impl PriceStream {
         let idle_at = self.requested_at.borrow().map_or_else(Instant::now, |at| at + IDLE_TIMEOUT);
         let max_age = timeouts.max_connection_age;
         let others = [
-            Some((activity.last_ticker_at + TICKER_TIMEOUT, DisconnectReason::TickerTimeout)),
+            Some((activity.last_ticker + TICKER_TIMEOUT, DisconnectReason::TickerTimeout)),
             Some((idle_at, DisconnectReason::Idle)),
-            max_age.map(|age| (activity.connected_at + age, DisconnectReason::MaxAgeReached)),
+            max_age.map(|age| (activity.connected + age, DisconnectReason::MaxAgeReached)),
         ];
-        let first = (activity.last_message_at + timeouts.message_timeout, DisconnectReason::MessageTimeout);
+        let first = (activity.last_message + timeouts.message_timeout, DisconnectReason::MessageTimeout);
         others.into_iter().flatten().fold(first, |first, next| if next.0 < first.0 { next } else { first })
     }
 
@@ -145,12 +145,12 @@ impl PriceStream {
     }
 }
 
-/// The times that the timeouts of a connection count from.
+/// The times from which the timeouts of a connection are measured.
 #[derive(Debug, Clone, Copy)]
 struct Activity {
-    connected_at: Instant,
-    last_message_at: Instant,
-    last_ticker_at: Instant,
+    connected: Instant,
+    last_message: Instant,
+    last_ticker: Instant,
 }
 
 impl From<ProbeMessage> for OutgoingMessage {

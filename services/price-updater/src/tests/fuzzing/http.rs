@@ -1,7 +1,7 @@
-//! A source that reads an answer of the fuzzer's making.
+//! Polls one source, whose every request is answered with the response in the input.
 //!
-//! An input is text, so that seeds can be read and written by people: a letter for the source, in the order of the built-in
-//! ones, a digit for the status, the value of `Retry-After` if any up to the end of the line, and then the body.
+//! An input is text, so that people can read and write it: a letter for the source in the order of [`SOURCES`], a digit for the
+//! status in the order of [`STATUSES`], the value of `Retry-After` up to the end of the line, and the body.
 //!
 //! ```text
 //! a6120
@@ -19,49 +19,51 @@ use url::Url;
 use super::{NOW_MICROS, check_error, check_ticker};
 use crate::sources::{PollReply, PollRequest, RawResponse, SOURCES, Transport, TransportError};
 
-/// What the digits stand for.
 const STATUSES: [u16; 10] = [200, 400, 403, 404, 418, 422, 429, 500, 503, 520];
 
-/// Always answers the same.
-struct Same(RawResponse);
+/// Answers every request with the same response.
+struct FixedResponse(RawResponse);
 
 #[async_trait]
-impl Transport for Same {
+impl Transport for FixedResponse {
     async fn get(&self, _: &Url, _: &HeaderMap) -> Result<RawResponse, TransportError> {
         Ok(self.0.clone())
     }
 }
 
-/// Lets one source read one answer.
+/// Polls one source with one response.
 ///
 /// # Panics
-/// Where the source does, or where it accepts what it must not.
+/// If the source panics or accepts an invalid price.
 pub fn http(input: &[u8]) {
     let [source, status, rest @ ..] = input else { return };
     let [source, status] = [source.wrapping_sub(b'a'), status.wrapping_sub(b'0')].map(usize::from);
-    let built_in = &SOURCES[source % SOURCES.len()];
-    let line = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
-    let (retry_after, body) = rest.split_at(line);
-    let mut page = RawResponse { status: STATUSES[status % STATUSES.len()], ..RawResponse::default() };
-    page.body = body.get(1..).unwrap_or_default().to_vec().into();
+    let definition = &SOURCES[source % SOURCES.len()];
+    let line_end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+    let (retry_after, body) = rest.split_at(line_end);
+    let mut response = RawResponse { status: STATUSES[status % STATUSES.len()], ..RawResponse::default() };
+    response.body = body.get(1..).unwrap_or_default().to_vec().into();
     if !retry_after.is_empty()
         && let Ok(value) = HeaderValue::from_bytes(retry_after)
     {
-        page.headers.insert(HeaderName::from_static("retry-after"), value);
+        response.headers.insert(HeaderName::from_static("retry-after"), value);
     }
 
-    let base = Url::parse(built_in.default_url).expect("a default address is right");
-    let source = built_in.build(Arc::new(Same(page)), base);
-    let now = Timestamp::from_micros(NOW_MICROS).expect("it is inside the calendar");
+    let base_url = Url::parse(definition.default_url).expect("the default URL is valid");
+    let source = definition.build(Arc::new(FixedResponse(response)), base_url);
+    let now = Timestamp::from_micros(NOW_MICROS).expect("the time is valid");
     let request = PollRequest { pairs: source.pairs(), now, deadline: Instant::now() + Duration::from_secs(5) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("the runtime starts");
     match runtime.block_on(source.poll(request)) {
         Ok(PollReply { tickers, errors, .. }) => {
-            for (direction, ticker) in &tickers {
-                assert!(source.pairs().contains(direction) && !errors.contains_key(direction), "{direction}");
-                // An index says how old it is.
-                let told_age = built_in.kind == CourseKind::Index && ticker.observed_at <= now;
-                assert!(ticker.kind == built_in.kind && (told_age || ticker.observed_at == now), "{ticker:?}");
+            for (pair, ticker) in &tickers {
+                assert!(source.pairs().contains(pair) && !errors.contains_key(pair), "{pair}");
+                // Only an index may report an earlier time.
+                let is_earlier_index = definition.kind == CourseKind::Index && ticker.observed_at <= now;
+                assert!(
+                    ticker.kind == definition.kind && (is_earlier_index || ticker.observed_at == now),
+                    "{ticker:?}"
+                );
                 check_ticker(ticker);
             }
             errors.values().for_each(check_error);

@@ -1,10 +1,10 @@
 use std::{collections::BTreeSet, path::Path};
 
-use super::{http, websocket::hear};
+use super::{http, websocket::apply_messages};
 use crate::{sources::SOURCES, streams::PROTOCOLS};
 
 #[test]
-fn every_seed_is_read_without_harm_and_every_source_has_one_that_it_accepts() {
+fn http_corpus_passes_and_has_an_accepted_response_of_every_source() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/http");
     let mut seen = BTreeSet::new();
     for seed in std::fs::read_dir(folder).unwrap() {
@@ -18,23 +18,23 @@ fn every_seed_is_read_without_harm_and_every_source_has_one_that_it_accepts() {
 }
 
 #[test]
-fn what_is_too_short_for_an_answer_is_passed_over() {
+fn incomplete_http_input_is_ignored() {
     for input in ["", "a", "a0", "z9", "\u{0}\u{ff}\n"] {
         http(input.as_bytes());
     }
 }
 
 #[test]
-fn every_seed_is_heard_without_harm_and_every_exchange_has_one_that_tells_a_price() {
+fn websocket_corpus_passes_and_has_a_ticker_of_every_exchange() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/websocket");
     let seeds = std::fs::read_dir(folder).unwrap().map(|seed| std::fs::read(seed.unwrap().path()).unwrap());
-    let told: BTreeSet<_> = seeds.filter(|seed| hear(seed)).map(|seed| seed[0]).collect();
-    assert_eq!(told.len(), PROTOCOLS.len());
+    let exchanges: BTreeSet<_> = seeds.filter(|seed| apply_messages(seed)).map(|seed| seed[0]).collect();
+    assert_eq!(exchanges.len(), PROTOCOLS.len());
 }
 
 #[test]
-fn what_is_no_text_of_an_exchange_tells_nothing() {
+fn invalid_messages_report_no_ticker() {
     for input in ["", "\n", "a", "a\n", "d\n0pong\n~pong", "z\n9{}\n\u{ff}"] {
-        assert!(!hear(input.as_bytes()), "{input}");
+        assert!(!apply_messages(input.as_bytes()), "{input}");
     }
 }

@@ -1,8 +1,7 @@
-//! An exchange's websocket with texts of the fuzzer's making.
+//! Applies the messages in the input to the ticker cache of one exchange's stream.
 //!
-//! An input is text: a line with a letter for the exchange, in the order of the protocols, and then a line for each thing
-//! that is heard. Its first character says how many seconds passed before it, `0` to `9`, or with `~` that the connection
-//! was made anew; the rest is the text.
+//! An input is text. The first line is a letter for the exchange in the order of [`PROTOCOLS`]. Each further line is a message.
+//! It begins with the seconds that passed before it, `0` to `9`, or with `~` for a new connection.
 //!
 //! ```text
 //! b
@@ -20,49 +19,48 @@ use crate::streams::{
     ticker_cache::{ApplyResult, TickerCache},
 };
 
-/// As long as the feed gives a ticker as an answer.
-const FRESH: Duration = Duration::from_secs(5);
+/// The same age as in the service.
+const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 
-/// Lets one feed hear what the input says.
+/// Applies the messages of one input.
 ///
 /// # Panics
-/// Where the feed does, or where it accepts what it must not.
+/// If the parser panics, or if the cache reports an invalid price.
 pub fn websocket(input: &[u8]) {
-    hear(input);
+    apply_messages(input);
 }
 
-/// Whether prices were told and then given.
-pub(super) fn hear(input: &[u8]) -> bool {
+/// Returns whether the cache accepted a ticker and reported it.
+pub(super) fn apply_messages(input: &[u8]) -> bool {
     let input = String::from_utf8_lossy(input);
     let mut lines = input.lines();
     let Some(exchange) = lines.next().and_then(|line| line.bytes().next()) else { return false };
     let protocol = &PROTOCOLS[usize::from(exchange.wrapping_sub(b'a')) % PROTOCOLS.len()];
-    let asked: [CurrencyPair; 3] =
-        ["BTC-USD", "BTC-USDT", "ETH-EUR"].map(|name| name.parse().expect("it is a direction"));
-    let names = asked.map(|direction| ((protocol.symbol)(direction), direction));
-    let mut cache = TickerCache::new(names.into(), protocol.timeouts.book_validity);
-    let mut now = Timestamp::from_micros(NOW_MICROS).expect("it is inside the calendar");
-    let (mut told, mut given) = (false, false);
+    let pairs: [CurrencyPair; 3] = ["BTC-USD", "BTC-USDT", "ETH-EUR"].map(|name| name.parse().expect("a valid pair"));
+    let pairs_by_symbol = pairs.map(|pair| ((protocol.symbol)(pair), pair));
+    let mut cache = TickerCache::new(pairs_by_symbol.into(), protocol.timeouts.book_validity);
+    let mut now = Timestamp::from_micros(NOW_MICROS).expect("the time is valid");
+    let (mut accepted, mut reported) = (false, false);
     cache.start_connection(true);
     for line in lines {
-        let mut text = line.chars();
-        match text.next() {
+        let mut message = line.chars();
+        match message.next() {
             Some('~') => cache.start_connection(true),
             Some(seconds) => now = now.plus(Duration::from_secs(seconds.to_digit(10).unwrap_or(0).into())),
             None => continue,
         }
-        match (protocol.parse)(text.as_str()) {
-            Ok(events) => told |= events.iter().any(|event| cache.apply(event, now) == ApplyResult::Updated),
+        match (protocol.parse)(message.as_str()) {
+            Ok(events) => accepted |= events.iter().any(|event| cache.apply(event, now) == ApplyResult::Updated),
             Err(error) => check_error(&error),
         }
-        let tickers = cache.tickers(now, FRESH).tickers;
-        for (direction, ticker) in &tickers {
-            assert!(asked.contains(direction), "{direction}");
-            assert!(ticker.observed_at <= now && now.since(ticker.observed_at) <= FRESH, "{ticker:?}");
+        let tickers = cache.tickers(now, MAX_TICKER_AGE).tickers;
+        for (pair, ticker) in &tickers {
+            assert!(pairs.contains(pair), "{pair}");
+            assert!(ticker.observed_at <= now && now.since(ticker.observed_at) <= MAX_TICKER_AGE, "{ticker:?}");
             check_ticker(ticker);
         }
-        assert!(told || tickers.is_empty(), "a price that nobody told");
-        given |= !tickers.is_empty();
+        assert!(accepted || tickers.is_empty(), "the cache reports a price that was not sent");
+        reported |= !tickers.is_empty();
     }
-    told && given
+    accepted && reported
 }
