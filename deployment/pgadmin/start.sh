@@ -1,16 +1,14 @@
 #!/bin/sh
-# Gives pgAdmin the password of buydesk_readonly before it starts, so that nobody types it in or keeps it in a file of
-# their own.
+# Writes the password of buydesk_readonly to pgAdmin's password file before pgAdmin starts, so that users need not enter it.
 set -eu
 
-# pgAdmin reads a password file only out of its user's own storage folder, which is named after the e-mail address.
+# pgAdmin reads a password file only from its user's storage folder, which is named after the e-mail address.
 storage=/var/lib/pgadmin/storage/$(printf '%s' "$PGADMIN_DEFAULT_EMAIL" | tr '@' '_')
 
-# At every start, and not only at the first: the password may have changed. The database's client wants the file to be
-# readable by its owner alone.
+# This runs at every start, because the password may have changed. libpq ignores a password file that others can read.
 umask 077
 mkdir -p "$storage"
-# pgpass's own escapes, for a password with a colon or a backslash in it.
+# pgpass requires a backslash before a colon or a backslash in the password.
 password=$(printf '%s' "$POSTGRES_READONLY_PASSWORD" | sed 's/[\\:]/\\&/g')
 printf 'postgres:5432:*:buydesk_readonly:%s\n' "$password" >"$storage/.pgpass"
 unset POSTGRES_READONLY_PASSWORD password

@@ -1,6 +1,5 @@
--- The role of people who look into the tables, in pgAdmin or elsewhere: it reads everything and writes nothing, for db-proxy
--- is the only writer. PostgreSQL runs this file once, when its volume is made; where the volume was there before, run it by
--- hand:
+-- The read-only role for people who look into the tables, in pgAdmin or elsewhere. db-proxy is the only writer. PostgreSQL
+-- runs this file once, when it creates its volume. For an existing volume, run it by hand:
 --
 --   docker compose -f deployment/docker-compose.yml exec postgres \
 --     psql -U buydesk -f /docker-entrypoint-initdb.d/10-readonly.sql
@@ -9,7 +8,7 @@
 
 create role buydesk_readonly login password :'password' in role pg_read_all_data, pg_monitor;
 
--- However many people look and whatever they ask, orders are placed meanwhile.
+-- These limits keep expensive queries of readers from slowing down orders.
 alter role buydesk_readonly connection limit 20;
 alter role buydesk_readonly set statement_timeout = '60s';
 alter role buydesk_readonly set idle_in_transaction_session_timeout = '60s';
