@@ -1,7 +1,7 @@
 //! Single-flight: callers that ask for the same key at the same time share one call.
 //!
-//! The first caller of a key starts a call at once. [`JoinPolicy`] decides which call answers the callers that arrive while it
-//! runs. Calls of different keys do not wait for each other. A call is cancelled when all its callers have gone away.
+//! The first caller of a key starts a call at once. [`JoinPolicy`] decides which call answers the callers that arrive while that
+//! call runs. Calls of different keys do not wait for each other. A call is cancelled when no caller waits for it any more.
 
 use std::{
     collections::HashMap,
@@ -24,9 +24,9 @@ pub const UNLIMITED: usize = Semaphore::MAX_PERMITS;
 /// Which call answers a caller that arrives while a call for its key runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinPolicy {
-    /// The running call. Its result may be older than the question of the caller.
+    /// The running call. It started before the caller arrived, so its result may be older than the arrival.
     Running,
-    /// The next call, which starts when the running one ends. Its result is never older than the question of the caller.
+    /// The next call, which starts when the running call ends. Its result is never older than the arrival of the caller.
     Next,
 }
 
@@ -42,7 +42,7 @@ pub enum SingleFlightError {
 
 /// The result of one call, as its callers wait for it.
 type Response<T> = Shared<oneshot::Receiver<T>>;
-/// A [`Response`] that does not count as a caller: a call notices when its last caller goes away.
+/// A reference to a [`Response`] that keeps no call alive. The call is cancelled when the last caller drops its response.
 type WeakResponse<T> = Option<WeakShared<oneshot::Receiver<T>>>;
 
 /// A call that has not started.
@@ -129,7 +129,7 @@ where
         response
     }
 
-    /// Makes a call, and then the next one for as long as callers are waiting for it.
+    /// Makes the call, and then the next one, until no caller waits.
     async fn run(self: Arc<Self>, key: K, mut flight: Flight<T>) {
         loop {
             let Flight { mut result, request, .. } = flight;
@@ -147,7 +147,7 @@ where
         }
     }
 
-    /// Answers the callers of the running call and returns the next call. Both happen under the lock, so that no caller joins a
+    /// Answers the callers of the running call and returns the next call. Both happen under the lock, so no caller can join a
     /// call that has ended.
     fn finish(&self, key: &K, result: oneshot::Sender<T>, output: Option<T>) -> Option<Flight<T>> {
         let mut all = self.flights();

@@ -102,7 +102,7 @@ fn flatten_result(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Resu
     result.context("the service panicked")?
 }
 
-/// The error of a service that ended although it was not told to stop.
+/// The error of a service that ended before the platform was stopped.
 fn early_end(name: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
     match flatten_result(result) {
         Ok(()) => anyhow::anyhow!("{name} ended unexpectedly"),

@@ -89,7 +89,7 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let prices_task = tokio::spawn(self.prices.keep_fresh(stop.clone()));
         let result = self.server.run_until(stop).await;
-        // The server held the last handle of the dispatcher, so the task ends after the orders that are in flight.
+        // The server held the last handle of the dispatcher, so its task ends when all orders in flight are answered.
         self.dispatcher_task.await?;
         prices_task.await?;
         result

@@ -72,7 +72,7 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let lookup_task = tokio::spawn(self.lookup_task);
         let result = self.server.run_until(stop).await;
-        // The server held the last handle of the lookup, so the task ends after the requests that are running.
+        // The server held the last handle of the lookup, so its task ends when the running requests are answered.
         lookup_task.await?;
         result
     }

@@ -31,7 +31,7 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// One lock protects both, so that the state of a service and the reports about it agree. It is held for work in memory only.
+/// One lock protects both, so that the state of a service and the reports about it agree. No I/O happens under the lock.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,

@@ -124,13 +124,13 @@ impl ServiceEntry {
         }
     }
 
-    /// Makes room for one more instance. At the limit it removes the instance that has been away longest.
+    /// Makes room for one more instance. At the limit it removes the missing or stopped instance with the oldest heartbeat.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
             return Ok(());
         }
-        let away = self.instances.iter().filter(|(_, instance)| !instance.is_running(now));
-        let oldest = away.min_by_key(|(_, instance)| instance.last_seen.monotonic).map(|(name, _)| name.clone());
+        let not_running = self.instances.iter().filter(|(_, instance)| !instance.is_running(now));
+        let oldest = not_running.min_by_key(|(_, instance)| instance.last_seen.monotonic).map(|(name, _)| name.clone());
         oldest.and_then(|name| self.instances.remove(&name)).map(|_| ()).ok_or(RegistryError::TooManyInstances)
     }
 }

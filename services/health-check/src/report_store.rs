@@ -10,10 +10,10 @@ use common::{
 
 use crate::clock::Instants;
 
-/// What is kept of warnings and worse. Apart from the rest, so that a month of heartbeats does not displace the one line that
-/// explains a failure.
+/// Retention of warnings and worse. It is separate, so that a month of heartbeats does not displace the one line that explains
+/// a failure.
 const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
-/// What is kept of all other reports.
+/// Retention of all other reports.
 const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };
 
 #[derive(Debug, Clone, Copy)]

@@ -71,9 +71,9 @@ async fn callers_share_the_running_call() {
 #[tokio::test]
 async fn abandoned_call_is_not_joined() {
     let (single_flight, mut calls) = single_flight(JoinPolicy::Running);
-    let gone = caller(&single_flight, 7);
+    let leaving = caller(&single_flight, 7);
     let (_, _abandoned) = calls.recv().await.unwrap();
-    drop(gone);
+    drop(leaving);
     let caller = caller(&single_flight, 7);
     calls.recv().await.unwrap().1.send(1).unwrap();
     assert_eq!(caller.await, Ok(1));
@@ -82,14 +82,14 @@ async fn abandoned_call_is_not_joined() {
 #[tokio::test]
 async fn abandoned_call_is_cancelled_and_a_panic_fails_only_its_own_callers() {
     let (single_flight, mut calls) = single_flight(JoinPolicy::Next);
-    let gone = caller(&single_flight, 7);
+    let leaving = caller(&single_flight, 7);
     let (_, mut result) = calls.recv().await.unwrap();
-    drop(gone);
+    drop(leaving);
     result.closed().await;
-    let lost = caller(&single_flight, 7);
+    let failed = caller(&single_flight, 7);
     // The call panics when its result is dropped.
     drop(calls.recv().await.unwrap());
-    assert_eq!(lost.await, Err(SingleFlightError::Lost));
+    assert_eq!(failed.await, Err(SingleFlightError::Lost));
     let caller = caller(&single_flight, 7);
     calls.recv().await.unwrap().1.send(1).unwrap();
     assert_eq!(caller.await, Ok(1));
