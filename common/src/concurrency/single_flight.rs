@@ -1,7 +1,8 @@
 //! Single-flight: callers that ask for the same key at the same time share one call.
 //!
-//! The first caller of a key starts a call at once. [`JoinPolicy`] decides which call answers the callers that arrive while that
-//! call runs. Calls of different keys do not wait for each other. A call is cancelled when no caller waits for it any more.
+//! The first caller of a key starts a call at once. [`JoinPolicy`] decides which call answers the callers that arrive
+//! while that call runs. Calls of different keys do not wait for each other. A call is cancelled when no caller waits
+//! for it any more.
 
 use std::{
     collections::HashMap,
@@ -26,7 +27,8 @@ pub const UNLIMITED: usize = Semaphore::MAX_PERMITS;
 pub enum JoinPolicy {
     /// The running call. It started before the caller arrived, so its result may be older than the arrival.
     Running,
-    /// The next call, which starts when the running call ends. Its result is never older than the arrival of the caller.
+    /// The next call, which starts when the running call ends. Its result is never older than the arrival of the
+    /// caller.
     Next,
 }
 
@@ -42,7 +44,8 @@ pub enum SingleFlightError {
 
 /// The result of one call, as its callers wait for it.
 type Response<T> = Shared<oneshot::Receiver<T>>;
-/// A reference to a [`Response`] that keeps no call alive. The call is cancelled when the last caller drops its response.
+/// A reference to a [`Response`] that keeps no call alive. The call is cancelled when the last caller drops its
+/// response.
 type WeakResponse<T> = Option<WeakShared<oneshot::Receiver<T>>>;
 
 /// A call that has not started.
@@ -147,8 +150,8 @@ where
         }
     }
 
-    /// Answers the callers of the running call and returns the next call. Both happen under the lock, so no caller can join a
-    /// call that has ended.
+    /// Answers the callers of the running call and returns the next call. Both happen under the lock, so no caller can
+    /// join a call that has ended.
     fn finish(&self, key: &K, result: oneshot::Sender<T>, output: Option<T>) -> Option<Flight<T>> {
         let mut all = self.flights();
         if let Some(output) = output {

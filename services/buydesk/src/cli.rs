@@ -10,7 +10,8 @@ use common::{
 
 /// Places orders to buy bitcoin for fiat money, records them exactly, and shows them.
 ///
-/// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists them all.
+/// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists them
+/// all.
 #[derive(Debug, Parser)]
 #[command(name = "buydesk", version)]
 pub struct Arguments {

@@ -52,8 +52,8 @@ type DispatchResult = Result<Decision, DispatchError>;
 pub struct OrderDispatcher(Batcher<PlaceOrderCommand, DispatchResult>);
 
 impl OrderDispatcher {
-    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped and all
-    /// waiting orders are answered.
+    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped
+    /// and all waiting orders are answered.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) =
             Batcher::new(BATCH_LIMITS, move |orders| send_batch(db_proxy.clone(), PlaceOrderCommands { orders }));
@@ -104,8 +104,8 @@ fn may_have_placed_orders(error: &CallError) -> bool {
 
 /// Interprets a decision that follows an attempt without an answer.
 ///
-/// An order that was placed exists. A refusal is not final: the earlier attempt may still wait in the queue of another db-proxy
-/// and be accepted later. A refusal for a reused key is final, because the other order keeps the key.
+/// An order that was placed exists. A refusal is not final: the earlier attempt may still wait in the queue of another
+/// db-proxy and be accepted later. A refusal for a reused key is final, because the other order keeps the key.
 fn after_unanswered_attempt(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),

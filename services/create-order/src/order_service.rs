@@ -65,8 +65,8 @@ pub struct OrderService {
 impl OrderService {
     /// Places an order. Calls with the same key place it once. The returned order is durable.
     ///
-    /// An order with a key of the client goes to db-proxy even when there is no price: an earlier request may have placed it, and
-    /// then it is returned again.
+    /// An order with a key of the client goes to db-proxy even when there is no price: an earlier request may have
+    /// placed it, and then it is returned again.
     pub async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
         let mut command = PlaceOrderCommand {
             client: ANONYMOUS.to_owned(),

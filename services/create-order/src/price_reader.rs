@@ -40,7 +40,8 @@ pub struct PriceReader {
     clock: Clock,
     /// The greatest age of a prolonged record. `None`: a prolonged record is used until it expires.
     max_age: Option<Duration>,
-    /// Fetches the record into `watch`; the result is the error of the fetch. Orders that find no record share one fetch.
+    /// Fetches the record into `watch`; the result is the error of the fetch. Orders that find no record share one
+    /// fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
 }
 

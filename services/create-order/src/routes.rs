@@ -23,8 +23,8 @@ use crate::{
     order_service::{OrderKey, OrderService},
 };
 
-/// Longest time that an order waits for its decision. Together with the time for reading the body it is shorter than the
-/// request timeout of the server, whose error could not say that the outcome of the order is unknown.
+/// Longest time that an order waits for its decision. Together with the time for reading the body it is shorter than
+/// the request timeout of the server, whose error could not say that the outcome of the order is unknown.
 const PLACE_DEADLINE: Duration = Duration::from_secs(18);
 const KEY_HEADER: &str = "Idempotency-Key";
 
@@ -159,8 +159,8 @@ impl Api {
 
 /// Returns the parsed key, and refuses a request with a key that was not parsed or with several keys.
 ///
-/// The framework ignores a header that is not ASCII and parses the first of several headers. The order would be placed without a
-/// key, or with one of two keys.
+/// The framework ignores a header that is not ASCII and parses the first of several headers. The order would be placed
+/// without a key, or with one of two keys.
 fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let sent = headers.get_all(KEY_HEADER).iter().count();
     if sent == usize::from(parsed.is_some()) {
@@ -170,7 +170,8 @@ fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Opt
     Err(Problem::validation(vec![FieldError::new(KEY_HEADER, reason)]))
 }
 
-/// Adds the key to a problem that asks the client to send the order again with it. The client may not know a generated key.
+/// Adds the key to a problem that asks the client to send the order again with it. The client may not know a generated
+/// key.
 fn with_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
         Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },

@@ -26,7 +26,8 @@ type LookupResult = Result<Option<Bytes>, ReadError>;
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
 impl OrderLookup {
-    /// Returns the handle and the task that makes the requests. The task ends when every clone of the handle is dropped.
+    /// Returns the handle and the task that makes the requests. The task ends when every clone of the handle is
+    /// dropped.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)

@@ -59,9 +59,9 @@ impl Api {
 
     /// Lists the orders that pass all filters, newest first.
     ///
-    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters, until neither is
-    /// present. Every order appears once, also while new orders arrive. A page may contain fewer orders than `limit` without
-    /// being the last page.
+    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters, until neither
+    /// is present. Every order appears once, also while new orders arrive. A page may contain fewer orders than `limit`
+    /// without being the last page.
     #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn list_orders(

@@ -31,7 +31,8 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// One lock protects both, so that the state of a service and the reports about it agree. No I/O happens under the lock.
+/// One lock protects both, so that the state of a service and the reports about it agree. No I/O happens under the
+/// lock.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
@@ -66,7 +67,8 @@ impl HealthService {
         Ok(())
     }
 
-    /// Detects changes of state and updates the metrics. Called at regular intervals, because a missing service sends nothing.
+    /// Detects changes of state and updates the metrics. Called at regular intervals, because a missing service sends
+    /// nothing.
     pub(crate) fn tick(&self, now: Instants) {
         let mut state = self.state();
         self.update_states(&mut state, now);

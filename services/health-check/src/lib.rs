@@ -93,7 +93,8 @@ impl Service for App {
     }
 }
 
-/// health-check keeps everything in memory and needs no other component, so it still answers when all others are missing.
+/// health-check keeps everything in memory and needs no other component, so it still answers when all others are
+/// missing.
 fn no_components() -> ReadinessCheck {
     Arc::new(|| Box::pin(async { Vec::new() }))
 }

@@ -13,7 +13,8 @@ use crate::clock::Instants;
 pub(crate) const MAX_SERVICES: usize = 32;
 /// Most instances of one service.
 pub(crate) const MAX_INSTANCES: usize = 32;
-/// After this many of its intervals an instance without a heartbeat is removed, if other instances of its service are running.
+/// After this many of its intervals an instance without a heartbeat is removed, if other instances of its service are
+/// running.
 const INSTANCE_RETENTION_INTERVALS: u32 = 10;
 /// A service that is not expected is removed when its last heartbeat is this old.
 const SERVICE_RETENTION: Duration = Duration::from_hours(24);
@@ -99,8 +100,8 @@ impl ServiceEntry {
         } else if alive {
             ServiceState::Alive
         } else {
-            // No instance is running. The last one decides, so that an instance that went missing long ago does not make an
-            // orderly stop look like a loss.
+            // No instance is running. The last one decides, so that an instance that went missing long ago does not
+            // make an orderly stop look like a loss.
             self.latest_instance().map_or(ServiceState::Unknown, |latest| latest.state(now))
         }
     }
@@ -124,7 +125,8 @@ impl ServiceEntry {
         }
     }
 
-    /// Makes room for one more instance. At the limit it removes the missing or stopped instance with the oldest heartbeat.
+    /// Makes room for one more instance. At the limit it removes the missing or stopped instance with the oldest
+    /// heartbeat.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
             return Ok(());
@@ -135,7 +137,8 @@ impl ServiceEntry {
     }
 }
 
-/// Merges components of the same name. A merged component is ready if all are ready. Otherwise it is the first that is not.
+/// Merges components of the same name. A merged component is ready if all are ready. Otherwise it is the first that is
+/// not.
 fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for component in components {

@@ -10,8 +10,8 @@ use common::{
 
 use crate::clock::Instants;
 
-/// Retention of warnings and worse. It is separate, so that a month of heartbeats does not displace the one line that explains
-/// a failure.
+/// Retention of warnings and worse. It is separate, so that a month of heartbeats does not displace the one line that
+/// explains a failure.
 const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
 /// Retention of all other reports.
 const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };

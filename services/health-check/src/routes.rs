@@ -51,9 +51,9 @@ enum StatusPageResponse {
 impl Api {
     /// Stores one report of a service.
     ///
-    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`, `version`,
-    /// `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values. Data of more than 16384 bytes is
-    /// refused with the status 413.
+    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
+    /// `version`, `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values. Data of more
+    /// than 16384 bytes is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: InternalCaller, report: Json<Report>) -> Result<ReportResponse, Problem> {
         self.health_service.receive_report(report.0, self.clock.now())?;
@@ -70,7 +70,8 @@ impl Api {
 
     /// Lists the stored reports, newest first.
     ///
-    /// The latest 10000 warnings and worse and the latest 2000 other reports are kept in memory; fewer when they are large.
+    /// The latest 10000 warnings and worse and the latest 2000 other reports are kept in memory; fewer when they are
+    /// large.
     #[oai(path = "/api/v1/reports", method = "get", operation_id = "reports")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn reports(

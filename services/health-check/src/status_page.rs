@@ -1,7 +1,7 @@
 //! The status page: one HTML file without external resources.
 //!
-//! The page contains its first data as JSON. The script that shows later data shows the first data too. Text of reports becomes
-//! text nodes, never HTML, and the content security policy allows no other script.
+//! The page contains its first data as JSON. The script that shows later data shows the first data too. Text of reports
+//! becomes text nodes, never HTML, and the content security policy allows no other script.
 
 use common::api::{health::Health, reports::ReportPage};
 use serde::Serialize;
