@@ -115,8 +115,8 @@ fn price_problem(error: PriceError) -> Problem {
             .retry_after(RETRY_AFTER_NO_PRICE),
         PriceError::TooOld { age, max_age } => {
             let detail = format!(
-                "The current price is {} s old, because the exchanges agree on no newer price. The greatest age that orders \
-                 accept is {} s. No order was placed.",
+                "The current price is {} s old, because the exchanges agree on no newer price. The greatest age \
+                 that orders accept is {} s. No order was placed.",
                 age.as_secs(),
                 max_age.as_secs()
             );
@@ -143,8 +143,8 @@ fn dispatch_problem(error: DispatchError) -> Problem {
         }
         DispatchError::OutcomeUnknown => Problem::new(
             Code::OutcomeUnknown,
-            "It is not known whether the order was placed. Send the order again with this idempotency_key in the header \
-             Idempotency-Key. It will be placed exactly once.",
+            "It is not known whether the order was placed. Send the order again with this idempotency_key in the \
+             header Idempotency-Key. It will be placed exactly once.",
         )
         .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
     }
@@ -155,8 +155,8 @@ fn quote_problem(error: &CallError) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
         problem if problem.code == Code::OutcomeUnknown => Problem::new(
             Code::OutcomeUnknown,
-            "It is not known whether the price was reserved. Request a new quote. A reservation that was made ends when it \
-             expires.",
+            "It is not known whether the price was reserved. Request a new quote. A reservation that was made ends when \
+             it expires.",
         )
         .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
         problem => problem,

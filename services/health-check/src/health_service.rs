@@ -80,7 +80,8 @@ impl HealthService {
     /// Logs each change of state and stores it as a report.
     fn update_states(&self, state: &mut State, now: Instants) {
         for change in state.registry.update(now) {
-            tracing::info!(name = change.service, from = %change.from, to = %change.to, "the state of a service changed");
+            let (from, to) = (change.from, change.to);
+            tracing::info!(name = change.service, %from, %to, "the state of a service changed");
             let report = state_change_report(change);
             self.metrics.count_report(report.level);
             state.reports.add(report, now);
