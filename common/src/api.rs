@@ -1,4 +1,4 @@
-//! What goes over the wire between clients and services: one module a subject.
+//! The wire types of the services, one module per subject, and the error format.
 
 pub mod courses;
 mod cursor;

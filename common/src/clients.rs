@@ -1,4 +1,4 @@
-//! Typed clients of our own services: one module a server, beside the one place that knows how to call.
+//! Typed clients of the services, one module per server, and the code that performs calls.
 
 mod call;
 pub mod db_proxy;

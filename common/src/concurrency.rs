@@ -1,4 +1,4 @@
-//! Building blocks for concurrent work. They know no domain and no HTTP.
+//! Building blocks for concurrent work, independent of the domain and of HTTP.
 
 pub mod backoff;
 pub mod batching;

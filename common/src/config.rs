@@ -16,22 +16,23 @@ use std::{
 use subtle::ConstantTimeEq;
 use url::Url;
 
-/// One setting that is wrong.
+/// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fault {
+struct InvalidSetting {
     name: String,
+    /// `None` if a required setting is missing.
     value: Option<String>,
     allowed: String,
 }
 
-/// Every setting that is wrong, so that a person mends them in one go.
+/// All invalid settings, so that they can be corrected together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(Vec<Fault>);
+pub struct ConfigError(Vec<InvalidSetting>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the settings are not right:")?;
-        for Fault { name, value, allowed } in &self.0 {
+        f.write_str("some settings are invalid:")?;
+        for InvalidSetting { name, value, allowed } in &self.0 {
             match value {
                 Some(value) => write!(f, "\n  {name}={value:?} is not allowed; {allowed}")?,
                 None => write!(f, "\n  {name} is not set; {allowed}")?,
@@ -43,16 +44,16 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The variables that settings are read from. Faults are gathered, and [`Env::finish`] tells them all.
+/// The variables that settings are read from. Errors are collected, and [`Env::finish`] returns all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     vars: HashMap<String, String>,
-    asked: BTreeSet<String>,
-    faults: Vec<Fault>,
+    names: BTreeSet<String>,
+    errors: Vec<InvalidSetting>,
 }
 
 impl Env {
-    /// The process's own variables; what they do not set is taken from the file `.env` of this folder, if there is one.
+    /// The variables of the process, completed by the file `.env` of the current directory, if it exists.
     pub fn from_process() -> anyhow::Result<Self> {
         let mut vars = HashMap::new();
         if Path::new(".env").is_file() {
@@ -74,49 +75,49 @@ impl Env {
         self.vars.insert(name.to_owned(), value.into());
     }
 
-    /// Sets what is not set yet.
+    /// Sets a variable that is not set.
     pub fn set_default(&mut self, name: &str, value: impl Into<String>) {
         if self.text(name).is_none() {
             self.set(name, value);
         }
     }
 
-    /// The value of a variable; an empty one counts as not set.
+    /// The value of a variable. An empty value counts as not set.
     pub fn text(&mut self, name: &str) -> Option<&str> {
-        self.asked.insert(name.to_owned());
+        self.names.insert(name.to_owned());
         self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// The names of all that was asked for, whether it was set or not: what there is to set.
+    /// The names of all variables that were read, set or not.
     pub fn variable_names(&self) -> impl Iterator<Item = &str> {
-        self.asked.iter().map(String::as_str)
+        self.names.iter().map(String::as_str)
     }
 
-    /// A setting with a default. `allowed` completes the sentence "X is not allowed; …".
+    /// A setting with a default. `allowed` describes the valid values and completes "NAME=VALUE is not allowed; …".
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, allowed: &str) -> T {
         self.parse_with(name, allowed, |text| text.parse().ok()).unwrap_or(default)
     }
 
-    /// A setting that may be absent, read by `read`; a fault is noted where it returns nothing.
-    pub fn parse_with<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    /// An optional setting. If `parse` returns `None`, the setting is invalid.
+    pub fn parse_with<T>(&mut self, name: &str, allowed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.text(name)?.to_owned();
-        let value = read(&text);
+        let value = parse(&text);
         if value.is_none() {
             self.add_error(name, Some(text), allowed);
         }
         value
     }
 
-    /// Notes a fault, such as of two settings that do not go together.
+    /// Adds an error, for example about a combination of settings.
     pub fn add_error(&mut self, name: &str, value: Option<String>, allowed: &str) {
-        let fault = Fault { name: name.to_owned(), value, allowed: allowed.to_owned() };
-        // A setting that several services read is told once.
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
+        let error = InvalidSetting { name: name.to_owned(), value, allowed: allowed.to_owned() };
+        // Several services may read the same setting.
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
         }
     }
 
-    /// Whole seconds within `range`.
+    /// A duration in whole seconds within `range`.
     pub fn seconds(&mut self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> Duration {
         Duration::from_secs(self.whole_number(name, default, range))
     }
@@ -127,17 +128,17 @@ impl Env {
         self.parse_with(name, &allowed, |text| text.parse().ok().filter(|n| range.contains(n))).unwrap_or(default)
     }
 
-    /// The address of another service: `http` or `https`, no path needed.
+    /// The address of another service: an `http` or `https` URL.
     pub fn url(&mut self, name: &str, default: &str) -> Url {
-        let read =
+        let parse =
             |text: &str| Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        self.parse_with(name, "an address such as http://127.0.0.1:8010", read)
-            .unwrap_or_else(|| Url::parse(default).expect("a default address is right"))
+        self.parse_with(name, "an address such as http://127.0.0.1:8010", parse)
+            .unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
     }
 
-    /// A secret that is required and has no default.
+    /// A required secret.
     pub fn secret(&mut self, name: &str) -> Secret {
-        const ALLOWED: &str = "set it to a long random text, the same for every service";
+        const MISSING: &str = "set it to a long random text, the same for every service";
         match self.text(name).map(str::to_owned) {
             Some(text) if text.len() >= Secret::MIN_LEN => Secret::new(text),
             Some(_) => {
@@ -145,19 +146,19 @@ impl Env {
                 Secret::new(String::new())
             }
             None => {
-                self.add_error(name, None, ALLOWED);
+                self.add_error(name, None, MISSING);
                 Secret::new(String::new())
             }
         }
     }
 
-    /// Ends the reading: every fault that was noted, or nothing.
+    /// Returns the collected errors, if there are any.
     pub fn finish(&mut self) -> Result<(), ConfigError> {
-        if self.faults.is_empty() { Ok(()) } else { Err(ConfigError(std::mem::take(&mut self.faults))) }
+        if self.errors.is_empty() { Ok(()) } else { Err(ConfigError(std::mem::take(&mut self.errors))) }
     }
 }
 
-/// A text that does not print itself and is compared in constant time.
+/// A text that is not printed and is compared in constant time.
 #[derive(Clone)]
 pub struct Secret(Arc<str>);
 
@@ -168,18 +169,18 @@ impl Secret {
         Self(text.into())
     }
 
-    /// A new one, 122 random bits from the system's source of randomness.
+    /// A random secret with 122 bits from the operating system.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string().into())
     }
 
-    /// For the header that carries it, and nothing else.
+    /// The text, for the header that carries it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     pub fn matches(&self, text: &str) -> bool {
-        // An empty secret matches nothing, least of all an empty text.
+        // An empty secret matches nothing, not even an empty text.
         !self.0.is_empty() && bool::from(self.0.as_bytes().ct_eq(text.as_bytes()))
     }
 }
@@ -190,17 +191,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// An address with the password left out, for logs and error messages.
+/// An address without its password, for logs and error messages.
 pub fn redact_password(address: &str) -> String {
-    let Ok(mut url) = Url::parse(address) else { return "(an address that cannot be read)".to_owned() };
+    let Ok(mut url) = Url::parse(address) else { return "(an invalid address)".to_owned() };
     if url.password().is_some() {
-        // Fails only for addresses that have no host, and those have no password.
+        // Fails only for addresses without a host, which have no password.
         let _ = url.set_password(Some("***"));
     }
     url.to_string()
 }
 
-/// Where a service listens.
+/// The address that a service listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bind {
     pub host: IpAddr,
@@ -208,15 +209,15 @@ pub struct Bind {
 }
 
 impl Bind {
-    /// Reads `BIND_HOST` and the service's own port variable, such as `CREATE_ORDER_PORT` for `create-order`.
+    /// Reads `BIND_HOST` and the port variable of the service, such as `CREATE_ORDER_PORT` for `create-order`.
     pub fn from_env(env: &mut Env, service: &str, default_port: u16) -> Self {
         let host = env.parse("BIND_HOST", IpAddr::from([127, 0, 0, 1]), "an IP address, such as 127.0.0.1 or 0.0.0.0");
-        let port = env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 takes any free one");
+        let port = env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 selects a free port");
         Self { host, port }
     }
 }
 
-/// An address that this machine can call: one that is bound on all interfaces is called on loopback.
+/// The address at which this machine reaches a listener. A listener on all interfaces is reached on loopback.
 pub fn connect_address(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
@@ -225,7 +226,7 @@ pub fn connect_address(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The variable that sets a service's port.
+/// The variable that sets the port of a service.
 pub fn port_variable(service: &str) -> String {
     let mut name = String::with_capacity(service.len() + 5);
     for c in service.chars() {

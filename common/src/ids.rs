@@ -1,4 +1,4 @@
-//! Names of things: each its own type, so that one is never taken for another.
+//! Identifiers. Each kind has its own type, so the compiler rejects a mix-up.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -6,66 +6,54 @@ use uuid::{Builder, Uuid};
 
 use crate::time::Timestamp;
 
-/// The id of an order: a UUID of version 7, so that later orders sort after earlier ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrderId(pub Uuid);
-
 /// Text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a UUID, such as 0190a6e2-7c1b-7c3a-9d5e-0123456789ab")]
 pub struct IdError;
 
-impl FromStr for OrderId {
-    type Err = IdError;
+/// Defines an id type: a UUID of version 7, so that later ids sort after earlier ones.
+macro_rules! uuid_id {
+    ($name:ident, $description:literal) => {
+        #[doc = $description]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
 
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        Uuid::try_parse(text).map(Self).map_err(|_| IdError)
-    }
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Uuid::try_parse(text).map(Self).map_err(|_| IdError)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        crate::text_type!($name, "uuid", $description, "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
+    };
 }
 
-impl fmt::Display for OrderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+uuid_id!(OrderId, "The id of an order, a UUID of version 7.");
+uuid_id!(QuoteId, "The id of a quote, a UUID of version 7.");
 
-crate::text_type!(OrderId, "uuid", "The id of an order, a UUID of version 7.", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
-
-/// The id of a quote: a UUID of version 7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QuoteId(pub Uuid);
-
-impl FromStr for QuoteId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        Uuid::try_parse(text).map(Self).map_err(|_| IdError)
-    }
-}
-
-impl fmt::Display for QuoteId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-crate::text_type!(QuoteId, "uuid", "The id of a quote, a UUID of version 7.", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
-
-/// The key under which a client may send the same order again: 1 to 128 visible ASCII characters.
+/// The key that makes it safe for a client to repeat an order: 1 to 128 visible ASCII characters.
 ///
-/// Keys of all anonymous clients share one room, so a client should make them unguessable; a UUID is right.
+/// All anonymous clients share one namespace, so a key should be unguessable, such as a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(Arc<str>);
 
 /// Text that is not an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_KEY_LEN} visible ASCII characters; a UUID is right")]
+#[error("must be 1 to {MAX_KEY_LEN} visible ASCII characters, such as a UUID")]
 pub struct KeyError;
 
 const MAX_KEY_LEN: usize = 128;
 
 impl IdempotencyKey {
-    /// A new key that nobody else has, for an order that came without one.
+    /// Generates a unique key for an order that was sent without one.
     pub fn generate() -> Self {
         Self(Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string().into())
     }
@@ -93,19 +81,20 @@ impl fmt::Display for IdempotencyKey {
 crate::text_type!(
     IdempotencyKey,
     "idempotency-key",
-    "1 to 128 visible ASCII characters; the same key gives the same order.",
+    "1 to 128 visible ASCII characters. The same key returns the same order.",
     "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11"
 );
 
-/// Follows one request through all services and their logs.
+/// Identifies a request in the logs of all services that handle it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The header that carries it.
+    /// The header that carries the id.
     pub const HEADER: &'static str = "x-request-id";
 
-    /// A new one. It has to be rare and not to be unguessable, so its random bits are no call to the system a request.
+    /// Generates an id: a UUID of version 7. It must be unique but not unguessable, so the random bits come from a fast
+    /// generator and not from the operating system.
     fn generate() -> Self {
         let mut random = [0; 10];
         fastrand::fill(&mut random);
@@ -114,12 +103,13 @@ impl RequestId {
         Self(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
     }
 
-    /// Takes what a caller sent where it is short and harmless in a log, and makes a new one where it is not.
+    /// The id that a caller sent, if it has 1 to 64 letters, digits or `-_.:` and is therefore safe in a log. Generates an
+    /// id otherwise.
     pub fn from_caller(text: Option<&str>) -> Self {
-        let harmless = |text: &&str| {
+        let is_safe = |text: &&str| {
             (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
         };
-        text.filter(harmless).map_or_else(Self::generate, |text| Self(text.into()))
+        text.filter(is_safe).map_or_else(Self::generate, |text| Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
-/// How bad it is; ordered from worst to least.
+/// The severity of a log event or a report, ordered from the most to the least severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
@@ -17,7 +17,7 @@ pub enum Level {
     Debug,
 }
 
-/// Text that is no level.
+/// Text that is not a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of critical, error, warning, info, debug")]
 pub struct LevelError;
@@ -45,7 +45,7 @@ impl fmt::Display for Level {
 impl FromStr for Level {
     type Err = LevelError;
 
-    /// Any case; `warn` is a warning, as other programs write it.
+    /// Parses a level in any case. `warn` is accepted as `warning`.
     fn from_str(text: &str) -> Result<Self, LevelError> {
         let text = text.to_ascii_lowercase();
         let text = if text == "warn" { "warning" } else { &text };

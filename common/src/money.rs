@@ -1,9 +1,9 @@
-//! Money, exact: fixed-point integers with the unit in the name, and no float anywhere.
+//! Exact money types: fixed-point integers whose names state the unit. No float is used.
 //!
 //! | type | unit of its integer | on the wire |
 //! |---|---|---|
-//! | [`FiatAmount`] | a ten-thousandth of the currency's unit | `"69.00"`, `"0.0001"` |
-//! | [`Rate`] | a hundred-millionth of the currency's unit, for one bitcoin | `"84000.12"` |
+//! | [`FiatAmount`] | a ten-thousandth of the currency unit | `"69.00"`, `"0.0001"` |
+//! | [`Rate`] | a hundred-millionth of the currency unit, per bitcoin | `"84000.12"` |
 //! | [`Sats`] | a hundred-millionth of a bitcoin | `"0.00082143"` |
 
 mod currency;

@@ -1,14 +1,13 @@
-//! The request that is being worked on: for what is logged meanwhile, and for the clients that call further services on its
-//! behalf.
+//! The request that the current task works on. Log events and calls to other services carry its id.
 //!
-//! It goes with the task and not with a span of the log: a span is made and taken down for every request, and nearly all of
-//! them log nothing.
+//! The context is a task-local value and not a tracing span: creating a span costs time for each request, and most requests
+//! log nothing.
 
 use std::future::Future;
 
 use crate::ids::RequestId;
 
-/// A request, and the service that works on it.
+/// A request and the service that handles it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestContext {
     pub service: &'static str,
@@ -20,17 +19,17 @@ tokio::task_local! {
 }
 
 impl RequestContext {
-    /// The request that this task works on, if any.
+    /// The request of the current task, if any.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
-    /// Runs `work` as part of a request; a task that is started for many of them may have none.
+    /// Runs `work` as part of `request`. A task that serves several requests may pass `None`.
     pub fn scope<F: Future>(request: Option<Self>, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(request, work)
     }
 
-    /// As [`RequestContext::scope`], for work that never waits.
+    /// As [`RequestContext::scope`], for synchronous work.
     pub fn enter<T>(self, work: impl FnOnce() -> T) -> T {
         CURRENT.sync_scope(Some(self), work)
     }

@@ -1,4 +1,5 @@
-//! The edge that every service has: one place where requests come in, and where failures become problems.
+//! The HTTP side of a service: listener, middleware, limits, bodies, and the operations endpoints. All failures become
+//! problems here.
 
 mod allowed_methods;
 mod body;

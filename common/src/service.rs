@@ -1,4 +1,4 @@
-//! The shape of a service: settings in, a bound listener in, an address out, run until stopped.
+//! The life cycle of a service: read settings, bind a listener, build, serve until stopped.
 
 use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -12,24 +12,24 @@ use crate::{
     shutdown, telemetry,
 };
 
-/// What every service is. A binary of one service and the binary of all of them go through the same functions.
+/// A service. The binary of a service and the binary of all services use the same functions.
 pub trait Service: Sized + Send {
     const NAME: &'static str;
     const PORT: u16;
     type Config: Send;
 
-    /// Reads the settings; faults are noted in `env`.
+    /// Reads the settings. Errors are collected in `env`.
     fn configure(env: &mut Env) -> Self::Config;
 
-    /// Builds the service on a listener. Must succeed while outside parts are missing: they may come later.
+    /// Builds the service on a listener. Must succeed even if external components are unavailable; they may start later.
     fn build(config: Self::Config, listener: TcpListener) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
     fn address(&self) -> std::io::Result<SocketAddr>;
 
-    /// Asks for the outside parts, for `/readyz` and the alive calls.
+    /// The check of the external components, for `/readyz` and the heartbeats.
     fn readiness(&self) -> ReadinessCheck;
 
-    /// Serves until `stop` is cancelled and what was accepted is finished.
+    /// Serves until `stop` is cancelled and accepted requests are finished.
     fn run_until(self, stop: CancellationToken) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// The OpenAPI document.
@@ -37,16 +37,16 @@ pub trait Service: Sized + Send {
 }
 
 const USAGE: &str = "Settings are environment variables; see .env.example.
-  --check     ask the running service whether it is ready; ends with 0 or 1
+  --check     check whether the running service is ready; exits with 0 or 1
   --openapi   print the OpenAPI document
   --version   print the version";
 
-/// The whole `main` of a service of its own.
+/// The `main` function of the binary of a service.
 pub async fn main<S: Service>() -> ExitCode {
     let argument = std::env::args().nth(1);
     let result = match argument.as_deref() {
         None => serve::<S>().await,
-        Some("--check") => check::<S>().await,
+        Some("--check") => check_running::<S>().await,
         Some("--openapi") => {
             println!("{}", S::openapi());
             Ok(())
@@ -106,15 +106,15 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
     result
 }
 
-/// Asks the service that runs with the same settings, as a container's health check does.
-async fn check<S: Service>() -> anyhow::Result<()> {
+/// Checks whether the service that runs with the same settings is ready. Used by the health check of containers.
+async fn check_running<S: Service>() -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
-    let at = Bind::from_env(&mut env, S::NAME, S::PORT);
+    let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
     env.finish()?;
-    let url = format!("http://{}/readyz", connect_address(SocketAddr::new(at.host, at.port)));
+    let url = format!("http://{}/readyz", connect_address(SocketAddr::new(bind_address.host, bind_address.port)));
     let response = crate::clients::http_client().get(&url).timeout(Duration::from_secs(3)).send().await?;
     let (status, body) = (response.status(), response.text().await?);
-    anyhow::ensure!(status.is_success(), "{url} answered {status}: {body}");
+    anyhow::ensure!(status.is_success(), "{url} responded with {status}: {body}");
     println!("{body}");
     Ok(())
 }

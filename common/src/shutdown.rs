@@ -1,9 +1,9 @@
-//! Ending: one token that everything listens to, and the signals that set it off.
+//! Shutdown on a signal.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled at the first Ctrl-C or SIGTERM.
+/// A token that is cancelled by the first Ctrl-C (SIGINT) or SIGTERM.
 pub fn on_signal() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

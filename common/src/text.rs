@@ -1,9 +1,9 @@
-//! Types that travel as text: one macro gives a type that has `FromStr` and `Display` its JSON and OpenAPI forms.
+//! A macro that implements the JSON and OpenAPI forms of types that are text on the wire.
 
-/// Implements serde and poem-openapi for a type that is a JSON string on the wire, by its `FromStr` and `Display`.
+/// Implements serde and poem-openapi for a type that is a JSON string on the wire, with its `FromStr` and `Display`.
 ///
-/// Both codecs go through the same two functions, so a client that uses serde and a server that uses poem-openapi
-/// cannot disagree. Arguments: the type, the OpenAPI format, a sentence for the documentation, an example.
+/// Both codecs use the same two functions, so a client that uses serde and a server that uses poem-openapi agree.
+/// Arguments: the type, the OpenAPI format, a description, and an example.
 #[macro_export]
 macro_rules! text_type {
     ($type:ty, $format:literal, $description:literal, $example:literal) => {

@@ -1,18 +1,18 @@
-//! Points in time.
+//! Points in time, and the clock that a service reads.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::time::Instant;
 
-/// A point in time in UTC, in whole microseconds since 1970: the precision that PostgreSQL keeps, so that a time reads the
-/// same before it was stored and after.
+/// A point in time in UTC, in whole microseconds since 1970. PostgreSQL stores the same precision, so a stored time does
+/// not change.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Text that is not a point in time.
+/// Text that is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a time in the form of RFC 3339, such as 2026-01-02T03:04:05Z")]
+#[error("must be an RFC 3339 time, such as 2026-01-02T03:04:05Z")]
 pub struct TimestampError;
 
 impl Timestamp {
@@ -20,7 +20,7 @@ impl Timestamp {
         Self(Utc::now().timestamp_micros())
     }
 
-    /// Fails for a time that the calendar of RFC 3339 cannot show (a year outside 0 to 9999).
+    /// Fails for a year outside 0 to 9999, which RFC 3339 cannot represent.
     pub const fn from_micros(micros: i64) -> Result<Self, TimestampError> {
         const FIRST: i64 = -62_167_219_200_000_000;
         const LAST: i64 = 253_402_300_799_999_999;
@@ -32,20 +32,22 @@ impl Timestamp {
     }
 
     pub fn to_datetime(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0).expect("every Timestamp is inside the calendar")
+        DateTime::from_timestamp_micros(self.0).expect("every Timestamp is within the range of the calendar")
     }
 
-    /// How long ago `earlier` was; zero where it is later.
+    /// The time from `earlier` to `self`. Zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// `self - duration`. Returns `self` if the result is out of range.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.0.saturating_sub(micros)).unwrap_or(self)
     }
 
+    /// `self + duration`. Returns `self` if the result is out of range.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
@@ -62,19 +64,19 @@ pub trait Expiring {
     fn expires_at(&self) -> Timestamp;
 }
 
-/// Where a service reads the time: the machine's clock, or one that goes with tokio's, which a test can stop and push
-/// forward.
+/// The clock that a service reads: the clock of the machine, or one that follows the clock of tokio, which tests can pause
+/// and advance.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
     /// The clock of the machine.
     #[default]
     System,
-    /// It showed the first at the second, and goes on as tokio's own clock does.
+    /// Showed the timestamp at the instant, and advances with the clock of tokio.
     Virtual(Timestamp, Instant),
 }
 
 impl Clock {
-    /// A clock that shows `now` now and goes as tokio's does.
+    /// A clock that shows `now` and advances with the clock of tokio.
     pub fn starting_at(now: Timestamp) -> Self {
         Self::Virtual(now, Instant::now())
     }

@@ -1,7 +1,7 @@
-//! Courses: what each exchange says, the price that is agreed from it, and how that came about.
+//! Courses: the last price of a pair at an exchange, and the prices that are agreed from them.
 //!
-//! price-updater makes a [`MarketSnapshot`] of them, price-cache-proxy keeps and pushes it, db-proxy keeps the history, and rates
-//! shows both.
+//! price-updater creates the [`MarketSnapshot`], price-cache-proxy stores and pushes it, db-proxy stores the history, and
+//! rates serves both.
 
 mod history;
 
@@ -21,30 +21,30 @@ pub use self::history::{
     ResolutionError,
 };
 
-/// Most courses that are sent at once.
+/// Maximum number of courses in a request or a snapshot.
 pub const MAX_COURSES: usize = 2_000;
-/// Longest name of an exchange.
+/// Maximum length of the name of an exchange.
 pub const MAX_EXCHANGER: usize = 32;
-/// How far ahead of db-proxy's clock the one of an observer may be. What is later is refused: taken for true, it would keep
-/// out everything that is observed until then.
+/// How far the clock of the sender may be ahead of the clock of db-proxy. A later course is rejected: if it were stored, all
+/// courses observed before its time would count as outdated.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
-/// Longest time after its `as_of` that a board is kept and shown.
+/// How long after its `as_of` a market snapshot is valid.
 pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
 
-/// What a number means. Only like is compared with like.
+/// The kind of a price. Only prices of the same kind are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum CourseKind {
-    /// Of an order book: the last trade, and the best bid and ask where they are told.
+    /// From an order book: the last trade, and the best bid and ask if the exchange reports them.
     Trade,
     /// Computed by the source from several markets.
     Index,
-    /// An official rate of the day.
+    /// An official daily rate.
     Fixing,
 }
 
-/// What one exchange says of one direction.
+/// The last price of one pair at one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -52,88 +52,88 @@ pub struct Course {
     pub exchanger: String,
     pub direction: CurrencyPair,
     pub kind: CourseKind,
-    /// How many units of the direction's second asset one of its first costs.
+    /// The price of one unit of the first asset of the pair, in the second asset.
     pub value: Rate,
-    /// The most that somebody bids, where the exchange tells it.
+    /// The best bid, if the exchange reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub bid: Option<Rate>,
-    /// The least that somebody asks, where the exchange tells it.
+    /// The best ask, if the exchange reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ask: Option<Rate>,
-    /// When it was last seen to be so, never when it was sent.
+    /// When the price was last observed, not when it was sent.
     pub observed_at: Timestamp,
     pub simulated: bool,
 }
 
-/// Courses as they are handed to db-proxy to be written down where they changed.
+/// Courses for db-proxy, which stores those that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 pub struct NewCourses {
-    /// At most 2000; those that are not in it stay as they are.
+    /// At most 2000. Courses that are not listed do not change.
     pub courses: Vec<Course>,
 }
 
-/// What became of courses that were handed over.
+/// The result of storing courses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CoursesWritten {
-    /// How many differ from what was written down before.
+    /// The number of courses that differ from the stored ones.
     pub changed: u64,
 }
 
-/// The course of each exchange and direction as it is now.
+/// The current course of each exchange and pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ActualCourses {
-    /// By direction, then by exchanger.
+    /// Ordered by pair, then by exchange.
     pub courses: Vec<PastCourse>,
 }
 
-/// A course as it was for a while.
+/// A course and the period in which it was valid.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PastCourse {
     pub exchanger: String,
     pub direction: CurrencyPair,
     pub kind: CourseKind,
     pub value: Rate,
-    /// When it was first seen to be so.
+    /// When it was first observed.
     pub since: Timestamp,
-    /// When it was first seen to be otherwise; absent while it is the actual one.
+    /// When a different course was first observed. Absent for the current course.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub until: Option<Timestamp>,
     pub simulated: bool,
 }
 
-/// Everything that is known of the market at one moment.
+/// All courses and agreed prices at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 #[oai(rename = "Board")]
 pub struct MarketSnapshot {
-    /// When it was put together. Each course has its own time.
+    /// When the snapshot was taken. Each course has a time of its own.
     pub as_of: Timestamp,
-    /// Whether any part of it is simulated.
+    /// Whether any course or price is simulated.
     pub simulated: bool,
-    /// The newest course of each exchange and direction.
+    /// The newest course of each exchange and pair.
     pub courses: Vec<Course>,
-    /// The price of each direction that is agreed or computed.
+    /// The agreed price of each pair.
     pub prices: Vec<AgreedPrice>,
 }
 
 impl MarketSnapshot {
-    /// Each field that does not allow it to be kept at `now`.
+    /// Checks whether the snapshot may be stored at `now`. Returns each invalid field.
     pub fn validate(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         if self.as_of > now.plus(prices::MAX_CLOCK_SKEW) {
-            errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));
+            errors.push(FieldError::new("as_of", "must not be in the future; compare the clocks of the machines"));
         } else if self.as_of.plus(SNAPSHOT_TTL) <= now {
-            errors.push(FieldError::new("as_of", format!("is more than {} s ago", SNAPSHOT_TTL.as_secs())));
+            errors.push(FieldError::new("as_of", format!("must be less than {} s ago", SNAPSHOT_TTL.as_secs())));
         }
         for (field, count) in [("courses", self.courses.len()), ("prices", self.prices.len())] {
             if count > MAX_COURSES {
-                errors.push(FieldError::new(field, format!("must be at most {MAX_COURSES}")));
+                errors.push(FieldError::new(field, format!("must have at most {MAX_COURSES} elements")));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -150,33 +150,33 @@ impl Expiring for MarketSnapshot {
     }
 }
 
-/// Which board is kept after one was sent.
+/// The result of storing a market snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "BoardKept")]
 pub struct SnapshotStored {
-    /// The `as_of` of the board that was sent, or of a newer one.
+    /// The `as_of` of the stored snapshot: the one that was sent, or a newer one.
     pub as_of: Timestamp,
 }
 
-/// How a price came about.
+/// How a price was determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum Method {
     /// The median of the votes.
     Median,
-    /// The product of the prices of two directions.
+    /// The product of the prices of two pairs.
     Cross,
 }
 
-/// The agreed price of one direction with all that led to it.
+/// The agreed price of one pair, with the votes that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 pub struct AgreedPrice {
     pub direction: CurrencyPair,
     pub method: Method,
-    /// Absent where it is refused.
+    /// Absent if no price was agreed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<Rate>,
@@ -184,43 +184,44 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<String>,
-    /// The median of the bids of the votes that were used, where they are told.
+    /// The median of the bids of the votes used, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub bid: Option<Rate>,
-    /// The median of the asks of the votes that were used, where they are told.
+    /// The median of the asks of the votes used, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ask: Option<Rate>,
-    /// From the lowest to the highest vote that was used: the smaller, the surer. Absent for a cross price.
+    /// The lowest vote used. Absent for a cross price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub low: Option<Rate>,
+    /// The highest vote used. Absent for a cross price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub high: Option<Rate>,
-    /// When the oldest vote that was used was observed; absent where there is no price.
+    /// When the oldest vote used was observed. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
     pub simulated: bool,
     /// Every vote, used or not. Empty for a cross price.
     pub votes: Vec<CastVote>,
-    /// The directions that a cross price is the product of.
+    /// The pairs whose prices are multiplied for a cross price. Empty otherwise.
     pub legs: Vec<CurrencyPair>,
 }
 
-/// What one exchange told, and what became of it.
+/// The vote of one exchange for a price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 pub struct CastVote {
     pub exchanger: String,
-    /// The direction that it told, such as `BTC-USDT`.
+    /// The pair that the exchange reported, such as `BTC-USDT`.
     pub told: CurrencyPair,
-    /// What it told: the middle of bid and ask where both are known, and its course otherwise.
+    /// The reported price: the midpoint of bid and ask if both are known, otherwise the course.
     pub value: Rate,
-    /// The same in the direction of the price, where it could be converted.
+    /// The value converted to the pair of the price. Absent if it could not be converted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub vote: Option<Rate>,
@@ -239,14 +240,14 @@ pub struct CastVote {
 pub enum Rejection {
     /// Observed too long ago.
     Stale,
-    /// It stands still while the others move.
+    /// Unchanged while the others move.
     Frozen,
     /// Too far from the others.
     Outlier,
-    /// There is no agreed rate to convert it by.
+    /// There is no agreed rate for the conversion.
     NoConversion,
-    /// It is no live price, or exchanges told theirs and this is an index.
+    /// An official rate, or an index although exchanges reported prices.
     Unlike,
-    /// It is simulated, and others are real.
+    /// Simulated, while others are real.
     Simulated,
 }

@@ -1,11 +1,11 @@
-//! What price-cache-proxy pushes: server-sent events, each a whole document, named after its topic.
+//! The server-sent events of price-cache-proxy. Each event has the name of its topic and contains a whole document.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// How often a stream of events says that it is alive where nothing changes.
+/// How often an idle event stream sends a comment to show that it works.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long a stream may be silent before its reader takes it for lost. Longer than a hiccup of either machine, shorter than
-/// a price lasts.
+/// How long a stream may be silent before its reader closes it. Longer than a short stall of either machine, and shorter than
+/// the validity of a price.
 pub const MAX_SILENCE: Duration = Duration::from_secs(4);
 
 /// A kind of document that is pushed.
@@ -13,14 +13,14 @@ pub const MAX_SILENCE: Duration = Duration::from_secs(4);
 pub enum Topic {
     /// The price record.
     PriceRecord,
-    /// The board of courses.
+    /// The market snapshot.
     MarketSnapshot,
 }
 
 impl Topic {
     pub const ALL: &'static [Self] = &[Self::PriceRecord, Self::MarketSnapshot];
 
-    /// Its name in the query and as the type of an event.
+    /// The name in the query and in the type of an event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PriceRecord => "record",
@@ -28,8 +28,8 @@ impl Topic {
         }
     }
 
-    /// Reads names with commas between them. Fails where one is unknown or there is none.
-    pub fn list(text: &str) -> Result<Vec<Self>, TopicError> {
+    /// Parses a comma-separated list of one or more topics.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, TopicError> {
         let mut topics = text.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<_>, _>>()?;
         topics.sort_unstable();
         topics.dedup();
@@ -37,9 +37,9 @@ impl Topic {
     }
 }
 
-/// Text that names no topic.
+/// Text that is not a list of topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be of record and board, with commas between them")]
+#[error("must be record, board, or both separated by a comma")]
 pub struct TopicError;
 
 impl FromStr for Topic {

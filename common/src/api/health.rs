@@ -1,4 +1,4 @@
-//! Health: what every service says of its parts, and how health-check shows that everything stands.
+//! Health: the heartbeats of the services, and the health of the whole platform as health-check reports it.
 
 use std::{fmt, time::Duration};
 
@@ -8,47 +8,47 @@ use serde::{Deserialize, Serialize};
 use super::reports::LevelCounts;
 use crate::time::Timestamp;
 
-/// The data of an alive call: what one instance of a service says of itself.
+/// The data of a heartbeat report of one instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Call")]
 pub struct Heartbeat {
-    /// Which of the instances of its service it is; the same in all its calls.
+    /// The name of the instance. Unique within the service.
     pub instance: String,
     pub version: String,
-    /// How long until it calls again.
+    /// The time until the next heartbeat.
     pub interval_secs: u64,
     pub uptime_secs: u64,
-    /// Whether every part is there.
+    /// Whether every required component is ready.
     pub ready: bool,
     pub parts: Vec<Component>,
 }
 
-/// One outside part that a service needs, such as its database.
+/// An external component that a service uses, such as its database.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Part")]
 pub struct Component {
     pub name: String,
     pub ready: bool,
-    /// Why it is not ready.
+    /// Why the component is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub detail: Option<String>,
-    /// Whether the service does its work without it: one of several sources, say.
+    /// Whether the service works without the component, such as one of several price sources.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[oai(default)]
     pub optional: bool,
-    /// Since when it is as it is, where that is known.
+    /// When `ready` last changed, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub since: Option<Timestamp>,
-    /// When the newest of what it gave was true, where it gives what gets old: the price of a source.
+    /// When the newest data of the component was observed, such as the price of a source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub observed_at: Option<Timestamp>,
 }
 
 impl Component {
-    /// What the name of a part begins with that is a price source.
+    /// The prefix of the name of a component that is a price source.
     pub const SOURCE: &'static str = "source:";
 
     pub fn ready(name: impl Into<String>) -> Self {
@@ -59,14 +59,14 @@ impl Component {
         Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
     }
 
-    /// The same part, of one that the service does its work without.
+    /// Marks the component as optional.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 }
 
-/// Whether a service can do its work, and what it lacks if not.
+/// Whether a service is ready, and the state of its components.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Readiness {
     pub ready: bool,
@@ -75,24 +75,24 @@ pub struct Readiness {
 
 impl From<Vec<Component>> for Readiness {
     fn from(parts: Vec<Component>) -> Self {
-        Self { ready: parts.iter().all(|part| part.ready || part.optional), parts }
+        Self { ready: parts.iter().all(|component| component.ready || component.optional), parts }
     }
 }
 
-/// How a service, or one instance of it, stands.
+/// The state of a service or of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum ServiceState {
-    /// It calls, and has all it needs.
+    /// Sends heartbeats, and all required components are ready.
     Alive,
-    /// It calls, and a part that it needs or one of its instances is missing.
+    /// Sends heartbeats, but a required component or one of the instances is missing.
     Degraded,
-    /// It stopped calling, for more than two of its own intervals.
+    /// Has sent no heartbeat for two and a half of its intervals.
     Missing,
-    /// It said that it stops.
+    /// Reported that it is stopping.
     Stopped,
-    /// It never called since health-check started.
+    /// Has sent no heartbeat since health-check started.
     Unknown,
 }
 
@@ -126,7 +126,7 @@ impl fmt::Display for HealthStatus {
     }
 }
 
-/// How the whole stands; ordered from best to worst.
+/// The status of the platform, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
@@ -146,61 +146,61 @@ pub struct InstanceHealth {
     pub state: ServiceState,
     pub last_seen: Timestamp,
     pub interval_secs: u64,
-    /// How long it ran when it was last seen.
+    /// The uptime in the last heartbeat.
     pub uptime_secs: u64,
     pub version: String,
     pub parts: Vec<Component>,
 }
 
-/// One service with all its instances.
+/// A service and its instances.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ServiceHealth {
     pub service: String,
     pub state: ServiceState,
-    /// The latest call of any instance; absent where there was none.
+    /// The time of the latest heartbeat of any instance. Absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub last_seen: Option<Timestamp>,
-    /// How often the instance of the latest call calls.
+    /// The heartbeat interval of the instance with the latest heartbeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub interval_secs: Option<u64>,
-    /// Of the instance of the latest call.
+    /// The version of the instance with the latest heartbeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub version: Option<String>,
-    /// What it needs, over all instances that call: a part is ready where it is for each.
+    /// The components of all live instances. A component is ready if it is ready for each of them.
     pub parts: Vec<Component>,
     pub instances: Vec<InstanceHealth>,
 }
 
-/// Something that is no service of ours, such as the database, as the services that need it tell.
+/// A component outside the platform, such as the database, as the services report it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "InfrastructurePart")]
 pub struct InfrastructureComponent {
     pub name: String,
     pub ready: bool,
-    /// Why it is not ready.
+    /// Why the component is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub detail: Option<String>,
-    /// The services that tell of it.
+    /// The services that reported the component.
     pub told_by: Vec<String>,
 }
 
-/// How everything stands.
+/// The health of the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Health {
     pub status: HealthStatus,
-    /// When this was true.
+    /// When the health was determined.
     pub at: Timestamp,
     pub services: Vec<ServiceHealth>,
     pub infrastructure: Vec<InfrastructureComponent>,
-    /// The reports of the last 60 minutes, alive calls among them.
+    /// The reports of the last 60 minutes, including heartbeats.
     pub reports_last_hour: LevelCounts,
 }
 
-/// Two and a half intervals, after which an instance that does not call counts as missing.
+/// The time without a heartbeat after which an instance is missing: two and a half intervals.
 pub fn missing_after(interval: Duration) -> Duration {
     interval.saturating_mul(5) / 2
 }

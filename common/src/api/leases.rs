@@ -1,36 +1,36 @@
-//! Leases: which of several instances does what only one may do.
+//! Leases: they select the one instance that performs a task.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::{api::FieldError, time::Timestamp};
 
-/// Longest name of a lease and of a holder, in bytes.
+/// Maximum length of the names of leases and holders, in bytes.
 pub const MAX_NAME: usize = 100;
-/// Longest time that a lease is given for at once, in seconds.
+/// Maximum duration of a lease in seconds. A holder may renew its lease.
 pub const MAX_LEASE_SECS: u64 = 3600;
 
-/// What somebody who wants a lease, or wants to keep it, asks.
+/// A request to acquire or renew a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 #[oai(rename = "AskLease")]
 pub struct LeaseRequest {
-    /// What only one may do at a time.
+    /// The name of the task.
     pub name: String,
-    /// Who asks: different for every process, also after a restart.
+    /// The name of the requesting process. It differs for each process and after each restart.
     pub holder: String,
-    /// From now on, in seconds: 1 to 3600.
+    /// The duration in seconds from now: 1 to 3600.
     pub ttl_secs: u64,
 }
 
 impl LeaseRequest {
-    /// Each field that is not allowed.
+    /// Returns each invalid field.
     pub fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         for (field, text) in [("name", &self.name), ("holder", &self.holder)] {
             if text.is_empty() || text.len() > MAX_NAME || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let reason = format!("must be 1 to {MAX_NAME} visible ASCII characters with no space");
+                let reason = format!("must be 1 to {MAX_NAME} visible ASCII characters without spaces");
                 errors.push(FieldError::new(field, reason));
             }
         }
@@ -41,13 +41,13 @@ impl LeaseRequest {
     }
 }
 
-/// Who holds a lease: not always who asked.
+/// The current lease. Its holder may be another process than the requesting one.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Lease {
     pub name: String,
     pub holder: String,
-    /// When it is free for anybody, unless its holder renews it; by the clock of price-cache-proxy. A holder counts its own
-    /// time from before it asked.
+    /// When the lease expires unless it is renewed, by the clock of price-cache-proxy. The holder itself must count the
+    /// duration from before its request.
     pub expires_at: Timestamp,
 }
 

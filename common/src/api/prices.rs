@@ -1,4 +1,4 @@
-//! Prices: the record that price-updater writes, price-cache-proxy keeps and create-order reads.
+//! The price record: price-updater publishes it, price-cache-proxy stores it, and create-order reads it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,29 +11,29 @@ use crate::{
     time::{Expiring, Timestamp},
 };
 
-/// What the record prices.
+/// The asset that the record prices.
 pub const BASE: &str = "BTC";
-/// Longest time a record may be used after it was observed, in seconds.
+/// Maximum validity of a record in seconds, counted from its `as_of`.
 pub const MAX_TTL_SECS: u64 = 3600;
-/// How far the clocks of two machines may be apart.
+/// Maximum difference between the clocks of two machines.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// The price of one bitcoin in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Price {
     pub price: Rate,
-    /// The exchanges it was agreed from.
+    /// The exchanges whose prices it is based on.
     pub sources: Vec<String>,
 }
 
-/// Whether a record was observed in the last round or is kept while rounds fail.
+/// Whether a record is new or was prolonged because no newer price could be agreed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum PriceState {
     #[default]
     Fresh,
-    /// Several rounds failed; the last good prices are used until they are too old.
+    /// No newer prices could be agreed for several publish intervals. The last ones are used until they expire.
     Prolonged,
 }
 
@@ -45,38 +45,38 @@ impl PriceState {
         }
     }
 
-    /// What an order does not say of its price, for it goes without saying.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    /// Whether this is the default, which is omitted from JSON.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
     pub(super) fn is_fresh(&self) -> bool {
         *self == Self::Fresh
     }
 }
 
-/// Prices as they are handed to the cache.
+/// A price record to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 pub struct NewPriceRecord {
     pub state: PriceState,
-    /// When the prices were observed, never when they were sent: a record does not get younger by being sent again.
+    /// When the prices were observed, not when they were sent. Sending a record again does not extend its validity.
     pub as_of: Timestamp,
     pub simulated: bool,
     pub prices: BTreeMap<Currency, Price>,
 }
 
 impl NewPriceRecord {
-    /// The record that ends `ttl` after it was observed, or each field that does not allow it to be kept at `now`.
+    /// The record that expires `ttl` after its `as_of`. Returns each invalid field if it may not be stored at `now`.
     pub fn into_record(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
         let Self { state, as_of, simulated, prices } = self;
         let expires_at = as_of.plus(ttl);
         let mut errors = Vec::new();
         if as_of > now.plus(MAX_CLOCK_SKEW) {
-            errors.push(FieldError::new("as_of", "must not lie in the future; compare the clocks of the machines"));
+            errors.push(FieldError::new("as_of", "must not be in the future; compare the clocks of the machines"));
         } else if expires_at <= now {
-            errors.push(FieldError::new("as_of", format!("is more than the ttl of {} s ago", ttl.as_secs())));
+            errors.push(FieldError::new("as_of", format!("must be less than the ttl of {} s ago", ttl.as_secs())));
         }
         if prices.is_empty() {
-            errors.push(FieldError::new("prices", "must hold at least one price"));
+            errors.push(FieldError::new("prices", "must contain at least one price"));
         }
         if !errors.is_empty() {
             return Err(errors);
@@ -88,19 +88,19 @@ impl NewPriceRecord {
 /// The current prices.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PriceRecord {
-    /// What is priced: `BTC`.
+    /// The priced asset: `BTC`.
     pub base: String,
     pub state: PriceState,
     /// When the prices were observed.
     pub as_of: Timestamp,
-    /// From when on the record must not be used.
+    /// When the record expires. It must not be used from then on.
     pub expires_at: Timestamp,
     pub simulated: bool,
     pub prices: BTreeMap<Currency, Price>,
 }
 
 impl PriceRecord {
-    /// Whether the record may be used at `now`.
+    /// Whether the record has not expired at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }

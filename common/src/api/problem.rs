@@ -1,4 +1,4 @@
-//! The one error envelope of every service: RFC 9457 `application/problem+json`.
+//! The error format of all services: RFC 9457 `application/problem+json`.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -14,12 +14,10 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, for a program: stable, and the only thing a client should compare.
-///
-/// Each code has one status and one title; what a person can do about it stands in the `detail` of the answer.
+/// Defines the codes, each with its text, its status and its title.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident, $title:literal;)+) => {
-        /// What went wrong, for a program: stable, and the only thing a client should compare.
+        /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $name,)+ }
 
@@ -34,7 +32,7 @@ macro_rules! codes {
                 match self { $(Self::$name => StatusCode::$status,)+ }
             }
 
-            /// The same for every problem of this code, as RFC 9457 wants it.
+            /// The title, which is the same for every problem of the code (RFC 9457).
             pub fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)+ }
             }
@@ -47,40 +45,40 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request could not be parsed at all.
-    BadRequest = "bad_request", BAD_REQUEST, "The request cannot be read";
+    /// The request could not be parsed.
+    BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed";
     /// The internal token is missing or wrong.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The internal token is missing or wrong";
-    NotFound = "not_found", NOT_FOUND, "There is no such thing here";
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This path does not take that method";
+    NotFound = "not_found", NOT_FOUND, "The resource does not exist";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not support this method";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
-    /// The order does not fit under the limit of all orders.
-    LimitExceeded = "limit_exceeded", CONFLICT, "The order does not fit under the limit";
+    /// The order would exceed the limit over all orders.
+    LimitExceeded = "limit_exceeded", CONFLICT, "The order exceeds the limit";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported";
-    /// A field has a value that is not allowed; `errors` names each.
-    ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has a value that is not allowed";
-    /// The idempotency key was used before, for another order.
+    /// Fields have invalid values. `errors` names each of them.
+    ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value";
+    /// The idempotency key was used for another order.
     KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another order";
-    /// The quote that the order names is not known.
-    QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "There is no such quote";
-    /// The quote was taken by another order.
-    QuoteTaken = "quote_taken", CONFLICT, "The quote was taken";
-    /// The quote was not taken in time.
-    QuoteExpired = "quote_expired", CONFLICT, "The quote has run out";
+    /// The quote does not exist.
+    QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "The quote does not exist";
+    /// Another order has used the quote.
+    QuoteTaken = "quote_taken", CONFLICT, "The quote has been used";
+    /// The quote has expired.
+    QuoteExpired = "quote_expired", CONFLICT, "The quote has expired";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "A fault of the service";
-    /// There is no price that may be used.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error";
+    /// There is no valid price.
     PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price";
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached";
     CacheUnavailable = "cache_unavailable", SERVICE_UNAVAILABLE, "The price cache cannot be reached";
-    /// A service that this one needs did not answer.
-    UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A service that is needed cannot be reached";
-    /// Too much is waiting already.
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is waiting already";
-    /// It is not known whether the order was placed; the same key sent again will tell.
-    OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is not known yet whether the order was placed";
-    ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is going down";
+    /// A required service did not respond.
+    UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached";
+    /// Too many requests are waiting.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting";
+    /// It is unknown whether the order was placed. Sending it again with the same key returns its outcome.
+    OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the order was placed";
+    ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is shutting down";
 }
 
 impl fmt::Display for Code {
@@ -95,12 +93,12 @@ impl Serialize for Code {
     }
 }
 
-/// One field with a value that is not allowed.
+/// A field with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct FieldError {
-    /// The field of the body, the parameter or the header, by the name the client used.
+    /// The name of the field, the parameter or the header.
     pub field: String,
-    /// What is allowed.
+    /// Which values are allowed.
     pub message: String,
 }
 
@@ -110,41 +108,41 @@ impl FieldError {
     }
 }
 
-/// The body of every answer that is not a success.
+/// The body of a response that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Problem")]
 struct ProblemBody {
-    /// A URI reference that names the kind of problem.
+    /// A URI reference for the kind of problem.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
-    /// The kind of problem, for a person; the same for every problem of the code.
+    /// The kind of problem, for people. The same for every problem of the code.
     title: String,
-    /// The status of the answer, again.
+    /// The HTTP status.
     status: u16,
-    /// The kind of problem, for a program; stable.
+    /// The kind of problem, for programs. Stable.
     code: String,
-    /// What happened and what to do about it.
+    /// What happened, and what the client can do about it.
     detail: String,
-    /// The fields that are wrong, where that is the problem.
+    /// The invalid fields. Absent if no field is invalid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     errors: Vec<FieldError>,
-    /// How much bitcoin may still be ordered, where the limit was the problem.
+    /// The bitcoin that remains below the limit. Present if the limit was exceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     remaining_bitcoin: Option<String>,
-    /// The key to send the same order again with, where its outcome is not known.
+    /// The key with which the order should be sent again. Present if its outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     idempotency_key: Option<String>,
-    /// The request, as it stands in the logs of every service it went through.
+    /// The id of the request in the logs of all services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     request_id: Option<String>,
 }
 
-/// An answer that is not a success. Its message is for the client; causes go to the log, never in here.
+/// A response that is not a success. `detail` is written for the client and never contains the cause, which is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
@@ -152,11 +150,11 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     pub remaining_bitcoin: Option<String>,
     pub idempotency_key: Option<String>,
-    /// When a client may try again; every 429 and 503 has one.
+    /// When the client may retry. Every 429 and 503 has a value.
     pub retry_after: Option<Duration>,
 }
 
-/// What a client waits after a 503 that says nothing better.
+/// The default of `retry_after`.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Problem {
@@ -174,15 +172,15 @@ impl Problem {
         }
     }
 
-    /// A 422 that names the fields.
+    /// A 422 that names the invalid fields.
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join("; ");
         Self { errors, ..Self::new(Code::ValidationFailed, detail) }
     }
 
-    /// A fault of ours: says nothing of its cause, which the caller of this function has logged.
+    /// A 500. The caller must log the cause.
     pub fn internal() -> Self {
-        Self::new(Code::Internal, "Something went wrong on our side; the request id finds it in our logs.")
+        Self::new(Code::Internal, "An internal error occurred. The logs contain its cause under the request id.")
     }
 
     #[must_use]
@@ -203,7 +201,7 @@ impl Problem {
         })
     }
 
-    /// The answer, with the request's id where it is known.
+    /// The response. `request_id` is added to the body, if it is known.
     pub fn respond(self, request_id: Option<&str>) -> Response {
         let status = self.code.status();
         let retry_after = self.retry_after;
@@ -218,15 +216,15 @@ impl Problem {
             idempotency_key: self.idempotency_key,
             request_id: request_id.map(str::to_owned),
         };
-        let json = serde_json::to_vec(&body).expect("a problem is plain text");
+        let json = serde_json::to_vec(&body).expect("a problem can be serialized");
         let mut response = Response::builder().status(status).content_type(Self::CONTENT_TYPE).body(json);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(wait) = retry_after {
-            // Whole seconds, rounded up: a client that comes back early is refused again.
+            // Rounded up to whole seconds, because a client that retries early is rejected again.
             let seconds = wait.as_millis().div_ceil(1000).max(1);
-            let value = HeaderValue::from_str(&seconds.to_string()).expect("digits are a header value");
+            let value = HeaderValue::from_str(&seconds.to_string()).expect("digits are a valid header value");
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }
         response
@@ -258,7 +256,7 @@ impl IntoResponse for Problem {
 }
 
 impl ApiResponse for Problem {
-    /// Every status a problem can have; an operation documents all of them, for the edge may answer for any.
+    /// All statuses that a problem can have. Every operation documents all of them, because the middleware may return any.
     fn meta() -> MetaResponses {
         let mut statuses: Vec<_> = Code::ALL.iter().map(|code| code.status().as_u16()).collect();
         statuses.sort_unstable();
@@ -267,7 +265,7 @@ impl ApiResponse for Problem {
             let waits = status == 429 || status == 503;
             let retry_after = MetaHeader {
                 name: "Retry-After".to_owned(),
-                description: Some("Seconds to wait before the next try.".to_owned()),
+                description: Some("Seconds to wait before a retry.".to_owned()),
                 required: true,
                 deprecated: false,
                 schema: u32::schema_ref(),

@@ -1,4 +1,4 @@
-//! Reports: what every service tells health-check, and how health-check gives them out again.
+//! Reports: what services send to health-check, and the pages in which health-check returns them.
 
 use std::{fmt, str::FromStr};
 
@@ -12,14 +12,14 @@ use crate::{
     time::Timestamp,
 };
 
-/// Most characters the status of a report may have.
+/// Maximum length of the status of a report in characters.
 pub const MAX_STATUS: usize = 1024;
-/// Most bytes the data of a report may have, as JSON.
+/// Maximum size of the data of a report as JSON, in bytes.
 pub const MAX_REPORT_DATA: usize = 16 * 1024;
-/// Most reports a page of them may hold.
+/// Maximum number of reports on a page.
 pub const MAX_REPORT_PAGE: u32 = 200;
 
-/// A level as a filter: itself and what is worse. Read as [`Level`] is, so that whoever gets it wrong is told what is right.
+/// A level as a filter: selects this level and all more severe ones. Parsed like [`Level`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinLevel(pub Level);
 
@@ -37,9 +37,9 @@ impl FromStr for MinLevel {
     }
 }
 
-crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug; any case.", "warning");
+crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug, in any case.", "warning");
 
-/// What a service says of itself.
+/// A report of a service.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -48,46 +48,46 @@ pub struct Report {
     /// The name of the service, such as `create-order`.
     #[oai(validator(min_length = 1, max_length = 64))]
     pub service: String,
-    /// What happened, in a word or a sentence: `alive`, `started`, `stopping`, or the message of a log line.
+    /// What happened: `alive`, `stopping`, or the message of a log event.
     #[oai(validator(min_length = 1, max_length = 1024))]
     pub status: String,
-    /// Whatever belongs to it, by name.
+    /// Further data.
     #[serde(default)]
     pub data: Value,
 }
 
 impl Report {
-    /// The status of an alive call; its data is a `Heartbeat`.
+    /// The status of a heartbeat. Its data is a `Heartbeat`.
     pub const ALIVE: &'static str = "alive";
-    /// The status of the last call of an instance that goes down in good order; its data is a `Heartbeat`.
+    /// The status of the last heartbeat of an instance that stops normally. Its data is a `Heartbeat`.
     pub const STOPPING: &'static str = "stopping";
 
-    /// Whether it is a call by which an instance says that it is there or goes away, and no news of its own.
+    /// Whether the report is a heartbeat.
     pub fn is_heartbeat(&self) -> bool {
         self.status == Self::ALIVE || self.status == Self::STOPPING
     }
 
-    /// Cuts what health-check would refuse for its size, so that the rest gets there.
+    /// Truncates what health-check would reject because of its size.
     #[must_use]
     pub fn truncated(mut self) -> Self {
         if let Some((end, _)) = self.status.char_indices().nth(MAX_STATUS) {
             self.status.truncate(end);
         }
         if json_len(&self.data) > MAX_REPORT_DATA {
-            let when = self.data.get("at").cloned().unwrap_or_default();
-            let request = self.data.get("request_id").cloned().unwrap_or_default();
-            self.data = serde_json::json!({ "at": when, "request_id": request, "cut": "the data was too large" });
+            let at = self.data.get("at").cloned().unwrap_or_default();
+            let request_id = self.data.get("request_id").cloned().unwrap_or_default();
+            self.data = serde_json::json!({ "at": at, "request_id": request_id, "cut": "the data was too large" });
         }
         self
     }
 }
 
-/// The bytes that `data` takes as JSON.
+/// The size of `data` as JSON, in bytes.
 pub fn json_len(data: &Value) -> usize {
     serde_json::to_vec(data).map_or(usize::MAX, |json| json.len())
 }
 
-/// How many reports came in, by level.
+/// The number of reports of each level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct LevelCounts {
     pub critical: u64,
@@ -97,10 +97,10 @@ pub struct LevelCounts {
     pub debug: u64,
 }
 
-/// A report as health-check keeps it.
+/// A report that health-check has stored.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
 pub struct StoredReport {
-    /// Grows with every report, over restarts too.
+    /// Increases with every report, across restarts.
     pub id: u64,
     /// When health-check received it.
     pub received_at: Timestamp,
@@ -114,13 +114,13 @@ pub struct StoredReport {
 #[derive(Debug, Clone, Default, PartialEq, Object, Serialize, Deserialize)]
 pub struct ReportPage {
     pub data: Vec<StoredReport>,
-    /// Where the next page starts; absent on the last one.
+    /// The cursor of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<ReportCursor>,
 }
 
-/// A place in the walk through the reports: the id of the last one that was seen.
+/// A position in the list of reports: the id of the last report of a page. Opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReportCursor(pub u64);
 
@@ -138,7 +138,7 @@ impl FromStr for ReportCursor {
     }
 }
 
-crate::text_type!(ReportCursor, "cursor", "A place in a walk; take it as it is.", "r1f");
+crate::text_type!(ReportCursor, "cursor", "An opaque cursor from a previous page.", "r1f");
 
 #[cfg(test)]
 mod tests;

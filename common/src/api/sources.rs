@@ -11,21 +11,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// How price-updater stands, and what each source told it last.
+/// The state of price-updater and of its sources.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourcesReport {
-    /// Whether this instance is the one that asks the sources. One that stands by knows nothing of them.
+    /// Whether this instance is the leader, which polls the sources. A follower knows nothing about them.
     pub leads: bool,
-    /// Rounds in a row that agreed on no price at all.
+    /// The number of publish intervals in a row without any agreed price.
     pub failed_rounds: u32,
-    /// When the last prices that were agreed were observed; absent before the first.
+    /// When the last agreed prices were observed. Absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub last_good: Option<Timestamp>,
     pub sources: Vec<SourceReport>,
 }
 
-/// Which sources are asked, and in which order they are shown and trusted.
+/// The sources that are polled, in order of display and priority.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -34,77 +34,77 @@ pub struct SourcesOrder {
     pub sources: Vec<String>,
 }
 
-/// What one source told last.
+/// The state of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceReport {
     pub name: String,
-    /// What its numbers mean.
+    /// The kind of its prices.
     pub kind: CourseKind,
     pub state: SourceState,
-    /// Since when it is in that state.
+    /// When it entered this state.
     pub since: Timestamp,
-    /// Whether it gave at least one course when it was asked last.
+    /// Whether the last poll returned at least one course.
     pub ok: bool,
     pub simulated: bool,
-    /// When it was asked last; absent before the first round.
+    /// When it was last polled. Absent before the first poll.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub asked_at: Option<Timestamp>,
-    /// How long its last answer took, or how long it was waited for, in milliseconds.
+    /// The duration of the last poll in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub latency_ms: Option<u64>,
-    /// How many more requests it permits now; 0 while it is left alone.
+    /// How many requests its rate limit permits now. 0 while it is paused.
     pub budget_left: u32,
     /// When the newest of its courses was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// How long ago that is, in whole seconds.
+    /// The age of `as_of` in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub age_seconds: Option<u64>,
-    /// How many directions it has told a course of.
+    /// The number of pairs for which it has reported a course.
     pub courses: u64,
-    /// The last prices of bitcoin that it gave.
+    /// The last prices of bitcoin that it reported.
     pub prices: BTreeMap<Currency, Rate>,
-    /// How many of its votes were used in the last slot, over all directions.
+    /// The number of its votes that were used in the last poll interval, over all pairs.
     pub used_votes: u64,
     pub rejected_votes: Vec<RejectedVotes>,
-    /// What went wrong when it was asked last.
+    /// The errors of the last poll.
     pub errors: Vec<SourceFault>,
 }
 
-/// How a price source stands.
+/// The state of a price source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum SourceState {
-    /// It was not asked yet.
+    /// Not polled yet.
     Waiting,
     Working,
-    /// It answers, and stands still or is far from all others: none of its votes is used.
+    /// Responds, but none of its votes is used, because its prices are frozen or far from all others.
     Disbelieved,
-    /// It is left alone, as it asked for.
+    /// Not polled because the source requested a pause.
     Paused,
     Failing,
 }
 
-/// Votes of one source that were not used in the last slot.
+/// The votes of one source that were not used in the last poll interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct RejectedVotes {
     pub why: Rejection,
     pub votes: u64,
 }
 
-/// Why a source gave no price.
+/// Why a source returned no price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceFault {
-    /// The direction that has no course; absent where it is all of them.
+    /// The pair without a course. Absent if no pair has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub direction: Option<CurrencyPair>,
-    /// One of a fixed set of words, the same as in the metrics.
+    /// One of a fixed set of words, as in the metrics.
     pub kind: String,
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! How a service calls another: one connection pool, one deadline in all, and retries only where they are safe.
+//! Calls to other services: one connection pool, one deadline per call including retries, and retries only if they are safe.
 
 use std::time::{Duration, Instant};
 
@@ -12,67 +12,67 @@ use crate::{
     api::{Code, Problem},
     concurrency::backoff::Backoff,
     config::Secret,
+    error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
 };
 
-/// Before a retry: see [`Backoff`].
+/// First and longest delay before a retry; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
-/// How long a service is waited for that nothing was sent to yet: a restart takes less.
-const UNREACHABLE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a call is retried while no connection can be opened. A restart takes less.
+const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Idle connections kept to one server; a group of orders needs one at a time, reads a few.
+/// Maximum number of idle connections to one server. A batch of orders uses one, reads use a few.
 const IDLE_CONNECTIONS: usize = 64;
 
-/// Why a call to another service brought no result.
+/// Why a call to another service failed. The first field is the name of that service.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The request never got there: nothing happened.
+    /// The request was not sent, so it had no effect.
     #[error("{0} cannot be reached")]
     Unreachable(&'static str, #[source] reqwest::Error),
-    /// The request may have arrived, but no answer came back: what happened is not known.
-    #[error("{0} did not answer")]
+    /// The request may have been received, but no response arrived. Its effect is unknown.
+    #[error("{0} did not respond")]
     NoResponse(&'static str, #[source] reqwest::Error),
-    /// The service answered with a problem.
-    #[error("{0} answered: {1}")]
+    /// The service responded with a problem.
+    #[error("{0} responded: {1}")]
     Problem(&'static str, Box<Problem>),
-    /// The answer is not what the service is known to say.
-    #[error("{0} gave an answer that cannot be read: {1}")]
+    /// The response does not conform to the API of the service.
+    #[error("{0} sent an invalid response: {1}")]
     InvalidResponse(&'static str, String),
 }
 
-/// How a call ended.
+/// The result of a call with retries.
 #[derive(Debug)]
 pub struct CallOutcome {
     pub result: Result<Bytes, CallError>,
-    /// Whether an earlier try may have arrived and was not answered: what the result says is then true of the last try
-    /// alone.
+    /// Whether an earlier attempt may have been received but got no response. `result` then describes only the last attempt.
     pub unanswered: bool,
 }
 
-/// Whether a request may be sent again after no answer came back.
+/// Whether a request may be sent again after an attempt got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Sending it twice is as good as once: a read, or an order with a key.
+    /// The request is idempotent: a read, or an order with a key.
     Safe,
-    /// Only where it is certain that it never arrived.
+    /// The request may be sent again only if it was certainly not received.
     OnlyIfNotSent,
 }
 
-/// The one place that decides whether a failed call is sent again.
+/// Decides whether a failed attempt is repeated.
 fn may_retry(error: &CallError, retry: Retry) -> bool {
     match error {
         CallError::Unreachable(..) => true,
         CallError::NoResponse(..) => retry == Retry::Safe,
-        // Its own answer is its decision; it says itself when to come back.
+        // The service has processed the request. A problem states itself when to retry.
         CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
 }
 
-/// A pool of connections to be shared by every client of a process.
+/// A connection pool, to be shared by all clients of a process.
 pub fn http_client() -> reqwest::Client {
-    // Fails where one is installed already, which is as good.
+    // Fails if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -84,7 +84,7 @@ pub fn http_client() -> reqwest::Client {
         .expect("a client with these settings can be built")
 }
 
-/// Calls one service, with the internal token.
+/// Calls one service, authenticated by the internal token.
 #[derive(Debug, Clone)]
 pub struct ServiceClient {
     http: reqwest::Client,
@@ -98,8 +98,8 @@ impl ServiceClient {
         Self { http, service, base, token }
     }
 
-    /// Sends `body` as JSON to `path` (which may have a query) and reads the answer as JSON. Tries again while `deadline`
-    /// allows and it is safe.
+    /// Sends `body` as JSON to `path`, which may contain a query, and parses the JSON of the response. Retries until
+    /// `deadline`, if `retry` permits it.
     pub async fn call_json<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -111,7 +111,7 @@ impl ServiceClient {
         self.parse_response(&self.call_bytes(method, path, body, retry, deadline).await?)
     }
 
-    /// As [`ServiceClient::call_json`], with the answer unread: empty for a 204.
+    /// As [`ServiceClient::call_json`], but returns the bytes of the response. They are empty for a 204.
     pub async fn call_bytes(
         &self,
         method: Method,
@@ -123,19 +123,18 @@ impl ServiceClient {
         self.call(method, path, body, retry, deadline).await.result
     }
 
-    /// Reads an answer of the service as JSON.
+    /// Parses the JSON of a response of the service.
     pub fn parse_response<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, CallError> {
         serde_json::from_slice(bytes).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }
 
-    /// Writes what is sent to the service, or made of its answer, as JSON.
+    /// Serializes a request to the service, or a value derived from its response.
     pub fn to_json(&self, value: &impl Serialize) -> Result<Bytes, CallError> {
-        let written =
-            serde_json::to_vec(value).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()));
-        written.map(Bytes::from)
+        let json = serde_json::to_vec(value);
+        json.map(Bytes::from).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }
 
-    /// As [`ServiceClient::call_bytes`], with what is known of earlier tries.
+    /// As [`ServiceClient::call_bytes`], with information about earlier attempts.
     pub async fn call(
         &self,
         method: Method,
@@ -152,49 +151,57 @@ impl ServiceClient {
         let start = Instant::now();
         let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
         loop {
-            let left = deadline.saturating_sub(start.elapsed());
-            let error = match self.send_once(method.clone(), path, body.clone(), left).await {
+            let remaining = deadline.saturating_sub(start.elapsed());
+            let error = match self.send_once(method.clone(), path, body.clone(), remaining).await {
                 Ok(bytes) => return CallOutcome { result: Ok(bytes), unanswered },
                 Err(error) => error,
             };
-            let wait = backoff.next_delay();
-            let patience = if unanswered { deadline } else { deadline.min(UNREACHABLE_PATIENCE) };
-            let patience = if matches!(error, CallError::Unreachable(..)) { patience } else { deadline };
-            if !may_retry(&error, retry) || start.elapsed() + wait >= patience {
+            let delay = backoff.next_delay();
+            // Once an attempt got no response, its effect is unknown, and only a response within the deadline settles it.
+            let retry_until = if matches!(error, CallError::Unreachable(..)) && !unanswered {
+                deadline.min(UNREACHABLE_DEADLINE)
+            } else {
+                deadline
+            };
+            if !may_retry(&error, retry) || start.elapsed() + delay >= retry_until {
                 return CallOutcome { result: Err(error), unanswered };
             }
             unanswered |= matches!(error, CallError::NoResponse(..));
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(delay).await;
         }
     }
 
-    /// Opens an answer that does not end: its bytes as they arrive. `limit` is for its beginning alone; whoever reads it has
-    /// to notice when nothing comes any more. Not tried again.
+    /// Opens an endless response and returns its bytes as they arrive. Not retried.
+    ///
+    /// `open_timeout` applies only until the response begins. The reader has to detect a stream that becomes silent.
     pub async fn open_stream(
         &self,
         path: &str,
-        limit: Duration,
+        open_timeout: Duration,
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
-        // Holds for what is read of an answer that is a problem too; a stream goes on without a limit.
+        // Includes reading the body of a problem.
         let opening = async {
             let response =
                 self.request(Method::GET, path)?.send().await.map_err(|error| self.transport_error(error))?;
             if response.status().is_success() {
                 return Ok(response.bytes_stream());
             }
-            let garbled =
-                || CallError::InvalidResponse(self.service, "a status that is neither success nor problem".to_owned());
-            Err(self.read_response(response).await.err().unwrap_or_else(garbled))
+            let not_a_problem = || {
+                let reason = "a status that is neither a success nor a problem".to_owned();
+                CallError::InvalidResponse(self.service, reason)
+            };
+            Err(self.read_response(response).await.err().unwrap_or_else(not_a_problem))
         };
-        let late = || CallError::InvalidResponse(self.service, format!("no beginning of a stream within {limit:?}"));
-        tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| Err(late()))
+        let timed_out =
+            || CallError::InvalidResponse(self.service, format!("the stream did not begin within {open_timeout:?}"));
+        tokio::time::timeout(open_timeout, opening).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
     fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(self.token.expose());
         Ok(match RequestContext::current() {
-            Some(current) => request.header(RequestId::HEADER, current.id.as_str()),
+            Some(context) => request.header(RequestId::HEADER, context.id.as_str()),
             None => request,
         })
     }
@@ -212,9 +219,9 @@ impl ServiceClient {
         method: Method,
         path: &str,
         body: Option<Bytes>,
-        left: Duration,
+        timeout: Duration,
     ) -> Result<Bytes, CallError> {
-        let mut request = self.request(method, path)?.timeout(left);
+        let mut request = self.request(method, path)?.timeout(timeout);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
@@ -231,36 +238,39 @@ impl ServiceClient {
         }
         match Problem::from_json(&bytes, retry_after.map(Duration::from_secs)) {
             Some(problem) => Err(CallError::Problem(self.service, Box::new(problem))),
-            None => Err(CallError::InvalidResponse(self.service, format!("status {status} with no problem in it"))),
+            None => Err(CallError::InvalidResponse(self.service, format!("status {status} without a problem"))),
         }
     }
 }
 
 impl CallError {
-    /// What the caller's own client is told, and nothing of the cause. `what` is the code where the service is not there.
-    pub fn to_problem(&self, what: Code) -> Problem {
+    /// The problem for the client of the calling service. It does not disclose the cause. `unavailable_code` is the code for
+    /// a service that is unavailable.
+    pub fn to_problem(&self, unavailable_code: Code) -> Problem {
         match self {
-            // A 503 of a service behind is ours too, with its own word of when to come back.
+            // A 503 is passed on, because it states when to retry.
             Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 (**problem).clone()
             }
-            // What answers in its place (a proxy before it), and a token that is being changed, pass as an absence does.
+            // An invalid response comes from a proxy in front of the service. A rejected token is being rotated.
             Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
-                unavailable(what, service)
+                unavailable(unavailable_code, service)
             }
-            Self::Problem(service, problem) if problem.code == Code::Unauthorized => unavailable(what, service),
+            Self::Problem(service, problem) if problem.code == Code::Unauthorized => {
+                unavailable(unavailable_code, service)
+            }
             Self::Problem(..) => Problem::internal(),
         }
     }
 
     /// The error with its causes, for the log.
     pub fn chain(&self) -> String {
-        crate::error_chain::format_chain(self)
+        format_chain(self)
     }
 }
 
-fn unavailable(what: Code, service: &str) -> Problem {
-    Problem::new(what, format!("The service {service} does not answer; try again in a moment."))
+fn unavailable(code: Code, service: &str) -> Problem {
+    Problem::new(code, format!("The service {service} does not respond. Try again in a moment."))
 }
 
 #[cfg(test)]

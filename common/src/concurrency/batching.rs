@@ -1,8 +1,8 @@
-//! Many small questions asked as a few large ones.
+//! Micro-batching: many small requests are sent as a few batches.
 //!
-//! A question that comes alone is asked at once. While groups are under way, the next one gathers until it is as large as
-//! they are together, for what most of a call costs is the same for any size: the more there is to ask, the larger the
-//! groups. No question waits for target_size longer than [`MAX_LINGER`], so one call that hangs does not hold up the others.
+//! A request is sent at once if no batch is in flight. Otherwise the next batch gathers requests until it is as large as
+//! all batches in flight together. Most of the cost of a call does not depend on the batch size, so larger batches raise
+//! throughput under load. A request waits at most [`MAX_LINGER`] for its batch to fill, so a slow call does not block others.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -14,44 +14,43 @@ use tokio::{
 
 use crate::request_context::RequestContext;
 
-/// The longest that a question waits for others to go with, where there is a place for its group.
+/// How long an incomplete batch waits for more requests while another batch may be started.
 const MAX_LINGER: Duration = Duration::from_millis(5);
 
-/// How much a batcher holds. None of it may be zero.
+/// The limits of a batcher. Each must be at least 1.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
-    /// Most questions that wait, beside the group that gathers.
+    /// Maximum number of requests that wait for the batch after the one that is being gathered.
     pub max_queued: usize,
-    /// Most questions in a group.
+    /// Maximum number of requests in a batch.
     pub max_batch_size: usize,
-    /// Most groups that are under way at once. Each is as large as those before it together, so a few are many; what bounds
-    /// them matters only where calls hang.
+    /// Maximum number of batches in flight. Batch sizes grow with the number in flight, so a few suffice; the limit is
+    /// reached only if calls hang.
     pub max_in_flight: usize,
 }
 
-/// Why a question has no answer.
+/// Why a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// Not asked: too many wait already.
-    #[error("too much waits already")]
+    /// The queue is full. The request was not sent.
+    #[error("too many requests are waiting")]
     Full,
-    /// Not asked: the service is going down.
-    #[error("the service is going down")]
+    /// The batcher has stopped. The request was not sent.
+    #[error("the service is shutting down")]
     Stopped,
-    /// Pending, and nobody answered.
-    #[error("the question was lost on the way")]
+    /// The request was sent, but its call ended without a response.
+    #[error("no response was received")]
     NoResponse,
 }
 
-/// A question on its way.
+/// A request that waits for its response.
 struct Pending<Q, A> {
-    question: Q,
-    /// The request that asks.
-    request: Option<RequestContext>,
-    caller: oneshot::Sender<A>,
+    request: Q,
+    context: Option<RequestContext>,
+    responder: oneshot::Sender<A>,
 }
 
-/// Hands questions over, and brings each its own answer.
+/// Sends requests in batches and returns to each caller its own response. Clones share the batches.
 pub struct Batcher<Q, A> {
     queue: mpsc::Sender<Pending<Q, A>>,
 }
@@ -63,32 +62,33 @@ impl<Q, A> Clone for Batcher<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// The handle, and the task to run until every handle is gone and all that waits is answered.
+    /// The batcher, and the task that sends its batches. The task ends when all clones are dropped and all requests are
+    /// answered.
     ///
-    /// `ask` is given a group and gives an answer for each question, in the same order. It runs as part of the request of the
-    /// first; the others are tied to that one in the log.
-    pub fn new<F, Fut>(limits: BatchLimits, ask: F) -> (Self, impl Future<Output = ()> + Send)
+    /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
+    /// request of the batch; the log connects the other requests with that one.
+    pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Vec<A>> + Send + 'static,
     {
-        let (queue, waiting) = mpsc::channel(limits.max_queued);
-        (Self { queue }, run(limits, Arc::new(ask), waiting))
+        let (queue, receiver) = mpsc::channel(limits.max_queued);
+        (Self { queue }, run(limits, Arc::new(call), receiver))
     }
 
-    /// Asks, and waits for the answer.
-    pub async fn submit(&self, question: Q) -> Result<A, BatchError> {
-        let (caller, answer) = oneshot::channel();
-        let asked = Pending { question, request: RequestContext::current(), caller };
-        self.queue.try_send(asked).map_err(|error| match error {
+    /// Submits a request and waits for its response.
+    pub async fn submit(&self, request: Q) -> Result<A, BatchError> {
+        let (responder, response) = oneshot::channel();
+        let pending = Pending { request, context: RequestContext::current(), responder };
+        self.queue.try_send(pending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BatchError::Full,
             mpsc::error::TrySendError::Closed(_) => BatchError::Stopped,
         })?;
-        answer.await.map_err(|_| BatchError::NoResponse)
+        response.await.map_err(|_| BatchError::NoResponse)
     }
 }
 
-async fn run<Q, A, F, Fut>(limits: BatchLimits, ask: Arc<F>, mut queue: mpsc::Receiver<Pending<Q, A>>)
+async fn run<Q, A, F, Fut>(limits: BatchLimits, call: Arc<F>, mut queue: mpsc::Receiver<Pending<Q, A>>)
 where
     Q: Send + 'static,
     A: Send + 'static,
@@ -97,59 +97,60 @@ where
 {
     let mut in_flight = InFlight::default();
     let mut gathered = Vec::new();
-    // Since when the first of those gathered waits.
-    let mut since = Instant::now();
+    // When the first gathered request arrived.
+    let mut gathering_since = Instant::now();
     let mut closed = false;
     loop {
-        let target_size = in_flight.questions().clamp(1, limits.max_batch_size);
-        let due = gathered.len() >= target_size || closed || since.elapsed() >= MAX_LINGER;
-        if !gathered.is_empty() && due && in_flight.groups() < limits.max_in_flight {
-            let mut group = std::mem::take(&mut gathered);
-            // Who has gone away while it waited wants nothing asked.
-            group.retain(|asked: &Pending<Q, A>| !asked.caller.is_closed());
-            if !group.is_empty() {
-                in_flight.start(group.len(), answer(ask.clone(), group));
+        let target_size = in_flight.requests().clamp(1, limits.max_batch_size);
+        let due = gathered.len() >= target_size || closed || gathering_since.elapsed() >= MAX_LINGER;
+        if !gathered.is_empty() && due && in_flight.batches() < limits.max_in_flight {
+            let mut batch = std::mem::take(&mut gathered);
+            // Drops the requests whose callers no longer wait.
+            batch.retain(|pending: &Pending<Q, A>| !pending.responder.is_closed());
+            if !batch.is_empty() {
+                in_flight.start(batch.len(), send_batch(call.clone(), batch));
             }
         }
-        let (none, room) = (gathered.is_empty(), limits.max_batch_size - gathered.len());
+        let (was_empty, room) = (gathered.is_empty(), limits.max_batch_size - gathered.len());
+        let may_start = in_flight.batches() < limits.max_in_flight;
         tokio::select! {
             biased;
-            () = in_flight.ended(), if in_flight.groups() > 0 => {}
-            arrived = queue.recv_many(&mut gathered, room), if room > 0 && !closed => {
-                closed = arrived == 0;
-                if none {
-                    since = Instant::now();
+            () = in_flight.join_next(), if in_flight.batches() > 0 => {}
+            received = queue.recv_many(&mut gathered, room), if room > 0 && !closed => {
+                closed = received == 0;
+                if was_empty {
+                    gathering_since = Instant::now();
                 }
             }
-            () = tokio::time::sleep_until(since + MAX_LINGER), if !none && in_flight.groups() < limits.max_in_flight => {}
-            // Nobody can ask any more, and everybody is answered.
+            () = tokio::time::sleep_until(gathering_since + MAX_LINGER), if !was_empty && may_start => {}
+            // The queue is closed and all requests are answered.
             else => return,
         }
     }
 }
 
-async fn answer<Q, A, F, Fut>(ask: Arc<F>, group: Vec<Pending<Q, A>>)
+async fn send_batch<Q, A, F, Fut>(call: Arc<F>, batch: Vec<Pending<Q, A>>)
 where
     F: Fn(Vec<Q>) -> Fut,
     Fut: Future<Output = Vec<A>>,
 {
-    let first = group.iter().find_map(|asked| asked.request.clone());
-    let (mut questions, mut callers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
-    for Pending { question, request, caller } in group {
-        if let Some((first, request)) = first.as_ref().zip(request).filter(|(first, request)| *first != request) {
-            tracing::debug!(service = request.service, request_id = %request.id, group = %first.id, "travels in a group");
+    let first = batch.iter().find_map(|pending| pending.context.clone());
+    let (mut requests, mut responders) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+    for Pending { request, context, responder } in batch {
+        if let Some((first, context)) = first.as_ref().zip(context).filter(|(first, context)| *first != context) {
+            tracing::debug!(service = context.service, request_id = %context.id, batch = %first.id, "sent in a batch");
         }
-        questions.push(question);
-        callers.push(caller);
+        requests.push(request);
+        responders.push(responder);
     }
-    let answers = RequestContext::scope(first, async { ask(questions).await }).await;
-    for (caller, answer) in callers.into_iter().zip(answers) {
-        // A caller that has gone away wants no answer.
-        let _ = caller.send(answer);
+    let responses = RequestContext::scope(first, async { call(requests).await }).await;
+    for (responder, response) in responders.into_iter().zip(responses) {
+        // Fails if the caller no longer waits.
+        let _ = responder.send(response);
     }
 }
 
-/// The groups that are being asked, and how large each is.
+/// The batches in flight and their sizes.
 #[derive(Default)]
 struct InFlight {
     tasks: JoinSet<()>,
@@ -157,11 +158,11 @@ struct InFlight {
 }
 
 impl InFlight {
-    fn groups(&self) -> usize {
+    fn batches(&self) -> usize {
         self.sizes.len()
     }
 
-    fn questions(&self) -> usize {
+    fn requests(&self) -> usize {
         self.sizes.iter().map(|(_, size)| size).sum()
     }
 
@@ -169,10 +170,11 @@ impl InFlight {
         self.sizes.push((self.tasks.spawn(work).id(), size));
     }
 
-    /// Waits for the end of one, be it that it panicked: then its callers know already.
-    async fn ended(&mut self) {
-        if let Some(ended) = self.tasks.join_next_with_id().await {
-            let id = ended.map_or_else(|panicked| panicked.id(), |(id, ())| id);
+    /// Waits until a batch completes. If its task panicked, the responders were dropped and the callers got
+    /// [`BatchError::NoResponse`].
+    async fn join_next(&mut self) {
+        if let Some(joined) = self.tasks.join_next_with_id().await {
+            let id = joined.map_or_else(|panicked| panicked.id(), |(id, ())| id);
             self.sizes.retain(|(started, _)| *started != id);
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_fault_is_told_by_name_and_value() {
+fn every_invalid_setting_is_reported_with_name_and_value() {
     let mut env = Env::from_pairs([("BTC_LIMIT", "lots"), ("PRICE_TTL_SECS", "0"), ("DB_PROXY_URL", "db")]);
     env.parse("BTC_LIMIT", crate::money::Sats::ZERO, "an amount of bitcoin, such as 100");
     env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
@@ -21,7 +21,7 @@ fn every_fault_is_told_by_name_and_value() {
 }
 
 #[test]
-fn defaults_hold_where_nothing_is_set() {
+fn defaults_apply_to_unset_variables() {
     let mut env = Env::from_pairs([("BTC_LIMIT", "  ")]);
     let limit = env.parse("BTC_LIMIT", "100".parse::<crate::money::Sats>().unwrap(), "");
     assert_eq!(limit.to_string(), "100.00000000");
@@ -31,7 +31,7 @@ fn defaults_hold_where_nothing_is_set() {
 }
 
 #[test]
-fn a_secret_is_not_printed_and_matches_only_itself() {
+fn secret_is_not_printed_and_matches_only_itself() {
     let secret = Secret::new("correct horse battery");
     assert_eq!(format!("{secret:?}"), "***");
     assert!(secret.matches("correct horse battery"));
@@ -43,11 +43,11 @@ fn a_secret_is_not_printed_and_matches_only_itself() {
 }
 
 #[test]
-fn names_of_ports_follow_the_service() {
+fn port_variable_is_derived_from_the_service_name() {
     assert_eq!(port_variable("price-cache-proxy"), "PRICE_CACHE_PROXY_PORT");
 }
 
 #[test]
-fn passwords_are_left_out_of_messages() {
+fn password_is_redacted() {
     assert_eq!(redact_password("postgres://u:p@h/db"), "postgres://u:***@h/db");
 }

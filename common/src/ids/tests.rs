@@ -1,17 +1,17 @@
 use super::*;
 
 #[test]
-fn keys_are_short_and_visible() {
-    for good in ["1", "order-7", &"k".repeat(128), IdempotencyKey::generate().as_str()] {
-        assert_eq!(good.parse::<IdempotencyKey>().unwrap().as_str(), good);
+fn keys_have_at_most_128_visible_ascii_characters() {
+    for valid in ["1", "order-7", &"k".repeat(128), IdempotencyKey::generate().as_str()] {
+        assert_eq!(valid.parse::<IdempotencyKey>().unwrap().as_str(), valid);
     }
-    for bad in ["", " ", "a b", "a\n", "ключ", &"k".repeat(129)] {
-        assert_eq!(bad.parse::<IdempotencyKey>(), Err(KeyError), "{bad:?}");
+    for invalid in ["", " ", "a b", "a\n", "ключ", &"k".repeat(129)] {
+        assert_eq!(invalid.parse::<IdempotencyKey>(), Err(KeyError), "{invalid:?}");
     }
 }
 
 #[test]
-fn made_request_ids_differ_and_tell_their_time() {
+fn generated_request_ids_are_unique_and_contain_the_time() {
     let (one, other) = (RequestId::generate(), RequestId::generate());
     assert_ne!(one, other);
     let id = Uuid::try_parse(one.as_str()).unwrap();
@@ -21,9 +21,9 @@ fn made_request_ids_differ_and_tell_their_time() {
 }
 
 #[test]
-fn a_request_id_that_could_harm_a_log_is_replaced() {
+fn request_id_that_is_unsafe_in_a_log_is_replaced() {
     assert_eq!(RequestId::from_caller(Some("abc-1")).as_str(), "abc-1");
-    for bad in ["", "a\nb", "<script>", &"x".repeat(65)] {
-        assert_ne!(RequestId::from_caller(Some(bad)).as_str(), bad);
+    for invalid in ["", "a\nb", "<script>", &"x".repeat(65)] {
+        assert_ne!(RequestId::from_caller(Some(invalid)).as_str(), invalid);
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn levels_are_read_in_any_case_and_ordered_from_the_worst() {
+fn levels_are_parsed_in_any_case_and_ordered_by_severity() {
     for level in Level::ALL {
         assert_eq!(level.to_string().to_uppercase().parse(), Ok(level));
     }

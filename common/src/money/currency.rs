@@ -2,11 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-/// A three-letter currency code in upper case, such as `EUR`. Which codes an order may use is configuration.
+/// A three-letter currency code in upper case, such as `EUR`. The setting `CURRENCIES` lists the codes that orders may use.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
-/// Text that is not three letters.
+/// Text that is not a currency code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a currency is a code of three letters, such as EUR")]
 pub struct CurrencyError;
@@ -24,7 +24,7 @@ impl Currency {
 impl FromStr for Currency {
     type Err = CurrencyError;
 
-    /// Reads a code in any case.
+    /// Parses a code in any case.
     fn from_str(text: &str) -> Result<Self, CurrencyError> {
         let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| CurrencyError)?;
         if code.iter().all(u8::is_ascii_alphabetic) {

@@ -1,4 +1,4 @@
-//! What is priced in what.
+//! Assets and pairs of assets.
 
 use std::{fmt, str::FromStr};
 
@@ -7,11 +7,11 @@ use super::Currency;
 const MIN_LENGTH: usize = 2;
 const MAX_LENGTH: usize = 8;
 
-/// The code of a coin or a fiat currency in upper case, such as `BTC`, `USDT` or `EUR`. Held with zeros behind it.
+/// The code of a coin or a fiat currency in upper case, such as `BTC`, `USDT` or `EUR`. Stored with trailing zeros.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Asset([u8; MAX_LENGTH]);
 
-/// Text that is not the code of a coin or a currency.
+/// Text that is not an asset code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a code of {MIN_LENGTH} to {MAX_LENGTH} letters and digits, such as BTC")]
 pub struct AssetError;
@@ -25,41 +25,41 @@ impl Asset {
     pub const USD: Self = Self::from_code("USD");
     pub const USDT: Self = Self::from_code("USDT");
 
-    /// What a code in a program's own text stands for.
+    /// The asset of a code that is written in the program.
     ///
     /// # Panics
-    /// Where the text is no code, which in a constant does not compile.
+    /// If `text` is not an asset code. In a constant, this is a compile error.
     pub const fn from_code(text: &str) -> Self {
-        match Self::read(text.as_bytes()) {
+        match Self::parse_code(text.as_bytes()) {
             Some(asset) => asset,
-            None => panic!("not the code of a coin or a currency"),
+            None => panic!("not an asset code"),
         }
     }
 
-    const fn read(text: &[u8]) -> Option<Self> {
+    const fn parse_code(text: &[u8]) -> Option<Self> {
         if text.len() < MIN_LENGTH || text.len() > MAX_LENGTH {
             return None;
         }
         let mut code = [0; MAX_LENGTH];
-        let mut at = 0;
-        while at < text.len() {
-            if !text[at].is_ascii_alphanumeric() {
+        let mut index = 0;
+        while index < text.len() {
+            if !text[index].is_ascii_alphanumeric() {
                 return None;
             }
-            code[at] = text[at].to_ascii_uppercase();
-            at += 1;
+            code[index] = text[index].to_ascii_uppercase();
+            index += 1;
         }
         Some(Self(code))
     }
 
     pub fn as_str(&self) -> &str {
         let code = self.0.split(|&byte| byte == 0).next().unwrap_or(&[]);
-        std::str::from_utf8(code).expect("a code holds ASCII only")
+        std::str::from_utf8(code).expect("an asset code is ASCII")
     }
 
-    /// The fiat currency of this code; nothing for a code that is not of three letters.
+    /// The code as a [`Currency`]. `None` if it does not have three letters.
     ///
-    /// By form alone: `BTC` and `ETH` have it too.
+    /// Only the form is checked: `BTC` and `ETH` are converted as well.
     pub fn to_currency(self) -> Option<Currency> {
         self.as_str().parse().ok()
     }
@@ -74,9 +74,9 @@ impl From<Currency> for Asset {
 impl FromStr for Asset {
     type Err = AssetError;
 
-    /// Reads a code in any case.
+    /// Parses a code in any case.
     fn from_str(text: &str) -> Result<Self, AssetError> {
-        Self::read(text.as_bytes()).ok_or(AssetError)
+        Self::parse_code(text.as_bytes()).ok_or(AssetError)
     }
 }
 
@@ -92,16 +92,18 @@ impl fmt::Debug for Asset {
     }
 }
 
-/// What is priced and what in, such as `BTC-USD`: how many dollars one bitcoin costs.
+/// A base asset and the quote asset that it is priced in: the price of `BTC-USD` is in dollars per bitcoin.
+///
+/// The API names a pair `direction`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CurrencyPair {
     pub base: Asset,
     pub quote: Asset,
 }
 
-/// Text that is not a direction.
+/// Text that is not a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be two different codes with a hyphen between, such as BTC-USD")]
+#[error("must be two different asset codes separated by a hyphen, such as BTC-USD")]
 pub struct CurrencyPairError;
 
 impl CurrencyPair {
@@ -113,7 +115,7 @@ impl CurrencyPair {
 impl FromStr for CurrencyPair {
     type Err = CurrencyPairError;
 
-    /// Reads codes in any case.
+    /// Parses a pair in any case.
     fn from_str(text: &str) -> Result<Self, CurrencyPairError> {
         let (base, quote) = text.split_once('-').ok_or(CurrencyPairError)?;
         let [base, quote] = [base, quote].map(str::parse::<Asset>);
@@ -137,7 +139,7 @@ impl fmt::Debug for CurrencyPair {
 }
 
 crate::text_type!(Asset, "asset", "The code of a coin or a fiat currency.", "BTC");
-crate::text_type!(CurrencyPair, "direction", "What is priced and what in.", "BTC-USD");
+crate::text_type!(CurrencyPair, "direction", "A base asset and the quote asset that it is priced in.", "BTC-USD");
 
 #[cfg(test)]
 mod tests;

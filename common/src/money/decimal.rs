@@ -1,4 +1,4 @@
-//! Decimal numbers read from their text, exactly.
+//! Decimal numbers, parsed exactly from their text.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,10 +6,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-/// Longest text read as a number; the longest amount that is allowed needs 14 characters.
+/// Maximum length of a number in characters. The longest valid amount has 14.
 const MAX_LEN: usize = 64;
 
-/// Why a text is not a number we can hold exactly.
+/// Why a text is not a number that can be represented exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     #[error("must be a decimal number, such as 69 or 0.25")]
@@ -18,10 +18,10 @@ pub enum NumberError {
     TooManyDigits,
 }
 
-/// Reads a number in the grammar of JSON (`0.1`, `600`, `1e3`), whatever its scale, with no rounding.
+/// Parses a number in the grammar of JSON (`0.1`, `600`, `1e3`) without rounding.
 ///
-/// `rust_decimal`'s own parsers are wider than that (underscores, a leading point) and its scientific form rounds, so the
-/// text is checked here and only plain digits are handed to it.
+/// The parsers of `rust_decimal` accept more (underscores, a leading point), and the one for scientific notation rounds.
+/// Therefore the grammar is checked here, and `rust_decimal` parses only plain digits.
 pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
     if text.len() > MAX_LEN {
         return Err(if is_number(text) { NumberError::TooManyDigits } else { NumberError::Syntax });
@@ -37,7 +37,7 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
     shift(number, exponent).ok_or(NumberError::TooManyDigits)
 }
 
-/// `number` times ten to the power of `exponent`, or nothing where that cannot be held exactly.
+/// `number` times ten to the power of `exponent`. `None` if the result cannot be represented exactly.
 fn shift(number: Decimal, exponent: i32) -> Option<Decimal> {
     if number.is_zero() {
         return Some(Decimal::ZERO);
@@ -51,7 +51,7 @@ fn shift(number: Decimal, exponent: i32) -> Option<Decimal> {
     }
 }
 
-/// The grammar of a JSON number (RFC 8259, section 6).
+/// Whether `text` is a JSON number (RFC 8259, section 6).
 fn is_number(text: &str) -> bool {
     fn digits(text: &str) -> Option<&str> {
         let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -74,7 +74,7 @@ fn is_number(text: &str) -> bool {
     rest.is_empty()
 }
 
-/// Writes a fixed-point number with at least two decimals, and further ones only where they are not zero.
+/// Writes a fixed-point number with at least two decimals. Further trailing zeros are omitted.
 pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32) -> fmt::Result {
     let unit = 10_u64.pow(decimals);
     let (sign, value) = (if value < 0 { "-" } else { "" }, value.unsigned_abs());
@@ -86,7 +86,7 @@ pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32)
     write!(f, "{sign}{}.{fraction:0width$}", value / unit)
 }
 
-/// The text of a JSON number, or of a JSON string that should hold one, as it was sent: no parser has rounded it.
+/// The original text of a JSON number, or of a JSON string that should contain a number. No parser has rounded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecimalText(String);
 
@@ -117,7 +117,7 @@ impl<'de> Deserialize<'de> for DecimalText {
                 Ok(Self(text.into_owned()))
             }
             Some(b'-' | b'0'..=b'9') => Ok(Self(raw.to_owned())),
-            _ => Err(de::Error::custom("must be a decimal number or a string that holds one")),
+            _ => Err(de::Error::custom("must be a decimal number or a string that contains one")),
         }
     }
 }
@@ -152,7 +152,7 @@ mod openapi {
                 ..MetaSchema::new_with_format("string", "decimal")
             };
             MetaSchemaRef::Inline(Box::new(MetaSchema {
-                description: Some("A decimal number, as a string or as a JSON number; both are read exactly."),
+                description: Some("A decimal number, as a string or as a JSON number. Both are parsed exactly."),
                 one_of: vec![
                     MetaSchemaRef::Inline(Box::new(text)),
                     MetaSchemaRef::Inline(Box::new(MetaSchema::new("number"))),
@@ -172,7 +172,7 @@ mod openapi {
     }
 
     impl ParseFromJSON for DecimalText {
-        /// Text only: a `Value` has turned its numbers into floats already, and those are never read as money.
+        /// Accepts only strings: a number in a `Value` is a float, and floats are never parsed as money.
         fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
             match value.unwrap_or_default() {
                 Value::String(text) => Ok(Self(text)),

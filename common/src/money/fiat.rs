@@ -8,15 +8,14 @@ use super::decimal::{NumberError, parse_decimal};
 
 const DECIMALS: u32 = 4;
 const UNIT: i64 = 10_i64.pow(DECIMALS);
-/// The first amount that is too large: a thousand million of the currency's unit.
+/// Upper bound, exclusive: a thousand million currency units.
 const LIMIT: i64 = 1_000_000_000 * UNIT;
 
-/// What an order spends: above zero, below 1,000,000,000, at most 4 decimals. Held in ten-thousandths of the currency's
-/// unit.
+/// A fiat amount: above 0, below 1,000,000,000, at most 4 decimals. Stored in ten-thousandths of the currency unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiatAmount(i64);
 
-/// Why a number is not an amount.
+/// Why a number is not a fiat amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     #[error(transparent)]
@@ -71,7 +70,7 @@ impl FromStr for FiatAmount {
 }
 
 impl fmt::Display for FiatAmount {
-    /// With two decimals, and more only where they are not zero.
+    /// Formats with at least two decimals. Further trailing zeros are omitted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         super::decimal::write_fixed(f, self.0, DECIMALS)
     }

@@ -10,11 +10,11 @@ use super::{
 };
 
 const DECIMALS: u32 = 8;
-/// The first rate that is too large, in whole units; the weakest currency in use needs about 2e9.
+/// Upper bound, exclusive, in whole currency units. The price of bitcoin in the weakest currency is about 2e9.
 const LIMIT: i64 = 10_000_000_000;
 
-/// The price of one bitcoin in a fiat currency: above zero, at most 8 decimals. Held in hundred-millionths of the
-/// currency's unit.
+/// The price of one unit of an asset, such as one bitcoin in a fiat currency: above 0, at most 8 decimals. Stored in
+/// hundred-millionths of the currency unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(i64);
 

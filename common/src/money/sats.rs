@@ -9,10 +9,10 @@ use super::{
 
 const DECIMALS: u32 = 8;
 const PER_BITCOIN: i64 = 10_i64.pow(DECIMALS);
-/// There will never be more than 21 million bitcoin.
+/// The supply of bitcoin is limited to 21 million.
 const MAX: i64 = 21_000_000 * PER_BITCOIN;
 
-/// An amount of bitcoin, zero or more, in satoshi (a hundred-millionth of a bitcoin).
+/// An amount of bitcoin, zero or more. Stored in satoshi (hundred-millionths of a bitcoin).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sats(i64);
 
@@ -23,7 +23,7 @@ pub enum SatsError {
     Number(#[from] NumberError),
     #[error("must not be negative")]
     Negative,
-    #[error("is more bitcoin than there will ever be")]
+    #[error("must be at most 21000000, the supply of bitcoin")]
     TooLarge,
     #[error("must have at most {DECIMALS} decimals")]
     TooManyDecimals,
@@ -45,17 +45,17 @@ impl Sats {
     }
 
     pub fn checked_add(self, other: Self) -> Result<Self, SatsError> {
-        // Two amounts below 21 million bitcoin cannot overflow an i64.
+        // The sum of two amounts of at most 21 million bitcoin fits into an i64.
         Self::new(self.0 + other.0)
     }
 
-    /// What is left of `self` after `other`, and zero where `other` is more.
+    /// `self - other`, or zero if `other` is greater.
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         Self((self.0 - other.0).max(0))
     }
 
-    /// The bitcoin that `amount` stands for at `rate`: `amount / rate`, rounded up to the next satoshi.
+    /// The bitcoin that `amount` buys at `rate`: `amount / rate`, rounded up to the next satoshi.
     pub fn bought_rounded_up(amount: FiatAmount, rate: Rate) -> Result<Self, SatsError> {
         // amount / 1e4 / (rate / 1e8) bitcoin = amount * 1e12 / rate satoshi; the product is below 1e25.
         let numerator = i128::from(amount.ten_thousandths()) * 10_i128.pow(12);
@@ -68,7 +68,7 @@ impl Sats {
 impl FromStr for Sats {
     type Err = SatsError;
 
-    /// Reads bitcoin, not satoshi: `"0.5"` is 50,000,000 satoshi.
+    /// Parses an amount in bitcoin, not satoshi: `"0.5"` is 50,000,000 satoshi.
     fn from_str(text: &str) -> Result<Self, SatsError> {
         let bitcoin = parse_decimal(text)?.normalize();
         if bitcoin.is_sign_negative() && !bitcoin.is_zero() {
@@ -83,14 +83,14 @@ impl FromStr for Sats {
 }
 
 impl fmt::Display for Sats {
-    /// In bitcoin, always with 8 decimals.
+    /// Formats the amount in bitcoin, always with 8 decimals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:08}", self.0 / PER_BITCOIN, self.0 % PER_BITCOIN)
     }
 }
 
 impl std::iter::Sum for Sats {
-    /// For tests and displays; the limit is kept with [`Sats::checked_add`].
+    /// For tests and displays. Checks of the order limit use [`Sats::checked_add`].
     fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
         Self(amounts.map(Self::get).sum())
     }

@@ -1,14 +1,14 @@
-//! Which methods each path has, for whoever sends one that it has not.
+//! The `Allow` header of a response with status 405.
 
 use poem::http::{HeaderValue, Method};
 use poem_openapi::registry::MetaApi;
 
 /// The paths of a service, each with the value of its `Allow` header (RFC 9110, section 10.2.1).
 #[derive(Debug, Default)]
-pub struct Methods(Vec<(Vec<String>, HeaderValue)>);
+pub struct AllowedMethods(Vec<(Vec<String>, HeaderValue)>);
 
-impl Methods {
-    /// Those of its documented paths, and of further ones that can be read.
+impl AllowedMethods {
+    /// The documented paths of `apis`, and `readable` paths that accept GET.
     pub fn new(apis: Vec<MetaApi>, readable: &[&str]) -> Self {
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let methods = path.operations.into_iter().map(|operation| operation.method).collect();
@@ -21,11 +21,11 @@ impl Methods {
         Self(all.collect())
     }
 
-    /// What is possible at a path; nothing where nobody knows it.
-    pub fn at(&self, path: &str) -> Option<&HeaderValue> {
-        let literal = |pattern: &[String]| pattern.iter().filter(|segment| !is_parameter(segment)).count();
-        let known = self.0.iter().filter(|(pattern, _)| matches(pattern, path));
-        known.max_by_key(|(pattern, _)| literal(pattern)).map(|(_, methods)| methods)
+    /// The `Allow` header for a path. `None` if the path does not exist. Literal segments take precedence over parameters.
+    pub fn for_path(&self, path: &str) -> Option<&HeaderValue> {
+        let literal_segments = |pattern: &[String]| pattern.iter().filter(|segment| !is_parameter(segment)).count();
+        let matching = self.0.iter().filter(|(pattern, _)| matches(pattern, path));
+        matching.max_by_key(|(pattern, _)| literal_segments(pattern)).map(|(_, methods)| methods)
     }
 }
 
@@ -38,7 +38,7 @@ fn allow(mut methods: Vec<Method>) -> Option<HeaderValue> {
     HeaderValue::from_str(&names.join(", ")).ok()
 }
 
-/// Slashes that are doubled or at the end mean nothing.
+/// The segments of a path. Doubled and trailing slashes are ignored.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
@@ -49,7 +49,7 @@ fn is_parameter(segment: &str) -> bool {
 
 fn matches(pattern: &[String], path: &str) -> bool {
     let mut path = segments(path);
-    pattern.iter().all(|wanted| path.next().is_some_and(|segment| is_parameter(wanted) || wanted == segment))
+    pattern.iter().all(|expected| path.next().is_some_and(|segment| is_parameter(expected) || expected == segment))
         && path.next().is_none()
 }
 

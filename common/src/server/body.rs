@@ -1,4 +1,4 @@
-//! JSON bodies, read and written by serde alone.
+//! JSON and form bodies, parsed and serialized with serde.
 
 use bytes::Bytes;
 use poem::{
@@ -23,10 +23,10 @@ use crate::api::{Code, FieldError, Problem};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A JSON body whose schema is poem-openapi's and whose codec is serde, in both directions.
+/// A JSON body with the schema of poem-openapi and the codec of serde.
 ///
-/// poem-openapi's own JSON body goes through `serde_json::Value`, which turns every number into a float. This one hands the
-/// text to serde, so that [`crate::money::DecimalText`] sees the digits that were sent; and its faults name the field.
+/// The JSON body of poem-openapi is parsed through `serde_json::Value`, which turns numbers into floats. This type parses the
+/// text directly, so [`crate::money::DecimalText`] receives the original digits, and errors name the field.
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
 
@@ -51,7 +51,7 @@ impl<T: Type + DeserializeOwned> ParsePayload for Json<T> {
     const IS_REQUIRED: bool = T::IS_REQUIRED;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
-        Ok(Self(parse(&read(request, body).await?)?))
+        Ok(Self(parse(&read_body(request, body).await?)?))
     }
 }
 
@@ -60,13 +60,13 @@ fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Reads the whole body, within the limits of size and time.
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
-    let too_large = || Problem::new(Code::PayloadTooLarge, format!("A body may have at most {MAX_BODY} bytes."));
-    let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
+/// Reads the whole body within the limits of size and time.
+async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("The body must have at most {MAX_BODY} bytes."));
+    let content_length = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     let body = body.take()?;
-    if announced.is_some_and(|length| length > MAX_BODY) {
-        // A client that sends all before it reads would find the connection closed, and no answer.
+    if content_length.is_some_and(|length| length > MAX_BODY) {
+        // A client that sends the whole body before it reads would otherwise see a closed connection and no response.
         let mut rest = body.into_async_read().take(MAX_DRAINED);
         let _ = tokio::time::timeout(BODY_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         return Err(too_large().into());
@@ -74,13 +74,13 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     match tokio::time::timeout(BODY_TIMEOUT, body.into_bytes_limit(MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(too_large().into()),
-        Ok(Err(_)) => Err(Problem::new(Code::BadRequest, "The body broke off before its end.").into()),
-        Err(_) => Err(Problem::new(Code::RequestTimeout, "The body took too long to arrive.").into()),
+        Ok(Err(_)) => Err(Problem::new(Code::BadRequest, "The body is incomplete.").into()),
+        Err(_) => Err(Problem::new(Code::RequestTimeout, "The body was not received in time.").into()),
     }
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
-    // serde would take an array for an object, its values in the order of the fields: not with money.
+    // serde would accept an array as an object whose fields are given in order.
     if json.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::validation(vec![FieldError::new("body", "must be a JSON object")]));
     }
@@ -91,20 +91,23 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
             path => path.to_owned(),
         };
         let error = error.into_inner();
-        // Only its words say which field is there twice.
-        let twice = error.to_string();
-        let twice = twice.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
-        (twice.map_or(field, str::to_owned), error)
+        // serde names a duplicate field only in its message.
+        let message = error.to_string();
+        let duplicate = message.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
+        (duplicate.map_or(field, str::to_owned), error)
     });
-    let ended = parsed.and_then(|value| deserializer.end().map(|()| value).map_err(|error| ("body".to_owned(), error)));
-    ended.map_err(|(field, error)| match error.classify() {
-        serde_json::error::Category::Data => Problem::validation(vec![FieldError::new(field, reason(&error))]),
+    let result =
+        parsed.and_then(|value| deserializer.end().map(|()| value).map_err(|error| ("body".to_owned(), error)));
+    result.map_err(|(field, error)| match error.classify() {
+        serde_json::error::Category::Data => {
+            Problem::validation(vec![FieldError::new(field, message_without_position(&error))])
+        }
         _ => Problem::new(Code::BadRequest, format!("The body is not JSON: {error}.")),
     })
 }
 
-/// The message without the place, which means nothing to somebody who built the JSON with a program.
-fn reason(error: &serde_json::Error) -> String {
+/// The message without line and column, which mean nothing to a client that generates its JSON.
+fn message_without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
     message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())
 }
@@ -114,7 +117,7 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
         match serde_json::to_vec(&self.0) {
             Ok(json) => Response::builder().header(CONTENT_TYPE, JSON).body(json),
             Err(error) => {
-                tracing::error!(%error, "an answer cannot be written as JSON");
+                tracing::error!(%error, "a response cannot be serialized as JSON");
                 Problem::internal().into_response()
             }
         }
@@ -136,11 +139,11 @@ impl<T: Type + Serialize + Send> ApiResponse for Json<T> {
 
 impl_apirequest_for_payload!(Json<T>, T: Type + DeserializeOwned);
 
-/// A JSON body, or a form with the same fields, that may be left out.
+/// An optional body: JSON, or a form with the same fields.
 #[derive(Debug, Clone)]
 pub struct OptionalBody<T>(pub Option<T>);
 
-/// What a browser sends for a form.
+/// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
@@ -158,8 +161,8 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        let body = read(request, body).await?;
-        // What curl says of an empty POST, or an empty body with no type at all, is no body.
+        let body = read_body(request, body).await?;
+        // An empty body is no body, whatever its content type: curl sends one with an empty POST.
         if body.is_empty() {
             return Ok(Self(None));
         }
@@ -167,7 +170,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
         if Json::<T>::check_content_type(content_type) {
             return Ok(Self(Some(parse(&body)?)));
         }
-        // JSON that goes by the name of a form is what curl makes of it; it could only be misunderstood.
+        // curl sends JSON with the content type of a form by default. As a form it would be misinterpreted.
         if essence(content_type) == FORM && !body.trim_ascii_start().starts_with(b"{") {
             return Ok(Self(parse_form(&body)?));
         }
@@ -175,10 +178,10 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
     }
 }
 
-/// Reads a form, or a query, as the JSON object with the same fields; nothing where none is filled in.
+/// Parses a form or a query like a JSON object with the same fields. Returns `None` if all fields are empty.
 pub fn parse_form<T: DeserializeOwned>(form: &[u8]) -> Result<Option<T>, Problem> {
     let mut fields = serde_json::Map::new();
-    // A browser sends a field that was left empty too.
+    // A browser also sends empty fields.
     for (name, value) in url::form_urlencoded::parse(form).filter(|(_, value)| !value.is_empty()) {
         if fields.contains_key(&*name) {
             return Err(Problem::validation(vec![FieldError::new(name, "must be sent once")]));

@@ -1,11 +1,11 @@
-//! Endpoints that only our own services may call.
+//! Authentication of calls between services.
 
 use poem::Request;
 use poem_openapi::{SecurityScheme, auth::Bearer};
 
 use crate::config::Secret;
 
-/// A caller that sent the internal token. Taking it as a parameter is what makes an endpoint internal.
+/// A caller that sent the internal token. An endpoint with this parameter rejects all other callers.
 #[derive(SecurityScheme)]
 #[oai(ty = "bearer", rename = "InternalToken", checker = "check")]
 pub struct InternalCaller(());

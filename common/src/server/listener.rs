@@ -1,4 +1,4 @@
-//! Serving on a listener that is given.
+//! Serving on a bound listener.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT};
 use crate::config::Bind;
 
-/// Binds, and names the address in the error where that fails.
+/// Binds a listener. The error names the address and the variable of the port.
 pub async fn bind(service: &str, bind: Bind) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(bind.host, bind.port);
     TcpListener::bind(address).await.with_context(|| {
@@ -18,7 +18,7 @@ pub async fn bind(service: &str, bind: Bind) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// An endpoint on a bound listener.
+/// An endpoint and the listener that it is served on.
 pub struct Server {
     listener: TcpListener,
     endpoint: BoxEndpoint<'static>,
@@ -33,7 +33,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is cancelled, then lets requests that are under way end, for [`DRAIN_TIMEOUT`] at most.
+    /// Serves until `stop` is cancelled, then waits for requests in flight, at most [`DRAIN_TIMEOUT`].
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         poem::Server::new_with_acceptor(TcpAcceptor::from_tokio(self.listener)?)
             .idle_timeout(IDLE_TIMEOUT)

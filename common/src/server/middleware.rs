@@ -1,4 +1,4 @@
-//! What happens to every request, whatever it asks for.
+//! The middleware that every request passes.
 
 use std::{
     borrow::Cow,
@@ -18,7 +18,7 @@ use poem_openapi::{
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
 };
 
-use super::{RateLimit, allowed_methods::Methods, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT};
+use super::{RateLimit, allowed_methods::AllowedMethods, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT};
 use crate::{
     api::{Code, FieldError, Problem},
     config::Secret,
@@ -27,16 +27,15 @@ use crate::{
     request_context::RequestContext,
 };
 
-/// Gives each request its id, measures it, bounds its time, and makes every failure a [`Problem`].
+/// Assigns each request an id, applies the rate limit and the deadline, records metrics, and turns every failure into a
+/// [`Problem`].
 #[derive(Clone)]
 pub(super) struct RequestMiddleware {
     pub(super) service: &'static str,
     pub(super) metrics: HttpMetrics,
-    /// Holds each client to a rate of requests that change something.
     pub(super) rate_limit: RateLimit,
-    /// What each path has.
-    pub(super) methods: Arc<Methods>,
-    /// What internal endpoints want.
+    pub(super) methods: Arc<AllowedMethods>,
+    /// The token that internal endpoints require.
     pub(super) internal_token: Option<Secret>,
 }
 
@@ -44,13 +43,13 @@ impl<E: Endpoint> Middleware<E> for RequestMiddleware {
     type Output = RequestMiddlewareEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        RequestMiddlewareEndpoint { inner, edge: self.clone() }
+        RequestMiddlewareEndpoint { inner, middleware: self.clone() }
     }
 }
 
 pub(super) struct RequestMiddlewareEndpoint<E> {
     inner: E,
-    edge: RequestMiddleware,
+    middleware: RequestMiddleware,
 }
 
 impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
@@ -59,11 +58,15 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let start = Instant::now();
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
-        let current = RequestContext { service: self.edge.service, id };
+        let context = RequestContext { service: self.middleware.service, id };
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let (allowance, allowed) = self.edge.rate_limit.check(&request).map_or((None, Ok(())), |(a, r)| (Some(a), r));
+        let (rate_limit_status, allowed) = self
+            .middleware
+            .rate_limit
+            .check(&request)
+            .map_or((None, Ok(())), |(status, result)| (Some(status), result));
 
-        if let Some(token) = &self.edge.internal_token {
+        if let Some(token) = &self.middleware.internal_token {
             request.set_data(token.clone());
         }
         let work = async {
@@ -71,59 +74,61 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
             self.inner.call(request).await
         };
         let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, work)).catch_unwind();
-        let outcome = match RequestContext::scope(Some(current.clone()), work).await {
+        let outcome = match RequestContext::scope(Some(context.clone()), work).await {
             Ok(Ok(outcome)) => outcome.map_err(Failure::Error),
-            Ok(Err(_)) => Err(Failure::TooLong),
+            Ok(Err(_)) => Err(Failure::Timeout),
             Err(_) => Err(Failure::Panic),
         };
 
-        let id = current.id.clone();
-        current.enter(|| {
+        let id = context.id.clone();
+        context.enter(|| {
             let (operation, mut response) = match outcome {
                 Ok(output) => {
                     let response = output.into_response();
                     (response.data::<OperationId>().copied(), response)
                 }
-                Err(failure) => (failure.operation(), self.edge.refuse(&failure, &id, &method, uri.path())),
+                Err(failure) => {
+                    (failure.operation(), self.middleware.failure_response(&failure, &id, &method, uri.path()))
+                }
             };
             if let Ok(value) = HeaderValue::from_str(id.as_str()) {
                 response.headers_mut().insert(RequestId::HEADER, value);
             }
-            if let Some(allowance) = allowance {
-                allowance.write(&mut response);
+            if let Some(status) = rate_limit_status {
+                status.add_headers(&mut response);
             }
             let elapsed = start.elapsed();
-            log(&method, uri.path(), &response, elapsed);
-            self.edge.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
+            log_request(&method, uri.path(), &response, elapsed);
+            self.middleware.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
             Ok(response)
         })
     }
 }
 
-/// Why a request has no answer of its endpoint.
+/// Why an endpoint returned no response.
 enum Failure {
     Error(Error),
-    TooLong,
+    Timeout,
     Panic,
 }
 
 impl Failure {
-    /// Which operation failed, where that is known.
+    /// The operation that failed, if it is known.
     fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Error(error) => error.data().copied(),
-            Self::TooLong | Self::Panic => None,
+            Self::Timeout | Self::Panic => None,
         }
     }
 }
 
 impl RequestMiddleware {
-    fn refuse(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
+    fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
         let problem = match failure {
-            Failure::Error(error) => problem_of(error, method),
-            Failure::TooLong => {
-                tracing::error!(%method, path, "a request took longer than any may");
-                Problem::new(Code::Overloaded, "The request took too long and was given up.")
+            Failure::Error(error) => to_problem(error, method),
+            Failure::Timeout => {
+                tracing::error!(%method, path, "a request exceeded its deadline");
+                Problem::new(Code::Overloaded, "The request took too long and was cancelled. Try again in a moment.")
             }
             Failure::Panic => {
                 tracing::error!(%method, path, "a handler panicked");
@@ -133,7 +138,7 @@ impl RequestMiddleware {
         let mut response = problem.respond(Some(id.as_str()));
         if let Failure::Error(error) = failure
             && error.is::<MethodNotAllowedError>()
-            && let Some(allowed) = self.methods.at(path)
+            && let Some(allowed) = self.methods.for_path(path)
         {
             response.headers_mut().insert(ALLOW, allowed.clone());
         }
@@ -141,8 +146,8 @@ impl RequestMiddleware {
     }
 }
 
-/// One line a request: louder where it failed by our fault. What a 503 lacks is told by whoever found out.
-fn log(method: &Method, path: &str, response: &Response, elapsed: Duration) {
+/// Logs one line per request. The cause of a 503 is logged where it was detected, so only a 500 is a warning.
+fn log_request(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     let status = response.status().as_u16();
     let micros = elapsed.as_micros();
     if status == 500 {
@@ -152,22 +157,22 @@ fn log(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     }
 }
 
-/// The problem that an error of the framework or of a handler stands for.
-fn problem_of(error: &Error, method: &Method) -> Problem {
+/// Converts an error of the framework or of a handler.
+fn to_problem(error: &Error, method: &Method) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
     }
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-        return Problem::validation(vec![FieldError::new(*name, plain(reason))]);
+        return Problem::validation(vec![FieldError::new(*name, readable_reason(reason))]);
     }
     if let Some(ParsePathError { reason, .. }) = error.downcast_ref() {
-        // The framework numbers the parameters of a path (`param0`); every one of ours is an id.
-        return Problem::validation(vec![FieldError::new("id", plain(reason))]);
+        // The framework calls path parameters `param0` and so on. All path parameters of the services are ids.
+        return Problem::validation(vec![FieldError::new("id", readable_reason(reason))]);
     }
     if let Some(content_type) = error.downcast_ref::<ContentTypeError>() {
         let detail = match content_type {
             ContentTypeError::NotSupported { .. } => "The body must be application/json.",
-            ContentTypeError::ExpectContentType => "The request must say Content-Type: application/json.",
+            ContentTypeError::ExpectContentType => "The request must have the header Content-Type: application/json.",
         };
         return Problem::new(Code::UnsupportedMediaType, detail);
     }
@@ -175,21 +180,23 @@ fn problem_of(error: &Error, method: &Method) -> Problem {
         return Problem::new(Code::Unauthorized, "Send the internal token as Authorization: Bearer TOKEN.");
     }
     if error.is::<NotFoundError>() {
-        return Problem::new(Code::NotFound, "There is nothing at this path; /docs lists what there is.");
+        return Problem::new(Code::NotFound, "This path does not exist. /docs lists all paths.");
     }
     if error.is::<MethodNotAllowedError>() {
-        return Problem::new(Code::MethodNotAllowed, format!("{method} is not possible here; /docs lists what is."));
+        return Problem::new(
+            Code::MethodNotAllowed,
+            format!("This path does not support {method}. /docs lists the methods of each path."),
+        );
     }
     if error.status().is_client_error() {
         return Problem::new(Code::BadRequest, error.to_string());
     }
-    tracing::error!(error = format_chain(error), "a failure that no service expected");
+    tracing::error!(error = format_chain(error), "an unexpected error");
     Problem::internal()
 }
 
-/// poem-openapi's reasons tell the Rust type before and after, and its own names of types and bounds, which means nothing to
-/// a client.
-fn plain(reason: &str) -> Cow<'_, str> {
+/// Removes the names of types and bounds that poem-openapi adds to a reason. They mean nothing to a client.
+fn readable_reason(reason: &str) -> Cow<'_, str> {
     if reason.starts_with("Type \"") && reason.ends_with("expects an input value.") {
         return "is required".into();
     }

@@ -1,4 +1,4 @@
-//! What every service serves beside its own: liveness, readiness, metrics, its OpenAPI document and a page of it.
+//! The operations endpoints of every service: liveness, readiness, metrics, the OpenAPI document and its page.
 
 use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
@@ -19,7 +19,7 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
-    Json, PreserializedJson, RateLimit, allowed_methods::Methods, http_metrics::HttpMetrics,
+    Json, PreserializedJson, RateLimit, allowed_methods::AllowedMethods, http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
 };
 use crate::{
@@ -28,56 +28,56 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Asks each outside part whether it is there.
+/// Checks each component that the service needs.
 pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Component>> + Send + Sync>;
 
-/// What a service gives, for the endpoints that all have.
+/// What a service provides for the operations endpoints and the middleware.
 pub struct OpsEndpoints {
     pub service: &'static str,
-    /// A sentence for the head of the documentation page.
+    /// The description on the documentation page.
     pub about: &'static str,
     pub metrics: Metrics,
     pub ready: ReadinessCheck,
-    /// What internal endpoints want; nothing where the service has none.
+    /// The token that internal endpoints require. `None` if the service has none.
     pub internal_token: Option<Secret>,
-    /// For services that users call.
+    /// Applies to each client of a public service.
     pub rate_limit: RateLimit,
 }
 
 struct OpsApi {
     metrics: Metrics,
     ready: ReadinessCheck,
-    /// The OpenAPI document, and a page that shows it.
+    /// The OpenAPI document and the page that displays it.
     document: Bytes,
     page: String,
 }
 
 #[derive(ApiResponse)]
 enum ReadyAnswer {
-    /// It can do its work.
+    /// The service is ready.
     #[oai(status = 200)]
     Ready(Json<Readiness>),
-    /// A part that it needs is missing.
+    /// A component that the service needs is unavailable.
     #[oai(status = 503)]
     NotReady(Json<Readiness>, #[oai(header = "Retry-After")] u32),
 }
 
 #[OpenApi]
 impl OpsApi {
-    /// Whether the process is alive.
+    /// Returns 200 while the process is alive.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
     async fn livez(&self) -> PlainText<&'static str> {
         PlainText("ok\n")
     }
 
-    /// Whether the service can do its work, and which part is missing if it cannot.
+    /// Whether the service is ready, and the state of each component that it needs.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self) -> ReadyAnswer {
         let readiness = Readiness::from((self.ready)().await);
         if readiness.ready { ReadyAnswer::Ready(Json(readiness)) } else { ReadyAnswer::NotReady(Json(readiness), 1) }
     }
 
-    /// Measurements in the text format of Prometheus.
+    /// Metrics in the text format of Prometheus.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self) -> PlainText<String> {
         PlainText(self.metrics.encode())
@@ -94,7 +94,7 @@ impl OpsApi {
     }
 }
 
-/// The OpenAPI document of an API, with no running service behind it.
+/// The OpenAPI document of an API, without a running service.
 pub fn openapi_document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
     described::<A>(service, about).spec()
 }
@@ -103,7 +103,7 @@ fn described<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiS
     openapi((Described::<A>(PhantomData), Described::<OpsApi>(PhantomData)), service, about)
 }
 
-/// An API that can be described and not called.
+/// An API that is only described. It has no routes.
 struct Described<A>(PhantomData<A>);
 
 impl<A: OpenApi> OpenApi for Described<A> {
@@ -122,19 +122,19 @@ fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> Op
     OpenApiService::new(api, service, env!("CARGO_PKG_VERSION")).description(about)
 }
 
-/// Puts a service's own API, what all have, and the edge together.
-pub fn service_endpoint<A: OpenApi + 'static>(api: A, standard: OpsEndpoints) -> BoxEndpoint<'static> {
-    let OpsEndpoints { service, about, metrics, ready, internal_token, rate_limit } = standard;
-    let methods = Arc::new(Methods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
-    let edge =
+/// Combines the API of a service with the operations endpoints and the middleware.
+pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxEndpoint<'static> {
+    let OpsEndpoints { service, about, metrics, ready, internal_token, rate_limit } = ops;
+    let methods = Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
+    let middleware =
         RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, internal_token };
     let described = described::<A>(service, about);
     let (document, page) = (described.spec().into(), described.swagger_ui_html());
-    // Every layer more is paid for by every request, so there is no route around those of the API.
+    // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
     openapi((api, OpsApi { metrics, ready, document, page }), service, about)
         .into_endpoint()
-        // A path with a slash at its end is the path without.
+        // A trailing slash is ignored.
         .with(NormalizePath::new(TrailingSlash::Trim))
-        .with(edge)
+        .with(middleware)
         .boxed()
 }

@@ -1,4 +1,4 @@
-//! Answers whose JSON is there already.
+//! Responses whose JSON is already serialized.
 
 use std::marker::PhantomData;
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::Json;
 
-/// The JSON of a `T` that was written before: once for many answers, or by another service.
+/// The JSON of a `T` that was serialized earlier, once for many responses, or by another service.
 #[derive(Debug, Clone)]
 pub struct PreserializedJson<T> {
     json: Bytes,
@@ -25,7 +25,7 @@ pub struct PreserializedJson<T> {
 }
 
 impl<T> PreserializedJson<T> {
-    /// `json` has to be that of a `T`, which the documentation promises.
+    /// `json` must be the JSON of a `T`, as the OpenAPI document states.
     pub fn new(json: Bytes) -> Self {
         Self { json, of: PhantomData }
     }

@@ -1,4 +1,4 @@
-//! A rate limit for each client, by address, with the headers that tell a client where it stands.
+//! A rate limit per client address, and the headers that inform the client about it.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -27,44 +27,45 @@ use crate::{
 
 type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
 
-/// A client may send its whole minute's worth at once; after that they come back one by one over the minute.
+/// A rate limit. A client may use up its limit at once; the limit refills evenly over a minute.
 #[derive(Clone, Default)]
 pub struct RateLimit {
+    /// The limit per minute and its state. `None` if there is no limit.
     limiter: Option<(u32, Arc<Limiter>)>,
     trusted: TrustedProxies,
-    reads: bool,
+    count_reads: bool,
 }
 
-/// Where a client stands after a request.
+/// The state of the limit of a client after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RateLimitStatus {
     limit: u32,
     remaining: u32,
-    /// Until all is back.
+    /// The time until the limit is fully refilled.
     reset: Duration,
 }
 
 impl RateLimit {
-    /// Zero turns the limit off.
+    /// Limits the requests per minute. Zero turns the limit off.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
         let limiter = NonZeroU32::new(per_minute)
             .map(|quota| (per_minute, Arc::new(RateLimiter::dashmap(Quota::per_minute(quota)).with_middleware())));
-        Self { limiter, trusted, reads: false }
+        Self { limiter, trusted, count_reads: false }
     }
 
-    /// Counts requests that only read too, save for those of whoever watches the service.
+    /// Counts reads as well, except those of the operations endpoints.
     #[must_use]
     pub fn counting_reads(self) -> Self {
-        Self { reads: true, ..self }
+        Self { count_reads: true, ..self }
     }
 
     fn counts(&self, request: &Request) -> bool {
-        let watches = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
-        request.method() == Method::POST || (self.reads && !watches)
+        let is_ops = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
+        request.method() == Method::POST || (self.count_reads && !is_ops)
     }
 
-    /// Counts a request that would change something, or each where reads count. Nothing where no limit is set; else where the client stands, and a
-    /// 429 where it had no more left.
+    /// Counts a request. Returns `None` if the request is not limited, and otherwise the state of the limit and whether the
+    /// request is allowed.
     pub(super) fn check(&self, request: &Request) -> Option<(RateLimitStatus, Result<(), Problem>)> {
         let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.counts(request))?;
         let peer = match &request.remote_addr().0 {
@@ -77,7 +78,7 @@ impl RateLimit {
 }
 
 fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
-    // With more clients than are kept apart, those that come now share one allowance until the others have had time to rest.
+    // Above the maximum number of clients, new clients share one limit until limits of idle clients are removed.
     let client = if limiter.len() < MAX_RATE_LIMITED_CLIENTS {
         client
     } else {
@@ -92,7 +93,7 @@ fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus
         }
         Err(denied) => {
             let wait = denied.wait_time_from(DefaultClock::default().now());
-            let detail = format!("At most {per_minute} requests a minute from one address.");
+            let detail = format!("At most {per_minute} requests per minute are allowed from one address.");
             let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
             (RateLimitStatus { limit: per_minute, remaining: 0, reset: Duration::from_secs(60) }, Err(problem))
         }
@@ -100,8 +101,8 @@ fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus
 }
 
 impl RateLimitStatus {
-    /// Adds `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until all is back).
-    pub(super) fn write(self, response: &mut Response) {
+    /// Adds the headers `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until the limit is refilled).
+    pub(super) fn add_headers(self, response: &mut Response) {
         let seconds = u32::try_from(self.reset.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         let headers = response.headers_mut();
         headers.insert("ratelimit-limit", HeaderValue::from(self.limit));
@@ -110,7 +111,7 @@ impl RateLimitStatus {
     }
 }
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` header is trusted.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpAddr]>);
 
@@ -124,7 +125,7 @@ impl TrustedProxies {
 impl FromStr for TrustedProxies {
     type Err = std::net::AddrParseError;
 
-    /// Reads addresses with commas between them.
+    /// Parses comma-separated addresses.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.split(',')
             .map(|address| address.trim().parse().map(|ip: IpAddr| ip.to_canonical()))
@@ -133,14 +134,15 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// All lines of the header as one, in their order: a proxy may add a line of its own instead of adding to the last.
+/// All `X-Forwarded-For` lines, joined. A proxy may add a line of its own instead of extending the last one.
 fn forwarded_for(request: &Request) -> String {
     let lines = request.headers().get_all("x-forwarded-for").iter();
     lines.map(|line| line.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
 }
 
-/// The address of the client: the chain of proxies is walked from the nearest one back, as far as each is trusted. Of an
-/// IPv6 address only the network counts, for one household has a whole /64 to itself.
+/// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy.
+///
+/// An IPv6 address is reduced to its /64 network, because one household has a whole /64.
 fn client_of(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = forwarded_for.rsplit(',');

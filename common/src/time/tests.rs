@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_time_reads_the_same_after_a_round_trip() {
+fn displayed_time_parses_to_the_same_time() {
     for text in ["2026-01-02T03:04:05.678901Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"] {
         assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
     }
@@ -9,21 +9,21 @@ fn a_time_reads_the_same_after_a_round_trip() {
 }
 
 #[test]
-fn no_time_is_refused() {
+fn malformed_time_is_rejected() {
     for text in ["", "yesterday", "2026-01-02", "2026-13-01T00:00:00Z"] {
         assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
     }
 }
 
 #[test]
-fn durations_do_not_overflow() {
+fn arithmetic_saturates() {
     let now = Timestamp::now();
     assert_eq!(now.plus(Duration::MAX), now);
     assert_eq!(now.since(now.plus(Duration::from_secs(1))), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_virtual_clock_goes_as_tokios_does() {
+async fn virtual_clock_advances_with_tokio() {
     let start = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let clock = Clock::starting_at(start);
     assert_eq!(clock.now(), start);

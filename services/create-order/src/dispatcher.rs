@@ -6,7 +6,7 @@ use common::{
     api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
     clients::{
         CallError,
-        db_proxy::{BATCH_LIMITS, DbProxyClient},
+        db_proxy::{BATCH_LIMITS, DbProxyClient, PlaceOrdersOutcome},
     },
     concurrency::batching::{BatchError, Batcher},
 };
@@ -74,7 +74,7 @@ impl OrderDispatcher {
 /// Returns one result for each order, in the order of the batch.
 async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<DispatchResult> {
     let size = batch.orders.len();
-    let (result, unanswered) = db_proxy.place_orders(&batch).await;
+    let PlaceOrdersOutcome { result, unanswered } = db_proxy.place_orders(&batch).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);

@@ -138,8 +138,8 @@ impl Routes {
         #[oai(default = "default_topics")]
         topics: Query<String>,
     ) -> Result<EventsResponse, Problem> {
-        let topics =
-            Topic::list(&topics.0).map_err(|error| Problem::validation(vec![FieldError::new("topics", error)]))?;
+        let topics = Topic::parse_list(&topics.0)
+            .map_err(|error| Problem::validation(vec![FieldError::new("topics", error)]))?;
         Ok(EventsResponse::Stream(self.events.open(&topics)?))
     }
 

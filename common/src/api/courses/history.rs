@@ -1,4 +1,4 @@
-//! Courses of the past: as they were, or folded into candles.
+//! The history of courses, raw or aggregated into candles.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -12,21 +12,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// Most courses or candles that a page may hold.
+/// Maximum number of courses or candles on a page.
 pub const MAX_HISTORY_PAGE: u32 = 1_000;
-/// How many it holds where nothing is said.
+/// Default number of courses or candles on a page.
 pub const DEFAULT_HISTORY_PAGE: u32 = 500;
 
-/// How fine a history is.
+/// The resolution of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resolution {
-    /// Each course as it was.
+    /// Every stored course.
     Raw,
-    /// Candles of a minute.
+    /// Candles of one minute.
     Minute,
-    /// Candles of an hour.
+    /// Candles of one hour.
     Hour,
-    /// Candles of a day in UTC.
+    /// Candles of one day in UTC.
     Day,
 }
 
@@ -47,7 +47,7 @@ impl Resolution {
         }
     }
 
-    /// How long a candle is; nothing where there are none.
+    /// The duration of a candle. `None` for [`Resolution::Raw`].
     pub fn width(self) -> Option<Duration> {
         match self {
             Self::Raw => None,
@@ -72,52 +72,52 @@ impl fmt::Display for Resolution {
     }
 }
 
-crate::text_type!(Resolution, "resolution", "How fine a history is: raw, 1m, 1h or 1d.", "1m");
+crate::text_type!(Resolution, "resolution", "The resolution of a history: raw, 1m, 1h or 1d.", "1m");
 
-/// The courses of one exchange and direction that began within a minute, an hour or a day, folded into one.
+/// The courses of one exchange and pair that began within one minute, hour or day.
 ///
-/// Where none began there is no candle: the course is still what the last one closed with.
+/// A period in which no course began has no candle. Its course is the `close` of the previous candle.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Candle {
     pub exchanger: String,
     pub direction: CurrencyPair,
-    /// The beginning of the minute, the hour or the day in UTC.
+    /// The start of the period in UTC.
     pub start: Timestamp,
-    /// The first course that began in it.
+    /// The first course of the period.
     pub open: Rate,
     pub high: Rate,
     pub low: Rate,
-    /// The last course that began in it.
+    /// The last course of the period.
     pub close: Rate,
-    /// How many began in it.
+    /// The number of courses that began in the period.
     pub changes: u64,
-    /// Whether any of them is simulated.
+    /// Whether any course of the period is simulated.
     pub simulated: bool,
 }
 
-/// A page of the past, oldest first within each exchange and direction.
+/// A page of the history, oldest first for each exchange and pair.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CourseHistoryPage {
     pub resolution: Resolution,
-    /// At resolution `raw`, and empty at the others.
+    /// The courses at resolution `raw`. Empty at other resolutions.
     pub courses: Vec<PastCourse>,
-    /// At every resolution but `raw`.
+    /// The candles at the other resolutions. Empty at resolution `raw`.
     pub candles: Vec<Candle>,
-    /// Where the next page starts; absent on the last one.
+    /// The cursor of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<HistoryCursor>,
 }
 
-/// A place in a walk through the past: the last course or candle that was seen.
+/// A position in the history: the last course or candle of a page.
 ///
-/// Clients are to take it as it is. The courses of one exchange and direction are only ever added to at their end, and a walk
-/// goes through one of them after the other; so it misses nothing and repeats nothing while new ones are written down.
+/// The cursor is opaque to clients. Pages list one exchange and pair after the other, and new courses are only appended to
+/// each of them. A walk through all pages therefore sees every course once, even while courses are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HistoryCursor {
-    /// db-proxy's number of the exchange and direction.
+    /// The number that db-proxy assigned to the exchange and pair.
     pub series: i32,
-    /// When the course or the candle began.
+    /// The start of the course or candle.
     pub start: Timestamp,
 }
 
@@ -139,21 +139,21 @@ impl FromStr for HistoryCursor {
     }
 }
 
-crate::text_type!(HistoryCursor, "cursor", "A place in a walk; take it as it is.", "h7-64763ba5a2c80");
+crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous page.", "h7-64763ba5a2c80");
 
-/// Which part of the past to show; a field that is not set lets all pass.
+/// Selects a part of the history. An absent field does not restrict it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CourseFilter {
     pub exchanger: Option<String>,
     pub direction: Option<CurrencyPair>,
-    /// Courses that were true at this time or later; candles from the one on that this time is in.
+    /// Courses that were valid at this time or later. Candles from the one that contains this time.
     pub from: Option<Timestamp>,
     /// Courses and candles that began before this time.
     pub to: Option<Timestamp>,
 }
 
 impl CourseFilter {
-    /// The query of a page of this part.
+    /// The query string for a page.
     pub fn to_query(&self, resolution: Resolution, cursor: Option<HistoryCursor>, limit: u32) -> String {
         let parts = [
             ("resolution", Some(resolution.to_string())),
@@ -164,8 +164,8 @@ impl CourseFilter {
             ("from", self.from.map(|time| time.to_string())),
             ("to", self.to.map(|time| time.to_string())),
         ];
-        let given = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+        let set = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(set).finish()
     }
 }
 

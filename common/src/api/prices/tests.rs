@@ -10,18 +10,18 @@ fn record(as_of: Timestamp, prices: &[(Currency, &str)]) -> NewPriceRecord {
 }
 
 #[test]
-fn a_record_ends_a_ttl_after_it_was_observed_not_after_it_was_sent() {
+fn record_expires_a_ttl_after_its_observation() {
     let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let new = record(as_of, &[(Currency::EUR, "84000.12")]);
     for sent in [as_of, as_of.plus(Duration::from_secs(59))] {
-        let kept = new.clone().into_record(TTL, sent).unwrap();
-        assert_eq!(kept.expires_at, as_of.plus(TTL));
-        assert!(kept.is_current(sent));
+        let record = new.clone().into_record(TTL, sent).unwrap();
+        assert_eq!(record.expires_at, as_of.plus(TTL));
+        assert!(record.is_current(sent));
     }
 }
 
 #[test]
-fn what_must_not_be_kept_is_named() {
+fn every_invalid_field_is_named() {
     let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let fields = |new: NewPriceRecord, now: Timestamp| {
         let errors = new.into_record(TTL, now).unwrap_err();

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_problem_survives_the_wire() {
+async fn problem_is_parsed_from_its_response() {
     let problem = Problem {
         remaining_bitcoin: Some("0.5".to_owned()),
         ..Problem::validation(vec![FieldError::new("amount", "must be greater than 0")])
@@ -14,7 +14,7 @@ async fn a_problem_survives_the_wire() {
 }
 
 #[test]
-fn each_code_is_its_own_text_and_waiting_ones_say_how_long() {
+fn codes_are_distinct_and_429_and_503_have_retry_after() {
     for &code in Code::ALL {
         assert_eq!(Code::from_text(code.as_str()), Some(code));
         let waits = matches!(code.status().as_u16(), 429 | 503);
@@ -23,7 +23,7 @@ fn each_code_is_its_own_text_and_waiting_ones_say_how_long() {
 }
 
 #[test]
-fn a_wait_is_rounded_up_to_seconds() {
+fn retry_after_is_rounded_up_to_seconds() {
     let response = Problem::new(Code::Overloaded, "x").retry_after(Duration::from_millis(1001)).respond(None);
     assert_eq!(response.headers()["retry-after"], "2");
 }

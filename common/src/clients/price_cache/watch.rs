@@ -1,17 +1,14 @@
-//! Watching price-cache-proxy: what it keeps is held here as new as it is there, so that nobody waits for a call.
+//! A local copy of the documents of price-cache-proxy that is kept up to date.
 //!
-//! Changes are pushed as server-sent events. While the push is lost the documents are asked for, again and again, until it
-//! is back; a stream that looks alive and says nothing is taken for lost. What is held is used until it runs out, whatever
-//! happens to price-cache-proxy, and never after.
-
-#[cfg(test)]
-mod tests;
+//! Changes arrive as server-sent events. While no event stream is connected, the documents are polled. A stream that is
+//! silent for too long counts as disconnected. A document is used until it expires, even if price-cache-proxy is unavailable,
+//! and never afterwards.
 
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use eventsource_stream::{Event, Eventsource};
+use eventsource_stream::{Event, EventStreamError, Eventsource};
 use futures_util::{Stream, StreamExt, future::join, stream::BoxStream};
 use poem::http::Method;
 use serde::de::DeserializeOwned;
@@ -29,26 +26,29 @@ use crate::{
         prices::PriceRecord,
     },
     clients::{CallError, Retry},
-    concurrency::backoff::Backoff,
-    concurrency::latest::{Document, Latest},
+    concurrency::{
+        backoff::Backoff,
+        latest::{Document, Latest},
+    },
+    error_chain::format_chain,
     time::{Clock, Expiring},
 };
 
-/// Longest wait for a stream to be opened.
+/// Deadline for opening a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the documents are asked for while they are not pushed.
-const ASK_INTERVAL: Duration = Duration::from_millis(500);
-/// First and longest wait before the stream is opened again; up to as much again is added at random.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// How often the documents are polled while no stream is connected.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// First and longest delay before a stream is opened again; see [`Backoff`].
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Bytes of a stream of events, as they arrive.
+/// The bytes of an event stream.
 pub type EventBytes = BoxStream<'static, io::Result<Bytes>>;
 
-/// Where documents come from. Beside [`PriceCacheClient`] there are only those of tests.
+/// A source of documents: [`PriceCacheClient`], or a fake in tests.
 #[async_trait]
 pub trait DocumentSource: Send + Sync {
-    /// The JSON of the document; empty where there is none.
+    /// The JSON of the document. Empty if there is none.
     async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError>;
 
     /// Opens a stream of the documents and their changes.
@@ -72,165 +72,182 @@ impl DocumentSource for PriceCacheClient {
     }
 }
 
-/// Why a stream ended.
+/// Why a stream disconnected.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+enum DisconnectReason {
     #[error(transparent)]
     Call(#[from] CallError),
-    #[error("the stream was not opened in time")]
-    Unopened,
-    #[error("the stream broke off")]
-    Broken(#[source] io::Error),
+    #[error("the stream was not opened within {} s", OPEN_TIMEOUT.as_secs())]
+    OpenTimeout,
+    #[error("the stream failed")]
+    Failed(#[source] io::Error),
     #[error("the stream ended")]
     Ended,
-    #[error("an event cannot be read: {0}")]
-    InvalidResponse(String),
+    #[error("an event cannot be parsed: {0}")]
+    InvalidEvent(String),
 }
 
-/// What is held of price-cache-proxy's documents. A clone is the same.
+/// The local copy of the documents. Clones share it.
 #[derive(Clone)]
 pub struct PriceCacheWatch {
-    upstream: Arc<dyn DocumentSource>,
+    source: Arc<dyn DocumentSource>,
     topics: Arc<[Topic]>,
     clock: Clock,
-    record: Latest<PriceRecord>,
-    board: Latest<MarketSnapshot>,
-    /// Whether a stream is open that said something not long ago.
-    pushed: watch::Sender<bool>,
+    price_record: Latest<PriceRecord>,
+    market_snapshot: Latest<MarketSnapshot>,
+    /// Whether a stream is connected.
+    connected: watch::Sender<bool>,
 }
 
 impl PriceCacheClient {
-    /// Holds these documents as new as they are there, while [`PriceCacheWatch::run`] runs.
+    /// Watches the documents of `topics` while [`PriceCacheWatch::run`] runs.
     pub fn watch(&self, topics: &[Topic]) -> PriceCacheWatch {
         PriceCacheWatch::new(Arc::new(self.clone()), topics, Clock::System)
     }
 }
 
 impl PriceCacheWatch {
-    pub fn new(upstream: Arc<dyn DocumentSource>, topics: &[Topic], clock: Clock) -> Self {
-        let (record, board, pushed) = (Latest::default(), Latest::default(), watch::Sender::new(false));
-        Self { upstream, topics: topics.into(), clock, record, board, pushed }
+    pub fn new(source: Arc<dyn DocumentSource>, topics: &[Topic], clock: Clock) -> Self {
+        Self {
+            source,
+            topics: topics.into(),
+            clock,
+            price_record: Latest::default(),
+            market_snapshot: Latest::default(),
+            connected: watch::Sender::new(false),
+        }
     }
 
-    /// The record that may be used now.
+    /// The price record, if it has not expired.
     pub fn price_record(&self) -> Option<Arc<Document<PriceRecord>>> {
-        self.record.current(self.clock.now())
+        self.price_record.current(self.clock.now())
     }
 
-    /// The board that may be shown now.
+    /// The market snapshot, if it has not expired.
     pub fn market_snapshot(&self) -> Option<Arc<Document<MarketSnapshot>>> {
-        self.board.current(self.clock.now())
+        self.market_snapshot.current(self.clock.now())
     }
 
-    /// The record and its changes. It does not tell when one runs out.
+    /// The price record and its changes. Expiry is not a change.
     pub fn subscribe_price_record(&self) -> watch::Receiver<Option<Arc<Document<PriceRecord>>>> {
-        self.record.subscribe()
+        self.price_record.subscribe()
     }
 
-    /// The board and its changes. It does not tell when one runs out.
+    /// The market snapshot and its changes. Expiry is not a change.
     pub fn subscribe_market_snapshot(&self) -> watch::Receiver<Option<Arc<Document<MarketSnapshot>>>> {
-        self.board.subscribe()
+        self.market_snapshot.subscribe()
     }
 
-    /// Whether changes are pushed: what is held is then what price-cache-proxy has. Otherwise it is asked for.
+    /// Whether a stream is connected. If not, the documents are polled and may be older than those of price-cache-proxy.
     pub fn subscribe_connected(&self) -> watch::Receiver<bool> {
-        self.pushed.subscribe()
+        self.connected.subscribe()
     }
 
-    /// Asks for the document now. Where there is none, or an older one, what is held stays.
+    /// Fetches the document now. The local copy is kept if price-cache-proxy has no document or an older one.
     pub async fn fetch(&self, topic: Topic) -> Result<(), CallError> {
-        let json = self.upstream.fetch(topic).await?;
+        let json = self.source.fetch(topic).await?;
         if json.is_empty() {
             return Ok(());
         }
-        self.take(topic, json).map_err(|error| CallError::InvalidResponse(PriceCacheClient::SERVICE, error.to_string()))
+        self.store(topic, json)
+            .map_err(|error| CallError::InvalidResponse(PriceCacheClient::SERVICE, error.to_string()))
     }
 
-    fn take(&self, topic: Topic, json: Bytes) -> serde_json::Result<()> {
+    fn store(&self, topic: Topic, json: Bytes) -> serde_json::Result<()> {
         match topic {
-            Topic::PriceRecord => offer(&self.record, json, self.clock),
-            Topic::MarketSnapshot => offer(&self.board, json, self.clock),
+            Topic::PriceRecord => store_if_newer(&self.price_record, json, self.clock),
+            Topic::MarketSnapshot => store_if_newer(&self.market_snapshot, json, self.clock),
         }
     }
 
-    /// Holds the documents as new as they are there, until `stop`.
+    /// Keeps the documents up to date until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        tokio::select! { () = stop.cancelled() => {}, ((), ()) = join(self.follow(), self.ask_while_lost()) => {} }
+        tokio::select! {
+            () = stop.cancelled() => {},
+            ((), ()) = join(self.follow_streams(), self.poll_while_disconnected()) => {}
+        }
     }
 
-    async fn follow(&self) {
-        let (mut backoff, mut told) = (pauses(), false);
+    async fn follow_streams(&self) {
+        let (mut backoff, mut outage_logged) = (reconnect_backoff(), false);
         loop {
-            let lost = self.follow_once().await;
-            if self.pushed.send_replace(false) {
-                (backoff, told) = (pauses(), false);
+            let reason = self.follow_stream().await;
+            if self.connected.send_replace(false) {
+                (backoff, outage_logged) = (reconnect_backoff(), false);
             }
-            // Once for an outage, however many tries it takes.
-            if !std::mem::replace(&mut told, true) {
-                let error = crate::error_chain::format_chain(&lost);
-                tracing::warn!(error, "changes of prices are not pushed; they are asked for until they are again");
+            // One log line per outage, not one per attempt.
+            if !std::mem::replace(&mut outage_logged, true) {
+                let error = format_chain(&reason);
+                tracing::warn!(
+                    error,
+                    "the stream of price changes is disconnected; prices are polled until it is back"
+                );
             }
             sleep(backoff.next_delay()).await;
         }
     }
 
-    async fn follow_once(&self) -> Lost {
-        let stream = match timeout(OPEN_TIMEOUT, self.upstream.open_events(&self.topics)).await {
+    async fn follow_stream(&self) -> DisconnectReason {
+        let stream = match timeout(OPEN_TIMEOUT, self.source.open_events(&self.topics)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return error.into(),
-            Err(_) => return Lost::Unopened,
+            Err(_) => return DisconnectReason::OpenTimeout,
         };
-        let spoken = not_silent(stream).inspect(|bytes| {
-            // The first bytes, be it a comment, prove that the stream carries.
-            if bytes.is_ok() && !self.pushed.send_replace(true) {
-                tracing::info!("changes of prices are pushed");
+        let bytes = fail_on_silence(stream).inspect(|bytes| {
+            // The first bytes, even those of a comment, prove that the stream works.
+            if bytes.is_ok() && !self.connected.send_replace(true) {
+                tracing::info!("the stream of price changes is connected");
             }
         });
-        let mut events = std::pin::pin!(spoken.eventsource());
+        let mut events = std::pin::pin!(bytes.eventsource());
         loop {
             let event = match events.next().await {
                 Some(Ok(event)) => event,
-                Some(Err(eventsource_stream::EventStreamError::Transport(error))) => return Lost::Broken(error),
-                Some(Err(error)) => return Lost::InvalidResponse(error.to_string()),
-                None => return Lost::Ended,
+                Some(Err(EventStreamError::Transport(error))) => return DisconnectReason::Failed(error),
+                Some(Err(error)) => return DisconnectReason::InvalidEvent(error.to_string()),
+                None => return DisconnectReason::Ended,
             };
-            if let Err(error) = self.told(event) {
-                return Lost::InvalidResponse(error.to_string());
+            if let Err(error) = self.handle_event(event) {
+                return DisconnectReason::InvalidEvent(error.to_string());
             }
         }
     }
 
-    fn told(&self, event: Event) -> serde_json::Result<()> {
+    fn handle_event(&self, event: Event) -> serde_json::Result<()> {
         match event.event.parse() {
-            Ok(topic) => self.take(topic, event.data.into()),
-            // Of a newer price-cache-proxy: what is not known here is not asked for either.
+            Ok(topic) => self.store(topic, event.data.into()),
+            // A newer price-cache-proxy may send topics that are unknown here.
             Err(_) => Ok(()),
         }
     }
 
-    async fn ask_while_lost(&self) {
-        let mut pushed = self.pushed.subscribe();
+    async fn poll_while_disconnected(&self) {
+        let mut connected = self.connected.subscribe();
         let mut reachable = true;
-        // This very value has the sender, so that it cannot be closed.
-        while pushed.wait_for(|pushed| !pushed).await.is_ok() {
+        // `wait_for` cannot fail, because `self` owns the sender.
+        while connected.wait_for(|connected| !connected).await.is_ok() {
             for &topic in &*self.topics {
                 let result = self.fetch(topic).await;
                 match &result {
                     Err(error) if reachable => {
-                        tracing::warn!(error = %error.chain(), %topic, "what is current cannot be asked for");
+                        tracing::warn!(error = %error.chain(), %topic, "price-cache-proxy cannot be polled");
                     }
-                    Ok(()) if !reachable => tracing::info!(%topic, "what is current can be asked for again"),
+                    Ok(()) if !reachable => tracing::info!(%topic, "price-cache-proxy can be polled again"),
                     _ => {}
                 }
                 reachable = result.is_ok();
             }
-            sleep(ASK_INTERVAL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-fn offer<T: Expiring + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock: Clock) -> serde_json::Result<()> {
-    // While nothing is pushed the same is told twice a second: it is not read again for that.
+fn store_if_newer<T: Expiring + DeserializeOwned>(
+    latest: &Latest<T>,
+    json: Bytes,
+    clock: Clock,
+) -> serde_json::Result<()> {
+    // Polling usually returns the same document, which need not be parsed again.
     if latest.contains_json(&json) {
         return Ok(());
     }
@@ -238,15 +255,19 @@ fn offer<T: Expiring + DeserializeOwned>(latest: &Latest<T>, json: Bytes, clock:
     Ok(())
 }
 
-fn pauses() -> Backoff {
-    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
+fn reconnect_backoff() -> Backoff {
+    Backoff::new(FIRST_BACKOFF, MAX_BACKOFF)
 }
 
-/// The stream, broken off where nothing comes for [`MAX_SILENCE`].
-fn not_silent(stream: EventBytes) -> impl Stream<Item = io::Result<Bytes>> {
+/// The stream, ended by an error if no bytes arrive for [`MAX_SILENCE`].
+fn fail_on_silence(stream: EventBytes) -> impl Stream<Item = io::Result<Bytes>> {
     futures_util::stream::unfold(stream, |mut stream| async {
         let next = timeout(MAX_SILENCE, stream.next()).await;
-        let bytes = next.unwrap_or_else(|_| Some(Err(io::Error::new(io::ErrorKind::TimedOut, "it was silent"))))?;
+        let silence = || Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the stream is silent")));
+        let bytes = next.unwrap_or_else(|_| silence())?;
         Some((bytes, stream))
     })
 }
+
+#[cfg(test)]
+mod tests;

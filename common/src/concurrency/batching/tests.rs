@@ -3,11 +3,11 @@ use super::*;
 const LIMITS: BatchLimits = BatchLimits { max_queued: 8, max_batch_size: 4, max_in_flight: 1 };
 
 #[tokio::test]
-async fn each_gets_its_own_answer_and_groups_are_bounded() {
+async fn each_request_gets_its_own_response_and_batch_size_is_limited() {
     let (sizes, mut seen) = mpsc::unbounded_channel();
-    let (batcher, task) = Batcher::new(LIMITS, move |group: Vec<u32>| {
-        let _ = sizes.send(group.len());
-        async move { group.into_iter().map(|n| n * 2).collect() }
+    let (batcher, task) = Batcher::new(LIMITS, move |batch: Vec<u32>| {
+        let _ = sizes.send(batch.len());
+        async move { batch.into_iter().map(|n| n * 2).collect() }
     });
     let task = tokio::spawn(task);
     let answers = futures_util::future::join_all((0..8).map(|n| batcher.submit(n))).await;
@@ -22,18 +22,18 @@ async fn each_gets_its_own_answer_and_groups_are_bounded() {
     assert!(sizes.iter().all(|size| *size <= 4), "{sizes:?}");
 }
 
-/// A group, and the way to answer it.
-type Group = (Vec<u32>, oneshot::Sender<()>);
+/// A batch and the sender that lets its call return.
+type Batch = (Vec<u32>, oneshot::Sender<()>);
 
-/// Questions are numbers; each group is handed out.
-fn handed_out(limits: BatchLimits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Group>) {
-    let (groups, seen) = mpsc::unbounded_channel();
-    let (batcher, task) = Batcher::new(limits, move |group: Vec<u32>| {
-        let (go_on, answered) = oneshot::channel();
-        groups.send((group.clone(), go_on)).unwrap();
+/// A batcher of numbers. Each batch is sent to the receiver.
+fn controlled_batcher(limits: BatchLimits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Batch>) {
+    let (sender, seen) = mpsc::unbounded_channel();
+    let (batcher, task) = Batcher::new(limits, move |batch: Vec<u32>| {
+        let (release, gate) = oneshot::channel();
+        sender.send((batch.clone(), release)).unwrap();
         async move {
-            answered.await.unwrap();
-            group
+            gate.await.unwrap();
+            batch
         }
     });
     tokio::spawn(task);
@@ -41,28 +41,28 @@ fn handed_out(limits: BatchLimits) -> (Batcher<u32, u32>, mpsc::UnboundedReceive
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
-    let (batcher, mut seen) = handed_out(BatchLimits { max_queued: 8, max_batch_size: 8, max_in_flight: 3 });
-    let ask = |n| {
+async fn batch_gathers_until_it_is_as_large_as_the_batches_in_flight() {
+    let (batcher, mut seen) = controlled_batcher(BatchLimits { max_queued: 8, max_batch_size: 8, max_in_flight: 3 });
+    let submit = |n| {
         let batcher = batcher.clone();
         polled(async move { batcher.submit(n).await })
     };
-    let mut asks: Vec<_> = (0..2).map(ask).collect();
+    let mut submissions: Vec<_> = (0..2).map(submit).collect();
     let (first, answer_first) = seen.recv().await.unwrap();
-    assert_eq!(first, [0, 1], "what comes at once goes at once");
-    asks.push(ask(2));
+    assert_eq!(first, [0, 1], "simultaneous requests are sent at once");
+    submissions.push(submit(2));
     tokio::time::sleep(MAX_LINGER / 2).await;
-    assert!(seen.try_recv().is_err(), "one is less than two");
-    asks.push(ask(3));
+    assert!(seen.try_recv().is_err(), "the batch has one request and the one in flight has two");
+    submissions.push(submit(3));
     let (second, answer_second) = seen.recv().await.unwrap();
     assert_eq!(second, [2, 3]);
     let begun = Instant::now();
-    asks.push(ask(4));
+    submissions.push(submit(4));
     let (third, answer_third) = seen.recv().await.unwrap();
-    assert_eq!((third, begun.elapsed() >= MAX_LINGER), (vec![4], true), "it does not wait for ever");
-    asks.push(ask(5));
+    assert_eq!((third, begun.elapsed() >= MAX_LINGER), (vec![4], true), "the batch is sent after MAX_LINGER");
+    submissions.push(submit(5));
     tokio::time::sleep(MAX_LINGER * 9).await;
-    assert!(seen.try_recv().is_err(), "there is no place");
+    assert!(seen.try_recv().is_err(), "the maximum number of batches is in flight");
     answer_second.send(()).unwrap();
     let (fourth, answer_fourth) = seen.recv().await.unwrap();
     assert_eq!(fourth, [5]);
@@ -70,15 +70,15 @@ async fn a_group_gathers_until_it_is_as_large_as_those_under_way() {
     for answer in [answer_first, answer_third, answer_fourth] {
         answer.send(()).unwrap();
     }
-    let answers = futures_util::future::join_all(asks).await;
+    let answers = futures_util::future::join_all(submissions).await;
     assert_eq!(answers, (0..6).map(Ok).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_group_that_panics_gives_its_place_back() {
-    let (batcher, task) = Batcher::new(LIMITS, |group: Vec<u32>| async {
-        assert_ne!(group, [13]);
-        group
+async fn panicked_batch_frees_its_slot() {
+    let (batcher, task) = Batcher::new(LIMITS, |batch: Vec<u32>| async {
+        assert_ne!(batch, [13]);
+        batch
     });
     let task = tokio::spawn(task);
     assert_eq!(batcher.submit(13).await, Err(BatchError::NoResponse));
@@ -88,21 +88,21 @@ async fn a_group_that_panics_gives_its_place_back() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_at_once_and_a_lost_question_is_told() {
+async fn full_queue_rejects_at_once_and_missing_response_is_reported() {
     let (batcher, task) = Batcher::new(LIMITS, |_: Vec<u32>| async { Vec::<u32>::new() });
     let waiting: Vec<_> = (0..8).map(|n| batcher.submit(n)).collect();
     let mut waiting: Vec<_> = waiting.into_iter().map(polled).collect();
     assert_eq!(batcher.submit(9).await, Err(BatchError::Full));
     let task = tokio::spawn(task);
-    for ask in &mut waiting {
-        assert_eq!(ask.await, Err(BatchError::NoResponse));
+    for response in &mut waiting {
+        assert_eq!(response.await, Err(BatchError::NoResponse));
     }
     drop(waiting);
     drop(batcher);
     task.await.unwrap();
 }
 
-/// Polls once, so that the question is in the queue.
+/// Polls once, so that the request is queued.
 fn polled<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
     let mut future = Box::pin(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn any_case_is_read_and_upper_case_is_shown() {
+fn codes_are_parsed_in_any_case_and_displayed_in_upper_case() {
     for text in ["eur", "EUR", "eUr"] {
         assert_eq!(text.parse::<Currency>().unwrap(), Currency::EUR);
     }
@@ -9,7 +9,7 @@ fn any_case_is_read_and_upper_case_is_shown() {
 }
 
 #[test]
-fn anything_but_three_letters_is_refused() {
+fn text_other_than_three_letters_is_rejected() {
     for text in ["", "E", "EU", "EURO", "E R", "EU1", "€", "ÉUR", "\0\0\0"] {
         assert_eq!(text.parse::<Currency>(), Err(CurrencyError), "{text:?}");
     }

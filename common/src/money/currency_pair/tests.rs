@@ -1,14 +1,14 @@
 use super::*;
 
 #[test]
-fn any_case_is_read_and_upper_case_is_shown() {
+fn pairs_are_parsed_in_any_case_and_displayed_in_upper_case() {
     assert_eq!("btc-usdt".parse::<CurrencyPair>().unwrap(), CurrencyPair::new(Asset::BTC, Asset::USDT));
     assert_eq!(CurrencyPair::new(Asset::BTC, Asset::USDT).to_string(), "BTC-USDT");
     assert_eq!("1inch".parse::<Asset>().unwrap().to_string(), "1INCH");
 }
 
 #[test]
-fn anything_else_is_refused() {
+fn malformed_codes_and_pairs_are_rejected() {
     for text in ["", "B", "BITCOINCASH", "BT C", "€UR", "BTC-"] {
         assert_eq!(text.parse::<Asset>(), Err(AssetError), "{text:?}");
     }
@@ -18,7 +18,7 @@ fn anything_else_is_refused() {
 }
 
 #[test]
-fn a_currency_is_an_asset_and_back() {
+fn currency_converts_to_asset_and_back() {
     assert_eq!(Asset::from(Currency::EUR), Asset::EUR);
     assert_eq!(Asset::EUR.to_currency(), Some(Currency::EUR));
     assert_eq!(Asset::USDT.to_currency(), None);

@@ -1,8 +1,8 @@
 use super::*;
 
 #[test]
-fn numbers_are_read_exactly() {
-    for (text, shown) in [
+fn numbers_are_parsed_exactly() {
+    for (text, expected) in [
         ("0.1", "0.1"),
         ("600", "600"),
         ("600.00", "600"),
@@ -15,12 +15,12 @@ fn numbers_are_read_exactly() {
         ("123456789.1234", "123456789.1234"),
         ("0.0000000000000000000000000001", "0.0000000000000000000000000001"),
     ] {
-        assert_eq!(parse_decimal(text).unwrap().normalize().to_string(), shown, "{text}");
+        assert_eq!(parse_decimal(text).unwrap().normalize().to_string(), expected, "{text}");
     }
 }
 
 #[test]
-fn what_is_no_json_number_is_refused() {
+fn text_outside_the_json_grammar_is_rejected() {
     for text in [
         "", " ", "NaN", "Infinity", "-", "+1", ".5", "5.", "1_000", "1,5", "01", "-01", "1e", "1e+", "0x10", "1 ",
         "１", "1.2.3", "--1", "1e1.5", "null",
@@ -30,7 +30,7 @@ fn what_is_no_json_number_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_held_exactly_is_refused_not_rounded() {
+fn number_that_would_be_rounded_is_rejected() {
     for text in
         ["1e400", "1e-400", "1e99999999999", "0.00000000000000000000000000001", &"9".repeat(40), &"9".repeat(80)]
     {
@@ -39,7 +39,7 @@ fn what_cannot_be_held_exactly_is_refused_not_rounded() {
 }
 
 #[test]
-fn the_text_of_a_json_number_survives() {
+fn text_of_a_json_number_is_preserved() {
     for (json, text) in [("0.10", "0.10"), ("\"600.00\"", "600.00"), ("1e3", "1e3"), (r#""\u0036""#, "6")] {
         assert_eq!(serde_json::from_str::<DecimalText>(json).unwrap().as_str(), text);
     }

@@ -1,8 +1,8 @@
 use super::*;
 
 #[test]
-fn amounts_are_read_and_shown_exactly() {
-    for (text, shown) in [
+fn amounts_are_parsed_and_displayed_exactly() {
+    for (text, expected) in [
         ("69", "69.00"),
         ("600.00", "600.00"),
         ("0.1", "0.10"),
@@ -12,12 +12,12 @@ fn amounts_are_read_and_shown_exactly() {
         ("999999999.9999", "999999999.9999"),
         ("1.00000", "1.00"),
     ] {
-        assert_eq!(text.parse::<FiatAmount>().unwrap().to_string(), shown, "{text}");
+        assert_eq!(text.parse::<FiatAmount>().unwrap().to_string(), expected, "{text}");
     }
 }
 
 #[test]
-fn what_is_out_of_range_says_why() {
+fn invalid_amount_is_rejected_with_its_reason() {
     for (text, error) in [
         ("0", AmountError::NotPositive),
         ("-0.0", AmountError::NotPositive),

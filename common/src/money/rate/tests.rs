@@ -1,19 +1,19 @@
 use super::*;
 
 #[test]
-fn rates_are_read_and_shown_exactly() {
-    for (text, shown) in [
+fn rates_are_parsed_and_displayed_exactly() {
+    for (text, expected) in [
         ("84000.12", "84000.12"),
         ("61234.50000", "61234.50"),
         ("0.00000001", "0.00000001"),
         ("9999999999", "9999999999.00"),
     ] {
-        assert_eq!(text.parse::<Rate>().unwrap().to_string(), shown);
+        assert_eq!(text.parse::<Rate>().unwrap().to_string(), expected);
     }
 }
 
 #[test]
-fn what_is_out_of_range_says_why() {
+fn invalid_rate_is_rejected_with_its_reason() {
     for (text, error) in [
         ("0", RateError::NotPositive),
         ("-84000", RateError::NotPositive),
@@ -26,7 +26,7 @@ fn what_is_out_of_range_says_why() {
 }
 
 #[test]
-fn a_computed_rate_is_rounded_half_to_even() {
+fn computed_rate_is_rounded_half_to_even() {
     let round = |text: &str| Rate::rounded_half_even(text.parse().unwrap()).unwrap().hundred_millionths();
     assert_eq!(round("0.000000015"), 2);
     assert_eq!(round("0.000000025"), 2);

@@ -8,7 +8,7 @@ fn bought(amount: &str, rate: &str) -> String {
 }
 
 #[test]
-fn a_purchase_is_rounded_up_to_the_satoshi() {
+fn purchase_is_rounded_up_to_the_next_satoshi() {
     assert_eq!(bought("69", "84000.12"), "0.00082143");
     assert_eq!(bought("84000.12", "84000.12"), "1.00000000");
     assert_eq!(bought("0.0001", "84000.12"), "0.00000001");
@@ -16,7 +16,7 @@ fn a_purchase_is_rounded_up_to_the_satoshi() {
 }
 
 #[test]
-fn more_than_all_bitcoin_is_an_error() {
+fn amount_above_the_supply_is_rejected() {
     let tiny = "0.00000001".parse().unwrap();
     assert_eq!(Sats::bought_rounded_up("999999999.9999".parse().unwrap(), tiny), Err(SatsError::TooLarge));
     assert_eq!("21000000.00000001".parse::<Sats>(), Err(SatsError::TooLarge));
@@ -24,7 +24,7 @@ fn more_than_all_bitcoin_is_an_error() {
 }
 
 #[test]
-fn bitcoin_is_read_as_bitcoin() {
+fn amount_is_parsed_in_bitcoin() {
     assert_eq!("100".parse::<Sats>().unwrap().get(), 10_000_000_000);
     assert_eq!("0.00000001".parse::<Sats>().unwrap().get(), 1);
     assert_eq!("0.000000001".parse::<Sats>(), Err(SatsError::TooManyDecimals));
@@ -34,7 +34,7 @@ fn bitcoin_is_read_as_bitcoin() {
 proptest! {
     /// The result is the smallest amount that is worth at least what was paid.
     #[test]
-    fn rounding_up_is_tight(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
+    fn rounded_up_amount_is_the_smallest_that_suffices(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
         let paid = Decimal::new(amount, 4);
         let rate = Rate::from_hundred_millionths(rate).unwrap();
         let sats = Sats::bought_rounded_up(FiatAmount::from_ten_thousandths(amount).unwrap(), rate);

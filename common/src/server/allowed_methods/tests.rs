@@ -1,14 +1,14 @@
 use super::*;
 
 #[test]
-fn the_path_that_says_most_is_meant() {
-    let known = |path: &str, methods: &[Method]| {
+fn path_with_more_literal_segments_takes_precedence() {
+    let path_methods = |path: &str, methods: &[Method]| {
         (segments(path).map(str::to_owned).collect(), allow(methods.to_vec()).unwrap())
     };
-    let methods = Methods(vec![
-        known("/orders/{id}", &[Method::GET, Method::DELETE]),
-        known("/orders/export", &[Method::GET]),
-        known("/orders", &[Method::POST]),
+    let methods = AllowedMethods(vec![
+        path_methods("/orders/{id}", &[Method::GET, Method::DELETE]),
+        path_methods("/orders/export", &[Method::GET]),
+        path_methods("/orders", &[Method::POST]),
     ]);
     for (path, allowed) in [
         ("/orders/7", Some("DELETE, GET, HEAD")),
@@ -17,6 +17,6 @@ fn the_path_that_says_most_is_meant() {
         ("/orders/7/8", None),
         ("/", None),
     ] {
-        assert_eq!(methods.at(path).map(|allow| allow.to_str().unwrap()), allowed, "{path}");
+        assert_eq!(methods.for_path(path).map(|allow| allow.to_str().unwrap()), allowed, "{path}");
     }
 }

@@ -15,26 +15,26 @@ fn fault(json: &str) -> (Code, Vec<String>) {
 }
 
 #[test]
-fn numbers_keep_their_digits() {
+fn numbers_are_parsed_exactly() {
     let order: PaymentBody = parse(br#"{"currency":"USD","amount":123456789.1234}"#).unwrap();
     assert_eq!(order.amount.unwrap().as_str(), "123456789.1234");
 }
 
 #[test]
-fn a_wrong_type_names_its_field_and_broken_json_is_no_validation() {
+fn invalid_field_is_named_and_malformed_json_is_a_bad_request() {
     assert_eq!(fault(r#"{"currency":"USD","amount":[]}"#), (Code::ValidationFailed, vec!["amount".to_owned()]));
     assert_eq!(fault(r#"{"currency":7,"amount":1}"#), (Code::ValidationFailed, vec!["currency".to_owned()]));
     assert_eq!(fault(r#"{"curency":"USD"}"#), (Code::ValidationFailed, vec!["curency".to_owned()]));
     let twice = r#"{"amount":1,"currency":"USD","amount":2}"#;
     assert_eq!(fault(twice), (Code::ValidationFailed, vec!["amount".to_owned()]));
     assert_eq!(fault("[]").0, Code::ValidationFailed);
-    for broken in ["", "{", "{\"amount\":NaN}", "{\"amount\":1}x", "{\"amount\":01}", "\u{feff}{}", "{'a':1}"] {
-        assert_eq!(fault(broken), (Code::BadRequest, vec![]), "{broken}");
+    for malformed in ["", "{", "{\"amount\":NaN}", "{\"amount\":1}x", "{\"amount\":01}", "\u{feff}{}", "{'a':1}"] {
+        assert_eq!(fault(malformed), (Code::BadRequest, vec![]), "{malformed}");
     }
 }
 
 #[test]
-fn a_form_says_what_the_json_says() {
+fn form_is_parsed_like_json() {
     let read = |form: &str| parse_form::<PaymentBody>(form.as_bytes());
     let order = read("currency=eur&amount=1%2E50&quote=").unwrap().unwrap();
     assert_eq!((order.currency.as_deref(), order.amount.unwrap().as_str()), (Some("eur"), "1.50"));
@@ -45,7 +45,7 @@ fn a_form_says_what_the_json_says() {
 }
 
 #[test]
-fn content_types_are_compared_as_the_rfc_says() {
+fn content_types_are_compared_without_case_and_parameters() {
     for good in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
         assert!(Json::<PaymentBody>::check_content_type(good), "{good}");
     }

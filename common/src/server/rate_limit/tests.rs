@@ -5,32 +5,32 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn each_client_has_its_own_allowance() {
+fn each_client_has_its_own_limit() {
     let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
     let check = |client| super::check(per_minute, &limiter, ip(client));
     assert_eq!(check("192.0.2.1").0.remaining, 1);
     assert_eq!(check("192.0.2.1").0.remaining, 0);
-    let refused = check("192.0.2.1").1.unwrap_err();
-    assert_eq!(refused.code, Code::TooManyRequests);
-    assert!(refused.retry_after.unwrap() <= Duration::from_secs(30));
+    let rejected = check("192.0.2.1").1.unwrap_err();
+    assert_eq!(rejected.code, Code::TooManyRequests);
+    assert!(rejected.retry_after.unwrap() <= Duration::from_secs(30));
     assert!(check("192.0.2.2").1.is_ok());
 }
 
 #[test]
-fn zero_is_no_limit() {
+fn zero_turns_the_limit_off() {
     let request = Request::builder().method(Method::POST).finish();
     assert!(RateLimit::per_minute(0, TrustedProxies::default()).check(&request).is_none());
 }
 
 #[test]
-fn reading_is_not_counted() {
+fn reads_are_not_counted_by_default() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
     assert!(limit.check(&Request::builder().finish()).is_none());
     assert!(limit.check(&Request::builder().method(Method::POST).finish()).is_some());
 }
 
 #[test]
-fn reading_is_counted_where_it_is_said_and_watching_never() {
+fn counted_reads_exclude_operations_endpoints() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
     assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
@@ -39,7 +39,7 @@ fn reading_is_counted_where_it_is_said_and_watching_never() {
 }
 
 #[test]
-fn only_trusted_proxies_are_believed() {
+fn forwarded_for_is_used_only_from_trusted_proxies() {
     let proxy = [ip("10.0.0.1"), ip("10.0.0.2")];
     assert_eq!(client_of(ip("192.0.2.9"), "1.2.3.4", &proxy), ip("192.0.2.9"));
     assert_eq!(client_of(ip("10.0.0.1"), "1.2.3.4", &proxy), ip("1.2.3.4"));
@@ -49,7 +49,7 @@ fn only_trusted_proxies_are_believed() {
 }
 
 #[test]
-fn a_household_is_one_client() {
+fn ipv6_network_counts_as_one_client() {
     assert_eq!(client_of(ip("2001:db8:1:2:3:4:5:6"), "", &[]), ip("2001:db8:1:2::"));
     assert_eq!(client_of(ip("::ffff:192.0.2.1"), "", &[]), ip("192.0.2.1"));
 }
