@@ -15,86 +15,92 @@ use crate::{
     streams::{Connector, read_stream_urls},
 };
 
-/// The settings of price-updater.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub internal_token: Secret,
-    /// Where price-cache-proxy is.
-    pub cache: Url,
-    /// Where db-proxy is, which writes courses down.
-    pub db_proxy: Url,
-    /// What time it is; in a test, the one that the test makes.
+    pub price_cache_url: Url,
+    pub db_proxy_url: Url,
+    /// The machine's clock. Tests replace it.
     pub clock: Clock,
+    /// The currencies of the price record.
     pub currencies: Vec<Currency>,
-    /// Which sources are asked, in their order, and where each is.
-    pub(crate) sources: Vec<(&'static SourceDefinition, Url)>,
-    /// Those that are not asked until they are switched on.
-    pub(crate) spare: Vec<(&'static SourceDefinition, Url)>,
-    /// How they are asked: over the network where this is absent.
+    /// The sources that are active at the start, in their order, and their addresses.
+    pub(crate) sources: Vec<LocatedSource>,
+    /// The sources that can be activated later, and their addresses.
+    pub(crate) inactive_sources: Vec<LocatedSource>,
+    /// How sources are reached: over the network if `None`.
     pub transport: Option<Arc<dyn Transport>>,
-    /// Where the websockets of sources are, by their names: others are polled only.
+    /// The websocket address of each source that has one. Other sources are only polled.
     pub(crate) streams: BTreeMap<&'static str, Url>,
-    /// How websockets are reached: over the network where this is absent.
+    /// How websockets are reached: over the network if `None`.
     pub connector: Option<Arc<dyn Connector>>,
-    /// Whether the sources are simulated ones, whatever they say themselves.
+    /// Whether all sources count as simulated, whatever they report.
     pub simulated: bool,
-    /// From the start of one poll_interval, in which sources are asked, to the start of the next.
+    /// From the start of one poll to the start of the next.
     pub poll_interval: Duration,
-    /// From the start of one round, in which the record is written, to the start of the next.
+    /// From one publication of the price record to the next.
     pub publish_interval: Duration,
-    /// How long after it was observed a record may be used.
-    pub ttl: Duration,
-    /// How long after it was observed a record may be used while rounds fail.
-    pub prolong: Duration,
-    /// How long a source may take.
+    /// How long after its observation a record is valid.
+    pub record_ttl: Duration,
+    /// How long after its observation a record is valid at most while no new price can be agreed.
+    pub max_prolonged_age: Duration,
+    /// How long one source may take to answer.
     pub source_timeout: Duration,
-    /// How long the numbers of a source may stand still while others move.
+    /// How long the numbers of a source may stay the same while the market moves.
     pub frozen_after: Duration,
-    /// How many sources have to agree on a price, where that is set.
+    /// How many sources must agree on a price. `None` if the default depends on the number of exchanges.
     pub min_sources: Option<usize>,
-    /// How far from the middle a source may be and still count as agreeing, in percent of it.
+    /// How far a vote may be from the median, in percent of the median.
     pub max_spread_percent: i128,
 }
+
+/// A source and its address.
+type LocatedSource = (&'static SourceDefinition, Url);
 
 const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
 
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | what internal callers send |
-    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | where price-cache-proxy is |
-    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | where db-proxy is |
-    /// | `CURRENCIES` | `EUR,GBP,USD` | what is priced |
-    /// | `PRICE_SOURCES` | every built-in one | names of the sources that are asked, in their order |
-    /// | `BINANCE_URL`, `KRAKEN_URL`, … | the sources' own | where a source is; a path in it is kept |
-    /// | `KRAKEN_WS_URL` and so on | the exchange's own, or `off` where `KRAKEN_URL` is not its own | its websocket, or `off` |
-    /// | `SIMULATED` | `false` | marks every price as simulated; an answer of exchange-sim says so itself too |
-    /// | `COURSE_REFRESH_SECS` | 5, or the refresh if less | from poll_interval to poll_interval: how often sources are asked that permit it |
-    /// | `PRICE_REFRESH_SECS` | 15 | from round to round: how often the record is written |
-    /// | `PRICE_TTL_SECS` | 60 | how long a record may be used; more than `PRICE_REFRESH_SECS` |
-    /// | `PRICE_PROLONG_SECS` | 3600 | the same while rounds fail; at least `PRICE_TTL_SECS` |
-    /// | `SOURCE_TIMEOUT_SECS` | 5, or the refresh if less | how long a source may take |
-    /// | `FROZEN_AFTER_SECS` | 60 | how long the numbers of a source may stand still while others move |
-    /// | `MIN_SOURCES` | 2, or 1 where fewer than 3 exchanges are asked | how many sources have to agree on a price |
-    /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far from the median a source may be and still count as agreeing |
+    /// | `INTERNAL_TOKEN` | none, required | the token that internal callers send |
+    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the price record |
+    /// | `PRICE_SOURCES` | all sources | names of the active sources, in their order |
+    /// | `BINANCE_URL`, `KRAKEN_URL`, … | the source's own | address of a source; its path is kept |
+    /// | `KRAKEN_WS_URL`, … | the exchange's own, or `off` if `KRAKEN_URL` is set to another address | address of a websocket, or `off` |
+    /// | `SIMULATED` | `false` | marks every price as simulated; prices of exchange-sim are marked in any case |
+    /// | `COURSE_REFRESH_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | poll interval |
+    /// | `PRICE_REFRESH_SECS` | 15 | publish interval |
+    /// | `PRICE_TTL_SECS` | 60 | how long a price record is valid; more than `PRICE_REFRESH_SECS` |
+    /// | `PRICE_PROLONG_SECS` | 3600 | how long a price record is valid while no price can be agreed; at least `PRICE_TTL_SECS` |
+    /// | `SOURCE_TIMEOUT_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | how long a source may take to answer |
+    /// | `FROZEN_AFTER_SECS` | 60 | how long the numbers of a source may stay the same while the market moves |
+    /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
+    /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far a vote may be from the median |
     pub fn read(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
-        let cache = shared::price_cache_url(env);
-        let db_proxy = shared::db_proxy_url(env);
+        let price_cache_url = shared::price_cache_url(env);
+        let db_proxy_url = shared::db_proxy_url(env);
         let currencies = shared::currencies(env);
-        let (sources, spare) = read_sources(env);
+        let SelectedSources { active: sources, inactive: inactive_sources } = read_sources(env);
         let streams = read_stream_urls(env, &sources);
         let simulated = env.parse("SIMULATED", false, "true or false");
 
         let publish_interval = shared::price_refresh_interval(env);
-        let ttl = shared::price_ttl(env);
-        let prolong = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
-        if ttl <= publish_interval {
-            let allowed = "it must be more than PRICE_REFRESH_SECS, or there is no price before each refresh";
-            env.add_error("PRICE_TTL_SECS", Some(ttl.as_secs().to_string()), allowed);
+        let record_ttl = shared::price_ttl(env);
+        let max_prolonged_age = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
+        if record_ttl <= publish_interval {
+            let allowed =
+                "it must be more than PRICE_REFRESH_SECS: otherwise the price expires before the next one is published";
+            env.add_error("PRICE_TTL_SECS", Some(record_ttl.as_secs().to_string()), allowed);
         }
-        if prolong < ttl {
-            env.add_error("PRICE_PROLONG_SECS", Some(prolong.as_secs().to_string()), "at least PRICE_TTL_SECS");
+        if max_prolonged_age < record_ttl {
+            env.add_error(
+                "PRICE_PROLONG_SECS",
+                Some(max_prolonged_age.as_secs().to_string()),
+                "at least PRICE_TTL_SECS",
+            );
         }
         let longest = publish_interval.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
@@ -102,37 +108,36 @@ impl Config {
         let poll_interval = shared::course_refresh_interval(env);
         let frozen_after = env.seconds("FROZEN_AFTER_SECS", 60, 1..=3600);
 
-        let voting = sources.iter().filter(|(source, _)| source.kind != CourseKind::Fixing).count();
-        if voting == 0 {
+        let voters = sources.iter().filter(|(source, _)| source.kind != CourseKind::Fixing).count();
+        if voters == 0 {
             let names = sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>().join(",");
             env.add_error(
                 "PRICE_SOURCES",
                 Some(names),
-                "an exchange or an index among them: official rates alone price nothing",
+                "at least one exchange or index: official rates do not vote on prices",
             );
         }
-        let most = voting.max(1);
-        let allowed =
-            format!("a whole number from 1 to {most}, as many as vote of PRICE_SOURCES: official rates do not");
-        let min_sources = env
-            .parse_with("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|wanted| (1..=most).contains(wanted)));
+        let max = voters.max(1);
+        let allowed = format!("a whole number from 1 to {max}, the number of exchanges and indices in PRICE_SOURCES");
+        let min_sources =
+            env.parse_with("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|count| (1..=max).contains(count)));
         let max_spread_percent = env.whole_number("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
         Self {
             internal_token,
-            cache,
-            db_proxy,
+            price_cache_url,
+            db_proxy_url,
             clock: Clock::default(),
             currencies,
             sources,
-            spare,
+            inactive_sources,
             transport: None,
             streams,
             connector: None,
             simulated,
             poll_interval,
             publish_interval,
-            ttl,
-            prolong,
+            record_ttl,
+            max_prolonged_age,
             source_timeout,
             frozen_after,
             min_sources,
@@ -140,25 +145,27 @@ impl Config {
         }
     }
 
-    /// How many sources have to agree on a price where `exchanges` are asked: of one or two, one has to do.
+    /// How many sources must agree on a price while `exchanges` are active. One suffices if there are only one or two.
     pub(crate) fn min_sources(&self, exchanges: usize) -> usize {
         self.min_sources.unwrap_or(if exchanges < 3 { 1 } else { 2 })
     }
 }
 
-type Located = Vec<(&'static SourceDefinition, Url)>;
+struct SelectedSources {
+    active: Vec<LocatedSource>,
+    inactive: Vec<LocatedSource>,
+}
 
-/// Those that are asked, and the others.
-fn read_sources(env: &mut Env) -> (Located, Located) {
+fn read_sources(env: &mut Env) -> SelectedSources {
     let names = SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
-    let allowed = format!("one or more of {names}, with commas between");
-    let read = |text: &str| shared::parse_distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
-    let chosen = env.parse_with("PRICE_SOURCES", &allowed, read).unwrap_or_else(|| SOURCES.iter().collect());
-    let others = SOURCES.iter().filter(|source| !chosen.contains(source)).collect::<Vec<_>>();
+    let allowed = format!("one or more of {names}, separated by commas");
+    let parse = |text: &str| shared::parse_distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
+    let active = env.parse_with("PRICE_SOURCES", &allowed, parse).unwrap_or_else(|| SOURCES.iter().collect());
+    let inactive = SOURCES.iter().filter(|source| !active.contains(source)).collect::<Vec<_>>();
     let mut locate = |sources: Vec<&'static SourceDefinition>| {
         sources.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()
     };
-    (locate(chosen), locate(others))
+    SelectedSources { active: locate(active), inactive: locate(inactive) }
 }
 
 #[cfg(test)]

@@ -1,26 +1,25 @@
-//! Which of several instances asks the sources: one at a time, so that replicas never double what the sources see.
+//! Leadership: of several instances, only the one that holds a lease polls the sources. So replicas do not multiply requests.
 
 use std::time::Duration;
 
 use common::api::leases::Lease;
 use tokio::time::Instant;
 
-/// The name of the lease.
+/// The name of the lease in price-cache-proxy.
 pub(crate) const LEASE_NAME: &str = "price-updater";
-/// For how long it is taken at least. It is renewed each slot, so that another one takes over so long after this one is gone.
-const LEASE_TTL: Duration = Duration::from_secs(10);
+/// The shortest time for which the lease is taken. If the leader stops without releasing it, another instance takes over after
+/// that time. The leader renews the lease in each poll interval.
+const MIN_LEASE_TTL: Duration = Duration::from_secs(10);
 
-/// Whether this instance leads.
+/// Whether this instance is the leader.
 #[derive(Debug)]
 pub(crate) struct Leadership {
     /// Different for every process, also after a restart.
     pub(crate) instance_id: String,
-    /// From one ask for the lease to the next.
     renew_interval: Duration,
-    /// Until when the lease is this instance's own, by its own clock, counted from before it asked; nothing where it does not
-    /// lead.
+    /// When the lease of this instance expires by its own clock, counted from before the request. `None` for a follower.
     held_until: Option<Instant>,
-    /// Who held the lease when the cache answered last.
+    /// The holder of the lease in the last answer.
     holder: Option<String>,
 }
 
@@ -29,45 +28,46 @@ impl Leadership {
         Self { instance_id, renew_interval, held_until: None, holder: None }
     }
 
-    /// For how long the lease is taken: one renewal may fail.
+    /// How long the lease is taken for: one renewal may fail.
     pub(crate) fn ttl(&self) -> Duration {
-        LEASE_TTL.max(self.renew_interval * 2)
+        MIN_LEASE_TTL.max(self.renew_interval * 2)
     }
 
     pub(crate) fn is_leader(&self) -> bool {
         self.held_until.is_some()
     }
 
-    /// The other one that leads.
+    /// The leader, if it is another instance.
     pub(crate) fn other_leader(&self) -> Option<&str> {
         self.holder.as_deref().filter(|holder| *holder != self.instance_id)
     }
 
-    /// Takes in how asking for the lease ended, which was begun at `asked`. Whether this instance begins to lead now.
+    /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just become
+    /// the leader.
     ///
-    /// While the cache does not answer, who does not hold the lease stands by, and who does goes on until it would run out
-    /// in the slot that begins: from then on another one may have taken it, which the cache answers. Nobody leads then if it
-    /// answers none. That costs no price, for a record gets to orders by way of the cache alone, and they go on with the one
-    /// that they hold until it expires; what is lost is the history of that time. When the cache is back the lease is taken
-    /// in the next slot, and the record is written in the same one.
-    pub(crate) fn apply(&mut self, answer: Option<Lease>, asked: Instant) -> bool {
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops one interval before
+    /// its lease expires, because another instance may take the lease after that. If nobody gets an answer, there is no leader.
+    /// No price is lost by that: records reach orders only through price-cache-proxy, and orders go on with the last record until it expires.
+    /// Only the history of that time is lost. As soon as price-cache-proxy answers, an instance takes the lease and publishes a
+    /// record in the same interval.
+    pub(crate) fn apply(&mut self, answer: Option<Lease>, requested: Instant) -> bool {
         let was_leader = self.is_leader();
         let Some(lease) = answer else {
-            // Slots are not exactly so far apart.
-            if self.held_until.is_some_and(|until| until <= asked + self.renew_interval / 2) {
-                tracing::warn!("it is not known any more who leads: this instance stops asking the sources");
+            // Half an interval is left for requests that are not sent at exact intervals.
+            if self.held_until.is_some_and(|held_until| held_until <= requested + self.renew_interval / 2) {
+                tracing::warn!("leader is unknown: this instance stops polling");
                 (self.held_until, self.holder) = (None, None);
             }
             return false;
         };
-        self.held_until = (lease.holder == self.instance_id).then(|| asked + self.ttl());
+        self.held_until = (lease.holder == self.instance_id).then(|| requested + self.ttl());
         match (was_leader, self.is_leader()) {
-            (false, true) => tracing::info!("this instance asks the sources from now on"),
+            (false, true) => tracing::info!("this instance is the leader and polls the sources"),
             (true, false) => {
-                tracing::warn!(holder = lease.holder, "another instance asks the sources: this one stands by");
+                tracing::warn!(holder = lease.holder, "another instance is the leader: this one stops polling")
             }
             (false, false) if self.holder.as_ref() != Some(&lease.holder) => {
-                tracing::info!(holder = lease.holder, "another instance asks the sources: this one stands by");
+                tracing::info!(holder = lease.holder, "another instance is the leader");
             }
             _ => {}
         }

@@ -1,8 +1,8 @@
-//! Asks several exchanges for the price of bitcoin, again and again, and writes the price they agree on to the cache.
+//! Polls exchanges, indices and banks, agrees on the price of bitcoin, and publishes it to price-cache-proxy.
 //!
-//! One slot: [`polling`] asks every [`sources::Source`] whose turn it is, and [`pricing`] makes one price of what they said
-//! in each direction. Every third slot is a round: [`publishing`] decides what the prices mean for the record that orders
-//! use. [`updater`] drives it while it holds the lease ([`leadership`]), and [`upstreams`] is where it goes.
+//! In each poll interval, [`polling`] polls every active [source](sources::Source), and [`pricing`] makes one price of the votes
+//! for each pair. In each publish interval, [`publishing`] decides what becomes of the price record that orders use.
+//! [`updater`] runs these steps while this instance is the leader ([`leadership`]). The results go to [`upstreams`].
 
 mod config;
 mod leadership;
@@ -30,7 +30,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-use polling::ActiveSourcesRoutes;
 use routes::Routes;
 pub use sources::{InProcess, RawResponse, Transport, TransportError, url_variables};
 pub use streams::{
@@ -41,11 +40,11 @@ pub use streams::{
 #[doc(hidden)]
 pub use tests::fuzzing;
 pub use updater::Updater;
-pub use upstreams::Upstreams;
+pub use upstreams::{RecordWrite, Upstreams};
 
-const ABOUT: &str = "Asks several exchanges for the price of bitcoin and writes the price they agree on to the cache.";
+const ABOUT: &str = "Polls exchanges, agrees on the price of bitcoin, and publishes it to price-cache-proxy.";
 
-/// price-updater on a listener.
+/// The service on a bound listener.
 pub struct App {
     server: Server,
     ready: ReadinessCheck,
@@ -69,11 +68,11 @@ impl Service for App {
         let ready: ReadinessCheck = {
             let updater = updater.clone();
             Arc::new(move || {
-                let parts = updater.parts();
-                Box::pin(async move { parts })
+                let components = updater.components();
+                Box::pin(async move { components })
             })
         };
-        let standard = OpsEndpoints {
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
@@ -81,10 +80,7 @@ impl Service for App {
             internal_token,
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(
-            listener,
-            service_endpoint((Routes::new(updater.clone()), ActiveSourcesRoutes(updater.active_sources())), standard),
-        );
+        let server = Server::new(listener, service_endpoint(Routes::new(updater.clone()), ops));
         Ok(Self { server, ready, updater })
     }
 
@@ -100,7 +96,7 @@ impl Service for App {
         let stop = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop.clone()).await;
-            // Also where the server failed: rounds that nobody can look into are not to go on.
+            // The updater stops with the server, even if the server failed: it must not run unobserved.
             stop.cancel();
             result
         };
@@ -108,6 +104,6 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<(Routes, ActiveSourcesRoutes)>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, ABOUT)
     }
 }

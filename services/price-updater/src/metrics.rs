@@ -1,4 +1,4 @@
-//! What the service measures.
+//! Metrics of price-updater.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
 };
 
-/// How a round ended.
+/// The outcome of a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishResult {
-    /// Every currency has a price.
+    /// Every configured currency has a price.
     Good,
-    /// Some have.
+    /// Some currencies have a price.
     Partial,
+    /// No currency has a price.
     Failed,
 }
 
@@ -28,10 +29,11 @@ impl PublishResult {
     }
 }
 
-/// What is handed to other services.
+/// What is sent to other services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Record,
+    /// The market snapshot. Metrics and logs call it `board`.
     Snapshot,
     Courses,
 }
@@ -73,8 +75,8 @@ struct DeliveryLabels {
     what: &'static str,
 }
 
-/// Upper bounds of the time that a source takes, in seconds.
-const SECONDS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+/// Upper bounds of the buckets of a source's latency, in seconds.
+const LATENCY_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 #[derive(Debug, Clone)]
 pub(crate) struct UpdaterMetrics {
@@ -91,7 +93,7 @@ pub(crate) struct UpdaterMetrics {
 
 impl UpdaterMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let histogram = || Histogram::new(SECONDS);
+        let histogram = || Histogram::new(LATENCY_BUCKETS);
         let new = Self {
             rounds: Family::default(),
             source_errors: Family::default(),
@@ -103,21 +105,39 @@ impl UpdaterMetrics {
             as_of: Gauge::default(),
             leader: Gauge::default(),
         };
-        metrics.register("price_rounds", "Rounds, by how they ended", new.rounds.clone());
-        metrics.register("price_source_errors", "Answers of a source that gave no price", new.source_errors.clone());
-        metrics.register("price_source_seconds", "Time that a source takes to answer", new.source_seconds.clone());
-        let help = "When the newest quote of a source was observed, in seconds since 1970: its age is time() less this";
+        metrics.register("price_rounds", "Publish intervals, by result", new.rounds.clone());
+        metrics.register("price_source_errors", "Errors of a source, by kind", new.source_errors.clone());
+        metrics.register(
+            "price_source_seconds",
+            "Time that a source takes to answer a poll",
+            new.source_seconds.clone(),
+        );
+        let help =
+            "Time when the newest ticker of a source was observed, in seconds since 1970: its age is time() minus this";
         metrics.register("price_source_as_of_seconds", help, new.source_as_of.clone());
-        metrics.register("price_source_budget_left", "Requests that a source permits now", new.budget_left.clone());
-        metrics.register("price_votes", "Votes of a source, by what became of them", new.votes.clone());
-        metrics.register("price_write_errors", "What could not be handed over", new.write_errors.clone());
-        let help = "When the prices in the cache were observed, in seconds since 1970: their age is time() less this";
+        metrics.register(
+            "price_source_budget_left",
+            "Requests that may be sent to a source now",
+            new.budget_left.clone(),
+        );
+        metrics.register("price_votes", "Votes of a source, by result", new.votes.clone());
+        metrics.register(
+            "price_write_errors",
+            "Writes to other services that failed, by what was written",
+            new.write_errors.clone(),
+        );
+        let help =
+            "Time when the prices in the cache were observed, in seconds since 1970: their age is time() minus this";
         metrics.register("price_as_of_seconds", help, new.as_of.clone());
-        metrics.register("price_leader", "1 where this instance asks the sources", new.leader.clone());
+        metrics.register(
+            "price_leader",
+            "1 if this instance is the leader, which polls the sources, and 0 otherwise",
+            new.leader.clone(),
+        );
         new
     }
 
-    pub(crate) fn round(&self, result: PublishResult) {
+    pub(crate) fn published(&self, result: PublishResult) {
         self.rounds.get_or_create(&PublishLabels { result: result.as_str() }).inc();
     }
 
@@ -125,7 +145,7 @@ impl UpdaterMetrics {
         self.source_errors.get_or_create(&ErrorLabels { source, kind }).inc();
     }
 
-    pub(crate) fn asked(&self, source: &'static str, latency: Duration) {
+    pub(crate) fn polled(&self, source: &'static str, latency: Duration) {
         self.source_seconds.get_or_create(&SourceLabels { source }).observe(latency.as_secs_f64());
     }
 
@@ -137,8 +157,8 @@ impl UpdaterMetrics {
         self.budget_left.get_or_create(&labels).set(budget_left.into());
     }
 
-    /// It is not asked any more: how it stands now is not known.
-    pub(crate) fn forget(&self, source: &'static str) {
+    /// Removes the gauges of a source that is no longer polled.
+    pub(crate) fn remove_source(&self, source: &'static str) {
         let labels = SourceLabels { source };
         self.source_as_of.remove(&labels);
         self.budget_left.remove(&labels);
@@ -147,7 +167,7 @@ impl UpdaterMetrics {
     pub(crate) fn vote(&self, source: &'static str, used: bool, rejected: Option<Rejection>) {
         let result = match rejected {
             None if used => "used",
-            // The others were too few or too far apart.
+            // There was no agreement.
             None => "no_price",
             Some(Rejection::Stale) => "stale",
             Some(Rejection::Frozen) => "frozen",
@@ -159,16 +179,16 @@ impl UpdaterMetrics {
         self.votes.get_or_create(&VoteLabels { source, result }).inc();
     }
 
-    pub(crate) fn written(&self, as_of: Timestamp) {
+    pub(crate) fn record_written(&self, as_of: Timestamp) {
         self.as_of.set(seconds(as_of));
     }
 
-    pub(crate) fn not_written(&self, what: Delivery) {
+    pub(crate) fn write_failed(&self, what: Delivery) {
         self.write_errors.get_or_create(&DeliveryLabels { what: what.as_str() }).inc();
     }
 
-    pub(crate) fn leads(&self, leads: bool) {
-        self.leader.set(leads.into());
+    pub(crate) fn set_leader(&self, is_leader: bool) {
+        self.leader.set(is_leader.into());
     }
 }
 

@@ -7,5 +7,5 @@ mod freeze_detector;
 mod market;
 
 pub(crate) use agreement::{AgreementRules, Vote};
-pub(crate) use freeze_detector::{FreezeDetector, Observation};
+pub(crate) use freeze_detector::{FreezeDetector, Numbers, Observation, Series};
 pub(crate) use market::{MarketPrices, PriceHistory, PricingConfig};

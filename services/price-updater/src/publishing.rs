@@ -1,11 +1,14 @@
-//! Publishes prices: what the record that orders use becomes, what waits to be sent, and which changes operators are told.
+//! Publishes prices: decides what is written, keeps the latest value until it is sent, and alerts operators.
 
 mod alerts;
+mod deliveries;
+mod delivery_status;
 mod mailbox;
 mod record_lifecycle;
 mod snapshot;
 
 pub(crate) use alerts::{AlertState, report_change};
-pub(crate) use mailbox::{DeliveryStatus, LatestMailbox};
-pub(crate) use record_lifecycle::{LifecycleStep, RecordLifecycle, RecordLifetimes, RecordWrite};
-pub(crate) use snapshot::{StoredCourses, market_snapshot};
+pub(crate) use deliveries::{Deliveries, TermSnapshot};
+pub(crate) use mailbox::LatestMailbox;
+pub(crate) use record_lifecycle::{LifecycleStep, RecordLifecycle, RecordLifetimes};
+pub(crate) use snapshot::market_snapshot;

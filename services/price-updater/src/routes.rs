@@ -1,31 +1,57 @@
-//! The endpoints.
-#![allow(clippy::unused_async, reason = "poem-openapi takes handlers that are async and no others")]
+//! The HTTP API.
+#![allow(clippy::unused_async, reason = "poem-openapi requires async handlers")]
 
 use std::sync::Arc;
 
 use common::{
-    api::{Problem, sources::SourcesReport},
+    api::{
+        Problem,
+        sources::{SourcesOrder, SourcesReport},
+    },
     server::{InternalCaller, Json},
 };
 use poem_openapi::OpenApi;
 
-use crate::updater::Updater;
+use crate::{polling::ActiveSources, updater::Updater};
 
 pub(crate) struct Routes {
     updater: Arc<Updater>,
+    active_sources: Arc<ActiveSources>,
 }
 
 impl Routes {
     pub(crate) fn new(updater: Arc<Updater>) -> Self {
-        Self { updater }
+        let active_sources = updater.active_sources();
+        Self { updater, active_sources }
+    }
+
+    fn current_order(&self) -> Json<SourcesOrder> {
+        Json(SourcesOrder { sources: self.active_sources.names().into_iter().map(str::to_owned).collect() })
     }
 }
 
 #[OpenApi]
 impl Routes {
-    /// What each source told last, how long ago, and what went wrong.
+    /// Returns the last prices, their age and the last errors of each active source.
     #[oai(path = "/sources", method = "get", operation_id = "list_sources")]
     async fn sources(&self, _caller: InternalCaller) -> Result<Json<SourcesReport>, Problem> {
         Ok(Json(self.updater.report()))
+    }
+
+    /// Returns the active sources in their order.
+    #[oai(path = "/sources/order", method = "get", operation_id = "sources_order")]
+    async fn order(&self, _caller: InternalCaller) -> Result<Json<SourcesOrder>, Problem> {
+        Ok(self.current_order())
+    }
+
+    /// Makes exactly these sources active, in this order, from the next poll on. A restart returns to the configured sources.
+    #[oai(path = "/sources/order", method = "put", operation_id = "set_sources_order")]
+    async fn set_order(
+        &self,
+        _caller: InternalCaller,
+        order: Json<SourcesOrder>,
+    ) -> Result<Json<SourcesOrder>, Problem> {
+        self.active_sources.select(&order.0.sources).map_err(|error| Problem::validation(vec![error]))?;
+        Ok(self.current_order())
     }
 }

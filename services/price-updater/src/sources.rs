@@ -44,7 +44,7 @@ pub(crate) use definition::SourceDefinition;
 pub(crate) use error::SourceError;
 pub(crate) use http_client::retry_after;
 pub(crate) use rate_limiter::{RateLimiter, RateLimits};
-pub(crate) use ticker::{MAX_FIXING_AGE, Ticker, TradedPrices};
+pub(crate) use ticker::{BidAsk, MAX_FIXING_AGE, Ticker, TradedPrices};
 pub(crate) use transport::Network;
 pub use transport::{InProcess, RawResponse, Transport, TransportError};
 

@@ -1,4 +1,4 @@
-//! Where what is found out goes: over the network, or in a test straight into the logic of the services behind.
+//! The services that prices are sent to: price-cache-proxy and db-proxy. Tests replace them.
 
 use std::time::Duration;
 
@@ -14,31 +14,34 @@ use common::{
 
 use crate::config::Config;
 
-/// What price-updater tells other services, and asks them.
+/// A record that is to be written. It expires `ttl` after its own `as_of`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordWrite {
+    pub record: NewPriceRecord,
+    pub ttl: Duration,
+}
+
+/// What price-updater needs of price-cache-proxy and db-proxy.
 #[async_trait]
 pub trait Upstreams: Send + Sync {
-    /// The record that is kept now.
+    /// The record in price-cache-proxy that has not expired.
     async fn current_record(&self) -> Result<Option<PriceRecord>, CallError>;
 
-    /// Writes the record, which lasts `ttl` from its own `as_of`; again and again for `patience` at most. Answers with the
-    /// one that is kept then.
-    async fn write_record(
-        &self,
-        record: &NewPriceRecord,
-        ttl: Duration,
-        patience: Duration,
-    ) -> Result<PriceRecord, CallError>;
+    /// Writes a record to price-cache-proxy. Failures are retried for `retry_for` at most. Returns the record that
+    /// price-cache-proxy keeps, which can be a newer one.
+    async fn write_record(&self, write: &RecordWrite, retry_for: Duration) -> Result<PriceRecord, CallError>;
 
-    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError>;
+    /// Writes the market snapshot to price-cache-proxy.
+    async fn write_snapshot(&self, snapshot: &MarketSnapshot) -> Result<(), CallError>;
 
-    /// Writes courses down where they changed.
+    /// Stores courses in db-proxy. Courses that have not changed are ignored.
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
 
-    /// Takes or renews a lease; answers with who has it.
+    /// Takes or renews a lease in price-cache-proxy. Returns the lease and its holder, which can be another one.
     async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError>;
 }
 
-/// price-cache-proxy and db-proxy, over the network.
+/// price-cache-proxy and db-proxy over HTTP.
 pub(crate) struct HttpUpstreams {
     cache: PriceCacheClient,
     db_proxy: DbProxyClient,
@@ -48,8 +51,9 @@ impl HttpUpstreams {
     pub(crate) fn new(config: &Config) -> Self {
         let http = http_client();
         let token = config.internal_token.clone();
-        let cache = ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, config.cache.clone(), token.clone());
-        let db_proxy = ServiceClient::new(http, DbProxyClient::SERVICE, config.db_proxy.clone(), token);
+        let cache =
+            ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, config.price_cache_url.clone(), token.clone());
+        let db_proxy = ServiceClient::new(http, DbProxyClient::SERVICE, config.db_proxy_url.clone(), token);
         Self { cache: PriceCacheClient(cache), db_proxy: DbProxyClient(db_proxy) }
     }
 }
@@ -60,17 +64,12 @@ impl Upstreams for HttpUpstreams {
         self.cache.price_record().await
     }
 
-    async fn write_record(
-        &self,
-        record: &NewPriceRecord,
-        ttl: Duration,
-        patience: Duration,
-    ) -> Result<PriceRecord, CallError> {
-        self.cache.put_price_record_within(record, ttl, patience).await
+    async fn write_record(&self, write: &RecordWrite, retry_for: Duration) -> Result<PriceRecord, CallError> {
+        self.cache.put_price_record_within(&write.record, write.ttl, retry_for).await
     }
 
-    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
-        self.cache.put_market_snapshot(board).await.map(drop)
+    async fn write_snapshot(&self, snapshot: &MarketSnapshot) -> Result<(), CallError> {
+        self.cache.put_market_snapshot(snapshot).await.map(drop)
     }
 
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {

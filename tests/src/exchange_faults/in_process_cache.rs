@@ -13,7 +13,7 @@ use common::{
         courses::{CoursesWritten, MarketSnapshot, NewCourses},
         events::Topic,
         leases::Lease,
-        prices::{NewPriceRecord, PriceRecord},
+        prices::PriceRecord,
     },
     clients::{
         CallError,
@@ -25,7 +25,7 @@ use common::{
 };
 use futures_util::{StreamExt, stream};
 use price_cache_proxy::store::{Store, StoreError};
-use price_updater::Upstreams;
+use price_updater::{RecordWrite, Upstreams};
 
 const NAME: &str = "the desk";
 
@@ -111,14 +111,9 @@ impl Upstreams for Desk {
         Ok(kept.map(|record| record.value().clone()))
     }
 
-    async fn write_record(
-        &self,
-        record: &NewPriceRecord,
-        ttl: Duration,
-        _: Duration,
-    ) -> Result<PriceRecord, CallError> {
+    async fn write_record(&self, write: &RecordWrite, _: Duration) -> Result<PriceRecord, CallError> {
         let now = self.clock.now();
-        let record = record.clone().into_record(ttl, now).map_err(|errors| {
+        let record = write.record.clone().into_record(write.ttl, now).map_err(|errors| {
             self.note(format!("a record is refused: {errors:?}"));
             CallError::InvalidResponse(NAME, format!("{errors:?}"))
         })?;

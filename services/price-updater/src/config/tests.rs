@@ -7,10 +7,12 @@ fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
-fn defaults_are_the_documented_ones() {
+fn defaults_match_the_documentation() {
     let config = read(&[]).unwrap();
-    let Config { poll_interval, publish_interval, ttl, prolong, source_timeout, frozen_after, .. } = config;
-    let seconds = [poll_interval, publish_interval, ttl, prolong, source_timeout, frozen_after].map(|d| d.as_secs());
+    let Config { poll_interval, publish_interval, record_ttl, max_prolonged_age, source_timeout, frozen_after, .. } =
+        config;
+    let seconds = [poll_interval, publish_interval, record_ttl, max_prolonged_age, source_timeout, frozen_after]
+        .map(|d| d.as_secs());
     assert_eq!(seconds, [5, 15, 60, 3600, 5, 60]);
     assert_eq!([1, 2, 3, 7].map(|exchanges| config.min_sources(exchanges)), [1, 1, 2, 2]);
     assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
@@ -19,15 +21,15 @@ fn defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn lists_are_read_with_each_part_once() {
+fn duplicates_in_lists_are_dropped() {
     let config = read(&[("PRICE_SOURCES", "kraken, kraken"), ("CURRENCIES", "usd,EUR,USD,")]).unwrap();
     assert_eq!(config.sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>(), ["kraken"]);
-    assert_eq!(config.spare.len(), SOURCES.len() - 1);
+    assert_eq!(config.inactive_sources.len(), SOURCES.len() - 1);
     assert_eq!(config.currencies, [Currency::USD, Currency::EUR]);
 }
 
 #[test]
-fn settings_that_do_not_go_together_are_named() {
+fn invalid_settings_are_named_in_the_error() {
     for (pairs, named) in [
         (&[("PRICE_REFRESH_SECS", "60")][..], "PRICE_TTL_SECS"),
         (&[("PRICE_TTL_SECS", "600"), ("PRICE_PROLONG_SECS", "300")], "PRICE_PROLONG_SECS"),
@@ -44,7 +46,7 @@ fn settings_that_do_not_go_together_are_named() {
         let message = read(pairs).unwrap_err();
         assert!(message.contains(named), "{named} is not in: {message}");
     }
-    let quick = read(&[("PRICE_REFRESH_SECS", "3"), ("MIN_SOURCES", "1")]).unwrap();
-    assert_eq!([quick.source_timeout, quick.poll_interval].map(|d| d.as_secs()), [3, 3]);
-    assert_eq!(quick.min_sources(7), 1);
+    let short = read(&[("PRICE_REFRESH_SECS", "3"), ("MIN_SOURCES", "1")]).unwrap();
+    assert_eq!([short.source_timeout, short.poll_interval].map(|d| d.as_secs()), [3, 3]);
+    assert_eq!(short.min_sources(7), 1);
 }

@@ -1,9 +1,8 @@
-//! Which sources want to be left alone and until when, told to whoever asks them next: another instance, or this one after a
-//! restart.
+//! Passes the backoffs that sources asked for to the instance that polls next: another one, or this one after a restart.
 //!
-//! A source that is left alone is lent out at price-cache-proxy, and who holds it is no instance but a time. So it is told
-//! for as long as somebody renews it, and for an hour after that: a longer ban is forgotten where no instance is there for
-//! an hour, or where price-cache-proxy keeps its leases in state and goes together with all of them.
+//! A backoff is stored as a lease in price-cache-proxy, and the holder of that lease is the time when the backoff ends. The
+//! lease is renewed while the backoff lasts. A backoff is lost if it lasts longer than its lease and no instance renews that
+//! lease in time. It is also lost if price-cache-proxy keeps leases in memory and restarts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,16 +12,27 @@ use tokio::time::Instant;
 
 use crate::{leadership::LEASE_NAME, upstreams::Upstreams};
 
-/// How often a pause is told again, that is longer than a lease.
-const RENEW: Duration = Duration::from_mins(10);
-/// How far apart two ways to tell the same time may be.
-const ROUNDED: Duration = Duration::from_secs(2);
-const PAUSED_UNTIL: &str = "paused-until-";
+/// How often the lease of a backoff is renewed that is longer than a lease.
+const RENEW_INTERVAL: Duration = Duration::from_mins(10);
+/// How far apart two instances may place the end of the same backoff: each rounds it to whole seconds.
+const ROUNDING_TOLERANCE: Duration = Duration::from_secs(2);
+const HOLDER_PREFIX: &str = "paused-until-";
 
-/// A source and until when it is left alone.
-pub(crate) type SourceBackoff = (&'static str, Instant);
+/// A source that must not be polled until a moment of this process's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceBackoff {
+    pub(crate) source: &'static str,
+    pub(crate) until: Instant,
+}
 
-/// What was told.
+/// A source that must not be polled for a while.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RemainingBackoff {
+    pub(crate) source: &'static str,
+    pub(crate) remaining: Duration,
+}
+
+/// The backoffs that this instance has stored.
 #[derive(Debug, Default)]
 pub(crate) struct BackoffLeases(BTreeMap<&'static str, StoredBackoff>);
 
@@ -30,67 +40,67 @@ pub(crate) struct BackoffLeases(BTreeMap<&'static str, StoredBackoff>);
 struct StoredBackoff {
     until: Instant,
     holder: String,
-    /// When it is to be told again.
-    renew: Instant,
+    renew_at: Instant,
 }
 
 impl BackoffLeases {
-    /// Tells what is not told yet. What cannot be told now is told the next time.
-    pub(crate) async fn store(&mut self, paused: &[SourceBackoff], upstreams: &dyn Upstreams, now: Timestamp) {
+    /// Stores backoffs that are new and renews those that are due. A backoff that cannot be stored is tried again in the next
+    /// call.
+    pub(crate) async fn store(&mut self, backoffs: &[SourceBackoff], upstreams: &dyn Upstreams, now: Timestamp) {
         let start = Instant::now();
-        for &(source, until) in paused {
-            let before = self.0.get(source).filter(|told| told.until == until);
-            if before.is_some_and(|told| start < told.renew) {
+        for &SourceBackoff { source, until } in backoffs {
+            let stored = self.0.get(source).filter(|stored| stored.until == until);
+            if stored.is_some_and(|stored| start < stored.renew_at) {
                 continue;
             }
-            let left = until.saturating_duration_since(start);
-            let ours = now.plus(left);
-            let holder = before.map_or_else(|| holder(ours), |told| told.holder.clone());
-            let ttl = Duration::from_secs(left.as_secs().clamp(1, MAX_LEASE_SECS));
-            match upstreams.lease(&name(source), &holder, ttl).await {
-                // As good as told: who was here before told it in other words, which are renewed from now on.
-                Ok(lease) if self::until(&lease.holder).is_some_and(|told| ours.since(told) <= ROUNDED) => {
-                    let renew = if lease.holder == holder { start + RENEW } else { start };
-                    self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew });
+            let remaining = until.saturating_duration_since(start);
+            let end = now.plus(remaining);
+            let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
+            let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
+            match upstreams.lease(&lease_name(source), &holder, ttl).await {
+                // An earlier instance may have stored the same end, rounded otherwise. Its holder is renewed from now on.
+                Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
+                    let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
+                    self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });
                 }
-                // It is held until an earlier time still.
+                // An earlier end is stored. Its lease must expire first.
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::debug!(source, error = error.chain(), "it cannot be told that a source is left alone");
+                    tracing::debug!(source, error = error.chain(), "backoff of a source cannot be stored");
                 }
             }
         }
     }
 }
 
-/// How much longer each of `sources` is to be left alone, of those that are, as somebody told; nothing where that cannot be
-/// known now.
+/// The stored backoffs of `sources` that have not ended. `None` if a backoff cannot be read now.
 pub(crate) async fn fetch_backoffs(
     sources: &[&'static str],
     upstreams: &dyn Upstreams,
-    me: &str,
+    instance_id: &str,
     now: Timestamp,
-) -> Option<Vec<(&'static str, Duration)>> {
-    // To ask is to take it where it is free: for so short that it is in nobody's way.
-    let ask = async |source: &'static str| {
-        let lease = upstreams.lease(&name(source), me, Duration::from_secs(1)).await.ok()?;
-        let left = until(&lease.holder).map(|until| until.since(now)).filter(|left| !left.is_zero());
-        Some(left.map(|left| (source, left)))
+) -> Option<Vec<RemainingBackoff>> {
+    // Leases can only be read by asking for them. A lease that is free is taken for one second, which disturbs nobody.
+    let fetch = async |source: &'static str| {
+        let lease = upstreams.lease(&lease_name(source), instance_id, Duration::from_secs(1)).await.ok()?;
+        let remaining = end_of(&lease.holder).map(|end| end.since(now)).filter(|remaining| !remaining.is_zero());
+        Some(remaining.map(|remaining| RemainingBackoff { source, remaining }))
     };
-    let all: Option<Vec<_>> = join_all(sources.iter().map(|&source| ask(source))).await.into_iter().collect();
+    let all: Option<Vec<_>> = join_all(sources.iter().map(|&source| fetch(source))).await.into_iter().collect();
     all.map(|all| all.into_iter().flatten().collect())
 }
 
-fn name(source: &str) -> String {
+fn lease_name(source: &str) -> String {
     format!("{LEASE_NAME}.{source}")
 }
 
-/// Whole seconds, the next one: a pause is rather told too long than too short.
-fn holder(until: Timestamp) -> String {
-    format!("{PAUSED_UNTIL}{}", until.micros().div_euclid(1_000_000) + 1)
+/// The holder of a lease whose backoff ends at `end`, rounded up to whole seconds.
+fn holder(end: Timestamp) -> String {
+    format!("{HOLDER_PREFIX}{}", end.micros().div_euclid(1_000_000) + 1)
 }
 
-fn until(holder: &str) -> Option<Timestamp> {
-    let seconds: i64 = holder.strip_prefix(PAUSED_UNTIL)?.parse().ok()?;
+/// The end of the backoff that a holder stands for. `None` if the holder is an instance.
+fn end_of(holder: &str) -> Option<Timestamp> {
+    let seconds: i64 = holder.strip_prefix(HOLDER_PREFIX)?.parse().ok()?;
     Timestamp::from_micros(seconds.checked_mul(1_000_000)?).ok()
 }

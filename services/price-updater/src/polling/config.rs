@@ -4,26 +4,25 @@ use std::time::Duration;
 
 use common::time::Clock;
 
-/// How the pool asks and listens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PollConfig {
     pub(crate) clock: Clock,
-    /// From the start of one slot to the start of the next.
+    /// From the start of one poll to the start of the next.
     pub(crate) poll_interval: Duration,
-    /// How long a source may take.
+    /// How long one source may take to answer.
     pub(crate) timeout: Duration,
-    /// How old the quote of an exchange is at which it counts no more, whatever else is said of it.
+    /// The age at which the ticker of an exchange counts no longer.
     pub(crate) max_trade_age: Duration,
-    /// How long the numbers of a source may stand still while others move.
+    /// How long the numbers of a source may stay the same while the market moves.
     pub(crate) frozen_after: Duration,
-    /// How many of the sources that are asked have to vote on prices, at least.
+    /// How many of the active sources must be allowed to vote.
     pub(crate) min_voters: usize,
-    /// Whether every source counts as simulated, whatever it says.
+    /// Whether every source counts as simulated, whatever it reports.
     pub(crate) simulated: bool,
 }
 
 impl PollConfig {
-    /// How long a slot waits for answers.
+    /// How long a poll waits for answers. The rest of the interval is left for what follows the poll.
     pub(super) fn max_wait(&self) -> Duration {
         self.timeout.min(self.poll_interval * 4 / 5)
     }

@@ -1,4 +1,4 @@
-//! One source, and what it did last.
+//! Polls one source and keeps what it answered.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::config::PollConfig;
 use crate::sources::{PollReply, PollRequest, Source, SourceError, Ticker};
 
-/// What a source has for coming back after its requests were ended at the deadline, before it is ended itself.
+/// How long a source may go on after the deadline of its requests before its poll is cancelled.
 const GRACE: Duration = Duration::from_millis(250);
 
 pub(super) struct Poller {
@@ -24,190 +24,213 @@ pub(super) struct Poller {
     state: Mutex<PollerState>,
 }
 
-/// The newest ticker of a direction.
+/// The newest ticker of one pair.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LatestTicker {
     pub(super) ticker: Ticker,
     pub(super) simulated: bool,
-    /// When it was observed, by a clock that only goes forward: a change of the machine's time makes nothing younger.
+    /// When the ticker was observed, by a monotonic clock: setting the machine's clock makes no ticker younger.
     pub(super) observed: Instant,
-    /// When it was asked for.
     pub(super) requested: Instant,
 }
 
-/// What a source did last.
+impl LatestTicker {
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.observed)
+    }
+}
+
+/// What went wrong in a poll.
+#[derive(Debug, Clone)]
+pub(super) struct PollError {
+    /// `None` if the error concerns all pairs.
+    pub(super) pair: Option<CurrencyPair>,
+    pub(super) error: SourceError,
+}
+
+pub(super) struct PollOutcome {
+    pub(super) latency: Duration,
+    pub(super) errors: Vec<PollError>,
+}
+
+/// Whether a source is polled now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PollStart {
+    NotDue,
+    /// The source is polled, and the pool waits for its answer.
+    Awaited,
+    /// The source is polled. Its last answer came too late, so the pool does not wait for the next one.
+    NotAwaited,
+}
+
+/// The last poll of a source and what came of it.
 pub(super) struct PollerState {
-    /// When it may be asked again.
+    source: &'static str,
+    /// When the source may be polled again.
     due: Option<Instant>,
-    asking: bool,
-    /// Whether its last answer came later than a slot waits for: the next one does not wait for it.
+    in_progress: bool,
+    /// Whether the last answer took longer than the pool waits.
     exceeded_wait: bool,
-    pub(super) asked_at: Option<Timestamp>,
+    pub(super) polled_at: Option<Timestamp>,
     pub(super) latency: Option<Duration>,
     pub(super) tickers: BTreeMap<CurrencyPair, LatestTicker>,
-    /// What went wrong when it was asked last; with no direction where that concerns all.
-    pub(super) faults: Vec<(Option<CurrencyPair>, SourceError)>,
+    /// The errors of the last poll.
+    pub(super) errors: Vec<PollError>,
     pub(super) status: SourceState,
-    /// Since when it is in that state.
+    /// When the source entered `status`.
     pub(super) since: Timestamp,
-    /// What became of its votes in the last slot.
-    pub(super) used: u64,
-    pub(super) rejected: BTreeMap<Rejection, u64>,
+    /// How many votes of the source were used in the last poll interval.
+    pub(super) used_votes: u64,
+    pub(super) rejected_votes: BTreeMap<Rejection, u64>,
 }
 
 impl Poller {
     pub(super) fn new(source: Box<dyn Source>, now: Timestamp) -> Self {
         let state = PollerState {
+            source: source.name(),
             due: None,
-            asking: false,
+            in_progress: false,
             exceeded_wait: false,
-            asked_at: None,
+            polled_at: None,
             latency: None,
             tickers: BTreeMap::new(),
-            faults: Vec::new(),
+            errors: Vec::new(),
             status: SourceState::Waiting,
             since: now,
-            used: 0,
-            rejected: BTreeMap::new(),
+            used_votes: 0,
+            rejected_votes: BTreeMap::new(),
         };
         Self { source, state: Mutex::new(state) }
     }
 
-    /// Whether it is to be asked in the slot that was due at `slot`, and if so, whether that is worth waiting for.
-    pub(super) fn begin(&self, slot: Instant) -> Option<bool> {
+    /// Starts the poll that is due at `due`, unless the source is still being polled or may not be polled yet.
+    pub(super) fn start(&self, due: Instant) -> PollStart {
         let mut state = self.state();
-        if state.asking || state.due.is_some_and(|due| slot < due) {
-            return None;
+        if state.in_progress || state.due.is_some_and(|next| due < next) {
+            return PollStart::NotDue;
         }
-        state.asking = true;
-        state.due = Some(slot + self.source.poll_interval());
-        Some(!state.exceeded_wait)
+        state.in_progress = true;
+        state.due = Some(due + self.source.poll_interval());
+        if state.exceeded_wait { PollStart::NotAwaited } else { PollStart::Awaited }
     }
 
-    /// Asks it, and takes in what it says. Returns how long that took, and the errors.
-    pub(super) async fn ask(
-        &self,
-        request: PollRequest<'_>,
-        config: &PollConfig,
-    ) -> (Duration, Vec<(Option<CurrencyPair>, SourceError)>) {
-        let _asking = Asking(self);
-        let start = Instant::now();
-        let answer = timeout_at(request.deadline + GRACE, self.source.poll(request)).await;
-        let answer = answer.unwrap_or(Err(SourceError::Timeout));
-        let latency = start.elapsed();
+    /// Polls the source and stores the answer.
+    pub(super) async fn poll(&self, request: PollRequest<'_>, config: &PollConfig) -> PollOutcome {
+        let _guard = InProgressGuard(self);
+        let started = Instant::now();
+        let reply = timeout_at(request.deadline + GRACE, self.source.poll(request)).await;
+        let reply = reply.unwrap_or(Err(SourceError::Timeout));
+        let latency = started.elapsed();
         let mut state = self.state();
-        state.asked_at = Some(request.now);
+        state.polled_at = Some(request.now);
         state.latency = Some(latency);
         state.exceeded_wait = latency >= config.max_wait();
-        state.take(self.source.name(), answer, (start, request.now), config.simulated, config.clock.now());
-        (latency, state.faults.clone())
+        state.record_reply(reply, StartOfPoll { monotonic: started, utc: request.now }, config);
+        PollOutcome { latency, errors: state.errors.clone() }
     }
 
-    /// A slot goes on while it is still being asked.
+    /// Notes that the pool stopped waiting for the source, if it is still being polled.
     pub(super) fn exceeded_wait(&self) {
         let mut state = self.state();
-        state.exceeded_wait |= state.asking;
+        state.exceeded_wait |= state.in_progress;
     }
 
-    /// Every field stands on its own, so what is there after a panic is still true.
+    /// Every field is valid on its own, so the state is valid after a panic too.
     pub(super) fn state(&self) -> MutexGuard<'_, PollerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// While it lives the source is being asked, also where the asking panics or is dropped.
-struct Asking<'a>(&'a Poller);
+/// Marks the poll as over when it is dropped, also if the poll panicked or was cancelled.
+struct InProgressGuard<'a>(&'a Poller);
 
-impl Drop for Asking<'_> {
+impl Drop for InProgressGuard<'_> {
     fn drop(&mut self) {
-        self.0.state().asking = false;
+        self.0.state().in_progress = false;
     }
 }
 
+/// The start of a poll by both clocks.
+#[derive(Clone, Copy)]
+struct StartOfPoll {
+    monotonic: Instant,
+    utc: Timestamp,
+}
+
 impl PollerState {
-    fn take(
-        &mut self,
-        source: &'static str,
-        answer: Result<PollReply, SourceError>,
-        (start, asked_at): (Instant, Timestamp),
-        simulated: bool,
-        now: Timestamp,
-    ) {
-        let (answer, faults) = match answer {
-            Ok(mut answer) => {
-                let faults = std::mem::take(&mut answer.errors);
-                (answer, faults.into_iter().map(|(direction, error)| (Some(direction), error)).collect())
+    fn record_reply(&mut self, reply: Result<PollReply, SourceError>, start: StartOfPoll, config: &PollConfig) {
+        let (reply, errors) = match reply {
+            Ok(mut reply) => {
+                let errors = std::mem::take(&mut reply.errors).into_iter();
+                (reply, errors.map(|(pair, error)| PollError { pair: Some(pair), error }).collect())
             }
-            Err(error) => (PollReply::default(), vec![(None, error)]),
+            Err(error) => (PollReply::default(), vec![PollError { pair: None, error }]),
         };
-        let simulated = simulated || answer.simulated;
-        let works = !answer.tickers.is_empty();
-        for (direction, ticker) in answer.tickers {
-            let observed = start.checked_sub(asked_at.since(ticker.observed_at)).unwrap_or(start);
-            self.tickers.insert(direction, LatestTicker { ticker, simulated, observed, requested: start });
+        let simulated = config.simulated || reply.simulated;
+        let works = !reply.tickers.is_empty();
+        for (pair, ticker) in reply.tickers {
+            let age_at_start = start.utc.since(ticker.observed_at);
+            let observed = start.monotonic.checked_sub(age_at_start).unwrap_or(start.monotonic);
+            self.tickers.insert(pair, LatestTicker { ticker, simulated, observed, requested: start.monotonic });
         }
-        self.faults = faults;
-        let status = match self.faults.first() {
-            // What becomes of its votes is found out later in the slot.
+        self.errors = errors;
+        let status = match self.errors.first() {
+            // Whether its votes are used again is known only after prices were agreed.
             _ if works && self.status == SourceState::Disbelieved => SourceState::Disbelieved,
             _ if works => SourceState::Working,
-            Some((_, SourceError::Paused(_) | SourceError::RateLimited { .. })) => SourceState::Paused,
+            Some(PollError { error: SourceError::Paused(_) | SourceError::RateLimited { .. }, .. }) => {
+                SourceState::Paused
+            }
             _ => SourceState::Failing,
         };
-        self.enter(source, status, now);
+        self.enter(status, config.clock.now());
     }
 
-    /// Takes in what became of its votes in a slot.
-    pub(super) fn record_votes(
-        &mut self,
-        source: &'static str,
-        used: u64,
-        rejected: BTreeMap<Rejection, u64>,
-        now: Timestamp,
-    ) {
-        let unused = used == 0 && rejected.keys().any(|why| matches!(why, Rejection::Frozen | Rejection::Outlier));
-        (self.used, self.rejected) = (used, rejected);
-        match (self.status, unused) {
-            (SourceState::Working, true) => self.enter(source, SourceState::Disbelieved, now),
-            (SourceState::Disbelieved, false) => self.enter(source, SourceState::Working, now),
+    /// Stores what became of the votes of the source in a poll interval.
+    pub(super) fn record_votes(&mut self, used: u64, rejected: BTreeMap<Rejection, u64>, now: Timestamp) {
+        let distrusted = used == 0 && rejected.keys().any(|why| matches!(why, Rejection::Frozen | Rejection::Outlier));
+        (self.used_votes, self.rejected_votes) = (used, rejected);
+        match (self.status, distrusted) {
+            (SourceState::Working, true) => self.enter(SourceState::Disbelieved, now),
+            (SourceState::Disbelieved, false) => self.enter(SourceState::Working, now),
             _ => {}
         }
     }
 
-    /// Tells of a change once when it comes: an exchange may be away for days.
-    fn enter(&mut self, source: &'static str, status: SourceState, now: Timestamp) {
+    /// Logs a change of status once: an exchange can be unavailable for days.
+    fn enter(&mut self, status: SourceState, now: Timestamp) {
         let before = std::mem::replace(&mut self.status, status);
         if before == status {
             return;
         }
         self.since = now;
-        let why = self.why().unwrap_or_default();
+        let (source, why) = (self.source, self.problem().unwrap_or_default());
         match status {
-            SourceState::Working if before == SourceState::Waiting => tracing::debug!(source, "a price source works"),
-            SourceState::Working => tracing::info!(source, ?before, "a price source works again"),
-            SourceState::Disbelieved => tracing::warn!(source, why, "a price source is not believed"),
+            SourceState::Working if before == SourceState::Waiting => tracing::debug!(source, "price source works"),
+            SourceState::Working => tracing::info!(source, ?before, "price source works again"),
+            SourceState::Disbelieved => tracing::warn!(source, why, "price source is not trusted"),
             SourceState::Failing | SourceState::Paused | SourceState::Waiting => {
-                tracing::warn!(source, state = ?status, why, "a price source fails");
+                tracing::warn!(source, state = ?status, why, "price source fails");
             }
         }
     }
 
-    /// Why it is of no use right now.
-    pub(super) fn why(&self) -> Option<String> {
+    /// Why the prices of the source are not used. `None` if the source works.
+    pub(super) fn problem(&self) -> Option<String> {
         match self.status {
             SourceState::Working => None,
-            SourceState::Waiting => Some("was not asked yet".to_owned()),
+            SourceState::Waiting => Some("has not been polled yet".to_owned()),
             SourceState::Disbelieved => {
-                let votes = self.rejected.iter().map(|(why, votes)| format!("{votes} {why:?}").to_lowercase());
+                let votes = self.rejected_votes.iter().map(|(why, votes)| format!("{votes} {why:?}").to_lowercase());
                 Some(format!("none of its votes is used: {}", votes.collect::<Vec<_>>().join(", ")))
             }
             SourceState::Failing | SourceState::Paused => {
-                Some(self.faults.first().map_or("gave no price".to_owned(), |(_, error)| error.to_string()))
+                Some(self.errors.first().map_or("reported no price".to_owned(), |first| first.error.to_string()))
             }
         }
     }
 
-    /// When the newest of its tickers was observed.
+    /// When the newest ticker was observed.
     pub(super) fn as_of(&self) -> Option<Timestamp> {
         self.tickers.values().map(|latest| latest.ticker.observed_at).max()
     }

@@ -1,30 +1,57 @@
-//! The little arithmetic that prices need, in whole numbers: a rate is below 2^60, so every product of two is exact.
+//! Exact arithmetic on rates, in whole hundred-millionths.
+//!
+//! A rate is below 2^60 hundred-millionths, so the product of two rates fits into a `u128`.
 
 use common::money::{Rate, divide_half_even};
+
+/// A fraction that converts rates from one currency to another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ratio {
+    pub(super) numerator: Rate,
+    pub(super) denominator: Rate,
+}
+
+impl Ratio {
+    /// `rate` times the fraction, rounded half to even at the eighth decimal. `None` if the result is not a valid rate.
+    pub(super) fn convert(self, rate: Rate) -> Option<Rate> {
+        let product = units(rate).checked_mul(units(self.numerator))?;
+        to_rate(divide_half_even(product, units(self.denominator))?)
+    }
+}
+
+/// The range of rates around a center.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tolerance {
+    pub(super) center: Rate,
+    /// The largest distance from `center`, in thousandths of it.
+    pub(super) per_mille: i128,
+}
+
+impl Tolerance {
+    pub(super) fn contains(self, rate: Rate) -> bool {
+        let [center, rate] = [self.center, rate].map(|rate| i128::from(rate.hundred_millionths()));
+        (center - rate).abs() * 1000 <= center * self.per_mille
+    }
+}
+
+/// The rate 1.
+pub(super) fn one() -> Rate {
+    Rate::from_hundred_millionths(100_000_000).expect("1 is a valid rate")
+}
+
+/// The median of sorted rates. The median of an even number of rates is the mean of the middle two, rounded half to even.
+/// `None` if there are no rates.
+pub(super) fn median(sorted: &[Rate]) -> Option<Rate> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
+    to_rate(divide_half_even(units(lower) + units(upper), 2)?)
+}
 
 fn units(rate: Rate) -> u128 {
     u128::try_from(rate.hundred_millionths()).expect("a rate is above zero")
 }
 
-/// The middle one of `sorted`; of an even number, the mean of the two in the middle, rounded half to even.
-pub(crate) fn median(sorted: &[Rate]) -> Option<Rate> {
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
-    rate(divide_half_even(units(lower) + units(upper), 2)?)
-}
-
-/// `rate * times / by`, rounded half to even at the eighth decimal; nothing where that is no rate.
-pub(crate) fn scaled(value: Rate, times: Rate, by: Rate) -> Option<Rate> {
-    rate(divide_half_even(units(value).checked_mul(units(times))?, units(by))?)
-}
-
-/// Whether the two are at most `thousandths` of `of` apart.
-pub(crate) fn within(thousandths: i128, of: Rate, other: Rate) -> bool {
-    let (of, other) = (i128::from(of.hundred_millionths()), i128::from(other.hundred_millionths()));
-    (of - other).abs() * 1000 <= of * thousandths
-}
-
-fn rate(units: u128) -> Option<Rate> {
+fn to_rate(units: u128) -> Option<Rate> {
     Rate::from_hundred_millionths(i64::try_from(units).ok()?).ok()
 }
 

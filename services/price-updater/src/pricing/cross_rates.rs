@@ -1,8 +1,8 @@
-//! Prices in currencies that no exchange trades: what it costs in dollars, by the official rate of the dollar. Pure.
+//! Prices in currencies that no exchange trades: the price in dollars, converted by the official rate of the dollar.
 //!
-//! Every bank tells its rates in a way of its own: the European Central BankRates what a euro costs, Frankfurter what a dollar
-//! does, and the BankRates of Russia what anything costs in roubles. No direction is told by two of them, so what is compared is
-//! what each makes of a dollar in a currency.
+//! Each bank publishes its rates in its own currency. The European Central Bank publishes what a euro costs, Frankfurter what
+//! a dollar costs, and the Bank of Russia what each currency costs in roubles. No two banks publish the same pair, so the
+//! rates of a dollar that follow from their pairs are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,139 +12,167 @@ use common::{
 };
 
 use super::{
-    agreement::{Vote, unpriced},
-    arithmetic::{scaled, within},
+    agreement::{Vote, without_price},
+    arithmetic::{Ratio, Tolerance, one},
 };
 
-/// How far apart, in thousandths of the lower one, the official rates of two banks may be. They are of one day or of two that
-/// follow each other; where they are farther apart, one of them is wrong.
-const SPREAD: i128 = 20;
+/// How far apart the official rates of two banks may be, in thousandths of the lower rate. The rates are of the same day or of
+/// two consecutive days. If they are farther apart, one of them is wrong.
+const MAX_SPREAD: i128 = 20;
 
-/// What a dollar costs in each currency that there is an official rate of.
-pub(crate) struct OfficialRates(BTreeMap<Asset, DollarRate>);
+/// The official rate of the dollar in each currency.
+pub(super) struct OfficialRates(BTreeMap<Asset, DollarRate>);
 
-/// What a dollar costs by one bank: `times / by`, and the directions that it is taken from.
+/// The price of a dollar in one currency by one bank.
 #[derive(Clone)]
 struct DollarRate {
-    times: Rate,
-    by: Rate,
+    ratio: Ratio,
     simulated: bool,
+    /// The pairs that the ratio comes from.
     legs: Vec<CurrencyPair>,
 }
 
 /// The official rates of one bank.
-#[derive(Default)]
-struct BankRates<'a>(BTreeMap<CurrencyPair, &'a Vote>);
+struct Bank<'a> {
+    name: &'static str,
+    rates: BTreeMap<CurrencyPair, &'a Vote>,
+}
+
+/// The rates of the dollar in one currency, one for each bank that publishes it.
+struct Comparison {
+    currency: Asset,
+    rates: Vec<BankRate>,
+}
+
+struct BankRate {
+    bank: &'static str,
+    rate: DollarRate,
+}
 
 impl OfficialRates {
-    /// What the banks agree on. Each currency has the rate of the first bank that was configured of those that more than half
-    /// of them agree with; and none where there is no such bank, as where two contradict each other. What a single one tells is
-    /// believed where the others bear it out in most of what they tell too.
-    pub(crate) fn of(votes: &[Vote]) -> Self {
-        let mut banks: Vec<(&'static str, BankRates<'_>)> = Vec::new();
-        for vote in votes.iter().filter(|vote| vote.kind == CourseKind::Fixing && vote.ineligible.is_none()) {
-            let place = banks.iter().position(|(source, _)| *source == vote.source).unwrap_or_else(|| {
-                banks.push((vote.source, BankRates::default()));
-                banks.len() - 1
-            });
-            banks[place].1.0.insert(vote.told, vote);
-        }
-        let currencies: BTreeSet<_> = banks.iter().flat_map(|(_, bank)| bank.currencies()).collect();
-        let told = currencies.into_iter().map(|currency| {
-            let by = banks.iter().filter_map(|(source, bank)| Some((*source, bank.dollar(currency)?)));
-            (currency, by.collect::<Vec<_>>())
-        });
-        let told: Vec<_> = told.collect();
-        let agreed = told.iter().filter_map(|(currency, by)| {
-            let alone = |by: &Told| by.len() == 1 && !is_corroborated(by[0].0, &told);
-            let dollar = majority_rate(by).filter(|_| !alone(by))?;
-            Some((*currency, dollar.clone()))
-        });
-        Self(agreed.collect())
+    /// The rates that the banks agree on.
+    ///
+    /// The rate of a currency is the first, in the order of the sources, that agrees with more than half of all rates of that
+    /// currency. If there is none, the currency has no rate. A rate that only one bank publishes is accepted if that bank agrees
+    /// with the others in most of the currencies that they have in common.
+    pub(super) fn of(votes: &[Vote]) -> Self {
+        let banks = banks(votes);
+        let currencies: BTreeSet<_> = banks.iter().flat_map(Bank::currencies).collect();
+        let compare = |currency: Asset| {
+            let rate = |bank: &Bank<'_>| Some(BankRate { bank: bank.name, rate: bank.dollar_rate(currency)? });
+            Comparison { currency, rates: banks.iter().filter_map(rate).collect() }
+        };
+        let comparisons: Vec<_> = currencies.into_iter().map(compare).collect();
+        let accepted = |comparison: &Comparison| {
+            if let [only] = &comparison.rates[..]
+                && !is_trusted(only.bank, &comparisons)
+            {
+                return None;
+            }
+            Some((comparison.currency, comparison.majority_rate()?.clone()))
+        };
+        Self(comparisons.iter().filter_map(accepted).collect())
     }
 
-    /// The currencies that a dollar has an official rate in.
-    pub(crate) fn currencies(&self) -> impl Iterator<Item = Asset> {
+    /// The currencies in which the dollar has an official rate.
+    pub(super) fn currencies(&self) -> impl Iterator<Item = Asset> {
         self.0.keys().copied()
     }
 
-    /// The price in `currency`, of one in dollars.
+    /// Converts a price in dollars to `currency`. `None` if there is no official rate or the result is not a valid rate.
     ///
-    /// It is as old as the one in dollars: an official rate holds until the next one.
-    pub(crate) fn cross(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
-        let dollar = self.0.get(&currency)?;
-        let convert = |rate: Rate| scaled(rate, dollar.times, dollar.by);
+    /// The result is as old as the price in dollars, because an official rate is valid until the next one.
+    pub(super) fn convert(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
+        let DollarRate { ratio, simulated, legs } = self.0.get(&currency)?;
         Some(AgreedPrice {
             method: Method::Cross,
-            price: Some(convert(in_dollars.price?)?),
-            bid: in_dollars.bid.and_then(convert),
-            ask: in_dollars.ask.and_then(convert),
+            price: Some(ratio.convert(in_dollars.price?)?),
+            bid: in_dollars.bid.and_then(|bid| ratio.convert(bid)),
+            ask: in_dollars.ask.and_then(|ask| ratio.convert(ask)),
             as_of: in_dollars.as_of,
-            simulated: in_dollars.simulated || dollar.simulated,
-            legs: std::iter::once(in_dollars.direction).chain(dollar.legs.iter().copied()).collect(),
-            ..unpriced(CurrencyPair::new(in_dollars.direction.base, currency), Vec::new())
+            simulated: in_dollars.simulated || *simulated,
+            legs: std::iter::once(in_dollars.direction).chain(legs.iter().copied()).collect(),
+            ..without_price(CurrencyPair::new(in_dollars.direction.base, currency), Vec::new())
         })
     }
 }
 
-impl BankRates<'_> {
+/// The banks in the order of their first vote.
+fn banks(votes: &[Vote]) -> Vec<Bank<'_>> {
+    let mut banks: Vec<Bank<'_>> = Vec::new();
+    for vote in votes.iter().filter(|vote| vote.kind == CourseKind::Fixing && vote.ineligible.is_none()) {
+        let index = banks.iter().position(|bank| bank.name == vote.source).unwrap_or_else(|| {
+            banks.push(Bank { name: vote.source, rates: BTreeMap::new() });
+            banks.len() - 1
+        });
+        banks[index].rates.insert(vote.pair, vote);
+    }
+    banks
+}
+
+impl Bank<'_> {
     fn currencies(&self) -> BTreeSet<Asset> {
-        self.0.keys().flat_map(|direction| [direction.base, direction.quote]).collect()
+        self.rates.keys().flat_map(|pair| [pair.base, pair.quote]).collect()
     }
 
-    /// As the bank tells it, or through the currency that it tells everything in: euros or roubles.
-    fn dollar(&self, currency: Asset) -> Option<DollarRate> {
-        let get = |base: Asset, quote: Asset| self.0.get(&CurrencyPair::new(base, quote)).copied();
-        let dollar = |times: Option<&Vote>, by: Option<&Vote>| {
-            let one = Rate::from_hundred_millionths(100_000_000).ok()?;
-            let rate = |vote: Option<&Vote>| vote.map_or(one, |vote| vote.value);
-            let (rates, legs) = ((rate(times), rate(by)), [times, by].into_iter().flatten());
-            let simulated = legs.clone().any(|vote| vote.simulated);
-            Some(DollarRate { times: rates.0, by: rates.1, simulated, legs: legs.map(|vote| vote.told).collect() })
-        };
+    /// The price of a dollar in `currency`: directly, through euros, or through roubles.
+    fn dollar_rate(&self, currency: Asset) -> Option<DollarRate> {
+        let vote = |base: Asset, quote: Asset| self.rates.get(&CurrencyPair::new(base, quote)).copied();
         if currency == Asset::USD {
             return None;
         }
-        if let Some(direct) = get(Asset::USD, currency) {
-            return dollar(Some(direct), None);
+        if let Some(direct) = vote(Asset::USD, currency) {
+            return Some(DollarRate::from_legs(Some(direct), None));
         }
-        if let Some(euro) = get(Asset::EUR, Asset::USD) {
-            let times = get(Asset::EUR, currency);
-            return if currency == Asset::EUR || times.is_some() { dollar(times, Some(euro)) } else { None };
+        if let Some(dollars_per_euro) = vote(Asset::EUR, Asset::USD) {
+            let units_per_euro = vote(Asset::EUR, currency);
+            let is_known = currency == Asset::EUR || units_per_euro.is_some();
+            return is_known.then(|| DollarRate::from_legs(units_per_euro, Some(dollars_per_euro)));
         }
-        dollar(Some(get(Asset::USD, Asset::RUB)?), Some(get(currency, Asset::RUB)?))
+        let (roubles_per_dollar, roubles_per_unit) = (vote(Asset::USD, Asset::RUB)?, vote(currency, Asset::RUB)?);
+        Some(DollarRate::from_legs(Some(roubles_per_dollar), Some(roubles_per_unit)))
     }
 }
 
 impl DollarRate {
-    fn rate(&self) -> Option<Rate> {
-        let one = Rate::from_hundred_millionths(100_000_000).ok()?;
-        scaled(one, self.times, self.by)
+    /// The quotient of two rates. A missing rate is 1.
+    fn from_legs(numerator: Option<&Vote>, denominator: Option<&Vote>) -> Self {
+        let rate = |vote: Option<&Vote>| vote.map_or_else(one, |vote| vote.value);
+        let legs = [numerator, denominator].into_iter().flatten();
+        Self {
+            ratio: Ratio { numerator: rate(numerator), denominator: rate(denominator) },
+            simulated: legs.clone().any(|vote| vote.simulated),
+            legs: legs.map(|vote| vote.pair).collect(),
+        }
+    }
+
+    fn value(&self) -> Option<Rate> {
+        self.ratio.convert(one())
     }
 
     fn agrees_with(&self, other: &Self) -> bool {
-        let both = self.rate().zip(other.rate());
-        both.is_some_and(|(one, other)| within(SPREAD, one.min(other), one.max(other)))
+        self.value().zip(other.value()).is_some_and(|(value, other)| {
+            Tolerance { center: value.min(other), per_mille: MAX_SPREAD }.contains(value.max(other))
+        })
     }
 }
 
-/// What each bank makes of a dollar in one currency.
-type Told = Vec<(&'static str, DollarRate)>;
-
-/// The first that more than half of all agree with, itself among them.
-fn majority_rate(told: &Told) -> Option<&DollarRate> {
-    let agreeing = |one: &DollarRate| told.iter().filter(|(_, other)| one.agrees_with(other)).count();
-    told.iter().map(|(_, one)| one).find(|one| agreeing(one) * 2 > told.len())
+impl Comparison {
+    /// The first rate that agrees with more than half of all rates, itself included.
+    fn majority_rate(&self) -> Option<&DollarRate> {
+        let agreeing = |rate: &DollarRate| self.rates.iter().filter(|other| rate.agrees_with(&other.rate)).count();
+        self.rates.iter().map(|bank| &bank.rate).find(|rate| agreeing(rate) * 2 > self.rates.len())
+    }
 }
 
-/// Whether a bank is believed in at least half of the currencies that others tell too: one that is not has a fault that what
-/// it alone tells has as well, such as a dollar that is another currency.
-fn is_corroborated(bank: &str, told: &[(Asset, Told)]) -> bool {
+/// Whether a bank agrees with the majority in at least half of the currencies that other banks publish too. If it does not, it
+/// has a fault that affects its other rates as well, such as a wrong rate of the dollar.
+fn is_trusted(bank: &str, comparisons: &[Comparison]) -> bool {
     let (mut compared, mut agreed) = (0, 0);
-    for (_, by) in told.iter().filter(|(_, by)| by.len() > 1) {
-        if let Some((_, own)) = by.iter().find(|(source, _)| *source == bank) {
+    for comparison in comparisons.iter().filter(|comparison| comparison.rates.len() > 1) {
+        if let Some(own) = comparison.rates.iter().find(|rate| rate.bank == bank) {
             compared += 1;
-            agreed += usize::from(majority_rate(by).is_some_and(|dollar| own.agrees_with(dollar)));
+            agreed += usize::from(comparison.majority_rate().is_some_and(|rate| own.rate.agrees_with(rate)));
         }
     }
     agreed * 2 >= compared

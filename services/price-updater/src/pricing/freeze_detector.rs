@@ -1,8 +1,9 @@
-//! Who stands still while the market moves.
+//! Detects sources whose prices stand still while the market moves.
 //!
-//! An exchange that is halted, and a proxy that serves yesterday's page, go on answering with a price and a time of now. So no
-//! time that a source tells is asked for here, only its numbers: how long ago they were last different, by a clock that only
-//! goes forward, and how far others moved since. While all stand still the market is flat, and nobody is frozen.
+//! A halted exchange and a proxy that serves an old page still answer, with a price and the present time. So the detector does
+//! not use the times that a source reports. It compares numbers: how long ago those of a source changed, by a monotonic
+//! clock, and how far the prices of the other sources have moved since. If no price moves, the market is flat and no source is
+//! frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,89 +13,113 @@ use std::{
 use common::money::{Asset, CurrencyPair, Rate};
 use tokio::time::Instant;
 
-use super::arithmetic::within;
+use super::arithmetic::Tolerance;
+use crate::sources::BidAsk;
 
-/// How far, in thousandths of its lowest price, another one has to go to have moved.
-const MOVED: i128 = 1;
+/// How far a price must move to show that the market moves, in thousandths of its lowest value.
+const MIN_MOVE: i128 = 1;
 
-/// The numbers of one source in one direction, as they are right now.
+/// One pair at one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Series {
+    pub(crate) source: &'static str,
+    pub(crate) pair: CurrencyPair,
+}
+
+/// The present numbers of one series.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Observation {
-    pub(crate) source: &'static str,
-    pub(crate) told: CurrencyPair,
+    pub(crate) series: Series,
     pub(crate) numbers: Numbers,
-    /// What it counts with.
+    /// The price that the source votes for.
     pub(crate) value: Rate,
-    /// Whether it trades: only such ones show that the market moves.
+    /// Whether the source is an exchange. Only exchanges show that the market moves.
     pub(crate) trades: bool,
-    /// How long its numbers may stand still while the others move.
+    /// How long the numbers may stay the same while the market moves.
     pub(crate) freeze_after: Duration,
 }
 
-/// The last price, and both sides of the book.
-pub(crate) type Numbers = (Option<Rate>, Option<(Rate, Rate)>);
+/// The numbers whose change shows that a series is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    pub(crate) last: Option<Rate>,
+    pub(crate) bid_ask: Option<BidAsk>,
+}
 
-/// What is remembered of every source and direction.
 #[derive(Debug, Default)]
-pub(crate) struct FreezeDetector(BTreeMap<(&'static str, CurrencyPair), PriceWatch>);
+pub(crate) struct FreezeDetector(BTreeMap<Series, UnchangedSpan>);
 
+/// The time in which the numbers of a series have stayed the same.
 #[derive(Debug)]
-struct PriceWatch {
+struct UnchangedSpan {
     numbers: Numbers,
-    /// When these numbers were first seen.
     since: Instant,
     frozen: bool,
-    /// From where to where each of the others went since.
-    others: BTreeMap<(&'static str, CurrencyPair), (Rate, Rate)>,
+    /// The range of each comparable series of another exchange in that time.
+    others: BTreeMap<Series, PriceRange>,
+}
+
+#[derive(Debug)]
+struct PriceRange {
+    low: Rate,
+    high: Rate,
 }
 
 impl FreezeDetector {
-    /// Looks at the tickers that are young enough to count. One that is missing now is compared again when it comes back.
-    pub(crate) fn observe(&mut self, seen: &[Observation], now: Instant) {
-        for one in seen {
-            let new = || PriceWatch { numbers: one.numbers, since: now, frozen: false, others: BTreeMap::new() };
-            let mark = self.0.entry((one.source, one.told)).or_insert_with(new);
-            if mark.numbers != one.numbers {
-                *mark = new();
+    /// Compares the prices that are young enough to count. A series that is missing keeps its state until it is back.
+    pub(crate) fn observe(&mut self, observations: &[Observation], now: Instant) {
+        for observation in observations {
+            let numbers = observation.numbers;
+            let start = || UnchangedSpan { numbers, since: now, frozen: false, others: BTreeMap::new() };
+            let span = self.0.entry(observation.series).or_insert_with(start);
+            if span.numbers != numbers {
+                *span = start();
             }
         }
-        for (&(source, told), mark) in &mut self.0 {
-            let others =
-                seen.iter().filter(|other| other.trades && other.source != source && move_together(other.told, told));
-            for other in others {
-                let range = mark.others.entry((other.source, other.told)).or_insert((other.value, other.value));
-                *range = (range.0.min(other.value), range.1.max(other.value));
+        let exchanges = || observations.iter().filter(|observation| observation.trades);
+        for (series, span) in &mut self.0 {
+            let others = exchanges().filter(|other| other.series.source != series.source);
+            for other in others.filter(|other| move_together(other.series.pair, series.pair)) {
+                span.extend(other);
             }
         }
-        for one in seen {
-            let peers = seen.iter().filter(|other| other.trades && move_together(other.told, one.told));
-            let votes: BTreeSet<_> = peers.map(|other| other.source).chain([one.source]).collect();
-            if let Some(mark) = self.0.get_mut(&(one.source, one.told)) {
-                let still = now.saturating_duration_since(mark.since) >= one.freeze_after;
-                let movers = votes.iter().filter(|source| mark.saw_move(source)).count();
-                // One more than those who may lie about it, so that nobody is silenced by liars who pretend to move.
-                mark.frozen |= still && movers > (votes.len() - 1) / 2;
+        for observation in observations {
+            let Series { source, pair } = observation.series;
+            let peers = exchanges().filter(|other| move_together(other.series.pair, pair));
+            let sources: BTreeSet<_> = peers.map(|peer| peer.series.source).chain([source]).collect();
+            if let Some(span) = self.0.get_mut(&observation.series) {
+                let unchanged = now.saturating_duration_since(span.since) >= observation.freeze_after;
+                let moving = sources.iter().filter(|source| span.has_moved(source)).count();
+                // One more than the largest minority: faulty sources that pretend to move cannot exclude a right one.
+                span.frozen |= unchanged && moving > (sources.len() - 1) / 2;
             }
         }
     }
 
-    /// Whether it stands still while the others move; until its numbers change.
-    pub(crate) fn is_frozen(&self, source: &'static str, told: CurrencyPair) -> bool {
-        self.0.get(&(source, told)).is_some_and(|mark| mark.frozen)
-    }
-}
-
-impl PriceWatch {
-    /// Whether another source moved since these numbers were first seen.
-    fn saw_move(&self, source: &str) -> bool {
-        self.others.iter().any(|((other, _), (low, high))| *other == source && !within(MOVED, *low, *high))
+    /// Whether the series stands still while the market moves. It is frozen until its numbers change.
+    pub(crate) fn is_frozen(&self, series: Series) -> bool {
+        self.0.get(&series).is_some_and(|span| span.frozen)
     }
 }
 
-/// Whether two directions move together: USDT is as good as a dollar for this.
-fn move_together(one: CurrencyPair, other: CurrencyPair) -> bool {
-    let quote = |at: CurrencyPair| if at.quote == Asset::USDT { Asset::USD } else { at.quote };
-    one.base == other.base && quote(one) == quote(other)
+impl UnchangedSpan {
+    fn extend(&mut self, other: &Observation) {
+        let value = other.value;
+        let range = self.others.entry(other.series).or_insert(PriceRange { low: value, high: value });
+        *range = PriceRange { low: range.low.min(value), high: range.high.max(value) };
+    }
+
+    /// Whether a price of `source` has moved in this time.
+    fn has_moved(&self, source: &str) -> bool {
+        let moved = |range: &PriceRange| !Tolerance { center: range.low, per_mille: MIN_MOVE }.contains(range.high);
+        self.others.iter().any(|(series, range)| series.source == source && moved(range))
+    }
+}
+
+/// Whether the prices of two pairs move together. USDT counts as a dollar.
+fn move_together(pair: CurrencyPair, other: CurrencyPair) -> bool {
+    let quote = |pair: CurrencyPair| if pair.quote == Asset::USDT { Asset::USD } else { pair.quote };
+    pair.base == other.base && quote(pair) == quote(other)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The price of everything, of what all sources said in one slot. Pure.
+//! The price of every pair, from all votes of one poll interval.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,96 +19,129 @@ use super::{
     cross_rates::OfficialRates,
 };
 
-/// What is priced.
+/// The coins that are priced.
 const COINS: [Asset; 3] = [Asset::BTC, Asset::ETH, Asset::USDT];
-/// What it is priced in, whether anybody tells it or not; further currencies where an exchange or an official rate does.
-const ALWAYS: [Asset; 3] = [Asset::EUR, Asset::GBP, Asset::USD];
+/// The currencies in which coins are always priced. A further currency is added if an exchange or an official rate has it.
+const BASE_CURRENCIES: [Asset; 3] = [Asset::EUR, Asset::GBP, Asset::USD];
 
-/// What the market is asked for.
+/// What is priced, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct PricingConfig {
-    /// The currencies of the record that orders use.
+    /// The currencies of the price record that orders use.
     pub(crate) currencies: Vec<Currency>,
     pub(crate) rules: AgreementRules,
-    /// What enough exchanges trade to agree on it, whether they tell it right now or not.
+    /// The pairs that enough exchanges trade to agree on a price, whether or not they report one at the moment.
     pub(crate) traded: BTreeSet<CurrencyPair>,
 }
 
-/// The prices of one slot.
+impl PricingConfig {
+    fn assets(&self) -> BTreeSet<Asset> {
+        self.currencies.iter().map(|&currency| Asset::from(currency)).collect()
+    }
+}
+
+/// The last agreed price of each pair.
+#[derive(Debug, Default)]
+pub(crate) struct PriceHistory(BTreeMap<CurrencyPair, PastPrice>);
+
+#[derive(Debug)]
+struct PastPrice {
+    price: Rate,
+    as_of: Timestamp,
+    simulated: bool,
+}
+
+impl PriceHistory {
+    pub(crate) fn record(&mut self, market: &MarketPrices) {
+        let agreed = market.prices.values().filter(|agreed| agreed.method == Method::Median);
+        self.0.extend(agreed.filter_map(|agreed| {
+            let past = PastPrice { price: agreed.price?, as_of: agreed.as_of?, simulated: agreed.simulated };
+            Some((agreed.direction, past))
+        }));
+    }
+
+    /// Adds the prices of a record that another instance or an earlier run has published. Known prices stay.
+    pub(crate) fn resume_from(&mut self, record: &NewPriceRecord) {
+        for (&currency, price) in &record.prices {
+            let pair = CurrencyPair::new(Asset::BTC, currency.into());
+            let past = PastPrice { price: price.price, as_of: record.as_of, simulated: record.simulated };
+            self.0.entry(pair).or_insert(past);
+        }
+    }
+
+    /// The last price of `pair` that is of after `since`. A simulated price is not compared with real ones.
+    fn reference(&self, pair: CurrencyPair, simulated: bool, since: Timestamp) -> Option<Rate> {
+        let past = self.0.get(&pair).filter(|past| past.simulated == simulated && past.as_of > since);
+        past.map(|past| past.price)
+    }
+}
+
+/// The price of each pair in one poll interval, also of pairs with votes but without a price.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MarketPrices {
     pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
 }
 
-/// The prices that were agreed last, with when that was and whether they are simulated.
-#[derive(Debug, Default)]
-pub(crate) struct PriceHistory(BTreeMap<CurrencyPair, (Rate, Timestamp, bool)>);
-
-impl PriceHistory {
-    pub(crate) fn note(&mut self, market: &MarketPrices) {
-        let priced = market.prices.values().filter(|agreed| agreed.method == Method::Median);
-        let priced =
-            priced.filter_map(|agreed| Some((agreed.direction, agreed.price?, agreed.as_of?, agreed.simulated)));
-        self.0.extend(priced.map(|(at, price, as_of, simulated)| (at, (price, as_of, simulated))));
-    }
-
-    /// What an earlier run agreed on.
-    pub(crate) fn resume_from(&mut self, record: &NewPriceRecord) {
-        for (&currency, price) in &record.prices {
-            let at = CurrencyPair::new(Asset::BTC, currency.into());
-            self.0.entry(at).or_insert((price.price, record.as_of, record.simulated));
-        }
-    }
-
-    fn price(&self, at: CurrencyPair, simulated: bool, since: Timestamp) -> Option<Rate> {
-        let (price, as_of, made_up) = self.0.get(&at)?;
-        (*made_up == simulated && *as_of > since).then_some(*price)
-    }
-}
-
 impl MarketPrices {
-    /// `past` prices count where they are of after `since`. A made-up one says nothing about real ones.
-    pub(crate) fn compute(votes: &[Vote], wanted: &PricingConfig, past: &PriceHistory, since: Timestamp) -> Self {
-        let votes = real_ones(votes);
-        let simulated = !votes.iter().any(|vote| is_live(vote) && vote.ineligible.is_none() && !vote.simulated);
-        let ours = wanted.currencies.iter().map(|&currency| Asset::from(currency));
-        let live = votes.iter().filter(|vote| is_live(vote) && vote.told.quote != Asset::USDT);
-        let mut fiats: BTreeSet<_> = ours.clone().chain(ALWAYS).collect();
-        fiats.extend(live.map(|vote| vote.told.quote));
-        let agreed = COINS.iter().flat_map(|&coin| fiats.iter().map(move |&fiat| CurrencyPair::new(coin, fiat)));
-        let agreed = agreed.filter(|direction| direction.base != direction.quote);
-        let agreed = agreed.map(|at| (at, agree_on_price(at, &votes, wanted.rules, past.price(at, simulated, since))));
-        let mut prices: BTreeMap<_, _> = agreed.collect();
+    /// Prices in `history` are used as references if they are of after `since`.
+    pub(crate) fn compute(votes: &[Vote], config: &PricingConfig, history: &PriceHistory, since: Timestamp) -> Self {
+        let votes = without_simulated_among_real(votes);
+        let mut market = Self::agreed(&votes, config, history, since);
+        market.add_cross_prices(&votes, config);
+        market.drop_unreported(config);
+        market
+    }
 
-        // What enough exchanges trade and orders are paid in is never computed, not even where exchanges contradict each other.
-        // What they do not is rather computed of what they trade in dollars, a few seconds ago, than taken from an index, which
-        // tells it a minute ago: so it does not go to and fro between the two as the index gets older.
-        let ours: BTreeSet<_> = ours.collect();
-        let spared = |at: &CurrencyPair| ours.contains(&at.quote) && wanted.traded.contains(at);
-        let fixings = OfficialRates::of(&votes);
-        for currency in fixings.currencies() {
+    /// The prices that the votes agree on.
+    fn agreed(votes: &[Vote], config: &PricingConfig, history: &PriceHistory, since: Timestamp) -> Self {
+        let simulated = !votes.iter().any(|vote| is_live(vote) && vote.ineligible.is_none() && !vote.simulated);
+        let live = votes.iter().filter(|vote| is_live(vote) && vote.pair.quote != Asset::USDT);
+        let mut currencies = config.assets();
+        currencies.extend(BASE_CURRENCIES);
+        currencies.extend(live.map(|vote| vote.pair.quote));
+        let pairs = COINS.iter().flat_map(|&coin| currencies.iter().map(move |&quote| CurrencyPair::new(coin, quote)));
+        let prices = pairs.filter(|pair| pair.base != pair.quote).map(|pair| {
+            let reference = history.reference(pair, simulated, since);
+            (pair, agree_on_price(pair, votes, config.rules, reference))
+        });
+        Self { prices: prices.collect() }
+    }
+
+    /// Adds prices that are converted from dollars by official rates.
+    ///
+    /// An order is never paid at a converted price in a pair that enough exchanges trade, even if these exchanges contradict
+    /// each other. In other pairs, a converted price replaces one from indices: exchanges report dollars every few seconds, and
+    /// an index can be a minute old. It does so however young the index is, so that the price does not alternate between both.
+    fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
+        let order_currencies = config.assets();
+        let rates = OfficialRates::of(votes);
+        for currency in rates.currencies() {
             for coin in COINS {
-                let at = CurrencyPair::new(coin, currency);
-                let Some(in_dollars) = prices.get(&CurrencyPair::new(coin, Asset::USD)).filter(|_| !spared(&at)) else {
+                let pair = CurrencyPair::new(coin, currency);
+                if order_currencies.contains(&currency) && config.traded.contains(&pair) {
                     continue;
+                }
+                let Some(in_dollars) = self.prices.get(&CurrencyPair::new(coin, Asset::USD)) else { continue };
+                let Some(cross) = rates.convert(in_dollars, currency) else { continue };
+                let agreed = self.prices.get(&pair).filter(|agreed| agreed.price.is_some());
+                let is_better = |agreed: &AgreedPrice| {
+                    uses_index(agreed, votes) && !uses_index(in_dollars, votes) && cross.simulated == agreed.simulated
                 };
-                let Some(cross) = fixings.cross(in_dollars, currency) else { continue };
-                let told = prices.get(&at).filter(|price| price.price.is_some());
-                let better = |told: &AgreedPrice| {
-                    by_indices(told, &votes) && !by_indices(in_dollars, &votes) && cross.simulated == told.simulated
-                };
-                if told.is_none_or(better) {
-                    let votes = told.map(|told| not_used(&told.votes)).unwrap_or_default();
-                    prices.insert(at, AgreedPrice { votes, ..cross });
+                if agreed.is_none_or(is_better) {
+                    let votes = agreed.map(|agreed| as_unused(&agreed.votes)).unwrap_or_default();
+                    self.prices.insert(pair, AgreedPrice { votes, ..cross });
                 }
             }
         }
-        // A currency that nobody prices is no news, unless orders are paid in it.
-        prices.retain(|at, price| {
-            let told = price.price.is_some() || !price.votes.is_empty();
-            told || (ours.contains(&at.quote) && at.base == Asset::BTC)
+    }
+
+    /// Drops pairs without price and votes, except those that orders are paid in.
+    fn drop_unreported(&mut self, config: &PricingConfig) {
+        let order_currencies = config.assets();
+        self.prices.retain(|pair, agreed| {
+            let reported = agreed.price.is_some() || !agreed.votes.is_empty();
+            reported || (order_currencies.contains(&pair.quote) && pair.base == Asset::BTC)
         });
-        Self { prices }
     }
 
     /// The price of one bitcoin in `currency`.
@@ -116,59 +149,68 @@ impl MarketPrices {
         self.prices.get(&CurrencyPair::new(Asset::BTC, currency.into()))
     }
 
-    /// The record that orders use, of the prices that there are; nothing where there is none. It is as old as the oldest
-    /// of them, so a currency whose price is more than `behind` older than the newest is left out: it would end the others
-    /// with it.
-    pub(crate) fn record(&self, currencies: &[Currency], behind: Duration) -> Option<NewPriceRecord> {
+    /// The record that orders use, with a price for each currency that has one. `None` if no currency has one.
+    ///
+    /// A record is as old as its oldest price. So a price that is more than `max_lag` older than the newest one is left out:
+    /// the record would expire with it.
+    pub(crate) fn record(&self, currencies: &[Currency], max_lag: Duration) -> Option<NewPriceRecord> {
         let priced = currencies.iter().filter_map(|&currency| {
             let agreed = self.bitcoin(currency)?;
-            Some((currency, agreed.price?, agreed.as_of?, agreed))
+            Some(PricedCurrency { currency, price: agreed.price?, as_of: agreed.as_of?, agreed })
         });
         let mut priced: Vec<_> = priced.collect();
-        let newest = priced.iter().map(|(_, _, as_of, _)| *as_of).max()?;
-        priced.retain(|(_, _, as_of, _)| newest.since(*as_of) <= behind);
+        let newest = priced.iter().map(|priced| priced.as_of).max()?;
+        priced.retain(|priced| newest.since(priced.as_of) <= max_lag);
+        let price = |priced: &PricedCurrency<'_>| Price { price: priced.price, sources: self.sources(priced.agreed) };
         Some(NewPriceRecord {
             state: PriceState::Fresh,
-            as_of: priced.iter().map(|(_, _, as_of, _)| *as_of).min()?,
-            simulated: priced.iter().any(|(.., agreed)| agreed.simulated),
-            prices: priced
-                .iter()
-                .map(|&(currency, price, _, agreed)| (currency, Price { price, sources: self.sources(agreed) }))
-                .collect(),
+            as_of: priced.iter().map(|priced| priced.as_of).min()?,
+            simulated: priced.iter().any(|priced| priced.agreed.simulated),
+            prices: priced.iter().map(|priced| (priced.currency, price(priced))).collect(),
         })
     }
 
-    /// Whose votes a price is made of; those of its first leg where it is computed.
+    /// The sources whose votes make up a price. A converted price has those of its first leg.
     fn sources(&self, agreed: &AgreedPrice) -> Vec<String> {
         let voted = agreed.legs.first().and_then(|leg| self.prices.get(leg)).unwrap_or(agreed);
-        let mut sources: Vec<_> =
-            voted.votes.iter().filter(|vote| vote.used).map(|vote| vote.exchanger.clone()).collect();
+        let used = voted.votes.iter().filter(|vote| vote.used);
+        let mut sources: Vec<_> = used.map(|vote| vote.exchanger.clone()).collect();
         sources.sort_unstable();
         sources
     }
 }
 
-/// Whether any of the votes that a price is made of is an index.
-fn by_indices(price: &AgreedPrice, votes: &[Vote]) -> bool {
+/// The price of one bitcoin in a currency of the record.
+struct PricedCurrency<'a> {
+    currency: Currency,
+    price: Rate,
+    as_of: Timestamp,
+    agreed: &'a AgreedPrice,
+}
+
+/// Whether the vote of an index is used in a price.
+fn uses_index(agreed: &AgreedPrice, votes: &[Vote]) -> bool {
     let is_index =
-        |vote: &CastVote| votes.iter().any(|other| other.kind == CourseKind::Index && other.source == vote.exchanger);
-    price.votes.iter().any(|vote| vote.used && is_index(vote))
+        |cast: &CastVote| votes.iter().any(|vote| vote.kind == CourseKind::Index && vote.source == cast.exchanger);
+    agreed.votes.iter().any(|cast| cast.used && is_index(cast))
 }
 
-fn not_used(votes: &[CastVote]) -> Vec<CastVote> {
-    let not_used = |vote: &CastVote| {
-        let rejected = vote.rejected.or(Some(Rejection::Unlike));
-        CastVote { used: false, rejected, ..vote.clone() }
+fn as_unused(votes: &[CastVote]) -> Vec<CastVote> {
+    let as_unused = |cast: &CastVote| {
+        let rejected = cast.rejected.or(Some(Rejection::Unlike));
+        CastVote { used: false, rejected, ..cast.clone() }
     };
-    votes.iter().map(not_used).collect()
+    votes.iter().map(as_unused).collect()
 }
 
+/// Whether a vote is a live price and not an official rate.
 fn is_live(vote: &Vote) -> bool {
     vote.kind != CourseKind::Fixing
 }
 
-/// The same votes, where real and made-up prices are never mixed: as soon as one that counts is real, only real ones do.
-fn real_ones(votes: &[Vote]) -> Vec<Vote> {
+/// Marks simulated votes as ineligible if a real vote counts, so that real and simulated prices are never mixed. Live prices
+/// and official rates are looked at apart.
+fn without_simulated_among_real(votes: &[Vote]) -> Vec<Vote> {
     let mut votes = votes.to_vec();
     for live in [true, false] {
         if votes.iter().any(|vote| is_live(vote) == live && !vote.simulated && vote.ineligible.is_none()) {

@@ -1,9 +1,9 @@
-//! What is out of the ordinary about prices, told once when it begins and once when it ends.
+//! Alerts for operators: each unusual condition is logged once when it begins and once when it ends.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use common::{
-    api::courses::Rejection,
+    api::courses::{CastVote, Rejection},
     critical,
     money::{Currency, CurrencyPair},
 };
@@ -11,56 +11,63 @@ use common::{
 use super::record_lifecycle::AvailabilityChange;
 use crate::pricing::MarketPrices;
 
-/// What was told and has not ended.
+/// The conditions that were logged and have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct AlertState {
-    /// Currencies of the record that have no price, where others have one.
-    left_out: BTreeSet<Currency>,
-    simulated_and_real: bool,
-    /// Votes that were far from the others, in the prices that orders use.
+    /// Currencies of the record that have no price while other currencies have one.
+    unpriced: BTreeSet<Currency>,
+    /// Whether simulated and real sources report prices at the same time.
+    mixed: bool,
+    /// Votes that are far from the others, in prices that orders use.
     outliers: BTreeSet<(String, CurrencyPair)>,
 }
 
 impl AlertState {
+    /// `currencies` are those of the record.
     pub(crate) fn update(&mut self, market: &MarketPrices, currencies: &[Currency]) {
-        let rejected = |why: Rejection| {
-            let ours = currencies.iter().filter_map(|&currency| market.bitcoin(currency));
-            let votes = ours.flat_map(|price| price.votes.iter().map(move |vote| (price.direction, vote)));
-            let votes = votes.filter(move |(_, vote)| vote.rejected == Some(why));
-            votes.map(|(direction, vote)| (vote.exchanger.clone(), direction)).collect::<BTreeSet<_>>()
-        };
-        let simulated: BTreeSet<_> = rejected(Rejection::Simulated).into_iter().map(|(source, _)| source).collect();
-        let mixed = !simulated.is_empty();
-        if mixed && !self.simulated_and_real {
-            let sources = simulated.into_iter().collect::<Vec<_>>().join(",");
-            tracing::warn!(sources, "some sources are simulated and others real: the simulated ones are passed over");
-        }
-        self.simulated_and_real = mixed;
+        let simulated: BTreeSet<_> =
+            rejected_votes(market, currencies, Rejection::Simulated).map(|(_, vote)| vote.exchanger.clone()).collect();
+        self.update_mixed(simulated);
+        let outliers = rejected_votes(market, currencies, Rejection::Outlier);
+        self.update_outliers(outliers.map(|(pair, vote)| (vote.exchanger.clone(), pair)).collect());
+        self.update_unpriced(market, currencies);
+    }
 
-        let outliers = rejected(Rejection::Outlier);
+    fn update_mixed(&mut self, simulated: BTreeSet<String>) {
+        let mixed = !simulated.is_empty();
+        if mixed && !self.mixed {
+            let sources = simulated.into_iter().collect::<Vec<_>>().join(",");
+            tracing::warn!(sources, "simulated sources are ignored: others are real");
+        }
+        self.mixed = mixed;
+    }
+
+    fn update_outliers(&mut self, outliers: BTreeSet<(String, CurrencyPair)>) {
         for (source, direction) in outliers.difference(&self.outliers) {
-            tracing::warn!(source, %direction, "the price of a source is far from the agreed one: it has no vote");
+            tracing::warn!(source, %direction, "price of a source is ignored: it is far from the agreed price");
         }
         for (source, direction) in self.outliers.difference(&outliers) {
-            tracing::info!(source, %direction, "the price of a source agrees with the others again");
+            tracing::info!(source, %direction, "price of a source is near the agreed price again");
         }
         self.outliers = outliers;
+    }
 
-        let price = |currency: &Currency| market.bitcoin(*currency).filter(|price| price.price.is_some());
-        // Where none has a price, that is the failure of a round and not of single currencies.
-        if !currencies.iter().any(|currency| price(currency).is_some()) {
+    fn update_unpriced(&mut self, market: &MarketPrices, currencies: &[Currency]) {
+        let has_price = |currency: Currency| market.bitcoin(currency).is_some_and(|price| price.price.is_some());
+        // If no currency has a price, publishing as a whole fails, which is reported elsewhere.
+        if !currencies.iter().any(|&currency| has_price(currency)) {
             return;
         }
         for &currency in currencies {
-            match (price(&currency), self.left_out.contains(&currency)) {
-                (None, false) => {
+            match (has_price(currency), self.unpriced.contains(&currency)) {
+                (false, false) => {
                     let why = market.bitcoin(currency).and_then(|price| price.refused.clone()).unwrap_or_default();
-                    tracing::warn!(%currency, why, "there is no price in a currency: it is left out of the record");
-                    self.left_out.insert(currency);
+                    tracing::warn!(%currency, why, "currency is left out of the price record: it has no price");
+                    self.unpriced.insert(currency);
                 }
-                (Some(_), true) => {
-                    tracing::info!(%currency, "there is a price in a currency again");
-                    self.left_out.remove(&currency);
+                (true, true) => {
+                    tracing::info!(%currency, "currency has a price again");
+                    self.unpriced.remove(&currency);
                 }
                 _ => {}
             }
@@ -68,17 +75,33 @@ impl AlertState {
     }
 }
 
-/// Tells that the record as a whole stands otherwise.
-pub(crate) fn report_change(change: AvailabilityChange, failed_rounds: u32, as_of: Option<String>, at_most: Duration) {
-    let (as_of, at_most_secs) = (as_of.unwrap_or_default(), at_most.as_secs());
+/// The votes on the price of bitcoin that were rejected for one reason, with their pairs.
+fn rejected_votes<'a>(
+    market: &'a MarketPrices,
+    currencies: &'a [Currency],
+    why: Rejection,
+) -> impl Iterator<Item = (CurrencyPair, &'a CastVote)> {
+    let prices = currencies.iter().filter_map(|&currency| market.bitcoin(currency));
+    let votes = prices.flat_map(|price| price.votes.iter().map(move |vote| (price.direction, vote)));
+    votes.filter(move |(_, vote)| vote.rejected == Some(why))
+}
+
+/// Logs that the availability of the record has changed. `as_of` is the time of the last good record.
+pub(crate) fn report_change(
+    change: AvailabilityChange,
+    failures: u32,
+    as_of: Option<String>,
+    max_prolonged_age: Duration,
+) {
+    let (as_of, at_most_secs) = (as_of.unwrap_or_default(), max_prolonged_age.as_secs());
     match change {
         AvailabilityChange::Prolonged => {
-            critical!(failed_rounds, as_of, at_most_secs, "no source gives a price: the last good one is prolonged");
+            critical!(failures, as_of, at_most_secs, "no source reports a price: the last good price is prolonged");
         }
         AvailabilityChange::Expired => {
-            critical!(failed_rounds, as_of, "the last good price is too old: there is no price now")
+            critical!(failures, as_of, "there is no price: the last good price is too old");
         }
-        AvailabilityChange::NeverGood => critical!(failed_rounds, "no source has given a price since the start"),
-        AvailabilityChange::Recovered => tracing::info!("the price is fresh again"),
+        AvailabilityChange::NeverAvailable => critical!(failures, "no source has reported a price since the start"),
+        AvailabilityChange::Recovered => tracing::info!("price is fresh again"),
     }
 }

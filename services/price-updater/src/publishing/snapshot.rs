@@ -1,4 +1,4 @@
-//! The board of one slot, and what of it is news to db-proxy.
+//! The market snapshot of one poll interval, and which of its courses db-proxy does not have yet.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,12 +7,14 @@ use common::{
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
-
 use tokio::time::Instant;
 
 use crate::pricing::MarketPrices;
 
-/// Puts together what is known at `as_of`.
+/// How long this instance relies on what it has sent to db-proxy.
+const RESEND_AFTER: Duration = Duration::from_mins(5);
+
+/// At most [`MAX_COURSES`] courses and as many prices.
 pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market: MarketPrices) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();
@@ -20,48 +22,61 @@ pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market
     MarketSnapshot { as_of, simulated, courses, prices }
 }
 
-/// How long it is taken for granted that db-proxy has what it was handed.
-const RESEND_AFTER: Duration = Duration::from_mins(5);
-
-/// What db-proxy has written down already, as far as this run knows.
+/// The courses that this instance has stored in db-proxy.
 #[derive(Debug, Default)]
-pub(crate) struct StoredCourses {
-    courses: BTreeMap<(String, CurrencyPair), Numbers>,
-    /// In which term it was begun, and when.
-    begun: Option<(u64, Instant)>,
+pub(super) struct StoredCourses {
+    courses: BTreeMap<CourseKey, CourseValues>,
+    /// `None` before the first snapshot.
+    valid: Option<Validity>,
 }
 
-type Numbers = (Rate, Option<Rate>, Option<Rate>, bool);
+/// When and in which term of leadership the first of the courses was stored.
+#[derive(Debug, Clone, Copy)]
+struct Validity {
+    term: u64,
+    since: Instant,
+}
+
+type CourseKey = (String, CurrencyPair);
+
+/// The values of a course that db-proxy stores. A later time alone is no change.
+#[derive(Debug, PartialEq, Eq)]
+struct CourseValues {
+    value: Rate,
+    bid: Option<Rate>,
+    ask: Option<Rate>,
+    simulated: bool,
+}
 
 impl StoredCourses {
-    /// Forgets all in a new term of this instance and every few minutes: db-proxy may have passed over what it was handed, for
-    /// the sake of a newer one of another instance whose clock is ahead. To hand over twice what it has changes nothing there.
-    pub(crate) fn expire(&mut self, term: u64, now: Instant) {
-        let certain = |&(of, since): &(u64, Instant)| of == term && now < since + RESEND_AFTER;
-        if self.begun.as_ref().is_none_or(|begun| !certain(begun)) {
-            *self = Self { courses: BTreeMap::new(), begun: Some((term, now)) };
+    /// Forgets all courses in a new term and every [`RESEND_AFTER`]. db-proxy ignores a course if it has a later one of another
+    /// instance, whose clock can be ahead. So everything is sent again from time to time. To send a stored course again has no effect.
+    pub(super) fn expire(&mut self, term: u64, now: Instant) {
+        let valid = self.valid.is_some_and(|valid| valid.term == term && now < valid.since + RESEND_AFTER);
+        if !valid {
+            *self = Self { courses: BTreeMap::new(), valid: Some(Validity { term, since: now }) };
         }
     }
 
-    /// The courses that differ from what was written down; nothing where none does.
-    pub(crate) fn changed(&self, board: &MarketSnapshot) -> Option<NewCourses> {
-        let new = |course: &&Course| self.courses.get(&key(course)) != Some(&numbers(course));
-        let courses: Vec<_> = board.courses.iter().filter(new).cloned().collect();
+    /// The courses that differ from the stored ones. `None` if no course does.
+    pub(super) fn changed(&self, snapshot: &MarketSnapshot) -> Option<NewCourses> {
+        let changed = |course: &&Course| self.courses.get(&key(course)) != Some(&values(course));
+        let courses: Vec<_> = snapshot.courses.iter().filter(changed).cloned().collect();
         (!courses.is_empty()).then_some(NewCourses { courses })
     }
 
-    /// These are written down now.
-    pub(crate) fn mark_stored(&mut self, courses: &NewCourses) {
-        self.courses.extend(courses.courses.iter().map(|course| (key(course), numbers(course))));
+    pub(super) fn mark_stored(&mut self, courses: &NewCourses) {
+        self.courses.extend(courses.courses.iter().map(|course| (key(course), values(course))));
     }
 }
 
-fn key(course: &Course) -> (String, CurrencyPair) {
+fn key(course: &Course) -> CourseKey {
     (course.exchanger.clone(), course.direction)
 }
 
-fn numbers(course: &Course) -> Numbers {
-    (course.value, course.bid, course.ask, course.simulated)
+fn values(course: &Course) -> CourseValues {
+    let &Course { value, bid, ask, simulated, .. } = course;
+    CourseValues { value, bid, ask, simulated }
 }
 
 #[cfg(test)]

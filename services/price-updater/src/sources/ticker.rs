@@ -24,14 +24,20 @@ pub(crate) struct Ticker {
     pub(crate) kind: CourseKind,
     /// The last trade, the value of an index, or an official rate.
     pub(crate) last: Option<Rate>,
-    /// The best bid and the best ask. The bid is at most the ask.
-    pub(crate) book: Option<(Rate, Rate)>,
+    pub(crate) book: Option<BidAsk>,
     /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
     /// time, and never later.
     ///
     /// The time of a fixing is that of the poll, because a fixing is valid until the next one. Its source stops reporting
     /// it [`MAX_FIXING_AGE`] after its day.
     pub(crate) observed_at: Timestamp,
+}
+
+/// The best bid and the best ask. The bid is at most the ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BidAsk {
+    pub(crate) bid: Rate,
+    pub(crate) ask: Rate,
 }
 
 /// The prices of an order book as the exchange wrote them.
@@ -53,7 +59,7 @@ impl Ticker {
         let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;
         let ask = prices.ask.map(|ask| parse_exact("ask", ask)).transpose()?;
         let book = match (bid, ask) {
-            (Some(bid), Some(ask)) => Some(check_book(bid, ask)?),
+            (Some(bid), Some(ask)) => Some(BidAsk { bid, ask }.check()?),
             (None, None) => None,
             _ => return Err(SourceError::implausible("one side of the book is empty")),
         };
@@ -86,13 +92,30 @@ impl Ticker {
     }
 
     fn mid_price(&self) -> Option<Rate> {
-        let (bid, ask) = self.book?;
+        let BidAsk { bid, ask } = self.book?;
         let sum = bid.to_decimal().checked_add(ask.to_decimal())?;
         Rate::rounded_half_even(sum.checked_div(Decimal::TWO)?).ok()
     }
 
     fn no_price() -> Rate {
         unreachable!("every ticker has a last price or a book, and a rate is far from overflow")
+    }
+}
+
+impl BidAsk {
+    fn check(self) -> Result<Self, SourceError> {
+        let Self { bid, ask } = self;
+        if bid > ask {
+            return Err(SourceError::implausible(format_args!("the book is crossed: bid {bid}, ask {ask}")));
+        }
+        // Cannot overflow: a rate is below 2^60.
+        let [low, high] = [bid, ask].map(|rate| i128::from(rate.hundred_millionths()));
+        if (high - low) * 2 * 100 > (high + low) * MAX_SPREAD_PERCENT {
+            return Err(SourceError::implausible(format_args!(
+                "the book is wider than {MAX_SPREAD_PERCENT} %: bid {bid}, ask {ask}"
+            )));
+        }
+        Ok(self)
     }
 }
 
@@ -106,20 +129,6 @@ pub(super) fn parse_rounded(name: &'static str, text: &DecimalText) -> Result<Ra
     let number = parse_decimal(text.as_str()).map_err(|error| error.to_string());
     let rate = number.and_then(|number| Rate::rounded_half_even(number).map_err(|error| error.to_string()));
     rate.map_err(|error| SourceError::implausible(format_args!("the {name} price {error}")))
-}
-
-fn check_book(bid: Rate, ask: Rate) -> Result<(Rate, Rate), SourceError> {
-    if bid > ask {
-        return Err(SourceError::implausible(format_args!("the book is crossed: bid {bid}, ask {ask}")));
-    }
-    // Cannot overflow: a rate is below 2^60.
-    let [low, high] = [bid, ask].map(|rate| i128::from(rate.hundred_millionths()));
-    if (high - low) * 2 * 100 > (high + low) * MAX_SPREAD_PERCENT {
-        return Err(SourceError::implausible(format_args!(
-            "the book is wider than {MAX_SPREAD_PERCENT} %: bid {bid}, ask {ask}"
-        )));
-    }
-    Ok((bid, ask))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod http;
 mod tests;
 mod websocket;
 
-use crate::sources::{SourceError, Ticker};
+use crate::sources::{BidAsk, SourceError, Ticker};
 pub use http::http;
 pub use websocket::websocket;
 
@@ -15,7 +15,8 @@ const NOW_MICROS: i64 = 1_767_441_600_000_000;
 const MAX_ERROR: usize = 300;
 
 fn check_ticker(ticker: &Ticker) {
-    let (bid, ask) = ticker.book.unwrap_or((ticker.course(), ticker.course()));
+    let course = ticker.course();
+    let BidAsk { bid, ask } = ticker.book.unwrap_or(BidAsk { bid: course, ask: course });
     assert!(bid <= ask && bid <= ticker.vote() && ticker.vote() <= ask, "{ticker:?}");
     for rate in [bid, ask, ticker.course(), ticker.vote()] {
         assert!(rate.hundred_millionths() > 0, "{ticker:?}");

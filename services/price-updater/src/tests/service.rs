@@ -1,5 +1,5 @@
-//! The service between exchanges and a cache that are played here, on a port of its own.
-#![allow(clippy::needless_pass_by_value, reason = "poem's handlers take their arguments by value")]
+//! The service on a port of its own, with fake exchanges and a fake cache.
+#![allow(clippy::needless_pass_by_value, reason = "poem's handlers take arguments by value")]
 
 use std::{
     net::SocketAddr,
@@ -41,27 +41,27 @@ use tokio_util::sync::CancellationToken;
 use crate::{App, sources::SOURCES};
 
 const TOKEN: &str = "a token of the tests";
-/// Longest wait for what has to happen.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long a test waits for a condition at most.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the exchanges and the cache do.
-struct World {
+/// The behaviour of the fake exchanges and the fake cache, and what they received.
+struct Fakes {
     coinbase_down: AtomicBool,
     kraken_down: AtomicBool,
     simulated: AtomicBool,
-    /// Writes that the cache still refuses.
+    /// How many further writes the cache refuses.
     refusals: AtomicUsize,
-    /// What is in the cache before the service starts.
-    kept: Mutex<Option<PriceRecord>>,
-    written: mpsc::UnboundedSender<PriceRecord>,
-    board: Mutex<Option<MarketSnapshot>>,
-    /// What was handed to be written down, in that order.
+    /// The record in the cache before the service starts.
+    stored_record: Mutex<Option<PriceRecord>>,
+    written_records: mpsc::UnboundedSender<PriceRecord>,
+    snapshot: Mutex<Option<MarketSnapshot>>,
+    /// The courses that were written, in the order of arrival.
     courses: Mutex<Vec<Course>>,
 }
 
 #[handler]
-fn ask_coinbase(Path(pair): Path<String>, world: Data<&Arc<World>>) -> Response {
-    if world.coinbase_down.load(Ordering::SeqCst) {
+fn coinbase_ticker(Path(pair): Path<String>, fakes: Data<&Arc<Fakes>>) -> Response {
+    if fakes.coinbase_down.load(Ordering::SeqCst) {
         return Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body("<html>");
     }
     let price = match pair.as_str() {
@@ -69,115 +69,122 @@ fn ask_coinbase(Path(pair): Path<String>, world: Data<&Arc<World>>) -> Response 
         "BTC-USD" => "91000.00",
         _ => return Response::builder().status(StatusCode::NOT_FOUND).body(r#"{"message":"NotFound"}"#),
     };
-    let simulated = world.simulated.load(Ordering::SeqCst);
+    let simulated = fakes.simulated.load(Ordering::SeqCst);
     let response = Response::builder().body(format!(r#"{{"price":"{price}","bid":"{price}","ask":"{price}"}}"#));
     if simulated { response.with_header("x-simulated", "true").into_response() } else { response }
 }
 
 #[handler]
-fn ask_kraken(world: Data<&Arc<World>>) -> &'static str {
-    if world.kraken_down.load(Ordering::SeqCst) {
+fn kraken_ticker(fakes: Data<&Arc<Fakes>>) -> &'static str {
+    if fakes.kraken_down.load(Ordering::SeqCst) {
         return r#"{"error":["EService:Unavailable"]}"#;
     }
     r#"{"error":[],"result":{"XXBTZEUR":{"a":["84000.2","1"],"b":["84000.1","1"],"c":["84000.14","1"]}}}"#
 }
 
 #[handler]
-fn read_cache(world: Data<&Arc<World>>) -> Response {
-    match world.kept.lock().unwrap().as_ref() {
+fn read_record(fakes: Data<&Arc<Fakes>>) -> Response {
+    match fakes.stored_record.lock().unwrap().as_ref() {
         Some(record) => Response::builder().body(serde_json::to_string(record).unwrap()),
         None => Response::builder().status(StatusCode::NO_CONTENT).finish(),
     }
 }
 
 #[handler]
-fn write_cache(body: String, request: &poem::Request, world: Data<&Arc<World>>) -> Response {
+fn write_record(body: String, request: &poem::Request, fakes: Data<&Arc<Fakes>>) -> Response {
     let refuse = |n: usize| n.checked_sub(1);
-    if world.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok() {
-        return common::api::Problem::new(common::api::Code::CacheUnavailable, "away").into_response();
+    if fakes.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok() {
+        return common::api::Problem::new(common::api::Code::CacheUnavailable, "unavailable").into_response();
     }
     let ttl = request.uri().query().unwrap().strip_prefix("ttl=").unwrap().parse().unwrap();
     let new: NewPriceRecord = serde_json::from_str(&body).unwrap();
-    let kept = new.into_record(Duration::from_secs(ttl), Timestamp::now()).unwrap();
-    let answer = serde_json::to_string(&kept).unwrap();
-    let _ = world.written.send(kept);
+    let record = new.into_record(Duration::from_secs(ttl), Timestamp::now()).unwrap();
+    let answer = serde_json::to_string(&record).unwrap();
+    let _ = fakes.written_records.send(record);
     Response::builder().status(StatusCode::CREATED).body(answer)
 }
 
-/// Everybody who asks gets the lease.
+/// Grants every lease.
 #[handler]
-fn lend(body: String) -> String {
-    let ask: LeaseRequest = serde_json::from_str(&body).unwrap();
-    let expires_at = Timestamp::now().plus(Duration::from_secs(ask.ttl_secs));
-    serde_json::to_string(&Lease { name: ask.name, holder: ask.holder, expires_at }).unwrap()
+fn grant_lease(body: String) -> String {
+    let request: LeaseRequest = serde_json::from_str(&body).unwrap();
+    let expires_at = Timestamp::now().plus(Duration::from_secs(request.ttl_secs));
+    serde_json::to_string(&Lease { name: request.name, holder: request.holder, expires_at }).unwrap()
 }
 
 #[handler]
-fn take_board(body: String, world: Data<&Arc<World>>) -> String {
-    let board: MarketSnapshot = serde_json::from_str(&body).unwrap();
-    let kept = SnapshotStored { as_of: board.as_of };
-    *world.board.lock().unwrap() = Some(board);
-    serde_json::to_string(&kept).unwrap()
+fn write_snapshot(body: String, fakes: Data<&Arc<Fakes>>) -> String {
+    let snapshot: MarketSnapshot = serde_json::from_str(&body).unwrap();
+    let stored = SnapshotStored { as_of: snapshot.as_of };
+    *fakes.snapshot.lock().unwrap() = Some(snapshot);
+    serde_json::to_string(&stored).unwrap()
 }
 
 #[handler]
-fn take_courses(body: String, world: Data<&Arc<World>>) -> String {
+fn write_courses(body: String, fakes: Data<&Arc<Fakes>>) -> String {
     let new: NewCourses = serde_json::from_str(&body).unwrap();
     let changed = new.courses.len() as u64;
-    world.courses.lock().unwrap().extend(new.courses);
+    fakes.courses.lock().unwrap().extend(new.courses);
     serde_json::to_string(&CoursesWritten { changed }).unwrap()
 }
 
 #[handler]
-fn ask_huge() -> String {
+fn endless_answer() -> String {
     "x".repeat(2 * 1024 * 1024)
 }
 
-struct Running {
-    world: Arc<World>,
-    written: mpsc::UnboundedReceiver<PriceRecord>,
-    outside: SocketAddr,
+struct TestService {
+    fakes: Arc<Fakes>,
+    written_records: mpsc::UnboundedReceiver<PriceRecord>,
+    /// The address of the fakes.
+    fakes_address: SocketAddr,
     settings: Vec<(&'static str, String)>,
-    service: Option<(SocketAddr, CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    service: Option<RunningService>,
 }
 
-impl Running {
+struct RunningService {
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestService {
     async fn new() -> Self {
-        let (sender, written) = mpsc::unbounded_channel();
-        let world = Arc::new(World {
+        let (sender, written_records) = mpsc::unbounded_channel();
+        let fakes = Arc::new(Fakes {
             coinbase_down: AtomicBool::new(false),
             kraken_down: AtomicBool::new(false),
             simulated: AtomicBool::new(false),
             refusals: AtomicUsize::new(0),
-            kept: Mutex::default(),
-            written: sender,
-            board: Mutex::default(),
+            stored_record: Mutex::default(),
+            written_records: sender,
+            snapshot: Mutex::default(),
             courses: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let outside = listener.local_addr().unwrap();
+        let fakes_address = listener.local_addr().unwrap();
         let routes = Route::new()
-            .at("/coinbase/products/:pair/ticker", get(ask_coinbase))
-            .at("/kraken/0/public/Ticker", get(ask_kraken))
-            .at("/huge/0/public/Ticker", get(ask_huge))
-            .at("/record", get(read_cache))
-            .at("/add/", post(write_cache))
-            .at("/lease", post(lend))
-            .at("/board", post(take_board))
-            .at("/courses", post(take_courses))
-            .data(world.clone());
+            .at("/coinbase/products/:pair/ticker", get(coinbase_ticker))
+            .at("/kraken/0/public/Ticker", get(kraken_ticker))
+            .at("/huge/0/public/Ticker", get(endless_answer))
+            .at("/record", get(read_record))
+            .at("/add/", post(write_record))
+            .at("/lease", post(grant_lease))
+            .at("/board", post(write_snapshot))
+            .at("/courses", post(write_courses))
+            .data(fakes.clone());
         let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes));
         let settings = vec![
             ("INTERNAL_TOKEN", TOKEN.to_owned()),
-            ("PRICE_CACHE_URL", format!("http://{outside}")),
-            ("DB_PROXY_URL", format!("http://{outside}")),
+            ("PRICE_CACHE_URL", format!("http://{fakes_address}")),
+            ("DB_PROXY_URL", format!("http://{fakes_address}")),
             ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
-            ("COINBASE_URL", format!("http://{outside}/coinbase")),
-            ("KRAKEN_URL", format!("http://{outside}/kraken/")),
+            ("COINBASE_URL", format!("http://{fakes_address}/coinbase")),
+            ("KRAKEN_URL", format!("http://{fakes_address}/kraken/")),
             ("PRICE_REFRESH_SECS", "1".to_owned()),
         ];
-        Self { world, written, outside, settings, service: None }
+        Self { fakes, written_records, fakes_address, settings, service: None }
     }
 
     async fn start(&mut self) {
@@ -186,15 +193,16 @@ impl Running {
         env.finish().unwrap();
         let app = App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).await.unwrap();
         let (address, stop) = (app.address().unwrap(), CancellationToken::new());
-        self.service = Some((address, stop.clone(), tokio::spawn(app.run_until(stop))));
+        let served = tokio::spawn(app.run_until(stop.clone()));
+        self.service = Some(RunningService { address, stop, served });
     }
 
     async fn next_write(&mut self) -> PriceRecord {
-        timeout(LIMIT, self.written.recv()).await.expect("nothing is written").unwrap()
+        timeout(TEST_TIMEOUT, self.written_records.recv()).await.expect("no record is written").unwrap()
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        let (address, ..) = self.service.as_ref().unwrap();
+        let address = self.service.as_ref().unwrap().address;
         let request = http_client().get(format!("http://{address}{path}")).bearer_auth(TOKEN);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
@@ -204,9 +212,9 @@ impl Running {
         serde_json::from_str(&self.get("/sources").await.1).unwrap()
     }
 
-    /// Ends the service, which has to be prompt whatever it is doing.
+    /// Stops the service, which must be quick at any time.
     async fn stop(mut self) {
-        let (_, stop, served) = self.service.take().unwrap();
+        let RunningService { stop, served, .. } = self.service.take().unwrap();
         let start = Instant::now();
         stop.cancel();
         served.await.unwrap().unwrap();
@@ -215,76 +223,76 @@ impl Running {
 }
 
 #[tokio::test]
-async fn a_round_writes_what_the_sources_agree_on() {
-    let mut running = Running::new().await;
+async fn record_has_the_prices_that_sources_agree_on() {
+    let mut test = TestService::new().await;
     let before = Timestamp::now();
-    running.start().await;
-    let record = running.next_write().await;
+    test.start().await;
+    let record = test.next_write().await;
     assert!(before <= record.as_of && record.as_of <= Timestamp::now());
     assert_eq!(record.expires_at, record.as_of.plus(Duration::from_mins(1)));
     assert_eq!((record.state, record.simulated), (PriceState::Fresh, false));
     let eur = &record.prices[&Currency::EUR];
     assert_eq!((eur.price.to_string().as_str(), eur.sources.join(",").as_str()), ("84000.135", "coinbase,kraken"));
-    // Only one source knows dollars, and none pounds: they are left out, and the others stay.
+    // One source reports dollars and none reports pounds, so pounds are left out.
     assert_eq!(record.prices[&Currency::USD].sources, ["coinbase"]);
     assert!(!record.prices.contains_key(&Currency::GBP));
 
-    // The second write says that the first was noted.
-    running.next_write().await;
-    let (status, body) = running.get("/readyz").await;
+    // After the second write, the result of the first is in the readiness report.
+    test.next_write().await;
+    let (status, body) = test.get("/readyz").await;
     assert_eq!(status, 200, "{body}");
-    assert!(running.get("/metrics").await.1.contains("buydesk_price_rounds_total"));
-    let report = running.sources().await;
+    assert!(test.get("/metrics").await.1.contains("buydesk_price_rounds_total"));
+    let report = test.sources().await;
     assert_eq!(report.sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["coinbase", "kraken"]);
     assert!(report.sources.iter().all(|source| source.ok && !source.errors.is_empty()), "{report:?}");
-    running.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn one_source_is_enough_and_none_leaves_the_last_price_to_be_prolonged() {
-    let mut running = Running::new().await;
-    running.world.coinbase_down.store(true, Ordering::SeqCst);
-    running.start().await;
-    let good = running.next_write().await;
+async fn one_source_suffices_and_without_any_the_last_price_is_prolonged() {
+    let mut test = TestService::new().await;
+    test.fakes.coinbase_down.store(true, Ordering::SeqCst);
+    test.start().await;
+    let good = test.next_write().await;
     assert_eq!(good.prices[&Currency::EUR].sources, ["kraken"]);
-    running.next_write().await;
-    let (status, body) = running.get("/readyz").await;
+    test.next_write().await;
+    let (status, body) = test.get("/readyz").await;
     assert!(status == 200 && body.contains("source:coinbase"), "{body}");
 
-    running.world.kraken_down.store(true, Ordering::SeqCst);
+    test.fakes.kraken_down.store(true, Ordering::SeqCst);
     let prolonged = loop {
-        let record = running.next_write().await;
+        let record = test.next_write().await;
         if record.state == PriceState::Prolonged {
             break record;
         }
     };
     assert!(prolonged.as_of >= good.as_of && prolonged.prices == good.prices);
     assert!(prolonged.expires_at <= prolonged.as_of.plus(Duration::from_hours(1)));
-    assert!(running.sources().await.failed_rounds > 3);
-    assert_eq!(running.get("/readyz").await.0, 503);
+    assert!(test.sources().await.failed_rounds > 3);
+    assert_eq!(test.get("/readyz").await.0, 503);
 
-    running.world.coinbase_down.store(false, Ordering::SeqCst);
+    test.fakes.coinbase_down.store(false, Ordering::SeqCst);
     let fresh = loop {
-        let record = running.next_write().await;
+        let record = test.next_write().await;
         if record.state == PriceState::Fresh {
             break record;
         }
     };
     assert!(fresh.as_of > prolonged.as_of);
-    running.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn a_simulated_price_says_so_and_never_joins_real_ones() {
-    let mut running = Running::new().await;
-    running.world.simulated.store(true, Ordering::SeqCst);
-    running.world.kraken_down.store(true, Ordering::SeqCst);
-    running.start().await;
-    let record = running.next_write().await;
+async fn simulated_price_is_marked_and_never_mixed_with_real_ones() {
+    let mut test = TestService::new().await;
+    test.fakes.simulated.store(true, Ordering::SeqCst);
+    test.fakes.kraken_down.store(true, Ordering::SeqCst);
+    test.start().await;
+    let record = test.next_write().await;
     assert!(record.simulated);
-    running.world.kraken_down.store(false, Ordering::SeqCst);
+    test.fakes.kraken_down.store(false, Ordering::SeqCst);
     let record = loop {
-        let record = running.next_write().await;
+        let record = test.next_write().await;
         if !record.simulated {
             break record;
         }
@@ -292,71 +300,71 @@ async fn a_simulated_price_says_so_and_never_joins_real_ones() {
     };
     assert_eq!(record.prices[&Currency::EUR].sources, ["kraken"]);
     assert!(!record.prices.contains_key(&Currency::USD));
-    running.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn the_setting_alone_makes_every_price_simulated() {
-    let mut running = Running::new().await;
-    running.settings.push(("SIMULATED", "true".to_owned()));
-    running.start().await;
-    assert!(running.next_write().await.simulated);
-    running.stop().await;
+async fn simulated_setting_marks_every_price() {
+    let mut test = TestService::new().await;
+    test.settings.push(("SIMULATED", "true".to_owned()));
+    test.start().await;
+    assert!(test.next_write().await.simulated);
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn a_write_is_tried_again_within_the_round() {
-    let mut running = Running::new().await;
-    running.world.refusals.store(1, Ordering::SeqCst);
-    running.settings.push(("PRICE_REFRESH_SECS", "30".to_owned()));
-    running.start().await;
-    // The next round is half a minute away, longer than this waits.
-    running.next_write().await;
-    running.stop().await;
+async fn failed_write_is_retried_within_the_publish_interval() {
+    let mut test = TestService::new().await;
+    test.fakes.refusals.store(1, Ordering::SeqCst);
+    test.settings.push(("PRICE_REFRESH_SECS", "30".to_owned()));
+    test.start().await;
+    // The next publish interval begins in half a minute, which is longer than this test waits.
+    test.next_write().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_with_the_record_in_the_cache() {
-    let mut running = Running::new().await;
+async fn restart_continues_with_the_record_in_the_cache() {
+    let mut test = TestService::new().await;
     let old = Timestamp::from_micros(Timestamp::now().micros() - 600_000_000).unwrap();
     let price = serde_json::json!({"price": "84000.00", "sources": ["kraken"]});
-    let kept = serde_json::json!({
+    let stored = serde_json::json!({
         "base": "BTC", "state": "prolonged", "as_of": old, "expires_at": old.plus(Duration::from_mins(11)),
         "simulated": false, "prices": {"EUR": price},
     });
-    *running.world.kept.lock().unwrap() = Some(serde_json::from_value(kept).unwrap());
-    running.world.coinbase_down.store(true, Ordering::SeqCst);
-    running.world.kraken_down.store(true, Ordering::SeqCst);
-    running.start().await;
-    let record = running.next_write().await;
+    *test.fakes.stored_record.lock().unwrap() = Some(serde_json::from_value(stored).unwrap());
+    test.fakes.coinbase_down.store(true, Ordering::SeqCst);
+    test.fakes.kraken_down.store(true, Ordering::SeqCst);
+    test.start().await;
+    let record = test.next_write().await;
     assert_eq!((record.state, record.as_of), (PriceState::Prolonged, old));
-    running.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_given_up() {
-    let mut running = Running::new().await;
-    running.settings.push(("KRAKEN_URL", format!("http://{}/huge", running.outside)));
-    running.start().await;
-    running.next_write().await;
-    let report = running.sources().await;
+async fn endless_answer_is_rejected() {
+    let mut test = TestService::new().await;
+    test.settings.push(("KRAKEN_URL", format!("http://{}/huge", test.fakes_address)));
+    test.start().await;
+    test.next_write().await;
+    let report = test.sources().await;
     let kraken = report.sources.iter().find(|source| source.name == "kraken").unwrap();
     assert!(!kraken.ok && kraken.errors[0].message.contains("bytes"), "{kraken:?}");
-    running.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn only_our_own_services_look_into_the_sources() {
-    let mut running = Running::new().await;
-    running.start().await;
-    let (address, ..) = running.service.as_ref().unwrap();
+async fn sources_require_the_internal_token() {
+    let mut test = TestService::new().await;
+    test.start().await;
+    let address = test.service.as_ref().unwrap().address;
     let response = http_client().get(format!("http://{address}/sources")).send().await.unwrap();
     assert_eq!(response.status().as_u16(), 401);
-    running.stop().await;
+    test.stop().await;
 }
 
 #[test]
-fn every_source_has_a_setting_of_its_own() {
+fn every_source_has_its_own_url_variable() {
     assert!(App::openapi().contains("list_sources"));
     for source in SOURCES {
         assert_eq!(source.url_variable, format!("{}_URL", source.name.to_uppercase()));

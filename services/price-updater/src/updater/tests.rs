@@ -1,4 +1,4 @@
-//! Minutes of slots and rounds between exchanges and a cache that are played here, in a time that is told to go.
+//! Minutes of polling and publishing against fake exchanges and a fake cache, in simulated time.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use common::{
     api::{
-        courses::{CoursesWritten, Method, NewCourses},
+        courses::{CoursesWritten, MarketSnapshot, Method, NewCourses},
         leases::Lease,
         prices::{PriceRecord, PriceState},
     },
@@ -18,88 +18,91 @@ use common::{
     time::Clock,
 };
 use poem::{Request, Response, endpoint::make};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::sources::InProcess;
+use crate::{sources::InProcess, upstreams::RecordWrite};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// price-cache-proxy and db-proxy.
-struct Desk {
+/// A fake of price-cache-proxy and db-proxy.
+struct FakeUpstreams {
     clock: Clock,
-    kept: Mutex<Option<PriceRecord>>,
-    board: Mutex<Option<MarketSnapshot>>,
-    leases: Mutex<BTreeMap<String, (String, Instant)>>,
-    written: AtomicUsize,
+    record: Mutex<Option<PriceRecord>>,
+    snapshot: Mutex<Option<MarketSnapshot>>,
+    leases: Mutex<BTreeMap<String, HeldLease>>,
+    /// How many courses were written.
+    courses_written: AtomicUsize,
 }
 
-/// One instance's way to it.
-struct Link {
-    desk: Arc<Desk>,
-    cut: AtomicBool,
+#[derive(Clone)]
+struct HeldLease {
+    holder: String,
+    expires: Instant,
 }
 
-impl Link {
-    fn check(&self) -> Result<&Desk, CallError> {
-        let away = || CallError::InvalidResponse("the desk", "away".to_owned());
-        if self.cut.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.desk) }
+/// The connection of one instance to the fake.
+struct Connection {
+    upstreams: Arc<FakeUpstreams>,
+    interrupted: AtomicBool,
+}
+
+impl Connection {
+    fn get(&self) -> Result<&FakeUpstreams, CallError> {
+        let error = || CallError::InvalidResponse("the fake", "interrupted".to_owned());
+        if self.interrupted.load(Ordering::SeqCst) { Err(error()) } else { Ok(&self.upstreams) }
     }
 }
 
 #[async_trait]
-impl Upstreams for Link {
+impl Upstreams for Connection {
     async fn current_record(&self) -> Result<Option<PriceRecord>, CallError> {
-        let desk = self.check()?;
-        let kept = desk.kept.lock().unwrap().clone();
-        Ok(kept.filter(|record| record.is_current(desk.clock.now())))
+        let upstreams = self.get()?;
+        let record = upstreams.record.lock().unwrap().clone();
+        Ok(record.filter(|record| record.is_current(upstreams.clock.now())))
     }
 
-    async fn write_record(
-        &self,
-        record: &NewPriceRecord,
-        ttl: Duration,
-        _: Duration,
-    ) -> Result<PriceRecord, CallError> {
-        let desk = self.check()?;
-        let kept = record.clone().into_record(ttl, desk.clock.now()).unwrap();
-        *desk.kept.lock().unwrap() = Some(kept.clone());
-        Ok(kept)
+    async fn write_record(&self, write: &RecordWrite, _: Duration) -> Result<PriceRecord, CallError> {
+        let upstreams = self.get()?;
+        let record = write.record.clone().into_record(write.ttl, upstreams.clock.now()).unwrap();
+        *upstreams.record.lock().unwrap() = Some(record.clone());
+        Ok(record)
     }
 
-    async fn write_snapshot(&self, board: &MarketSnapshot) -> Result<(), CallError> {
-        *self.check()?.board.lock().unwrap() = Some(board.clone());
+    async fn write_snapshot(&self, snapshot: &MarketSnapshot) -> Result<(), CallError> {
+        *self.get()?.snapshot.lock().unwrap() = Some(snapshot.clone());
         Ok(())
     }
 
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {
-        self.desk.written.fetch_add(courses.courses.len(), Ordering::SeqCst);
+        self.upstreams.courses_written.fetch_add(courses.courses.len(), Ordering::SeqCst);
         Ok(CoursesWritten { changed: 0 })
     }
 
     async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
-        let desk = self.check()?;
-        let (mut leases, now) = (desk.leases.lock().unwrap(), Instant::now());
-        let held = leases.get(name).filter(|(by, end)| by != holder && now < *end);
-        let (holder, end) = held.cloned().unwrap_or_else(|| (holder.to_owned(), now + ttl));
-        leases.insert(name.to_owned(), (holder.clone(), end));
-        Ok(Lease { name: name.to_owned(), holder, expires_at: desk.clock.now().plus(end - now) })
+        let upstreams = self.get()?;
+        let (mut leases, now) = (upstreams.leases.lock().unwrap(), Instant::now());
+        let by_another = leases.get(name).filter(|lease| lease.holder != holder && now < lease.expires).cloned();
+        let lease = by_another.unwrap_or_else(|| HeldLease { holder: holder.to_owned(), expires: now + ttl });
+        leases.insert(name.to_owned(), lease.clone());
+        let expires_at = upstreams.clock.now().plus(lease.expires - now);
+        Ok(Lease { name: name.to_owned(), holder: lease.holder, expires_at })
     }
 }
 
-/// What is asked outside, and what is answered.
+/// Fakes of all sources.
 #[derive(Default)]
-struct World {
-    asked: AtomicUsize,
-    coinbase_refuses: AtomicBool,
+struct FakeSources {
+    requests: AtomicUsize,
+    coinbase_limits_requests: AtomicBool,
 }
 
-impl World {
+impl FakeSources {
     fn answer(&self, request: &Request) -> Response {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         let (status, body) = match request.uri().path() {
-            path if path.starts_with("/coinbase") && self.coinbase_refuses.load(Ordering::SeqCst) => {
+            path if path.starts_with("/coinbase") && self.coinbase_limits_requests.load(Ordering::SeqCst) => {
                 return Response::builder()
                     .status(poem::http::StatusCode::TOO_MANY_REQUESTS)
                     .header("retry-after", "600")
@@ -115,10 +118,11 @@ impl World {
     }
 }
 
+/// A running updater with its own sources. It stops when it is dropped.
 struct Instance {
     updater: Arc<Updater>,
-    link: Arc<Link>,
-    world: Arc<World>,
+    connection: Arc<Connection>,
+    sources: Arc<FakeSources>,
     stop: CancellationToken,
 }
 
@@ -133,79 +137,78 @@ impl Instance {
         self.updater.report().leads
     }
 
-    fn asked(&self) -> usize {
-        self.world.asked.load(Ordering::SeqCst)
+    fn requests(&self) -> usize {
+        self.sources.requests.load(Ordering::SeqCst)
     }
 
-    fn cut(&self, cut: bool) {
-        self.link.cut.store(cut, Ordering::SeqCst);
+    fn interrupt(&self, interrupted: bool) {
+        self.connection.interrupted.store(interrupted, Ordering::SeqCst);
     }
 }
 
-impl Desk {
+impl FakeUpstreams {
     fn new() -> Arc<Self> {
-        let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
-        let (kept, board, leases) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { clock, kept, board, leases, written: AtomicUsize::new(0) })
+        Arc::new(Self {
+            clock: Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap()),
+            record: Mutex::default(),
+            snapshot: Mutex::default(),
+            leases: Mutex::default(),
+            courses_written: AtomicUsize::new(0),
+        })
     }
 
-    fn start(self: &Arc<Self>, sources: &str, currencies: &str) -> Instance {
+    fn start_instance(self: &Arc<Self>, sources: &str, currencies: &str) -> Instance {
         let mut env = Env::from_pairs([
             ("INTERNAL_TOKEN", "a token of the tests"),
             ("PRICE_SOURCES", sources),
             ("CURRENCIES", currencies),
-            ("COINBASE_URL", "http://world/coinbase"),
-            ("BLOCKCHAIN_INFO_URL", "http://world/index"),
-            ("FRANKFURTER_URL", "http://world/frankfurter"),
+            ("COINBASE_URL", "http://sources/coinbase"),
+            ("BLOCKCHAIN_INFO_URL", "http://sources/index"),
+            ("FRANKFURTER_URL", "http://sources/frankfurter"),
         ]);
         let mut config = Config::read(&mut env);
         env.finish().unwrap();
-        let world = Arc::new(World::default());
-        let outside = world.clone();
-        let outside = make(move |request| {
-            let outside = outside.clone();
+        let sources = Arc::new(FakeSources::default());
+        let answering = sources.clone();
+        let endpoint = make(move |request| {
+            let sources = answering.clone();
             async move {
                 sleep(Duration::from_millis(300)).await;
-                outside.answer(&request)
+                sources.answer(&request)
             }
         });
         config.clock = self.clock;
-        config.transport = Some(Arc::new(InProcess::new(outside)));
-        let link = Arc::new(Link { desk: self.clone(), cut: AtomicBool::new(false) });
-        let updater = Arc::new(Updater::new(config, link.clone(), &Metrics::new("price-updater")));
-        let (run, stop) = (updater.clone(), CancellationToken::new());
+        config.transport = Some(Arc::new(InProcess::new(endpoint)));
+        let connection = Arc::new(Connection { upstreams: self.clone(), interrupted: AtomicBool::new(false) });
+        let updater = Arc::new(Updater::new(config, connection.clone(), &Metrics::new("price-updater")));
+        let (running, stop) = (updater.clone(), CancellationToken::new());
         let stopped = stop.clone();
-        tokio::spawn(async move { run.run(&stopped).await });
-        Instance { updater, link, world, stop }
+        tokio::spawn(async move { running.run(&stopped).await });
+        Instance { updater, connection, sources, stop }
     }
 
-    /// The currencies of the record that may be used now; nothing where there is none that is fresh.
-    fn record(&self) -> String {
-        let kept = self.kept.lock().unwrap();
-        let current =
-            kept.iter().filter(|record| record.state == PriceState::Fresh && record.is_current(self.clock.now()));
-        current.flat_map(|record| record.prices.keys().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+    /// The currencies of the record, if it is fresh and has not expired.
+    fn fresh_currencies(&self) -> String {
+        let record = self.record.lock().unwrap();
+        let fresh =
+            record.iter().filter(|record| record.state == PriceState::Fresh && record.is_current(self.clock.now()));
+        fresh.flat_map(|record| record.prices.keys().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
     }
 
-    /// How old it is.
-    fn age(&self) -> Duration {
-        self.clock.now().since(self.kept.lock().unwrap().as_ref().unwrap().as_of)
+    fn record_age(&self) -> Duration {
+        self.clock.now().since(self.record.lock().unwrap().as_ref().unwrap().as_of)
     }
 
-    /// How the price of a bitcoin in `currency` is made, where there is one.
+    /// The method of the price of a bitcoin in `currency`, if there is a price.
     fn method(&self, currency: &str) -> Option<Method> {
-        let at = CurrencyPair::new(Asset::BTC, currency.parse::<Currency>().unwrap().into());
-        let board = self.board.lock().unwrap();
-        board
-            .as_ref()?
-            .prices
-            .iter()
-            .find(|price| price.direction == at && price.price.is_some())
-            .map(|price| price.method)
+        let pair = CurrencyPair::new(Asset::BTC, currency.parse::<Currency>().unwrap().into());
+        let snapshot = self.snapshot.lock().unwrap();
+        let price = snapshot.as_ref()?.prices.iter().find(|price| price.direction == pair && price.price.is_some());
+        price.map(|price| price.method)
     }
 }
 
-/// Looks at every second of ten minutes.
+/// Checks once a second for ten minutes.
 async fn at_every_second(check: impl Fn(u64)) {
     sleep(Duration::from_millis(1900)).await;
     for second in 0..600 {
@@ -215,15 +218,15 @@ async fn at_every_second(check: impl Fn(u64)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_index_alone_tells_comes_and_goes_neither_alone_nor_beside_others() {
-    for (sources, currencies, told) in
+async fn price_of_an_index_is_always_available() {
+    for (sources, currencies, expected) in
         [("blockchain_info", "CHF", "CHF"), ("coinbase,blockchain_info", "CHF,EUR", "CHF EUR")]
     {
-        let desk = Desk::new();
-        let instance = desk.start(sources, currencies);
+        let upstreams = FakeUpstreams::new();
+        let instance = upstreams.start_instance(sources, currencies);
         at_every_second(|second| {
-            assert_eq!(desk.record(), told, "{second} s");
-            assert_eq!(desk.method("CHF"), Some(Method::Median), "{second} s");
+            assert_eq!(upstreams.fresh_currencies(), expected, "{second} s");
+            assert_eq!(upstreams.method("CHF"), Some(Method::Median), "{second} s");
         })
         .await;
         assert!(instance.leads());
@@ -231,85 +234,85 @@ async fn what_an_index_alone_tells_comes_and_goes_neither_alone_nor_beside_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn roubles_are_computed_all_the_time_and_age_no_other() {
-    let desk = Desk::new();
-    let _instance = desk.start("coinbase,blockchain_info,frankfurter", "EUR,RUB");
+async fn converted_price_is_always_available_and_does_not_age_the_record() {
+    let upstreams = FakeUpstreams::new();
+    let _instance = upstreams.start_instance("coinbase,blockchain_info,frankfurter", "EUR,RUB");
     at_every_second(|second| {
-        assert_eq!(desk.record(), "EUR RUB", "{second} s");
-        assert_eq!(desk.method("RUB"), Some(Method::Cross), "{second} s");
-        assert!(desk.age() <= 16 * SECOND, "{second} s");
+        assert_eq!(upstreams.fresh_currencies(), "EUR RUB", "{second} s");
+        assert_eq!(upstreams.method("RUB"), Some(Method::Cross), "{second} s");
+        assert!(upstreams.record_age() <= 16 * SECOND, "{second} s");
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_renew_the_lease_stops_before_another_takes_it() {
-    let desk = Desk::new();
-    let first = desk.start("coinbase", "EUR");
+async fn leader_that_cannot_renew_its_lease_stops_before_another_instance_takes_it() {
+    let upstreams = FakeUpstreams::new();
+    let first = upstreams.start_instance("coinbase", "EUR");
     sleep(12 * SECOND).await;
-    let second = desk.start("coinbase", "EUR");
+    let second = upstreams.start_instance("coinbase", "EUR");
     sleep(MINUTE).await;
-    assert!(first.leads() && !second.leads() && second.asked() == 0);
-    first.cut(true);
+    assert!(first.leads() && !second.leads() && second.requests() == 0);
+    first.interrupt(true);
     for _ in 0..60 {
         sleep(SECOND).await;
         assert!(!(first.leads() && second.leads()));
     }
     assert!(second.leads());
-    let (before, age) = (first.asked(), desk.age());
+    let (requests, age) = (first.requests(), upstreams.record_age());
     assert!(age <= 16 * SECOND, "{age:?}");
-    // It stands by also when it is back.
-    first.cut(false);
+    // The first instance stays a follower when its connection is back.
+    first.interrupt(false);
     sleep(MINUTE).await;
     assert!(!first.leads() && second.leads());
-    assert_eq!(first.asked(), before);
+    assert_eq!(first.requests(), requests);
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_cache_is_away_nobody_asks_and_when_it_is_back_there_is_a_price_at_once() {
-    let desk = Desk::new();
-    let instance = desk.start("coinbase", "EUR");
+async fn polling_stops_while_the_cache_is_unavailable_and_a_price_follows_at_once() {
+    let upstreams = FakeUpstreams::new();
+    let instance = upstreams.start_instance("coinbase", "EUR");
     sleep(20 * SECOND).await;
-    assert_eq!(desk.record(), "EUR");
-    instance.cut(true);
+    assert_eq!(upstreams.fresh_currencies(), "EUR");
+    instance.interrupt(true);
     sleep(MINUTE).await;
-    let asked = instance.asked();
-    assert!(!instance.leads() && !instance.updater.parts()[0].ready);
+    let requests = instance.requests();
+    assert!(!instance.leads() && !instance.updater.components()[0].ready);
     sleep(10 * MINUTE).await;
-    assert_eq!(instance.asked(), asked);
-    instance.cut(false);
+    assert_eq!(instance.requests(), requests);
+    instance.interrupt(false);
     sleep(6 * SECOND).await;
-    assert!(instance.leads() && desk.record() == "EUR" && desk.age() <= 6 * SECOND);
-    assert!(instance.updater.parts()[0].ready);
+    assert!(instance.leads() && upstreams.fresh_currencies() == "EUR" && upstreams.record_age() <= 6 * SECOND);
+    assert!(instance.updater.components()[0].ready);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_wants_to_be_left_alone_is_so_by_whoever_comes_next() {
-    let desk = Desk::new();
-    let first = desk.start("coinbase", "EUR");
-    first.world.coinbase_refuses.store(true, Ordering::SeqCst);
+async fn next_instance_respects_the_backoff_that_a_source_asked_for() {
+    let upstreams = FakeUpstreams::new();
+    let first = upstreams.start_instance("coinbase", "EUR");
+    first.sources.coinbase_limits_requests.store(true, Ordering::SeqCst);
     sleep(20 * SECOND).await;
-    assert!(first.leads() && first.asked() > 0);
+    assert!(first.leads() && first.requests() > 0);
     drop(first);
-    // One that takes over, and one that is started much later.
+    // An instance that takes over, and one that starts much later.
     for seconds in [60, 400] {
-        let next = desk.start("coinbase", "EUR");
+        let next = upstreams.start_instance("coinbase", "EUR");
         sleep(seconds * SECOND).await;
         assert!(next.leads());
-        assert_eq!((next.asked(), next.updater.report().sources[0].budget_left), (0, 0), "after {seconds} s");
+        assert_eq!((next.requests(), next.updater.report().sources[0].budget_left), (0, 0), "after {seconds} s");
     }
-    let last = desk.start("coinbase", "EUR");
+    let last = upstreams.start_instance("coinbase", "EUR");
     sleep(150 * SECOND).await;
-    assert!(last.leads() && last.asked() > 0 && desk.record() == "EUR");
+    assert!(last.leads() && last.requests() > 0 && upstreams.fresh_currencies() == "EUR");
 }
 
 #[tokio::test(start_paused = true)]
-async fn courses_are_handed_over_again_every_few_minutes() {
-    let desk = Desk::new();
-    let _instance = desk.start("coinbase", "EUR");
+async fn unchanged_courses_are_sent_again_every_few_minutes() {
+    let upstreams = FakeUpstreams::new();
+    let _instance = upstreams.start_instance("coinbase", "EUR");
     sleep(4 * MINUTE).await;
-    let written = desk.written.load(Ordering::SeqCst);
+    let written = upstreams.courses_written.load(Ordering::SeqCst);
     assert!(written > 0);
     sleep(2 * MINUTE).await;
-    assert_eq!(desk.written.load(Ordering::SeqCst), 2 * written);
+    assert_eq!(upstreams.courses_written.load(Ordering::SeqCst), 2 * written);
 }

@@ -1,38 +1,38 @@
 use super::*;
 
-const KNOWN: [(&str, CourseKind); 4] = [
+const ALL: [(&str, CourseKind); 4] = [
     ("kraken", CourseKind::Trade),
     ("ecb", CourseKind::Fixing),
     ("coingecko", CourseKind::Index),
     ("cbr", CourseKind::Fixing),
 ];
 
-fn switch(active_sources: &ActiveSources, names: &[&str]) -> Result<(), String> {
+fn select(sources: &ActiveSources, names: &[&str]) -> Result<(), String> {
     let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-    active_sources.switch(&names).map_err(|error| error.message)
+    sources.select(&names).map_err(|error| error.message)
 }
 
 #[test]
-fn sources_are_switched_off_and_on_and_put_in_another_order() {
-    let active_sources = ActiveSources::new(KNOWN.to_vec(), 2, 1);
-    assert_eq!(active_sources.names(), ["kraken", "ecb"]);
-    switch(&active_sources, &["cbr", "kraken"]).unwrap();
-    assert_eq!((active_sources.names(), &*active_sources.order()), (vec!["cbr", "kraken"], &[3, 0][..]));
+fn selection_sets_active_sources_and_their_order() {
+    let sources = ActiveSources::new(ALL.to_vec(), 2, 1);
+    assert_eq!(sources.names(), ["kraken", "ecb"]);
+    select(&sources, &["cbr", "kraken"]).unwrap();
+    assert_eq!((sources.names(), &*sources.order()), (vec!["cbr", "kraken"], &[3, 0][..]));
 }
 
 #[test]
-fn a_list_that_makes_no_sense_changes_nothing() {
-    let active_sources = ActiveSources::new(KNOWN.to_vec(), 2, 1);
+fn invalid_selection_changes_nothing() {
+    let sources = ActiveSources::new(ALL.to_vec(), 2, 1);
     for names in [&[][..], &["mtgox"], &["kraken", "mtgox"], &["kraken", "kraken"], &["cbr"]] {
-        assert!(switch(&active_sources, names).is_err(), "{names:?}");
+        assert!(select(&sources, names).is_err(), "{names:?}");
     }
-    assert_eq!(active_sources.names(), ["kraken", "ecb"]);
+    assert_eq!(sources.names(), ["kraken", "ecb"]);
 }
 
 #[test]
-fn so_many_as_have_to_agree_always_vote() {
-    let active_sources = ActiveSources::new(KNOWN.to_vec(), 4, 2);
-    let why = switch(&active_sources, &["kraken", "ecb", "cbr"]).unwrap_err();
-    assert!(why.contains("at least 2") && why.ends_with("has 1"), "{why}");
-    switch(&active_sources, &["coingecko", "ecb", "kraken"]).unwrap();
+fn selection_needs_as_many_voters_as_must_agree() {
+    let sources = ActiveSources::new(ALL.to_vec(), 4, 2);
+    let message = select(&sources, &["kraken", "ecb", "cbr"]).unwrap_err();
+    assert!(message.contains("at least 2") && message.ends_with("has 1"), "{message}");
+    select(&sources, &["coingecko", "ecb", "kraken"]).unwrap();
 }

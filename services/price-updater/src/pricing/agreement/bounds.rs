@@ -1,25 +1,27 @@
-//! Within which numbers the right one lies, whoever of those who told it lies.
+//! Bounds of the right price, whichever minority of the sources is faulty.
 //!
-//! Of `n` sorted numbers of which at most `f` are lies, the one at place `f` (from 0) has `f + 1` numbers that are not above
-//! it, one of them honest; and the one at place `n - 1 - f` has `f + 1` that are not below it, one of them honest. So
+//! Take `n` sorted rates of which at most `f` are faulty. At least `f + 1` rates are not above the rate at index `f`, and one
+//! of these is right. At least `f + 1` rates are not below the rate at index `n - 1 - f`, and one of these is right.
+//! Therefore:
 //!
-//! * the honest ones begin at or below `sorted[f]`, and end at or above `sorted[n - 1 - f]`;
-//! * where `n > 2f`, whatever lies from the first to the second is within what the honest ones said, and the median does;
-//! * where `f < n <= 2f`, the two have changed places. A number between them is right only as far as they agree, so they
-//!   have to agree narrowly, and what comes out is off by that at most;
-//! * where `n <= f`, all may be lies, and nothing can be said.
+//! * The lowest right rate is at or below `sorted[f]`. The highest right rate is at or above `sorted[n - 1 - f]`.
+//! * If `n > 2f`, everything from `sorted[f]` to `sorted[n - 1 - f]` lies within the range of the right rates, and so does
+//!   the median.
+//! * If `f < n <= 2f`, `sorted[f]` is the upper bound and `sorted[n - 1 - f]` the lower one. A rate between them can be
+//!   wrong by their distance. So there are bounds only if the two are close.
+//! * If `n <= f`, all rates may be faulty, and there are no bounds.
 
 use common::money::Rate;
 
-use super::super::arithmetic::{median, scaled, within};
+use crate::pricing::arithmetic::{Ratio, Tolerance, median, one};
 
-/// How far apart, in thousandths, numbers may be that stand for each other where liars may be as many as the honest ones.
-/// Exchanges differ by less on an ordinary day.
-pub(super) const NARROW: i128 = 5;
-/// How far from one dollar, in thousandths, USDT is while its peg holds. On most days it is within one.
-const PEG: i128 = 20;
+/// The largest distance of the bounds if as many rates may be faulty as are right, in thousandths. The prices of exchanges
+/// differ by less on an ordinary day.
+pub(super) const MAX_UNCERTAINTY: i128 = 5;
+/// How far the price of USDT may be from one dollar while its peg holds, in thousandths. On most days it is within one.
+const PEG_TOLERANCE: i128 = 20;
 
-/// From where to where the right number lies.
+/// The range of the right price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bounds {
     low: Rate,
@@ -27,12 +29,14 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Of sorted numbers of which at most `liars` are lies; nothing where that does not say enough.
-    pub(super) fn of(sorted: &[Rate], liars: usize) -> Option<Self> {
-        let begin = *sorted.get(liars)?;
-        let end = *sorted.get(sorted.len().checked_sub(1)?.checked_sub(liars)?)?;
-        let (low, high) = (begin.min(end), begin.max(end));
-        (begin <= end || within(NARROW, low, high)).then_some(Self { low, high })
+    /// The bounds from sorted rates of which at most `max_faulty` are faulty. `None` if the rates are too few or too far
+    /// apart to tell.
+    pub(super) fn of(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
+        let first = *sorted.get(max_faulty)?;
+        let second = *sorted.get(sorted.len().checked_sub(1)?.checked_sub(max_faulty)?)?;
+        let (low, high) = (first.min(second), first.max(second));
+        let close = Tolerance { center: low, per_mille: MAX_UNCERTAINTY }.contains(high);
+        (first <= second || close).then_some(Self { low, high })
     }
 
     pub(super) fn clamp(self, rate: Rate) -> Rate {
@@ -40,24 +44,30 @@ impl Bounds {
     }
 }
 
-/// What one USDT is in dollars, of sorted numbers that were told for it and of which at most `liars` are lies.
-///
-/// That USDT is about a dollar is known beforehand, so who tells otherwise is a liar, and the others have one less among
-/// them: this is what finds exchanges all of whose numbers are wrong by the same factor. Where more tell otherwise than can
-/// lie, the peg is lost, and only what they tell counts.
-pub(super) fn dollars(sorted: &[Rate], liars: usize) -> Option<Rate> {
-    let one = Rate::from_hundred_millionths(100_000_000).ok()?;
-    let pegged: Vec<_> = sorted.iter().copied().filter(|&rate| within(PEG, one, rate)).collect();
-    let (told, liars) = match liars.checked_sub(sorted.len() - pegged.len()) {
-        Some(liars) => (&pegged[..], liars),
-        None => (sorted, liars),
-    };
-    Some(Bounds::of(told, liars)?.clamp(median(told)?))
-}
+/// The price of one USDT in dollars.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UsdtRate(Rate);
 
-/// A price in USDT, in dollars.
-pub(super) fn in_dollars(price: Rate, usdt: Rate) -> Option<Rate> {
-    scaled(price, usdt, Rate::from_hundred_millionths(100_000_000).ok()?)
+impl UsdtRate {
+    /// The rate from sorted rates of which at most `max_faulty` are faulty. `None` if that is too uncertain.
+    ///
+    /// USDT is pegged to the dollar. So a source whose rate is far from one is faulty, and one faulty rate less remains among
+    /// the others. This finds an exchange all of whose numbers are wrong by the same factor. If more rates are far from one
+    /// than can be faulty, the peg is lost, and no rate is left out.
+    pub(super) fn of(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
+        let peg = Tolerance { center: one(), per_mille: PEG_TOLERANCE };
+        let pegged: Vec<_> = sorted.iter().copied().filter(|&rate| peg.contains(rate)).collect();
+        let (rates, max_faulty) = match max_faulty.checked_sub(sorted.len() - pegged.len()) {
+            Some(remaining) => (&pegged[..], remaining),
+            None => (sorted, max_faulty),
+        };
+        Some(Self(Bounds::of(rates, max_faulty)?.clamp(median(rates)?)))
+    }
+
+    /// Converts a price in USDT to dollars.
+    pub(super) fn to_dollars(self, price: Rate) -> Option<Rate> {
+        Ratio { numerator: self.0, denominator: one() }.convert(price)
+    }
 }
 
 #[cfg(test)]

@@ -2,33 +2,34 @@ use common::time::Timestamp;
 
 use super::*;
 
-fn fixing(source: &'static str, told: &str, value: &str) -> Vote {
+fn fixing(source: &'static str, pair: &str, value: &str) -> Vote {
     Vote {
         source,
         kind: CourseKind::Fixing,
-        told: told.parse().unwrap(),
+        pair: pair.parse().unwrap(),
         value: value.parse().unwrap(),
-        book: None,
+        bid_ask: None,
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
     }
 }
 
-fn dollars(price: &str) -> AgreedPrice {
+fn in_dollars(price: &str) -> AgreedPrice {
     let now = Timestamp::from_micros(1).unwrap();
     let price = Some(price.parse().unwrap());
-    AgreedPrice { price, bid: price, as_of: Some(now), ..unpriced("BTC-USD".parse().unwrap(), Vec::new()) }
+    AgreedPrice { price, bid: price, as_of: Some(now), ..without_price("BTC-USD".parse().unwrap(), Vec::new()) }
 }
 
-fn cross(fixings: &[Vote], currency: &str) -> Option<(String, String)> {
-    let cross = OfficialRates::of(fixings).cross(&dollars("91000"), currency.parse().unwrap())?;
-    assert_eq!((cross.method, cross.as_of, cross.bid), (Method::Cross, dollars("1").as_of, cross.price));
+/// The price of a bitcoin in `currency` and the pairs that it comes from.
+fn convert(fixings: &[Vote], currency: &str) -> Option<(String, String)> {
+    let cross = OfficialRates::of(fixings).convert(&in_dollars("91000"), currency.parse().unwrap())?;
+    assert_eq!((cross.method, cross.as_of, cross.bid), (Method::Cross, in_dollars("1").as_of, cross.price));
     let legs = cross.legs.iter().map(ToString::to_string).collect::<Vec<_>>();
     Some((cross.price?.to_string(), legs.join(" ")))
 }
 
-/// As each of them tells it.
+/// The rates of three banks in the pairs that each publishes.
 fn banks() -> Vec<Vote> {
     vec![
         fixing("ecb", "EUR-USD", "1.0833"),
@@ -44,76 +45,77 @@ fn banks() -> Vec<Vote> {
     ]
 }
 
-/// The same, where one bank tells something else of one direction.
-fn with_a_lie(source: &str, told: &str, value: &str) -> Vec<Vote> {
+/// The same rates, except for one that is wrong.
+fn with_wrong_rate(source: &str, pair: &str, value: &str) -> Vec<Vote> {
     let mut all = banks();
-    let lie = all.iter_mut().find(|vote| vote.source == source && vote.told.to_string() == told).unwrap();
-    lie.value = value.parse().unwrap();
+    let wrong = all.iter_mut().find(|vote| vote.source == source && vote.pair.to_string() == pair).unwrap();
+    wrong.value = value.parse().unwrap();
     all
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "it is what it is compared with")]
-fn is(price: &str, legs: &str) -> Option<(String, String)> {
+#[allow(clippy::unnecessary_wraps, reason = "it is compared with an Option")]
+fn converted(price: &str, legs: &str) -> Option<(String, String)> {
     Some((price.to_owned(), legs.to_owned()))
 }
 
 #[test]
-fn a_dollar_is_converted_as_it_is_told_or_through_euros_or_roubles() {
+fn dollar_is_converted_directly_or_through_euros_or_roubles() {
     let all = banks();
-    assert_eq!(cross(&all, "EUR"), is("84002.58469491", "BTC-USD EUR-USD"));
-    assert_eq!(cross(&all, "CHF"), is("78962.42961322", "BTC-USD EUR-CHF EUR-USD"));
-    assert_eq!(cross(&all[3..], "CHF"), is("78988.00", "BTC-USD USD-CHF"));
-    assert_eq!(cross(&all[6..], "CHF"), is("78959.73154362", "BTC-USD USD-RUB CHF-RUB"));
-    assert_eq!(cross(&all, "RUB"), is("8226400.00", "BTC-USD USD-RUB"));
-    assert_eq!(cross(&all, "AMD"), is("35806521.73913043", "BTC-USD USD-RUB AMD-RUB"));
+    assert_eq!(convert(&all, "EUR"), converted("84002.58469491", "BTC-USD EUR-USD"));
+    assert_eq!(convert(&all, "CHF"), converted("78962.42961322", "BTC-USD EUR-CHF EUR-USD"));
+    assert_eq!(convert(&all[3..], "CHF"), converted("78988.00", "BTC-USD USD-CHF"));
+    assert_eq!(convert(&all[6..], "CHF"), converted("78959.73154362", "BTC-USD USD-RUB CHF-RUB"));
+    assert_eq!(convert(&all, "RUB"), converted("8226400.00", "BTC-USD USD-RUB"));
+    assert_eq!(convert(&all, "AMD"), converted("35806521.73913043", "BTC-USD USD-RUB AMD-RUB"));
     for unknown in ["USD", "NOK"] {
-        assert_eq!(cross(&all, unknown), None, "{unknown}");
+        assert_eq!(convert(&all, unknown), None, "{unknown}");
     }
-    // A rate in euros alone says nothing of dollars, nor does another bank's of euros.
-    assert_eq!(cross(&all[1..], "SEK"), None);
+    // Without the euro's rate in dollars, a rate in euros cannot be converted. The rate of another bank is not used for it.
+    assert_eq!(convert(&all[1..], "SEK"), None);
     let known: BTreeSet<_> = OfficialRates::of(&all).currencies().collect();
     assert_eq!(known, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());
 }
 
 #[test]
-fn one_bank_of_three_that_lies_moves_nothing() {
-    for (source, told) in [("ecb", "EUR-CHF"), ("frankfurter", "USD-CHF"), ("cbr", "CHF-RUB")] {
-        for lie in ["0.0001", "1.8", "1000000"] {
-            let (price, _) = cross(&with_a_lie(source, told, lie), "CHF").unwrap();
+fn one_wrong_bank_of_three_has_no_effect() {
+    for (source, pair) in [("ecb", "EUR-CHF"), ("frankfurter", "USD-CHF"), ("cbr", "CHF-RUB")] {
+        for wrong in ["0.0001", "1.8", "1000000"] {
+            let (price, _) = convert(&with_wrong_rate(source, pair, wrong), "CHF").unwrap();
             let price: Rate = price.parse().unwrap();
             let [low, high]: [Rate; 2] = ["78900", "79000"].map(|rate| rate.parse().unwrap());
-            assert!(low < price && price < high, "{source} says {lie}: {price}");
+            assert!(low < price && price < high, "{source} reports {wrong}: {price}");
         }
     }
-    // A lie about dollars is one about everything that the bank tells.
-    assert_eq!(cross(&with_a_lie("ecb", "EUR-USD", "2.1"), "CHF"), is("78988.00", "BTC-USD USD-CHF"));
+    // A wrong rate of the dollar falsifies every rate of that bank.
+    assert_eq!(convert(&with_wrong_rate("ecb", "EUR-USD", "2.1"), "CHF"), converted("78988.00", "BTC-USD USD-CHF"));
 }
 
 #[test]
-fn two_banks_that_contradict_each_other_are_not_believed_and_a_day_apart_they_agree() {
-    assert_eq!(cross(&with_a_lie("cbr", "USD-RUB", "93"), "RUB"), None);
-    assert!(cross(&with_a_lie("cbr", "USD-RUB", "92"), "RUB").is_some());
-    assert_eq!(cross(&with_a_lie("ecb", "EUR-CHF", "2")[..6], "CHF"), None);
-    // What only one of them tells, nobody can contradict.
-    assert!(cross(&with_a_lie("cbr", "AMD-RUB", "0.5"), "AMD").is_some());
+fn two_banks_agree_within_the_change_of_a_day_and_contradict_each_other_beyond_it() {
+    assert_eq!(convert(&with_wrong_rate("cbr", "USD-RUB", "93"), "RUB"), None);
+    assert!(convert(&with_wrong_rate("cbr", "USD-RUB", "92"), "RUB").is_some());
+    assert_eq!(convert(&with_wrong_rate("ecb", "EUR-CHF", "2")[..6], "CHF"), None);
+    // No bank can contradict a rate that only one of them publishes.
+    assert!(convert(&with_wrong_rate("cbr", "AMD-RUB", "0.5"), "AMD").is_some());
 }
 
 #[test]
-fn what_a_bank_alone_tells_is_not_believed_where_it_contradicts_the_others() {
-    assert!(cross(&banks(), "AMD").is_some());
-    // Every rate of a dollar that is in truth something else is wrong, and so are those that nobody else tells.
-    assert_eq!(cross(&with_a_lie("cbr", "USD-RUB", "14074"), "AMD"), None);
-    // One wrong rate of many is no reason.
-    assert!(cross(&with_a_lie("cbr", "CHF-RUB", "0.7"), "AMD").is_some());
-    // With nobody to compare with, a bank is believed.
-    assert!(cross(&[fixing("cbr", "USD-RUB", "90.5"), fixing("cbr", "AMD-RUB", "0.23")], "AMD").is_some());
+fn sole_rate_is_rejected_if_its_bank_contradicts_the_others() {
+    assert!(convert(&banks(), "AMD").is_some());
+    // A wrong rate of the dollar falsifies all rates of a bank, also those that no other bank publishes.
+    assert_eq!(convert(&with_wrong_rate("cbr", "USD-RUB", "14074"), "AMD"), None);
+    // One wrong rate of many does not discredit the bank.
+    assert!(convert(&with_wrong_rate("cbr", "CHF-RUB", "0.7"), "AMD").is_some());
+    // Without other banks to compare with, a bank is trusted.
+    assert!(convert(&[fixing("cbr", "USD-RUB", "90.5"), fixing("cbr", "AMD-RUB", "0.23")], "AMD").is_some());
 }
 
 #[test]
-fn a_part_that_is_simulated_makes_the_price_so() {
+fn simulated_leg_makes_the_price_simulated() {
     let mut all = banks();
     all[0].simulated = true;
-    let simulated =
-        |currency: &str| OfficialRates::of(&all).cross(&dollars("1"), currency.parse().unwrap()).unwrap().simulated;
+    let simulated = |currency: &str| {
+        OfficialRates::of(&all).convert(&in_dollars("1"), currency.parse().unwrap()).unwrap().simulated
+    };
     assert!(simulated("CHF") && !simulated("RUB"));
 }

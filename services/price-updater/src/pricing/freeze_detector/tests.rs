@@ -1,121 +1,134 @@
 use super::*;
 
-const SLOT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Slot after slot of what each source says of bitcoin in dollars.
-struct Watched {
-    freeze_detector: FreezeDetector,
+/// A detector that observes the price of bitcoin in dollars once each poll interval.
+struct Market {
+    detector: FreezeDetector,
     now: Instant,
 }
 
-impl Watched {
+impl Market {
     fn new() -> Self {
-        Self { freeze_detector: FreezeDetector::default(), now: Instant::now() }
+        Self { detector: FreezeDetector::default(), now: Instant::now() }
     }
 
-    /// One slot; `told` are names and prices. The sources that are frozen then.
-    fn slot(&mut self, told: &[(&'static str, i64)]) -> String {
-        self.now += SLOT;
-        let seen: Vec<_> = told.iter().map(|&(source, price)| seen(source, "BTC-USD", price)).collect();
-        self.freeze_detector.observe(&seen, self.now);
-        let frozen = seen.iter().filter(|one| self.freeze_detector.is_frozen(one.source, one.told));
-        frozen.map(|one| one.source).collect::<Vec<_>>().join(",")
+    /// Observes a price of each source, in cents. Returns the frozen sources.
+    fn observe(&mut self, prices: &[(&'static str, i64)]) -> String {
+        self.now += POLL_INTERVAL;
+        let observations: Vec<_> =
+            prices.iter().map(|&(source, cents)| observation(source, "BTC-USD", cents)).collect();
+        self.detector.observe(&observations, self.now);
+        let frozen = observations.iter().filter(|observation| self.detector.is_frozen(observation.series));
+        frozen.map(|observation| observation.series.source).collect::<Vec<_>>().join(",")
     }
 
-    /// So many slots, of which the last one counts; prices are made of the number of the slot.
-    fn slots(&mut self, slots: i64, told: impl Fn(i64) -> Vec<(&'static str, i64)>) -> String {
-        (1..=slots).map(|slot| self.slot(&told(slot))).last().unwrap()
+    /// Observes `times` times. `prices` takes the number of the observation. Returns the sources that are frozen at the end.
+    fn observe_times(&mut self, times: i64, prices: impl Fn(i64) -> Vec<(&'static str, i64)>) -> String {
+        (1..=times).map(|number| self.observe(&prices(number))).last().unwrap()
     }
 }
 
-fn seen(source: &'static str, told: &str, cents: i64) -> Observation {
-    let value = Rate::from_hundred_millionths(cents * 1_000_000).unwrap();
+fn rate(cents: i64) -> Rate {
+    Rate::from_hundred_millionths(cents * 1_000_000).unwrap()
+}
+
+fn series(source: &'static str, pair: &str) -> Series {
+    Series { source, pair: pair.parse().unwrap() }
+}
+
+fn observation(source: &'static str, pair: &str, cents: i64) -> Observation {
     Observation {
-        source,
-        told: told.parse().unwrap(),
-        numbers: (Some(value), None),
-        value,
+        series: series(source, pair),
+        numbers: Numbers { last: Some(rate(cents)), bid_ask: None },
+        value: rate(cents),
         trades: true,
         freeze_after: Duration::from_mins(1),
     }
 }
 
 #[test]
-fn who_stands_still_for_a_minute_while_the_others_move_is_frozen() {
-    let mut watched = Watched::new();
-    let told = |slot| vec![("a", 9_100_000), ("b", 9_100_000 + slot * 5_000), ("c", 9_100_100 + slot * 5_000)];
-    assert_eq!(watched.slots(12, told), "", "not before a minute is over");
-    assert_eq!(watched.slots(1, |slot| told(slot + 12)), "a");
-    // Until its numbers change, however little.
-    assert_eq!(watched.slots(100, |_| told(13)), "a");
-    assert_eq!(watched.slot(&[("a", 9_100_001), ("b", 9_165_000), ("c", 9_165_100)]), "");
+fn source_that_stands_still_for_a_minute_while_others_move_is_frozen() {
+    let mut market = Market::new();
+    let prices = |time| vec![("a", 9_100_000), ("b", 9_100_000 + time * 5_000), ("c", 9_100_100 + time * 5_000)];
+    assert_eq!(market.observe_times(12, prices), "", "before a minute is over");
+    assert_eq!(market.observe_times(1, |time| prices(time + 12)), "a");
+    // The source is frozen until its numbers change, however little.
+    assert_eq!(market.observe_times(100, |_| prices(13)), "a");
+    assert_eq!(market.observe(&[("a", 9_100_001), ("b", 9_165_000), ("c", 9_165_100)]), "");
 }
 
 #[test]
-fn in_a_flat_market_nobody_is_frozen() {
-    let mut watched = Watched::new();
-    assert_eq!(watched.slots(1000, |_| vec![("a", 9_100_000), ("b", 9_100_001), ("c", 9_100_002)]), "");
-    // Nor where they tremble by less than a thousandth.
-    let told = |slot| vec![("a", 9_100_000), ("b", 9_100_000 + slot % 2 * 9_000), ("c", 9_100_000 + slot % 3 * 3_000)];
-    assert_eq!(watched.slots(1000, told), "");
-    // When it moves after hours, who does not move with it is given no further minute.
-    assert_eq!(watched.slot(&[("a", 9_100_000), ("b", 9_120_000), ("c", 9_120_000)]), "a");
+fn no_source_is_frozen_in_a_flat_market() {
+    let mut market = Market::new();
+    assert_eq!(market.observe_times(1000, |_| vec![("a", 9_100_000), ("b", 9_100_001), ("c", 9_100_002)]), "");
+    // Prices that change by less than a thousandth do not show a move.
+    let prices =
+        |time| vec![("a", 9_100_000), ("b", 9_100_000 + time % 2 * 9_000), ("c", 9_100_000 + time % 3 * 3_000)];
+    assert_eq!(market.observe_times(1000, prices), "");
+    // A source that does not follow a move after hours is frozen at once: its minute is long over.
+    assert_eq!(market.observe(&[("a", 9_100_000), ("b", 9_120_000), ("c", 9_120_000)]), "a");
 }
 
 #[test]
-fn a_price_that_comes_back_to_where_one_stands_does_not_make_it_alive() {
-    let mut watched = Watched::new();
-    let there_and_back = |slot: i64| {
-        let away = 9_100_000 + (10 - (slot - 10).abs()).max(0) * 5_000;
-        vec![("a", 9_100_000), ("b", away), ("c", away)]
+fn market_that_returns_to_a_frozen_price_does_not_unfreeze_it() {
+    let mut market = Market::new();
+    let there_and_back = |time: i64| {
+        let price = 9_100_000 + (10 - (time - 10).abs()).max(0) * 5_000;
+        vec![("a", 9_100_000), ("b", price), ("c", price)]
     };
-    assert_eq!(watched.slots(30, there_and_back), "a");
-    // The others stand still now, at the same price: they moved less than a minute ago, and then are a flat market again.
-    assert_eq!(watched.slots(100, |_| there_and_back(30)), "a");
+    assert_eq!(market.observe_times(30, there_and_back), "a");
+    // The others stand still at the same price now. They moved less than a minute ago, and later the market is flat.
+    assert_eq!(market.observe_times(100, |_| there_and_back(30)), "a");
 }
 
 #[test]
-fn no_liar_that_pretends_to_move_silences_the_others() {
-    let mut watched = Watched::new();
-    assert_eq!(watched.slots(100, |slot| vec![("a", 9_100_000), ("b", 9_100_000), ("liar", 9_100_000 + slot)]), "");
-    let wild =
-        |slot: i64| vec![("a", 9_100_000), ("b", 9_100_010), ("c", 9_100_020), ("l", slot * 1_000), ("m", slot * 7)];
-    assert_eq!(watched.slots(100, wild), "");
+fn faulty_minority_that_pretends_to_move_freezes_no_other_source() {
+    let mut market = Market::new();
+    let prices = |time| vec![("a", 9_100_000), ("b", 9_100_000), ("faulty", 9_100_000 + time)];
+    assert_eq!(market.observe_times(100, prices), "");
+    let erratic =
+        |time: i64| vec![("a", 9_100_000), ("b", 9_100_010), ("c", 9_100_020), ("l", time * 1_000), ("m", time * 7)];
+    assert_eq!(market.observe_times(100, erratic), "");
 }
 
 #[test]
-fn one_that_was_away_and_comes_back_with_the_same_numbers_is_frozen() {
-    let mut watched = Watched::new();
-    watched.slot(&[("a", 9_100_000), ("b", 9_100_000), ("c", 9_100_000)]);
-    watched.slots(20, |slot| vec![("b", 9_100_000 + slot * 5_000), ("c", 9_100_000 + slot * 5_000)]);
-    assert_eq!(watched.slot(&[("a", 9_100_000), ("b", 9_200_000), ("c", 9_200_000)]), "a");
+fn source_that_returns_with_the_same_numbers_is_frozen() {
+    let mut market = Market::new();
+    market.observe(&[("a", 9_100_000), ("b", 9_100_000), ("c", 9_100_000)]);
+    market.observe_times(20, |time| vec![("b", 9_100_000 + time * 5_000), ("c", 9_100_000 + time * 5_000)]);
+    assert_eq!(market.observe(&[("a", 9_100_000), ("b", 9_200_000), ("c", 9_200_000)]), "a");
 }
 
 #[test]
-fn usdt_and_dollars_move_together_and_other_coins_do_not() {
-    let mut freeze_detector = FreezeDetector::default();
+fn usdt_moves_with_the_dollar_and_other_coins_do_not() {
+    let mut detector = FreezeDetector::default();
     let start = Instant::now();
-    for slot in 0_u32..20 {
-        let moved = 9_100_000 + i64::from(slot) * 5_000;
-        let all = [seen("a", "BTC-USDT", 9_100_000), seen("a", "ETH-USD", 300_000), seen("b", "BTC-USD", moved)];
-        freeze_detector.observe(&all, start + SLOT * slot);
+    for time in 0_u32..20 {
+        let moving = 9_100_000 + i64::from(time) * 5_000;
+        let all = [
+            observation("a", "BTC-USDT", 9_100_000),
+            observation("a", "ETH-USD", 300_000),
+            observation("b", "BTC-USD", moving),
+        ];
+        detector.observe(&all, start + POLL_INTERVAL * time);
     }
-    assert!(freeze_detector.is_frozen("a", "BTC-USDT".parse().unwrap()));
-    assert!(!freeze_detector.is_frozen("a", "ETH-USD".parse().unwrap()));
-    assert!(!freeze_detector.is_frozen("b", "BTC-USD".parse().unwrap()));
+    assert!(detector.is_frozen(series("a", "BTC-USDT")));
+    assert!(!detector.is_frozen(series("a", "ETH-USD")));
+    assert!(!detector.is_frozen(series("b", "BTC-USD")));
 }
 
 #[test]
-fn a_book_that_moves_is_alive_though_nobody_trades() {
-    let mut freeze_detector = FreezeDetector::default();
+fn source_whose_bid_and_ask_move_without_trades_is_not_frozen() {
+    let mut detector = FreezeDetector::default();
     let start = Instant::now();
-    for slot in 0_u32..20 {
-        let bid = 9_100_000 + i64::from(slot);
-        let rate = |cents: i64| Rate::from_hundred_millionths(cents * 1_000_000).unwrap();
-        let quiet = seen("a", "BTC-USD", 9_100_000);
-        let quiet = Observation { numbers: (quiet.numbers.0, Some((rate(bid), rate(bid + 10)))), ..quiet };
-        freeze_detector
-            .observe(&[quiet, seen("b", "BTC-USD", 9_100_000 + i64::from(slot) * 5_000)], start + SLOT * slot);
+    for time in 0_u32..20 {
+        let bid = 9_100_000 + i64::from(time);
+        let without_trades = observation("a", "BTC-USD", 9_100_000);
+        let bid_ask = Some(BidAsk { bid: rate(bid), ask: rate(bid + 10) });
+        let without_trades = Observation { numbers: Numbers { bid_ask, ..without_trades.numbers }, ..without_trades };
+        let moving = observation("b", "BTC-USD", 9_100_000 + i64::from(time) * 5_000);
+        detector.observe(&[without_trades, moving], start + POLL_INTERVAL * time);
     }
-    assert!(!freeze_detector.is_frozen("a", "BTC-USD".parse().unwrap()));
+    assert!(!detector.is_frozen(series("a", "BTC-USD")));
 }

@@ -1,22 +1,28 @@
 use super::*;
 
-const BEHIND: Duration = Duration::from_secs(35);
+const MAX_LAG: Duration = Duration::from_secs(35);
 
-fn vote(source: &'static str, told: &str, value: &str) -> Vote {
+fn vote(source: &'static str, pair: &str, value: &str) -> Vote {
     Vote {
         source,
         kind: CourseKind::Trade,
-        told: told.parse().unwrap(),
+        pair: pair.parse().unwrap(),
         value: value.parse().unwrap(),
-        book: None,
+        bid_ask: None,
         observed_at: now(),
         simulated: false,
         ineligible: None,
     }
 }
 
-fn fixing(told: &str, value: &str) -> Vote {
-    Vote { kind: CourseKind::Fixing, ..vote("ecb", told, value) }
+fn fixing(pair: &str, value: &str) -> Vote {
+    Vote { kind: CourseKind::Fixing, ..vote("ecb", pair, value) }
+}
+
+/// The price of an index, observed `seconds` ago.
+fn index(pair: &str, value: &str, seconds: u64) -> Vote {
+    let observed_at = now().minus(Duration::from_secs(seconds));
+    Vote { kind: CourseKind::Index, observed_at, ..vote("index", pair, value) }
 }
 
 fn now() -> Timestamp {
@@ -27,22 +33,30 @@ fn currencies(codes: &[&str]) -> Vec<Currency> {
     codes.iter().map(|code| code.parse().unwrap()).collect()
 }
 
-fn market(votes: &[Vote], ours: &[&str], traded: &[&str]) -> MarketPrices {
-    let wanted = PricingConfig {
-        currencies: currencies(ours),
+fn config(order_currencies: &[&str], traded: &[&str]) -> PricingConfig {
+    PricingConfig {
+        currencies: currencies(order_currencies),
         rules: AgreementRules { min_sources: 1, max_spread_percent: 5 },
-        traded: traded.iter().map(|direction| direction.parse().unwrap()).collect(),
-    };
-    MarketPrices::compute(votes, &wanted, &PriceHistory::default(), now())
+        traded: traded.iter().map(|pair| pair.parse().unwrap()).collect(),
+    }
 }
 
-fn price(market: &MarketPrices, direction: &str) -> Option<(String, Method)> {
-    let agreed = market.prices.get(&direction.parse().unwrap())?;
+fn market(votes: &[Vote], order_currencies: &[&str], traded: &[&str]) -> MarketPrices {
+    MarketPrices::compute(votes, &config(order_currencies, traded), &PriceHistory::default(), now())
+}
+
+fn price(market: &MarketPrices, pair: &str) -> Option<(String, Method)> {
+    let agreed = market.prices.get(&pair.parse().unwrap())?;
     Some((agreed.price?.to_string(), agreed.method))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is compared with an Option")]
+fn priced(price: &str, method: Method) -> Option<(String, Method)> {
+    Some((price.to_owned(), method))
+}
+
 #[test]
-fn everything_that_can_be_priced_is() {
+fn every_pair_with_a_vote_or_an_official_rate_is_priced() {
     let votes = [
         vote("a", "BTC-USD", "91000"),
         vote("b", "BTC-EUR", "84000"),
@@ -54,26 +68,25 @@ fn everything_that_can_be_priced_is() {
         fixing("EUR-SEK", "11.88"),
     ];
     let market = market(&votes, &["EUR", "GBP", "USD"], &["BTC-USD", "BTC-EUR"]);
-    let told = |direction| price(&market, direction);
-    let is = |price: &str, method| Some((price.to_owned(), method));
-    assert_eq!(told("BTC-USD"), is("91001.00", Method::Median));
-    assert_eq!(told("BTC-EUR"), is("84000.00", Method::Median));
-    assert_eq!(told("BTC-RUB"), is("8190090.00", Method::Cross));
-    assert_eq!(told("ETH-SEK"), is("33000.00", Method::Cross));
-    assert_eq!(told("USDT-RUB"), is("90.00", Method::Cross));
-    assert_eq!(told("BTC-GBP"), None);
-    // Orders could be paid in pounds, so it is shown that there is no price; ether in pounds nobody asked for.
+    let price = |pair| price(&market, pair);
+    assert_eq!(price("BTC-USD"), priced("91001.00", Method::Median));
+    assert_eq!(price("BTC-EUR"), priced("84000.00", Method::Median));
+    assert_eq!(price("BTC-RUB"), priced("8190090.00", Method::Cross));
+    assert_eq!(price("ETH-SEK"), priced("33000.00", Method::Cross));
+    assert_eq!(price("USDT-RUB"), priced("90.00", Method::Cross));
+    assert_eq!(price("BTC-GBP"), None);
+    // Orders can be paid in pounds, so bitcoin in pounds is listed without a price. Ether in pounds is not listed.
     assert!(market.prices.contains_key(&"BTC-GBP".parse().unwrap()));
     assert!(!market.prices.contains_key(&"ETH-GBP".parse().unwrap()));
-    let record = market.record(&currencies(&["EUR", "GBP", "USD"]), BEHIND).unwrap();
+    let record = market.record(&currencies(&["EUR", "GBP", "USD"]), MAX_LAG).unwrap();
     assert_eq!(record.prices.keys().copied().collect::<Vec<_>>(), currencies(&["EUR", "USD"]));
     assert_eq!(record.prices[&Currency::USD].sources, ["a", "c"]);
     assert_eq!((record.as_of, record.simulated), (now(), false));
 }
 
 #[test]
-fn what_exchanges_trade_is_never_computed_for_orders() {
-    let apart = [
+fn traded_pair_is_never_converted_for_orders() {
+    let contradicting = [
         vote("a", "BTC-USD", "91000"),
         vote("a", "BTC-EUR", "84000"),
         vote("b", "BTC-EUR", "42000"),
@@ -81,89 +94,78 @@ fn what_exchanges_trade_is_never_computed_for_orders() {
         fixing("USD-EUR", "0.92"),
         fixing("USD-RUB", "90"),
     ];
-    let orders = market(&apart, &["EUR", "RUB"], &["BTC-EUR", "BTC-USD"]);
-    assert_eq!(price(&orders, "BTC-EUR"), None);
-    let record = orders.record(&currencies(&["EUR", "RUB"]), BEHIND).unwrap();
-    // Nobody trades roubles, so they are, of the votes in dollars.
+    let market = market(&contradicting, &["EUR", "RUB"], &["BTC-EUR", "BTC-USD"]);
+    assert_eq!(price(&market, "BTC-EUR"), None);
+    let record = market.record(&currencies(&["EUR", "RUB"]), MAX_LAG).unwrap();
+    // No exchange trades roubles, so that price is converted from the votes in dollars.
     assert_eq!(record.prices.keys().copied().collect::<Vec<_>>(), currencies(&["RUB"]));
     assert_eq!(record.prices.values().next().unwrap().sources, ["a"]);
 }
 
 #[test]
 fn real_and_simulated_prices_are_never_mixed() {
-    let made_up = |vote: Vote| Vote { simulated: true, ..vote };
-    let simulated = [made_up(vote("sim", "BTC-EUR", "84100"))];
-    let record = market(&simulated, &["EUR"], &[]).record(&currencies(&["EUR"]), BEHIND).unwrap();
+    let simulated = Vote { simulated: true, ..vote("sim", "BTC-EUR", "84100") };
+    let record = market(&[simulated], &["EUR"], &[]).record(&currencies(&["EUR"]), MAX_LAG).unwrap();
     assert!(record.simulated);
-    // Not even direction by direction.
-    let both = [simulated[0], vote("real", "BTC-USD", "91000")];
+    // Not even in different pairs.
+    let both = [simulated, vote("real", "BTC-USD", "91000")];
     let mixed = market(&both, &["EUR", "USD"], &[]);
     assert_eq!(price(&mixed, "BTC-EUR"), None);
-    let why = mixed.prices[&"BTC-EUR".parse().unwrap()].votes[0].rejected;
-    assert_eq!(why, Some(Rejection::Simulated));
-    assert!(!mixed.record(&currencies(&["EUR", "USD"]), BEHIND).unwrap().simulated);
-    // A real one that does not count is no reason to pass over the others.
+    let rejected = mixed.prices[&"BTC-EUR".parse().unwrap()].votes[0].rejected;
+    assert_eq!(rejected, Some(Rejection::Simulated));
+    assert!(!mixed.record(&currencies(&["EUR", "USD"]), MAX_LAG).unwrap().simulated);
+    // A real vote that does not count excludes no simulated one.
     let stale = Vote { ineligible: Some(Rejection::Stale), ..both[1] };
     assert!(price(&market(&[both[0], stale], &["EUR"], &[]), "BTC-EUR").is_some());
 }
 
 #[test]
-fn of_two_that_contradict_each_other_the_past_decides_while_it_means_something() {
+fn last_price_decides_between_two_contradicting_sources_while_it_is_recent() {
     let agreed = market(&[vote("a", "BTC-EUR", "84000")], &["EUR"], &[]);
-    let mut past = PriceHistory::default();
-    past.note(&agreed);
-    let wanted = PricingConfig {
-        currencies: currencies(&["EUR"]),
-        rules: AgreementRules { min_sources: 1, max_spread_percent: 5 },
-        traded: BTreeSet::new(),
-    };
-    let apart = [vote("a", "BTC-EUR", "84010"), vote("b", "BTC-EUR", "33600")];
+    let mut history = PriceHistory::default();
+    history.record(&agreed);
+    let config = config(&["EUR"], &[]);
+    let contradicting = [vote("a", "BTC-EUR", "84010"), vote("b", "BTC-EUR", "33600")];
     let second = Duration::from_secs(1);
-    let decide = |votes: &[Vote], since| price(&MarketPrices::compute(votes, &wanted, &past, since), "BTC-EUR");
-    assert_eq!(decide(&apart, now().minus(second)).unwrap().0, "84010.00");
-    assert_eq!(decide(&apart, now()), None, "it is too long ago");
-    let simulated = apart.map(|vote| Vote { simulated: true, ..vote });
-    assert_eq!(decide(&simulated, now().minus(second)), None, "a real price says nothing about made-up ones");
-}
-
-/// An index that was asked some seconds ago.
-fn index(told: &str, value: &str, seconds: u64) -> Vote {
-    let observed_at = now().minus(Duration::from_secs(seconds));
-    Vote { kind: CourseKind::Index, observed_at, ..vote("index", told, value) }
+    let decide = |votes: &[Vote], since| price(&MarketPrices::compute(votes, &config, &history, since), "BTC-EUR");
+    assert_eq!(decide(&contradicting, now().minus(second)).unwrap().0, "84010.00");
+    assert_eq!(decide(&contradicting, now()), None, "the last price is too old");
+    let simulated = contradicting.map(|vote| Vote { simulated: true, ..vote });
+    assert_eq!(decide(&simulated, now().minus(second)), None, "a real price is no reference for simulated ones");
 }
 
 #[test]
-fn what_an_index_tells_is_rather_computed_of_what_exchanges_trade() {
+fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let dollars = vote("a", "BTC-USD", "91000");
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
-    let at: CurrencyPair = "BTC-RUB".parse().unwrap();
-    let told = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
-    let is = |price: &str, method| Some((price.to_owned(), method));
-    // However young the index is: it would go to and fro each minute.
+    let pair: CurrencyPair = "BTC-RUB".parse().unwrap();
+    let in_roubles = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
+    // However young the index is: otherwise the price would alternate every minute.
     let both = [dollars, roubles[0], roubles[1]];
-    assert_eq!(told(&both, &["BTC-USD"]), is("8190000.00", Method::Cross));
-    let votes = market(&both, &["RUB"], &[]).prices[&at].votes.clone();
+    assert_eq!(in_roubles(&both, &["BTC-USD"]), priced("8190000.00", Method::Cross));
+    let votes = market(&both, &["RUB"], &[]).prices[&pair].votes.clone();
     assert_eq!((votes.len(), votes[0].used, votes[0].rejected), (1, false, Some(Rejection::Unlike)));
-    // Where exchanges have no say in it, and where they trade it.
-    assert_eq!(told(&roubles, &[]), is("8200000.00", Method::Median));
-    let by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
-    assert_eq!(told(&by_index, &[]), is("8200000.00", Method::Median));
-    assert_eq!(told(&both, &["BTC-RUB"]), is("8200000.00", Method::Median));
-    let made_up = [dollars, Vote { simulated: true, ..roubles[0] }, roubles[1]];
-    assert_eq!(told(&made_up, &[]), is("8200000.00", Method::Median), "a real price is not given up for a made-up one");
+    // The index counts if no exchange reports dollars, and if exchanges trade the pair.
+    assert_eq!(in_roubles(&roubles, &[]), priced("8200000.00", Method::Median));
+    let dollars_by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
+    assert_eq!(in_roubles(&dollars_by_index, &[]), priced("8200000.00", Method::Median));
+    assert_eq!(in_roubles(&both, &["BTC-RUB"]), priced("8200000.00", Method::Median));
+    let simulated_rate = [dollars, Vote { simulated: true, ..roubles[0] }, roubles[1]];
+    let in_roubles = in_roubles(&simulated_rate, &[]);
+    assert_eq!(in_roubles, priced("8200000.00", Method::Median), "a simulated price never replaces a real one");
 }
 
 #[test]
-fn a_price_that_is_far_behind_is_left_out_of_the_record_and_ages_no_other() {
+fn price_that_lags_behind_is_left_out_of_the_record() {
     let record = |votes: &[Vote]| {
-        let ours = ["CHF", "EUR"];
-        let record = market(votes, &ours, &[]).record(&currencies(&ours), BEHIND).unwrap();
+        let codes = ["CHF", "EUR"];
+        let record = market(votes, &codes, &[]).record(&currencies(&codes), MAX_LAG).unwrap();
         let codes: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
         (codes.join(" "), now().since(record.as_of).as_secs())
     };
     let euros = vote("a", "BTC-EUR", "84000");
     assert_eq!(record(&[euros, index("BTC-CHF", "79000", 35)]), ("CHF EUR".to_owned(), 35));
     assert_eq!(record(&[euros, index("BTC-CHF", "79000", 36)]), ("EUR".to_owned(), 0));
-    // Where there is no other, it is as good as there is.
+    // A record with one price has no newer one to lag behind.
     assert_eq!(record(&[index("BTC-CHF", "79000", 50)]), ("CHF".to_owned(), 50));
 }

@@ -3,24 +3,24 @@ use std::time::Duration;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_receiver_is_given_the_newest_only() {
+async fn slow_reader_skips_to_the_latest_value() {
     let mailbox = LatestMailbox::new();
     let mut reader = mailbox.reader();
-    let mut seen = Vec::new();
-    let slow = async {
+    let mut received = Vec::new();
+    let read_slowly = async {
         while let Some(number) = reader.next().await {
-            seen.push(number);
+            received.push(number);
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
-    let put = async {
+    let post = async {
         for number in 1..=9 {
             mailbox.post(number);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
-    tokio::select! { () = slow => {}, () = put => {} }
-    assert_eq!((seen.first(), seen.last()), (Some(&1), Some(&9)));
-    assert!(seen.is_sorted() && seen.len() < 7, "{seen:?}");
+    tokio::select! { () = read_slowly => {}, () = post => {} }
+    assert_eq!((received.first(), received.last()), (Some(&1), Some(&9)));
+    assert!(received.is_sorted() && received.len() < 7, "{received:?}");
 }

@@ -16,15 +16,15 @@ fn course(exchanger: &str, value: &str, second: i64) -> Course {
 }
 
 #[test]
-fn only_what_changed_is_news_and_stays_so_until_it_is_written() {
-    let at = |courses: &[Course]| market_snapshot(Timestamp::now(), courses.to_vec(), MarketPrices::default());
+fn changed_courses_are_sent_until_they_are_stored() {
+    let snapshot = |courses: &[Course]| market_snapshot(Timestamp::now(), courses.to_vec(), MarketPrices::default());
     let mut stored = StoredCourses::default();
-    let first = at(&[course("a", "1", 1), course("b", "2", 1)]);
+    let first = snapshot(&[course("a", "1", 1), course("b", "2", 1)]);
     assert_eq!(stored.changed(&first).unwrap().courses, first.courses);
     stored.mark_stored(&stored.changed(&first).unwrap());
-    // A later time alone is no news.
-    assert_eq!(stored.changed(&at(&[course("a", "1", 2), course("b", "2", 2)])), None);
-    let second = at(&[course("a", "1", 3), course("b", "3", 3)]);
+    // A later time alone is no change.
+    assert_eq!(stored.changed(&snapshot(&[course("a", "1", 2), course("b", "2", 2)])), None);
+    let second = snapshot(&[course("a", "1", 3), course("b", "3", 3)]);
     for _ in 0..2 {
         assert_eq!(stored.changed(&second).unwrap().courses, second.courses[1..]);
     }
@@ -33,16 +33,16 @@ fn only_what_changed_is_news_and_stays_so_until_it_is_written() {
 }
 
 #[test]
-fn in_a_new_term_and_after_some_minutes_everything_is_news_again() {
-    let shown = market_snapshot(Timestamp::now(), vec![course("a", "1", 1)], MarketPrices::default());
+fn stored_courses_are_sent_again_in_a_new_term_and_after_some_minutes() {
+    let snapshot = market_snapshot(Timestamp::now(), vec![course("a", "1", 1)], MarketPrices::default());
     let (mut stored, start) = (StoredCourses::default(), Instant::now());
-    let mut news = |term, minutes| {
+    let mut sends = |term, minutes| {
         stored.expire(term, start + Duration::from_mins(minutes));
-        let news = stored.changed(&shown);
-        news.map(|news| stored.mark_stored(&news)).is_some()
+        let changed = stored.changed(&snapshot);
+        changed.map(|changed| stored.mark_stored(&changed)).is_some()
     };
     assert_eq!(
-        [(1, 0), (1, 0), (1, 4), (1, 5), (1, 9), (2, 9), (2, 9)].map(|(term, minutes)| news(term, minutes)),
+        [(1, 0), (1, 0), (1, 4), (1, 5), (1, 9), (2, 9), (2, 9)].map(|(term, minutes)| sends(term, minutes)),
         [true, false, false, true, false, true, false]
     );
 }

@@ -4,18 +4,18 @@ fn rates(texts: &[&str]) -> Vec<Rate> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-fn usdt(texts: &[&str], liars: usize) -> Option<String> {
-    dollars(&rates(texts), liars).map(|rate| rate.to_string())
+fn usdt(texts: &[&str], max_faulty: usize) -> Option<String> {
+    UsdtRate::of(&rates(texts), max_faulty).map(|rate| rate.0.to_string())
 }
 
 #[test]
-fn a_majority_of_honest_ones_says_where() {
-    let bounds = |texts: &[&str], liars| Bounds::of(&rates(texts), liars).map(|b| (b.low, b.high));
+fn bounds_lie_within_the_right_rates_if_these_are_a_majority() {
+    let bounds = |texts: &[&str], max_faulty| Bounds::of(&rates(texts), max_faulty).map(|b| (b.low, b.high));
     let range = |low: &str, high: &str| Some((low.parse().unwrap(), high.parse().unwrap()));
     assert_eq!(bounds(&["1", "100", "102"], 1), range("100", "100"));
     assert_eq!(bounds(&["1", "100", "102", "103"], 1), range("100", "102"));
     assert_eq!(bounds(&["100", "104"], 0), range("100", "104"));
-    // As many liars as honest ones: only what agrees narrowly.
+    // As many rates may be faulty as are right: only close ones have bounds.
     assert_eq!(bounds(&["100", "100.5"], 1), range("100", "100.5"));
     assert_eq!(bounds(&["100", "100.51"], 1), None);
     assert_eq!(bounds(&["100"], 1), None);
@@ -23,7 +23,7 @@ fn a_majority_of_honest_ones_says_where() {
 }
 
 #[test]
-fn who_is_far_from_the_peg_has_told_that_it_lies() {
+fn rate_far_from_the_peg_is_faulty() {
     assert_eq!(usdt(&["0.999", "1.001", "2", "2", "2"], 3).unwrap(), "1.00");
     assert_eq!(usdt(&["0.999", "1", "1.001", "1.019", "1.019"], 3), None);
     assert_eq!(usdt(&["0.999", "1", "1.001", "1.019", "1.019"], 2).unwrap(), "1.001");
@@ -31,7 +31,7 @@ fn who_is_far_from_the_peg_has_told_that_it_lies() {
 }
 
 #[test]
-fn a_peg_that_is_lost_is_followed_where_enough_tell_so() {
+fn lost_peg_is_recognised_if_enough_sources_report_it() {
     assert_eq!(usdt(&["0.90", "0.901"], 1).unwrap(), "0.9005");
     assert_eq!(usdt(&["0.90"], 0).unwrap(), "0.90");
     assert_eq!(usdt(&["0.90", "0.95"], 1), None);

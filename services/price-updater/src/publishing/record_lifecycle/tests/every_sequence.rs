@@ -1,8 +1,8 @@
-//! The machine against a plain model of what anybody may read, over every string of good and failed lifecycle, with something
-//! that goes wrong beside them at every place.
+//! Compares the lifecycle with a plain calculation of what can be read, for every sequence of successes and failures and with
+//! an incident before each publish interval.
 //!
-//! The model knows nothing of states or counts. It looks at the whole past each time: when the last good round was, how many
-//! rounds failed since, and when what was written was lost.
+//! The calculation uses neither states nor counters. Each time it looks at the whole past: when the last success was, how many
+//! failures followed, and whether the written record was lost.
 
 use std::time::Duration;
 
@@ -12,111 +12,126 @@ use common::{
     time::Timestamp,
 };
 
-use super::super::{RecordLifecycle, RecordLifetimes};
+use super::super::{RecordLifecycle, RecordLifetimes, TOLERATED_FAILURES};
 
-/// RecordLifecycle in a string. Four in a row prolong, and at twelve the shortened hour is long over.
-const ROUNDS: u32 = 12;
-const REFRESH: u64 = 15;
+/// Publish intervals in a sequence. Four failures prolong the record, and twelve are long enough for it to expire.
+const INTERVALS: u32 = 12;
+const PUBLISH_INTERVAL: u64 = 15;
 const TTL: u64 = 60;
-/// As an hour is to 240 rounds: shorter than a string, so that records expire in it.
-const PROLONG: u64 = 130;
+/// Shorter than a sequence, so that records expire in it.
+const MAX_PROLONGED_AGE: u64 = 130;
+/// When the record is read, in seconds after each publish interval begins: at once, in between, and right before the next.
+const READ_AFTER: [u64; 3] = [0, 7, PUBLISH_INTERVAL - 1];
 
-/// What goes wrong right before a round.
+/// What goes wrong right before a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mishap {
-    /// price-updater starts anew.
-    Updater,
-    /// price-cache-proxy or Redis starts anew and has nothing.
+enum Incident {
+    UpdaterRestarts,
+    /// price-cache-proxy or Redis restarts without its data.
     CacheLost,
-    /// price-updater starts anew and finds nothing.
-    Both,
+    UpdaterRestartsAndCacheLost,
 }
+
+/// An incident and the publish interval that it precedes.
+type IncidentAt = Option<(u32, Incident)>;
+
+/// The state of a record that can be read, and the second of its observation.
+type Readable = Option<(PriceState, u64)>;
 
 fn at(second: u64) -> Timestamp {
     Timestamp::from_micros(1_000_000_000_000_000).unwrap().plus(Duration::from_secs(second))
 }
 
-fn good(second: u64) -> NewPriceRecord {
+fn record(second: u64) -> NewPriceRecord {
     let price = Price { price: "84000.12".parse().unwrap(), sources: Vec::new() };
     let prices = [(Currency::EUR, price)].into();
     NewPriceRecord { state: PriceState::Fresh, as_of: at(second), simulated: false, prices }
 }
 
-/// So many seconds after each round it is read: right after it, somewhere between, and right before the next.
-const LATER: [u64; 3] = [0, 7, REFRESH - 1];
+/// Whether the interval succeeds in the sequence.
+fn succeeds(sequence: u32, interval: u32) -> bool {
+    sequence & (1 << interval) != 0
+}
 
-/// What is read after each round, by driving the machine: the state, and the second it was observed at.
-fn driven(string: u32, mishap: Option<(u32, Mishap)>) -> Vec<Option<(PriceState, u64)>> {
+/// Drives the lifecycle through a sequence. Returns what can be read at each of [`READ_AFTER`] in each interval.
+fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
     let lifetimes = RecordLifetimes {
-        refresh: Duration::from_secs(REFRESH),
+        publish_interval: Duration::from_secs(PUBLISH_INTERVAL),
         ttl: Duration::from_secs(TTL),
-        prolong: Duration::from_secs(PROLONG),
+        max_prolonged_age: Duration::from_secs(MAX_PROLONGED_AGE),
     };
     let mut lifecycle = RecordLifecycle::new(lifetimes);
     let mut cache: Option<PriceRecord> = None;
-    let mut seen = Vec::new();
-    for round in 0..ROUNDS {
-        let start = u64::from(round) * REFRESH;
-        let read = |cache: &Option<PriceRecord>, second: u64| {
-            let record = cache.as_ref().filter(|record| record.is_current(at(second)))?;
-            let as_of = record.as_of.since(at(0)).as_secs();
-            Some((record.state, as_of))
-        };
-        match mishap.filter(|(place, _)| *place == round).map(|(_, what)| what) {
-            Some(Mishap::Updater) => {
+    let mut readable = Vec::new();
+    for interval in 0..INTERVALS {
+        let start = u64::from(interval) * PUBLISH_INTERVAL;
+        match incident.filter(|(before, _)| *before == interval).map(|(_, incident)| incident) {
+            Some(Incident::UpdaterRestarts) => {
                 lifecycle = RecordLifecycle::new(lifetimes);
                 lifecycle.resume(cache.clone().filter(|record| record.is_current(at(start))), at(start));
             }
-            Some(Mishap::CacheLost) => cache = None,
-            Some(Mishap::Both) => {
+            Some(Incident::CacheLost) => cache = None,
+            Some(Incident::UpdaterRestartsAndCacheLost) => {
                 cache = None;
                 lifecycle = RecordLifecycle::new(lifetimes);
             }
             None => {}
         }
-        let step = if string & (1 << round) == 0 { lifecycle.fail(at(start)) } else { lifecycle.succeed(good(start)) };
+        let step =
+            if succeeds(sequence, interval) { lifecycle.succeed(record(start)) } else { lifecycle.fail(at(start)) };
         if let Some(write) = step.write {
-            cache = Some(write.record.into_record(write.ttl, at(start)).expect("nothing is written that has run out"));
+            cache = Some(write.record.into_record(write.ttl, at(start)).expect("no expired record is written"));
         }
-        seen.extend(LATER.map(|second| read(&cache, start + second)));
+        readable.extend(READ_AFTER.map(|seconds| {
+            let record = cache.as_ref().filter(|record| record.is_current(at(start + seconds)))?;
+            Some((record.state, record.as_of.since(at(0)).as_secs()))
+        }));
     }
-    seen
+    readable
 }
 
-/// What may be read `later` seconds after `round`, of the whole past.
-fn expected(string: u32, mishap: Option<(u32, Mishap)>, round: u32, later: u64) -> Option<(PriceState, u64)> {
-    let last_good = (0..=round).rev().find(|round| string & (1 << round) != 0)?;
-    let failed = round - last_good;
-    let as_of = u64::from(last_good) * REFRESH;
-    let now = u64::from(round) * REFRESH;
-    let (now, age) = (now + later, now - as_of);
-    // What nobody remembers is gone: when both parts start anew, or when price-updater does and what is kept has run out.
-    let forgotten = mishap.is_some_and(|(place, what)| {
-        let since = last_good < place && place <= round;
-        let then = (u64::from(place) * REFRESH).saturating_sub(as_of);
-        // One second is added where the record is prolonged, for ages are cut to whole ones.
-        let kept_until =
-            |failed: u32| if failed > 3 { u64::from(failed) * REFRESH + 1 + TTL } else { TTL }.min(PROLONG);
-        let run_out = since && then >= kept_until(place - last_good - 1);
-        since && (what == Mishap::Both || (what == Mishap::Updater && run_out))
+/// Calculates what can be read `seconds` after the start of `interval`.
+fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) -> Readable {
+    let last_success = (0..=interval).rev().find(|&interval| succeeds(sequence, interval))?;
+    let failures = interval - last_success;
+    let as_of = u64::from(last_success) * PUBLISH_INTERVAL;
+    let start = u64::from(interval) * PUBLISH_INTERVAL;
+    let age = start - as_of;
+    // A record is lost if both parts lose it. It is also lost if price-updater restarts after the stored record has expired.
+    let lost = incident.is_some_and(|(before, incident)| {
+        let is_since = last_success < before && before <= interval;
+        let age_then = (u64::from(before) * PUBLISH_INTERVAL).saturating_sub(as_of);
+        let expired = is_since && age_then >= stored_lifetime(before - last_success - 1);
+        let updater_restarts = incident == Incident::UpdaterRestarts;
+        is_since && (incident == Incident::UpdaterRestartsAndCacheLost || (updater_restarts && expired))
     });
-    let (state, end) =
-        if failed > 3 { (PriceState::Prolonged, (age + 1 + TTL).min(PROLONG)) } else { (PriceState::Fresh, TTL) };
-    // Nothing is written of what is too old by the time of the round; what was written before ends by itself, no later.
-    (!forgotten && age < PROLONG && now < as_of + end).then_some((state, as_of))
+    let (state, lifetime) = if failures > TOLERATED_FAILURES {
+        (PriceState::Prolonged, (age + 1 + TTL).min(MAX_PROLONGED_AGE))
+    } else {
+        (PriceState::Fresh, TTL)
+    };
+    // No record that is too old is written, and a record that was written before expires no later.
+    (!lost && age < MAX_PROLONGED_AGE && start + seconds < as_of + lifetime).then_some((state, as_of))
+}
+
+/// How long the record is valid that was written after so many failures. Prolonging adds a second, because ages are truncated
+/// to whole seconds.
+fn stored_lifetime(failures: u32) -> u64 {
+    let prolonged = u64::from(failures) * PUBLISH_INTERVAL + 1 + TTL;
+    if failures > TOLERATED_FAILURES { prolonged.min(MAX_PROLONGED_AGE) } else { TTL }
 }
 
 #[test]
-fn what_is_read_is_what_the_plain_model_says_whatever_fails_and_starts_anew() {
-    let mishaps = (0..ROUNDS)
-        .flat_map(|place| [Mishap::Updater, Mishap::CacheLost, Mishap::Both].map(|what| Some((place, what))));
-    let mishaps: Vec<_> = std::iter::once(None).chain(mishaps).collect();
-    for string in 0..1 << ROUNDS {
-        for &mishap in &mishaps {
-            let seen = driven(string, mishap);
-            for (round, seen) in (0..ROUNDS).zip(seen.chunks(LATER.len())) {
-                let model = LATER.map(|later| expected(string, mishap, round, later));
-                assert_eq!(seen, model, "{string:012b} read from the right, {mishap:?}, after round {round}");
+fn readable_record_matches_the_calculation_in_every_sequence_with_every_incident() {
+    let kinds = [Incident::UpdaterRestarts, Incident::CacheLost, Incident::UpdaterRestartsAndCacheLost];
+    let incidents = (0..INTERVALS).flat_map(|before| kinds.map(|incident| Some((before, incident))));
+    let incidents: Vec<_> = std::iter::once(None).chain(incidents).collect();
+    for sequence in 0..1 << INTERVALS {
+        for &incident in &incidents {
+            let readable = drive(sequence, incident);
+            for (interval, readable) in (0..INTERVALS).zip(readable.chunks(READ_AFTER.len())) {
+                let expected = READ_AFTER.map(|seconds| expected(sequence, incident, interval, seconds));
+                assert_eq!(readable, expected, "{sequence:012b} from the right, {incident:?}, interval {interval}");
             }
         }
     }

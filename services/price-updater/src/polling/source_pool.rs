@@ -1,0 +1,263 @@
+//! All sources together. They are polled at the same time, each at its own interval, and no source holds up another.
+
+mod reports;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use common::{
+    api::courses::{Course, CourseKind, Rejection, SNAPSHOT_TTL},
+    money::CurrencyPair,
+    time::Timestamp,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    active_sources::ActiveSources,
+    backoff_leases::{RemainingBackoff, SourceBackoff},
+    config::PollConfig,
+    poller::{LatestTicker, PollOutcome, PollStart, Poller},
+};
+use crate::{
+    metrics::UpdaterMetrics,
+    pricing::{FreezeDetector, Numbers, Observation, Series, Vote},
+    sources::{MAX_FIXING_AGE, PollRequest, Source},
+};
+
+pub(crate) struct SourcePool {
+    /// Every source, active or not.
+    pollers: Vec<Arc<Poller>>,
+    active_sources: Arc<ActiveSources>,
+    /// The pairs that are requested of every source.
+    pairs: Arc<[CurrencyPair]>,
+    config: PollConfig,
+    freeze_detector: Mutex<FreezeDetector>,
+    metrics: UpdaterMetrics,
+}
+
+/// The newest ticker of one pair at one source.
+struct Candidate<'a> {
+    poller: &'a Poller,
+    pair: CurrencyPair,
+    latest: LatestTicker,
+    /// Whether the ticker is young enough to vote.
+    fresh: bool,
+}
+
+impl SourcePool {
+    /// The first `active` sources are active until others are selected.
+    pub(crate) fn new(
+        sources: Vec<Box<dyn Source>>,
+        active: usize,
+        config: PollConfig,
+        metrics: UpdaterMetrics,
+    ) -> Self {
+        let all = sources.iter().map(|source| (source.name(), source.kind())).collect();
+        let active_sources = Arc::new(ActiveSources::new(all, active, config.min_voters));
+        let now = config.clock.now();
+        let pairs: BTreeSet<_> = sources.iter().flat_map(|source| source.pairs().to_vec()).collect();
+        let pollers = sources.into_iter().map(|source| Arc::new(Poller::new(source, now))).collect();
+        let pairs = pairs.into_iter().collect();
+        Self { pollers, active_sources, pairs, config, freeze_detector: Mutex::default(), metrics }
+    }
+
+    /// Starts the poll that is due at `due` at each source that permits it, and waits for the answers.
+    ///
+    /// The wait is at most [`PollConfig::max_wait`]. A source that exceeded it the last time is not waited for: its answer counts
+    /// in the next poll. `polls` holds the polls in progress.
+    pub(crate) async fn poll(&self, polls: &mut JoinSet<&'static str>, due: Instant) {
+        while polls.try_join_next().is_some() {}
+        let now = self.config.clock.now();
+        let mut awaited = BTreeSet::new();
+        for poller in self.active() {
+            match poller.start(due) {
+                PollStart::NotDue => continue,
+                PollStart::Awaited => drop(awaited.insert(poller.source.name())),
+                PollStart::NotAwaited => {}
+            }
+            polls.spawn(self.poll_source(poller, now));
+        }
+        let give_up_at = Instant::now() + self.config.max_wait();
+        while !awaited.is_empty() {
+            match timeout_at(give_up_at, polls.join_next()).await {
+                Ok(Some(Ok(source))) => drop(awaited.remove(source)),
+                // A poll panicked, which is logged. The pool cannot tell which one, and waits for the others.
+                Ok(Some(Err(_))) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for poller in self.active().filter(|poller| awaited.contains(poller.source.name())) {
+            poller.exceeded_wait();
+        }
+    }
+
+    /// Polls one source and returns its name.
+    fn poll_source(&self, poller: &Arc<Poller>, now: Timestamp) -> impl Future<Output = &'static str> + use<> {
+        let (poller, pairs) = (Arc::clone(poller), Arc::clone(&self.pairs));
+        let (config, metrics) = (self.config, self.metrics.clone());
+        async move {
+            let source = poller.source.name();
+            let request = PollRequest { pairs: &pairs, now, deadline: Instant::now() + config.timeout };
+            let PollOutcome { latency, errors } = poller.poll(request, &config).await;
+            metrics.polled(source, latency);
+            for error in &errors {
+                metrics.source_error(source, error.error.kind());
+            }
+            source
+        }
+    }
+
+    /// The votes of all active sources in the poll that was due at `due`, with those that do not count.
+    pub(crate) fn votes(&self, due: Instant) -> Vec<Vote> {
+        let candidates: Vec<_> = self.active().flat_map(|poller| self.candidates(poller, due)).collect();
+        let mut freeze_detector = self.freeze_detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let comparable = candidates.iter().filter(|candidate| candidate.fresh && candidate.is_live());
+        let observations: Vec<_> = comparable.map(|candidate| self.observation(candidate)).collect();
+        freeze_detector.observe(&observations, due);
+        let vote = |candidate: &Candidate<'_>| {
+            let frozen = candidate.is_live() && freeze_detector.is_frozen(candidate.series());
+            candidate.vote(if candidate.fresh { frozen.then_some(Rejection::Frozen) } else { Some(Rejection::Stale) })
+        };
+        candidates.iter().map(vote).collect()
+    }
+
+    /// The newest course of each pair at each active source, if it is young enough to be shown.
+    pub(crate) fn courses(&self, due: Instant) -> Vec<Course> {
+        let candidates = self.active().flat_map(|poller| {
+            let max_age = SNAPSHOT_TTL.max(poller.source.poll_interval() * 2);
+            let candidates = self.candidates(poller, due).into_iter();
+            candidates.filter(move |candidate| candidate.fresh || candidate.latest.age(due) < max_age)
+        });
+        candidates.map(|candidate| candidate.course()).collect()
+    }
+
+    /// The pairs that at least `min_exchanges` active exchanges trade, whether or not they report them at the moment.
+    pub(crate) fn traded_pairs(&self, min_exchanges: usize) -> BTreeSet<CurrencyPair> {
+        let mut exchanges: BTreeMap<CurrencyPair, usize> = BTreeMap::new();
+        for &pair in self.active_exchanges().flat_map(|poller| poller.source.pairs()) {
+            *exchanges.entry(pair).or_default() += 1;
+        }
+        exchanges.into_iter().filter(|(_, count)| *count >= min_exchanges).map(|(pair, _)| pair).collect()
+    }
+
+    /// How many exchanges are active.
+    pub(crate) fn exchange_count(&self) -> usize {
+        self.active_exchanges().count()
+    }
+
+    /// The sources that can ask for a backoff.
+    pub(crate) fn rate_limited_sources(&self) -> Vec<&'static str> {
+        let rate_limited = self.pollers.iter().filter(|poller| poller.source.rate_limiter().is_some());
+        rate_limited.map(|poller| poller.source.name()).collect()
+    }
+
+    /// The backoffs that have not ended, of active and inactive sources.
+    pub(crate) fn backoffs(&self) -> Vec<SourceBackoff> {
+        let backoff = |poller: &Arc<Poller>| {
+            let until = poller.source.rate_limiter()?.backoff_until()?;
+            Some(SourceBackoff { source: poller.source.name(), until })
+        };
+        self.pollers.iter().filter_map(backoff).collect()
+    }
+
+    /// Applies a backoff that the source asked another instance or an earlier run for.
+    pub(crate) fn back_off(&self, backoff: RemainingBackoff) {
+        let RemainingBackoff { source, remaining } = backoff;
+        let pollers = self.pollers.iter().filter(|poller| poller.source.name() == source);
+        for rate_limiter in pollers.filter_map(|poller| poller.source.rate_limiter()) {
+            let backoff = rate_limiter.back_off(Some(remaining));
+            tracing::info!(source, ?backoff, "source is not polled: it asked another instance for a backoff");
+        }
+    }
+
+    pub(crate) fn active_sources(&self) -> Arc<ActiveSources> {
+        Arc::clone(&self.active_sources)
+    }
+
+    /// The active sources in their order.
+    fn active(&self) -> impl Iterator<Item = &Arc<Poller>> {
+        let order = self.active_sources.order().to_vec();
+        order.into_iter().filter_map(|index| self.pollers.get(index))
+    }
+
+    fn active_exchanges(&self) -> impl Iterator<Item = &Arc<Poller>> {
+        self.active().filter(|poller| poller.source.kind() == CourseKind::Trade)
+    }
+
+    fn candidates<'a>(&self, poller: &'a Poller, due: Instant) -> Vec<Candidate<'a>> {
+        let tickers = poller.state().tickers.clone();
+        let candidate = |(pair, latest)| Candidate { poller, pair, latest, fresh: self.is_fresh(poller, &latest, due) };
+        tickers.into_iter().map(candidate).collect()
+    }
+
+    fn is_fresh(&self, poller: &Poller, latest: &LatestTicker, due: Instant) -> bool {
+        let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
+        match poller.source.kind() {
+            CourseKind::Fixing => latest.age(due) <= MAX_FIXING_AGE,
+            // One poll of an index may fail. Its ticker is older than the request, so the age of the ticker is not checked here:
+            // the price states that age, and the record expires by it.
+            CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,
+            CourseKind::Trade => {
+                let max_age = interval + interval.max(own_interval);
+                latest.age(due) <= max_age.min(self.config.max_trade_age)
+            }
+        }
+    }
+
+    fn observation(&self, candidate: &Candidate<'_>) -> Observation {
+        let ticker = candidate.latest.ticker;
+        Observation {
+            series: candidate.series(),
+            numbers: Numbers { last: ticker.last, bid_ask: ticker.book },
+            value: ticker.vote(),
+            trades: ticker.kind == CourseKind::Trade,
+            freeze_after: self.config.frozen_after.max(candidate.poller.source.poll_interval() * 3),
+        }
+    }
+}
+
+impl Candidate<'_> {
+    fn series(&self) -> Series {
+        Series { source: self.poller.source.name(), pair: self.pair }
+    }
+
+    /// Whether the ticker is a live price and not an official rate.
+    fn is_live(&self) -> bool {
+        self.latest.ticker.kind != CourseKind::Fixing
+    }
+
+    fn vote(&self, ineligible: Option<Rejection>) -> Vote {
+        let ticker = self.latest.ticker;
+        Vote {
+            source: self.poller.source.name(),
+            kind: ticker.kind,
+            pair: self.pair,
+            value: ticker.vote(),
+            bid_ask: ticker.book,
+            observed_at: ticker.observed_at,
+            simulated: self.latest.simulated,
+            ineligible,
+        }
+    }
+
+    fn course(&self) -> Course {
+        let ticker = self.latest.ticker;
+        Course {
+            exchanger: self.poller.source.name().to_owned(),
+            direction: self.pair,
+            kind: ticker.kind,
+            value: ticker.course(),
+            bid: ticker.book.map(|bid_ask| bid_ask.bid),
+            ask: ticker.book.map(|bid_ask| bid_ask.ask),
+            observed_at: ticker.observed_at,
+            simulated: self.latest.simulated,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What operators see of the sources: reports, health components and metrics.
+
+use std::collections::BTreeMap;
+
+use common::{
+    api::{
+        courses::{CourseKind, Rejection},
+        health::Component,
+        sources::{RejectedVotes, SourceFault, SourceReport, SourceState},
+    },
+    money::Asset,
+    time::Timestamp,
+};
+
+use super::{
+    super::poller::{PollError, Poller},
+    SourcePool,
+};
+use crate::pricing::MarketPrices;
+
+impl SourcePool {
+    /// A report on each active source.
+    pub(crate) fn reports(&self, now: Timestamp) -> Vec<SourceReport> {
+        self.active().map(|poller| report(poller, now)).collect()
+    }
+
+    /// An optional component for each active source, and a required one that is ready if any exchange or index works.
+    pub(crate) fn components(&self) -> Vec<Component> {
+        let mut components: Vec<_> = self.active().map(|poller| component(poller)).collect();
+        let mut voters = self.active().filter(|poller| poller.source.kind() != CourseKind::Fixing);
+        components.push(if voters.any(|poller| poller.state().status == SourceState::Working) {
+            Component::ready("sources")
+        } else {
+            Component::missing("sources", "no exchange and no index reports a price that is used")
+        });
+        components
+    }
+
+    /// Stores what became of each vote, and updates the metrics of the active sources. The gauges of inactive sources are
+    /// removed: they would look like prices that become older and older.
+    pub(crate) fn record_votes(&self, market: &MarketPrices, now: Timestamp) {
+        let active = self.active_sources.order();
+        for (_, poller) in self.pollers.iter().enumerate().filter(|(index, _)| !active.contains(index)) {
+            self.metrics.remove_source(poller.source.name());
+        }
+        for poller in self.active() {
+            let source = poller.source.name();
+            let mut rejected: BTreeMap<Rejection, u64> = BTreeMap::new();
+            let mut used = 0;
+            for vote in market.prices.values().flat_map(|price| &price.votes).filter(|vote| vote.exchanger == source) {
+                used += u64::from(vote.used);
+                self.metrics.vote(source, vote.used, vote.rejected);
+                if let Some(why) = vote.rejected {
+                    *rejected.entry(why).or_default() += 1;
+                }
+            }
+            let mut state = poller.state();
+            state.record_votes(used, rejected, now);
+            self.metrics.source(source, state.as_of(), poller.source.budget_left());
+        }
+    }
+
+    /// Removes the gauges of all sources while another instance polls and measures them.
+    pub(crate) fn clear_metrics(&self) {
+        self.pollers.iter().for_each(|poller| self.metrics.remove_source(poller.source.name()));
+    }
+}
+
+fn report(poller: &Poller, now: Timestamp) -> SourceReport {
+    let state = poller.state();
+    let as_of = state.as_of();
+    let fault = |error: &PollError| SourceFault {
+        direction: error.pair,
+        kind: error.error.kind().to_owned(),
+        message: error.error.to_string(),
+    };
+    let bitcoin = state.tickers.iter().filter(|(pair, _)| pair.base == Asset::BTC);
+    SourceReport {
+        name: poller.source.name().to_owned(),
+        kind: poller.source.kind(),
+        state: state.status,
+        since: state.since,
+        ok: matches!(state.status, SourceState::Working | SourceState::Disbelieved),
+        simulated: state.tickers.values().any(|latest| latest.simulated),
+        asked_at: state.polled_at,
+        latency_ms: state.latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+        budget_left: poller.source.budget_left(),
+        as_of,
+        age_seconds: as_of.map(|as_of| now.since(as_of).as_secs()),
+        courses: state.tickers.len() as u64,
+        prices: bitcoin
+            .filter_map(|(pair, latest)| Some((pair.quote.to_currency()?, latest.ticker.course())))
+            .collect(),
+        used_votes: state.used_votes,
+        rejected_votes: state.rejected_votes.iter().map(|(&why, &votes)| RejectedVotes { why, votes }).collect(),
+        errors: state.errors.iter().map(fault).collect(),
+    }
+}
+
+fn component(poller: &Poller) -> Component {
+    let name = format!("{}{}", Component::SOURCE, poller.source.name());
+    let state = poller.state();
+    let component = state.problem().map_or_else(|| Component::ready(&name), |why| Component::missing(&name, why));
+    Component { since: Some(state.since), observed_at: state.as_of(), ..component.optional() }
+}

@@ -1,0 +1,61 @@
+//! Selects the votes that are compared: one a source, and all of one kind.
+
+use std::collections::BTreeMap;
+
+use common::{
+    api::courses::{CourseKind, Rejection},
+    money::{Asset, CurrencyPair, Rate},
+};
+
+use super::{AgreementRules, Vote};
+
+pub(super) struct VoterSelection {
+    /// One vote a source.
+    pub(super) voters: Vec<Vote>,
+    pub(super) excluded: Vec<ExcludedVote>,
+}
+
+pub(super) struct ExcludedVote {
+    pub(super) vote: Vote,
+    pub(super) why: Rejection,
+}
+
+/// Selects the vote of each source in `pair`. Where that one is missing or ineligible, the source's vote in USDT takes its
+/// place. A source with both has one vote all the same.
+pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: AgreementRules) -> VoterSelection {
+    let usdt_pair = CurrencyPair::new(pair.base, Asset::USDT);
+    let accepts_usdt = pair.quote == Asset::USD && pair.base != Asset::USDT;
+    let mut excluded = Vec::new();
+    let (mut trades, mut indices) = (BTreeMap::new(), BTreeMap::new());
+    let direct = votes.iter().filter(|vote| vote.pair == pair);
+    let in_usdt = votes.iter().filter(|vote| accepts_usdt && vote.pair == usdt_pair && vote.kind == CourseKind::Trade);
+    for vote in direct.chain(in_usdt).copied() {
+        let selected = match vote.kind {
+            CourseKind::Trade => &mut trades,
+            CourseKind::Index => &mut indices,
+            CourseKind::Fixing => {
+                excluded.push(ExcludedVote { vote, why: Rejection::Unlike });
+                continue;
+            }
+        };
+        match vote.ineligible {
+            _ if selected.contains_key(vote.source) => {}
+            Some(why) => excluded.push(ExcludedVote { vote, why }),
+            None => drop(selected.insert(vote.source, vote)),
+        }
+    }
+    // Exchanges and indices never vote together: their numbers mean different things.
+    let exchanges_suffice = indices.is_empty() || trades.len() >= rules.min_sources.max(1);
+    let (voters, others) = if exchanges_suffice { (trades, indices) } else { (indices, trades) };
+    excluded.extend(others.into_values().map(|vote| ExcludedVote { vote, why: Rejection::Unlike }));
+    VoterSelection { voters: voters.into_values().collect(), excluded }
+}
+
+/// The price of one USDT in dollars at each exchange that trades that pair, sorted.
+pub(super) fn usdt_rates(votes: &[Vote]) -> Vec<Rate> {
+    let pair = CurrencyPair::new(Asset::USDT, Asset::USD);
+    let counts = |vote: &&Vote| vote.kind == CourseKind::Trade && vote.pair == pair && vote.ineligible.is_none();
+    let mut rates: Vec<_> = votes.iter().filter(counts).map(|vote| vote.value).collect();
+    rates.sort_unstable();
+    rates
+}

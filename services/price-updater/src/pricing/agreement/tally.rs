@@ -1,0 +1,110 @@
+//! Counts votes and finds the price that a majority of them supports.
+
+use common::money::{CurrencyPair, Rate};
+
+use super::{
+    AgreementRules, NoAgreement, Vote,
+    bounds::{Bounds, UsdtRate},
+};
+use crate::pricing::arithmetic::{Tolerance, median};
+
+/// A vote that counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CountedVote {
+    pub(super) vote: Vote,
+    /// The value in the pair of the price.
+    pub(super) rate: Rate,
+    /// Set if the vote was converted from USDT.
+    pub(super) usdt: Option<UsdtRate>,
+}
+
+/// A price, and the votes that agree on it, sorted by rate.
+pub(super) struct Agreement {
+    pub(super) price: Rate,
+    pub(super) used: Vec<CountedVote>,
+}
+
+pub(super) struct Tally {
+    /// The votes in the pair of the price, sorted by rate.
+    pub(super) counted: Vec<CountedVote>,
+    /// The votes in USDT that could not be converted.
+    pub(super) unconverted: Vec<Vote>,
+    pub(super) result: Result<Agreement, NoAgreement>,
+}
+
+/// Agrees on the price of `pair`, whichever minority of the voters is faulty. Each source has one vote in `voters`.
+///
+/// `usdt` are the prices of one USDT in dollars, sorted. The same faulty sources may have sent some of them.
+pub(super) fn tally(
+    pair: CurrencyPair,
+    voters: &[Vote],
+    usdt: &[Rate],
+    rules: AgreementRules,
+    reference: Option<Rate>,
+) -> Tally {
+    let electorate = Electorate::of(voters);
+    let usdt = UsdtRate::of(usdt, electorate.max_faulty);
+    let (mut counted, mut unconverted) = (Vec::with_capacity(voters.len()), Vec::new());
+    for &vote in voters {
+        let converted = if vote.pair == pair {
+            Some(CountedVote { vote, rate: vote.value, usdt: None })
+        } else {
+            usdt.and_then(|usdt| Some(CountedVote { vote, rate: usdt.to_dollars(vote.value)?, usdt: Some(usdt) }))
+        };
+        match converted {
+            Some(vote) => counted.push(vote),
+            None => unconverted.push(vote),
+        }
+    }
+    counted.sort_by_key(|counted| (counted.rate, counted.vote.source));
+    let result = decide_price(&counted, electorate, rules, reference);
+    Tally { counted, unconverted, result }
+}
+
+/// The voters, whether or not their votes could be converted.
+#[derive(Debug, Clone, Copy)]
+struct Electorate {
+    voters: usize,
+    /// The size of the largest minority.
+    max_faulty: usize,
+}
+
+impl Electorate {
+    fn of(voters: &[Vote]) -> Self {
+        Self { voters: voters.len(), max_faulty: voters.len().saturating_sub(1) / 2 }
+    }
+}
+
+/// `counted` is sorted by rate.
+fn decide_price(
+    counted: &[CountedVote],
+    electorate: Electorate,
+    rules: AgreementRules,
+    reference: Option<Rate>,
+) -> Result<Agreement, NoAgreement> {
+    let votes = electorate.voters;
+    let too_few = |votes: usize| NoAgreement::TooFew { votes, needed: rules.min_sources.max(1) };
+    let near = |center: Rate| {
+        let tolerance = Tolerance { center, per_mille: rules.max_spread_percent * 10 };
+        counted.iter().filter(|vote| tolerance.contains(vote.rate)).copied().collect::<Vec<_>>()
+    };
+    let rates = |votes: &[CountedVote]| votes.iter().map(|vote| vote.rate).collect::<Vec<_>>();
+
+    let sorted = rates(counted);
+    let middle = median(&sorted).ok_or(too_few(0))?;
+    let unconverted = votes - counted.len();
+    let bounds =
+        Bounds::of(&sorted, electorate.max_faulty).ok_or(NoAgreement::TooFewConverted { unconverted, votes })?;
+    let mut used = near(bounds.clamp(middle));
+    if used.len() * 2 <= votes {
+        used = near(reference.ok_or(NoAgreement::TooFarApart { votes })?);
+        if used.len() * 2 < votes {
+            return Err(NoAgreement::TooFarApart { votes });
+        }
+    }
+    if used.len() < rules.min_sources {
+        return Err(too_few(used.len()));
+    }
+    let price = bounds.clamp(median(&rates(&used)).ok_or(too_few(0))?);
+    Ok(Agreement { price, used })
+}

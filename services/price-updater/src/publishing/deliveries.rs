@@ -1,0 +1,105 @@
+//! Sends records, market snapshots and courses in the background, so that a slow receiver does not delay the next poll.
+
+use std::{sync::Arc, time::Duration};
+
+use common::api::courses::MarketSnapshot;
+use tokio::time::Instant;
+
+use super::{delivery_status::DeliveryStatus, mailbox::LatestMailbox, snapshot::StoredCourses};
+use crate::{
+    metrics::{Delivery, UpdaterMetrics},
+    upstreams::{RecordWrite, Upstreams},
+};
+
+pub(crate) struct Deliveries {
+    upstreams: Arc<dyn Upstreams>,
+    publish_interval: Duration,
+    metrics: UpdaterMetrics,
+    records: LatestMailbox<RecordWrite>,
+    record_status: DeliveryStatus,
+    snapshots: LatestMailbox<Arc<TermSnapshot>>,
+    snapshot_status: DeliveryStatus,
+    courses_status: DeliveryStatus,
+}
+
+/// A market snapshot and the term of leadership that it was made in.
+pub(crate) struct TermSnapshot {
+    pub(crate) term: u64,
+    pub(crate) snapshot: MarketSnapshot,
+}
+
+impl Deliveries {
+    pub(crate) fn new(upstreams: Arc<dyn Upstreams>, publish_interval: Duration, metrics: UpdaterMetrics) -> Self {
+        Self {
+            upstreams,
+            publish_interval,
+            metrics,
+            records: LatestMailbox::new(),
+            record_status: DeliveryStatus::new(Delivery::Record),
+            snapshots: LatestMailbox::new(),
+            snapshot_status: DeliveryStatus::new(Delivery::Snapshot),
+            courses_status: DeliveryStatus::new(Delivery::Courses),
+        }
+    }
+
+    /// Replaces a record that has not been sent yet.
+    pub(crate) fn send_record(&self, write: RecordWrite) {
+        self.records.post(write);
+    }
+
+    /// Replaces a snapshot that has not been sent yet. The courses of a snapshot are sent to db-proxy too.
+    pub(crate) fn send_snapshot(&self, snapshot: TermSnapshot) {
+        self.snapshots.post(Arc::new(snapshot));
+    }
+
+    /// Sends what is posted, until it is cancelled.
+    pub(crate) async fn run(&self) {
+        tokio::join!(self.write_records(), self.write_snapshots(), self.write_courses());
+    }
+
+    /// The error text of the last write of a record, if it failed. `None` before the first write.
+    pub(crate) fn last_record_write(&self) -> Option<Result<(), String>> {
+        self.record_status.last()
+    }
+
+    /// The error text of the last write of courses, if it failed. `None` before the first write.
+    pub(crate) fn last_courses_write(&self) -> Option<Result<(), String>> {
+        self.courses_status.last()
+    }
+
+    /// Each write is retried for one publish interval: after that there is a newer record.
+    async fn write_records(&self) {
+        let mut records = self.records.reader();
+        while let Some(write) = records.next().await {
+            let result = self.upstreams.write_record(&write, self.publish_interval).await;
+            if let Ok(stored) = &result {
+                self.metrics.record_written(stored.as_of);
+            }
+            self.record_status.record(result.as_ref().map(drop), &self.metrics);
+        }
+    }
+
+    async fn write_snapshots(&self) {
+        let mut snapshots = self.snapshots.reader();
+        while let Some(latest) = snapshots.next().await {
+            let result = self.upstreams.write_snapshot(&latest.snapshot).await;
+            self.snapshot_status.record(result.as_ref().map(drop), &self.metrics);
+        }
+    }
+
+    /// Writes the courses that have changed since they were stored. Courses whose write failed are sent with the next snapshot,
+    /// with their values in that snapshot.
+    async fn write_courses(&self) {
+        let mut stored = StoredCourses::default();
+        let mut snapshots = self.snapshots.reader();
+        while let Some(latest) = snapshots.next().await {
+            stored.expire(latest.term, Instant::now());
+            let Some(changed) = stored.changed(&latest.snapshot) else { continue };
+            let result = self.upstreams.write_courses(&changed).await;
+            if result.is_ok() {
+                stored.mark_stored(&changed);
+            }
+            self.courses_status.record(result.as_ref().map(drop), &self.metrics);
+        }
+    }
+}

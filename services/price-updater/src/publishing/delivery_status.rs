@@ -1,0 +1,46 @@
+//! The result of the last write of one kind. A change is logged once.
+
+use std::sync::{Mutex, PoisonError};
+
+use common::clients::CallError;
+
+use crate::metrics::{Delivery, UpdaterMetrics};
+
+#[derive(Debug)]
+pub(super) struct DeliveryStatus {
+    delivery: Delivery,
+    /// `None` before the first write.
+    last: Mutex<Option<Result<(), String>>>,
+}
+
+impl DeliveryStatus {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        Self { delivery, last: Mutex::default() }
+    }
+
+    pub(super) fn record(&self, result: Result<(), &CallError>, metrics: &UpdaterMetrics) {
+        let what = self.delivery.as_str();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed_before = matches!(*last, Some(Err(_)));
+        *last = Some(result.map_err(|error| {
+            metrics.write_failed(self.delivery);
+            match self.delivery {
+                _ if failed_before => {}
+                // Orders depend on the record. The other writes only affect what is shown.
+                Delivery::Record => tracing::error!(what, error = error.chain(), "write failed"),
+                Delivery::Snapshot | Delivery::Courses => {
+                    tracing::warn!(what, error = error.chain(), "write failed");
+                }
+            }
+            error.to_string()
+        }));
+        if failed_before && result.is_ok() {
+            tracing::info!(what, "write succeeded again");
+        }
+    }
+
+    /// The error text of the last write, if it failed. `None` before the first write.
+    pub(super) fn last(&self) -> Option<Result<(), String>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
