@@ -1,4 +1,7 @@
-//! Orders: what users send and see, and what create-order, fetch-orders and db-proxy say to each other.
+//! Wire types of orders.
+//!
+//! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderSource`] and sends
+//! a [`PlaceOrderCommand`] to db-proxy, which answers with an [`Outcome`]. fetch-orders reads [`OrderPage`]s.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -14,35 +17,35 @@ use crate::{
     time::Timestamp,
 };
 
-/// Most orders a page of results may hold.
+/// Most orders in a page.
 pub const MAX_PAGE: u32 = 1000;
-/// Most orders that are handed to db-proxy, or asked for, in one request.
+/// Most orders that one request to db-proxy may place or look up.
 pub const MAX_GROUP: usize = 256;
 
-/// An order, as every answer shows it. It never changes.
+/// An accepted order. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Order {
     pub id: OrderId,
-    /// When it was accepted.
+    /// When the order was accepted.
     pub created_at: Timestamp,
     pub currency: Currency,
-    /// What is spent, in the currency's unit.
+    /// The amount spent, in units of the currency.
     pub amount: FiatAmount,
-    /// The price of one bitcoin that the order was accepted at.
+    /// The price of one bitcoin in the currency.
     pub exchange_rate: Rate,
     /// `amount / exchange_rate`, rounded up to 8 decimals.
     pub bitcoin_amount: Sats,
-    /// When the price was true.
+    /// When the price was observed at the exchanges.
     pub price_as_of: Timestamp,
     /// Whether the price came from a simulated exchange.
     pub simulated: bool,
-    /// `prolonged` where exchanges told no newer price for a while and the last good one was used; absent otherwise.
+    /// `prolonged` if the price was used beyond its normal lifetime because no newer one was available; otherwise absent.
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
 }
 
-/// An order as a user asks for it; [`ValidatedOrder`] is what is left when every field is right.
+/// An order as a user sends it. No field is validated yet; [`OrderSource::check`] validates it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -52,39 +55,40 @@ pub struct OrderPayload {
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
     pub currency: Option<String>,
-    /// Above 0, below 1000000000, at most 4 decimals.
+    /// More than 0 and less than 1000000000, with at most 4 decimals.
     #[serde(default)]
     pub amount: Option<DecimalText>,
-    /// The id of a quote: the order takes its currency, amount and price. The other fields may be left out then.
+    /// The id of a quote. The order has the currency, amount and price of the quote, so the other fields must be absent.
     #[serde(default)]
     pub quote: Option<String>,
 }
 
-/// What is bought at the market price, every field checked. Two requests are the same request when these are equal.
+/// The validated currency and amount of an order at the market price. Two requests under one idempotency key are the same
+/// request if these are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValidatedOrder {
     pub currency: Currency,
     pub amount: FiatAmount,
 }
 
-/// What an order asks for.
+/// A validated order: what it buys, and at which price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderSource {
-    /// The price of the moment.
+    /// An amount at the current price.
     Market(ValidatedOrder),
-    /// The price that was held by a quote.
+    /// The currency, amount and price of a quote.
     Quoted(QuoteId),
 }
 
 impl OrderSource {
-    /// Checks each field and names every one that is wrong, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
     pub fn check(fields: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let Some(quote) = &fields.quote else { return ValidatedOrder::check(fields, allowed).map(Self::Market) };
-        // What the quote says is not said again: where the two differed, one of them would be passed over.
-        let twice = [("currency", fields.currency.is_some()), ("amount", fields.amount.is_some())];
-        let twice = twice.into_iter().filter(|(_, given)| *given);
+        // A currency or amount beside the quote might contradict it.
+        let redundant = [("currency", fields.currency.is_some()), ("amount", fields.amount.is_some())];
+        let redundant = redundant.into_iter().filter(|(_, is_present)| *is_present);
         let mut errors: Vec<_> =
-            twice.map(|(field, _)| FieldError::new(field, "must be left out: it is the quote's")).collect();
+            redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present")).collect();
         match quote.parse() {
             Ok(quote) if errors.is_empty() => return Ok(Self::Quoted(quote)),
             Ok(_) => {}
@@ -95,7 +99,7 @@ impl OrderSource {
 }
 
 impl ValidatedOrder {
-    /// Checks each field and names every one that is wrong, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
     pub fn check(fields: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let currency = fields.currency.as_deref().map_or(Err("is required".to_owned()), |code| {
             let codes = || allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
@@ -117,72 +121,73 @@ impl ValidatedOrder {
     }
 }
 
-/// The answer of the short form, `/place_order`.
+/// The response of `/place_order`.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PlacedMessage {
     pub message: String,
     pub order: Order,
 }
 
-/// The price that an order was converted at. Its `bitcoin_amount` is checked again before it is stored.
+/// The price of an order and the bitcoin amount that results from it. db-proxy computes `bitcoin_amount` again before it stores
+/// the order.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderPrice {
     pub exchange_rate: Rate,
     pub bitcoin_amount: Sats,
-    /// When the price was true.
+    /// When the price was observed at the exchanges.
     pub as_of: Timestamp,
-    /// From when on it must not be used.
+    /// From this time on the price must not be used.
     pub expires_at: Timestamp,
-    /// The exchanges it was agreed from.
+    /// The exchanges that the price was computed from.
     pub sources: Vec<String>,
     pub simulated: bool,
-    /// `prolonged` where it was prolonged; absent otherwise.
+    /// `prolonged` if the price was used beyond its normal lifetime because no newer one was available; otherwise absent.
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
 }
 
-/// An order on its way from create-order to db-proxy.
+/// A request of create-order to db-proxy to place one order. Exactly one of `market` and `quote` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "NewOrder")]
 pub struct PlaceOrderCommand {
-    /// Whose key it is; all anonymous clients are one.
+    /// The owner of the key. All anonymous clients share one name.
     pub client: String,
-    /// Every order has one: create-order makes it where the client sent none, so that its own retries are safe.
+    /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// When its client asked for it. A request that lay somewhere while the same one was refused elsewhere is known by it.
+    /// When the client requested the order. Identifies a delayed duplicate of a request that was already refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
-    /// What is bought at the market price; nothing where `quote` is set.
+    /// An order at the market price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market: Option<MarketOrder>,
-    /// The quote that is taken.
+    /// The id of the quote that the order takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<QuoteId>,
 }
 
-/// An order at the market price.
+/// A validated order at the market price, with that price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MarketOrder {
     pub currency: Currency,
     pub amount: FiatAmount,
-    /// Nothing where there is no price: then only an order that the key was used for before is answered.
+    /// Absent if no price is available. The request can then only repeat an order that its key was used for before.
     #[serde(default)]
     pub price: Option<OrderPrice>,
 }
 
-/// The name that all clients without an account share.
+/// The name that all anonymous clients share.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// An order that is durable.
+/// An order that is stored durably.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Placed {
     pub order: Order,
-    /// Whether the order was placed by an earlier request with the same key.
+    /// Whether an earlier request with the same key placed the order.
     pub replayed: bool,
 }
 
-/// Orders that are decided together, each on its own.
+/// A group of orders. Each is decided on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "NewOrders")]
 pub struct PlaceOrderCommands {
@@ -190,7 +195,7 @@ pub struct PlaceOrderCommands {
     pub orders: Vec<PlaceOrderCommand>,
 }
 
-/// How one order of a group ended: exactly one of the two fields is there.
+/// The outcome of one order. Exactly one of the two fields is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,7 +210,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Refused {
     pub reason: RefusalReason,
-    /// What is left under the limit, where the limit is the reason.
+    /// What remains of the limit; present if the limit is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
@@ -216,34 +221,34 @@ pub struct Refused {
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
 pub enum RefusalReason {
-    /// It does not fit under the limit of all orders.
+    /// The order exceeds what remains of the limit.
     LimitExceeded,
-    /// The key was used for another order.
+    /// The key was used for a different order.
     KeyReused,
-    /// There was no price, or it ran out before the order was decided.
+    /// No price was available, or the price expired before the order was decided.
     PriceUnavailable,
-    /// There is no such quote.
+    /// No quote has this id.
     QuoteUnknown,
-    /// Another order took the quote.
+    /// A different order took the quote.
     QuoteTaken,
-    /// The quote was not taken in time.
+    /// The quote has expired.
     QuoteExpired,
 }
 
-/// The outcomes of a group, in the order of the group.
+/// The outcomes of a group of orders, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Outcomes {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Orders to be found by their ids.
+/// The ids of orders to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderIds {
     #[oai(validator(min_items = 1, max_items = 256))]
     pub ids: Vec<OrderId>,
 }
 
-/// The orders that were found, in any order.
+/// The orders that were found, in no particular order.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct FoundOrders {
     pub orders: Vec<Order>,
@@ -253,24 +258,24 @@ pub struct FoundOrders {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderPage {
     pub data: Vec<Order>,
-    /// Where the next page starts; absent on the last one.
+    /// The cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<Cursor>,
 }
 
-/// A page of orders that is cut by offset, newest first.
+/// A page of orders by offset, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OffsetPage {
     pub data: Vec<Order>,
-    /// Whether there are older ones.
+    /// Whether there are older orders.
     pub more: bool,
 }
 
-/// A place in the walk through all orders: the sequence number of the last order that was seen.
+/// The position of a page: the sequence number of the last order before it.
 ///
-/// Clients are to take it as it is. Sequence numbers have no gap and grow in the order of commit, so a walk by them misses
-/// nothing and repeats nothing while new orders arrive.
+/// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. So a walk from page to page
+/// shows each order once, even while new orders arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub i64);
 
@@ -288,13 +293,13 @@ impl std::str::FromStr for Cursor {
     }
 }
 
-crate::text_type!(Cursor, "cursor", "A place in a walk; take it as it is.", "o1f");
+crate::text_type!(Cursor, "cursor", "The opaque position of a page.", "o1f");
 
-/// Which orders to list; a field that is not set lets all pass.
+/// Selects orders. An absent field excludes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct OrderFilter {
     pub currency: Option<Currency>,
-    /// Accepted at this time or later.
+    /// Accepted at or after this time.
     pub from: Option<Timestamp>,
     /// Accepted before this time.
     pub to: Option<Timestamp>,
@@ -303,12 +308,12 @@ pub struct OrderFilter {
 }
 
 impl OrderFilter {
-    /// Whether orders must be looked at to know if they pass; time alone is found by an index.
+    /// Whether the filter depends on values that no index covers. An index finds a range of times.
     pub fn selects_by_value(&self) -> bool {
         self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
     }
 
-    /// The query of a page of these orders.
+    /// The query string that requests a page of these orders.
     pub fn to_query(&self, cursor: Option<Cursor>, limit: u32) -> String {
         let parts = [
             ("limit", Some(limit.to_string())),
@@ -319,21 +324,22 @@ impl OrderFilter {
             ("min_amount", self.min_amount.map(|amount| amount.to_string())),
             ("max_amount", self.max_amount.map(|amount| amount.to_string())),
         ];
-        let given = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+        let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
     }
 }
 
-/// What all orders come to.
+/// Totals over all orders.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderSummary {
     pub count: i64,
     /// The bitcoin of all orders.
     pub bitcoin_amount: Sats,
-    /// The bitcoin that quotes hold and no order has taken yet.
+    /// The bitcoin that open quotes reserve.
     pub reserved: Sats,
-    /// What may still be ordered.
+    /// What remains of the limit.
     pub remaining: Sats,
+    /// The most bitcoin that all orders and open quotes may come to.
     pub limit: Sats,
 }
 

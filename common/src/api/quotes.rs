@@ -1,4 +1,4 @@
-//! Quotes: a price that is held for a while, with its share of the limit.
+//! Wire types of quotes. A quote offers a price for a time and reserves its share of the limit.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A quote as a user asks for it.
+/// A request for a quote as a user sends it. No field is validated yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -23,50 +23,50 @@ pub struct QuoteRequest {
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
     pub currency: Option<String>,
-    /// Above 0, below 1000000000, at most 4 decimals.
+    /// More than 0 and less than 1000000000, with at most 4 decimals.
     #[serde(default)]
     pub amount: Option<DecimalText>,
 }
 
-/// A price that is held until `expires_at`, with the bitcoin for it. One order can take it.
+/// A price that is offered until `expires_at`, and the bitcoin reserved for it. One order can take it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Quote {
     pub id: QuoteId,
     pub created_at: Timestamp,
-    /// From when on it cannot be taken, and what it held is free again.
+    /// From this time on no order can take the quote, and its reservation is released.
     pub expires_at: Timestamp,
     pub currency: Currency,
     pub amount: FiatAmount,
-    /// The price of one bitcoin that an order which takes it gets.
+    /// The price of one bitcoin in the currency.
     pub exchange_rate: Rate,
     /// `amount / exchange_rate`, rounded up to 8 decimals.
     pub bitcoin_amount: Sats,
-    /// When the price was true.
+    /// When the price was observed at the exchanges.
     pub price_as_of: Timestamp,
     /// Whether the price came from a simulated exchange.
     pub simulated: bool,
-    /// `prolonged` where exchanges told no newer price for a while and the last good one was used; absent otherwise.
+    /// `prolonged` if the price was used beyond its normal lifetime because no newer one was available; otherwise absent.
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
 }
 
-/// A quote on its way from create-order to db-proxy.
+/// A request of create-order to db-proxy to create a quote.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "NewQuote")]
 pub struct CreateQuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
     pub price: OrderPrice,
-    /// How long it is held, in seconds.
+    /// How long the quote lasts, in seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     pub hold_secs: u32,
 }
 
-/// Longest time that a quote may be held.
+/// The longest time that a quote may last, in seconds.
 pub const MAX_HOLD_SECS: u32 = 3600;
 
-/// How a request for a quote ended: exactly one of the two fields is there.
+/// The outcome of a request for a quote. Exactly one of the two fields is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]

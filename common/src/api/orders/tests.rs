@@ -9,7 +9,7 @@ fn check(currency: Option<&str>, amount: Option<&str>) -> Result<ValidatedOrder,
 }
 
 #[test]
-fn every_wrong_field_is_named() {
+fn every_invalid_field_is_listed() {
     let names = |result: Result<_, Vec<FieldError>>| {
         result.map(|_: ValidatedOrder| ()).unwrap_err().into_iter().map(|e| e.field).collect::<Vec<_>>()
     };
@@ -21,7 +21,7 @@ fn every_wrong_field_is_named() {
 }
 
 #[test]
-fn a_quote_stands_alone() {
+fn quote_excludes_currency_and_amount() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let check = |quote: &str, amount: Option<&str>| {
         let fields =
@@ -34,7 +34,7 @@ fn a_quote_stands_alone() {
 }
 
 #[test]
-fn only_cursors_that_we_gave_are_read() {
+fn only_canonical_cursors_are_parsed() {
     assert_eq!("o1f".parse::<Cursor>(), Ok(Cursor(31)));
     for bad in ["", "o", "1f", "o0", "o-1", "o+1f", "o01f", "o1F", "offffffffffffffffff"] {
         assert_eq!(bad.parse::<Cursor>(), Err(CursorError), "{bad}");
