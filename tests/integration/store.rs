@@ -1,4 +1,4 @@
-//! What both engines of the store have to do alike: every case runs on SQLite and on PostgreSQL.
+//! The stores of db-proxy. Every case runs on SQLite and on PostgreSQL.
 
 mod concurrent_writers;
 mod courses;
@@ -11,25 +11,29 @@ use std::time::Duration;
 
 use common::{
     api::{
-        orders::{Order, OrderPrice, RefusalReason},
+        orders::{MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused},
         prices::PriceState,
     },
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 use db_proxy::{
-    ledger::{self, ClientKey, Command, Decision, OrderTerms},
-    store::{Attempt, Store},
+    courses::CourseStore,
+    database,
+    group_commit::Attempt,
+    orders::{ClientKey, Command, Decision, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tests::{Stack, servers::Database};
 
-/// What the limit is where it does not matter.
+/// Stands for a limit that no case reaches.
 const NO_LIMIT: Sats = Sats::ZERO;
 
-/// A store with tables in a database of its own.
+/// The stores of a migrated database of their own.
 struct Fixture {
-    store: Store,
+    store: OrderStore,
+    course_store: CourseStore,
+    connections: database::Database,
     database: Database,
 }
 
@@ -39,30 +43,43 @@ impl Fixture {
             Stack::Embedded => Database::sqlite(),
             Stack::Servers => Database::postgres().await,
         };
-        let store = Store::open(&database.url()).await.unwrap();
-        store.migrate().await.unwrap();
-        Self { store, database }
+        let connections = database::Database::open(&database.url()).await.unwrap();
+        connections.migrate().await.unwrap();
+        Self {
+            store: OrderStore::new(&connections),
+            course_store: CourseStore::new(&connections),
+            connections,
+            database,
+        }
     }
 
-    /// One more process that works on the same database.
-    async fn another_store(&self) -> Store {
-        Store::open(&self.database.url()).await.unwrap()
+    /// Opens the same database once more, as another process does.
+    async fn reconnect(&self) -> database::Database {
+        database::Database::open(&self.database.url()).await.unwrap()
     }
 
-    /// Places a group under a limit, zero standing for none.
+    async fn another_store(&self) -> OrderStore {
+        OrderStore::new(&self.reconnect().await)
+    }
+
+    async fn another_course_store(&self) -> CourseStore {
+        CourseStore::new(&self.reconnect().await)
+    }
+
+    /// Places a batch of orders under a limit.
     async fn place(&self, entries: &[Entry], limit: Sats) -> Vec<Decision> {
-        settle(&self.store, &mut work(entries), limit, Timestamp::now()).await
+        commit(&self.store, &mut commands(entries), limit, Timestamp::now()).await
     }
 
-    /// Places one order that has to be new.
+    /// Places one order, which must be new.
     async fn place_one(&self, entry: Entry) -> Order {
         match self.place(&[entry], NO_LIMIT).await.remove(0) {
-            Decision::Placed { order, replayed: false } => order,
+            Decision::Placed(Placed { order, replayed: false }) => order,
             other => panic!("not placed anew: {other:?}"),
         }
     }
 
-    /// The tables as somebody sees them who looks into them; every column has to be text.
+    /// Runs a statement of the test's own. Every column must be text.
     async fn look(&self, sql: &str) -> Vec<Vec<String>> {
         fn texts<R: Row>(row: &R) -> Vec<String>
         where
@@ -107,39 +124,36 @@ impl Fixture {
     }
 }
 
-/// Settles a group under a limit, zero standing for none.
-async fn settle(store: &Store, work: &mut [Command], limit: Sats, now: Timestamp) -> Vec<Decision> {
+/// Decides and commits a batch under a limit.
+async fn commit(store: &OrderStore, commands: &mut [Command], limit: Sats, now: Timestamp) -> Vec<Decision> {
     let limit = if limit == NO_LIMIT { sats(21_000_000 * 100_000_000) } else { limit };
-    store.commit_batch(work, limit, &|| now, &mut Attempt::default()).await.unwrap()
+    let context = DecisionContext { limit, clock: &|| now };
+    store.commit_batch(context, commands, &mut Attempt::default()).await.unwrap()
 }
 
-/// An order at the market price, as the cases vary it.
+/// An order at the market price. The cases vary its fields.
 #[derive(Debug, Clone)]
 struct Entry {
     key: ClientKey,
     currency: Currency,
     amount: FiatAmount,
     price: Option<OrderPrice>,
-    asked_at: Timestamp,
+    requested_at: Timestamp,
 }
 
-fn work(entries: &[Entry]) -> Vec<Command> {
-    let of = |Entry { key, currency, amount, price, asked_at }: Entry| {
-        Command::Place(ledger::PlaceCommand {
-            key,
-            ask: OrderTerms::Market { currency, amount, price },
-            asked_at,
-            attempted_ids: Vec::new(),
-        })
+fn commands(entries: &[Entry]) -> Vec<Command> {
+    let command_of = |Entry { key, currency, amount, price, requested_at }: Entry| {
+        let terms = OrderTerms::Market(MarketOrder { currency, amount, price });
+        Command::Place(PlaceCommand { key, terms, requested_at, attempted_ids: Vec::new() })
     };
-    entries.iter().cloned().map(of).collect()
+    entries.iter().cloned().map(command_of).collect()
 }
 
 fn sats(satoshi: i64) -> Sats {
     Sats::new(satoshi).unwrap()
 }
 
-/// An order of so many satoshi.
+/// An order of this many satoshi.
 fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
     let now = Timestamp::now();
     let price = OrderPrice {
@@ -156,11 +170,11 @@ fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
         currency: "EUR".parse().unwrap(),
         amount: "69".parse().unwrap(),
         price: Some(price),
-        asked_at: now,
+        requested_at: now,
     }
 }
 
-/// The same order for another sum.
+/// The same order for another amount.
 fn of(currency: &str, amount: &str, entry: Entry) -> Entry {
     Entry { currency: currency.parse().unwrap(), amount: amount.parse().unwrap(), ..entry }
 }
@@ -168,15 +182,15 @@ fn of(currency: &str, amount: &str, entry: Entry) -> Entry {
 #[track_caller]
 fn placed(decision: &Decision) -> (&Order, bool) {
     match decision {
-        Decision::Placed { order, replayed } => (order, *replayed),
-        Decision::Refused { .. } | Decision::Quoted(_) => panic!("not placed: {decision:?}"),
+        Decision::Placed(Placed { order, replayed }) => (order, *replayed),
+        Decision::Refused(_) | Decision::Quoted(_) => panic!("not placed: {decision:?}"),
     }
 }
 
 #[track_caller]
 fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
-        Decision::Refused { reason, remaining } => (*reason, remaining.map(Sats::get)),
-        Decision::Placed { .. } | Decision::Quoted(_) => panic!("not refused: {decision:?}"),
+        Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
+        Decision::Placed(_) | Decision::Quoted(_) => panic!("not refused: {decision:?}"),
     }
 }

@@ -1,13 +1,14 @@
-//! `buydesk seed orders`: fills a database with orders, for trying out and measuring what many orders are like.
+//! `buydesk seed orders`: fills a database with orders, to try out and measure a large database.
 //!
-//! They are decided and stored as real ones are, in large groups and with keys, and are marked as simulated.
+//! The orders are decided and stored by db-proxy's own store, in large batches and with idempotency keys. They are marked as
+//! simulated.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::{
     api::{
-        orders::{ANONYMOUS, OrderPrice},
+        orders::{ANONYMOUS, MarketOrder, OrderPrice},
         prices::PriceState,
     },
     config::Env,
@@ -17,54 +18,59 @@ use common::{
 };
 use db_proxy::{
     Config,
-    ledger::{ClientKey, Command, Decision, OrderTerms, PlaceCommand},
-    store::{Attempt, Store},
+    database::Database,
+    group_commit::Attempt,
+    orders::{ClientKey, Command, Decision, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::SeedOrders;
 
-/// Orders in one transaction: enough that the commit costs nothing, few enough that the bar moves.
-const GROUP: u64 = 4000;
-/// What they are priced at, in hundred-millionths.
+/// Orders in one transaction: enough that the cost of the commit does not matter, few enough that the bar moves.
+const MAX_BATCH: u64 = 4000;
+/// The exchange rates, in hundred-millionths.
 const RATES: [(Currency, i64); 3] =
     [(Currency::EUR, 8_400_012_000_000), (Currency::GBP, 7_200_034_000_000), (Currency::USD, 9_100_056_000_000)];
-/// Amounts go from 0.01 to this many hundredths and begin again: ten million orders come to some 30 bitcoin.
-const AMOUNTS: u64 = 50;
+/// Amounts cycle from 0.01 to this many hundredths. Ten million orders come to about 30 bitcoin.
+const MAX_HUNDREDTHS: u64 = 50;
 
 /// Fills the database of `DATABASE_URL`.
 pub async fn orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
-    env.set_default("INTERNAL_TOKEN", "not used, for nobody is called");
+    env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
     let config = Config::read(&mut env);
     env.finish()?;
-    let store = Store::open(config.database_url.expose()).await?;
-    store.migrate().await.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let database = Database::open(config.database_url.expose()).await?;
+    database.migrate().await.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let store = OrderStore::new(&database);
 
     let bar = ProgressBar::new(options.count);
     bar.set_style(ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} orders, {per_sec}, {eta} left")?);
-    let mut made = 0;
-    while made < options.count {
-        let size = GROUP.min(options.count - made);
-        let mut group = (made..made + size).map(order).collect::<anyhow::Result<Vec<_>>>()?;
-        let settled = store.commit_batch(&mut group, config.limit, &Timestamp::now, &mut Attempt::default()).await;
+    let limit = config.orders.limit;
+    let context = DecisionContext { limit, clock: &Timestamp::now };
+    let mut placed = 0;
+    while placed < options.count {
+        let size = MAX_BATCH.min(options.count - placed);
+        let mut commands = (placed..placed + size).map(place_command).collect::<anyhow::Result<Vec<_>>>()?;
+        let decisions = store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
         let decisions =
-            settled.map_err(|error| anyhow::anyhow!(error.chain())).context("the orders were not stored")?;
-        if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed { .. })) {
-            bail!("an order was refused, for BTC_LIMIT={} is reached: {refused:?}", config.limit);
+            decisions.map_err(|error| anyhow::anyhow!(error.chain())).context("the orders were not stored")?;
+        if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed(_))) {
+            bail!("an order was refused because BTC_LIMIT={limit} is reached: {refused:?}");
         }
-        made += size;
+        placed += size;
         bar.inc(size);
     }
     bar.finish();
     let totals = store.totals().await.map_err(|error| anyhow::anyhow!(error.chain()))?;
-    println!("There are {} orders of {} BTC now.", totals.orders, totals.bitcoin);
-    store.close().await;
+    println!("The database now holds {} orders of {} BTC.", totals.orders, totals.bitcoin);
+    database.close().await;
     Ok(())
 }
 
-fn order(number: u64) -> anyhow::Result<Command> {
+/// The order with this number; the same number always gives the same amount.
+fn place_command(number: u64) -> anyhow::Result<Command> {
     let (currency, rate) = RATES[usize::try_from(number % 3)?];
-    let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % AMOUNTS + 1) * 100)?)?;
+    let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % MAX_HUNDREDTHS + 1) * 100)?)?;
     let exchange_rate = Rate::from_hundred_millionths(rate)?;
     let now = Timestamp::now();
     let price = OrderPrice {
@@ -78,8 +84,8 @@ fn order(number: u64) -> anyhow::Result<Command> {
     };
     Ok(Command::Place(PlaceCommand {
         key: ClientKey { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
-        ask: OrderTerms::Market { currency, amount, price: Some(price) },
-        asked_at: now,
+        terms: OrderTerms::Market(MarketOrder { currency, amount, price: Some(price) }),
+        requested_at: now,
         attempted_ids: Vec::new(),
     }))
 }

@@ -1,8 +1,9 @@
-//! Courses: written down where they changed, shown as they are and as they were, and made smaller as they age.
+//! Courses: stored when they change, shown as they are and as they were, and condensed as they age.
 
-pub mod retention;
+pub mod policy;
+mod retention;
 mod routes;
-pub mod rules;
+pub mod store;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,42 +12,54 @@ use common::{
         ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, MAX_HISTORY_PAGE, NewCourses,
         Resolution,
     },
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use tokio::sync::Mutex;
 
-pub use self::routes::CoursesApi;
+pub use self::{
+    retention::{CourseRetention, CourseRetentionSettings},
+    routes::CourseRoutes,
+    store::CourseStore,
+};
 use crate::{
+    background::BackgroundTasks,
+    database::{Database, DatabaseError},
     error::Error,
-    store::{Store, StoreError},
 };
 
-/// How long courses may wait for others that are being written down.
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// How long a request may wait for other requests that write courses.
+const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 
-/// Keeps courses.
-#[derive(Clone)]
-pub struct Courses {
-    store: Store,
-    clock: Clock,
-    /// One request at a time: orders share the connections, and must find no queue there.
-    writing: Arc<Mutex<()>>,
+/// Builds the routes and adds the background work of the aggregate.
+pub fn build(database: &Database, retention: CourseRetentionSettings, tasks: &mut BackgroundTasks) -> CourseRoutes {
+    let store = CourseStore::new(database);
+    tasks.add_retention(CourseRetention { store: store.clone(), settings: retention }, Clock::System);
+    CourseRoutes(CourseService::new(store, Clock::System))
 }
 
-impl Courses {
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, writing: Arc::default() }
+/// Writes and reads courses.
+#[derive(Clone)]
+pub struct CourseService {
+    store: CourseStore,
+    clock: Clock,
+    /// Held by the request that writes. Courses share the connections of orders, so only one such request may use them.
+    write_lock: Arc<Mutex<()>>,
+}
+
+impl CourseService {
+    pub fn new(store: CourseStore, clock: Clock) -> Self {
+        Self { store, clock, write_lock: Arc::default() }
     }
 
-    /// Writes down what changed; what is not sent stays as it is.
-    pub async fn write(&self, sent: NewCourses) -> Result<CoursesWritten, Error> {
-        rules::check(&sent.courses, self.clock.now()).map_err(Error::Invalid)?;
-        let courses = rules::newest(sent.courses);
+    /// Stores the courses that changed. A course that the request does not contain stays as it is.
+    pub async fn write(&self, request: NewCourses) -> Result<CoursesWritten, Error> {
+        policy::check(&request.courses, self.clock.now()).map_err(Error::Invalid)?;
+        let courses = policy::newest_per_series(request.courses);
         if courses.is_empty() {
             return Ok(CoursesWritten { changed: 0 });
         }
-        let turn = tokio::time::timeout(MAX_WAIT, self.writing.lock()).await;
-        let _turn = turn.map_err(|_| StoreError::TimedOut)?;
+        let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.write_lock.lock()).await;
+        let _guard = guard.map_err(|_| DatabaseError::TimedOut)?;
         Ok(CoursesWritten { changed: self.store.write_courses(&courses).await? })
     }
 
@@ -54,7 +67,7 @@ impl Courses {
         Ok(ActualCourses { courses: self.store.actual_courses().await? })
     }
 
-    /// A page of the past; `limit` is cut to [`MAX_HISTORY_PAGE`].
+    /// A page of past courses or candles. `limit` is reduced to [`MAX_HISTORY_PAGE`].
     pub async fn history(
         &self,
         filter: &CourseFilter,
@@ -63,35 +76,35 @@ impl Courses {
         limit: u32,
     ) -> Result<CourseHistoryPage, Error> {
         let limit = limit.min(MAX_HISTORY_PAGE);
-        // One more than is shown tells whether there is a next page.
         let (mut courses, mut candles) = (Vec::new(), Vec::new());
+        // One row more than the page shows whether there is a next page.
         let next_cursor = match resolution.width() {
             None => {
                 let rows = self.store.past_courses(filter, cursor, limit + 1).await?;
-                cut(rows, limit, &mut courses, |course| course.since)
+                fill_page(rows, limit, &mut courses, |course| course.since)
             }
             Some(width) => {
                 let rows = self.store.candles(filter, width, cursor, limit + 1).await?;
-                cut(rows, limit, &mut candles, |candle| candle.start)
+                fill_page(rows, limit, &mut candles, |candle| candle.start)
             }
         };
         Ok(CourseHistoryPage { resolution, courses, candles, next_cursor })
     }
 }
 
-/// Puts the first `limit` rows on the page, and says where the next one starts if there are more.
-fn cut<T>(
+/// Moves the first `limit` rows to the page. Returns the cursor of the next page if there are more rows.
+fn fill_page<T>(
     rows: Vec<(i32, T)>,
     limit: u32,
     page: &mut Vec<T>,
-    start: impl Fn(&T) -> common::time::Timestamp,
+    start_of: impl Fn(&T) -> Timestamp,
 ) -> Option<HistoryCursor> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
+    let has_more = rows.len() > limit;
     let mut last = None;
     for (series, row) in rows.into_iter().take(limit) {
-        last = Some(HistoryCursor { series, start: start(&row) });
+        last = Some(HistoryCursor { series, start: start_of(&row) });
         page.push(row);
     }
-    last.filter(|_| more)
+    last.filter(|_| has_more)
 }

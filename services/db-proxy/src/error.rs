@@ -1,24 +1,31 @@
-//! The failures of db-proxy, and the only place where they become statuses.
+//! The errors of db-proxy, and the only place where they become HTTP statuses.
 
 use std::time::Duration;
 
 use common::api::{Code, FieldError, Problem};
 
 use crate::{
-    store::StoreError,
-    writer::{MAX_UNAVAILABLE, WriteError},
+    database::DatabaseError,
+    group_commit::{MAX_UNAVAILABLE, WriteError},
 };
 
-/// Why a request of another service was not done.
+/// When a client may retry an order whose outcome is unknown.
+const INDETERMINATE_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// 503, because a retry may succeed; 500 for [`WriteError::Internal`].
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// 503 if a retry may succeed; 500 otherwise.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("there is no such order")]
-    NoSuchOrder,
-    #[error("a field is wrong")]
+    Database(#[from] DatabaseError),
+    /// 404.
+    #[error("no order has this id")]
+    OrderNotFound,
+    /// 422, with the name of each invalid field.
+    #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
 }
 
@@ -26,30 +33,30 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Write(WriteError::QueueFull) => {
-                Self::new(Code::Overloaded, "Too many orders wait already; none of this request was taken.")
+                Self::new(Code::Overloaded, "The queue of orders is full. No order of this request was placed.")
             }
-            Error::Write(WriteError::DatabaseUnavailable) => {
-                Self::new(Code::DatabaseUnavailable, "The database is away; the order was not placed.")
+            Error::Write(WriteError::Unavailable) => {
+                Self::new(Code::DatabaseUnavailable, "The database is unavailable. The order was not placed.")
                     .retry_after(MAX_UNAVAILABLE)
             }
             Error::Write(WriteError::Indeterminate) => Self::new(
                 Code::OutcomeUnknown,
-                "The database went away while the order was being stored. Send it again with the same Idempotency-Key: \
-                 it will be placed once, whatever happened now.",
+                "The database became unavailable while the order was being stored. Send the order again with the same \
+                 Idempotency-Key: it will be placed once, whether or not it was stored now.",
             )
-            .retry_after(Duration::from_secs(5)),
-            Error::Write(WriteError::Stopped) => Self::new(Code::ShuttingDown, "The service is going down."),
-            Error::Write(WriteError::Fault) => Self::internal(),
-            Error::Store(error @ (StoreError::Unavailable(_) | StoreError::TimedOut)) => {
-                tracing::warn!(error = %error.chain(), "the database cannot be read");
-                Self::new(Code::DatabaseUnavailable, "The database is away; try again in a moment.")
+            .retry_after(INDETERMINATE_RETRY_AFTER),
+            Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
+            Error::Write(WriteError::Internal) => Self::internal(),
+            Error::Database(error) if error.is_transient() => {
+                tracing::warn!(error = %error.chain(), "the database is unavailable");
+                Self::new(Code::DatabaseUnavailable, "The database is unavailable. Retry in a moment.")
                     .retry_after(MAX_UNAVAILABLE)
             }
-            Error::Store(error @ (StoreError::Fault(_) | StoreError::Corrupt(_) | StoreError::Migration(_))) => {
-                tracing::error!(error = %error.chain(), "the database refused");
+            Error::Database(error) => {
+                tracing::error!(error = %error.chain(), "a database operation failed");
                 Self::internal()
             }
-            Error::NoSuchOrder => Self::new(Code::NotFound, "There is no order of this id."),
+            Error::OrderNotFound => Self::new(Code::NotFound, "No order has this id."),
             Error::Invalid(errors) => Self::validation(errors),
         }
     }

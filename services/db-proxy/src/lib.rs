@@ -1,15 +1,16 @@
-//! db-proxy: the only owner of the database. Orders, the limit of all orders, idempotency keys, courses and their history.
+//! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, and the history of courses.
+//!
+//! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one file an engine). To add an
+//! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
 
+mod background;
 mod config;
 pub mod courses;
+pub mod database;
 mod error;
-mod forget;
-pub mod ledger;
-pub mod metrics;
-pub mod order_id;
-mod routes;
-pub mod store;
-pub mod writer;
+pub mod group_commit;
+pub mod orders;
+pub mod retention;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,37 +19,39 @@ use common::{
     metrics::Metrics,
     server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
-    time::Clock,
 };
-use futures_util::future::BoxFuture;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
 use self::{
-    courses::{Courses, CoursesApi, retention, retention::Retention},
-    metrics::WriterMetrics,
-    routes::Api,
-    store::{Store, StoreError},
-    writer::Writer,
+    background::BackgroundTasks,
+    courses::CourseRoutes,
+    database::{Database, DatabaseError},
+    orders::OrderRoutes,
 };
 
 /// How long `/readyz` waits for the database.
-const READY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the start waits for tables to be brought up to date; after that it goes on beside the work.
-const MIGRATE_PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between tries to reach a database that was away at the start.
-const MIGRATE_PAUSE: Duration = Duration::from_millis(500);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the start waits for migrations. After that they continue while the service runs.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between two attempts to migrate.
+const MIGRATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// The routes of every aggregate.
+type Routes = (OrderRoutes, CourseRoutes);
+
+fn build_routes(config: &Config, database: &Database, metrics: &Metrics, tasks: &mut BackgroundTasks) -> Routes {
+    (orders::build(database, config.orders, metrics, tasks), courses::build(database, config.courses, tasks))
+}
 
 /// The running service.
 pub struct App {
     server: Server,
-    store: Store,
-    /// Whether the tables are up to date.
+    database: Database,
+    /// Whether every migration is applied.
     migrated: bool,
-    writer: BoxFuture<'static, ()>,
-    keep_keys: Duration,
-    keep_courses: Retention,
+    tasks: BackgroundTasks,
 }
 
 impl Service for App {
@@ -61,35 +64,26 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
-        let store = Store::open(config.database_url.expose()).await?;
-        // A database that is away may come; tables that cannot be brought up to date would stay as they are.
-        let migrated =
-            match tokio::time::timeout(MIGRATE_PATIENCE, store.migrate()).await.unwrap_or(Err(StoreError::TimedOut)) {
-                Ok(()) => true,
-                Err(StoreError::Unavailable(_) | StoreError::TimedOut) => false,
-                Err(error) => anyhow::bail!(error.chain()),
-            };
+        let database = Database::open(config.database_url.expose()).await?;
+        let migration = timeout(MIGRATION_TIMEOUT, database.migrate()).await;
+        let migrated = match migration.unwrap_or(Err(DatabaseError::TimedOut)) {
+            Ok(()) => true,
+            // The database may become available while the service runs.
+            Err(error) if error.is_transient() => false,
+            Err(error) => anyhow::bail!(error.chain()),
+        };
         let metrics = Metrics::new(Self::NAME);
-        let (_, limit) = watch::channel(config.limit);
-        let (writer, task) = Writer::new(store.clone(), limit.clone(), WriterMetrics::register(&metrics));
-        let standard = OpsEndpoints {
+        let mut tasks = BackgroundTasks::default();
+        let routes = build_routes(&config, &database, &metrics, &mut tasks);
+        let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
-            ready: ready(&store),
+            ready: readiness_check(&database),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        let courses = CoursesApi(Courses::new(store.clone(), Clock::System));
-        let endpoint = service_endpoint((Api { store: store.clone(), writer, limit }, courses), standard);
-        Ok(Self {
-            server: Server::new(listener, endpoint),
-            store,
-            migrated,
-            writer: Box::pin(task),
-            keep_keys: config.keep_keys,
-            keep_courses: config.keep_courses,
-        })
+        Ok(Self { server: Server::new(listener, service_endpoint(routes, ops)), database, migrated, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -97,58 +91,56 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        ready(&self.store)
+        readiness_check(&self.database)
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, store, migrated, writer, keep_keys, keep_courses } = self;
-        let (tables, stopping) = (store.clone(), stop.clone());
-        let tables = tokio::spawn(async move {
-            if !migrated {
-                tokio::select! { () = migrate(&tables) => {}, () = stopping.cancelled() => {} }
-            }
+        let Self { server, database, migrated, tasks } = self;
+        // The server does not wait for migrations: until they are applied, requests fail as with an unavailable database.
+        let migration = (!migrated).then(|| {
+            let (database, stop) = (database.clone(), stop.clone());
+            tokio::spawn(async move {
+                tokio::select! { () = migrate_until_done(&database) => {}, () = stop.cancelled() => {} }
+            })
         });
-        // Without waiting for the tables: orders are told that the database is away, as at any other time.
-        let writer = tokio::spawn(writer);
-        let forgetting = tokio::spawn(forget::run(store.clone(), keep_keys, stop.clone()));
-        let retention = tokio::spawn(retention::run(store.clone(), Clock::System, keep_courses, stop.clone()));
-        // When the server has ended, the last handle of the writer is gone, and it ends after what still waits.
+        let tasks = tasks.start(&stop);
+        // When the server ends, it drops the last handle of each writer. A writer then answers what waits, and ends.
         let result = server.run_until(stop).await;
-        writer.await?;
-        tables.await?;
-        forgetting.await?;
-        retention.await?;
-        store.close().await;
+        for task in tasks.into_iter().chain(migration) {
+            task.await?;
+        }
+        database.close().await;
         result
     }
 
     fn openapi() -> String {
-        openapi_document::<(Api, CoursesApi)>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, ABOUT)
     }
 }
 
 const ABOUT: &str =
     "The only owner of the database: orders, their limit, idempotency keys, courses. For other services only.";
 
-/// Brings the tables up to date, as soon as the database can be reached.
-async fn migrate(store: &Store) {
-    while let Err(error) = store.migrate().await {
-        tracing::warn!(error = %error.chain(), "the tables are not up to date yet");
-        tokio::time::sleep(MIGRATE_PAUSE).await;
+/// Retries until every migration is applied.
+async fn migrate_until_done(database: &Database) {
+    while let Err(error) = database.migrate().await {
+        tracing::warn!(error = %error.chain(), "the database is not migrated yet; will retry");
+        tokio::time::sleep(MIGRATION_RETRY_PAUSE).await;
     }
 }
 
-fn ready(store: &Store) -> ReadinessCheck {
-    let store = store.clone();
+fn readiness_check(database: &Database) -> ReadinessCheck {
+    let database = database.clone();
     Arc::new(move || {
-        let store = store.clone();
+        let database = database.clone();
         Box::pin(async move {
-            let part = match tokio::time::timeout(READY_TIMEOUT, store.ready()).await {
+            let engine = database.engine();
+            let component = match timeout(PROBE_TIMEOUT, database.probe()).await {
                 Ok(Ok(())) => Component::ready("database"),
-                Ok(Err(error)) => Component::missing("database", format!("{}: {}", store.engine(), error.chain())),
-                Err(_) => Component::missing("database", format!("{} does not answer", store.engine())),
+                Ok(Err(error)) => Component::missing("database", format!("{engine}: {}", error.chain())),
+                Err(_) => Component::missing("database", format!("{engine} does not answer")),
             };
-            vec![part]
+            vec![component]
         })
     })
 }

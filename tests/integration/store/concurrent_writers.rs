@@ -1,4 +1,4 @@
-//! Several writers on one database, as several processes of db-proxy are.
+//! Several writers on one database, like those of several processes of db-proxy.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -8,15 +8,15 @@ use common::{
     money::Sats,
     time::Timestamp,
 };
-use db_proxy::{ledger::Decision, metrics::WriterMetrics, writer::Writer};
+use db_proxy::{
+    group_commit::{Writer, WriterMetrics},
+    orders::{Decision, OrderBatches, OrderStore},
+};
 use futures_util::FutureExt;
 use tests::{Stack, on_both_stacks};
-use tokio::{
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Entry, Fixture, entry, placed, quotes::hold, refused, sats, settle, work};
+use super::{Entry, Fixture, commands, commit, entry, placed, quotes::hold, refused, sats};
 
 const WRITERS: usize = 4;
 const GROUPS: usize = 200;
@@ -29,8 +29,13 @@ on_both_stacks!(
     delayed_duplicate_of_refused_order_is_refused,
 );
 
+fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatches>, impl Future<Output = ()> + Send) {
+    let metrics = WriterMetrics::register(&Metrics::new("test"), "order");
+    Writer::new(OrderBatches { store, limit }, metrics)
+}
+
 struct Writers {
-    writers: Vec<Writer>,
+    writers: Vec<Writer<OrderBatches>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -38,21 +43,19 @@ impl Writers {
     async fn new(fixture: &Fixture, limit: Sats) -> Self {
         let (mut writers, mut tasks) = (Vec::new(), Vec::new());
         for _ in 0..WRITERS {
-            let (_, limit) = watch::channel(limit);
-            let metrics = WriterMetrics::register(&Metrics::new("test"));
-            let (writer, task) = Writer::new(fixture.another_store().await, limit, metrics);
+            let (writer, task) = new_writer(fixture.another_store().await, limit);
             writers.push(writer);
             tasks.push(tokio::spawn(task));
         }
         Self { writers, tasks }
     }
 
-    /// Hands all groups over at once, to one writer after the other; what became of each order.
+    /// Submits every group at once, to one writer after the other. Returns the decision on each order.
     async fn place_all(&self, groups: impl IntoIterator<Item = Vec<Entry>>) -> Vec<Decision> {
         let mut waiting = JoinSet::new();
         for (n, group) in groups.into_iter().enumerate() {
             let writer = self.writers[n % WRITERS].clone();
-            waiting.spawn(async move { writer.commit_batch(work(&group)).await });
+            waiting.spawn(async move { writer.submit(commands(&group)).await });
         }
         let answers = waiting.join_all().await.into_iter().flatten();
         answers.map(|answer| answer.expect("each order is decided")).collect()
@@ -76,10 +79,10 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
         (0..=group % 5).map(order).collect()
     });
     let decisions = writers.place_all(groups).await;
-    let refusals = decisions.iter().filter(|decision| matches!(decision, Decision::Refused { .. })).count();
+    let refusals = decisions.iter().filter(|decision| matches!(decision, Decision::Refused(_))).count();
     assert!(refusals > 0 && refusals < decisions.len(), "{refusals} of {}", decisions.len());
     for decision in &decisions {
-        if let Decision::Refused { .. } = decision {
+        if let Decision::Refused(_) = decision {
             let (reason, remaining) = refused(decision);
             // What did not fit was more than what was left.
             assert!(reason == LimitExceeded && (0..49).contains(&remaining.unwrap()), "{decision:?}");
@@ -89,7 +92,7 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     assert_eq!(usize::try_from(count).unwrap(), decisions.len() - refusals);
     let told: i64 = decisions
         .iter()
-        .filter_map(|d| if let Decision::Placed { order, .. } = d { Some(order.bitcoin_amount.get()) } else { None })
+        .filter_map(|d| if let Decision::Placed(placed) = d { Some(placed.order.bitcoin_amount.get()) } else { None })
         .sum();
     assert_eq!(told, sum);
     assert!((limit - 7..=limit).contains(&sum), "{sum}");
@@ -97,7 +100,7 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     // Orders of one satoshi fill what is left, and not one more is let in.
     let left = limit - sum;
     let more = writers.place_all((0..left + 20).map(|n| vec![entry(format!("last-{n}"), 1)])).await;
-    let fitted = more.iter().filter(|decision| matches!(decision, Decision::Placed { .. })).count();
+    let fitted = more.iter().filter(|decision| matches!(decision, Decision::Placed(_))).count();
     assert_eq!(i64::try_from(fitted).unwrap(), left);
     assert_eq!(fixture.check_tables().await, (count + left, limit));
     writers.end().await;
@@ -120,60 +123,62 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     let mut waiting = JoinSet::new();
     for n in 0..100 {
         let writer = writers.writers[n % WRITERS].clone();
-        waiting.spawn(async move { writer.commit_batch(work(&[entry(n, 1)])).await.remove(0) });
+        waiting.spawn(async move { writer.submit(commands(&[entry(n, 1)])).await.remove(0) });
     }
-    // The handles go away with the tasks that wait, and those with their answers.
+    // Each task drops its handle when it has its answer.
     Arc::into_inner(writers).unwrap().end().await;
     assert!(waiting.join_all().await.into_iter().all(|answer| !placed(&answer.unwrap()).1));
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
-/// Whoever was cut off asks elsewhere, and may be refused there.
+/// A client whose connection broke may retry elsewhere, and may be refused there.
 async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let (_, limit) = watch::channel(sats(1_000));
-    let metrics = WriterMetrics::register(&Metrics::new("test"));
-    let (writer, task) = Writer::new(fixture.another_store().await, limit, metrics);
-    // Asked for, and given up, before the writer comes to it.
-    assert!(writer.commit_batch(work(&[entry("gone", 10), entry("gone-too", 10)])).now_or_never().is_none());
-    let waiting = tokio::spawn(async move { writer.commit_batch(work(&[entry("there", 1)])).await.remove(0) });
+    let (writer, task) = new_writer(fixture.another_store().await, sats(1_000));
+    // Its caller leaves before the writer decides it.
+    assert!(writer.submit(commands(&[entry("gone", 10), entry("gone-too", 10)])).now_or_never().is_none());
+    let waiting = tokio::spawn(async move { writer.submit(commands(&[entry("there", 1)])).await.remove(0) });
     task.await;
     assert!(!placed(&waiting.await.unwrap().unwrap()).1);
     assert_eq!(fixture.check_tables().await, (1, 1));
 }
 
-/// The first request of a client lies in the queue of one db-proxy, whose caller has died without its being known there yet;
-/// the repeat is refused by another. Whatever becomes free then, the first one is refused as well.
+/// The first request of a client waits in the queue of one db-proxy although its sender died. Another db-proxy refuses the
+/// repeat. The first request is then refused too, even if it would fit by now.
 async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (here, elsewhere) = (fixture.store.clone(), fixture.another_store().await);
     let (limit, start) = (sats(100), Timestamp::now());
     let at = |second| start.plus(Duration::from_secs(second));
-    let asked = |key, second| Entry { asked_at: at(second), ..entry(key, 50) };
+    let asked = |key, second| Entry { requested_at: at(second), ..entry(key, 50) };
     for (key, without_price) in [("a", false), ("b", true)] {
-        let mut first = work(&[asked(key, 0)]);
+        let mut first = commands(&[asked(key, 0)]);
         let mut repeat = asked(key, 2);
         let refusal = if without_price {
             repeat.price = None;
             (PriceUnavailable, None)
         } else {
-            settle(&here, &mut [hold(60, Duration::from_secs(2))], limit, at(1)).await;
+            commit(&here, &mut [hold(60, Duration::from_secs(2))], limit, at(1)).await;
             (LimitExceeded, Some(40))
         };
-        let decisions = settle(&elsewhere, &mut work(&[repeat]), limit, at(2)).await;
+        let decisions = commit(&elsewhere, &mut commands(&[repeat]), limit, at(2)).await;
         assert_eq!(refused(&decisions[0]), refusal);
         for second in [4, 5] {
-            assert_eq!(refused(&settle(&here, &mut first, limit, at(second)).await[0]), refusal, "{key}");
+            assert_eq!(refused(&commit(&here, &mut first, limit, at(second)).await[0]), refusal, "{key}");
         }
     }
     assert_eq!(fixture.check_tables().await, (0, 0));
-    // Whoever asks anew is decided anew, and refused anew where it does not fit.
-    assert!(!placed(&settle(&here, &mut work(&[asked("a", 3)]), limit, at(6)).await[0]).1);
+    // A new request is decided anew.
+    assert!(!placed(&commit(&here, &mut commands(&[asked("a", 3)]), limit, at(6)).await[0]).1);
     assert_eq!(
         refused(
-            &settle(
+            &commit(
                 &here,
-                &mut work(&[Entry { amount: "70".parse().unwrap(), ..asked("c", 6) }, asked("d", 6), asked("e", 6)]),
+                &mut commands(&[
+                    Entry { amount: "70".parse().unwrap(), ..asked("c", 6) },
+                    asked("d", 6),
+                    asked("e", 6)
+                ]),
                 limit,
                 at(7)
             )
@@ -181,11 +186,11 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         ),
         (LimitExceeded, Some(0))
     );
-    // A repeat of what was placed is answered with it, also the one that lay for long.
-    assert!(placed(&settle(&here, &mut work(&[asked("a", 0)]), limit, at(8)).await[0]).1);
-    // In time they are forgotten.
-    assert_eq!(fixture.store.forget_refusals(at(7), 10).await.unwrap(), 2);
-    assert_eq!(fixture.store.forget_refusals(at(8), 1).await.unwrap(), 1);
-    assert_eq!(fixture.store.forget_refusals(at(8), 10).await.unwrap(), 1);
-    assert_eq!(fixture.store.forget_refusals(at(8), 10).await.unwrap(), 0);
+    // A repeat of a placed order returns that order, even if the repeat was delayed.
+    assert!(placed(&commit(&here, &mut commands(&[asked("a", 0)]), limit, at(8)).await[0]).1);
+    // Refusals are removed when they are old enough.
+    assert_eq!(fixture.store.remove_refusals(at(7), 10).await.unwrap(), 2);
+    assert_eq!(fixture.store.remove_refusals(at(8), 1).await.unwrap(), 1);
+    assert_eq!(fixture.store.remove_refusals(at(8), 10).await.unwrap(), 1);
+    assert_eq!(fixture.store.remove_refusals(at(8), 10).await.unwrap(), 0);
 }

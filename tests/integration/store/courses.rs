@@ -13,7 +13,7 @@ use common::{
     },
     time::{Clock, Timestamp},
 };
-use db_proxy::courses::Courses;
+use db_proxy::courses::CourseService;
 
 use super::Fixture;
 
@@ -36,8 +36,8 @@ fn course(exchanger: &str, direction: &str, value: &str, observed_at: Timestamp)
 }
 
 impl Fixture {
-    fn courses(&self) -> Courses {
-        Courses::new(self.store.clone(), Clock::System)
+    fn courses(&self) -> CourseService {
+        CourseService::new(self.course_store.clone(), Clock::System)
     }
 
     /// Writes courses down; how many changed.
@@ -86,7 +86,7 @@ impl Fixture {
     /// Folds all that is over.
     async fn fold(&self) {
         for width in [Resolution::Minute, Resolution::Hour, Resolution::Day] {
-            while self.store.fold_courses(width).await.unwrap() > 0 {}
+            while self.course_store.fold_courses(width).await.unwrap() > 0 {}
         }
     }
 
@@ -94,7 +94,7 @@ impl Fixture {
     async fn forget(&self, what: Resolution, before: Timestamp) -> u64 {
         let mut all = 0;
         loop {
-            let some = self.store.forget_courses(what, before, 100).await.unwrap();
+            let some = self.course_store.remove_courses(what, before, 100).await.unwrap();
             assert!(some <= 100);
             all += some;
             if some == 0 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use common::{
-    api::orders::{Cursor, Order, OrderFilter},
+    api::orders::{Cursor, OffsetPage, Order, OrderFilter, OrderPage},
     ids::OrderId,
     time::Timestamp,
 };
@@ -32,10 +32,14 @@ async fn place_many(fixture: &Fixture, count: usize) -> Vec<Order> {
     orders
 }
 
+fn last_page(data: Vec<Order>) -> OrderPage {
+    OrderPage { data, next_cursor: None }
+}
+
 async fn walk(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
     let (mut orders, mut cursor) = (Vec::new(), None);
     loop {
-        let (page, next) = fixture.store.page(filter, cursor, limit).await.unwrap();
+        let OrderPage { data: page, next_cursor: next } = fixture.store.page(filter, cursor, limit).await.unwrap();
         assert!(page.len() <= limit as usize);
         orders.extend(page);
         match next {
@@ -47,7 +51,7 @@ async fn walk(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order>
 
 async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    assert_eq!(fixture.store.page_by_offset(0, 10).await.unwrap(), (vec![], false));
+    assert_eq!(fixture.store.page_by_offset(0, 10).await.unwrap(), OffsetPage::default());
     let orders = place_many(&fixture, 10).await;
     for (start, size, wanted, more) in [
         (0, 3, &orders[0..3], true),
@@ -62,7 +66,7 @@ async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
         (u64::try_from(i64::MAX).unwrap() + 1, 1000, &[], false),
     ] {
         let page = fixture.store.page_by_offset(start, size).await.unwrap();
-        assert_eq!(page, (wanted.to_vec(), more), "{start} {size}");
+        assert_eq!(page, OffsetPage { data: wanted.to_vec(), more }, "{start} {size}");
     }
 }
 
@@ -71,7 +75,8 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     let orders = place_many(&fixture, 20).await;
     let (mut seen, mut cursor, mut round) = (Vec::new(), None, 0);
     loop {
-        let (page, next) = fixture.store.page(&OrderFilter::default(), cursor, 3).await.unwrap();
+        let OrderPage { data: page, next_cursor: next } =
+            fixture.store.page(&OrderFilter::default(), cursor, 3).await.unwrap();
         seen.extend(page);
         cursor = next;
         if next.is_none() {
@@ -133,7 +138,7 @@ async fn filters_return_exactly_matching_orders(stack: Stack) {
 async fn filter_without_match_returns_empty_last_page(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let none = OrderFilter::default();
-    assert_eq!(fixture.store.page(&none, None, 10).await.unwrap(), (vec![], None));
+    assert_eq!(fixture.store.page(&none, None, 10).await.unwrap(), OrderPage::default());
     let orders = place_many(&fixture, 5).await;
     let newest = orders[0].created_at;
     let past: Timestamp = "0001-01-01T00:00:00Z".parse().unwrap();
@@ -150,13 +155,13 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         // The end before the start.
         OrderFilter { from: Some(newest), to: Some(orders[4].created_at), ..none },
     ] {
-        assert_eq!(fixture.store.page(&filter, None, 10).await.unwrap(), (vec![], None), "{filter:?}");
+        assert_eq!(fixture.store.page(&filter, None, 10).await.unwrap(), OrderPage::default(), "{filter:?}");
     }
     let all = OrderFilter { from: Some(past), to: Some(future), ..none };
-    assert_eq!(fixture.store.page(&all, None, 5).await.unwrap(), (orders.clone(), None));
+    assert_eq!(fixture.store.page(&all, None, 5).await.unwrap(), last_page(orders.clone()));
     // After the oldest order there is nothing more, and a cursor of a time to come starts at the newest.
-    assert_eq!(fixture.store.page(&none, Some(Cursor(1)), 5).await.unwrap(), (vec![], None));
-    assert_eq!(fixture.store.page(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), (orders, None));
+    assert_eq!(fixture.store.page(&none, Some(Cursor(1)), 5).await.unwrap(), OrderPage::default());
+    assert_eq!(fixture.store.page(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), last_page(orders));
 }
 
 async fn time_filters_are_exact_to_the_microsecond(stack: Stack) {
@@ -195,12 +200,18 @@ async fn rare_order_is_found_among_many(stack: Stack) {
     fixture
         .look(&match stack {
             Stack::Embedded => format!(
-                "insert into orders
+                "insert into orders (
+                    seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+                    simulated, quote_id, price_state
+                )
                 with recursive n(i) as (select 2 union all select i + 1 from n where i < {COUNT})
                 select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0, null, 'fresh' from n"
             ),
             Stack::Servers => format!(
-                "insert into orders
+                "insert into orders (
+                    seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+                    simulated, quote_id, price_state
+                )
                 select i, lpad(to_hex(i), 32, '0')::uuid, '{time}'::timestamptz + i * interval '1 microsecond', {rest},
                     '{time}', 'alpha', false, null, 'fresh'
                 from generate_series(2, {COUNT}) as i",
@@ -210,7 +221,7 @@ async fn rare_order_is_found_among_many(stack: Stack) {
         .await;
     fixture.look(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
     let filter = OrderFilter { currency: Some("JPY".parse().unwrap()), ..OrderFilter::default() };
-    let (page, next) = fixture.store.page(&filter, None, 10).await.unwrap();
+    let OrderPage { data: page, next_cursor: next } = fixture.store.page(&filter, None, 10).await.unwrap();
     assert!(page.is_empty() && next.is_some(), "one page looked at everything: {page:?}");
     assert_eq!(walk(&fixture, &filter, 10).await, [rare]);
 }

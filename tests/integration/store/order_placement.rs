@@ -4,10 +4,13 @@ use common::{
     api::orders::RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
     time::Timestamp,
 };
-use db_proxy::{ledger::ClientKey, store::Attempt};
+use db_proxy::{
+    group_commit::Attempt,
+    orders::{ClientKey, DecisionContext},
+};
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, NO_LIMIT, entry, of, placed, refused, sats, settle, work};
+use super::{Fixture, NO_LIMIT, commands, commit, entry, of, placed, refused, sats};
 
 on_both_stacks!(
     batch_commands_are_decided_in_sequence,
@@ -41,12 +44,12 @@ async fn key_returns_same_order_after_restart(stack: Stack) {
     let again = fixture.place(&[entry("a", 99)], sats(10)).await;
     assert_eq!(placed(&again[0]), (&order, true));
     // Also after a restart.
-    fixture.store.close().await;
+    fixture.connections.close().await;
     let store = fixture.another_store().await;
-    let again = settle(&store, &mut work(&[entry("a", 10)]), sats(10), Timestamp::now()).await;
+    let again = commit(&store, &mut commands(&[entry("a", 10)]), sats(10), Timestamp::now()).await;
     assert_eq!(placed(&again[0]), (&order, true));
     let other = of("EUR", "69.0001", entry("a", 10));
-    let other = settle(&store, &mut work(&[other]), sats(10), Timestamp::now()).await;
+    let other = commit(&store, &mut commands(&[other]), sats(10), Timestamp::now()).await;
     assert_eq!(refused(&other[0]), (KeyReused, None));
     assert_eq!(store.totals().await.unwrap().orders, 1);
 }
@@ -94,7 +97,7 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
     let now = Timestamp::now();
     for (n, at) in [now, Timestamp::from_micros(now.micros() - 3_600_000_000).unwrap(), now].into_iter().enumerate() {
         let group = [entry(format!("{n}-a"), 1), entry(format!("{n}-b"), 1)];
-        settle(&fixture.store, &mut work(&group), sats(100), at).await;
+        commit(&fixture.store, &mut commands(&group), sats(100), at).await;
     }
     assert_eq!(fixture.check_tables().await, (6, 6));
 }
@@ -102,12 +105,13 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
 async fn commit_is_sent_only_for_changes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
-    // An order; its repeat; a refusal, which is remembered; the same once more.
+    // An order; its repeat; a refusal, which is recorded; the same once more.
     let group = [entry("a", 1), entry("b", 1)];
-    let group = group.map(|entry| super::Entry { asked_at: now, ..entry });
+    let group = group.map(|entry| super::Entry { requested_at: now, ..entry });
     for (group, writes) in [(&group[..1], true), (&group[..1], false), (&group[..], true), (&group[..], false)] {
         let mut attempt = Attempt::default();
-        fixture.store.commit_batch(&mut work(group), sats(1), &|| now, &mut attempt).await.unwrap();
+        let context = DecisionContext { limit: sats(1), clock: &|| now };
+        fixture.store.commit_batch(context, &mut commands(group), &mut attempt).await.unwrap();
         assert_eq!(attempt.commit_sent, writes);
     }
 }

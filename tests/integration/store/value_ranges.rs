@@ -1,7 +1,11 @@
 //! Values at the ends of their ranges come back as they went in, and read as they should.
 
-use common::{api::orders::Order, money::Sats, time::Timestamp};
-use db_proxy::store::Store;
+use common::{
+    api::orders::{OffsetPage, Order},
+    money::Sats,
+    time::Timestamp,
+};
+use db_proxy::orders::OrderStore;
 use tests::{Stack, on_both_stacks};
 
 use super::{Entry, Fixture, entry, of};
@@ -52,7 +56,10 @@ async fn boundary_values_are_stored_exactly(stack: Stack) {
             (price.exchange_rate, price.bitcoin_amount, price.as_of, price.simulated)
         );
         assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().pop(), Some(order.clone()));
-        assert_eq!(fixture.store.page_by_offset(0, 1).await.unwrap(), (vec![order.clone()], false));
+        assert_eq!(
+            fixture.store.page_by_offset(0, 1).await.unwrap(),
+            OffsetPage { data: vec![order.clone()], more: false }
+        );
         assert_eq!(fixture.store.totals().await.unwrap().bitcoin, order.bitcoin_amount);
         assert_eq!(fixture.store.totals().await.unwrap().last_created_at, order.created_at);
     }
@@ -97,9 +104,10 @@ fn read_time(shown: &str) -> Timestamp {
 async fn repeated_migration_changes_nothing(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_one(entry("a", 10)).await;
-    fixture.store.migrate().await.unwrap();
-    let store = Store::open(&fixture.database.url()).await.unwrap();
-    store.migrate().await.unwrap();
+    fixture.connections.migrate().await.unwrap();
+    let connections = fixture.reconnect().await;
+    connections.migrate().await.unwrap();
+    let store = OrderStore::new(&connections);
     assert_eq!(store.orders(&[order.id]).await.unwrap().pop(), Some(order));
     assert_eq!(store.totals().await.unwrap().bitcoin, Sats::new(10).unwrap());
 }
@@ -109,5 +117,5 @@ async fn committed_orders_are_visible_to_another_process(stack: Stack) {
     let order = fixture.place_one(entry("a", 10)).await;
     // Nothing is closed first: another process sees what was committed.
     let store = fixture.another_store().await;
-    assert_eq!(store.page_by_offset(0, 10).await.unwrap().0, [order]);
+    assert_eq!(store.page_by_offset(0, 10).await.unwrap().data, [order]);
 }

@@ -1,102 +1,107 @@
-//! Courses grow smaller as they age: they are folded into candles of a minute, an hour and a day, and what is folded is
-//! removed when it is old enough. A few at a time, beside the work.
+//! Courses are condensed as they age: folded into candles of a minute, an hour and a day. Rows that are folded are removed
+//! when they are old enough.
 //!
-//! A step is one transaction, so a crash leaves either all of it or nothing. What is folded is marked in the same transaction
-//! as the candles are written, and only what is marked is ever removed; so a step that is done twice, or by two processes,
-//! does nothing the second time.
+//! A step is one transaction, so a crash leaves all of it or nothing. The transaction that writes candles also marks the
+//! rows as folded, and only marked rows are ever removed. So a step that runs twice, or in two processes at once, does
+//! nothing the second time.
 
 use std::time::Duration;
 
-use common::{
-    api::courses::Resolution,
-    config::Env,
-    time::{Clock, Timestamp},
+use common::{api::courses::Resolution, config::Env, time::Timestamp};
+
+use super::CourseStore;
+use crate::{
+    database::DatabaseError,
+    retention::{MAX_STEP_ROWS, Retention},
 };
-use tokio_util::sync::CancellationToken;
-
-use crate::store::{Store, StoreError};
-
-/// How often courses are folded, and old ones looked for.
-const EVERY: Duration = Duration::from_secs(60);
-/// Rows removed by one step: a few milliseconds, so that no order waits for it.
-const STEP: i64 = 1000;
-/// Between two steps, where there is more to do.
-const PAUSE: Duration = Duration::from_millis(50);
 
 const DAY: Duration = Duration::from_hours(24);
-/// Longest time that can be asked for, in days: ten years.
+/// The longest setting, in days: ten years.
 const MAX_DAYS: u64 = 3660;
-/// The widths of candles, each made of the one before, and the first of courses themselves.
-const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
+/// The widths of candles. Candles of a minute are made from courses, and each other width from the one before.
+const CANDLE_WIDTHS: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
-/// How long what is kept after its end.
+/// How long courses and candles are kept after their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
+pub struct CourseRetentionSettings {
     pub raw: Duration,
     pub minutes: Duration,
     pub hours: Duration,
-    /// Nothing: for ever.
+    /// Nothing: forever.
     pub days: Option<Duration>,
 }
 
-impl Default for Retention {
-    /// Two days of courses, a month of minutes, a bit more than a year of hours, and all days.
+impl Default for CourseRetentionSettings {
+    /// Courses for two days, minutes for a month, hours for more than a year, and days forever.
     fn default() -> Self {
         Self { raw: DAY * 2, minutes: DAY * 30, hours: DAY * 400, days: None }
     }
 }
 
-impl Retention {
+impl CourseRetentionSettings {
     pub fn read(env: &mut Env) -> Self {
-        let days = |days: u64| DAY * u32::try_from(days).unwrap_or(u32::MAX);
+        let duration = |days: u64| DAY * u32::try_from(days).unwrap_or(u32::MAX);
         let raw = env.whole_number("COURSE_RAW_DAYS", 2, 1..=MAX_DAYS);
         let minutes = env.whole_number("COURSE_MINUTE_DAYS", 30, 1..=MAX_DAYS);
         let hours = env.whole_number("COURSE_HOUR_DAYS", 400, 1..=MAX_DAYS);
-        let whole = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
-        // What is coarser and goes first would leave a hole between what is fine and what is new.
-        for (name, value, finer, at_least) in [
+        let days = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
+        let days_or_forever = if days == 0 { u64::MAX } else { days };
+        // If coarser candles were removed first, a gap would remain between the finer candles and the past.
+        for (name, value, finer_name, finer) in [
             ("COURSE_MINUTE_DAYS", minutes, "COURSE_RAW_DAYS", raw),
             ("COURSE_HOUR_DAYS", hours, "COURSE_MINUTE_DAYS", minutes),
-            ("COURSE_DAY_DAYS", if whole == 0 { u64::MAX } else { whole }, "COURSE_HOUR_DAYS", hours),
+            ("COURSE_DAY_DAYS", days_or_forever, "COURSE_HOUR_DAYS", hours),
         ] {
-            if value < at_least {
-                env.add_error(name, Some(value.to_string()), &format!("at least {finer}, which is {at_least}"));
+            if value < finer {
+                env.add_error(name, Some(value.to_string()), &format!("at least {finer_name}, which is {finer}"));
             }
         }
-        let days_kept = (whole > 0).then(|| days(whole));
-        Self { raw: days(raw), minutes: days(minutes), hours: days(hours), days: days_kept }
+        let days = (days > 0).then(|| duration(days));
+        Self { raw: duration(raw), minutes: duration(minutes), hours: duration(hours), days }
     }
 }
 
-/// Runs until `stop`. What fails is tried again the next time.
-pub async fn run(store: Store, clock: Clock, retention: Retention, stop: CancellationToken) {
-    let rounds = async {
-        loop {
-            tokio::time::sleep(EVERY).await;
-            if let Err(error) = round(&store, clock.now(), retention).await {
-                tracing::warn!(error = %error.chain(), "old courses could not be made smaller");
-            }
-        }
-    };
-    tokio::select! { () = stop.cancelled() => {}, () = rounds => {} }
+/// Condenses and removes old courses.
+pub struct CourseRetention {
+    pub store: CourseStore,
+    pub settings: CourseRetentionSettings,
 }
 
-/// Folds all that is over, and then removes all that is too old at `now`.
-pub async fn round(store: &Store, now: Timestamp, retention: Retention) -> Result<(), StoreError> {
-    for candles in CANDLES {
-        while store.fold_courses(candles).await? > 0 {
-            tokio::time::sleep(PAUSE).await;
+/// A kind of work on old courses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CourseStep {
+    /// Makes candles of this resolution.
+    Fold(Resolution),
+    /// Removes courses or candles of this resolution that ended before a time.
+    Remove { resolution: Resolution, before: Timestamp },
+}
+
+impl Retention for CourseRetention {
+    const AGGREGATE: &'static str = "courses";
+    type Step = CourseStep;
+
+    fn steps(&self, now: Timestamp) -> Vec<CourseStep> {
+        let CourseRetentionSettings { raw, minutes, hours, days } = self.settings;
+        let limits = [
+            (Resolution::Raw, Some(raw)),
+            (Resolution::Minute, Some(minutes)),
+            (Resolution::Hour, Some(hours)),
+            (Resolution::Day, days),
+        ];
+        let removals = limits
+            .into_iter()
+            .filter_map(|(resolution, limit)| Some(CourseStep::Remove { resolution, before: now.minus(limit?) }));
+        CANDLE_WIDTHS.into_iter().map(CourseStep::Fold).chain(removals).collect()
+    }
+
+    async fn run_step(&self, step: CourseStep) -> Result<u64, DatabaseError> {
+        match step {
+            CourseStep::Fold(resolution) => self.store.fold_courses(resolution).await,
+            CourseStep::Remove { resolution, before } => {
+                self.store.remove_courses(resolution, before, MAX_STEP_ROWS).await
+            }
         }
     }
-    let Retention { raw, minutes, hours, days } = retention;
-    let keep = [(Resolution::Raw, Some(raw)), (Resolution::Minute, Some(minutes)), (Resolution::Hour, Some(hours))];
-    for (what, keep) in keep.into_iter().chain([(Resolution::Day, days)]) {
-        let Some(keep) = keep else { continue };
-        while store.forget_courses(what, now.minus(keep), STEP).await? > 0 {
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

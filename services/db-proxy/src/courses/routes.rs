@@ -1,4 +1,4 @@
-//! What db-proxy serves of courses; all of it wants the internal token.
+//! The HTTP endpoints of courses. All of them require the internal token.
 
 use common::{
     api::{
@@ -14,17 +14,17 @@ use common::{
 };
 use poem_openapi::{OpenApi, param::Query};
 
-use super::{Courses, rules::check_exchanger};
+use super::{CourseService, policy::check_exchanger};
 use crate::error::Error;
 
-pub struct CoursesApi(pub Courses);
+pub struct CourseRoutes(pub CourseService);
 
 #[OpenApi]
-impl CoursesApi {
-    /// Writes courses down where they changed.
+impl CourseRoutes {
+    /// Stores the courses that changed.
     ///
-    /// Courses that are not sent stay as they are. One that was not observed later than the actual one changes nothing; where
-    /// an exchange and direction is sent twice, the newest counts.
+    /// Courses that the request does not contain stay as they are. A course that was not observed later than the actual one
+    /// changes nothing. If the request contains an exchange and direction twice, the newest course counts.
     #[oai(path = "/courses", method = "post", operation_id = "write_courses")]
     async fn write_courses(
         &self,
@@ -34,16 +34,16 @@ impl CoursesApi {
         Ok(Json(self.0.write(body.0).await?))
     }
 
-    /// The course of each exchange and direction as it is now.
+    /// Returns the actual course of each exchange and direction.
     #[oai(path = "/courses", method = "get", operation_id = "actual_courses")]
     async fn actual_courses(&self, _caller: InternalCaller) -> Result<Json<ActualCourses>, Problem> {
         Ok(Json(self.0.actual().await?))
     }
 
-    /// Courses of the past, as they were or as candles.
+    /// Returns past courses, or candles of them.
     ///
-    /// Oldest first within each exchange and direction, one of them after the other. With `raw`, the first course of each is
-    /// the one that was true at `from`.
+    /// Sorted by exchange and direction, and then by time, oldest first. With `raw`, the first course of each exchange and
+    /// direction is the one that was in effect at `from`.
     #[oai(path = "/courses/history", method = "get", operation_id = "course_history")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn course_history(
@@ -58,12 +58,12 @@ impl CoursesApi {
         cursor: Query<Option<HistoryCursor>>,
     ) -> Result<Json<CourseHistoryPage>, Problem> {
         let filter = CourseFilter { exchanger: exchanger.0, direction: direction.0, from: from.0, to: to.0 };
-        check(&filter).map_err(Error::Invalid)?;
+        check_filter(&filter).map_err(Error::Invalid)?;
         Ok(Json(self.0.history(&filter, resolution.0, cursor.0, limit.0).await?))
     }
 }
 
-fn check(filter: &CourseFilter) -> Result<(), Vec<FieldError>> {
+fn check_filter(filter: &CourseFilter) -> Result<(), Vec<FieldError>> {
     let mut errors = Vec::new();
     if let Some(Err(reason)) = filter.exchanger.as_deref().map(check_exchanger) {
         errors.push(FieldError::new("exchanger", reason));

@@ -83,7 +83,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
                 model.write(&request);
                 fixture.write(&request).await;
             }
-            fixture.store.fold_courses(CANDLES[n % 3]).await.unwrap();
+            fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
         }
         assert_eq!(cursor, None, "the walk does not end");
         let once: BTreeSet<_> = seen.iter().cloned().collect();

@@ -6,7 +6,10 @@ use common::{
     api::courses::{Candle, CourseFilter, Resolution},
     time::{Clock, Timestamp},
 };
-use db_proxy::courses::retention::{self, Retention};
+use db_proxy::{
+    courses::{CourseRetention, CourseRetentionSettings},
+    retention,
+};
 use tests::{Stack, on_both_stacks};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +26,10 @@ on_both_stacks!(
 );
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
+
+fn retention_of(fixture: &Fixture, settings: CourseRetentionSettings) -> CourseRetention {
+    CourseRetention { store: fixture.course_store.clone(), settings }
+}
 
 async fn candles(fixture: &Fixture, resolution: Resolution) -> Vec<Candle> {
     fixture.walk(&CourseFilter::default(), resolution, 1000).await.1
@@ -45,7 +52,7 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
             fixture.write(&request).await;
             // Folded now and then, in the middle of minutes, hours and days.
             if n % 7 == 0 {
-                fixture.store.fold_courses(CANDLES[n % 3]).await.unwrap();
+                fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
             }
             if n % 15 == 0 {
                 for resolution in CANDLES {
@@ -56,7 +63,7 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
         }
         fixture.fold().await;
         // Folded again, nothing more is done.
-        assert_eq!(fixture.store.fold_courses(Resolution::Minute).await.unwrap(), 0);
+        assert_eq!(fixture.course_store.fold_courses(Resolution::Minute).await.unwrap(), 0);
         for resolution in CANDLES {
             let wanted = model.candles(resolution.width().unwrap());
             same(&candles(&fixture, resolution).await, &wanted, &format!("seed {seed}, {resolution}, folded"));
@@ -98,7 +105,7 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
     for what in Resolution::ALL {
         assert_eq!(fixture.forget(what, end).await, 0, "{what}");
     }
-    while fixture.store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
+    while fixture.course_store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
     // Minutes are not folded into hours yet.
     assert_eq!(fixture.forget(Resolution::Minute, end).await, 0);
     // Those that ended until then, and not the one that ended after.
@@ -122,8 +129,9 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
 async fn actual_course_is_never_deleted(stack: Stack) {
     let fixture = three_days(stack).await;
     let actual = fixture.actual().await;
-    let keep = Retention { days: Some(Duration::from_hours(24)), ..Retention::default() };
-    retention::round(&fixture.store, at(20 * 366 * 86_400), keep).await.unwrap();
+    let settings =
+        CourseRetentionSettings { days: Some(Duration::from_hours(24)), ..CourseRetentionSettings::default() };
+    retention::run_round(&retention_of(&fixture, settings), at(20 * 366 * 86_400)).await.unwrap();
     assert_eq!(fixture.actual().await, actual);
     assert_eq!(fixture.past().await.len(), 1);
     // What follows is told from it as ever.
@@ -138,12 +146,12 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
     let mut tasks = tokio::task::JoinSet::new();
     let stop = CancellationToken::new();
     for n in 0..4_usize {
-        let (store, stop) = (fixture.another_store().await, stop.clone());
+        let (store, stop) = (fixture.another_course_store().await, stop.clone());
         tasks.spawn(async move {
             let mut round = n;
             while !stop.is_cancelled() {
                 store.fold_courses(CANDLES[round % 3]).await.unwrap();
-                store.forget_courses(Resolution::Raw, at(100 * 86_400), 50).await.unwrap();
+                store.remove_courses(Resolution::Raw, at(100 * 86_400), 50).await.unwrap();
                 round += 1;
             }
         });
@@ -172,10 +180,10 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
         fixture.write(&request).await;
     }
     for n in 0..60_u64 {
-        let store = fixture.another_store().await;
+        let store = fixture.another_course_store().await;
         let step = tokio::spawn(async move {
             store.fold_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
-            store.forget_courses(Resolution::Raw, at(100 * 86_400), 20).await.unwrap();
+            store.remove_courses(Resolution::Raw, at(100 * 86_400), 20).await.unwrap();
         });
         // Sooner and later, as the machine will.
         for _ in 0..n * 3 {
@@ -193,8 +201,8 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
 async fn retention_keeps_resolution_by_age(stack: Stack) {
     let fixture = three_days(stack).await;
     let day = Duration::from_hours(24);
-    let keep = Retention { raw: day, minutes: day * 2, hours: day * 30, days: None };
-    retention::round(&fixture.store, at(3 * 86_400), keep).await.unwrap();
+    let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };
+    retention::run_round(&retention_of(&fixture, settings), at(3 * 86_400)).await.unwrap();
     // A day of courses, and the one that was true when it began.
     assert_eq!(fixture.past().await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
@@ -208,9 +216,8 @@ async fn retention_task_stops_on_cancellation(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let stop = CancellationToken::new();
     let task = tokio::spawn(retention::run(
-        fixture.store.clone(),
+        retention_of(&fixture, CourseRetentionSettings::default()),
         Clock::starting_at(Timestamp::now()),
-        Retention::default(),
         stop.clone(),
     ));
     stop.cancel();

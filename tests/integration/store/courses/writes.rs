@@ -108,7 +108,7 @@ async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..WRITERS {
-        let store = fixture.another_store().await;
+        let store = fixture.another_course_store().await;
         writers.spawn(async move {
             let mut changed = 0;
             for n in 0..REQUESTS {

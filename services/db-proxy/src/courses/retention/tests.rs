@@ -1,15 +1,15 @@
 use super::*;
 
 #[test]
-fn the_defaults_are_those_of_the_type() {
+fn defaults_of_the_settings_are_those_of_the_type() {
     let mut env = Env::default();
-    assert_eq!(Retention::read(&mut env), Retention::default());
+    assert_eq!(CourseRetentionSettings::read(&mut env), CourseRetentionSettings::default());
     assert!(env.finish().is_ok());
 }
 
 #[test]
-fn what_is_coarser_is_kept_as_long_at_least() {
-    for (name, value, told) in [
+fn coarser_resolution_must_be_kept_as_long_as_a_finer_one() {
+    for (name, value, expected) in [
         ("COURSE_MINUTE_DAYS", "1", "COURSE_RAW_DAYS, which is 2"),
         ("COURSE_HOUR_DAYS", "29", "COURSE_MINUTE_DAYS, which is 30"),
         ("COURSE_DAY_DAYS", "399", "COURSE_HOUR_DAYS, which is 400"),
@@ -17,8 +17,14 @@ fn what_is_coarser_is_kept_as_long_at_least() {
         ("COURSE_RAW_DAYS", "many", "from 1 to 3660"),
     ] {
         let mut env = Env::from_pairs([(name, value)]);
-        Retention::read(&mut env);
+        CourseRetentionSettings::read(&mut env);
         let message = env.finish().unwrap_err().to_string();
-        assert!(message.contains(name) && message.contains(told), "{message}");
+        assert!(message.contains(name) && message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn days_are_kept_forever_unless_a_limit_is_set() {
+    let read = |days| CourseRetentionSettings::read(&mut Env::from_pairs([("COURSE_DAY_DAYS", days)])).days;
+    assert_eq!((read("0"), read("400")), (None, Some(DAY * 400)));
 }

@@ -1,0 +1,37 @@
+//! The tasks that run in the background of the server.
+
+use common::time::Clock;
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::retention::{self, Retention};
+
+/// Starts a task that ends when the token is cancelled.
+type StartUntilStopped = Box<dyn FnOnce(CancellationToken) -> JoinHandle<()> + Send>;
+
+/// Tasks of the aggregates, not started yet.
+#[derive(Default)]
+pub struct BackgroundTasks {
+    writers: Vec<BoxFuture<'static, ()>>,
+    retentions: Vec<StartUntilStopped>,
+}
+
+impl BackgroundTasks {
+    /// Adds a writer's task. It ends by itself when the routes are dropped and every waiting command is answered.
+    pub fn add_writer(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.writers.push(Box::pin(task));
+    }
+
+    /// Adds the retention of an aggregate.
+    pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
+        self.retentions.push(Box::new(move |stop| tokio::spawn(retention::run(retention, clock, stop))));
+    }
+
+    /// Starts every task. Retention ends at `stop`.
+    pub fn start(self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+        let writers = self.writers.into_iter().map(tokio::spawn);
+        let retentions = self.retentions.into_iter().map(|start| start(stop.clone()));
+        writers.chain(retentions).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! The decisions about courses, without I/O: which are valid, which changed, and which parts of a series are folded into
+//! candles.
+//!
+//! A series is the courses of one exchange and direction.
+
+use std::{collections::HashMap, time::Duration};
+
+use common::{
+    api::{
+        FieldError,
+        courses::{Course, CourseKind, MAX_CLOCK_SKEW, MAX_COURSES, MAX_EXCHANGER},
+    },
+    money::{CurrencyPair, Rate},
+    time::Timestamp,
+};
+
+/// Most errors that are listed for one request.
+const MAX_ERRORS: usize = 20;
+/// Most candles of one series that one step makes. It bounds the rows that a step reads when many have accumulated.
+pub const MAX_FOLD_CANDLES: u32 = 60;
+/// Most series that one step folds.
+pub const MAX_FOLD_SERIES: usize = 64;
+
+/// Identifies a series.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesKey {
+    pub exchanger: String,
+    pub direction: CurrencyPair,
+}
+
+impl SeriesKey {
+    pub fn of(course: &Course) -> Self {
+        Self { exchanger: course.exchanger.clone(), direction: course.direction }
+    }
+}
+
+/// The actual course of a series, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActualCourse {
+    /// The id of the series.
+    pub series: i32,
+    pub since: Timestamp,
+    pub value: Rate,
+    pub kind: CourseKind,
+    pub simulated: bool,
+}
+
+/// A course to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CourseChange {
+    pub course: Course,
+    /// The actual course that ends when this one begins; nothing for a new series.
+    pub replaces: Option<ActualCourse>,
+}
+
+/// Checks a request. Lists each invalid field, up to [`MAX_ERRORS`].
+pub fn check(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> {
+    if courses.len() > MAX_COURSES {
+        return Err(vec![FieldError::new("courses", format!("must hold at most {MAX_COURSES}"))]);
+    }
+    let latest = now.plus(MAX_CLOCK_SKEW);
+    let mut errors = Vec::new();
+    for (n, course) in courses.iter().enumerate() {
+        let mut add_error =
+            |field: &str, reason: String| errors.push(FieldError::new(format!("courses[{n}].{field}"), reason));
+        if let Err(reason) = check_exchanger(&course.exchanger) {
+            add_error("exchanger", reason);
+        }
+        if course.observed_at > latest {
+            add_error("observed_at", format!("must be at most {} s in the future", MAX_CLOCK_SKEW.as_secs()));
+        }
+        if course.observed_at.micros() < 0 {
+            add_error("observed_at", "must be 1970 or later".to_owned());
+        }
+        if errors.len() >= MAX_ERRORS {
+            break;
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Checks the name of an exchange.
+pub fn check_exchanger(name: &str) -> Result<(), String> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if (1..=MAX_EXCHANGER).contains(&name.len()) && name.bytes().all(is_allowed) {
+        return Ok(());
+    }
+    Err(format!("must be 1 to {MAX_EXCHANGER} letters, digits, underscores, hyphens or points"))
+}
+
+/// The newest course of each series, sorted by series. Of several that were observed at the same time, the last one counts.
+pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
+    let mut keyed: Vec<_> = courses.into_iter().map(|course| (SeriesKey::of(&course), course)).collect();
+    // The sort is stable: courses that were observed at the same time remain in the order of the request.
+    keyed.sort_by(|(a, left), (b, right)| a.cmp(b).then(left.observed_at.cmp(&right.observed_at)));
+    // `dedup_by` keeps the first of equal elements, and the last one is wanted.
+    keyed.reverse();
+    keyed.dedup_by(|(a, _), (b, _)| a == b);
+    keyed.reverse();
+    keyed.into_iter().map(|(_, course)| course).collect()
+}
+
+/// Selects the courses to store. Each of `courses` belongs to a different series; `actual` is what is stored.
+///
+/// A course changes nothing if it equals the actual one, or if it was not observed later. Stored rows are never rewritten.
+pub fn changes(courses: &[Course], actual: &HashMap<SeriesKey, ActualCourse>) -> Vec<CourseChange> {
+    let change_of = |course: &Course| {
+        let replaces = actual.get(&SeriesKey::of(course)).copied();
+        let is_change = replaces.is_none_or(|actual| {
+            let equals = (actual.value, actual.kind, actual.simulated) == (course.value, course.kind, course.simulated);
+            !equals && course.observed_at > actual.since
+        });
+        is_change.then(|| CourseChange { course: course.clone(), replaces })
+    };
+    courses.iter().filter_map(change_of).collect()
+}
+
+/// The start of the bucket of `width` (a minute, an hour or a day) that contains `time`.
+pub fn bucket_start(time: Timestamp, width: Duration) -> Timestamp {
+    let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(1);
+    let micros = time.micros();
+    // Fails only for a bucket that starts before the year 0.
+    Timestamp::from_micros(micros - micros.rem_euclid(width)).unwrap_or(time)
+}
+
+/// The start of the first bucket that starts at `time` or later.
+pub fn next_bucket_start(time: Timestamp, width: Duration) -> Timestamp {
+    let start = bucket_start(time, width);
+    if start == time { start } else { start.plus(width) }
+}
+
+/// How far a series is folded into candles of one width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoldProgress {
+    /// The id of the series.
+    pub series: i32,
+    /// Every row that began before this is folded.
+    pub folded_until: Timestamp,
+    /// No row will ever be added before this.
+    pub settled_until: Timestamp,
+    /// The start of the first row that is not folded.
+    pub first_unfolded: Option<Timestamp>,
+}
+
+/// A part of a series that one step folds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoldRange {
+    pub series: i32,
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+/// The parts to fold next into candles of `width`. They contain only complete buckets, to which no row will be added.
+pub fn due_folds(progress: &[FoldProgress], width: Duration) -> Vec<FoldRange> {
+    let fold_of = |progress: &FoldProgress| {
+        let complete = bucket_start(progress.settled_until, width);
+        let step_end =
+            progress.first_unfolded.map_or(complete, |first| bucket_start(first, width).plus(width * MAX_FOLD_CANDLES));
+        let (from, until) = (progress.folded_until, complete.min(step_end));
+        (until > from).then_some(FoldRange { series: progress.series, from, until })
+    };
+    progress.iter().filter_map(fold_of).take(MAX_FOLD_SERIES).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! The store of courses: what both engines share. The statements of each engine are in a file of its own.
+
+mod postgres;
+mod sqlite;
+
+use std::time::Duration;
+
+use common::{
+    api::courses::{Candle, Course, CourseFilter, CourseKind, HistoryCursor, PastCourse, Resolution},
+    time::Timestamp,
+};
+
+use self::{postgres::PostgresCourses, sqlite::SqliteCourses};
+use super::policy::{bucket_start, next_bucket_start};
+use crate::database::{Database, DatabaseError, on_engine};
+
+/// The time of the first course that can be stored, and the end of the calendar.
+const FIRST_TIME: Timestamp = timestamp(0);
+const LAST_TIME: Timestamp = timestamp(253_402_300_799_999_999);
+/// Times are whole microseconds.
+const TIME_STEP: Duration = Duration::from_micros(1);
+/// How many series the first statement of a page reads. Each of them may fill the page. While they do not, every statement
+/// reads twice as many series as the one before.
+const FIRST_SERIES_CHUNK: usize = 1;
+
+const fn timestamp(micros: i64) -> Timestamp {
+    match Timestamp::from_micros(micros) {
+        Ok(time) => time,
+        Err(_) => panic!("not inside the calendar"),
+    }
+}
+
+/// Courses in a database. Clones share its connections.
+#[derive(Clone)]
+pub enum CourseStore {
+    Postgres(PostgresCourses),
+    Sqlite(SqliteCourses),
+}
+
+impl CourseStore {
+    pub fn new(database: &Database) -> Self {
+        match database {
+            Database::Postgres(database) => Self::Postgres(PostgresCourses(database.clone())),
+            Database::Sqlite(database) => Self::Sqlite(SqliteCourses(database.clone())),
+        }
+    }
+
+    /// Stores the courses that changed, each of a different series. Returns how many changed.
+    ///
+    /// Runs in one transaction, which excludes other writers of courses. It is idempotent.
+    pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.write_courses(courses))
+    }
+
+    /// The actual course of each series, sorted by direction and exchanger.
+    pub async fn actual_courses(&self) -> Result<Vec<PastCourse>, DatabaseError> {
+        on_engine!(self, store => store.actual_courses())
+    }
+
+    /// Past courses with the id of their series, sorted by series and time.
+    pub async fn past_courses(
+        &self,
+        filter: &CourseFilter,
+        cursor: Option<HistoryCursor>,
+        limit: u32,
+    ) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
+        let (mut rows, limit) = (Vec::new(), i64::from(limit));
+        let mut chunks = self.series_chunks(filter, cursor).await?;
+        while let Some(series) = chunks.next_chunk(limit - count(&rows)) {
+            let query = HistoryQuery {
+                series,
+                from: filter.from.unwrap_or(FIRST_TIME),
+                to: filter.to.unwrap_or(LAST_TIME),
+                resumed_series: cursor.map_or(0, |cursor| cursor.series),
+                resume_at: cursor.map_or(FIRST_TIME, |cursor| cursor.start.plus(TIME_STEP)),
+                limit: limit - count(&rows),
+            };
+            rows.extend(on_engine!(self, store => store.past_courses(&query))?);
+        }
+        Ok(rows)
+    }
+
+    /// Candles of `width` with the id of their series, sorted by series and time. They include stored candles and candles
+    /// computed from rows that are not folded yet.
+    pub async fn candles(
+        &self,
+        filter: &CourseFilter,
+        width: Duration,
+        cursor: Option<HistoryCursor>,
+        limit: u32,
+    ) -> Result<Vec<(i32, Candle)>, DatabaseError> {
+        let (mut rows, limit) = (Vec::new(), i64::from(limit));
+        let mut chunks = self.series_chunks(filter, cursor).await?;
+        while let Some(series) = chunks.next_chunk(limit - count(&rows)) {
+            let query = HistoryQuery {
+                series,
+                from: filter.from.map_or(FIRST_TIME, |from| bucket_start(from, width)),
+                to: filter.to.map_or(LAST_TIME, |to| next_bucket_start(to, width)),
+                resumed_series: cursor.map_or(0, |cursor| cursor.series),
+                resume_at: cursor.map_or(FIRST_TIME, |cursor| bucket_start(cursor.start, width).plus(width)),
+                limit: limit - count(&rows),
+            };
+            rows.extend(on_engine!(self, store => store.candles(&query, seconds(width)))?);
+        }
+        Ok(rows)
+    }
+
+    /// The series that pass the filter, from the one that the cursor is in.
+    async fn series_chunks(
+        &self,
+        filter: &CourseFilter,
+        cursor: Option<HistoryCursor>,
+    ) -> Result<SeriesChunks, DatabaseError> {
+        let query = SeriesQuery {
+            first: cursor.map_or(0, |cursor| cursor.series),
+            exchanger: filter.exchanger.clone(),
+            direction: filter.direction.map(|direction| direction.to_string()),
+        };
+        let series = on_engine!(self, store => store.series(&query))?;
+        Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
+    }
+
+    /// Folds some complete buckets into candles and marks them as folded. Returns how many series it folded. Candles of an
+    /// hour are made of candles of a minute, and candles of a day of candles of an hour.
+    pub async fn fold_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
+        match into.width() {
+            Some(width) => on_engine!(self, store => store.fold_courses(width)),
+            None => Ok(0),
+        }
+    }
+
+    /// Removes up to `limit` courses or candles that ended before `before` and are folded into coarser ones. Returns how
+    /// many. Never removes the actual course.
+    pub async fn remove_courses(
+        &self,
+        resolution: Resolution,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<u64, DatabaseError> {
+        match resolution.width() {
+            None => on_engine!(self, store => store.remove_past_courses(before, limit)),
+            Some(width) => {
+                let started_before = before.minus(width);
+                on_engine!(self, store => store.remove_candles(seconds(width), started_before, limit))
+            }
+        }
+    }
+}
+
+/// Series that are still to be read, in chunks of growing size.
+struct SeriesChunks {
+    remaining: std::vec::IntoIter<i32>,
+    chunk_size: usize,
+}
+
+impl SeriesChunks {
+    /// The next chunk, if the page has room for `room` more rows.
+    fn next_chunk(&mut self, room: i64) -> Option<Vec<i32>> {
+        if room <= 0 {
+            return None;
+        }
+        let chunk: Vec<_> = self.remaining.by_ref().take(self.chunk_size).collect();
+        self.chunk_size *= 2;
+        (!chunk.is_empty()).then_some(chunk)
+    }
+}
+
+fn count<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+/// Selects series by name, in the order of their ids.
+struct SeriesQuery {
+    /// The lowest id.
+    first: i32,
+    exchanger: Option<String>,
+    direction: Option<String>,
+}
+
+/// Selects a part of the history.
+struct HistoryQuery {
+    series: Vec<i32>,
+    from: Timestamp,
+    to: Timestamp,
+    /// The series that the previous page ended in.
+    resumed_series: i32,
+    /// The earliest start of a row of the resumed series.
+    resume_at: Timestamp,
+    limit: i64,
+}
+
+fn seconds(width: Duration) -> i32 {
+    i32::try_from(width.as_secs()).unwrap_or(i32::MAX)
+}
+
+/// The width, in seconds, of the candles that candles of `width_secs` are made of; zero for courses.
+fn finer_width(width_secs: i32) -> i32 {
+    match width_secs {
+        86_400 => 3_600,
+        3_600 => 60,
+        _ => 0,
+    }
+}
+
+/// The column `kind` of a course.
+fn kind_to_text(kind: CourseKind) -> &'static str {
+    match kind {
+        CourseKind::Trade => "trade",
+        CourseKind::Index => "index",
+        CourseKind::Fixing => "fixing",
+    }
+}
+
+fn kind_from_text(text: &str) -> Result<CourseKind, DatabaseError> {
+    match text {
+        "trade" => Ok(CourseKind::Trade),
+        "index" => Ok(CourseKind::Index),
+        "fixing" => Ok(CourseKind::Fixing),
+        other => Err(DatabaseError::InvalidRow(format!("courses.kind {other}"))),
+    }
+}

@@ -1,0 +1,292 @@
+//! Courses in PostgreSQL.
+
+mod statements;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use common::{
+    api::courses::{Candle, Course, PastCourse},
+    money::Rate,
+    time::Timestamp,
+};
+use sqlx::{Connection, PgConnection, PgTransaction, Row, postgres::PgRow};
+
+use self::statements::{
+    ACTUAL_COURSES, ACTUAL_COURSES_BY_KEY, CANDLES, END_COURSES, FOLD_PROGRESS, INSERT_CANDLES, INSERT_COURSES,
+    INSERT_SERIES, MARK_FOLDED, PAST_COURSES, REMOVE_CANDLES, REMOVE_COURSES, SERIES_BY_NAME,
+};
+use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
+use crate::{
+    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, changes, due_folds},
+    database::{
+        DatabaseError, PostgresDatabase,
+        rows::{column_of, decode},
+    },
+};
+
+/// The advisory locks of writers of courses and of retention, over all processes. The numbers are arbitrary but must not be
+/// used elsewhere: they are `courses` and `folding` in ASCII.
+const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
+const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
+
+/// Gives each statement a snapshot of its own, whatever the database's default. A statement that follows the wait for a lock
+/// must see the rows that the previous holder committed.
+const BEGIN: &str = "begin isolation level read committed";
+
+#[derive(Clone)]
+pub struct PostgresCourses(pub PostgresDatabase);
+
+impl PostgresCourses {
+    pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
+        let courses: Arc<[Course]> = courses.into();
+        // Writing is idempotent, so it is repeatable.
+        self.0.run_repeatable(|connection| Box::pin(write_changes(connection, Arc::clone(&courses)))).await
+    }
+
+    pub async fn actual_courses(&self) -> Result<Vec<PastCourse>, DatabaseError> {
+        let rows =
+            self.0.run_repeatable(|connection| Box::pin(sqlx::query(ACTUAL_COURSES).fetch_all(connection))).await?;
+        rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
+    }
+
+    pub(super) async fn series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
+        let SeriesQuery { first, exchanger, direction } = query;
+        let series = self.0.run_repeatable(|connection| {
+            let query = sqlx::query_scalar(SERIES_BY_NAME).bind(*first);
+            Box::pin(query.bind(exchanger.clone()).bind(direction.clone()).fetch_all(connection))
+        });
+        series.await
+    }
+
+    pub(super) async fn past_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(PAST_COURSES)
+                .bind(query.series.clone())
+                .bind(query.from.to_datetime())
+                .bind(query.to.to_datetime())
+                .bind(query.resumed_series)
+                .bind(query.resume_at.to_datetime())
+                .bind(query.limit);
+            Box::pin(query.fetch_all(connection))
+        });
+        rows.await?.iter().map(past_course_of).collect()
+    }
+
+    pub(super) async fn candles(&self, query: &HistoryQuery, width: i32) -> Result<Vec<(i32, Candle)>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(CANDLES)
+                .bind(query.series.clone())
+                .bind(query.from.to_datetime())
+                .bind(query.to.to_datetime())
+                .bind(query.resumed_series)
+                .bind(query.resume_at.to_datetime())
+                .bind(query.limit)
+                .bind(width);
+            Box::pin(query.fetch_all(connection))
+        });
+        rows.await?.iter().map(candle_of).collect()
+    }
+
+    pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
+        self.0.run_repeatable(|connection| Box::pin(fold_once(connection, width))).await
+    }
+
+    pub async fn remove_past_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.0.run_repeatable(|connection| Box::pin(remove(connection, REMOVE_COURSES, None, before, limit))).await
+    }
+
+    pub async fn remove_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.0
+            .run_repeatable(|connection| Box::pin(remove(connection, REMOVE_CANDLES, Some(width), before, limit)))
+            .await
+    }
+}
+
+/// Stores the courses that changed. Usually none did, and then it takes no lock.
+async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
+    let courses = &*courses;
+    let keys = SeriesNames::of(courses);
+    if changes(courses, &actual_by_key(connection, &keys).await?).is_empty() {
+        return Ok(0);
+    }
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
+    // Not in the statement that takes the lock: its snapshot is from before the wait.
+    let changes = changes(courses, &actual_by_key(&mut transaction, &keys).await?);
+    if !changes.is_empty() {
+        insert_changes(&mut transaction, &changes).await?;
+    }
+    transaction.commit().await?;
+    Ok(changes.len() as u64)
+}
+
+/// The names of several series: the exchange and the direction of a series have the same index.
+struct SeriesNames {
+    exchangers: Vec<String>,
+    directions: Vec<String>,
+}
+
+impl SeriesNames {
+    fn of(courses: &[Course]) -> Self {
+        Self {
+            exchangers: column_of(courses, |course| course.exchanger.clone()),
+            directions: column_of(courses, |course| course.direction.to_string()),
+        }
+    }
+}
+
+/// The actual courses of the series with these names.
+async fn actual_by_key(
+    connection: &mut PgConnection,
+    names: &SeriesNames,
+) -> Result<HashMap<SeriesKey, ActualCourse>, sqlx::Error> {
+    let rows = sqlx::query(ACTUAL_COURSES_BY_KEY)
+        .bind(&names.exchangers)
+        .bind(&names.directions)
+        .fetch_all(connection)
+        .await?;
+    let read = |row: &PgRow| {
+        let (series, PastCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
+        Ok((SeriesKey { exchanger, direction }, ActualCourse { series, since, value, kind, simulated }))
+    };
+    rows.iter().map(read).collect::<Result<_, DatabaseError>>().map_err(invalid_row)
+}
+
+async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange]) -> Result<(), sqlx::Error> {
+    let ended: Vec<_> = changes
+        .iter()
+        .filter_map(|CourseChange { course, replaces }| Some((replaces.as_ref()?, course.observed_at)))
+        .collect();
+    if !ended.is_empty() {
+        sqlx::query(END_COURSES)
+            .bind(column_of(&ended, |(actual, _)| actual.series))
+            .bind(column_of(&ended, |(actual, _)| actual.since.to_datetime()))
+            .bind(column_of(&ended, |(_, until)| until.to_datetime()))
+            .execute(&mut *connection)
+            .await?;
+    }
+    let began = column_of(changes, |change| &change.course);
+    let exchangers = column_of(&began, |course| course.exchanger.as_str());
+    let directions = column_of(&began, |course| course.direction.to_string());
+    if ended.len() < began.len() {
+        sqlx::query(INSERT_SERIES).bind(&exchangers).bind(&directions).execute(&mut *connection).await?;
+    }
+    sqlx::query(INSERT_COURSES)
+        .bind(&exchangers)
+        .bind(&directions)
+        .bind(column_of(&began, |course| course.observed_at.to_datetime()))
+        .bind(column_of(&began, |course| course.value.hundred_millionths()))
+        .bind(column_of(&began, |course| kind_to_text(course.kind)))
+        .bind(column_of(&began, |course| course.simulated))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Begins a transaction that excludes other retention transactions. Returns nothing if one is running: it does the same work.
+async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTransaction<'_>>, sqlx::Error> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let lock = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(RETENTION_LOCK);
+    let acquired: bool = lock.fetch_one(&mut *transaction).await?;
+    Ok(acquired.then_some(transaction))
+}
+
+async fn fold_once(connection: &mut PgConnection, width: Duration) -> Result<u64, sqlx::Error> {
+    let Some(mut transaction) = begin_exclusive(connection).await? else { return Ok(0) };
+    let width_secs = seconds(width);
+    let due = due_folds(&fold_progress(&mut transaction, width_secs).await?, width);
+    if !due.is_empty() {
+        let series = column_of(&due, |fold: &FoldRange| fold.series);
+        let until = column_of(&due, |fold| fold.until.to_datetime());
+        sqlx::query(INSERT_CANDLES)
+            .bind(&series)
+            .bind(column_of(&due, |fold| fold.from.to_datetime()))
+            .bind(&until)
+            .bind(width_secs)
+            .bind(finer_width(width_secs))
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(MARK_FOLDED).bind(&series).bind(&until).bind(width_secs).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(due.len() as u64)
+}
+
+async fn remove(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    width: Option<i32>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let Some(mut transaction) = begin_exclusive(connection).await? else { return Ok(0) };
+    let mut query = sqlx::query(statement).bind(before.to_datetime()).bind(limit);
+    if let Some(width) = width {
+        query = query.bind(width);
+    }
+    let done = query.execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(done.rows_affected())
+}
+
+async fn fold_progress(connection: &mut PgConnection, width: i32) -> Result<Vec<FoldProgress>, sqlx::Error> {
+    let rows = sqlx::query(FOLD_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
+    let read = |row: &PgRow| {
+        Ok(FoldProgress {
+            series: row.try_get("id")?,
+            folded_until: time(row, "folded")?,
+            settled_until: time(row, "settled")?,
+            first_unfolded: row.try_get::<Option<DateTime<Utc>>, _>("first")?.map(Timestamp::from),
+        })
+    };
+    rows.iter().map(read).collect::<Result<_, DatabaseError>>().map_err(invalid_row)
+}
+
+/// Wraps an invalid row as an error of the driver, for [`PostgresDatabase::run_repeatable`].
+fn invalid_row(error: DatabaseError) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}
+
+fn time(row: &PgRow, name: &str) -> Result<Timestamp, DatabaseError> {
+    Ok(row.try_get::<DateTime<Utc>, _>(name)?.into())
+}
+
+fn rate(row: &PgRow, name: &str) -> Result<Rate, DatabaseError> {
+    decode(name, Rate::from_hundred_millionths(row.try_get(name)?))
+}
+
+/// A row without the column `until`.
+fn course_of(row: &PgRow) -> Result<(i32, PastCourse), DatabaseError> {
+    let course = PastCourse {
+        exchanger: row.try_get("exchanger")?,
+        direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
+        kind: kind_from_text(row.try_get("kind")?)?,
+        value: rate(row, "value_e8")?,
+        since: time(row, "since")?,
+        until: None,
+        simulated: row.try_get("simulated")?,
+    };
+    Ok((row.try_get("id")?, course))
+}
+
+fn past_course_of(row: &PgRow) -> Result<(i32, PastCourse), DatabaseError> {
+    let (series, course) = course_of(row)?;
+    let until = row.try_get::<Option<DateTime<Utc>>, _>("until")?.map(Timestamp::from);
+    Ok((series, PastCourse { until, ..course }))
+}
+
+fn candle_of(row: &PgRow) -> Result<(i32, Candle), DatabaseError> {
+    let candle = Candle {
+        exchanger: row.try_get("exchanger")?,
+        direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
+        start: time(row, "start")?,
+        open: rate(row, "open_e8")?,
+        high: rate(row, "high_e8")?,
+        low: rate(row, "low_e8")?,
+        close: rate(row, "close_e8")?,
+        changes: decode("changes", u64::try_from(row.try_get::<i64, _>("changes")?))?,
+        simulated: row.try_get("simulated")?,
+    };
+    Ok((row.try_get("id")?, candle))
+}

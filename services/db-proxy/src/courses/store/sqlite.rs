@@ -1,0 +1,209 @@
+//! Courses in a file of SQLite.
+
+mod statements;
+
+use std::{collections::HashMap, time::Duration};
+
+use common::{
+    api::courses::{Candle, Course, PastCourse},
+    money::Rate,
+    time::Timestamp,
+};
+use serde_json::json;
+use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
+
+use self::statements::{
+    ACTUAL_COURSES, ACTUAL_COURSES_BY_KEY, CANDLES, END_COURSES, FOLD_PROGRESS, INSERT_CANDLES, INSERT_COURSES,
+    INSERT_SERIES, MARK_FOLDED, PAST_COURSES, REMOVE_CANDLES, REMOVE_COURSES, SERIES_BY_NAME,
+};
+use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
+use crate::{
+    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, changes, due_folds},
+    database::{
+        DatabaseError, SqliteDatabase,
+        rows::{column_of, decode},
+    },
+};
+
+#[derive(Clone)]
+pub struct SqliteCourses(pub SqliteDatabase);
+
+impl SqliteCourses {
+    pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
+        let keys = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
+        // Usually no course changed. A reader finds out, so that the only writer is free for orders.
+        let actual = actual_by_key(&mut *self.0.readers.acquire().await?, &keys).await?;
+        if changes(courses, &actual).is_empty() {
+            return Ok(0);
+        }
+        let mut connection = self.0.writer.acquire().await?;
+        let mut transaction = connection.begin_with("begin immediate").await?;
+        let changes = changes(courses, &actual_by_key(&mut transaction, &keys).await?);
+        if !changes.is_empty() {
+            insert_changes(&mut transaction, &changes).await?;
+        }
+        transaction.commit().await?;
+        Ok(changes.len() as u64)
+    }
+
+    pub async fn actual_courses(&self) -> Result<Vec<PastCourse>, DatabaseError> {
+        let rows = sqlx::query(ACTUAL_COURSES).fetch_all(&self.0.readers).await?;
+        rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
+    }
+
+    pub(super) async fn series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
+        let SeriesQuery { first, exchanger, direction } = query;
+        let query = sqlx::query_scalar(SERIES_BY_NAME).bind(first).bind(exchanger).bind(direction);
+        Ok(query.fetch_all(&self.0.readers).await?)
+    }
+
+    pub(super) async fn past_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
+        let rows = sqlx::query(PAST_COURSES)
+            .bind(json!(query.series).to_string())
+            .bind(query.from.micros())
+            .bind(query.to.micros())
+            .bind(query.resumed_series)
+            .bind(query.resume_at.micros())
+            .bind(query.limit)
+            .fetch_all(&self.0.readers)
+            .await?;
+        rows.iter().map(past_course_of).collect()
+    }
+
+    pub(super) async fn candles(&self, query: &HistoryQuery, width: i32) -> Result<Vec<(i32, Candle)>, DatabaseError> {
+        let rows = sqlx::query(CANDLES)
+            .bind(json!(query.series).to_string())
+            .bind(query.from.micros())
+            .bind(query.to.micros())
+            .bind(query.resumed_series)
+            .bind(query.resume_at.micros())
+            .bind(query.limit)
+            .bind(width)
+            .fetch_all(&self.0.readers)
+            .await?;
+        rows.iter().map(candle_of).collect()
+    }
+
+    pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
+        // Usually nothing is due for hours and days. A reader finds out, so that the only writer is free for orders.
+        if due_folds(&fold_progress(&mut *self.0.readers.acquire().await?, seconds(width)).await?, width).is_empty() {
+            return Ok(0);
+        }
+        let mut connection = self.0.writer.acquire().await?;
+        let mut transaction = connection.begin_with("begin immediate").await?;
+        let width_secs = seconds(width);
+        let due = due_folds(&fold_progress(&mut transaction, width_secs).await?, width);
+        let folds = json!(column_of(&due, |FoldRange { series, from, until }| (series, from.micros(), until.micros())))
+            .to_string();
+        let query = sqlx::query(INSERT_CANDLES).bind(&folds).bind(width_secs).bind(finer_width(width_secs));
+        query.execute(&mut *transaction).await?;
+        sqlx::query(MARK_FOLDED).bind(&folds).bind(width_secs).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(due.len() as u64)
+    }
+
+    pub async fn remove_past_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let done = sqlx::query(REMOVE_COURSES).bind(before.micros()).bind(limit).execute(&self.0.writer).await?;
+        Ok(done.rows_affected())
+    }
+
+    pub async fn remove_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let query = sqlx::query(REMOVE_CANDLES).bind(width).bind(before.micros()).bind(limit);
+        Ok(query.execute(&self.0.writer).await?.rows_affected())
+    }
+}
+
+/// The actual courses of the series with these names, which are a JSON array.
+async fn actual_by_key(
+    connection: &mut SqliteConnection,
+    keys: &str,
+) -> Result<HashMap<SeriesKey, ActualCourse>, DatabaseError> {
+    let rows = sqlx::query(ACTUAL_COURSES_BY_KEY).bind(keys).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let (series, PastCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
+        Ok((SeriesKey { exchanger, direction }, ActualCourse { series, since, value, kind, simulated }))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn insert_changes(connection: &mut SqliteConnection, changes: &[CourseChange]) -> Result<(), DatabaseError> {
+    let ended =
+        changes.iter().filter_map(|CourseChange { course, replaces }| Some((replaces.as_ref()?, course.observed_at)));
+    let ended: Vec<_> = ended.map(|(actual, until)| (actual.series, actual.since.micros(), until.micros())).collect();
+    if !ended.is_empty() {
+        sqlx::query(END_COURSES).bind(json!(ended).to_string()).execute(&mut *connection).await?;
+    }
+    let began = json!(column_of(changes, |CourseChange { course, .. }| (
+        &course.exchanger,
+        course.direction,
+        course.observed_at.micros(),
+        course.value.hundred_millionths(),
+        kind_to_text(course.kind),
+        i32::from(course.simulated),
+    )))
+    .to_string();
+    if ended.len() < changes.len() {
+        sqlx::query(INSERT_SERIES).bind(&began).execute(&mut *connection).await?;
+    }
+    sqlx::query(INSERT_COURSES).bind(&began).execute(connection).await?;
+    Ok(())
+}
+
+async fn fold_progress(connection: &mut SqliteConnection, width: i32) -> Result<Vec<FoldProgress>, DatabaseError> {
+    let rows = sqlx::query(FOLD_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let first = row.try_get::<Option<i64>, _>("first")?;
+        let first = first.map(|micros| decode("first", Timestamp::from_micros(micros))).transpose()?;
+        Ok(FoldProgress {
+            series: row.try_get("id")?,
+            folded_until: time(row, "folded")?,
+            settled_until: time(row, "settled")?,
+            first_unfolded: first,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+fn time(row: &SqliteRow, name: &str) -> Result<Timestamp, DatabaseError> {
+    decode(name, Timestamp::from_micros(row.try_get(name)?))
+}
+
+fn rate(row: &SqliteRow, name: &str) -> Result<Rate, DatabaseError> {
+    decode(name, Rate::from_hundred_millionths(row.try_get(name)?))
+}
+
+/// A row without the column `until`.
+fn course_of(row: &SqliteRow) -> Result<(i32, PastCourse), DatabaseError> {
+    let course = PastCourse {
+        exchanger: row.try_get("exchanger")?,
+        direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
+        kind: kind_from_text(row.try_get("kind")?)?,
+        value: rate(row, "value_e8")?,
+        since: time(row, "since")?,
+        until: None,
+        simulated: row.try_get("simulated")?,
+    };
+    Ok((row.try_get("id")?, course))
+}
+
+fn past_course_of(row: &SqliteRow) -> Result<(i32, PastCourse), DatabaseError> {
+    let (series, course) = course_of(row)?;
+    let until = row.try_get::<Option<i64>, _>("until")?;
+    let until = until.map(|micros| decode("until", Timestamp::from_micros(micros))).transpose()?;
+    Ok((series, PastCourse { until, ..course }))
+}
+
+fn candle_of(row: &SqliteRow) -> Result<(i32, Candle), DatabaseError> {
+    let candle = Candle {
+        exchanger: row.try_get("exchanger")?,
+        direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
+        start: time(row, "start")?,
+        open: rate(row, "open_e8")?,
+        high: rate(row, "high_e8")?,
+        low: rate(row, "low_e8")?,
+        close: rate(row, "close_e8")?,
+        changes: decode("changes", u64::try_from(row.try_get::<i64, _>("changes")?))?,
+        simulated: row.try_get("simulated")?,
+    };
+    Ok((row.try_get("id")?, candle))
+}

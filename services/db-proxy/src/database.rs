@@ -1,0 +1,97 @@
+//! The database: connections, migrations, the health probe and the classification of errors.
+//!
+//! This module knows no aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
+
+mod error;
+pub mod postgres;
+pub mod rows;
+pub mod sqlite;
+
+use common::config::redact_password;
+use sqlx::migrate::{MigrateError, Migrator};
+
+pub use self::{error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteDatabase};
+
+/// The forms of `DATABASE_URL` that are allowed.
+pub const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";
+/// How a URL of each form begins.
+const URL_PREFIXES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
+
+/// Whether `url` has one of the [`ALLOWED_URLS`]' forms.
+pub fn is_allowed_url(url: &str) -> bool {
+    URL_PREFIXES.iter().any(|prefix| url.starts_with(prefix))
+}
+
+/// An open database. Clones share its connections.
+#[derive(Clone)]
+pub enum Database {
+    Postgres(PostgresDatabase),
+    Sqlite(SqliteDatabase),
+}
+
+/// Calls the same method on either engine of an enum with the variants `Postgres` and `Sqlite`.
+macro_rules! on_engine {
+    ($self:ident, $engine:ident => $call:expr) => {
+        match $self {
+            Self::Postgres($engine) => $call.await,
+            Self::Sqlite($engine) => $call.await,
+        }
+    };
+}
+pub(crate) use on_engine;
+
+impl Database {
+    /// Opens a URL of one of the [`ALLOWED_URLS`]' forms.
+    ///
+    /// PostgreSQL may be unavailable now and become available later. A file of SQLite must be usable now.
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        let not_allowed = || anyhow::anyhow!("DATABASE_URL={} is not allowed; {ALLOWED_URLS}", redact_password(url));
+        match url.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => {
+                Ok(Self::Postgres(PostgresDatabase::open(url).map_err(|_| not_allowed())?))
+            }
+            Some(("sqlite", path)) => Ok(Self::Sqlite(SqliteDatabase::open(path).await?)),
+            _ => Err(not_allowed()),
+        }
+    }
+
+    /// Applies the migrations that are missing.
+    ///
+    /// Fails with [`DatabaseError::Migration`] if the schema cannot be migrated, and with
+    /// [`DatabaseError::Unavailable`] if a later attempt may succeed.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        on_engine!(self, engine => engine.migrate()).map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                match DatabaseError::from(error) {
+                    DatabaseError::Rejected(error) => DatabaseError::Migration(MigrateError::Execute(error)),
+                    transient => transient,
+                }
+            }
+            error => DatabaseError::Migration(error),
+        })
+    }
+
+    /// Checks that the database answers and that every migration this program needs is applied.
+    pub async fn probe(&self) -> Result<(), DatabaseError> {
+        let applied = on_engine!(self, engine => engine.has_latest_migration())?;
+        if applied { Ok(()) } else { Err(DatabaseError::NotMigrated) }
+    }
+
+    /// The name of the engine, for logs and health reports.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// Waits for open transactions to end, and closes every connection.
+    pub async fn close(&self) {
+        on_engine!(self, engine => engine.close());
+    }
+}
+
+/// The version of the newest migration of `migrator`.
+fn latest_version(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
+}

@@ -1,0 +1,112 @@
+//! Connections to PostgreSQL.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    PgConnection, PgPool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{DatabaseError, latest_version};
+
+/// Connections for reads. More of them would only wait for each other in the database.
+const READERS: u32 = 8;
+/// How long to wait for the database to finish a statement or a transaction. It is longer than the limits in [`SESSION`],
+/// so the database gives up first.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The first three settings limit, in milliseconds, how long the database lets a statement run, a statement wait for a lock,
+/// and a client hold a lock without sending anything (a machine that froze).
+///
+/// The planner settings keep statements on their indexes. A generic plan that was cached while the tables were small would
+/// otherwise scan them forever, and every statement here is fastest with its index. A statement on a table without an
+/// index, such as the one row of totals, then has an extreme estimated cost; `jit` is off so that it is not compiled at
+/// each execution.
+const SESSION: [(&str, &str); 8] = [
+    ("statement_timeout", "4000"),
+    ("lock_timeout", "4000"),
+    ("idle_in_transaction_session_timeout", "5000"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+    ("application_name", "buydesk-db-proxy"),
+];
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../database/postgres");
+
+/// A pool of one connection for the writer and a pool for reads. Neither waits for the other.
+#[derive(Clone)]
+pub struct PostgresDatabase {
+    pub writer: PgPool,
+    pub readers: PgPool,
+    /// Options without the limits of [`SESSION`], for migrations.
+    unlimited: Arc<PgConnectOptions>,
+}
+
+impl PostgresDatabase {
+    /// Parses the URL. Connections are opened when they are first needed.
+    pub fn open(url: &str) -> Result<Self, sqlx::Error> {
+        let unlimited = url.parse::<PgConnectOptions>()?;
+        let options = unlimited.clone().options(SESSION);
+        // No ping before each use: the first statement on a dead connection fails, and is retried.
+        let pool = |size| {
+            PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false)
+        };
+        Ok(Self {
+            writer: pool(1).connect_lazy_with(options.clone()),
+            readers: pool(READERS).connect_lazy_with(options),
+            unlimited: Arc::new(unlimited),
+        })
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
+        // Without a statement timeout: building an index over many orders takes longer than an order may.
+        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with((*self.unlimited).clone());
+        let result = MIGRATIONS.run(&pool).await;
+        pool.close().await;
+        result
+    }
+
+    pub(super) async fn has_latest_migration(&self) -> Result<bool, DatabaseError> {
+        const APPLIED: &str = "select exists (select from _sqlx_migrations where version = $1 and success)";
+        let version = latest_version(&MIGRATIONS);
+        self.run_repeatable(|connection| Box::pin(sqlx::query_scalar(APPLIED).bind(version).fetch_one(connection)))
+            .await
+    }
+
+    pub(super) async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+
+    /// Runs a query on a connection for reads. Runs it again if the connection turns out to be dead: after a restart of the
+    /// database every idle connection is.
+    ///
+    /// The query must be safe to run twice: it reads, or it is an idempotent transaction.
+    pub async fn run_repeatable<T>(
+        &self,
+        query: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+    ) -> Result<T, DatabaseError> {
+        let mut retries_left = READERS;
+        loop {
+            let mut connection = self.readers.acquire().await?;
+            let Ok(result) = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await else {
+                drop(connection.detach());
+                return Err(DatabaseError::TimedOut);
+            };
+            let is_dead = match &result {
+                Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
+                Err(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with("57P")),
+                _ => false,
+            };
+            if !is_dead || retries_left == 0 {
+                return Ok(result?);
+            }
+            retries_left -= 1;
+            drop(connection.detach());
+        }
+    }
+}

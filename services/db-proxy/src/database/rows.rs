@@ -1,0 +1,14 @@
+//! Conversions between rows and values that all stores share.
+
+use super::DatabaseError;
+
+/// The value of a column. Fails with [`DatabaseError::InvalidRow`] if it is out of the range that a constraint of the table
+/// guarantees.
+pub fn decode<T, E: std::fmt::Display>(column: &str, value: Result<T, E>) -> Result<T, DatabaseError> {
+    value.map_err(|error| DatabaseError::InvalidRow(format!("{column} {error}")))
+}
+
+/// The values of one column of several rows.
+pub fn column_of<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}

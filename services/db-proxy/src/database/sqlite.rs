@@ -1,0 +1,70 @@
+//! Connections to a file of SQLite.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context;
+use sqlx::{
+    SqlitePool,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{DatabaseError, latest_version};
+
+/// Connections for reads. With a write-ahead log they never wait for the writer.
+const READERS: u32 = 4;
+/// How long to wait for another process that has locked the file, such as a person's database browser.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../database/sqlite");
+
+/// One connection that writes, and several that read.
+#[derive(Clone)]
+pub struct SqliteDatabase {
+    pub writer: SqlitePool,
+    pub readers: SqlitePool,
+}
+
+impl SqliteDatabase {
+    /// Opens the file at `path`. Creates the file and its folder if they do not exist.
+    pub async fn open(path: &str) -> anyhow::Result<Self> {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        anyhow::ensure!(
+            !path.is_empty() && !path.contains(":memory:"),
+            "DATABASE_URL=sqlite: needs the path of a file"
+        );
+        let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+        }
+        // A commit is on disk before it is answered: full synchronous mode with a write-ahead log.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let context = || format!("the database file {path} cannot be opened");
+        let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+        let writer = writer.connect_with(options.clone()).await.with_context(context)?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let readers = readers.connect_with(options.pragma("query_only", "on")).await.with_context(context)?;
+        Ok(Self { writer, readers })
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
+        MIGRATIONS.run(&self.writer).await
+    }
+
+    pub(super) async fn has_latest_migration(&self) -> Result<bool, DatabaseError> {
+        const APPLIED: &str = "select exists (select 1 from _sqlx_migrations where version = ?1 and success)";
+        let version = latest_version(&MIGRATIONS);
+        Ok(sqlx::query_scalar(APPLIED).bind(version).fetch_one(&self.readers).await?)
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,223 @@
+//! Group commit: the commands that wait are decided together and committed in one transaction. A caller is answered only
+//! after that commit.
+//!
+//! The writer never delays a command to make a batch larger. It takes the commands that wait; while one batch commits, the
+//! next one gathers. So batches grow with the load.
+//!
+//! An aggregate supplies a [`BatchStore`]. The store opens a [`UnitOfWork`] for each batch, which reads, lets the
+//! aggregate's policy decide, and writes.
+
+mod batch;
+mod metrics;
+mod unit_of_work;
+
+use std::time::Duration;
+
+use common::concurrency::backoff::Backoff;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
+
+use self::batch::{Batch, Submission};
+pub use self::{
+    metrics::WriterMetrics,
+    unit_of_work::{Attempt, Decided, UnitOfWork, commit_batch},
+};
+use crate::database::DatabaseError;
+
+/// Most commands that may wait. At ten thousand commands per second the last of them waits for less than a second.
+pub const QUEUE_CAPACITY: usize = 8192;
+/// Most commands in one transaction.
+pub const MAX_BATCH: usize = 1024;
+/// How long a command may wait for an unavailable database while it is certain that it was not committed.
+pub const MAX_UNAVAILABLE: Duration = Duration::from_secs(2);
+/// How long a command with an unknown outcome is retried to find out its outcome.
+pub const MAX_INDETERMINATE: Duration = Duration::from_secs(10);
+/// Time limit of one attempt to commit a batch.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
+/// How often [`BatchStore::run_idle_work`] runs while no command arrives.
+const IDLE_INTERVAL: Duration = Duration::from_millis(400);
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// What an aggregate supplies to the writer.
+pub trait BatchStore: Send + Sync + 'static {
+    type Command: Send + 'static;
+    type Decision: Send + 'static;
+
+    /// Decides a batch and commits it in one transaction. Returns one decision for each command, in the same order.
+    ///
+    /// The writer calls this again for the same commands after a failure. If an earlier attempt did commit, the store
+    /// recognizes each command by its key or id and returns the decision of that attempt. An attempt that is still running
+    /// in the database holds a lock that this one waits for.
+    ///
+    /// Sets [`Attempt::commit_sent`] before it sends the commit. If it fails before that, nothing is written.
+    fn commit_batch(
+        &self,
+        commands: &mut [Self::Command],
+        attempt: &mut Attempt,
+    ) -> impl Future<Output = Result<Vec<Self::Decision>, DatabaseError>> + Send;
+
+    /// Work that the aggregate does with every batch and that must not wait for the next command.
+    fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+}
+
+/// Why a command has no decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The queue has no room. Nothing was written.
+    #[error("the queue is full")]
+    QueueFull,
+    /// The database was unavailable for [`MAX_UNAVAILABLE`]. Nothing was written.
+    #[error("the database is unavailable; nothing was written")]
+    Unavailable,
+    /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`].
+    #[error("the database became unavailable during the commit; the outcome is unknown")]
+    Indeterminate,
+    /// A defect of this program or of the machine. Nothing was written.
+    #[error("the batch could not be written")]
+    Internal,
+    /// The writer has stopped. Nothing was written.
+    #[error("the writer has stopped")]
+    ShuttingDown,
+}
+
+/// The answer to one command.
+pub type Answer<D> = Result<D, WriteError>;
+
+/// The decisions of commands that are answered together, or one error for all of them.
+///
+/// The writer may have split the commands into several batches, of which some committed. An error which claims that nothing
+/// was written would then be wrong, so the result is [`WriteError::Indeterminate`].
+pub fn all_or_error<D>(answers: Vec<Answer<D>>) -> Result<Vec<D>, WriteError> {
+    let is_not_written = |answer: &Answer<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
+    let none_is_written = answers.iter().all(is_not_written);
+    let decisions: Result<_, _> = answers.into_iter().collect();
+    decisions.map_err(|error| if none_is_written { error } else { WriteError::Indeterminate })
+}
+
+/// Submits commands to the writer. Clones share its queue.
+pub struct Writer<S: BatchStore> {
+    queue: mpsc::Sender<Submission<S>>,
+}
+
+impl<S: BatchStore> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+impl<S: BatchStore> Writer<S> {
+    /// Returns the handle and the writer's task. The task ends when every handle is dropped and every waiting command is
+    /// answered.
+    pub fn new(store: S, metrics: WriterMetrics) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, submissions) = mpsc::channel(QUEUE_CAPACITY);
+        (Self { queue }, Task { store, metrics }.run(submissions))
+    }
+
+    /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of them,
+    /// none is enqueued.
+    pub async fn submit(&self, commands: Vec<S::Command>) -> Vec<Answer<S::Decision>> {
+        let count = commands.len();
+        let Ok(permits) = self.queue.try_reserve_many(count) else {
+            let error = if self.queue.is_closed() { WriteError::ShuttingDown } else { WriteError::QueueFull };
+            return std::iter::repeat_with(|| Err(error)).take(count).collect();
+        };
+        let submitted_at = Instant::now();
+        let mut receivers = Vec::with_capacity(count);
+        for (permit, command) in permits.zip(commands) {
+            let (answer, receiver) = oneshot::channel();
+            permit.send(Submission { command, submitted_at, answer });
+            receivers.push(receiver);
+        }
+        let mut answers = Vec::with_capacity(count);
+        for receiver in receivers {
+            // The channel closes without an answer only if the writer's task broke down, maybe during a commit.
+            answers.push(receiver.await.unwrap_or(Err(WriteError::Indeterminate)));
+        }
+        answers
+    }
+}
+
+/// The writer's task: commits one batch after the other.
+struct Task<S> {
+    store: S,
+    metrics: WriterMetrics,
+}
+
+impl<S: BatchStore> Task<S> {
+    async fn run(self, mut queue: mpsc::Receiver<Submission<S>>) {
+        let mut submissions = Vec::with_capacity(MAX_BATCH);
+        loop {
+            tokio::select! {
+                received = queue.recv_many(&mut submissions, MAX_BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.process(Batch::from_submissions(&mut submissions)).await;
+                }
+                () = sleep(IDLE_INTERVAL) => self.run_idle_work().await,
+            }
+        }
+    }
+
+    async fn process(&self, mut batch: Batch<S>) {
+        let answers = self.commit_until_known(&mut batch).await;
+        self.metrics.record_batch(batch.len(), batch.oldest.elapsed());
+        batch.answer(answers);
+    }
+
+    async fn run_idle_work(&self) {
+        let result = timeout(ATTEMPT_TIMEOUT, self.store.run_idle_work()).await;
+        if let Err(error) = result.unwrap_or(Err(DatabaseError::TimedOut)) {
+            tracing::warn!(error = %error.chain(), "periodic work of the writer failed");
+        }
+    }
+
+    /// Attempts to commit the batch until its outcome is known or the time limit of [`after_failure`] is reached.
+    ///
+    /// Before each attempt, commands whose caller has left are dropped: nobody waits for their decision. Such a caller may
+    /// send the command again under its key, maybe to another instance.
+    async fn commit_until_known(&self, batch: &mut Batch<S>) -> Vec<Answer<S::Decision>> {
+        let mut indeterminate = false;
+        let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
+        loop {
+            batch.drop_cancelled();
+            let size = batch.len();
+            if size == 0 {
+                return Vec::new();
+            }
+            let mut attempt = Attempt::default();
+            let result = timeout(ATTEMPT_TIMEOUT, self.store.commit_batch(&mut batch.commands, &mut attempt)).await;
+            let error = match result.unwrap_or(Err(DatabaseError::TimedOut)) {
+                Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
+                Err(error) => error,
+            };
+            self.metrics.record_failure();
+            // Once a commit was sent, later attempts cannot make its outcome certain by failing.
+            indeterminate |= attempt.commit_sent;
+            if let Some(answer) = after_failure(&error, indeterminate, batch.oldest.elapsed()) {
+                tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
+                return std::iter::repeat_with(|| Err(answer)).take(size).collect();
+            }
+            tracing::warn!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
+            sleep(backoff.next_delay()).await;
+        }
+    }
+}
+
+/// The answer to a batch whose attempt failed after `waited` in all, or nothing if the batch is to be retried.
+fn after_failure(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
+    if indeterminate {
+        // Even a permanent error is retried: the next attempt finds out whether the earlier one committed.
+        (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)
+    } else if error.is_transient() {
+        (waited >= MAX_UNAVAILABLE).then_some(WriteError::Unavailable)
+    } else {
+        Some(WriteError::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! The commands of one transaction and the callers that wait for them.
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{Answer, BatchStore};
+
+/// A command in the queue.
+pub(super) struct Submission<S: BatchStore> {
+    pub command: S::Command,
+    pub submitted_at: Instant,
+    pub answer: oneshot::Sender<Answer<S::Decision>>,
+}
+
+/// Commands that are committed together. The caller of a command is at the same index as the command.
+pub(super) struct Batch<S: BatchStore> {
+    pub commands: Vec<S::Command>,
+    callers: Vec<oneshot::Sender<Answer<S::Decision>>>,
+    /// When the first of them was submitted.
+    pub oldest: Instant,
+}
+
+impl<S: BatchStore> Batch<S> {
+    /// Takes every submission out of `submissions`, which keeps its capacity.
+    pub fn from_submissions(submissions: &mut Vec<Submission<S>>) -> Self {
+        let count = submissions.len();
+        let (mut commands, mut callers) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut oldest = Instant::now();
+        for Submission { command, submitted_at, answer } in submissions.drain(..) {
+            commands.push(command);
+            callers.push(answer);
+            oldest = oldest.min(submitted_at);
+        }
+        Self { commands, callers, oldest }
+    }
+
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Removes the commands whose caller has left.
+    pub fn drop_cancelled(&mut self) {
+        if self.callers.iter().any(oneshot::Sender::is_closed) {
+            let pairs = self.commands.drain(..).zip(self.callers.drain(..));
+            (self.commands, self.callers) = pairs.filter(|(_, caller)| !caller.is_closed()).unzip();
+        }
+    }
+
+    /// Answers each caller. A caller that leaves at the last moment does not undo its command.
+    pub fn answer(self, answers: Vec<Answer<S::Decision>>) {
+        for (caller, answer) in self.callers.into_iter().zip(answers) {
+            let _ = caller.send(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

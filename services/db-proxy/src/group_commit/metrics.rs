@@ -1,0 +1,40 @@
+//! Metrics of a writer.
+
+use std::time::Duration;
+
+use common::metrics::Metrics;
+use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
+
+/// Batch sizes, waiting times and failed commits of one aggregate's writer.
+#[derive(Clone)]
+pub struct WriterMetrics {
+    sizes: Histogram,
+    seconds: Histogram,
+    failures: Counter,
+}
+
+impl WriterMetrics {
+    /// Registers `AGGREGATE_group_size`, `AGGREGATE_wait_seconds` and `AGGREGATE_commit_failures`.
+    pub fn register(metrics: &Metrics, aggregate: &str) -> Self {
+        let sizes = Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0]);
+        let seconds = Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0]);
+        let failures = Counter::default();
+        metrics.register(&format!("{aggregate}_group_size"), "Commands committed in one transaction", sizes.clone());
+        metrics.register(
+            &format!("{aggregate}_wait_seconds"),
+            "Time from submission to commit of the oldest command of a transaction",
+            seconds.clone(),
+        );
+        metrics.register(&format!("{aggregate}_commit_failures"), "Failed attempts to commit", failures.clone());
+        Self { sizes, seconds, failures }
+    }
+
+    pub fn record_batch(&self, size: usize, waited: Duration) {
+        self.sizes.observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+        self.seconds.observe(waited.as_secs_f64());
+    }
+
+    pub fn record_failure(&self) {
+        self.failures.inc();
+    }
+}

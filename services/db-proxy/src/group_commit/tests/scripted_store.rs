@@ -1,0 +1,183 @@
+//! A store in memory whose attempts end as a script says.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tokio::time::Instant;
+
+use super::*;
+
+/// Commands are numbers. Multiples of this are refused.
+pub const REFUSED: u32 = 1000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Committed(u32),
+    /// An earlier attempt committed it.
+    FoundCommitted(u32),
+    Refused(u32),
+}
+
+/// How one attempt ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Script {
+    FailLoad(Failure),
+    FailWrite(Failure),
+    FailRollBack(Failure),
+    /// The commit is sent, and its answer is an error.
+    FailCommit {
+        committed: bool,
+        failure: Failure,
+    },
+    /// The attempt succeeds after a time.
+    Slow(Duration),
+    /// The attempt fails after a time, before it sends the commit.
+    SlowFailure(Duration),
+    HangInLoad,
+    HangInCommit {
+        committed: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Failure {
+    Transient,
+    Permanent,
+}
+
+impl Failure {
+    fn error(self) -> DatabaseError {
+        match self {
+            Self::Transient => DatabaseError::Unavailable(sqlx::Error::PoolTimedOut),
+            Self::Permanent => DatabaseError::Rejected(sqlx::Error::RowNotFound),
+        }
+    }
+}
+
+/// What the store has seen.
+#[derive(Default)]
+pub struct Journal {
+    /// The ends of the next attempts. Attempts after those succeed.
+    pub script: VecDeque<Script>,
+    /// When each attempt began, and its commands.
+    pub attempts: Vec<(Instant, Vec<u32>)>,
+    /// In the order of their commits.
+    pub committed: Vec<u32>,
+    pub rolled_back: usize,
+    pub idle_runs: usize,
+    pub idle_work_hangs: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct ScriptedStore(Arc<Mutex<Journal>>);
+
+impl ScriptedStore {
+    pub fn new(script: impl IntoIterator<Item = Script>) -> Self {
+        let store = Self::default();
+        store.journal().script.extend(script);
+        store
+    }
+
+    pub fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.0.lock().unwrap()
+    }
+
+    /// The commands of each attempt.
+    pub fn attempts(&self) -> Vec<Vec<u32>> {
+        self.journal().attempts.iter().map(|(_, commands)| commands.clone()).collect()
+    }
+}
+
+impl BatchStore for ScriptedStore {
+    type Command = u32;
+    type Decision = Outcome;
+
+    async fn commit_batch(&self, commands: &mut [u32], attempt: &mut Attempt) -> Result<Vec<Outcome>, DatabaseError> {
+        let script = self.journal().script.pop_front();
+        let unit = ScriptedUnit { store: self.clone(), script, pending: Vec::new() };
+        commit_batch(unit, commands, attempt).await
+    }
+
+    async fn run_idle_work(&self) -> Result<(), DatabaseError> {
+        self.journal().idle_runs += 1;
+        if self.journal().idle_work_hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+pub struct ScriptedUnit {
+    store: ScriptedStore,
+    script: Option<Script>,
+    pending: Vec<u32>,
+}
+
+impl UnitOfWork for ScriptedUnit {
+    type Command = u32;
+    type Snapshot = HashSet<u32>;
+    type Decision = Outcome;
+    type Changes = Vec<u32>;
+
+    async fn load(&mut self, commands: &[u32]) -> Result<HashSet<u32>, DatabaseError> {
+        self.store.journal().attempts.push((Instant::now(), commands.to_vec()));
+        match self.script {
+            Some(Script::FailLoad(failure)) => return Err(failure.error()),
+            Some(Script::Slow(time)) => sleep(time).await,
+            Some(Script::SlowFailure(time)) => {
+                sleep(time).await;
+                return Err(Failure::Transient.error());
+            }
+            Some(Script::HangInLoad) => std::future::pending().await,
+            _ => {}
+        }
+        Ok(self.store.journal().committed.iter().copied().collect())
+    }
+
+    fn decide(&self, committed: HashSet<u32>, commands: &mut [u32]) -> Decided<Outcome, Vec<u32>> {
+        let mut changes = Vec::new();
+        let decide_one = |command: &u32| match *command {
+            command if committed.contains(&command) => Outcome::FoundCommitted(command),
+            command if command.is_multiple_of(REFUSED) => Outcome::Refused(command),
+            command => {
+                changes.push(command);
+                Outcome::Committed(command)
+            }
+        };
+        let decisions = commands.iter().map(decide_one).collect();
+        Decided { decisions, changes: (!changes.is_empty()).then_some(changes) }
+    }
+
+    async fn write(&mut self, changes: &Vec<u32>) -> Result<(), DatabaseError> {
+        if let Some(Script::FailWrite(failure)) = self.script {
+            return Err(failure.error());
+        }
+        self.pending.clone_from(changes);
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), DatabaseError> {
+        let commits = match self.script {
+            Some(Script::FailCommit { committed, .. } | Script::HangInCommit { committed }) => committed,
+            _ => true,
+        };
+        if commits {
+            self.store.journal().committed.extend(&self.pending);
+        }
+        match self.script {
+            Some(Script::FailCommit { failure, .. }) => Err(failure.error()),
+            Some(Script::HangInCommit { .. }) => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn roll_back(self) -> Result<(), DatabaseError> {
+        if let Some(Script::FailRollBack(failure)) = self.script {
+            return Err(failure.error());
+        }
+        self.store.journal().rolled_back += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! The steps of one attempt to commit a batch. The steps are the aggregate's; their order is here.
+
+use crate::database::DatabaseError;
+
+/// Progress of one attempt, readable even if the attempt is aborted.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// Whether the commit may have reached the database. If the attempt fails after that, its outcome is unknown.
+    pub commit_sent: bool,
+}
+
+/// What a policy decided about a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided<D, C> {
+    /// One decision for each command, in the same order.
+    pub decisions: Vec<D>,
+    /// The rows to write; nothing if no row changes.
+    pub changes: Option<C>,
+}
+
+/// One transaction of an aggregate. If it is dropped before [`commit`](Self::commit), it is rolled back.
+pub trait UnitOfWork: Send + Sized {
+    type Command: Send + Sync;
+    /// What the policy needs to know of the database.
+    type Snapshot: Send;
+    type Decision: Send;
+    type Changes: Send + Sync;
+
+    /// Takes the lock that makes writers wait for each other, and then reads. A statement that waits for a lock may see
+    /// rows from before the wait, so every read follows the statement that takes the lock.
+    fn load(
+        &mut self,
+        commands: &[Self::Command],
+    ) -> impl Future<Output = Result<Self::Snapshot, DatabaseError>> + Send;
+
+    /// Applies the aggregate's policy. May note in the commands which ids it assigned to them, so that the next attempt
+    /// recognizes its own rows.
+    fn decide(
+        &self,
+        snapshot: Self::Snapshot,
+        commands: &mut [Self::Command],
+    ) -> Decided<Self::Decision, Self::Changes>;
+
+    fn write(&mut self, changes: &Self::Changes) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    fn commit(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    fn roll_back(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+}
+
+/// Decides a batch and commits what was decided. Rolls back if no row changes.
+pub async fn commit_batch<U: UnitOfWork>(
+    mut unit: U,
+    commands: &mut [U::Command],
+    attempt: &mut Attempt,
+) -> Result<Vec<U::Decision>, DatabaseError> {
+    let snapshot = unit.load(commands).await?;
+    let Decided { decisions, changes } = unit.decide(snapshot, commands);
+    let Some(changes) = changes else {
+        unit.roll_back().await?;
+        return Ok(decisions);
+    };
+    unit.write(&changes).await?;
+    attempt.commit_sent = true;
+    unit.commit().await?;
+    Ok(decisions)
+}

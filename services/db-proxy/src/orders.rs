@@ -1,0 +1,91 @@
+//! Orders and quotes.
+//!
+//! An order passes through these types: [`OrderPayload`](common::api::orders::OrderPayload), as the user sends it;
+//! [`OrderSource`](common::api::orders::OrderSource), validated;
+//! [`PlaceOrderCommand`](common::api::orders::PlaceOrderCommand), as create-order sends it; [`PlaceCommand`], in the queue of
+//! the writer; [`NewOrderRow`](records::NewOrderRow), to be inserted; [`StoredOrder`](records::StoredOrder), a row;
+//! [`Order`](common::api::orders::Order), as every answer shows it.
+
+pub mod command;
+mod order_id;
+pub mod policy;
+pub mod records;
+mod requests;
+mod retention;
+mod routes;
+pub mod store;
+
+use std::time::Duration;
+
+use common::{
+    metrics::Metrics,
+    money::Sats,
+    time::{Clock, Timestamp},
+};
+
+pub use self::{
+    command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
+    order_id::first_id_at,
+    retention::OrderRetention,
+    routes::OrderRoutes,
+    store::{DecisionContext, OrderStore},
+};
+use crate::{
+    background::BackgroundTasks,
+    database::{Database, DatabaseError},
+    group_commit::{Attempt, BatchStore, Writer, WriterMetrics},
+};
+
+/// Settings of the aggregate.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderSettings {
+    /// The most bitcoin that all orders and open quotes may come to.
+    pub limit: Sats,
+    /// How long an idempotency key is kept.
+    pub key_retention: Duration,
+}
+
+/// Builds the routes and starts the background work of the aggregate.
+pub fn build(
+    database: &Database,
+    settings: OrderSettings,
+    metrics: &Metrics,
+    tasks: &mut BackgroundTasks,
+) -> OrderRoutes {
+    let OrderSettings { limit, key_retention } = settings;
+    let store = OrderStore::new(database);
+    let batches = OrderBatches { store: store.clone(), limit };
+    let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"));
+    tasks.add_writer(writer_task);
+    tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
+    OrderRoutes { store, writer, limit }
+}
+
+/// Commits batches of orders and quotes under the limit.
+pub struct OrderBatches {
+    pub store: OrderStore,
+    pub limit: Sats,
+}
+
+impl BatchStore for OrderBatches {
+    type Command = Command;
+    type Decision = Decision;
+
+    async fn commit_batch(
+        &self,
+        commands: &mut [Command],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        let context = DecisionContext { limit: self.limit, clock: &Timestamp::now };
+        self.store.commit_batch(context, commands, attempt).await
+    }
+
+    /// Releases the reservations of expired quotes.
+    async fn run_idle_work(&self) -> Result<(), DatabaseError> {
+        // An unavailable database is reported by the requests that need it.
+        if self.store.totals().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
+            self.commit_batch(&mut [], &mut Attempt::default()).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Commands of the order aggregate, and the decisions that answer them.
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        orders::{MarketOrder, OrderPrice, Placed, Refused},
+        quotes::Quote,
+    },
+    ids::{IdempotencyKey, OrderId, QuoteId},
+    money::{Currency, FiatAmount},
+    time::Timestamp,
+};
+
+/// An idempotency key and the client that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientKey {
+    pub client: String,
+    pub key: IdempotencyKey,
+}
+
+/// A change that the writer decides and commits.
+#[derive(Debug, Clone)]
+pub enum Command {
+    Place(PlaceCommand),
+    Quote(QuoteCommand),
+}
+
+/// Places an order.
+#[derive(Debug, Clone)]
+pub struct PlaceCommand {
+    pub key: ClientKey,
+    pub terms: OrderTerms,
+    /// When the client requested the order, but not later than this service received the request.
+    pub requested_at: Timestamp,
+    /// The ids that earlier attempts to commit this command assigned. A stored order with one of them was placed by this
+    /// command, and is not a repeat.
+    pub attempted_ids: Vec<OrderId>,
+}
+
+/// What an order buys, and at which price.
+#[derive(Debug, Clone)]
+pub enum OrderTerms {
+    /// An amount at the current price.
+    Market(MarketOrder),
+    /// The currency, amount and price of a quote.
+    Quote(QuoteId),
+}
+
+/// Offers a price for a time, and reserves its share of the limit.
+#[derive(Debug, Clone)]
+pub struct QuoteCommand {
+    pub currency: Currency,
+    pub amount: FiatAmount,
+    pub price: OrderPrice,
+    pub duration: Duration,
+    /// The ids that earlier attempts to commit this command assigned.
+    pub attempted_ids: Vec<QuoteId>,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Placed(Placed),
+    Quoted(Quote),
+    Refused(Refused),
+}

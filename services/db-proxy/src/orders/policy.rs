@@ -1,0 +1,255 @@
+//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, and the limit.
+//!
+//! Commands are decided in the order of their arrival. A refused command does not affect the others.
+
+use std::{collections::HashMap, time::Duration};
+
+use common::{
+    api::{
+        orders::{MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder},
+        quotes::Quote,
+    },
+    ids::QuoteId,
+    money::Sats,
+};
+
+use super::{
+    command::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
+    order_id::{order_id, uuid_at},
+    records::{
+        ChangeSet, NewOrderRow, QuoteState, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
+    },
+};
+use crate::group_commit::Decided;
+
+/// Orders differ in time by at least this much: the precision of the stored times.
+const TIME_STEP: Duration = Duration::from_micros(1);
+
+/// Decides a batch under `limit`, the most bitcoin that all orders and open quotes may come to.
+///
+/// Notes in each command the id that it assigns.
+pub fn decide(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
+    let mut state = DecisionState::new(limit, snapshot, commands.len());
+    let decisions = commands.iter_mut().map(|command| state.decide(command)).collect();
+    Decided { decisions, changes: state.into_changes() }
+}
+
+/// What remains of the limit.
+pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
+    limit.saturating_sub(totals.bitcoin).saturating_sub(totals.reserved)
+}
+
+/// The state while a batch is decided: the snapshot, and what earlier commands of the batch changed.
+struct DecisionState {
+    limit: Sats,
+    snapshot: Snapshot,
+    /// With the changes of the batch; [`Snapshot::totals`] remains as stored.
+    totals: Totals,
+    orders: Vec<NewOrderRow>,
+    quotes: Vec<StoredQuote>,
+    taken_quotes: Vec<QuoteId>,
+    refusals: HashMap<RefusalKey, RecordedRefusal>,
+}
+
+impl DecisionState {
+    fn new(limit: Sats, snapshot: Snapshot, commands: usize) -> Self {
+        let reserved = snapshot.totals.reserved.saturating_sub(snapshot.released);
+        Self {
+            limit,
+            totals: Totals { reserved, ..snapshot.totals },
+            snapshot,
+            orders: Vec::with_capacity(commands),
+            quotes: Vec::new(),
+            taken_quotes: Vec::new(),
+            refusals: HashMap::new(),
+        }
+    }
+
+    fn into_changes(self) -> Option<ChangeSet> {
+        // An order always changes the totals. A quote may reserve what an expired one released, and a refusal may be older
+        // than the newest if the clock went back.
+        let unchanged = self.quotes.is_empty() && self.refusals.is_empty() && self.totals == self.snapshot.totals;
+        (!unchanged).then(|| ChangeSet {
+            orders: self.orders,
+            quotes: self.quotes,
+            taken_quotes: self.taken_quotes,
+            refusals: self.refusals.into_iter().collect(),
+            totals: self.totals,
+        })
+    }
+
+    fn decide(&mut self, command: &mut Command) -> Decision {
+        let decision = match command {
+            Command::Place(place) => self.place(place),
+            Command::Quote(quote) => self.quote(quote),
+        };
+        decision.unwrap_or_else(|reason| self.refuse(reason))
+    }
+
+    fn place(&mut self, command: &mut PlaceCommand) -> Result<Decision, RefusalReason> {
+        if let Some(stored) = self.snapshot.records.orders.get(&command.key) {
+            return replay(command, stored);
+        }
+        match command.terms.clone() {
+            OrderTerms::Market(MarketOrder { currency, amount, price }) => {
+                let order = ValidatedOrder { currency, amount };
+                let refusal_key = RefusalKey { key: command.key.clone(), order };
+                let refusal = self.snapshot.records.refusals.get(&refusal_key);
+                if let Some(refusal) = refusal.filter(|refusal| command.requested_at <= refusal.refused_at) {
+                    return Ok(refusal.decision());
+                }
+                match price.filter(|price| self.snapshot.now < price.expires_at) {
+                    None => Ok(self.record_refusal(refusal_key, None)),
+                    Some(price) if !self.fits(price.bitcoin_amount) => {
+                        Ok(self.record_refusal(refusal_key, Some(self.remaining())))
+                    }
+                    Some(price) => Ok(self.accept(command, order, &price, None)),
+                }
+            }
+            OrderTerms::Quote(id) => {
+                let StoredQuote { quote, sources, .. } = self.take_quote(id)?;
+                let order = ValidatedOrder { currency: quote.currency, amount: quote.amount };
+                let price = OrderPrice {
+                    exchange_rate: quote.exchange_rate,
+                    bitcoin_amount: quote.bitcoin_amount,
+                    as_of: quote.price_as_of,
+                    expires_at: quote.expires_at,
+                    sources: vec![sources],
+                    simulated: quote.simulated,
+                    price_state: quote.price_state,
+                };
+                Ok(self.accept(command, order, &price, Some(id)))
+            }
+        }
+    }
+
+    fn quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
+        // An earlier attempt, whose outcome was unknown, did commit.
+        let quotes = &self.snapshot.records.quotes;
+        if let Some(stored) = command.attempted_ids.iter().find_map(|id| quotes.get(id)) {
+            return Ok(Decision::Quoted(stored.quote.clone()));
+        }
+        let (now, price) = (self.snapshot.now, &command.price);
+        if now >= price.expires_at {
+            return Err(RefusalReason::PriceUnavailable);
+        }
+        if !self.fits(price.bitcoin_amount) {
+            return Err(RefusalReason::LimitExceeded);
+        }
+        let quote = Quote {
+            id: QuoteId(uuid_at(now)),
+            created_at: now,
+            expires_at: now.plus(command.duration),
+            currency: command.currency,
+            amount: command.amount,
+            exchange_rate: price.exchange_rate,
+            bitcoin_amount: price.bitcoin_amount,
+            price_as_of: price.as_of,
+            simulated: price.simulated,
+            price_state: price.price_state,
+        };
+        let stored = StoredQuote { quote: quote.clone(), sources: price.sources.join(","), state: QuoteState::Open };
+        self.totals.reserved = add(self.totals.reserved, price.bitcoin_amount);
+        command.attempted_ids.push(quote.id);
+        self.snapshot.records.quotes.insert(quote.id, stored.clone());
+        self.quotes.push(stored);
+        Ok(Decision::Quoted(quote))
+    }
+
+    /// Marks an open quote as taken. Its reservation passes to the order that takes it.
+    fn take_quote(&mut self, id: QuoteId) -> Result<StoredQuote, RefusalReason> {
+        let stored = self.snapshot.records.quotes.get_mut(&id).ok_or(RefusalReason::QuoteUnknown)?;
+        match stored.state {
+            QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
+            QuoteState::Expired => return Err(RefusalReason::QuoteExpired),
+            QuoteState::Open if self.snapshot.now >= stored.quote.expires_at => {
+                return Err(RefusalReason::QuoteExpired);
+            }
+            QuoteState::Open => stored.state = QuoteState::Taken,
+        }
+        let stored = stored.clone();
+        self.totals.reserved = self.totals.reserved.saturating_sub(stored.quote.bitcoin_amount);
+        self.taken_quotes.push(id);
+        Ok(stored)
+    }
+
+    /// Whether `amount` fits under the limit together with all orders and reservations.
+    fn fits(&self, amount: Sats) -> bool {
+        let Totals { bitcoin, reserved, .. } = self.totals;
+        let total = bitcoin.checked_add(reserved).and_then(|total| total.checked_add(amount));
+        total.is_ok_and(|total| total <= self.limit)
+    }
+
+    fn accept(
+        &mut self,
+        command: &mut PlaceCommand,
+        ValidatedOrder { currency, amount }: ValidatedOrder,
+        price: &OrderPrice,
+        quote: Option<QuoteId>,
+    ) -> Decision {
+        // Later than the previous order even if the clock went back, so that time, id and sequence sort alike.
+        let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
+        let seq = self.totals.orders + 1;
+        let bitcoin = add(self.totals.bitcoin, price.bitcoin_amount);
+        self.totals = Totals { orders: seq, bitcoin, last_created_at: created_at, ..self.totals };
+        let order = Order {
+            id: order_id(created_at),
+            created_at,
+            currency,
+            amount,
+            exchange_rate: price.exchange_rate,
+            bitcoin_amount: price.bitcoin_amount,
+            price_as_of: price.as_of,
+            simulated: price.simulated,
+            price_state: price.price_state,
+        };
+        command.attempted_ids.push(order.id);
+        let stored = StoredOrder { seq, order: order.clone(), quote };
+        self.snapshot.records.orders.insert(command.key.clone(), stored.clone());
+        self.orders.push(NewOrderRow { stored, sources: price.sources.join(","), key: command.key.clone() });
+        Decision::Placed(Placed { order, replayed: false })
+    }
+
+    /// Refuses an order and records that every request for it until now is refused.
+    fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
+        let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
+        self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at);
+        self.snapshot.records.refusals.insert(key.clone(), refusal);
+        self.refusals.insert(key, refusal);
+        refusal.decision()
+    }
+
+    /// Refuses a command without recording it: see [`RecordedRefusal`].
+    fn refuse(&self, reason: RefusalReason) -> Decision {
+        let remaining = (reason == RefusalReason::LimitExceeded).then(|| self.remaining());
+        Decision::Refused(Refused { reason, remaining })
+    }
+
+    fn remaining(&self) -> Sats {
+        remaining(self.limit, &self.totals)
+    }
+}
+
+/// The answer for a key that was used before: the same order for the same request, a refusal for a different one.
+fn replay(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
+    let StoredOrder { order, quote, .. } = stored;
+    let is_same_request = match &command.terms {
+        OrderTerms::Market(MarketOrder { currency, amount, .. }) => {
+            quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
+        }
+        OrderTerms::Quote(id) => *quote == Some(*id),
+    };
+    if !is_same_request {
+        return Err(RefusalReason::KeyReused);
+    }
+    let replayed = !command.attempted_ids.contains(&order.id);
+    Ok(Decision::Placed(Placed { order: order.clone(), replayed }))
+}
+
+/// The sum of two amounts that fit under the limit, which is below the number of all bitcoin.
+fn add(a: Sats, b: Sats) -> Sats {
+    a.checked_add(b).expect("amounts that fit under the limit can be added")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,400 @@
+//! Each rule on its own. [`reference_model`] compares sequences of batches with a simple model.
+
+mod reference_model;
+
+use common::{
+    api::prices::PriceState,
+    ids::IdempotencyKey,
+    money::{Currency, FiatAmount},
+    time::Timestamp,
+};
+
+use super::*;
+use crate::orders::{command::ClientKey, records::StoredRecords};
+
+const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
+    Ok(now) => now,
+    Err(_) => panic!("a time inside the calendar"),
+};
+const MINUTE: Duration = Duration::from_secs(60);
+const NO_TOTALS: Totals = match Timestamp::from_micros(0) {
+    Ok(epoch) => {
+        Totals { orders: 0, bitcoin: Sats::ZERO, reserved: Sats::ZERO, last_created_at: epoch, last_refused_at: epoch }
+    }
+    Err(_) => panic!("a time inside the calendar"),
+};
+
+fn sats(satoshi: i64) -> Sats {
+    Sats::new(satoshi).unwrap()
+}
+
+fn seconds_later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+fn price(satoshi: i64, expires_at: Timestamp) -> OrderPrice {
+    OrderPrice {
+        exchange_rate: "50000".parse().unwrap(),
+        bitcoin_amount: sats(satoshi),
+        as_of: NOW,
+        expires_at,
+        sources: vec!["a".to_owned(), "b".to_owned()],
+        simulated: false,
+        price_state: PriceState::Prolonged,
+    }
+}
+
+fn client_key(key: &str) -> ClientKey {
+    ClientKey { client: "anonymous".to_owned(), key: key.parse::<IdempotencyKey>().unwrap() }
+}
+
+fn place(key: &str, terms: OrderTerms) -> Command {
+    Command::Place(PlaceCommand { key: client_key(key), terms, requested_at: NOW, attempted_ids: Vec::new() })
+}
+
+/// An order for 69 EUR at the market price.
+fn market(key: &str, satoshi: i64) -> Command {
+    market_of(key, "69", Some(price(satoshi, NOW.plus(MINUTE))))
+}
+
+fn market_of(key: &str, amount: &str, price: Option<OrderPrice>) -> Command {
+    let amount: FiatAmount = amount.parse().unwrap();
+    place(key, OrderTerms::Market(MarketOrder { currency: Currency::EUR, amount, price }))
+}
+
+fn requested_at(command: Command, time: Timestamp) -> Command {
+    let Command::Place(command) = command else { panic!("only orders have a time of request") };
+    Command::Place(PlaceCommand { requested_at: time, ..command })
+}
+
+fn quote(satoshi: i64, seconds: u64) -> Command {
+    quote_at(price(satoshi, NOW.plus(MINUTE)), seconds)
+}
+
+fn quote_at(price: OrderPrice, seconds: u64) -> Command {
+    let (currency, amount) = (Currency::EUR, "69".parse().unwrap());
+    let duration = Duration::from_secs(seconds);
+    Command::Quote(QuoteCommand { currency, amount, price, duration, attempted_ids: Vec::new() })
+}
+
+/// Tables, as far as the policy sees them.
+#[derive(Debug, Clone)]
+struct Tables {
+    totals: Totals,
+    records: StoredRecords,
+}
+
+impl Tables {
+    fn empty() -> Self {
+        Self { totals: NO_TOTALS, records: StoredRecords::default() }
+    }
+
+    fn with_reserved(satoshi: i64) -> Self {
+        Self { totals: Totals { reserved: sats(satoshi), ..NO_TOTALS }, ..Self::empty() }
+    }
+
+    fn decide(&self, limit: i64, now: Timestamp, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
+        let snapshot = Snapshot { totals: self.totals, released: Sats::ZERO, now, records: self.records.clone() };
+        decide(sats(limit), snapshot, commands)
+    }
+
+    /// Decides a batch under a limit of 100 satoshi and writes the changes.
+    fn commit(&mut self, now: Timestamp, commands: &mut [Command]) -> Vec<Decision> {
+        let Decided { decisions, changes } = self.decide(100, now, commands);
+        if let Some(changes) = changes {
+            self.write(&changes);
+        }
+        decisions
+    }
+
+    fn write(&mut self, changes: &ChangeSet) {
+        self.totals = changes.totals;
+        let orders = changes.orders.iter().map(|row| (row.key.clone(), row.stored.clone()));
+        self.records.orders.extend(orders);
+        self.records.quotes.extend(changes.quotes.iter().map(|stored| (stored.quote.id, stored.clone())));
+        self.records.refusals.extend(changes.refusals.iter().cloned());
+        for id in &changes.taken_quotes {
+            self.records.quotes.get_mut(id).unwrap().state = QuoteState::Taken;
+        }
+    }
+}
+
+/// Decides a batch on empty tables.
+fn decide_first(limit: i64, commands: &mut [Command]) -> (Vec<Decision>, ChangeSet) {
+    let Decided { decisions, changes } = Tables::empty().decide(limit, NOW, commands);
+    (decisions, changes.expect("the batch changes rows"))
+}
+
+#[track_caller]
+fn placed(decision: &Decision) -> &Placed {
+    let Decision::Placed(placed) = decision else { panic!("not placed: {decision:?}") };
+    placed
+}
+
+#[track_caller]
+fn quoted(decision: &Decision) -> &Quote {
+    let Decision::Quoted(quote) = decision else { panic!("not quoted: {decision:?}") };
+    quote
+}
+
+#[track_caller]
+fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
+    match decision {
+        Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn limit_is_reached_to_the_satoshi_and_a_smaller_order_still_fits() {
+    let (decisions, changes) =
+        decide_first(100, &mut [market("1", 60), market("2", 41), market("3", 40), market("4", 1)]);
+    assert_eq!(refused(&decisions[1]), (RefusalReason::LimitExceeded, Some(40)));
+    assert_eq!(refused(&decisions[3]), (RefusalReason::LimitExceeded, Some(0)));
+    assert_eq!(changes.orders.iter().map(|row| row.stored.seq).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(changes.totals.bitcoin, sats(100));
+}
+
+#[test]
+fn remaining_is_the_limit_without_orders_and_reservations() {
+    let totals = Totals { bitcoin: sats(60), reserved: sats(15), ..NO_TOTALS };
+    assert_eq!(remaining(sats(100), &totals), sats(25));
+    // The limit may be lowered below what was already ordered.
+    assert_eq!(remaining(sats(70), &totals), Sats::ZERO);
+}
+
+#[test]
+fn placed_order_has_the_terms_of_its_command() {
+    let (decisions, changes) = decide_first(100, &mut [market("1", 60)]);
+    let order = &placed(&decisions[0]).order;
+    let price = price(60, NOW.plus(MINUTE));
+    assert_eq!((order.currency, order.amount), (Currency::EUR, "69".parse().unwrap()));
+    assert_eq!((order.created_at, order.id > order_id(NOW.minus(TIME_STEP))), (NOW, true));
+    assert_eq!((order.exchange_rate, order.bitcoin_amount), (price.exchange_rate, price.bitcoin_amount));
+    assert_eq!((order.price_as_of, order.simulated, order.price_state), (NOW, false, PriceState::Prolonged));
+    let row = &changes.orders[0];
+    assert_eq!((&row.stored.order, row.stored.quote, row.sources.as_str()), (order, None, "a,b"));
+    assert_eq!(row.key, client_key("1"));
+    assert_eq!((changes.totals.orders, changes.totals.last_created_at), (1, NOW));
+    assert_eq!(changes.totals.last_refused_at, NO_TOTALS.last_refused_at);
+}
+
+#[test]
+fn key_repeated_in_a_batch_returns_the_same_order() {
+    let (decisions, changes) = decide_first(100, &mut [market("1", 60), market("1", 60)]);
+    assert_eq!(placed(&decisions[1]), &Placed { order: changes.orders[0].stored.order.clone(), replayed: true });
+    assert_eq!(changes.orders.len(), 1);
+}
+
+#[test]
+fn key_reused_for_a_different_order_is_refused_even_if_the_limit_is_reached() {
+    let different_amount = market_of("1", "70", Some(price(1, NOW.plus(MINUTE))));
+    let mut different_currency = market("1", 1);
+    let Command::Place(PlaceCommand { terms: OrderTerms::Market(order), .. }) = &mut different_currency else {
+        panic!()
+    };
+    order.currency = Currency::USD;
+    let (decisions, _) = decide_first(100, &mut [market("1", 100), different_amount, different_currency]);
+    assert_eq!(refused(&decisions[1]), (RefusalReason::KeyReused, None));
+    assert_eq!(refused(&decisions[2]), (RefusalReason::KeyReused, None));
+}
+
+#[test]
+fn order_without_a_current_price_is_refused_unless_its_key_was_used() {
+    let without_price = market_of("1", "69", None);
+    let expired = market_of("2", "69", Some(price(1, NOW)));
+    let (decisions, changes) = decide_first(100, &mut [without_price.clone(), expired]);
+    for decision in &decisions {
+        assert_eq!(refused(decision), (RefusalReason::PriceUnavailable, None));
+    }
+    assert!(changes.orders.is_empty());
+    let mut tables = Tables::empty();
+    tables.commit(NOW, &mut [market("1", 1)]);
+    let repeat = tables.decide(0, NOW, &mut [without_price]);
+    assert!(placed(&repeat.decisions[0]).replayed);
+    assert_eq!(repeat.changes, None);
+}
+
+#[test]
+fn price_is_usable_until_just_before_it_expires() {
+    let last_moment = NOW.plus(MINUTE).minus(TIME_STEP);
+    let decisions = Tables::empty().decide(100, last_moment, &mut [market("1", 1), quote(1, 1)]).decisions;
+    placed(&decisions[0]);
+    quoted(&decisions[1]);
+    let decisions = Tables::empty().decide(100, NOW.plus(MINUTE), &mut [market("1", 1), quote(1, 1)]).decisions;
+    assert_eq!(refused(&decisions[0]), (RefusalReason::PriceUnavailable, None));
+    assert_eq!(refused(&decisions[1]), (RefusalReason::PriceUnavailable, None));
+}
+
+#[test]
+fn request_from_before_a_refusal_is_refused_and_a_later_one_is_decided_anew() {
+    let mut tables = Tables::with_reserved(60);
+    let refusal = tables.commit(seconds_later(2), &mut [requested_at(market("1", 50), seconds_later(1))]);
+    assert_eq!(refused(&refusal[0]), (RefusalReason::LimitExceeded, Some(40)));
+    assert_eq!(tables.totals.last_refused_at, seconds_later(2));
+    assert_eq!(tables.records.refusals.len(), 1);
+    // The reservation ends, so there is room again.
+    tables.totals.reserved = Sats::ZERO;
+    for time in [NOW, seconds_later(2)] {
+        let earlier = tables.decide(100, seconds_later(3), &mut [requested_at(market("1", 50), time)]);
+        assert_eq!(refused(&earlier.decisions[0]), (RefusalReason::LimitExceeded, Some(40)));
+        assert_eq!(earlier.changes, None);
+    }
+    // The refusal does not apply to a different order, to a different key, or to a new request.
+    let new_request = requested_at(market("1", 50), seconds_later(2).plus(TIME_STEP));
+    let different_order = market_of("1", "70", Some(price(50, seconds_later(60))));
+    for command in [different_order, market("2", 50), new_request] {
+        placed(&tables.decide(100, seconds_later(3), &mut [command]).decisions[0]);
+    }
+}
+
+#[test]
+fn recorded_refusal_without_a_price_keeps_its_reason() {
+    let mut tables = Tables::empty();
+    tables.commit(seconds_later(1), &mut [market_of("1", "69", None)]);
+    let again = tables.decide(100, seconds_later(2), &mut [market("1", 1)]);
+    assert_eq!(refused(&again.decisions[0]), (RefusalReason::PriceUnavailable, None));
+}
+
+#[test]
+fn newest_refusal_time_does_not_go_back_with_the_clock() {
+    let mut tables = Tables::empty();
+    tables.commit(seconds_later(5), &mut [market("1", 101)]);
+    tables.commit(seconds_later(2), &mut [market("2", 101)]);
+    assert_eq!((tables.totals.last_refused_at, tables.records.refusals.len()), (seconds_later(5), 2));
+}
+
+#[test]
+fn order_found_after_an_unknown_outcome_is_not_a_repeat() {
+    let mut tables = Tables::empty();
+    let mut commands = [market("1", 1)];
+    tables.commit(NOW, &mut commands);
+    let retry = tables.decide(100, NOW, &mut commands);
+    assert!(!placed(&retry.decisions[0]).replayed);
+    assert_eq!(retry.changes, None);
+}
+
+#[test]
+fn quote_found_after_an_unknown_outcome_is_not_created_again() {
+    let mut tables = Tables::empty();
+    let mut commands = [quote(60, 30)];
+    let first = tables.commit(NOW, &mut commands);
+    // Even if its price has expired since.
+    let retry = tables.decide(100, seconds_later(90), &mut commands);
+    assert_eq!((retry.decisions, retry.changes), (first, None));
+    // An attempt that did not commit assigns a new id.
+    let redone = Tables::empty().decide(100, NOW, &mut commands);
+    assert_eq!(redone.changes.unwrap().quotes.len(), 1);
+}
+
+#[test]
+fn quote_has_the_terms_of_its_command() {
+    let (decisions, changes) = decide_first(100, &mut [quote(60, 30)]);
+    let quote = quoted(&decisions[0]);
+    let price = price(60, NOW.plus(MINUTE));
+    assert_eq!((quote.created_at, quote.expires_at), (NOW, seconds_later(30)));
+    assert_eq!((quote.currency, quote.amount), (Currency::EUR, "69".parse().unwrap()));
+    assert_eq!((quote.exchange_rate, quote.bitcoin_amount), (price.exchange_rate, price.bitcoin_amount));
+    assert_eq!((quote.price_as_of, quote.simulated, quote.price_state), (NOW, false, PriceState::Prolonged));
+    let stored = StoredQuote { quote: quote.clone(), sources: "a,b".to_owned(), state: QuoteState::Open };
+    assert_eq!(changes.quotes, [stored]);
+    assert_eq!((changes.totals.reserved, changes.totals.orders), (sats(60), 0));
+}
+
+#[test]
+fn quote_over_the_limit_is_refused_and_not_recorded() {
+    let decided = Tables::with_reserved(60).decide(100, NOW, &mut [quote(41, 30)]);
+    assert_eq!(refused(&decided.decisions[0]), (RefusalReason::LimitExceeded, Some(40)));
+    assert_eq!(decided.changes, None);
+}
+
+#[test]
+fn quote_reserves_its_share_and_one_order_takes_it() {
+    let mut tables = Tables::empty();
+    let decisions = tables.commit(NOW, &mut [quote(60, 30), market("1", 41)]);
+    assert_eq!(refused(&decisions[1]), (RefusalReason::LimitExceeded, Some(40)));
+    let quote = quoted(&decisions[0]).clone();
+    let commands =
+        &mut [place("2", OrderTerms::Quote(quote.id)), place("3", OrderTerms::Quote(quote.id)), market("4", 40)];
+    let Decided { decisions, changes } = tables.decide(100, NOW, commands);
+    let order = &placed(&decisions[0]).order;
+    assert_eq!((order.bitcoin_amount, order.exchange_rate), (sats(60), quote.exchange_rate));
+    assert_eq!((order.currency, order.amount, order.price_as_of), (quote.currency, quote.amount, quote.price_as_of));
+    assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteTaken, None));
+    placed(&decisions[2]);
+    let changes = changes.unwrap();
+    assert_eq!((changes.totals.bitcoin, changes.totals.reserved), (sats(100), Sats::ZERO));
+    assert_eq!(changes.taken_quotes, [quote.id]);
+    assert_eq!((changes.orders[0].stored.quote, changes.orders[0].sources.as_str()), (Some(quote.id), "a,b"));
+    // Later batches see that it is taken.
+    tables.write(&changes);
+    let late = tables.decide(100, NOW, &mut [place("5", OrderTerms::Quote(quote.id))]);
+    assert_eq!(refused(&late.decisions[0]), (RefusalReason::QuoteTaken, None));
+    assert_eq!(late.changes, None);
+}
+
+#[test]
+fn expired_or_unknown_quote_is_not_taken() {
+    let mut tables = Tables::empty();
+    let decisions = tables.commit(NOW, &mut [quote(60, 30)]);
+    let quote = quoted(&decisions[0]).clone();
+    let unknown = QuoteId(uuid_at(NOW));
+    let takers = || [place("1", OrderTerms::Quote(quote.id)), place("2", OrderTerms::Quote(unknown))];
+    let decisions = tables.decide(100, quote.expires_at, &mut takers()).decisions;
+    assert_eq!(refused(&decisions[0]), (RefusalReason::QuoteExpired, None));
+    assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteUnknown, None));
+    placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut takers()).decisions[0]);
+    // Also if the clock went back after it was marked as expired.
+    tables.records.quotes.get_mut(&quote.id).unwrap().state = QuoteState::Expired;
+    assert_eq!(refused(&tables.decide(100, NOW, &mut takers()).decisions[0]), (RefusalReason::QuoteExpired, None));
+}
+
+#[test]
+fn key_of_a_quoted_order_repeats_only_for_the_same_quote() {
+    let mut tables = Tables::empty();
+    let quotes = tables.commit(NOW, &mut [quote(60, 30), quote(1, 30)]);
+    let [first, second] = [quoted(&quotes[0]).id, quoted(&quotes[1]).id];
+    let commands = &mut [
+        place("1", OrderTerms::Quote(first)),
+        place("1", OrderTerms::Quote(first)),
+        place("1", OrderTerms::Quote(second)),
+        market("1", 1),
+        market("2", 1),
+        place("2", OrderTerms::Quote(second)),
+    ];
+    let decisions = tables.commit(NOW, commands);
+    assert!(placed(&decisions[1]).replayed);
+    assert_eq!(refused(&decisions[2]), (RefusalReason::KeyReused, None));
+    assert_eq!(refused(&decisions[3]), (RefusalReason::KeyReused, None));
+    assert!(!placed(&decisions[4]).replayed);
+    assert_eq!(refused(&decisions[5]), (RefusalReason::KeyReused, None));
+}
+
+#[test]
+fn released_reservations_are_free_and_are_written_without_a_command() {
+    let snapshot = |released| Snapshot {
+        totals: Totals { reserved: sats(60), ..NO_TOTALS },
+        released: sats(released),
+        now: NOW,
+        records: StoredRecords::default(),
+    };
+    assert_eq!(decide(sats(100), snapshot(0), &mut []).changes, None);
+    let changes = decide(sats(100), snapshot(25), &mut []).changes.unwrap();
+    assert_eq!(changes.totals, Totals { reserved: sats(35), ..NO_TOTALS });
+    placed(&decide(sats(100), snapshot(60), &mut [market("1", 100)]).decisions[0]);
+    // A new quote is written even if the totals remain the same.
+    let changes = decide(sats(100), snapshot(60), &mut [quote(60, 30)]).changes.unwrap();
+    assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
+}
+
+#[test]
+fn time_id_and_sequence_grow_together_even_if_the_clock_goes_back() {
+    let mut commands: Vec<_> = (0..500).map(|n| market(&n.to_string(), 1)).collect();
+    let mut tables = Tables::empty();
+    tables.totals.last_created_at = seconds_later(3);
+    let rows = tables.decide(1000, NOW, &mut commands).changes.unwrap().orders;
+    let orders: Vec<_> = rows.iter().map(|row| &row.stored.order).collect();
+    assert_eq!(orders[0].created_at, seconds_later(3).plus(TIME_STEP));
+    assert!(orders.windows(2).all(|pair| pair[0].created_at < pair[1].created_at && pair[0].id < pair[1].id));
+    assert!(rows.windows(2).all(|pair| pair[0].stored.seq + 1 == pair[1].stored.seq));
+}

@@ -1,0 +1,322 @@
+//! Compares sequences of batches with a simple model that handles one command at a time and never fails.
+//!
+//! The commands are new, repeated, conflicting and over the limit; quotes are taken or expire. The commands are split into
+//! arbitrary batches, whose attempts fail before or after the commit.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+const LIMIT: i64 = 100;
+const MAX_BATCH: usize = 8;
+
+#[derive(Debug, Clone)]
+enum Action {
+    Place {
+        key: u8,
+        amount: u8,
+        satoshi: i64,
+        has_price: bool,
+        /// Requested before everything else.
+        delayed: bool,
+    },
+    Quote {
+        satoshi: i64,
+        seconds: u64,
+    },
+    Take {
+        key: u8,
+        quote: usize,
+    },
+}
+
+/// What happens to the first attempt to commit a batch.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Committed,
+    /// It fails before the commit and is retried.
+    FailedBeforeCommit,
+    /// It commits, its answer is lost, and it is retried.
+    AnswerLost,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        4 => (0..6_u8, 0..2_u8, 1..40_i64, prop::bool::weighted(0.9), prop::bool::weighted(0.2)).prop_map(
+            |(key, amount, satoshi, has_price, delayed)| Action::Place { key, amount, satoshi, has_price, delayed }
+        ),
+        2 => (1..40_i64, 1..4_u64).prop_map(|(satoshi, seconds)| Action::Quote { satoshi, seconds }),
+        2 => (0..6_u8, prop_oneof![5 => 0..6_usize, 1 => 900..901_usize])
+            .prop_map(|(key, quote)| Action::Take { key, quote }),
+    ]
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![3 => Just(Fate::Committed), 1 => Just(Fate::FailedBeforeCommit), 1 => Just(Fate::AnswerLost)]
+}
+
+/// A decision without its random parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Order { number: usize, satoshi: i64, replayed: bool },
+    Quote { number: usize },
+    Refused(RefusalReason, Option<i64>),
+}
+
+fn refusal(reason: RefusalReason) -> Outcome {
+    Outcome::Refused(reason, None)
+}
+
+/// What an order asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Terms {
+    Amount(u8),
+    Quote(usize),
+}
+
+struct ModelOrder {
+    key: u8,
+    terms: Terms,
+    satoshi: i64,
+}
+
+struct ModelQuote {
+    satoshi: i64,
+    /// In seconds since the start.
+    expires_at: u64,
+    taken: bool,
+}
+
+struct ModelRefusal {
+    batch: usize,
+    outcome: Outcome,
+}
+
+/// Lists, and one command at a time.
+#[derive(Default)]
+struct Model {
+    orders: Vec<ModelOrder>,
+    quotes: Vec<ModelQuote>,
+    /// The last refusal of each key and amount.
+    refusals: HashMap<(u8, u8), ModelRefusal>,
+    second: u64,
+    batch: usize,
+}
+
+impl Model {
+    fn remaining(&self) -> i64 {
+        let open = self.quotes.iter().filter(|quote| !quote.taken && quote.expires_at > self.second);
+        let reserved: i64 = open.map(|quote| quote.satoshi).sum();
+        LIMIT - self.orders.iter().map(|order| order.satoshi).sum::<i64>() - reserved
+    }
+
+    fn check_limit(&self, satoshi: i64) -> Result<i64, Outcome> {
+        let remaining = self.remaining();
+        if satoshi <= remaining {
+            Ok(satoshi)
+        } else {
+            Err(Outcome::Refused(RefusalReason::LimitExceeded, Some(remaining)))
+        }
+    }
+
+    /// Repeats the order of `key`, or places the order whose bitcoin `decide_new` returns.
+    fn place(&mut self, key: u8, terms: Terms, decide_new: impl FnOnce(&mut Self) -> Result<i64, Outcome>) -> Outcome {
+        if let Some(number) = self.orders.iter().position(|order| order.key == key) {
+            let order = &self.orders[number];
+            if order.terms == terms {
+                return Outcome::Order { number, satoshi: order.satoshi, replayed: true };
+            }
+            return refusal(RefusalReason::KeyReused);
+        }
+        match decide_new(self) {
+            Ok(satoshi) => {
+                self.orders.push(ModelOrder { key, terms, satoshi });
+                Outcome::Order { number: self.orders.len() - 1, satoshi, replayed: false }
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    fn run(&mut self, action: &Action) -> Outcome {
+        match *action {
+            Action::Place { key, amount, satoshi, has_price, delayed } => {
+                self.place(key, Terms::Amount(amount), |model| {
+                    if let Some(refusal) = model.refusals.get(&(key, amount))
+                        && (delayed || refusal.batch == model.batch)
+                    {
+                        return Err(refusal.outcome.clone());
+                    }
+                    let result = if has_price {
+                        model.check_limit(satoshi)
+                    } else {
+                        Err(refusal(RefusalReason::PriceUnavailable))
+                    };
+                    if let Err(outcome) = &result {
+                        let refusal = ModelRefusal { batch: model.batch, outcome: outcome.clone() };
+                        model.refusals.insert((key, amount), refusal);
+                    }
+                    result
+                })
+            }
+            Action::Quote { satoshi, seconds } => match self.check_limit(satoshi) {
+                Ok(_) => {
+                    let expires_at = self.second + seconds;
+                    self.quotes.push(ModelQuote { satoshi, expires_at, taken: false });
+                    Outcome::Quote { number: self.quotes.len() - 1 }
+                }
+                Err(outcome) => outcome,
+            },
+            Action::Take { key, quote } => self.place(key, Terms::Quote(quote), |model| {
+                let second = model.second;
+                match model.quotes.get_mut(quote) {
+                    None => Err(refusal(RefusalReason::QuoteUnknown)),
+                    Some(quote) if quote.taken => Err(refusal(RefusalReason::QuoteTaken)),
+                    Some(quote) if quote.expires_at <= second => Err(refusal(RefusalReason::QuoteExpired)),
+                    Some(quote) => {
+                        quote.taken = true;
+                        Ok(quote.satoshi)
+                    }
+                }
+            }),
+        }
+    }
+}
+
+/// Tables that check each change. Orders and quotes are also listed in the order in which they were inserted.
+struct CheckedTables {
+    tables: Tables,
+    orders: Vec<Order>,
+    quotes: Vec<QuoteId>,
+}
+
+impl CheckedTables {
+    fn new() -> Self {
+        Self { tables: Tables::empty(), orders: Vec::new(), quotes: Vec::new() }
+    }
+
+    /// What a store does before the decision: marks expired quotes. Returns their reservations.
+    fn release_expired_quotes(&mut self, now: Timestamp) -> Sats {
+        let mut released = Sats::ZERO;
+        for stored in self.tables.records.quotes.values_mut() {
+            if stored.state == QuoteState::Open && stored.quote.expires_at <= now {
+                stored.state = QuoteState::Expired;
+                released = add(released, stored.quote.bitcoin_amount);
+            }
+        }
+        released
+    }
+
+    fn write(&mut self, changes: &ChangeSet) {
+        let records = &self.tables.records;
+        for row in &changes.orders {
+            assert!(!records.orders.contains_key(&row.key), "a key is inserted twice");
+            self.orders.push(row.stored.order.clone());
+            assert_eq!(row.stored.seq, i64::try_from(self.orders.len()).unwrap(), "the sequence has a gap");
+        }
+        self.quotes.extend(changes.quotes.iter().map(|stored| stored.quote.id));
+        for (_, refusal) in &changes.refusals {
+            assert!(refusal.refused_at <= changes.totals.last_refused_at, "a refusal would not be found");
+        }
+        for id in &changes.taken_quotes {
+            assert_eq!(records.quotes[id].state, QuoteState::Open, "a quote is taken twice");
+        }
+        self.tables.write(changes);
+    }
+
+    fn check(&self) {
+        let ordered: Sats = self.orders.iter().map(|order| order.bitcoin_amount).sum();
+        let open = self.tables.records.quotes.values().filter(|stored| stored.state == QuoteState::Open);
+        let reserved: Sats = open.map(|stored| stored.quote.bitcoin_amount).sum();
+        assert_eq!((self.tables.totals.bitcoin, self.tables.totals.reserved), (ordered, reserved));
+        assert!(ordered.get() + reserved.get() <= LIMIT);
+    }
+
+    fn outcome_of(&self, decision: &Decision) -> Outcome {
+        match decision {
+            Decision::Placed(Placed { order, replayed }) => {
+                let number = self.orders.iter().position(|stored| stored == order).expect("the order is stored");
+                Outcome::Order { number, satoshi: order.bitcoin_amount.get(), replayed: *replayed }
+            }
+            Decision::Quoted(quote) => {
+                let number = self.quotes.iter().position(|id| *id == quote.id).expect("the quote is stored");
+                Outcome::Quote { number }
+            }
+            Decision::Refused(Refused { reason, remaining }) => Outcome::Refused(*reason, remaining.map(Sats::get)),
+        }
+    }
+
+    /// The command of an action. An action may name a quote that does not exist.
+    fn command_of(&self, action: &Action, now: Timestamp) -> Command {
+        let expires_at = now.plus(MINUTE);
+        match *action {
+            Action::Place { key, amount, satoshi, has_price, delayed } => {
+                let price = has_price.then(|| price(satoshi, expires_at));
+                let command = market_of(&format!("k{key}"), &(amount + 1).to_string(), price);
+                requested_at(command, if delayed { NOW } else { now })
+            }
+            Action::Quote { satoshi, seconds } => quote_at(price(satoshi, expires_at), seconds),
+            Action::Take { key, quote } => {
+                let unknown = || QuoteId(uuid::Uuid::from_u128(u128::try_from(quote).unwrap()));
+                let id = self.quotes.get(quote).copied().unwrap_or_else(unknown);
+                place(&format!("k{key}"), OrderTerms::Quote(id))
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn decisions_equal_those_of_the_model(
+        batches in vec((vec(action(), 1..MAX_BATCH), fate(), 0..3_u64), 1..12)
+    ) {
+        let mut model = Model::default();
+        let mut tables = CheckedTables::new();
+        for (actions, fate, seconds) in batches {
+            model.second += seconds;
+            model.batch += 1;
+            // Each batch has a time of its own, and all of them are within a fraction of a second.
+            let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.batch as u64));
+            // An order can only name a quote from an earlier batch: no caller knows the id of one from its own batch.
+            let known_quotes = model.quotes.len();
+            let can_be_sent = |action: &Action| match action {
+                Action::Take { quote, .. } => *quote < known_quotes || *quote >= known_quotes + MAX_BATCH,
+                Action::Place { .. } | Action::Quote { .. } => true,
+            };
+            let actions: Vec<_> = actions.into_iter().filter(can_be_sent).collect();
+            let mut commands: Vec<_> = actions.iter().map(|action| tables.command_of(action, now)).collect();
+
+            let attempts = match fate { Fate::Committed => 1, Fate::FailedBeforeCommit | Fate::AnswerLost => 2 };
+            let mut decisions = Vec::new();
+            for attempt in 0..attempts {
+                let commits = attempt > 0 || !matches!(fate, Fate::FailedBeforeCommit);
+                let before = tables.tables.clone();
+                let released = tables.release_expired_quotes(now);
+                let snapshot = Snapshot {
+                    totals: tables.tables.totals,
+                    released,
+                    now,
+                    records: tables.tables.records.clone(),
+                };
+                let decided = decide(sats(LIMIT), snapshot, &mut commands);
+                decisions = decided.decisions;
+                match decided.changes {
+                    Some(changes) if commits => tables.write(&changes),
+                    _ => tables.tables = before,
+                }
+            }
+            tables.check();
+            let mut expected: Vec<_> = actions.iter().map(|action| model.run(action)).collect();
+            if matches!(fate, Fate::AnswerLost) {
+                // The refusal of a quote is not recorded. When it is retried, the rest of its batch is already stored.
+                let refused = |(_, outcome): &(&Action, &mut Outcome)| matches!(outcome, Outcome::Refused(..));
+                for (action, outcome) in actions.iter().zip(&mut expected).filter(refused) {
+                    *outcome = model.run(action);
+                }
+            }
+            let outcomes: Vec<_> = decisions.iter().map(|decision| tables.outcome_of(decision)).collect();
+            prop_assert_eq!(expected, outcomes, "{:?} {:?}", fate, actions);
+        }
+    }
+}

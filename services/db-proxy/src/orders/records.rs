@@ -1,0 +1,136 @@
+//! What the database holds of orders and quotes, as the policy reads and changes it.
+
+use std::collections::HashMap;
+
+use common::{
+    api::{
+        orders::{Order, RefusalReason, Refused, ValidatedOrder},
+        quotes::Quote,
+    },
+    ids::QuoteId,
+    money::Sats,
+    time::Timestamp,
+};
+
+use super::command::{ClientKey, Decision};
+
+/// Totals over all orders and open quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// The number of orders, which is also the sequence number of the newest.
+    pub orders: i64,
+    /// The bitcoin of all orders.
+    pub bitcoin: Sats,
+    /// The bitcoin that open quotes reserve.
+    pub reserved: Sats,
+    /// `created_at` of the newest order.
+    pub last_created_at: Timestamp,
+    /// `refused_at` of the newest recorded refusal.
+    pub last_refused_at: Timestamp,
+}
+
+/// A row of the table of orders: the order, and the columns that users do not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// The position in the order of commits: 1, 2, 3, … without a gap.
+    pub seq: i64,
+    pub order: Order,
+    /// The quote that the order used.
+    pub quote: Option<QuoteId>,
+}
+
+/// An order to insert, with its idempotency key and the columns that are never read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrderRow {
+    pub stored: StoredOrder,
+    /// The sources of the price, comma-separated.
+    pub sources: String,
+    pub key: ClientKey,
+}
+
+/// A row of the table of quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredQuote {
+    pub quote: Quote,
+    /// The sources of the price, comma-separated.
+    pub sources: String,
+    pub state: QuoteState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuoteState {
+    /// Counts against the limit. An order can take it until it expires.
+    Open,
+    /// An order took it.
+    Taken,
+    /// No order took it in time.
+    Expired,
+}
+
+/// Identifies a refused order: the same client sent the same order under the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RefusalKey {
+    pub key: ClientKey,
+    pub order: ValidatedOrder,
+}
+
+/// A refusal that is recorded for some minutes.
+///
+/// A client that was refused must not find out later that an earlier request with the same order was accepted. Such a
+/// request may still wait in the queue of another db-proxy, because its sender died. So a request from before the refusal
+/// receives the same answer, and a later one is decided anew.
+///
+/// Only refusals that may not apply later are recorded: the limit and the price change, but a quote that was taken or has
+/// expired remains so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedRefusal {
+    /// What remained of the limit, if the limit was the reason; nothing if there was no usable price.
+    pub remaining: Option<Sats>,
+    pub refused_at: Timestamp,
+}
+
+impl RecordedRefusal {
+    pub fn decision(self) -> Decision {
+        let reason = match self.remaining {
+            Some(_) => RefusalReason::LimitExceeded,
+            None => RefusalReason::PriceUnavailable,
+        };
+        Decision::Refused(Refused { reason, remaining: self.remaining })
+    }
+}
+
+/// The rows that concern the keys and quotes of a batch.
+#[derive(Debug, Clone, Default)]
+pub struct StoredRecords {
+    /// The orders that were placed under the keys.
+    pub orders: HashMap<ClientKey, StoredOrder>,
+    pub quotes: HashMap<QuoteId, StoredQuote>,
+    pub refusals: HashMap<RefusalKey, RecordedRefusal>,
+}
+
+/// The state of the database when a batch is decided.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// As they are stored.
+    pub totals: Totals,
+    /// The reservations of quotes that have expired since; `totals.reserved` still contains them.
+    pub released: Sats,
+    /// Read after the lock was taken, so that a price which expired while the batch waited for the lock is expired.
+    pub now: Timestamp,
+    pub records: StoredRecords,
+}
+
+/// The rows that a batch changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Orders to insert.
+    pub orders: Vec<NewOrderRow>,
+    /// Quotes to insert.
+    pub quotes: Vec<StoredQuote>,
+    /// Quotes to mark as taken.
+    pub taken_quotes: Vec<QuoteId>,
+    /// Refusals to insert or replace. Each key occurs once.
+    pub refusals: Vec<(RefusalKey, RecordedRefusal)>,
+    /// The new totals.
+    pub totals: Totals,
+}

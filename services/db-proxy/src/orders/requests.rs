@@ -1,0 +1,100 @@
+//! Conversions between wire types and the aggregate's own types.
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        FieldError,
+        orders::{MAX_GROUP, OrderPrice, Outcome, PlaceOrderCommand},
+        quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
+    },
+    ids::IdempotencyKey,
+    money::{FiatAmount, Sats},
+    time::Timestamp,
+};
+
+use super::command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand};
+
+/// The command for an order that was received at `received_at`.
+pub fn place_command(order: PlaceOrderCommand, received_at: Timestamp) -> Result<Command, FieldError> {
+    let PlaceOrderCommand { client, key, asked_at, market, quote } = order;
+    // The name of a client has the form of a key.
+    if client.parse::<IdempotencyKey>().is_err() {
+        return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
+    }
+    let terms = match (market, quote) {
+        (Some(market), None) => {
+            market.price.as_ref().map_or(Ok(()), |price| check_price(market.amount, price))?;
+            OrderTerms::Market(market)
+        }
+        (None, Some(quote)) => OrderTerms::Quote(quote),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(FieldError::new("quote", "must be present if market is absent, and absent otherwise"));
+        }
+    };
+    // The sender's clock may be ahead.
+    let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
+    Ok(Command::Place(PlaceCommand { key: ClientKey { client, key }, terms, requested_at, attempted_ids: Vec::new() }))
+}
+
+impl TryFrom<CreateQuoteCommand> for Command {
+    type Error = FieldError;
+
+    fn try_from(quote: CreateQuoteCommand) -> Result<Self, FieldError> {
+        let CreateQuoteCommand { currency, amount, price, hold_secs } = quote;
+        check_price(amount, &price)?;
+        if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
+            return Err(FieldError::new("hold_secs", format!("must be 1 to {MAX_HOLD_SECS}")));
+        }
+        let duration = Duration::from_secs(hold_secs.into());
+        Ok(Self::Quote(QuoteCommand { currency, amount, price, duration, attempted_ids: Vec::new() }))
+    }
+}
+
+/// Checks the number of orders or ids in a request.
+pub fn check_group_size(field: &str, size: usize) -> Result<(), FieldError> {
+    if (1..=MAX_GROUP).contains(&size) {
+        return Ok(());
+    }
+    Err(FieldError::new(field, format!("must hold 1 to {MAX_GROUP}")))
+}
+
+/// Checks the conversion that create-order computed. This is the last check before the amount is stored.
+fn check_price(amount: FiatAmount, price: &OrderPrice) -> Result<(), FieldError> {
+    if Sats::bought_rounded_up(amount, price.exchange_rate) == Ok(price.bitcoin_amount) {
+        Ok(())
+    } else {
+        Err(FieldError::new("price.bitcoin_amount", "must be amount / exchange_rate, rounded up"))
+    }
+}
+
+/// A decision of the wrong kind, such as a quote for an order. It is a defect of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnexpectedDecision;
+
+impl TryFrom<Decision> for Outcome {
+    type Error = UnexpectedDecision;
+
+    fn try_from(decision: Decision) -> Result<Self, UnexpectedDecision> {
+        match decision {
+            Decision::Placed(placed) => Ok(Self { placed: Some(placed), refused: None }),
+            Decision::Refused(refused) => Ok(Self { placed: None, refused: Some(refused) }),
+            Decision::Quoted(_) => Err(UnexpectedDecision),
+        }
+    }
+}
+
+impl TryFrom<Decision> for QuoteOutcome {
+    type Error = UnexpectedDecision;
+
+    fn try_from(decision: Decision) -> Result<Self, UnexpectedDecision> {
+        match decision {
+            Decision::Quoted(quote) => Ok(Self { quote: Some(quote), refused: None }),
+            Decision::Refused(refused) => Ok(Self { quote: None, refused: Some(refused) }),
+            Decision::Placed(_) => Err(UnexpectedDecision),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

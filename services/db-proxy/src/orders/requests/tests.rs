@@ -1,0 +1,141 @@
+use common::{
+    api::{
+        orders::{MarketOrder, Placed, RefusalReason, Refused},
+        prices::PriceState,
+    },
+    ids::QuoteId,
+    money::Currency,
+};
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn price(bitcoin_amount: &str) -> OrderPrice {
+    OrderPrice {
+        exchange_rate: "50000".parse().unwrap(),
+        bitcoin_amount: bitcoin_amount.parse().unwrap(),
+        as_of: now(),
+        expires_at: now(),
+        sources: Vec::new(),
+        simulated: false,
+        price_state: PriceState::Fresh,
+    }
+}
+
+/// 100 EUR at 50000 EUR are 0.002 bitcoin.
+fn market(price: Option<OrderPrice>) -> MarketOrder {
+    MarketOrder { currency: Currency::EUR, amount: "100".parse().unwrap(), price }
+}
+
+fn request() -> PlaceOrderCommand {
+    PlaceOrderCommand {
+        client: "anonymous".to_owned(),
+        key: "a".parse().unwrap(),
+        asked_at: None,
+        market: Some(market(Some(price("0.002")))),
+        quote: None,
+    }
+}
+
+fn quote_request(hold_secs: u32) -> CreateQuoteCommand {
+    let MarketOrder { currency, amount, .. } = market(None);
+    CreateQuoteCommand { currency, amount, price: price("0.002"), hold_secs }
+}
+
+fn place_command_of(request: PlaceOrderCommand) -> Result<PlaceCommand, String> {
+    match place_command(request, now()) {
+        Ok(Command::Place(command)) => Ok(command),
+        Ok(Command::Quote(_)) => panic!("an order became a quote"),
+        Err(error) => Err(error.field),
+    }
+}
+
+#[test]
+fn order_has_a_price_or_a_quote_and_not_both() {
+    let quote = Some(QuoteId(uuid::Uuid::from_u128(7)));
+    assert!(matches!(place_command_of(request()).unwrap().terms, OrderTerms::Market(_)));
+    let quoted = PlaceOrderCommand { market: None, quote, ..request() };
+    assert!(matches!(place_command_of(quoted).unwrap().terms, OrderTerms::Quote(id) if Some(id) == quote));
+    let both = PlaceOrderCommand { quote, ..request() };
+    assert_eq!(place_command_of(both).unwrap_err(), "quote");
+    let neither = PlaceOrderCommand { market: None, ..request() };
+    assert_eq!(place_command_of(neither).unwrap_err(), "quote");
+}
+
+#[test]
+fn conversion_is_checked_to_the_satoshi() {
+    for bitcoin_amount in ["0.00200001", "0.00199999"] {
+        let wrong = PlaceOrderCommand { market: Some(market(Some(price(bitcoin_amount)))), ..request() };
+        assert_eq!(place_command_of(wrong).unwrap_err(), "price.bitcoin_amount");
+        let wrong = CreateQuoteCommand { price: price(bitcoin_amount), ..quote_request(1) };
+        assert_eq!(Command::try_from(wrong).unwrap_err().field, "price.bitcoin_amount");
+    }
+    // An order without a price may still repeat an earlier one.
+    assert!(place_command_of(PlaceOrderCommand { market: Some(market(None)), ..request() }).is_ok());
+}
+
+#[test]
+fn name_of_a_client_has_the_form_of_a_key() {
+    for client in ["", "two words", &"a".repeat(129)] {
+        let request = PlaceOrderCommand { client: client.to_owned(), ..request() };
+        assert_eq!(place_command_of(request).unwrap_err(), "client");
+    }
+}
+
+#[test]
+fn time_of_request_is_at_most_the_time_of_receipt() {
+    let later = now().plus(Duration::from_secs(1));
+    let earlier = now().minus(Duration::from_secs(1));
+    for (asked_at, requested_at) in [(None, now()), (Some(later), now()), (Some(earlier), earlier)] {
+        assert_eq!(place_command_of(PlaceOrderCommand { asked_at, ..request() }).unwrap().requested_at, requested_at);
+    }
+}
+
+#[test]
+fn quote_lasts_from_a_second_to_an_hour() {
+    for hold_secs in [1, MAX_HOLD_SECS] {
+        let Ok(Command::Quote(command)) = Command::try_from(quote_request(hold_secs)) else { panic!() };
+        assert_eq!(command.duration, Duration::from_secs(hold_secs.into()));
+    }
+    for hold_secs in [0, MAX_HOLD_SECS + 1] {
+        assert_eq!(Command::try_from(quote_request(hold_secs)).unwrap_err().field, "hold_secs");
+    }
+}
+
+#[test]
+fn group_holds_one_to_the_most_orders() {
+    assert!(check_group_size("orders", 1).is_ok() && check_group_size("orders", MAX_GROUP).is_ok());
+    for size in [0, MAX_GROUP + 1] {
+        assert_eq!(check_group_size("orders", size).unwrap_err().field, "orders");
+    }
+}
+
+#[test]
+fn decision_becomes_the_outcome_of_its_kind() {
+    let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: None };
+    let outcome = Outcome::try_from(Decision::Refused(refused.clone())).unwrap();
+    assert_eq!(outcome, Outcome { placed: None, refused: Some(refused.clone()) });
+    let outcome = QuoteOutcome::try_from(Decision::Refused(refused.clone())).unwrap();
+    assert_eq!(outcome, QuoteOutcome { quote: None, refused: Some(refused) });
+
+    let quote: common::api::quotes::Quote = serde_json::from_value(serde_json::json!({
+        "id": "0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "created_at": now(), "expires_at": now(), "currency": "EUR",
+        "amount": "100.00", "exchange_rate": "50000.00", "bitcoin_amount": "0.00200000", "price_as_of": now(),
+        "simulated": false
+    }))
+    .unwrap();
+    assert_eq!(Outcome::try_from(Decision::Quoted(quote.clone())), Err(UnexpectedDecision));
+    assert_eq!(QuoteOutcome::try_from(Decision::Quoted(quote.clone())).unwrap().quote, Some(quote));
+
+    let order: common::api::orders::Order = serde_json::from_value(serde_json::json!({
+        "id": "0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "created_at": now(), "currency": "EUR", "amount": "100.00",
+        "exchange_rate": "50000.00", "bitcoin_amount": "0.00200000", "price_as_of": now(), "simulated": false
+    }))
+    .unwrap();
+    let placed = Placed { order, replayed: true };
+    assert_eq!(QuoteOutcome::try_from(Decision::Placed(placed.clone())), Err(UnexpectedDecision));
+    assert_eq!(Outcome::try_from(Decision::Placed(placed.clone())).unwrap().placed, Some(placed));
+}

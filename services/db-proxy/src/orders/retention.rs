@@ -1,0 +1,47 @@
+//! Removal of old idempotency keys, closed quotes and recorded refusals.
+
+use std::time::Duration;
+
+use common::time::Timestamp;
+
+use super::OrderStore;
+use crate::{
+    database::DatabaseError,
+    retention::{MAX_STEP_ROWS, Retention},
+};
+
+/// How long a refusal is kept. It must be longer than a request can wait anywhere: create-order gives up after 18 s, and all
+/// the batches that fit into the queue of a db-proxy fail in less than a minute.
+const REFUSAL_RETENTION: Duration = Duration::from_secs(300);
+
+pub struct OrderRetention {
+    pub store: OrderStore,
+    /// How long an idempotency key is kept. Closed quotes are kept as long.
+    pub key_retention: Duration,
+}
+
+/// Rows from before a time, to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderStep {
+    KeysAndQuotes { before: Timestamp },
+    Refusals { before: Timestamp },
+}
+
+impl Retention for OrderRetention {
+    const AGGREGATE: &'static str = "orders";
+    type Step = OrderStep;
+
+    fn steps(&self, now: Timestamp) -> Vec<OrderStep> {
+        vec![
+            OrderStep::KeysAndQuotes { before: now.minus(self.key_retention) },
+            OrderStep::Refusals { before: now.minus(REFUSAL_RETENTION) },
+        ]
+    }
+
+    async fn run_step(&self, step: OrderStep) -> Result<u64, DatabaseError> {
+        match step {
+            OrderStep::KeysAndQuotes { before } => self.store.remove_keys_and_quotes(before, MAX_STEP_ROWS).await,
+            OrderStep::Refusals { before } => self.store.remove_refusals(before, MAX_STEP_ROWS).await,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The HTTP endpoints of orders and quotes. All of them require the internal token.
+
+use common::{
+    api::{
+        FieldError, Problem,
+        orders::{
+            Cursor, FoundOrders, MAX_PAGE, OffsetPage, Order, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcome,
+            Outcomes, PlaceOrderCommand, PlaceOrderCommands,
+        },
+        quotes::{CreateQuoteCommand, QuoteOutcome},
+    },
+    ids::OrderId,
+    money::{Currency, FiatAmount, Sats},
+    server::{InternalCaller, Json},
+    time::Timestamp,
+};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{
+    OrderBatches,
+    command::{Command, Decision},
+    policy,
+    requests::{UnexpectedDecision, check_group_size, place_command},
+    store::OrderStore,
+};
+use crate::{
+    error::Error,
+    group_commit::{WriteError, Writer, all_or_error},
+};
+
+pub struct OrderRoutes {
+    pub store: OrderStore,
+    pub writer: Writer<OrderBatches>,
+    /// The most bitcoin that all orders and open quotes may come to.
+    pub limit: Sats,
+}
+
+#[OpenApi]
+impl OrderRoutes {
+    /// Places a group of orders. Each order is decided on its own, in the given order. The response follows when all
+    /// accepted orders are durable.
+    #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
+    async fn place_orders(
+        &self,
+        _caller: InternalCaller,
+        body: Json<PlaceOrderCommands>,
+    ) -> Result<Json<Outcomes>, Problem> {
+        let orders = body.0.orders;
+        check_group_size("orders", orders.len()).map_err(Error::from)?;
+        Ok(Json(Outcomes { outcomes: self.place(orders).await? }))
+    }
+
+    /// Places one order.
+    #[oai(path = "/add", method = "post", operation_id = "add_order")]
+    async fn add_order(
+        &self,
+        _caller: InternalCaller,
+        body: Json<PlaceOrderCommand>,
+    ) -> Result<Json<Outcome>, Problem> {
+        let outcome = self.place(vec![body.0]).await?.pop();
+        Ok(Json(outcome.ok_or(Error::Write(WriteError::ShuttingDown))?))
+    }
+
+    /// Creates a quote: offers a price for a time and reserves its share of the limit.
+    #[oai(path = "/quotes", method = "post", operation_id = "hold_quote")]
+    async fn create_quote(
+        &self,
+        _caller: InternalCaller,
+        body: Json<CreateQuoteCommand>,
+    ) -> Result<Json<QuoteOutcome>, Problem> {
+        let command = Command::try_from(body.0).map_err(Error::from)?;
+        let decision = self.submit(vec![command]).await?.pop().ok_or(Error::Write(WriteError::ShuttingDown))?;
+        Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
+    }
+
+    /// Returns orders, newest first, after the newest `start`.
+    #[oai(path = "/get", method = "get", operation_id = "get_orders")]
+    async fn get_orders(
+        &self,
+        _caller: InternalCaller,
+        #[oai(default)] start: Query<u64>,
+        #[oai(default = "default_offset_page", validator(minimum(value = "1"), maximum(value = "1000")))]
+        page_size: Query<u32>,
+    ) -> Result<Json<OffsetPage>, Problem> {
+        Ok(Json(self.store.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?))
+    }
+
+    /// Returns the orders that pass all filters, newest first.
+    #[oai(path = "/orders", method = "get", operation_id = "list_orders")]
+    #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
+    async fn list_orders(
+        &self,
+        _caller: InternalCaller,
+        #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
+        cursor: Query<Option<Cursor>>,
+        currency: Query<Option<Currency>>,
+        from: Query<Option<Timestamp>>,
+        to: Query<Option<Timestamp>>,
+        min_amount: Query<Option<FiatAmount>>,
+        max_amount: Query<Option<FiatAmount>>,
+    ) -> Result<Json<OrderPage>, Problem> {
+        let filter = OrderFilter {
+            currency: currency.0,
+            from: from.0,
+            to: to.0,
+            min_amount: min_amount.0,
+            max_amount: max_amount.0,
+        };
+        let limit = limit.0.min(MAX_PAGE);
+        Ok(Json(self.store.page(&filter, cursor.0, limit).await.map_err(Error::from)?))
+    }
+
+    /// Returns the orders that have one of these ids.
+    #[oai(path = "/orders/lookup", method = "post", operation_id = "lookup_orders")]
+    async fn lookup_orders(&self, _caller: InternalCaller, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
+        check_group_size("ids", body.0.ids.len()).map_err(Error::from)?;
+        let orders = self.store.orders(&body.0.ids).await.map_err(Error::from)?;
+        Ok(Json(FoundOrders { orders }))
+    }
+
+    /// Returns one order.
+    #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
+    async fn get_order(&self, _caller: InternalCaller, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
+        let order = self.store.orders(&[id.0]).await.map_err(Error::from)?.pop();
+        Ok(Json(order.ok_or(Error::OrderNotFound)?))
+    }
+
+    /// Returns the totals over all orders and what remains of the limit.
+    #[oai(path = "/summary", method = "get", operation_id = "summary")]
+    async fn summary(&self, _caller: InternalCaller) -> Result<Json<OrderSummary>, Problem> {
+        let totals = self.store.totals().await.map_err(Error::from)?;
+        Ok(Json(OrderSummary {
+            count: totals.orders,
+            bitcoin_amount: totals.bitcoin,
+            reserved: totals.reserved,
+            remaining: policy::remaining(self.limit, &totals),
+            limit: self.limit,
+        }))
+    }
+}
+
+impl OrderRoutes {
+    /// Returns one outcome for each order, or an error if an order is malformed or the outcome of any order is unknown.
+    async fn place(&self, orders: Vec<PlaceOrderCommand>) -> Result<Vec<Outcome>, Error> {
+        let received_at = Timestamp::now();
+        let commands: Result<Vec<_>, _> = orders.into_iter().map(|order| place_command(order, received_at)).collect();
+        let outcomes: Result<_, _> = self.submit(commands?).await?.into_iter().map(Outcome::try_from).collect();
+        Ok(outcomes?)
+    }
+
+    async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Decision>, Error> {
+        Ok(all_or_error(self.writer.submit(commands).await)?)
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(error: FieldError) -> Self {
+        Self::Invalid(vec![error])
+    }
+}
+
+impl From<UnexpectedDecision> for Error {
+    fn from(_: UnexpectedDecision) -> Self {
+        Self::Write(WriteError::Internal)
+    }
+}
+
+fn default_offset_page() -> u32 {
+    5
+}
+
+fn default_page() -> u32 {
+    50
+}

@@ -1,0 +1,122 @@
+//! The store of orders and quotes: what both engines share. The statements of each engine are in a file of its own.
+
+mod pages;
+mod postgres;
+mod sqlite;
+mod unit_of_work;
+
+use common::{
+    api::{
+        orders::{Order, OrderFilter},
+        prices::PriceState,
+    },
+    ids::OrderId,
+    money::Sats,
+    time::Timestamp,
+};
+
+use self::{postgres::PostgresOrders, sqlite::SqliteOrders};
+use super::{
+    command::{Command, Decision},
+    records::{QuoteState, StoredOrder, Totals},
+};
+use crate::{
+    database::{Database, DatabaseError, on_engine},
+    group_commit::Attempt,
+};
+
+/// What a batch is decided under.
+#[derive(Clone, Copy)]
+pub struct DecisionContext<'a> {
+    /// The most bitcoin that all orders and open quotes may come to.
+    pub limit: Sats,
+    /// Read after the lock was taken.
+    pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
+}
+
+/// A range of sequence numbers and the filter to apply to it.
+#[derive(Debug, Clone, Copy)]
+struct Scan<'a> {
+    /// The first sequence number below the range.
+    above: i64,
+    /// The last sequence number of the range.
+    up_to: i64,
+    /// Only currency and amounts apply; the range stands for the times.
+    filter: &'a OrderFilter,
+    /// Most rows to return.
+    limit: i64,
+}
+
+/// Orders and quotes in a database. Clones share its connections.
+#[derive(Clone)]
+pub enum OrderStore {
+    Postgres(PostgresOrders),
+    Sqlite(SqliteOrders),
+}
+
+impl OrderStore {
+    pub fn new(database: &Database) -> Self {
+        match database {
+            Database::Postgres(database) => Self::Postgres(PostgresOrders(database.clone())),
+            Database::Sqlite(database) => Self::Sqlite(SqliteOrders(database.clone())),
+        }
+    }
+
+    /// Decides a batch and commits it in one transaction; see [`BatchStore`](crate::group_commit::BatchStore).
+    ///
+    /// Releases the reservations of expired quotes, even if the batch is empty.
+    pub async fn commit_batch(
+        &self,
+        context: DecisionContext<'_>,
+        commands: &mut [Command],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        on_engine!(self, store => store.commit_batch(context, commands, attempt))
+    }
+
+    pub async fn totals(&self) -> Result<Totals, DatabaseError> {
+        on_engine!(self, store => store.totals())
+    }
+
+    /// The orders that have one of these ids, in no particular order.
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
+        on_engine!(self, store => store.orders(ids))
+    }
+
+    /// Removes up to `limit` idempotency keys and up to `limit` closed quotes that are older than `before`. Returns the
+    /// number of rows removed.
+    pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.remove_keys_and_quotes(before, limit))
+    }
+
+    /// Removes up to `limit` recorded refusals that are older than `before`. Returns the number of rows removed.
+    pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.remove_refusals(before, limit))
+    }
+
+    /// The orders in a range that pass the filter, newest first.
+    async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        on_engine!(self, store => store.scan(scan))
+    }
+
+    /// The sequence number of the last order that was accepted before `time`; zero if there is none.
+    async fn last_seq_before(&self, time: Timestamp) -> Result<i64, DatabaseError> {
+        on_engine!(self, store => store.last_seq_before(super::first_id_at(time)))
+    }
+}
+
+/// The column `state` of a quote.
+fn quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
+    match text {
+        "held" => Ok(QuoteState::Open),
+        "taken" => Ok(QuoteState::Taken),
+        "expired" => Ok(QuoteState::Expired),
+        other => Err(DatabaseError::InvalidRow(format!("quotes.state {other}"))),
+    }
+}
+
+/// The column `price_state` of an order or a quote.
+fn price_state(text: &str) -> Result<PriceState, DatabaseError> {
+    let state = [PriceState::Fresh, PriceState::Prolonged].into_iter().find(|state| state.as_str() == text);
+    state.ok_or_else(|| DatabaseError::InvalidRow(format!("price_state {text}")))
+}

@@ -1,0 +1,138 @@
+//! Orders and quotes in PostgreSQL.
+
+mod statements;
+mod transaction;
+
+use chrono::{DateTime, Utc};
+use common::{
+    api::orders::Order,
+    ids::{OrderId, QuoteId},
+    money::{FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use sqlx::{Acquire, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use self::statements::{
+    LAST_SEQ_BEFORE, ORDERS_BY_ID, REMOVE_CLOSED_QUOTES, REMOVE_KEYS, REMOVE_REFUSALS, SCAN, TOTALS,
+};
+use super::{DecisionContext, Scan, price_state, unit_of_work::OrderUnit};
+use crate::{
+    database::{
+        DatabaseError,
+        postgres::{ANSWER_TIMEOUT, PostgresDatabase},
+        rows::{column_of, decode},
+    },
+    group_commit::{self, Attempt},
+    orders::{
+        command::{Command, Decision},
+        records::{StoredOrder, Totals},
+    },
+};
+
+#[derive(Clone)]
+pub struct PostgresOrders(pub PostgresDatabase);
+
+impl PostgresOrders {
+    pub async fn commit_batch(
+        &self,
+        context: DecisionContext<'_>,
+        commands: &mut [Command],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        let mut connection = self.0.writer.acquire().await?;
+        let committed = async {
+            let unit = OrderUnit { transaction: connection.begin().await?, context };
+            group_commit::commit_batch(unit, commands, attempt).await
+        };
+        if let Ok(result) = tokio::time::timeout(ANSWER_TIMEOUT, committed).await {
+            return result;
+        }
+        // The connection may be dead without an error. In the pool, it would block the next batch until the operating
+        // system closes it.
+        drop(connection.detach());
+        Err(DatabaseError::TimedOut)
+    }
+
+    pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let keys = self.remove(REMOVE_KEYS, before, limit).await?;
+        Ok(keys + self.remove(REMOVE_CLOSED_QUOTES, before, limit).await?)
+    }
+
+    pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.remove(REMOVE_REFUSALS, before, limit).await
+    }
+
+    async fn remove(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let query = sqlx::query(statement).bind(before.to_datetime()).bind(limit);
+        Ok(query.execute(&self.0.readers).await?.rows_affected())
+    }
+
+    pub async fn totals(&self) -> Result<Totals, DatabaseError> {
+        let row = self.0.run_repeatable(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
+        totals_of(&row)
+    }
+
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
+        let ids = column_of(ids, |id| id.0);
+        let rows = self
+            .0
+            .run_repeatable(|connection| Box::pin(sqlx::query(ORDERS_BY_ID).bind(ids.clone()).fetch_all(connection)));
+        rows.await?.iter().map(|row| stored_order_of(row).map(|stored| stored.order)).collect()
+    }
+
+    pub(super) async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        let Scan { above, up_to, filter, limit } = scan;
+        let rows = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(SCAN)
+                .bind(up_to)
+                .bind(above)
+                .bind(limit)
+                .bind(filter.currency.map(|currency| currency.to_string()))
+                .bind(filter.min_amount.map(FiatAmount::ten_thousandths))
+                .bind(filter.max_amount.map(FiatAmount::ten_thousandths));
+            Box::pin(query.fetch_all(connection))
+        });
+        rows.await?.iter().map(stored_order_of).collect()
+    }
+
+    pub async fn last_seq_before(&self, id: OrderId) -> Result<i64, DatabaseError> {
+        let seq = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query_scalar(LAST_SEQ_BEFORE).bind(id.0).fetch_optional(connection))
+        });
+        Ok(seq.await?.unwrap_or(0))
+    }
+}
+
+fn totals_of(row: &PgRow) -> Result<Totals, DatabaseError> {
+    Ok(Totals {
+        orders: row.try_get("orders")?,
+        bitcoin: sats(row, "bitcoin_sats")?,
+        reserved: sats(row, "reserved_sats")?,
+        last_created_at: time(row, "last_created_at")?,
+        last_refused_at: time(row, "last_refused_at")?,
+    })
+}
+
+fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
+    let order = Order {
+        id: OrderId(row.try_get::<Uuid, _>("id")?),
+        created_at: time(row, "created_at")?,
+        currency: decode("currency", row.try_get::<&str, _>("currency")?.parse())?,
+        amount: decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
+        exchange_rate: decode("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
+        bitcoin_amount: sats(row, "bitcoin_sats")?,
+        price_as_of: time(row, "price_as_of")?,
+        simulated: row.try_get("simulated")?,
+        price_state: price_state(row.try_get("price_state")?)?,
+    };
+    Ok(StoredOrder { seq: row.try_get("seq")?, order, quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId) })
+}
+
+fn sats(row: &PgRow, column: &str) -> Result<Sats, DatabaseError> {
+    decode(column, Sats::new(row.try_get(column)?))
+}
+
+fn time(row: &PgRow, column: &str) -> Result<Timestamp, DatabaseError> {
+    Ok(row.try_get::<DateTime<Utc>, _>(column)?.into())
+}

@@ -1,0 +1,156 @@
+//! The transaction of a batch in PostgreSQL.
+
+use std::collections::HashMap;
+
+use common::{
+    api::{orders::ValidatedOrder, quotes::Quote},
+    ids::QuoteId,
+    money::{FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use sqlx::{PgTransaction, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use super::{
+    sats,
+    statements::{
+        INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
+        RELEASE_EXPIRED_QUOTES, TAKE_QUOTES,
+    },
+    stored_order_of, time, totals_of,
+};
+use crate::{
+    database::{
+        DatabaseError,
+        rows::{column_of, decode},
+    },
+    orders::{
+        command::ClientKey,
+        records::{ChangeSet, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
+        store::{price_state, quote_state, unit_of_work::OrderTransaction},
+    },
+};
+
+impl OrderTransaction for PgTransaction<'_> {
+    async fn lock_totals(&mut self) -> Result<Totals, DatabaseError> {
+        totals_of(&sqlx::query(LOCK_TOTALS).fetch_one(&mut **self).await?)
+    }
+
+    async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
+        let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES).bind(now.to_datetime());
+        decode("bitcoin_sats", Sats::new(query.fetch_one(&mut **self).await?))
+    }
+
+    async fn orders_by_key(&mut self, keys: &[&ClientKey]) -> Result<HashMap<ClientKey, StoredOrder>, DatabaseError> {
+        let (clients, keys) = (column_of(keys, |key| key.client.as_str()), column_of(keys, |key| key.key.as_str()));
+        let rows = sqlx::query(ORDERS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut **self).await?;
+        rows.iter().map(|row| Ok((client_key_of(row)?, stored_order_of(row)?))).collect()
+    }
+
+    async fn refusals_by_key(
+        &mut self,
+        keys: &[&ClientKey],
+    ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
+        let (clients, keys) = (column_of(keys, |key| key.client.as_str()), column_of(keys, |key| key.key.as_str()));
+        let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut **self).await?;
+        rows.iter().map(refusal_of).collect()
+    }
+
+    async fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredQuote>, DatabaseError> {
+        sqlx::query(QUOTES_BY_ID).bind(ids).fetch_all(&mut **self).await?.iter().map(stored_quote_of).collect()
+    }
+
+    async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+        let ChangeSet { orders, quotes, taken_quotes, refusals, totals } = changes;
+        if !quotes.is_empty() {
+            sqlx::query(INSERT_QUOTES)
+                .bind(column_of(quotes, |row| row.quote.id.0))
+                .bind(column_of(quotes, |row| row.quote.created_at.to_datetime()))
+                .bind(column_of(quotes, |row| row.quote.expires_at.to_datetime()))
+                .bind(column_of(quotes, |row| row.quote.currency.to_string()))
+                .bind(column_of(quotes, |row| row.quote.amount.ten_thousandths()))
+                .bind(column_of(quotes, |row| row.quote.exchange_rate.hundred_millionths()))
+                .bind(column_of(quotes, |row| row.quote.bitcoin_amount.get()))
+                .bind(column_of(quotes, |row| row.quote.price_as_of.to_datetime()))
+                .bind(column_of(quotes, |row| row.sources.as_str()))
+                .bind(column_of(quotes, |row| row.quote.simulated))
+                .bind(column_of(quotes, |row| row.quote.price_state.as_str()))
+                .execute(&mut **self)
+                .await?;
+        }
+        if !taken_quotes.is_empty() {
+            sqlx::query(TAKE_QUOTES).bind(column_of(taken_quotes, |id| id.0)).execute(&mut **self).await?;
+        }
+        if !refusals.is_empty() {
+            sqlx::query(INSERT_REFUSALS)
+                .bind(column_of(refusals, |(key, _)| key.key.client.as_str()))
+                .bind(column_of(refusals, |(key, _)| key.key.key.as_str()))
+                .bind(column_of(refusals, |(key, _)| key.order.currency.to_string()))
+                .bind(column_of(refusals, |(key, _)| key.order.amount.ten_thousandths()))
+                .bind(column_of(refusals, |(_, refusal)| refusal.remaining.map(Sats::get)))
+                .bind(column_of(refusals, |(_, refusal)| refusal.refused_at.to_datetime()))
+                .execute(&mut **self)
+                .await?;
+        }
+        sqlx::query(INSERT_ORDERS)
+            .bind(column_of(orders, |row| row.stored.seq))
+            .bind(column_of(orders, |row| row.stored.order.id.0))
+            .bind(column_of(orders, |row| row.stored.order.created_at.to_datetime()))
+            .bind(column_of(orders, |row| row.stored.order.currency.to_string()))
+            .bind(column_of(orders, |row| row.stored.order.amount.ten_thousandths()))
+            .bind(column_of(orders, |row| row.stored.order.exchange_rate.hundred_millionths()))
+            .bind(column_of(orders, |row| row.stored.order.bitcoin_amount.get()))
+            .bind(column_of(orders, |row| row.stored.order.price_as_of.to_datetime()))
+            .bind(column_of(orders, |row| row.sources.as_str()))
+            .bind(column_of(orders, |row| row.stored.order.simulated))
+            .bind(column_of(orders, |row| row.stored.quote.map(|id| id.0)))
+            .bind(column_of(orders, |row| row.stored.order.price_state.as_str()))
+            .bind(column_of(orders, |row| row.key.client.as_str()))
+            .bind(column_of(orders, |row| row.key.key.as_str()))
+            .bind(totals.orders)
+            .bind(totals.bitcoin.get())
+            .bind(totals.reserved.get())
+            .bind(totals.last_created_at.to_datetime())
+            .bind(totals.last_refused_at.to_datetime())
+            .execute(&mut **self)
+            .await?;
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), DatabaseError> {
+        Ok(PgTransaction::commit(self).await?)
+    }
+
+    async fn roll_back(self) -> Result<(), DatabaseError> {
+        Ok(self.rollback().await?)
+    }
+}
+
+fn client_key_of(row: &PgRow) -> Result<ClientKey, DatabaseError> {
+    Ok(ClientKey { client: row.try_get("client")?, key: decode("key", row.try_get::<&str, _>("key")?.parse())? })
+}
+
+fn refusal_of(row: &PgRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
+    let currency = decode("currency", row.try_get::<&str, _>("currency")?.parse())?;
+    let amount = decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?;
+    let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
+    let key = RefusalKey { key: client_key_of(row)?, order: ValidatedOrder { currency, amount } };
+    let remaining = decode("remaining_sats", remaining)?;
+    Ok((key, RecordedRefusal { remaining, refused_at: time(row, "refused_at")? }))
+}
+
+fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
+    let quote = Quote {
+        id: QuoteId(row.try_get::<Uuid, _>("id")?),
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+        currency: decode("currency", row.try_get::<&str, _>("currency")?.parse())?,
+        amount: decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
+        exchange_rate: decode("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
+        bitcoin_amount: sats(row, "bitcoin_sats")?,
+        price_as_of: time(row, "price_as_of")?,
+        simulated: row.try_get("simulated")?,
+        price_state: price_state(row.try_get("price_state")?)?,
+    };
+    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: quote_state(row.try_get("state")?)? })
+}

@@ -1,0 +1,129 @@
+//! Orders and quotes in a file of SQLite.
+
+mod statements;
+mod transaction;
+
+use common::{
+    api::orders::Order,
+    ids::{OrderId, QuoteId},
+    money::{FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use serde_json::json;
+use sqlx::{Connection, Row, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use self::statements::{
+    LAST_SEQ_BEFORE, ORDERS_BY_ID, REMOVE_CLOSED_QUOTES, REMOVE_KEYS, REMOVE_REFUSALS, SCAN, TOTALS,
+};
+use super::{DecisionContext, Scan, price_state, unit_of_work::OrderUnit};
+use crate::{
+    database::{
+        DatabaseError,
+        rows::{column_of, decode},
+        sqlite::SqliteDatabase,
+    },
+    group_commit::{self, Attempt},
+    orders::{
+        command::{Command, Decision},
+        records::{StoredOrder, Totals},
+    },
+};
+
+#[derive(Clone)]
+pub struct SqliteOrders(pub SqliteDatabase);
+
+impl SqliteOrders {
+    pub async fn commit_batch(
+        &self,
+        context: DecisionContext<'_>,
+        commands: &mut [Command],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        let mut connection = self.0.writer.acquire().await?;
+        // Takes the write lock at once, so that the rows read here do not change before the commit.
+        let unit = OrderUnit { transaction: connection.begin_with("begin immediate").await?, context };
+        group_commit::commit_batch(unit, commands, attempt).await
+    }
+
+    pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let keys = self.remove(REMOVE_KEYS, before, limit).await?;
+        Ok(keys + self.remove(REMOVE_CLOSED_QUOTES, before, limit).await?)
+    }
+
+    pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.remove(REMOVE_REFUSALS, before, limit).await
+    }
+
+    async fn remove(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let query = sqlx::query(statement).bind(before.micros()).bind(limit);
+        Ok(query.execute(&self.0.writer).await?.rows_affected())
+    }
+
+    pub async fn totals(&self) -> Result<Totals, DatabaseError> {
+        totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.readers).await?)
+    }
+
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
+        let ids = json!(column_of(ids, |id| hex(&id.0))).to_string();
+        let rows = sqlx::query(ORDERS_BY_ID).bind(ids).fetch_all(&self.0.readers).await?;
+        rows.iter().map(|row| stored_order_of(row).map(|stored| stored.order)).collect()
+    }
+
+    pub(super) async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        let Scan { above, up_to, filter, limit } = scan;
+        let rows = sqlx::query(SCAN)
+            .bind(up_to)
+            .bind(above)
+            .bind(limit)
+            .bind(filter.currency.map(|currency| currency.to_string()))
+            .bind(filter.min_amount.map(FiatAmount::ten_thousandths))
+            .bind(filter.max_amount.map(FiatAmount::ten_thousandths))
+            .fetch_all(&self.0.readers)
+            .await?;
+        rows.iter().map(stored_order_of).collect()
+    }
+
+    pub async fn last_seq_before(&self, id: OrderId) -> Result<i64, DatabaseError> {
+        let seq = sqlx::query_scalar(LAST_SEQ_BEFORE).bind(id.0).fetch_optional(&self.0.readers).await?;
+        Ok(seq.unwrap_or(0))
+    }
+}
+
+/// An id as it is written in JSON; statements turn it into a blob with `unhex`.
+fn hex(id: &Uuid) -> String {
+    id.simple().to_string()
+}
+
+fn totals_of(row: &SqliteRow) -> Result<Totals, DatabaseError> {
+    Ok(Totals {
+        orders: row.try_get("orders")?,
+        bitcoin: sats(row, "bitcoin_sats")?,
+        reserved: sats(row, "reserved_sats")?,
+        last_created_at: time(row, "last_created_at")?,
+        last_refused_at: time(row, "last_refused_at")?,
+    })
+}
+
+fn stored_order_of(row: &SqliteRow) -> Result<StoredOrder, DatabaseError> {
+    let order = Order {
+        id: OrderId(row.try_get::<Uuid, _>("id")?),
+        created_at: time(row, "created_at")?,
+        currency: decode("currency", row.try_get::<&str, _>("currency")?.parse())?,
+        amount: decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
+        exchange_rate: decode("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
+        bitcoin_amount: sats(row, "bitcoin_sats")?,
+        price_as_of: time(row, "price_as_of")?,
+        simulated: row.try_get("simulated")?,
+        price_state: price_state(row.try_get("price_state")?)?,
+    };
+    Ok(StoredOrder { seq: row.try_get("seq")?, order, quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId) })
+}
+
+fn sats(row: &SqliteRow, column: &str) -> Result<Sats, DatabaseError> {
+    decode(column, Sats::new(row.try_get(column)?))
+}
+
+fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, DatabaseError> {
+    decode(column, Timestamp::from_micros(row.try_get(column)?))
+}

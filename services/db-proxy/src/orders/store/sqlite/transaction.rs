@@ -1,0 +1,186 @@
+//! The transaction of a batch in a file of SQLite.
+
+use std::collections::HashMap;
+
+use common::{
+    api::{orders::ValidatedOrder, quotes::Quote},
+    ids::QuoteId,
+    money::{FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use sqlx::{Row, SqliteTransaction, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::{
+    hex, sats,
+    statements::{
+        INSERT_KEYS, INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
+        RELEASE_EXPIRED_QUOTES, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
+    },
+    stored_order_of, time, totals_of,
+};
+use crate::{
+    database::{
+        DatabaseError,
+        rows::{column_of, decode},
+    },
+    orders::{
+        command::ClientKey,
+        records::{ChangeSet, NewOrderRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
+        store::{price_state, quote_state, unit_of_work::OrderTransaction},
+    },
+};
+
+/// The transaction must have begun with the write lock.
+impl OrderTransaction for SqliteTransaction<'_> {
+    async fn lock_totals(&mut self) -> Result<Totals, DatabaseError> {
+        totals_of(&sqlx::query(TOTALS).fetch_one(&mut **self).await?)
+    }
+
+    async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
+        let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES).bind(now.micros());
+        let reservations: Vec<i64> = query.fetch_all(&mut **self).await?;
+        decode("bitcoin_sats", Sats::new(reservations.into_iter().sum()))
+    }
+
+    async fn orders_by_key(&mut self, keys: &[&ClientKey]) -> Result<HashMap<ClientKey, StoredOrder>, DatabaseError> {
+        let rows = sqlx::query(ORDERS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
+        rows.iter().map(|row| Ok((client_key_of(row)?, stored_order_of(row)?))).collect()
+    }
+
+    async fn refusals_by_key(
+        &mut self,
+        keys: &[&ClientKey],
+    ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
+        let rows = sqlx::query(REFUSALS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
+        rows.iter().map(refusal_of).collect()
+    }
+
+    async fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredQuote>, DatabaseError> {
+        let ids = json!(column_of(&ids, hex)).to_string();
+        sqlx::query(QUOTES_BY_ID).bind(ids).fetch_all(&mut **self).await?.iter().map(stored_quote_of).collect()
+    }
+
+    async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+        let ChangeSet { orders, quotes, taken_quotes, refusals, totals } = changes;
+        if !quotes.is_empty() {
+            let quotes = json!(column_of(quotes, quote_as_json)).to_string();
+            sqlx::query(INSERT_QUOTES).bind(quotes).execute(&mut **self).await?;
+        }
+        if !taken_quotes.is_empty() {
+            let ids = json!(column_of(taken_quotes, |id| hex(&id.0))).to_string();
+            sqlx::query(TAKE_QUOTES).bind(ids).execute(&mut **self).await?;
+        }
+        if !orders.is_empty() {
+            let orders = json!(column_of(orders, order_as_json)).to_string();
+            sqlx::query(INSERT_ORDERS).bind(&orders).execute(&mut **self).await?;
+            sqlx::query(INSERT_KEYS).bind(&orders).execute(&mut **self).await?;
+        }
+        if !refusals.is_empty() {
+            let refusals = json!(column_of(refusals, refusal_as_json)).to_string();
+            sqlx::query(INSERT_REFUSALS).bind(refusals).execute(&mut **self).await?;
+        }
+        sqlx::query(UPDATE_TOTALS)
+            .bind(totals.orders)
+            .bind(totals.bitcoin.get())
+            .bind(totals.reserved.get())
+            .bind(totals.last_created_at.micros())
+            .bind(totals.last_refused_at.micros())
+            .execute(&mut **self)
+            .await?;
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), DatabaseError> {
+        Ok(SqliteTransaction::commit(self).await?)
+    }
+
+    async fn roll_back(self) -> Result<(), DatabaseError> {
+        Ok(self.rollback().await?)
+    }
+}
+
+/// The parameter of [`ORDERS_BY_KEY`] and [`REFUSALS_BY_KEY`].
+fn keys_as_json(keys: &[&ClientKey]) -> String {
+    json!(column_of(keys, |key| (&key.client, &key.key))).to_string()
+}
+
+/// A row of [`INSERT_ORDERS`] and [`INSERT_KEYS`], which refer to its elements by index.
+fn order_as_json(row: &NewOrderRow) -> Value {
+    let StoredOrder { seq, order, quote } = &row.stored;
+    json!([
+        seq,
+        hex(&order.id.0),
+        order.created_at.micros(),
+        order.currency,
+        order.amount.ten_thousandths(),
+        order.exchange_rate.hundred_millionths(),
+        order.bitcoin_amount.get(),
+        order.price_as_of.micros(),
+        row.sources,
+        i32::from(order.simulated),
+        row.key.client,
+        row.key.key,
+        quote.map(|id| hex(&id.0)),
+        order.price_state.as_str(),
+    ])
+}
+
+/// A row of [`INSERT_QUOTES`], which refers to its elements by index.
+fn quote_as_json(StoredQuote { quote, sources, .. }: &StoredQuote) -> Value {
+    json!([
+        hex(&quote.id.0),
+        quote.created_at.micros(),
+        quote.expires_at.micros(),
+        quote.currency,
+        quote.amount.ten_thousandths(),
+        quote.exchange_rate.hundred_millionths(),
+        quote.bitcoin_amount.get(),
+        quote.price_as_of.micros(),
+        sources,
+        i32::from(quote.simulated),
+        quote.price_state.as_str(),
+    ])
+}
+
+/// A row of [`INSERT_REFUSALS`], which refers to its elements by index.
+fn refusal_as_json((key, refusal): &(RefusalKey, RecordedRefusal)) -> Value {
+    json!([
+        key.key.client,
+        key.key.key,
+        key.order.currency,
+        key.order.amount.ten_thousandths(),
+        refusal.remaining.map(Sats::get),
+        refusal.refused_at.micros(),
+    ])
+}
+
+fn client_key_of(row: &SqliteRow) -> Result<ClientKey, DatabaseError> {
+    Ok(ClientKey { client: row.try_get("client")?, key: decode("key", row.try_get::<&str, _>("key")?.parse())? })
+}
+
+fn refusal_of(row: &SqliteRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
+    let currency = decode("currency", row.try_get::<&str, _>("currency")?.parse())?;
+    let amount = decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?;
+    let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
+    let key = RefusalKey { key: client_key_of(row)?, order: ValidatedOrder { currency, amount } };
+    let remaining = decode("remaining_sats", remaining)?;
+    Ok((key, RecordedRefusal { remaining, refused_at: time(row, "refused_at")? }))
+}
+
+fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
+    let quote = Quote {
+        id: QuoteId(row.try_get::<Uuid, _>("id")?),
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+        currency: decode("currency", row.try_get::<&str, _>("currency")?.parse())?,
+        amount: decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
+        exchange_rate: decode("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
+        bitcoin_amount: sats(row, "bitcoin_sats")?,
+        price_as_of: time(row, "price_as_of")?,
+        simulated: row.try_get("simulated")?,
+        price_state: price_state(row.try_get("price_state")?)?,
+    };
+    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: quote_state(row.try_get("state")?)? })
+}

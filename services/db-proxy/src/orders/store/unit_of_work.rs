@@ -1,0 +1,139 @@
+//! The unit of work of orders and quotes. Each engine has its own statements; their order is here.
+
+use std::collections::HashMap;
+
+use common::{ids::QuoteId, money::Sats, time::Timestamp};
+use uuid::Uuid;
+
+use super::DecisionContext;
+use crate::{
+    database::DatabaseError,
+    group_commit::{Decided, UnitOfWork},
+    orders::{
+        command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand},
+        policy,
+        records::{ChangeSet, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, StoredRecords, Totals},
+    },
+};
+
+/// An open transaction of an engine.
+pub(super) trait OrderTransaction: Send + Sized {
+    /// Reads the totals. Until the transaction ends, no other transaction can lock or change them.
+    fn lock_totals(&mut self) -> impl Future<Output = Result<Totals, DatabaseError>> + Send;
+
+    /// Marks the open quotes that expired by `now` as expired. Returns the sum of their reservations.
+    fn release_expired_quotes(&mut self, now: Timestamp) -> impl Future<Output = Result<Sats, DatabaseError>> + Send;
+
+    /// The orders that were placed under these keys.
+    fn orders_by_key(
+        &mut self,
+        keys: &[&ClientKey],
+    ) -> impl Future<Output = Result<HashMap<ClientKey, StoredOrder>, DatabaseError>> + Send;
+
+    /// The refusals that are recorded under these keys.
+    fn refusals_by_key(
+        &mut self,
+        keys: &[&ClientKey],
+    ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
+
+    /// The quotes with these ids.
+    fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
+
+    fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    fn commit(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    fn roll_back(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+}
+
+/// A transaction, and what its batch is decided under.
+pub(super) struct OrderUnit<'a, T> {
+    pub transaction: T,
+    pub context: DecisionContext<'a>,
+}
+
+impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
+    type Command = Command;
+    type Snapshot = Snapshot;
+    type Decision = Decision;
+    type Changes = ChangeSet;
+
+    async fn load(&mut self, commands: &[Command]) -> Result<Snapshot, DatabaseError> {
+        let totals = self.transaction.lock_totals().await?;
+        let now = (self.context.clock)();
+        let released =
+            if totals.reserved > Sats::ZERO { self.transaction.release_expired_quotes(now).await? } else { Sats::ZERO };
+        let records = self.load_records(commands, totals.last_refused_at).await?;
+        Ok(Snapshot { totals, released, now, records })
+    }
+
+    fn decide(&self, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
+        policy::decide(self.context.limit, snapshot, commands)
+    }
+
+    async fn write(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+        self.transaction.write_changes(changes).await
+    }
+
+    async fn commit(self) -> Result<(), DatabaseError> {
+        self.transaction.commit().await
+    }
+
+    async fn roll_back(self) -> Result<(), DatabaseError> {
+        self.transaction.roll_back().await
+    }
+}
+
+impl<T: OrderTransaction> OrderUnit<'_, T> {
+    /// Reads what concerns a batch, with as few statements as it needs.
+    async fn load_records(
+        &mut self,
+        commands: &[Command],
+        last_refused_at: Timestamp,
+    ) -> Result<StoredRecords, DatabaseError> {
+        let References { keys, quotes, oldest_request } = References::of(commands);
+        let mut records = StoredRecords::default();
+        if !keys.is_empty() {
+            records.orders = self.transaction.orders_by_key(&keys).await?;
+        }
+        // Usually every request is newer than the newest refusal, and then no refusal applies.
+        if oldest_request.is_some_and(|requested_at| requested_at <= last_refused_at) {
+            records.refusals = self.transaction.refusals_by_key(&keys).await?;
+        }
+        if !quotes.is_empty() {
+            let quotes = self.transaction.quotes_by_id(quotes).await?;
+            records.quotes = quotes.into_iter().map(|stored| (stored.quote.id, stored)).collect();
+        }
+        Ok(records)
+    }
+}
+
+/// The rows that a batch refers to.
+struct References<'a> {
+    keys: Vec<&'a ClientKey>,
+    /// Quotes that orders take, and quotes that earlier attempts created.
+    quotes: Vec<Uuid>,
+    /// When the oldest of the orders was requested.
+    oldest_request: Option<Timestamp>,
+}
+
+impl<'a> References<'a> {
+    fn of(commands: &'a [Command]) -> Self {
+        let mut references =
+            Self { keys: Vec::with_capacity(commands.len()), quotes: Vec::new(), oldest_request: None };
+        for command in commands {
+            match command {
+                Command::Place(PlaceCommand { key, terms, requested_at, .. }) => {
+                    references.keys.push(key);
+                    if let OrderTerms::Quote(QuoteId(id)) = terms {
+                        references.quotes.push(*id);
+                    }
+                    let oldest = references.oldest_request.unwrap_or(*requested_at);
+                    references.oldest_request = Some(oldest.min(*requested_at));
+                }
+                Command::Quote(quote) => references.quotes.extend(quote.attempted_ids.iter().map(|id| id.0)),
+            }
+        }
+        references
+    }
+}

@@ -1,0 +1,57 @@
+use std::sync::Mutex;
+
+use super::*;
+
+/// Counts down the work of each step, and records the steps that ran.
+#[derive(Default)]
+struct Countdown {
+    remaining: Mutex<[u64; 2]>,
+    ran: Mutex<Vec<usize>>,
+    fails: bool,
+}
+
+impl Retention for &'static Countdown {
+    const AGGREGATE: &'static str = "countdown";
+    type Step = usize;
+
+    fn steps(&self, _now: Timestamp) -> Vec<usize> {
+        vec![1, 0]
+    }
+
+    async fn run_step(&self, step: usize) -> Result<u64, DatabaseError> {
+        self.ran.lock().unwrap().push(step);
+        if self.fails {
+            return Err(DatabaseError::TimedOut);
+        }
+        let remaining = &mut self.remaining.lock().unwrap()[step];
+        let processed = *remaining;
+        *remaining = remaining.saturating_sub(1);
+        Ok(processed)
+    }
+}
+
+fn leak(remaining: [u64; 2], fails: bool) -> &'static Countdown {
+    Box::leak(Box::new(Countdown { remaining: Mutex::new(remaining), ran: Mutex::default(), fails }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_step_repeats_until_it_finds_no_more_rows() {
+    let countdown = leak([1, 2], false);
+    let start = tokio::time::Instant::now();
+    run_round(&countdown, Timestamp::now()).await.unwrap();
+    assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1, 0, 0]);
+    assert_eq!(start.elapsed(), PAUSE * 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_round_ends_and_the_next_one_retries() {
+    let countdown = leak([0, 0], true);
+    assert!(run_round(&countdown, Timestamp::now()).await.is_err());
+    assert_eq!(*countdown.ran.lock().unwrap(), [1]);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(run(countdown, Clock::System, stop.clone()));
+    tokio::time::sleep(INTERVAL * 2 + PAUSE).await;
+    assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1]);
+    stop.cancel();
+    task.await.unwrap();
+}
