@@ -45,11 +45,11 @@ impl Leadership {
     /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just become
     /// the leader.
     ///
-    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops one interval before
-    /// its lease expires, because another instance may take the lease after that. If nobody gets an answer, there is no leader.
-    /// No price is lost by that: records reach orders only through price-cache-proxy, and orders go on with the last record until it expires.
-    /// Only the history of that time is lost. As soon as price-cache-proxy answers, an instance takes the lease and publishes a
-    /// record in the same interval.
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops one interval
+    /// before its lease expires, because another instance may take the lease after that. If nobody gets an answer, there is
+    /// no leader. No price is lost by that: records reach orders only through price-cache-proxy, and orders go on with the last
+    /// record until it expires. Only the history of that time is lost. As soon as price-cache-proxy answers, an instance takes
+    /// the lease and publishes a record in the same interval.
     pub(crate) fn apply(&mut self, answer: Option<Lease>, requested: Instant) -> bool {
         let was_leader = self.is_leader();
         let Some(lease) = answer else {
@@ -64,7 +64,7 @@ impl Leadership {
         match (was_leader, self.is_leader()) {
             (false, true) => tracing::info!("this instance is the leader and polls the sources"),
             (true, false) => {
-                tracing::warn!(holder = lease.holder, "another instance is the leader: this one stops polling")
+                tracing::warn!(holder = lease.holder, "another instance is the leader: this one stops polling");
             }
             (false, false) if self.holder.as_ref() != Some(&lease.holder) => {
                 tracing::info!(holder = lease.holder, "another instance is the leader");

@@ -53,8 +53,8 @@ impl ActiveSources {
             }
             order.push(index);
         }
-        let votes = |&&index: &&usize| self.all.get(index).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
-        let (voters, needed) = (order.iter().filter(votes).count(), self.min_voters);
+        let is_voter = |&&index: &&usize| self.all.get(index).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
+        let (voters, needed) = (order.iter().filter(is_voter).count(), self.min_voters);
         if voters < needed {
             return Err(invalid(format!(
                 "must name at least {needed} sources that vote (official rates do not vote), but has {voters}"

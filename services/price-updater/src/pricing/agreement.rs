@@ -51,11 +51,11 @@ pub(crate) struct Vote {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoAgreement {
     #[error("{votes} sources agree on a price, and at least {needed} must")]
-    TooFew { votes: usize, needed: usize },
+    NotEnough { votes: usize, needed: usize },
     #[error("the prices of {votes} sources are too far apart")]
-    TooFarApart { votes: usize },
+    Contradicting { votes: usize },
     #[error("{unconverted} of {votes} prices cannot be converted to dollars: too few remain for a majority")]
-    TooFewConverted { unconverted: usize, votes: usize },
+    Unconverted { unconverted: usize, votes: usize },
 }
 
 /// Agrees on the price of `pair`. The result lists every vote with its outcome, also if there is no price.

@@ -50,7 +50,8 @@ struct CourseValues {
 
 impl StoredCourses {
     /// Forgets all courses in a new term and every [`RESEND_AFTER`]. db-proxy ignores a course if it has a later one of another
-    /// instance, whose clock can be ahead. So everything is sent again from time to time. To send a stored course again has no effect.
+    /// instance, whose clock can be ahead. So everything is sent again from time to time. Sending a stored course again has no
+    /// effect.
     pub(super) fn expire(&mut self, term: u64, now: Instant) {
         let valid = self.valid.is_some_and(|valid| valid.term == term && now < valid.since + RESEND_AFTER);
         if !valid {

@@ -139,7 +139,9 @@ impl<'a> PollLoop<'a> {
         let sources = pool.rate_limited_sources();
         let fetch = fetch_backoffs(&sources, &**upstreams, &self.leadership.instance_id, config.clock.now());
         if let Ok(Some(backoffs)) = timeout(LEASE_TIMEOUT, fetch).await {
-            backoffs.into_iter().for_each(|backoff| pool.back_off(backoff));
+            for backoff in backoffs {
+                pool.back_off(backoff);
+            }
             self.backoffs_fetched = true;
         }
     }

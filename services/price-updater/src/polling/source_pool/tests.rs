@@ -120,8 +120,8 @@ impl TestPool {
         let millis = due.elapsed().as_millis();
         self.due += POLL_INTERVAL;
         let votes = self.pool.votes(due);
-        let voters = votes.iter().filter(|vote| vote.ineligible.is_none()).map(|vote| vote.source);
-        (voters.collect::<Vec<_>>().join(","), millis)
+        let counting = votes.iter().filter(|vote| vote.ineligible.is_none()).map(|vote| vote.source);
+        (counting.collect::<Vec<_>>().join(","), millis)
     }
 
     fn select(&self, source: &str) {

@@ -46,9 +46,9 @@ pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: Agreement
     }
     // Exchanges and indices never vote together: their numbers mean different things.
     let exchanges_suffice = indices.is_empty() || trades.len() >= rules.min_sources.max(1);
-    let (voters, others) = if exchanges_suffice { (trades, indices) } else { (indices, trades) };
+    let (selected, others) = if exchanges_suffice { (trades, indices) } else { (indices, trades) };
     excluded.extend(others.into_values().map(|vote| ExcludedVote { vote, why: Rejection::Unlike }));
-    VoterSelection { voters: voters.into_values().collect(), excluded }
+    VoterSelection { voters: selected.into_values().collect(), excluded }
 }
 
 /// The price of one USDT in dollars at each exchange that trades that pair, sorted.

@@ -83,7 +83,7 @@ fn decide_price(
     reference: Option<Rate>,
 ) -> Result<Agreement, NoAgreement> {
     let votes = electorate.voters;
-    let too_few = |votes: usize| NoAgreement::TooFew { votes, needed: rules.min_sources.max(1) };
+    let too_few = |votes: usize| NoAgreement::NotEnough { votes, needed: rules.min_sources.max(1) };
     let near = |center: Rate| {
         let tolerance = Tolerance { center, per_mille: rules.max_spread_percent * 10 };
         counted.iter().filter(|vote| tolerance.contains(vote.rate)).copied().collect::<Vec<_>>()
@@ -93,13 +93,12 @@ fn decide_price(
     let sorted = rates(counted);
     let middle = median(&sorted).ok_or(too_few(0))?;
     let unconverted = votes - counted.len();
-    let bounds =
-        Bounds::of(&sorted, electorate.max_faulty).ok_or(NoAgreement::TooFewConverted { unconverted, votes })?;
+    let bounds = Bounds::of(&sorted, electorate.max_faulty).ok_or(NoAgreement::Unconverted { unconverted, votes })?;
     let mut used = near(bounds.clamp(middle));
     if used.len() * 2 <= votes {
-        used = near(reference.ok_or(NoAgreement::TooFarApart { votes })?);
+        used = near(reference.ok_or(NoAgreement::Contradicting { votes })?);
         if used.len() * 2 < votes {
-            return Err(NoAgreement::TooFarApart { votes });
+            return Err(NoAgreement::Contradicting { votes });
         }
     }
     if used.len() < rules.min_sources {
