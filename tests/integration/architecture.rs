@@ -1,0 +1,144 @@
+//! The layers of the code, as `docs/ARCHITECTURE.md` describes them: which module and which crate may use which.
+
+mod module_graph;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use self::module_graph::ModuleGraph;
+
+/// The layers of `common`, lowest first: each module with the modules that it may use beside its own children. A name covers
+/// the modules below it as well; `api::self` is the file `api.rs` alone.
+const COMMON_LAYERS: &[(&str, &[&str])] = &[
+    ("text", &[]),
+    ("level", &["text"]),
+    ("money", &["text"]),
+    ("time", &["text"]),
+    ("ids", &["text", "time"]),
+    ("error_chain", &[]),
+    ("metrics", &[]),
+    ("request_context", &["ids"]),
+    ("config", &["level", "money", "time"]),
+    ("concurrency", &["request_context", "time"]),
+    ("api", &["ids", "level", "money", "text", "time"]),
+    ("telemetry", &["config", "error_chain", "level", "request_context", "time"]),
+    (
+        "server",
+        &["api::self", "api::problem", "api::health", "config", "error_chain", "ids", "metrics", "request_context"],
+    ),
+    ("clients", &["api", "concurrency", "config", "error_chain", "ids", "money", "request_context", "time"]),
+    ("reporting", &["api", "clients", "concurrency", "config", "error_chain", "level", "server", "telemetry", "time"]),
+    ("shutdown", &[]),
+    ("service", &["clients", "config", "level", "reporting", "server", "shutdown", "telemetry"]),
+];
+
+/// Crates that may depend on services.
+const ABOVE_SERVICES: &[&str] = &["buydesk", "tests"];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every crate of the workspace with its folder and the names of what it depends on.
+fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| {
+        let folder = PathBuf::from(text(&package["manifest_path"])).parent().unwrap().to_owned();
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        (text(&package["name"]), (folder, dependencies.map(|dependency| text(&dependency["name"])).collect()))
+    });
+    packages.collect()
+}
+
+/// Uses of a module of `common` that the table of layers does not allow.
+fn forbidden_uses(graph: &ModuleGraph) -> Vec<String> {
+    let forbidden = graph.edges().filter(|(from, to)| {
+        // The root lists the modules; macros are found there.
+        let (Some(from_module), Some(to_module)) = (from.first(), to.first()) else { return false };
+        let layer = COMMON_LAYERS.iter().find(|(module, _)| module == from_module);
+        let allowed = layer.map_or(&[][..], |(_, allowed)| *allowed);
+        from_module != to_module && !allowed.iter().any(|name| covers(name, &to.join("::")))
+    });
+    forbidden.map(|(from, to)| format!("{} uses {}", from.join("::"), to.join("::"))).collect()
+}
+
+/// Whether a name of the table of layers stands for a module.
+fn covers(name: &str, module: &str) -> bool {
+    match name.strip_suffix("::self") {
+        Some(file) => module == file,
+        None => module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")),
+    }
+}
+
+#[test]
+fn common_modules_use_lower_layers_only() {
+    let graph = ModuleGraph::of_crate(&workspace().join("common/src"));
+    assert_eq!(forbidden_uses(&graph), Vec::<String>::new());
+}
+
+#[test]
+fn no_crate_has_an_import_circle() {
+    let circles: Vec<_> = packages()
+        .into_iter()
+        .flat_map(|(name, (folder, _))| {
+            let circles = ModuleGraph::of_crate(&folder.join("src")).circles();
+            circles.into_iter().map(move |circle| format!("{name}: {circle}"))
+        })
+        .collect();
+    assert_eq!(circles, Vec::<String>::new());
+}
+
+#[test]
+fn services_depend_on_common_and_not_on_each_other() {
+    let packages = packages();
+    let is_ours = |name: &&String| packages.contains_key(*name);
+    for (name, (_, dependencies)) in &packages {
+        if ABOVE_SERVICES.contains(&name.as_str()) {
+            continue;
+        }
+        let ours: Vec<_> = dependencies.iter().filter(is_ours).collect();
+        let expected: &[&str] = if name == "common" { &[] } else { &["common"] };
+        assert_eq!(ours, expected, "{name}");
+    }
+}
+
+#[test]
+fn planted_use_of_a_higher_layer_is_found() {
+    let graph =
+        graph(&[("money", "use crate::text; fn f() { crate::api::Problem::internal() }"), ("text", ""), ("api", "")]);
+    assert_eq!(forbidden_uses(&graph), ["money uses api"]);
+}
+
+#[test]
+fn planted_circle_is_found_through_groups_and_relative_paths() {
+    let circles = |sources: &[_]| graph(sources).circles().into_iter().collect::<Vec<_>>();
+    let sources = [
+        ("orders::store", "use super::{policy::{self, Decision}};"),
+        ("orders::policy", "pub use crate::{courses::{Course, *}};"),
+        ("courses", "macro_rules! m { () => { $crate::orders::store::Row } }"),
+    ];
+    assert_eq!(circles(&sources), ["courses -> orders -> courses"]);
+    assert_eq!(circles(&sources[..2]), [""; 0]);
+    let siblings =
+        [("orders::store", "use super::policy::Decision;"), ("orders::policy", "use crate::orders::store::Row;")];
+    assert_eq!(circles(&siblings), ["orders::policy -> orders::store -> orders::policy"]);
+    let parent_and_child = [("orders", "mod store; use self::store::Store;"), ("orders::store", "use super::Order;")];
+    assert_eq!(circles(&parent_and_child), [""; 0]);
+}
+
+fn graph(sources: &[(&str, &str)]) -> ModuleGraph {
+    let split = |path: &str| path.split("::").map(str::to_owned).collect();
+    ModuleGraph::new(&sources.iter().map(|(path, text)| (split(path), (*text).to_owned())).collect::<Vec<_>>())
+}
