@@ -122,12 +122,12 @@ fn daily(view: &ExchangeView<'_>, requested_day: Option<&str>) -> Reply {
         date_attribute(view, fixing_day)
     );
     for Currency { id, number, code, name } in CURRENCIES {
-        if let Some(Rate { nominal, value, unit_rate }) = rate(view, fixing_day, code) {
+        if let Some(Rate { nominal, value, per_unit }) = rate(view, fixing_day, code) {
             // Writing to a `String` cannot fail.
             let _ = write!(
                 xml,
                 "<Valute ID=\"{id}\"><NumCode>{number}</NumCode><CharCode>{code}</CharCode><Nominal>{nominal}</Nominal>\
-                 <Name>{name}</Name><Value>{value}</Value><VunitRate>{unit_rate}</VunitRate></Valute>"
+                 <Name>{name}</Name><Value>{value}</Value><VunitRate>{per_unit}</VunitRate></Valute>"
             );
         }
     }
@@ -151,7 +151,8 @@ struct Rate {
     /// The number of units that `value` is the price of. It is large for currencies that are worth little.
     nominal: i64,
     value: String,
-    unit_rate: String,
+    /// The price of one unit.
+    per_unit: String,
 }
 
 fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<Rate> {
@@ -161,9 +162,9 @@ fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<Rate> {
     let tick = (tick_size(DECIMALS) / nominal).max(1);
     let price = view.fixing(day, pair, tick)?;
     let value = Price { units: price.units * nominal, ..price };
-    let unit_rate = with_comma(price, UNIT_RATE_DECIMALS);
-    let unit_rate = unit_rate.trim_end_matches('0').trim_end_matches(',').to_owned();
-    Some(Rate { nominal, value: with_comma(value, DECIMALS), unit_rate })
+    let per_unit = with_comma(price, UNIT_RATE_DECIMALS);
+    let per_unit = per_unit.trim_end_matches('0').trim_end_matches(',').to_owned();
+    Some(Rate { nominal, value: with_comma(value, DECIMALS), per_unit })
 }
 
 /// One unit from five roubles on; otherwise the smallest number of units that costs at least ten roubles.
