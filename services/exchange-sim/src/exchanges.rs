@@ -16,7 +16,7 @@ mod gemini;
 pub(crate) mod kraken;
 pub(crate) mod okx;
 
-use crate::{faults::injector::FaultInjector, simulation::Simulation};
+use crate::{fault_injector::FaultInjector, simulation::Simulation};
 
 macro_rules! registry {
     ($($module:ident::$exchange:ident,)+) => {

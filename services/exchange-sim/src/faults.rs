@@ -1,9 +1,8 @@
 //! The faults of the simulated exchanges: kinds, parameters, which fault is active, and its effect on an answer.
 //!
-//! A further fault is a line in `kinds.rs`. Its effect on a whole answer is in `injector.rs`, its effect on prices and times
-//! in `market/exchange_view.rs`, and its effect on websockets in `ws/session.rs`.
+//! A further fault is a line in `kinds.rs`. Its effect on a whole answer is in `fault_injector.rs`, its effect on prices and times
+//! in `exchange_view.rs`, and its effect on websockets in `ws/session.rs`.
 
-pub(crate) mod injector;
 mod kinds;
 mod payloads;
 mod store;

@@ -7,7 +7,9 @@
 mod admin;
 mod call_limits;
 mod config;
+mod exchange_view;
 mod exchanges;
+mod fault_injector;
 mod faults;
 mod formats;
 mod market;

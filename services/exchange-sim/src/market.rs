@@ -2,7 +2,6 @@
 
 mod base_prices;
 pub(crate) mod calendar;
-pub(crate) mod exchange_view;
 pub(crate) mod listed_pair;
 pub(crate) mod units;
 

@@ -7,15 +7,11 @@ use serde::Serialize;
 
 use crate::{
     call_limits::{CallLimit, Penalty, Refusal},
-    faults::{
-        FaultKind,
-        injector::{ErrorFormats, FaultInjector},
-    },
+    exchange_view::{ExchangeView, Ticker},
+    fault_injector::{ErrorFormats, FaultInjector},
+    faults::FaultKind,
     formats::{JsonType, JsonValue, Price, TimeForm},
-    market::{
-        exchange_view::{ExchangeView, Ticker},
-        listed_pair::{ListedPair, find, listed},
-    },
+    market::listed_pair::{ListedPair, find, listed},
     response::{Reply, SimulatedResponse},
 };
 

@@ -10,12 +10,10 @@ use serde::Serialize;
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::injector::{ErrorFormats, FaultInjector},
+    exchange_view::ExchangeView,
+    fault_injector::{ErrorFormats, FaultInjector},
     formats::JsonValue,
-    market::{
-        exchange_view::ExchangeView,
-        units::{Units, tick_size},
-    },
+    market::units::{Units, tick_size},
     response::{Reply, SimulatedResponse},
 };
 

@@ -10,14 +10,12 @@ use poem_openapi::{OpenApi, param::Query};
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::{
-        FaultKind,
-        injector::{ErrorFormats, FaultInjector},
-    },
+    exchange_view::ExchangeView,
+    fault_injector::{ErrorFormats, FaultInjector},
+    faults::FaultKind,
     formats::{JsonType, JsonValue, NumberForm, Price, PriceForm, TimeForm},
     market::{
         calendar::{Calendar, days_before},
-        exchange_view::ExchangeView,
         units::{UNIT, Units, tick_size},
     },
     response::{Reply, SimulatedResponse},

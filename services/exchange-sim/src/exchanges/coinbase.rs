@@ -6,12 +6,10 @@ use serde::Serialize;
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::injector::{ErrorFormats, FaultInjector},
+    exchange_view::ExchangeView,
+    fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonType, JsonValue, TimeForm},
-    market::{
-        exchange_view::ExchangeView,
-        listed_pair::{ListedPair, listed},
-    },
+    market::listed_pair::{ListedPair, listed},
     response::{Reply, SimulatedResponse},
 };
 

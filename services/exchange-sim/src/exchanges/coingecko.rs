@@ -13,12 +13,10 @@ use serde::Serialize;
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::injector::{ErrorFormats, FaultInjector},
+    exchange_view::ExchangeView,
+    fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonType, JsonValue, TimeForm},
-    market::{
-        exchange_view::ExchangeView,
-        units::{UNIT, Units},
-    },
+    market::units::{UNIT, Units},
     response::{Reply, SimulatedResponse},
 };
 

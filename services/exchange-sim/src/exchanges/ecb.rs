@@ -11,13 +11,10 @@ use poem_openapi::OpenApi;
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::injector::{ErrorFormats, FaultInjector},
+    exchange_view::{ExchangeView, fixing_decimals},
+    fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonType, TimeForm},
-    market::{
-        calendar::Calendar,
-        exchange_view::{ExchangeView, fixing_decimals},
-        units::tick_size,
-    },
+    market::{calendar::Calendar, units::tick_size},
     response::{Reply, SimulatedResponse},
 };
 

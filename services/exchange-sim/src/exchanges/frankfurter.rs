@@ -15,11 +15,11 @@ use serde::Serialize;
 use super::ecb;
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::injector::{ErrorFormats, FaultInjector},
+    exchange_view::{ExchangeView, fixing_decimals},
+    fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonType, JsonValue, TimeForm},
     market::{
         calendar::{Calendar, days_before},
-        exchange_view::{ExchangeView, fixing_decimals},
         units::tick_size,
     },
     response::{Reply, SimulatedResponse},

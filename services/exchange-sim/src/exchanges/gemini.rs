@@ -8,12 +8,10 @@ use serde::Serialize;
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::injector::{ErrorFormats, FaultInjector},
+    exchange_view::{ExchangeView, Ticker},
+    fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonType, JsonValue, TimeForm},
-    market::{
-        exchange_view::{ExchangeView, Ticker},
-        listed_pair::{ListedPair, listed},
-    },
+    market::listed_pair::{ListedPair, listed},
     response::{Reply, SimulatedResponse},
 };
 

@@ -10,15 +10,11 @@ use serde::Serialize;
 
 use crate::{
     call_limits::{CallLimit, Penalty},
-    faults::{
-        FaultKind,
-        injector::{ErrorFormats, FaultInjector},
-    },
+    exchange_view::{ExchangeView, Ticker},
+    fault_injector::{ErrorFormats, FaultInjector},
+    faults::FaultKind,
     formats::{JsonValue, Price, format_price},
-    market::{
-        exchange_view::{ExchangeView, Ticker},
-        listed_pair::{ListedPair, listed},
-    },
+    market::listed_pair::{ListedPair, listed},
     response::{Reply, SimulatedResponse},
 };
 

@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::dialect::{ConnectionRules, WsDialect, WsEndpoint, to_json};
 use crate::{
+    exchange_view::{ExchangeView, Ticker},
     exchanges::coinbase,
     faults::FaultKind,
     formats::{JsonType, JsonValue, Price, TimeForm},
-    market::{
-        exchange_view::{ExchangeView, Ticker},
-        listed_pair::ListedPair,
-    },
+    market::listed_pair::ListedPair,
 };
 
 pub(super) const ENDPOINT: WsEndpoint =

@@ -6,8 +6,8 @@ use common::{money::CurrencyPair, time::Timestamp};
 use serde::Serialize;
 
 use crate::{
+    exchange_view::{ExchangeView, Ticker},
     formats::Price,
-    market::exchange_view::{ExchangeView, Ticker},
 };
 
 /// How often an unchanged price is sent again.

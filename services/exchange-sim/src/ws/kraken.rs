@@ -9,13 +9,11 @@ use serde_json::Value;
 
 use super::dialect::{ConnectionRules, LastSent, UpdateTrigger, WsDialect, WsEndpoint, to_json};
 use crate::{
+    exchange_view::{ExchangeView, Ticker},
     exchanges::kraken,
     faults::FaultKind,
     formats::{JsonType, JsonValue, Price, TimeForm},
-    market::{
-        exchange_view::{ExchangeView, Ticker},
-        listed_pair::ListedPair,
-    },
+    market::listed_pair::ListedPair,
 };
 
 pub(super) const ENDPOINT: WsEndpoint =

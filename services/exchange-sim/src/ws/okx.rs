@@ -7,13 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::dialect::{ConnectionRules, LastSent, UpdateTrigger, WsDialect, WsEndpoint, to_json};
 use crate::{
+    exchange_view::{ExchangeView, Ticker},
     exchanges::okx::{self, TickerBody},
     faults::FaultKind,
     formats::{JsonType, Price, TimeForm},
-    market::{
-        exchange_view::{ExchangeView, Ticker},
-        listed_pair::ListedPair,
-    },
+    market::listed_pair::ListedPair,
 };
 
 pub(super) const ENDPOINT: WsEndpoint =

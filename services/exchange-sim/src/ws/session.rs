@@ -12,8 +12,8 @@ use super::{
     messages::{FromClient, FromExchange},
 };
 use crate::{
+    exchange_view::ExchangeView,
     faults::{Fault, FaultKind},
-    market::exchange_view::ExchangeView,
     simulation::Simulation,
 };
 

@@ -2,10 +2,10 @@
 
 use poem::http::StatusCode;
 
-use super::{Fault, FaultKind};
 use crate::{
     call_limits::{CallDecision, CallLimit, IncomingCall, Refusal},
-    market::exchange_view::ExchangeView,
+    exchange_view::ExchangeView,
+    faults::{Fault, FaultKind},
     response::{Reply, SimulatedResponse},
     simulation::Simulation,
 };

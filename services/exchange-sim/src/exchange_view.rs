@@ -9,15 +9,15 @@ use common::{
 };
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 
-use super::{
-    Market, MarketTicker,
-    calendar::{Calendar, days_before},
-    listed_pair::{ListedPair, find},
-    units::{UNIT, Units},
-};
 use crate::{
     faults::{Fault, FaultKind},
     formats::{JsonType, JsonValue, Price, PriceForm, TimeForm, format_time},
+    market::{
+        Market, MarketTicker,
+        calendar::{Calendar, days_before},
+        listed_pair::{ListedPair, find},
+        units::{UNIT, Units},
+    },
 };
 
 /// The prices that an exchange shows for one pair.
