@@ -117,7 +117,7 @@ async fn outcome_remains_unknown_although_later_attempts_fail_before_their_commi
 async fn outcome_unknown_for_too_long_is_the_answer_to_every_caller() {
     for failure in [Transient, Permanent] {
         let lost = Script::FailCommit { committed: true, failure: Transient };
-        let fixture = Fixture::new([lost].into_iter().chain([Script::FailLoad(failure); 1000]));
+        let fixture = Fixture::new([lost].into_iter().chain([Script::FailLoad(failure); 100]));
         let start = Instant::now();
         let (first, second) = (fixture.spawn_submit([1, 2]), fixture.spawn_submit([3]));
         assert_eq!(first.await.unwrap(), [Err(WriteError::Indeterminate); 2]);
@@ -139,7 +139,7 @@ async fn transient_error_before_the_commit_is_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_back_off_up_to_half_a_second() {
-    let fixture = Fixture::new([Script::FailLoad(Transient); 1000]);
+    let fixture = Fixture::new([Script::FailLoad(Transient); 100]);
     fixture.submit([1]).await;
     let times: Vec<_> = fixture.store.journal().attempts.iter().map(|(time, _)| *time).collect();
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -150,7 +150,7 @@ async fn retries_back_off_up_to_half_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn unavailable_database_is_the_answer_after_two_seconds() {
-    let fixture = Fixture::new([Script::FailLoad(Transient); 1000]);
+    let fixture = Fixture::new([Script::FailLoad(Transient); 100]);
     let start = Instant::now();
     assert_eq!(fixture.submit([1, 2]).await, [Err(WriteError::Unavailable); 2]);
     let waited = start.elapsed();
