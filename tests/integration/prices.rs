@@ -1,7 +1,7 @@
 //! Prices and courses, from the exchanges to their readers.
 
 mod exchange_faults;
+mod price_streams;
 mod publishing;
 mod rates_api;
 mod sources;
-mod websocket_feeds;

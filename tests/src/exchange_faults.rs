@@ -1,13 +1,13 @@
-//! Hours in which exchanges fail, in a time that is told to go: all that an order's price depends on runs in this process,
-//! from the simulated exchanges through price-updater and price-cache-proxy's store to the prices of create-order.
-//!
-//! Every second an order is priced, and what it would pay is held against what the simulated market says.
+//! Runs price-updater against simulated exchanges with faults, in virtual time. Everything that the price of an order
+//! depends on runs in this process: the exchanges, price-updater, the store of price-cache-proxy, and create-order's price
+//! reader. Every second an order is priced, and its price is compared with the simulated market.
 
-mod in_process_cache;
+mod in_process_upstreams;
+mod price_checks;
 pub mod scenarios;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc, Once,
         atomic::{AtomicU64, Ordering},
@@ -16,14 +16,9 @@ use std::{
 };
 
 use common::{
-    api::{
-        courses::{MarketSnapshot, Method},
-        prices::{PriceRecord, PriceState},
-        sources::SourcesReport,
-    },
+    api::sources::{SourceState, SourcesReport},
     config::{Env, Secret},
     metrics::Metrics,
-    money::{Asset, Currency, CurrencyPair, Rate},
     time::{Clock, Timestamp},
 };
 use create_order::PriceReader;
@@ -35,327 +30,245 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::{in_process_upstreams::InProcessUpstreams, price_checks::PriceChecks};
 use crate::simulated_exchanges;
-use in_process_cache::Desk;
 
-/// When everything has to be there after the start.
+/// The time after the start from which every price has to be available.
 pub const WARM_UP: Duration = Duration::from_secs(30);
-const CURRENCIES: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
-/// From one time that sources are asked to the next, as it is by default.
-const SLOT: Duration = Duration::from_secs(5);
-/// How long a slot waits for sources that do not answer.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// The oldest that a record gets while enough exchanges are sound: a round of 15 s, and two slots for what it is made of.
-const OLDEST: Duration = Duration::from_secs(30);
-const TTL: Duration = Duration::from_secs(60);
-const PROLONG: Duration = Duration::from_hours(1);
-/// How far a price may be from what the market did around it, in millionths.
-const TOLERANCE: i128 = 1_000;
-/// The same where an official rate is a part of it: such rates agree within 2 %, and are of another day.
-const TOLERANCE_OF_FIXINGS: i128 = 30_000;
-/// How much further back than its `as_of` a price may have been made: websockets prove for so long that nothing changed.
-const LOOK_BACK: Duration = Duration::from_secs(30);
-/// Violations that are told in full.
-const TOLD: usize = 20;
+/// How many violations a report contains in full.
+const MAX_REPORTED: usize = 20;
 
-/// What happens.
+/// What happens in a run.
 pub struct Plan {
     pub seed: u64,
     pub timeline: Vec<TimedFault>,
     pub length: Duration,
-    /// Whether the exchanges with websockets are listened to, or polled as the others.
+    /// Whether price-updater uses the websockets of exchanges that have one. Otherwise it polls every exchange.
     pub websockets: bool,
-    /// How many exchanges fail at once at most, where enough are sound all the time: then there is a fresh price all the
-    /// time.
-    pub failing: Option<usize>,
-    /// How often price-updater starts anew.
+    /// The largest number of exchanges that fail at once, when it is small enough that a fresh price is required at all
+    /// times. None when every exchange may fail.
+    pub max_failing: Option<usize>,
+    /// How often price-updater is restarted.
     pub restart_every: Option<Duration>,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Seconds in which an order was priced, of them at a prolonged price, and seconds in which there was no price.
-    pub priced: u64,
-    pub prolonged: u64,
-    pub unpriced: u64,
-    /// The oldest record that an order was priced with.
-    pub oldest: Duration,
+    /// Seconds in which an order could be priced.
+    pub priced_seconds: u64,
+    /// Seconds in which the price was prolonged. Part of `priced_seconds`.
+    pub prolonged_seconds: u64,
+    /// Seconds without a price.
+    pub unpriced_seconds: u64,
+    /// The age of the oldest record that priced an order.
+    pub max_age: Duration,
+    /// Calls to the exchanges.
     pub calls: u64,
-    /// Each way in which an exchange failed and that price-updater took notice of.
-    pub noticed: BTreeSet<(String, &'static str)>,
+    /// Exchanges and the names of their faults that price-updater detected.
+    pub detected: BTreeSet<(String, &'static str)>,
     pub violations: u64,
-    /// The first of them.
-    pub told: Vec<String>,
+    /// The first violations in full.
+    pub messages: Vec<String>,
 }
 
 impl Report {
-    fn wrong(&mut self, at: Timestamp, what: impl FnOnce() -> String) {
+    fn record_violation(&mut self, at: Timestamp, message: impl FnOnce() -> String) {
         self.violations += 1;
-        if self.told.len() < TOLD {
-            self.told.push(format!("{at} {}", what()));
+        if self.messages.len() < MAX_REPORTED {
+            self.messages.push(format!("{at} {}", message()));
         }
     }
 
+    /// One line for people.
     pub fn summary(&self) -> String {
         format!(
-            "{} s priced ({} s of them prolonged, the oldest price {} s old), {} s without a price, {} calls, {} faults noticed, {} violations",
-            self.priced,
-            self.prolonged,
-            self.oldest.as_secs(),
-            self.unpriced,
+            "{} s priced ({} s of them prolonged, the oldest price {} s old), {} s without a price, {} calls, {} faults detected, {} violations",
+            self.priced_seconds,
+            self.prolonged_seconds,
+            self.max_age.as_secs(),
+            self.unpriced_seconds,
             self.calls,
-            self.noticed.len(),
+            self.detected.len(),
             self.violations
         )
     }
 }
 
-/// Runs a plan. Has to run on a runtime of one thread whose time is paused.
+/// Runs a plan. Requires a single-threaded runtime whose time is paused.
 pub async fn run(plan: &Plan) -> Report {
-    let panics = panics();
+    let panics = panic_count();
     let before = panics.load(Ordering::SeqCst);
-    let mut scene = Scene::new(plan);
+    let mut run = Run::start(plan);
     let start = Instant::now();
-    // Between the full seconds at which everything else happens.
+    // Everything else happens at full seconds, so the checks take place between them.
     let offset = Duration::from_millis(500);
     for second in 0..plan.length.as_secs() {
         sleep_until(start + Duration::from_secs(second) + offset).await;
         if plan.restart_every.is_some_and(|every| second > 0 && second.is_multiple_of(every.as_secs())) {
-            scene.restart().await;
+            run.restart_updater().await;
         }
-        scene.look(second >= WARM_UP.as_secs()).await;
+        run.check(second >= WARM_UP.as_secs()).await;
     }
-    let mut report = scene.end().await;
+    let mut report = run.finish().await;
     for _ in before..panics.load(Ordering::SeqCst) {
-        report.wrong(Timestamp::now(), || "something panicked; the message is above".to_owned());
+        report.record_violation(Timestamp::now(), || "a task panicked; its message was printed above".to_owned());
     }
     report
 }
 
-/// How often anything panicked in this process: a source that does is caught, and must not go unseen.
-fn panics() -> &'static AtomicU64 {
+/// Counts the panics of this process. price-updater catches the panic of a source, so a run has to count it.
+fn panic_count() -> &'static AtomicU64 {
     static PANICS: AtomicU64 = AtomicU64::new(0);
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let before = std::panic::take_hook();
+        let default_hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             PANICS.fetch_add(1, Ordering::SeqCst);
-            before(panic);
+            default_hook(panic);
         }));
     });
     &PANICS
 }
 
-struct Scene<'a> {
-    plan: &'a Plan,
-    clock: Clock,
-    world: Simulation,
-    config: price_updater::Config,
-    desk: Arc<Desk>,
-    prices: PriceReader,
-    watching: (CancellationToken, JoinHandle<()>),
+/// A background task and its stop signal.
+struct RunningTask {
+    stop: CancellationToken,
+    handle: JoinHandle<()>,
+}
+
+impl RunningTask {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.handle.await.unwrap();
+    }
+}
+
+struct RunningUpdater {
     updater: Arc<Updater>,
-    updating: (CancellationToken, JoinHandle<()>),
-    /// The board that was looked at last, and when one last had a price of each direction that orders use.
-    board: Option<Timestamp>,
-    on_board: BTreeMap<CurrencyPair, Timestamp>,
+    task: RunningTask,
+}
+
+impl RunningUpdater {
+    fn start(config: &price_updater::Config, upstreams: &Arc<InProcessUpstreams>) -> Self {
+        let updater = Arc::new(Updater::new(config.clone(), upstreams.clone(), &Metrics::new("price-updater")));
+        let stop = CancellationToken::new();
+        let (running, stopped) = (updater.clone(), stop.clone());
+        let handle = tokio::spawn(async move { running.run(&stopped).await });
+        Self { updater, task: RunningTask { stop, handle } }
+    }
+}
+
+struct Run {
+    clock: Clock,
+    simulation: Simulation,
+    config: price_updater::Config,
+    upstreams: Arc<InProcessUpstreams>,
+    prices: PriceReader,
+    price_reader_task: RunningTask,
+    /// None only while it restarts.
+    updater: Option<RunningUpdater>,
+    checks: PriceChecks,
     report: Report,
 }
 
-impl<'a> Scene<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        // On a Saturday afternoon, when no bank fixes anything.
+impl Run {
+    fn start(plan: &Plan) -> Self {
+        // A Saturday afternoon, when no central bank publishes a rate.
         let clock = Clock::starting_at("2026-01-03T12:00:00Z".parse().unwrap());
-        let (endpoint, world) = exchange_sim::endpoint(&exchange_sim::Config {
+        let (endpoint, simulation) = exchange_sim::endpoint(&exchange_sim::Config {
             internal_token: Secret::random(),
             seed: plan.seed,
             timeline: plan.timeline.clone(),
             enforce_call_limits: true,
             clock,
         });
-        let mut config = settings(plan.websockets);
+        let mut config = updater_config(plan.websockets);
         config.clock = clock;
         config.transport = Some(Arc::new(InProcess::new(endpoint)));
-        config.connector = Some(Arc::new(simulated_exchanges::InProcess(world.clone())));
+        config.connector = Some(Arc::new(simulated_exchanges::InProcess(simulation.clone())));
 
-        let desk = Arc::new(Desk::new(clock));
-        let prices = PriceReader::with_source(desk.clone(), None, clock);
+        let upstreams = Arc::new(InProcessUpstreams::new(clock));
+        let prices = PriceReader::with_source(upstreams.clone(), None, clock);
         let stop = CancellationToken::new();
-        let watching = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
-        let (updater, updating) = start(&config, &desk);
+        let handle = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
+        let updater = Some(RunningUpdater::start(&config, &upstreams));
+        let checks = PriceChecks::new(simulation.clone(), plan.max_failing);
         Self {
-            plan,
             clock,
-            world,
+            simulation,
             config,
-            desk,
+            upstreams,
             prices,
-            watching: (stop, watching),
+            price_reader_task: RunningTask { stop, handle },
             updater,
-            updating,
-            board: None,
-            on_board: BTreeMap::new(),
+            checks,
             report: Report::default(),
         }
     }
 
-    async fn restart(&mut self) {
-        self.updating.0.cancel();
-        (&mut self.updating.1).await.unwrap();
-        (self.updater, self.updating) = start(&self.config, &self.desk);
+    async fn restart_updater(&mut self) {
+        if let Some(updater) = self.updater.take() {
+            updater.task.stop().await;
+        }
+        self.updater = Some(RunningUpdater::start(&self.config, &self.upstreams));
     }
 
-    /// Prices an order, and looks at all there is to see.
-    async fn look(&mut self, warm: bool) {
+    /// Prices an order, and checks the price, the market snapshot and the writes since the last call.
+    async fn check(&mut self, is_warm: bool) {
         let now = self.clock.now();
         match self.prices.current_record().await {
-            Ok(record) => {
-                self.report.priced += 1;
-                self.check_record(record.value(), now, warm);
-            }
-            Err(why) => {
-                self.report.unpriced += 1;
-                if warm && self.plan.failing.is_some() {
-                    self.report.wrong(now, || format!("no order can be priced: {why}"));
-                }
-            }
+            Ok(record) => self.checks.check_record(&mut self.report, record.value(), now, is_warm),
+            Err(error) => self.checks.check_missing_record(&mut self.report, &error.to_string(), now, is_warm),
         }
-        self.check_board(now, warm);
-        self.take_notice(&self.updater.report());
-        for wrong in self.desk.wrong() {
-            self.report.wrong(now, || wrong);
+        let snapshot = self.upstreams.market_snapshot();
+        let snapshot = snapshot.as_ref().map(|document| document.value());
+        self.checks.check_snapshot(&mut self.report, snapshot, now, is_warm);
+        if let Some(updater) = &self.updater {
+            let sources = updater.updater.report();
+            self.record_detected_faults(&sources);
+        }
+        for violation in self.upstreams.take_violations() {
+            self.report.record_violation(now, || violation);
         }
     }
 
-    fn check_record(&mut self, record: &PriceRecord, now: Timestamp, warm: bool) {
-        let age = now.since(record.as_of);
-        let fresh = record.state == PriceState::Fresh;
-        self.report.prolonged += u64::from(!fresh);
-        self.report.oldest = self.report.oldest.max(age);
-        if !record.is_current(now) || record.as_of > now || age >= if fresh { TTL } else { PROLONG } {
-            self.report
-                .wrong(now, || format!("an order pays by a record of {} in state {:?}", record.as_of, record.state));
-        }
-        if !record.simulated {
-            self.report.wrong(now, || "the record does not say that it is simulated".to_owned());
-        }
-        let whole = CURRENCIES.iter().all(|currency| record.prices.contains_key(currency));
-        if warm && self.plan.failing.is_some() && !(fresh && whole && age <= OLDEST) {
-            let told: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
-            let state = record.state;
-            self.report.wrong(now, || format!("the record is {state:?}, {age:?} old, of {}", told.join(", ")));
-        }
-        for (&currency, price) in &record.prices {
-            let direction = CurrencyPair::new(Asset::BTC, currency.into());
-            self.check_price(direction, price.price, (record.as_of, TOLERANCE), now, "an order pays");
-        }
-    }
-
-    fn check_board(&mut self, now: Timestamp, warm: bool) {
-        if let Some(board) = self.desk.board().filter(|board| self.board != Some(board.value().as_of)) {
-            self.board = Some(board.value().as_of);
-            self.check_prices(board.value(), now);
-        }
-        if !(warm && self.plan.failing.is_some()) {
-            return;
-        }
-        // One slot without a price, and the patience of the next.
-        let longest = SLOT * 2 + PATIENCE + Duration::from_secs(1);
-        for (direction, told) in std::mem::take(&mut self.on_board) {
-            if now.since(told) > longest {
-                self.report.wrong(now, || format!("{direction} has no price on the board since {told}"));
-            }
-            self.on_board.insert(direction, told);
-        }
-        if self.on_board.len() < CURRENCIES.len() {
-            self.report.wrong(now, || "a direction was never priced".to_owned());
-        }
-    }
-
-    fn check_prices(&mut self, board: &MarketSnapshot, now: Timestamp) {
-        for agreed in &board.prices {
-            let (Some(price), Some(as_of)) = (agreed.price, agreed.as_of) else { continue };
-            let ours =
-                CURRENCIES.iter().any(|&currency| agreed.direction == CurrencyPair::new(Asset::BTC, currency.into()));
-            if ours {
-                self.on_board.insert(agreed.direction, board.as_of);
-            }
-            let tolerance = if agreed.method == Method::Cross { TOLERANCE_OF_FIXINGS } else { TOLERANCE };
-            // Where half of those who tell a price may lie, nobody can say which half is right.
-            let votes = agreed.votes.iter().filter(|vote| vote.vote.is_some()).count();
-            if ours || agreed.method == Method::Cross || votes > 2 * self.plan.failing.unwrap_or(votes) {
-                self.check_price(agreed.direction, price, (as_of, tolerance), now, "the board says");
+    fn record_detected_faults(&mut self, sources: &SourcesReport) {
+        for fault in self.simulation.faults() {
+            let Some(source) = sources.sources.iter().find(|source| source.name == fault.exchange) else { continue };
+            let is_working = source.state == SourceState::Working;
+            if !is_working || !source.errors.is_empty() || !source.rejected_votes.is_empty() {
+                self.report.detected.insert((fault.exchange, fault.fault.as_str()));
             }
         }
     }
 
-    /// Holds a price against all that the market said around the time it is of.
-    fn check_price(
-        &mut self,
-        direction: CurrencyPair,
-        price: Rate,
-        (as_of, tolerance): (Timestamp, i128),
-        now: Timestamp,
-        who: &str,
-    ) {
-        let first = as_of.minus(LOOK_BACK);
-        let seconds = (LOOK_BACK + SLOT).as_secs();
-        let market = (0..=seconds).step_by(5).map(|second| first.plus(Duration::from_secs(second)));
-        let market = market.filter_map(|at| self.world.price(direction, at)).map(Rate::hundred_millionths);
-        let (low, high) = market.fold((i64::MAX, 0), |(low, high), price| (low.min(price), high.max(price)));
-        let price = i128::from(price.hundred_millionths()) * 1_000_000;
-        let within = i128::from(low) * (1_000_000 - tolerance)..=i128::from(high) * (1_000_000 + tolerance);
-        if !within.contains(&price) {
-            let (price, low) = (price / 100_000_000_000_000, low / 100_000_000);
-            self.report
-                .wrong(now, || format!("{who} {price} for {direction} as of {as_of}, where the market says {low}"));
+    async fn finish(mut self) -> Report {
+        if let Some(updater) = self.updater {
+            updater.task.stop().await;
         }
-    }
-
-    fn take_notice(&mut self, told: &SourcesReport) {
-        for fault in self.world.faults() {
-            let Some(source) = told.sources.iter().find(|source| source.name == fault.exchange) else { continue };
-            let working = source.state == common::api::sources::SourceState::Working;
-            if !working || !source.errors.is_empty() || !source.rejected_votes.is_empty() {
-                self.report.noticed.insert((fault.exchange, fault.fault.as_str()));
-            }
-        }
-    }
-
-    async fn end(mut self) -> Report {
-        for (stop, task) in [self.updating, self.watching] {
-            stop.cancel();
-            task.await.unwrap();
-        }
+        self.price_reader_task.stop().await;
         let now = self.clock.now();
-        for calls in self.world.calls() {
+        for calls in self.simulation.calls() {
             self.report.calls += calls.calls;
             if calls.inside_announced_ban > 0 {
-                self.report.wrong(now, || format!("calls inside an announced time: {calls:?}"));
+                self.report
+                    .record_violation(now, || format!("an exchange was called during its Retry-After: {calls:?}"));
             }
         }
         self.report
     }
 }
 
-fn start(config: &price_updater::Config, desk: &Arc<Desk>) -> (Arc<Updater>, (CancellationToken, JoinHandle<()>)) {
-    let updater = Arc::new(Updater::new(config.clone(), desk.clone(), &Metrics::new("price-updater")));
-    let stop = CancellationToken::new();
-    let running = (updater.clone(), stop.clone());
-    let task = tokio::spawn(async move { running.0.run(&running.1).await });
-    (updater, (stop, task))
-}
-
-/// The defaults, with every source at the simulated exchanges.
-fn settings(websockets: bool) -> price_updater::Config {
+/// The default settings, with every source at its simulated exchange.
+fn updater_config(websockets: bool) -> price_updater::Config {
     let polled = price_updater::url_variables()
         .map(|(name, variable)| (variable.to_owned(), format!("http://exchanges/{name}")));
     let pushed = price_updater::websocket_variables().map(|(name, variable)| {
         let url = if websockets { format!("ws://exchanges/{name}/ws") } else { "off".to_owned() };
         (variable.to_owned(), url)
     });
-    // A simulated record is gone on with after a restart only where simulation is wanted.
+    // Without SIMULATED, price-updater would not continue with a simulated record after a restart.
     let others = [("INTERNAL_TOKEN", "a token of the tests"), ("SIMULATED", "true")];
     let others = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut env = Env::from_pairs(polled.chain(pushed).chain(others));

@@ -1,4 +1,4 @@
-//! Simulated exchanges in the same process, with no socket between and a time that goes as it is told.
+//! Simulated exchanges in the test process, without sockets and with virtual time.
 
 use async_trait::async_trait;
 use common::{config::Secret, time::Clock};
@@ -8,22 +8,22 @@ use price_updater::{Connection, ConnectionError, Connector, IncomingMessage, Out
 use tokio::sync::mpsc;
 use url::Url;
 
-/// How long a fault of [`fail`] lasts where nobody ends it, in seconds.
+/// How long a fault of [`start_fault`] lasts unless it is ended, in seconds.
 const FAULT_SECS: u64 = 3600;
 
-/// A world of exchanges that begins at `clock`; the same seed gives the same prices.
-pub fn world(seed: u64, clock: Clock) -> Simulation {
+/// Starts a simulation whose time is `clock`. The same seed gives the same prices.
+pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
     let config =
         Config { internal_token: Secret::random(), seed, timeline: Vec::new(), enforce_call_limits: false, clock };
     exchange_sim::endpoint(&config).1
 }
 
-/// Lets an exchange fail until it is mended, or for an hour.
-pub fn fail(world: &Simulation, exchange: &str, kind: FaultKind) {
-    world.set_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::of(kind) }).unwrap();
+/// Starts a fault at an exchange. It lasts an hour unless it is ended.
+pub fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
+    simulation.set_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::of(kind) }).unwrap();
 }
 
-/// The way to the websockets of simulated exchanges: the path of an address says which.
+/// Connects to the websockets of simulated exchanges. The path of the URL selects the exchange.
 pub struct InProcess(pub Simulation);
 
 #[async_trait]
@@ -34,8 +34,8 @@ impl Connector for InProcess {
             error => ConnectionError::Unreachable(error.to_string()),
         })?;
         let pongs = end.sender.clone();
-        let incoming = stream::unfold((end.receiver, pongs), async |(mut hear, pongs)| {
-            let message = match hear.recv().await? {
+        let incoming = stream::unfold((end.receiver, pongs), async |(mut receiver, pongs)| {
+            let message = match receiver.recv().await? {
                 FromExchange::Text(text) => IncomingMessage::Text(text),
                 FromExchange::Ping => {
                     let _ = pongs.send(FromClient::Pong).await;
@@ -44,15 +44,16 @@ impl Connector for InProcess {
                 FromExchange::Pong => IncomingMessage::Pong,
                 FromExchange::Close(_) => return None,
             };
-            Some((Ok(message), (hear, pongs)))
+            Some((Ok(message), (receiver, pongs)))
         });
-        let outgoing = sink::unfold(end.sender, async |say: mpsc::Sender<FromClient>, message| {
+        let outgoing = sink::unfold(end.sender, async |sender: mpsc::Sender<FromClient>, message| {
             let message = match message {
                 OutgoingMessage::Text(text) => FromClient::Text(text),
                 OutgoingMessage::Ping => FromClient::Ping,
             };
-            say.send(message).await.map_err(|_| ConnectionError::Broken("the exchange hung up".to_owned()))?;
-            Ok(say)
+            let sent = sender.send(message).await;
+            sent.map_err(|_| ConnectionError::Broken("the exchange closed the connection".to_owned()))?;
+            Ok(sender)
         });
         Ok(Connection {
             simulated: true,

@@ -53,14 +53,14 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
     }
 }
 
-async fn put(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
-    let board = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
+async fn put_snapshot(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
+    let snapshot = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
     let cache = PriceCacheClient(platform.internal_client(PriceCacheClient::SERVICE, &platform.price_cache));
-    cache.put_market_snapshot(&board).await.unwrap();
-    board
+    cache.put_market_snapshot(&snapshot).await.unwrap();
+    snapshot
 }
 
-async fn write_down(platform: &Platform, courses: Vec<Course>) {
+async fn store_courses(platform: &Platform, courses: Vec<Course>) {
     let db_proxy = DbProxyClient(platform.internal_client(DbProxyClient::SERVICE, &platform.db_proxy));
     db_proxy.write_courses(&NewCourses { courses }).await.unwrap();
 }
@@ -69,11 +69,11 @@ async fn get(platform: &Platform, path: &str) -> Response {
     platform.client.get(platform.rates.url(path)).await
 }
 
-/// A platform with rates, which has these courses and prices already.
-async fn with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Platform {
+/// Starts rates with these courses and prices.
+async fn start_with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Platform {
     let platform = Platform::start(stack).await;
     platform.rates.start().await;
-    put(&platform, courses, prices).await;
+    put_snapshot(&platform, courses, prices).await;
     platform.rates.wait_until_ready().await;
     platform
 }
@@ -82,7 +82,7 @@ async fn courses_are_grouped_by_exchange_and_filtered(stack: Stack) {
     let kraken = Course { bid: Some("84000".parse().unwrap()), ..course("kraken", "BTC-EUR", "84000.12") };
     let observed_at = kraken.observed_at.to_string();
     let courses = vec![kraken, course("binance", "ETH-USDT", "3000"), course("binance", "BTC-USDT", "91000.5")];
-    let platform = with(stack, courses, vec![]).await;
+    let platform = start_with(stack, courses, vec![]).await;
     let all = get(&platform, "/api/v1/courses").await.json(200);
     let names: Vec<_> = all.as_array().unwrap().iter().map(|group| group["exchanger"].as_str().unwrap()).collect();
     assert_eq!(names, ["binance", "kraken"]);
@@ -105,7 +105,7 @@ async fn courses_are_grouped_by_exchange_and_filtered(stack: Stack) {
 }
 
 async fn unchanged_courses_return_304(stack: Stack) {
-    let platform = with(stack, vec![course("kraken", "BTC-EUR", "84000.12")], vec![]).await;
+    let platform = start_with(stack, vec![course("kraken", "BTC-EUR", "84000.12")], vec![]).await;
     let first = get(&platform, "/api/v1/courses").await;
     assert_eq!(first.header("cache-control"), Some("public, max-age=5"));
     let etag = first.header("etag").unwrap().to_owned();
@@ -113,11 +113,13 @@ async fn unchanged_courses_return_304(stack: Stack) {
         let request = platform.client.request("GET", platform.rates.url("/api/v1/courses"));
         send(request.header("if-none-match", &etag)).await
     };
-    let known = again().await;
-    assert_eq!((known.status, known.header("etag"), known.body.len()), (304, Some(etag.as_str()), 0));
-    put(&platform, vec![course("kraken", "BTC-EUR", "84000.13")], vec![]).await;
-    let changed =
-        wait_until("the new course is shown", LIMIT, async || Some(again().await).filter(|a| a.status == 200)).await;
+    let unchanged = again().await;
+    assert_eq!((unchanged.status, unchanged.header("etag"), unchanged.body.len()), (304, Some(etag.as_str()), 0));
+    put_snapshot(&platform, vec![course("kraken", "BTC-EUR", "84000.13")], vec![]).await;
+    let changed = wait_until("the new course is returned", LIMIT, async || {
+        Some(again().await).filter(|response| response.status == 200)
+    })
+    .await;
     assert_eq!(changed.json(200)[0]["courses"][0]["value"], "84000.13");
 }
 
@@ -126,13 +128,13 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
     let refused = AgreedPrice {
         price: None,
         as_of: None,
-        refused: Some("1 of 2 exchanges told a price".to_owned()),
+        refused: Some("1 of 2 exchanges reported a price".to_owned()),
         ..price("BTC-GBP", "1", now)
     };
-    // What is left of its minute: long enough to be seen.
+    // Expires in four seconds, a minute after its time.
     let old = price("ETH-USD", "3000", now.minus(Duration::from_secs(56)));
     let prices = vec![price("BTC-USD", "91000.5", now), refused, old];
-    let platform = with(stack, vec![course("kraken", "BTC-CHF", "80000")], prices).await;
+    let platform = start_with(stack, vec![course("kraken", "BTC-CHF", "80000")], prices).await;
     let shown = get(&platform, "/api/v1/price?direction=btc-usd").await.json(200);
     assert_eq!(
         (&shown["price"], &shown["method"], &shown["simulated"]),
@@ -145,18 +147,18 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
     get(&platform, "/api/v1/price").await.invalid_fields(&["direction"]);
     let problem = get(&platform, "/api/v1/price?direction=BTC-GBP").await.problem(503, "price_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("1 of 2 exchanges"), "{problem}");
-    let gone = wait_until("the price is too old", LIMIT, async || {
+    let expired = wait_until("the price expires", LIMIT, async || {
         let response = get(&platform, "/api/v1/price?direction=ETH-USD").await;
         (response.status != 200).then_some(response)
     });
-    gone.await.problem(503, "price_unavailable");
+    expired.await.problem(503, "price_unavailable");
     get(&platform, "/api/v1/convert?from=ETH&to=USD&amount=1").await.problem(503, "price_unavailable");
 }
 
 async fn amount_is_converted_exactly(stack: Stack) {
     let now = Timestamp::now();
     let prices = vec![price("BTC-EUR", "84000.12", now), price("BTC-USD", "91000.5", now)];
-    let platform = with(stack, vec![], prices).await;
+    let platform = start_with(stack, vec![], prices).await;
     let convert = async |query: &str| get(&platform, &format!("/api/v1/convert?{query}")).await;
     let direct = convert("from=BTC&to=EUR&amount=1.5").await.json(200);
     assert_eq!(
@@ -174,47 +176,51 @@ async fn amount_is_converted_exactly(stack: Stack) {
     convert("from=EUR&to=USD").await.invalid_fields(&["amount"]);
 }
 
-/// Reads events of a stream until one that is as it should be.
-async fn event(response: &mut reqwest::Response, text: &mut String, is: impl Fn(&str, &Value) -> bool) -> Value {
+/// Reads a stream until an event satisfies the predicate on its name and data, and returns the data.
+async fn wait_for_event(
+    response: &mut reqwest::Response,
+    text: &mut String,
+    matches: impl Fn(&str, &Value) -> bool,
+) -> Value {
     loop {
         while let Some(end) = text.find("\n\n") {
             let event: String = text.drain(..end + 2).collect();
             let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
             if let (Some(name), Some(data)) = (field("event: "), field("data: ")) {
                 let data = serde_json::from_str(&data).unwrap();
-                if is(&name, &data) {
+                if matches(&name, &data) {
                     return data;
                 }
             }
         }
-        let piece = tokio::time::timeout(LIMIT, response.chunk()).await.expect("an event comes in time");
-        text.push_str(std::str::from_utf8(&piece.unwrap().expect("the stream goes on")).unwrap());
+        let chunk = tokio::time::timeout(LIMIT, response.chunk()).await.expect("an event arrives within the limit");
+        text.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream stays open")).unwrap());
     }
 }
 
 async fn stream_sends_changes(stack: Stack) {
     let courses = vec![course("kraken", "BTC-EUR", "84000"), course("okx", "BTC-USDT", "91000")];
-    let platform = with(stack, courses, vec![]).await;
+    let platform = start_with(stack, courses, vec![]).await;
     let request = platform.client.request("GET", platform.rates.url("/api/v1/courses/stream"));
     let mut response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut text = String::new();
-    let all = event(&mut response, &mut text, |name, _| name == "courses").await;
+    let all = wait_for_event(&mut response, &mut text, |name, _| name == "courses").await;
     assert_eq!(all["courses"].as_array().unwrap().len(), 2);
     let courses = vec![course("kraken", "BTC-EUR", "84001"), course("okx", "BTC-USDT", "91000")];
-    put(&platform, courses, vec![price("BTC-EUR", "84001", Timestamp::now())]).await;
-    let change = event(&mut response, &mut text, |name, _| name == "changes").await;
+    put_snapshot(&platform, courses, vec![price("BTC-EUR", "84001", Timestamp::now())]).await;
+    let change = wait_for_event(&mut response, &mut text, |name, _| name == "changes").await;
     assert_eq!(change["courses"].as_array().unwrap().len(), 1, "{change}");
     assert_eq!(change["courses"][0]["courses"][0]["value"], "84001.00");
     assert_eq!(change["prices"][0]["price"], "84001.00");
-    // An open stream does not hold up the end of the service.
+    // An open stream does not delay the shutdown.
     platform.rates.stop().await;
 }
 
 async fn history_is_paged_and_charted(stack: Stack) {
-    let platform = with(stack, vec![course("kraken", "BTC-EUR", "84000")], vec![]).await;
+    let platform = start_with(stack, vec![course("kraken", "BTC-EUR", "84000")], vec![]).await;
     for value in ["84000", "84001", "84002"] {
-        write_down(&platform, vec![course("kraken", "BTC-EUR", value)]).await;
+        store_courses(&platform, vec![course("kraken", "BTC-EUR", value)]).await;
     }
     let (mut seen, mut next) =
         (Vec::new(), Some("/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken&limit=2".to_owned()));
@@ -241,32 +247,32 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.rates.start().await;
     get(&platform, "/api/v1/courses").await.problem(503, "price_unavailable");
-    write_down(&platform, vec![course("kraken", "BTC-EUR", "84000")]).await;
+    store_courses(&platform, vec![course("kraken", "BTC-EUR", "84000")]).await;
     platform.rates.wait_until_ready().await;
     let courses = get(&platform, "/api/v1/courses").await.json(200);
     assert_eq!(courses[0]["courses"][0]["value"], "84000.00");
-    // A price is agreed on a board, and on nothing that was written down.
+    // Prices come from market snapshots, never from stored courses.
     get(&platform, "/api/v1/price?direction=BTC-EUR").await.problem(503, "price_unavailable");
-    put(&platform, vec![course("okx", "BTC-USDT", "91000")], vec![]).await;
-    wait_until("the board is shown", LIMIT, async || {
+    put_snapshot(&platform, vec![course("okx", "BTC-USDT", "91000")], vec![]).await;
+    wait_until("the courses of the snapshot are returned", LIMIT, async || {
         let courses = get(&platform, "/api/v1/courses").await.json(200);
         (courses[0]["exchanger"] == "okx").then_some(())
     })
     .await;
 }
 
-/// Exchanges, price-updater, the cache, the database, and rates: nothing is put in by hand.
+/// Exchanges, price-updater, the cache, the database and rates work together: the test puts in no data.
 async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let builder = Platform::builder(stack).without_prices().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;
     platform.start_other_services().await;
-    let courses = wait_until("kraken tells of bitcoin", LIMIT, async || {
+    let courses = wait_until("courses of kraken are returned", LIMIT, async || {
         let response = get(&platform, "/api/v1/courses?coins_from=BTC&coins_to=EUR").await;
         (response.status == 200).then(|| response.json(200)).filter(|courses| courses.to_string().contains("kraken"))
     });
     let courses = courses.await;
     assert!(courses.as_array().unwrap().iter().all(|group| group["courses"][0]["simulated"] == true), "{courses}");
-    let price = wait_until("a price is agreed", LIMIT, async || {
+    let price = wait_until("a price is returned", LIMIT, async || {
         let response = get(&platform, "/api/v1/price?direction=BTC-EUR").await;
         (response.status == 200).then(|| response.json(200))
     });
@@ -276,12 +282,12 @@ async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     assert!(used >= 2 && votes.iter().all(|vote| vote["used"] == true || vote["rejected"].is_string()), "{price}");
     let converted = get(&platform, "/api/v1/convert?from=BTC&to=EUR&amount=2").await.json(200);
     assert_eq!((&converted["path"], &converted["simulated"]), (&"direct".into(), &true.into()));
-    // A few slots later the stream has told of a change, and there is a past.
+    // After a few poll intervals, the stream has sent a change and there is history.
     let request = platform.client.request("GET", platform.rates.url("/api/v1/courses/stream?coins_from=BTC"));
     let mut response = request.send().await.unwrap();
-    let change = event(&mut response, &mut String::new(), |name, _| name == "changes").await;
+    let change = wait_for_event(&mut response, &mut String::new(), |name, _| name == "changes").await;
     assert!(!change["courses"].as_array().unwrap().is_empty() || !change["prices"].as_array().unwrap().is_empty());
-    wait_until("there is a past", LIMIT, async || {
+    wait_until("there is history", LIMIT, async || {
         let path = "/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken";
         let page = get(&platform, path).await.json(200);
         (page["courses"].as_array().unwrap().len() >= 2).then_some(())

@@ -1,5 +1,5 @@
-//! The long run of `tests/load/exchange-faults`: every exchange in turn fails in every way there is, for an hour of virtual time each.
-#![allow(clippy::unwrap_used, reason = "a run that panics has failed, which is what it is for")]
+//! The long run of `tests/load/exchange-faults`: every exchange in turn has every fault, each for an hour of virtual time.
+#![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{
     process::ExitCode,
@@ -10,7 +10,7 @@ use std::{
 
 use tests::exchange_faults::{Plan, Report, WARM_UP, run, scenarios};
 
-/// What an exchange is given to come back after its fault.
+/// How long a run continues after the fault, so that the exchange is used again.
 const RECOVERY: Duration = Duration::from_mins(2);
 
 fn main() -> ExitCode {
@@ -21,11 +21,11 @@ fn main() -> ExitCode {
     let known = only.iter().all(|name| exchange_sim::EXCHANGES.contains(&name.as_str()));
     let (Ok(minutes @ 1..=1440), Ok(seed), true) = (minutes, seed, known) else {
         eprintln!(
-            "exchange-faults [MINUTES [SEED [EXCHANGE...]]]: two whole numbers, the first from 1 to 1440, and names of exchanges"
+            "usage: exchange-faults [MINUTES [SEED [EXCHANGE...]]], with 1 to 1440 minutes, a whole number as the seed, and names of exchanges"
         );
         return ExitCode::FAILURE;
     };
-    let runs = runs(Duration::from_mins(minutes), seed, &only);
+    let runs = plan_runs(Duration::from_mins(minutes), seed, &only);
     let start = Instant::now();
     let (next, violations) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -33,11 +33,11 @@ fn main() -> ExitCode {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((name, plan)) = runs.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let report = in_virtual_time(plan);
+                    let report = run_in_virtual_time(plan);
                     violations.fetch_add(usize::try_from(report.violations).unwrap(), Ordering::SeqCst);
                     println!("{:5} s  {name}: {}", start.elapsed().as_secs(), report.summary());
-                    for told in &report.told {
-                        println!("    {told}");
+                    for message in &report.messages {
+                        println!("    {message}");
                     }
                 }
             });
@@ -48,34 +48,34 @@ fn main() -> ExitCode {
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Of all exchanges where `only` names none.
-fn runs(lasting: Duration, seed: u64, only: &[String]) -> Vec<(String, Plan)> {
-    let listened: Vec<_> = price_updater::websocket_variables().map(|(name, _)| name).collect();
+/// One run for each exchange, fault and transport. `only` restricts the exchanges unless it is empty.
+fn plan_runs(duration: Duration, seed: u64, only: &[String]) -> Vec<(String, Plan)> {
+    let with_websocket: Vec<_> = price_updater::websocket_variables().map(|(name, _)| name).collect();
     let mut runs = Vec::new();
     let chosen = |exchange: &&&str| only.is_empty() || only.iter().any(|name| name == **exchange);
     for &exchange in exchange_sim::EXCHANGES.iter().filter(chosen) {
         for websockets in [true, false] {
-            if websockets && !listened.contains(&exchange) {
+            if websockets && !with_websocket.contains(&exchange) {
                 continue;
             }
-            for way in scenarios::all() {
-                let how = if websockets { "listened to" } else { "polled" };
+            for fault in scenarios::all_faults() {
+                let transport = if websockets { "websocket" } else { "polled" };
                 let plan = Plan {
                     seed: seed + runs.len() as u64,
-                    timeline: vec![way.at(exchange, WARM_UP.as_secs(), lasting)],
-                    length: WARM_UP + lasting + RECOVERY,
+                    timeline: vec![fault.at(exchange, WARM_UP.as_secs(), duration)],
+                    length: WARM_UP + duration + RECOVERY,
                     websockets,
-                    failing: Some(1),
+                    max_failing: Some(1),
                     restart_every: None,
                 };
-                runs.push((format!("{exchange}, {how}, {way}"), plan));
+                runs.push((format!("{exchange}, {transport}, {fault}"), plan));
             }
         }
     }
     runs
 }
 
-fn in_virtual_time(plan: &Plan) -> Report {
+fn run_in_virtual_time(plan: &Plan) -> Report {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().start_paused(true).build().unwrap().block_on(run(plan))
 }

@@ -1,11 +1,11 @@
-//! Timelines of faults: every way to fail at one exchange, and several exchanges at once.
+//! Scenarios: which exchange has which fault, and when.
 
 use std::{fmt, time::Duration};
 
 use exchange_sim::{FaultKind, TimedFault};
 use serde_json::{Map, Value, json};
 
-/// What else a fault can be told, where its default is not all there is to it.
+/// Parameters that are tested besides the defaults of a fault.
 const VARIANTS: &[(FaultKind, &str)] = &[
     (FaultKind::LieFactor, r#"{"factor":"1.03"}"#),
     (FaultKind::LieFactor, r#"{"factor":"0.96"}"#),
@@ -22,91 +22,103 @@ const VARIANTS: &[(FaultKind, &str)] = &[
     (FaultKind::RateLimited, r#"{"retry_after":37}"#),
 ];
 
-/// A way to fail: the kind, and what it is told.
+/// A fault with its parameters.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct Fault {
     pub kind: FaultKind,
-    told: Map<String, Value>,
+    parameters: Map<String, Value>,
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.as_str())?;
-        self.told.iter().try_for_each(|(name, value)| write!(f, " {name} {value}"))
+        self.parameters.iter().try_for_each(|(name, value)| write!(f, " {name} {value}"))
     }
 }
 
-impl Way {
-    /// At an exchange, from a second on and for so long.
-    pub fn at(&self, exchange: &str, second: u64, lasting: Duration) -> TimedFault {
-        let mut fault = self.told.clone();
+impl Fault {
+    /// Schedules the fault at an exchange, from a second after the start of the run.
+    pub fn at(&self, exchange: &str, start_second: u64, duration: Duration) -> TimedFault {
+        let mut fault = self.parameters.clone();
         for (name, value) in [
             ("exchange", json!(exchange)),
             ("fault", json!(self.kind.as_str())),
-            ("at_seconds", json!(second)),
-            ("seconds", json!(lasting.as_secs())),
+            ("at_seconds", json!(start_second)),
+            ("seconds", json!(duration.as_secs())),
         ] {
             fault.insert(name.to_owned(), value);
         }
-        // By its text, as decimal numbers are read from theirs.
+        // Parsed from text, because decimal numbers are only deserialized from text.
         serde_json::from_str(&Value::from(fault).to_string()).unwrap()
     }
 }
 
-/// Every way to fail. Those after which an exchange is left alone for long come last, or they would hide the next.
-pub fn all() -> Vec<Way> {
-    let plain = FaultKind::ALL.iter().map(|&kind| Way { kind, told: Map::new() });
-    let told = VARIANTS.iter().map(|&(kind, told)| Way { kind, told: serde_json::from_str(told).unwrap() });
-    let mut ways: Vec<_> = plain.chain(told).collect();
-    ways.sort_by_key(|way| match way.kind {
+/// Every fault. Those that make price-updater pause an exchange for long come last, because the pause would hide the next
+/// fault.
+pub fn all_faults() -> Vec<Fault> {
+    let defaults = FaultKind::ALL.iter().map(|&kind| Fault { kind, parameters: Map::new() });
+    let variants = VARIANTS
+        .iter()
+        .map(|&(kind, parameters)| Fault { kind, parameters: serde_json::from_str(parameters).unwrap() });
+    let mut faults: Vec<_> = defaults.chain(variants).collect();
+    faults.sort_by_key(|fault| match fault.kind {
         FaultKind::RateLimited | FaultKind::Throttled => 1,
         FaultKind::IpBanned | FaultKind::RateLimitedSilently => 2,
         _ => 0,
     });
-    ways
+    faults
 }
 
-/// How long a way to fail has to last to be seen: what stands still is found out after a minute.
-fn time_to_show(kind: FaultKind) -> Duration {
+/// How long a fault has to last to be detected. Unchanged data counts as frozen after a minute.
+fn detection_time(kind: FaultKind) -> Duration {
     match kind {
         FaultKind::Frozen | FaultKind::Halted | FaultKind::HeartbeatOnly | FaultKind::Silent => Duration::from_secs(75),
         _ => Duration::from_secs(30),
     }
 }
 
-/// Every way to fail, one after the other, at all of these exchanges at once, each for `lasting` or as long as it takes to
-/// be seen; with how long that is in all.
-pub fn one_after_the_other(exchanges: &[&str], lasting: Option<Duration>) -> (Vec<TimedFault>, Duration) {
-    const REST: Duration = Duration::from_secs(10);
-    let mut second = super::WARM_UP;
-    let mut faults = Vec::new();
-    for way in all() {
-        let lasting = lasting.unwrap_or(time_to_show(way.kind));
-        faults.extend(exchanges.iter().map(|exchange| way.at(exchange, second.as_secs(), lasting)));
-        second += lasting + REST;
-    }
-    (faults, second)
+/// A schedule of faults and its total length.
+pub struct Scenario {
+    pub timeline: Vec<TimedFault>,
+    pub length: Duration,
 }
 
-/// Minute after minute, some of `exchanges` fail in ways that are drawn by lot, never more than `most` at once.
-pub fn by_lot(exchanges: &[&str], most: usize, minutes: u64, seed: u64) -> Vec<TimedFault> {
-    let mut lot = fastrand::Rng::with_seed(seed);
-    let ways = all();
-    let mut faults = Vec::new();
-    // Each of the places has one exchange for a while, and no exchange has two places.
-    let mut busy: Vec<(&str, u64)> = Vec::new();
+/// Every fault in sequence, at all of these exchanges at once, each as long as its detection takes.
+pub fn every_fault_in_sequence(exchanges: &[&str]) -> Scenario {
+    const PAUSE: Duration = Duration::from_secs(10);
+    let mut length = super::WARM_UP;
+    let mut timeline = Vec::new();
+    for fault in all_faults() {
+        let duration = detection_time(fault.kind);
+        timeline.extend(exchanges.iter().map(|exchange| fault.at(exchange, length.as_secs(), duration)));
+        length += duration + PAUSE;
+    }
+    Scenario { timeline, length }
+}
+
+/// Random faults of one to five minutes, at `concurrent` exchanges at any time.
+pub fn random_faults(exchanges: &[&str], concurrent: usize, minutes: u64, seed: u64) -> Vec<TimedFault> {
+    struct Failing<'a> {
+        exchange: &'a str,
+        until_minute: u64,
+    }
+
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let faults = all_faults();
+    let mut timeline = Vec::new();
+    let mut failing: Vec<Failing> = Vec::new();
     for minute in 1..minutes {
-        busy.retain(|&(_, until)| until > minute);
-        while busy.len() < most {
-            let exchange = exchanges[lot.usize(..exchanges.len())];
-            if busy.iter().any(|&(other, _)| other == exchange) {
+        failing.retain(|failing| failing.until_minute > minute);
+        while failing.len() < concurrent {
+            let exchange = exchanges[rng.usize(..exchanges.len())];
+            if failing.iter().any(|failing| failing.exchange == exchange) {
                 continue;
             }
-            let lasts = lot.u64(1..=5);
-            let way = &ways[lot.usize(..ways.len())];
-            faults.push(way.at(exchange, minute * 60, Duration::from_secs(lasts * 60)));
-            busy.push((exchange, minute + lasts));
+            let duration = rng.u64(1..=5);
+            let fault = &faults[rng.usize(..faults.len())];
+            timeline.push(fault.at(exchange, minute * 60, Duration::from_secs(duration * 60)));
+            failing.push(Failing { exchange, until_minute: minute + duration });
         }
     }
-    faults
+    timeline
 }

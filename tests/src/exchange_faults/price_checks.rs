@@ -1,0 +1,172 @@
+//! The invariants of prices: current, complete, and close to the simulated market.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use common::{
+    api::{
+        courses::{AgreedPrice, MarketSnapshot, Method},
+        prices::{PriceRecord, PriceState},
+    },
+    money::{Asset, Currency, CurrencyPair, Rate},
+    time::Timestamp,
+};
+use exchange_sim::Simulation;
+
+use super::Report;
+
+const CURRENCIES: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
+/// The default poll interval.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a poll waits for sources that do not answer.
+const POLL_TIMEOUT: Duration = Duration::from_secs(4);
+/// The oldest acceptable record while enough exchanges work: a publish interval of 15 s, and up to two polls for its input.
+const MAX_FRESH_AGE: Duration = Duration::from_secs(30);
+const TTL: Duration = Duration::from_secs(60);
+const PROLONG_LIMIT: Duration = Duration::from_hours(1);
+/// The allowed deviation from the market, in millionths.
+const TOLERANCE: i128 = 1_000;
+/// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates agree within 2 % and
+/// are those of another day.
+const DAILY_RATE_TOLERANCE: i128 = 30_000;
+/// How much older than `as_of` the observation of a price may be: a websocket confirms an unchanged price for this long.
+const MAX_OBSERVATION_LAG: Duration = Duration::from_secs(30);
+
+/// A price with what is needed to compare it with the market.
+struct CheckedPrice {
+    /// Where the price was found, for messages.
+    origin: &'static str,
+    pair: CurrencyPair,
+    price: Rate,
+    as_of: Timestamp,
+    /// In millionths.
+    tolerance: i128,
+}
+
+pub struct PriceChecks {
+    simulation: Simulation,
+    /// See [`super::Plan::max_failing`].
+    max_failing: Option<usize>,
+    /// The time of the snapshot that was checked last.
+    checked_snapshot: Option<Timestamp>,
+    /// When a snapshot last had a price, for each pair that orders use.
+    last_priced: BTreeMap<CurrencyPair, Timestamp>,
+}
+
+impl PriceChecks {
+    pub fn new(simulation: Simulation, max_failing: Option<usize>) -> Self {
+        Self { simulation, max_failing, checked_snapshot: None, last_priced: BTreeMap::new() }
+    }
+
+    /// Whether a fresh price of every currency is required.
+    fn requires_fresh_prices(&self, is_warm: bool) -> bool {
+        is_warm && self.max_failing.is_some()
+    }
+
+    pub fn check_missing_record(&self, report: &mut Report, error: &str, now: Timestamp, is_warm: bool) {
+        report.unpriced_seconds += 1;
+        if self.requires_fresh_prices(is_warm) {
+            report.record_violation(now, || format!("no order can be priced: {error}"));
+        }
+    }
+
+    /// Checks the record that an order would use.
+    pub fn check_record(&self, report: &mut Report, record: &PriceRecord, now: Timestamp, is_warm: bool) {
+        let age = now.since(record.as_of);
+        let (state, is_fresh) = (record.state, record.state == PriceState::Fresh);
+        report.priced_seconds += 1;
+        report.prolonged_seconds += u64::from(!is_fresh);
+        report.max_age = report.max_age.max(age);
+        let max_age = if is_fresh { TTL } else { PROLONG_LIMIT };
+        if !record.is_current(now) || record.as_of > now || age >= max_age {
+            report.record_violation(now, || format!("an order uses an expired {state:?} record of {}", record.as_of));
+        }
+        if !record.simulated {
+            report.record_violation(now, || "the record is not marked as simulated".to_owned());
+        }
+        let is_complete = CURRENCIES.iter().all(|currency| record.prices.contains_key(currency));
+        if self.requires_fresh_prices(is_warm) && !(is_fresh && is_complete && age <= MAX_FRESH_AGE) {
+            let currencies: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
+            report.record_violation(now, || {
+                format!("the record is {state:?}, {age:?} old, and has prices for {}", currencies.join(", "))
+            });
+        }
+        for (&currency, price) in &record.prices {
+            let pair = CurrencyPair::new(Asset::BTC, currency.into());
+            let (price, as_of) = (price.price, record.as_of);
+            let checked = CheckedPrice { origin: "an order", pair, price, as_of, tolerance: TOLERANCE };
+            self.check_against_market(report, &checked, now);
+        }
+    }
+
+    /// Checks the market snapshot. Each pair that orders use has a price in one of two consecutive snapshots.
+    pub fn check_snapshot(
+        &mut self,
+        report: &mut Report,
+        snapshot: Option<&MarketSnapshot>,
+        now: Timestamp,
+        is_warm: bool,
+    ) {
+        if let Some(snapshot) = snapshot.filter(|snapshot| self.checked_snapshot != Some(snapshot.as_of)) {
+            self.checked_snapshot = Some(snapshot.as_of);
+            for price in &snapshot.prices {
+                self.check_agreed_price(report, price, snapshot.as_of, now);
+            }
+        }
+        if !self.requires_fresh_prices(is_warm) {
+            return;
+        }
+        // One snapshot without a price, and the time that the next may take.
+        let max_gap = POLL_INTERVAL * 2 + POLL_TIMEOUT + Duration::from_secs(1);
+        for (pair, &last) in &self.last_priced {
+            if now.since(last) > max_gap {
+                report
+                    .record_violation(now, || format!("the market snapshot has had no price for {pair} since {last}"));
+            }
+        }
+        if self.last_priced.len() < CURRENCIES.len() {
+            report.record_violation(now, || "a pair that orders use never had a price".to_owned());
+        }
+    }
+
+    fn check_agreed_price(
+        &mut self,
+        report: &mut Report,
+        agreed: &AgreedPrice,
+        snapshot_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let (Some(price), Some(as_of)) = (agreed.price, agreed.as_of) else { return };
+        let pair = agreed.direction;
+        let is_used_by_orders =
+            CURRENCIES.iter().any(|&currency| pair == CurrencyPair::new(Asset::BTC, currency.into()));
+        if is_used_by_orders {
+            self.last_priced.insert(pair, snapshot_at);
+        }
+        let is_cross = agreed.method == Method::Cross;
+        // When half of the voters may be wrong, the majority may be wrong too.
+        let votes = agreed.votes.iter().filter(|vote| vote.vote.is_some()).count();
+        if is_used_by_orders || is_cross || votes > 2 * self.max_failing.unwrap_or(votes) {
+            let tolerance = if is_cross { DAILY_RATE_TOLERANCE } else { TOLERANCE };
+            let checked = CheckedPrice { origin: "the market snapshot", pair, price, as_of, tolerance };
+            self.check_against_market(report, &checked, now);
+        }
+    }
+
+    /// Compares a price with the range of the market around its time.
+    fn check_against_market(&self, report: &mut Report, checked: &CheckedPrice, now: Timestamp) {
+        let &CheckedPrice { origin, pair, price, as_of, tolerance } = checked;
+        let first = as_of.minus(MAX_OBSERVATION_LAG);
+        let seconds = (MAX_OBSERVATION_LAG + POLL_INTERVAL).as_secs();
+        let times = (0..=seconds).step_by(5).map(|second| first.plus(Duration::from_secs(second)));
+        let market = times.filter_map(|at| self.simulation.price(pair, at)).map(Rate::hundred_millionths);
+        let (low, high) = market.fold((i64::MAX, 0), |(low, high), price| (low.min(price), high.max(price)));
+        let price = i128::from(price.hundred_millionths()) * 1_000_000;
+        let allowed = i128::from(low) * (1_000_000 - tolerance)..=i128::from(high) * (1_000_000 + tolerance);
+        if !allowed.contains(&price) {
+            let (price, low) = (price / 100_000_000_000_000, low / 100_000_000);
+            report.record_violation(now, || {
+                format!("{origin} uses {price} for {pair} as of {as_of}, where the market price is {low}")
+            });
+        }
+    }
+}
