@@ -1,19 +1,19 @@
-# What the scripts that run tests share: what has to be on the machine, private servers, and an end to all of it however a
-# script is left. Sourced by tests/run and tests/load/kills, which call set_up first.
-# Functions are called by name, out of a table or a trap, which shellcheck does not follow.
+# Shared by tests/run and tests/load/kills, which source it and call set_up first: finds or installs the required programs,
+# starts private servers, and stops everything when the script ends for any reason.
+# Some functions are called by name from a table or a trap, which shellcheck does not follow.
 # shellcheck shell=bash disable=SC2317
 
-# What has to be on the machine: a name for messages, the function that finds it, Debian's packages for it.
-# One more server is one more line here, and a start_… function below.
+# Required programs: a name for messages, the function that finds it, and its Debian packages.
+# To add a server, add a line here and a start_… function below.
 needed=(
   "C compiler|find_cc|gcc libc6-dev"
   "PostgreSQL server|find_postgres|postgresql"
   "Redis server|find_redis|redis-server"
 )
 
-readonly start_tries=5       # another port each time, for when somebody takes the free one first
-readonly ready_seconds=30    # for a server to answer
-readonly runner_stop_seconds=15 # nextest gives its tests 10 s to end
+readonly start_tries=5       # each with another port, because another process may take the free one first
+readonly ready_seconds=30    # until a server answers
+readonly runner_stop_seconds=15 # nextest allows its tests 10 s to end
 readonly server_stop_seconds=10
 
 say() { printf 'tests: %s\n' "$*" >&2; }
@@ -22,7 +22,7 @@ die() {
   exit 1
 }
 
-# ---------------------------------------------------------------- what is on the machine
+# ---------------------------------------------------------------- required programs
 
 find_cc() { command -v cc >/dev/null; }
 
@@ -31,7 +31,7 @@ find_redis() {
   [[ -n $TEST_REDIS_SERVER && -x $TEST_REDIS_SERVER ]]
 }
 
-# Debian keeps the server's programs out of PATH, in a folder for each version: the newest is taken.
+# Debian installs each version in its own folder outside PATH. The newest version is used.
 find_postgres() {
   local dir
   local -a dirs=()
@@ -59,11 +59,11 @@ install_packages() {
   command -v apt-get >/dev/null || return 1
   if ((EUID != 0)); then
     command -v sudo >/dev/null || return 1
-    # With nobody at the keyboard a question for a password would hang or fail without a reason.
+    # Without a terminal, a password prompt would block.
     if [[ -t 0 ]]; then root=(sudo); else root=(sudo -n); fi
   fi
   say "installing $*"
-  # Debian starts a server as soon as it is installed; this run wants only its own ones.
+  # Debian starts a server when it is installed. This policy prevents it, because the run needs only its private servers.
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null && "${root[@]}" chmod 755 "$policy"
     made_policy=("${root[@]}" rm -f "$policy")
@@ -98,20 +98,20 @@ have_everything() {
   done
   if ((${#absent[@]} > 0)); then
     printf -v line '%s, ' "${absent[@]}"
-    die "missing: ${line%, }. Install it and run again; no test is run without it."
+    die "missing: ${line%, }. Install it and run again. No test is run without it."
   fi
 }
 
 # ---------------------------------------------------------------- processes
 
 work=
-runner=              # process group of the program that is running now
+runner=              # process group of the running program
 servers=()           # "pid signal name" of each server, in the order of their start
 made_policy=()
 server_user=
 
-# Starts a program in a process group of its own, so that a Ctrl-C at the terminal reaches this script alone and
-# things end in their order. Its pid is left in $spawned.
+# Starts a program in its own process group, so that Ctrl-C reaches only this script, which stops everything in order. Sets
+# $spawned to its process id.
 spawn() {
   set -m
   "$@" </dev/null &
@@ -119,7 +119,7 @@ spawn() {
   set +m
 }
 
-# A server also ends when this script is killed in a way that no trap sees (kill -9): the kernel sends it SIGNAL.
+# The kernel sends SIGNAL to the server when this script is killed with SIGKILL, which no trap handles.
 spawn_server() { # SIGNAL LOG PROGRAM ARGS...
   local signal=$1 log=$2
   local -a as=()
@@ -141,7 +141,7 @@ run_as_server_user() {
 
 running() { kill -0 "$1" 2>/dev/null; }
 
-# Ends one process (or, with a leading '-', a process group) that this script started.
+# Ends a process that this script started, or with a leading '-' a process group.
 end_process() { # PID SIGNAL SECONDS
   local target=$1 tenths=$(($3 * 10))
   kill "-$2" -- "$target" 2>/dev/null || return 0
@@ -164,12 +164,12 @@ cleanup() {
     wait "$pid" 2>/dev/null || true
   done
   if [[ -n $work ]]; then
-    # A test that was killed may leave a server behind. It works in a folder below ours, where nothing else does.
+    # A killed test may leave a server running. Its working directory lies below the folder of this run.
     for cwd in /proc/[0-9]*/cwd; do
       if [[ $(readlink "$cwd" 2>/dev/null || true) == "$work"/* ]]; then
         pid=${cwd#/proc/}
         pid=${pid%/cwd}
-        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo gone)), left behind by a test"
+        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo gone)), left running by a test"
         end_process "$pid" KILL 1
       fi
     done
@@ -178,7 +178,7 @@ cleanup() {
   exit "$status"
 }
 
-# Runs a program to its end and returns its exit code; a signal to this script is answered at once, not after it.
+# Runs a program and returns its exit status. Because it runs in the background, a signal to this script is handled at once.
 run() {
   local status=0
   spawn "$@"
@@ -201,7 +201,7 @@ stage() { # NAME COMMAND...
 
 port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Below the range that the system gives to outgoing connections, so that no connection of a test takes it.
+# Below the range of ephemeral ports, so that no outgoing connection takes it.
 free_port() {
   local port
   while :; do
@@ -211,14 +211,14 @@ free_port() {
   echo "$port"
 }
 
-# Waits until a server that was just spawned answers; fails when it ends or takes too long.
+# Waits until a new server answers. Fails when it ends or the time limit passes.
 ready() { # PID COMMAND...
   local pid=$1 tenths=$((ready_seconds * 10))
   shift
   while ((tenths-- > 0)); do
     running "$pid" || return 1
     if "$@" 2>/dev/null; then
-      # It may be somebody else's server that answers, while ours found its port taken: then ours ends about now.
+      # Another server may have answered because it holds the port. Then the new server ends about now.
       sleep 0.1
       running "$pid" && return 0
     fi
@@ -239,7 +239,7 @@ start_server() { # NAME SIGNAL ANSWERS-FUNCTION PROGRAM ARGS... (@PORT@ in ARGS 
     unset 'servers[-1]'
   done
   tail -n 20 "$log" >&2
-  die "$name does not start; its last words are above"
+  die "$name does not start; the end of its log is above"
 }
 
 postgres_answers() { "$TEST_POSTGRES_BIN/pg_isready" -q -h 127.0.0.1 -p "$1" -U postgres; }
@@ -252,8 +252,8 @@ redis_answers() {
   ) 2>/dev/null
 }
 
-# The shared instance does not wait for the disk: it makes the tests several times faster, and what survives a crash is
-# tested on instances that tests start themselves.
+# The shared server does not wait for the disk, which makes the tests several times faster. Tests of crashes start private
+# servers with durable commits.
 start_postgres() {
   local data=$work/postgres
   mkdir "$data"
@@ -285,18 +285,18 @@ start_servers() {
   say "$("$TEST_REDIS_SERVER" --version | cut -d' ' -f1-3) at $TEST_REDIS_URL"
 }
 
-# ---------------------------------------------------------------- the start
+# ---------------------------------------------------------------- set-up
 
-# Traps, a folder for all that this run leaves behind, and everything that has to be on the machine.
+# Sets the traps, creates the folder of this run, and finds or installs the required programs.
 set_up() {
   trap cleanup EXIT
   trap 'say "interrupted"; exit 130' INT
-  trap 'say "asked to stop"; exit 143' TERM
+  trap 'say "terminated"; exit 143' TERM
   trap 'exit 129' HUP
 
   command -v cargo >/dev/null || die "missing: Rust (cargo is not in PATH)"
   work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-tests.XXXXXX")
-  # The servers run as another user when we are root, and have to reach their folders in here.
+  # Run by root, the servers run as another user, who needs access to this folder.
   chmod 755 "$work"
   mkdir -m 1777 "$work/tmp"
 

@@ -1,14 +1,14 @@
-# What the measurements share: a PostgreSQL that keeps its promises, the services as released, load, and a table.
-# Sourced by the scripts of this folder.
+# Shared by the measurements, which source it: a PostgreSQL with durable commits, the services as release builds, load, and
+# the table of results.
 # shellcheck shell=bash
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 
-# Seconds of each measurement. Shorter runs are for trying a script out, not for figures.
+# Seconds of each measurement. Shorter runs test a script and give no usable figures.
 readonly seconds=${BENCH_SECONDS:-10}
 readonly connections=64
-# Where the services are; another folder than that of the release is for trying a script out too.
+# The folder of the services. Another build than the release tests a script and gives no usable figures.
 readonly bin=${BENCH_BIN:-target/release}
 work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
 chmod 755 "$work"
@@ -44,7 +44,7 @@ free_port() {
 
 build() { [[ -n ${BENCH_NO_BUILD:-} ]] || cargo build --release --workspace --locked --quiet; }
 
-# ---------------------------------------------------------------- PostgreSQL, with every promise on
+# ---------------------------------------------------------------- PostgreSQL with durable commits
 
 # PostgreSQL refuses to run as root.
 as_server() {
@@ -64,12 +64,12 @@ start_postgres() {
   mkdir "$pgdata"
   ((EUID != 0)) || chown postgres "$pgdata"
   as_server "$pgbin/initdb" -D "$pgdata" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
-  # The defaults, named: a commit is on the disk before it is answered.
+  # The durability settings are the defaults: a commit is on disk before it is answered.
   as_server "$pgbin/pg_ctl" -D "$pgdata" -l "$pgdata/log" -w start \
     -o "-p $pgport -k $pgdata -c listen_addresses=127.0.0.1 -c fsync=on -c synchronous_commit=on -c full_page_writes=on \
         -c shared_buffers=${BENCH_SHARED_BUFFERS:-512MB} -c min_wal_size=1GB -c max_wal_size=4GB" >/dev/null
-  # A database in use writes its log over files of the past. A new one makes each file first, 16 MiB of zeros that every commit
-  # waits for: that would be measured, in whatever runs first.
+  # A database in use recycles its log files. A new database creates each file first, 16 MiB of zeros for which every commit
+  # waits. Creating them here keeps that out of the first measurement.
   sql postgres -c "create table used as select repeat(md5(n::text), 32) from generate_series(1, 700000) n" \
     -c 'drop table used' -c checkpoint
 }
@@ -80,7 +80,7 @@ sql() { # sql DATABASE STATEMENT...
   psql -X -q -h 127.0.0.1 -p "$pgport" -U postgres -d "$database" -v ON_ERROR_STOP=1 -At "$@"
 }
 
-pgbench_best() { # pgbench_best DATABASE SCRIPT [NAME=VALUE...]: transactions a second, the best of 1, 16 and 64 clients
+pgbench_best() { # pgbench_best DATABASE SCRIPT [NAME=VALUE...]: prints transactions per second, the best of 1, 16 and 64 clients
   local database=$1 script=$2 best=0 clients tps
   shift 2
   local -a variables=()
@@ -97,14 +97,14 @@ pgbench_best() { # pgbench_best DATABASE SCRIPT [NAME=VALUE...]: transactions a 
 
 # ---------------------------------------------------------------- the services
 
-# start_service NAME: with the settings that are exported.
+# start_service NAME: starts a service with the exported settings.
 start_service() {
   "$bin/$1" >"$work/$1.log" 2>&1 &
   pids+=($!)
   echo "$!" >"$work/$1.pid"
 }
 
-# start_services DATABASE_URL: every service in a process of its own, on free ports, with a price that lasts.
+# start_services DATABASE_URL: starts each service in its own process, on a free port, and puts a price valid for an hour.
 start_services() {
   local service
   export INTERNAL_TOKEN=0123456789abcdef0123456789abcdef DATABASE_URL=$1 RATE_LIMIT_PER_MINUTE=0 BTC_LIMIT=20000000
@@ -134,7 +134,7 @@ wait_for() {
   local tries=0
   until curl -sf -o /dev/null "$1"; do
     tries=$((tries + 1))
-    ((tries < 300)) || die "$1 does not get ready"
+    ((tries < 300)) || die "$1 is not ready after 30 s"
     sleep 0.1
   done
 }
@@ -154,8 +154,9 @@ resident_mib() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 
 # ---------------------------------------------------------------- load
 
-# shellcheck disable=SC2034 # what it sets is read by the scripts
-# load URL [LUA]: sets rate (answers a second) and p99 (milliseconds). An answer that is no success ends it all: it may be quick.
+# shellcheck disable=SC2034 # the scripts read the variables that it sets
+# load URL [LUA]: sets rate (responses per second) and p99 (milliseconds). Ends the script when a response is not a success,
+# because errors may be faster.
 load() {
   need wrk wrk
   local out failed
@@ -166,11 +167,11 @@ load() {
   [[ -z $failed ]] || die "the load of $1 failed: $failed"
 }
 
-# load_warm URL [LUA]: as load, after as long a run that is not counted, for the first one finds the database's pages cold.
-# pgbench_best has its first run for that.
+# load_warm URL [LUA]: as load, after a warm-up run of the same length that loads the pages of the database. The first run
+# of pgbench_best is its warm-up.
 load_warm() {
   load "$@"
-  say "  Buydesk, not counted: $rate a second"
+  say "  Buydesk, warm-up: $rate a second"
   load "$@"
   say "  Buydesk: $rate a second, p99 $p99 ms"
 }
@@ -178,11 +179,11 @@ load_warm() {
 # ---------------------------------------------------------------- the table
 
 rows=()
-row() { rows+=("$1|$2|$3|$4|$5|$6"); } # row WHAT OURS THEIRS RATIO GOAL NOTE
+row() { rows+=("$1|$2|$3|$4|$5|$6"); } # row FIGURE BUYDESK BASELINE RATIO GOAL NOTE
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b == 0) print "-"; else printf "%.2f", a / b }'; }
 
-# Prints the rows; as a part of tests/bench/all, leaves them to it.
+# Prints the rows. When tests/bench/all is the caller, appends them to its file instead.
 table() {
   if [[ -n ${BENCH_ROWS:-} ]]; then
     printf '%s\n' "${rows[@]}" >>"$BENCH_ROWS"

@@ -1,4 +1,4 @@
--- An order a request, each with a key of its own, as a careful client sends it.
+-- Each request places an order with its own idempotency key.
 local thread_counter = 0
 function setup(thread)
   thread:set("id", thread_counter)
