@@ -1,4 +1,4 @@
-//! The stores of db-proxy. Every case runs on SQLite and on PostgreSQL.
+//! The stores of db-proxy. Every test runs on SQLite and on PostgreSQL.
 
 mod concurrent_writers;
 mod courses;
@@ -26,8 +26,10 @@ use db_proxy::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tests::{Stack, servers::Database};
 
-/// Stands for a limit that no case reaches.
-const NO_LIMIT: Sats = Sats::ZERO;
+/// A limit that no test reaches: the total supply of bitcoin.
+fn no_limit() -> Sats {
+    sats(21_000_000 * 100_000_000)
+}
 
 /// The stores of a migrated database of their own.
 struct Fixture {
@@ -39,10 +41,7 @@ struct Fixture {
 
 impl Fixture {
     async fn new(stack: Stack) -> Self {
-        let database = match stack {
-            Stack::Embedded => Database::sqlite(),
-            Stack::Servers => Database::postgres().await,
-        };
+        let database = Database::create(stack).await;
         let connections = database::Database::open(&database.url()).await.unwrap();
         connections.migrate().await.unwrap();
         Self {
@@ -67,20 +66,20 @@ impl Fixture {
     }
 
     /// Places a batch of orders under a limit.
-    async fn place(&self, entries: &[Entry], limit: Sats) -> Vec<Decision> {
-        commit(&self.store, &mut commands(entries), limit, Timestamp::now()).await
+    async fn place(&self, orders: &[TestOrder], limit: Sats) -> Vec<Decision> {
+        commit(&self.store, &mut commands(orders), limit, Timestamp::now()).await
     }
 
     /// Places one order, which must be new.
-    async fn place_one(&self, entry: Entry) -> Order {
-        match self.place(&[entry], NO_LIMIT).await.remove(0) {
+    async fn place_new(&self, order: TestOrder) -> Order {
+        match self.place(&[order], no_limit()).await.remove(0) {
             Decision::Placed(Placed { order, replayed: false }) => order,
-            other => panic!("not placed anew: {other:?}"),
+            other => panic!("no new order: {other:?}"),
         }
     }
 
     /// Runs a statement of the test's own. Every column must be text.
-    async fn look(&self, sql: &str) -> Vec<Vec<String>> {
+    async fn query_text(&self, sql: &str) -> Vec<Vec<String>> {
         fn texts<R: Row>(row: &R) -> Vec<String>
         where
             for<'a> String: sqlx::Decode<'a, R::Database> + sqlx::Type<R::Database>,
@@ -98,11 +97,11 @@ impl Fixture {
         }
     }
 
-    /// What can be said of the tables whatever was done: numbers with no gap, times that grow, ids that sort as they do,
-    /// one key for each order, and a total that is the sum. Gives the number of orders and their sum.
+    /// Asserts the invariants of the tables: sequence numbers without a gap, increasing times, ids in the same order, one
+    /// key for each order, and correct totals. Returns the number of orders and their sum in satoshi.
     async fn check_tables(&self) -> (i64, i64) {
         let rows = self
-            .look(
+            .query_text(
                 "select cast(o.seq as text), cast(o.bitcoin_sats as text), k.key, cast(r.id as text)
                 from orders o join idempotency_keys k on k.order_seq = o.seq join orders_readable r on r.seq = o.seq
                 order by o.seq",
@@ -110,14 +109,17 @@ impl Fixture {
             .await;
         let number = |text: &str| text.parse::<i64>().unwrap();
         assert!(rows.iter().zip(1..).all(|(row, seq)| number(&row[0]) == seq), "the sequence has a gap");
-        assert!(rows.windows(2).all(|pair| pair[0][3] < pair[1][3]), "ids do not sort as the sequence");
-        let backwards = "
+        assert!(
+            rows.windows(2).all(|pair| pair[0][3] < pair[1][3]),
+            "ids and sequence numbers are ordered differently"
+        );
+        let not_increasing = "
             select cast(count(*) as text) from orders a join orders b on b.seq = a.seq + 1
             where b.created_at <= a.created_at";
-        assert_eq!(self.look(backwards).await, [["0"]], "created_at does not grow");
+        assert_eq!(self.query_text(not_increasing).await, [["0"]], "created_at does not increase");
         let count = i64::try_from(rows.len()).unwrap();
         let sum = rows.iter().map(|row| number(&row[1])).sum();
-        assert_eq!(self.look("select cast(count(*) as text) from orders").await, [[count.to_string()]]);
+        assert_eq!(self.query_text("select cast(count(*) as text) from orders").await, [[count.to_string()]]);
         let totals = self.store.totals().await.unwrap();
         assert_eq!((totals.orders, totals.bitcoin.get()), (count, sum));
         (count, sum)
@@ -126,14 +128,13 @@ impl Fixture {
 
 /// Decides and commits a batch under a limit.
 async fn commit(store: &OrderStore, commands: &mut [Command], limit: Sats, now: Timestamp) -> Vec<Decision> {
-    let limit = if limit == NO_LIMIT { sats(21_000_000 * 100_000_000) } else { limit };
     let context = DecisionContext { limit, clock: &|| now };
     store.commit_batch(context, commands, &mut Attempt::default()).await.unwrap()
 }
 
-/// An order at the market price. The cases vary its fields.
+/// An order at the market price, whose fields the tests vary.
 #[derive(Debug, Clone)]
-struct Entry {
+struct TestOrder {
     key: ClientKey,
     currency: Currency,
     amount: FiatAmount,
@@ -141,12 +142,12 @@ struct Entry {
     requested_at: Timestamp,
 }
 
-fn commands(entries: &[Entry]) -> Vec<Command> {
-    let command_of = |Entry { key, currency, amount, price, requested_at }: Entry| {
+fn commands(orders: &[TestOrder]) -> Vec<Command> {
+    let command_of = |TestOrder { key, currency, amount, price, requested_at }: TestOrder| {
         let terms = OrderTerms::Market(MarketOrder { currency, amount, price });
         Command::Place(PlaceCommand { key, terms, requested_at, attempted_ids: Vec::new() })
     };
-    entries.iter().cloned().map(command_of).collect()
+    orders.iter().cloned().map(command_of).collect()
 }
 
 fn sats(satoshi: i64) -> Sats {
@@ -154,7 +155,7 @@ fn sats(satoshi: i64) -> Sats {
 }
 
 /// An order of this many satoshi.
-fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
+fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
     let now = Timestamp::now();
     let price = OrderPrice {
         exchange_rate: "84000.12".parse().unwrap(),
@@ -165,7 +166,7 @@ fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
         simulated: false,
         price_state: PriceState::Fresh,
     };
-    Entry {
+    TestOrder {
         key: ClientKey { client: "anonymous".to_owned(), key: key.to_string().parse().unwrap() },
         currency: "EUR".parse().unwrap(),
         amount: "69".parse().unwrap(),
@@ -174,11 +175,12 @@ fn entry(key: impl std::fmt::Display, satoshi: i64) -> Entry {
     }
 }
 
-/// The same order for another amount.
-fn of(currency: &str, amount: &str, entry: Entry) -> Entry {
-    Entry { currency: currency.parse().unwrap(), amount: amount.parse().unwrap(), ..entry }
+/// The same order with another currency and amount.
+fn with_amount(currency: &str, amount: &str, order: TestOrder) -> TestOrder {
+    TestOrder { currency: currency.parse().unwrap(), amount: amount.parse().unwrap(), ..order }
 }
 
+/// The order of a decision, and whether it is a replay. Panics when no order was placed.
 #[track_caller]
 fn placed(decision: &Decision) -> (&Order, bool) {
     match decision {
@@ -187,6 +189,7 @@ fn placed(decision: &Decision) -> (&Order, bool) {
     }
 }
 
+/// The reason of a refusal, and the remaining satoshi. Panics when the order was not refused.
 #[track_caller]
 fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {

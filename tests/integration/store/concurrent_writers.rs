@@ -16,10 +16,10 @@ use futures_util::FutureExt;
 use tests::{Stack, on_both_stacks};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Entry, Fixture, commands, commit, entry, placed, quotes::hold, refused, sats};
+use super::{Fixture, TestOrder, commands, commit, market_order, placed, quotes::quote_command, refused, sats};
 
 const WRITERS: usize = 4;
-const GROUPS: usize = 200;
+const BATCHES: usize = 200;
 
 on_both_stacks!(
     concurrent_batches_fill_limit_exactly,
@@ -51,14 +51,14 @@ impl Writers {
     }
 
     /// Submits every group at once, to one writer after the other. Returns the decision on each order.
-    async fn place_all(&self, groups: impl IntoIterator<Item = Vec<Entry>>) -> Vec<Decision> {
-        let mut waiting = JoinSet::new();
-        for (n, group) in groups.into_iter().enumerate() {
+    async fn place_all(&self, batches: impl IntoIterator<Item = Vec<TestOrder>>) -> Vec<Decision> {
+        let mut requests = JoinSet::new();
+        for (n, batch) in batches.into_iter().enumerate() {
             let writer = self.writers[n % WRITERS].clone();
-            waiting.spawn(async move { writer.submit(commands(&group)).await });
+            requests.spawn(async move { writer.submit(commands(&batch)).await });
         }
-        let answers = waiting.join_all().await.into_iter().flatten();
-        answers.map(|answer| answer.expect("each order is decided")).collect()
+        let decisions = requests.join_all().await.into_iter().flatten();
+        decisions.map(|decision| decision.expect("each order is decided")).collect()
     }
 
     async fn end(self) {
@@ -73,46 +73,47 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let limit = 9_000;
     let writers = Writers::new(&fixture, sats(limit)).await;
-    // Groups of 1 to 5 orders of 7 to 49 satoshi: about 17,000 in all, twice the limit.
-    let groups = (0..GROUPS).map(|group| {
-        let order = |n: usize| entry(format!("{group}-{n}"), i64::try_from((group * 31 + n * 17) % 43 + 7).unwrap());
-        (0..=group % 5).map(order).collect()
+    // Batches of 1 to 5 orders of 7 to 49 satoshi: about 17,000 satoshi in total, twice the limit.
+    let batches = (0..BATCHES).map(|batch| {
+        let order =
+            |n: usize| market_order(format!("{batch}-{n}"), i64::try_from((batch * 31 + n * 17) % 43 + 7).unwrap());
+        (0..=batch % 5).map(order).collect()
     });
-    let decisions = writers.place_all(groups).await;
+    let decisions = writers.place_all(batches).await;
     let refusals = decisions.iter().filter(|decision| matches!(decision, Decision::Refused(_))).count();
     assert!(refusals > 0 && refusals < decisions.len(), "{refusals} of {}", decisions.len());
     for decision in &decisions {
         if let Decision::Refused(_) = decision {
             let (reason, remaining) = refused(decision);
-            // What did not fit was more than what was left.
+            // A refused order is larger than the remaining amount.
             assert!(reason == LimitExceeded && (0..49).contains(&remaining.unwrap()), "{decision:?}");
         }
     }
     let (count, sum) = fixture.check_tables().await;
     assert_eq!(usize::try_from(count).unwrap(), decisions.len() - refusals);
-    let told: i64 = decisions
+    let acknowledged: i64 = decisions
         .iter()
         .filter_map(|d| if let Decision::Placed(placed) = d { Some(placed.order.bitcoin_amount.get()) } else { None })
         .sum();
-    assert_eq!(told, sum);
+    assert_eq!(acknowledged, sum);
     assert!((limit - 7..=limit).contains(&sum), "{sum}");
 
-    // Orders of one satoshi fill what is left, and not one more is let in.
-    let left = limit - sum;
-    let more = writers.place_all((0..left + 20).map(|n| vec![entry(format!("last-{n}"), 1)])).await;
+    // Orders of one satoshi fill the limit exactly.
+    let remaining_sats = limit - sum;
+    let more = writers.place_all((0..remaining_sats + 20).map(|n| vec![market_order(format!("last-{n}"), 1)])).await;
     let fitted = more.iter().filter(|decision| matches!(decision, Decision::Placed(_))).count();
-    assert_eq!(i64::try_from(fitted).unwrap(), left);
-    assert_eq!(fixture.check_tables().await, (count + left, limit));
+    assert_eq!(i64::try_from(fitted).unwrap(), remaining_sats);
+    assert_eq!(fixture.check_tables().await, (count + remaining_sats, limit));
     writers.end().await;
 }
 
 async fn one_key_through_all_writers_places_one_order(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let writers = Writers::new(&fixture, sats(1_000)).await;
-    let decisions = writers.place_all((0..50).map(|_| vec![entry("a", 10)])).await;
+    let decisions = writers.place_all((0..50).map(|_| vec![market_order("a", 10)])).await;
     let ids: BTreeSet<_> = decisions.iter().map(|decision| placed(decision).0.id).collect();
-    let new = decisions.iter().filter(|decision| !placed(decision).1).count();
-    assert_eq!((ids.len(), new), (1, 1));
+    let created = decisions.iter().filter(|decision| !placed(decision).1).count();
+    assert_eq!((ids.len(), created), (1, 1));
     assert_eq!(fixture.check_tables().await, (1, 10));
     writers.end().await;
 }
@@ -120,14 +121,14 @@ async fn one_key_through_all_writers_places_one_order(stack: Stack) {
 async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let writers = Arc::new(Writers::new(&fixture, sats(1_000)).await);
-    let mut waiting = JoinSet::new();
+    let mut requests = JoinSet::new();
     for n in 0..100 {
         let writer = writers.writers[n % WRITERS].clone();
-        waiting.spawn(async move { writer.submit(commands(&[entry(n, 1)])).await.remove(0) });
+        requests.spawn(async move { writer.submit(commands(&[market_order(n, 1)])).await.remove(0) });
     }
     // Each task drops its handle when it has its answer.
     Arc::into_inner(writers).unwrap().end().await;
-    assert!(waiting.join_all().await.into_iter().all(|answer| !placed(&answer.unwrap()).1));
+    assert!(requests.join_all().await.into_iter().all(|decision| !placed(&decision.unwrap()).1));
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
@@ -136,8 +137,13 @@ async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (writer, task) = new_writer(fixture.another_store().await, sats(1_000));
     // Its caller leaves before the writer decides it.
-    assert!(writer.submit(commands(&[entry("gone", 10), entry("gone-too", 10)])).now_or_never().is_none());
-    let waiting = tokio::spawn(async move { writer.submit(commands(&[entry("there", 1)])).await.remove(0) });
+    assert!(
+        writer
+            .submit(commands(&[market_order("cancelled", 10), market_order("cancelled-too", 10)]))
+            .now_or_never()
+            .is_none()
+    );
+    let waiting = tokio::spawn(async move { writer.submit(commands(&[market_order("waiting", 1)])).await.remove(0) });
     task.await;
     assert!(!placed(&waiting.await.unwrap().unwrap()).1);
     assert_eq!(fixture.check_tables().await, (1, 1));
@@ -147,37 +153,37 @@ async fn cancelled_order_is_not_placed(stack: Stack) {
 /// repeat. The first request is then refused too, even if it would fit by now.
 async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let (here, elsewhere) = (fixture.store.clone(), fixture.another_store().await);
+    let (first_store, second_store) = (fixture.store.clone(), fixture.another_store().await);
     let (limit, start) = (sats(100), Timestamp::now());
     let at = |second| start.plus(Duration::from_secs(second));
-    let asked = |key, second| Entry { requested_at: at(second), ..entry(key, 50) };
+    let order_at = |key, second| TestOrder { requested_at: at(second), ..market_order(key, 50) };
     for (key, without_price) in [("a", false), ("b", true)] {
-        let mut first = commands(&[asked(key, 0)]);
-        let mut repeat = asked(key, 2);
+        let mut first = commands(&[order_at(key, 0)]);
+        let mut retry = order_at(key, 2);
         let refusal = if without_price {
-            repeat.price = None;
+            retry.price = None;
             (PriceUnavailable, None)
         } else {
-            commit(&here, &mut [hold(60, Duration::from_secs(2))], limit, at(1)).await;
+            commit(&first_store, &mut [quote_command(60, Duration::from_secs(2))], limit, at(1)).await;
             (LimitExceeded, Some(40))
         };
-        let decisions = commit(&elsewhere, &mut commands(&[repeat]), limit, at(2)).await;
+        let decisions = commit(&second_store, &mut commands(&[retry]), limit, at(2)).await;
         assert_eq!(refused(&decisions[0]), refusal);
         for second in [4, 5] {
-            assert_eq!(refused(&commit(&here, &mut first, limit, at(second)).await[0]), refusal, "{key}");
+            assert_eq!(refused(&commit(&first_store, &mut first, limit, at(second)).await[0]), refusal, "{key}");
         }
     }
     assert_eq!(fixture.check_tables().await, (0, 0));
     // A new request is decided anew.
-    assert!(!placed(&commit(&here, &mut commands(&[asked("a", 3)]), limit, at(6)).await[0]).1);
+    assert!(!placed(&commit(&first_store, &mut commands(&[order_at("a", 3)]), limit, at(6)).await[0]).1);
     assert_eq!(
         refused(
             &commit(
-                &here,
+                &first_store,
                 &mut commands(&[
-                    Entry { amount: "70".parse().unwrap(), ..asked("c", 6) },
-                    asked("d", 6),
-                    asked("e", 6)
+                    TestOrder { amount: "70".parse().unwrap(), ..order_at("c", 6) },
+                    order_at("d", 6),
+                    order_at("e", 6)
                 ]),
                 limit,
                 at(7)
@@ -187,7 +193,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         (LimitExceeded, Some(0))
     );
     // A repeat of a placed order returns that order, even if the repeat was delayed.
-    assert!(placed(&commit(&here, &mut commands(&[asked("a", 0)]), limit, at(8)).await[0]).1);
+    assert!(placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
     // Refusals are removed when they are old enough.
     assert_eq!(fixture.store.remove_refusals(at(7), 10).await.unwrap(), 2);
     assert_eq!(fixture.store.remove_refusals(at(8), 1).await.unwrap(), 1);

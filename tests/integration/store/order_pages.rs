@@ -1,4 +1,4 @@
-//! Walks through the orders, by offset and by cursor, with filters and without.
+//! Pages of orders by offset and by cursor, with and without filters.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use common::{
 };
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, NO_LIMIT, entry, of, placed};
+use super::{Fixture, market_order, no_limit, placed, with_amount};
 
 on_both_stacks!(
     offset_pages_have_no_gap_or_repeat,
@@ -21,12 +21,12 @@ on_both_stacks!(
     rare_order_is_found_among_many,
 );
 
-/// Newest first. Each is placed on its own, so that times differ as they do in earnest.
+/// Places orders in a batch each, so that their times differ as in production. Returns them newest first.
 async fn place_many(fixture: &Fixture, count: usize) -> Vec<Order> {
     let mut orders = Vec::new();
     for n in 0..count {
         let currency = ["EUR", "GBP", "USD"][n % 3];
-        orders.push(fixture.place_one(of(currency, &format!("{}.0001", n % 7 + 1), entry(n, 1))).await);
+        orders.push(fixture.place_new(with_amount(currency, &format!("{}.0001", n % 7 + 1), market_order(n, 1))).await);
     }
     orders.reverse();
     orders
@@ -36,14 +36,15 @@ fn last_page(data: Vec<Order>) -> OrderPage {
     OrderPage { data, next_cursor: None }
 }
 
-async fn walk(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
+/// Reads all pages and returns their orders.
+async fn all_pages(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
     let (mut orders, mut cursor) = (Vec::new(), None);
     loop {
         let OrderPage { data: page, next_cursor: next } = fixture.store.page(filter, cursor, limit).await.unwrap();
         assert!(page.len() <= limit as usize);
         orders.extend(page);
         match next {
-            Some(next) => assert!(cursor.replace(next).is_none_or(|last| next < last), "the walk stands still"),
+            Some(next) => assert!(cursor.replace(next).is_none_or(|last| next < last), "the cursor does not advance"),
             None => return orders,
         }
     }
@@ -53,7 +54,7 @@ async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     assert_eq!(fixture.store.page_by_offset(0, 10).await.unwrap(), OffsetPage::default());
     let orders = place_many(&fixture, 10).await;
-    for (start, size, wanted, more) in [
+    for (start, size, expected, has_more) in [
         (0, 3, &orders[0..3], true),
         (3, 3, &orders[3..6], true),
         (9, 3, &orders[9..], false),
@@ -66,7 +67,7 @@ async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
         (u64::try_from(i64::MAX).unwrap() + 1, 1000, &[], false),
     ] {
         let page = fixture.store.page_by_offset(start, size).await.unwrap();
-        assert_eq!(page, OffsetPage { data: wanted.to_vec(), more }, "{start} {size}");
+        assert_eq!(page, OffsetPage { data: expected.to_vec(), more: has_more }, "{start} {size}");
     }
 }
 
@@ -83,12 +84,12 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
             break;
         }
         round += 1;
-        let group = [entry(format!("new-{round}-a"), 1), entry(format!("new-{round}-b"), 1)];
-        fixture.place(&group, NO_LIMIT).await;
+        let batch = [market_order(format!("new-{round}-a"), 1), market_order(format!("new-{round}-b"), 1)];
+        fixture.place(&batch, no_limit()).await;
     }
     assert_eq!(seen, orders);
     for limit in [1, 7, 20, 1000] {
-        let all = walk(&fixture, &OrderFilter::default(), limit).await;
+        let all = all_pages(&fixture, &OrderFilter::default(), limit).await;
         let ids: BTreeSet<_> = all.iter().map(|order| order.id).collect();
         assert_eq!((all.len(), ids.len()), (20 + 2 * round, 20 + 2 * round));
         assert!(all.windows(2).all(|pair| pair[0].created_at > pair[1].created_at));
@@ -120,17 +121,17 @@ async fn filters_return_exactly_matching_orders(stack: Stack) {
         },
     ];
     for filter in filters {
-        let passes = |order: &&Order| {
+        let matches = |order: &&Order| {
             filter.currency.is_none_or(|currency| order.currency == currency)
                 && filter.from.is_none_or(|from| order.created_at >= from)
                 && filter.to.is_none_or(|to| order.created_at < to)
                 && filter.min_amount.is_none_or(|min| order.amount >= min)
                 && filter.max_amount.is_none_or(|max| order.amount <= max)
         };
-        let wanted: Vec<_> = orders.iter().filter(passes).cloned().collect();
-        assert!(!wanted.is_empty(), "{filter:?} shows nothing");
+        let expected: Vec<_> = orders.iter().filter(matches).cloned().collect();
+        assert!(!expected.is_empty(), "{filter:?} matches no order");
         for limit in [1, 2, 5, 1000] {
-            assert_eq!(walk(&fixture, &filter, limit).await, wanted, "{filter:?} by {limit}");
+            assert_eq!(all_pages(&fixture, &filter, limit).await, expected, "{filter:?}, page size {limit}");
         }
     }
 }
@@ -152,29 +153,29 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         OrderFilter { from: Some(after_newest), ..none },
         OrderFilter { to: Some(past), ..none },
         OrderFilter { to: Some(orders[4].created_at), ..none },
-        // The end before the start.
+        // The end of the range lies before its start.
         OrderFilter { from: Some(newest), to: Some(orders[4].created_at), ..none },
     ] {
         assert_eq!(fixture.store.page(&filter, None, 10).await.unwrap(), OrderPage::default(), "{filter:?}");
     }
     let all = OrderFilter { from: Some(past), to: Some(future), ..none };
     assert_eq!(fixture.store.page(&all, None, 5).await.unwrap(), last_page(orders.clone()));
-    // After the oldest order there is nothing more, and a cursor of a time to come starts at the newest.
+    // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest.
     assert_eq!(fixture.store.page(&none, Some(Cursor(1)), 5).await.unwrap(), OrderPage::default());
     assert_eq!(fixture.store.page(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), last_page(orders));
 }
 
 async fn time_filters_are_exact_to_the_microsecond(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    // Placed together, so they follow each other by a microsecond.
-    let group: Vec<_> = (0..50).map(|n| entry(n, 1)).collect();
-    let decisions = fixture.place(&group, NO_LIMIT).await;
+    // Orders of one batch have times one microsecond apart.
+    let batch: Vec<_> = (0..50).map(|n| market_order(n, 1)).collect();
+    let decisions = fixture.place(&batch, no_limit()).await;
     let orders: Vec<_> = decisions.iter().rev().map(|decision| placed(decision).0.clone()).collect();
     assert_eq!(orders[0].created_at.micros() - orders[49].created_at.micros(), 49);
     for at in [0, 1, 17, 48, 49] {
         let time = Some(orders[at].created_at);
-        let from = walk(&fixture, &OrderFilter { from: time, ..OrderFilter::default() }, 1000).await;
-        let to = walk(&fixture, &OrderFilter { to: time, ..OrderFilter::default() }, 1000).await;
+        let from = all_pages(&fixture, &OrderFilter { from: time, ..OrderFilter::default() }, 1000).await;
+        let to = all_pages(&fixture, &OrderFilter { to: time, ..OrderFilter::default() }, 1000).await;
         assert_eq!((from, to), (orders[..=at].to_vec(), orders[at + 1..].to_vec()), "{at}");
     }
 }
@@ -190,15 +191,15 @@ async fn order_is_found_by_id(stack: Stack) {
     }
 }
 
-/// More orders than one page looks at: pages without an order lead on to the one that passes.
+/// One call reads a bounded number of rows. Pages without an order lead on to the page with the matching one.
 async fn rare_order_is_found_among_many(stack: Stack) {
     const COUNT: i64 = 520_000;
     let fixture = Fixture::new(stack).await;
-    let rare = fixture.place_one(of("JPY", "7", entry("rare", 1))).await;
+    let rare = fixture.place_new(with_amount("JPY", "7", market_order("rare", 1))).await;
     let start = rare.created_at.micros();
     let rest = "'EUR', 10000, 8400000000000, 1";
     fixture
-        .look(&match stack {
+        .query_text(&match stack {
             Stack::Embedded => format!(
                 "insert into orders (
                     seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
@@ -219,9 +220,9 @@ async fn rare_order_is_found_among_many(stack: Stack) {
             ),
         })
         .await;
-    fixture.look(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
+    fixture.query_text(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
     let filter = OrderFilter { currency: Some("JPY".parse().unwrap()), ..OrderFilter::default() };
     let OrderPage { data: page, next_cursor: next } = fixture.store.page(&filter, None, 10).await.unwrap();
-    assert!(page.is_empty() && next.is_some(), "one page looked at everything: {page:?}");
-    assert_eq!(walk(&fixture, &filter, 10).await, [rare]);
+    assert!(page.is_empty() && next.is_some(), "one page read all rows: {page:?}");
+    assert_eq!(all_pages(&fixture, &filter, 10).await, [rare]);
 }

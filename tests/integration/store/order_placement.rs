@@ -1,4 +1,4 @@
-//! Keys, prices and the limit, one group after the other.
+//! Idempotency keys, prices and the limit, with one batch at a time.
 
 use common::{
     api::orders::RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
@@ -10,7 +10,7 @@ use db_proxy::{
 };
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, NO_LIMIT, commands, commit, entry, of, placed, refused, sats};
+use super::{Fixture, commands, commit, market_order, no_limit, placed, refused, sats, with_amount};
 
 on_both_stacks!(
     batch_commands_are_decided_in_sequence,
@@ -25,8 +25,14 @@ on_both_stacks!(
 
 async fn batch_commands_are_decided_in_sequence(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let group = [entry("a", 10), entry("b", 200), of("USD", "5", entry("a", 10)), entry("c", 20), entry("a", 10)];
-    let decisions = fixture.place(&group, sats(100)).await;
+    let batch = [
+        market_order("a", 10),
+        market_order("b", 200),
+        with_amount("USD", "5", market_order("a", 10)),
+        market_order("c", 20),
+        market_order("a", 10),
+    ];
+    let decisions = fixture.place(&batch, sats(100)).await;
     let (first, replayed) = placed(&decisions[0]);
     assert!(!replayed);
     assert_eq!(refused(&decisions[1]), (LimitExceeded, Some(90)));
@@ -39,16 +45,16 @@ async fn batch_commands_are_decided_in_sequence(stack: Stack) {
 
 async fn key_returns_same_order_after_restart(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let order = fixture.place_one(entry("a", 10)).await;
-    // Also with another price, and when the limit is full.
-    let again = fixture.place(&[entry("a", 99)], sats(10)).await;
+    let order = fixture.place_new(market_order("a", 10)).await;
+    // A replay ignores the current price and the limit.
+    let again = fixture.place(&[market_order("a", 99)], sats(10)).await;
     assert_eq!(placed(&again[0]), (&order, true));
-    // Also after a restart.
+    // A second store has no state of the first.
     fixture.connections.close().await;
     let store = fixture.another_store().await;
-    let again = commit(&store, &mut commands(&[entry("a", 10)]), sats(10), Timestamp::now()).await;
+    let again = commit(&store, &mut commands(&[market_order("a", 10)]), sats(10), Timestamp::now()).await;
     assert_eq!(placed(&again[0]), (&order, true));
-    let other = of("EUR", "69.0001", entry("a", 10));
+    let other = with_amount("EUR", "69.0001", market_order("a", 10));
     let other = commit(&store, &mut commands(&[other]), sats(10), Timestamp::now()).await;
     assert_eq!(refused(&other[0]), (KeyReused, None));
     assert_eq!(store.totals().await.unwrap().orders, 1);
@@ -56,9 +62,9 @@ async fn key_returns_same_order_after_restart(stack: Stack) {
 
 async fn keys_are_scoped_by_client(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let mut other = entry("a", 10);
+    let mut other = market_order("a", 10);
     other.key = ClientKey { client: "somebody".to_owned(), ..other.key };
-    let decisions = fixture.place(&[entry("a", 10), other], NO_LIMIT).await;
+    let decisions = fixture.place(&[market_order("a", 10), other], no_limit()).await;
     assert!(decisions.iter().all(|decision| !placed(decision).1));
     assert_eq!(fixture.check_tables().await, (2, 20));
 }
@@ -66,25 +72,25 @@ async fn keys_are_scoped_by_client(stack: Stack) {
 async fn limit_is_enforced_to_the_satoshi(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let limit = sats(100);
-    placed(&fixture.place(&[entry("a", 60)], limit).await[0]);
-    assert_eq!(refused(&fixture.place(&[entry("b", 41)], limit).await[0]), (LimitExceeded, Some(40)));
-    placed(&fixture.place(&[entry("c", 39)], limit).await[0]);
-    placed(&fixture.place(&[entry("b", 1)], limit).await[0]);
-    assert_eq!(refused(&fixture.place(&[entry("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
-    // A limit that was lowered below what there is refuses, and loses nothing.
-    assert_eq!(refused(&fixture.place(&[entry("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
+    placed(&fixture.place(&[market_order("a", 60)], limit).await[0]);
+    assert_eq!(refused(&fixture.place(&[market_order("b", 41)], limit).await[0]), (LimitExceeded, Some(40)));
+    placed(&fixture.place(&[market_order("c", 39)], limit).await[0]);
+    placed(&fixture.place(&[market_order("b", 1)], limit).await[0]);
+    assert_eq!(refused(&fixture.place(&[market_order("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
+    // A limit below the stored sum refuses orders and changes no stored order.
+    assert_eq!(refused(&fixture.place(&[market_order("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
     assert_eq!(fixture.check_tables().await, (3, 100));
 }
 
 async fn expired_price_refuses_new_orders_and_allows_replays(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let order = fixture.place_one(entry("a", 10)).await;
-    let (mut without, mut over) = (entry("b", 10), entry("c", 10));
-    without.price = None;
-    over.price.as_mut().unwrap().expires_at = Timestamp::now();
-    let (mut again, mut again_over) = (without.clone(), over.clone());
-    (again.key, again_over.key) = (entry("a", 1).key, entry("a", 1).key);
-    let decisions = fixture.place(&[without, over, again, again_over], NO_LIMIT).await;
+    let order = fixture.place_new(market_order("a", 10)).await;
+    let (mut without_price, mut expired) = (market_order("b", 10), market_order("c", 10));
+    without_price.price = None;
+    expired.price.as_mut().unwrap().expires_at = Timestamp::now();
+    let (mut replay, mut expired_replay) = (without_price.clone(), expired.clone());
+    (replay.key, expired_replay.key) = (market_order("a", 1).key, market_order("a", 1).key);
+    let decisions = fixture.place(&[without_price, expired, replay, expired_replay], no_limit()).await;
     assert_eq!(refused(&decisions[0]), (PriceUnavailable, None));
     assert_eq!(refused(&decisions[1]), (PriceUnavailable, None));
     assert_eq!(placed(&decisions[2]), (&order, true));
@@ -96,8 +102,8 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
     for (n, at) in [now, Timestamp::from_micros(now.micros() - 3_600_000_000).unwrap(), now].into_iter().enumerate() {
-        let group = [entry(format!("{n}-a"), 1), entry(format!("{n}-b"), 1)];
-        commit(&fixture.store, &mut commands(&group), sats(100), at).await;
+        let batch = [market_order(format!("{n}-a"), 1), market_order(format!("{n}-b"), 1)];
+        commit(&fixture.store, &mut commands(&batch), sats(100), at).await;
     }
     assert_eq!(fixture.check_tables().await, (6, 6));
 }
@@ -106,12 +112,12 @@ async fn commit_is_sent_only_for_changes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
     // An order; its repeat; a refusal, which is recorded; the same once more.
-    let group = [entry("a", 1), entry("b", 1)];
-    let group = group.map(|entry| super::Entry { requested_at: now, ..entry });
-    for (group, writes) in [(&group[..1], true), (&group[..1], false), (&group[..], true), (&group[..], false)] {
+    let batch = [market_order("a", 1), market_order("b", 1)];
+    let batch = batch.map(|order| super::TestOrder { requested_at: now, ..order });
+    for (batch, writes) in [(&batch[..1], true), (&batch[..1], false), (&batch[..], true), (&batch[..], false)] {
         let mut attempt = Attempt::default();
         let context = DecisionContext { limit: sats(1), clock: &|| now };
-        fixture.store.commit_batch(context, &mut commands(group), &mut attempt).await.unwrap();
+        fixture.store.commit_batch(context, &mut commands(batch), &mut attempt).await.unwrap();
         assert_eq!(attempt.commit_sent, writes);
     }
 }
@@ -122,10 +128,10 @@ async fn keys_with_special_syntax_are_stored_literally(stack: Stack) {
         "'", "\"", "\\", "{}", "[\"a\"]", "$1", "?1", "null", "1", "01", "1.0", "1e0", "--", ";drop", "%", "\\N",
         "true",
     ];
-    let group: Vec<_> = keys.iter().map(|key| entry(key, 1)).collect();
-    assert!(fixture.place(&group, NO_LIMIT).await.iter().all(|decision| !placed(decision).1));
+    let batch: Vec<_> = keys.iter().map(|key| market_order(key, 1)).collect();
+    assert!(fixture.place(&batch, no_limit()).await.iter().all(|decision| !placed(decision).1));
     for key in keys {
-        let again = fixture.place(&[entry(key, 1)], NO_LIMIT).await;
+        let again = fixture.place(&[market_order(key, 1)], no_limit()).await;
         assert!(placed(&again[0]).1, "{key}");
     }
     assert_eq!(usize::try_from(fixture.check_tables().await.0).unwrap(), keys.len());

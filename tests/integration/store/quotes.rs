@@ -14,7 +14,7 @@ use common::{
 use db_proxy::orders::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand};
 use tests::Stack;
 
-use super::{Fixture, commands, commit, entry, placed, refused, sats};
+use super::{Fixture, commands, commit, market_order, placed, refused, sats};
 
 tests::on_both_stacks!(
     quote_reserves_bitcoin_and_one_order_takes_it,
@@ -23,21 +23,24 @@ tests::on_both_stacks!(
     retention_deletes_only_old_keys_and_settled_quotes,
 );
 
-pub(super) fn hold(satoshi: i64, duration: Duration) -> Command {
-    let super::Entry { currency, amount, price, .. } = entry("unused", satoshi);
+/// A quote of this many satoshi.
+pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
+    let super::TestOrder { currency, amount, price, .. } = market_order("unused", satoshi);
     Command::Quote(QuoteCommand { currency, amount, price: price.unwrap(), duration, attempted_ids: Vec::new() })
 }
 
-fn take(key: &str, id: QuoteId) -> Command {
-    let super::Entry { key, requested_at, .. } = entry(key, 1);
+/// An order that takes a quote.
+fn take_command(key: &str, id: QuoteId) -> Command {
+    let super::TestOrder { key, requested_at, .. } = market_order(key, 1);
     Command::Place(PlaceCommand { key, terms: OrderTerms::Quote(id), requested_at, attempted_ids: Vec::new() })
 }
 
+/// The quote of a decision. Panics when none was created.
 #[track_caller]
-fn held(decision: &Decision) -> Quote {
+fn quoted(decision: &Decision) -> Quote {
     match decision {
         Decision::Quoted(quote) => quote.clone(),
-        other => panic!("not held: {other:?}"),
+        other => panic!("no quote: {other:?}"),
     }
 }
 
@@ -46,55 +49,63 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn quote_reserves_bitcoin_and_one_order_takes_it(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(100), Timestamp::now());
-    let decisions = commit(store, &mut [hold(60, MINUTE), hold(41, MINUTE)], limit, now).await;
-    let quote = held(&decisions[0]);
+    let decisions = commit(store, &mut [quote_command(60, MINUTE), quote_command(41, MINUTE)], limit, now).await;
+    let quote = quoted(&decisions[0]);
     assert_eq!(refused(&decisions[1]), (LimitExceeded, Some(40)));
     assert_eq!(
-        refused(&commit(store, &mut commands(&[entry("a", 41)]), limit, now).await[0]),
+        refused(&commit(store, &mut commands(&[market_order("a", 41)]), limit, now).await[0]),
         (LimitExceeded, Some(40))
     );
 
-    let takers = &mut [take("b", quote.id), take("c", quote.id), take("b", quote.id), take("d", QuoteId(uuid()))];
-    let decisions = commit(store, takers, limit, now).await;
+    let commands = &mut [
+        take_command("b", quote.id),
+        take_command("c", quote.id),
+        take_command("b", quote.id),
+        take_command("d", QuoteId(unknown_id())),
+    ];
+    let decisions = commit(store, commands, limit, now).await;
     let (order, replayed) = placed(&decisions[0]);
     assert!(!replayed && (order.exchange_rate, order.bitcoin_amount) == (quote.exchange_rate, quote.bitcoin_amount));
     assert_eq!(refused(&decisions[1]).0, QuoteTaken);
     assert_eq!(placed(&decisions[2]), (order, true));
     assert_eq!(refused(&decisions[3]).0, QuoteUnknown);
-    // Also in a group of its own, and by the key of then.
-    let decisions = commit(store, &mut [take("e", quote.id), take("b", quote.id)], limit, now).await;
+    // The result is the same in another batch.
+    let decisions = commit(store, &mut [take_command("e", quote.id), take_command("b", quote.id)], limit, now).await;
     assert_eq!((refused(&decisions[0]).0, placed(&decisions[1])), (QuoteTaken, (order, true)));
 
     let totals = store.totals().await.unwrap();
     assert_eq!((totals.orders, totals.bitcoin, totals.reserved), (1, sats(60), sats(0)));
 }
 
-fn uuid() -> uuid::Uuid {
+fn unknown_id() -> uuid::Uuid {
     uuid::Uuid::from_u128(7)
 }
 
 async fn expired_quote_returns_reservation(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(100), Timestamp::now());
-    let quote = held(&commit(store, &mut [hold(60, Duration::from_secs(5))], limit, now).await[0]);
+    let quote = quoted(&commit(store, &mut [quote_command(60, Duration::from_secs(5))], limit, now).await[0]);
     let just_before = now.plus(Duration::from_micros(4_999_999));
     commit(store, &mut [], limit, just_before).await;
     assert_eq!(store.totals().await.unwrap().reserved, sats(60));
     commit(store, &mut [], limit, quote.expires_at).await;
     assert_eq!(store.totals().await.unwrap().reserved, sats(0));
-    let late = quote.expires_at;
-    assert_eq!(refused(&commit(store, &mut [take("a", quote.id)], limit, late).await[0]).0, QuoteExpired);
-    placed(&commit(store, &mut commands(&[entry("b", 100)]), limit, late).await[0]);
+    let after_expiry = quote.expires_at;
+    assert_eq!(
+        refused(&commit(store, &mut [take_command("a", quote.id)], limit, after_expiry).await[0]).0,
+        QuoteExpired
+    );
+    placed(&commit(store, &mut commands(&[market_order("b", 100)]), limit, after_expiry).await[0]);
 }
 
 async fn quote_is_stored_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let mut asked = hold(12, MINUTE);
-    let Command::Quote(prolonged) = &mut asked else { panic!("a quote is held") };
+    let mut command = quote_command(12, MINUTE);
+    let Command::Quote(prolonged) = &mut command else { panic!("the command creates a quote") };
     prolonged.price.price_state = PriceState::Prolonged;
-    let quote = held(&commit(&fixture.store, &mut [asked], sats(100), Timestamp::now()).await[0]);
-    let other = fixture.another_store().await;
-    let decisions = commit(&other, &mut [take("a", quote.id)], sats(100), Timestamp::now()).await;
+    let quote = quoted(&commit(&fixture.store, &mut [command], sats(100), Timestamp::now()).await[0]);
+    let second_store = fixture.another_store().await;
+    let decisions = commit(&second_store, &mut [take_command("a", quote.id)], sats(100), Timestamp::now()).await;
     let order = placed(&decisions[0]).0;
     assert_eq!(
         (order.currency, order.amount, order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
@@ -103,30 +114,30 @@ async fn quote_is_stored_exactly(stack: Stack) {
     assert_eq!((quote.price_state, order.price_state), (PriceState::Prolonged, PriceState::Prolonged));
     assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().first(), Some(order));
     let states = "select q.price_state, r.price_state from quotes q join orders_readable r on true";
-    assert_eq!(fixture.look(states).await, [["prolonged", "prolonged"]]);
-    let sources = fixture.look("select price_sources from orders").await;
+    assert_eq!(fixture.query_text(states).await, [["prolonged", "prolonged"]]);
+    let sources = fixture.query_text("select price_sources from orders").await;
     assert_eq!(sources, [["alpha,beta"]]);
 }
 
 async fn retention_deletes_only_old_keys_and_settled_quotes(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(1000), Timestamp::now());
-    let taken = held(&commit(store, &mut [hold(1, MINUTE)], limit, now).await[0]);
-    let open = held(&commit(store, &mut [hold(1, 60 * MINUTE)], limit, now).await[0]);
-    commit(store, &mut [take("a", taken.id)], limit, now).await;
-    commit(store, &mut commands(&[entry("b", 1), entry("c", 1)]), limit, now).await;
+    let taken = quoted(&commit(store, &mut [quote_command(1, MINUTE)], limit, now).await[0]);
+    let open = quoted(&commit(store, &mut [quote_command(1, 60 * MINUTE)], limit, now).await[0]);
+    commit(store, &mut [take_command("a", taken.id)], limit, now).await;
+    commit(store, &mut commands(&[market_order("b", 1), market_order("c", 1)]), limit, now).await;
 
-    assert_eq!(store.remove_keys_and_quotes(now, 10).await.unwrap(), 0, "nothing is older than now");
+    assert_eq!(store.remove_keys_and_quotes(now, 10).await.unwrap(), 0, "no row is older than now");
     let later = now.plus(MINUTE);
     assert_eq!(
         store.remove_keys_and_quotes(later, 2).await.unwrap(),
         2 + 1,
-        "two keys at a time, and the quote that was taken"
+        "two keys, the most that one call deletes, and the taken quote"
     );
     assert_eq!(store.remove_keys_and_quotes(later, 2).await.unwrap(), 1);
     assert_eq!(store.remove_keys_and_quotes(later, 2).await.unwrap(), 0);
-    // The orders stay; a key that was forgotten is free; the quote that is held can still be taken.
+    // The orders remain, a deleted key can be used again, and the open quote can be taken.
     assert_eq!(store.totals().await.unwrap().orders, 3);
-    let decisions = commit(store, &mut [take("b", open.id)], limit, later).await;
+    let decisions = commit(store, &mut [take_command("b", open.id)], limit, later).await;
     assert!(!placed(&decisions[0]).1);
 }

@@ -1,4 +1,4 @@
-//! Values at the ends of their ranges come back as they went in, and read as they should.
+//! Values at the ends of their ranges are stored exactly and shown exactly by the readable view.
 
 use common::{
     api::orders::{OffsetPage, Order},
@@ -8,7 +8,7 @@ use common::{
 use db_proxy::orders::OrderStore;
 use tests::{Stack, on_both_stacks};
 
-use super::{Entry, Fixture, entry, of};
+use super::{Fixture, TestOrder, market_order, with_amount};
 
 on_both_stacks!(
     boundary_values_are_stored_exactly,
@@ -17,40 +17,51 @@ on_both_stacks!(
     committed_orders_are_visible_to_another_process,
 );
 
-/// Amount, rate, satoshi.
-const ENDS: [(&str, &str, i64); 7] = [
-    ("0.0001", "9999999999.99999999", 1),
-    ("999999999.9999", "84000.12345678", 1),
-    ("999999999.9999", "47.61904762", 2_099_999_999_998_950),
-    ("0.0001", "0.00000001", 1_000_000_000_000),
-    ("1000", "0.00001", 10_000_000_000_000_000),
-    ("12.34", "84000.10", 14_691),
-    ("600", "84000", 714_286),
-];
-
-fn extreme(n: usize, (amount, rate, satoshi): (&str, &str, i64)) -> Entry {
-    let satoshi = satoshi.min(2_100_000_000_000_000);
-    let mut entry = of("GBP", amount, entry(n, satoshi));
-    let price = entry.price.as_mut().unwrap();
-    price.exchange_rate = rate.parse().unwrap();
-    price.simulated = n % 2 == 1;
-    price.as_of = "2009-01-03T18:15:05.000001Z".parse().unwrap();
-    entry
+struct BoundaryValues {
+    amount: &'static str,
+    exchange_rate: &'static str,
+    satoshi: i64,
 }
 
-/// Places each; every total of all orders is within what bitcoin there will ever be, so each gets a database of its own.
+const fn values(amount: &'static str, exchange_rate: &'static str, satoshi: i64) -> BoundaryValues {
+    BoundaryValues { amount, exchange_rate, satoshi }
+}
+
+const BOUNDARIES: [BoundaryValues; 7] = [
+    values("0.0001", "9999999999.99999999", 1),
+    values("999999999.9999", "84000.12345678", 1),
+    values("999999999.9999", "47.61904762", 2_099_999_999_998_950),
+    values("0.0001", "0.00000001", 1_000_000_000_000),
+    values("1000", "0.00001", 10_000_000_000_000_000),
+    values("12.34", "84000.10", 14_691),
+    values("600", "84000", 714_286),
+];
+
+/// An order with the boundary values of this number. Its bitcoin is at most the total supply.
+fn boundary_order(n: usize) -> TestOrder {
+    let BoundaryValues { amount, exchange_rate, satoshi } = BOUNDARIES[n];
+    let satoshi = satoshi.min(2_100_000_000_000_000);
+    let mut order = with_amount("GBP", amount, market_order(n, satoshi));
+    let price = order.price.as_mut().unwrap();
+    price.exchange_rate = exchange_rate.parse().unwrap();
+    price.simulated = n % 2 == 1;
+    price.as_of = "2009-01-03T18:15:05.000001Z".parse().unwrap();
+    order
+}
+
+/// Places one order in its own database, because the sum of all of them exceeds the total supply.
 async fn place_alone(stack: Stack, n: usize) -> (Fixture, Order) {
     let fixture = Fixture::new(stack).await;
-    let order = fixture.place_one(extreme(n, ENDS[n])).await;
+    let order = fixture.place_new(boundary_order(n)).await;
     (fixture, order)
 }
 
 async fn boundary_values_are_stored_exactly(stack: Stack) {
-    for (n, end) in ENDS.into_iter().enumerate() {
+    for n in 0..BOUNDARIES.len() {
         let (fixture, order) = place_alone(stack, n).await;
-        let wanted = extreme(n, end);
-        let price = wanted.price.unwrap();
-        assert_eq!((order.currency, order.amount), (wanted.currency, wanted.amount));
+        let expected = boundary_order(n);
+        let price = expected.price.unwrap();
+        assert_eq!((order.currency, order.amount), (expected.currency, expected.amount));
         assert_eq!(
             (order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
             (price.exchange_rate, price.bitcoin_amount, price.as_of, price.simulated)
@@ -78,7 +89,7 @@ async fn readable_view_matches_api_values(stack: Stack) {
     for (n, (amount, rate, bitcoin)) in texts.into_iter().enumerate() {
         let (fixture, order) = place_alone(stack, n).await;
         let row = fixture
-            .look(
+            .query_text(
                 "select cast(id as text), currency, cast(amount as text), cast(exchange_rate as text),
                     cast(bitcoin_amount as text), price_sources, cast(seq as text)
                 from orders_readable",
@@ -87,15 +98,15 @@ async fn readable_view_matches_api_values(stack: Stack) {
             .remove(0);
         assert_eq!(row, [order.id.to_string().as_str(), "GBP", amount, rate, bitcoin, "alpha,beta", "1"]);
         let times = "select cast(created_at as text), cast(price_as_of as text) from orders_readable";
-        let times = fixture.look(times).await.remove(0);
+        let times = fixture.query_text(times).await.remove(0);
         for (shown, time) in times.iter().zip([order.created_at, order.price_as_of]) {
-            assert_eq!(read_time(shown), time, "{shown}");
+            assert_eq!(parse_time(shown), time, "{shown}");
         }
     }
 }
 
-/// PostgreSQL shows a time of its own kind: `2009-01-03 18:15:05.000001+00`.
-fn read_time(shown: &str) -> Timestamp {
+/// Parses a time as an engine shows it. PostgreSQL shows `2009-01-03 18:15:05.000001+00`.
+fn parse_time(shown: &str) -> Timestamp {
     let text = shown.replace(' ', "T");
     let text = text.strip_suffix("+00").map_or(text.clone(), |text| format!("{text}Z"));
     text.parse().unwrap()
@@ -103,7 +114,7 @@ fn read_time(shown: &str) -> Timestamp {
 
 async fn repeated_migration_changes_nothing(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let order = fixture.place_one(entry("a", 10)).await;
+    let order = fixture.place_new(market_order("a", 10)).await;
     fixture.connections.migrate().await.unwrap();
     let connections = fixture.reconnect().await;
     connections.migrate().await.unwrap();
@@ -114,8 +125,8 @@ async fn repeated_migration_changes_nothing(stack: Stack) {
 
 async fn committed_orders_are_visible_to_another_process(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let order = fixture.place_one(entry("a", 10)).await;
-    // Nothing is closed first: another process sees what was committed.
+    let order = fixture.place_new(market_order("a", 10)).await;
+    // The first store stays open.
     let store = fixture.another_store().await;
     assert_eq!(store.page_by_offset(0, 10).await.unwrap().data, [order]);
 }

@@ -1,4 +1,4 @@
-//! What is to be expected of courses, told as plainly as it can be.
+//! A simple implementation of the rules of courses, which the tests compare with the store, and random requests.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,14 +9,14 @@ use common::{
 
 use super::at;
 
-/// Courses as they are to be kept, in the order of the series.
+/// The expected courses, by series.
 #[derive(Debug, Default)]
-pub struct Model {
+pub struct ExpectedCourses {
     series: Vec<Vec<PastCourse>>,
 }
 
-impl Model {
-    /// Takes down one request; how many courses changed.
+impl ExpectedCourses {
+    /// Applies one request, and returns how many courses changed.
     pub fn write(&mut self, courses: &[Course]) -> u64 {
         let mut sent: BTreeMap<(String, String), &Course> = BTreeMap::new();
         for course in courses {
@@ -25,11 +25,11 @@ impl Model {
                 *newest = course;
             }
         }
-        sent.into_values().map(|course| u64::from(self.take(course))).sum()
+        sent.into_values().map(|course| u64::from(self.apply(course))).sum()
     }
 
-    fn take(&mut self, course: &Course) -> bool {
-        let own = |rows: &&mut Vec<PastCourse>| {
+    fn apply(&mut self, course: &Course) -> bool {
+        let is_series = |rows: &&mut Vec<PastCourse>| {
             rows[0].exchanger == course.exchanger && rows[0].direction == course.direction
         };
         let row = PastCourse {
@@ -41,7 +41,7 @@ impl Model {
             until: None,
             simulated: course.simulated,
         };
-        let Some(rows) = self.series.iter_mut().find(own) else {
+        let Some(rows) = self.series.iter_mut().find(is_series) else {
             self.series.push(vec![row]);
             return true;
         };
@@ -91,27 +91,27 @@ impl Model {
     }
 }
 
-/// Requests with a bit of everything: series that change often and seldom, some that are not in every request, some twice in
-/// one, some late, and times with nothing at all.
-pub fn requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
-    let mut random = fastrand::Rng::with_seed(seed);
+/// Random requests. Series change often or rarely, are missing from requests or occur twice in one, and some courses are
+/// late. There are long times without a request.
+pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
+    let mut rng = fastrand::Rng::with_seed(seed);
     let names = ["binance", "kraken", "ecb"];
     let directions = ["BTC-USD", "ETH-EUR"];
     let mut clock = 0;
     let mut request = || {
-        clock += match random.u32(0..20) {
-            0 => random.i64(1_000..30_000),
-            1..=3 => random.i64(20..200),
+        clock += match rng.u32(0..20) {
+            0 => rng.i64(1_000..30_000),
+            1..=3 => rng.i64(20..200),
             _ => 5,
         };
         let mut courses = Vec::new();
         for name in names {
             for direction in directions {
-                for _ in 0..random.u32(0..3) {
-                    let late = if random.u32(0..5) == 0 { random.i64(0..100) } else { 0 };
-                    let micros = at(clock - late).micros() + random.i64(0..5);
-                    // The largest rate there is, and the smallest, among them.
-                    let value = match random.u32(0..30) {
+                for _ in 0..rng.u32(0..3) {
+                    let late = if rng.u32(0..5) == 0 { rng.i64(0..100) } else { 0 };
+                    let micros = at(clock - late).micros() + rng.i64(0..5);
+                    // The smallest and the largest rate are among the values.
+                    let value = match rng.u32(0..30) {
                         0 => 1,
                         1 => 999_999_999_999_999_999,
                         n => 8_400_000_000_000 + i64::from(n % 4),
@@ -124,14 +124,14 @@ pub fn requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
                         bid: None,
                         ask: None,
                         observed_at: Timestamp::from_micros(micros).unwrap(),
-                        simulated: random.u32(0..10) == 0,
+                        simulated: rng.u32(0..10) == 0,
                     });
                 }
             }
         }
         courses
     };
-    // The first has one course of each series, so that all are known from the start, and in this order.
+    // The first request has one course of each series, which fixes the order of the series.
     let first =
         names.iter().flat_map(|name| directions.map(|direction| super::course(name, direction, "1", at(-1_000))));
     let mut first: Vec<_> = first.collect();

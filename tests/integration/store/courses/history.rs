@@ -1,4 +1,4 @@
-//! Walks through the past, and what is refused.
+//! Pages of the history of courses, and invalid requests.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,11 @@ use common::{
 use serde_json::json;
 use tests::{Platform, Stack, on_both_stacks};
 
-use super::{Fixture, at, course, expected_courses, seconds};
+use super::{
+    Fixture, at, course,
+    expected_courses::{ExpectedCourses, random_requests},
+    seconds,
+};
 
 on_both_stacks!(
     pages_return_each_course_and_candle_once,
@@ -24,54 +28,58 @@ on_both_stacks!(
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
-async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, expected_courses::Model) {
+async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, ExpectedCourses) {
     let fixture = Fixture::new(stack).await;
-    let mut model = expected_courses::Model::default();
-    for request in expected_courses::requests(seed, count) {
-        model.write(&request);
+    let mut expected = ExpectedCourses::default();
+    for request in random_requests(seed, count) {
+        expected.write(&request);
         fixture.write(&request).await;
     }
-    (fixture, model)
+    (fixture, expected)
 }
 
 async fn pages_return_each_course_and_candle_once(stack: Stack) {
-    let (fixture, model) = filled(stack, 7, 80).await;
+    let (fixture, expected) = filled(stack, 7, 80).await;
     let all = CourseFilter::default();
-    // Once with nothing folded, and once with everything that can be.
+    // Once with nothing folded, and once with everything folded.
     for _ in 0..2 {
         for limit in [1, 7, 1000] {
-            assert_eq!(fixture.walk(&all, Resolution::Raw, limit).await, (model.past(), vec![]));
+            assert_eq!(fixture.all_pages(&all, Resolution::Raw, limit).await, (expected.past(), vec![]));
             for resolution in CANDLES {
-                let candles = model.candles(resolution.width().unwrap());
-                assert_eq!(fixture.walk(&all, resolution, limit).await, (vec![], candles), "{resolution} by {limit}");
+                let candles = expected.candles(resolution.width().unwrap());
+                assert_eq!(
+                    fixture.all_pages(&all, resolution, limit).await,
+                    (vec![], candles),
+                    "{resolution}, page size {limit}"
+                );
             }
         }
         fixture.fold().await;
     }
     let empty = CourseFilter { exchanger: Some("nobody".to_owned()), ..all };
     for resolution in Resolution::ALL {
-        assert_eq!(fixture.walk(&empty, resolution, 10).await, (vec![], vec![]));
+        assert_eq!(fixture.all_pages(&empty, resolution, 10).await, (vec![], vec![]));
     }
 }
 
 async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
     for resolution in Resolution::ALL {
-        let (fixture, mut model) = filled(stack, 11, 40).await;
+        let (fixture, mut expected) = filled(stack, 11, 40).await;
         let width = resolution.width().unwrap_or_default();
         let key = |exchanger: &str, direction: common::money::CurrencyPair, start: Timestamp| {
             (exchanger.to_owned(), direction, start)
         };
-        let keys = |model: &expected_courses::Model| -> BTreeSet<_> {
+        let keys = |expected: &ExpectedCourses| -> BTreeSet<_> {
             if resolution == Resolution::Raw {
-                model.past().iter().map(|row| key(&row.exchanger, row.direction, row.since)).collect()
+                expected.past().iter().map(|row| key(&row.exchanger, row.direction, row.since)).collect()
             } else {
-                model.candles(width).iter().map(|row| key(&row.exchanger, row.direction, row.start)).collect()
+                expected.candles(width).iter().map(|row| key(&row.exchanger, row.direction, row.start)).collect()
             }
         };
-        let before = keys(&model);
+        let before = keys(&expected);
         let (mut seen, mut cursor) = (Vec::new(), None);
-        // Beside the walk new courses arrive, and older ones are folded.
-        for (n, request) in expected_courses::requests(11, 2_000).into_iter().skip(40).enumerate() {
+        // While the pages are read, new courses arrive and older ones are folded.
+        for (n, request) in random_requests(11, 2_000).into_iter().skip(40).enumerate() {
             let page = fixture.page(&CourseFilter::default(), resolution, cursor, 13).await;
             seen.extend(page.courses.iter().map(|row| key(&row.exchanger, row.direction, row.since)));
             seen.extend(page.candles.iter().map(|row| key(&row.exchanger, row.direction, row.start)));
@@ -80,22 +88,22 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
                 break;
             }
             if n < 30 {
-                model.write(&request);
+                expected.write(&request);
                 fixture.write(&request).await;
             }
             fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
         }
-        assert_eq!(cursor, None, "the walk does not end");
-        let once: BTreeSet<_> = seen.iter().cloned().collect();
-        assert_eq!(once.len(), seen.len(), "{resolution}: something was seen twice");
-        assert!(before.is_subset(&once), "{resolution}: something was missed");
-        assert!(once.is_subset(&keys(&model)), "{resolution}: something was never there");
+        assert_eq!(cursor, None, "the pages do not end");
+        let distinct: BTreeSet<_> = seen.iter().cloned().collect();
+        assert_eq!(distinct.len(), seen.len(), "{resolution}: a row was returned twice");
+        assert!(before.is_subset(&distinct), "{resolution}: a row was missing");
+        assert!(distinct.is_subset(&keys(&expected)), "{resolution}: an unexpected row was returned");
     }
 }
 
 async fn filters_return_exactly_matching_courses(stack: Stack) {
-    let (fixture, model) = filled(stack, 3, 120).await;
-    let (past, none) = (model.past(), CourseFilter::default());
+    let (fixture, expected) = filled(stack, 3, 120).await;
+    let (past, none) = (expected.past(), CourseFilter::default());
     let middle = past[past.len() / 2].since;
     let filters = [
         CourseFilter { exchanger: Some("kraken".to_owned()), ..none.clone() },
@@ -114,31 +122,39 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
             fixture.fold().await;
         }
         for filter in &filters {
-            let named = |exchanger: &str, direction| {
+            let is_selected = |exchanger: &str, direction| {
                 filter.exchanger.as_deref().is_none_or(|name| name == exchanger)
-                    && filter.direction.is_none_or(|wanted| wanted == direction)
+                    && filter.direction.is_none_or(|selected| selected == direction)
             };
-            let wanted: Vec<_> = past
+            let expected_rows: Vec<_> = past
                 .iter()
-                .filter(|row| named(&row.exchanger, row.direction))
+                .filter(|row| is_selected(&row.exchanger, row.direction))
                 .filter(|row| filter.from.is_none_or(|from| row.until.is_none_or(|until| until > from)))
                 .filter(|row| filter.to.is_none_or(|to| row.since < to))
                 .cloned()
                 .collect();
-            assert!(!wanted.is_empty(), "{filter:?} shows nothing");
+            assert!(!expected_rows.is_empty(), "{filter:?} matches no course");
             for limit in [3, 1000] {
-                assert_eq!(fixture.walk(filter, Resolution::Raw, limit).await.0, wanted, "{filter:?} by {limit}");
+                assert_eq!(
+                    fixture.all_pages(filter, Resolution::Raw, limit).await.0,
+                    expected_rows,
+                    "{filter:?}, page size {limit}"
+                );
             }
             for resolution in CANDLES {
                 let width = resolution.width().unwrap();
-                let wanted: Vec<_> = model
+                let expected_rows: Vec<_> = expected
                     .candles(width)
                     .into_iter()
-                    .filter(|row| named(&row.exchanger, row.direction))
+                    .filter(|row| is_selected(&row.exchanger, row.direction))
                     .filter(|row| filter.from.is_none_or(|from| row.start.plus(width) > from))
                     .filter(|row| filter.to.is_none_or(|to| row.start < to))
                     .collect();
-                assert_eq!(fixture.walk(filter, resolution, 3).await.1, wanted, "{filter:?} at {resolution}");
+                assert_eq!(
+                    fixture.all_pages(filter, resolution, 3).await.1,
+                    expected_rows,
+                    "{filter:?} at {resolution}"
+                );
             }
         }
     }
@@ -150,7 +166,7 @@ async fn range_starts_with_course_valid_at_its_start(stack: Stack) {
         fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
     }
     let micro = std::time::Duration::from_micros(1);
-    for (from, to, wanted) in [
+    for (from, to, values) in [
         (at(5), at(6), &["1.00"][..]),
         (at(10).minus(micro), at(10), &["1.00"]),
         (at(10).minus(micro), at(10).plus(micro), &["1.00", "2.00"]),
@@ -160,8 +176,8 @@ async fn range_starts_with_course_valid_at_its_start(stack: Stack) {
         (at(-9), at(99), &["1.00", "2.00", "3.00"]),
     ] {
         let filter = CourseFilter { from: Some(from), to: Some(to), ..CourseFilter::default() };
-        let shown = fixture.walk(&filter, Resolution::Raw, 2).await.0;
-        assert_eq!(shown.iter().map(|row| row.value.to_string()).collect::<Vec<_>>(), wanted, "{from} {to}");
+        let shown = fixture.all_pages(&filter, Resolution::Raw, 2).await.0;
+        assert_eq!(shown.iter().map(|row| row.value.to_string()).collect::<Vec<_>>(), values, "{from} {to}");
     }
 }
 
@@ -172,7 +188,7 @@ async fn candles_start_at_whole_minutes(stack: Stack) {
     }
     let filter = CourseFilter { from: Some(at(100)), to: Some(at(101)), ..CourseFilter::default() };
     for folded in [false, true] {
-        let candle = fixture.walk(&filter, Resolution::Minute, 10).await.1.pop().unwrap();
+        let candle = fixture.all_pages(&filter, Resolution::Minute, 10).await.1.pop().unwrap();
         let shown = [candle.open, candle.high, candle.low, candle.close].map(|rate| rate.to_string());
         assert_eq!((candle.start, shown.join(" ").as_str(), candle.changes), (at(60), "5.00 7.00 4.00 4.00", 3));
         if !folded {
@@ -208,10 +224,10 @@ async fn invalid_field_is_named(stack: Stack) {
     ] {
         platform.client.post_internal(&path, course(change)).await.invalid_fields(&[field]);
     }
-    let one = course(json!({ "exchanger": "e" }));
-    let one = one.trim_start_matches("{\"courses\":[").trim_end_matches("]}");
-    let many = format!("{{\"courses\":[{}]}}", vec![one; 2001].join(","));
-    platform.client.post_internal(&path, many).await.invalid_fields(&["courses"]);
+    let body = course(json!({ "exchanger": "e" }));
+    let entry = body.trim_start_matches("{\"courses\":[").trim_end_matches("]}");
+    let over_limit = format!("{{\"courses\":[{}]}}", vec![entry; 2001].join(","));
+    platform.client.post_internal(&path, over_limit).await.invalid_fields(&["courses"]);
     for (query, field) in [
         ("limit=0", "limit"),
         ("limit=1001", "limit"),

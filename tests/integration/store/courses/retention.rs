@@ -1,4 +1,4 @@
-//! What becomes of courses as they age.
+//! Folding of courses into candles, and deletion of old rows.
 
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use db_proxy::{
 use tests::{Stack, on_both_stacks};
 use tokio_util::sync::CancellationToken;
 
-use super::{Fixture, at, course, expected_courses};
+use super::{
+    Fixture, at, course,
+    expected_courses::{ExpectedCourses, random_requests},
+};
 
 on_both_stacks!(
     candles_are_equal_before_and_after_folding,
@@ -32,65 +35,73 @@ fn retention_of(fixture: &Fixture, settings: CourseRetentionSettings) -> CourseR
 }
 
 async fn candles(fixture: &Fixture, resolution: Resolution) -> Vec<Candle> {
-    fixture.walk(&CourseFilter::default(), resolution, 1000).await.1
+    fixture.all_pages(&CourseFilter::default(), resolution, 1000).await.1
 }
 
 #[track_caller]
-fn same(left: &[Candle], right: &[Candle], what: &str) {
-    assert_eq!(left.len(), right.len(), "{what}");
+fn assert_same(left: &[Candle], right: &[Candle], context: &str) {
+    assert_eq!(left.len(), right.len(), "{context}");
     for (left, right) in left.iter().zip(right) {
-        assert_eq!(left, right, "{what}");
+        assert_eq!(left, right, "{context}");
     }
 }
 
 async fn candles_are_equal_before_and_after_folding(stack: Stack) {
     for seed in 20..23 {
         let fixture = Fixture::new(stack).await;
-        let mut model = expected_courses::Model::default();
-        for (n, request) in expected_courses::requests(seed, 90).into_iter().enumerate() {
-            model.write(&request);
+        let mut expected = ExpectedCourses::default();
+        for (n, request) in random_requests(seed, 90).into_iter().enumerate() {
+            expected.write(&request);
             fixture.write(&request).await;
-            // Folded now and then, in the middle of minutes, hours and days.
+            // Folding takes place at any time within minutes, hours and days.
             if n % 7 == 0 {
                 fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
             }
             if n % 15 == 0 {
                 for resolution in CANDLES {
-                    let wanted = model.candles(resolution.width().unwrap());
-                    same(&candles(&fixture, resolution).await, &wanted, &format!("seed {seed}, {resolution}, {n}"));
+                    let expected_candles = expected.candles(resolution.width().unwrap());
+                    assert_same(
+                        &candles(&fixture, resolution).await,
+                        &expected_candles,
+                        &format!("seed {seed}, {resolution}, {n}"),
+                    );
                 }
             }
         }
         fixture.fold().await;
-        // Folded again, nothing more is done.
+        // Folding again changes nothing.
         assert_eq!(fixture.course_store.fold_courses(Resolution::Minute).await.unwrap(), 0);
         for resolution in CANDLES {
-            let wanted = model.candles(resolution.width().unwrap());
-            same(&candles(&fixture, resolution).await, &wanted, &format!("seed {seed}, {resolution}, folded"));
+            let expected_candles = expected.candles(resolution.width().unwrap());
+            assert_same(
+                &candles(&fixture, resolution).await,
+                &expected_candles,
+                &format!("seed {seed}, {resolution}, folded"),
+            );
         }
-        assert_eq!(fixture.past().await, model.past());
-        // And with all removed that may be, what is coarser is as it was.
+        assert_eq!(fixture.past().await, expected.past());
+        // Deleting the finer rows does not change the coarser candles.
         let end = at(100 * 86_400);
         fixture.forget(Resolution::Raw, end).await;
-        for (gone, rest) in
+        for (deleted, remaining) in
             [(None, &CANDLES[..]), (Some(Resolution::Minute), &CANDLES[1..]), (Some(Resolution::Hour), &CANDLES[2..])]
         {
-            if let Some(gone) = gone {
-                fixture.forget(gone, end).await;
+            if let Some(deleted) = deleted {
+                fixture.forget(deleted, end).await;
             }
-            for &resolution in rest {
-                let wanted = model.candles(resolution.width().unwrap());
-                same(
+            for &resolution in remaining {
+                let expected_candles = expected.candles(resolution.width().unwrap());
+                assert_same(
                     &candles(&fixture, resolution).await,
-                    &wanted,
-                    &format!("seed {seed}, {resolution}, {gone:?} gone"),
+                    &expected_candles,
+                    &format!("seed {seed}, {resolution}, {deleted:?} deleted"),
                 );
             }
         }
     }
 }
 
-/// Three days with a course every twenty minutes.
+/// Writes a course every twenty minutes for three days.
 async fn three_days(stack: Stack) -> Fixture {
     let fixture = Fixture::new(stack).await;
     for n in 0..3 * 72 {
@@ -106,14 +117,14 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
         assert_eq!(fixture.forget(what, end).await, 0, "{what}");
     }
     while fixture.course_store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
-    // Minutes are not folded into hours yet.
+    // Minutes have not been folded into hours.
     assert_eq!(fixture.forget(Resolution::Minute, end).await, 0);
-    // Those that ended until then, and not the one that ended after.
+    // Only courses that ended before the given time are deleted.
     assert_eq!(fixture.forget(Resolution::Raw, at(1200).plus(Duration::from_micros(1))).await, 1);
     assert_eq!(fixture.forget(Resolution::Raw, at(2400)).await, 1);
     assert_eq!(fixture.forget(Resolution::Raw, end).await, 3 * 72 - 3);
     fixture.fold().await;
-    // 71 hours are over, and two days; the last hour goes on, for the actual course began in it.
+    // 71 hours and two days are complete. The last hour is not, because the actual course began in it.
     assert_eq!(fixture.forget(Resolution::Minute, at(3600)).await, 3);
     assert_eq!(fixture.forget(Resolution::Minute, end).await, 71 * 3 - 3);
     assert_eq!(fixture.forget(Resolution::Hour, end).await, 48);
@@ -134,7 +145,7 @@ async fn actual_course_is_never_deleted(stack: Stack) {
     retention::run_round(&retention_of(&fixture, settings), at(20 * 366 * 86_400)).await.unwrap();
     assert_eq!(fixture.actual().await, actual);
     assert_eq!(fixture.past().await.len(), 1);
-    // What follows is told from it as ever.
+    // New courses are still compared with the actual one.
     assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "216", at(300_000))]).await, 0);
     assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "217", at(300_000))]).await, 1);
     assert_eq!(fixture.check_courses().await, 2);
@@ -142,7 +153,7 @@ async fn actual_course_is_never_deleted(stack: Stack) {
 
 async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let mut model = expected_courses::Model::default();
+    let mut expected = ExpectedCourses::default();
     let mut tasks = tokio::task::JoinSet::new();
     let stop = CancellationToken::new();
     for n in 0..4_usize {
@@ -156,8 +167,8 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
             }
         });
     }
-    for request in expected_courses::requests(31, 120) {
-        assert_eq!(fixture.write(&request).await, model.write(&request));
+    for request in random_requests(31, 120) {
+        assert_eq!(fixture.write(&request).await, expected.write(&request));
     }
     stop.cancel();
     tasks.join_all().await;
@@ -166,17 +177,17 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
             fixture.fold().await;
         }
         for resolution in CANDLES {
-            let wanted = model.candles(resolution.width().unwrap());
-            same(&candles(&fixture, resolution).await, &wanted, &format!("{resolution}, {folded}"));
+            let expected_candles = expected.candles(resolution.width().unwrap());
+            assert_same(&candles(&fixture, resolution).await, &expected_candles, &format!("{resolution}, {folded}"));
         }
     }
 }
 
 async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let mut model = expected_courses::Model::default();
-    for request in expected_courses::requests(41, 200) {
-        model.write(&request);
+    let mut expected = ExpectedCourses::default();
+    for request in random_requests(41, 200) {
+        expected.write(&request);
         fixture.write(&request).await;
     }
     for n in 0..60_u64 {
@@ -185,7 +196,7 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
             store.fold_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
             store.remove_courses(Resolution::Raw, at(100 * 86_400), 20).await.unwrap();
         });
-        // Sooner and later, as the machine will.
+        // The task is aborted at a different point each time.
         for _ in 0..n * 3 {
             tokio::task::yield_now().await;
         }
@@ -193,8 +204,8 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
         let _ = step.await;
     }
     for resolution in CANDLES {
-        let wanted = model.candles(resolution.width().unwrap());
-        same(&candles(&fixture, resolution).await, &wanted, &format!("{resolution}"));
+        let expected_candles = expected.candles(resolution.width().unwrap());
+        assert_same(&candles(&fixture, resolution).await, &expected_candles, &format!("{resolution}"));
     }
 }
 
@@ -203,13 +214,13 @@ async fn retention_keeps_resolution_by_age(stack: Stack) {
     let day = Duration::from_hours(24);
     let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };
     retention::run_round(&retention_of(&fixture, settings), at(3 * 86_400)).await.unwrap();
-    // A day of courses, and the one that was true when it began.
+    // The courses of one day, and the one that was valid at its start.
     assert_eq!(fixture.past().await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
     assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Day).await.len(), 3);
     let month = CourseFilter { from: Some(at(-86_400)), to: Some(at(30 * 86_400)), ..CourseFilter::default() };
-    assert_eq!(fixture.walk(&month, Resolution::Hour, 5).await.1.len(), 72);
+    assert_eq!(fixture.all_pages(&month, Resolution::Hour, 5).await.1.len(), 72);
 }
 
 async fn retention_task_stops_on_cancellation(stack: Stack) {

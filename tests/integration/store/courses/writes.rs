@@ -1,9 +1,12 @@
-//! One actual course for an exchange and direction, whoever writes.
+//! Writing courses: one actual course for each exchange and pair, also with concurrent writers.
 
 use common::api::courses::{Course, CourseKind};
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, at, course, expected_courses};
+use super::{
+    Fixture, at, course,
+    expected_courses::{ExpectedCourses, random_requests},
+};
 
 const WRITERS: usize = 16;
 const REQUESTS: usize = 25;
@@ -29,7 +32,7 @@ async fn only_changed_course_is_written(stack: Stack) {
     let past = fixture.past().await;
     let shown: Vec<_> = past.iter().map(|row| (row.value.to_string(), row.since, row.until)).collect();
     assert_eq!(shown, [("91000.50".to_owned(), at(0), Some(at(10))), ("91000.51".to_owned(), at(10), None),]);
-    // The same again, as after no answer came, is no change.
+    // A retry after a lost response changes nothing.
     assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "91000.51", at(10))]).await, 0);
     assert_eq!(fixture.check_courses().await, 2);
 }
@@ -92,17 +95,17 @@ async fn changed_kind_or_simulated_flag_is_written(stack: Stack) {
 async fn random_requests_are_stored_as_expected(stack: Stack) {
     for seed in 0..4 {
         let fixture = Fixture::new(stack).await;
-        let mut model = expected_courses::Model::default();
-        for request in expected_courses::requests(seed, 60) {
-            assert_eq!(fixture.write(&request).await, model.write(&request), "seed {seed}: {request:?}");
+        let mut expected = ExpectedCourses::default();
+        for request in random_requests(seed, 60) {
+            assert_eq!(fixture.write(&request).await, expected.write(&request), "seed {seed}: {request:?}");
         }
-        assert_eq!(fixture.past().await, model.past(), "seed {seed}");
+        assert_eq!(fixture.past().await, expected.past(), "seed {seed}");
         fixture.check_courses().await;
     }
 }
 
-/// Each observation is of a time and a value of its own, so the last one of a series has to be its actual course, in
-/// whatever order they came.
+/// Each observation has a different time and value, so the newest one of a series has to become its actual course in any
+/// order of arrival.
 async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
@@ -116,7 +119,7 @@ async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
                 let mut courses = directions.map(|direction| {
                     course("kraken", direction, &(when + 1).to_string(), at(i64::try_from(when).unwrap()))
                 });
-                // Each in an order of its own: who locked rows as they come would wait for the other for ever.
+                // Each writer sends another order of series. Locking rows in the order of the request would deadlock.
                 courses.rotate_left(writer % directions.len());
                 changed += store.write_courses(&courses).await.unwrap();
             }
@@ -131,7 +134,7 @@ async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
         assert_eq!(course.value, last.to_string().parse().unwrap(), "{course:?}");
         assert_eq!(course.since, at(i64::try_from(last - 1).unwrap()));
     }
-    // Nothing was counted that was not written down, and nothing written down that was not counted.
+    // The reported changes equal the stored rows.
     assert_eq!(fixture.check_courses().await as u64, changed);
 }
 
@@ -150,12 +153,12 @@ async fn readable_view_matches_api_values(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     fixture.write(&[course("kraken", "BTC-USD", "0.00000001", at(0))]).await;
     fixture.write(&[course("kraken", "BTC-USD", "9999999999.99999999", at(1))]).await;
-    let rows = fixture.look("select exchanger, direction, cast(value as text), kind from courses_readable").await;
+    let rows = fixture.query_text("select exchanger, direction, cast(value as text), kind from courses_readable").await;
     assert_eq!(
         rows,
         [["kraken", "BTC-USD", "9999999999.99999999", "trade"], ["kraken", "BTC-USD", "0.00000001", "trade"],]
     );
     let times = "select cast(since as text), coalesce(cast(until as text), 'none') from courses_readable";
-    let times = fixture.look(times).await.concat().join(" ").replace(' ', "T");
+    let times = fixture.query_text(times).await.concat().join(" ").replace(' ', "T");
     assert!(times.contains("2026-01-01T00:00:01") && times.contains("none"), "{times}");
 }
