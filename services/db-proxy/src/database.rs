@@ -3,6 +3,7 @@
 //! This module knows no aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
 
 mod error;
+mod migrations;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;

@@ -1,6 +1,9 @@
 //! Connections to PostgreSQL.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use sqlx::{
@@ -9,7 +12,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{DatabaseError, latest_version};
+use super::{
+    DatabaseError, latest_version,
+    migrations::{POSTGRES, migrator},
+};
 
 /// Connections for reads. More of them would only wait for each other in the database.
 const READERS: u32 = 8;
@@ -35,7 +41,7 @@ const SESSION: [(&str, &str); 8] = [
     ("application_name", "buydesk-db-proxy"),
 ];
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../database/postgres");
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 
 /// A pool of one connection for the writer and a pool for reads. Neither waits for the other.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Connections to a file of SQLite.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::LazyLock, time::Duration};
 
 use anyhow::Context;
 use sqlx::{
@@ -9,14 +9,17 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{DatabaseError, latest_version};
+use super::{
+    DatabaseError, latest_version,
+    migrations::{SQLITE, migrator},
+};
 
 /// Connections for reads. With a write-ahead log they never wait for the writer.
 const READERS: u32 = 4;
 /// How long to wait for another process that has locked the file, such as a person's database browser.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../database/sqlite");
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
 /// One connection that writes, and several that read.
 #[derive(Clone)]

@@ -1,0 +1,38 @@
+//! The migrations of each engine, compiled into the program.
+//!
+//! sqlx has a macro for this. It is not used: the crate of sqlx's macros compiles both database drivers a second time.
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// The name of a file in `database/<engine>`, without its ending, and its text.
+type MigrationFile = (&'static str, &'static str);
+
+macro_rules! migration_files {
+    ($engine:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../database/", $engine, "/", $name, ".sql")))),+]
+    };
+}
+
+pub(super) const POSTGRES: &[MigrationFile] = migration_files!(
+    "postgres": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals",
+);
+pub(super) const SQLITE: &[MigrationFile] = migration_files!(
+    "sqlite": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals",
+);
+
+/// A file's name is its version and its description, as in `0002_quotes`.
+pub(super) fn migrator(files: &[MigrationFile]) -> Migrator {
+    let migrations = files.iter().map(|&(name, sql)| {
+        let (version, description) = name.split_once('_').expect("a migration's name has a version");
+        let version = version.parse().expect("a migration's version is a number");
+        let description = description.replace('_', " ").into();
+        Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+#[cfg(test)]
+mod tests;
