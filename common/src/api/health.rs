@@ -1,6 +1,6 @@
 //! Health: the heartbeats of the services, and the health of the whole platform as health-check reports it.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -199,11 +199,3 @@ pub struct Health {
     /// The reports of the last 60 minutes, including heartbeats.
     pub reports_last_hour: LevelCounts,
 }
-
-/// The time without a heartbeat after which an instance is missing: two and a half intervals.
-pub fn missing_after(interval: Duration) -> Duration {
-    interval.saturating_mul(5) / 2
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use common::api::health::{
     Component, HealthStatus, Heartbeat, InfrastructureComponent, InstanceHealth, ServiceHealth, ServiceState,
-    missing_after,
 };
 
 use crate::clock::Instants;
@@ -25,6 +24,11 @@ pub(crate) enum RegistryError {
     TooManyServices,
     #[error("the limit of instances of the service is reached")]
     TooManyInstances,
+}
+
+/// The time without a heartbeat after which an instance is missing: two and a half intervals.
+fn missing_after(interval: Duration) -> Duration {
+    interval.saturating_mul(5) / 2
 }
 
 /// A change of the state of a service.

@@ -144,3 +144,8 @@ fn names_beyond_the_limits_are_refused_and_old_ones_are_removed() {
     registry.update(instants_at(90_000));
     assert_eq!(registry.services.len(), 2, "a service that is not expected is removed after a day");
 }
+
+#[test]
+fn instance_is_missing_after_two_and_a_half_intervals() {
+    assert_eq!(missing_after(Duration::from_secs(10)), Duration::from_secs(25));
+}
