@@ -89,53 +89,53 @@ fn common_modules_use_lower_layers_only() {
 }
 
 #[test]
-fn no_crate_has_an_import_circle() {
-    let circles: Vec<_> = packages()
+fn no_crate_has_an_import_cycle() {
+    let cycles: Vec<_> = packages()
         .into_iter()
         .flat_map(|(name, (folder, _))| {
-            let circles = ModuleGraph::of_crate(&folder.join("src")).circles();
-            circles.into_iter().map(move |circle| format!("{name}: {circle}"))
+            let cycles = ModuleGraph::of_crate(&folder.join("src")).cycles();
+            cycles.into_iter().map(move |cycle| format!("{name}: {cycle}"))
         })
         .collect();
-    assert_eq!(circles, Vec::<String>::new());
+    assert_eq!(cycles, Vec::<String>::new());
 }
 
 #[test]
 fn services_depend_on_common_and_not_on_each_other() {
     let packages = packages();
-    let is_ours = |name: &&String| packages.contains_key(*name);
+    let is_in_workspace = |name: &&String| packages.contains_key(*name);
     for (name, (_, dependencies)) in &packages {
         if ABOVE_SERVICES.contains(&name.as_str()) {
             continue;
         }
-        let ours: Vec<_> = dependencies.iter().filter(is_ours).collect();
+        let internal: Vec<_> = dependencies.iter().filter(is_in_workspace).collect();
         let expected: &[&str] = if name == "common" { &[] } else { &["common"] };
-        assert_eq!(ours, expected, "{name}");
+        assert_eq!(internal, expected, "{name}");
     }
 }
 
 #[test]
-fn planted_use_of_a_higher_layer_is_found() {
+fn use_of_higher_layer_is_detected() {
     let graph =
         graph(&[("money", "use crate::text; fn f() { crate::api::Problem::internal() }"), ("text", ""), ("api", "")]);
     assert_eq!(forbidden_uses(&graph), ["money uses api"]);
 }
 
 #[test]
-fn planted_circle_is_found_through_groups_and_relative_paths() {
-    let circles = |sources: &[_]| graph(sources).circles().into_iter().collect::<Vec<_>>();
+fn cycle_is_detected_through_groups_and_relative_paths() {
+    let cycles = |sources: &[_]| graph(sources).cycles().into_iter().collect::<Vec<_>>();
     let sources = [
         ("orders::store", "use super::{policy::{self, Decision}};"),
         ("orders::policy", "pub use crate::{courses::{Course, *}};"),
         ("courses", "macro_rules! m { () => { $crate::orders::store::Row } }"),
     ];
-    assert_eq!(circles(&sources), ["courses -> orders -> courses"]);
-    assert_eq!(circles(&sources[..2]), [""; 0]);
+    assert_eq!(cycles(&sources), ["courses -> orders -> courses"]);
+    assert_eq!(cycles(&sources[..2]), [""; 0]);
     let siblings =
         [("orders::store", "use super::policy::Decision;"), ("orders::policy", "use crate::orders::store::Row;")];
-    assert_eq!(circles(&siblings), ["orders::policy -> orders::store -> orders::policy"]);
+    assert_eq!(cycles(&siblings), ["orders::policy -> orders::store -> orders::policy"]);
     let parent_and_child = [("orders", "mod store; use self::store::Store;"), ("orders::store", "use super::Order;")];
-    assert_eq!(circles(&parent_and_child), [""; 0]);
+    assert_eq!(cycles(&parent_and_child), [""; 0]);
 }
 
 fn graph(sources: &[(&str, &str)]) -> ModuleGraph {

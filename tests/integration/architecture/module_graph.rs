@@ -47,9 +47,9 @@ impl ModuleGraph {
         self.edges.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)))
     }
 
-    /// Import circles, each written as `a -> b -> a`. Modules beside each other are compared, each with all that lies below
+    /// Import cycles, each written as `a -> b -> a`. Modules beside each other are compared, each with all that lies below
     /// it; a module and its own descendants may use each other.
-    pub fn circles(&self) -> BTreeSet<String> {
+    pub fn cycles(&self) -> BTreeSet<String> {
         let mut siblings: BTreeMap<&[String], Graph<'_>> = BTreeMap::new();
         for (from, to) in self.edges() {
             let shared = from.iter().zip(to).take_while(|(from, to)| from == to).count();
@@ -57,27 +57,27 @@ impl ModuleGraph {
                 siblings.entry(&from[..shared]).or_default().entry(from_name).or_default().insert(to_name);
             }
         }
-        let circles = siblings.into_iter().flat_map(|(parent, graph)| {
+        let cycles = siblings.into_iter().flat_map(|(parent, graph)| {
             let prefix: String = parent.iter().map(|module| format!("{module}::")).collect();
-            circles_of(&graph).into_iter().map(move |circle| {
-                circle.iter().map(|module| format!("{prefix}{module}")).collect::<Vec<_>>().join(" -> ")
+            cycles_of(&graph).into_iter().map(move |cycle| {
+                cycle.iter().map(|module| format!("{prefix}{module}")).collect::<Vec<_>>().join(" -> ")
             })
         });
-        circles.collect()
+        cycles.collect()
     }
 }
 
 /// What each name uses.
 type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// A shortest circle through each edge that lies on one. A circle begins with its smallest name, and so is found once.
-fn circles_of<'a>(graph: &Graph<'a>) -> Vec<Vec<&'a str>> {
+/// A shortest cycle through each edge that lies on one. A cycle begins with its smallest name, and so is found once.
+fn cycles_of<'a>(graph: &Graph<'a>) -> Vec<Vec<&'a str>> {
     let edges = graph.iter().flat_map(|(from, to)| to.iter().map(move |to| (*from, *to)));
-    let circles = edges.filter_map(|(from, to)| {
-        let circle = [&[from][..], &shortest_path(graph, to, from)?].concat();
-        (circle.iter().min() == Some(&from)).then_some(circle)
+    let cycles = edges.filter_map(|(from, to)| {
+        let cycle = [&[from][..], &shortest_path(graph, to, from)?].concat();
+        (cycle.iter().min() == Some(&from)).then_some(cycle)
     });
-    circles.collect()
+    cycles.collect()
 }
 
 fn shortest_path<'a>(graph: &Graph<'a>, from: &'a str, to: &str) -> Option<Vec<&'a str>> {

@@ -53,10 +53,10 @@ fn env_example_lists_exactly_the_variables_read() {
     let listed: Vec<_> = lines.map(|(name, _)| name).filter(|name| is_name(name)).collect();
     let read: BTreeSet<_> =
         variables_by_service().into_values().flatten().chain(READ_ELSEWHERE.map(str::to_owned)).collect();
-    let once: BTreeSet<_> = listed.iter().map(|&name| name.to_owned()).collect();
-    assert_eq!(listed.len(), once.len(), "a variable is listed twice");
-    assert_eq!(read.difference(&once).collect::<Vec<_>>(), [""; 0], "variables that are read and not listed");
-    assert_eq!(once.difference(&read).collect::<Vec<_>>(), [""; 0], "variables that are listed and not read");
+    let distinct: BTreeSet<_> = listed.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(listed.len(), distinct.len(), "a variable is listed twice");
+    assert_eq!(read.difference(&distinct).collect::<Vec<_>>(), [""; 0], "variables that are read and not listed");
+    assert_eq!(distinct.difference(&read).collect::<Vec<_>>(), [""; 0], "variables that are listed and not read");
 }
 
 /// The names below `environment:` for each service of a compose file, with those of the shared part when the service

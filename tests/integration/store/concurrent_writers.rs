@@ -61,7 +61,7 @@ impl Writers {
         decisions.map(|decision| decision.expect("each order is decided")).collect()
     }
 
-    async fn end(self) {
+    async fn shut_down(self) {
         drop(self.writers);
         for task in self.tasks {
             task.await.unwrap();
@@ -104,7 +104,7 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     let fitted = more.iter().filter(|decision| matches!(decision, Decision::Placed(_))).count();
     assert_eq!(i64::try_from(fitted).unwrap(), remaining_sats);
     assert_eq!(fixture.check_tables().await, (count + remaining_sats, limit));
-    writers.end().await;
+    writers.shut_down().await;
 }
 
 async fn one_key_through_all_writers_places_one_order(stack: Stack) {
@@ -115,7 +115,7 @@ async fn one_key_through_all_writers_places_one_order(stack: Stack) {
     let created = decisions.iter().filter(|decision| !placed(decision).1).count();
     assert_eq!((ids.len(), created), (1, 1));
     assert_eq!(fixture.check_tables().await, (1, 10));
-    writers.end().await;
+    writers.shut_down().await;
 }
 
 async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
@@ -127,7 +127,7 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
         requests.spawn(async move { writer.submit(commands(&[market_order(n, 1)])).await.remove(0) });
     }
     // Each task drops its handle when it has its answer.
-    Arc::into_inner(writers).unwrap().end().await;
+    Arc::into_inner(writers).unwrap().shut_down().await;
     assert!(requests.join_all().await.into_iter().all(|decision| !placed(&decision.unwrap()).1));
     assert_eq!(fixture.check_tables().await, (100, 100));
 }

@@ -101,10 +101,10 @@ impl Fixture {
     }
 
     /// Deletes the rows of a resolution that ended before `before`, and returns how many.
-    async fn forget(&self, what: Resolution, before: Timestamp) -> u64 {
+    async fn delete_before(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {
-            let deleted = self.course_store.remove_courses(what, before, 100).await.unwrap();
+            let deleted = self.course_store.remove_courses(resolution, time, 100).await.unwrap();
             assert!(deleted <= 100);
             total += deleted;
             if deleted == 0 {

@@ -82,12 +82,12 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
         assert_eq!(fixture.past().await, expected.past());
         // Deleting the finer rows does not change the coarser candles.
         let end = at(100 * 86_400);
-        fixture.forget(Resolution::Raw, end).await;
+        fixture.delete_before(Resolution::Raw, end).await;
         for (deleted, remaining) in
             [(None, &CANDLES[..]), (Some(Resolution::Minute), &CANDLES[1..]), (Some(Resolution::Hour), &CANDLES[2..])]
         {
             if let Some(deleted) = deleted {
-                fixture.forget(deleted, end).await;
+                fixture.delete_before(deleted, end).await;
             }
             for &resolution in remaining {
                 let expected_candles = expected.candles(resolution.width().unwrap());
@@ -113,28 +113,28 @@ async fn three_days(stack: Stack) -> Fixture {
 async fn only_folded_rows_are_deleted(stack: Stack) {
     let fixture = three_days(stack).await;
     let end = at(30 * 86_400);
-    for what in Resolution::ALL {
-        assert_eq!(fixture.forget(what, end).await, 0, "{what}");
+    for resolution in Resolution::ALL {
+        assert_eq!(fixture.delete_before(resolution, end).await, 0, "{resolution}");
     }
     while fixture.course_store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
     // Minutes have not been folded into hours.
-    assert_eq!(fixture.forget(Resolution::Minute, end).await, 0);
+    assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 0);
     // Only courses that ended before the given time are deleted.
-    assert_eq!(fixture.forget(Resolution::Raw, at(1200).plus(Duration::from_micros(1))).await, 1);
-    assert_eq!(fixture.forget(Resolution::Raw, at(2400)).await, 1);
-    assert_eq!(fixture.forget(Resolution::Raw, end).await, 3 * 72 - 3);
+    assert_eq!(fixture.delete_before(Resolution::Raw, at(1200).plus(Duration::from_micros(1))).await, 1);
+    assert_eq!(fixture.delete_before(Resolution::Raw, at(2400)).await, 1);
+    assert_eq!(fixture.delete_before(Resolution::Raw, end).await, 3 * 72 - 3);
     fixture.fold().await;
     // 71 hours and two days are complete. The last hour is not, because the actual course began in it.
-    assert_eq!(fixture.forget(Resolution::Minute, at(3600)).await, 3);
-    assert_eq!(fixture.forget(Resolution::Minute, end).await, 71 * 3 - 3);
-    assert_eq!(fixture.forget(Resolution::Hour, end).await, 48);
+    assert_eq!(fixture.delete_before(Resolution::Minute, at(3600)).await, 3);
+    assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 71 * 3 - 3);
+    assert_eq!(fixture.delete_before(Resolution::Hour, end).await, 48);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 3);
     assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 24);
     let days = candles(&fixture, Resolution::Day).await;
     let shown: Vec<_> = days.iter().map(|day| (day.open.to_string(), day.close.to_string(), day.changes)).collect();
     let text = |open: &str, close: &str| (open.to_owned(), close.to_owned(), 72);
     assert_eq!(shown, [text("1.00", "72.00"), text("73.00", "144.00"), text("145.00", "216.00")]);
-    assert_eq!(fixture.forget(Resolution::Day, at(86_400)).await, 1);
+    assert_eq!(fixture.delete_before(Resolution::Day, at(86_400)).await, 1);
 }
 
 async fn actual_course_is_never_deleted(stack: Stack) {
