@@ -5,7 +5,8 @@ set -eu
 # pgAdmin reads a password file only from its user's storage folder, which is named after the e-mail address.
 storage=/var/lib/pgadmin/storage/$(printf '%s' "$PGADMIN_DEFAULT_EMAIL" | tr '@' '_')
 
-# This runs at every start, because the password may have changed. libpq ignores a password file that others can read.
+# The file is written at every start, because the password may have changed. libpq ignores a password file that other users
+# can read.
 umask 077
 mkdir -p "$storage"
 # pgpass requires a backslash before a colon or a backslash in the password.
