@@ -1,5 +1,5 @@
-# Shared by tests/run and tests/load/kills, which source it and call set_up first: finds or installs the required programs,
-# starts private servers, and stops everything when the script ends for any reason.
+# Sourced by tests/run and tests/load/kills, which call set_up first. Finds or installs the required programs, starts private
+# servers, and stops everything when the script ends for any reason.
 # Some functions are called by name from a table or a trap, which shellcheck does not follow.
 # shellcheck shell=bash disable=SC2317
 
@@ -11,7 +11,7 @@ needed=(
   "Redis server|find_redis|redis-server"
 )
 
-readonly start_tries=5       # each with another port, because another process may take the free one first
+readonly start_tries=5       # each with a new port, because another process may have taken the free one
 readonly ready_seconds=30    # until a server answers
 readonly runner_stop_seconds=15 # nextest allows its tests 10 s to end
 readonly server_stop_seconds=10
@@ -296,7 +296,7 @@ set_up() {
 
   command -v cargo >/dev/null || die "missing: Rust (cargo is not in PATH)"
   work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-tests.XXXXXX")
-  # Run by root, the servers run as another user, who needs access to this folder.
+  # When root runs the script, the servers run as another user, who needs access to this folder.
   chmod 755 "$work"
   mkdir -m 1777 "$work/tmp"
 

@@ -1,14 +1,14 @@
-# Shared by the measurements, which source it: a PostgreSQL with durable commits, the services as release builds, load, and
-# the table of results.
+# Sourced by the measurements. Starts a PostgreSQL with durable commits and release builds of the services, generates load,
+# and prints the table of results.
 # shellcheck shell=bash
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 
-# Seconds of each measurement. Shorter runs test a script and give no usable figures.
+# Seconds of each measurement. Shorter runs only test a script and give no usable figures.
 readonly seconds=${BENCH_SECONDS:-10}
 readonly connections=64
-# The folder of the services. Another build than the release tests a script and gives no usable figures.
+# The folder of the service binaries. Other builds than the release only test a script and give no usable figures.
 readonly bin=${BENCH_BIN:-target/release}
 work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
 chmod 755 "$work"
@@ -68,8 +68,8 @@ start_postgres() {
   as_server "$pgbin/pg_ctl" -D "$pgdata" -l "$pgdata/log" -w start \
     -o "-p $pgport -k $pgdata -c listen_addresses=127.0.0.1 -c fsync=on -c synchronous_commit=on -c full_page_writes=on \
         -c shared_buffers=${BENCH_SHARED_BUFFERS:-512MB} -c min_wal_size=1GB -c max_wal_size=4GB" >/dev/null
-  # A database in use recycles its log files. A new database creates each file first, 16 MiB of zeros for which every commit
-  # waits. Creating them here keeps that out of the first measurement.
+  # A database in use recycles its WAL files. A new database first fills each file with 16 MiB of zeros, and every commit waits
+  # for that. Creating the files here keeps this out of the first measurement.
   sql postgres -c "create table used as select repeat(md5(n::text), 32) from generate_series(1, 700000) n" \
     -c 'drop table used' -c checkpoint
 }
@@ -104,7 +104,7 @@ start_service() {
   echo "$!" >"$work/$1.pid"
 }
 
-# start_services DATABASE_URL: starts each service in its own process, on a free port, and puts a price valid for an hour.
+# start_services DATABASE_URL: starts each service in its own process, on a free port, and stores a price for an hour.
 start_services() {
   local service
   export INTERNAL_TOKEN=0123456789abcdef0123456789abcdef DATABASE_URL=$1 RATE_LIMIT_PER_MINUTE=0 BTC_LIMIT=20000000
@@ -167,8 +167,8 @@ load() {
   [[ -z $failed ]] || die "the load of $1 failed: $failed"
 }
 
-# load_warm URL [LUA]: as load, after a warm-up run of the same length that loads the pages of the database. The first run
-# of pgbench_best is its warm-up.
+# load_warm URL [LUA]: as load, after a warm-up run of the same length that reads the pages of the database into memory. For
+# pgbench_best, the run with one client is the warm-up.
 load_warm() {
   load "$@"
   say "  Buydesk, warm-up: $rate a second"

@@ -1,4 +1,4 @@
-//! The layers of the code, as `docs/ARCHITECTURE.md` describes them: which module and which crate may use which.
+//! Checks the layers of the code that `docs/ARCHITECTURE.md` describes, between the crates and inside `common`.
 
 mod module_graph;
 
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use self::module_graph::ModuleGraph;
 
-/// The layers of `common`, lowest first: each module with the modules that it may use beside its own children. A name covers
-/// the modules below it as well; `api::self` is the file `api.rs` alone.
+/// The layers of `common`, lowest first: each module, and the modules that it may use. A module may also use its children. A
+/// name covers the modules below it; `api::self` is only the file `api.rs`.
 const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("level", &["text"]),
@@ -44,7 +44,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Every crate of the workspace with its folder and the names of what it depends on.
+/// Every crate of the workspace by name, with its folder and the names of its dependencies.
 fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
@@ -62,10 +62,10 @@ fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
     packages.collect()
 }
 
-/// Uses of a module of `common` that the table of layers does not allow.
+/// The uses between modules of `common` that [`COMMON_LAYERS`] does not allow.
 fn forbidden_uses(graph: &ModuleGraph) -> Vec<String> {
     let forbidden = graph.edges().filter(|(from, to)| {
-        // The root lists the modules; macros are found there.
+        // The root may use every module, and every module may use its macros.
         let (Some(from_module), Some(to_module)) = (from.first(), to.first()) else { return false };
         let layer = COMMON_LAYERS.iter().find(|(module, _)| module == from_module);
         let allowed = layer.map_or(&[][..], |(_, allowed)| *allowed);
@@ -74,7 +74,7 @@ fn forbidden_uses(graph: &ModuleGraph) -> Vec<String> {
     forbidden.map(|(from, to)| format!("{} uses {}", from.join("::"), to.join("::"))).collect()
 }
 
-/// Whether a name of the table of layers stands for a module.
+/// Whether a name in [`COMMON_LAYERS`] covers a module.
 fn covers(name: &str, module: &str) -> bool {
     match name.strip_suffix("::self") {
         Some(file) => module == file,

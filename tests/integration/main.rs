@@ -1,5 +1,5 @@
-//! All integration tests, in one binary; `tests/README.md` says how one is added.
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+//! All integration tests, in one binary. `tests/README.md` describes how to add one.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod architecture;
 mod operations;

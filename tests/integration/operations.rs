@@ -1,4 +1,4 @@
-//! What operators and developers rely on: health, settings, documentation, and the HTTP conventions of every service.
+//! Operations: health, settings, API documents, and the HTTP conventions of every service.
 
 mod health;
 mod http_conventions;

@@ -31,7 +31,7 @@ fn no_limit() -> Sats {
     sats(21_000_000 * 100_000_000)
 }
 
-/// The stores of a migrated database of their own.
+/// The stores of a new, migrated database.
 struct Fixture {
     store: OrderStore,
     course_store: CourseStore,
@@ -78,7 +78,7 @@ impl Fixture {
         }
     }
 
-    /// Runs a statement of the test's own. Every column must be text.
+    /// Runs any SQL statement. Every column of its result must be text.
     async fn query_text(&self, sql: &str) -> Vec<Vec<String>> {
         fn texts<R: Row>(row: &R) -> Vec<String>
         where

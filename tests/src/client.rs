@@ -7,7 +7,7 @@ use common::clients::http_client;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-/// Every request is answered within this time, also while something behind the service is broken.
+/// Every request is answered within this time, also while a dependency of the service is unavailable.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How much of a request body a failed assertion shows.

@@ -45,8 +45,8 @@ pub struct Plan {
     pub length: Duration,
     /// Whether price-updater uses the websockets of exchanges that have one. Otherwise it polls every exchange.
     pub websockets: bool,
-    /// The largest number of exchanges that fail at once, when it is small enough that a fresh price is required at all
-    /// times. None when every exchange may fail.
+    /// The maximum number of exchanges that fail at once. If it is set, a fresh price is required at all times. `None` if every
+    /// exchange may fail.
     pub max_failing: Option<usize>,
     /// How often price-updater is restarted.
     pub restart_every: Option<Duration>,
@@ -166,7 +166,7 @@ struct Run {
     upstreams: Arc<InProcessUpstreams>,
     prices: PriceReader,
     price_reader_task: RunningTask,
-    /// None only while it restarts.
+    /// `None` only during a restart.
     updater: Option<RunningUpdater>,
     checks: PriceChecks,
     report: Report,

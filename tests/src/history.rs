@@ -109,8 +109,8 @@ pub struct History {
     pub attempts: Vec<Attempt>,
     /// The quotes that clients received.
     pub quotes: Vec<Quote>,
-    /// When the clients began to fill the limit: no quote reserved anything any more, and they placed ever smaller orders
-    /// until an order of one satoshi was refused.
+    /// When the clients began to fill the limit. At that time no quote reserved anything. They then placed smaller and smaller
+    /// orders until an order of one satoshi was refused.
     pub fill_started_at: Option<Timestamp>,
 }
 

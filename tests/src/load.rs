@@ -1,4 +1,4 @@
-//! A load generator: several clients place orders, each order with its own idempotency key, while a test breaks something.
+//! A load generator: several clients place orders, each with its own idempotency key, while a test causes failures.
 
 use std::{
     collections::BTreeMap,
@@ -26,9 +26,9 @@ use crate::{
 /// The code of the only 503 that leaves open whether the order was placed.
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 const CLIENTS: usize = 8;
-/// How long the platform may take to recover after the broken part is available again.
+/// How long the platform may take to recover after the failed component is available again.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(20);
-/// How long a client pauses after a failure. The services ask for more in `Retry-After`, which would make the tests slow.
+/// How long a client pauses after a failure. `Retry-After` of the services is longer, which would make the tests slow.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether create-order itself may be unavailable during the load.
@@ -154,8 +154,8 @@ fn unavailable_code(response: &Response) -> String {
     code.to_owned()
 }
 
-/// Sends every unresolved order again with its key until it is acknowledged. Then asserts that no denied order had been
-/// placed, that exactly the acknowledged orders are stored, and that each key returns its order again.
+/// Sends every unresolved order again with its key until it is acknowledged. Asserts that no denied order had been placed, that
+/// exactly the acknowledged orders are stored, and that a replay of some of them returns the same orders.
 pub async fn retry_and_reconcile(platform: &Platform, sent: SentOrders) {
     let mut orders = sent.acknowledged;
     let retries = stream::iter(sent.unresolved).map(async |(key, UnresolvedOrder { body, mut denied })| {

@@ -1,4 +1,4 @@
-//! The services of one test, connected to each other and to a database and a cache of the test's own.
+//! The services of one test, connected to each other, to a private database and to a private cache.
 
 mod builder;
 mod instance;
@@ -32,7 +32,7 @@ pub const PRICES: [(&str, &str); 3] = [("EUR", "84000.12"), ("GBP", "72345.67890
 /// The versioned path of create-order and fetch-orders.
 pub const ORDERS_PATH: &str = "/api/v1/orders";
 
-/// When a price was observed, and for how long it is valid from then on.
+/// The age of a price, and how long it is valid after its observation.
 #[derive(Debug, Clone, Copy)]
 pub struct Validity {
     pub ttl: Duration,
@@ -148,7 +148,7 @@ impl Platform {
             .await
     }
 
-    /// The basis of the typed clients, which sends the internal token to this instance.
+    /// The client on which the typed clients are built. It sends the internal token to this instance.
     pub fn internal_client(&self, service: &'static str, instance: &Instance) -> ServiceClient {
         let base = instance.url("/").parse().unwrap();
         ServiceClient::new(http_client(), service, base, Secret::new(self.token.clone()))

@@ -33,7 +33,7 @@ pub struct Plan {
     pub stack: Stack,
     /// How many processes are killed.
     pub kills: usize,
-    /// Determines what clients do. When a process is killed is not reproducible.
+    /// Determines what clients do. The times of the kills are not reproducible.
     pub seed: u64,
 }
 
@@ -68,7 +68,7 @@ impl Report {
     }
 }
 
-/// Starts the PostgreSQL that the run kills too. The embedded stack has none.
+/// Starts the PostgreSQL server that the run also kills. The embedded stack has none.
 pub async fn start_server(stack: Stack) -> Option<PrivateServer> {
     match stack {
         Stack::Embedded => None,
@@ -100,7 +100,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     targets.kill_until_done(&progress).await;
     join_clients(clients).await;
 
-    // When a reservation is not released within the limit, the check reports it.
+    // If a reservation is not released within the limit, the check reports it.
     let _ = tokio::time::timeout(RECOVERY_LIMIT, wait_for_release(&url)).await;
     progress.history.record_fill_start();
     join_clients((0..CLIENTS).map(|number| client(CLIENTS + number).fill_limit()).collect()).await;

@@ -11,7 +11,7 @@ use url::Url;
 /// How long a fault of [`start_fault`] lasts unless it is ended, in seconds.
 const FAULT_SECS: u64 = 3600;
 
-/// Starts a simulation whose time is `clock`. The same seed gives the same prices.
+/// Starts a simulation that reads the time from `clock`. The same seed gives the same prices.
 pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
     let config =
         Config { internal_token: Secret::random(), seed, timeline: Vec::new(), enforce_call_limits: false, clock };

@@ -37,7 +37,7 @@ struct State {
     sent: Vec<u8>,
 }
 
-/// Forwards connections on a port of its own to one target address.
+/// Forwards the connections on its port to one target address.
 pub struct TcpProxy {
     address: String,
     state: Arc<Mutex<State>>,
@@ -141,7 +141,7 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>)
     }
 }
 
-/// Records what a client sent, and returns what is lost when the connection has to be cut here.
+/// Records the bytes that a client sent. If they trigger a cut, returns what is lost.
 fn record(state: &Mutex<State>, chunk: &[u8]) -> Option<Lost> {
     let mut state = lock(state);
     state.sent.extend_from_slice(chunk);

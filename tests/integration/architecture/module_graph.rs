@@ -1,7 +1,7 @@
-//! Which module of a crate uses which, read from the source text.
+//! The graph of the uses between the modules of a crate, read from the source text.
 //!
-//! A module is a file. An edge is a path that begins with `crate`, `super` or `self`, in a `use` or anywhere else, macros
-//! included. Unit tests are left out: they may use whatever they need.
+//! A module is a file. An edge is a path that begins with `crate`, `super` or `self`, in a `use` or elsewhere, also in macros.
+//! Unit tests are excluded, because they may use every module.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -20,7 +20,7 @@ pub struct ModuleGraph {
 }
 
 impl ModuleGraph {
-    /// Reads every file below `src` that belongs to the product.
+    /// Reads every file below `src` except tests and binaries.
     pub fn of_crate(src: &Path) -> Self {
         let mut sources = Vec::new();
         read_folder(src, &mut Vec::new(), &mut sources);
@@ -28,7 +28,7 @@ impl ModuleGraph {
         Self::new(&sources)
     }
 
-    /// The graph of modules that are given as path and text.
+    /// Builds the graph from the path and the text of each module.
     pub fn new(sources: &[(ModulePath, String)]) -> Self {
         let modules: BTreeSet<_> = sources.iter().map(|(module, _)| module.clone()).collect();
         let mut edges: BTreeMap<ModulePath, BTreeSet<ModulePath>> = BTreeMap::new();
@@ -42,13 +42,13 @@ impl ModuleGraph {
         Self { edges }
     }
 
-    /// Every use of a module by another one.
+    /// Every edge, as the using and the used module.
     pub fn edges(&self) -> impl Iterator<Item = (&ModulePath, &ModulePath)> {
         self.edges.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)))
     }
 
-    /// Import cycles, each written as `a -> b -> a`. Modules beside each other are compared, each with all that lies below
-    /// it; a module and its own descendants may use each other.
+    /// Import cycles between sibling modules, each in the form `a -> b -> a`. A sibling includes its descendants. A module and
+    /// its own descendants may use each other.
     pub fn cycles(&self) -> BTreeSet<String> {
         let mut siblings: BTreeMap<&[String], Graph<'_>> = BTreeMap::new();
         for (from, to) in self.edges() {
@@ -67,10 +67,11 @@ impl ModuleGraph {
     }
 }
 
-/// What each name uses.
+/// The names that each name uses.
 type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// A shortest cycle through each edge that lies on one. A cycle begins with its smallest name, and so is found once.
+/// Returns a shortest cycle through each edge that is part of a cycle. Only the rotation that starts with the smallest name is
+/// returned, so that no cycle occurs twice.
 fn cycles_of<'a>(graph: &Graph<'a>) -> Vec<Vec<&'a str>> {
     let edges = graph.iter().flat_map(|(from, to)| to.iter().map(move |to| (*from, *to)));
     let cycles = edges.filter_map(|(from, to)| {
@@ -118,13 +119,13 @@ fn read_folder(folder: &Path, module: &mut ModulePath, sources: &mut Vec<(Module
     }
 }
 
-/// The file that a path leads into: its longest part that is a module. The rest are items of that module.
+/// The module of a path: its longest prefix that is a module. The other segments are items of that module.
 fn file_of(modules: &BTreeSet<ModulePath>, mut path: ModulePath) -> ModulePath {
     while !modules.contains(&path) && path.pop().is_some() {}
     path
 }
 
-/// Adds every path in `tokens` that begins with `crate`, `super` or `self`, as it reads from the root of the crate.
+/// Adds every path in `tokens` that begins with `crate`, `super` or `self`, as a path from the root of the crate.
 fn collect_paths(tokens: TokenStream, module: &ModulePath, paths: &mut Vec<ModulePath>) {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut index = 0;
@@ -155,7 +156,7 @@ fn collect_paths(tokens: TokenStream, module: &ModulePath, paths: &mut Vec<Modul
     }
 }
 
-/// Follows a path, and every branch of it in braces. Returns the index behind it.
+/// Follows a path and each of its branches in braces. Returns the index after the path.
 fn collect_tree(tokens: &[TokenTree], mut index: usize, mut path: ModulePath, paths: &mut Vec<ModulePath>) -> usize {
     loop {
         match tokens.get(index) {

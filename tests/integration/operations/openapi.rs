@@ -1,4 +1,4 @@
-//! The documents in `docs/openapi` equal the OpenAPI documents that the services serve.
+//! The documents in `docs/openapi` equal the OpenAPI documents of the services.
 
 use std::path::PathBuf;
 

@@ -12,10 +12,11 @@ use common::{
     telemetry,
 };
 
-/// Variables that no service reads in this test: two for the command-line client, and one that is read on a terminal only.
+/// Variables that no service reads in this test. The first two are for the command-line client; `NO_COLOR` is read only on a
+/// terminal.
 const READ_ELSEWHERE: [&str; 3] = ["CREATE_ORDER_URL", "RATES_URL", "NO_COLOR"];
-/// Variables that containers do not receive: their log is JSON without colours, and the fault timeline is a file that the
-/// container does not have. Ports are excluded too: they are fixed in the compose file.
+/// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not exist
+/// in a container. Ports are excluded separately, because they are fixed in the compose file.
 const NOT_IN_CONTAINERS: [&str; 2] = ["NO_COLOR", "SIM_TIMELINE"];
 
 fn read_file(path: &str) -> String {
@@ -59,8 +60,8 @@ fn env_example_lists_exactly_the_variables_read() {
     assert_eq!(distinct.difference(&read).collect::<Vec<_>>(), [""; 0], "variables that are listed and not read");
 }
 
-/// The names below `environment:` for each service of a compose file, with those of the shared part when the service
-/// merges it.
+/// The variable names below `environment:` of each service of a compose file. Includes the shared variables if the service
+/// merges them.
 fn container_variables(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut blocks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut service, mut inside) = (String::new(), false);

@@ -84,7 +84,7 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     while let Some(path) = next {
         let shown = page(&platform, &path).await;
         seen.extend(shown["data"].as_array().unwrap().iter().cloned());
-        // The page contains the cursor as a field too.
+        // The field `next_cursor` contains the cursor of the link.
         let link = shown["_links"]["next"].as_str();
         assert_eq!(link.is_some(), shown.get("next_cursor").is_some());
         assert!(link.is_none_or(|link| link.contains(shown["next_cursor"].as_str().unwrap())));

@@ -71,7 +71,7 @@ async fn place_order_accepts_json_form_and_query(stack: Stack) {
         ] {
             let url = platform.create_order.url(&format!("{path}{query}"));
             assert_placed(&send(platform.client.request("POST", &url)).await, message);
-            // curl and browsers send an empty body, which counts as none.
+            // An empty body, which curl and browsers send, is the same as no body.
             let form =
                 platform.client.request("POST", &url).header("content-type", "application/x-www-form-urlencoded");
             assert_placed(&send(form).await, message);
@@ -120,7 +120,7 @@ async fn location_header_returns_the_order(stack: Stack) {
     {
         let location = response.header("location").unwrap();
         assert_eq!(platform.client.get(location).await.json(200), shown);
-        // The response contains the generated key, with which the client can retry.
+        // A retry with the generated key of the response returns the same order.
         let key = response.header("idempotency-key").unwrap();
         let again = platform.place_with_key(key, order(text(&shown, "currency"), text(&shown, "amount"))).await;
         assert_eq!(again.json(201), shown);

@@ -1,4 +1,4 @@
-//! Quotes: a price that one order can take for some time, with its reservation under the limit.
+//! Quotes: prices that one order can take before they expire, with their reservations under the limit.
 
 use std::time::Duration;
 

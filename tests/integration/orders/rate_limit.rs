@@ -65,6 +65,6 @@ async fn default_rate_limit_is_sixty_orders_per_minute(stack: Stack) {
             _ => drop(response.problem(429, "too_many_requests")),
         }
     }
-    // One request per second is allowed again while they are sent.
+    // While the requests are sent, the limit allows one more each second.
     assert!((60..65).contains(&placed), "{placed}");
 }

@@ -27,7 +27,7 @@ async fn record(platform: &Platform) -> Value {
     platform.client.get(platform.price_cache.url("/record")).await.json(200)
 }
 
-/// Waits for a record that satisfies the predicate.
+/// Waits for a record that `matches` accepts.
 async fn wait_for_record(platform: &Platform, condition: &str, matches: impl Fn(&Value) -> bool) -> Value {
     wait_until(condition, LIMIT, async || Some(record(platform).await).filter(|record| matches(record))).await
 }
@@ -83,7 +83,7 @@ async fn failing_exchange_loses_only_its_own_vote() {
     }
     end_fault(&platform, "kraken").await;
     wait_for_record(&platform, "kraken is used again", |record| sources(record, "EUR").len() == 2).await;
-    // A source that limits the rate is paused for some time, also after it would answer again.
+    // After a rate limit, a source stays paused for some time, even if it would answer again.
     start_fault(&platform, "kraken", "rate_limited").await;
     wait_for_record(&platform, "kraken is excluded", |record| sources(record, "EUR") == ["coinbase"]).await;
     end_fault(&platform, "kraken").await;

@@ -1,5 +1,5 @@
-//! Outages of one service or server while orders are placed. During the outage, a request is answered with 201 or with a
-//! 503 that has `Retry-After`. After it, the platform recovers without intervention.
+//! Outages of one service or server while orders are placed. During the outage, every response is a 201, or a 503 with
+//! `Retry-After`. After the outage, the platform recovers without intervention.
 
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ async fn orders_continue_during_redis_crash() {
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     load.wait_for_orders(ORDERS).await;
     redis.stop().await;
-    // create-order uses the price record that it holds.
+    // create-order uses the price record in its memory.
     load.wait_for_orders(ORDERS).await;
     assert_record_unavailable_to_new_instances(&platform).await;
     redis.start().await;
@@ -175,8 +175,8 @@ async fn orders_continue_during_redis_freeze() {
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);
 }
 
-/// Asserts that a running price-cache-proxy returns the record that it holds, and that instances started during the outage
-/// have none.
+/// Asserts that a running price-cache-proxy returns its cached record, and that instances started during the outage have
+/// none.
 async fn assert_record_unavailable_to_new_instances(platform: &Platform) {
     assert_not_ready(platform, &platform.price_cache).await;
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);

@@ -50,7 +50,7 @@ impl Writers {
         Self { writers, tasks }
     }
 
-    /// Submits every group at once, to one writer after the other. Returns the decision on each order.
+    /// Submits all batches concurrently, to the writers in turn. Returns the decision on each order.
     async fn place_all(&self, batches: impl IntoIterator<Item = Vec<TestOrder>>) -> Vec<Decision> {
         let mut requests = JoinSet::new();
         for (n, batch) in batches.into_iter().enumerate() {
@@ -132,11 +132,11 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
-/// A client whose connection broke may retry elsewhere, and may be refused there.
+/// A client whose connection broke may retry at another instance and be refused there. Then the first order must not be placed.
 async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (writer, task) = new_writer(fixture.another_store().await, sats(1_000));
-    // Its caller leaves before the writer decides it.
+    // The caller drops the request before the writer decides it.
     assert!(
         writer
             .submit(commands(&[market_order("cancelled", 10), market_order("cancelled-too", 10)]))
@@ -149,8 +149,8 @@ async fn cancelled_order_is_not_placed(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (1, 1));
 }
 
-/// The first request of a client waits in the queue of one db-proxy although its sender died. Another db-proxy refuses the
-/// repeat. The first request is then refused too, even if it would fit by now.
+/// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses its retry. Then the first request
+/// is refused too, even if it fits under the limit by then.
 async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (first_store, second_store) = (fixture.store.clone(), fixture.another_store().await);
@@ -174,7 +174,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         }
     }
     assert_eq!(fixture.check_tables().await, (0, 0));
-    // A new request is decided anew.
+    // A request that was sent after the refusal is decided anew.
     assert!(!placed(&commit(&first_store, &mut commands(&[order_at("a", 3)]), limit, at(6)).await[0]).1);
     assert_eq!(
         refused(
@@ -192,7 +192,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         ),
         (LimitExceeded, Some(0))
     );
-    // A repeat of a placed order returns that order, even if the repeat was delayed.
+    // A delayed replay of a placed order still returns that order.
     assert!(placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
     // Refusals are removed when they are old enough.
     assert_eq!(fixture.store.remove_refusals(at(7), 10).await.unwrap(), 2);

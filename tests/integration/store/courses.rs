@@ -55,7 +55,7 @@ impl Fixture {
             .collect()
     }
 
-    /// Reads all pages of this size.
+    /// Reads all pages, each of at most `limit` rows.
     async fn all_pages(
         &self,
         filter: &CourseFilter,
@@ -100,7 +100,7 @@ impl Fixture {
         }
     }
 
-    /// Deletes the rows of a resolution that ended before `before`, and returns how many.
+    /// Deletes the rows of a resolution that ended before a time, and returns how many.
     async fn delete_before(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {

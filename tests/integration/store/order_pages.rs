@@ -21,7 +21,7 @@ on_both_stacks!(
     rare_order_is_found_among_many,
 );
 
-/// Places orders in a batch each, so that their times differ as in production. Returns them newest first.
+/// Places each order in its own batch, so that their times differ as in production. Returns the newest first.
 async fn place_many(fixture: &Fixture, count: usize) -> Vec<Order> {
     let mut orders = Vec::new();
     for n in 0..count {
@@ -191,7 +191,7 @@ async fn order_is_found_by_id(stack: Stack) {
     }
 }
 
-/// One call reads a bounded number of rows. Pages without an order lead on to the page with the matching one.
+/// One call reads a bounded number of rows. A page without an order has a cursor that leads to the page with the match.
 async fn rare_order_is_found_among_many(stack: Stack) {
     const COUNT: i64 = 520_000;
     let fixture = Fixture::new(stack).await;

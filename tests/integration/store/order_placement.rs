@@ -111,7 +111,7 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
 async fn commit_is_sent_only_for_changes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
-    // An order; its repeat; a refusal, which is recorded; the same once more.
+    // A new order is written, and its replay is not. A new refusal is written, and the same refusal is not.
     let batch = [market_order("a", 1), market_order("b", 1)];
     let batch = batch.map(|order| super::TestOrder { requested_at: now, ..order });
     for (batch, writes) in [(&batch[..1], true), (&batch[..1], false), (&batch[..], true), (&batch[..], false)] {

@@ -1,7 +1,7 @@
 //! The baseline of `tests/bench/rates`: a bare handler of the same HTTP framework that returns the bytes of a file.
 //!
 //!     bare-handler PORT FILE
-#![allow(clippy::unwrap_used, reason = "a measurement that cannot start ends")]
+#![allow(clippy::unwrap_used, reason = "a panic is how the measurement fails")]
 
 use bytes::Bytes;
 use poem::{Response, Route, Server, endpoint::make_sync, get, listener::TcpListener};

@@ -1,5 +1,5 @@
-//! The long run of `tests/load/kills`: rounds on a new database each, SQLite and PostgreSQL in turn, until the given number
-//! of processes was killed.
+//! The long run of `tests/load/kills`: rounds with a new database each, SQLite and PostgreSQL in turn, until the given number of
+//! processes has been killed.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};
@@ -9,7 +9,7 @@ use tests::{
     process_kills::{self, Plan},
 };
 
-/// Kills in one round: enough for faults to overlap, few enough that the attempts with one key stay readable.
+/// Kills in one round: enough for faults to overlap, and so few that the attempts with one key stay readable.
 const KILLS_PER_ROUND: usize = 50;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,5 @@
-//! price-cache-proxy and db-proxy for price-updater and create-order, without a network and with virtual time. Records and
-//! snapshots go to price-cache-proxy's own store; of courses only the observation times are kept.
+//! An in-process replacement of price-cache-proxy and db-proxy for price-updater and create-order, in virtual time. Records and
+//! snapshots are in the real store of price-cache-proxy. Of courses, only the observation times are stored.
 
 use std::{
     collections::BTreeMap,

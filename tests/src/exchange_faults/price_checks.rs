@@ -25,13 +25,13 @@ const TTL: Duration = Duration::from_secs(60);
 const PROLONG_LIMIT: Duration = Duration::from_hours(1);
 /// The allowed deviation from the market, in millionths.
 const TOLERANCE: i128 = 1_000;
-/// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates agree within 2 % and
-/// are those of another day.
+/// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates differ by up to 2 % and may
+/// be of an earlier day.
 const DAILY_RATE_TOLERANCE: i128 = 30_000;
 /// How much older than `as_of` the observation of a price may be: a websocket confirms an unchanged price for this long.
 const MAX_OBSERVATION_LAG: Duration = Duration::from_secs(30);
 
-/// A price with what is needed to compare it with the market.
+/// A price, and the data to compare it with the market.
 struct CheckedPrice {
     /// Where the price was found, for messages.
     origin: &'static str,

@@ -53,8 +53,8 @@ impl Fault {
     }
 }
 
-/// Every fault. Those that make price-updater pause an exchange for long come last, because the pause would hide the next
-/// fault.
+/// Every fault. The faults that make price-updater pause an exchange for a long time are last, because the pause would hide the
+/// next fault.
 pub fn all_faults() -> Vec<Fault> {
     let defaults = FaultKind::ALL.iter().map(|&kind| Fault { kind, parameters: Map::new() });
     let variants = VARIANTS

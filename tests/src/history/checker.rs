@@ -204,11 +204,11 @@ impl Checker<'_> {
             if earlier.is_empty() {
                 self.violations.push(Violation::OrderNotRequested { seq: stored.seq, key: key.to_owned() });
             } else if !earlier.iter().any(|attempt| may_have_placed(attempt, created_at)) {
-                // Then a denied request placed the order.
+                // A denied request placed the order.
                 let denial = earlier.iter().filter_map(|attempt| attempt.outcome.denial()).next_back();
                 self.violations.extend(denial.map(|code| Violation::denied_but_placed(key, stored.seq, code)));
             }
-            // The client relies on the response to its last request.
+            // The response to the last request is final for the client.
             let is_last = |last: &&&&Attempt| {
                 same.iter().all(|other| std::ptr::eq::<Attempt>(**other, ***last) || other.end <= last.start)
             };
@@ -269,7 +269,7 @@ fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     }
 }
 
-/// Each field that was stored differently from how it was acknowledged.
+/// The fields whose stored and acknowledged values differ.
 fn differences(attempt: &Attempt, acknowledged: &Value, stored: &StoredOrder) -> Vec<Violation> {
     let differs = |field: &str, acknowledged: String, stored_as: String| Violation::OrderDiffers {
         key: attempt.key.clone(),

@@ -1,4 +1,4 @@
-//! What the database stores, read directly from its tables.
+//! The stored orders, quotes and totals, read directly from the tables.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct StoredQuote {
     pub state: String,
 }
 
-/// What a quote and the order that takes it have in common.
+/// The terms that a quote and the order that takes it share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     pub currency: Currency,
@@ -96,7 +96,7 @@ impl StoredState {
     }
 }
 
-/// How an engine converts times and ids to text. The statements are the same otherwise.
+/// How an engine converts times and ids to text. The statements differ in nothing else.
 struct Dialect {
     micros: fn(&str) -> String,
     id: fn(&str) -> String,

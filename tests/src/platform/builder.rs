@@ -1,4 +1,4 @@
-//! Settings and start of a [`Platform`].
+//! Configures and starts a [`Platform`].
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -149,7 +149,7 @@ impl PlatformBuilder {
             variables.insert(variable.to_owned(), url_of(exchange_sim::App::NAME, &format!("/{source}")));
         }
         if self.stack == Stack::Servers {
-            // Not requested from the environment when the test sets its own: that test may run without a shared Redis.
+            // A test that sets its own Redis may run without the shared one.
             if !self.variables.contains_key("REDIS_URL") {
                 variables.insert("REDIS_URL".to_owned(), required_variable("TEST_REDIS_URL"));
             }

@@ -47,13 +47,13 @@ pub struct Instance {
     port: Port,
     variables: Variables,
     start_in_process: fn(Env, u16) -> StartFuture,
-    /// The working directory of the process. None when the service runs in the test process.
+    /// The working directory of the process. `None` if the service runs in the test process.
     process_folder: Option<PathBuf>,
     state: Mutex<State>,
 }
 
 impl Instance {
-    /// An instance that is not started. With `process_folder` it becomes a process that works there.
+    /// An instance that is not started. With `process_folder` it runs as a process with that working directory.
     pub fn new<S: Service + 'static>(port: Port, variables: Variables, process_folder: Option<PathBuf>) -> Self {
         let start_in_process = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
         Self { name: S::NAME, port, variables, start_in_process, process_folder, state: Mutex::new(State::Stopped) }

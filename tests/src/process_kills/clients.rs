@@ -1,4 +1,4 @@
-//! Clients that place orders and quotes in many ways and retry with the same key until the outcome is definite.
+//! Clients that send orders and quotes of many kinds, and retry with the same key until the outcome is definite.
 
 use std::{
     sync::Arc,
@@ -21,11 +21,12 @@ use crate::{
     platform::ORDERS_PATH,
 };
 
-/// How long a client pauses before a retry. The services ask for more in `Retry-After`, which would make the load light.
+/// How long a client pauses before a retry. `Retry-After` of the services is longer, which would make the load light.
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// How long a client retries. Longer than any process is down.
 const RETRY_LIMIT: Duration = Duration::from_secs(40);
-/// An order is at most this fraction of the bitcoin that should be ordered by now, so that all clients together come close.
+/// An order is at most the difference between the target and the acknowledged bitcoin, divided by this number. So the clients
+/// together do not exceed the target by much.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
@@ -98,7 +99,7 @@ impl Client {
         }
     }
 
-    /// Places ever smaller orders until an order of one satoshi is refused.
+    /// Places smaller and smaller orders until an order of one satoshi is refused.
     pub async fn fill_limit(mut self) {
         let mut max_sats = LIMIT;
         loop {
@@ -132,7 +133,7 @@ impl Client {
         }
     }
 
-    /// An upper bound of what is left under the limit.
+    /// An upper bound of the bitcoin that remains under the limit.
     fn remaining_sats(&self) -> i64 {
         (LIMIT - self.progress.acknowledged_sats()).max(0)
     }
@@ -203,7 +204,7 @@ impl Client {
         outcome
     }
 
-    /// Requests a quote once. None when the request fails: a quote has no idempotency key.
+    /// Requests a quote. `None` if the request fails: it is not retried, because a quote has no idempotency key.
     async fn request_quote(&mut self, requested: RequestedOrder) -> Option<QuoteId> {
         let url = self.random_url("/api/v1/quotes");
         let response = try_send(self.http.json(url, requested.body())).await;

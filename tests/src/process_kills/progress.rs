@@ -1,4 +1,4 @@
-//! The progress of a run, which the clients and the killing tasks share.
+//! The progress of a run. The clients and the tasks that kill processes share it.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed},
@@ -97,8 +97,8 @@ impl Progress {
         wait_until("an order is refused because the database is unavailable", limit, refused).await;
     }
 
-    /// How much bitcoin should be ordered by now, in satoshi. It grows with the kills and reaches the limit at nine of ten
-    /// of them, so that the last kills happen while clients contend for the last satoshi.
+    /// How much bitcoin should be ordered at this time, in satoshi. The target grows with the number of kills and reaches the
+    /// limit after nine tenths of them. So during the last kills, the clients compete for the last satoshi.
     pub fn target_sats(&self) -> i64 {
         let (finished, planned) = (self.finished_kills.load(Relaxed), self.planned_kills.max(1));
         let per_mille = i64::try_from(finished * 1000 / planned).unwrap();

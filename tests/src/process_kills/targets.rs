@@ -1,4 +1,4 @@
-//! What is killed: every process that an order passes through, and PostgreSQL.
+//! The processes that are killed: every service that an order passes through, and PostgreSQL.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 const MAX_ORDERS_BETWEEN_KILLS: usize = 400;
 /// A kill is delayed by a random time up to this, so that it hits any step of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
-/// One in this many kills of a store is a kill of PostgreSQL.
+/// One in this many kills of the second task is a kill of PostgreSQL. The others are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
-/// One in this many kills of PostgreSQL lasts until an order is refused because of it.
+/// After one in this many kills, PostgreSQL starts again only when an order has been refused because of the outage.
 const LONG_OUTAGE_RATIO: u32 = 4;
 /// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no order is
 /// refused.
@@ -121,8 +121,8 @@ async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
     tokio::time::sleep(Duration::from_micros(rng.u64(0..MAX_DELAY_MICROS))).await;
 }
 
-/// Puts prices into a cache that lost them. The dollar price stays, because limits are counted in dollars. The other prices
-/// change, so that a replay that is computed again differs.
+/// Puts prices into a cache that has lost them. The dollar price stays the same, because the clients compute bitcoin amounts from
+/// it. The other prices change, so that a replay that is computed again differs from the first response.
 async fn put_changed_prices(platform: &Platform, rng: &mut Rng) {
     let (eur, gbp) = (format!("84000.{:02}", rng.u32(0..100)), format!("72345.{:08}", rng.u32(0..100_000_000)));
     let prices = [("EUR", eur.as_str()), ("GBP", gbp.as_str()), ("USD", "100000000")];

@@ -8,18 +8,18 @@ use uuid::Uuid;
 
 use crate::{environment::required_variable, stack::Stack};
 
-/// An empty database that is deleted with this value.
+/// An empty database that is deleted when this value is dropped.
 pub enum Database {
     /// A file in a temporary folder.
     Sqlite(TempDir),
-    /// A database of its own on a server.
+    /// A new database on a server.
     Postgres { server_url: String, name: String },
     /// A database that the caller creates and deletes.
     External { url: String },
 }
 
 impl Database {
-    /// A database for this stack, on the PostgreSQL server of the test run when it is one of PostgreSQL.
+    /// Creates a database for this stack: an SQLite file, or a database on the PostgreSQL server of the test run.
     pub async fn create(stack: Stack) -> Self {
         match stack {
             Stack::Embedded => Self::sqlite(),

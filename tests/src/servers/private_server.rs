@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis servers of one test, which it may stop, freeze and start again.
+//! PostgreSQL and Redis servers for one test, which may stop, freeze and restart them.
 
 use std::{
     os::unix::{fs::chown, process::CommandExt},

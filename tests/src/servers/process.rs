@@ -121,7 +121,7 @@ fn children(parent: u32) -> Vec<u32> {
     ids.filter(is_child).collect()
 }
 
-/// The user that private servers run as. None when the tests do not run as root: then they run as the user of the tests.
+/// The user that private servers run as. `None` if the tests do not run as root: then the servers run as the same user.
 pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {

@@ -1,4 +1,4 @@
-//! A simple implementation of the rules of courses, which the tests compare with the store, and random requests.
+//! A reference implementation of the rules of courses, which the tests compare with the store, and random requests.
 
 use std::{collections::BTreeMap, time::Duration};
 

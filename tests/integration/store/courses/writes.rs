@@ -104,8 +104,8 @@ async fn random_requests_are_stored_as_expected(stack: Stack) {
     }
 }
 
-/// Each observation has a different time and value, so the newest one of a series has to become its actual course in any
-/// order of arrival.
+/// All observations have different times and values. In any order of arrival, the newest one of a series becomes its actual
+/// course.
 async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
@@ -119,7 +119,8 @@ async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
                 let mut courses = directions.map(|direction| {
                     course("kraken", direction, &(when + 1).to_string(), at(i64::try_from(when).unwrap()))
                 });
-                // Each writer sends another order of series. Locking rows in the order of the request would deadlock.
+                // Each writer sends the series in another order. If the store locked rows in the order of the request, it
+                // would deadlock.
                 courses.rotate_left(writer % directions.len());
                 changed += store.write_courses(&courses).await.unwrap();
             }

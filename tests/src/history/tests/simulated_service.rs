@@ -21,7 +21,7 @@ use crate::history::{
 
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
-/// The opportunities at which a bug shows its effect. More than one, because a response with the effect may be lost.
+/// The opportunities at which the bug has its effect. There are several, because a response with the effect may be lost.
 const SHOWN: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
@@ -76,18 +76,18 @@ struct QuoteEntry {
     state: &'static str,
 }
 
-/// What happens to a request on its way.
+/// What happens to a request and its response on the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Answered,
-    /// The service is unreachable, and the client is told so.
+    /// The service is unreachable, and the client receives an error that says so.
     Refused,
     RequestLost,
     ResponseLost,
 }
 
 impl SimulatedService {
-    /// Runs clients against the service until the limit is filled. Returns their history and what the service stored.
+    /// Runs clients against the service until the limit is filled. Returns their history and the stored state.
     pub fn run(bug: PlantedBug, seed: u64) -> (History, StoredState) {
         let mut service = Self {
             bug,
@@ -190,7 +190,7 @@ impl SimulatedService {
         }
     }
 
-    /// Whether the planted bug is `bug` and shows its effect at this opportunity.
+    /// Whether the planted bug is `bug` and has its effect at this opportunity.
     fn shows(&mut self, bug: PlantedBug) -> bool {
         if self.bug == bug {
             self.opportunities += 1;
