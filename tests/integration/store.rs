@@ -182,7 +182,7 @@ fn with_amount(currency: &str, amount: &str, order: TestOrder) -> TestOrder {
 
 /// The order of a decision, and whether it is a replay. Panics when no order was placed.
 #[track_caller]
-fn placed(decision: &Decision) -> (&Order, bool) {
+fn expect_placed(decision: &Decision) -> (&Order, bool) {
     match decision {
         Decision::Placed(Placed { order, replayed }) => (order, *replayed),
         Decision::Refused(_) | Decision::Quoted(_) => panic!("not placed: {decision:?}"),
@@ -191,7 +191,7 @@ fn placed(decision: &Decision) -> (&Order, bool) {
 
 /// The reason of a refusal, and the remaining satoshi. Panics when the order was not refused.
 #[track_caller]
-fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
+fn expect_refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
         Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
         Decision::Placed(_) | Decision::Quoted(_) => panic!("not refused: {decision:?}"),

@@ -1,4 +1,4 @@
-//! The history of a load test: what each client requested and how it was answered. After the run, [`check`] compares it
+//! The history of a load test: what each client requested and how it was answered. After the run, [`check_history`] compares it
 //! with what the database stores.
 
 pub mod checker;
@@ -18,7 +18,7 @@ use common::{
 };
 use serde_json::{Value, json};
 
-pub use self::{checker::check, stored_state::StoredState, violation::Violation};
+pub use self::{checker::check_history, stored_state::StoredState, violation::Violation};
 use crate::Response;
 
 /// The order that a client requests.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use self::{clients::Client, progress::Progress, targets::Targets};
 use crate::{
     Platform, Stack,
-    history::{History, StoredState, Violation, check},
+    history::{History, StoredState, Violation, check_history},
     servers::{Database, PrivateServer},
     wait_until,
 };
@@ -113,7 +113,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         acknowledged: progress.acknowledged_orders(),
         attempts: history.attempts.len(),
         indefinite: history.attempts.iter().filter(|attempt| !attempt.outcome.is_definite()).count(),
-        violations: check(&history, &stored, limit),
+        violations: check_history(&history, &stored, limit),
         history,
     }
 }

@@ -58,7 +58,7 @@ impl TcpProxy {
                 // When the target is unavailable, the client's connection is closed.
                 let is_blocked = lock(&shared).is_blocked;
                 if !is_blocked && let Ok(server) = TcpStream::connect(&target).await {
-                    connections.spawn(forward(client, server, shared.clone()));
+                    connections.spawn(forward_connection(client, server, shared.clone()));
                 }
             }
         });
@@ -113,7 +113,7 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn forward(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>) {
+async fn forward_connection(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>) {
     let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -124,7 +124,7 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>)
             read = from_client.read(&mut request) => {
                 let Ok(length @ 1..) = read else { return };
                 let chunk = &request[..length];
-                let lost = record(&state, chunk);
+                let lost = record_chunk(&state, chunk);
                 if lost == Some(Lost::Request) || to_server.write_all(chunk).await.is_err() {
                     return;
                 }
@@ -142,7 +142,7 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>)
 }
 
 /// Records the bytes that a client sent. If they trigger a cut, returns what is lost.
-fn record(state: &Mutex<State>, chunk: &[u8]) -> Option<Lost> {
+fn record_chunk(state: &Mutex<State>, chunk: &[u8]) -> Option<Lost> {
     let mut state = lock(state);
     state.sent.extend_from_slice(chunk);
     if state.is_blocked {

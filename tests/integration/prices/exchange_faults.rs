@@ -90,7 +90,7 @@ async fn two_failing_exchanges_cause_no_price_gap() {
 async fn price_expires_one_hour_after_last_observation_and_recovers() {
     let down = scenarios::all_faults().into_iter().find(|fault| fault.kind == FaultKind::Down).unwrap();
     let outage = Duration::from_mins(70);
-    let timeline: Vec<_> = EXCHANGES.iter().map(|exchange| down.at(exchange, 60, outage)).collect();
+    let timeline: Vec<_> = EXCHANGES.iter().map(|exchange| down.scheduled_at(exchange, 60, outage)).collect();
     let length = MINUTE + outage + MINUTE * 3;
     // Restarts of price-updater do not renew the price.
     let restart_every = Some(MINUTE * 11);

@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tests::{
     Platform, Stack,
     client::try_send,
-    history::{Attempt, History, Outcome, RequestedOrder, StoredState, Violation, check},
+    history::{Attempt, History, Outcome, RequestedOrder, StoredState, Violation, check_history},
     on_both_stacks,
     process_kills::{self, Plan},
 };
@@ -44,7 +44,7 @@ async fn checker_detects_changed_database_rows(stack: Stack) {
     }
     let url = platform.database.url();
     let limit = Sats::new(60).unwrap();
-    assert_eq!(check(&history, &StoredState::read(&url).await.unwrap(), limit), []);
+    assert_eq!(check_history(&history, &StoredState::read(&url).await.unwrap(), limit), []);
 
     execute(&url, "delete from orders where seq = 2").await;
     execute(&url, "update orders set price_sources = 'nobody', exchange_rate_e8 = 7 where seq = 3").await;
@@ -67,7 +67,7 @@ async fn checker_detects_changed_database_rows(stack: Stack) {
         Violation::SequenceGap { after: 1, next: 3 },
         Violation::LimitNotFilled { left: 20 },
     ];
-    assert_eq!(check(&history, &StoredState::read(&url).await.unwrap(), limit), expected);
+    assert_eq!(check_history(&history, &StoredState::read(&url).await.unwrap(), limit), expected);
 }
 
 async fn execute(url: &str, statement: &'static str) {

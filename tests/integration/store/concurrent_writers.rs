@@ -16,7 +16,9 @@ use futures_util::FutureExt;
 use tests::{Stack, on_both_stacks};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Fixture, TestOrder, commands, commit, market_order, placed, quotes::quote_command, refused, sats};
+use super::{
+    Fixture, TestOrder, commands, commit, expect_placed, expect_refused, market_order, quotes::quote_command, sats,
+};
 
 const WRITERS: usize = 4;
 const BATCHES: usize = 200;
@@ -84,7 +86,7 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     assert!(refusals > 0 && refusals < decisions.len(), "{refusals} of {}", decisions.len());
     for decision in &decisions {
         if let Decision::Refused(_) = decision {
-            let (reason, remaining) = refused(decision);
+            let (reason, remaining) = expect_refused(decision);
             // A refused order is larger than the remaining amount.
             assert!(reason == LimitExceeded && (0..49).contains(&remaining.unwrap()), "{decision:?}");
         }
@@ -111,8 +113,8 @@ async fn one_key_through_all_writers_places_one_order(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let writers = Writers::new(&fixture, sats(1_000)).await;
     let decisions = writers.place_all((0..50).map(|_| vec![market_order("a", 10)])).await;
-    let ids: BTreeSet<_> = decisions.iter().map(|decision| placed(decision).0.id).collect();
-    let created = decisions.iter().filter(|decision| !placed(decision).1).count();
+    let ids: BTreeSet<_> = decisions.iter().map(|decision| expect_placed(decision).0.id).collect();
+    let created = decisions.iter().filter(|decision| !expect_placed(decision).1).count();
     assert_eq!((ids.len(), created), (1, 1));
     assert_eq!(fixture.check_tables().await, (1, 10));
     writers.shut_down().await;
@@ -128,7 +130,7 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     }
     // Each task drops its handle when it has its answer.
     Arc::into_inner(writers).unwrap().shut_down().await;
-    assert!(requests.join_all().await.into_iter().all(|decision| !placed(&decision.unwrap()).1));
+    assert!(requests.join_all().await.into_iter().all(|decision| !expect_placed(&decision.unwrap()).1));
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
@@ -145,7 +147,7 @@ async fn cancelled_order_is_not_placed(stack: Stack) {
     );
     let waiting = tokio::spawn(async move { writer.submit(commands(&[market_order("waiting", 1)])).await.remove(0) });
     task.await;
-    assert!(!placed(&waiting.await.unwrap().unwrap()).1);
+    assert!(!expect_placed(&waiting.await.unwrap().unwrap()).1);
     assert_eq!(fixture.check_tables().await, (1, 1));
 }
 
@@ -168,16 +170,16 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
             (LimitExceeded, Some(40))
         };
         let decisions = commit(&second_store, &mut commands(&[retry]), limit, at(2)).await;
-        assert_eq!(refused(&decisions[0]), refusal);
+        assert_eq!(expect_refused(&decisions[0]), refusal);
         for second in [4, 5] {
-            assert_eq!(refused(&commit(&first_store, &mut first, limit, at(second)).await[0]), refusal, "{key}");
+            assert_eq!(expect_refused(&commit(&first_store, &mut first, limit, at(second)).await[0]), refusal, "{key}");
         }
     }
     assert_eq!(fixture.check_tables().await, (0, 0));
     // A request that was sent after the refusal is decided anew.
-    assert!(!placed(&commit(&first_store, &mut commands(&[order_at("a", 3)]), limit, at(6)).await[0]).1);
+    assert!(!expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 3)]), limit, at(6)).await[0]).1);
     assert_eq!(
-        refused(
+        expect_refused(
             &commit(
                 &first_store,
                 &mut commands(&[
@@ -193,7 +195,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         (LimitExceeded, Some(0))
     );
     // A delayed replay of a placed order still returns that order.
-    assert!(placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
+    assert!(expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
     // Refusals are removed when they are old enough.
     assert_eq!(fixture.store.remove_refusals(at(7), 10).await.unwrap(), 2);
     assert_eq!(fixture.store.remove_refusals(at(8), 1).await.unwrap(), 1);

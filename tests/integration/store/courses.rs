@@ -18,7 +18,7 @@ use db_proxy::courses::CourseService;
 use super::Fixture;
 
 /// A time of these tests, in seconds since 2026-01-01T00:00:00Z.
-fn at(seconds: i64) -> Timestamp {
+fn time_at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_767_225_600_000_000 + seconds * 1_000_000).unwrap()
 }
 
@@ -41,12 +41,12 @@ impl Fixture {
     }
 
     /// Writes courses, and returns how many changed.
-    async fn write(&self, courses: &[Course]) -> u64 {
+    async fn write_courses(&self, courses: &[Course]) -> u64 {
         self.courses().write(NewCourses { courses: courses.to_vec() }).await.unwrap().changed
     }
 
     /// The actual courses as exchanger, direction and value.
-    async fn actual(&self) -> Vec<(String, String, String)> {
+    async fn actual_courses(&self) -> Vec<(String, String, String)> {
         let courses = self.courses().actual().await.unwrap().courses;
         assert!(courses.iter().all(|course| course.until.is_none()), "{courses:?}");
         courses
@@ -89,12 +89,12 @@ impl Fixture {
     }
 
     /// All stored courses, without candles.
-    async fn past(&self) -> Vec<PastCourse> {
+    async fn past_courses(&self) -> Vec<PastCourse> {
         self.all_pages(&CourseFilter::default(), Resolution::Raw, 1000).await.0
     }
 
     /// Folds everything that can be folded.
-    async fn fold(&self) {
+    async fn fold_all(&self) {
         for width in [Resolution::Minute, Resolution::Hour, Resolution::Day] {
             while self.course_store.fold_courses(width).await.unwrap() > 0 {}
         }
@@ -116,7 +116,7 @@ impl Fixture {
     /// Asserts the invariants of the tables: the last course of each series is its only actual one, and each other course
     /// ends when the next begins and differs from it. Returns the number of courses.
     async fn check_courses(&self) -> usize {
-        let past = self.past().await;
+        let past = self.past_courses().await;
         for pair in past.windows(2) {
             let [course, next] = pair else { unreachable!() };
             if (&course.exchanger, course.direction) == (&next.exchanger, next.direction) {

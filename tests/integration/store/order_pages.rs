@@ -9,7 +9,7 @@ use common::{
 };
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, market_order, no_limit, placed, with_amount};
+use super::{Fixture, expect_placed, market_order, no_limit, with_amount};
 
 on_both_stacks!(
     offset_pages_have_no_gap_or_repeat,
@@ -170,7 +170,7 @@ async fn time_filters_are_exact_to_the_microsecond(stack: Stack) {
     // Orders of one batch have times one microsecond apart.
     let batch: Vec<_> = (0..50).map(|n| market_order(n, 1)).collect();
     let decisions = fixture.place(&batch, no_limit()).await;
-    let orders: Vec<_> = decisions.iter().rev().map(|decision| placed(decision).0.clone()).collect();
+    let orders: Vec<_> = decisions.iter().rev().map(|decision| expect_placed(decision).0.clone()).collect();
     assert_eq!(orders[0].created_at.micros() - orders[49].created_at.micros(), 49);
     for at in [0, 1, 17, 48, 49] {
         let time = Some(orders[at].created_at);

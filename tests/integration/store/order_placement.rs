@@ -10,7 +10,7 @@ use db_proxy::{
 };
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, commands, commit, market_order, no_limit, placed, refused, sats, with_amount};
+use super::{Fixture, commands, commit, expect_placed, expect_refused, market_order, no_limit, sats, with_amount};
 
 on_both_stacks!(
     batch_commands_are_decided_in_sequence,
@@ -33,12 +33,12 @@ async fn batch_commands_are_decided_in_sequence(stack: Stack) {
         market_order("a", 10),
     ];
     let decisions = fixture.place(&batch, sats(100)).await;
-    let (first, replayed) = placed(&decisions[0]);
+    let (first, replayed) = expect_placed(&decisions[0]);
     assert!(!replayed);
-    assert_eq!(refused(&decisions[1]), (LimitExceeded, Some(90)));
-    assert_eq!(refused(&decisions[2]), (KeyReused, None));
-    assert_eq!(placed(&decisions[3]).0.bitcoin_amount, sats(20));
-    assert_eq!(placed(&decisions[4]), (first, true));
+    assert_eq!(expect_refused(&decisions[1]), (LimitExceeded, Some(90)));
+    assert_eq!(expect_refused(&decisions[2]), (KeyReused, None));
+    assert_eq!(expect_placed(&decisions[3]).0.bitcoin_amount, sats(20));
+    assert_eq!(expect_placed(&decisions[4]), (first, true));
     assert_eq!(fixture.check_tables().await, (2, 30));
     assert_eq!(fixture.store.orders(&[first.id]).await.unwrap().pop().as_ref(), Some(first));
 }
@@ -48,15 +48,15 @@ async fn key_returns_same_order_after_restart(stack: Stack) {
     let order = fixture.place_new(market_order("a", 10)).await;
     // A replay ignores the current price and the limit.
     let again = fixture.place(&[market_order("a", 99)], sats(10)).await;
-    assert_eq!(placed(&again[0]), (&order, true));
+    assert_eq!(expect_placed(&again[0]), (&order, true));
     // A second store has no state of the first.
     fixture.connections.close().await;
     let store = fixture.another_store().await;
     let again = commit(&store, &mut commands(&[market_order("a", 10)]), sats(10), Timestamp::now()).await;
-    assert_eq!(placed(&again[0]), (&order, true));
+    assert_eq!(expect_placed(&again[0]), (&order, true));
     let other = with_amount("EUR", "69.0001", market_order("a", 10));
     let other = commit(&store, &mut commands(&[other]), sats(10), Timestamp::now()).await;
-    assert_eq!(refused(&other[0]), (KeyReused, None));
+    assert_eq!(expect_refused(&other[0]), (KeyReused, None));
     assert_eq!(store.totals().await.unwrap().orders, 1);
 }
 
@@ -65,20 +65,20 @@ async fn keys_are_scoped_by_client(stack: Stack) {
     let mut other = market_order("a", 10);
     other.key = ClientKey { client: "somebody".to_owned(), ..other.key };
     let decisions = fixture.place(&[market_order("a", 10), other], no_limit()).await;
-    assert!(decisions.iter().all(|decision| !placed(decision).1));
+    assert!(decisions.iter().all(|decision| !expect_placed(decision).1));
     assert_eq!(fixture.check_tables().await, (2, 20));
 }
 
 async fn limit_is_enforced_to_the_satoshi(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let limit = sats(100);
-    placed(&fixture.place(&[market_order("a", 60)], limit).await[0]);
-    assert_eq!(refused(&fixture.place(&[market_order("b", 41)], limit).await[0]), (LimitExceeded, Some(40)));
-    placed(&fixture.place(&[market_order("c", 39)], limit).await[0]);
-    placed(&fixture.place(&[market_order("b", 1)], limit).await[0]);
-    assert_eq!(refused(&fixture.place(&[market_order("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
+    expect_placed(&fixture.place(&[market_order("a", 60)], limit).await[0]);
+    assert_eq!(expect_refused(&fixture.place(&[market_order("b", 41)], limit).await[0]), (LimitExceeded, Some(40)));
+    expect_placed(&fixture.place(&[market_order("c", 39)], limit).await[0]);
+    expect_placed(&fixture.place(&[market_order("b", 1)], limit).await[0]);
+    assert_eq!(expect_refused(&fixture.place(&[market_order("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
     // A limit below the stored sum refuses orders and changes no stored order.
-    assert_eq!(refused(&fixture.place(&[market_order("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
+    assert_eq!(expect_refused(&fixture.place(&[market_order("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
     assert_eq!(fixture.check_tables().await, (3, 100));
 }
 
@@ -91,10 +91,10 @@ async fn expired_price_refuses_new_orders_and_allows_replays(stack: Stack) {
     let (mut replay, mut expired_replay) = (without_price.clone(), expired.clone());
     (replay.key, expired_replay.key) = (market_order("a", 1).key, market_order("a", 1).key);
     let decisions = fixture.place(&[without_price, expired, replay, expired_replay], no_limit()).await;
-    assert_eq!(refused(&decisions[0]), (PriceUnavailable, None));
-    assert_eq!(refused(&decisions[1]), (PriceUnavailable, None));
-    assert_eq!(placed(&decisions[2]), (&order, true));
-    assert_eq!(placed(&decisions[3]), (&order, true));
+    assert_eq!(expect_refused(&decisions[0]), (PriceUnavailable, None));
+    assert_eq!(expect_refused(&decisions[1]), (PriceUnavailable, None));
+    assert_eq!(expect_placed(&decisions[2]), (&order, true));
+    assert_eq!(expect_placed(&decisions[3]), (&order, true));
     assert_eq!(fixture.check_tables().await, (1, 10));
 }
 
@@ -129,10 +129,10 @@ async fn keys_with_special_syntax_are_stored_literally(stack: Stack) {
         "true",
     ];
     let batch: Vec<_> = keys.iter().map(|key| market_order(key, 1)).collect();
-    assert!(fixture.place(&batch, no_limit()).await.iter().all(|decision| !placed(decision).1));
+    assert!(fixture.place(&batch, no_limit()).await.iter().all(|decision| !expect_placed(decision).1));
     for key in keys {
         let again = fixture.place(&[market_order(key, 1)], no_limit()).await;
-        assert!(placed(&again[0]).1, "{key}");
+        assert!(expect_placed(&again[0]).1, "{key}");
     }
     assert_eq!(usize::try_from(fixture.check_tables().await.0).unwrap(), keys.len());
 }

@@ -14,7 +14,7 @@ use common::{
 use db_proxy::orders::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand};
 use tests::Stack;
 
-use super::{Fixture, commands, commit, market_order, placed, refused, sats};
+use super::{Fixture, commands, commit, expect_placed, expect_refused, market_order, sats};
 
 tests::on_both_stacks!(
     quote_reserves_bitcoin_and_one_order_takes_it,
@@ -37,7 +37,7 @@ fn take_command(key: &str, id: QuoteId) -> Command {
 
 /// The quote of a decision. Panics when none was created.
 #[track_caller]
-fn quoted(decision: &Decision) -> Quote {
+fn expect_quote(decision: &Decision) -> Quote {
     match decision {
         Decision::Quoted(quote) => quote.clone(),
         other => panic!("no quote: {other:?}"),
@@ -50,10 +50,10 @@ async fn quote_reserves_bitcoin_and_one_order_takes_it(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(100), Timestamp::now());
     let decisions = commit(store, &mut [quote_command(60, MINUTE), quote_command(41, MINUTE)], limit, now).await;
-    let quote = quoted(&decisions[0]);
-    assert_eq!(refused(&decisions[1]), (LimitExceeded, Some(40)));
+    let quote = expect_quote(&decisions[0]);
+    assert_eq!(expect_refused(&decisions[1]), (LimitExceeded, Some(40)));
     assert_eq!(
-        refused(&commit(store, &mut commands(&[market_order("a", 41)]), limit, now).await[0]),
+        expect_refused(&commit(store, &mut commands(&[market_order("a", 41)]), limit, now).await[0]),
         (LimitExceeded, Some(40))
     );
 
@@ -64,14 +64,14 @@ async fn quote_reserves_bitcoin_and_one_order_takes_it(stack: Stack) {
         take_command("d", QuoteId(unknown_id())),
     ];
     let decisions = commit(store, commands, limit, now).await;
-    let (order, replayed) = placed(&decisions[0]);
+    let (order, replayed) = expect_placed(&decisions[0]);
     assert!(!replayed && (order.exchange_rate, order.bitcoin_amount) == (quote.exchange_rate, quote.bitcoin_amount));
-    assert_eq!(refused(&decisions[1]).0, QuoteTaken);
-    assert_eq!(placed(&decisions[2]), (order, true));
-    assert_eq!(refused(&decisions[3]).0, QuoteUnknown);
+    assert_eq!(expect_refused(&decisions[1]).0, QuoteTaken);
+    assert_eq!(expect_placed(&decisions[2]), (order, true));
+    assert_eq!(expect_refused(&decisions[3]).0, QuoteUnknown);
     // The result is the same in another batch.
     let decisions = commit(store, &mut [take_command("e", quote.id), take_command("b", quote.id)], limit, now).await;
-    assert_eq!((refused(&decisions[0]).0, placed(&decisions[1])), (QuoteTaken, (order, true)));
+    assert_eq!((expect_refused(&decisions[0]).0, expect_placed(&decisions[1])), (QuoteTaken, (order, true)));
 
     let totals = store.totals().await.unwrap();
     assert_eq!((totals.orders, totals.bitcoin, totals.reserved), (1, sats(60), sats(0)));
@@ -84,7 +84,7 @@ fn unknown_id() -> uuid::Uuid {
 async fn expired_quote_returns_reservation(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(100), Timestamp::now());
-    let quote = quoted(&commit(store, &mut [quote_command(60, Duration::from_secs(5))], limit, now).await[0]);
+    let quote = expect_quote(&commit(store, &mut [quote_command(60, Duration::from_secs(5))], limit, now).await[0]);
     let just_before = now.plus(Duration::from_micros(4_999_999));
     commit(store, &mut [], limit, just_before).await;
     assert_eq!(store.totals().await.unwrap().reserved, sats(60));
@@ -92,10 +92,10 @@ async fn expired_quote_returns_reservation(stack: Stack) {
     assert_eq!(store.totals().await.unwrap().reserved, sats(0));
     let after_expiry = quote.expires_at;
     assert_eq!(
-        refused(&commit(store, &mut [take_command("a", quote.id)], limit, after_expiry).await[0]).0,
+        expect_refused(&commit(store, &mut [take_command("a", quote.id)], limit, after_expiry).await[0]).0,
         QuoteExpired
     );
-    placed(&commit(store, &mut commands(&[market_order("b", 100)]), limit, after_expiry).await[0]);
+    expect_placed(&commit(store, &mut commands(&[market_order("b", 100)]), limit, after_expiry).await[0]);
 }
 
 async fn quote_is_stored_exactly(stack: Stack) {
@@ -103,10 +103,10 @@ async fn quote_is_stored_exactly(stack: Stack) {
     let mut command = quote_command(12, MINUTE);
     let Command::Quote(prolonged) = &mut command else { panic!("the command creates a quote") };
     prolonged.price.price_state = PriceState::Prolonged;
-    let quote = quoted(&commit(&fixture.store, &mut [command], sats(100), Timestamp::now()).await[0]);
+    let quote = expect_quote(&commit(&fixture.store, &mut [command], sats(100), Timestamp::now()).await[0]);
     let second_store = fixture.another_store().await;
     let decisions = commit(&second_store, &mut [take_command("a", quote.id)], sats(100), Timestamp::now()).await;
-    let order = placed(&decisions[0]).0;
+    let order = expect_placed(&decisions[0]).0;
     assert_eq!(
         (order.currency, order.amount, order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
         (quote.currency, quote.amount, quote.exchange_rate, quote.bitcoin_amount, quote.price_as_of, quote.simulated),
@@ -122,8 +122,8 @@ async fn quote_is_stored_exactly(stack: Stack) {
 async fn retention_deletes_only_old_keys_and_settled_quotes(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(1000), Timestamp::now());
-    let taken = quoted(&commit(store, &mut [quote_command(1, MINUTE)], limit, now).await[0]);
-    let open = quoted(&commit(store, &mut [quote_command(1, 60 * MINUTE)], limit, now).await[0]);
+    let taken = expect_quote(&commit(store, &mut [quote_command(1, MINUTE)], limit, now).await[0]);
+    let open = expect_quote(&commit(store, &mut [quote_command(1, 60 * MINUTE)], limit, now).await[0]);
     commit(store, &mut [take_command("a", taken.id)], limit, now).await;
     commit(store, &mut commands(&[market_order("b", 1), market_order("c", 1)]), limit, now).await;
 
@@ -139,5 +139,5 @@ async fn retention_deletes_only_old_keys_and_settled_quotes(stack: Stack) {
     // The orders remain, a deleted key can be used again, and the open quote can be taken.
     assert_eq!(store.totals().await.unwrap().orders, 3);
     let decisions = commit(store, &mut [take_command("b", open.id)], limit, later).await;
-    assert!(!placed(&decisions[0]).1);
+    assert!(!expect_placed(&decisions[0]).1);
 }

@@ -23,18 +23,18 @@ struct BoundaryValues {
     satoshi: i64,
 }
 
-const fn values(amount: &'static str, exchange_rate: &'static str, satoshi: i64) -> BoundaryValues {
+const fn boundary(amount: &'static str, exchange_rate: &'static str, satoshi: i64) -> BoundaryValues {
     BoundaryValues { amount, exchange_rate, satoshi }
 }
 
 const BOUNDARIES: [BoundaryValues; 7] = [
-    values("0.0001", "9999999999.99999999", 1),
-    values("999999999.9999", "84000.12345678", 1),
-    values("999999999.9999", "47.61904762", 2_099_999_999_998_950),
-    values("0.0001", "0.00000001", 1_000_000_000_000),
-    values("1000", "0.00001", 10_000_000_000_000_000),
-    values("12.34", "84000.10", 14_691),
-    values("600", "84000", 714_286),
+    boundary("0.0001", "9999999999.99999999", 1),
+    boundary("999999999.9999", "84000.12345678", 1),
+    boundary("999999999.9999", "47.61904762", 2_099_999_999_998_950),
+    boundary("0.0001", "0.00000001", 1_000_000_000_000),
+    boundary("1000", "0.00001", 10_000_000_000_000_000),
+    boundary("12.34", "84000.10", 14_691),
+    boundary("600", "84000", 714_286),
 ];
 
 /// An order with the boundary values of this number. Its bitcoin is at most the total supply.

@@ -62,7 +62,7 @@ fn plan_runs(duration: Duration, seed: u64, only: &[String]) -> Vec<(String, Pla
                 let transport = if websockets { "websocket" } else { "polled" };
                 let plan = Plan {
                     seed: seed + runs.len() as u64,
-                    timeline: vec![fault.at(exchange, WARM_UP.as_secs(), duration)],
+                    timeline: vec![fault.scheduled_at(exchange, WARM_UP.as_secs(), duration)],
                     length: WARM_UP + duration + RECOVERY,
                     websockets,
                     max_failing: Some(1),

@@ -38,7 +38,7 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// Schedules the fault at an exchange, from a second after the start of the run.
-    pub fn at(&self, exchange: &str, start_second: u64, duration: Duration) -> TimedFault {
+    pub fn scheduled_at(&self, exchange: &str, start_second: u64, duration: Duration) -> TimedFault {
         let mut fault = self.parameters.clone();
         for (name, value) in [
             ("exchange", json!(exchange)),
@@ -90,7 +90,7 @@ pub fn every_fault_in_sequence(exchanges: &[&str]) -> Scenario {
     let mut timeline = Vec::new();
     for fault in all_faults() {
         let duration = detection_time(fault.kind);
-        timeline.extend(exchanges.iter().map(|exchange| fault.at(exchange, length.as_secs(), duration)));
+        timeline.extend(exchanges.iter().map(|exchange| fault.scheduled_at(exchange, length.as_secs(), duration)));
         length += duration + PAUSE;
     }
     Scenario { timeline, length }
@@ -116,7 +116,7 @@ pub fn random_faults(exchanges: &[&str], concurrent: usize, minutes: u64, seed: 
             }
             let duration = rng.u64(1..=5);
             let fault = &faults[rng.usize(..faults.len())];
-            timeline.push(fault.at(exchange, minute * 60, Duration::from_secs(duration * 60)));
+            timeline.push(fault.scheduled_at(exchange, minute * 60, Duration::from_secs(duration * 60)));
             failing.push(Failing { exchange, until_minute: minute + duration });
         }
     }

@@ -20,7 +20,7 @@ use super::{
 const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// Returns every violation once, sorted by kind.
-pub fn check(history: &History, stored: &StoredState, limit: Sats) -> Vec<Violation> {
+pub fn check_history(history: &History, stored: &StoredState, limit: Sats) -> Vec<Violation> {
     let mut checker = Checker { stored, limit: limit.get(), violations: Vec::new() };
     checker.check_sequence();
     checker.check_sums();
@@ -199,7 +199,7 @@ impl Checker<'_> {
         }
         for stored in orders {
             let created_at = stored.order.created_at;
-            let same: Vec<_> = attempts.iter().filter(|attempt| requests(attempt, stored)).collect();
+            let same: Vec<_> = attempts.iter().filter(|attempt| requests_order(attempt, stored)).collect();
             let earlier: Vec<_> = same.iter().filter(|attempt| attempt.start <= created_at).collect();
             if earlier.is_empty() {
                 self.violations.push(Violation::OrderNotRequested { seq: stored.seq, key: key.to_owned() });
@@ -229,7 +229,7 @@ impl Checker<'_> {
                 }
                 (Code::KeyReused, _) if orders.is_empty() => Some("the key has no order"),
                 (Code::KeyReused, _) => {
-                    let is_same = orders.iter().any(|order| requests(attempt, order));
+                    let is_same = orders.iter().any(|order| requests_order(attempt, order));
                     is_same.then_some("the order of the key is the requested one")
                 }
                 (Code::QuoteTaken, RequestedOrder::FromQuote(id)) => {
@@ -250,7 +250,7 @@ impl Checker<'_> {
 }
 
 /// Whether the attempt requests this order.
-fn requests(attempt: &Attempt, stored: &StoredOrder) -> bool {
+fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     match attempt.requested {
         RequestedOrder::AtMarketPrice { currency, amount } => {
             stored.quote.is_none() && (stored.order.currency, stored.order.amount) == (currency, amount)
@@ -282,7 +282,7 @@ fn differences(attempt: &Attempt, acknowledged: &Value, stored: &StoredOrder) ->
     if stored.key != attempt.key {
         found.push(differs("key", attempt.key.clone(), stored.key.clone()));
     }
-    if !requests(attempt, stored) {
+    if !requests_order(attempt, stored) {
         let Order { currency, amount, .. } = stored.order;
         let stored_as = RequestedOrder::AtMarketPrice { currency, amount }.body();
         found.push(differs("request", attempt.requested.body(), stored_as));

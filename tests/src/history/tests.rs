@@ -5,13 +5,13 @@ mod simulated_service;
 use common::money::Sats;
 
 use self::simulated_service::{LIMIT, PlantedBug, SimulatedService};
-use super::{Outcome, Violation as V, check};
+use super::{Outcome, Violation as V, check_history};
 
 const SEEDS: std::ops::Range<u64> = 0..10;
 
 fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
     let (history, stored) = SimulatedService::run(bug, seed);
-    check(&history, &stored, Sats::new(LIMIT).unwrap())
+    check_history(&history, &stored, Sats::new(LIMIT).unwrap())
 }
 
 /// Asserts that the checker reports the expected violation with every seed.

@@ -56,29 +56,29 @@ impl Client {
             let requested = self.random_order();
             let key = self.new_key();
             match self.rng.u32(0..20) {
-                0..=8 => self.place(&key, &[requested]).await,
+                0..=8 => self.place_concurrently(&key, &[requested]).await,
                 // A replay of a decided order.
                 9..=10 => {
-                    self.place(&key, &[requested]).await;
+                    self.place_concurrently(&key, &[requested]).await;
                     self.retry_until_definite(&key, requested).await;
                 }
                 // The same order several times at once.
-                11..=12 => self.place(&key, &[requested, requested, requested]).await,
+                11..=12 => self.place_concurrently(&key, &[requested, requested, requested]).await,
                 // Another order with a key that is already used.
                 13 => {
-                    self.place(&key, &[requested]).await;
+                    self.place_concurrently(&key, &[requested]).await;
                     let other = self.random_order();
                     self.retry_until_definite(&key, other).await;
                 }
                 // Two different orders at once with one key.
                 14 => {
                     let other = self.random_order();
-                    self.place(&key, &[requested, other]).await;
+                    self.place_concurrently(&key, &[requested, other]).await;
                 }
                 // An order that exceeds the limit.
                 15 => {
                     let over_limit = dollar_order(self.remaining_sats() + 1 + self.rng.i64(0..1000));
-                    self.place(&key, &[over_limit]).await;
+                    self.place_concurrently(&key, &[over_limit]).await;
                 }
                 kind => {
                     let Some(quote) = self.request_quote(requested).await else { continue };
@@ -89,10 +89,13 @@ impl Client {
                         // Two keys contend for the quote.
                         17 => {
                             let (other_key, mut rival) = (self.new_key(), self.fork());
-                            tokio::join!(self.place(&key, from_quote), rival.place(&other_key, from_quote));
+                            tokio::join!(
+                                self.place_concurrently(&key, from_quote),
+                                rival.place_concurrently(&other_key, from_quote)
+                            );
                         }
-                        18 => self.place(&key, &[from_quote[0], from_quote[0]]).await,
-                        _ => self.place(&key, from_quote).await,
+                        18 => self.place_concurrently(&key, &[from_quote[0], from_quote[0]]).await,
+                        _ => self.place_concurrently(&key, from_quote).await,
                     }
                 }
             }
@@ -151,7 +154,7 @@ impl Client {
     }
 
     /// Sends all of these orders at once with one key. At most one of them is placed.
-    async fn place(&mut self, key: &str, orders: &[RequestedOrder]) {
+    async fn place_concurrently(&mut self, key: &str, orders: &[RequestedOrder]) {
         let forks: Vec<_> = orders.iter().map(|order| (self.fork(), *order)).collect();
         let retries = forks.into_iter().map(async |(mut fork, order)| fork.retry_until_definite(key, order).await);
         let outcomes = join_all(retries).await;
@@ -179,11 +182,11 @@ impl Client {
             if outcome.is_definite() || start.elapsed() > RETRY_LIMIT {
                 return outcome;
             }
-            self.pause().await;
+            self.pause_before_retry().await;
         }
     }
 
-    async fn pause(&mut self) {
+    async fn pause_before_retry(&mut self) {
         tokio::time::sleep(Duration::from_millis(self.rng.u64(RETRY_PAUSE_MILLIS))).await;
     }
 
@@ -214,7 +217,7 @@ impl Client {
             self.progress.history.record_quote(quote);
             return Some(id);
         }
-        self.pause().await;
+        self.pause_before_retry().await;
         None
     }
 

@@ -75,7 +75,7 @@ impl Process {
 
     /// Sends the signal to the process and to its child processes.
     pub fn signal_all(&self, signal: &str) {
-        let mut processes = children(self.id());
+        let mut processes = child_processes(self.id());
         processes.insert(0, self.id());
         send_signal(signal, &processes);
     }
@@ -88,7 +88,7 @@ impl Drop for Process {
         }
         if self.exit_status().is_none() {
             // Stopped children do not notice that their parent has ended, so they are killed too.
-            let children = children(self.id());
+            let children = child_processes(self.id());
             let _ = self.child.kill();
             let _ = self.child.wait();
             if !children.is_empty() {
@@ -109,7 +109,7 @@ fn try_send_signal(signal: &str, processes: &[u32]) -> bool {
     Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
 }
 
-fn children(parent: u32) -> Vec<u32> {
+fn child_processes(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let is_child = |id: &u32| {

@@ -7,7 +7,7 @@ use common::{
     time::Timestamp,
 };
 
-use super::at;
+use super::time_at;
 
 /// The expected courses, by series.
 #[derive(Debug, Default)]
@@ -109,7 +109,7 @@ pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
             for direction in directions {
                 for _ in 0..rng.u32(0..3) {
                     let late = if rng.u32(0..5) == 0 { rng.i64(0..100) } else { 0 };
-                    let micros = at(clock - late).micros() + rng.i64(0..5);
+                    let micros = time_at(clock - late).micros() + rng.i64(0..5);
                     // The smallest and the largest rate are among the values.
                     let value = match rng.u32(0..30) {
                         0 => 1,
@@ -133,7 +133,7 @@ pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
     };
     // The first request has one course of each series, which fixes the order of the series.
     let first =
-        names.iter().flat_map(|name| directions.map(|direction| super::course(name, direction, "1", at(-1_000))));
+        names.iter().flat_map(|name| directions.map(|direction| super::course(name, direction, "1", time_at(-1_000))));
     let mut first: Vec<_> = first.collect();
     first.sort_by(|a, b| (&a.exchanger, a.direction).cmp(&(&b.exchanger, b.direction)));
     std::iter::once(first).chain(std::iter::repeat_with(&mut request).take(count - 1)).collect()

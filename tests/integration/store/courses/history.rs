@@ -11,9 +11,9 @@ use serde_json::json;
 use tests::{Platform, Stack, on_both_stacks};
 
 use super::{
-    Fixture, at, course,
+    Fixture, course,
     expected_courses::{ExpectedCourses, random_requests},
-    seconds,
+    seconds, time_at,
 };
 
 on_both_stacks!(
@@ -28,18 +28,18 @@ on_both_stacks!(
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
-async fn filled(stack: Stack, seed: u64, count: usize) -> (Fixture, ExpectedCourses) {
+async fn fixture_with_random_courses(stack: Stack, seed: u64, count: usize) -> (Fixture, ExpectedCourses) {
     let fixture = Fixture::new(stack).await;
     let mut expected = ExpectedCourses::default();
     for request in random_requests(seed, count) {
         expected.write(&request);
-        fixture.write(&request).await;
+        fixture.write_courses(&request).await;
     }
     (fixture, expected)
 }
 
 async fn pages_return_each_course_and_candle_once(stack: Stack) {
-    let (fixture, expected) = filled(stack, 7, 80).await;
+    let (fixture, expected) = fixture_with_random_courses(stack, 7, 80).await;
     let all = CourseFilter::default();
     // Once with nothing folded, and once with everything folded.
     for _ in 0..2 {
@@ -54,7 +54,7 @@ async fn pages_return_each_course_and_candle_once(stack: Stack) {
                 );
             }
         }
-        fixture.fold().await;
+        fixture.fold_all().await;
     }
     let empty = CourseFilter { exchanger: Some("nobody".to_owned()), ..all };
     for resolution in Resolution::ALL {
@@ -64,7 +64,7 @@ async fn pages_return_each_course_and_candle_once(stack: Stack) {
 
 async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
     for resolution in Resolution::ALL {
-        let (fixture, mut expected) = filled(stack, 11, 40).await;
+        let (fixture, mut expected) = fixture_with_random_courses(stack, 11, 40).await;
         let width = resolution.width().unwrap_or_default();
         let key = |exchanger: &str, direction: common::money::CurrencyPair, start: Timestamp| {
             (exchanger.to_owned(), direction, start)
@@ -89,7 +89,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
             }
             if n < 30 {
                 expected.write(&request);
-                fixture.write(&request).await;
+                fixture.write_courses(&request).await;
             }
             fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
         }
@@ -102,7 +102,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
 }
 
 async fn filters_return_exactly_matching_courses(stack: Stack) {
-    let (fixture, expected) = filled(stack, 3, 120).await;
+    let (fixture, expected) = fixture_with_random_courses(stack, 3, 120).await;
     let (past, none) = (expected.past(), CourseFilter::default());
     let middle = past[past.len() / 2].since;
     let filters = [
@@ -119,7 +119,7 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
     ];
     for folded in [false, true] {
         if folded {
-            fixture.fold().await;
+            fixture.fold_all().await;
         }
         for filter in &filters {
             let is_selected = |exchanger: &str, direction| {
@@ -163,17 +163,17 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
 async fn range_starts_with_course_valid_at_its_start(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     for (value, when) in [("1", 0), ("2", 10), ("3", 20)] {
-        fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
+        fixture.write_courses(&[course("kraken", "BTC-USD", value, time_at(when))]).await;
     }
     let micro = std::time::Duration::from_micros(1);
     for (from, to, values) in [
-        (at(5), at(6), &["1.00"][..]),
-        (at(10).minus(micro), at(10), &["1.00"]),
-        (at(10).minus(micro), at(10).plus(micro), &["1.00", "2.00"]),
-        (at(10), at(20), &["2.00"]),
-        (at(25), at(26), &["3.00"]),
-        (at(-9), at(0), &[]),
-        (at(-9), at(99), &["1.00", "2.00", "3.00"]),
+        (time_at(5), time_at(6), &["1.00"][..]),
+        (time_at(10).minus(micro), time_at(10), &["1.00"]),
+        (time_at(10).minus(micro), time_at(10).plus(micro), &["1.00", "2.00"]),
+        (time_at(10), time_at(20), &["2.00"]),
+        (time_at(25), time_at(26), &["3.00"]),
+        (time_at(-9), time_at(0), &[]),
+        (time_at(-9), time_at(99), &["1.00", "2.00", "3.00"]),
     ] {
         let filter = CourseFilter { from: Some(from), to: Some(to), ..CourseFilter::default() };
         let shown = fixture.all_pages(&filter, Resolution::Raw, 2).await.0;
@@ -184,15 +184,15 @@ async fn range_starts_with_course_valid_at_its_start(stack: Stack) {
 async fn candles_start_at_whole_minutes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     for (value, when) in [("5", 61), ("7", 70), ("4", 119), ("6", 120)] {
-        fixture.write(&[course("kraken", "BTC-USD", value, at(when))]).await;
+        fixture.write_courses(&[course("kraken", "BTC-USD", value, time_at(when))]).await;
     }
-    let filter = CourseFilter { from: Some(at(100)), to: Some(at(101)), ..CourseFilter::default() };
+    let filter = CourseFilter { from: Some(time_at(100)), to: Some(time_at(101)), ..CourseFilter::default() };
     for folded in [false, true] {
         let candle = fixture.all_pages(&filter, Resolution::Minute, 10).await.1.pop().unwrap();
         let shown = [candle.open, candle.high, candle.low, candle.close].map(|rate| rate.to_string());
-        assert_eq!((candle.start, shown.join(" ").as_str(), candle.changes), (at(60), "5.00 7.00 4.00 4.00", 3));
+        assert_eq!((candle.start, shown.join(" ").as_str(), candle.changes), (time_at(60), "5.00 7.00 4.00 4.00", 3));
         if !folded {
-            fixture.fold().await;
+            fixture.fold_all().await;
         }
     }
 }
@@ -249,15 +249,16 @@ async fn client_reads_written_courses(stack: Stack) {
     let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).without_prices().start().await;
     let base = platform.db_proxy.url("/").parse().unwrap();
     let client = DbProxyClient(ServiceClient::new(http_client(), DbProxyClient::SERVICE, base, token));
-    let courses = vec![course("kraken", "BTC-USD", "91000.5", at(0)), course("binance", "BTC-USD", "91001", at(0))];
+    let courses =
+        vec![course("kraken", "BTC-USD", "91000.5", time_at(0)), course("binance", "BTC-USD", "91001", time_at(0))];
     assert_eq!(client.write_courses(&NewCourses { courses: courses.clone() }).await.unwrap().changed, 2);
     assert_eq!(client.write_courses(&NewCourses { courses }).await.unwrap().changed, 0);
     let actual = client.current_courses().await.unwrap();
     assert_eq!(actual.iter().map(|row| row.exchanger.as_str()).collect::<Vec<_>>(), ["binance", "kraken"]);
-    let filter = CourseFilter { from: Some(at(0)), to: Some(at(1)), ..CourseFilter::default() };
+    let filter = CourseFilter { from: Some(time_at(0)), to: Some(time_at(1)), ..CourseFilter::default() };
     let page = client.course_history(&filter, Resolution::Raw, None, 1).await.unwrap();
     let next = client.course_history(&filter, Resolution::Raw, page.next_cursor, 1).await.unwrap();
     assert_eq!((page.courses.len(), next.courses.len(), next.next_cursor), (1, 1, None));
     let day = client.course_history(&filter, Resolution::Day, None, 10).await.unwrap();
-    assert_eq!((day.resolution, day.candles.len(), day.candles[0].start), (Resolution::Day, 2, at(0)));
+    assert_eq!((day.resolution, day.candles.len(), day.candles[0].start), (Resolution::Day, 2, time_at(0)));
 }

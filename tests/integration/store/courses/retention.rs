@@ -14,8 +14,9 @@ use tests::{Stack, on_both_stacks};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Fixture, at, course,
+    Fixture, course,
     expected_courses::{ExpectedCourses, random_requests},
+    time_at,
 };
 
 on_both_stacks!(
@@ -52,7 +53,7 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
         let mut expected = ExpectedCourses::default();
         for (n, request) in random_requests(seed, 90).into_iter().enumerate() {
             expected.write(&request);
-            fixture.write(&request).await;
+            fixture.write_courses(&request).await;
             // Folding takes place at any time within minutes, hours and days.
             if n % 7 == 0 {
                 fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
@@ -68,7 +69,7 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
                 }
             }
         }
-        fixture.fold().await;
+        fixture.fold_all().await;
         // Folding again changes nothing.
         assert_eq!(fixture.course_store.fold_courses(Resolution::Minute).await.unwrap(), 0);
         for resolution in CANDLES {
@@ -79,9 +80,9 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
                 &format!("seed {seed}, {resolution}, folded"),
             );
         }
-        assert_eq!(fixture.past().await, expected.past());
+        assert_eq!(fixture.past_courses().await, expected.past());
         // Deleting the finer rows does not change the coarser candles.
-        let end = at(100 * 86_400);
+        let end = time_at(100 * 86_400);
         fixture.delete_before(Resolution::Raw, end).await;
         for (deleted, remaining) in
             [(None, &CANDLES[..]), (Some(Resolution::Minute), &CANDLES[1..]), (Some(Resolution::Hour), &CANDLES[2..])]
@@ -102,17 +103,17 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
 }
 
 /// Writes a course every twenty minutes for three days.
-async fn three_days(stack: Stack) -> Fixture {
+async fn fixture_with_three_days(stack: Stack) -> Fixture {
     let fixture = Fixture::new(stack).await;
     for n in 0..3 * 72 {
-        fixture.write(&[course("kraken", "BTC-USD", &(n + 1).to_string(), at(n * 1200))]).await;
+        fixture.write_courses(&[course("kraken", "BTC-USD", &(n + 1).to_string(), time_at(n * 1200))]).await;
     }
     fixture
 }
 
 async fn only_folded_rows_are_deleted(stack: Stack) {
-    let fixture = three_days(stack).await;
-    let end = at(30 * 86_400);
+    let fixture = fixture_with_three_days(stack).await;
+    let end = time_at(30 * 86_400);
     for resolution in Resolution::ALL {
         assert_eq!(fixture.delete_before(resolution, end).await, 0, "{resolution}");
     }
@@ -120,12 +121,12 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
     // Minutes have not been folded into hours.
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 0);
     // Only courses that ended before the given time are deleted.
-    assert_eq!(fixture.delete_before(Resolution::Raw, at(1200).plus(Duration::from_micros(1))).await, 1);
-    assert_eq!(fixture.delete_before(Resolution::Raw, at(2400)).await, 1);
+    assert_eq!(fixture.delete_before(Resolution::Raw, time_at(1200).plus(Duration::from_micros(1))).await, 1);
+    assert_eq!(fixture.delete_before(Resolution::Raw, time_at(2400)).await, 1);
     assert_eq!(fixture.delete_before(Resolution::Raw, end).await, 3 * 72 - 3);
-    fixture.fold().await;
+    fixture.fold_all().await;
     // 71 hours and two days are complete. The last hour is not, because the actual course began in it.
-    assert_eq!(fixture.delete_before(Resolution::Minute, at(3600)).await, 3);
+    assert_eq!(fixture.delete_before(Resolution::Minute, time_at(3600)).await, 3);
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 71 * 3 - 3);
     assert_eq!(fixture.delete_before(Resolution::Hour, end).await, 48);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 3);
@@ -134,20 +135,20 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
     let shown: Vec<_> = days.iter().map(|day| (day.open.to_string(), day.close.to_string(), day.changes)).collect();
     let text = |open: &str, close: &str| (open.to_owned(), close.to_owned(), 72);
     assert_eq!(shown, [text("1.00", "72.00"), text("73.00", "144.00"), text("145.00", "216.00")]);
-    assert_eq!(fixture.delete_before(Resolution::Day, at(86_400)).await, 1);
+    assert_eq!(fixture.delete_before(Resolution::Day, time_at(86_400)).await, 1);
 }
 
 async fn actual_course_is_never_deleted(stack: Stack) {
-    let fixture = three_days(stack).await;
-    let actual = fixture.actual().await;
+    let fixture = fixture_with_three_days(stack).await;
+    let actual = fixture.actual_courses().await;
     let settings =
         CourseRetentionSettings { days: Some(Duration::from_hours(24)), ..CourseRetentionSettings::default() };
-    retention::run_round(&retention_of(&fixture, settings), at(20 * 366 * 86_400)).await.unwrap();
-    assert_eq!(fixture.actual().await, actual);
-    assert_eq!(fixture.past().await.len(), 1);
+    retention::run_round(&retention_of(&fixture, settings), time_at(20 * 366 * 86_400)).await.unwrap();
+    assert_eq!(fixture.actual_courses().await, actual);
+    assert_eq!(fixture.past_courses().await.len(), 1);
     // New courses are still compared with the actual one.
-    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "216", at(300_000))]).await, 0);
-    assert_eq!(fixture.write(&[course("kraken", "BTC-USD", "217", at(300_000))]).await, 1);
+    assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "216", time_at(300_000))]).await, 0);
+    assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "217", time_at(300_000))]).await, 1);
     assert_eq!(fixture.check_courses().await, 2);
 }
 
@@ -162,19 +163,19 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
             let mut round = n;
             while !stop.is_cancelled() {
                 store.fold_courses(CANDLES[round % 3]).await.unwrap();
-                store.remove_courses(Resolution::Raw, at(100 * 86_400), 50).await.unwrap();
+                store.remove_courses(Resolution::Raw, time_at(100 * 86_400), 50).await.unwrap();
                 round += 1;
             }
         });
     }
     for request in random_requests(31, 120) {
-        assert_eq!(fixture.write(&request).await, expected.write(&request));
+        assert_eq!(fixture.write_courses(&request).await, expected.write(&request));
     }
     stop.cancel();
     tasks.join_all().await;
     for folded in [false, true] {
         if folded {
-            fixture.fold().await;
+            fixture.fold_all().await;
         }
         for resolution in CANDLES {
             let expected_candles = expected.candles(resolution.width().unwrap());
@@ -188,13 +189,13 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
     let mut expected = ExpectedCourses::default();
     for request in random_requests(41, 200) {
         expected.write(&request);
-        fixture.write(&request).await;
+        fixture.write_courses(&request).await;
     }
     for n in 0..60_u64 {
         let store = fixture.another_course_store().await;
         let step = tokio::spawn(async move {
             store.fold_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
-            store.remove_courses(Resolution::Raw, at(100 * 86_400), 20).await.unwrap();
+            store.remove_courses(Resolution::Raw, time_at(100 * 86_400), 20).await.unwrap();
         });
         // The task is aborted at a different point each time.
         for _ in 0..n * 3 {
@@ -210,16 +211,17 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
 }
 
 async fn retention_keeps_resolution_by_age(stack: Stack) {
-    let fixture = three_days(stack).await;
+    let fixture = fixture_with_three_days(stack).await;
     let day = Duration::from_hours(24);
     let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };
-    retention::run_round(&retention_of(&fixture, settings), at(3 * 86_400)).await.unwrap();
+    retention::run_round(&retention_of(&fixture, settings), time_at(3 * 86_400)).await.unwrap();
     // The courses of one day, and the one that was valid at its start.
-    assert_eq!(fixture.past().await.len(), 72);
+    assert_eq!(fixture.past_courses().await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
     assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Day).await.len(), 3);
-    let month = CourseFilter { from: Some(at(-86_400)), to: Some(at(30 * 86_400)), ..CourseFilter::default() };
+    let month =
+        CourseFilter { from: Some(time_at(-86_400)), to: Some(time_at(30 * 86_400)), ..CourseFilter::default() };
     assert_eq!(fixture.all_pages(&month, Resolution::Hour, 5).await.1.len(), 72);
 }
 

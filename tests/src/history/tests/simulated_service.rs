@@ -22,7 +22,7 @@ use crate::history::{
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
 /// The opportunities at which the bug has its effect. There are several, because a response with the effect may be lost.
-const SHOWN: std::ops::Range<u32> = 3..10;
+const EFFECTIVE_OPPORTUNITIES: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
 const RATE_E8: i64 = 100_000_000 * 100_000_000;
@@ -120,7 +120,7 @@ impl SimulatedService {
 
     /// Performs one random action of a client.
     fn run_client(&mut self) {
-        self.tick();
+        self.advance_clock();
         let requested = market_order(self.rng.i64(1..=20));
         match self.rng.u32(0..10) {
             0..=4 => drop(self.place_order(&requested)),
@@ -156,7 +156,7 @@ impl SimulatedService {
         format!("key-{:04}", self.generated_keys)
     }
 
-    fn tick(&mut self) {
+    fn advance_clock(&mut self) {
         self.now = self.now.plus(Duration::from_millis(self.rng.u64(1..30)));
     }
 
@@ -169,8 +169,8 @@ impl SimulatedService {
     fn place_order_with_key(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         loop {
             let start = self.now;
-            let outcome = self.request(key, requested);
-            self.tick();
+            let outcome = self.send_request(key, requested);
+            self.advance_clock();
             let bitcoin = match requested {
                 RequestedOrder::AtMarketPrice { amount, .. } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
                 RequestedOrder::FromQuote(_) => None,
@@ -191,60 +191,60 @@ impl SimulatedService {
     }
 
     /// Whether the planted bug is `bug` and has its effect at this opportunity.
-    fn shows(&mut self, bug: PlantedBug) -> bool {
+    fn has_effect(&mut self, bug: PlantedBug) -> bool {
         if self.bug == bug {
             self.opportunities += 1;
         }
-        self.bug == bug && SHOWN.contains(&self.opportunities)
+        self.bug == bug && EFFECTIVE_OPPORTUNITIES.contains(&self.opportunities)
     }
 
-    fn request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
+    fn send_request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         let fate = match self.rng.u32(0..20) {
             0 => Fate::Refused,
             1 => Fate::RequestLost,
             2 => Fate::ResponseLost,
             _ => Fate::Answered,
         };
-        self.tick();
+        self.advance_clock();
         match fate {
             Fate::Refused => return Outcome::Unavailable(Code::UpstreamUnavailable),
             Fate::RequestLost => return Outcome::NoResponse,
             Fate::Answered | Fate::ResponseLost => {}
         }
-        if self.shows(PlantedBug::InternalError) {
+        if self.has_effect(PlantedBug::InternalError) {
             return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };
         }
         let known = self.keys.contains_key(key);
         if !known
             && matches!(requested, RequestedOrder::AtMarketPrice { .. })
-            && self.shows(PlantedBug::AcknowledgedBeforeCommit)
+            && self.has_effect(PlantedBug::AcknowledgedBeforeCommit)
         {
-            return acknowledgement(&self.order(requested, None), false);
+            return acknowledgement(&self.build_order(requested, None), false);
         }
-        let outcome = self.decide(key, requested);
+        let outcome = self.decide_order(key, requested);
         let placed = matches!(outcome, Outcome::Placed { .. });
         if fate == Fate::ResponseLost {
-            if placed && self.shows(PlantedBug::RetryWithoutKey) {
-                self.decide("generated-key", requested);
+            if placed && self.has_effect(PlantedBug::RetryWithoutKey) {
+                self.decide_order("generated-key", requested);
             }
             return Outcome::NoResponse;
         }
-        if placed && !known && self.shows(PlantedBug::DeniedAfterPlacing) {
+        if placed && !known && self.has_effect(PlantedBug::DeniedAfterPlacing) {
             return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok() };
         }
         outcome
     }
 
-    fn decide(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
+    fn decide_order(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         self.expire_quotes();
         if let Some(&index) = self.keys.get(key) {
-            if self.shows(PlantedBug::LostKey) {
+            if self.has_effect(PlantedBug::LostKey) {
                 self.keys.remove(key);
-                return self.decide(key, requested);
+                return self.decide_order(key, requested);
             }
-            return self.replay(index, requested);
+            return self.replay_order(index, requested);
         }
-        if self.shows(PlantedBug::FalseKeyReuse) {
+        if self.has_effect(PlantedBug::FalseKeyReuse) {
             return Outcome::Refused { code: Code::KeyReused, remaining: None };
         }
         let quote = match *requested {
@@ -260,7 +260,7 @@ impl SimulatedService {
                 let index = self.quotes.iter().position(|entry| entry.quote.id == id).unwrap();
                 let state = self.quotes[index].state;
                 match state {
-                    "taken" if !self.shows(PlantedBug::QuoteTakenTwice) => {
+                    "taken" if !self.has_effect(PlantedBug::QuoteTakenTwice) => {
                         return Outcome::Refused { code: Code::QuoteTaken, remaining: None };
                     }
                     "expired" => return Outcome::Refused { code: Code::QuoteExpired, remaining: None },
@@ -272,10 +272,10 @@ impl SimulatedService {
                 Some(quote)
             }
         };
-        self.place(key, requested, quote)
+        self.store_order(key, requested, quote)
     }
 
-    fn replay(&mut self, index: usize, requested: &RequestedOrder) -> Outcome {
+    fn replay_order(&mut self, index: usize, requested: &RequestedOrder) -> Outcome {
         let StoredOrder { order, quote, .. } = self.stored.orders[index].clone();
         let same = match requested {
             RequestedOrder::AtMarketPrice { currency, amount } => {
@@ -286,30 +286,30 @@ impl SimulatedService {
         if !same {
             return Outcome::Refused { code: Code::KeyReused, remaining: None };
         }
-        if self.shows(PlantedBug::RecomputedReplay) {
+        if self.has_effect(PlantedBug::RecomputedReplay) {
             let recomputed = Order { price_as_of: self.now, ..order };
             return acknowledgement(&recomputed, true);
         }
-        let replayed = !self.shows(PlantedBug::ReplayReportedAsNew);
+        let replayed = !self.has_effect(PlantedBug::ReplayReportedAsNew);
         acknowledgement(&order, replayed)
     }
 
-    fn place(&mut self, key: &str, requested: &RequestedOrder, quote: Option<Quote>) -> Outcome {
-        let mut order = self.order(requested, quote.as_ref());
+    fn store_order(&mut self, key: &str, requested: &RequestedOrder, quote: Option<Quote>) -> Outcome {
+        let mut order = self.build_order(requested, quote.as_ref());
         let last = self.stored.orders.last();
         let (mut seq, before) = last.map_or((1, None), |last| (last.seq + 1, Some(last.order.created_at)));
-        if self.shows(PlantedBug::SequenceGap) {
+        if self.has_effect(PlantedBug::SequenceGap) {
             seq += 1;
         }
-        if let Some(before) = before.filter(|_| self.shows(PlantedBug::ClockMovesBackwards)) {
+        if let Some(before) = before.filter(|_| self.has_effect(PlantedBug::ClockMovesBackwards)) {
             order.created_at = before;
         }
         self.stored.totals.orders += 1;
-        if !self.shows(PlantedBug::SumNotUpdated) {
+        if !self.has_effect(PlantedBug::SumNotUpdated) {
             self.stored.totals.bitcoin += order.bitcoin_amount.get();
         }
         let mut stored_order = order.clone();
-        if quote.is_none() && self.shows(PlantedBug::StoredDifferently) {
+        if quote.is_none() && self.has_effect(PlantedBug::StoredDifferently) {
             stored_order.price_as_of = self.now;
         }
         let quote = quote.map(|quote| quote.id);
@@ -318,7 +318,7 @@ impl SimulatedService {
         acknowledgement(&order, false)
     }
 
-    fn order(&self, requested: &RequestedOrder, quote: Option<&Quote>) -> Order {
+    fn build_order(&self, requested: &RequestedOrder, quote: Option<&Quote>) -> Order {
         let (currency, amount) = match (requested, quote) {
             (RequestedOrder::AtMarketPrice { currency, amount }, _) => (*currency, *amount),
             (RequestedOrder::FromQuote(_), quote) => quote.map(|quote| (quote.currency, quote.amount)).unwrap(),
@@ -351,7 +351,7 @@ impl SimulatedService {
             return None;
         }
         let RequestedOrder::AtMarketPrice { currency, amount } = market_order(satoshi) else { return None };
-        let order = self.order(&RequestedOrder::AtMarketPrice { currency, amount }, None);
+        let order = self.build_order(&RequestedOrder::AtMarketPrice { currency, amount }, None);
         let quote = Quote {
             id: QuoteId(order.id.0),
             created_at: self.now,
@@ -377,7 +377,7 @@ impl SimulatedService {
             if *state == "held" && quote.expires_at <= self.now {
                 let bitcoin = quote.bitcoin_amount.get();
                 self.quotes[index].state = "expired";
-                if !self.shows(PlantedBug::UnreleasedReservation) {
+                if !self.has_effect(PlantedBug::UnreleasedReservation) {
                     self.stored.totals.reserved -= bitcoin;
                 }
             }
