@@ -15,8 +15,8 @@ use common::{
 /// Variables that no service reads in this test. The first two are for the command-line client; `NO_COLOR` is read only on a
 /// terminal.
 const READ_ELSEWHERE: [&str; 3] = ["CREATE_ORDER_URL", "RATES_URL", "NO_COLOR"];
-/// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not exist
-/// in a container. Ports are excluded separately, because they are fixed in the compose file.
+/// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not
+/// exist in a container. Ports are excluded separately, because they are fixed in the compose file.
 const NOT_IN_CONTAINERS: [&str; 2] = ["NO_COLOR", "SIM_TIMELINE"];
 
 fn read_file(path: &str) -> String {

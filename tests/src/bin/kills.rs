@@ -1,5 +1,5 @@
-//! The long run of `tests/load/kills`: rounds with a new database each, SQLite and PostgreSQL in turn, until the given number of
-//! processes has been killed.
+//! The long run of `tests/load/kills`: rounds with a new database each, SQLite and PostgreSQL in turn, until the given number
+//! of processes has been killed.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};
