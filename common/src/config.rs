@@ -1,4 +1,4 @@
-//! Settings: environment variables and a `.env` file, read once, checked before anything is bound.
+//! Settings: environment variables and a `.env` file. They are read once and checked before a port is bound.
 
 pub mod shared;
 
@@ -53,7 +53,8 @@ pub struct Env {
 }
 
 impl Env {
-    /// The variables of the process, completed by the file `.env` of the current directory, if it exists.
+    /// The environment variables of the process. The file `.env` of the current directory, if it exists, supplies the ones
+    /// that are not set.
     pub fn from_process() -> anyhow::Result<Self> {
         let mut vars = HashMap::new();
         if Path::new(".env").is_file() {
@@ -158,7 +159,7 @@ impl Env {
     }
 }
 
-/// A text that is not printed and is compared in constant time.
+/// A secret text. It is never printed, and it is compared in constant time.
 #[derive(Clone)]
 pub struct Secret(Arc<str>);
 
@@ -169,12 +170,12 @@ impl Secret {
         Self(text.into())
     }
 
-    /// A random secret with 122 bits from the operating system.
+    /// A random secret with 122 bits of entropy from the operating system.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string().into())
     }
 
-    /// The text, for the header that carries it.
+    /// The text, for the header that contains it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -10,7 +10,7 @@ pub fn format_chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Writes what [`format_chain`] returns. Fails only where `out` fails.
+/// Writes the text of [`format_chain`] to `out`. Fails only if `out` fails.
 pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static)) -> fmt::Result {
     write!(out, "{error}")?;
     std::iter::successors(error.source(), |&error| error.source()).try_for_each(|cause| write!(out, ": {cause}"))

@@ -1,4 +1,4 @@
-//! Identifiers. Each kind has its own type, so the compiler rejects a mix-up.
+//! Identifiers. Each kind has a type of its own, so the compiler rejects an id of another kind.
 
 use std::{fmt, str::FromStr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Reports to health-check: the heartbeats of a service, and a copy of its warnings and worse.
+//! Reports to health-check: the heartbeats of a service, and copies of its log events of level warning or worse.
 //!
 //! Reports go through a bounded queue and are sent in the background. A slow or unavailable health-check therefore affects
 //! neither requests nor logs.
@@ -40,8 +40,8 @@ impl Config {
     }
 }
 
-/// The name of this process among the instances of its services: host name (of the container, if there is one) and process
-/// id.
+/// The name of this process among the instances of its services: the host name and the process id. In a container, the host
+/// name is that of the container.
 ///
 /// A restarted container has the same name as before, so it replaces the instance that ended.
 pub fn instance_name() -> &'static str {

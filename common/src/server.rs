@@ -1,5 +1,5 @@
-//! The HTTP side of a service: listener, middleware, limits, bodies, and the operations endpoints. All failures become
-//! problems here.
+//! The HTTP side of a service: listener, middleware, limits, bodies, and the operations endpoints. Every failure is
+//! converted to a problem response here.
 
 mod allowed_methods;
 mod body;

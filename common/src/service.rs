@@ -12,7 +12,7 @@ use crate::{
     shutdown, telemetry,
 };
 
-/// A service. The binary of a service and the binary of all services use the same functions.
+/// A service. The binary of one service and the binary that runs all services use the same functions.
 pub trait Service: Sized + Send {
     const NAME: &'static str;
     const PORT: u16;
@@ -21,7 +21,8 @@ pub trait Service: Sized + Send {
     /// Reads the settings. Errors are collected in `env`.
     fn configure(env: &mut Env) -> Self::Config;
 
-    /// Builds the service on a listener. Must succeed even if external components are unavailable; they may start later.
+    /// Builds the service on a listener. Must succeed even if external components are unavailable, because they may start
+    /// later.
     fn build(config: Self::Config, listener: TcpListener) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
     fn address(&self) -> std::io::Result<SocketAddr>;
@@ -99,7 +100,7 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
     let result = service.run_until(stop.clone()).await;
     stop.cancel();
     tracing::info!(service = S::NAME, "stopped");
-    // The last heartbeat is queued before the sender is told to finish. Both steps are bounded in time.
+    // The sender stops only after the last heartbeat is queued. Both steps have a time limit.
     let _ = heartbeats.await;
     reports_done.cancel();
     let _ = sender.await;

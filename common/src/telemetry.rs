@@ -93,8 +93,8 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 
 /// Sets up the logs of the process. Call [`flush`] before the process ends.
 ///
-/// `service` is the service of an event for which neither a field `service` (of the event or of a span around it) nor the
-/// current request names one.
+/// `service` is the default service of an event. A field `service` of the event or of an enclosing span takes precedence, and
+/// so does the service of the current request.
 ///
 /// Fails if logs are already set up or the writer thread cannot be started.
 pub fn init(config: &Config, service: &'static str, sink: WarningSink) -> anyhow::Result<()> {
@@ -132,7 +132,7 @@ pub fn flush() {
 fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let message = info.payload_as_str().unwrap_or("of an unknown kind");
+        let message = info.payload_as_str().unwrap_or("(the payload is not text)");
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             critical!(%place, %backtrace, "panic: {message}");

@@ -2,7 +2,7 @@
 
 /// Implements serde and poem-openapi for a type that is a JSON string on the wire, with its `FromStr` and `Display`.
 ///
-/// Both codecs use the same two functions, so a client that uses serde and a server that uses poem-openapi agree.
+/// Both codecs use these two functions, so a client with serde and a server with poem-openapi use the same text.
 /// Arguments: the type, the OpenAPI format, a description, and an example.
 #[macro_export]
 macro_rules! text_type {

@@ -64,14 +64,14 @@ pub trait Expiring {
     fn expires_at(&self) -> Timestamp;
 }
 
-/// The clock that a service reads: the clock of the machine, or one that follows the clock of tokio, which tests can pause
-/// and advance.
+/// The clock that a service reads: the system clock, or a virtual clock that follows the clock of tokio. Tests can pause and
+/// advance the clock of tokio.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
-    /// The clock of the machine.
+    /// The system clock.
     #[default]
     System,
-    /// Showed the timestamp at the instant, and advances with the clock of tokio.
+    /// A clock that showed this timestamp at this instant of the clock of tokio. It advances with that clock.
     Virtual(Timestamp, Instant),
 }
 

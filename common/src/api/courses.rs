@@ -25,8 +25,8 @@ pub use self::history::{
 pub const MAX_COURSES: usize = 2_000;
 /// Maximum length of the name of an exchange.
 pub const MAX_EXCHANGER: usize = 32;
-/// How far the clock of the sender may be ahead of the clock of db-proxy. A later course is rejected: if it were stored, all
-/// courses observed before its time would count as outdated.
+/// How far the clock of the sender may be ahead of the clock of db-proxy. A course with a later time is rejected: once it
+/// was stored, every course with an earlier time would be ignored as outdated.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// How long after its `as_of` a market snapshot is valid.
 pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
@@ -240,14 +240,14 @@ pub struct CastVote {
 pub enum Rejection {
     /// Observed too long ago.
     Stale,
-    /// Unchanged while the others move.
+    /// Unchanged while the prices of other exchanges move.
     Frozen,
-    /// Too far from the others.
+    /// Too far from the other votes.
     Outlier,
     /// There is no agreed rate for the conversion.
     NoConversion,
-    /// An official rate, or an index although exchanges reported prices.
+    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices.
     Unlike,
-    /// Simulated, while others are real.
+    /// Simulated, while other votes are real.
     Simulated,
 }

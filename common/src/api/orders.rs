@@ -17,9 +17,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// Most orders in a page.
+/// Maximum number of orders on a page.
 pub const MAX_PAGE: u32 = 1000;
-/// Most orders that one request to db-proxy may place or look up.
+/// Maximum number of orders that one request to db-proxy may place or look up.
 pub const MAX_GROUP: usize = 256;
 
 /// An accepted order. It never changes.
@@ -76,7 +76,7 @@ pub struct ValidatedOrder {
 pub enum OrderSource {
     /// An amount at the current price.
     Market(ValidatedOrder),
-    /// The currency, amount and price of a quote.
+    /// The currency, amount and price of the quote.
     Quoted(QuoteId),
 }
 
@@ -171,7 +171,8 @@ pub struct PlaceOrderCommand {
 pub struct MarketOrder {
     pub currency: Currency,
     pub amount: FiatAmount,
-    /// Absent if no price is available. The request can then only repeat an order that its key was used for before.
+    /// Absent if no price is available. db-proxy then returns the order that an earlier request placed with the same key, or
+    /// refuses the request.
     #[serde(default)]
     pub price: Option<OrderPrice>,
 }
@@ -210,7 +211,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Refused {
     pub reason: RefusalReason,
-    /// What remains of the limit; present if the limit is the reason.
+    /// What remains of the limit. Present if the limit is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
@@ -272,10 +273,10 @@ pub struct OffsetPage {
     pub more: bool,
 }
 
-/// The position of a page: the sequence number of the last order before it.
+/// The position of a page: the sequence number of the last order of the previous page.
 ///
-/// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. So a walk from page to page
-/// shows each order once, even while new orders arrive.
+/// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. Reading page after page
+/// therefore returns each order once, even while new orders arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub i64);
 
@@ -308,7 +309,7 @@ pub struct OrderFilter {
 }
 
 impl OrderFilter {
-    /// Whether the filter depends on values that no index covers. An index finds a range of times.
+    /// Whether the filter restricts the currency or the amount. No index covers them; an index covers only the time.
     pub fn selects_by_value(&self) -> bool {
         self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
     }
@@ -333,13 +334,13 @@ impl OrderFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderSummary {
     pub count: i64,
-    /// The bitcoin of all orders.
+    /// The bitcoin amount of all orders.
     pub bitcoin_amount: Sats,
-    /// The bitcoin that open quotes reserve.
+    /// The bitcoin amount that open quotes reserve.
     pub reserved: Sats,
     /// What remains of the limit.
     pub remaining: Sats,
-    /// The most bitcoin that all orders and open quotes may come to.
+    /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
 }
 

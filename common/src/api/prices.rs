@@ -15,14 +15,14 @@ use crate::{
 pub const BASE: &str = "BTC";
 /// Maximum validity of a record in seconds, counted from its `as_of`.
 pub const MAX_TTL_SECS: u64 = 3600;
-/// Maximum difference between the clocks of two machines.
+/// Maximum difference that is accepted between the clocks of two machines.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// The price of one bitcoin in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Price {
     pub price: Rate,
-    /// The exchanges whose prices it is based on.
+    /// The exchanges that the price is based on.
     pub sources: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct NewPriceRecord {
 }
 
 impl NewPriceRecord {
-    /// The record that expires `ttl` after its `as_of`. Returns each invalid field if it may not be stored at `now`.
+    /// Creates the record that expires `ttl` after its `as_of`. If it may not be stored at `now`, returns each invalid field.
     pub fn into_record(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
         let Self { state, as_of, simulated, prices } = self;
         let expires_at = as_of.plus(ttl);
@@ -73,7 +73,7 @@ impl NewPriceRecord {
         if as_of > now.plus(MAX_CLOCK_SKEW) {
             errors.push(FieldError::new("as_of", "must not be in the future; compare the clocks of the machines"));
         } else if expires_at <= now {
-            errors.push(FieldError::new("as_of", format!("must be less than the ttl of {} s ago", ttl.as_secs())));
+            errors.push(FieldError::new("as_of", format!("must be less than {} s ago (the ttl)", ttl.as_secs())));
         }
         if prices.is_empty() {
             errors.push(FieldError::new("prices", "must contain at least one price"));

@@ -108,7 +108,7 @@ impl FieldError {
     }
 }
 
-/// The body of a response that is not a success.
+/// The body of an error response.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Problem")]
 struct ProblemBody {
@@ -142,7 +142,7 @@ struct ProblemBody {
     request_id: Option<String>,
 }
 
-/// A response that is not a success. `detail` is written for the client and never contains the cause, which is logged.
+/// An error response. `detail` is written for the client and never contains the cause. The cause is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
@@ -150,7 +150,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     pub remaining_bitcoin: Option<String>,
     pub idempotency_key: Option<String>,
-    /// When the client may retry. Every 429 and 503 has a value.
+    /// How long the client should wait before a retry. Every 429 and 503 has a value.
     pub retry_after: Option<Duration>,
 }
 
@@ -188,7 +188,7 @@ impl Problem {
         Self { retry_after: Some(wait), ..self }
     }
 
-    /// Reads a problem that another service answered. Nothing where the text is no problem of ours.
+    /// Parses the body of an error response. Returns `None` if it is not a problem document with a known code.
     pub fn from_json(body: &[u8], retry_after: Option<Duration>) -> Option<Self> {
         let body: ProblemBody = serde_json::from_slice(body).ok()?;
         Some(Self {
@@ -201,7 +201,7 @@ impl Problem {
         })
     }
 
-    /// The response. `request_id` is added to the body, if it is known.
+    /// Builds the response. Adds `request_id` to the body, if it is known.
     pub fn respond(self, request_id: Option<&str>) -> Response {
         let status = self.code.status();
         let retry_after = self.retry_after;

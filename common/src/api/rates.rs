@@ -85,11 +85,11 @@ pub struct SnapshotChanges {
     pub as_of: Timestamp,
     /// Whether any part of the market snapshot is simulated.
     pub simulated: bool,
-    /// Courses that are new, or that changed in more than their time.
+    /// New courses, and courses that changed in any field other than `observed_at`.
     pub courses: Vec<ExchangerCourses>,
     /// Courses that are no longer reported.
     pub gone: Vec<RemovedCourse>,
-    /// Prices that are new, or that changed in more than their time.
+    /// New prices, and prices that changed in any field other than `as_of`.
     pub prices: Vec<PriceSummary>,
 }
 
@@ -113,7 +113,7 @@ pub enum PathKind {
 #[oai(rename_all = "snake_case")]
 #[oai(rename = "Rounding")]
 pub enum RoundingMode {
-    /// To the nearest value, and from the midpoint to the even neighbour. Applied once, to the result.
+    /// To the nearest value. A value halfway between two neighbours is rounded to the even one. Applied once, to the result.
     HalfEven,
 }
 

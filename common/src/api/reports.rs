@@ -67,7 +67,7 @@ impl Report {
         self.status == Self::ALIVE || self.status == Self::STOPPING
     }
 
-    /// Truncates what health-check would reject because of its size.
+    /// Truncates the status and replaces the data if health-check would reject them for their size.
     #[must_use]
     pub fn truncated(mut self) -> Self {
         if let Some((end, _)) = self.status.char_indices().nth(MAX_STATUS) {

@@ -65,7 +65,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
     match error {
         CallError::Unreachable(..) => true,
         CallError::NoResponse(..) => retry == Retry::Safe,
-        // The service has processed the request. A problem states itself when to retry.
+        // The service has processed the request. A problem itself states when to retry.
         CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
 }
@@ -111,7 +111,7 @@ impl ServiceClient {
         self.parse_response(&self.call_bytes(method, path, body, retry, deadline).await?)
     }
 
-    /// As [`ServiceClient::call_json`], but returns the bytes of the response. They are empty for a 204.
+    /// Like [`ServiceClient::call_json`], but returns the bytes of the response. They are empty for a 204.
     pub async fn call_bytes(
         &self,
         method: Method,
@@ -134,7 +134,7 @@ impl ServiceClient {
         json.map(Bytes::from).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }
 
-    /// As [`ServiceClient::call_bytes`], with information about earlier attempts.
+    /// Like [`ServiceClient::call_bytes`], with information about earlier attempts.
     pub async fn call(
         &self,
         method: Method,
@@ -157,7 +157,8 @@ impl ServiceClient {
                 Err(error) => error,
             };
             let delay = backoff.next_delay();
-            // Once an attempt got no response, its effect is unknown, and only a response within the deadline settles it.
+            // After an attempt without a response, the effect of the request is unknown. Only a later response can tell, so
+            // the whole deadline is used.
             let retry_until = if matches!(error, CallError::Unreachable(..)) && !unanswered {
                 deadline.min(UNREACHABLE_DEADLINE)
             } else {
@@ -252,7 +253,8 @@ impl CallError {
             Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 (**problem).clone()
             }
-            // An invalid response comes from a proxy in front of the service. A rejected token is being rotated.
+            // An invalid response usually comes from a proxy in front of the service. A token is rejected only while it is
+            // being rotated.
             Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
                 unavailable(unavailable_code, service)
             }

@@ -51,13 +51,13 @@ impl DbProxyClient {
         }
     }
 
-    /// Creates a quote. A request that may have been received is not repeated: a second quote would reserve its bitcoin
+    /// Creates a quote. A request that may have been received is not repeated, because a second quote would reserve bitcoin
     /// again.
     pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
         self.0.call_json(Method::POST, "/quotes", Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await
     }
 
-    /// Orders, newest first, without the first `start`: the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage).
+    /// The orders after the newest `start`, newest first, as the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage).
     pub async fn list_orders_by_offset_json(&self, start: u64, page_size: u32) -> Result<Bytes, CallError> {
         let path = format!("/get?start={start}&page_size={page_size}");
         self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
@@ -73,7 +73,7 @@ impl DbProxyClient {
         self.0.parse_response(&self.list_orders_json(filter, cursor, limit).await?)
     }
 
-    /// As [`DbProxyClient::list_orders`], as JSON.
+    /// Like [`DbProxyClient::list_orders`], but returns the JSON.
     pub async fn list_orders_json(
         &self,
         filter: &OrderFilter,
@@ -84,7 +84,7 @@ impl DbProxyClient {
         self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
-    /// The orders with these ids: the JSON of [`FoundOrders`](crate::api::orders::FoundOrders).
+    /// The orders with these ids, as the JSON of [`FoundOrders`](crate::api::orders::FoundOrders).
     pub async fn find_orders_json(&self, ids: &OrderIds) -> Result<Bytes, CallError> {
         self.0.call_bytes(Method::POST, "/orders/lookup", Some(ids), Retry::Safe, READ_DEADLINE).await
     }
@@ -96,7 +96,7 @@ impl DbProxyClient {
 
     /// Stores the courses that changed. Accepts at most [`MAX_COURSES`](crate::api::courses::MAX_COURSES).
     ///
-    /// Retries are safe, but `changed` does not count what an earlier attempt has stored.
+    /// Retries are safe, but `changed` does not count the courses that an earlier attempt has stored.
     pub async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError> {
         self.0.call_json(Method::POST, "/courses", Some(courses), Retry::Safe, COURSES_DEADLINE).await
     }

@@ -64,13 +64,12 @@ impl PriceCacheClient {
 
     /// Replaces the price record, unless the stored one has a later `as_of`. Returns the stored record.
     ///
-    /// The record expires `ttl` after its `as_of`. Sending it again does not extend its life.
+    /// The record expires `ttl` after its `as_of`. Sending it again does not extend its validity.
     pub async fn put_price_record(&self, record: &NewPriceRecord, ttl: Duration) -> Result<PriceRecord, CallError> {
         self.put_price_record_once(record, ttl, DEADLINE).await
     }
 
-    /// As [`PriceCacheClient::put_price_record`], with further attempts until `time_limit` while price-cache-proxy is
-    /// unavailable.
+    /// Like [`PriceCacheClient::put_price_record`], but retries until `time_limit` while price-cache-proxy is unavailable.
     pub async fn put_price_record_within(
         &self,
         record: &NewPriceRecord,

@@ -24,8 +24,8 @@ pub struct BatchLimits {
     pub max_queued: usize,
     /// Maximum number of requests in a batch.
     pub max_batch_size: usize,
-    /// Maximum number of batches in flight. Batch sizes grow with the number in flight, so a few suffice; the limit is
-    /// reached only if calls hang.
+    /// Maximum number of batches in flight. A few suffice, because batches grow with the number of requests in flight. The
+    /// limit is reached only if calls hang.
     pub max_in_flight: usize,
 }
 
@@ -66,7 +66,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// answered.
     ///
     /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
-    /// request of the batch; the log connects the other requests with that one.
+    /// request of the batch. A log line for each other request names that first request.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,

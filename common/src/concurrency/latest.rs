@@ -1,6 +1,6 @@
-//! The newest document of a kind, shared between one writer side and many readers.
+//! The newest document of a kind, shared between writers and readers.
 //!
-//! price-cache-proxy and its clients both decide with [`Latest`] which of two documents is newer, so they agree.
+//! price-cache-proxy and its clients both use [`Latest`], so they agree which of two documents is newer.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl<T: Expiring> Document<T> {
     }
 }
 
-/// Stores the newest document. Subscribers that are slow skip the documents in between.
+/// Stores the newest document. A slow subscriber skips intermediate documents.
 ///
 /// Clones share the same document.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Single-flight: callers that ask for the same key at the same time share one call.
+//! Single-flight: concurrent callers of the same key share one call.
 //!
 //! The first caller of a key starts a call at once. [`JoinPolicy`] decides which call answers the callers that arrive
 //! while that call runs. Calls of different keys do not wait for each other. A call is cancelled when no caller waits
@@ -25,10 +25,9 @@ pub const UNLIMITED: usize = Semaphore::MAX_PERMITS;
 /// Which call answers a caller that arrives while a call for its key runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinPolicy {
-    /// The running call. It started before the caller arrived, so its result may be older than the arrival.
+    /// The running call. It started before the caller arrived, so its result may be out of date for the caller.
     Running,
-    /// The next call, which starts when the running call ends. Its result is never older than the arrival of the
-    /// caller.
+    /// The next call, which starts when the running call ends. It always starts after the caller arrived.
     Next,
 }
 
@@ -44,8 +43,7 @@ pub enum SingleFlightError {
 
 /// The result of one call, as its callers wait for it.
 type Response<T> = Shared<oneshot::Receiver<T>>;
-/// A reference to a [`Response`] that keeps no call alive. The call is cancelled when the last caller drops its
-/// response.
+/// A weak reference to a [`Response`]. The call is cancelled when the last caller drops its response.
 type WeakResponse<T> = Option<WeakShared<oneshot::Receiver<T>>>;
 
 /// A call that has not started.
@@ -113,7 +111,7 @@ where
         self.flights.lock().expect("no holder of this lock panics")
     }
 
-    /// Selects the call that answers a new caller of `key`. Starts it when no call for the key runs.
+    /// Selects the call that answers a new caller of `key`. Starts a call if none runs for the key.
     fn join(self: &Arc<Self>, key: K) -> Response<T> {
         let mut all = self.flights();
         let Some(flights) = all.get_mut(&key) else {
@@ -132,7 +130,7 @@ where
         response
     }
 
-    /// Makes the call, and then the next one, until no caller waits.
+    /// Makes one call after the other until no caller waits.
     async fn run(self: Arc<Self>, key: K, mut flight: Flight<T>) {
         loop {
             let Flight { mut result, request, .. } = flight;

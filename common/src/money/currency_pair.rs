@@ -25,7 +25,7 @@ impl Asset {
     pub const USD: Self = Self::from_code("USD");
     pub const USDT: Self = Self::from_code("USDT");
 
-    /// The asset of a code that is written in the program.
+    /// Creates an asset from a constant code, such as `BTC`.
     ///
     /// # Panics
     /// If `text` is not an asset code. In a constant, this is a compile error.

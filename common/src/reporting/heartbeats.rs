@@ -20,8 +20,8 @@ const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often readiness is checked between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Queues a heartbeat at once, then every `interval` and whenever the readiness of a component changes. Returns when `stop`
-/// is cancelled, after a last report that the service is stopping.
+/// Queues a heartbeat at once, then every `interval` and whenever the readiness of a component changes. When `stop` is
+/// cancelled, queues a last report that the service is stopping, and returns.
 pub async fn send_heartbeats(
     service: &'static str,
     check_readiness: ReadinessCheck,

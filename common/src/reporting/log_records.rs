@@ -1,4 +1,4 @@
-//! Log records as reports.
+//! Conversion of log records to reports.
 
 use serde_json::Map;
 

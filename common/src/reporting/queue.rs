@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 
 use crate::api::reports::Report;
 
-/// Maximum number of queued heartbeats. A newer heartbeat of an instance replaces its older one, so one per service of the
-/// process is queued.
+/// Maximum number of queued heartbeats. A heartbeat replaces the queued one of the same instance, so at most one per service
+/// of the process is queued.
 const MAX_HEARTBEATS: usize = 64;
-/// Maximum number of other queued reports. A new report displaces the oldest one: current reports matter more, and the logs
-/// contain all of them.
+/// Maximum number of other queued reports. A new report displaces the oldest one, because current reports matter more. The
+/// logs contain all of them.
 const MAX_REPORTS: usize = 1024;
 
-/// Creates a queue. `service` is the sender of the queue's own reports, such as the number of dropped reports.
+/// Creates a queue. Reports about the queue itself, such as the number of dropped reports, are sent under the name `service`.
 pub fn report_queue(service: &'static str) -> ReportReceiver {
     ReportReceiver { service, shared: Arc::default() }
 }
@@ -96,7 +96,7 @@ impl ReportReceiver {
         }
     }
 
-    /// The number of reports that were dropped since the last call.
+    /// Returns the number of reports that were dropped since the last call, and resets it.
     pub(super) fn take_dropped(&mut self) -> u64 {
         std::mem::take(&mut self.shared.queued().dropped)
     }

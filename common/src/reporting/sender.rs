@@ -20,15 +20,15 @@ pub(super) const TARGET: &str = module_path!();
 const SERVICE: &str = "health-check";
 /// Deadline of one report.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// Wait after a sent report. Limits a failing service to 100 reports per second.
+/// Pause after each sent report. Limits a failing service to 100 reports per second.
 const SEND_INTERVAL: Duration = Duration::from_millis(10);
 /// First and longest wait while health-check is unavailable; see [`Backoff`]. The longest wait is far below the time after
 /// which health-check considers a service missing.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
-/// How often a report is sent for which health-check responds with an internal error.
+/// Maximum number of attempts to send a report that health-check answers with an internal error.
 const MAX_ATTEMPTS: u32 = 3;
-/// After how many failures in a row a warning is logged. A single failure is normal while services start and stop.
+/// The number of failures in a row after which a warning is logged. A single failure is normal while services start and stop.
 const WARN_AFTER_FAILURES: u32 = 2;
 /// How long a stopping service tries to send its remaining reports.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 pub async fn send_reports(config: Config, receiver: ReportReceiver, done: CancellationToken) {
     let client = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
     let mut sender = ReportSender::new(client, receiver, BackoffLimits { first: FIRST_BACKOFF, longest: MAX_BACKOFF });
-    // Marks the records that the HTTP client logs meanwhile, so that they are not reported.
+    // Marks the records that the HTTP client logs during a report, so that they are not reported themselves.
     let span = tracing::info_span!("reporting");
     let work = async {
         tokio::select! { biased; () = done.cancelled() => {}, () = sender.send_all() => {} }
@@ -64,13 +64,13 @@ struct ReportSender {
     client: ServiceClient,
     receiver: ReportReceiver,
     backoff: BackoffLimits,
-    /// A report that was taken from the queue and not delivered yet.
+    /// The report that was taken from the queue and is not delivered yet.
     pending: Option<Report>,
     /// Failed attempts to send the pending report.
     attempts: u32,
     /// Failed attempts in a row, over all reports.
     failures: u32,
-    /// Reports that health-check rejected since the last note about it.
+    /// The number of reports that health-check rejected since the last loss report.
     refused: u64,
 }
 
@@ -146,7 +146,7 @@ impl ReportSender {
         drop
     }
 
-    /// A report about the reports that were lost since the last one. `None` if there were none.
+    /// A report about the reports that were lost since the last loss report. `None` if none were lost.
     fn take_loss_report(&mut self) -> Option<Report> {
         let dropped = self.receiver.take_dropped();
         let refused = std::mem::take(&mut self.refused);

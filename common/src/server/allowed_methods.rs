@@ -8,7 +8,7 @@ use poem_openapi::registry::MetaApi;
 pub struct AllowedMethods(Vec<(Vec<String>, HeaderValue)>);
 
 impl AllowedMethods {
-    /// The documented paths of `apis`, and `readable` paths that accept GET.
+    /// Contains the documented paths of `apis` and the paths in `get_only`, which accept only GET.
     pub fn new(apis: Vec<MetaApi>, readable: &[&str]) -> Self {
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let methods = path.operations.into_iter().map(|operation| operation.method).collect();

@@ -66,7 +66,7 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     let content_length = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     let body = body.take()?;
     if content_length.is_some_and(|length| length > MAX_BODY) {
-        // A client that sends the whole body before it reads would otherwise see a closed connection and no response.
+        // A client may send the whole body before it reads the response. Without this, it would only see a closed connection.
         let mut rest = body.into_async_read().take(MAX_DRAINED);
         let _ = tokio::time::timeout(BODY_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         return Err(too_large().into());
@@ -106,7 +106,7 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     })
 }
 
-/// The message without line and column, which mean nothing to a client that generates its JSON.
+/// The message without line and column. They do not help a client that generates its JSON.
 fn message_without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
     message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())

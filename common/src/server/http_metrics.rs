@@ -9,7 +9,7 @@ use prometheus_client::{
 
 use crate::metrics::Metrics;
 
-/// The operation is an operation id and never a raw path, so clients cannot create labels.
+/// The operation is an operation id and never a raw path, so clients cannot create label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     operation: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct HttpMetrics {
     seconds: Family<OperationLabel, Histogram>,
 }
 
-/// Upper bounds in seconds, from a response out of memory to the deadline of a request.
+/// Upper bounds in seconds: from the duration of a response that is served from memory to the deadline of a request.
 const SECONDS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 impl HttpMetrics {

@@ -1,4 +1,4 @@
-//! The middleware that every request passes.
+//! The middleware that handles every request.
 
 use std::{
     borrow::Cow,

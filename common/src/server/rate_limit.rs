@@ -1,4 +1,4 @@
-//! A rate limit per client address, and the headers that inform the client about it.
+//! A rate limit per client address, and the response headers that describe it.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -27,7 +27,7 @@ use crate::{
 
 type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
 
-/// A rate limit. A client may use up its limit at once; the limit refills evenly over a minute.
+/// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]
 pub struct RateLimit {
     /// The limit per minute and its state. `None` if there is no limit.
@@ -142,7 +142,7 @@ fn forwarded_for(request: &Request) -> String {
 
 /// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy.
 ///
-/// An IPv6 address is reduced to its /64 network, because one household has a whole /64.
+/// An IPv6 address is reduced to its /64 network, because one subscriber usually has a whole /64.
 fn client_of(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = forwarded_for.rsplit(',');

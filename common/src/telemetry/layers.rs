@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{level::Level, request_context::RequestContext};
 
-/// Verbose crates. At level info they are logged from warning on.
+/// Verbose crates. At log level info, only their events of level warning or worse are logged.
 const QUIET: [&str; 10] =
     ["h2", "hyper", "hyper_util", "poem", "poem_openapi", "redis", "reqwest", "rustls", "sqlx", "tower"];
 
@@ -32,8 +32,8 @@ pub(super) fn layers(config: Config, service: &'static str, output: Output, sink
     (levels.clone(), Logs { levels, style, service, output, sink })
 }
 
-/// The log level, shared by both layers. Selects the events and spans that are processed at all; tracing caches the answer
-/// for each call site, so the others cost nothing.
+/// The log level, shared by both layers. Selects the events and spans that are processed. tracing caches the result for each
+/// call site, so the other events and spans cost nothing.
 #[derive(Clone)]
 pub(super) struct Levels(Arc<AtomicU8>);
 

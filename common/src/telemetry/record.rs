@@ -39,7 +39,7 @@ impl Fields {
         }
     }
 
-    /// Adds the service and the id of the current request if no event or span has set them.
+    /// Adds the service and the id of the current request, unless the event or a span has set them.
     pub(super) fn add_request(&mut self, request: &RequestContext) {
         self.service.get_or_insert_with(|| request.service.to_owned());
         self.request_id.get_or_insert_with(|| request.id.to_string());

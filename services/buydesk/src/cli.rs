@@ -8,10 +8,10 @@ use common::{
     time::Timestamp,
 };
 
-/// Places orders to buy bitcoin for fiat money, records them exactly, and shows them.
+/// Places, stores and shows orders to buy bitcoin for fiat money.
 ///
-/// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists them
-/// all.
+/// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists all
+/// settings.
 #[derive(Debug, Parser)]
 #[command(name = "buydesk", version)]
 pub struct Arguments {
@@ -24,7 +24,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run all services in this process, with SQLite and an in-memory price cache unless settings say otherwise.
+    /// Run all services in this process, by default with SQLite and an in-memory price cache.
     Up(UpArgs),
     /// Place and show orders.
     #[command(subcommand)]
@@ -107,17 +107,17 @@ pub struct PlaceArgs {
     /// Amount to pay, at most 4 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub amount: String,
-    /// Idempotency key: commands with the same key place one order. Generated when omitted.
+    /// Idempotency key. Commands with the same key place one order. Generated if omitted.
     #[arg(short, long)]
     pub key: Option<IdempotencyKey>,
 }
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Most orders to show.
+    /// Maximum number of orders to show.
     #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
-    /// Continue after the end of an earlier list.
+    /// Continue an earlier list: the cursor that it ended with.
     #[arg(long)]
     pub cursor: Option<Cursor>,
     /// Orders in this currency.

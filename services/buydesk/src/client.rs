@@ -36,7 +36,7 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
     let key = key.unwrap_or_else(IdempotencyKey::generate);
     let response = client.place_order(&payload, &key).await?;
     response.print(json, |order: &Order| {
-        let note = if response.replayed { "\nThis key was used before. The order was placed then." } else { "" };
+        let note = if response.replayed { "\nAn earlier request with this key placed the order." } else { "" };
         format!("Order was placed for {}:{}\n{}{note}", order.currency, order.amount, render::order(order))
     })
 }

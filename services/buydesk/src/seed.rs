@@ -1,7 +1,7 @@
-//! `buydesk seed orders`: fills a database with orders, to try out and measure a large database.
+//! `buydesk seed orders`: fills a database with orders, for tests and measurements with a large database.
 //!
-//! The orders are decided and stored by db-proxy's own store, in large batches and with idempotency keys. They are marked as
-//! simulated.
+//! The order store of db-proxy decides and stores the orders, in large batches and with idempotency keys. The orders are marked
+//! as simulated.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::SeedOrders;
 
-/// Orders in one transaction: enough that the cost of the commit does not matter, few enough that the bar moves.
+/// Maximum number of orders in one transaction. It is large enough that the commit costs little per order, and small enough
+/// that the progress bar moves often.
 const MAX_BATCH: u64 = 4000;
 /// The exchange rates, in hundred-millionths.
 const RATES: [(Currency, i64); 3] =
@@ -67,7 +68,7 @@ pub async fn orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The order with this number; the same number always gives the same amount.
+/// The order with this number. Its currency and amount depend only on the number.
 fn place_command(number: u64) -> anyhow::Result<Command> {
     let (currency, rate) = RATES[usize::try_from(number % 3)?];
     let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % MAX_HUNDREDTHS + 1) * 100)?)?;

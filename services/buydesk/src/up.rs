@@ -21,13 +21,13 @@ use tracing::Instrument;
 
 use crate::cli::UpArgs;
 
-/// Longest time for all services to end after Ctrl-C.
+/// Maximum time for all services to end after Ctrl-C.
 const STOP_TIMEOUT: Duration = Duration::from_secs(9);
-/// How long the start waits for the first price before it reports that there is none.
+/// How long the first price is waited for before the missing readiness is reported.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The listeners of all services. They are bound before any service starts, so that each service knows all addresses.
+/// The listeners of all services. They are bound before any service starts, so that the addresses of all services are known.
 struct Listeners {
     create_order: TcpListener,
     fetch_orders: TcpListener,
@@ -240,7 +240,7 @@ fn price_note(args: &UpArgs) -> &'static str {
     }
 }
 
-/// Prints when the first order can be placed, or that it cannot be placed yet.
+/// Prints a message when orders can be placed, or after [`READY_TIMEOUT`] that they cannot be placed yet.
 async fn announce_readiness(readiness: Option<ReadinessCheck>) {
     let Some(readiness) = readiness else { return };
     let becomes_ready = async {

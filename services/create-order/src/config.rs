@@ -23,7 +23,7 @@ pub struct Config {
     pub internal_token: Secret,
     /// The lifetime of a quote in seconds.
     pub hold_secs: u32,
-    /// The greatest age of a prolonged price. `None`: a prolonged price is used until it expires.
+    /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
     pub price_max_age: Option<Duration>,
 }
 

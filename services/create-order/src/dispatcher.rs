@@ -1,4 +1,4 @@
-//! Sends orders to db-proxy. Orders that arrive at the same time travel in one request.
+//! Sends orders to db-proxy. Orders that arrive at the same time are sent in one request.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use common::{
     concurrency::batching::{BatchError, Batcher},
 };
 
-/// Why db-proxy's decision about an order is missing.
+/// Why an order received no decision from db-proxy.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DispatchError {
     #[error("too many orders are waiting")]
     QueueFull,
     #[error("the service is shutting down")]
     ShuttingDown,
-    /// The request failed in a way that proves that the order was not placed.
+    /// The request failed, and the order was certainly not placed.
     #[error(transparent)]
     Call(Arc<CallError>),
-    /// A request that carried the order was not answered. The order may have been placed.
+    /// A request that contained the order got no response. The order may have been placed.
     #[error("it is unknown whether the order was placed")]
     OutcomeUnknown,
 }
 
-/// What db-proxy decided about an order.
+/// The decision of db-proxy about an order.
 #[derive(Debug, Clone)]
 pub enum Decision {
     Placed(Placed),
@@ -85,7 +85,7 @@ async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<D
             }
         }
         Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
-        // An earlier attempt may have placed the orders, whatever the last attempt reports.
+        // Whatever the last attempt reports, an earlier attempt may have placed the orders.
         Err(error) if unanswered || may_have_placed_orders(&error) => {
             tracing::error!(error = %error.chain(), orders = size, "it is unknown whether orders were placed");
             vec![Err(DispatchError::OutcomeUnknown); size]
@@ -102,10 +102,10 @@ fn may_have_placed_orders(error: &CallError) -> bool {
     matches!(error, CallError::NoResponse(..) | CallError::InvalidResponse(..))
 }
 
-/// Interprets a decision that follows an attempt without an answer.
+/// Interprets a decision if an earlier attempt got no response.
 ///
-/// An order that was placed exists. A refusal is not final: the earlier attempt may still wait in the queue of another
-/// db-proxy and be accepted later. A refusal for a reused key is final, because the other order keeps the key.
+/// A placed order is final. A refusal is not, because the earlier attempt may still wait in the queue of another db-proxy and
+/// may be accepted later. Only a refusal for a reused key is final: the key stays with the other order.
 fn after_unanswered_attempt(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),

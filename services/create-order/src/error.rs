@@ -42,7 +42,7 @@ pub enum Error {
     /// 409: a quote can be used once.
     #[error("another order used the quote")]
     QuoteTaken,
-    /// 409: the reserved price is released.
+    /// 409: the reservation of an expired quote is released.
     #[error("the quote has expired")]
     QuoteExpired,
     /// 503: the order was not sent, or its outcome is unknown.
@@ -87,7 +87,7 @@ impl From<Error> for Problem {
                 ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")
             },
             Error::LimitExceeded { remaining } => {
-                let hint = remaining.map(|left| format!(" {left} BTC are left; a smaller order may still fit."));
+                let hint = remaining.map(|left| format!(" {left} BTC remain; a smaller order may still fit."));
                 let detail = format!("The order exceeds the limit of all orders.{}", hint.unwrap_or_default());
                 Self {
                     remaining_bitcoin: remaining.map(|left| left.to_string()),
@@ -115,8 +115,8 @@ fn price_problem(error: PriceError) -> Problem {
             .retry_after(RETRY_AFTER_NO_PRICE),
         PriceError::TooOld { age, max_age } => {
             let detail = format!(
-                "The current price is {} s old, because the exchanges agree on no newer price. The greatest age \
-                 that orders accept is {} s. No order was placed.",
+                "The current price is {} s old, because the exchanges have not agreed on a newer one. Orders accept a \
+                 price of at most {} s. No order was placed.",
                 age.as_secs(),
                 max_age.as_secs()
             );
@@ -144,7 +144,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
         DispatchError::OutcomeUnknown => Problem::new(
             Code::OutcomeUnknown,
             "It is not known whether the order was placed. Send the order again with this idempotency_key in the \
-             header Idempotency-Key. It will be placed exactly once.",
+             header Idempotency-Key. The order is placed only once.",
         )
         .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
     }
@@ -155,8 +155,8 @@ fn quote_problem(error: &CallError) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
         problem if problem.code == Code::OutcomeUnknown => Problem::new(
             Code::OutcomeUnknown,
-            "It is not known whether the price was reserved. Request a new quote. A reservation that was made ends when \
-             it expires.",
+            "It is not known whether the price was reserved. Request a new quote. If the price was reserved, the \
+             reservation is released when the quote expires.",
         )
         .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
         problem => problem,

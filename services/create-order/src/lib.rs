@@ -25,8 +25,8 @@ pub use self::{
 };
 use self::{dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 
-const ABOUT: &str = "Places orders to buy bitcoin at the current price. An order is answered with 201 only when it is \
-    durable. Requests from one address are limited. The headers RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset \
+const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
+    durably. Requests from one address are limited. The headers RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset \
     show the state of the limit.";
 
 /// The create-order service on a bound listener.

@@ -65,8 +65,8 @@ pub struct OrderService {
 impl OrderService {
     /// Places an order. Calls with the same key place it once. The returned order is durable.
     ///
-    /// An order with a key of the client goes to db-proxy even when there is no price: an earlier request may have
-    /// placed it, and then it is returned again.
+    /// An order with a client-supplied key is sent to db-proxy even if there is no price. If an earlier request placed the
+    /// order, db-proxy returns it.
     pub async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
         let mut command = PlaceOrderCommand {
             client: ANONYMOUS.to_owned(),
@@ -92,7 +92,7 @@ impl OrderService {
         }
         match (self.dispatcher.dispatch(command).await?, price_error) {
             (Decision::Placed(placed), _) => Ok(placed),
-            // The local error says why there is no price.
+            // The local error states why there is no price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
             (Decision::Refused(refused), _) => Err(refused.into()),
         }
@@ -117,9 +117,9 @@ impl OrderService {
         let document = self.prices.current_record().await?;
         let record = document.value();
         let price = record.prices.get(&order.currency).ok_or(Error::CurrencyNotPriced(order.currency))?;
-        // The conversion fails when the amount buys more bitcoin than can exist. No limit allows that.
+        // The conversion fails if the amount buys more bitcoin than can exist. That exceeds every limit.
         let Ok(bitcoin_amount) = Sats::bought_rounded_up(order.amount, price.price) else {
-            // The order is refused for its size also when the remaining limit cannot be read.
+            // The order is refused even if the remaining limit cannot be read.
             let remaining = self.db_proxy.order_summary().await.ok().map(|summary| summary.remaining);
             return Err(Error::LimitExceeded { remaining });
         };

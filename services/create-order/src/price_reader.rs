@@ -1,6 +1,6 @@
-//! The current price record, as price-cache-proxy pushes it. An order is priced from memory, without a call.
+//! The current price record. price-cache-proxy pushes it, so an order is priced from memory, without a call.
 //!
-//! A record carries its expiry time, so an expired record is never used, even when price-cache-proxy is unavailable.
+//! A record contains its expiry time. An expired record is therefore never used, even if price-cache-proxy is unavailable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ pub enum PriceError {
     NoRecord,
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// The record is prolonged because the exchanges agree on no newer price, and it is older than the service accepts.
+    /// The record is prolonged because the exchanges agreed on no newer price, and it is older than the maximum age.
     #[error("the current price is {} s old; at most {} s are allowed", age.as_secs(), max_age.as_secs())]
     TooOld { age: Duration, max_age: Duration },
 }
@@ -38,10 +38,10 @@ pub enum PriceError {
 pub struct PriceReader {
     watch: PriceCacheWatch,
     clock: Clock,
-    /// The greatest age of a prolonged record. `None`: a prolonged record is used until it expires.
+    /// Maximum age of a prolonged record. If it is `None`, a prolonged record is used until it expires.
     max_age: Option<Duration>,
-    /// Fetches the record into `watch`; the result is the error of the fetch. Orders that find no record share one
-    /// fetch.
+    /// Fetches the record into `watch`. The result is the error of the fetch, if it failed. Orders that find no record share
+    /// one fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
 }
 
@@ -51,11 +51,11 @@ impl PriceReader {
         Self::with_source(Arc::new(cache), max_age, Clock::System)
     }
 
-    /// As [`PriceReader::new`], with another source and clock. For tests.
+    /// Like [`PriceReader::new`], with another source and clock. For tests.
     pub fn with_source(source: Arc<dyn DocumentSource>, max_age: Option<Duration>, clock: Clock) -> Self {
         let watch = PriceCacheWatch::new(source, &[Topic::PriceRecord], clock);
         let fetched = watch.clone();
-        // Every order that waits for a price already holds a connection, so the fetch needs no limit of its own.
+        // The number of waiting callers needs no limit here, because each of them already holds a connection.
         let fetch = SingleFlight::new(JoinPolicy::Running, UNLIMITED, move |()| {
             let watch = fetched.clone();
             async move { watch.fetch(Topic::PriceRecord).await.err().map(Arc::new) }
@@ -63,7 +63,7 @@ impl PriceReader {
         Self { watch, clock, max_age, fetch }
     }
 
-    /// Returns the record that an order may be priced with now. Fetches it when no valid record is in memory.
+    /// Returns the record that an order may be priced with now. Fetches it if no valid record is in memory.
     pub async fn current_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
         let record = match self.watch.price_record() {
             Some(record) => record,
@@ -74,7 +74,7 @@ impl PriceReader {
     }
 
     async fn fetch_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
-        // A fetch that panicked has no error to report and leaves no record.
+        // A fetch that panicked leaves no record and no error, so it counts as a missing record.
         let error = self.fetch.get(()).await.ok().flatten();
         match self.watch.price_record() {
             Some(record) => Ok(record),
@@ -82,7 +82,7 @@ impl PriceReader {
         }
     }
 
-    /// Limits the age of a prolonged record. A fresh record is the newest price there is and is used until it expires.
+    /// Checks the age of a prolonged record. A fresh record is the newest available price and is used until it expires.
     fn check_age(&self, record: &PriceRecord) -> Result<(), PriceError> {
         let age = self.clock.now().since(record.as_of);
         match self.max_age {

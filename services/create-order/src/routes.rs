@@ -23,8 +23,8 @@ use crate::{
     order_service::{OrderKey, OrderService},
 };
 
-/// Longest time that an order waits for its decision. Together with the time for reading the body it is shorter than
-/// the request timeout of the server, whose error could not say that the outcome of the order is unknown.
+/// Maximum time that an order waits for its decision. Together with the time for reading the body, it is shorter than the
+/// request timeout of the server. The error of that timeout would not tell the client that the outcome is unknown.
 const PLACE_DEADLINE: Duration = Duration::from_secs(18);
 const KEY_HEADER: &str = "Idempotency-Key";
 
@@ -36,7 +36,7 @@ pub struct Api {
 /// The response of `/place_order`.
 #[derive(ApiResponse)]
 enum PlaceOrderResponse {
-    /// The order is durable.
+    /// The order is stored durably.
     #[oai(status = 201)]
     Created(
         Json<PlacedMessage>,
@@ -55,7 +55,7 @@ enum PlaceOrderResponse {
 /// The response of `/api/v1/orders`.
 #[derive(ApiResponse)]
 enum CreateOrderResponse {
-    /// The order is durable.
+    /// The order is stored durably.
     #[oai(status = 201)]
     Created(
         Json<Order>,
@@ -104,7 +104,7 @@ impl Api {
         let query = parse_form(request.uri().query().unwrap_or_default().as_bytes())?;
         let payload = match (query, body.0) {
             (Some(_), Some(_)) => {
-                let reason = "must be empty when the query contains fields of the order";
+                let reason = "must be empty if the query contains fields of the order";
                 return Err(Problem::validation(vec![FieldError::new("body", reason)]));
             }
             (query, body) => query.or(body).unwrap_or_default(),
@@ -157,10 +157,10 @@ impl Api {
     }
 }
 
-/// Returns the parsed key, and refuses a request with a key that was not parsed or with several keys.
+/// Returns the parsed key. Refuses a request with several keys, or with a key that was not parsed.
 ///
-/// The framework ignores a header that is not ASCII and parses the first of several headers. The order would be placed
-/// without a key, or with one of two keys.
+/// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such an
+/// order would be placed without its key, or with only one of its keys.
 fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let sent = headers.get_all(KEY_HEADER).iter().count();
     if sent == usize::from(parsed.is_some()) {
@@ -170,8 +170,8 @@ fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Opt
     Err(Problem::validation(vec![FieldError::new(KEY_HEADER, reason)]))
 }
 
-/// Adds the key to a problem that asks the client to send the order again with it. The client may not know a generated
-/// key.
+/// Adds the key to a problem whose outcome is unknown, so that the client can send the order again with the same key. The
+/// client does not know a generated key.
 fn with_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
         Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },

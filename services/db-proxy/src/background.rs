@@ -18,7 +18,7 @@ pub struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Adds a writer's task. It ends by itself when the routes are dropped and every waiting command is answered.
+    /// Adds the task of a writer. The task ends when the routes are dropped and every waiting command is answered.
     pub fn add_writer(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.writers.push(Box::pin(task));
     }
@@ -28,7 +28,7 @@ impl BackgroundTasks {
         self.retentions.push(Box::new(move |stop| tokio::spawn(retention::run(retention, clock, stop))));
     }
 
-    /// Starts every task. Retention ends at `stop`.
+    /// Starts every task. Retention tasks end when `stop` is cancelled.
     pub fn start(self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let writers = self.writers.into_iter().map(tokio::spawn);
         let retentions = self.retentions.into_iter().map(|start| start(stop.clone()));

@@ -13,8 +13,7 @@ use crate::{
 
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
-/// An idempotency key is kept for at least a day, so that a client which lost its connection overnight still finds its
-/// order.
+/// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
 
@@ -33,7 +32,7 @@ impl Config {
         if !is_allowed_url(&database_url) {
             env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), ALLOWED_URLS);
         }
-        let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin are fewer than there are");
+        let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
         let key_retention = env.seconds("IDEMPOTENCY_KEEP_SECS", DAY_SECS, MIN_KEY_RETENTION_SECS..=366 * DAY_SECS);
         Self {

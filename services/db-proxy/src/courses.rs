@@ -1,4 +1,4 @@
-//! Courses: stored when they change, shown as they are and as they were, and condensed as they age.
+//! Courses: only changes are stored, current courses and their history are returned, and old courses are folded into candles.
 
 pub mod policy;
 mod retention;
@@ -42,7 +42,7 @@ pub fn build(database: &Database, retention: CourseRetentionSettings, tasks: &mu
 pub struct CourseService {
     store: CourseStore,
     clock: Clock,
-    /// Held by the request that writes. Courses share the connections of orders, so only one such request may use them.
+    /// Held by the request that writes. Courses share the connections of orders, so only one request at a time may write.
     write_lock: Arc<Mutex<()>>,
 }
 
@@ -77,7 +77,7 @@ impl CourseService {
     ) -> Result<CourseHistoryPage, Error> {
         let limit = limit.min(MAX_HISTORY_PAGE);
         let (mut courses, mut candles) = (Vec::new(), Vec::new());
-        // One row more than the page shows whether there is a next page.
+        // One row more than the page is read, to find out whether there is a next page.
         let next_cursor = match resolution.width() {
             None => {
                 let rows = self.store.past_courses(filter, cursor, limit + 1).await?;

@@ -1,6 +1,6 @@
 //! The database: connections, migrations, the health probe and the classification of errors.
 //!
-//! This module knows no aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
+//! This module does not depend on any aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
 
 mod error;
 mod migrations;
@@ -15,10 +15,10 @@ pub use self::{error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteD
 
 /// The forms of `DATABASE_URL` that are allowed.
 pub const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";
-/// How a URL of each form begins.
+/// The prefixes of these forms.
 const URL_PREFIXES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
 
-/// Whether `url` has one of the [`ALLOWED_URLS`]' forms.
+/// Whether `url` has one of the forms in [`ALLOWED_URLS`].
 pub fn is_allowed_url(url: &str) -> bool {
     URL_PREFIXES.iter().any(|prefix| url.starts_with(prefix))
 }
@@ -42,9 +42,9 @@ macro_rules! on_engine {
 pub(crate) use on_engine;
 
 impl Database {
-    /// Opens a URL of one of the [`ALLOWED_URLS`]' forms.
+    /// Opens a database. `url` has one of the forms in [`ALLOWED_URLS`].
     ///
-    /// PostgreSQL may be unavailable now and become available later. A file of SQLite must be usable now.
+    /// PostgreSQL may be unavailable now and become available later. An SQLite file must be usable now.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         let not_allowed = || anyhow::anyhow!("DATABASE_URL={} is not allowed; {ALLOWED_URLS}", redact_password(url));
         match url.split_once(':') {
@@ -72,7 +72,7 @@ impl Database {
         })
     }
 
-    /// Checks that the database answers and that every migration this program needs is applied.
+    /// Checks that the database answers and that every migration of this program is applied.
     pub async fn probe(&self) -> Result<(), DatabaseError> {
         let applied = on_engine!(self, engine => engine.has_latest_migration())?;
         if applied { Ok(()) } else { Err(DatabaseError::NotMigrated) }

@@ -42,14 +42,14 @@ impl From<Error> for Problem {
             Error::Write(WriteError::Indeterminate) => Self::new(
                 Code::OutcomeUnknown,
                 "The database became unavailable while the order was being stored. Send the order again with the same \
-                 Idempotency-Key: it will be placed once, whether or not it was stored now.",
+                 Idempotency-Key. The order is placed only once, even if it was stored now.",
             )
             .retry_after(INDETERMINATE_RETRY_AFTER),
             Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
             Error::Write(WriteError::Internal) => Self::internal(),
             Error::Database(error) if error.is_transient() => {
                 tracing::warn!(error = %error.chain(), "the database is unavailable");
-                Self::new(Code::DatabaseUnavailable, "The database is unavailable. Retry in a moment.")
+                Self::new(Code::DatabaseUnavailable, "The database is unavailable. Try again in a moment.")
                     .retry_after(MAX_UNAVAILABLE)
             }
             Error::Database(error) => {

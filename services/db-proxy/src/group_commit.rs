@@ -1,11 +1,11 @@
-//! Group commit: the commands that wait are decided together and committed in one transaction. A caller is answered only
-//! after that commit.
+//! Group commit: the waiting commands are decided together and committed in one transaction. A caller is answered only after
+//! that commit.
 //!
-//! The writer never delays a command to make a batch larger. It takes the commands that wait; while one batch commits, the
-//! next one gathers. So batches grow with the load.
+//! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the next
+//! batch. Batches therefore grow with the load.
 //!
-//! An aggregate supplies a [`BatchStore`]. The store opens a [`UnitOfWork`] for each batch, which reads, lets the
-//! aggregate's policy decide, and writes.
+//! An aggregate supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which reads, applies the policy of
+//! the aggregate, and writes.
 
 mod batch;
 mod metrics;
@@ -26,13 +26,13 @@ pub use self::{
 };
 use crate::database::DatabaseError;
 
-/// Most commands that may wait. At ten thousand commands per second the last of them waits for less than a second.
+/// Maximum number of waiting commands. At ten thousand commands per second, the last one waits for less than a second.
 pub const QUEUE_CAPACITY: usize = 8192;
-/// Most commands in one transaction.
+/// Maximum number of commands in one transaction.
 pub const MAX_BATCH: usize = 1024;
-/// How long a command may wait for an unavailable database while it is certain that it was not committed.
+/// How long a command waits for an unavailable database if it was certainly not committed.
 pub const MAX_UNAVAILABLE: Duration = Duration::from_secs(2);
-/// How long a command with an unknown outcome is retried to find out its outcome.
+/// How long a command with an unknown outcome is retried.
 pub const MAX_INDETERMINATE: Duration = Duration::from_secs(10);
 /// Time limit of one attempt to commit a batch.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -48,9 +48,9 @@ pub trait BatchStore: Send + Sync + 'static {
 
     /// Decides a batch and commits it in one transaction. Returns one decision for each command, in the same order.
     ///
-    /// The writer calls this again for the same commands after a failure. If an earlier attempt did commit, the store
-    /// recognizes each command by its key or id and returns the decision of that attempt. An attempt that is still running
-    /// in the database holds a lock that this one waits for.
+    /// After a failure, the writer calls this again for the same commands. If an earlier attempt has committed, the store
+    /// recognizes each command by its key or id and returns the decision of that attempt. If an earlier attempt is still
+    /// running in the database, this one waits for its lock.
     ///
     /// Sets [`Attempt::commit_sent`] before it sends the commit. If it fails before that, nothing is written.
     fn commit_batch(
@@ -59,11 +59,11 @@ pub trait BatchStore: Send + Sync + 'static {
         attempt: &mut Attempt,
     ) -> impl Future<Output = Result<Vec<Self::Decision>, DatabaseError>> + Send;
 
-    /// Work that the aggregate does with every batch and that must not wait for the next command.
+    /// Does the work of a batch that must not wait for the next command. Called regularly while no command arrives.
     fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
-/// Why a command has no decision.
+/// Why a command received no decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// The queue has no room. Nothing was written.
@@ -88,8 +88,8 @@ pub type Answer<D> = Result<D, WriteError>;
 
 /// The decisions of commands that are answered together, or one error for all of them.
 ///
-/// The writer may have split the commands into several batches, of which some committed. An error which claims that nothing
-/// was written would then be wrong, so the result is [`WriteError::Indeterminate`].
+/// The writer may have split the commands into several batches, and only some of them may have committed. Errors other than
+/// [`WriteError::Indeterminate`] state that nothing was written, so one of them is returned only if that is certain.
 pub fn all_or_error<D>(answers: Vec<Answer<D>>) -> Result<Vec<D>, WriteError> {
     let is_not_written = |answer: &Answer<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
     let none_is_written = answers.iter().all(is_not_written);
@@ -133,7 +133,8 @@ impl<S: BatchStore> Writer<S> {
         }
         let mut answers = Vec::with_capacity(count);
         for receiver in receivers {
-            // The channel closes without an answer only if the writer's task broke down, maybe during a commit.
+            // The channel closes without an answer only if the writer's task panicked or was aborted, possibly during a
+            // commit.
             answers.push(receiver.await.unwrap_or(Err(WriteError::Indeterminate)));
         }
         answers
@@ -177,8 +178,8 @@ impl<S: BatchStore> Task<S> {
 
     /// Attempts to commit the batch until its outcome is known or the time limit of [`after_failure`] is reached.
     ///
-    /// Before each attempt, commands whose caller has left are dropped: nobody waits for their decision. Such a caller may
-    /// send the command again under its key, maybe to another instance.
+    /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command again with
+    /// the same key, possibly to another instance.
     async fn commit_until_known(&self, batch: &mut Batch<S>) -> Vec<Answer<S::Decision>> {
         let mut indeterminate = false;
         let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
@@ -195,7 +196,7 @@ impl<S: BatchStore> Task<S> {
                 Err(error) => error,
             };
             self.metrics.record_failure();
-            // Once a commit was sent, later attempts cannot make its outcome certain by failing.
+            // After a commit was sent, the failure of a later attempt does not prove that nothing was written.
             indeterminate |= attempt.commit_sent;
             if let Some(answer) = after_failure(&error, indeterminate, batch.oldest.elapsed()) {
                 tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
@@ -207,10 +208,10 @@ impl<S: BatchStore> Task<S> {
     }
 }
 
-/// The answer to a batch whose attempt failed after `waited` in all, or nothing if the batch is to be retried.
+/// The error for a batch that failed and has waited for `waited` in total. `None` if the batch is retried.
 fn after_failure(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
     if indeterminate {
-        // Even a permanent error is retried: the next attempt finds out whether the earlier one committed.
+        // Even a permanent error is retried, because the next attempt may find out that an earlier one committed.
         (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)
     } else if error.is_transient() {
         (waited >= MAX_UNAVAILABLE).then_some(WriteError::Unavailable)

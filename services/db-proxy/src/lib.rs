@@ -1,6 +1,6 @@
 //! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, and the history of courses.
 //!
-//! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one file an engine). To add an
+//! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one file per engine). To add an
 //! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
 
 mod background;
@@ -96,7 +96,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, database, migrated, tasks } = self;
-        // The server does not wait for migrations: until they are applied, requests fail as with an unavailable database.
+        // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
         let migration = (!migrated).then(|| {
             let (database, stop) = (database.clone(), stop.clone());
             tokio::spawn(async move {
@@ -104,7 +104,7 @@ impl Service for App {
             })
         });
         let tasks = tasks.start(&stop);
-        // When the server ends, it drops the last handle of each writer. A writer then answers what waits, and ends.
+        // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and ends.
         let result = server.run_until(stop).await;
         for task in tasks.into_iter().chain(migration) {
             task.await?;
@@ -119,12 +119,12 @@ impl Service for App {
 }
 
 const ABOUT: &str =
-    "The only owner of the database: orders, their limit, idempotency keys, courses. For other services only.";
+    "The only owner of the database: orders, their limit, idempotency keys, courses. Only for other services.";
 
 /// Retries until every migration is applied.
 async fn migrate_until_done(database: &Database) {
     while let Err(error) = database.migrate().await {
-        tracing::warn!(error = %error.chain(), "the database is not migrated yet; will retry");
+        tracing::warn!(error = %error.chain(), "the database cannot be migrated yet; the migration is retried");
         tokio::time::sleep(MIGRATION_RETRY_PAUSE).await;
     }
 }

@@ -4,7 +4,7 @@
 //! [`OrderSource`](common::api::orders::OrderSource), validated;
 //! [`PlaceOrderCommand`](common::api::orders::PlaceOrderCommand), as create-order sends it; [`PlaceCommand`], in the queue of
 //! the writer; [`NewOrderRow`](records::NewOrderRow), to be inserted; [`StoredOrder`](records::StoredOrder), a row;
-//! [`Order`](common::api::orders::Order), as every answer shows it.
+//! [`Order`](common::api::orders::Order), as responses contain it.
 
 pub mod command;
 mod order_id;
@@ -39,13 +39,13 @@ use crate::{
 /// Settings of the aggregate.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderSettings {
-    /// The most bitcoin that all orders and open quotes may come to.
+    /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
     /// How long an idempotency key is kept.
     pub key_retention: Duration,
 }
 
-/// Builds the routes and starts the background work of the aggregate.
+/// Builds the routes and adds the background work of the aggregate.
 pub fn build(
     database: &Database,
     settings: OrderSettings,
@@ -82,7 +82,7 @@ impl BatchStore for OrderBatches {
 
     /// Releases the reservations of expired quotes.
     async fn run_idle_work(&self) -> Result<(), DatabaseError> {
-        // An unavailable database is reported by the requests that need it.
+        // An error is ignored here, because the requests that need the database report it.
         if self.store.totals().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
             self.commit_batch(&mut [], &mut Attempt::default()).await?;
         }

@@ -1,4 +1,4 @@
-//! Retention: old rows are removed or condensed in small steps, in the background.
+//! Retention: old rows are removed or folded into candles in small steps, in the background.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::DatabaseError;
 
-/// How often old rows are looked for.
+/// Pause between two rounds.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Pause between two steps. Foreground statements run in it.
+/// Pause between two steps, in which the statements of requests can run.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Most rows that one step removes. It takes a few milliseconds, so that no order waits long for it.
+/// Maximum number of rows that one step removes. Such a step takes a few milliseconds, so that orders do not wait long for it.
 pub const MAX_STEP_ROWS: i64 = 1000;
 
-/// What an aggregate does with its old rows.
+/// The work of an aggregate on its old rows.
 pub trait Retention: Send + Sync + 'static {
-    /// The aggregate, as the log names it.
+    /// The name of the aggregate in logs.
     const AGGREGATE: &'static str;
-    /// A kind of work that is repeated until there is no more of it.
+    /// One kind of work. It is repeated until it finds no more rows.
     type Step: Copy + Send + Sync;
 
-    /// The steps of a round that starts at `now`, in their order.
+    /// The steps of a round that starts at `now`, in the order in which they run.
     fn steps(&self, now: Timestamp) -> Vec<Self::Step>;
 
-    /// Runs a step once, in one short transaction. Returns how many rows it processed; zero if there are no more.
+    /// Runs a step once, in one short transaction. Returns the number of processed rows, which is zero if no more are left.
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs a round every minute until `stop`. A round that fails is logged; the next one does its work.
+/// Runs a round every minute until `stop` is cancelled. A failed round is logged, and the next round does its work.
 pub async fn run<R: Retention>(retention: R, clock: Clock, stop: CancellationToken) {
     let rounds = async {
         loop {
@@ -41,7 +41,7 @@ pub async fn run<R: Retention>(retention: R, clock: Clock, stop: CancellationTok
     tokio::select! { () = stop.cancelled() => {}, () = rounds => {} }
 }
 
-/// Repeats each step until there is no more of its work.
+/// Repeats each step until it finds no more rows.
 pub async fn run_round<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
     for step in retention.steps(now) {
         while retention.run_step(step).await? > 0 {

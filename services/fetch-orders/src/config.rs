@@ -11,7 +11,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the variables `DB_PROXY_URL` and `INTERNAL_TOKEN`. Faults are collected in `env`.
+    /// Reads the variables `DB_PROXY_URL` and `INTERNAL_TOKEN`. Errors are collected in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         Self { db_proxy: shared::db_proxy_url(env), internal_token: shared::internal_token(env) }
     }

@@ -47,7 +47,7 @@ pub enum Error {
     /// 503: db-proxy is unavailable or did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: as for `Call`, or too many requests are waiting, or the service is shutting down.
+    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
     #[error(transparent)]
     Read(#[from] ReadError),
 }

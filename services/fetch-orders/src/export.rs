@@ -30,8 +30,8 @@ enum ExportPosition {
     End,
 }
 
-/// Streams the orders that pass `filter`, newest first, one page in each chunk. The stream fails when a page cannot be
-/// read. The connection then closes early, so a client cannot mistake an incomplete file for a complete one.
+/// Streams the orders that pass `filter`, newest first, one page in each chunk. If a page cannot be read, the stream fails and
+/// the connection closes early. A client can therefore detect an incomplete file.
 pub fn export_orders(
     db_proxy: DbProxyClient,
     filter: OrderFilter,

@@ -27,7 +27,7 @@ use self::{order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
 pub struct App {
     server: Server,
     db_proxy: DbProxyClient,
-    /// Makes the requests of [`OrderLookup`].
+    /// Sends the requests of [`OrderLookup`].
     lookup_task: BoxFuture<'static, ()>,
 }
 
@@ -72,7 +72,7 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let lookup_task = tokio::spawn(self.lookup_task);
         let result = self.server.run_until(stop).await;
-        // The server held the last handle of the lookup, so its task ends when the running requests are answered.
+        // The server held the last handle of the lookup, so its task ends when the requests in flight are answered.
         lookup_task.await?;
         result
     }
@@ -82,7 +82,8 @@ impl Service for App {
     }
 }
 
-const ABOUT: &str = "Lists orders. An order is visible as soon as its request was answered with 201. It never changes.";
+const ABOUT: &str =
+    "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes.";
 
 fn ready(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();

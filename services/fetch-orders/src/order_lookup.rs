@@ -1,6 +1,6 @@
-//! Finds single orders. Lookups that arrive at the same time go to db-proxy as one request.
+//! Finds single orders. Lookups that arrive at the same time are sent to db-proxy in one request.
 //!
-//! The orders are not parsed, except for their ids: their JSON passes through from db-proxy to the client.
+//! Only the ids of the orders are parsed. The JSON of db-proxy is returned unchanged.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -26,14 +26,14 @@ type LookupResult = Result<Option<Bytes>, ReadError>;
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
 impl OrderLookup {
-    /// Returns the handle and the task that makes the requests. The task ends when every clone of the handle is
+    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is
     /// dropped.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of an order, or `None` when no order has this id.
+    /// Returns the JSON of an order, or `None` if no order has this id.
     pub async fn order(&self, id: OrderId) -> LookupResult {
         self.0.submit(id).await?
     }

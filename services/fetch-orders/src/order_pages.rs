@@ -1,6 +1,6 @@
-//! Pages of orders. Callers that ask for the same page at the same time share one request to db-proxy.
+//! Pages of orders. Concurrent requests for the same page share one request to db-proxy.
 //!
-//! The orders of a page are not parsed: their JSON passes through from db-proxy to the client.
+//! The orders of a page are not parsed. The JSON of db-proxy is returned unchanged.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ReadError;
 
-/// Most requests that wait for pages at the same time.
+/// Maximum number of requests that wait for pages at the same time.
 const MAX_WAITING: usize = 4096;
 
 /// Identifies a page: the path of the request and all its parameters.
@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 4096;
 pub enum PageKey {
     /// Skips the newest `start` orders.
     ByOffset { start: u64, page_size: u32 },
-    /// Starts after the order of `cursor`; without a cursor at the newest order.
+    /// Starts after the order of `cursor`, or at the newest order if there is no cursor.
     ByCursor { filter: OrderFilter, cursor: Option<Cursor>, limit: u32 },
 }
 
@@ -38,7 +38,7 @@ pub struct OrderPages(SingleFlight<PageKey, PageResult>);
 
 impl OrderPages {
     pub fn new(db_proxy: DbProxyClient) -> Self {
-        // A page is never older than its request: a client that placed an order and then lists orders sees it.
+        // A page is read after its request arrived, so a client that placed an order sees it in the list.
         Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
             let db_proxy = db_proxy.clone();
             async move { read_page(&db_proxy, key).await.map_err(|error| ReadError::Call(Arc::new(error))) }
@@ -51,7 +51,7 @@ impl OrderPages {
     }
 }
 
-/// A page as db-proxy sends it. Offset pages carry `more`, cursor pages carry `next_cursor`.
+/// A page as db-proxy sends it. Offset pages contain `more`, cursor pages contain `next_cursor`.
 #[derive(Deserialize)]
 struct DbProxyPage<'a> {
     #[serde(borrow)]

@@ -32,7 +32,7 @@ pub struct Api {
     pub pages: OrderPages,
 }
 
-/// A file of orders. Its stream closes early when the export fails.
+/// A file of orders. Its stream closes early if the export fails.
 #[derive(ApiResponse)]
 enum ExportResponse {
     #[oai(status = 200, content_type = "text/csv")]
@@ -50,7 +50,7 @@ impl Api {
         /// The number of newest orders to skip.
         #[oai(default)]
         Query(start): Query<u64>,
-        /// Most orders of the page.
+        /// Maximum number of orders on the page.
         #[oai(default = "default_page_size", validator(minimum(value = "1"), maximum(value = "1000")))]
         Query(page_size): Query<u32>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
@@ -59,14 +59,14 @@ impl Api {
 
     /// Lists the orders that pass all filters, newest first.
     ///
-    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters, until neither
-    /// is present. Every order appears once, also while new orders arrive. A page may contain fewer orders than `limit`
-    /// without being the last page.
+    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters. On the last page,
+    /// neither is present. Every order appears once, even while new orders arrive. A page that is not the last one may
+    /// contain fewer orders than `limit`.
     #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn list_orders(
         &self,
-        /// Most orders of the page.
+        /// Maximum number of orders on the page.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         Query(limit): Query<u32>,
         /// The `next_cursor` of the previous page.
@@ -88,7 +88,7 @@ impl Api {
 
     /// Exports all orders that pass all filters, newest first, as one file.
     ///
-    /// The file is sent while it is read. When the connection closes early, the file is incomplete.
+    /// The file is sent while the orders are read. If the connection closes early, the file is incomplete.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     async fn export(
         &self,
@@ -106,7 +106,7 @@ impl Api {
         Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<ExportResponse, Problem> {
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-        // Checks that db-proxy is available while an error can still be sent as a problem.
+        // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
         self.db_proxy.order_summary().await.map_err(Error::from)?;
         let body = Binary(Body::from_bytes_stream(export_orders(self.db_proxy.clone(), filter, format)));
         Ok(match format {
@@ -115,7 +115,7 @@ impl Api {
         })
     }
 
-    /// Returns the number and the total of all orders, and what is left of the limit.
+    /// Returns the number and the bitcoin total of all orders, and what remains of the limit.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn summary(&self) -> Result<Json<OrderSummary>, Problem> {
         Ok(Json(self.db_proxy.order_summary().await.map_err(Error::from)?))

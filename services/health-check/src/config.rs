@@ -10,7 +10,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `INTERNAL_TOKEN`, which is required. Faults are collected in `env`.
+    /// Reads `INTERNAL_TOKEN`, which is required. Errors are collected in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         Self { internal_token: shared::internal_token(env) }
     }

@@ -13,7 +13,7 @@ pub(crate) enum Error {
     /// 413.
     #[error("the data of the report is too large")]
     DataTooLarge,
-    /// 422: the name of the service or the instance would be one too many.
+    /// 422: the maximum number of services or instances is reached.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }

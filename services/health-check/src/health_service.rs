@@ -22,7 +22,7 @@ use crate::{
     validation,
 };
 
-/// The services that are shown, and count as unknown, before their first heartbeat.
+/// The services that are listed even before their first heartbeat. Their state is then `unknown`.
 const EXPECTED_SERVICES: [&str; 7] =
     ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates"];
 
@@ -31,8 +31,8 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// One lock protects both, so that the state of a service and the reports about it agree. No I/O happens under the
-/// lock.
+/// One lock protects both fields, so that the state of a service and the reports about it are consistent. No I/O happens
+/// under the lock.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
@@ -41,13 +41,13 @@ struct State {
 impl HealthService {
     pub(crate) fn new(metrics: &Metrics, now: Instants) -> Self {
         let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED_SERVICES);
-        // health-check itself becomes alive here. That change is not worth a report.
+        // health-check itself becomes alive here. This change is not reported.
         registry.update(now);
         let state = Mutex::new(State { registry, reports: ReportStore::new() });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
 
-    /// Ignores poisoning: after a panic at most one report is missing.
+    /// Ignores poisoning: after a panic, at most one report is lost.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,7 +117,7 @@ fn state_change_report(change: StateChange) -> Report {
         (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service sends heartbeats again"),
         (ServiceState::Degraded, ServiceState::Alive) => (Level::Info, "the service has recovered: nothing is missing"),
         (_, ServiceState::Alive) => (Level::Info, "the service has started"),
-        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped as announced"),
+        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped normally"),
         (_, ServiceState::Unknown) => (Level::Info, "the service is no longer known"),
     };
     let data = serde_json::json!({ "told_by": App::NAME, "from": from, "to": to, "missing": missing });

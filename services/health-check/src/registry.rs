@@ -1,4 +1,4 @@
-//! The registry of services: their instances, the heartbeats of these, and the states that follow from them.
+//! The registry of services: their instances, heartbeats and states.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,11 +8,11 @@ use common::api::health::{
 
 use crate::clock::Instants;
 
-/// Most services in the registry. The platform has fewer; more names mean that a caller is faulty.
+/// Maximum number of services in the registry. The platform has fewer. More names mean that a caller is faulty.
 pub(crate) const MAX_SERVICES: usize = 32;
-/// Most instances of one service.
+/// Maximum number of instances of one service.
 pub(crate) const MAX_INSTANCES: usize = 32;
-/// After this many of its intervals an instance without a heartbeat is removed, if other instances of its service are
+/// An instance is removed after this many of its intervals without a heartbeat, if another instance of its service is
 /// running.
 const INSTANCE_RETENTION_INTERVALS: u32 = 10;
 /// A service that is not expected is removed when its last heartbeat is this old.
@@ -104,8 +104,8 @@ impl ServiceEntry {
         } else if alive {
             ServiceState::Alive
         } else {
-            // No instance is running. The last one decides, so that an instance that went missing long ago does not
-            // make an orderly stop look like a loss.
+            // No instance is running, so the one with the latest heartbeat decides. Otherwise an instance that went missing
+            // long ago would turn a normal stop into `Missing`.
             self.latest_instance().map_or(ServiceState::Unknown, |latest| latest.state(now))
         }
     }
@@ -120,7 +120,7 @@ impl ServiceEntry {
         merge_components(running.flat_map(|instance| &instance.heartbeat.parts))
     }
 
-    /// Removes instances that sent no heartbeat for long, unless no instance is running.
+    /// Removes instances without a recent heartbeat. Keeps all instances if none is running.
     fn remove_old_instances(&mut self, now: Instants) {
         if self.instances.values().any(|instance| instance.is_running(now)) {
             self.instances.retain(|_, instance| {
@@ -129,7 +129,7 @@ impl ServiceEntry {
         }
     }
 
-    /// Makes room for one more instance. At the limit it removes the missing or stopped instance with the oldest
+    /// Makes room for one more instance. If the limit is reached, removes the missing or stopped instance with the oldest
     /// heartbeat.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
@@ -141,8 +141,7 @@ impl ServiceEntry {
     }
 }
 
-/// Merges components of the same name. A merged component is ready if all are ready. Otherwise it is the first that is
-/// not.
+/// Merges components of the same name. The merged component is the first that is not ready, or the first of all if all are ready.
 fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for component in components {
@@ -166,7 +165,7 @@ impl ServiceRegistry {
         Self { own, services: expected.iter().map(|&name| (name.to_owned(), ServiceEntry::new(true))).collect() }
     }
 
-    /// Records a heartbeat. `stopping`: the instance stops and sends no further heartbeat.
+    /// Records a heartbeat. If `stopping` is true, the instance sends no further heartbeat.
     pub(crate) fn record_heartbeat(
         &mut self,
         service: &str,
@@ -252,7 +251,7 @@ impl ServiceRegistry {
     pub(crate) fn status(&self, now: Instants) -> HealthStatus {
         let worst = self.services.iter().map(|(name, entry)| match self.state_of(name, entry, now) {
             ServiceState::Alive => HealthStatus::Ok,
-            // The platform works without a service that is not expected.
+            // The platform does not need a service that is not expected.
             ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
             ServiceState::Degraded | ServiceState::Stopped | ServiceState::Unknown => HealthStatus::Degraded,
             ServiceState::Missing => HealthStatus::Failing,

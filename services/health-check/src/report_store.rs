@@ -10,8 +10,8 @@ use common::{
 
 use crate::clock::Instants;
 
-/// Retention of warnings and worse. It is separate, so that a month of heartbeats does not displace the one line that
-/// explains a failure.
+/// Retention of reports of level warning or worse. It is separate, so that heartbeats and other routine reports do not displace
+/// them.
 const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
 /// Retention of all other reports.
 const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };
@@ -22,7 +22,7 @@ struct Retention {
     bytes: usize,
 }
 
-/// Selects reports. A field that is not set selects all.
+/// Selects reports. A field that is not set excludes nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReportFilter {
     /// This level and worse.
@@ -32,7 +32,7 @@ pub(crate) struct ReportFilter {
     pub(crate) from: Option<Timestamp>,
     /// Received before this time.
     pub(crate) to: Option<Timestamp>,
-    /// A part of the status, in upper or lower case, or the whole id of the request.
+    /// A part of the status, compared without case, or the whole request id.
     pub(crate) text: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl ReportStore {
 
     pub(crate) fn add(&mut self, report: Report, now: Instants) {
         let Report { level, service, status, data } = report;
-        // Ids come from the wall time, so that ids and cursors stay in order over a restart.
+        // Ids are derived from the wall time, so they keep increasing after a restart and cursors stay valid.
         self.last_id = u64::try_from(now.wall.micros()).unwrap_or(0).max(self.last_id + 1);
         let buffer = if level <= Level::Warning { &mut self.important } else { &mut self.routine };
         buffer.push(StoredReport { id: self.last_id, received_at: now.wall, level, service, status, data });
@@ -140,7 +140,7 @@ struct HourlyCounts([MinuteCounts; MINUTES]);
 
 #[derive(Clone, Copy, Default)]
 struct MinuteCounts {
-    /// The minute since the start that the counts belong to.
+    /// The minute that the counts belong to, counted from the start of health-check.
     minute: u64,
     by_level: [u64; Level::ALL.len()],
 }

@@ -62,7 +62,7 @@ impl Api {
 
     /// Returns the state of every service and of the infrastructure.
     ///
-    /// The status is 200 also when services are missing. The body contains the state.
+    /// The HTTP status is 200 even if services are missing. The body contains the states.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
     async fn health(&self) -> Json<Health> {
         Json(self.health_service.health(self.clock.now()))
@@ -70,13 +70,13 @@ impl Api {
 
     /// Lists the stored reports, newest first.
     ///
-    /// The latest 10000 warnings and worse and the latest 2000 other reports are kept in memory; fewer when they are
-    /// large.
+    /// The latest 10000 reports of level warning or worse and the latest 2000 other reports are kept in memory. Fewer are kept
+    /// if they are large.
     #[oai(path = "/api/v1/reports", method = "get", operation_id = "reports")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn reports(
         &self,
-        /// Reports of this level and worse.
+        /// Reports of this level or worse.
         Query(level): Query<Option<MinLevel>>,
         /// Reports of this service.
         #[oai(validator(max_length = 64))]
@@ -85,10 +85,10 @@ impl Api {
         Query(from): Query<Option<Timestamp>>,
         /// Reports received before this time.
         Query(to): Query<Option<Timestamp>>,
-        /// Reports whose status contains this text, in upper or lower case, and reports of the request with this id.
+        /// Reports whose status contains this text, compared without case, and reports of the request with this id.
         #[oai(validator(max_length = 200))]
         Query(text): Query<Option<String>>,
-        /// Most reports of the page.
+        /// Maximum number of reports on the page.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         Query(limit): Query<u32>,
         /// The `next_cursor` of the previous page.

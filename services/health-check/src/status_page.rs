@@ -1,7 +1,7 @@
 //! The status page: one HTML file without external resources.
 //!
-//! The page contains its first data as JSON. The script that shows later data shows the first data too. Text of reports
-//! becomes text nodes, never HTML, and the content security policy allows no other script.
+//! The page contains its initial data as JSON. The same script renders the initial data and all updates. It inserts text of
+//! reports as text nodes, never as HTML. The content security policy allows no other script.
 
 use common::api::{health::Health, reports::ReportPage};
 use serde::Serialize;

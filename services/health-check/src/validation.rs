@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// Most characters of a name or a version.
+/// Maximum number of characters of a name or a version.
 const MAX_NAME: usize = 64;
-/// Most characters of the detail of a component.
+/// Maximum number of characters of the detail of a component.
 const MAX_DETAIL: usize = 1024;
-/// Most components of an instance.
+/// Maximum number of components of an instance.
 const MAX_COMPONENTS: usize = 64;
-/// One day. Heartbeats at a longer interval would show a missing instance too late.
+/// One day. At a longer interval, a missing instance would be detected too late.
 const MAX_INTERVAL_SECS: u64 = 86_400;
 /// The instance of a heartbeat without a name.
 const DEFAULT_INSTANCE: &str = "default";

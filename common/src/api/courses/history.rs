@@ -112,7 +112,7 @@ pub struct CourseHistoryPage {
 /// A position in the history: the last course or candle of a page.
 ///
 /// The cursor is opaque to clients. Pages list one exchange and pair after the other, and new courses are only appended to
-/// each of them. A walk through all pages therefore sees every course once, even while courses are added.
+/// each of them. Reading page after page therefore returns every course once, even while courses are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HistoryCursor {
     /// The number that db-proxy assigned to the exchange and pair.
@@ -146,9 +146,9 @@ crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous pag
 pub struct CourseFilter {
     pub exchanger: Option<String>,
     pub direction: Option<CurrencyPair>,
-    /// Courses that were valid at this time or later. Candles from the one that contains this time.
+    /// Selects courses that were valid at this time or later, and candles from the one that contains this time.
     pub from: Option<Timestamp>,
-    /// Courses and candles that began before this time.
+    /// Selects courses and candles that began before this time.
     pub to: Option<Timestamp>,
 }
 

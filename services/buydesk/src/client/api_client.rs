@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// Most attempts to place an order. Retries are safe, because every attempt has the same key.
+/// Maximum number of attempts to place an order. Retries are safe, because every attempt has the same key.
 const MAX_ATTEMPTS: u32 = 3;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends requests to the services. Their addresses are settings: the URL of a service, or else its port.
+/// Sends requests to the services. The address of a service is its URL setting if that is set, and otherwise its port on the
+/// bound host.
 pub struct ApiClient {
     http: reqwest::Client,
     pub create_order: Url,
@@ -40,7 +41,7 @@ pub struct ServiceResponse {
 enum RequestError {
     /// The service answered with a problem.
     Problem(Problem),
-    /// No response of the service arrived. It is unknown whether the service handled the request.
+    /// The service sent no response. It is unknown whether it handled the request.
     NoResponse(anyhow::Error),
 }
 
@@ -98,7 +99,7 @@ impl ApiClient {
             if refused && attempt == 1 {
                 return Err(error.into());
             }
-            // After the first attempt a refusal does not help: an earlier attempt may have placed the order.
+            // After the first attempt, a refusal proves nothing: an earlier attempt may have placed the order.
             if refused || attempt == MAX_ATTEMPTS {
                 return Err(outcome_unknown(&error.into(), key));
             }
@@ -142,7 +143,7 @@ impl ServiceResponse {
         self.body.is_empty()
     }
 
-    /// Prints the JSON of the response unchanged, or the table that `render` makes of it.
+    /// Prints the JSON of the response unchanged, or the text that `render` returns for it.
     pub fn print<T: DeserializeOwned>(&self, json: bool, render: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         if json {
             println!("{}", String::from_utf8_lossy(&self.body));

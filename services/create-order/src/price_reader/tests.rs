@@ -20,9 +20,9 @@ use super::*;
 
 const TTL: Duration = Duration::from_secs(60);
 
-/// A price-cache-proxy whose answers the test sets.
+/// A price-cache-proxy whose responses are set by the test.
 struct FakeSource {
-    /// The body of the answer to a fetch. `None`: the fetch fails.
+    /// The body of the response to a fetch. If it is `None`, the fetch fails.
     body: Mutex<Option<Bytes>>,
     fetches: AtomicUsize,
     /// The bytes of every open event stream.

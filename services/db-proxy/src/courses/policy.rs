@@ -1,7 +1,7 @@
-//! The decisions about courses, without I/O: which are valid, which changed, and which parts of a series are folded into
-//! candles.
+//! The decisions about courses, without I/O: which courses are valid, which have changed, and which parts of a series are
+//! folded into candles.
 //!
-//! A series is the courses of one exchange and direction.
+//! A series consists of the courses of one exchange and direction.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,11 +14,11 @@ use common::{
     time::Timestamp,
 };
 
-/// Most errors that are listed for one request.
+/// Maximum number of errors that are listed for one request.
 const MAX_ERRORS: usize = 20;
-/// Most candles of one series that one step makes. It bounds the rows that a step reads when many have accumulated.
+/// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many have accumulated.
 pub const MAX_FOLD_CANDLES: u32 = 60;
-/// Most series that one step folds.
+/// Maximum number of series that one step folds.
 pub const MAX_FOLD_SERIES: usize = 64;
 
 /// Identifies a series.
@@ -49,14 +49,14 @@ pub struct ActualCourse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CourseChange {
     pub course: Course,
-    /// The actual course that ends when this one begins; nothing for a new series.
+    /// The actual course that ends when this one begins. `None` for a new series.
     pub replaces: Option<ActualCourse>,
 }
 
 /// Checks a request. Lists each invalid field, up to [`MAX_ERRORS`].
 pub fn check(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> {
     if courses.len() > MAX_COURSES {
-        return Err(vec![FieldError::new("courses", format!("must hold at most {MAX_COURSES}"))]);
+        return Err(vec![FieldError::new("courses", format!("must contain at most {MAX_COURSES} courses"))]);
     }
     let latest = now.plus(MAX_CLOCK_SKEW);
     let mut errors = Vec::new();
@@ -88,7 +88,7 @@ pub fn check_exchanger(name: &str) -> Result<(), String> {
     Err(format!("must be 1 to {MAX_EXCHANGER} letters, digits, underscores, hyphens or points"))
 }
 
-/// The newest course of each series, sorted by series. Of several that were observed at the same time, the last one counts.
+/// The newest course of each series, sorted by series. If several were observed at the same time, the last one is kept.
 pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
     let mut keyed: Vec<_> = courses.into_iter().map(|course| (SeriesKey::of(&course), course)).collect();
     // The sort is stable: courses that were observed at the same time remain in the order of the request.
@@ -100,9 +100,9 @@ pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
     keyed.into_iter().map(|(_, course)| course).collect()
 }
 
-/// Selects the courses to store. Each of `courses` belongs to a different series; `actual` is what is stored.
+/// Selects the courses to store. Each of `courses` belongs to a different series. `actual` contains the stored courses.
 ///
-/// A course changes nothing if it equals the actual one, or if it was not observed later. Stored rows are never rewritten.
+/// A course is not stored if it equals the actual one, or if it was not observed later. Stored rows are never rewritten.
 pub fn changes(courses: &[Course], actual: &HashMap<SeriesKey, ActualCourse>) -> Vec<CourseChange> {
     let change_of = |course: &Course| {
         let replaces = actual.get(&SeriesKey::of(course)).copied();
@@ -134,9 +134,9 @@ pub fn next_bucket_start(time: Timestamp, width: Duration) -> Timestamp {
 pub struct FoldProgress {
     /// The id of the series.
     pub series: i32,
-    /// Every row that began before this is folded.
+    /// Every row that began before this time is folded.
     pub folded_until: Timestamp,
-    /// No row will ever be added before this.
+    /// No row that begins before this time will be added.
     pub settled_until: Timestamp,
     /// The start of the first row that is not folded.
     pub first_unfolded: Option<Timestamp>,
@@ -150,7 +150,7 @@ pub struct FoldRange {
     pub until: Timestamp,
 }
 
-/// The parts to fold next into candles of `width`. They contain only complete buckets, to which no row will be added.
+/// The parts to fold next into candles of `width`. They contain only complete buckets: no row will be added to them.
 pub fn due_folds(progress: &[FoldProgress], width: Duration) -> Vec<FoldRange> {
     let fold_of = |progress: &FoldProgress| {
         let complete = bucket_start(progress.settled_until, width);

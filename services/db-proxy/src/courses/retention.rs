@@ -1,9 +1,9 @@
-//! Courses are condensed as they age: folded into candles of a minute, an hour and a day. Rows that are folded are removed
-//! when they are old enough.
+//! Retention of courses: they are folded into candles of a minute, an hour and a day. Folded rows are removed when their
+//! retention has passed.
 //!
-//! A step is one transaction, so a crash leaves all of it or nothing. The transaction that writes candles also marks the
-//! rows as folded, and only marked rows are ever removed. So a step that runs twice, or in two processes at once, does
-//! nothing the second time.
+//! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also marks the
+//! rows as folded, and only marked rows are removed. If a step runs twice, or in two processes at once, the second run does
+//! nothing.
 
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_hours(24);
-/// The longest setting, in days: ten years.
+/// Maximum of each setting, in days: ten years.
 const MAX_DAYS: u64 = 3660;
-/// The widths of candles. Candles of a minute are made from courses, and each other width from the one before.
+/// The resolutions of candles. Candles of a minute are computed from courses, the others from the candles of the previous
+/// resolution.
 const CANDLE_WIDTHS: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
 /// How long courses and candles are kept after their end.
@@ -27,12 +28,12 @@ pub struct CourseRetentionSettings {
     pub raw: Duration,
     pub minutes: Duration,
     pub hours: Duration,
-    /// Nothing: forever.
+    /// If it is `None`, candles of a day are kept forever.
     pub days: Option<Duration>,
 }
 
 impl Default for CourseRetentionSettings {
-    /// Courses for two days, minutes for a month, hours for more than a year, and days forever.
+    /// Keeps courses for two days, and candles of a minute for a month, of an hour for more than a year, and of a day forever.
     fn default() -> Self {
         Self { raw: DAY * 2, minutes: DAY * 30, hours: DAY * 400, days: None }
     }
@@ -46,7 +47,8 @@ impl CourseRetentionSettings {
         let hours = env.whole_number("COURSE_HOUR_DAYS", 400, 1..=MAX_DAYS);
         let days = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
         let days_or_forever = if days == 0 { u64::MAX } else { days };
-        // If coarser candles were removed first, a gap would remain between the finer candles and the past.
+        // Candles must not be removed before the finer rows that they summarize. Otherwise the coarser history would begin
+        // later than the finer one.
         for (name, value, finer_name, finer) in [
             ("COURSE_MINUTE_DAYS", minutes, "COURSE_RAW_DAYS", raw),
             ("COURSE_HOUR_DAYS", hours, "COURSE_MINUTE_DAYS", minutes),
@@ -61,7 +63,7 @@ impl CourseRetentionSettings {
     }
 }
 
-/// Condenses and removes old courses.
+/// Folds and removes old courses.
 pub struct CourseRetention {
     pub store: CourseStore,
     pub settings: CourseRetentionSettings,
@@ -70,7 +72,7 @@ pub struct CourseRetention {
 /// A kind of work on old courses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CourseStep {
-    /// Makes candles of this resolution.
+    /// Folds courses or finer candles into candles of this resolution.
     Fold(Resolution),
     /// Removes courses or candles of this resolution that ended before a time.
     Remove { resolution: Resolution, before: Timestamp },

@@ -23,8 +23,8 @@ pub struct CourseRoutes(pub CourseService);
 impl CourseRoutes {
     /// Stores the courses that changed.
     ///
-    /// Courses that the request does not contain stay as they are. A course that was not observed later than the actual one
-    /// changes nothing. If the request contains an exchange and direction twice, the newest course counts.
+    /// Courses that the request does not contain do not change. A course that was not observed later than the actual one is
+    /// ignored. If the request contains several courses of an exchange and direction, only the newest is used.
     #[oai(path = "/courses", method = "post", operation_id = "write_courses")]
     async fn write_courses(
         &self,
@@ -40,7 +40,7 @@ impl CourseRoutes {
         Ok(Json(self.0.actual().await?))
     }
 
-    /// Returns past courses, or candles of them.
+    /// Returns past courses or their candles.
     ///
     /// Sorted by exchange and direction, and then by time, oldest first. With `raw`, the first course of each exchange and
     /// direction is the one that was in effect at `from`.

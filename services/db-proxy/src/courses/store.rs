@@ -1,4 +1,4 @@
-//! The store of courses: what both engines share. The statements of each engine are in a file of its own.
+//! The store of courses: the code that both engines share. The statements of each engine are in a separate file.
 
 mod postgres;
 mod sqlite;
@@ -14,13 +14,13 @@ use self::{postgres::PostgresCourses, sqlite::SqliteCourses};
 use super::policy::{bucket_start, next_bucket_start};
 use crate::database::{Database, DatabaseError, on_engine};
 
-/// The time of the first course that can be stored, and the end of the calendar.
+/// The earliest and the latest time of a course that can be stored.
 const FIRST_TIME: Timestamp = timestamp(0);
 const LAST_TIME: Timestamp = timestamp(253_402_300_799_999_999);
 /// Times are whole microseconds.
 const TIME_STEP: Duration = Duration::from_micros(1);
-/// How many series the first statement of a page reads. Each of them may fill the page. While they do not, every statement
-/// reads twice as many series as the one before.
+/// Number of series that the first statement of a page reads. One series often fills the page. If it does not, each further
+/// statement reads twice as many series as the one before.
 const FIRST_SERIES_CHUNK: usize = 1;
 
 const fn timestamp(micros: i64) -> Timestamp {
@@ -105,7 +105,7 @@ impl CourseStore {
         Ok(rows)
     }
 
-    /// The series that pass the filter, from the one that the cursor is in.
+    /// The series that pass the filter, starting with the series of the cursor.
     async fn series_chunks(
         &self,
         filter: &CourseFilter,
@@ -120,8 +120,8 @@ impl CourseStore {
         Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
     }
 
-    /// Folds some complete buckets into candles and marks them as folded. Returns how many series it folded. Candles of an
-    /// hour are made of candles of a minute, and candles of a day of candles of an hour.
+    /// Folds some complete buckets into candles and marks them as folded. Returns the number of series that it folded. Candles
+    /// of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
     pub async fn fold_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
             Some(width) => on_engine!(self, store => store.fold_courses(width)),
@@ -129,8 +129,8 @@ impl CourseStore {
         }
     }
 
-    /// Removes up to `limit` courses or candles that ended before `before` and are folded into coarser ones. Returns how
-    /// many. Never removes the actual course.
+    /// Removes up to `limit` courses or candles that ended before `before` and are folded into coarser candles. Returns the
+    /// number of removed rows. Never removes the actual course.
     pub async fn remove_courses(
         &self,
         resolution: Resolution,
@@ -154,7 +154,7 @@ struct SeriesChunks {
 }
 
 impl SeriesChunks {
-    /// The next chunk, if the page has room for `room` more rows.
+    /// The next chunk. `None` if the page has no room for more rows, or if no series remains.
     fn next_chunk(&mut self, room: i64) -> Option<Vec<i32>> {
         if room <= 0 {
             return None;
@@ -182,9 +182,9 @@ struct HistoryQuery {
     series: Vec<i32>,
     from: Timestamp,
     to: Timestamp,
-    /// The series that the previous page ended in.
+    /// The series of the last row of the previous page.
     resumed_series: i32,
-    /// The earliest start of a row of the resumed series.
+    /// The earliest start of a row of the resumed series that the page may contain.
     resume_at: Timestamp,
     limit: i64,
 }
@@ -193,7 +193,7 @@ fn seconds(width: Duration) -> i32 {
     i32::try_from(width.as_secs()).unwrap_or(i32::MAX)
 }
 
-/// The width, in seconds, of the candles that candles of `width_secs` are made of; zero for courses.
+/// The width in seconds of the finer candles from which candles of `width_secs` are computed. Zero means courses.
 fn finer_width(width_secs: i32) -> i32 {
     match width_secs {
         86_400 => 3_600,
@@ -202,7 +202,7 @@ fn finer_width(width_secs: i32) -> i32 {
     }
 }
 
-/// The column `kind` of a course.
+/// The value of the column `kind` of a course.
 fn kind_to_text(kind: CourseKind) -> &'static str {
     match kind {
         CourseKind::Trade => "trade",

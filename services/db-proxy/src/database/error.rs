@@ -2,7 +2,7 @@
 
 use sqlx::migrate::MigrateError;
 
-/// Why the database did not do what was asked.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The database is unreachable, or the connection broke. A later attempt may succeed.
@@ -14,10 +14,11 @@ pub enum DatabaseError {
     /// The schema lacks a migration. The migration runs as soon as the database is available.
     #[error("the database schema is not migrated yet")]
     NotMigrated,
-    /// The database rejected a statement. A retry fails again: the cause is a defect of this program or of the machine.
+    /// The database rejected a statement. A retry would fail again, because the cause is a defect of this program or of the
+    /// machine.
     #[error("the database rejected a statement")]
     Rejected(#[source] sqlx::Error),
-    /// A row holds a value that this program cannot have written.
+    /// A row contains a value that this program never writes.
     #[error("a stored row is invalid: {0}")]
     InvalidRow(String),
     /// The schema cannot be migrated.

@@ -17,19 +17,20 @@ use super::{
     migrations::{POSTGRES, migrator},
 };
 
-/// Connections for reads. More of them would only wait for each other in the database.
+/// Number of connections for reads. More connections would only wait for each other in the database.
 const READERS: u32 = 8;
-/// How long to wait for the database to finish a statement or a transaction. It is longer than the limits in [`SESSION`],
-/// so the database gives up first.
+/// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// The first three settings limit, in milliseconds, how long the database lets a statement run, a statement wait for a lock,
-/// and a client hold a lock without sending anything (a machine that froze).
+/// Settings of each connection.
 ///
-/// The planner settings keep statements on their indexes. A generic plan that was cached while the tables were small would
-/// otherwise scan them forever, and every statement here is fastest with its index. A statement on a table without an
-/// index, such as the one row of totals, then has an extreme estimated cost; `jit` is off so that it is not compiled at
-/// each execution.
+/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for a transaction whose client
+/// sends nothing, such as a frozen machine.
+///
+/// The planner settings make statements use their indexes, with which every statement here is fastest. Otherwise a generic
+/// plan that was cached while the tables were small would scan them even after they have grown. With these settings, the
+/// estimated cost of reading a table without an index, such as the one row of totals, is extreme. `jit` is off so that such a
+/// statement is not compiled at each execution.
 const SESSION: [(&str, &str); 8] = [
     ("statement_timeout", "4000"),
     ("lock_timeout", "4000"),
@@ -57,7 +58,7 @@ impl PostgresDatabase {
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
         let unlimited = url.parse::<PgConnectOptions>()?;
         let options = unlimited.clone().options(SESSION);
-        // No ping before each use: the first statement on a dead connection fails, and is retried.
+        // No ping before each use: the first statement on a dead connection fails and is retried.
         let pool = |size| {
             PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false)
         };
@@ -69,7 +70,7 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
-        // Without a statement timeout: building an index over many orders takes longer than an order may.
+        // Without a statement timeout, because building an index over many orders takes longer than the timeout.
         let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with((*self.unlimited).clone());
         let result = MIGRATIONS.run(&pool).await;
         pool.close().await;
@@ -88,8 +89,8 @@ impl PostgresDatabase {
         self.readers.close().await;
     }
 
-    /// Runs a query on a connection for reads. Runs it again if the connection turns out to be dead: after a restart of the
-    /// database every idle connection is.
+    /// Runs a query on a connection for reads. If the connection is dead, runs the query again on another one. After a restart
+    /// of the database, every idle connection is dead.
     ///
     /// The query must be safe to run twice: it reads, or it is an idempotent transaction.
     pub async fn run_repeatable<T>(

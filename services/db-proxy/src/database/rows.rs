@@ -2,8 +2,7 @@
 
 use super::DatabaseError;
 
-/// The value of a column. Fails with [`DatabaseError::InvalidRow`] if it is out of the range that a constraint of the table
-/// guarantees.
+/// The value of a column. Fails with [`DatabaseError::InvalidRow`] if the value violates a constraint of the table.
 pub fn decode<T, E: std::fmt::Display>(column: &str, value: Result<T, E>) -> Result<T, DatabaseError> {
     value.map_err(|error| DatabaseError::InvalidRow(format!("{column} {error}")))
 }

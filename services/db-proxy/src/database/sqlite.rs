@@ -1,4 +1,4 @@
-//! Connections to a file of SQLite.
+//! Connections to an SQLite file.
 
 use std::{path::Path, sync::LazyLock, time::Duration};
 
@@ -14,14 +14,14 @@ use super::{
     migrations::{SQLITE, migrator},
 };
 
-/// Connections for reads. With a write-ahead log they never wait for the writer.
+/// Number of connections for reads. With a write-ahead log, they never wait for the writer.
 const READERS: u32 = 4;
-/// How long to wait for another process that has locked the file, such as a person's database browser.
+/// How long to wait for another process that has locked the file, such as a database browser.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// One connection that writes, and several that read.
+/// One connection for writes, and several for reads.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,

@@ -15,12 +15,12 @@ pub(super) struct Submission<S: BatchStore> {
 pub(super) struct Batch<S: BatchStore> {
     pub commands: Vec<S::Command>,
     callers: Vec<oneshot::Sender<Answer<S::Decision>>>,
-    /// When the first of them was submitted.
+    /// When the oldest command was submitted.
     pub oldest: Instant,
 }
 
 impl<S: BatchStore> Batch<S> {
-    /// Takes every submission out of `submissions`, which keeps its capacity.
+    /// Moves all submissions into a batch. `submissions` keeps its capacity.
     pub fn from_submissions(submissions: &mut Vec<Submission<S>>) -> Self {
         let count = submissions.len();
         let (mut commands, mut callers) = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -37,7 +37,7 @@ impl<S: BatchStore> Batch<S> {
         self.commands.len()
     }
 
-    /// Removes the commands whose caller has left.
+    /// Removes the commands whose callers no longer wait.
     pub fn drop_cancelled(&mut self) {
         if self.callers.iter().any(oneshot::Sender::is_closed) {
             let pairs = self.commands.drain(..).zip(self.callers.drain(..));
@@ -45,7 +45,7 @@ impl<S: BatchStore> Batch<S> {
         }
     }
 
-    /// Answers each caller. A caller that leaves at the last moment does not undo its command.
+    /// Answers each caller. A command takes effect even if its caller no longer waits.
     pub fn answer(self, answers: Vec<Answer<S::Decision>>) {
         for (caller, answer) in self.callers.into_iter().zip(answers) {
             let _ = caller.send(answer);

@@ -1,4 +1,4 @@
-//! The retry state machine, against a store in memory and with virtual time.
+//! The retries of the writer, with a scripted store in memory and virtual time.
 
 pub(super) mod scripted_store;
 
@@ -78,7 +78,7 @@ async fn refused_command_does_not_affect_the_others() {
 #[tokio::test(start_paused = true)]
 async fn batch_without_changes_is_rolled_back() {
     let fixture = Fixture::new([Script::FailRollBack(Transient)]);
-    // A failed rollback leaves nothing uncertain, so it is retried like any failure before the commit.
+    // After a failed rollback, nothing is uncertain. It is retried like any failure before the commit.
     assert_eq!(fixture.submit([REFUSED]).await, [Ok(Refused(REFUSED))]);
     assert_eq!(fixture.store.attempts().len(), 2);
     assert_eq!(fixture.store.journal().rolled_back, 1);
@@ -98,7 +98,7 @@ async fn lost_answer_of_a_commit_that_succeeded_is_found_out() {
 #[tokio::test(start_paused = true)]
 async fn lost_answer_of_a_commit_that_failed_is_redone() {
     for failure in [Transient, Permanent] {
-        // Also if the answer is lost several times.
+        // The answer may be lost several times.
         let fixture = Fixture::new([Script::FailCommit { committed: false, failure }; 3]);
         assert_eq!(fixture.submit([1]).await, [Ok(Committed(1))]);
         assert_eq!(fixture.store.journal().committed, [1]);
@@ -190,7 +190,7 @@ async fn attempt_that_hangs_is_aborted() {
     let fixture = Fixture::new([Script::HangInLoad]);
     assert_eq!(fixture.submit([1]).await, [Err(WriteError::Unavailable)]);
     assert_eq!(start.elapsed(), SECOND * 6);
-    // During the commit: the outcome is found out by another attempt.
+    // During the commit: another attempt finds out the outcome.
     let fixture = Fixture::new([Script::HangInCommit { committed: true }]);
     assert_eq!(fixture.submit([1]).await, [Ok(FoundCommitted(1))]);
     let fixture = Fixture::new([Script::HangInCommit { committed: false }]);

@@ -1,4 +1,4 @@
-//! The steps of one attempt to commit a batch. The steps are the aggregate's; their order is here.
+//! The steps of one attempt to commit a batch. An aggregate implements the steps, and this module defines their order.
 
 use crate::database::DatabaseError;
 
@@ -9,32 +9,32 @@ pub struct Attempt {
     pub commit_sent: bool,
 }
 
-/// What a policy decided about a batch.
+/// The decisions of a policy about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided<D, C> {
     /// One decision for each command, in the same order.
     pub decisions: Vec<D>,
-    /// The rows to write; nothing if no row changes.
+    /// The rows to write. `None` if no row changes.
     pub changes: Option<C>,
 }
 
 /// One transaction of an aggregate. If it is dropped before [`commit`](Self::commit), it is rolled back.
 pub trait UnitOfWork: Send + Sized {
     type Command: Send + Sync;
-    /// What the policy needs to know of the database.
+    /// The data that the policy needs from the database.
     type Snapshot: Send;
     type Decision: Send;
     type Changes: Send + Sync;
 
-    /// Takes the lock that makes writers wait for each other, and then reads. A statement that waits for a lock may see
-    /// rows from before the wait, so every read follows the statement that takes the lock.
+    /// Takes the lock that excludes other writers, and then reads. A statement that waits for a lock may see rows from before
+    /// the wait, so every read must be in a later statement.
     fn load(
         &mut self,
         commands: &[Self::Command],
     ) -> impl Future<Output = Result<Self::Snapshot, DatabaseError>> + Send;
 
-    /// Applies the aggregate's policy. May note in the commands which ids it assigned to them, so that the next attempt
-    /// recognizes its own rows.
+    /// Applies the policy of the aggregate. May record in a command the id that it assigned, so that the next attempt
+    /// recognizes the row.
     fn decide(
         &self,
         snapshot: Self::Snapshot,
@@ -48,7 +48,7 @@ pub trait UnitOfWork: Send + Sized {
     fn roll_back(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
-/// Decides a batch and commits what was decided. Rolls back if no row changes.
+/// Decides a batch and commits its changes. Rolls back if no row changes.
 pub async fn commit_batch<U: UnitOfWork>(
     mut unit: U,
     commands: &mut [U::Command],

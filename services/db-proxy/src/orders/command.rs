@@ -1,4 +1,4 @@
-//! Commands of the order aggregate, and the decisions that answer them.
+//! Commands of the order aggregate, and the decisions about them.
 
 use std::time::Duration;
 
@@ -31,10 +31,10 @@ pub enum Command {
 pub struct PlaceCommand {
     pub key: ClientKey,
     pub terms: OrderTerms,
-    /// When the client requested the order, but not later than this service received the request.
+    /// When the client requested the order. At most the time at which db-proxy received the request.
     pub requested_at: Timestamp,
-    /// The ids that earlier attempts to commit this command assigned. A stored order with one of them was placed by this
-    /// command, and is not a repeat.
+    /// The ids that earlier attempts to commit this command assigned. A stored order with one of these ids was placed by this
+    /// command and is not a replay.
     pub attempted_ids: Vec<OrderId>,
 }
 
@@ -58,7 +58,7 @@ pub struct QuoteCommand {
     pub attempted_ids: Vec<QuoteId>,
 }
 
-/// The answer to a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     Placed(Placed),

@@ -1,12 +1,12 @@
-//! Ids of orders: UUIDs of version 7 that sort exactly as the times they are made from.
+//! Ids of orders: UUIDs of version 7 that sort by the time of creation, to the microsecond.
 
 use common::{ids::OrderId, time::Timestamp};
 use uuid::{Builder, Uuid};
 
 /// A new id for an order that was accepted at `created_at`.
 ///
-/// RFC 9562, section 6.2, method 3, allows a more precise time in the 12 bits after the milliseconds. They hold the
-/// microseconds, so that ids of different microseconds sort as their times do. The other 62 bits are random.
+/// RFC 9562, section 6.2, method 3, allows a more precise time in the 12 bits after the milliseconds. These bits contain the
+/// microseconds, so ids sort by time to the microsecond. The other 62 bits are random.
 pub fn order_id(created_at: Timestamp) -> OrderId {
     OrderId(uuid_at(created_at))
 }

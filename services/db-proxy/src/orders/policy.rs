@@ -22,12 +22,12 @@ use super::{
 };
 use crate::group_commit::Decided;
 
-/// Orders differ in time by at least this much: the precision of the stored times.
+/// Minimum difference between the times of two orders: the precision of stored times.
 const TIME_STEP: Duration = Duration::from_micros(1);
 
-/// Decides a batch under `limit`, the most bitcoin that all orders and open quotes may come to.
+/// Decides a batch. `limit` is the maximum bitcoin amount of all orders and open quotes together.
 ///
-/// Notes in each command the id that it assigns.
+/// Records in each command the id that it assigns.
 pub fn decide(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
     let mut state = DecisionState::new(limit, snapshot, commands.len());
     let decisions = commands.iter_mut().map(|command| state.decide(command)).collect();
@@ -43,7 +43,7 @@ pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
 struct DecisionState {
     limit: Sats,
     snapshot: Snapshot,
-    /// With the changes of the batch; [`Snapshot::totals`] remains as stored.
+    /// Contains the changes of the batch. [`Snapshot::totals`] remains as stored.
     totals: Totals,
     orders: Vec<NewOrderRow>,
     quotes: Vec<StoredQuote>,
@@ -66,8 +66,8 @@ impl DecisionState {
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
-        // An order always changes the totals. A quote may reserve what an expired one released, and a refusal may be older
-        // than the newest if the clock went back.
+        // An order always changes the totals. Quotes and refusals may leave them unchanged: a quote may reserve the amount
+        // that an expired one released, and if the clock went back, a refusal is not the newest.
         let unchanged = self.quotes.is_empty() && self.refusals.is_empty() && self.totals == self.snapshot.totals;
         (!unchanged).then(|| ChangeSet {
             orders: self.orders,
@@ -124,7 +124,7 @@ impl DecisionState {
     }
 
     fn quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
-        // An earlier attempt, whose outcome was unknown, did commit.
+        // An earlier attempt with an unknown outcome has committed.
         let quotes = &self.snapshot.records.quotes;
         if let Some(stored) = command.attempted_ids.iter().find_map(|id| quotes.get(id)) {
             return Ok(Decision::Quoted(stored.quote.clone()));
@@ -187,7 +187,7 @@ impl DecisionState {
         price: &OrderPrice,
         quote: Option<QuoteId>,
     ) -> Decision {
-        // Later than the previous order even if the clock went back, so that time, id and sequence sort alike.
+        // Later than the previous order even if the clock went back, so that times, ids and sequence numbers have one order.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         let seq = self.totals.orders + 1;
         let bitcoin = add(self.totals.bitcoin, price.bitcoin_amount);
@@ -210,7 +210,7 @@ impl DecisionState {
         Decision::Placed(Placed { order, replayed: false })
     }
 
-    /// Refuses an order and records that every request for it until now is refused.
+    /// Refuses an order and records the refusal. It applies to every request for this order until now.
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
         self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at);
@@ -219,7 +219,7 @@ impl DecisionState {
         refusal.decision()
     }
 
-    /// Refuses a command without recording it: see [`RecordedRefusal`].
+    /// Refuses a command without recording the refusal; see [`RecordedRefusal`].
     fn refuse(&self, reason: RefusalReason) -> Decision {
         let remaining = (reason == RefusalReason::LimitExceeded).then(|| self.remaining());
         Decision::Refused(Refused { reason, remaining })
@@ -230,7 +230,7 @@ impl DecisionState {
     }
 }
 
-/// The answer for a key that was used before: the same order for the same request, a refusal for a different one.
+/// The decision for a key that was used before. The same request receives the same order, and a different request is refused.
 fn replay(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
     let StoredOrder { order, quote, .. } = stored;
     let is_same_request = match &command.terms {
@@ -246,7 +246,7 @@ fn replay(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, Refu
     Ok(Decision::Placed(Placed { order: order.clone(), replayed }))
 }
 
-/// The sum of two amounts that fit under the limit, which is below the number of all bitcoin.
+/// The sum of two amounts that fit under the limit. The limit is at most the supply of bitcoin.
 fn add(a: Sats, b: Sats) -> Sats {
     a.checked_add(b).expect("amounts that fit under the limit can be added")
 }

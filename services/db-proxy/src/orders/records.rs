@@ -1,4 +1,4 @@
-//! What the database holds of orders and quotes, as the policy reads and changes it.
+//! The rows of orders and quotes that the policy reads and changes.
 
 use std::collections::HashMap;
 
@@ -17,11 +17,11 @@ use super::command::{ClientKey, Decision};
 /// Totals over all orders and open quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// The number of orders, which is also the sequence number of the newest.
+    /// The number of orders. It is also the sequence number of the newest order.
     pub orders: i64,
-    /// The bitcoin of all orders.
+    /// The bitcoin amount of all orders.
     pub bitcoin: Sats,
-    /// The bitcoin that open quotes reserve.
+    /// The bitcoin amount that open quotes reserve.
     pub reserved: Sats,
     /// `created_at` of the newest order.
     pub last_created_at: Timestamp,
@@ -67,7 +67,7 @@ pub enum QuoteState {
     Expired,
 }
 
-/// Identifies a refused order: the same client sent the same order under the same key.
+/// Identifies a refused order: its client, its idempotency key, its currency and its amount.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RefusalKey {
     pub key: ClientKey,
@@ -76,15 +76,15 @@ pub struct RefusalKey {
 
 /// A refusal that is recorded for some minutes.
 ///
-/// A client that was refused must not find out later that an earlier request with the same order was accepted. Such a
-/// request may still wait in the queue of another db-proxy, because its sender died. So a request from before the refusal
-/// receives the same answer, and a later one is decided anew.
+/// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy may still wait in the
+/// queue of another db-proxy after its sender died. A request that was made before the refusal therefore receives the same
+/// refusal. A later request is decided anew.
 ///
-/// Only refusals that may not apply later are recorded: the limit and the price change, but a quote that was taken or has
-/// expired remains so.
+/// Only refusals because of the limit or the price are recorded, because the remaining limit and the price change. A quote
+/// that is taken or expired stays so, and a request for it is refused again anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
-    /// What remained of the limit, if the limit was the reason; nothing if there was no usable price.
+    /// What remained of the limit, if the limit was the reason. `None` if there was no usable price.
     pub remaining: Option<Sats>,
     pub refused_at: Timestamp,
 }
@@ -113,9 +113,9 @@ pub struct StoredRecords {
 pub struct Snapshot {
     /// As they are stored.
     pub totals: Totals,
-    /// The reservations of quotes that have expired since; `totals.reserved` still contains them.
+    /// The reservations of expired quotes that this batch releases. `totals.reserved` still contains them.
     pub released: Sats,
-    /// Read after the lock was taken, so that a price which expired while the batch waited for the lock is expired.
+    /// Read after the lock was taken. A price that expired while the batch waited for the lock is therefore not used.
     pub now: Timestamp,
     pub records: StoredRecords,
 }

@@ -32,7 +32,7 @@ pub fn place_command(order: PlaceOrderCommand, received_at: Timestamp) -> Result
             return Err(FieldError::new("quote", "must be present if market is absent, and absent otherwise"));
         }
     };
-    // The sender's clock may be ahead.
+    // The clock of the sender may be ahead.
     let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
     Ok(Command::Place(PlaceCommand { key: ClientKey { client, key }, terms, requested_at, attempted_ids: Vec::new() }))
 }
@@ -56,7 +56,7 @@ pub fn check_group_size(field: &str, size: usize) -> Result<(), FieldError> {
     if (1..=MAX_GROUP).contains(&size) {
         return Ok(());
     }
-    Err(FieldError::new(field, format!("must hold 1 to {MAX_GROUP}")))
+    Err(FieldError::new(field, format!("must contain 1 to {MAX_GROUP} elements")))
 }
 
 /// Checks the conversion that create-order computed. This is the last check before the amount is stored.
@@ -68,7 +68,7 @@ fn check_price(amount: FiatAmount, price: &OrderPrice) -> Result<(), FieldError>
     }
 }
 
-/// A decision of the wrong kind, such as a quote for an order. It is a defect of the policy.
+/// A decision of the wrong kind, such as a quote for an order. It means that the policy has a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnexpectedDecision;
 

@@ -10,17 +10,17 @@ use crate::{
     retention::{MAX_STEP_ROWS, Retention},
 };
 
-/// How long a refusal is kept. It must be longer than a request can wait anywhere: create-order gives up after 18 s, and all
-/// the batches that fit into the queue of a db-proxy fail in less than a minute.
+/// How long a refusal is kept. It must be longer than any request can wait. create-order gives up after 18 s, and a full queue of
+/// db-proxy fails in less than a minute.
 const REFUSAL_RETENTION: Duration = Duration::from_secs(300);
 
 pub struct OrderRetention {
     pub store: OrderStore,
-    /// How long an idempotency key is kept. Closed quotes are kept as long.
+    /// How long idempotency keys and closed quotes are kept.
     pub key_retention: Duration,
 }
 
-/// Rows from before a time, to be removed.
+/// Removes rows from before a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderStep {
     KeysAndQuotes { before: Timestamp },

@@ -34,14 +34,14 @@ use crate::{
 pub struct OrderRoutes {
     pub store: OrderStore,
     pub writer: Writer<OrderBatches>,
-    /// The most bitcoin that all orders and open quotes may come to.
+    /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
 }
 
 #[OpenApi]
 impl OrderRoutes {
-    /// Places a group of orders. Each order is decided on its own, in the given order. The response follows when all
-    /// accepted orders are durable.
+    /// Places a group of orders. Each order is decided on its own, in the order of the request. The response is sent after all
+    /// accepted orders are stored durably.
     #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
     async fn place_orders(
         &self,
@@ -76,7 +76,7 @@ impl OrderRoutes {
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
     }
 
-    /// Returns orders, newest first, after the newest `start`.
+    /// Returns orders, newest first. Skips the newest `start` orders.
     #[oai(path = "/get", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,

@@ -1,4 +1,4 @@
-//! The store of orders and quotes: what both engines share. The statements of each engine are in a file of its own.
+//! The store of orders and quotes: the code that both engines share. The statements of each engine are in a separate file.
 
 mod pages;
 mod postgres;
@@ -25,10 +25,10 @@ use crate::{
     group_commit::Attempt,
 };
 
-/// What a batch is decided under.
+/// The limit and the clock for the decisions about a batch.
 #[derive(Clone, Copy)]
 pub struct DecisionContext<'a> {
-    /// The most bitcoin that all orders and open quotes may come to.
+    /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
     /// Read after the lock was taken.
     pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
@@ -37,13 +37,13 @@ pub struct DecisionContext<'a> {
 /// A range of sequence numbers and the filter to apply to it.
 #[derive(Debug, Clone, Copy)]
 struct Scan<'a> {
-    /// The first sequence number below the range.
+    /// The exclusive lower bound.
     above: i64,
-    /// The last sequence number of the range.
+    /// The inclusive upper bound.
     up_to: i64,
-    /// Only currency and amounts apply; the range stands for the times.
+    /// Only its currency and amounts are applied. The range already reflects its times.
     filter: &'a OrderFilter,
-    /// Most rows to return.
+    /// Maximum number of rows to return.
     limit: i64,
 }
 
@@ -99,13 +99,13 @@ impl OrderStore {
         on_engine!(self, store => store.scan(scan))
     }
 
-    /// The sequence number of the last order that was accepted before `time`; zero if there is none.
+    /// The sequence number of the last order that was accepted before `time`. Zero if there is none.
     async fn last_seq_before(&self, time: Timestamp) -> Result<i64, DatabaseError> {
         on_engine!(self, store => store.last_seq_before(super::first_id_at(time)))
     }
 }
 
-/// The column `state` of a quote.
+/// Parses the column `state` of a quote.
 fn quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
     match text {
         "held" => Ok(QuoteState::Open),
@@ -115,7 +115,7 @@ fn quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
     }
 }
 
-/// The column `price_state` of an order or a quote.
+/// Parses the column `price_state` of an order or a quote.
 fn price_state(text: &str) -> Result<PriceState, DatabaseError> {
     let state = [PriceState::Fresh, PriceState::Prolonged].into_iter().find(|state| state.as_str() == text);
     state.ok_or_else(|| DatabaseError::InvalidRow(format!("price_state {text}")))

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// Counts down the work of each step, and records the steps that ran.
+/// A retention whose steps have a number of rows left. Records the steps that ran.
 #[derive(Default)]
 struct Countdown {
     remaining: Mutex<[u64; 2]>,

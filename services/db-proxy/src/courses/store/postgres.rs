@@ -25,13 +25,13 @@ use crate::{
     },
 };
 
-/// The advisory locks of writers of courses and of retention, over all processes. The numbers are arbitrary but must not be
-/// used elsewhere: they are `courses` and `folding` in ASCII.
+/// The keys of the advisory locks of course writers and of retention. The locks apply to all processes. The keys are
+/// arbitrary but must not be used elsewhere. They are `courses` and `folding` in ASCII.
 const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
 const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
 
-/// Gives each statement a snapshot of its own, whatever the database's default. A statement that follows the wait for a lock
-/// must see the rows that the previous holder committed.
+/// Gives each statement a snapshot of its own, whatever the default of the database is. A statement after the wait for a lock
+/// must see the rows that the previous holder of the lock committed.
 const BEGIN: &str = "begin isolation level read committed";
 
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub struct PostgresCourses(pub PostgresDatabase);
 impl PostgresCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         let courses: Arc<[Course]> = courses.into();
-        // Writing is idempotent, so it is repeatable.
+        // The write is idempotent, so it may be repeated.
         self.0.run_repeatable(|connection| Box::pin(write_changes(connection, Arc::clone(&courses)))).await
     }
 
@@ -103,7 +103,7 @@ impl PostgresCourses {
     }
 }
 
-/// Stores the courses that changed. Usually none did, and then it takes no lock.
+/// Stores the courses that changed. If none changed, which is usual, it takes no lock.
 async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
     let courses = &*courses;
     let keys = SeriesNames::of(courses);
@@ -112,7 +112,7 @@ async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) ->
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
-    // Not in the statement that takes the lock: its snapshot is from before the wait.
+    // A separate statement, because the snapshot of the locking statement is older than the wait for the lock.
     let changes = changes(courses, &actual_by_key(&mut transaction, &keys).await?);
     if !changes.is_empty() {
         insert_changes(&mut transaction, &changes).await?;
@@ -121,7 +121,7 @@ async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) ->
     Ok(changes.len() as u64)
 }
 
-/// The names of several series: the exchange and the direction of a series have the same index.
+/// The names of several series. The exchange and the direction of a series have the same index.
 struct SeriesNames {
     exchangers: Vec<String>,
     directions: Vec<String>,
@@ -184,7 +184,8 @@ async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange])
     Ok(())
 }
 
-/// Begins a transaction that excludes other retention transactions. Returns nothing if one is running: it does the same work.
+/// Begins a transaction that excludes other retention transactions. Returns `None` if one is running, because it does the same
+/// work.
 async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTransaction<'_>>, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     let lock = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(RETENTION_LOCK);
@@ -256,7 +257,7 @@ fn rate(row: &PgRow, name: &str) -> Result<Rate, DatabaseError> {
     decode(name, Rate::from_hundred_millionths(row.try_get(name)?))
 }
 
-/// A row without the column `until`.
+/// The series id and the course of a row. Does not read the column `until`.
 fn course_of(row: &PgRow) -> Result<(i32, PastCourse), DatabaseError> {
     let course = PastCourse {
         exchanger: row.try_get("exchanger")?,

@@ -1,4 +1,4 @@
-//! Courses in a file of SQLite.
+//! Courses in an SQLite file.
 
 mod statements;
 
@@ -31,7 +31,7 @@ pub struct SqliteCourses(pub SqliteDatabase);
 impl SqliteCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         let keys = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
-        // Usually no course changed. A reader finds out, so that the only writer is free for orders.
+        // Usually no course changed. A read connection checks this first, because orders need the only write connection.
         let actual = actual_by_key(&mut *self.0.readers.acquire().await?, &keys).await?;
         if changes(courses, &actual).is_empty() {
             return Ok(0);
@@ -85,7 +85,8 @@ impl SqliteCourses {
     }
 
     pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
-        // Usually nothing is due for hours and days. A reader finds out, so that the only writer is free for orders.
+        // Candles of hours and days are rarely due. A read connection checks this first, because orders need the only write
+        // connection.
         if due_folds(&fold_progress(&mut *self.0.readers.acquire().await?, seconds(width)).await?, width).is_empty() {
             return Ok(0);
         }
@@ -113,7 +114,7 @@ impl SqliteCourses {
     }
 }
 
-/// The actual courses of the series with these names, which are a JSON array.
+/// The actual courses of the series with these names. `keys` is a JSON array of the names.
 async fn actual_by_key(
     connection: &mut SqliteConnection,
     keys: &str,
@@ -172,7 +173,7 @@ fn rate(row: &SqliteRow, name: &str) -> Result<Rate, DatabaseError> {
     decode(name, Rate::from_hundred_millionths(row.try_get(name)?))
 }
 
-/// A row without the column `until`.
+/// The series id and the course of a row. Does not read the column `until`.
 fn course_of(row: &SqliteRow) -> Result<(i32, PastCourse), DatabaseError> {
     let course = PastCourse {
         exchanger: row.try_get("exchanger")?,

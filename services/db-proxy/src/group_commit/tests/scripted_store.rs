@@ -1,4 +1,4 @@
-//! A store in memory whose attempts end as a script says.
+//! A store in memory. A script defines how each attempt ends.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -56,10 +56,10 @@ impl Failure {
     }
 }
 
-/// What the store has seen.
+/// The script, and the record of what happened.
 #[derive(Default)]
 pub struct Journal {
-    /// The ends of the next attempts. Attempts after those succeed.
+    /// How the next attempts end. All further attempts succeed.
     pub script: VecDeque<Script>,
     /// When each attempt began, and its commands.
     pub attempts: Vec<(Instant, Vec<u32>)>,

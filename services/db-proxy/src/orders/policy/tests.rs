@@ -1,4 +1,4 @@
-//! Each rule on its own. [`reference_model`] compares sequences of batches with a simple model.
+//! Tests of each rule. [`reference_model`] compares sequences of batches with a simple model.
 
 mod reference_model;
 
@@ -77,7 +77,7 @@ fn quote_at(price: OrderPrice, seconds: u64) -> Command {
     Command::Quote(QuoteCommand { currency, amount, price, duration, attempted_ids: Vec::new() })
 }
 
-/// Tables, as far as the policy sees them.
+/// The tables that the policy uses, in memory.
 #[derive(Debug, Clone)]
 struct Tables {
     totals: Totals,
@@ -279,7 +279,7 @@ fn quote_found_after_an_unknown_outcome_is_not_created_again() {
     let mut tables = Tables::empty();
     let mut commands = [quote(60, 30)];
     let first = tables.commit(NOW, &mut commands);
-    // Even if its price has expired since.
+    // This holds even if its price has expired since.
     let retry = tables.decide(100, seconds_later(90), &mut commands);
     assert_eq!((retry.decisions, retry.changes), (first, None));
     // An attempt that did not commit assigns a new id.
@@ -344,7 +344,7 @@ fn expired_or_unknown_quote_is_not_taken() {
     assert_eq!(refused(&decisions[0]), (RefusalReason::QuoteExpired, None));
     assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteUnknown, None));
     placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut takers()).decisions[0]);
-    // Also if the clock went back after it was marked as expired.
+    // It stays expired even if the clock went back after it was marked as expired.
     tables.records.quotes.get_mut(&quote.id).unwrap().state = QuoteState::Expired;
     assert_eq!(refused(&tables.decide(100, NOW, &mut takers()).decisions[0]), (RefusalReason::QuoteExpired, None));
 }

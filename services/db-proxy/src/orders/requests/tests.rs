@@ -73,7 +73,7 @@ fn conversion_is_checked_to_the_satoshi() {
         let wrong = CreateQuoteCommand { price: price(bitcoin_amount), ..quote_request(1) };
         assert_eq!(Command::try_from(wrong).unwrap_err().field, "price.bitcoin_amount");
     }
-    // An order without a price may still repeat an earlier one.
+    // An order without a price may be a replay of an earlier order.
     assert!(place_command_of(PlaceOrderCommand { market: Some(market(None)), ..request() }).is_ok());
 }
 

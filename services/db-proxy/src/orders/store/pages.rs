@@ -5,12 +5,12 @@ use common::api::orders::{Cursor, OffsetPage, OrderFilter, OrderPage};
 use super::{OrderStore, Scan};
 use crate::{database::DatabaseError, orders::records::StoredOrder};
 
-/// Rows that one statement of a filtered walk reads. It bounds the time of a statement, whatever the filter.
+/// Number of rows that one statement of a filtered page reads. It limits the duration of the statement, whatever the filter is.
 const SCAN_WINDOW: i64 = 50_000;
-/// Rows that one page of a filtered walk reads in all. A page may have fewer orders than requested, or none, and still a
-/// cursor to the next page.
+/// Number of rows that all statements of a filtered page read. A page may therefore have fewer orders than requested, or none,
+/// and still have a next page.
 const SCAN_BUDGET: i64 = 500_000;
-/// Above every sequence number: a scan from here starts at the newest order.
+/// An upper bound above every sequence number. A scan from here starts at the newest order.
 const NEWEST: i64 = i64::MAX;
 
 impl OrderStore {
@@ -37,11 +37,11 @@ impl OrderStore {
     ) -> Result<OrderPage, DatabaseError> {
         let newest = match filter.to {
             Some(to) => self.last_seq_before(to).await?,
-            // Only a walk in windows has to know the newest order.
+            // Only a page in windows needs the newest sequence number.
             None if filter.selects_by_value() => self.totals().await?.orders,
             None => NEWEST,
         };
-        // A cursor that a client made up may be above the newest order.
+        // A forged cursor may be above the newest order.
         let up_to = cursor.map_or(newest, |Cursor(last_seen)| newest.min(last_seen - 1));
         let above = match filter.from {
             Some(from) => self.last_seq_before(from).await?,
@@ -51,7 +51,7 @@ impl OrderStore {
         if filter.selects_by_value() { self.page_in_windows(scan).await } else { self.page_of_all(scan).await }
     }
 
-    /// A page of a range in which every order passes: the first rows of the index.
+    /// A page of a range in which every order passes the filter: the first rows of the index.
     async fn page_of_all(&self, scan: Scan<'_>) -> Result<OrderPage, DatabaseError> {
         let rows = if scan.up_to > scan.above { self.scan(scan).await? } else { Vec::new() };
         let last = rows.last().filter(|row| count(&rows) == scan.limit && row.seq > scan.above + 1);
@@ -59,7 +59,7 @@ impl OrderStore {
         Ok(page_of(rows, next))
     }
 
-    /// A page of a range in which the filter may exclude orders: reads one window after the other.
+    /// A page of a range in which the filter may exclude orders. Reads one window of rows after the other.
     async fn page_in_windows(&self, scan: Scan<'_>) -> Result<OrderPage, DatabaseError> {
         let (mut rows, mut up_to) = (Vec::new(), scan.up_to);
         let end = (scan.up_to - SCAN_BUDGET).max(scan.above);

@@ -48,8 +48,8 @@ impl PostgresOrders {
         if let Ok(result) = tokio::time::timeout(ANSWER_TIMEOUT, committed).await {
             return result;
         }
-        // The connection may be dead without an error. In the pool, it would block the next batch until the operating
-        // system closes it.
+        // The connection may be dead without an error. If it were returned to the pool, it would block the next batch until
+        // the operating system closes it.
         drop(connection.detach());
         Err(DatabaseError::TimedOut)
     }

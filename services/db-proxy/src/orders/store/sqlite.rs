@@ -1,4 +1,4 @@
-//! Orders and quotes in a file of SQLite.
+//! Orders and quotes in an SQLite file.
 
 mod statements;
 mod transaction;
@@ -41,7 +41,7 @@ impl SqliteOrders {
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
         let mut connection = self.0.writer.acquire().await?;
-        // Takes the write lock at once, so that the rows read here do not change before the commit.
+        // Takes the write lock at once, so that the rows that the transaction reads do not change before the commit.
         let unit = OrderUnit { transaction: connection.begin_with("begin immediate").await?, context };
         group_commit::commit_batch(unit, commands, attempt).await
     }
@@ -90,7 +90,7 @@ impl SqliteOrders {
     }
 }
 
-/// An id as it is written in JSON; statements turn it into a blob with `unhex`.
+/// An id as hexadecimal text for JSON. Statements convert it to a blob with `unhex`.
 fn hex(id: &Uuid) -> String {
     id.simple().to_string()
 }

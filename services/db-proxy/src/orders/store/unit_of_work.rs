@@ -1,4 +1,4 @@
-//! The unit of work of orders and quotes. Each engine has its own statements; their order is here.
+//! The unit of work of orders and quotes. Each engine implements the statements, and this module defines their order.
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// Marks the open quotes that expired by `now` as expired. Returns the sum of their reservations.
     fn release_expired_quotes(&mut self, now: Timestamp) -> impl Future<Output = Result<Sats, DatabaseError>> + Send;
 
-    /// The orders that were placed under these keys.
+    /// The orders that were placed with these keys.
     fn orders_by_key(
         &mut self,
         keys: &[&ClientKey],
     ) -> impl Future<Output = Result<HashMap<ClientKey, StoredOrder>, DatabaseError>> + Send;
 
-    /// The refusals that are recorded under these keys.
+    /// The refusals that are recorded for these keys.
     fn refusals_by_key(
         &mut self,
         keys: &[&ClientKey],
@@ -46,7 +46,7 @@ pub(super) trait OrderTransaction: Send + Sized {
     fn roll_back(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
-/// A transaction, and what its batch is decided under.
+/// A transaction, and the context for the decisions about its batch.
 pub(super) struct OrderUnit<'a, T> {
     pub transaction: T,
     pub context: DecisionContext<'a>,
@@ -85,7 +85,7 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
 }
 
 impl<T: OrderTransaction> OrderUnit<'_, T> {
-    /// Reads what concerns a batch, with as few statements as it needs.
+    /// Reads the rows that a batch refers to. Skips statements that would return no rows.
     async fn load_records(
         &mut self,
         commands: &[Command],

@@ -1,6 +1,6 @@
-//! The statements of the course store on SQLite. A statement takes several rows as one JSON array.
+//! The statements of the course store on SQLite. Several rows are passed to a statement as one JSON array.
 //!
-//! A cross join fixes the order in which tables are read. The planner may otherwise choose to read every course.
+//! A cross join fixes the order in which tables are read. Without it, the planner may choose to read every course.
 
 /// The newest row of a series is its actual course.
 pub(super) const ACTUAL_COURSES: &str = "
@@ -36,7 +36,7 @@ pub(super) const SERIES_BY_NAME: &str = "
     where id >= ?1 and (?2 is null or exchanger = ?2) and (?3 is null or direction = ?3)
     order by id";
 
-/// Reads one series after the other in the order of the index. Nothing is sorted, so it stops when the page is full.
+/// Reads one series after the other in the order of the index. No sort is needed, so reading stops when the page is full.
 pub(super) const PAST_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
@@ -64,7 +64,7 @@ pub(super) const CANDLES: &str = "
         ),
         parts as (
             select series_id, at, open_e8, high_e8, low_e8, close_e8, changes, simulated from (
-                -- Not a join with `wanted`, which would need a sort.
+                -- A join with `wanted` would need a sort.
                 select s.id as series_id, k.start as at, k.open_e8, k.high_e8, k.low_e8, k.close_e8, k.changes, k.simulated
                 from course_series s
                 cross join course_candles k

@@ -1,7 +1,7 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! The commands are new, repeated, conflicting and over the limit; quotes are taken or expire. The commands are split into
-//! arbitrary batches, whose attempts fail before or after the commit.
+//! The commands are new, repeated, conflicting or over the limit. Quotes are taken or expire. The commands are split into
+//! random batches. Attempts to commit a batch may fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -17,7 +17,7 @@ enum Action {
         amount: u8,
         satoshi: i64,
         has_price: bool,
-        /// Requested before everything else.
+        /// Requested before all other actions.
         delayed: bool,
     },
     Quote {
@@ -30,7 +30,7 @@ enum Action {
     },
 }
 
-/// What happens to the first attempt to commit a batch.
+/// How the first attempt to commit a batch ends.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Committed,
@@ -67,7 +67,7 @@ fn refusal(reason: RefusalReason) -> Outcome {
     Outcome::Refused(reason, None)
 }
 
-/// What an order asks for.
+/// The terms of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Terms {
     Amount(u8),
@@ -92,7 +92,7 @@ struct ModelRefusal {
     outcome: Outcome,
 }
 
-/// Lists, and one command at a time.
+/// The model. It handles one command at a time and has no failures.
 #[derive(Default)]
 struct Model {
     orders: Vec<ModelOrder>,
@@ -119,7 +119,7 @@ impl Model {
         }
     }
 
-    /// Repeats the order of `key`, or places the order whose bitcoin `decide_new` returns.
+    /// Replays the order of `key`, or places a new order if `decide_new` returns its bitcoin amount.
     fn place(&mut self, key: u8, terms: Terms, decide_new: impl FnOnce(&mut Self) -> Result<i64, Outcome>) -> Outcome {
         if let Some(number) = self.orders.iter().position(|order| order.key == key) {
             let order = &self.orders[number];
@@ -194,7 +194,7 @@ impl CheckedTables {
         Self { tables: Tables::empty(), orders: Vec::new(), quotes: Vec::new() }
     }
 
-    /// What a store does before the decision: marks expired quotes. Returns their reservations.
+    /// Marks expired quotes, as a store does before the decision. Returns the sum of their reservations.
     fn release_expired_quotes(&mut self, now: Timestamp) -> Sats {
         let mut released = Sats::ZERO;
         for stored in self.tables.records.quotes.values_mut() {
@@ -278,7 +278,7 @@ proptest! {
             model.batch += 1;
             // Each batch has a time of its own, and all of them are within a fraction of a second.
             let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.batch as u64));
-            // An order can only name a quote from an earlier batch: no caller knows the id of one from its own batch.
+            // An order can only name a quote of an earlier batch, because no caller knows the id of a quote of its own batch.
             let known_quotes = model.quotes.len();
             let can_be_sent = |action: &Action| match action {
                 Action::Take { quote, .. } => *quote < known_quotes || *quote >= known_quotes + MAX_BATCH,
@@ -309,7 +309,7 @@ proptest! {
             tables.check();
             let mut expected: Vec<_> = actions.iter().map(|action| model.run(action)).collect();
             if matches!(fate, Fate::AnswerLost) {
-                // The refusal of a quote is not recorded. When it is retried, the rest of its batch is already stored.
+                // The refusal of a quote is not recorded. At the retry, the rest of the batch is already stored.
                 let refused = |(_, outcome): &(&Action, &mut Outcome)| matches!(outcome, Outcome::Refused(..));
                 for (action, outcome) in actions.iter().zip(&mut expected).filter(refused) {
                     *outcome = model.run(action);

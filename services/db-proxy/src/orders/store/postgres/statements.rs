@@ -23,7 +23,7 @@ pub(super) const SCAN: &str = "
         and ($6::bigint is null or amount_e4 <= $6)
     order by seq desc limit $3";
 
-/// Ids sort as sequence numbers do, so the unique index of the ids finds a position in time.
+/// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
 pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 order by id desc limit 1";
 
 pub(super) const ORDERS_BY_KEY: &str = "
@@ -75,7 +75,7 @@ pub(super) const INSERT_REFUSALS: &str = "
     on conflict (client, key, currency, amount_e4)
     do update set remaining_sats = excluded.remaining_sats, refused_at = excluded.refused_at";
 
-/// Inserts orders and keys and updates the totals, in one statement and so in one round trip.
+/// Inserts orders and keys and updates the totals in one statement, which takes one round trip.
 pub(super) const INSERT_ORDERS: &str = "
     with
         new_orders as (

@@ -1,4 +1,4 @@
-//! The statements of the order store on SQLite. A statement takes several rows as one JSON array.
+//! The statements of the order store on SQLite. Several rows are passed to a statement as one JSON array.
 
 pub(super) const TOTALS: &str = "
     select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals";
@@ -20,7 +20,7 @@ pub(super) const SCAN: &str = "
         and (?6 is null or amount_e4 <= ?6)
     order by seq desc limit ?3";
 
-/// Ids sort as sequence numbers do, so the unique index of the ids finds a position in time.
+/// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
 pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < ?1 order by id desc limit 1";
 
 pub(super) const ORDERS_BY_KEY: &str = "

@@ -1,4 +1,4 @@
-//! The transaction of a batch in a file of SQLite.
+//! The transaction of a batch in an SQLite file.
 
 use std::collections::HashMap;
 
