@@ -27,7 +27,7 @@ pub struct Config {
     pub url: Url,
     pub token: Secret,
     /// The time between two heartbeats.
-    pub alive_interval: Duration,
+    pub heartbeat_interval: Duration,
 }
 
 impl Config {
@@ -35,7 +35,7 @@ impl Config {
         Self {
             url: env.url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
             token: shared::internal_token(env),
-            alive_interval: env.seconds("ALIVE_INTERVAL_SECS", 60, 1..=3600),
+            heartbeat_interval: env.seconds("ALIVE_INTERVAL_SECS", 60, 1..=3600),
         }
     }
 }

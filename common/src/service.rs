@@ -90,7 +90,7 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
     let heartbeats = reporting::send_heartbeats(
         S::NAME,
         service.readiness(),
-        reporting.alive_interval,
+        reporting.heartbeat_interval,
         receiver.queue(),
         stop.clone(),
     );

@@ -104,7 +104,7 @@ pub fn init(config: &Config, service: &'static str, sink: WarningSink) -> anyhow
     let subscriber = tracing_subscriber::registry().with(levels).with(logs);
     tracing::subscriber::set_global_default(subscriber).context("logs are already set up")?;
     let _ = INSTALLED.set(Installed { levels: handle, output });
-    log_panics();
+    install_panic_hook();
     Ok(())
 }
 
@@ -129,7 +129,7 @@ pub fn flush() {
 }
 
 /// Logs every panic as a critical event.
-fn log_panics() {
+fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let message = info.payload_as_str().unwrap_or("(the payload is not text)");

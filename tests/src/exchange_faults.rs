@@ -272,7 +272,7 @@ fn updater_config(websockets: bool) -> price_updater::Config {
     let others = [("INTERNAL_TOKEN", "a token of the tests"), ("SIMULATED", "true")];
     let others = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut env = Env::from_pairs(polled.chain(pushed).chain(others));
-    let config = price_updater::Config::read(&mut env);
+    let config = price_updater::Config::from_env(&mut env);
     env.finish().unwrap();
     config
 }

@@ -1,7 +1,7 @@
 //! Wire types of orders.
 //!
-//! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderSource`] and sends
-//! a [`PlaceOrderCommand`] to db-proxy, which answers with an [`Outcome`]. fetch-orders reads [`OrderPage`]s.
+//! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderSource`] and
+//! sends a [`PlaceOrderCommand`] to db-proxy, which answers with an [`Outcome`]. fetch-orders reads [`OrderPage`]s.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ pub struct Order {
     pub price_state: PriceState,
 }
 
-/// An order as a user sends it. No field is validated yet; [`OrderSource::check`] validates it.
+/// An order as a user sends it. No field is validated yet; [`OrderSource::from_payload`] validates it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -82,10 +82,12 @@ pub enum OrderSource {
 
 impl OrderSource {
     /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
-    pub fn check(fields: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
-        let Some(quote) = &fields.quote else { return ValidatedOrder::check(fields, allowed).map(Self::Market) };
+    pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+        let Some(quote) = &payload.quote else {
+            return ValidatedOrder::from_payload(payload, allowed).map(Self::Market);
+        };
         // A currency or amount beside the quote might contradict it.
-        let redundant = [("currency", fields.currency.is_some()), ("amount", fields.amount.is_some())];
+        let redundant = [("currency", payload.currency.is_some()), ("amount", payload.amount.is_some())];
         let redundant = redundant.into_iter().filter(|(_, is_present)| *is_present);
         let mut errors: Vec<_> =
             redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present")).collect();
@@ -100,15 +102,15 @@ impl OrderSource {
 
 impl ValidatedOrder {
     /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
-    pub fn check(fields: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
-        let currency = fields.currency.as_deref().map_or(Err("is required".to_owned()), |code| {
+    pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+        let currency = payload.currency.as_deref().map_or(Err("is required".to_owned()), |code| {
             let codes = || allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
             match code.parse::<Currency>() {
                 Ok(currency) if allowed.contains(&currency) => Ok(currency),
                 Ok(_) | Err(_) => Err(format!("must be one of {}", codes())),
             }
         });
-        let amount = fields.amount.as_ref().map_or(Err("is required".to_owned()), |amount| {
+        let amount = payload.amount.as_ref().map_or(Err("is required".to_owned()), |amount| {
             amount.as_str().parse::<FiatAmount>().map_err(|e| e.to_string())
         });
         match (currency, amount) {
@@ -128,8 +130,8 @@ pub struct PlacedMessage {
     pub order: Order,
 }
 
-/// The price of an order and the bitcoin amount that results from it. db-proxy computes `bitcoin_amount` again before it stores
-/// the order.
+/// The price of an order and the bitcoin amount that results from it. db-proxy computes `bitcoin_amount` again before it
+/// stores the order.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderPrice {
     pub exchange_rate: Rate,

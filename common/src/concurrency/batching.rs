@@ -73,7 +73,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         Fut: Future<Output = Vec<A>> + Send + 'static,
     {
         let (queue, receiver) = mpsc::channel(limits.max_queued);
-        (Self { queue }, run(limits, Arc::new(call), receiver))
+        (Self { queue }, run_batches(limits, Arc::new(call), receiver))
     }
 
     /// Submits a request and waits for its response.
@@ -88,7 +88,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 }
 
-async fn run<Q, A, F, Fut>(limits: BatchLimits, call: Arc<F>, mut queue: mpsc::Receiver<Pending<Q, A>>)
+async fn run_batches<Q, A, F, Fut>(limits: BatchLimits, call: Arc<F>, mut queue: mpsc::Receiver<Pending<Q, A>>)
 where
     Q: Send + 'static,
     A: Send + 'static,

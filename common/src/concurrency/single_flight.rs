@@ -38,7 +38,7 @@ pub enum SingleFlightError {
     TooManyCallers,
     /// The call panicked.
     #[error("the call ended without a result")]
-    Lost,
+    NoResult,
 }
 
 /// The result of one call, as its callers wait for it.
@@ -98,7 +98,7 @@ where
     /// Returns the result of the call that the policy selects for this caller.
     pub async fn get(&self, key: K) -> Result<T, SingleFlightError> {
         let _permit = self.0.callers.try_acquire().map_err(|_| SingleFlightError::TooManyCallers)?;
-        self.0.join(key).await.map_err(|_| SingleFlightError::Lost)
+        self.0.join_call(key).await.map_err(|_| SingleFlightError::NoResult)
     }
 }
 
@@ -112,12 +112,12 @@ where
     }
 
     /// Selects the call that answers a new caller of `key`. Starts a call if none runs for the key.
-    fn join(self: &Arc<Self>, key: K) -> Response<T> {
+    fn join_call(self: &Arc<Self>, key: K) -> Response<T> {
         let mut all = self.flights();
         let Some(flights) = all.get_mut(&key) else {
             let (flight, response) = Flight::new();
             all.insert(key.clone(), Flights { running: flight.response.clone(), next: None });
-            tokio::spawn(self.clone().run(key, flight));
+            tokio::spawn(self.clone().run_calls(key, flight));
             return response;
         };
         let running = flights.running.as_ref().filter(|_| self.policy == JoinPolicy::Running);
@@ -131,7 +131,7 @@ where
     }
 
     /// Makes one call after the other until no caller waits.
-    async fn run(self: Arc<Self>, key: K, mut flight: Flight<T>) {
+    async fn run_calls(self: Arc<Self>, key: K, mut flight: Flight<T>) {
         loop {
             let Flight { mut result, request, .. } = flight;
             let called = key.clone();
@@ -141,7 +141,7 @@ where
                 output = AssertUnwindSafe(call).catch_unwind() => output.ok(),
                 () = result.closed() => None,
             };
-            match self.finish(&key, result, output) {
+            match self.finish_call(&key, result, output) {
                 Some(next) => flight = next,
                 None => return,
             }
@@ -150,7 +150,7 @@ where
 
     /// Answers the callers of the running call and returns the next call. Both happen under the lock, so no caller can
     /// join a call that has ended.
-    fn finish(&self, key: &K, result: oneshot::Sender<T>, output: Option<T>) -> Option<Flight<T>> {
+    fn finish_call(&self, key: &K, result: oneshot::Sender<T>, output: Option<T>) -> Option<Flight<T>> {
         let mut all = self.flights();
         if let Some(output) = output {
             let _ = result.send(output);

@@ -34,11 +34,11 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
         None => (text, 0),
     };
     let number = Decimal::from_str_exact(digits).map_err(|_| NumberError::TooManyDigits)?.normalize();
-    shift(number, exponent).ok_or(NumberError::TooManyDigits)
+    scale_by_power_of_ten(number, exponent).ok_or(NumberError::TooManyDigits)
 }
 
 /// `number` times ten to the power of `exponent`. `None` if the result cannot be represented exactly.
-fn shift(number: Decimal, exponent: i32) -> Option<Decimal> {
+fn scale_by_power_of_ten(number: Decimal, exponent: i32) -> Option<Decimal> {
     if number.is_zero() {
         return Some(Decimal::ZERO);
     }

@@ -9,27 +9,27 @@ pub struct AllowedMethods(Vec<(Vec<String>, HeaderValue)>);
 
 impl AllowedMethods {
     /// Contains the documented paths of `apis` and the paths in `get_only`, which accept only GET.
-    pub fn new(apis: Vec<MetaApi>, readable: &[&str]) -> Self {
+    pub fn new(apis: Vec<MetaApi>, get_only: &[&str]) -> Self {
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let methods = path.operations.into_iter().map(|operation| operation.method).collect();
             (path.path, methods)
         });
-        let readable = readable.iter().map(|path| ((*path).to_owned(), vec![Method::GET]));
+        let get_only = get_only.iter().map(|path| ((*path).to_owned(), vec![Method::GET]));
         let all = documented
-            .chain(readable)
-            .filter_map(|(path, methods)| Some((segments(&path).map(str::to_owned).collect(), allow(methods)?)));
+            .chain(get_only)
+            .filter_map(|(path, methods)| Some((segments(&path).map(str::to_owned).collect(), allow_header(methods)?)));
         Self(all.collect())
     }
 
     /// The `Allow` header for a path. `None` if the path does not exist. Literal segments take precedence over parameters.
     pub fn for_path(&self, path: &str) -> Option<&HeaderValue> {
         let literal_segments = |pattern: &[String]| pattern.iter().filter(|segment| !is_parameter(segment)).count();
-        let matching = self.0.iter().filter(|(pattern, _)| matches(pattern, path));
+        let matching = self.0.iter().filter(|(pattern, _)| matches_path(pattern, path));
         matching.max_by_key(|(pattern, _)| literal_segments(pattern)).map(|(_, methods)| methods)
     }
 }
 
-fn allow(mut methods: Vec<Method>) -> Option<HeaderValue> {
+fn allow_header(mut methods: Vec<Method>) -> Option<HeaderValue> {
     if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
         methods.push(Method::HEAD);
     }
@@ -47,7 +47,7 @@ fn is_parameter(segment: &str) -> bool {
     segment.starts_with([':', '{'])
 }
 
-fn matches(pattern: &[String], path: &str) -> bool {
+fn matches_path(pattern: &[String], path: &str) -> bool {
     let mut path = segments(path);
     pattern.iter().all(|expected| path.next().is_some_and(|segment| is_parameter(expected) || expected == segment))
         && path.next().is_none()

@@ -51,7 +51,7 @@ impl<T: Type + DeserializeOwned> ParsePayload for Json<T> {
     const IS_REQUIRED: bool = T::IS_REQUIRED;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
-        Ok(Self(parse(&read_body(request, body).await?)?))
+        Ok(Self(parse_json(&read_body(request, body).await?)?))
     }
 }
 
@@ -79,7 +79,7 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     }
 }
 
-fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+fn parse_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     // serde would accept an array as an object whose fields are given in order.
     if json.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::validation(vec![FieldError::new("body", "must be a JSON object")]));
@@ -168,7 +168,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
         }
         let Some(content_type) = request.content_type() else { return Err(ContentTypeError::ExpectContentType.into()) };
         if Json::<T>::check_content_type(content_type) {
-            return Ok(Self(Some(parse(&body)?)));
+            return Ok(Self(Some(parse_json(&body)?)));
         }
         // curl sends JSON with the content type of a form by default. As a form it would be misinterpreted.
         if essence(content_type) == FORM && !body.trim_ascii_start().starts_with(b"{") {
@@ -188,7 +188,11 @@ pub fn parse_form<T: DeserializeOwned>(form: &[u8]) -> Result<Option<T>, Problem
         }
         fields.insert(name.into_owned(), value.into_owned().into());
     }
-    if fields.is_empty() { Ok(None) } else { parse(serde_json::Value::Object(fields).to_string().as_bytes()).map(Some) }
+    if fields.is_empty() {
+        Ok(None)
+    } else {
+        parse_json(serde_json::Value::Object(fields).to_string().as_bytes()).map(Some)
+    }
 }
 
 #[cfg(test)]

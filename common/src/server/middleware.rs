@@ -63,7 +63,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let (rate_limit_status, allowed) = self
             .middleware
             .rate_limit
-            .check(&request)
+            .check_request(&request)
             .map_or((None, Ok(())), |(status, result)| (Some(status), result));
 
         if let Some(token) = &self.middleware.internal_token {

@@ -53,7 +53,7 @@ struct OpsApi {
 }
 
 #[derive(ApiResponse)]
-enum ReadyAnswer {
+enum ReadinessResponse {
     /// The service is ready.
     #[oai(status = 200)]
     Ready(Json<Readiness>),
@@ -72,9 +72,13 @@ impl OpsApi {
 
     /// Whether the service is ready, and the state of each component that it needs.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self) -> ReadyAnswer {
+    async fn readyz(&self) -> ReadinessResponse {
         let readiness = Readiness::from((self.ready)().await);
-        if readiness.ready { ReadyAnswer::Ready(Json(readiness)) } else { ReadyAnswer::NotReady(Json(readiness), 1) }
+        if readiness.ready {
+            ReadinessResponse::Ready(Json(readiness))
+        } else {
+            ReadinessResponse::NotReady(Json(readiness), 1)
+        }
     }
 
     /// Metrics in the text format of Prometheus.
@@ -96,11 +100,11 @@ impl OpsApi {
 
 /// The OpenAPI document of an API, without a running service.
 pub fn openapi_document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
-    described::<A>(service, about).spec()
+    documentation_service::<A>(service, about).spec()
 }
 
-fn described<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiService<impl OpenApi, ()> {
-    openapi((Described::<A>(PhantomData), Described::<OpsApi>(PhantomData)), service, about)
+fn documentation_service<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiService<impl OpenApi, ()> {
+    openapi_service((Described::<A>(PhantomData), Described::<OpsApi>(PhantomData)), service, about)
 }
 
 /// An API that is only described. It has no routes.
@@ -118,7 +122,7 @@ impl<A: OpenApi> OpenApi for Described<A> {
     fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
 }
 
-fn openapi<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> OpenApiService<A, ()> {
+fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> OpenApiService<A, ()> {
     OpenApiService::new(api, service, env!("CARGO_PKG_VERSION")).description(about)
 }
 
@@ -128,10 +132,10 @@ pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxE
     let methods = Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
     let middleware =
         RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, internal_token };
-    let described = described::<A>(service, about);
-    let (document, page) = (described.spec().into(), described.swagger_ui_html());
+    let documentation = documentation_service::<A>(service, about);
+    let (document, page) = (documentation.spec().into(), documentation.swagger_ui_html());
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
-    openapi((api, OpsApi { metrics, ready, document, page }), service, about)
+    openapi_service((api, OpsApi { metrics, ready, document, page }), service, about)
         .into_endpoint()
         // A trailing slash is ignored.
         .with(NormalizePath::new(TrailingSlash::Trim))

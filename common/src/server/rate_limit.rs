@@ -59,25 +59,25 @@ impl RateLimit {
         Self { count_reads: true, ..self }
     }
 
-    fn counts(&self, request: &Request) -> bool {
+    fn is_counted(&self, request: &Request) -> bool {
         let is_ops = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
         request.method() == Method::POST || (self.count_reads && !is_ops)
     }
 
     /// Counts a request. Returns `None` if the request is not limited, and otherwise the state of the limit and whether the
     /// request is allowed.
-    pub(super) fn check(&self, request: &Request) -> Option<(RateLimitStatus, Result<(), Problem>)> {
-        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.counts(request))?;
+    pub(super) fn check_request(&self, request: &Request) -> Option<(RateLimitStatus, Result<(), Problem>)> {
+        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.is_counted(request))?;
         let peer = match &request.remote_addr().0 {
             Addr::SocketAddr(address) => address.ip(),
             _ => IpAddr::from([127, 0, 0, 1]),
         };
-        let client = client_of(peer, &forwarded_for(request), &self.trusted.0);
-        Some(check(*per_minute, limiter, client))
+        let client = client_address(peer, &forwarded_for(request), &self.trusted.0);
+        Some(check_client(*per_minute, limiter, client))
     }
 }
 
-fn check(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
+fn check_client(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
     // Above the maximum number of clients, new clients share one limit until limits of idle clients are removed.
     let client = if limiter.len() < MAX_RATE_LIMITED_CLIENTS {
         client
@@ -143,7 +143,7 @@ fn forwarded_for(request: &Request) -> String {
 /// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy.
 ///
 /// An IPv6 address is reduced to its /64 network, because one subscriber usually has a whole /64.
-fn client_of(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {
+fn client_address(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = forwarded_for.rsplit(',');
     while trusted.contains(&client) {

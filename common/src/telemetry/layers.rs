@@ -22,7 +22,7 @@ use super::{
 use crate::{level::Level, request_context::RequestContext};
 
 /// Verbose crates. At log level info, only their events of level warning or worse are logged.
-const QUIET: [&str; 10] =
+const VERBOSE_CRATES: [&str; 10] =
     ["h2", "hyper", "hyper_util", "poem", "poem_openapi", "redis", "reqwest", "rustls", "sqlx", "tower"];
 
 pub(super) fn layers(config: Config, service: &'static str, output: Output, sink: WarningSink) -> (Levels, Logs) {
@@ -49,14 +49,14 @@ impl Levels {
     /// Whether an event of this level and target is written to the log.
     fn is_written(&self, level: Level, target: &str) -> bool {
         let least_severe = match self.get() {
-            Level::Info if belongs_to(target, &QUIET) => Level::Warning,
+            Level::Info if belongs_to(target, &VERBOSE_CRATES) => Level::Warning,
             configured => configured,
         };
         level <= least_severe
     }
 
     fn is_processed(&self, metadata: &Metadata<'_>) -> bool {
-        let quiet = belongs_to(metadata.target(), &QUIET);
+        let quiet = belongs_to(metadata.target(), &VERBOSE_CRATES);
         let least_severe = match self.get() {
             Level::Debug => tracing::Level::DEBUG,
             Level::Info if !quiet => tracing::Level::INFO,

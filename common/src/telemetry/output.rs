@@ -1,7 +1,7 @@
 //! The buffer of log lines and the thread that writes them.
 //!
-//! A pipe blocks its writer while its reader is stopped (a pager, a failing collector). So that this does not block the
-//! service, a thread that logs only appends to a buffer. If the buffer is full, lines are dropped and counted.
+//! A pipe blocks its writer while its reader is stopped (a pager, a failing collector). A thread that logs only appends to
+//! the buffer, so a stopped reader does not block the service. If the buffer is full, lines are dropped and counted.
 
 use std::{
     io::Write,

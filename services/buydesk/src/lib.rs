@@ -32,7 +32,7 @@ async fn run_command(Arguments { json, command }: Arguments) -> anyhow::Result<(
     let env = Env::from_process()?;
     match command {
         Command::Up(args) => up::run_services(env, &args).await,
-        Command::Seed(Seed::Orders(args)) => seed::orders(env, &args).await,
+        Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await,
         Command::Order(command) => client::run_order_command(&ApiClient::new(env)?, command, json).await,
         Command::Price => client::show_price(&ApiClient::new(env)?, json).await,
         Command::Rates(args) => client::show_rates(&ApiClient::new(env)?, args, json).await,

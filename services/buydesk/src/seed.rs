@@ -1,7 +1,7 @@
 //! `buydesk seed orders`: fills a database with orders, for tests and measurements with a large database.
 //!
-//! The order store of db-proxy decides and stores the orders, in large batches and with idempotency keys. The orders are marked
-//! as simulated.
+//! The order store of db-proxy decides and stores the orders, in large batches and with idempotency keys. The orders are
+//! marked as simulated.
 
 use std::time::Duration;
 
@@ -36,9 +36,9 @@ const RATES: [(Currency, i64); 3] =
 const MAX_HUNDREDTHS: u64 = 50;
 
 /// Fills the database of `DATABASE_URL`.
-pub async fn orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
+pub async fn seed_orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
     env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
-    let config = Config::read(&mut env);
+    let config = Config::from_env(&mut env);
     env.finish()?;
     let database = Database::open(config.database_url.expose()).await?;
     database.migrate().await.map_err(|error| anyhow::anyhow!(error.chain()))?;

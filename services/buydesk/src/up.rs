@@ -65,7 +65,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
     let reporting_config = reporting::Config::from_env(&mut env);
     let queue = reports.queue();
     let flush = CancellationToken::new();
-    let mut running = start_all(&mut env, listeners, reporting_config.alive_interval, &queue).await?;
+    let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
     println!("{table}\n{}", price_note(args));
@@ -75,7 +75,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
         (result, index, _) = select_all(running.iter_mut().map(|service| &mut service.task)) => {
-            Err(early_end(running.remove(index).name, result))
+            Err(early_end_error(running.remove(index).name, result))
         }
     };
     announcement.abort();
@@ -103,7 +103,7 @@ fn flatten_result(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Resu
 }
 
 /// The error of a service that ended before the platform was stopped.
-fn early_end(name: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+fn early_end_error(name: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
     match flatten_result(result) {
         Ok(()) => anyhow::anyhow!("{name} ended unexpectedly"),
         Err(error) => error.context(format!("{name} failed")),
@@ -181,20 +181,20 @@ async fn start_all(
 ) -> anyhow::Result<Vec<RunningService>> {
     let mut running = Vec::new();
     if let Some(listener) = listeners.exchange_sim {
-        running.push(start::<exchange_sim::App>(env, listener, interval, queue).await?);
+        running.push(start_service::<exchange_sim::App>(env, listener, interval, queue).await?);
     }
-    running.push(start::<health_check::App>(env, listeners.health_check, interval, queue).await?);
-    running.push(start::<db_proxy::App>(env, listeners.db_proxy, interval, queue).await?);
-    running.push(start::<price_cache_proxy::App>(env, listeners.price_cache, interval, queue).await?);
-    running.push(start::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
-    running.push(start::<rates::App>(env, listeners.rates, interval, queue).await?);
-    running.push(start::<fetch_orders::App>(env, listeners.fetch_orders, interval, queue).await?);
-    running.push(start::<create_order::App>(env, listeners.create_order, interval, queue).await?);
+    running.push(start_service::<health_check::App>(env, listeners.health_check, interval, queue).await?);
+    running.push(start_service::<db_proxy::App>(env, listeners.db_proxy, interval, queue).await?);
+    running.push(start_service::<price_cache_proxy::App>(env, listeners.price_cache, interval, queue).await?);
+    running.push(start_service::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
+    running.push(start_service::<rates::App>(env, listeners.rates, interval, queue).await?);
+    running.push(start_service::<fetch_orders::App>(env, listeners.fetch_orders, interval, queue).await?);
+    running.push(start_service::<create_order::App>(env, listeners.create_order, interval, queue).await?);
     Ok(running)
 }
 
 /// Starts one service, and its heartbeats at `interval`.
-async fn start<S: Service + 'static>(
+async fn start_service<S: Service + 'static>(
     env: &mut Env,
     listener: TcpListener,
     interval: Duration,

@@ -76,7 +76,7 @@ impl OrderService {
             quote: None,
         };
         let mut price_error = None;
-        match OrderSource::check(payload, &self.currencies).map_err(Error::Invalid)? {
+        match OrderSource::from_payload(payload, &self.currencies).map_err(Error::Invalid)? {
             OrderSource::Quoted(quote) => command.quote = Some(quote),
             OrderSource::Market(order) => {
                 let price = match (self.price_of(&order).await, key) {
@@ -101,7 +101,7 @@ impl OrderService {
     /// Creates a quote: reserves the current price and the order's share of the limit.
     pub async fn create_quote(&self, request: &QuoteRequest) -> Result<Quote, Error> {
         let payload = OrderPayload { currency: request.currency.clone(), amount: request.amount.clone(), quote: None };
-        let order = ValidatedOrder::check(&payload, &self.currencies).map_err(Error::Invalid)?;
+        let order = ValidatedOrder::from_payload(&payload, &self.currencies).map_err(Error::Invalid)?;
         let price = self.price_of(&order).await?;
         let ValidatedOrder { currency, amount } = order;
         let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs };

@@ -58,7 +58,7 @@ impl PriceReader {
         // The number of waiting callers needs no limit here, because each of them already holds a connection.
         let fetch = SingleFlight::new(JoinPolicy::Running, UNLIMITED, move |()| {
             let watch = fetched.clone();
-            async move { watch.fetch(Topic::PriceRecord).await.err().map(Arc::new) }
+            async move { watch.fetch_now(Topic::PriceRecord).await.err().map(Arc::new) }
         });
         Self { watch, clock, max_age, fetch }
     }

@@ -110,7 +110,7 @@ impl Api {
             (query, body) => query.or(body).unwrap_or_default(),
         };
         let key = OrderKey::from(single_key(idempotency_key.0, request.headers())?);
-        let placed = self.place(&payload, &key).await?;
+        let placed = self.place_within_deadline(&payload, &key).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
         let body = Json(PlacedMessage { message, order: placed.order });
@@ -128,7 +128,7 @@ impl Api {
         body: Json<OrderPayload>,
     ) -> Result<CreateOrderResponse, Problem> {
         let key = OrderKey::from(single_key(idempotency_key.0, headers)?);
-        let placed = self.place(&body.0, &key).await?;
+        let placed = self.place_within_deadline(&body.0, &key).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
         Ok(CreateOrderResponse::Created(Json(placed.order), location, key.to_string(), replayed))
     }
@@ -143,13 +143,13 @@ impl Api {
 }
 
 impl Api {
-    async fn place(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Problem> {
+    async fn place_within_deadline(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Problem> {
         let placing = self.order_service.place_order(payload, key);
         let result = match tokio::time::timeout(PLACE_DEADLINE, placing).await {
             Ok(result) => result,
             Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
         };
-        result.map_err(|error| with_key(error.into(), key))
+        result.map_err(|error| add_key(error.into(), key))
     }
 
     fn location(&self, placed: &Placed) -> String {
@@ -159,8 +159,8 @@ impl Api {
 
 /// Returns the parsed key. Refuses a request with several keys, or with a key that was not parsed.
 ///
-/// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such an
-/// order would be placed without its key, or with only one of its keys.
+/// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such
+/// an order would be placed without its key, or with only one of its keys.
 fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let sent = headers.get_all(KEY_HEADER).iter().count();
     if sent == usize::from(parsed.is_some()) {
@@ -172,7 +172,7 @@ fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Opt
 
 /// Adds the key to a problem whose outcome is unknown, so that the client can send the order again with the same key. The
 /// client does not know a generated key.
-fn with_key(problem: Problem, key: &OrderKey) -> Problem {
+fn add_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
         Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },
         _ => problem,

@@ -25,7 +25,7 @@ impl BackgroundTasks {
 
     /// Adds the retention of an aggregate.
     pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
-        self.retentions.push(Box::new(move |stop| tokio::spawn(retention::run(retention, clock, stop))));
+        self.retentions.push(Box::new(move |stop| tokio::spawn(retention::run_rounds(retention, clock, stop))));
     }
 
     /// Starts every task. Retention tasks end when `stop` is cancelled.

@@ -27,7 +27,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let database_url = env.text("DATABASE_URL").unwrap_or(DEFAULT_DATABASE).to_owned();
         if !is_allowed_url(&database_url) {
             env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), ALLOWED_URLS);
@@ -39,7 +39,7 @@ impl Config {
             database_url: Secret::new(database_url),
             internal_token: shared::internal_token(env),
             orders: OrderSettings { limit, key_retention },
-            courses: CourseRetentionSettings::read(env),
+            courses: CourseRetentionSettings::from_env(env),
         }
     }
 }

@@ -52,8 +52,8 @@ impl CourseService {
     }
 
     /// Stores the courses that changed. A course that the request does not contain stays as it is.
-    pub async fn write(&self, request: NewCourses) -> Result<CoursesWritten, Error> {
-        policy::check(&request.courses, self.clock.now()).map_err(Error::Invalid)?;
+    pub async fn write_courses(&self, request: NewCourses) -> Result<CoursesWritten, Error> {
+        policy::validate_courses(&request.courses, self.clock.now()).map_err(Error::Invalid)?;
         let courses = policy::newest_per_series(request.courses);
         if courses.is_empty() {
             return Ok(CoursesWritten { changed: 0 });
@@ -63,12 +63,12 @@ impl CourseService {
         Ok(CoursesWritten { changed: self.store.write_courses(&courses).await? })
     }
 
-    pub async fn actual(&self) -> Result<ActualCourses, Error> {
+    pub async fn actual_courses(&self) -> Result<ActualCourses, Error> {
         Ok(ActualCourses { courses: self.store.actual_courses().await? })
     }
 
     /// A page of past courses or candles. `limit` is reduced to [`MAX_HISTORY_PAGE`].
-    pub async fn history(
+    pub async fn course_history(
         &self,
         filter: &CourseFilter,
         resolution: Resolution,

@@ -4,8 +4,8 @@
 //! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the next
 //! batch. Batches therefore grow with the load.
 //!
-//! An aggregate supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which reads, applies the policy of
-//! the aggregate, and writes.
+//! An aggregate supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which reads, applies the
+//! policy of the aggregate, and writes.
 
 mod batch;
 mod metrics;
@@ -83,15 +83,15 @@ pub enum WriteError {
     ShuttingDown,
 }
 
-/// The answer to one command.
-pub type Answer<D> = Result<D, WriteError>;
+/// The result of one command.
+pub type WriteResult<D> = Result<D, WriteError>;
 
 /// The decisions of commands that are answered together, or one error for all of them.
 ///
 /// The writer may have split the commands into several batches, and only some of them may have committed. Errors other than
 /// [`WriteError::Indeterminate`] state that nothing was written, so one of them is returned only if that is certain.
-pub fn all_or_error<D>(answers: Vec<Answer<D>>) -> Result<Vec<D>, WriteError> {
-    let is_not_written = |answer: &Answer<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
+pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteError> {
+    let is_not_written = |answer: &WriteResult<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
     let none_is_written = answers.iter().all(is_not_written);
     let decisions: Result<_, _> = answers.into_iter().collect();
     decisions.map_err(|error| if none_is_written { error } else { WriteError::Indeterminate })
@@ -113,12 +113,12 @@ impl<S: BatchStore> Writer<S> {
     /// answered.
     pub fn new(store: S, metrics: WriterMetrics) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, submissions) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue }, Task { store, metrics }.run(submissions))
+        (Self { queue }, WriterTask { store, metrics }.run(submissions))
     }
 
     /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of them,
     /// none is enqueued.
-    pub async fn submit(&self, commands: Vec<S::Command>) -> Vec<Answer<S::Decision>> {
+    pub async fn submit(&self, commands: Vec<S::Command>) -> Vec<WriteResult<S::Decision>> {
         let count = commands.len();
         let Ok(permits) = self.queue.try_reserve_many(count) else {
             let error = if self.queue.is_closed() { WriteError::ShuttingDown } else { WriteError::QueueFull };
@@ -142,12 +142,12 @@ impl<S: BatchStore> Writer<S> {
 }
 
 /// The writer's task: commits one batch after the other.
-struct Task<S> {
+struct WriterTask<S> {
     store: S,
     metrics: WriterMetrics,
 }
 
-impl<S: BatchStore> Task<S> {
+impl<S: BatchStore> WriterTask<S> {
     async fn run(self, mut queue: mpsc::Receiver<Submission<S>>) {
         let mut submissions = Vec::with_capacity(MAX_BATCH);
         loop {
@@ -156,17 +156,17 @@ impl<S: BatchStore> Task<S> {
                     if received == 0 {
                         return;
                     }
-                    self.process(Batch::from_submissions(&mut submissions)).await;
+                    self.process_batch(Batch::from_submissions(&mut submissions)).await;
                 }
                 () = sleep(IDLE_INTERVAL) => self.run_idle_work().await,
             }
         }
     }
 
-    async fn process(&self, mut batch: Batch<S>) {
+    async fn process_batch(&self, mut batch: Batch<S>) {
         let answers = self.commit_until_known(&mut batch).await;
         self.metrics.record_batch(batch.len(), batch.oldest.elapsed());
-        batch.answer(answers);
+        batch.answer_callers(answers);
     }
 
     async fn run_idle_work(&self) {
@@ -176,11 +176,11 @@ impl<S: BatchStore> Task<S> {
         }
     }
 
-    /// Attempts to commit the batch until its outcome is known or the time limit of [`after_failure`] is reached.
+    /// Attempts to commit the batch until its outcome is known or the time limit of [`final_error`] is reached.
     ///
-    /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command again with
-    /// the same key, possibly to another instance.
-    async fn commit_until_known(&self, batch: &mut Batch<S>) -> Vec<Answer<S::Decision>> {
+    /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command again
+    /// with the same key, possibly to another instance.
+    async fn commit_until_known(&self, batch: &mut Batch<S>) -> Vec<WriteResult<S::Decision>> {
         let mut indeterminate = false;
         let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
         loop {
@@ -198,7 +198,7 @@ impl<S: BatchStore> Task<S> {
             self.metrics.record_failure();
             // After a commit was sent, the failure of a later attempt does not prove that nothing was written.
             indeterminate |= attempt.commit_sent;
-            if let Some(answer) = after_failure(&error, indeterminate, batch.oldest.elapsed()) {
+            if let Some(answer) = final_error(&error, indeterminate, batch.oldest.elapsed()) {
                 tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
                 return std::iter::repeat_with(|| Err(answer)).take(size).collect();
             }
@@ -209,7 +209,7 @@ impl<S: BatchStore> Task<S> {
 }
 
 /// The error for a batch that failed and has waited for `waited` in total. `None` if the batch is retried.
-fn after_failure(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
+fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
     if indeterminate {
         // Even a permanent error is retried, because the next attempt may find out that an earlier one committed.
         (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)

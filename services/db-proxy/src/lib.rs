@@ -60,7 +60,7 @@ impl Service for App {
     type Config = Config;
 
     fn configure(env: &mut common::config::Env) -> Config {
-        Config::read(env)
+        Config::from_env(env)
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
@@ -104,7 +104,8 @@ impl Service for App {
             })
         });
         let tasks = tasks.start(&stop);
-        // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and ends.
+        // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and
+        // ends.
         let result = server.run_until(stop).await;
         for task in tasks.into_iter().chain(migration) {
             task.await?;

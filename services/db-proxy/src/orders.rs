@@ -54,7 +54,7 @@ pub fn build(
 ) -> OrderRoutes {
     let OrderSettings { limit, key_retention } = settings;
     let store = OrderStore::new(database);
-    let batches = OrderBatches { store: store.clone(), limit };
+    let batches = OrderBatchStore { store: store.clone(), limit };
     let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"));
     tasks.add_writer(writer_task);
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
@@ -62,12 +62,12 @@ pub fn build(
 }
 
 /// Commits batches of orders and quotes under the limit.
-pub struct OrderBatches {
+pub struct OrderBatchStore {
     pub store: OrderStore,
     pub limit: Sats,
 }
 
-impl BatchStore for OrderBatches {
+impl BatchStore for OrderBatchStore {
     type Command = Command;
     type Decision = Decision;
 

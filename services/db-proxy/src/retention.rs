@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 use crate::database::DatabaseError;
 
 /// Pause between two rounds.
-const INTERVAL: Duration = Duration::from_secs(60);
+const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause between two steps, in which the statements of requests can run.
-const PAUSE: Duration = Duration::from_millis(50);
-/// Maximum number of rows that one step removes. Such a step takes a few milliseconds, so that orders do not wait long for it.
+const STEP_PAUSE: Duration = Duration::from_millis(50);
+/// Maximum number of rows that one step removes. Such a step takes a few milliseconds, so that orders do not wait long for
+/// it.
 pub const MAX_STEP_ROWS: i64 = 1000;
 
 /// The work of an aggregate on its old rows.
@@ -29,10 +30,10 @@ pub trait Retention: Send + Sync + 'static {
 }
 
 /// Runs a round every minute until `stop` is cancelled. A failed round is logged, and the next round does its work.
-pub async fn run<R: Retention>(retention: R, clock: Clock, stop: CancellationToken) {
+pub async fn run_rounds<R: Retention>(retention: R, clock: Clock, stop: CancellationToken) {
     let rounds = async {
         loop {
-            tokio::time::sleep(INTERVAL).await;
+            tokio::time::sleep(ROUND_INTERVAL).await;
             if let Err(error) = run_round(&retention, clock.now()).await {
                 tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "old rows could not be removed");
             }
@@ -45,7 +46,7 @@ pub async fn run<R: Retention>(retention: R, clock: Clock, stop: CancellationTok
 pub async fn run_round<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
     for step in retention.steps(now) {
         while retention.run_step(step).await? > 0 {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(STEP_PAUSE).await;
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ impl Config {
     /// | `SIM_SEED` | 1 | the seed of the prices |
     /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         Self {
             internal_token: shared::internal_token(env),
             seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),

@@ -33,7 +33,7 @@ impl From<SingleFlightError> for ReadError {
     fn from(error: SingleFlightError) -> Self {
         match error {
             SingleFlightError::TooManyCallers => Self::Overloaded,
-            SingleFlightError::Lost => Self::ShuttingDown,
+            SingleFlightError::NoResult => Self::ShuttingDown,
         }
     }
 }
@@ -56,8 +56,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
-            Error::Call(error) => read_failed(&error),
-            Error::Read(ReadError::Call(error)) => read_failed(&error),
+            Error::Call(error) => read_problem(&error),
+            Error::Read(ReadError::Call(error)) => read_problem(&error),
             Error::Read(ReadError::Overloaded) => {
                 Self::new(Code::Overloaded, "Too many requests are waiting for orders. Try again in a moment.")
             }
@@ -66,7 +66,7 @@ impl From<Error> for Problem {
     }
 }
 
-fn read_failed(error: &CallError) -> Problem {
+fn read_problem(error: &CallError) -> Problem {
     tracing::warn!(error = %error.chain(), "orders could not be read from db-proxy");
     error.to_problem(Code::UpstreamUnavailable)
 }

@@ -30,8 +30,8 @@ enum ExportPosition {
     End,
 }
 
-/// Streams the orders that pass `filter`, newest first, one page in each chunk. If a page cannot be read, the stream fails and
-/// the connection closes early. A client can therefore detect an incomplete file.
+/// Streams the orders that pass `filter`, newest first, one page in each chunk. If a page cannot be read, the stream fails
+/// and the connection closes early. A client can therefore detect an incomplete file.
 pub fn export_orders(
     db_proxy: DbProxyClient,
     filter: OrderFilter,
@@ -46,7 +46,7 @@ pub fn export_orders(
                 (ExportPosition::NextPage(cursor), _) => (Some(cursor), ""),
                 (ExportPosition::End, _) => return Ok(None),
             };
-            let page = db_proxy.list_orders(&filter, cursor, MAX_PAGE).await.map_err(page_failed)?;
+            let page = db_proxy.list_orders(&filter, cursor, MAX_PAGE).await.map_err(page_error)?;
             let mut chunk = header.as_bytes().to_vec();
             for order in &page.data {
                 write_order(order, format, &mut chunk)?;
@@ -57,7 +57,7 @@ pub fn export_orders(
     })
 }
 
-fn page_failed(error: CallError) -> io::Error {
+fn page_error(error: CallError) -> io::Error {
     tracing::warn!(error = %error.chain(), "an export ended early because a page could not be read");
     io::Error::other(error)
 }

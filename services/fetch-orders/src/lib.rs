@@ -51,7 +51,7 @@ impl Service for App {
             service: Self::NAME,
             about: ABOUT,
             metrics: Metrics::new(Self::NAME),
-            ready: ready(&db_proxy),
+            ready: readiness_check(&db_proxy),
             internal_token: None,
             rate_limit: RateLimit::default(),
         };
@@ -66,7 +66,7 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        ready(&self.db_proxy)
+        readiness_check(&self.db_proxy)
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
@@ -85,7 +85,7 @@ impl Service for App {
 const ABOUT: &str =
     "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes.";
 
-fn ready(db_proxy: &DbProxyClient) -> ReadinessCheck {
+fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();
     Arc::new(move || {
         let db_proxy = db_proxy.clone();

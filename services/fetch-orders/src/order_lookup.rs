@@ -29,18 +29,18 @@ impl OrderLookup {
     /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is
     /// dropped.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up(db_proxy.clone(), OrderIds { ids }));
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up_orders(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
     /// Returns the JSON of an order, or `None` if no order has this id.
-    pub async fn order(&self, id: OrderId) -> LookupResult {
+    pub async fn find_order(&self, id: OrderId) -> LookupResult {
         self.0.submit(id).await?
     }
 }
 
 /// Returns one result for each id, in the order of the ids.
-async fn look_up(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<LookupResult> {
+async fn look_up_orders(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<LookupResult> {
     match find_orders(&db_proxy, &ids).await {
         Ok(orders) => ids.ids.iter().map(|id| Ok(orders.get(id).cloned())).collect(),
         Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],

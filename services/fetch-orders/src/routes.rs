@@ -124,7 +124,7 @@ impl Api {
     /// Returns one order.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
-        let order = self.lookup.order(id.0).await.map_err(Error::from)?;
+        let order = self.lookup.find_order(id.0).await.map_err(Error::from)?;
         Ok(PreserializedJson::new(order.ok_or(Error::OrderNotFound(id.0))?))
     }
 }

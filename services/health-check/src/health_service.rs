@@ -42,7 +42,7 @@ impl HealthService {
     pub(crate) fn new(metrics: &Metrics, now: Instants) -> Self {
         let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED_SERVICES);
         // health-check itself becomes alive here. This change is not reported.
-        registry.update(now);
+        registry.update_states(now);
         let state = Mutex::new(State { registry, reports: ReportStore::new() });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
@@ -62,35 +62,35 @@ impl HealthService {
             state.registry.record_heartbeat(&report.service, heartbeat, stopping, now)?;
         }
         self.metrics.count_report(report.level);
-        state.reports.add(report, now);
-        self.update_states(&mut state, now);
+        state.reports.add_report(report, now);
+        self.record_state_changes(&mut state, now);
         Ok(())
     }
 
     /// Detects changes of state and updates the metrics. Called at regular intervals, because a missing service sends
     /// nothing.
-    pub(crate) fn tick(&self, now: Instants) {
+    pub(crate) fn detect_state_changes(&self, now: Instants) {
         let mut state = self.state();
-        self.update_states(&mut state, now);
+        self.record_state_changes(&mut state, now);
         let services = state.registry.services(now);
         drop(state);
         self.metrics.set_states(&services);
     }
 
     /// Logs each change of state and stores it as a report.
-    fn update_states(&self, state: &mut State, now: Instants) {
-        for change in state.registry.update(now) {
+    fn record_state_changes(&self, state: &mut State, now: Instants) {
+        for change in state.registry.update_states(now) {
             let (from, to) = (change.from, change.to);
             tracing::info!(name = change.service, %from, %to, "the state of a service changed");
             let report = state_change_report(change);
             self.metrics.count_report(report.level);
-            state.reports.add(report, now);
+            state.reports.add_report(report, now);
         }
     }
 
     pub(crate) fn health(&self, now: Instants) -> Health {
         let mut state = self.state();
-        self.update_states(&mut state, now);
+        self.record_state_changes(&mut state, now);
         let State { registry, reports } = &*state;
         Health {
             status: registry.status(now),

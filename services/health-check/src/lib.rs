@@ -29,7 +29,7 @@ use self::{clock::DualClock, health_service::HealthService, routes::Api};
 
 const ABOUT: &str = "Shows the state of every service and keeps the reports that services send.";
 /// How often missing services are detected.
-const TICK: Duration = Duration::from_secs(1);
+const DETECTION_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The health-check service on a bound listener.
 pub struct App {
@@ -75,11 +75,11 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, health_service, clock } = self;
         let detect_changes = async {
-            let mut ticks = tokio::time::interval(TICK);
+            let mut ticks = tokio::time::interval(DETECTION_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                health_service.tick(clock.now());
+                health_service.detect_state_changes(clock.now());
             }
         };
         tokio::select! {

@@ -44,7 +44,7 @@ pub(crate) struct StateChange {
 /// The expected services and all other services that sent a heartbeat.
 pub(crate) struct ServiceRegistry {
     /// The name of health-check itself. It is alive whenever it can answer.
-    own: &'static str,
+    own_name: &'static str,
     services: BTreeMap<String, ServiceEntry>,
 }
 
@@ -141,7 +141,8 @@ impl ServiceEntry {
     }
 }
 
-/// Merges components of the same name. The merged component is the first that is not ready, or the first of all if all are ready.
+/// Merges components of the same name. The merged component is the first that is not ready, or the first of all if all are
+/// ready.
 fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for component in components {
@@ -161,8 +162,8 @@ struct ReportedComponent<'a> {
 }
 
 impl ServiceRegistry {
-    pub(crate) fn new(own: &'static str, expected: &[&str]) -> Self {
-        Self { own, services: expected.iter().map(|&name| (name.to_owned(), ServiceEntry::new(true))).collect() }
+    pub(crate) fn new(own_name: &'static str, expected: &[&str]) -> Self {
+        Self { own_name, services: expected.iter().map(|&name| (name.to_owned(), ServiceEntry::new(true))).collect() }
     }
 
     /// Records a heartbeat. If `stopping` is true, the instance sends no further heartbeat.
@@ -187,7 +188,7 @@ impl ServiceRegistry {
 
     fn state_of(&self, name: &str, entry: &ServiceEntry, now: Instants) -> ServiceState {
         match entry.state(now) {
-            ServiceState::Missing | ServiceState::Stopped | ServiceState::Unknown if name == self.own => {
+            ServiceState::Missing | ServiceState::Stopped | ServiceState::Unknown if name == self.own_name => {
                 ServiceState::Alive
             }
             state => state,
@@ -195,7 +196,7 @@ impl ServiceRegistry {
     }
 
     /// Removes old services and instances, and returns the changes of state since the last update.
-    pub(crate) fn update(&mut self, now: Instants) -> Vec<StateChange> {
+    pub(crate) fn update_states(&mut self, now: Instants) -> Vec<StateChange> {
         for entry in self.services.values_mut() {
             entry.remove_old_instances(now);
         }
@@ -218,7 +219,7 @@ impl ServiceRegistry {
     pub(crate) fn services(&self, now: Instants) -> Vec<ServiceHealth> {
         let health = |(name, entry): (&String, &ServiceEntry)| {
             let latest = entry.latest_instance();
-            let own_time = (name == self.own).then_some(now.wall);
+            let own_time = (name == self.own_name).then_some(now.wall);
             let version = latest.map(|instance| instance.heartbeat.version.clone());
             ServiceHealth {
                 service: name.clone(),

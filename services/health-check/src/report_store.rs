@@ -10,8 +10,8 @@ use common::{
 
 use crate::clock::Instants;
 
-/// Retention of reports of level warning or worse. It is separate, so that heartbeats and other routine reports do not displace
-/// them.
+/// Retention of reports of level warning or worse. It is separate, so that heartbeats and other routine reports do not
+/// displace them.
 const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
 /// Retention of all other reports.
 const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };
@@ -67,13 +67,13 @@ impl ReportStore {
         }
     }
 
-    pub(crate) fn add(&mut self, report: Report, now: Instants) {
+    pub(crate) fn add_report(&mut self, report: Report, now: Instants) {
         let Report { level, service, status, data } = report;
         // Ids are derived from the wall time, so they keep increasing after a restart and cursors stay valid.
         self.last_id = u64::try_from(now.wall.micros()).unwrap_or(0).max(self.last_id + 1);
         let buffer = if level <= Level::Warning { &mut self.important } else { &mut self.routine };
         buffer.push(StoredReport { id: self.last_id, received_at: now.wall, level, service, status, data });
-        self.counts.count(level, now);
+        self.counts.count_report(level, now);
     }
 
     /// Returns up to `limit` reports that match, newest first. Starts after the report of `cursor`.
@@ -152,7 +152,7 @@ impl Default for HourlyCounts {
 }
 
 impl HourlyCounts {
-    fn count(&mut self, level: Level, now: Instants) {
+    fn count_report(&mut self, level: Level, now: Instants) {
         let minute = minute_of(now);
         let counts = &mut self.0[usize::try_from(minute % MINUTES as u64).unwrap_or(0)];
         if counts.minute != minute {

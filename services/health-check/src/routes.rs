@@ -70,8 +70,8 @@ impl Api {
 
     /// Lists the stored reports, newest first.
     ///
-    /// The latest 10000 reports of level warning or worse and the latest 2000 other reports are kept in memory. Fewer are kept
-    /// if they are large.
+    /// The latest 10000 reports of level warning or worse and the latest 2000 other reports are kept in memory. Fewer are
+    /// kept if they are large.
     #[oai(path = "/api/v1/reports", method = "get", operation_id = "reports")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn reports(

@@ -29,13 +29,13 @@ use crate::{App, Config};
 const TOKEN: &str = "a token of the tests";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-struct Running {
+struct TestService {
     base: String,
     stop: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
-impl Running {
+impl TestService {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let app = App::build(Config { internal_token: Secret::new(TOKEN) }, listener).await.unwrap();
@@ -91,7 +91,7 @@ fn report(level: &str, service: &str, status: &str) -> Value {
 
 #[tokio::test]
 async fn reports_are_listed_newest_first_in_pages() {
-    let app = Running::start().await;
+    let app = TestService::start().await;
     for (level, status) in [("info", "one"), ("warning", "two"), ("critical", "three"), ("debug", "four")] {
         assert_eq!(app.post(TOKEN, &report(level, "db-proxy", status)).await.0, 202);
     }
@@ -112,7 +112,7 @@ async fn reports_are_listed_newest_first_in_pages() {
 
 #[tokio::test]
 async fn reports_need_the_token_and_valid_fields() {
-    let app = Running::start().await;
+    let app = TestService::start().await;
     let valid = report("info", "x", "x");
     assert_eq!(app.post("a wrong token of tests", &valid).await.0, 401);
     let (status, problem) = app.post(TOKEN, &report("info", "<b>", "")).await;
@@ -139,7 +139,7 @@ async fn reports_need_the_token_and_valid_fields() {
 
 #[tokio::test]
 async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
-    let app = Running::start().await;
+    let app = TestService::start().await;
     assert_eq!(app.health().await.status, HealthStatus::Degraded);
     assert_eq!(app.service("create-order").await.state, ServiceState::Unknown);
     assert_eq!(app.service(App::NAME).await.state, ServiceState::Alive);
@@ -187,7 +187,7 @@ async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
 
 #[tokio::test]
 async fn status_page_and_metrics_are_served() {
-    let app = Running::start().await;
+    let app = TestService::start().await;
     app.post(TOKEN, &report("warning", "db-proxy", "</script><b>")).await;
     let response = http_client().get(format!("{}/", app.base)).send().await.unwrap();
     assert_eq!(response.status().as_u16(), 200);

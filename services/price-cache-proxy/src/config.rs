@@ -38,7 +38,7 @@ impl Config {
     /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
     /// | `REDIS_URL` | not set: stored in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
     /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key in Redis |
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text("REDIS_URL").map(str::to_owned);

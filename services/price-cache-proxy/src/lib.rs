@@ -49,7 +49,7 @@ impl Service for App {
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
-        Config::read(env)
+        Config::from_env(env)
     }
 
     async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {

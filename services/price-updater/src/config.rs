@@ -78,7 +78,7 @@ impl Config {
     /// | `FROZEN_AFTER_SECS` | 60 | how long the numbers of a source may stay the same while the market moves |
     /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far a vote may be from the median |
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let price_cache_url = shared::price_cache_url(env);
         let db_proxy_url = shared::db_proxy_url(env);

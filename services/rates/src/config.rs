@@ -33,7 +33,7 @@ impl Config {
     ///
     /// The rate limit is off by default, unlike that of orders. A response comes from memory and changes nothing, traders
     /// read as often as courses change, and many of them share one address. Counting a request costs more than answering it.
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 0, 0..=100_000_000);
         let trusted = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted);

@@ -10,7 +10,7 @@ use common::{
 };
 use db_proxy::{
     group_commit::{Writer, WriterMetrics},
-    orders::{Decision, OrderBatches, OrderStore},
+    orders::{Decision, OrderBatchStore, OrderStore},
 };
 use futures_util::FutureExt;
 use tests::{Stack, on_both_stacks};
@@ -31,13 +31,13 @@ on_both_stacks!(
     delayed_duplicate_of_refused_order_is_refused,
 );
 
-fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatches>, impl Future<Output = ()> + Send) {
+fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatchStore>, impl Future<Output = ()> + Send) {
     let metrics = WriterMetrics::register(&Metrics::new("test"), "order");
-    Writer::new(OrderBatches { store, limit }, metrics)
+    Writer::new(OrderBatchStore { store, limit }, metrics)
 }
 
 struct Writers {
-    writers: Vec<Writer<OrderBatches>>,
+    writers: Vec<Writer<OrderBatchStore>>,
     tasks: Vec<JoinHandle<()>>,
 }
 

@@ -42,12 +42,12 @@ impl Fixture {
 
     /// Writes courses, and returns how many changed.
     async fn write_courses(&self, courses: &[Course]) -> u64 {
-        self.courses().write(NewCourses { courses: courses.to_vec() }).await.unwrap().changed
+        self.courses().write_courses(NewCourses { courses: courses.to_vec() }).await.unwrap().changed
     }
 
     /// The actual courses as exchanger, direction and value.
     async fn actual_courses(&self) -> Vec<(String, String, String)> {
-        let courses = self.courses().actual().await.unwrap().courses;
+        let courses = self.courses().actual_courses().await.unwrap().courses;
         assert!(courses.iter().all(|course| course.until.is_none()), "{courses:?}");
         courses
             .into_iter()
@@ -83,7 +83,7 @@ impl Fixture {
         cursor: Option<HistoryCursor>,
         limit: u32,
     ) -> CourseHistoryPage {
-        let page = self.courses().history(filter, resolution, cursor, limit).await.unwrap();
+        let page = self.courses().course_history(filter, resolution, cursor, limit).await.unwrap();
         assert!(page.courses.len() + page.candles.len() <= limit as usize);
         page
     }

@@ -40,7 +40,8 @@ fn last_page(data: Vec<Order>) -> OrderPage {
 async fn all_pages(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
     let (mut orders, mut cursor) = (Vec::new(), None);
     loop {
-        let OrderPage { data: page, next_cursor: next } = fixture.store.page(filter, cursor, limit).await.unwrap();
+        let OrderPage { data: page, next_cursor: next } =
+            fixture.store.page_by_cursor(filter, cursor, limit).await.unwrap();
         assert!(page.len() <= limit as usize);
         orders.extend(page);
         match next {
@@ -77,7 +78,7 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     let (mut seen, mut cursor, mut round) = (Vec::new(), None, 0);
     loop {
         let OrderPage { data: page, next_cursor: next } =
-            fixture.store.page(&OrderFilter::default(), cursor, 3).await.unwrap();
+            fixture.store.page_by_cursor(&OrderFilter::default(), cursor, 3).await.unwrap();
         seen.extend(page);
         cursor = next;
         if next.is_none() {
@@ -139,7 +140,7 @@ async fn filters_return_exactly_matching_orders(stack: Stack) {
 async fn filter_without_match_returns_empty_last_page(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let none = OrderFilter::default();
-    assert_eq!(fixture.store.page(&none, None, 10).await.unwrap(), OrderPage::default());
+    assert_eq!(fixture.store.page_by_cursor(&none, None, 10).await.unwrap(), OrderPage::default());
     let orders = place_many(&fixture, 5).await;
     let newest = orders[0].created_at;
     let past: Timestamp = "0001-01-01T00:00:00Z".parse().unwrap();
@@ -156,13 +157,13 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         // The end of the range lies before its start.
         OrderFilter { from: Some(newest), to: Some(orders[4].created_at), ..none },
     ] {
-        assert_eq!(fixture.store.page(&filter, None, 10).await.unwrap(), OrderPage::default(), "{filter:?}");
+        assert_eq!(fixture.store.page_by_cursor(&filter, None, 10).await.unwrap(), OrderPage::default(), "{filter:?}");
     }
     let all = OrderFilter { from: Some(past), to: Some(future), ..none };
-    assert_eq!(fixture.store.page(&all, None, 5).await.unwrap(), last_page(orders.clone()));
+    assert_eq!(fixture.store.page_by_cursor(&all, None, 5).await.unwrap(), last_page(orders.clone()));
     // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest.
-    assert_eq!(fixture.store.page(&none, Some(Cursor(1)), 5).await.unwrap(), OrderPage::default());
-    assert_eq!(fixture.store.page(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), last_page(orders));
+    assert_eq!(fixture.store.page_by_cursor(&none, Some(Cursor(1)), 5).await.unwrap(), OrderPage::default());
+    assert_eq!(fixture.store.page_by_cursor(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), last_page(orders));
 }
 
 async fn time_filters_are_exact_to_the_microsecond(stack: Stack) {
@@ -184,10 +185,10 @@ async fn order_is_found_by_id(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let orders = place_many(&fixture, 3).await;
     for order in &orders {
-        assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().pop().as_ref(), Some(order));
+        assert_eq!(fixture.store.orders_by_id(&[order.id]).await.unwrap().pop().as_ref(), Some(order));
     }
     for unknown in ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"] {
-        assert_eq!(fixture.store.orders(&[unknown.parse::<OrderId>().unwrap()]).await.unwrap().pop(), None);
+        assert_eq!(fixture.store.orders_by_id(&[unknown.parse::<OrderId>().unwrap()]).await.unwrap().pop(), None);
     }
 }
 
@@ -222,7 +223,7 @@ async fn rare_order_is_found_among_many(stack: Stack) {
         .await;
     fixture.query_text(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
     let filter = OrderFilter { currency: Some("JPY".parse().unwrap()), ..OrderFilter::default() };
-    let OrderPage { data: page, next_cursor: next } = fixture.store.page(&filter, None, 10).await.unwrap();
+    let OrderPage { data: page, next_cursor: next } = fixture.store.page_by_cursor(&filter, None, 10).await.unwrap();
     assert!(page.is_empty() && next.is_some(), "one page read all rows: {page:?}");
     assert_eq!(all_pages(&fixture, &filter, 10).await, [rare]);
 }

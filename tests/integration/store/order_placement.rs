@@ -40,7 +40,7 @@ async fn batch_commands_are_decided_in_sequence(stack: Stack) {
     assert_eq!(expect_placed(&decisions[3]).0.bitcoin_amount, sats(20));
     assert_eq!(expect_placed(&decisions[4]), (first, true));
     assert_eq!(fixture.check_tables().await, (2, 30));
-    assert_eq!(fixture.store.orders(&[first.id]).await.unwrap().pop().as_ref(), Some(first));
+    assert_eq!(fixture.store.orders_by_id(&[first.id]).await.unwrap().pop().as_ref(), Some(first));
 }
 
 async fn key_returns_same_order_after_restart(stack: Stack) {

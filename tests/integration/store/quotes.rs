@@ -112,7 +112,7 @@ async fn quote_is_stored_exactly(stack: Stack) {
         (quote.currency, quote.amount, quote.exchange_rate, quote.bitcoin_amount, quote.price_as_of, quote.simulated),
     );
     assert_eq!((quote.price_state, order.price_state), (PriceState::Prolonged, PriceState::Prolonged));
-    assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().first(), Some(order));
+    assert_eq!(fixture.store.orders_by_id(&[order.id]).await.unwrap().first(), Some(order));
     let states = "select q.price_state, r.price_state from quotes q join orders_readable r on true";
     assert_eq!(fixture.query_text(states).await, [["prolonged", "prolonged"]]);
     let sources = fixture.query_text("select price_sources from orders").await;

@@ -66,7 +66,7 @@ async fn boundary_values_are_stored_exactly(stack: Stack) {
             (order.exchange_rate, order.bitcoin_amount, order.price_as_of, order.simulated),
             (price.exchange_rate, price.bitcoin_amount, price.as_of, price.simulated)
         );
-        assert_eq!(fixture.store.orders(&[order.id]).await.unwrap().pop(), Some(order.clone()));
+        assert_eq!(fixture.store.orders_by_id(&[order.id]).await.unwrap().pop(), Some(order.clone()));
         assert_eq!(
             fixture.store.page_by_offset(0, 1).await.unwrap(),
             OffsetPage { data: vec![order.clone()], more: false }
@@ -119,7 +119,7 @@ async fn repeated_migration_changes_nothing(stack: Stack) {
     let connections = fixture.reconnect().await;
     connections.migrate().await.unwrap();
     let store = OrderStore::new(&connections);
-    assert_eq!(store.orders(&[order.id]).await.unwrap().pop(), Some(order));
+    assert_eq!(store.orders_by_id(&[order.id]).await.unwrap().pop(), Some(order));
     assert_eq!(store.totals().await.unwrap().bitcoin, Sats::new(10).unwrap());
 }
 

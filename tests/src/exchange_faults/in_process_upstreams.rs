@@ -83,7 +83,7 @@ fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>)
 
 #[async_trait]
 impl DocumentSource for InProcessUpstreams {
-    async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError> {
+    async fn fetch_document(&self, topic: Topic) -> Result<Bytes, CallError> {
         let (cache, now) = (self.store.cache(), self.clock.now());
         let json = match topic {
             Topic::PriceRecord => cache.latest::<PriceRecord>().current(now).map(|record| record.json().clone()),

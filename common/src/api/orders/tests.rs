@@ -5,7 +5,7 @@ const ALLOWED: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 fn check(currency: Option<&str>, amount: Option<&str>) -> Result<ValidatedOrder, Vec<FieldError>> {
     let fields =
         OrderPayload { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from), quote: None };
-    ValidatedOrder::check(&fields, &ALLOWED)
+    ValidatedOrder::from_payload(&fields, &ALLOWED)
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn quote_excludes_currency_and_amount() {
     let check = |quote: &str, amount: Option<&str>| {
         let fields =
             OrderPayload { quote: Some(quote.to_owned()), amount: amount.map(DecimalText::from), currency: None };
-        OrderSource::check(&fields, &ALLOWED).map_err(|errors| errors[0].field.clone())
+        OrderSource::from_payload(&fields, &ALLOWED).map_err(|errors| errors[0].field.clone())
     };
     assert_eq!(check(id, None), Ok(OrderSource::Quoted(id.parse().unwrap())));
     assert_eq!(check(id, Some("1")), Err("amount".to_owned()));

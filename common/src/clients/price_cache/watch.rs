@@ -49,7 +49,7 @@ pub type EventBytes = BoxStream<'static, io::Result<Bytes>>;
 #[async_trait]
 pub trait DocumentSource: Send + Sync {
     /// The JSON of the document. Empty if there is none.
-    async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError>;
+    async fn fetch_document(&self, topic: Topic) -> Result<Bytes, CallError>;
 
     /// Opens a stream of the documents and their changes.
     async fn open_events(&self, topics: &[Topic]) -> Result<EventBytes, CallError>;
@@ -57,7 +57,7 @@ pub trait DocumentSource: Send + Sync {
 
 #[async_trait]
 impl DocumentSource for PriceCacheClient {
-    async fn fetch(&self, topic: Topic) -> Result<Bytes, CallError> {
+    async fn fetch_document(&self, topic: Topic) -> Result<Bytes, CallError> {
         let path = match topic {
             Topic::PriceRecord => "/record",
             Topic::MarketSnapshot => "/board",
@@ -144,8 +144,8 @@ impl PriceCacheWatch {
     }
 
     /// Fetches the document now. The local copy is kept if price-cache-proxy has no document or an older one.
-    pub async fn fetch(&self, topic: Topic) -> Result<(), CallError> {
-        let json = self.source.fetch(topic).await?;
+    pub async fn fetch_now(&self, topic: Topic) -> Result<(), CallError> {
+        let json = self.source.fetch_document(topic).await?;
         if json.is_empty() {
             return Ok(());
         }
@@ -164,14 +164,14 @@ impl PriceCacheWatch {
     pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {},
-            ((), ()) = join(self.follow_streams(), self.poll_while_disconnected()) => {}
+            ((), ()) = join(self.keep_stream_open(), self.poll_while_disconnected()) => {}
         }
     }
 
-    async fn follow_streams(&self) {
+    async fn keep_stream_open(&self) {
         let (mut backoff, mut outage_logged) = (reconnect_backoff(), false);
         loop {
-            let reason = self.follow_stream().await;
+            let reason = self.read_stream().await;
             if self.connected.send_replace(false) {
                 (backoff, outage_logged) = (reconnect_backoff(), false);
             }
@@ -187,7 +187,7 @@ impl PriceCacheWatch {
         }
     }
 
-    async fn follow_stream(&self) -> DisconnectReason {
+    async fn read_stream(&self) -> DisconnectReason {
         let stream = match timeout(OPEN_TIMEOUT, self.source.open_events(&self.topics)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return error.into(),
@@ -227,7 +227,7 @@ impl PriceCacheWatch {
         // `wait_for` cannot fail, because `self` owns the sender.
         while connected.wait_for(|connected| !connected).await.is_ok() {
             for &topic in &*self.topics {
-                let result = self.fetch(topic).await;
+                let result = self.fetch_now(topic).await;
                 match &result {
                     Err(error) if reachable => {
                         tracing::warn!(error = %error.chain(), %topic, "price-cache-proxy cannot be polled");

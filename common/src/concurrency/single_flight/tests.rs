@@ -89,7 +89,7 @@ async fn abandoned_call_is_cancelled_and_a_panic_fails_only_its_own_callers() {
     let failed = caller(&single_flight, 7);
     // The call panics when its result is dropped.
     drop(calls.recv().await.unwrap());
-    assert_eq!(failed.await, Err(SingleFlightError::Lost));
+    assert_eq!(failed.await, Err(SingleFlightError::NoResult));
     let caller = caller(&single_flight, 7);
     calls.recv().await.unwrap().1.send(1).unwrap();
     assert_eq!(caller.await, Ok(1));

@@ -34,7 +34,7 @@ fn amount_is_parsed_in_bitcoin() {
 proptest! {
     /// The result is the smallest amount of bitcoin that is worth at least the paid amount.
     #[test]
-    fn rounded_up_amount_is_the_smallest_that_suffices(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
+    fn rounded_up_amount_is_the_smallest_that_covers_the_payment(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
         let paid = Decimal::new(amount, 4);
         let rate = Rate::from_hundred_millionths(rate).unwrap();
         let sats = Sats::bought_rounded_up(FiatAmount::from_ten_thousandths(amount).unwrap(), rate);

@@ -10,13 +10,13 @@ struct PaymentBody {
 }
 
 fn fault(json: &str) -> (Code, Vec<String>) {
-    let problem = parse::<PaymentBody>(json.as_bytes()).unwrap_err();
+    let problem = parse_json::<PaymentBody>(json.as_bytes()).unwrap_err();
     (problem.code, problem.errors.into_iter().map(|e| e.field).collect())
 }
 
 #[test]
 fn numbers_are_parsed_exactly() {
-    let order: PaymentBody = parse(br#"{"currency":"USD","amount":123456789.1234}"#).unwrap();
+    let order: PaymentBody = parse_json(br#"{"currency":"USD","amount":123456789.1234}"#).unwrap();
     assert_eq!(order.amount.unwrap().as_str(), "123456789.1234");
 }
 

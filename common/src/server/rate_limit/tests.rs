@@ -7,7 +7,7 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn each_client_has_its_own_limit() {
     let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
-    let check = |client| super::check(per_minute, &limiter, ip(client));
+    let check = |client| super::check_client(per_minute, &limiter, ip(client));
     assert_eq!(check("192.0.2.1").0.remaining, 1);
     assert_eq!(check("192.0.2.1").0.remaining, 0);
     let rejected = check("192.0.2.1").1.unwrap_err();
@@ -19,37 +19,37 @@ fn each_client_has_its_own_limit() {
 #[test]
 fn zero_turns_the_limit_off() {
     let request = Request::builder().method(Method::POST).finish();
-    assert!(RateLimit::per_minute(0, TrustedProxies::default()).check(&request).is_none());
+    assert!(RateLimit::per_minute(0, TrustedProxies::default()).check_request(&request).is_none());
 }
 
 #[test]
 fn reads_are_not_counted_by_default() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
-    assert!(limit.check(&Request::builder().finish()).is_none());
-    assert!(limit.check(&Request::builder().method(Method::POST).finish()).is_some());
+    assert!(limit.check_request(&Request::builder().finish()).is_none());
+    assert!(limit.check_request(&Request::builder().method(Method::POST).finish()).is_some());
 }
 
 #[test]
 fn counted_reads_exclude_operations_endpoints() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
-    assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
-    assert!(limit.check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
-    assert!(limit.check(&get("/readyz")).is_none());
+    assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
+    assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
+    assert!(limit.check_request(&get("/readyz")).is_none());
 }
 
 #[test]
 fn forwarded_for_is_used_only_from_trusted_proxies() {
     let proxy = [ip("10.0.0.1"), ip("10.0.0.2")];
-    assert_eq!(client_of(ip("192.0.2.9"), "1.2.3.4", &proxy), ip("192.0.2.9"));
-    assert_eq!(client_of(ip("10.0.0.1"), "1.2.3.4", &proxy), ip("1.2.3.4"));
-    assert_eq!(client_of(ip("10.0.0.1"), "6.6.6.6, 1.2.3.4, 10.0.0.2", &proxy), ip("1.2.3.4"));
-    assert_eq!(client_of(ip("10.0.0.1"), "nonsense", &proxy), ip("10.0.0.1"));
-    assert_eq!(client_of(ip("10.0.0.1"), "", &proxy), ip("10.0.0.1"));
+    assert_eq!(client_address(ip("192.0.2.9"), "1.2.3.4", &proxy), ip("192.0.2.9"));
+    assert_eq!(client_address(ip("10.0.0.1"), "1.2.3.4", &proxy), ip("1.2.3.4"));
+    assert_eq!(client_address(ip("10.0.0.1"), "6.6.6.6, 1.2.3.4, 10.0.0.2", &proxy), ip("1.2.3.4"));
+    assert_eq!(client_address(ip("10.0.0.1"), "nonsense", &proxy), ip("10.0.0.1"));
+    assert_eq!(client_address(ip("10.0.0.1"), "", &proxy), ip("10.0.0.1"));
 }
 
 #[test]
 fn ipv6_network_counts_as_one_client() {
-    assert_eq!(client_of(ip("2001:db8:1:2:3:4:5:6"), "", &[]), ip("2001:db8:1:2::"));
-    assert_eq!(client_of(ip("::ffff:192.0.2.1"), "", &[]), ip("192.0.2.1"));
+    assert_eq!(client_address(ip("2001:db8:1:2:3:4:5:6"), "", &[]), ip("2001:db8:1:2::"));
+    assert_eq!(client_address(ip("::ffff:192.0.2.1"), "", &[]), ip("192.0.2.1"));
 }

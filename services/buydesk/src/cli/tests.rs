@@ -8,7 +8,7 @@ fn command_definitions_are_consistent() {
 }
 
 #[test]
-fn negative_amount_is_left_for_the_service_to_refuse() {
+fn negative_amount_is_parsed_so_that_the_service_can_refuse_it() {
     let arguments = Arguments::try_parse_from(["buydesk", "order", "place", "-c", "EUR", "-a", "-5"]).unwrap();
     let Command::Order(OrderCommand::Place(place)) = arguments.command else { panic!() };
     assert_eq!(place.amount, "-5");

@@ -5,7 +5,7 @@ fn refused(reason: RefusalReason) -> Decision {
 }
 
 #[test]
-fn after_unanswered_attempt_only_reused_key_is_certain_refusal() {
+fn after_unanswered_attempt_only_a_refusal_for_a_reused_key_is_final() {
     let limit_exceeded = after_unanswered_attempt(refused(RefusalReason::LimitExceeded));
     assert!(matches!(limit_exceeded, Err(DispatchError::OutcomeUnknown)));
     let price_unavailable = after_unanswered_attempt(refused(RefusalReason::PriceUnavailable));

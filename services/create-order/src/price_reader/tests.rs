@@ -32,7 +32,7 @@ struct FakeSource {
 
 #[async_trait]
 impl DocumentSource for FakeSource {
-    async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
+    async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
         self.fetches.fetch_add(1, Ordering::Relaxed);
         // Other callers arrive while the fetch runs.
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -16,7 +16,8 @@ use common::{
 
 /// Maximum number of errors that are listed for one request.
 const MAX_ERRORS: usize = 20;
-/// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many have accumulated.
+/// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many have
+/// accumulated.
 pub const MAX_FOLD_CANDLES: u32 = 60;
 /// Maximum number of series that one step folds.
 pub const MAX_FOLD_SERIES: usize = 64;
@@ -54,7 +55,7 @@ pub struct CourseChange {
 }
 
 /// Checks a request. Lists each invalid field, up to [`MAX_ERRORS`].
-pub fn check(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> {
+pub fn validate_courses(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> {
     if courses.len() > MAX_COURSES {
         return Err(vec![FieldError::new("courses", format!("must contain at most {MAX_COURSES} courses"))]);
     }
@@ -63,7 +64,7 @@ pub fn check(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> 
     for (n, course) in courses.iter().enumerate() {
         let mut add_error =
             |field: &str, reason: String| errors.push(FieldError::new(format!("courses[{n}].{field}"), reason));
-        if let Err(reason) = check_exchanger(&course.exchanger) {
+        if let Err(reason) = validate_exchanger(&course.exchanger) {
             add_error("exchanger", reason);
         }
         if course.observed_at > latest {
@@ -80,7 +81,7 @@ pub fn check(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> 
 }
 
 /// Checks the name of an exchange.
-pub fn check_exchanger(name: &str) -> Result<(), String> {
+pub fn validate_exchanger(name: &str) -> Result<(), String> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if (1..=MAX_EXCHANGER).contains(&name.len()) && name.bytes().all(is_allowed) {
         return Ok(());
@@ -103,7 +104,7 @@ pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
 /// Selects the courses to store. Each of `courses` belongs to a different series. `actual` contains the stored courses.
 ///
 /// A course is not stored if it equals the actual one, or if it was not observed later. Stored rows are never rewritten.
-pub fn changes(courses: &[Course], actual: &HashMap<SeriesKey, ActualCourse>) -> Vec<CourseChange> {
+pub fn select_changes(courses: &[Course], actual: &HashMap<SeriesKey, ActualCourse>) -> Vec<CourseChange> {
     let change_of = |course: &Course| {
         let replaces = actual.get(&SeriesKey::of(course)).copied();
         let is_change = replaces.is_none_or(|actual| {

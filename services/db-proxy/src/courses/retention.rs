@@ -1,9 +1,9 @@
 //! Retention of courses: they are folded into candles of a minute, an hour and a day. Folded rows are removed when their
 //! retention has passed.
 //!
-//! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also marks the
-//! rows as folded, and only marked rows are removed. If a step runs twice, or in two processes at once, the second run does
-//! nothing.
+//! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also marks
+//! the rows as folded, and only marked rows are removed. If a step runs twice, or in two processes at once, the second run
+//! does nothing.
 
 use std::time::Duration;
 
@@ -33,14 +33,15 @@ pub struct CourseRetentionSettings {
 }
 
 impl Default for CourseRetentionSettings {
-    /// Keeps courses for two days, and candles of a minute for a month, of an hour for more than a year, and of a day forever.
+    /// Keeps courses for two days, and candles of a minute for a month, of an hour for more than a year, and of a day
+    /// forever.
     fn default() -> Self {
         Self { raw: DAY * 2, minutes: DAY * 30, hours: DAY * 400, days: None }
     }
 }
 
 impl CourseRetentionSettings {
-    pub fn read(env: &mut Env) -> Self {
+    pub fn from_env(env: &mut Env) -> Self {
         let duration = |days: u64| DAY * u32::try_from(days).unwrap_or(u32::MAX);
         let raw = env.whole_number("COURSE_RAW_DAYS", 2, 1..=MAX_DAYS);
         let minutes = env.whole_number("COURSE_MINUTE_DAYS", 30, 1..=MAX_DAYS);

@@ -14,7 +14,7 @@ use common::{
 };
 use poem_openapi::{OpenApi, param::Query};
 
-use super::{CourseService, policy::check_exchanger};
+use super::{CourseService, policy::validate_exchanger};
 use crate::error::Error;
 
 pub struct CourseRoutes(pub CourseService);
@@ -31,13 +31,13 @@ impl CourseRoutes {
         _caller: InternalCaller,
         body: Json<NewCourses>,
     ) -> Result<Json<CoursesWritten>, Problem> {
-        Ok(Json(self.0.write(body.0).await?))
+        Ok(Json(self.0.write_courses(body.0).await?))
     }
 
     /// Returns the actual course of each exchange and direction.
     #[oai(path = "/courses", method = "get", operation_id = "actual_courses")]
     async fn actual_courses(&self, _caller: InternalCaller) -> Result<Json<ActualCourses>, Problem> {
-        Ok(Json(self.0.actual().await?))
+        Ok(Json(self.0.actual_courses().await?))
     }
 
     /// Returns past courses or their candles.
@@ -58,14 +58,14 @@ impl CourseRoutes {
         cursor: Query<Option<HistoryCursor>>,
     ) -> Result<Json<CourseHistoryPage>, Problem> {
         let filter = CourseFilter { exchanger: exchanger.0, direction: direction.0, from: from.0, to: to.0 };
-        check_filter(&filter).map_err(Error::Invalid)?;
-        Ok(Json(self.0.history(&filter, resolution.0, cursor.0, limit.0).await?))
+        validate_filter(&filter).map_err(Error::Invalid)?;
+        Ok(Json(self.0.course_history(&filter, resolution.0, cursor.0, limit.0).await?))
     }
 }
 
-fn check_filter(filter: &CourseFilter) -> Result<(), Vec<FieldError>> {
+fn validate_filter(filter: &CourseFilter) -> Result<(), Vec<FieldError>> {
     let mut errors = Vec::new();
-    if let Some(Err(reason)) = filter.exchanger.as_deref().map(check_exchanger) {
+    if let Some(Err(reason)) = filter.exchanger.as_deref().map(validate_exchanger) {
         errors.push(FieldError::new("exchanger", reason));
     }
     if let (Some(from), Some(to)) = (filter.from, filter.to)

@@ -66,14 +66,14 @@ impl CourseStore {
     ) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
         let (mut rows, limit) = (Vec::new(), i64::from(limit));
         let mut chunks = self.series_chunks(filter, cursor).await?;
-        while let Some(series) = chunks.next_chunk(limit - count(&rows)) {
+        while let Some(series) = chunks.next_chunk(limit - row_count(&rows)) {
             let query = HistoryQuery {
                 series,
                 from: filter.from.unwrap_or(FIRST_TIME),
                 to: filter.to.unwrap_or(LAST_TIME),
                 resumed_series: cursor.map_or(0, |cursor| cursor.series),
                 resume_at: cursor.map_or(FIRST_TIME, |cursor| cursor.start.plus(TIME_STEP)),
-                limit: limit - count(&rows),
+                limit: limit - row_count(&rows),
             };
             rows.extend(on_engine!(self, store => store.past_courses(&query))?);
         }
@@ -91,14 +91,14 @@ impl CourseStore {
     ) -> Result<Vec<(i32, Candle)>, DatabaseError> {
         let (mut rows, limit) = (Vec::new(), i64::from(limit));
         let mut chunks = self.series_chunks(filter, cursor).await?;
-        while let Some(series) = chunks.next_chunk(limit - count(&rows)) {
+        while let Some(series) = chunks.next_chunk(limit - row_count(&rows)) {
             let query = HistoryQuery {
                 series,
                 from: filter.from.map_or(FIRST_TIME, |from| bucket_start(from, width)),
                 to: filter.to.map_or(LAST_TIME, |to| next_bucket_start(to, width)),
                 resumed_series: cursor.map_or(0, |cursor| cursor.series),
                 resume_at: cursor.map_or(FIRST_TIME, |cursor| bucket_start(cursor.start, width).plus(width)),
-                limit: limit - count(&rows),
+                limit: limit - row_count(&rows),
             };
             rows.extend(on_engine!(self, store => store.candles(&query, seconds(width)))?);
         }
@@ -116,12 +116,12 @@ impl CourseStore {
             exchanger: filter.exchanger.clone(),
             direction: filter.direction.map(|direction| direction.to_string()),
         };
-        let series = on_engine!(self, store => store.series(&query))?;
+        let series = on_engine!(self, store => store.find_series(&query))?;
         Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
     }
 
-    /// Folds some complete buckets into candles and marks them as folded. Returns the number of series that it folded. Candles
-    /// of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
+    /// Folds some complete buckets into candles and marks them as folded. Returns the number of series that it folded.
+    /// Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
     pub async fn fold_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
             Some(width) => on_engine!(self, store => store.fold_courses(width)),
@@ -165,7 +165,7 @@ impl SeriesChunks {
     }
 }
 
-fn count<T>(rows: &[T]) -> i64 {
+fn row_count<T>(rows: &[T]) -> i64 {
     i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
 

@@ -1,13 +1,13 @@
 //! The migrations of each engine, compiled into the program.
 //!
-//! sqlx has a macro for this. It is not used: the crate of sqlx's macros compiles both database drivers a second time.
+//! The macro of sqlx for this purpose is not used, because its crate compiles both database drivers a second time.
 
 use sqlx::{
     SqlSafeStr,
     migrate::{Migration, MigrationType, Migrator},
 };
 
-/// The name of a file in `database/<engine>`, without its ending, and its text.
+/// The name of a file in `database/<engine>`, without its extension, and its text.
 type MigrationFile = (&'static str, &'static str);
 
 macro_rules! migration_files {
@@ -23,7 +23,7 @@ pub(super) const SQLITE: &[MigrationFile] = migration_files!(
     "sqlite": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals",
 );
 
-/// A file's name is its version and its description, as in `0002_quotes`.
+/// Creates the migrator of these files. The name of a file consists of version and description, such as `0002_quotes`.
 pub(super) fn migrator(files: &[MigrationFile]) -> Migrator {
     let migrations = files.iter().map(|&(name, sql)| {
         let (version, description) = name.split_once('_').expect("a migration's name has a version");

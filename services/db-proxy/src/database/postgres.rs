@@ -19,13 +19,14 @@ use super::{
 
 /// Number of connections for reads. More connections would only wait for each other in the database.
 const READERS: u32 = 8;
-/// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels first.
+/// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels
+/// first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Settings of each connection.
 ///
-/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for a transaction whose client
-/// sends nothing, such as a frozen machine.
+/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for a transaction whose
+/// client sends nothing, such as a frozen machine.
 ///
 /// The planner settings make statements use their indexes, with which every statement here is fastest. Otherwise a generic
 /// plan that was cached while the tables were small would scan them even after they have grown. With these settings, the
@@ -89,8 +90,8 @@ impl PostgresDatabase {
         self.readers.close().await;
     }
 
-    /// Runs a query on a connection for reads. If the connection is dead, runs the query again on another one. After a restart
-    /// of the database, every idle connection is dead.
+    /// Runs a query on a connection for reads. If the connection is dead, runs the query again on another one. After a
+    /// restart of the database, every idle connection is dead.
     ///
     /// The query must be safe to run twice: it reads, or it is an idempotent transaction.
     pub async fn run_repeatable<T>(

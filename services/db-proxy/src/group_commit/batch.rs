@@ -2,19 +2,19 @@
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Answer, BatchStore};
+use super::{BatchStore, WriteResult};
 
 /// A command in the queue.
 pub(super) struct Submission<S: BatchStore> {
     pub command: S::Command,
     pub submitted_at: Instant,
-    pub answer: oneshot::Sender<Answer<S::Decision>>,
+    pub answer: oneshot::Sender<WriteResult<S::Decision>>,
 }
 
 /// Commands that are committed together. The caller of a command is at the same index as the command.
 pub(super) struct Batch<S: BatchStore> {
     pub commands: Vec<S::Command>,
-    callers: Vec<oneshot::Sender<Answer<S::Decision>>>,
+    callers: Vec<oneshot::Sender<WriteResult<S::Decision>>>,
     /// When the oldest command was submitted.
     pub oldest: Instant,
 }
@@ -46,7 +46,7 @@ impl<S: BatchStore> Batch<S> {
     }
 
     /// Answers each caller. A command takes effect even if its caller no longer waits.
-    pub fn answer(self, answers: Vec<Answer<S::Decision>>) {
+    pub fn answer_callers(self, answers: Vec<WriteResult<S::Decision>>) {
         for (caller, answer) in self.callers.into_iter().zip(answers) {
             let _ = caller.send(answer);
         }

@@ -35,12 +35,12 @@ impl Fixture {
         Self { store, writer, task: tokio::spawn(task), metrics }
     }
 
-    async fn submit(&self, commands: impl IntoIterator<Item = u32>) -> Vec<Answer<Outcome>> {
+    async fn submit(&self, commands: impl IntoIterator<Item = u32>) -> Vec<WriteResult<Outcome>> {
         self.writer.submit(commands.into_iter().collect()).await
     }
 
     /// Submits from another task.
-    fn spawn_submit(&self, commands: impl IntoIterator<Item = u32>) -> JoinHandle<Vec<Answer<Outcome>>> {
+    fn spawn_submit(&self, commands: impl IntoIterator<Item = u32>) -> JoinHandle<Vec<WriteResult<Outcome>>> {
         let (writer, commands) = (self.writer.clone(), commands.into_iter().collect());
         tokio::spawn(async move { writer.submit(commands).await })
     }
@@ -61,7 +61,7 @@ async fn committed_batch_answers_each_command() {
     let fixture = Fixture::new([]);
     assert_eq!(fixture.submit([1, 2]).await, [Ok(Committed(1)), Ok(Committed(2))]);
     assert_eq!(fixture.store.attempts(), [[1, 2]]);
-    assert_eq!(fixture.store.journal().committed, [1, 2]);
+    assert_eq!(fixture.store.state().committed, [1, 2]);
     fixture.assert_metric("group_size_sum", "2.0");
     fixture.assert_metric("group_size_count", "1");
     fixture.assert_metric("commit_failures_total", "0");
@@ -72,7 +72,7 @@ async fn refused_command_does_not_affect_the_others() {
     let fixture = Fixture::new([]);
     let answers = fixture.submit([1, REFUSED, 2]).await;
     assert_eq!(answers, [Ok(Committed(1)), Ok(Refused(REFUSED)), Ok(Committed(2))]);
-    assert_eq!(fixture.store.journal().committed, [1, 2]);
+    assert_eq!(fixture.store.state().committed, [1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,32 +81,32 @@ async fn batch_without_changes_is_rolled_back() {
     // After a failed rollback, nothing is uncertain. It is retried like any failure before the commit.
     assert_eq!(fixture.submit([REFUSED]).await, [Ok(Refused(REFUSED))]);
     assert_eq!(fixture.store.attempts().len(), 2);
-    assert_eq!(fixture.store.journal().rolled_back, 1);
+    assert_eq!(fixture.store.state().rolled_back, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_answer_of_a_commit_that_succeeded_is_found_out() {
+async fn retry_finds_the_commit_whose_answer_was_lost() {
     for failure in [Transient, Permanent] {
         let fixture = Fixture::new([Script::FailCommit { committed: true, failure }]);
         assert_eq!(fixture.submit([1, 2]).await, [Ok(FoundCommitted(1)), Ok(FoundCommitted(2))]);
         assert_eq!(fixture.store.attempts(), [[1, 2], [1, 2]]);
-        assert_eq!(fixture.store.journal().committed, [1, 2]);
+        assert_eq!(fixture.store.state().committed, [1, 2]);
         fixture.assert_metric("commit_failures_total", "1");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_answer_of_a_commit_that_failed_is_redone() {
+async fn failed_commit_whose_answer_was_lost_is_repeated() {
     for failure in [Transient, Permanent] {
         // The answer may be lost several times.
         let fixture = Fixture::new([Script::FailCommit { committed: false, failure }; 3]);
         assert_eq!(fixture.submit([1]).await, [Ok(Committed(1))]);
-        assert_eq!(fixture.store.journal().committed, [1]);
+        assert_eq!(fixture.store.state().committed, [1]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcome_remains_unknown_although_later_attempts_fail_before_their_commit() {
+async fn outcome_stays_unknown_if_a_later_attempt_fails_before_its_commit() {
     let lost = Script::FailCommit { committed: false, failure: Transient };
     let fixture = Fixture::new([lost, Script::FailLoad(Permanent), Script::FailWrite(Permanent)]);
     assert_eq!(fixture.submit([1]).await, [Ok(Committed(1))]);
@@ -114,7 +114,7 @@ async fn outcome_remains_unknown_although_later_attempts_fail_before_their_commi
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcome_unknown_for_too_long_is_the_answer_to_every_caller() {
+async fn every_caller_receives_indeterminate_after_ten_seconds() {
     for failure in [Transient, Permanent] {
         let lost = Script::FailCommit { committed: true, failure: Transient };
         let fixture = Fixture::new([lost].into_iter().chain([Script::FailLoad(failure); 100]));
@@ -141,7 +141,7 @@ async fn transient_error_before_the_commit_is_retried() {
 async fn retries_back_off_up_to_half_a_second() {
     let fixture = Fixture::new([Script::FailLoad(Transient); 100]);
     fixture.submit([1]).await;
-    let times: Vec<_> = fixture.store.journal().attempts.iter().map(|(time, _)| *time).collect();
+    let times: Vec<_> = fixture.store.state().attempts.iter().map(|(time, _)| *time).collect();
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(pauses[0] >= MILLISECOND * 20 && pauses[0] <= MILLISECOND * 42, "{pauses:?}");
     assert!(pauses.iter().all(|pause| *pause <= MILLISECOND * 1002), "{pauses:?}");
@@ -149,13 +149,13 @@ async fn retries_back_off_up_to_half_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unavailable_database_is_the_answer_after_two_seconds() {
+async fn every_caller_receives_unavailable_after_two_seconds() {
     let fixture = Fixture::new([Script::FailLoad(Transient); 100]);
     let start = Instant::now();
     assert_eq!(fixture.submit([1, 2]).await, [Err(WriteError::Unavailable); 2]);
     let waited = start.elapsed();
     assert!(waited >= SECOND * 2 && waited < SECOND * 3 + SECOND / 2, "{waited:?}");
-    assert!(fixture.store.journal().committed.is_empty());
+    assert!(fixture.store.state().committed.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,15 +171,15 @@ async fn permanent_error_before_the_commit_is_not_retried() {
 }
 
 #[test]
-fn limits_of_waiting_are_inclusive() {
+fn waiting_limits_are_inclusive() {
     let (transient, permanent) = (DatabaseError::TimedOut, DatabaseError::InvalidRow(String::new()));
     let just_before = |limit: Duration| limit.checked_sub(MILLISECOND).unwrap();
-    assert_eq!(after_failure(&transient, false, just_before(SECOND * 2)), None);
-    assert_eq!(after_failure(&transient, false, SECOND * 2), Some(WriteError::Unavailable));
-    assert_eq!(after_failure(&permanent, false, Duration::ZERO), Some(WriteError::Internal));
+    assert_eq!(final_error(&transient, false, just_before(SECOND * 2)), None);
+    assert_eq!(final_error(&transient, false, SECOND * 2), Some(WriteError::Unavailable));
+    assert_eq!(final_error(&permanent, false, Duration::ZERO), Some(WriteError::Internal));
     for error in [transient, permanent] {
-        assert_eq!(after_failure(&error, true, just_before(SECOND * 10)), None);
-        assert_eq!(after_failure(&error, true, SECOND * 10), Some(WriteError::Indeterminate));
+        assert_eq!(final_error(&error, true, just_before(SECOND * 10)), None);
+        assert_eq!(final_error(&error, true, SECOND * 10), Some(WriteError::Indeterminate));
     }
 }
 
@@ -211,7 +211,7 @@ async fn waiting_time_counts_from_the_submission() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn command_of_a_caller_that_left_is_dropped() {
+async fn command_of_a_cancelled_caller_is_dropped() {
     let store = ScriptedStore::new([]);
     let (writer, task) = new_writer(&store);
     assert!(writer.submit(vec![1, 2]).now_or_never().is_none());
@@ -226,7 +226,7 @@ async fn command_of_a_caller_that_left_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn batch_whose_callers_all_left_is_not_attempted() {
+async fn batch_of_cancelled_callers_is_not_attempted() {
     let store = ScriptedStore::new([]);
     let (writer, task) = new_writer(&store);
     assert!(writer.submit(vec![1, 2]).now_or_never().is_none());
@@ -236,7 +236,7 @@ async fn batch_whose_callers_all_left_is_not_attempted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_leaves_between_attempts_is_dropped_from_the_next() {
+async fn caller_cancelled_between_attempts_is_dropped_from_the_batch() {
     let store = ScriptedStore::new([Script::SlowFailure(SECOND)]);
     let (writer, task) = new_writer(&store);
     let submit = |commands: Vec<u32>| {
@@ -255,7 +255,7 @@ async fn caller_that_leaves_between_attempts_is_dropped_from_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn full_queue_takes_none_of_a_group() {
+async fn full_queue_rejects_the_whole_group() {
     let store = ScriptedStore::new([]);
     let (writer, task) = new_writer(&store);
     let mut first = Box::pin(writer.submit(vec![1; 8191]));
@@ -288,7 +288,7 @@ async fn commands_that_wait_are_split_into_batches_in_their_order() {
     assert!(answers.into_iter().eq(commands.iter().map(|command| Ok(Committed(*command)))));
     let sizes: Vec<_> = store.attempts().iter().map(Vec::len).collect();
     assert_eq!(sizes, [1024, 476]);
-    assert_eq!(store.journal().committed, commands);
+    assert_eq!(store.state().committed, commands);
 }
 
 #[tokio::test(start_paused = true)]
@@ -344,7 +344,7 @@ async fn stopped_writer_refuses_new_commands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writer_that_breaks_down_leaves_the_outcome_unknown() {
+async fn aborted_writer_leaves_the_outcome_unknown() {
     let fixture = Fixture::new([Script::HangInCommit { committed: true }]);
     let answer = fixture.spawn_submit([1]);
     sleep(SECOND).await;
@@ -363,17 +363,17 @@ async fn empty_submission_has_no_answers() {
 async fn idle_work_runs_while_no_command_arrives() {
     let fixture = Fixture::new([]);
     sleep(MILLISECOND * 399).await;
-    assert_eq!(fixture.store.journal().idle_runs, 0);
+    assert_eq!(fixture.store.state().idle_runs, 0);
     sleep(MILLISECOND * 2).await;
-    assert_eq!(fixture.store.journal().idle_runs, 1);
+    assert_eq!(fixture.store.state().idle_runs, 1);
     sleep(MILLISECOND * 800).await;
-    assert_eq!(fixture.store.journal().idle_runs, 3);
+    assert_eq!(fixture.store.state().idle_runs, 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_work_that_hangs_is_aborted() {
     let fixture = Fixture::new([]);
-    fixture.store.journal().idle_work_hangs = true;
+    fixture.store.state().idle_work_hangs = true;
     sleep(SECOND).await;
     let start = Instant::now();
     assert_eq!(fixture.submit([1]).await, [Ok(Committed(1))]);
@@ -382,7 +382,7 @@ async fn idle_work_that_hangs_is_aborted() {
 }
 
 #[test]
-fn error_for_all_claims_that_nothing_was_written_only_if_it_is_certain() {
+fn group_error_states_that_nothing_was_written_only_if_certain() {
     let (unavailable, unknown) = (Err(WriteError::Unavailable), Err(WriteError::Indeterminate));
     let committed = Ok(Committed(1));
     assert_eq!(all_or_error(vec![committed, Ok(Refused(2))]), Ok(vec![Committed(1), Refused(2)]));

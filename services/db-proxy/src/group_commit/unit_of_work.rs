@@ -28,7 +28,7 @@ pub trait UnitOfWork: Send + Sized {
 
     /// Takes the lock that excludes other writers, and then reads. A statement that waits for a lock may see rows from before
     /// the wait, so every read must be in a later statement.
-    fn load(
+    fn load_snapshot(
         &mut self,
         commands: &[Self::Command],
     ) -> impl Future<Output = Result<Self::Snapshot, DatabaseError>> + Send;
@@ -41,7 +41,7 @@ pub trait UnitOfWork: Send + Sized {
         commands: &mut [Self::Command],
     ) -> Decided<Self::Decision, Self::Changes>;
 
-    fn write(&mut self, changes: &Self::Changes) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+    fn write_changes(&mut self, changes: &Self::Changes) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     fn commit(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
@@ -54,13 +54,13 @@ pub async fn commit_batch<U: UnitOfWork>(
     commands: &mut [U::Command],
     attempt: &mut Attempt,
 ) -> Result<Vec<U::Decision>, DatabaseError> {
-    let snapshot = unit.load(commands).await?;
+    let snapshot = unit.load_snapshot(commands).await?;
     let Decided { decisions, changes } = unit.decide(snapshot, commands);
     let Some(changes) = changes else {
         unit.roll_back().await?;
         return Ok(decisions);
     };
-    unit.write(&changes).await?;
+    unit.write_changes(&changes).await?;
     attempt.commit_sent = true;
     unit.commit().await?;
     Ok(decisions)

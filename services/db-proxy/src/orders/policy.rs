@@ -15,7 +15,7 @@ use common::{
 
 use super::{
     command::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
-    order_id::{order_id, uuid_at},
+    order_id::{new_order_id, new_uuid_at},
     records::{
         ChangeSet, NewOrderRow, QuoteState, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
     },
@@ -28,9 +28,9 @@ const TIME_STEP: Duration = Duration::from_micros(1);
 /// Decides a batch. `limit` is the maximum bitcoin amount of all orders and open quotes together.
 ///
 /// Records in each command the id that it assigns.
-pub fn decide(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
+pub fn decide_batch(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
     let mut state = DecisionState::new(limit, snapshot, commands.len());
-    let decisions = commands.iter_mut().map(|command| state.decide(command)).collect();
+    let decisions = commands.iter_mut().map(|command| state.decide_command(command)).collect();
     Decided { decisions, changes: state.into_changes() }
 }
 
@@ -78,17 +78,17 @@ impl DecisionState {
         })
     }
 
-    fn decide(&mut self, command: &mut Command) -> Decision {
+    fn decide_command(&mut self, command: &mut Command) -> Decision {
         let decision = match command {
-            Command::Place(place) => self.place(place),
-            Command::Quote(quote) => self.quote(quote),
+            Command::Place(place) => self.place_order(place),
+            Command::Quote(quote) => self.create_quote(quote),
         };
-        decision.unwrap_or_else(|reason| self.refuse(reason))
+        decision.unwrap_or_else(|reason| self.refuse_command(reason))
     }
 
-    fn place(&mut self, command: &mut PlaceCommand) -> Result<Decision, RefusalReason> {
+    fn place_order(&mut self, command: &mut PlaceCommand) -> Result<Decision, RefusalReason> {
         if let Some(stored) = self.snapshot.records.orders.get(&command.key) {
-            return replay(command, stored);
+            return replay_order(command, stored);
         }
         match command.terms.clone() {
             OrderTerms::Market(MarketOrder { currency, amount, price }) => {
@@ -100,10 +100,10 @@ impl DecisionState {
                 }
                 match price.filter(|price| self.snapshot.now < price.expires_at) {
                     None => Ok(self.record_refusal(refusal_key, None)),
-                    Some(price) if !self.fits(price.bitcoin_amount) => {
+                    Some(price) if !self.fits_limit(price.bitcoin_amount) => {
                         Ok(self.record_refusal(refusal_key, Some(self.remaining())))
                     }
-                    Some(price) => Ok(self.accept(command, order, &price, None)),
+                    Some(price) => Ok(self.accept_order(command, order, &price, None)),
                 }
             }
             OrderTerms::Quote(id) => {
@@ -118,12 +118,12 @@ impl DecisionState {
                     simulated: quote.simulated,
                     price_state: quote.price_state,
                 };
-                Ok(self.accept(command, order, &price, Some(id)))
+                Ok(self.accept_order(command, order, &price, Some(id)))
             }
         }
     }
 
-    fn quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
+    fn create_quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
         // An earlier attempt with an unknown outcome has committed.
         let quotes = &self.snapshot.records.quotes;
         if let Some(stored) = command.attempted_ids.iter().find_map(|id| quotes.get(id)) {
@@ -133,11 +133,11 @@ impl DecisionState {
         if now >= price.expires_at {
             return Err(RefusalReason::PriceUnavailable);
         }
-        if !self.fits(price.bitcoin_amount) {
+        if !self.fits_limit(price.bitcoin_amount) {
             return Err(RefusalReason::LimitExceeded);
         }
         let quote = Quote {
-            id: QuoteId(uuid_at(now)),
+            id: QuoteId(new_uuid_at(now)),
             created_at: now,
             expires_at: now.plus(command.duration),
             currency: command.currency,
@@ -149,7 +149,7 @@ impl DecisionState {
             price_state: price.price_state,
         };
         let stored = StoredQuote { quote: quote.clone(), sources: price.sources.join(","), state: QuoteState::Open };
-        self.totals.reserved = add(self.totals.reserved, price.bitcoin_amount);
+        self.totals.reserved = add_within_limit(self.totals.reserved, price.bitcoin_amount);
         command.attempted_ids.push(quote.id);
         self.snapshot.records.quotes.insert(quote.id, stored.clone());
         self.quotes.push(stored);
@@ -174,13 +174,13 @@ impl DecisionState {
     }
 
     /// Whether `amount` fits under the limit together with all orders and reservations.
-    fn fits(&self, amount: Sats) -> bool {
+    fn fits_limit(&self, amount: Sats) -> bool {
         let Totals { bitcoin, reserved, .. } = self.totals;
         let total = bitcoin.checked_add(reserved).and_then(|total| total.checked_add(amount));
         total.is_ok_and(|total| total <= self.limit)
     }
 
-    fn accept(
+    fn accept_order(
         &mut self,
         command: &mut PlaceCommand,
         ValidatedOrder { currency, amount }: ValidatedOrder,
@@ -190,10 +190,10 @@ impl DecisionState {
         // Later than the previous order even if the clock went back, so that times, ids and sequence numbers have one order.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         let seq = self.totals.orders + 1;
-        let bitcoin = add(self.totals.bitcoin, price.bitcoin_amount);
+        let bitcoin = add_within_limit(self.totals.bitcoin, price.bitcoin_amount);
         self.totals = Totals { orders: seq, bitcoin, last_created_at: created_at, ..self.totals };
         let order = Order {
-            id: order_id(created_at),
+            id: new_order_id(created_at),
             created_at,
             currency,
             amount,
@@ -220,7 +220,7 @@ impl DecisionState {
     }
 
     /// Refuses a command without recording the refusal; see [`RecordedRefusal`].
-    fn refuse(&self, reason: RefusalReason) -> Decision {
+    fn refuse_command(&self, reason: RefusalReason) -> Decision {
         let remaining = (reason == RefusalReason::LimitExceeded).then(|| self.remaining());
         Decision::Refused(Refused { reason, remaining })
     }
@@ -231,7 +231,7 @@ impl DecisionState {
 }
 
 /// The decision for a key that was used before. The same request receives the same order, and a different request is refused.
-fn replay(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
+fn replay_order(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
     let StoredOrder { order, quote, .. } = stored;
     let is_same_request = match &command.terms {
         OrderTerms::Market(MarketOrder { currency, amount, .. }) => {
@@ -247,7 +247,7 @@ fn replay(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, Refu
 }
 
 /// The sum of two amounts that fit under the limit. The limit is at most the supply of bitcoin.
-fn add(a: Sats, b: Sats) -> Sats {
+fn add_within_limit(a: Sats, b: Sats) -> Sats {
     a.checked_add(b).expect("amounts that fit under the limit can be added")
 }
 

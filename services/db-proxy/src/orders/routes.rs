@@ -20,7 +20,7 @@ use poem_openapi::{
 };
 
 use super::{
-    OrderBatches,
+    OrderBatchStore,
     command::{Command, Decision},
     policy,
     requests::{UnexpectedDecision, check_group_size, place_command},
@@ -33,15 +33,15 @@ use crate::{
 
 pub struct OrderRoutes {
     pub store: OrderStore,
-    pub writer: Writer<OrderBatches>,
+    pub writer: Writer<OrderBatchStore>,
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
 }
 
 #[OpenApi]
 impl OrderRoutes {
-    /// Places a group of orders. Each order is decided on its own, in the order of the request. The response is sent after all
-    /// accepted orders are stored durably.
+    /// Places a group of orders. Each order is decided on its own, in the order of the request. The response is sent after
+    /// all accepted orders are stored durably.
     #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
     async fn place_orders(
         &self,
@@ -50,7 +50,7 @@ impl OrderRoutes {
     ) -> Result<Json<Outcomes>, Problem> {
         let orders = body.0.orders;
         check_group_size("orders", orders.len()).map_err(Error::from)?;
-        Ok(Json(Outcomes { outcomes: self.place(orders).await? }))
+        Ok(Json(Outcomes { outcomes: self.place_all(orders).await? }))
     }
 
     /// Places one order.
@@ -60,7 +60,7 @@ impl OrderRoutes {
         _caller: InternalCaller,
         body: Json<PlaceOrderCommand>,
     ) -> Result<Json<Outcome>, Problem> {
-        let outcome = self.place(vec![body.0]).await?.pop();
+        let outcome = self.place_all(vec![body.0]).await?.pop();
         Ok(Json(outcome.ok_or(Error::Write(WriteError::ShuttingDown))?))
     }
 
@@ -72,7 +72,8 @@ impl OrderRoutes {
         body: Json<CreateQuoteCommand>,
     ) -> Result<Json<QuoteOutcome>, Problem> {
         let command = Command::try_from(body.0).map_err(Error::from)?;
-        let decision = self.submit(vec![command]).await?.pop().ok_or(Error::Write(WriteError::ShuttingDown))?;
+        let decision =
+            self.submit_commands(vec![command]).await?.pop().ok_or(Error::Write(WriteError::ShuttingDown))?;
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
     }
 
@@ -110,21 +111,21 @@ impl OrderRoutes {
             max_amount: max_amount.0,
         };
         let limit = limit.0.min(MAX_PAGE);
-        Ok(Json(self.store.page(&filter, cursor.0, limit).await.map_err(Error::from)?))
+        Ok(Json(self.store.page_by_cursor(&filter, cursor.0, limit).await.map_err(Error::from)?))
     }
 
     /// Returns the orders that have one of these ids.
     #[oai(path = "/orders/lookup", method = "post", operation_id = "lookup_orders")]
     async fn lookup_orders(&self, _caller: InternalCaller, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
         check_group_size("ids", body.0.ids.len()).map_err(Error::from)?;
-        let orders = self.store.orders(&body.0.ids).await.map_err(Error::from)?;
+        let orders = self.store.orders_by_id(&body.0.ids).await.map_err(Error::from)?;
         Ok(Json(FoundOrders { orders }))
     }
 
     /// Returns one order.
     #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, _caller: InternalCaller, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
-        let order = self.store.orders(&[id.0]).await.map_err(Error::from)?.pop();
+        let order = self.store.orders_by_id(&[id.0]).await.map_err(Error::from)?.pop();
         Ok(Json(order.ok_or(Error::OrderNotFound)?))
     }
 
@@ -144,14 +145,15 @@ impl OrderRoutes {
 
 impl OrderRoutes {
     /// Returns one outcome for each order, or an error if an order is malformed or the outcome of any order is unknown.
-    async fn place(&self, orders: Vec<PlaceOrderCommand>) -> Result<Vec<Outcome>, Error> {
+    async fn place_all(&self, orders: Vec<PlaceOrderCommand>) -> Result<Vec<Outcome>, Error> {
         let received_at = Timestamp::now();
         let commands: Result<Vec<_>, _> = orders.into_iter().map(|order| place_command(order, received_at)).collect();
-        let outcomes: Result<_, _> = self.submit(commands?).await?.into_iter().map(Outcome::try_from).collect();
+        let outcomes: Result<_, _> =
+            self.submit_commands(commands?).await?.into_iter().map(Outcome::try_from).collect();
         Ok(outcomes?)
     }
 
-    async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Decision>, Error> {
+    async fn submit_commands(&self, commands: Vec<Command>) -> Result<Vec<Decision>, Error> {
         Ok(all_or_error(self.writer.submit(commands).await)?)
     }
 }

@@ -79,8 +79,8 @@ impl OrderStore {
     }
 
     /// The orders that have one of these ids, in no particular order.
-    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
-        on_engine!(self, store => store.orders(ids))
+    pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
+        on_engine!(self, store => store.orders_by_id(ids))
     }
 
     /// Removes up to `limit` idempotency keys and up to `limit` closed quotes that are older than `before`. Returns the
@@ -106,7 +106,7 @@ impl OrderStore {
 }
 
 /// Parses the column `state` of a quote.
-fn quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
+fn parse_quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
     match text {
         "held" => Ok(QuoteState::Open),
         "taken" => Ok(QuoteState::Taken),
@@ -116,7 +116,7 @@ fn quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
 }
 
 /// Parses the column `price_state` of an order or a quote.
-fn price_state(text: &str) -> Result<PriceState, DatabaseError> {
+fn parse_price_state(text: &str) -> Result<PriceState, DatabaseError> {
     let state = [PriceState::Fresh, PriceState::Prolonged].into_iter().find(|state| state.as_str() == text);
     state.ok_or_else(|| DatabaseError::InvalidRow(format!("price_state {text}")))
 }

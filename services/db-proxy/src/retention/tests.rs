@@ -40,7 +40,7 @@ async fn each_step_repeats_until_it_finds_no_more_rows() {
     let start = tokio::time::Instant::now();
     run_round(&countdown, Timestamp::now()).await.unwrap();
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1, 0, 0]);
-    assert_eq!(start.elapsed(), PAUSE * 3);
+    assert_eq!(start.elapsed(), STEP_PAUSE * 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,8 +49,8 @@ async fn failed_round_ends_and_the_next_one_retries() {
     assert!(run_round(&countdown, Timestamp::now()).await.is_err());
     assert_eq!(*countdown.ran.lock().unwrap(), [1]);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(run(countdown, Clock::System, stop.clone()));
-    tokio::time::sleep(INTERVAL * 2 + PAUSE).await;
+    let task = tokio::spawn(run_rounds(countdown, Clock::System, stop.clone()));
+    tokio::time::sleep(ROUND_INTERVAL * 2 + STEP_PAUSE).await;
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1]);
     stop.cancel();
     task.await.unwrap();

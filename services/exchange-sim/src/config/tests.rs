@@ -5,7 +5,7 @@ fn read(json: &str) -> Result<usize, String> {
     std::fs::write(&file, json).unwrap();
     let path = file.path().to_str().unwrap();
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "a token of the tests"), ("SIM_TIMELINE", path)]);
-    let config = Config::read(&mut env);
+    let config = Config::from_env(&mut env);
     env.finish().map(|()| config.timeline.len()).map_err(|error| error.to_string())
 }
 
@@ -28,6 +28,6 @@ fn timeline_file_is_parsed_and_its_error_is_named() {
 #[test]
 fn missing_timeline_file_is_named() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "a token of the tests"), ("SIM_TIMELINE", "/no/such/file")]);
-    Config::read(&mut env);
+    Config::from_env(&mut env);
     assert!(env.finish().unwrap_err().to_string().contains("/no/such/file"));
 }

@@ -10,12 +10,12 @@ fn missing_service_and_its_return_are_reported_once() {
     let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
     service.receive_report(report(Report::ALIVE), instants_at(0)).unwrap();
     for secs in 1..1000 {
-        service.tick(instants_at(secs));
+        service.detect_state_changes(instants_at(secs));
     }
     // Only a heartbeat makes the service alive again.
     service.receive_report(report("a log message"), instants_at(1000)).unwrap();
     service.receive_report(report(Report::ALIVE), instants_at(1001)).unwrap();
-    service.tick(instants_at(1002));
+    service.detect_state_changes(instants_at(1002));
     let filter = ReportFilter { text: Some("the service".to_owned()), ..ReportFilter::default() };
     let page = service.reports(&filter, None, 100);
     let changes: Vec<_> = page.data.iter().map(|r| (r.level, r.status.as_str(), r.received_at)).collect();

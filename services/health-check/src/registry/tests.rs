@@ -36,7 +36,7 @@ fn state(registry: &ServiceRegistry, service: &str, secs: u64) -> ServiceState {
 type Change = (String, ServiceState, ServiceState);
 
 fn changes(registry: &mut ServiceRegistry, secs: u64) -> Vec<Change> {
-    registry.update(instants_at(secs)).into_iter().map(|c| (c.service, c.from, c.to)).collect()
+    registry.update_states(instants_at(secs)).into_iter().map(|c| (c.service, c.from, c.to)).collect()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn missing_component_degrades_its_service() {
     registry.record_heartbeat("create-order", heartbeat("a", parts), false, now).unwrap();
     let parts = vec![Component::ready("database")];
     registry.record_heartbeat("create-order", heartbeat("b", parts), false, now).unwrap();
-    let change = registry.update(now).remove(0);
+    let change = registry.update_states(now).remove(0);
     assert_eq!((change.to, change.missing), (Degraded, vec![Component::missing("database", "no route")]));
     let infrastructure = registry.infrastructure(instants_at(1));
     let shown: Vec<_> = infrastructure.iter().map(|c| (c.name.as_str(), c.ready, c.told_by.join(","))).collect();
@@ -97,10 +97,10 @@ fn missing_instance_degrades_its_service_until_it_is_removed() {
         record_alive(&mut registry, "create-order", "b", secs);
     }
     assert_eq!(state(&registry, "create-order", 600), Degraded);
-    registry.update(instants_at(600));
+    registry.update_states(instants_at(600));
     assert_eq!(state(&registry, "create-order", 600), Alive);
     // The only instance is never removed.
-    registry.update(instants_at(600_000));
+    registry.update_states(instants_at(600_000));
     assert_eq!(state(&registry, "create-order", 600_000), Missing);
 }
 
@@ -141,7 +141,7 @@ fn names_beyond_the_limits_are_refused_and_old_ones_are_removed() {
     assert_eq!(record_one_more(&mut registry, 100), Err(RegistryError::TooManyInstances));
     assert_eq!(record_one_more(&mut registry, 100 + 150), Ok(()));
     assert_eq!(registry.services["create-order"].instances.len(), MAX_INSTANCES);
-    registry.update(instants_at(90_000));
+    registry.update_states(instants_at(90_000));
     assert_eq!(registry.services.len(), 2, "a service that is not expected is removed after a day");
 }
 

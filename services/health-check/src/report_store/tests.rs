@@ -17,13 +17,13 @@ fn pages_by_cursor_contain_each_report_once_while_new_ones_arrive() {
     for n in 0..10 {
         let level = if n % 3 == 0 { Level::Error } else { Level::Info };
         // The ids must differ although all reports have the same time.
-        reports.add(report(level, &n.to_string()), instants_at(7));
+        reports.add_report(report(level, &n.to_string()), instants_at(7));
     }
     let (mut cursor, mut seen) = (None, Vec::new());
     loop {
         let page = reports.page(&ReportFilter::default(), cursor, 3);
         seen.extend(page.data.into_iter().map(|report| report.status));
-        reports.add(report(Level::Error, "new"), instants_at(8));
+        reports.add_report(report(Level::Error, "new"), instants_at(8));
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;
@@ -37,10 +37,10 @@ fn pages_by_cursor_contain_each_report_once_while_new_ones_arrive() {
 fn filters_select_matching_reports() {
     let mut reports = ReportStore::new();
     for (secs, level) in Level::ALL.into_iter().enumerate() {
-        reports.add(report(level, &format!("{level} it IS")), instants_at(secs as u64));
+        reports.add_report(report(level, &format!("{level} it IS")), instants_at(secs as u64));
     }
     let other = Report { service: "y".to_owned(), data: json!({"request_id": "r-1"}), ..report(Level::Error, "z") };
-    reports.add(other, instants_at(9));
+    reports.add_report(other, instants_at(9));
     let page = |filter: ReportFilter| {
         statuses(&reports.page(&filter, None, 100)).iter().map(|s| s[..1].to_owned()).collect::<String>()
     };
@@ -56,14 +56,14 @@ fn filters_select_matching_reports() {
 #[test]
 fn heartbeats_do_not_displace_warnings_and_memory_is_limited() {
     let mut reports = ReportStore::new();
-    reports.add(report(Level::Warning, "wrong"), instants_at(0));
+    reports.add_report(report(Level::Warning, "wrong"), instants_at(0));
     for _ in 0..ROUTINE_RETENTION.reports + 5 {
-        reports.add(report(Level::Info, "alive"), instants_at(1));
+        reports.add_report(report(Level::Info, "alive"), instants_at(1));
     }
     assert_eq!(reports.routine.reports.len(), ROUTINE_RETENTION.reports);
     let large = Report { data: json!("x".repeat(1024 * 1024)), ..report(Level::Info, "large") };
     for _ in 0..8 {
-        reports.add(large.clone(), instants_at(2));
+        reports.add_report(large.clone(), instants_at(2));
     }
     assert!(reports.routine.reports.len() < 4 && reports.routine.bytes <= ROUTINE_RETENTION.bytes);
     let page = reports.page(&ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() }, None, 10);
@@ -73,9 +73,9 @@ fn heartbeats_do_not_displace_warnings_and_memory_is_limited() {
 #[test]
 fn counts_cover_the_last_hour() {
     let mut reports = ReportStore::new();
-    reports.add(report(Level::Error, "a"), instants_at(10));
-    reports.add(report(Level::Error, "b"), instants_at(1800));
-    reports.add(report(Level::Debug, "c"), instants_at(3599));
+    reports.add_report(report(Level::Error, "a"), instants_at(10));
+    reports.add_report(report(Level::Error, "b"), instants_at(1800));
+    reports.add_report(report(Level::Debug, "c"), instants_at(3599));
     let counts = |secs| reports.last_hour(instants_at(secs));
     assert_eq!((counts(3599).error, counts(3599).debug, counts(3599).critical), (2, 1, 0));
     assert_eq!(counts(3600).error, 1);

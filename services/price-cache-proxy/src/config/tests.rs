@@ -6,11 +6,11 @@ const TOKEN: (&str, &str) = ("INTERNAL_TOKEN", "0123456789abcdef");
 fn store_is_in_memory_unless_redis_is_configured() {
     for url in ["", "  "] {
         let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
-        assert!(matches!(Config::read(&mut env).store, StoreConfig::Memory));
+        assert!(matches!(Config::from_env(&mut env).store, StoreConfig::Memory));
         assert!(env.finish().is_ok());
     }
     let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", "redis://:secret@cache:6380/2")]);
-    let config = Config::read(&mut env);
+    let config = Config::from_env(&mut env);
     assert!(env.finish().is_ok());
     assert!(!format!("{config:?}").contains("secret"));
     assert!(matches!(config.store, StoreConfig::Redis(RedisConfig { key_prefix, .. }) if key_prefix == "buydesk:"));
@@ -20,7 +20,7 @@ fn store_is_in_memory_unless_redis_is_configured() {
 fn invalid_redis_url_is_reported_without_its_password() {
     for url in ["http://u:secret@cache", "cache:6379", "redis://u:secret@cache/x", "rediss://u:secret@cache"] {
         let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
-        Config::read(&mut env);
+        Config::from_env(&mut env);
         let message = env.finish().unwrap_err().to_string();
         assert!(message.contains("REDIS_URL") && !message.contains("secret"), "{url}: {message}");
     }

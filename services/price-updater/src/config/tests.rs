@@ -2,7 +2,7 @@ use super::*;
 
 fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
     let mut env = Env::from_pairs(pairs.iter().copied().chain([("INTERNAL_TOKEN", "0123456789abcdef")]));
-    let config = Config::read(&mut env);
+    let config = Config::from_env(&mut env);
     env.finish().map(|()| config).map_err(|error| error.to_string())
 }
 

@@ -166,7 +166,7 @@ impl FakeUpstreams {
             ("BLOCKCHAIN_INFO_URL", "http://sources/index"),
             ("FRANKFURTER_URL", "http://sources/frankfurter"),
         ]);
-        let mut config = Config::read(&mut env);
+        let mut config = Config::from_env(&mut env);
         env.finish().unwrap();
         let sources = Arc::new(FakeSources::default());
         let answering = sources.clone();

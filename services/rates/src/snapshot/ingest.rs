@@ -53,7 +53,7 @@ where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
     // Asking price-cache-proxy first avoids that old courses are shown for a moment at every start. The watch logs failures.
-    let fetched = watch.fetch(Topic::MarketSnapshot).await;
+    let fetched = watch.fetch_now(Topic::MarketSnapshot).await;
     if fetched.is_ok() && watch.market_snapshot().is_some() {
         return;
     }

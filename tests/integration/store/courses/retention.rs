@@ -228,7 +228,7 @@ async fn retention_keeps_resolution_by_age(stack: Stack) {
 async fn retention_task_stops_on_cancellation(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let stop = CancellationToken::new();
-    let task = tokio::spawn(retention::run(
+    let task = tokio::spawn(retention::run_rounds(
         retention_of(&fixture, CourseRetentionSettings::default()),
         Clock::starting_at(Timestamp::now()),
         stop.clone(),

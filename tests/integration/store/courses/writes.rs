@@ -94,7 +94,7 @@ async fn changed_kind_or_simulated_flag_is_written(stack: Stack) {
     let fixing = Course { kind: CourseKind::Fixing, observed_at: time_at(3), ..first.clone() };
     for course in [first, simulated, index, fixing] {
         assert_eq!(fixture.write_courses(std::slice::from_ref(&course)).await, 1);
-        let actual = fixture.courses().actual().await.unwrap().courses.remove(0);
+        let actual = fixture.courses().actual_courses().await.unwrap().courses.remove(0);
         assert_eq!((actual.kind, actual.simulated), (course.kind, course.simulated));
     }
     assert_eq!(fixture.check_courses().await, 4);
@@ -137,7 +137,7 @@ async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
     }
     let changed: u64 = writers.join_all().await.into_iter().sum();
     let last = WRITERS * REQUESTS;
-    let actual = fixture.courses().actual().await.unwrap().courses;
+    let actual = fixture.courses().actual_courses().await.unwrap().courses;
     assert_eq!(actual.len(), directions.len());
     for course in &actual {
         assert_eq!(course.value, last.to_string().parse().unwrap(), "{course:?}");

@@ -33,7 +33,7 @@ fn unavailable() -> CallError {
 
 #[async_trait]
 impl DocumentSource for FakeCache {
-    async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
+    async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         self.response.lock().unwrap().clone().ok_or_else(unavailable)
     }
@@ -234,7 +234,7 @@ async fn expired_record_is_never_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn newest_document_wins_whether_pushed_or_polled() {
+async fn newest_document_is_kept_whether_pushed_or_polled() {
     let mut fixture = Fixture::start();
     let stream = fixture.streams.recv().await.unwrap();
     let now = fixture.clock.now();
@@ -247,11 +247,11 @@ async fn newest_document_wins_whether_pushed_or_polled() {
         assert_eq!(fixture.price().as_deref(), Some(expected), "{seconds} {price}");
     }
     fixture.respond(Some(json(at(1), "1.00")));
-    fixture.watch.fetch(Topic::PriceRecord).await.unwrap();
+    fixture.watch.fetch_now(Topic::PriceRecord).await.unwrap();
     assert_eq!(fixture.price().as_deref(), Some("3.00"));
     // An empty cache does not remove the record.
     fixture.respond(Some(Bytes::new()));
-    fixture.watch.fetch(Topic::PriceRecord).await.unwrap();
+    fixture.watch.fetch_now(Topic::PriceRecord).await.unwrap();
     assert_eq!(fixture.price().as_deref(), Some("3.00"));
 }
 

@@ -22,7 +22,7 @@ fn course(exchanger: &str, value: &str, observed_at: i64) -> Course {
 }
 
 #[test]
-fn newest_course_of_a_series_counts_and_the_last_of_equals() {
+fn newest_course_of_each_series_is_kept_and_the_last_of_simultaneous_ones() {
     let sent =
         vec![course("b", "1", 5), course("a", "1", 7), course("a", "2", 9), course("a", "3", 9), course("a", "4", 8)];
     assert_eq!(newest_per_series(sent), [course("a", "3", 9), course("b", "1", 5)]);
@@ -47,9 +47,9 @@ fn only_a_different_and_later_course_is_a_change() {
         (Course { simulated: true, ..course_of("5", 11) }, true),
         (Course { kind: CourseKind::Index, ..course_of("5", 11) }, true),
     ] {
-        assert_eq!(!changes(std::slice::from_ref(&sent), &actual).is_empty(), changed, "{sent:?}");
+        assert_eq!(!select_changes(std::slice::from_ref(&sent), &actual).is_empty(), changed, "{sent:?}");
     }
-    assert_eq!(changes(&[course("b", "5", 1)], &actual).pop().unwrap().replaces, None);
+    assert_eq!(select_changes(&[course("b", "5", 1)], &actual).pop().unwrap().replaces, None);
 }
 
 #[test]
@@ -57,10 +57,15 @@ fn each_invalid_field_is_listed() {
     let now = at(1_000_000_000_000_000);
     let skew = i64::try_from(MAX_CLOCK_SKEW.as_micros()).unwrap();
     let names = |courses: &[Course]| {
-        check(courses, now).err().unwrap_or_default().into_iter().map(|error| error.field).collect::<Vec<_>>()
+        validate_courses(courses, now)
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|error| error.field)
+            .collect::<Vec<_>>()
     };
-    assert!(check(&[], now).is_ok());
-    assert!(check(&[course("blockchain_info", "1", now.micros() + skew)], now).is_ok());
+    assert!(validate_courses(&[], now).is_ok());
+    assert!(validate_courses(&[course("blockchain_info", "1", now.micros() + skew)], now).is_ok());
     assert_eq!(
         names(&[course("a", "1", 0), course("", "1", now.micros() + skew + 1)]),
         ["courses[1].exchanger", "courses[1].observed_at"]
@@ -91,7 +96,7 @@ fn buckets_start_at_whole_minutes() {
 }
 
 #[test]
-fn only_complete_buckets_are_folded_and_long_gaps_in_steps() {
+fn only_complete_buckets_are_folded_and_the_size_of_a_step_is_limited() {
     let minutes = |n: i64| at(n * 60_000_000);
     let progress = |folded_until, settled_until, first_unfolded| FoldProgress {
         series: 1,

@@ -1,9 +1,9 @@
 use super::*;
 
 #[test]
-fn defaults_of_the_settings_are_those_of_the_type() {
+fn unset_settings_have_the_default_values() {
     let mut env = Env::default();
-    assert_eq!(CourseRetentionSettings::read(&mut env), CourseRetentionSettings::default());
+    assert_eq!(CourseRetentionSettings::from_env(&mut env), CourseRetentionSettings::default());
     assert!(env.finish().is_ok());
 }
 
@@ -17,7 +17,7 @@ fn coarser_resolution_must_be_kept_as_long_as_a_finer_one() {
         ("COURSE_RAW_DAYS", "many", "from 1 to 3660"),
     ] {
         let mut env = Env::from_pairs([(name, value)]);
-        CourseRetentionSettings::read(&mut env);
+        CourseRetentionSettings::from_env(&mut env);
         let message = env.finish().unwrap_err().to_string();
         assert!(message.contains(name) && message.contains(expected), "{message}");
     }
@@ -25,6 +25,6 @@ fn coarser_resolution_must_be_kept_as_long_as_a_finer_one() {
 
 #[test]
 fn days_are_kept_forever_unless_a_limit_is_set() {
-    let read = |days| CourseRetentionSettings::read(&mut Env::from_pairs([("COURSE_DAY_DAYS", days)])).days;
+    let read = |days| CourseRetentionSettings::from_env(&mut Env::from_pairs([("COURSE_DAY_DAYS", days)])).days;
     assert_eq!((read("0"), read("400")), (None, Some(DAY * 400)));
 }

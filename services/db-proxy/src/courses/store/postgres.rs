@@ -18,7 +18,7 @@ use self::statements::{
 };
 use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
 use crate::{
-    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, changes, due_folds},
+    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
         DatabaseError, PostgresDatabase,
         rows::{column_of, decode},
@@ -50,7 +50,7 @@ impl PostgresCourses {
         rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
     }
 
-    pub(super) async fn series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
+    pub(super) async fn find_series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
         let SeriesQuery { first, exchanger, direction } = query;
         let series = self.0.run_repeatable(|connection| {
             let query = sqlx::query_scalar(SERIES_BY_NAME).bind(*first);
@@ -93,12 +93,12 @@ impl PostgresCourses {
     }
 
     pub async fn remove_past_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        self.0.run_repeatable(|connection| Box::pin(remove(connection, REMOVE_COURSES, None, before, limit))).await
+        self.0.run_repeatable(|connection| Box::pin(remove_rows(connection, REMOVE_COURSES, None, before, limit))).await
     }
 
     pub async fn remove_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.0
-            .run_repeatable(|connection| Box::pin(remove(connection, REMOVE_CANDLES, Some(width), before, limit)))
+            .run_repeatable(|connection| Box::pin(remove_rows(connection, REMOVE_CANDLES, Some(width), before, limit)))
             .await
     }
 }
@@ -107,13 +107,13 @@ impl PostgresCourses {
 async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
     let courses = &*courses;
     let keys = SeriesNames::of(courses);
-    if changes(courses, &actual_by_key(connection, &keys).await?).is_empty() {
+    if select_changes(courses, &actual_by_key(connection, &keys).await?).is_empty() {
         return Ok(0);
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
     // A separate statement, because the snapshot of the locking statement is older than the wait for the lock.
-    let changes = changes(courses, &actual_by_key(&mut transaction, &keys).await?);
+    let changes = select_changes(courses, &actual_by_key(&mut transaction, &keys).await?);
     if !changes.is_empty() {
         insert_changes(&mut transaction, &changes).await?;
     }
@@ -184,8 +184,8 @@ async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange])
     Ok(())
 }
 
-/// Begins a transaction that excludes other retention transactions. Returns `None` if one is running, because it does the same
-/// work.
+/// Begins a transaction that excludes other retention transactions. Returns `None` if one is running, because it does the
+/// same work.
 async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTransaction<'_>>, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     let lock = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(RETENTION_LOCK);
@@ -214,7 +214,7 @@ async fn fold_once(connection: &mut PgConnection, width: Duration) -> Result<u64
     Ok(due.len() as u64)
 }
 
-async fn remove(
+async fn remove_rows(
     connection: &mut PgConnection,
     statement: &'static str,
     width: Option<i32>,

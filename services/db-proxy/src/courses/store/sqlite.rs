@@ -18,7 +18,7 @@ use self::statements::{
 };
 use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
 use crate::{
-    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, changes, due_folds},
+    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
         DatabaseError, SqliteDatabase,
         rows::{column_of, decode},
@@ -33,12 +33,12 @@ impl SqliteCourses {
         let keys = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
         // Usually no course changed. A read connection checks this first, because orders need the only write connection.
         let actual = actual_by_key(&mut *self.0.readers.acquire().await?, &keys).await?;
-        if changes(courses, &actual).is_empty() {
+        if select_changes(courses, &actual).is_empty() {
             return Ok(0);
         }
         let mut connection = self.0.writer.acquire().await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
-        let changes = changes(courses, &actual_by_key(&mut transaction, &keys).await?);
+        let changes = select_changes(courses, &actual_by_key(&mut transaction, &keys).await?);
         if !changes.is_empty() {
             insert_changes(&mut transaction, &changes).await?;
         }
@@ -51,7 +51,7 @@ impl SqliteCourses {
         rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
     }
 
-    pub(super) async fn series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
+    pub(super) async fn find_series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
         let SeriesQuery { first, exchanger, direction } = query;
         let query = sqlx::query_scalar(SERIES_BY_NAME).bind(first).bind(exchanger).bind(direction);
         Ok(query.fetch_all(&self.0.readers).await?)

@@ -6,7 +6,7 @@ use crate::group_commit::tests::scripted_store::{Outcome::Committed, ScriptedSto
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn batch_has_the_time_of_its_oldest_command_and_keeps_each_caller_beside_its_command() {
+fn batch_has_the_time_of_its_oldest_command_and_matches_callers_to_commands() {
     let submission = |command, submitted_at| {
         let (answer, receiver) = oneshot::channel();
         (Submission::<ScriptedStore> { command, submitted_at, answer }, receiver)
@@ -22,7 +22,7 @@ fn batch_has_the_time_of_its_oldest_command_and_keeps_each_caller_beside_its_com
     drop(receivers.remove(0));
     batch.drop_cancelled();
     assert_eq!((batch.len(), &batch.commands[..]), (2, &[2, 3][..]));
-    batch.answer(vec![Ok(Committed(2)), Ok(Committed(3))]);
+    batch.answer_callers(vec![Ok(Committed(2)), Ok(Committed(3))]);
     let answers: Vec<_> = receivers.iter_mut().map(|receiver| receiver.try_recv().unwrap()).collect();
     assert_eq!(answers, [Ok(Committed(2)), Ok(Committed(3))]);
 }

@@ -58,7 +58,7 @@ impl Failure {
 
 /// The script, and the record of what happened.
 #[derive(Default)]
-pub struct Journal {
+pub struct StoreState {
     /// How the next attempts end. All further attempts succeed.
     pub script: VecDeque<Script>,
     /// When each attempt began, and its commands.
@@ -71,22 +71,22 @@ pub struct Journal {
 }
 
 #[derive(Clone, Default)]
-pub struct ScriptedStore(Arc<Mutex<Journal>>);
+pub struct ScriptedStore(Arc<Mutex<StoreState>>);
 
 impl ScriptedStore {
     pub fn new(script: impl IntoIterator<Item = Script>) -> Self {
         let store = Self::default();
-        store.journal().script.extend(script);
+        store.state().script.extend(script);
         store
     }
 
-    pub fn journal(&self) -> MutexGuard<'_, Journal> {
+    pub fn state(&self) -> MutexGuard<'_, StoreState> {
         self.0.lock().unwrap()
     }
 
     /// The commands of each attempt.
     pub fn attempts(&self) -> Vec<Vec<u32>> {
-        self.journal().attempts.iter().map(|(_, commands)| commands.clone()).collect()
+        self.state().attempts.iter().map(|(_, commands)| commands.clone()).collect()
     }
 }
 
@@ -95,14 +95,14 @@ impl BatchStore for ScriptedStore {
     type Decision = Outcome;
 
     async fn commit_batch(&self, commands: &mut [u32], attempt: &mut Attempt) -> Result<Vec<Outcome>, DatabaseError> {
-        let script = self.journal().script.pop_front();
+        let script = self.state().script.pop_front();
         let unit = ScriptedUnit { store: self.clone(), script, pending: Vec::new() };
         commit_batch(unit, commands, attempt).await
     }
 
     async fn run_idle_work(&self) -> Result<(), DatabaseError> {
-        self.journal().idle_runs += 1;
-        if self.journal().idle_work_hangs {
+        self.state().idle_runs += 1;
+        if self.state().idle_work_hangs {
             std::future::pending::<()>().await;
         }
         Ok(())
@@ -121,8 +121,8 @@ impl UnitOfWork for ScriptedUnit {
     type Decision = Outcome;
     type Changes = Vec<u32>;
 
-    async fn load(&mut self, commands: &[u32]) -> Result<HashSet<u32>, DatabaseError> {
-        self.store.journal().attempts.push((Instant::now(), commands.to_vec()));
+    async fn load_snapshot(&mut self, commands: &[u32]) -> Result<HashSet<u32>, DatabaseError> {
+        self.store.state().attempts.push((Instant::now(), commands.to_vec()));
         match self.script {
             Some(Script::FailLoad(failure)) => return Err(failure.error()),
             Some(Script::Slow(time)) => sleep(time).await,
@@ -133,7 +133,7 @@ impl UnitOfWork for ScriptedUnit {
             Some(Script::HangInLoad) => std::future::pending().await,
             _ => {}
         }
-        Ok(self.store.journal().committed.iter().copied().collect())
+        Ok(self.store.state().committed.iter().copied().collect())
     }
 
     fn decide(&self, committed: HashSet<u32>, commands: &mut [u32]) -> Decided<Outcome, Vec<u32>> {
@@ -150,7 +150,7 @@ impl UnitOfWork for ScriptedUnit {
         Decided { decisions, changes: (!changes.is_empty()).then_some(changes) }
     }
 
-    async fn write(&mut self, changes: &Vec<u32>) -> Result<(), DatabaseError> {
+    async fn write_changes(&mut self, changes: &Vec<u32>) -> Result<(), DatabaseError> {
         if let Some(Script::FailWrite(failure)) = self.script {
             return Err(failure.error());
         }
@@ -164,7 +164,7 @@ impl UnitOfWork for ScriptedUnit {
             _ => true,
         };
         if commits {
-            self.store.journal().committed.extend(&self.pending);
+            self.store.state().committed.extend(&self.pending);
         }
         match self.script {
             Some(Script::FailCommit { failure, .. }) => Err(failure.error()),
@@ -177,7 +177,7 @@ impl UnitOfWork for ScriptedUnit {
         if let Some(Script::FailRollBack(failure)) = self.script {
             return Err(failure.error());
         }
-        self.store.journal().rolled_back += 1;
+        self.store.state().rolled_back += 1;
         Ok(())
     }
 }

@@ -95,7 +95,7 @@ impl Tables {
 
     fn decide(&self, limit: i64, now: Timestamp, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
         let snapshot = Snapshot { totals: self.totals, released: Sats::ZERO, now, records: self.records.clone() };
-        decide(sats(limit), snapshot, commands)
+        decide_batch(sats(limit), snapshot, commands)
     }
 
     /// Decides a batch under a limit of 100 satoshi and writes the changes.
@@ -169,7 +169,7 @@ fn placed_order_has_the_terms_of_its_command() {
     let order = &placed(&decisions[0]).order;
     let price = price(60, NOW.plus(MINUTE));
     assert_eq!((order.currency, order.amount), (Currency::EUR, "69".parse().unwrap()));
-    assert_eq!((order.created_at, order.id > order_id(NOW.minus(TIME_STEP))), (NOW, true));
+    assert_eq!((order.created_at, order.id > new_order_id(NOW.minus(TIME_STEP))), (NOW, true));
     assert_eq!((order.exchange_rate, order.bitcoin_amount), (price.exchange_rate, price.bitcoin_amount));
     assert_eq!((order.price_as_of, order.simulated, order.price_state), (NOW, false, PriceState::Prolonged));
     let row = &changes.orders[0];
@@ -265,7 +265,7 @@ fn newest_refusal_time_does_not_go_back_with_the_clock() {
 }
 
 #[test]
-fn order_found_after_an_unknown_outcome_is_not_a_repeat() {
+fn order_found_after_an_unknown_outcome_is_not_a_replay() {
     let mut tables = Tables::empty();
     let mut commands = [market("1", 1)];
     tables.commit(NOW, &mut commands);
@@ -338,19 +338,19 @@ fn expired_or_unknown_quote_is_not_taken() {
     let mut tables = Tables::empty();
     let decisions = tables.commit(NOW, &mut [quote(60, 30)]);
     let quote = quoted(&decisions[0]).clone();
-    let unknown = QuoteId(uuid_at(NOW));
-    let takers = || [place("1", OrderTerms::Quote(quote.id)), place("2", OrderTerms::Quote(unknown))];
-    let decisions = tables.decide(100, quote.expires_at, &mut takers()).decisions;
+    let unknown = QuoteId(new_uuid_at(NOW));
+    let commands = || [place("1", OrderTerms::Quote(quote.id)), place("2", OrderTerms::Quote(unknown))];
+    let decisions = tables.decide(100, quote.expires_at, &mut commands()).decisions;
     assert_eq!(refused(&decisions[0]), (RefusalReason::QuoteExpired, None));
     assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteUnknown, None));
-    placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut takers()).decisions[0]);
+    placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut commands()).decisions[0]);
     // It stays expired even if the clock went back after it was marked as expired.
     tables.records.quotes.get_mut(&quote.id).unwrap().state = QuoteState::Expired;
-    assert_eq!(refused(&tables.decide(100, NOW, &mut takers()).decisions[0]), (RefusalReason::QuoteExpired, None));
+    assert_eq!(refused(&tables.decide(100, NOW, &mut commands()).decisions[0]), (RefusalReason::QuoteExpired, None));
 }
 
 #[test]
-fn key_of_a_quoted_order_repeats_only_for_the_same_quote() {
+fn key_of_a_quoted_order_replays_only_for_the_same_quote() {
     let mut tables = Tables::empty();
     let quotes = tables.commit(NOW, &mut [quote(60, 30), quote(1, 30)]);
     let [first, second] = [quoted(&quotes[0]).id, quoted(&quotes[1]).id];
@@ -378,12 +378,12 @@ fn released_reservations_are_free_and_are_written_without_a_command() {
         now: NOW,
         records: StoredRecords::default(),
     };
-    assert_eq!(decide(sats(100), snapshot(0), &mut []).changes, None);
-    let changes = decide(sats(100), snapshot(25), &mut []).changes.unwrap();
+    assert_eq!(decide_batch(sats(100), snapshot(0), &mut []).changes, None);
+    let changes = decide_batch(sats(100), snapshot(25), &mut []).changes.unwrap();
     assert_eq!(changes.totals, Totals { reserved: sats(35), ..NO_TOTALS });
-    placed(&decide(sats(100), snapshot(60), &mut [market("1", 100)]).decisions[0]);
+    placed(&decide_batch(sats(100), snapshot(60), &mut [market("1", 100)]).decisions[0]);
     // A new quote is written even if the totals remain the same.
-    let changes = decide(sats(100), snapshot(60), &mut [quote(60, 30)]).changes.unwrap();
+    let changes = decide_batch(sats(100), snapshot(60), &mut [quote(60, 30)]).changes.unwrap();
     assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
 }
 

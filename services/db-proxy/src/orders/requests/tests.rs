@@ -106,7 +106,7 @@ fn quote_lasts_from_a_second_to_an_hour() {
 }
 
 #[test]
-fn group_holds_one_to_the_most_orders() {
+fn group_size_is_limited() {
     assert!(check_group_size("orders", 1).is_ok() && check_group_size("orders", MAX_GROUP).is_ok());
     for size in [0, MAX_GROUP + 1] {
         assert_eq!(check_group_size("orders", size).unwrap_err().field, "orders");

@@ -5,10 +5,11 @@ use common::api::orders::{Cursor, OffsetPage, OrderFilter, OrderPage};
 use super::{OrderStore, Scan};
 use crate::{database::DatabaseError, orders::records::StoredOrder};
 
-/// Number of rows that one statement of a filtered page reads. It limits the duration of the statement, whatever the filter is.
+/// Number of rows that one statement of a filtered page reads. It limits the duration of the statement, whatever the filter
+/// is.
 const SCAN_WINDOW: i64 = 50_000;
-/// Number of rows that all statements of a filtered page read. A page may therefore have fewer orders than requested, or none,
-/// and still have a next page.
+/// Number of rows that all statements of a filtered page read. A page may therefore have fewer orders than requested, or
+/// none, and still have a next page.
 const SCAN_BUDGET: i64 = 500_000;
 /// An upper bound above every sequence number. A scan from here starts at the newest order.
 const NEWEST: i64 = i64::MAX;
@@ -29,7 +30,7 @@ impl OrderStore {
     }
 
     /// A page of the orders that pass `filter`, after `cursor`.
-    pub async fn page(
+    pub async fn page_by_cursor(
         &self,
         filter: &OrderFilter,
         cursor: Option<Cursor>,
@@ -54,7 +55,7 @@ impl OrderStore {
     /// A page of a range in which every order passes the filter: the first rows of the index.
     async fn page_of_all(&self, scan: Scan<'_>) -> Result<OrderPage, DatabaseError> {
         let rows = if scan.up_to > scan.above { self.scan(scan).await? } else { Vec::new() };
-        let last = rows.last().filter(|row| count(&rows) == scan.limit && row.seq > scan.above + 1);
+        let last = rows.last().filter(|row| row_count(&rows) == scan.limit && row.seq > scan.above + 1);
         let next = last.map(|row| row.seq);
         Ok(page_of(rows, next))
     }
@@ -65,8 +66,8 @@ impl OrderStore {
         let end = (scan.up_to - SCAN_BUDGET).max(scan.above);
         while up_to > end {
             let above = (up_to - SCAN_WINDOW).max(end);
-            rows.extend(self.scan(Scan { above, up_to, limit: scan.limit - count(&rows), ..scan }).await?);
-            if count(&rows) == scan.limit {
+            rows.extend(self.scan(Scan { above, up_to, limit: scan.limit - row_count(&rows), ..scan }).await?);
+            if row_count(&rows) == scan.limit {
                 up_to = rows.last().map_or(above, |row: &StoredOrder| row.seq - 1);
                 break;
             }
@@ -81,6 +82,6 @@ fn page_of(rows: Vec<StoredOrder>, next: Option<i64>) -> OrderPage {
     OrderPage { data: rows.into_iter().map(|row| row.order).collect(), next_cursor: next.map(Cursor) }
 }
 
-fn count(rows: &[StoredOrder]) -> i64 {
+fn row_count(rows: &[StoredOrder]) -> i64 {
     i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use self::statements::{
     LAST_SEQ_BEFORE, ORDERS_BY_ID, REMOVE_CLOSED_QUOTES, REMOVE_KEYS, REMOVE_REFUSALS, SCAN, TOTALS,
 };
-use super::{DecisionContext, Scan, price_state, unit_of_work::OrderUnit};
+use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
         DatabaseError,
@@ -55,15 +55,15 @@ impl PostgresOrders {
     }
 
     pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let keys = self.remove(REMOVE_KEYS, before, limit).await?;
-        Ok(keys + self.remove(REMOVE_CLOSED_QUOTES, before, limit).await?)
+        let keys = self.remove_rows(REMOVE_KEYS, before, limit).await?;
+        Ok(keys + self.remove_rows(REMOVE_CLOSED_QUOTES, before, limit).await?)
     }
 
     pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        self.remove(REMOVE_REFUSALS, before, limit).await
+        self.remove_rows(REMOVE_REFUSALS, before, limit).await
     }
 
-    async fn remove(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+    async fn remove_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         let query = sqlx::query(statement).bind(before.to_datetime()).bind(limit);
         Ok(query.execute(&self.0.readers).await?.rows_affected())
     }
@@ -73,7 +73,7 @@ impl PostgresOrders {
         totals_of(&row)
     }
 
-    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
+    pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
         let ids = column_of(ids, |id| id.0);
         let rows = self
             .0
@@ -124,7 +124,7 @@ fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
         bitcoin_amount: sats(row, "bitcoin_sats")?,
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
-        price_state: price_state(row.try_get("price_state")?)?,
+        price_state: parse_price_state(row.try_get("price_state")?)?,
     };
     Ok(StoredOrder { seq: row.try_get("seq")?, order, quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId) })
 }

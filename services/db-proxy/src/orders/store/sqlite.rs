@@ -16,7 +16,7 @@ use uuid::Uuid;
 use self::statements::{
     LAST_SEQ_BEFORE, ORDERS_BY_ID, REMOVE_CLOSED_QUOTES, REMOVE_KEYS, REMOVE_REFUSALS, SCAN, TOTALS,
 };
-use super::{DecisionContext, Scan, price_state, unit_of_work::OrderUnit};
+use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
         DatabaseError,
@@ -47,15 +47,15 @@ impl SqliteOrders {
     }
 
     pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let keys = self.remove(REMOVE_KEYS, before, limit).await?;
-        Ok(keys + self.remove(REMOVE_CLOSED_QUOTES, before, limit).await?)
+        let keys = self.remove_rows(REMOVE_KEYS, before, limit).await?;
+        Ok(keys + self.remove_rows(REMOVE_CLOSED_QUOTES, before, limit).await?)
     }
 
     pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        self.remove(REMOVE_REFUSALS, before, limit).await
+        self.remove_rows(REMOVE_REFUSALS, before, limit).await
     }
 
-    async fn remove(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+    async fn remove_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         let query = sqlx::query(statement).bind(before.micros()).bind(limit);
         Ok(query.execute(&self.0.writer).await?.rows_affected())
     }
@@ -64,8 +64,8 @@ impl SqliteOrders {
         totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.readers).await?)
     }
 
-    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
-        let ids = json!(column_of(ids, |id| hex(&id.0))).to_string();
+    pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
+        let ids = json!(column_of(ids, |id| to_hex(&id.0))).to_string();
         let rows = sqlx::query(ORDERS_BY_ID).bind(ids).fetch_all(&self.0.readers).await?;
         rows.iter().map(|row| stored_order_of(row).map(|stored| stored.order)).collect()
     }
@@ -91,7 +91,7 @@ impl SqliteOrders {
 }
 
 /// An id as hexadecimal text for JSON. Statements convert it to a blob with `unhex`.
-fn hex(id: &Uuid) -> String {
+fn to_hex(id: &Uuid) -> String {
     id.simple().to_string()
 }
 
@@ -115,7 +115,7 @@ fn stored_order_of(row: &SqliteRow) -> Result<StoredOrder, DatabaseError> {
         bitcoin_amount: sats(row, "bitcoin_sats")?,
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
-        price_state: price_state(row.try_get("price_state")?)?,
+        price_state: parse_price_state(row.try_get("price_state")?)?,
     };
     Ok(StoredOrder { seq: row.try_get("seq")?, order, quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId) })
 }

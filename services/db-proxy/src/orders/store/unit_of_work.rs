@@ -58,7 +58,7 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
     type Decision = Decision;
     type Changes = ChangeSet;
 
-    async fn load(&mut self, commands: &[Command]) -> Result<Snapshot, DatabaseError> {
+    async fn load_snapshot(&mut self, commands: &[Command]) -> Result<Snapshot, DatabaseError> {
         let totals = self.transaction.lock_totals().await?;
         let now = (self.context.clock)();
         let released =
@@ -68,10 +68,10 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
     }
 
     fn decide(&self, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
-        policy::decide(self.context.limit, snapshot, commands)
+        policy::decide_batch(self.context.limit, snapshot, commands)
     }
 
-    async fn write(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+    async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
         self.transaction.write_changes(changes).await
     }
 

@@ -42,7 +42,7 @@ fn unavailable() -> CallError {
 
 #[async_trait]
 impl DocumentSource for ScriptedSource {
-    async fn fetch(&self, _: Topic) -> Result<Bytes, CallError> {
+    async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.response.lock().unwrap().clone().ok_or_else(unavailable)
     }

@@ -32,7 +32,7 @@ enum Action {
 
 /// How the first attempt to commit a batch ends.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum FirstAttempt {
     Committed,
     /// It fails before the commit and is retried.
     FailedBeforeCommit,
@@ -51,8 +51,12 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![3 => Just(Fate::Committed), 1 => Just(Fate::FailedBeforeCommit), 1 => Just(Fate::AnswerLost)]
+fn first_attempt() -> impl Strategy<Value = FirstAttempt> {
+    prop_oneof![
+        3 => Just(FirstAttempt::Committed),
+        1 => Just(FirstAttempt::FailedBeforeCommit),
+        1 => Just(FirstAttempt::AnswerLost),
+    ]
 }
 
 /// A decision without its random parts.
@@ -137,7 +141,7 @@ impl Model {
         }
     }
 
-    fn run(&mut self, action: &Action) -> Outcome {
+    fn apply(&mut self, action: &Action) -> Outcome {
         match *action {
             Action::Place { key, amount, satoshi, has_price, delayed } => {
                 self.place(key, Terms::Amount(amount), |model| {
@@ -200,7 +204,7 @@ impl CheckedTables {
         for stored in self.tables.records.quotes.values_mut() {
             if stored.state == QuoteState::Open && stored.quote.expires_at <= now {
                 stored.state = QuoteState::Expired;
-                released = add(released, stored.quote.bitcoin_amount);
+                released = add_within_limit(released, stored.quote.bitcoin_amount);
             }
         }
         released
@@ -223,7 +227,7 @@ impl CheckedTables {
         self.tables.write(changes);
     }
 
-    fn check(&self) {
+    fn assert_consistent(&self) {
         let ordered: Sats = self.orders.iter().map(|order| order.bitcoin_amount).sum();
         let open = self.tables.records.quotes.values().filter(|stored| stored.state == QuoteState::Open);
         let reserved: Sats = open.map(|stored| stored.quote.bitcoin_amount).sum();
@@ -268,12 +272,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn decisions_equal_those_of_the_model(
-        batches in vec((vec(action(), 1..MAX_BATCH), fate(), 0..3_u64), 1..12)
+    fn decisions_match_the_model(
+        batches in vec((vec(action(), 1..MAX_BATCH), first_attempt(), 0..3_u64), 1..12)
     ) {
         let mut model = Model::default();
         let mut tables = CheckedTables::new();
-        for (actions, fate, seconds) in batches {
+        for (actions, first_attempt, seconds) in batches {
             model.second += seconds;
             model.batch += 1;
             // Each batch has a time of its own, and all of them are within a fraction of a second.
@@ -287,10 +291,13 @@ proptest! {
             let actions: Vec<_> = actions.into_iter().filter(can_be_sent).collect();
             let mut commands: Vec<_> = actions.iter().map(|action| tables.command_of(action, now)).collect();
 
-            let attempts = match fate { Fate::Committed => 1, Fate::FailedBeforeCommit | Fate::AnswerLost => 2 };
+            let attempts = match first_attempt {
+                FirstAttempt::Committed => 1,
+                FirstAttempt::FailedBeforeCommit | FirstAttempt::AnswerLost => 2,
+            };
             let mut decisions = Vec::new();
             for attempt in 0..attempts {
-                let commits = attempt > 0 || !matches!(fate, Fate::FailedBeforeCommit);
+                let commits = attempt > 0 || !matches!(first_attempt, FirstAttempt::FailedBeforeCommit);
                 let before = tables.tables.clone();
                 let released = tables.release_expired_quotes(now);
                 let snapshot = Snapshot {
@@ -299,24 +306,24 @@ proptest! {
                     now,
                     records: tables.tables.records.clone(),
                 };
-                let decided = decide(sats(LIMIT), snapshot, &mut commands);
+                let decided = decide_batch(sats(LIMIT), snapshot, &mut commands);
                 decisions = decided.decisions;
                 match decided.changes {
                     Some(changes) if commits => tables.write(&changes),
                     _ => tables.tables = before,
                 }
             }
-            tables.check();
-            let mut expected: Vec<_> = actions.iter().map(|action| model.run(action)).collect();
-            if matches!(fate, Fate::AnswerLost) {
+            tables.assert_consistent();
+            let mut expected: Vec<_> = actions.iter().map(|action| model.apply(action)).collect();
+            if matches!(first_attempt, FirstAttempt::AnswerLost) {
                 // The refusal of a quote is not recorded. At the retry, the rest of the batch is already stored.
                 let refused = |(_, outcome): &(&Action, &mut Outcome)| matches!(outcome, Outcome::Refused(..));
                 for (action, outcome) in actions.iter().zip(&mut expected).filter(refused) {
-                    *outcome = model.run(action);
+                    *outcome = model.apply(action);
                 }
             }
             let outcomes: Vec<_> = decisions.iter().map(|decision| tables.outcome_of(decision)).collect();
-            prop_assert_eq!(expected, outcomes, "{:?} {:?}", fate, actions);
+            prop_assert_eq!(expected, outcomes, "{:?} {:?}", first_attempt, actions);
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     orders::{
         command::ClientKey,
         records::{ChangeSet, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
-        store::{price_state, quote_state, unit_of_work::OrderTransaction},
+        store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
     },
 };
 
@@ -150,7 +150,7 @@ fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
         bitcoin_amount: sats(row, "bitcoin_sats")?,
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
-        price_state: price_state(row.try_get("price_state")?)?,
+        price_state: parse_price_state(row.try_get("price_state")?)?,
     };
-    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: quote_state(row.try_get("state")?)? })
+    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: parse_quote_state(row.try_get("state")?)? })
 }

@@ -13,12 +13,12 @@ use sqlx::{Row, SqliteTransaction, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    hex, sats,
+    sats,
     statements::{
         INSERT_KEYS, INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
         RELEASE_EXPIRED_QUOTES, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
     },
-    stored_order_of, time, totals_of,
+    stored_order_of, time, to_hex, totals_of,
 };
 use crate::{
     database::{
@@ -28,7 +28,7 @@ use crate::{
     orders::{
         command::ClientKey,
         records::{ChangeSet, NewOrderRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
-        store::{price_state, quote_state, unit_of_work::OrderTransaction},
+        store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
     },
 };
 
@@ -58,7 +58,7 @@ impl OrderTransaction for SqliteTransaction<'_> {
     }
 
     async fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredQuote>, DatabaseError> {
-        let ids = json!(column_of(&ids, hex)).to_string();
+        let ids = json!(column_of(&ids, to_hex)).to_string();
         sqlx::query(QUOTES_BY_ID).bind(ids).fetch_all(&mut **self).await?.iter().map(stored_quote_of).collect()
     }
 
@@ -69,7 +69,7 @@ impl OrderTransaction for SqliteTransaction<'_> {
             sqlx::query(INSERT_QUOTES).bind(quotes).execute(&mut **self).await?;
         }
         if !taken_quotes.is_empty() {
-            let ids = json!(column_of(taken_quotes, |id| hex(&id.0))).to_string();
+            let ids = json!(column_of(taken_quotes, |id| to_hex(&id.0))).to_string();
             sqlx::query(TAKE_QUOTES).bind(ids).execute(&mut **self).await?;
         }
         if !orders.is_empty() {
@@ -111,7 +111,7 @@ fn order_as_json(row: &NewOrderRow) -> Value {
     let StoredOrder { seq, order, quote } = &row.stored;
     json!([
         seq,
-        hex(&order.id.0),
+        to_hex(&order.id.0),
         order.created_at.micros(),
         order.currency,
         order.amount.ten_thousandths(),
@@ -122,7 +122,7 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         i32::from(order.simulated),
         row.key.client,
         row.key.key,
-        quote.map(|id| hex(&id.0)),
+        quote.map(|id| to_hex(&id.0)),
         order.price_state.as_str(),
     ])
 }
@@ -130,7 +130,7 @@ fn order_as_json(row: &NewOrderRow) -> Value {
 /// A row of [`INSERT_QUOTES`], which refers to its elements by index.
 fn quote_as_json(StoredQuote { quote, sources, .. }: &StoredQuote) -> Value {
     json!([
-        hex(&quote.id.0),
+        to_hex(&quote.id.0),
         quote.created_at.micros(),
         quote.expires_at.micros(),
         quote.currency,
@@ -180,7 +180,7 @@ fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
         bitcoin_amount: sats(row, "bitcoin_sats")?,
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
-        price_state: price_state(row.try_get("price_state")?)?,
+        price_state: parse_price_state(row.try_get("price_state")?)?,
     };
-    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: quote_state(row.try_get("state")?)? })
+    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: parse_quote_state(row.try_get("state")?)? })
 }
