@@ -128,7 +128,7 @@ struct ProblemBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     errors: Vec<FieldError>,
-    /// The bitcoin that remains below the limit. Present if the limit was exceeded.
+    /// The bitcoin amount that remains below the limit. Present if the limit was exceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     remaining_bitcoin: Option<String>,

@@ -28,7 +28,7 @@ pub struct QuoteRequest {
     pub amount: Option<DecimalText>,
 }
 
-/// A price that is offered until `expires_at`, and the bitcoin reserved for it. One order can take it.
+/// A price that is offered until `expires_at`, with a reserved bitcoin amount. One order can take it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Quote {
     pub id: QuoteId,
@@ -58,12 +58,12 @@ pub struct CreateQuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
     pub price: OrderPrice,
-    /// How long the quote lasts, in seconds.
+    /// The lifetime of the quote in seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     pub hold_secs: u32,
 }
 
-/// The longest time that a quote may last, in seconds.
+/// Maximum lifetime of a quote, in seconds.
 pub const MAX_HOLD_SECS: u32 = 3600;
 
 /// The outcome of a request for a quote. Exactly one of the two fields is present.

@@ -1,4 +1,4 @@
-//! Reports: what services send to health-check, and the pages in which health-check returns them.
+//! Wire types of reports. Services send reports to health-check, and health-check returns them in pages.
 
 use std::{fmt, str::FromStr};
 

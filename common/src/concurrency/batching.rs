@@ -138,7 +138,7 @@ where
     let (mut requests, mut responders) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
     for Pending { request, context, responder } in batch {
         if let Some((first, context)) = first.as_ref().zip(context).filter(|(first, context)| *first != context) {
-            tracing::debug!(service = context.service, request_id = %context.id, batch = %first.id, "sent in a batch");
+            tracing::debug!(service = context.service, request_id = %context.id, batch = %first.id, "the request is sent in a batch");
         }
         requests.push(request);
         responders.push(responder);

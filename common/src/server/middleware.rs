@@ -191,7 +191,7 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
     if error.status().is_client_error() {
         return Problem::new(Code::BadRequest, error.to_string());
     }
-    tracing::error!(error = format_chain(error), "an unexpected error");
+    tracing::error!(error = format_chain(error), "an unexpected error occurred");
     Problem::internal()
 }
 

@@ -85,11 +85,12 @@ fn json_line_contains_service_and_request_id() {
         RequestContext { service: "create-order", id }.enter(|| {
             let cause: &dyn std::error::Error = &std::io::Error::other("no such host");
             tracing::warn!(error = cause, status = 503, "request\nfailed");
-            tracing::warn!(service = "db-proxy", attempt = 2_u32, "of another service");
-            tracing::info_span!("part", service = "rates").in_scope(|| tracing::warn!("of a span's service"));
+            tracing::warn!(service = "db-proxy", attempt = 2_u32, "an event of another service");
+            tracing::info_span!("part", service = "rates")
+                .in_scope(|| tracing::warn!("an event with the service of a span"));
         });
         drop(outer);
-        tracing::warn!("of no request");
+        tracing::warn!("an event outside of a request");
     });
     let json: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(json.len(), 4);
@@ -126,7 +127,7 @@ fn logged_text_cannot_inject_lines_or_terminal_sequences() {
 }
 
 #[test]
-fn other_crates_are_logged_from_warning_on_unless_the_level_is_debug() {
+fn verbose_crates_are_logged_from_warning_on_unless_the_level_is_debug() {
     let noise = |_: &reload::Handle<Levels, Registry>| {
         tracing::info!(target: "poem::server", "listening");
         tracing::warn!(target: "sqlx::query", "slow statement");

@@ -38,8 +38,9 @@ pub const MAX_INDETERMINATE: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 /// How often [`BatchStore::run_idle_work`] runs while no command arrives.
 const IDLE_INTERVAL: Duration = Duration::from_millis(400);
+/// First and longest delay before a batch is retried; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
-const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
 /// What an aggregate supplies to the writer.
 pub trait BatchStore: Send + Sync + 'static {
@@ -172,7 +173,7 @@ impl<S: BatchStore> WriterTask<S> {
     async fn run_idle_work(&self) {
         let result = timeout(ATTEMPT_TIMEOUT, self.store.run_idle_work()).await;
         if let Err(error) = result.unwrap_or(Err(DatabaseError::TimedOut)) {
-            tracing::warn!(error = %error.chain(), "periodic work of the writer failed");
+            tracing::warn!(error = %error.chain(), "the idle work of the writer failed");
         }
     }
 
@@ -182,7 +183,7 @@ impl<S: BatchStore> WriterTask<S> {
     /// with the same key, possibly to another instance.
     async fn commit_until_known(&self, batch: &mut Batch<S>) -> Vec<WriteResult<S::Decision>> {
         let mut indeterminate = false;
-        let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
+        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
         loop {
             batch.drop_cancelled();
             let size = batch.len();

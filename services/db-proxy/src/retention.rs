@@ -11,8 +11,7 @@ use crate::database::DatabaseError;
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause between two steps, in which the statements of requests can run.
 const STEP_PAUSE: Duration = Duration::from_millis(50);
-/// Maximum number of rows that one step removes. Such a step takes a few milliseconds, so that orders do not wait long for
-/// it.
+/// Maximum number of rows that one step removes. Such a step takes a few milliseconds, so orders do not wait long for it.
 pub const MAX_STEP_ROWS: i64 = 1000;
 
 /// The work of an aggregate on its old rows.
@@ -35,7 +34,7 @@ pub async fn run_rounds<R: Retention>(retention: R, clock: Clock, stop: Cancella
         loop {
             tokio::time::sleep(ROUND_INTERVAL).await;
             if let Err(error) = run_round(&retention, clock.now()).await {
-                tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "old rows could not be removed");
+                tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next one retries");
             }
         }
     };

@@ -106,7 +106,7 @@ async fn failed_commit_whose_answer_was_lost_is_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcome_stays_unknown_if_a_later_attempt_fails_before_its_commit() {
+async fn unknown_outcome_is_retried_even_after_permanent_errors() {
     let lost = Script::FailCommit { committed: false, failure: Transient };
     let fixture = Fixture::new([lost, Script::FailLoad(Permanent), Script::FailWrite(Permanent)]);
     assert_eq!(fixture.submit([1]).await, [Ok(Committed(1))]);

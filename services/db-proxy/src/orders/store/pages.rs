@@ -5,11 +5,10 @@ use common::api::orders::{Cursor, OffsetPage, OrderFilter, OrderPage};
 use super::{OrderStore, Scan};
 use crate::{database::DatabaseError, orders::records::StoredOrder};
 
-/// Number of rows that one statement of a filtered page reads. It limits the duration of the statement, whatever the filter
-/// is.
+/// Number of rows that one statement of a filtered page reads. It limits the duration of the statement for any filter.
 const SCAN_WINDOW: i64 = 50_000;
-/// Number of rows that all statements of a filtered page read. A page may therefore have fewer orders than requested, or
-/// none, and still have a next page.
+/// Number of rows that all statements of a filtered page read together. A page may therefore have fewer orders than
+/// requested, or none, and still have a next page.
 const SCAN_BUDGET: i64 = 500_000;
 /// An upper bound above every sequence number. A scan from here starts at the newest order.
 const NEWEST: i64 = i64::MAX;
