@@ -29,12 +29,12 @@ pub(crate) struct CallLimit {
 /// How an exchange treats a caller that exceeds the limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Penalty {
-    /// Refuses until the window ends, and announces it. Each further call is banned for twice as long as the one before,
-    /// from two minutes to three days.
+    /// Refuses calls until the window ends, and announces that time. Each further call bans the caller, for twice as long
+    /// each time: from two minutes to three days.
     Growing,
-    /// Refuses for this time, and announces it. Each further call restarts the time.
+    /// Refuses calls for this time, and announces it. Each further call restarts the time.
     Announced { seconds: u64 },
-    /// Refuses for this time without announcing it. Each further call restarts the time.
+    /// Refuses calls for this time, without announcing it. Each further call restarts the time.
     Silent { seconds: u64 },
 }
 
@@ -42,9 +42,9 @@ pub(crate) enum Penalty {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IncomingCall<'a> {
     pub(crate) limit: &'a CallLimit,
-    /// Whether a call above the limit is refused. Faults and running bans refuse calls in any case.
+    /// Whether a call above the limit is refused. Faults and current bans refuse calls regardless of this setting.
     pub(crate) enforce_limit: bool,
-    /// What the exchange charges for the call.
+    /// The weight of the call in the limit.
     pub(crate) weight: u32,
     pub(crate) fault: Option<&'a Fault>,
     pub(crate) time: Timestamp,
@@ -130,8 +130,8 @@ pub(crate) struct CallLimiter(Mutex<BTreeMap<&'static str, CallState>>);
 
 impl CallLimiter {
     /// Counts a call and decides whether it is served.
-    pub(crate) fn record(&self, exchange: &'static str, call: &IncomingCall<'_>) -> CallDecision {
-        self.lock().entry(exchange).or_default().record(call)
+    pub(crate) fn record_call(&self, exchange: &'static str, call: &IncomingCall<'_>) -> CallDecision {
+        self.lock().entry(exchange).or_default().record_call(call)
     }
 
     /// Ends the ban of an exchange. The counters stay.
@@ -162,7 +162,7 @@ impl CallLimiter {
 }
 
 impl CallState {
-    fn record(&mut self, call: &IncomingCall<'_>) -> CallDecision {
+    fn record_call(&mut self, call: &IncomingCall<'_>) -> CallDecision {
         self.counters.calls += 1;
         self.use_weight(call);
         if let Some(ban) = self.ban.filter(|ban| call.time < ban.until) {
@@ -206,7 +206,7 @@ impl CallState {
         self.refuse(ban, true, call.time)
     }
 
-    /// The ban after a call during `ban`.
+    /// Returns the ban that follows a call during `ban`.
     fn extend_ban(&mut self, ban: Ban, limit: &CallLimit, now: Timestamp) -> Ban {
         let extended_by = |seconds| Ban { until: ban.until.max(Ban::announced(seconds, now).until), ..ban };
         match limit.penalty {

@@ -14,11 +14,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Config {
     pub internal_token: Secret,
-    /// Prices depend on the seed and the time alone.
+    /// Prices depend only on the seed and the time.
     pub seed: u64,
     /// Scheduled faults. Their times count from the start of the service.
     pub timeline: Vec<TimedFault>,
-    /// Whether the exchanges refuse calls above their limits. Faults refuse calls in any case.
+    /// Whether the exchanges refuse calls above their limits. Faults refuse calls regardless of this setting.
     pub enforce_call_limits: bool,
     /// The clock of all exchanges.
     pub clock: Clock,
@@ -27,7 +27,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | callers of `/admin/…` send it |
+    /// | `INTERNAL_TOKEN` | none, required | token for calls of `/admin/…` |
     /// | `SIM_SEED` | 1 | the seed of the prices |
     /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |

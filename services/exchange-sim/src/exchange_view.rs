@@ -15,7 +15,7 @@ use crate::{
     market::{
         Market, MarketTicker,
         calendar::{Calendar, days_before},
-        listed_pair::{ListedPair, find},
+        listed_pair::{ListedPair, find_listed_pair},
         units::{UNIT, Units},
     },
 };
@@ -66,7 +66,7 @@ impl<'a> ExchangeView<'a> {
         self.fault.is_some_and(|fault| fault.kind == kind && fault.applies_to(pair))
     }
 
-    /// The time in the market whose prices are shown for a pair. It is before `now` for delayed and frozen prices.
+    /// The time of the market prices that are shown for a pair. It is before `now` for delayed and frozen prices.
     pub(crate) fn price_time(&self, pair: CurrencyPair) -> Timestamp {
         let frozen = self.has_fault_on(FaultKind::Frozen, pair) || self.has_fault_on(FaultKind::Halted, pair);
         let time = self.fault.filter(|_| frozen).map_or(self.now, |fault| fault.since.min(self.now));
@@ -76,8 +76,12 @@ impl<'a> ExchangeView<'a> {
     }
 
     /// The listed pair of this symbol and its ticker. `None` for an unknown symbol and for a pair that a fault unlists.
-    pub(crate) fn find(&self, pairs: &'static [ListedPair], symbol: &str) -> Option<(&'static ListedPair, Ticker)> {
-        let listed = find(pairs, symbol)?;
+    pub(crate) fn find_ticker(
+        &self,
+        pairs: &'static [ListedPair],
+        symbol: &str,
+    ) -> Option<(&'static ListedPair, Ticker)> {
+        let listed = find_listed_pair(pairs, symbol)?;
         Some((listed, self.listed_ticker(listed)?))
     }
 
@@ -184,18 +188,18 @@ fn scale_to_tick(price: Units, factor: Decimal, tick: Units) -> Units {
 
 /// The pair whose price the fault `other_currency` shows under `pair`.
 fn mistaken_pair(pair: CurrencyPair) -> CurrencyPair {
-    // A price in dollars barely differs from one in a dollar coin, so both become pounds.
+    // Prices in dollars and in USDT are almost equal, so the price in pounds replaces both.
     let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };
     let CurrencyPair { base, quote } = pair;
     if base == mistaken(quote) {
-        // A currency in itself has no price.
+        // A currency has no price in itself.
         CurrencyPair::new(base, Asset::from_code("JPY"))
     } else {
         CurrencyPair::new(base, mistaken(quote))
     }
 }
 
-/// The number of decimals that a bank gives a fixing of this size: about five significant digits.
+/// The number of decimals of a fixing of this size. Banks publish about five significant digits.
 pub(crate) fn fixing_decimals(fixing: Units) -> u32 {
     match fixing / UNIT {
         100.. => 2,

@@ -1,7 +1,8 @@
-//! The simulated exchanges, indexes and banks over HTTP: one file each, with the paths, formats and errors of the real one.
+//! The simulated exchanges, indices and banks over HTTP. Each has a file with the paths, formats and errors of the real
+//! one.
 //!
-//! A further exchange is a file with its `NAME`, `ERROR_FORMATS`, `LIMIT` and routes, its `mod` line here, and its line in
-//! `registry!`. A websocket of the exchange goes to `ws/`.
+//! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `LIMIT` and routes, declare it as a module here, and
+//! add it to `registry!`. Its WebSocket belongs in `ws/`.
 
 pub(crate) mod binance;
 mod bitfinex;

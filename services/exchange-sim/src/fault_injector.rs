@@ -1,4 +1,4 @@
-//! The path of every HTTP call to a simulated exchange: count the call, compute the answer, apply the active fault.
+//! Answers every HTTP call to a simulated exchange: counts the call, computes the reply, and applies the active fault.
 
 use poem::http::StatusCode;
 
@@ -42,7 +42,7 @@ impl FaultInjector {
         Self { exchange, formats, limit, simulation: simulation.clone() }
     }
 
-    /// Answers one call. `answer` computes the reply without a fault; `weight` is what the exchange charges for the call.
+    /// Answers one call. `answer` computes the reply without a fault; `weight` is the weight of the call in the rate limit.
     pub(crate) async fn respond(
         &self,
         weight: u32,
@@ -59,7 +59,7 @@ impl FaultInjector {
             fault: fault.as_ref(),
             time: now,
         };
-        let (used_weight, throttled_calls) = match call_limiter.record(self.exchange, &call) {
+        let (used_weight, throttled_calls) = match call_limiter.record_call(self.exchange, &call) {
             CallDecision::Served { used_weight, throttled_calls } => (used_weight, throttled_calls),
             // An exchange without a connection cannot send a refusal.
             CallDecision::Refused(_) if kind == Some(FaultKind::Down) => return SimulatedResponse::Aborted,
@@ -88,7 +88,7 @@ impl FaultInjector {
         SimulatedResponse::Complete(reply)
     }
 
-    /// The reply under a fault that changes its content. Faults of prices and times have changed the usual reply already.
+    /// The reply under a fault that changes its content. Faults of prices and times are already applied to the usual reply.
     fn faulty_reply(&self, fault: &Fault, usual_reply: impl FnOnce() -> Reply) -> Reply {
         match fault.kind {
             FaultKind::Truncated => usual_reply().first_half(),
@@ -105,8 +105,8 @@ impl FaultInjector {
     fn refusal_reply(&self, refusal: Refusal) -> Reply {
         let reply = (self.formats.rate_limited)(refusal);
         match refusal.retry_after {
-            // A refusal with status 200 comes from the exchange itself, which never announces a time. With a time, it is
-            // the gateway before the exchange that refuses, with status 429.
+            // An exchange that refuses calls with status 200 never announces a time. A refusal with a time comes from the
+            // gateway in front of the exchange, which uses status 429.
             Some(seconds) if reply.status.is_success() => {
                 reply.with_status(StatusCode::TOO_MANY_REQUESTS).with_header("retry-after", &seconds)
             }

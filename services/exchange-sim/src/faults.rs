@@ -1,7 +1,7 @@
-//! The faults of the simulated exchanges: kinds, parameters, which fault is active, and its effect on an answer.
+//! The faults of the simulated exchanges: their kinds and parameters, and which of them is active.
 //!
-//! A further fault is a line in `kinds.rs`. Its effect on a whole answer is in `fault_injector.rs`, its effect on prices and times
-//! in `exchange_view.rs`, and its effect on websockets in `ws/session.rs`.
+//! To add a fault, add a line to `kinds.rs`. Effects on whole answers are implemented in `fault_injector.rs`, effects on
+//! prices and times in `exchange_view.rs`, and effects on WebSockets in `ws/session.rs`.
 
 mod kinds;
 mod payloads;
@@ -31,13 +31,13 @@ pub(crate) use timeline::{ScheduledFault, resolve_timeline};
 const MAX_SECONDS: u64 = 86_400;
 const DEFAULT_SECONDS: u64 = 60;
 /// The default factor of `lie_factor`. A real exchange once showed the price of another currency, which was 0.4 times the
-/// right one.
+/// correct one.
 const DEFAULT_FACTOR: &str = "0.4";
 /// Three days, the longest ban of Binance.
 pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 259_200;
 /// The shortest ban of Binance.
 const DEFAULT_IP_BAN_SECS: u64 = 120;
-/// Less than the request timeout of a service, so that the fault ends a call and not the timeout.
+/// Less than the request timeout of a service, so that a delayed answer still arrives.
 const MAX_LATENCY_MILLIS: u64 = 25_000;
 const DEFAULT_SLOW_MILLIS: u64 = 20_000;
 const DEFAULT_THROTTLED_MILLIS: u64 = 1_000;
@@ -78,7 +78,7 @@ impl Fault {
     /// Fails for a parameter that is out of range, and for one that the kind does not take.
     pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, FaultError> {
         let kind = request.fault;
-        if let Some(field) = request.given_parameters().find(|field| !kind.parameters().contains(field)) {
+        if let Some(field) = request.present_parameters().find(|field| !kind.parameters().contains(field)) {
             return Err(FaultError::new(field, not_applicable(kind)));
         }
         let seconds = request.seconds.unwrap_or(DEFAULT_SECONDS);
@@ -98,7 +98,7 @@ impl Fault {
         self.request.direction.is_none_or(|only| only == pair)
     }
 
-    /// The `Retry-After` in seconds. `None` stands for the exchange's usual one.
+    /// The `Retry-After` in seconds. `None` selects the exchange's usual value.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         let ip_ban = (self.kind == FaultKind::IpBanned).then_some(DEFAULT_IP_BAN_SECS);
         self.request.retry_after.or(ip_ban)

@@ -1,6 +1,6 @@
 //! How exchanges write prices and times, and the forms that the faults `odd_numbers` and `odd_times` select.
 //!
-//! A further number form is a variant of [`NumberForm`], a further time form one of [`TimeForm`].
+//! To add a form, add a variant to [`NumberForm`] or to [`TimeForm`].
 
 mod json_value;
 mod numbers;

@@ -46,7 +46,7 @@ const ABOUT: &str = "Simulated exchanges in the formats of real ones, with fault
 /// The names of all exchanges. Each is also the first part of the exchange's paths.
 pub const EXCHANGES: &[&str] = exchanges::NAMES;
 
-/// exchange-sim on a listener.
+/// The service, bound to its listener.
 pub struct App {
     server: Server,
 }
@@ -114,7 +114,7 @@ fn simulation(config: &Config) -> Simulation {
         clock: config.clock,
         enforce_call_limits: config.enforce_call_limits,
     };
-    // The settings were checked when they were read, so this fails only for a `Config` that a program has made itself.
+    // The settings were checked when they were read, so this fails only for a `Config` that was built in code.
     if let Err(error) = simulation.set_timeline(&config.timeline) {
         tracing::error!(%error, "timeline ignored");
     }

@@ -63,7 +63,7 @@ pub(crate) struct MarketTicker {
     pub(crate) time: Timestamp,
 }
 
-/// The price model. It has no state: reading a price of any moment changes nothing.
+/// The price model. It has no state, so that the price of a moment never changes.
 #[derive(Debug)]
 pub(crate) struct Market {
     seed: u64,
@@ -143,7 +143,7 @@ impl Market {
         oscillations.iter().enumerate().map(component).sum()
     }
 
-    /// A number from -1,000,000 to 1,000,000 that depends on the seed, the name and the step alone.
+    /// A number from -1,000,000 to 1,000,000 that depends only on the seed, the name and the step.
     fn pseudo_random(&self, name: &str, step: i64) -> i64 {
         let hash = name.bytes().fold(mix(self.seed), |hash, byte| mix(hash ^ u64::from(byte)));
         let hash = mix(hash ^ u64::from_ne_bytes(step.to_ne_bytes()));

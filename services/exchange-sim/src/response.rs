@@ -57,7 +57,7 @@ impl Reply {
         Self { status, content_type, headers: Vec::new(), body }
     }
 
-    /// The error page of Cloudflare or another gateway before an exchange.
+    /// The error page of Cloudflare or another gateway in front of an exchange.
     pub(crate) fn html(status: u16) -> Self {
         let title = match status {
             520 => "520: Web server is returning an unknown error",
@@ -111,7 +111,7 @@ pub(crate) enum SimulatedResponse {
     Aborted,
     /// The body is sent byte by byte.
     Trickled(Reply),
-    /// The body comes after more blanks than a client should read.
+    /// The body follows more blanks than a client should read.
     Padded(Reply),
 }
 

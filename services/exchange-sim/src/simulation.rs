@@ -22,7 +22,7 @@ pub struct Simulation {
     pub(crate) faults: Arc<FaultStore>,
     pub(crate) call_limiter: Arc<CallLimiter>,
     pub(crate) clock: Clock,
-    /// Whether the exchanges refuse calls above their limits. Faults refuse calls in any case.
+    /// Whether the exchanges refuse calls above their limits. Faults refuse calls regardless of this setting.
     pub(crate) enforce_call_limits: bool,
 }
 
@@ -44,12 +44,12 @@ impl Simulation {
         }
         let fault = Fault::new(fault, self.now())?;
         self.call_limiter.lift_ban(exchange);
-        Ok(self.faults.set(exchange, fault))
+        Ok(self.faults.set_fault(exchange, fault))
     }
 
     /// Ends the active fault of an exchange and lifts its ban of callers. Later faults of the timeline still start.
     pub fn end_fault(&self, exchange: &str) {
-        self.faults.end(exchange, self.now());
+        self.faults.end_fault(exchange, self.now());
         self.call_limiter.lift_ban(exchange);
     }
 

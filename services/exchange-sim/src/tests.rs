@@ -1,4 +1,4 @@
-//! The exchanges as a client sees them: without a socket, on a clock that the test advances, and once on a port.
+//! Tests of the exchanges from the view of a client. Most run without a socket, on a clock that the test advances.
 
 mod admin_api;
 mod fault_effects;
@@ -44,7 +44,7 @@ impl Sim {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
-    pub(crate) fn fault(&self, exchange: &str, json: &str) {
+    pub(crate) fn set_fault(&self, exchange: &str, json: &str) {
         let fault: NewFault = serde_json::from_str(json).unwrap();
         self.simulation.set_fault(exchange, &fault).unwrap();
     }
@@ -153,9 +153,9 @@ async fn kraken_answers_under_other_names_than_requested() {
         (&dollar["base"], &dollar["quote"], &dollar["status"]),
         (&"XXBT".into(), &"ZUSD".into(), &"online".into())
     );
-    sim.fault("kraken", r#"{"fault":"renamed"}"#);
+    sim.set_fault("kraken", r#"{"fault":"renamed"}"#);
     assert!(sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await["result"]["XBTEUR"].is_object());
-    sim.fault("kraken", r#"{"fault":"warning"}"#);
+    sim.set_fault("kraken", r#"{"fault":"warning"}"#);
     let warned = sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await;
     assert!(warned["error"][0].as_str().unwrap().starts_with('W') && warned["result"].is_object(), "{warned}");
 }

@@ -1,10 +1,10 @@
-//! The exchanges' websockets.
+//! The exchanges' WebSockets.
 //!
-//! A [`dialect`] decides which messages an exchange sends, a [`session`] when it sends them and how a fault changes that. A
-//! session knows no sockets: it has two channels. [`upgrade`] connects them to a socket. A test uses them directly
-//! ([`Simulation::websocket`]), on a clock that it controls.
+//! A [`dialect`] defines the messages of an exchange. A [`session`] decides when they are sent and how a fault changes
+//! them. A session has two channels instead of a socket. [`upgrade`] connects the channels to a socket. Tests use the
+//! channels directly ([`Simulation::websocket`]), on a clock that they control.
 //!
-//! A further websocket is a file with a dialect and its line in [`ENDPOINTS`].
+//! To add a WebSocket, write a file with its dialect and list it in [`ENDPOINTS`].
 
 mod binance;
 mod coinbase;
@@ -31,8 +31,7 @@ const MAX_QUEUED_MESSAGES: usize = 1024;
 const ENDPOINTS: &[WsEndpoint] = &[binance::ENDPOINT, coinbase::ENDPOINT, kraken::ENDPOINT, okx::ENDPOINT];
 
 impl Simulation {
-    /// Connects to the websocket at a path such as `/binance/ws/stream` without a socket. The session runs as a task of its
-    /// own.
+    /// Connects to the WebSocket at a path such as `/binance/ws/stream` without a socket. The session runs in its own task.
     pub async fn websocket(&self, path: &str, query: Option<&str>) -> Result<ClientEnd, WebSocketError> {
         let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path).ok_or(WebSocketError::NoSuchPath)?;
         let fault = self.faults.active(endpoint.exchange, self.clock.now());

@@ -82,7 +82,7 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        // Cancelled with `stop`, and also if the server ends by an error of its own.
+        // Cancelled with `stop`, and also if the server fails.
         let ending = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop).await;

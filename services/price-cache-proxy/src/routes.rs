@@ -91,7 +91,8 @@ impl Routes {
 
     /// Replaces the price record, unless the stored one is newer.
     ///
-    /// `ttl` counts from `as_of`, the time at which the prices were observed. Sending a record again does not extend its life.
+    /// `ttl` counts from `as_of`, the time at which the prices were observed. Sending a record again does not extend its
+    /// validity.
     #[oai(path = "/add", method = "post", operation_id = "add_record")]
     async fn put_record(
         &self,

@@ -199,7 +199,9 @@ impl RedisProxy {
 #[tokio::test]
 async fn redis_outage_gives_503_within_seconds_and_recovers() {
     let real = test_redis();
-    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else { panic!("TEST_REDIS_URL is no TCP address") };
+    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else {
+        panic!("TEST_REDIS_URL is not a TCP address")
+    };
     let redis = format!("{host}:{port}");
     let proxy = RedisProxy::start(None, redis.clone()).await;
     let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();

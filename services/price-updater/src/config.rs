@@ -24,37 +24,37 @@ pub struct Config {
     pub clock: Clock,
     /// The currencies of the price record.
     pub currencies: Vec<Currency>,
-    /// The sources that are active at the start, in their order, and their addresses.
+    /// The sources that are active at startup, in their order, and their base URLs.
     pub(crate) sources: Vec<LocatedSource>,
-    /// The sources that can be activated later, and their addresses.
+    /// The sources that can be activated later, and their base URLs.
     pub(crate) inactive_sources: Vec<LocatedSource>,
-    /// How sources are reached: over the network if `None`.
+    /// Replaces the network for HTTP requests to sources. `None` uses the network.
     pub transport: Option<Arc<dyn Transport>>,
-    /// The websocket address of each source that has one. Other sources are only polled.
+    /// The WebSocket base URL of each source that has one. Other sources are only polled.
     pub(crate) streams: BTreeMap<&'static str, Url>,
-    /// How websockets are reached: over the network if `None`.
+    /// Replaces the network for WebSocket connections to exchanges. `None` uses the network.
     pub connector: Option<Arc<dyn Connector>>,
-    /// Whether all sources count as simulated, whatever they report.
+    /// Whether every price is marked as simulated, regardless of its source.
     pub simulated: bool,
-    /// From the start of one poll to the start of the next.
+    /// Time from the start of one poll to the start of the next.
     pub poll_interval: Duration,
-    /// From one publication of the price record to the next.
+    /// Time from one publication of the price record to the next.
     pub publish_interval: Duration,
     /// How long after its observation a record is valid.
     pub record_ttl: Duration,
-    /// How long after its observation a record is valid at most while no new price can be agreed.
+    /// Longest time that a record stays valid after its observation while the sources agree on no price.
     pub max_prolonged_age: Duration,
     /// How long one source may take to answer.
     pub source_timeout: Duration,
-    /// How long the numbers of a source may stay the same while the market moves.
+    /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
     pub frozen_after: Duration,
-    /// How many sources must agree on a price. `None` if the default depends on the number of exchanges.
+    /// How many sources must agree on a price. `None` selects the default, which depends on the number of exchanges.
     pub min_sources: Option<usize>,
     /// How far a vote may be from the median, in percent of the median.
     pub max_spread_percent: i128,
 }
 
-/// A source and its address.
+/// A source and its base URL.
 type LocatedSource = (&'static SourceDefinition, Url);
 
 const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
@@ -67,17 +67,17 @@ impl Config {
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the price record |
     /// | `PRICE_SOURCES` | all sources | names of the active sources, in their order |
-    /// | `BINANCE_URL`, `KRAKEN_URL`, … | the source's own | address of a source; its path is kept |
-    /// | `KRAKEN_WS_URL`, … | the exchange's own, or `off` if `KRAKEN_URL` is set to another address | address of a websocket, or `off` |
-    /// | `SIMULATED` | `false` | marks every price as simulated; prices of exchange-sim are marked in any case |
+    /// | `BINANCE_URL`, `KRAKEN_URL`, … | the source's own | base URL of a source; its path is a prefix of every request path |
+    /// | `KRAKEN_WS_URL`, … | the exchange's own, or `off` if `KRAKEN_URL` is set to another URL | WebSocket base URL, or `off` |
+    /// | `SIMULATED` | `false` | marks every price as simulated; prices from exchange-sim are always marked |
     /// | `COURSE_REFRESH_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | poll interval |
     /// | `PRICE_REFRESH_SECS` | 15 | publish interval |
     /// | `PRICE_TTL_SECS` | 60 | how long a price record is valid; more than `PRICE_REFRESH_SECS` |
-    /// | `PRICE_PROLONG_SECS` | 3600 | how long a price record is valid while no price can be agreed; at least `PRICE_TTL_SECS` |
+    /// | `PRICE_PROLONG_SECS` | 3600 | longest validity of a record while no price is agreed; at least `PRICE_TTL_SECS` |
     /// | `SOURCE_TIMEOUT_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | how long a source may take to answer |
-    /// | `FROZEN_AFTER_SECS` | 60 | how long the numbers of a source may stay the same while the market moves |
+    /// | `FROZEN_AFTER_SECS` | 60 | how long the prices of a source may stay the same while the market moves |
     /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
-    /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | how far a vote may be from the median |
+    /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | largest distance of a vote from the median, in percent of the median |
     pub fn from_env(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let price_cache_url = shared::price_cache_url(env);
@@ -92,7 +92,7 @@ impl Config {
         let max_prolonged_age = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
         if record_ttl <= publish_interval {
             let allowed =
-                "it must be more than PRICE_REFRESH_SECS: otherwise the price expires before the next one is published";
+                "more than PRICE_REFRESH_SECS, so that a price does not expire before the next one is published";
             env.add_error("PRICE_TTL_SECS", Some(record_ttl.as_secs().to_string()), allowed);
         }
         if max_prolonged_age < record_ttl {
@@ -145,7 +145,8 @@ impl Config {
         }
     }
 
-    /// How many sources must agree on a price while `exchanges` are active. One suffices if there are only one or two.
+    /// How many sources must agree on a price. `exchanges` is the number of active exchanges. The default is 1 for fewer
+    /// than three exchanges, and 2 otherwise.
     pub(crate) fn min_sources(&self, exchanges: usize) -> usize {
         self.min_sources.unwrap_or(if exchanges < 3 { 1 } else { 2 })
     }

@@ -1,8 +1,9 @@
 //! Polls exchanges, indices and banks, agrees on the price of bitcoin, and publishes it to price-cache-proxy.
 //!
-//! In each poll interval, [`polling`] polls every active [source](sources::Source), and [`pricing`] makes one price of the votes
-//! for each pair. In each publish interval, [`publishing`] decides what becomes of the price record that orders use.
-//! [`updater`] runs these steps while this instance is the leader ([`leadership`]). The results go to [`upstreams`].
+//! In each poll interval, [`polling`] polls every active [source](sources::Source), and [`pricing`] computes one price for
+//! each pair from the votes of the sources. In each publish interval, [`publishing`] writes the price record that orders
+//! use, prolongs it, or lets it expire. [`updater`] runs these steps while this instance is the leader ([`leadership`]).
+//! The results go to [`upstreams`].
 
 mod config;
 mod leadership;
@@ -44,7 +45,7 @@ pub use upstreams::{RecordWrite, Upstreams};
 
 const ABOUT: &str = "Polls exchanges, agrees on the price of bitcoin, and publishes it to price-cache-proxy.";
 
-/// The service on a bound listener.
+/// The service, bound to its listener.
 pub struct App {
     server: Server,
     ready: ReadinessCheck,
@@ -96,7 +97,7 @@ impl Service for App {
         let stop = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop.clone()).await;
-            // The updater stops with the server, even if the server failed: it must not run unobserved.
+            // The updater stops with the server, even if the server failed. Without the server nobody could monitor it.
             stop.cancel();
             result
         };

@@ -29,7 +29,7 @@ impl PublishResult {
     }
 }
 
-/// What is sent to other services.
+/// A kind of data that is sent to other services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Record,
@@ -80,7 +80,7 @@ const LATENCY_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 
 #[derive(Debug, Clone)]
 pub(crate) struct UpdaterMetrics {
-    rounds: Family<PublishLabels, Counter>,
+    publish_results: Family<PublishLabels, Counter>,
     source_errors: Family<ErrorLabels, Counter>,
     source_seconds: Family<SourceLabels, Histogram>,
     source_as_of: Family<SourceLabels, Gauge>,
@@ -95,7 +95,7 @@ impl UpdaterMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         let histogram = || Histogram::new(LATENCY_BUCKETS);
         let new = Self {
-            rounds: Family::default(),
+            publish_results: Family::default(),
             source_errors: Family::default(),
             source_seconds: Family::new_with_constructor(histogram as fn() -> Histogram),
             source_as_of: Family::default(),
@@ -105,7 +105,7 @@ impl UpdaterMetrics {
             as_of: Gauge::default(),
             leader: Gauge::default(),
         };
-        metrics.register("price_rounds", "Publish intervals, by result", new.rounds.clone());
+        metrics.register("price_rounds", "Publish intervals, by result", new.publish_results.clone());
         metrics.register("price_source_errors", "Errors of a source, by kind", new.source_errors.clone());
         metrics.register(
             "price_source_seconds",
@@ -123,7 +123,7 @@ impl UpdaterMetrics {
         metrics.register("price_votes", "Votes of a source, by result", new.votes.clone());
         metrics.register(
             "price_write_errors",
-            "Writes to other services that failed, by what was written",
+            "Failed writes to other services, by kind of data",
             new.write_errors.clone(),
         );
         let help =
@@ -137,19 +137,19 @@ impl UpdaterMetrics {
         new
     }
 
-    pub(crate) fn published(&self, result: PublishResult) {
-        self.rounds.get_or_create(&PublishLabels { result: result.as_str() }).inc();
+    pub(crate) fn record_publish_result(&self, result: PublishResult) {
+        self.publish_results.get_or_create(&PublishLabels { result: result.as_str() }).inc();
     }
 
-    pub(crate) fn source_error(&self, source: &'static str, kind: &'static str) {
+    pub(crate) fn record_source_error(&self, source: &'static str, kind: &'static str) {
         self.source_errors.get_or_create(&ErrorLabels { source, kind }).inc();
     }
 
-    pub(crate) fn polled(&self, source: &'static str, latency: Duration) {
+    pub(crate) fn record_poll(&self, source: &'static str, latency: Duration) {
         self.source_seconds.get_or_create(&SourceLabels { source }).observe(latency.as_secs_f64());
     }
 
-    pub(crate) fn source(&self, source: &'static str, as_of: Option<Timestamp>, budget_left: u32) {
+    pub(crate) fn set_source_gauges(&self, source: &'static str, as_of: Option<Timestamp>, budget_left: u32) {
         let labels = SourceLabels { source };
         if let Some(as_of) = as_of {
             self.source_as_of.get_or_create(&labels).set(seconds(as_of));
@@ -164,10 +164,10 @@ impl UpdaterMetrics {
         self.budget_left.remove(&labels);
     }
 
-    pub(crate) fn vote(&self, source: &'static str, used: bool, rejected: Option<Rejection>) {
+    pub(crate) fn record_vote(&self, source: &'static str, used: bool, rejected: Option<Rejection>) {
         let result = match rejected {
             None if used => "used",
-            // There was no agreement.
+            // The sources agreed on no price.
             None => "no_price",
             Some(Rejection::Stale) => "stale",
             Some(Rejection::Frozen) => "frozen",
@@ -179,11 +179,11 @@ impl UpdaterMetrics {
         self.votes.get_or_create(&VoteLabels { source, result }).inc();
     }
 
-    pub(crate) fn record_written(&self, as_of: Timestamp) {
+    pub(crate) fn set_record_time(&self, as_of: Timestamp) {
         self.as_of.set(seconds(as_of));
     }
 
-    pub(crate) fn write_failed(&self, what: Delivery) {
+    pub(crate) fn record_write_failure(&self, what: Delivery) {
         self.write_errors.get_or_create(&DeliveryLabels { what: what.as_str() }).inc();
     }
 

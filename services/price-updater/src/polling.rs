@@ -1,4 +1,4 @@
-//! Polls the sources: which of them are active, when each is due, what it answered, and how long it must not be polled.
+//! Polls the sources. Tracks which sources are active, when each is due, what each last reported, and the backoff of each.
 
 mod active_sources;
 mod backoff_leases;

@@ -1,4 +1,4 @@
-//! Decides on prices. Everything here is pure: no clock, no network, no storage.
+//! Computes prices from the votes of sources. The code is pure: it uses no clock, no network and no storage.
 
 mod agreement;
 mod arithmetic;

@@ -51,7 +51,8 @@ pub use transport::{InProcess, RawResponse, Transport, TransportError};
 /// Shortest time between two polls of an exchange. The polling interval of the service may be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two polls of an index. By default the record that orders use is written every 15 s, and a price is valid
-/// for 60 s. So a new price arrives one write before the old one expires. The indexes permit three polls in two minutes.
+/// for 60 s. With 45 s, a new price arrives one write before the old one expires. The indices permit three polls in two
+/// minutes.
 const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 
 /// One poll of a source.
@@ -61,7 +62,7 @@ pub(crate) struct PollRequest<'a> {
     pub(crate) pairs: &'a [CurrencyPair],
     /// The time before the first request is sent. Tickers of the reply carry it as their time of observation.
     pub(crate) now: Timestamp,
-    /// When the poll gives up.
+    /// When unfinished requests are abandoned.
     pub(crate) deadline: Instant,
 }
 
@@ -111,7 +112,8 @@ pub(crate) trait Source: Send + Sync {
     async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError>;
 }
 
-/// Every source, in the default order. The API shows courses in this order, and it ranks official rates.
+/// Every source, in the default order. The API lists courses in this order. If the official rates of several banks agree,
+/// the first bank in this order is used.
 pub(crate) const SOURCES: &[SourceDefinition] = &[
     binance::DEFINITION,
     coinbase::DEFINITION,
@@ -155,7 +157,7 @@ fn pairs_of<T>(table: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
 }
 
 /// The rows of `table` whose pair is requested.
-fn requested<T: Copy>(request: &PollRequest<'_>, table: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
+fn requested_rows<T: Copy>(request: &PollRequest<'_>, table: &[(CurrencyPair, T)]) -> Vec<(CurrencyPair, T)> {
     table.iter().filter(|(pair, _)| request.pairs.contains(pair)).copied().collect()
 }
 

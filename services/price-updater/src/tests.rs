@@ -1,4 +1,4 @@
-//! Tests of the whole service, and what the fuzzer calls.
+//! Tests of the whole service, and the entry points of the fuzz targets.
 
 pub mod fuzzing;
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// How long the poll loop waits for an answer about a lease.
+/// How long the poll loop waits for an answer from price-cache-proxy.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {
@@ -88,7 +88,7 @@ impl Updater {
         }
     }
 
-    /// Runs until `stop`. A poll in progress is cancelled then, which loses nothing.
+    /// Runs until `stop`. A poll in progress is then cancelled, which has no side effects.
     pub async fn run(&self, stop: &CancellationToken) {
         let instance_id = format!("{}-{}", instance_name(), uuid::Uuid::new_v4().simple());
         let work = async {
@@ -100,8 +100,8 @@ impl Updater {
         };
         tokio::join!(work, self.streams.run(stop));
         if self.status().is_leader {
-            // Shortening the lease releases it: another instance can take over at once.
-            let release = self.upstreams.lease(LEASE_NAME, &instance_id, Duration::from_secs(1));
+            // A TTL of one second releases the lease: another instance can take over after that second.
+            let release = self.upstreams.acquire_lease(LEASE_NAME, &instance_id, Duration::from_secs(1));
             let _ = timeout(LEASE_TIMEOUT, release).await;
         }
     }
@@ -124,7 +124,7 @@ impl Updater {
         SourcesReport { leads: status.is_leader, failed_rounds: status.failures, last_good: status.last_good, sources }
     }
 
-    /// The readiness of what this instance depends on.
+    /// The readiness of the services and sources that this instance depends on.
     pub fn components(&self) -> Vec<Component> {
         let (is_leader, follows_another) = {
             let status = self.status();

@@ -21,7 +21,7 @@ pub struct RecordWrite {
     pub ttl: Duration,
 }
 
-/// What price-updater needs of price-cache-proxy and db-proxy.
+/// The operations of price-cache-proxy and db-proxy that price-updater uses.
 #[async_trait]
 pub trait Upstreams: Send + Sync {
     /// The record in price-cache-proxy that has not expired.
@@ -37,8 +37,8 @@ pub trait Upstreams: Send + Sync {
     /// Stores courses in db-proxy. Courses that have not changed are ignored.
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
 
-    /// Takes or renews a lease in price-cache-proxy. Returns the lease and its holder, which can be another one.
-    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError>;
+    /// Acquires or renews a lease in price-cache-proxy. Returns the lease, whose holder can be another one.
+    async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError>;
 }
 
 /// price-cache-proxy and db-proxy over HTTP.
@@ -76,7 +76,7 @@ impl Upstreams for HttpUpstreams {
         self.db_proxy.write_courses(courses).await
     }
 
-    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+    async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
         self.cache.acquire_lease(name, holder, ttl).await
     }
 }

@@ -1,4 +1,4 @@
-//! Charts of the last hours: the median of the exchanges, and the band between the lowest and the highest.
+//! Charts of the last hours: the median course of the exchanges, and the band between the lowest and the highest course.
 
 mod axes;
 mod draw;
@@ -33,7 +33,8 @@ use crate::{
 /// Longest period with a resolution of one minute, in hours. Longer periods have a resolution of one hour.
 const MAX_MINUTE_RESOLUTION_HOURS: u32 = 24;
 
-/// Draws a few charts at once and caches them for the refresh interval. Clones share the cache.
+/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at once, and caches each for the refresh interval. Clones share the
+/// cache.
 #[derive(Clone)]
 pub(crate) struct ChartRenderer {
     db_proxy: DbProxyClient,
@@ -62,7 +63,7 @@ impl ChartRenderer {
         Self { db_proxy, permits, cache: Arc::default(), refresh_interval, price_ttl }
     }
 
-    /// Draws the `hours` before `now`, as SVG. Without a view the chart shows the history alone.
+    /// Draws the `hours` before `now`, as SVG. Without a view the chart shows only the history.
     pub(crate) async fn render(
         &self,
         view: Option<&MarketSnapshotView>,
@@ -85,7 +86,7 @@ impl ChartRenderer {
         }
         let period = Period { end: now, hours, candle_width: candle_width(hours) };
         let series = Series::from_candles(&comparable_candles(candles, view, pair), period);
-        let svg = Bytes::from(self.chart(view, key, now, series).to_svg().map_err(Error::Drawing)?);
+        let svg = Bytes::from(self.build_chart(view, key, now, series).to_svg().map_err(Error::Drawing)?);
         let mut cache = self.lock_cache();
         if cache.len() >= MAX_CACHED_CHARTS {
             cache.retain(|_, chart| now.since(chart.drawn_at) < self.refresh_interval);
@@ -96,7 +97,7 @@ impl ChartRenderer {
         Ok(svg)
     }
 
-    fn chart(&self, view: Option<&MarketSnapshotView>, key: ChartKey, now: Timestamp, series: Series) -> Chart {
+    fn build_chart(&self, view: Option<&MarketSnapshotView>, key: ChartKey, now: Timestamp, series: Series) -> Chart {
         let ChartKey { pair, hours } = key;
         let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
         let mut courses = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).peekable();

@@ -21,7 +21,7 @@ use self::{
 };
 use crate::current_price::{CurrentPrices, PriceError};
 
-/// Decimals of the displayed rate. The first significant digit of an inverse rate, such as of a cent in bitcoin, comes late.
+/// Decimals of the displayed rate. An inverse rate, such as that of a cent in bitcoin, has many leading zeros.
 const RATE_DECIMALS: u32 = 16;
 
 /// Why an amount was not converted.

@@ -82,7 +82,7 @@ impl<'a> CurrentPrices<'a> {
 
 /// The reason of the refusal, followed by the rejected votes.
 fn describe_refusal(agreed: &AgreedPrice) -> String {
-    let mut text = agreed.refused.clone().unwrap_or_else(|| "the sources agree on none".to_owned());
+    let mut text = agreed.refused.clone().unwrap_or_else(|| "the sources agree on no price".to_owned());
     let rejected = agreed.votes.iter().filter_map(|vote| Some((vote, vote.rejected?)));
     for (n, (vote, rejection)) in rejected.enumerate() {
         let code = serde_json::to_value(rejection).ok();

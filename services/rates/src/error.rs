@@ -21,7 +21,7 @@ pub(crate) enum Error {
     /// 422.
     #[error("a field has a value that is not allowed")]
     InvalidFields(Vec<FieldError>),
-    /// 404 where the pair has no price at all, and 503 where it has none at the moment.
+    /// 404 if the pair never has a price, and 503 if it has none at the moment.
     #[error(transparent)]
     NoPrice(#[from] PriceError),
     /// 422, 404 or 503, by its variant.
@@ -39,7 +39,7 @@ pub(crate) enum Error {
     /// 500: the drawing library failed.
     #[error("the chart cannot be drawn: {0}")]
     Drawing(String),
-    /// 422 where db-proxy rejects a field, and 503 otherwise.
+    /// 422 if db-proxy rejects a field, and 503 otherwise.
     #[error(transparent)]
     Call(#[from] CallError),
 }

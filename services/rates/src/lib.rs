@@ -110,7 +110,7 @@ impl Service for App {
             streams.close();
         });
         let result = server.run_until(stop.clone()).await;
-        // The server may also end by an error of its own.
+        // The server may also end because of an error.
         stop.cancel();
         ingestion.await?;
         streams_end.await?;

@@ -116,7 +116,7 @@ impl Subscription {
         }
     }
 
-    /// The event that leads from the last snapshot of this reader to the newest one.
+    /// The event with the changes from the last snapshot of this reader to the newest one.
     fn next_event(&mut self) -> Option<Bytes> {
         let newest = self.store.newest().ok()?;
         let last = self.last_sequence.replace(newest.sequence);
@@ -126,7 +126,7 @@ impl Subscription {
         if self.filter.matches_everything() && last.is_some_and(|last| last + 1 == newest.sequence) {
             return newest.changes.clone();
         }
-        // If the last snapshot is no longer kept, the reader receives everything again.
+        // If the last snapshot is no longer in the store, the reader receives everything again.
         let previous = last.and_then(|last| self.store.recent(last));
         changes_event(previous.as_deref().map(|previous| &previous.snapshot), &newest.snapshot, &self.filter)
     }

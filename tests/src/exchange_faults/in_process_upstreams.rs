@@ -150,7 +150,7 @@ impl Upstreams for InProcessUpstreams {
         Ok(CoursesWritten { changed: courses.courses.len() as u64 })
     }
 
-    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+    async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
         let entry = self.store.acquire_lease(name, holder, ttl).await.map_err(|error| store_failure(&error))?;
         Ok(Lease { name: name.to_owned(), holder: entry.holder, expires_at: self.clock.now().plus(entry.remaining) })
     }

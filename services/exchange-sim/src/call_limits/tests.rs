@@ -4,13 +4,13 @@ use crate::faults::NewFault;
 const GROWING: CallLimit = CallLimit { max_weight: 4, window_secs: 60, penalty: Penalty::Growing };
 const SILENT: CallLimit = CallLimit { max_weight: 1, window_secs: 10, penalty: Penalty::Silent { seconds: 60 } };
 
-fn at(seconds: u64) -> Timestamp {
+fn time_at(seconds: u64) -> Timestamp {
     "2026-01-02T03:04:00Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
 }
 
 fn record(limiter: &CallLimiter, limit: &CallLimit, fault: Option<&Fault>, second: u64) -> CallDecision {
-    let call = IncomingCall { limit, enforce_limit: true, weight: 2, fault, time: at(second) };
-    limiter.record("an exchange", &call)
+    let call = IncomingCall { limit, enforce_limit: true, weight: 2, fault, time: time_at(second) };
+    limiter.record_call("an exchange", &call)
 }
 
 /// The `Retry-After` and the ban flag of a refused call. `None` for a served call.
@@ -22,7 +22,7 @@ fn call(limiter: &CallLimiter, limit: &CallLimit, fault: Option<&Fault>, second:
 }
 
 fn counters(limiter: &CallLimiter) -> ExchangeCalls {
-    limiter.counters(&["an exchange"], at(0)).remove(0)
+    limiter.counters(&["an exchange"], time_at(0)).remove(0)
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn growing_penalty_doubles_the_ban_with_each_ignored_refusal() {
     assert_eq!(call(70), Some((Some(MAX_RETRY_AFTER_SECS), true)));
     assert_eq!(counters(&limiter).inside_announced_ban, 20);
     assert_eq!(call(70 + MAX_RETRY_AFTER_SECS), None);
-    assert_eq!(counters(&limiter).last_inside_at, Some(at(70)));
+    assert_eq!(counters(&limiter).last_inside_at, Some(time_at(70)));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn silent_ban_is_not_announced_and_restarts_with_each_call() {
 #[test]
 fn faults_refuse_calls_below_the_limit() {
     let wide = CallLimit { max_weight: 1_000, ..SILENT };
-    let fault = |new: NewFault| Fault::new(&NewFault { seconds: Some(30), ..new }, at(0)).unwrap();
+    let fault = |new: NewFault| Fault::new(&NewFault { seconds: Some(30), ..new }, time_at(0)).unwrap();
     let of = |kind| fault(NewFault::of(kind));
     let first_ban = |fault: &Fault| call(&CallLimiter::default(), &wide, Some(fault), 0);
     assert_eq!(first_ban(&of(FaultKind::RateLimited)), Some((None, false)));
@@ -83,7 +83,7 @@ fn faults_refuse_calls_below_the_limit() {
 fn throttled_calls_are_counted_and_the_sixth_is_refused() {
     let limiter = CallLimiter::default();
     let wide = CallLimit { max_weight: 1_000, ..SILENT };
-    let fault = Fault::new(&NewFault::of(FaultKind::Throttled), at(0)).unwrap();
+    let fault = Fault::new(&NewFault::of(FaultKind::Throttled), time_at(0)).unwrap();
     for second in 1..=5 {
         let decision = record(&limiter, &wide, Some(&fault), second);
         let expected = u32::try_from(second).unwrap();

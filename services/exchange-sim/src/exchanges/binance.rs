@@ -1,5 +1,6 @@
-//! Binance (spot), by <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. A call asks for
-//! one pair or a list. Each call has a weight, counted by the minute. Some delisted pairs are still served.
+//! Binance (spot), as documented at
+//! <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. A call requests one pair or
+//! a list of pairs. Each call has a weight, and the weight per minute is limited. Some delisted pairs are still served.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
@@ -11,12 +12,12 @@ use crate::{
     fault_injector::{ErrorFormats, FaultInjector},
     faults::FaultKind,
     formats::{JsonType, JsonValue, Price, TimeForm},
-    market::listed_pair::{ListedPair, find, listed},
+    market::listed_pair::{ListedPair, find_listed_pair, listed},
     response::{Reply, SimulatedResponse},
 };
 
 pub(crate) const NAME: &str = "binance";
-/// Binance writes every price with eight decimals, whatever the tick.
+/// Binance writes every price with eight decimals, regardless of the tick.
 const DECIMALS: u32 = 8;
 
 pub(crate) const PAIRS: &[ListedPair] = &[
@@ -39,9 +40,11 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited,
     error_500: || {
         let text = "An unknown error occurred while processing the request.";
-        error(StatusCode::INTERNAL_SERVER_ERROR, -1000, text)
+        error_reply(StatusCode::INTERNAL_SERVER_ERROR, -1000, text)
     },
-    error_in_200: || error(StatusCode::OK, -1001, "Internal error; unable to process your request. Please try again."),
+    error_in_200: || {
+        error_reply(StatusCode::OK, -1001, "Internal error; unable to process your request. Please try again.")
+    },
     odd_error: || {
         let body = r#"{"code":"000002","message":"Forbidden","success":false,"data":null}"#;
         Reply::raw_json(StatusCode::FORBIDDEN, body)
@@ -85,7 +88,7 @@ struct AverageBody {
     close_time: Option<JsonValue>,
 }
 
-fn error(status: StatusCode, code: i32, msg: impl Into<String>) -> Reply {
+fn error_reply(status: StatusCode, code: i32, msg: impl Into<String>) -> Reply {
     Reply::json(status, &Failure { code, msg: msg.into() })
 }
 
@@ -94,10 +97,10 @@ fn rate_limited(refusal: Refusal) -> Reply {
         let until = refusal.until.micros() / 1_000;
         let text =
             format!("Way too much request weight used; IP banned until {until}. Please use WebSocket Streams instead.");
-        return error(StatusCode::IM_A_TEAPOT, -1003, text);
+        return error_reply(StatusCode::IM_A_TEAPOT, -1003, text);
     }
     let text = "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.";
-    error(StatusCode::TOO_MANY_REQUESTS, -1003, text)
+    error_reply(StatusCode::TOO_MANY_REQUESTS, -1003, text)
 }
 
 /// The parameters that select pairs.
@@ -172,7 +175,7 @@ impl Binance {
 
 fn average(view: &ExchangeView<'_>, symbol: &str) -> Option<Reply> {
     let StatusTicker { ticker, .. } = find_ticker(view, symbol)?;
-    // The mid price stands for the average of five minutes.
+    // The mid price is used as the average of five minutes.
     let mid = Price { units: i64::midpoint(ticker.bid.units, ticker.ask.units), form: ticker.last.form };
     let price = if mid.units == 0 { ticker.last } else { mid };
     let close_time = view.format_time(ticker.time, TimeForm::Millis, JsonType::Number);
@@ -180,7 +183,7 @@ fn average(view: &ExchangeView<'_>, symbol: &str) -> Option<Reply> {
 }
 
 fn unknown_symbol() -> Reply {
-    error(StatusCode::BAD_REQUEST, -1121, "Invalid symbol.")
+    error_reply(StatusCode::BAD_REQUEST, -1121, "Invalid symbol.")
 }
 
 /// A ticker with the trading status of its pair.
@@ -192,21 +195,21 @@ struct StatusTicker {
 
 /// `None` for an unknown symbol.
 fn find_ticker(view: &ExchangeView<'_>, symbol: &str) -> Option<StatusTicker> {
-    if let Some(listed) = find(DELISTED, symbol) {
+    if let Some(listed) = find_listed_pair(DELISTED, symbol) {
         return Some(StatusTicker { listed, ticker: view.delisted_ticker(listed)?, status: "BREAK" });
     }
-    let (listed, ticker) = view.find(PAIRS, symbol)?;
+    let (listed, ticker) = view.find_ticker(PAIRS, symbol)?;
     let halted = view.has_fault_on(FaultKind::Halted, listed.pair);
     Some(StatusTicker { listed, ticker, status: if halted { "HALT" } else { "TRADING" } })
 }
 
-/// An object for `symbol`, otherwise a list. An unknown symbol in `symbols` fails the whole call.
+/// Replies with an object for `symbol`, and with a list otherwise. An unknown symbol in `symbols` fails the whole call.
 fn tickers<T: Serialize>(
     view: &ExchangeView<'_>,
     selection: &Selection,
     body: impl Fn(&ListedPair, Ticker) -> T,
 ) -> Result<Reply, Reply> {
-    let bad_request = |code, msg: &str| error(StatusCode::BAD_REQUEST, code, msg);
+    let bad_request = |code, msg: &str| error_reply(StatusCode::BAD_REQUEST, code, msg);
     let required_status = selection.status.as_deref();
     if required_status.is_some_and(|status| !["TRADING", "HALT", "BREAK"].contains(&status)) {
         return Err(bad_request(-1130, "Data sent for parameter 'symbolStatus' is not valid."));

@@ -1,5 +1,5 @@
-//! Bitfinex, version 2, by <https://docs.bitfinex.com/reference/rest-public-ticker>. Answers and errors are lists; the position
-//! gives a value its meaning.
+//! Bitfinex, version 2, as documented at <https://docs.bitfinex.com/reference/rest-public-ticker>. Answers and errors are
+//! lists. The position of a value defines its meaning.
 
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -40,11 +40,11 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     error_500: || Reply::raw_json(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10000,"unknown error"]"#),
     error_in_200: || Reply::raw_json(StatusCode::OK, r#"["error",20060,"maintenance"]"#),
     odd_error: || Reply::raw_json(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",null,"ERR_RATE_LIMIT"]"#),
-    // Only pairs have names.
+    // Values have no keys, so only the symbols of pairs are renamed.
     renamed_keys: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
     usage_header: None,
 };
-/// The block of a minute is not announced.
+/// The ban lasts a minute and is not announced.
 pub(super) const LIMIT: CallLimit =
     CallLimit { max_weight: 90, window_secs: 60, penalty: Penalty::Silent { seconds: 60 } };
 
@@ -73,15 +73,15 @@ impl Bitfinex {
 }
 
 fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
-    match view.find(PAIRS, name) {
+    match view.find_ticker(PAIRS, name) {
         Some((listed, ticker)) => Reply::ok(&ticker_row(listed, ticker)),
-        None => invalid(),
+        None => invalid_symbol(),
     }
 }
 
 /// Omits unknown pairs.
 fn several_tickers(view: &ExchangeView<'_>, names: Option<&str>) -> Reply {
-    let Some(names) = names else { return invalid() };
+    let Some(names) = names else { return invalid_symbol() };
     let requested = |listed: &&ListedPair| names == "ALL" || names.split(',').any(|name| name == listed.symbol);
     let row = |listed: &ListedPair| {
         Some(NamedRow { symbol: listed.symbol, row: ticker_row(listed, view.listed_ticker(listed)?) })
@@ -89,7 +89,7 @@ fn several_tickers(view: &ExchangeView<'_>, names: Option<&str>) -> Reply {
     Reply::ok(&PAIRS.iter().filter(requested).filter_map(row).collect::<Vec<_>>())
 }
 
-/// One list: the symbol, then the values.
+/// A row of a list of tickers: the symbol, followed by the values.
 struct NamedRow {
     symbol: &'static str,
     row: TickerRow,
@@ -102,7 +102,7 @@ impl Serialize for NamedRow {
     }
 }
 
-fn invalid() -> Reply {
+fn invalid_symbol() -> Reply {
     Reply::raw_json(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10020,"symbol: invalid"]"#)
 }
 

@@ -1,5 +1,5 @@
-//! Bitstamp, by <https://www.bitstamp.net/api/#tag/Tickers>. Every value is text, the time too. A pair is `btcusd` in paths and
-//! `BTC/USD` in answers.
+//! Bitstamp, as documented at <https://www.bitstamp.net/api/#tag/Tickers>. Every value is text, also the time. A pair is
+//! `btcusd` in paths and `BTC/USD` in answers.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
@@ -90,7 +90,7 @@ impl Bitstamp {
 }
 
 fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
-    match view.find(PAIRS, name) {
+    match view.find_ticker(PAIRS, name) {
         Some((listed, ticker)) => Reply::ok(&ticker_body(view, listed, ticker)),
         None => Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"Not found"}"#),
     }

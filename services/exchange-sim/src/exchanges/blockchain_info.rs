@@ -1,5 +1,5 @@
-//! blockchain.info, by <https://www.blockchain.com/explorer/api/exchange_rates_api>: the price of a bitcoin in many currencies,
-//! as JSON numbers without a time.
+//! blockchain.info, as documented at <https://www.blockchain.com/explorer/api/exchange_rates_api>: the price of a bitcoin
+//! in many currencies, as JSON numbers without a time.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,5 +1,6 @@
-//! The official rates of the Bank of Russia, by <https://www.cbr.ru/development/SXML>: XML in windows-1251. Numbers have decimal
-//! commas, a price may be for ten or ten thousand units, and in the afternoon the date is tomorrow's.
+//! The official rates of the Bank of Russia, as documented at <https://www.cbr.ru/development/SXML>: XML in windows-1251.
+//! Numbers have decimal commas. A price can be for up to ten thousand units. From the afternoon on, the document has the
+//! date of the next day.
 
 use std::fmt::Write;
 
@@ -146,7 +147,7 @@ fn date_attribute(view: &ExchangeView<'_>, fixing_day: NaiveDate) -> String {
 }
 
 struct Rate {
-    /// The number of units that `value` is the price of. It is large for currencies that are worth little.
+    /// `value` is the price of this number of units. It is large for currencies of low value.
     nominal: i64,
     value: String,
     /// The price of one unit.
@@ -165,7 +166,8 @@ fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<Rate> {
     Some(Rate { nominal, value: with_comma(value, DECIMALS), per_unit })
 }
 
-/// One unit from five roubles on; otherwise the smallest number of units that costs at least ten roubles.
+/// The number of units that a rate is published for. It is one if a unit costs at least five roubles, and otherwise the
+/// smallest number of units that costs at least ten roubles.
 fn nominal(fixing: Units) -> i64 {
     if fixing >= 5 * UNIT {
         return 1;

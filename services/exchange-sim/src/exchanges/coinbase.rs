@@ -1,4 +1,4 @@
-//! Coinbase Exchange, by <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker>.
+//! Coinbase Exchange, as documented at <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker>.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
@@ -30,9 +30,9 @@ pub(crate) const PAIRS: &[ListedPair] = &[
 ];
 
 pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    rate_limited: |_| message(StatusCode::TOO_MANY_REQUESTS, "Public rate limit exceeded"),
-    error_500: || message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
-    error_in_200: || message(StatusCode::OK, "Service is temporarily unavailable"),
+    rate_limited: |_| message_reply(StatusCode::TOO_MANY_REQUESTS, "Public rate limit exceeded"),
+    error_500: || message_reply(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+    error_in_200: || message_reply(StatusCode::OK, "Service is temporarily unavailable"),
     odd_error: || {
         let body = r#"{"errors":[{"id":"internal_server_error","message":"Something went wrong"}]}"#;
         Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, body)
@@ -64,7 +64,7 @@ struct Message {
     message: &'static str,
 }
 
-fn message(status: StatusCode, message: &'static str) -> Reply {
+fn message_reply(status: StatusCode, message: &'static str) -> Reply {
     Reply::json(status, &Message { message })
 }
 
@@ -82,7 +82,9 @@ impl Coinbase {
 }
 
 fn ticker_reply(view: &ExchangeView<'_>, name: &str) -> Reply {
-    let Some((listed, ticker)) = view.find(PAIRS, name) else { return message(StatusCode::NOT_FOUND, "NotFound") };
+    let Some((listed, ticker)) = view.find_ticker(PAIRS, name) else {
+        return message_reply(StatusCode::NOT_FOUND, "NotFound");
+    };
     Reply::ok(&TickerBody {
         ask: ticker.ask.text(listed.decimals),
         bid: ticker.bid.text(listed.decimals),

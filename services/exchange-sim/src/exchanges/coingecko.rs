@@ -1,5 +1,5 @@
-//! `CoinGecko`, by <https://docs.coingecko.com/v3.0.1/reference/simple-price>: an index that is refreshed once a minute, as JSON
-//! numbers. Unknown coins and currencies are omitted.
+//! `CoinGecko`, as documented at <https://docs.coingecko.com/v3.0.1/reference/simple-price>: an index that is refreshed
+//! once a minute, as JSON numbers. Unknown coins and currencies are omitted.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -39,9 +39,9 @@ const COINS: [Coin; 3] = [
 ];
 
 pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    rate_limited: |_| status(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate Limit."),
-    error_500: || status(StatusCode::INTERNAL_SERVER_ERROR, 500, "Internal Server Error"),
-    error_in_200: || status(StatusCode::OK, 10005, "This request is limited to subscribers."),
+    rate_limited: |_| status_reply(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate Limit."),
+    error_500: || status_reply(StatusCode::INTERNAL_SERVER_ERROR, 500, "Internal Server Error"),
+    error_in_200: || status_reply(StatusCode::OK, 10005, "This request is limited to subscribers."),
     odd_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"coin not found"}"#),
     renamed_keys: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
     usage_header: None,
@@ -73,7 +73,7 @@ struct MarketRow {
     last_updated: Option<JsonValue>,
 }
 
-fn status(status: StatusCode, error_code: u32, error_message: &'static str) -> Reply {
+fn status_reply(status: StatusCode, error_code: u32, error_message: &'static str) -> Reply {
     Reply::json(status, &Failure { status: Status { error_code, error_message } })
 }
 
@@ -137,7 +137,7 @@ fn updated_at(view: &ExchangeView<'_>, coin: Asset) -> Timestamp {
     view.cached(REFRESH_INTERVAL).price_time(CurrencyPair::new(coin, Asset::USD))
 }
 
-/// Prices from 1000 on are whole numbers.
+/// Prices of 1000 and more are whole numbers.
 fn usual_decimals(units: Units) -> u32 {
     if units.abs() >= 1_000 * UNIT { 0 } else { 6 }
 }

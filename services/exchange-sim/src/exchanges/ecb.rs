@@ -1,6 +1,6 @@
-//! The reference rates of the European Central Bank, by
-//! <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates>: the price of a euro on one day, in
-//! XML. The rouble is missing since March 2022.
+//! The reference rates of the European Central Bank, as documented at
+//! <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates>: the price of a euro on one
+//! day, in XML. The rouble is missing since March 2022.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
-//! Frankfurter, by <https://frankfurter.dev> and its source. Version 1 has the ECB's rates alone. Version 2 has further
-//! currencies, such as the rouble, and rows of different days in one answer.
+//! Frankfurter, as documented at <https://frankfurter.dev> and in its source code. Version 1 has only the ECB's rates.
+//! Version 2 has further currencies, such as the rouble, and rows of different days in one answer.
 
 use std::collections::BTreeMap;
 
@@ -90,11 +90,11 @@ impl Frankfurter {
         date: Path<String>,
         /// The default is EUR.
         base: Query<Option<String>>,
-        /// Another name of `base`.
+        /// Alias of `base`.
         from: Query<Option<String>>,
         /// Comma-separated currencies. The default is every currency.
         symbols: Query<Option<String>>,
-        /// Another name of `symbols`.
+        /// Alias of `symbols`.
         to: Query<Option<String>>,
     ) -> SimulatedResponse {
         let (base, symbols) = (base.0.or(from.0), symbols.0.or(to.0));
@@ -200,7 +200,7 @@ fn v2_row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<V2Row> {
     if base == quote || !known(base) || !known(quote) {
         return None;
     }
-    // Frankfurter reads other banks than the ECB a day later.
+    // Frankfurter publishes the rates of banks other than the ECB a day later.
     let day = if NON_ECB_CURRENCIES.contains(&quote) || NON_ECB_CURRENCIES.contains(&base) {
         Calendar::Moscow.working_day_on_or_before(days_before(view.fixing_day(Calendar::Moscow), 1))
     } else {

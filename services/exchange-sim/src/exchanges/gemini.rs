@@ -1,4 +1,4 @@
-//! Gemini, by <https://docs.gemini.com/rest/market-data>. Prices are text, and the time is among the volumes.
+//! Gemini, as documented at <https://docs.gemini.com/rest/market-data>. Prices are text, and the time is among the volumes.
 
 use std::collections::BTreeMap;
 
@@ -35,10 +35,10 @@ const PAIRS: &[ListedPair] = &[
 pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| {
         let text = "Requests were made too frequently. See the rate limits.";
-        error(StatusCode::TOO_MANY_REQUESTS, "RateLimit", text)
+        error_reply(StatusCode::TOO_MANY_REQUESTS, "RateLimit", text)
     },
-    error_500: || error(StatusCode::INTERNAL_SERVER_ERROR, "System", "We are experiencing technical issues"),
-    error_in_200: || error(StatusCode::OK, "Maintenance", "The system is down for maintenance"),
+    error_500: || error_reply(StatusCode::INTERNAL_SERVER_ERROR, "System", "We are experiencing technical issues"),
+    error_in_200: || error_reply(StatusCode::OK, "Maintenance", "The system is down for maintenance"),
     odd_error: || {
         let body = r#"{"result":"error","reason":null,"message":["down"]}"#;
         Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, body)
@@ -81,7 +81,7 @@ struct FeedRow {
     percent_change24h: &'static str,
 }
 
-fn error(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Reply {
+fn error_reply(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Reply {
     Reply::json(status, &Failure { result: "error", reason, message: message.into() })
 }
 
@@ -101,9 +101,9 @@ impl Gemini {
 }
 
 fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
-    match view.find(PAIRS, name) {
+    match view.find_ticker(PAIRS, name) {
         Some((listed, ticker)) => Reply::ok(&ticker_body(view, listed, ticker)),
-        None => error(
+        None => error_reply(
             StatusCode::BAD_REQUEST,
             "InvalidSymbol",
             format!("Supplied value '{name}' is not a valid value for 'symbol'"),

@@ -1,5 +1,5 @@
-//! Kraken, by <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. A pair has different names in request and
-//! answer, and errors have status 200.
+//! Kraken, as documented at <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. A pair has different names
+//! in request and answer, and errors have status 200.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use crate::{
 };
 
 pub(crate) const NAME: &str = "kraken";
-/// Kraken writes every price with five decimals, whatever the tick.
+/// Kraken writes every price with five decimals, regardless of the tick.
 const DECIMALS: u32 = 5;
 
-/// A pair with its three names: `listed.symbol` in requests, and two more.
+/// A pair with its three names. Its name in requests is `listed.symbol`.
 struct KrakenPair {
     /// The key in answers.
     key: &'static str,
-    /// The name in `AssetPairs` for the first version of the websocket.
+    /// The name in `AssetPairs` for the first version of the WebSocket.
     ws_name: &'static str,
     listed: ListedPair,
 }
@@ -58,15 +58,15 @@ const PAIRS: &[KrakenPair] = &[
 ];
 
 pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
-    rate_limited: |_| error("EGeneral:Too many requests"),
+    rate_limited: |_| error_reply("EGeneral:Too many requests"),
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/html", "<h1>Internal Server Error</h1>"),
-    error_in_200: || error("EService:Unavailable"),
+    error_in_200: || error_reply("EService:Unavailable"),
     odd_error: || Reply::raw_json(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
     // The answer uses the names of the request.
     renamed_keys: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
     usage_header: None,
 };
-/// About one call a second is safe. More calls are refused for some seconds, and each further call prolongs that.
+/// About two calls a second are permitted. Further calls are refused for some seconds, and each of them restarts that time.
 pub(super) const LIMIT: CallLimit =
     CallLimit { max_weight: 30, window_secs: 15, penalty: Penalty::Silent { seconds: 5 } };
 
@@ -108,7 +108,7 @@ struct AssetPair {
     status: &'static str,
 }
 
-fn error(text: &'static str) -> Reply {
+fn error_reply(text: &'static str) -> Reply {
     Reply::ok(&Answer::<()> { error: vec![text], result: None })
 }
 
@@ -135,7 +135,7 @@ impl Kraken {
     }
 }
 
-/// An object with one entry a pair. One unknown pair fails the whole call.
+/// Replies with an object that has one entry for each pair. One unknown pair fails the whole call.
 fn by_pair<T: Serialize>(
     view: &ExchangeView<'_>,
     names: Option<&str>,
@@ -145,7 +145,7 @@ fn by_pair<T: Serialize>(
         Some(names) => names.split(',').map(|name| find_ticker(view, name)).collect(),
         None => Some(PAIRS.iter().filter_map(|pair| Some((pair, view.listed_ticker(&pair.listed)?))).collect()),
     };
-    let Some(pairs) = pairs else { return error("EQuery:Unknown asset pair") };
+    let Some(pairs) = pairs else { return error_reply("EQuery:Unknown asset pair") };
     let result = pairs.into_iter().map(|(pair, ticker)| (pair.key, body(pair, ticker))).collect();
     let warnings = if view.has_fault(FaultKind::Warning) { vec!["WGeneral:Deprecated"] } else { Vec::new() };
     Reply::ok(&Answer { error: warnings, result: Some(result) })

@@ -1,5 +1,5 @@
-//! OKX, version 5, by <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. Every value is text; `code`
-//! distinguishes errors from data.
+//! OKX, version 5, as documented at <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. Every
+//! value is text; `code` distinguishes errors from data.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
@@ -104,7 +104,7 @@ fn single_ticker(view: &ExchangeView<'_>, name: Option<&str>) -> Reply {
     let Some(name) = name else {
         return failure(StatusCode::BAD_REQUEST, "50014", "Parameter instId cannot be empty.");
     };
-    match view.find(PAIRS, name) {
+    match view.find_ticker(PAIRS, name) {
         Some((listed, ticker)) => {
             let data = vec![ticker_body(view, listed, ticker)];
             Reply::ok(&Answer { code: "0", msg: String::new(), data })

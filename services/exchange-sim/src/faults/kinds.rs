@@ -4,7 +4,7 @@ use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
 /// The parameters of faults that change prices.
-const PRICES: &[&str] = &["direction"];
+const PRICE_PARAMETERS: &[&str] = &["direction"];
 
 /// Declares each kind with its name on the wire and its parameters.
 macro_rules! kinds {
@@ -43,8 +43,8 @@ kinds! {
     RateLimited = "rate_limited", &["retry_after"];
     /// Status 429 without a `Retry-After`. Every call is refused until the fault ends.
     RateLimitedSilently = "rate_limited_silently", &[];
-    /// The ban that usually follows ignored refusals, at once: status 418 at Binance, elsewhere 429 or the exchange's own
-    /// format.
+    /// An immediate ban, which usually follows ignored refusals only: status 418 at Binance, elsewhere 429 or the
+    /// exchange's own format.
     IpBanned = "ip_banned", &["retry_after"];
     /// Each answer takes longer than the one before. The sixth call is refused.
     Throttled = "throttled", &["latency_millis"];
@@ -59,22 +59,22 @@ kinds! {
     /// Status 200 with an empty body.
     Empty = "empty", &[];
     /// Status 200 and a valid answer, but prices and times do not change. A bank publishes no new fixing.
-    Frozen = "frozen", PRICES;
+    Frozen = "frozen", PRICE_PARAMETERS;
     /// The pair is halted: its last price does not change and its book is empty. Binance reports the status if a client asks
     /// for it.
-    Halted = "halted", PRICES;
+    Halted = "halted", PRICE_PARAMETERS;
     /// Status 200 and a valid answer, but every price is multiplied by a factor.
     LieFactor = "lie_factor", &["direction", "factor"];
     /// Status 200 and a valid answer, but with the price of another currency.
-    OtherCurrency = "other_currency", PRICES;
+    OtherCurrency = "other_currency", PRICE_PARAMETERS;
     /// Status 200 with an error in the body.
     ErrorIn200 = "error_in_200", &[];
     /// An error in an unusual format: an array instead of an object, a number instead of text, an object instead of a list.
     OddError = "odd_error", &[];
-    /// The right answer with a warning beside it, if the exchange's format has warnings (Kraken).
+    /// The usual answer with a warning, if the exchange's format has warnings (Kraken).
     Warning = "warning", &[];
     /// The pair is unknown. As at the real exchange, the whole batch fails or the pair is missing from the answer.
-    Unlisted = "unlisted", PRICES;
+    Unlisted = "unlisted", PRICE_PARAMETERS;
     /// The keys of prices have other names.
     Renamed = "renamed", &[];
     /// Numbers have another form.
@@ -84,24 +84,24 @@ kinds! {
     /// The exchange's clock is ahead or behind.
     ClockSkew = "clock_skew", &["skew_seconds"];
     /// The best bid is above the best ask.
-    CrossedBook = "crossed_book", PRICES;
+    CrossedBook = "crossed_book", PRICE_PARAMETERS;
     /// The best bid is zero.
-    ZeroBid = "zero_bid", PRICES;
+    ZeroBid = "zero_bid", PRICE_PARAMETERS;
     /// Prices are negative.
-    NegativePrice = "negative_price", PRICES;
+    NegativePrice = "negative_price", PRICE_PARAMETERS;
     /// `null` instead of a price.
-    NullPrice = "null_price", PRICES;
+    NullPrice = "null_price", PRICE_PARAMETERS;
     /// A bank's fixing is some days old and carries the old date.
     OldFixing = "old_fixing", &["days"];
-    /// Websockets: the connection stays open, but no message arrives.
+    /// WebSockets: the connection stays open, but no message arrives.
     Silent = "silent", &[];
-    /// Websockets: heartbeats arrive, but no prices.
+    /// WebSockets: heartbeats arrive, but no prices.
     HeartbeatOnly = "heartbeat_only", &[];
-    /// Websockets: messages arrive twice and in the wrong order.
+    /// WebSockets: messages arrive twice and in the wrong order.
     OutOfOrder = "out_of_order", &[];
-    /// Websockets: connections are cut, as after 24 hours.
+    /// WebSockets: connections are cut, as after 24 hours.
     Cut = "cut", &[];
-    /// Websockets: the exchange announces a restart and then closes the connections.
+    /// WebSockets: the exchange announces a restart and then closes the connections.
     RestartNotice = "restart_notice", &[];
 }
 

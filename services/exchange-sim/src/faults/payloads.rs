@@ -63,7 +63,7 @@ macro_rules! fault_forms {
             }
 
             /// The names of the parameters that have a value.
-            pub(super) fn given_parameters(&self) -> impl Iterator<Item = &'static str> {
+            pub(super) fn present_parameters(&self) -> impl Iterator<Item = &'static str> {
                 [$(self.$field.is_some().then_some(stringify!($field)),)+].into_iter().flatten()
             }
 

@@ -1,4 +1,4 @@
-//! The faults of all exchanges: those set over the admin API and those of the timeline.
+//! The faults of all exchanges, from the admin API and from the timeline.
 
 use std::{
     collections::BTreeMap,
@@ -42,14 +42,14 @@ impl FaultStore {
     }
 
     /// Replaces the active fault of an exchange.
-    pub(crate) fn set(&self, exchange: &str, fault: Fault) -> ActiveFault {
+    pub(crate) fn set_fault(&self, exchange: &str, fault: Fault) -> ActiveFault {
         let active = fault.to_active_fault(exchange);
         self.lock().manual.insert(exchange.to_owned(), fault);
         active
     }
 
     /// Ends the active fault of an exchange. Faults that the timeline has scheduled for later still start.
-    pub(crate) fn end(&self, exchange: &str, now: Timestamp) {
+    pub(crate) fn end_fault(&self, exchange: &str, now: Timestamp) {
         let mut state = self.lock();
         state.manual.remove(exchange);
         state.ended_at.insert(exchange.to_owned(), now);

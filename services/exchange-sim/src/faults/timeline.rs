@@ -1,4 +1,4 @@
-//! Timelines: faults that start by themselves at given times.
+//! Timelines: faults that start at scheduled times.
 
 use std::time::Duration;
 

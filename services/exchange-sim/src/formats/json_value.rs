@@ -1,4 +1,4 @@
-//! A value whose text the simulation controls digit by digit.
+//! A JSON value with exact control of the digits of numbers.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -21,7 +21,7 @@ impl JsonValue {
         Self::Number(digits.to_owned())
     }
 
-    /// The text alone, for formats other than JSON. `null` becomes empty text.
+    /// The text without quotes, for formats other than JSON. `null` becomes empty text.
     pub(crate) fn into_text(self) -> String {
         match self {
             Self::Text(text) | Self::Number(text) => text,

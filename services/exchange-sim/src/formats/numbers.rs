@@ -60,7 +60,7 @@ impl Price {
         }
     }
 
-    /// `percent` hundredths of the price. Daily highs and lows are made this way.
+    /// `percent` hundredths of the price. Used for daily highs and lows.
     pub(crate) fn percent(self, percent: i64) -> Self {
         Self { units: self.units / 100 * percent, ..self }
     }

@@ -19,7 +19,7 @@ pub enum TimeForm {
     Micros,
     /// RFC 3339.
     Iso,
-    /// The date alone.
+    /// Only the date.
     Date,
     /// The time is left out.
     Absent,

@@ -22,6 +22,6 @@ pub(crate) const fn listed(symbol: &'static str, base: &str, quote: &str, decima
     ListedPair { symbol, pair, tick: tick_size(decimals), decimals }
 }
 
-pub(crate) fn find(pairs: &'static [ListedPair], symbol: &str) -> Option<&'static ListedPair> {
+pub(crate) fn find_listed_pair(pairs: &'static [ListedPair], symbol: &str) -> Option<&'static ListedPair> {
     pairs.iter().find(|listed| listed.symbol == symbol)
 }

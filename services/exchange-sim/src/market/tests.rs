@@ -9,18 +9,18 @@ fn pair(text: &str) -> CurrencyPair {
     text.parse().unwrap()
 }
 
-fn at(micros: i64) -> Timestamp {
+fn time_at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).unwrap()
 }
 
 #[test]
-fn price_depends_on_seed_and_time_alone() {
-    let time = at(1_767_323_045_678_901);
+fn price_depends_only_on_seed_and_time() {
+    let time = time_at(1_767_323_045_678_901);
     let ticker = |seed, time| Market::new(seed).ticker("coinbase", pair("BTC-EUR"), CENT, time).unwrap();
     assert_eq!(ticker(1, time), ticker(1, time));
     assert_ne!(ticker(1, time).bid, ticker(2, time).bid);
     let later: std::collections::BTreeSet<_> =
-        (0..60).map(|second| ticker(1, at(time.micros() + second * 1_000_000)).bid).collect();
+        (0..60).map(|second| ticker(1, time_at(time.micros() + second * 1_000_000)).bid).collect();
     assert!(later.len() > 50, "{later:?}");
     assert_eq!(Market::new(1).ticker("coinbase", pair("XYZ-EUR"), CENT, time), None);
 }
@@ -47,7 +47,7 @@ proptest! {
             ("ETH-EUR", 3_000 * UNIT / 91 * 84),
             ("BTC-VND", 2_366_000_000 * UNIT),
         ] {
-            let tickers = ["coinbase", "kraken"].map(|exchange| market.ticker(exchange, pair(name), CENT, at(micros)));
+            let tickers = ["coinbase", "kraken"].map(|exchange| market.ticker(exchange, pair(name), CENT, time_at(micros)));
             let [one, other] = tickers.map(Option::unwrap);
             for ticker in [one, other] {
                 prop_assert!(0 < ticker.bid && ticker.bid < ticker.ask);
@@ -57,13 +57,13 @@ proptest! {
             }
             prop_assert!((one.last - other.last).abs() <= base_price / 10_000 * 6);
         }
-        let pegged = market.ticker("kraken", pair("USDT-USD"), UNIT / 100_000, at(micros)).unwrap();
+        let pegged = market.ticker("kraken", pair("USDT-USD"), UNIT / 100_000, time_at(micros)).unwrap();
         prop_assert!((pegged.last - UNIT).abs() <= TENTH_OF_A_CENT, "{pegged:?}");
     }
 
     #[test]
     fn cross_rates_agree(seed: u64, micros in 0_i64..4_000_000_000_000_000) {
-        let (market, time) = (Market::new(seed), at(micros));
+        let (market, time) = (Market::new(seed), time_at(micros));
         let price = |text| market.mid_price(pair(text), time).unwrap();
         let crossed = i128::from(price("BTC-USD")) * i128::from(price("USD-RUB")) / i128::from(UNIT);
         prop_assert!((crossed - i128::from(price("BTC-RUB"))).abs() < i128::from(UNIT));
@@ -75,7 +75,7 @@ proptest! {
     fn price_moves_at_most_half_a_permille_in_a_second(micros in 0_i64..4_000_000_000_000_000) {
         let market = Market::new(1);
         let [now, soon] = [micros, micros + 1_000_000]
-            .map(|time| market.ticker("kraken", pair("BTC-EUR"), CENT, at(time)).unwrap());
+            .map(|time| market.ticker("kraken", pair("BTC-EUR"), CENT, time_at(time)).unwrap());
         prop_assert!((now.bid - soon.bid).abs() <= now.bid / 2_000);
     }
 }

@@ -1,5 +1,6 @@
-//! Binance's combined stream, by <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>: `bookTicker` at
-//! every change of the book, `ticker` once a second, and pings. A connection lasts one day at most.
+//! Binance's combined stream, as documented at
+//! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>: `bookTicker` at every change of the
+//! book, `ticker` once a second, and pings. A connection lasts one day at most.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -27,7 +28,7 @@ pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
 };
 
 const TICKER_INTERVAL: Duration = Duration::from_secs(1);
-/// Binance writes every price with eight decimals, whatever the tick.
+/// Binance writes every price with eight decimals, regardless of the tick.
 const DECIMALS: u32 = 8;
 const BOOK_STREAM: &str = "bookTicker";
 const TICKER_STREAM: &str = "ticker";
@@ -157,7 +158,7 @@ impl WsDialect for Binance {
         for stream in &self.streams {
             // Binance accepts a subscription to a stream that does not exist and sends nothing for it.
             let Some((symbol, kind)) = stream.split_once('@') else { continue };
-            let found = view.find(binance::PAIRS, &symbol.to_ascii_uppercase());
+            let found = view.find_ticker(binance::PAIRS, &symbol.to_ascii_uppercase());
             let Some((listed, ticker)) = found else { continue };
             match kind {
                 BOOK_STREAM if self.last_sent.should_send(listed.pair, ticker, view.now, UpdateTrigger::Book) => {

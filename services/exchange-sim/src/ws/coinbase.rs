@@ -1,5 +1,5 @@
-//! Coinbase's websocket, by <https://docs.cdp.coinbase.com/exchange/websocket-feed/overview>: a ticker at each match and a
-//! heartbeat a second for each pair. A client must subscribe within 5 s.
+//! Coinbase's WebSocket, as documented at <https://docs.cdp.coinbase.com/exchange/websocket-feed/overview>: a ticker at
+//! each match, and one heartbeat a second for each pair. A client must subscribe within 5 s.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -110,26 +110,26 @@ impl WsDialect for Coinbase {
 
     fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
         let Ok(Request { r#type, product_ids, channels }) = serde_json::from_str(text) else {
-            return vec![error("Malformed JSON", None)];
+            return vec![error_message("Malformed JSON", None)];
         };
         if view.has_fault(FaultKind::ErrorIn200) {
-            return vec![error("Failed to subscribe", Some("service unavailable".to_owned()))];
+            return vec![error_message("Failed to subscribe", Some("service unavailable".to_owned()))];
         }
         let subscribe = match r#type.as_str() {
             "subscribe" => true,
             "unsubscribe" => false,
-            _ => return vec![error("Type has to be either subscribe or unsubscribe", None)],
+            _ => return vec![error_message("Type has to be either subscribe or unsubscribe", None)],
         };
         let mut found = Vec::new();
         for name in product_ids {
             // One unknown pair fails the whole request.
-            let Some((listed, _)) = view.find(coinbase::PAIRS, &name) else {
-                return vec![error("Failed to subscribe", Some(format!("{name} is not a valid product")))];
+            let Some((listed, _)) = view.find_ticker(coinbase::PAIRS, &name) else {
+                return vec![error_message("Failed to subscribe", Some(format!("{name} is not a valid product")))];
             };
             found.push(listed.symbol);
         }
         if let Some(channel) = channels.iter().find(|channel| ![TICKER, HEARTBEAT].contains(&channel.as_str())) {
-            return vec![error("Failed to subscribe", Some(format!("{channel} is not a valid channel")))];
+            return vec![error_message("Failed to subscribe", Some(format!("{channel} is not a valid channel")))];
         }
         for name in found {
             let subscription = self.pairs.entry(name).or_default();
@@ -147,7 +147,7 @@ impl WsDialect for Coinbase {
 
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let update = |(symbol, subscription): (&&'static str, &mut Subscription)| {
-            let (listed, ticker) = view.find(coinbase::PAIRS, symbol).filter(|_| subscription.ticker)?;
+            let (listed, ticker) = view.find_ticker(coinbase::PAIRS, symbol).filter(|_| subscription.ticker)?;
             let trade_id = trade_id(ticker.time);
             if subscription.last_trade_id == Some(trade_id) {
                 return None;
@@ -160,7 +160,7 @@ impl WsDialect for Coinbase {
 
     fn heartbeats(&mut self, view: &ExchangeView<'_>, _idle: bool) -> Vec<String> {
         let heartbeat = |(symbol, subscription): (&&'static str, &mut Subscription)| {
-            let (listed, ticker) = view.find(coinbase::PAIRS, symbol).filter(|_| subscription.heartbeat)?;
+            let (listed, ticker) = view.find_ticker(coinbase::PAIRS, symbol).filter(|_| subscription.heartbeat)?;
             Some(to_json(&HeartbeatMessage {
                 r#type: HEARTBEAT,
                 sequence: subscription.next_sequence(view),
@@ -196,12 +196,12 @@ impl Subscription {
     }
 }
 
-/// Trade ids follow the clock.
+/// Trade ids are derived from the time.
 fn trade_id(time: Timestamp) -> i64 {
     time.micros().div_euclid(i64::try_from(TRADE_INTERVAL.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn error(message: &'static str, reason: Option<String>) -> String {
+fn error_message(message: &'static str, reason: Option<String>) -> String {
     to_json(&ErrorMessage { r#type: "error", message, reason })
 }
 

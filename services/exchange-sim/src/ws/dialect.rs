@@ -1,4 +1,4 @@
-//! What the websockets of all exchanges have in common, and the trait of what differs.
+//! The common parts of the WebSockets of all exchanges, and the trait for their differences.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 /// How often an unchanged price is sent again.
 const RESEND_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The websocket of one exchange.
+/// The WebSocket of one exchange.
 pub(super) struct WsEndpoint {
     pub(super) exchange: &'static str,
     /// The full path. It begins with the name of the exchange.
@@ -39,7 +39,7 @@ pub(super) trait WsDialect: Send {
     /// The prices that have changed since the last call.
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String>;
 
-    /// The heartbeats, once a second. `idle` if the exchange has sent nothing since the last heartbeat.
+    /// The heartbeats, once a second. `idle` is set if the exchange has sent nothing since the last heartbeat.
     fn heartbeats(&mut self, _view: &ExchangeView<'_>, _idle: bool) -> Vec<String> {
         Vec::new()
     }
@@ -71,7 +71,7 @@ pub(super) struct PingRule {
     pub(super) pong_timeout: Duration,
 }
 
-/// The tickers that a client was sent last.
+/// The last tickers that were sent to a client.
 #[derive(Debug, Default)]
 pub(super) struct LastSent(BTreeMap<CurrencyPair, SentTicker>);
 
@@ -90,8 +90,8 @@ pub(super) enum UpdateTrigger {
 }
 
 impl LastSent {
-    /// Whether to send `ticker` now: it has changed, or its last transmission is [`RESEND_INTERVAL`] ago. Then it is recorded
-    /// as sent.
+    /// Returns whether `ticker` must be sent now, because it has changed or was last sent [`RESEND_INTERVAL`] ago. In that
+    /// case it is recorded as sent.
     pub(super) fn should_send(
         &mut self,
         pair: CurrencyPair,

@@ -1,5 +1,6 @@
-//! Kraken's websocket, version 2, by <https://docs.kraken.com/api/docs/websocket-v2/ticker>: the status first, one answer for
-//! each pair, a snapshot and then updates with JSON numbers, and heartbeats while nothing else is sent.
+//! Kraken's WebSocket, version 2, as documented at <https://docs.kraken.com/api/docs/websocket-v2/ticker>: the status
+//! first, one answer for each pair, a snapshot and then updates with JSON numbers, and heartbeats while nothing else is
+//! sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,7 @@ pub(super) const ENDPOINT: WsEndpoint =
     WsEndpoint { exchange: kraken::NAME, path: "/kraken/ws/v2", new_dialect: |_| Box::new(Kraken::default()) };
 
 const TICKER: &str = "ticker";
-/// The default of `event_trigger`: updates at trades alone.
+/// The default of `event_trigger`: updates only at trades.
 const TRADES: &str = "trades";
 
 #[derive(Default)]
@@ -119,7 +120,7 @@ impl WsDialect for Kraken {
     }
 
     fn greeting(&mut self, _view: &ExchangeView<'_>) -> Vec<String> {
-        vec![status("online")]
+        vec![status_message("online")]
     }
 
     fn handle_message(&mut self, text: &str, view: &ExchangeView<'_>) -> Vec<String> {
@@ -163,7 +164,7 @@ impl WsDialect for Kraken {
     }
 
     fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
-        Some(status("maintenance"))
+        Some(status_message("maintenance"))
     }
 }
 
@@ -217,7 +218,7 @@ fn answer(
     to_json(&Answer { method, result, success, error, symbol, time_in: time.clone(), time_out: time, req_id })
 }
 
-fn status(system: &'static str) -> String {
+fn status_message(system: &'static str) -> String {
     let data = StatusData { version: "2.0.9", system, api_version: "v2", connection_id: 12_345_678_901_234_567_890 };
     to_json(&Message { channel: "status", r#type: "update", data: [data] })
 }

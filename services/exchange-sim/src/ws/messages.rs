@@ -1,4 +1,4 @@
-//! The two ends of a websocket without a socket.
+//! The two ends of a WebSocket without a socket.
 
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ pub enum FromClient {
     Close,
 }
 
-/// A client's end of a websocket. Dropping it closes the connection. The receiver ends when the exchange has closed the
+/// A client's end of a WebSocket. Dropping it closes the connection. The receiver ends when the exchange has closed the
 /// connection.
 #[derive(Debug)]
 pub struct ClientEnd {
@@ -29,10 +29,10 @@ pub struct ClientEnd {
     pub receiver: mpsc::Receiver<FromExchange>,
 }
 
-/// Why a websocket was not opened.
+/// Why a WebSocket was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebSocketError {
-    #[error("this path has no websocket")]
+    #[error("this path has no WebSocket endpoint")]
     NoSuchPath,
     #[error("the exchange refused the connection")]
     Refused,

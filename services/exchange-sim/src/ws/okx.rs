@@ -1,5 +1,5 @@
-//! OKX's public websocket, by <https://www.okx.com/docs-v5/en/#overview-websocket>. Every value is text, and `ping` is a text
-//! message. OKX closes a connection after 30 s without a message. The notice 64008 announces a restart.
+//! OKX's public WebSocket, as documented at <https://www.okx.com/docs-v5/en/#overview-websocket>. Every value is text, and
+//! `ping` is a text message. OKX closes a connection after 30 s without a message. The notice 64008 announces a restart.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -69,13 +69,13 @@ impl WsDialect for Okx {
             return vec!["pong".to_owned()];
         }
         let Ok(Request { op, args }) = serde_json::from_str(text) else {
-            return vec![error("60012", format!("Illegal request: {text}"))];
+            return vec![error_message("60012", format!("Illegal request: {text}"))];
         };
         if view.has_fault(FaultKind::ErrorIn200) {
-            return vec![error("50001", "Service temporarily unavailable. Please try again later.".to_owned())];
+            return vec![error_message("50001", "Service temporarily unavailable. Please try again later.".to_owned())];
         }
         if !["subscribe", "unsubscribe"].contains(&op.as_str()) {
-            return vec![error("60012", format!("Illegal request: {text}"))];
+            return vec![error_message("60012", format!("Illegal request: {text}"))];
         }
         args.iter().map(|argument| self.change_subscription(&op, argument, view)).collect()
     }
@@ -87,7 +87,7 @@ impl WsDialect for Okx {
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String> {
         let mut texts = Vec::new();
         for symbol in &self.pairs {
-            let Some((listed, ticker)) = view.find(okx::PAIRS, symbol) else { continue };
+            let Some((listed, ticker)) = view.find_ticker(okx::PAIRS, symbol) else { continue };
             if self.last_sent.should_send(listed.pair, ticker, view.now, UpdateTrigger::LastTradeOrBook) {
                 let arg = Argument { channel: TICKERS.to_owned(), inst_id: listed.symbol.to_owned() };
                 texts.push(to_json(&TickerMessage { arg, data: [ticker_body(listed, ticker, view)] }));
@@ -107,8 +107,8 @@ impl Okx {
     /// Changes the subscription to one pair and returns the answer.
     fn change_subscription(&mut self, op: &str, argument: &Argument, view: &ExchangeView<'_>) -> String {
         let Argument { channel, inst_id } = argument;
-        let Some((listed, _)) = view.find(okx::PAIRS, inst_id).filter(|_| channel == TICKERS) else {
-            return error("60018", format!("Wrong URL or channel:{channel},instId:{inst_id} doesn't exist."));
+        let Some((listed, _)) = view.find_ticker(okx::PAIRS, inst_id).filter(|_| channel == TICKERS) else {
+            return error_message("60018", format!("Wrong URL or channel:{channel},instId:{inst_id} doesn't exist."));
         };
         if op == "subscribe" {
             self.pairs.insert(listed.symbol);
@@ -120,11 +120,12 @@ impl Okx {
     }
 }
 
-fn error(code: &'static str, msg: String) -> String {
+fn error_message(code: &'static str, msg: String) -> String {
     to_json(&EventMessage { event: "error", arg: None, code: Some(code), msg: Some(msg), conn_id: CONNECTION_ID })
 }
 
-/// The fields of OKX's HTTP ticker. Unlike there, an empty side of the book is zero and the day opens at the last price.
+/// The ticker has the fields of OKX's HTTP ticker. An empty side of the book is zero, and the opening price is the last
+/// price; both differ from the HTTP ticker.
 fn ticker_body(listed: &'static ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> TickerBody {
     let text = |price: Price| price.text(listed.decimals);
     TickerBody {

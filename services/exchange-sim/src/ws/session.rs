@@ -17,10 +17,10 @@ use crate::{
     simulation::Simulation,
 };
 
-/// How often prices are compared with those sent last.
+/// Time between two checks for changed prices.
 const STEP: Duration = Duration::from_millis(250);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// From the announcement of a restart to the end of the connection.
+/// Time from the announcement of a restart to the end of the connection.
 const RESTART_NOTICE_LEAD: Duration = Duration::from_secs(10);
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
@@ -60,7 +60,7 @@ enum SessionEnd {
     Closed(u16),
 }
 
-/// What texts contain. Some faults change prices alone.
+/// The content of messages. Some faults affect only prices.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
     Prices,
@@ -105,7 +105,7 @@ pub(super) async fn run(
         };
     }
     if let Err(SessionEnd::Closed(code)) = result {
-        // This fails only if the client has gone already.
+        // This fails only if the client has already disconnected.
         let _ = to_client.try_send(FromExchange::Close(code));
     }
 }
@@ -230,7 +230,7 @@ impl Session {
         if now - self.last_ping_at >= rule.interval && kind != Some(FaultKind::Silent) {
             self.last_ping_at = now;
             self.unanswered_ping_at.get_or_insert(now);
-            // A ping is no message: it neither prolongs `max_idle` nor replaces a heartbeat.
+            // A ping does not count as a message: it neither prolongs `max_idle` nor replaces a heartbeat.
             self.to_client.try_send(FromExchange::Ping).map_err(|_| SessionEnd::Cut)?;
         }
         Ok(())

@@ -31,7 +31,7 @@ fn new_simulation() -> Simulation {
     .1
 }
 
-fn fail(simulation: &Simulation, exchange: &str, kind: FaultKind) {
+fn set_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
     simulation.set_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::of(kind) }).unwrap();
 }
 
@@ -76,7 +76,7 @@ impl ClientEnd {
     }
 }
 
-/// A client with a subscription, after the first price message. Price messages are the only ones of 190 bytes and more.
+/// A client with a subscription, after the first price message. Only price messages have 190 bytes or more.
 async fn subscribed(simulation: &Simulation, path: &str) -> ClientEnd {
     let query = (path == BINANCE).then_some("streams=btcusdt@bookTicker/btcusdt@ticker");
     let mut client = simulation.websocket(path, query).await.unwrap();
@@ -210,7 +210,7 @@ async fn silent_exchange_keeps_the_connection_open() {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, path).await;
         let exchange = path[1..].split('/').next().unwrap();
-        fail(&simulation, exchange, FaultKind::Silent);
+        set_fault(&simulation, exchange, FaultKind::Silent);
         client.within(Duration::from_millis(1)).await;
         let received = client.within(Duration::from_secs(25)).await;
         assert!(received.is_empty() && !client.sender.is_closed(), "{path}: {received:?}");
@@ -222,7 +222,7 @@ async fn heartbeat_only_sends_no_prices() {
     for (path, exchange, beats) in [(COINBASE, "coinbase", 9), (KRAKEN, "kraken", 9), (OKX, "okx", 0)] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, path).await;
-        fail(&simulation, exchange, FaultKind::HeartbeatOnly);
+        set_fault(&simulation, exchange, FaultKind::HeartbeatOnly);
         client.within(Duration::from_millis(1)).await;
         let received = client.texts(Duration::from_secs(10)).await;
         assert!(received.len() >= beats && received.len() <= beats + 1, "{path}: {received:?}");
@@ -230,7 +230,7 @@ async fn heartbeat_only_sends_no_prices() {
     }
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, OKX).await;
-    fail(&simulation, "okx", FaultKind::HeartbeatOnly);
+    set_fault(&simulation, "okx", FaultKind::HeartbeatOnly);
     client.within(Duration::from_millis(1)).await;
     client.send_text("ping").await;
     assert_eq!(client.text().await, "pong");
@@ -240,7 +240,7 @@ async fn heartbeat_only_sends_no_prices() {
 async fn out_of_order_messages_arrive_twice() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, BINANCE).await;
-    fail(&simulation, "binance", FaultKind::OutOfOrder);
+    set_fault(&simulation, "binance", FaultKind::OutOfOrder);
     let books = client.texts(Duration::from_secs(5)).await.into_iter().filter_map(|text| text["data"]["u"].as_u64());
     let numbers: Vec<u64> = books.collect();
     assert!(numbers.windows(2).any(|pair| pair[0] > pair[1]), "{numbers:?}");
@@ -252,7 +252,7 @@ async fn faults_cut_and_refuse_connections() {
     for kind in [FaultKind::Cut, FaultKind::Down] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, KRAKEN).await;
-        fail(&simulation, "kraken", kind);
+        set_fault(&simulation, "kraken", kind);
         let rest = client.within(Duration::from_secs(1)).await;
         assert!(client.next().await.is_none() && !rest.contains(&FromExchange::Close(1001)));
     }
@@ -263,7 +263,7 @@ async fn faults_cut_and_refuse_connections() {
         (FaultKind::Html520, WebSocketError::Status(520)),
         (FaultKind::RateLimited, WebSocketError::Status(429)),
     ] {
-        fail(&simulation, "kraken", kind);
+        set_fault(&simulation, "kraken", kind);
         assert_eq!(simulation.websocket(KRAKEN, None).await.unwrap_err(), refusal);
     }
     assert_eq!(simulation.websocket("/kraken/ws/v1", None).await.unwrap_err(), WebSocketError::NoSuchPath);
@@ -276,7 +276,7 @@ async fn restart_is_announced_once_before_the_connection_closes() {
     {
         let simulation = new_simulation();
         let (mut client, begun) = (subscribed(&simulation, path).await, Instant::now());
-        fail(&simulation, exchange, FaultKind::RestartNotice);
+        set_fault(&simulation, exchange, FaultKind::RestartNotice);
         let received = client.within(Duration::from_secs(60)).await;
         let notices =
             received.iter().filter(|message| matches!(message, FromExchange::Text(text) if text.contains(notice)));
@@ -289,22 +289,22 @@ async fn restart_is_announced_once_before_the_connection_closes() {
 async fn price_faults_apply_to_websockets() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, OKX).await;
-    fail(&simulation, "okx", FaultKind::Frozen);
+    set_fault(&simulation, "okx", FaultKind::Frozen);
     client.within(Duration::from_millis(300)).await;
     let frozen = client.texts(Duration::from_secs(5)).await;
     assert!(frozen.len() >= 4 && frozen.iter().all(|text| text["data"] == frozen[0]["data"]), "{frozen:?}");
 
-    fail(&simulation, "okx", FaultKind::CrossedBook);
+    set_fault(&simulation, "okx", FaultKind::CrossedBook);
     let crossed = &client.texts(Duration::from_secs(1)).await[0]["data"][0];
     let side = |name: &str| crossed[name].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
     assert!(side("bidPx") > side("askPx"), "{crossed}");
 
-    fail(&simulation, "okx", FaultKind::Truncated);
+    set_fault(&simulation, "okx", FaultKind::Truncated);
     let received = client.within(Duration::from_secs(1)).await;
     let FromExchange::Text(half) = &received[0] else { panic!("{received:?}") };
     assert!(half.starts_with('{') && serde_json::from_str::<Value>(half).is_err());
 
-    fail(&simulation, "okx", FaultKind::Unlisted);
+    set_fault(&simulation, "okx", FaultKind::Unlisted);
     let mut client = simulation.websocket(OKX, None).await.unwrap();
     client.send_text(OKX_BTC).await;
     assert_eq!(client.json().await["code"], "60018");

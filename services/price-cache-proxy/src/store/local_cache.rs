@@ -15,10 +15,10 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
     /// The name in keys and channels.
     const NAME: &'static str;
 
-    /// How an engine that only knows JSON decides whether a document has expired at `now`.
+    /// The rule by which an engine that parses only JSON decides whether a document has expired at `now`.
     fn expiry_rule(now: Timestamp) -> ExpiryRule;
 
-    /// The place of this kind in the cache.
+    /// The entry of this kind in the cache.
     fn latest_in(cache: &LocalCache) -> &Latest<Self>
     where
         Self: Sized;

@@ -126,7 +126,9 @@ async fn write_at_one_instance_is_served_and_pushed_by_another() {
 #[tokio::test]
 async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
     let real = test_redis();
-    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else { panic!("TEST_REDIS_URL is no TCP address") };
+    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else {
+        panic!("TEST_REDIS_URL is not a TCP address")
+    };
     let redis = format!("{host}:{port}");
     let proxy = RedisProxy::start(None, redis.clone()).await;
     let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();

@@ -12,7 +12,7 @@ fn held_by(holder: &str) -> Lease {
 fn holder_of_the_lease_leads_until_another_instance_can_take_it() {
     let (mut leadership, start) = (Leadership::new("a".to_owned(), RENEW_INTERVAL), Instant::now());
     let mut apply = |holder: Option<&str>, intervals: u32| {
-        let became_leader = leadership.apply(holder.map(held_by), start + RENEW_INTERVAL * intervals);
+        let became_leader = leadership.apply_answer(holder.map(held_by), start + RENEW_INTERVAL * intervals);
         (became_leader, leadership.is_leader(), leadership.other_leader().map(str::to_owned))
     };
     assert_eq!(apply(None, 0), (false, false, None), "without any answer, an instance is a follower");

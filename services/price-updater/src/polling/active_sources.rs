@@ -1,7 +1,7 @@
-//! Which sources are polled, and in which order. Both can be changed in a running service.
+//! The sources that are polled, and their order. Both can be changed at run time.
 //!
-//! Courses are shown in that order. The official rate of a currency is taken from the first source in that order that agrees
-//! with most of the others.
+//! The API lists courses in this order. The official rate of a currency is that of the first bank in this order whose rate
+//! agrees with the majority of the banks.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use tokio::sync::watch;
 pub(crate) struct ActiveSources {
     /// The name and kind of every source, active or not.
     all: Vec<(&'static str, CourseKind)>,
-    /// How many of the active sources must be allowed to vote.
+    /// Smallest number of active sources that vote. Exchanges and indices vote, banks do not.
     min_voters: usize,
-    /// Indices in `all`.
+    /// Positions in `all`.
     order: watch::Sender<Arc<[usize]>>,
 }
 
@@ -24,7 +24,7 @@ impl ActiveSources {
         Self { all, min_voters, order: watch::Sender::new(order) }
     }
 
-    /// The active sources in their order, as indices in the list of all sources.
+    /// The active sources in their order, as positions in the list of all sources.
     pub(crate) fn order(&self) -> Arc<[usize]> {
         self.order.borrow().clone()
     }

@@ -1,8 +1,8 @@
-//! Passes the backoffs that sources asked for to the instance that polls next: another one, or this one after a restart.
+//! Keeps the backoffs of sources across restarts and changes of the leader.
 //!
-//! A backoff is stored as a lease in price-cache-proxy, and the holder of that lease is the time when the backoff ends. The
-//! lease is renewed while the backoff lasts. A backoff is lost if it lasts longer than its lease and no instance renews that
-//! lease in time. It is also lost if price-cache-proxy keeps leases in memory and restarts.
+//! A backoff is stored as a lease in price-cache-proxy. The holder field of the lease contains the end of the backoff. The
+//! lease is renewed while the backoff lasts. A backoff is lost if it lasts longer than its lease and no instance renews
+//! that lease in time. It is also lost if price-cache-proxy keeps leases in memory and restarts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,20 +12,21 @@ use tokio::time::Instant;
 
 use crate::{leadership::LEASE_NAME, upstreams::Upstreams};
 
-/// How often the lease of a backoff is renewed that is longer than a lease.
+/// Time between renewals of the lease of a backoff. A backoff can last longer than a lease.
 const RENEW_INTERVAL: Duration = Duration::from_mins(10);
-/// How far apart two instances may place the end of the same backoff: each rounds it to whole seconds.
+/// Largest difference between the ends that two instances compute for the same backoff. Each instance rounds the end to
+/// whole seconds.
 const ROUNDING_TOLERANCE: Duration = Duration::from_secs(2);
 const HOLDER_PREFIX: &str = "paused-until-";
 
-/// A source that must not be polled until a moment of this process's clock.
+/// The end of a source's backoff, by the monotonic clock of this process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceBackoff {
     pub(crate) source: &'static str,
     pub(crate) until: Instant,
 }
 
-/// A source that must not be polled for a while.
+/// The remaining time of a source's backoff.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RemainingBackoff {
     pub(crate) source: &'static str,
@@ -44,8 +45,7 @@ struct StoredBackoff {
 }
 
 impl BackoffLeases {
-    /// Stores backoffs that are new and renews those that are due. A backoff that cannot be stored is tried again in the next
-    /// call.
+    /// Stores new backoffs, and renews leases that are due. A failed write is retried in the next call.
     pub(crate) async fn store(&mut self, backoffs: &[SourceBackoff], upstreams: &dyn Upstreams, now: Timestamp) {
         let start = Instant::now();
         for &SourceBackoff { source, until } in backoffs {
@@ -57,13 +57,14 @@ impl BackoffLeases {
             let end = now.plus(remaining);
             let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
             let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
-            match upstreams.lease(&lease_name(source), &holder, ttl).await {
-                // An earlier instance may have stored the same end, rounded otherwise. Its holder is renewed from now on.
+            match upstreams.acquire_lease(&lease_name(source), &holder, ttl).await {
+                // An earlier instance may have stored the same end, rounded to another second. Its holder text is then used
+                // for renewals.
                 Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });
                 }
-                // An earlier end is stored. Its lease must expire first.
+                // The lease contains an earlier end, or an instance has acquired it to read it. It must expire first.
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(source, error = error.chain(), "backoff of a source cannot be stored");
@@ -80,9 +81,10 @@ pub(crate) async fn fetch_backoffs(
     instance_id: &str,
     now: Timestamp,
 ) -> Option<Vec<RemainingBackoff>> {
-    // Leases can only be read by asking for them. A lease that is free is taken for one second, which disturbs nobody.
+    // Reading a lease requires an attempt to acquire it. A free lease is acquired for one second only, which delays no
+    // backoff noticeably.
     let fetch = async |source: &'static str| {
-        let lease = upstreams.lease(&lease_name(source), instance_id, Duration::from_secs(1)).await.ok()?;
+        let lease = upstreams.acquire_lease(&lease_name(source), instance_id, Duration::from_secs(1)).await.ok()?;
         let remaining = end_of(&lease.holder).map(|end| end.since(now)).filter(|remaining| !remaining.is_zero());
         Some(remaining.map(|remaining| RemainingBackoff { source, remaining }))
     };
@@ -99,7 +101,7 @@ fn holder(end: Timestamp) -> String {
     format!("{HOLDER_PREFIX}{}", end.micros().div_euclid(1_000_000) + 1)
 }
 
-/// The end of the backoff that a holder stands for. `None` if the holder is an instance.
+/// The end of the backoff in a holder field. `None` if the holder is an instance.
 fn end_of(holder: &str) -> Option<Timestamp> {
     let seconds: i64 = holder.strip_prefix(HOLDER_PREFIX)?.parse().ok()?;
     Timestamp::from_micros(seconds.checked_mul(1_000_000)?).ok()

@@ -1,4 +1,4 @@
-//! How sources are polled.
+//! The settings of polling.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use common::time::Clock;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PollConfig {
     pub(crate) clock: Clock,
-    /// From the start of one poll to the start of the next.
+    /// Time from the start of one poll to the start of the next.
     pub(crate) poll_interval: Duration,
     /// How long one source may take to answer.
     pub(crate) timeout: Duration,
-    /// The age at which the ticker of an exchange counts no longer.
+    /// Oldest ticker of an exchange that may vote.
     pub(crate) max_trade_age: Duration,
-    /// How long the numbers of a source may stay the same while the market moves.
+    /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
     pub(crate) frozen_after: Duration,
-    /// How many of the active sources must be allowed to vote.
+    /// Smallest number of active sources that vote. Exchanges and indices vote, banks do not.
     pub(crate) min_voters: usize,
-    /// Whether every source counts as simulated, whatever it reports.
+    /// Whether every price is marked as simulated, regardless of its source.
     pub(crate) simulated: bool,
 }
 
 impl PollConfig {
-    /// How long a poll waits for answers. The rest of the interval is left for what follows the poll.
+    /// How long a poll waits for answers. The rest of the interval is reserved for pricing and publishing.
     pub(super) fn max_wait(&self) -> Duration {
         self.timeout.min(self.poll_interval * 4 / 5)
     }

@@ -1,4 +1,4 @@
-//! Polls one source and keeps what it answered.
+//! Polls one source and stores its answers.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::config::PollConfig;
 use crate::sources::{PollReply, PollRequest, Source, SourceError, Ticker};
 
-/// How long a source may go on after the deadline of its requests before its poll is cancelled.
+/// Time from the deadline of the requests of a poll to the cancellation of the poll.
 const GRACE: Duration = Duration::from_millis(250);
 
 pub(super) struct Poller {
@@ -29,7 +29,7 @@ pub(super) struct Poller {
 pub(super) struct LatestTicker {
     pub(super) ticker: Ticker,
     pub(super) simulated: bool,
-    /// When the ticker was observed, by a monotonic clock: setting the machine's clock makes no ticker younger.
+    /// When the ticker was observed, by a monotonic clock, so that a change of the machine's clock does not affect its age.
     pub(super) observed: Instant,
     pub(super) requested: Instant,
 }
@@ -40,7 +40,7 @@ impl LatestTicker {
     }
 }
 
-/// What went wrong in a poll.
+/// An error in a poll.
 #[derive(Debug, Clone)]
 pub(super) struct PollError {
     /// `None` if the error concerns all pairs.
@@ -63,7 +63,7 @@ pub(super) enum PollStart {
     NotAwaited,
 }
 
-/// The last poll of a source and what came of it.
+/// The state of a source and the result of its last poll.
 pub(super) struct PollerState {
     source: &'static str,
     /// When the source may be polled again.
@@ -129,8 +129,8 @@ impl Poller {
         PollOutcome { latency, errors: state.errors.clone() }
     }
 
-    /// Notes that the pool stopped waiting for the source, if it is still being polled.
-    pub(super) fn exceeded_wait(&self) {
+    /// Records that the pool stopped waiting for the source, if the source is still being polled.
+    pub(super) fn mark_wait_exceeded(&self) {
         let mut state = self.state();
         state.exceeded_wait |= state.in_progress;
     }
@@ -175,7 +175,7 @@ impl PollerState {
         }
         self.errors = errors;
         let status = match self.errors.first() {
-            // Whether its votes are used again is known only after prices were agreed.
+            // `record_votes` decides later whether the source is trusted again.
             _ if works && self.status == SourceState::Disbelieved => SourceState::Disbelieved,
             _ if works => SourceState::Working,
             Some(PollError { error: SourceError::Paused(_) | SourceError::RateLimited { .. }, .. }) => {
@@ -183,22 +183,22 @@ impl PollerState {
             }
             _ => SourceState::Failing,
         };
-        self.enter(status, config.clock.now());
+        self.set_status(status, config.clock.now());
     }
 
-    /// Stores what became of the votes of the source in a poll interval.
+    /// Stores the outcome of the votes of the source in a poll interval.
     pub(super) fn record_votes(&mut self, used: u64, rejected: BTreeMap<Rejection, u64>, now: Timestamp) {
         let distrusted = used == 0 && rejected.keys().any(|why| matches!(why, Rejection::Frozen | Rejection::Outlier));
         (self.used_votes, self.rejected_votes) = (used, rejected);
         match (self.status, distrusted) {
-            (SourceState::Working, true) => self.enter(SourceState::Disbelieved, now),
-            (SourceState::Disbelieved, false) => self.enter(SourceState::Working, now),
+            (SourceState::Working, true) => self.set_status(SourceState::Disbelieved, now),
+            (SourceState::Disbelieved, false) => self.set_status(SourceState::Working, now),
             _ => {}
         }
     }
 
-    /// Logs a change of status once: an exchange can be unavailable for days.
-    fn enter(&mut self, status: SourceState, now: Timestamp) {
+    /// Changes the status. Logs a change once, because an exchange can be unavailable for days.
+    fn set_status(&mut self, status: SourceState, now: Timestamp) {
         let before = std::mem::replace(&mut self.status, status);
         if before == status {
             return;

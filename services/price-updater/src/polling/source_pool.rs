@@ -1,4 +1,4 @@
-//! All sources together. They are polled at the same time, each at its own interval, and no source holds up another.
+//! All sources. They are polled concurrently, each at its own interval, and a slow source does not delay the others.
 
 mod reports;
 #[cfg(test)]
@@ -35,7 +35,7 @@ pub(crate) struct SourcePool {
     /// Every source, active or not.
     pollers: Vec<Arc<Poller>>,
     active_sources: Arc<ActiveSources>,
-    /// The pairs that are requested of every source.
+    /// The pairs that are requested from every source.
     pairs: Arc<[CurrencyPair]>,
     config: PollConfig,
     freeze_detector: Mutex<FreezeDetector>,
@@ -68,10 +68,10 @@ impl SourcePool {
         Self { pollers, active_sources, pairs, config, freeze_detector: Mutex::default(), metrics }
     }
 
-    /// Starts the poll that is due at `due` at each source that permits it, and waits for the answers.
+    /// Polls each source that is due at `due`, and waits for the answers.
     ///
-    /// The wait is at most [`PollConfig::max_wait`]. A source that exceeded it the last time is not waited for: its answer counts
-    /// in the next poll. `polls` holds the polls in progress.
+    /// The wait is at most [`PollConfig::max_wait`]. The pool does not wait for a source that exceeded this limit in its
+    /// last poll. The answer of such a source counts in the next poll. `polls` holds the polls in progress.
     pub(crate) async fn poll(&self, polls: &mut JoinSet<&'static str>, due: Instant) {
         while polls.try_join_next().is_some() {}
         let now = self.config.clock.now();
@@ -88,13 +88,14 @@ impl SourcePool {
         while !awaited.is_empty() {
             match timeout_at(give_up_at, polls.join_next()).await {
                 Ok(Some(Ok(source))) => drop(awaited.remove(source)),
-                // A poll panicked, which is logged. The pool cannot tell which one, and waits for the others.
+                // A poll panicked, and the panic was logged. Its source is unknown here, so the wait for the others
+                // continues.
                 Ok(Some(Err(_))) => {}
                 Ok(None) | Err(_) => break,
             }
         }
         for poller in self.active().filter(|poller| awaited.contains(poller.source.name())) {
-            poller.exceeded_wait();
+            poller.mark_wait_exceeded();
         }
     }
 
@@ -106,15 +107,15 @@ impl SourcePool {
             let source = poller.source.name();
             let request = PollRequest { pairs: &pairs, now, deadline: Instant::now() + config.timeout };
             let PollOutcome { latency, errors } = poller.poll(request, &config).await;
-            metrics.polled(source, latency);
+            metrics.record_poll(source, latency);
             for error in &errors {
-                metrics.source_error(source, error.error.kind());
+                metrics.record_source_error(source, error.error.kind());
             }
             source
         }
     }
 
-    /// The votes of all active sources in the poll that was due at `due`, with those that do not count.
+    /// The votes of all active sources in the poll that was due at `due`, including ineligible votes.
     pub(crate) fn votes(&self, due: Instant) -> Vec<Vote> {
         let candidates: Vec<_> = self.active().flat_map(|poller| self.candidates(poller, due)).collect();
         let mut freeze_detector = self.freeze_detector.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +139,7 @@ impl SourcePool {
         candidates.map(|candidate| candidate.course()).collect()
     }
 
-    /// The pairs that at least `min_exchanges` active exchanges trade, whether or not they report them at the moment.
+    /// The pairs that at least `min_exchanges` active exchanges trade, even if they report no price at the moment.
     pub(crate) fn traded_pairs(&self, min_exchanges: usize) -> BTreeSet<CurrencyPair> {
         let mut exchanges: BTreeMap<CurrencyPair, usize> = BTreeMap::new();
         for &pair in self.active_exchanges().flat_map(|poller| poller.source.pairs()) {
@@ -167,13 +168,17 @@ impl SourcePool {
         self.pollers.iter().filter_map(backoff).collect()
     }
 
-    /// Applies a backoff that the source asked another instance or an earlier run for.
+    /// Applies a backoff that the source requested from another instance or from an earlier run.
     pub(crate) fn back_off(&self, backoff: RemainingBackoff) {
         let RemainingBackoff { source, remaining } = backoff;
         let pollers = self.pollers.iter().filter(|poller| poller.source.name() == source);
         for rate_limiter in pollers.filter_map(|poller| poller.source.rate_limiter()) {
             let backoff = rate_limiter.back_off(Some(remaining));
-            tracing::info!(source, ?backoff, "source is not polled: it asked another instance for a backoff");
+            tracing::info!(
+                source,
+                ?backoff,
+                "source is not polled: a backoff from another instance or an earlier run is in effect"
+            );
         }
     }
 
@@ -201,8 +206,8 @@ impl SourcePool {
         let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
         match poller.source.kind() {
             CourseKind::Fixing => latest.age(due) <= MAX_FIXING_AGE,
-            // One poll of an index may fail. Its ticker is older than the request, so the age of the ticker is not checked here:
-            // the price states that age, and the record expires by it.
+            // One poll of an index may fail. The age of its ticker is not checked here, because an index is older than the
+            // request for it. The price carries the time of the ticker, and the record expires accordingly.
             CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,
             CourseKind::Trade => {
                 let max_age = interval + interval.max(own_interval);
@@ -217,7 +222,7 @@ impl SourcePool {
             series: candidate.series(),
             numbers: Numbers { last: ticker.last, bid_ask: ticker.book },
             value: ticker.vote(),
-            trades: ticker.kind == CourseKind::Trade,
+            is_exchange: ticker.kind == CourseKind::Trade,
             freeze_after: self.config.frozen_after.max(candidate.poller.source.poll_interval() * 3),
         }
     }

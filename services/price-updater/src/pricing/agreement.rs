@@ -1,8 +1,8 @@
-//! Makes one price of the votes of several sources. No minority of faulty sources can move that price.
+//! Computes one price from the votes of several sources. A minority of faulty sources cannot falsify the price.
 //!
-//! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, and the live tickers of exchanges
-//! vote. A price in USDT is converted to dollars. Indices vote only if too few exchanges do. Official rates never vote. The
-//! price is the median of the votes, clamped to [`Bounds`](bounds::Bounds). There is no price without a majority for one.
+//! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, and the live tickers of
+//! exchanges vote. A price in USDT is converted to dollars. Indices vote only if too few exchanges do. Official rates never
+//! vote. The price is the median of the votes, clamped to [`Bounds`](bounds::Bounds). Without a majority there is no price.
 
 mod bounds;
 mod selection;
@@ -23,7 +23,7 @@ use self::{
 use super::arithmetic::median;
 use crate::sources::BidAsk;
 
-/// When votes agree on a price.
+/// The conditions for an agreement on a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AgreementRules {
     /// How many sources must agree on a price.
@@ -50,18 +50,18 @@ pub(crate) struct Vote {
 /// Why there is no price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoAgreement {
-    #[error("{votes} sources agree on a price, and at least {needed} must")]
+    #[error("{votes} sources agree on a price; at least {needed} are required")]
     NotEnough { votes: usize, needed: usize },
     #[error("the prices of {votes} sources are too far apart")]
     Contradicting { votes: usize },
-    #[error("{unconverted} of {votes} prices cannot be converted to dollars: too few remain for a majority")]
+    #[error("{unconverted} of {votes} prices cannot be converted to dollars; too few remain for a majority")]
     Unconverted { unconverted: usize, votes: usize },
 }
 
-/// Agrees on the price of `pair`. The result lists every vote with its outcome, also if there is no price.
+/// Agrees on the price of `pair`. The result lists every vote with its outcome, even if there is no price.
 ///
-/// `reference` is the price that was agreed last. It has no vote. It decides between two halves that contradict each other,
-/// such as two sources of which one is faulty.
+/// `reference` is the last agreed price. It does not vote. It breaks a tie between two halves of the votes that contradict
+/// each other, for example if one of two sources is faulty.
 pub(crate) fn agree_on_price(
     pair: CurrencyPair,
     votes: &[Vote],
@@ -127,7 +127,7 @@ fn cast_vote(vote: &Vote, converted: Option<Rate>, rejected: Option<Rejection>) 
     }
 }
 
-/// An [`AgreedPrice`] of `pair` whose price is still missing.
+/// An [`AgreedPrice`] of `pair` without a price.
 pub(super) fn without_price(pair: CurrencyPair, votes: Vec<CastVote>) -> AgreedPrice {
     AgreedPrice {
         direction: pair,

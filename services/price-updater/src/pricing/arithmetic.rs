@@ -35,7 +35,7 @@ impl Tolerance {
 }
 
 /// The rate 1.
-pub(super) fn one() -> Rate {
+pub(super) fn unit_rate() -> Rate {
     Rate::from_hundred_millionths(100_000_000).expect("1 is a valid rate")
 }
 

@@ -1,8 +1,8 @@
 //! Prices in currencies that no exchange trades: the price in dollars, converted by the official rate of the dollar.
 //!
-//! Each bank publishes its rates in its own currency. The European Central Bank publishes what a euro costs, Frankfurter what
-//! a dollar costs, and the Bank of Russia what each currency costs in roubles. No two banks publish the same pair, so the
-//! rates of a dollar that follow from their pairs are compared.
+//! Each bank publishes its rates in its own currency. The European Central Bank publishes the price of a euro, Frankfurter
+//! the price of a dollar, and the Bank of Russia the price of each currency in roubles. No two banks publish the same
+//! pairs. Therefore the rate of the dollar is computed from the pairs of each bank, and these rates are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use common::{
 
 use super::{
     agreement::{Vote, without_price},
-    arithmetic::{Ratio, Tolerance, one},
+    arithmetic::{Ratio, Tolerance, unit_rate},
 };
 
 /// How far apart the official rates of two banks may be, in thousandths of the lower rate. The rates are of the same day or of
@@ -23,7 +23,7 @@ const MAX_SPREAD: i128 = 20;
 /// The official rate of the dollar in each currency.
 pub(super) struct OfficialRates(BTreeMap<Asset, DollarRate>);
 
-/// The price of a dollar in one currency by one bank.
+/// The price of a dollar in one currency, according to one bank.
 #[derive(Clone)]
 struct DollarRate {
     ratio: Ratio,
@@ -52,9 +52,9 @@ struct BankRate {
 impl OfficialRates {
     /// The rates that the banks agree on.
     ///
-    /// The rate of a currency is the first, in the order of the sources, that agrees with more than half of all rates of that
-    /// currency. If there is none, the currency has no rate. A rate that only one bank publishes is accepted if that bank agrees
-    /// with the others in most of the currencies that they have in common.
+    /// The banks are tried in the order of the sources. The rate of a currency is the first that agrees with more than half
+    /// of all rates of that currency. If there is none, the currency has no rate. A rate that only one bank publishes is
+    /// accepted if that bank agrees with the majority in at least half of the currencies that other banks publish too.
     pub(super) fn of(votes: &[Vote]) -> Self {
         let banks = banks(votes);
         let currencies: BTreeSet<_> = banks.iter().flat_map(Bank::currencies).collect();
@@ -137,7 +137,7 @@ impl Bank<'_> {
 impl DollarRate {
     /// The quotient of two rates. A missing rate is 1.
     fn from_legs(numerator: Option<&Vote>, denominator: Option<&Vote>) -> Self {
-        let rate = |vote: Option<&Vote>| vote.map_or_else(one, |vote| vote.value);
+        let rate = |vote: Option<&Vote>| vote.map_or_else(unit_rate, |vote| vote.value);
         let legs = [numerator, denominator].into_iter().flatten();
         Self {
             ratio: Ratio { numerator: rate(numerator), denominator: rate(denominator) },
@@ -147,7 +147,7 @@ impl DollarRate {
     }
 
     fn value(&self) -> Option<Rate> {
-        self.ratio.convert(one())
+        self.ratio.convert(unit_rate())
     }
 
     fn agrees_with(&self, other: &Self) -> bool {

@@ -1,9 +1,9 @@
 //! Detects sources whose prices stand still while the market moves.
 //!
-//! A halted exchange and a proxy that serves an old page still answer, with a price and the present time. So the detector does
-//! not use the times that a source reports. It compares numbers: how long ago those of a source changed, by a monotonic
-//! clock, and how far the prices of the other sources have moved since. If no price moves, the market is flat and no source is
-//! frozen.
+//! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
+//! ignores the times that a source reports. It measures how long the prices of a source have stayed the same, by a
+//! monotonic clock, and how far the prices of the other sources have moved in that time. If no price moves, the market is
+//! flat and no source is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ pub(crate) struct Series {
     pub(crate) pair: CurrencyPair,
 }
 
-/// The present numbers of one series.
+/// The current numbers of one series.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Observation {
     pub(crate) series: Series,
@@ -34,7 +34,7 @@ pub(crate) struct Observation {
     /// The price that the source votes for.
     pub(crate) value: Rate,
     /// Whether the source is an exchange. Only exchanges show that the market moves.
-    pub(crate) trades: bool,
+    pub(crate) is_exchange: bool,
     /// How long the numbers may stay the same while the market moves.
     pub(crate) freeze_after: Duration,
 }
@@ -66,7 +66,7 @@ struct PriceRange {
 }
 
 impl FreezeDetector {
-    /// Compares the prices that are young enough to count. A series that is missing keeps its state until it is back.
+    /// Updates every series with the observations of one poll. A series without an observation keeps its state.
     pub(crate) fn observe(&mut self, observations: &[Observation], now: Instant) {
         for observation in observations {
             let numbers = observation.numbers;
@@ -76,7 +76,7 @@ impl FreezeDetector {
                 *span = start();
             }
         }
-        let exchanges = || observations.iter().filter(|observation| observation.trades);
+        let exchanges = || observations.iter().filter(|observation| observation.is_exchange);
         for (series, span) in &mut self.0 {
             let others = exchanges().filter(|other| other.series.source != series.source);
             for other in others.filter(|other| move_together(other.series.pair, series.pair)) {
@@ -90,7 +90,7 @@ impl FreezeDetector {
             if let Some(span) = self.0.get_mut(&observation.series) {
                 let unchanged = now.saturating_duration_since(span.since) >= observation.freeze_after;
                 let moving = sources.iter().filter(|source| span.has_moved(source)).count();
-                // One more than the largest minority: faulty sources that pretend to move cannot exclude a right one.
+                // A majority must have moved, so that a faulty minority with moving prices cannot freeze a correct source.
                 span.frozen |= unchanged && moving > (sources.len() - 1) / 2;
             }
         }

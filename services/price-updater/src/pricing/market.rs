@@ -24,13 +24,13 @@ const COINS: [Asset; 3] = [Asset::BTC, Asset::ETH, Asset::USDT];
 /// The currencies in which coins are always priced. A further currency is added if an exchange or an official rate has it.
 const BASE_CURRENCIES: [Asset; 3] = [Asset::EUR, Asset::GBP, Asset::USD];
 
-/// What is priced, and how.
+/// Which pairs are priced, and the rules of agreement.
 #[derive(Debug, Clone)]
 pub(crate) struct PricingConfig {
     /// The currencies of the price record that orders use.
     pub(crate) currencies: Vec<Currency>,
     pub(crate) rules: AgreementRules,
-    /// The pairs that enough exchanges trade to agree on a price, whether or not they report one at the moment.
+    /// The pairs that enough exchanges trade to agree on a price, even if they report none at the moment.
     pub(crate) traded: BTreeSet<CurrencyPair>,
 }
 
@@ -60,7 +60,8 @@ impl PriceHistory {
         }));
     }
 
-    /// Adds the prices of a record that another instance or an earlier run has published. Known prices stay.
+    /// Adds the prices of a record that another instance or an earlier run has published. A pair that already has a price
+    /// keeps it.
     pub(crate) fn resume_from(&mut self, record: &NewPriceRecord) {
         for (&currency, price) in &record.prices {
             let pair = CurrencyPair::new(Asset::BTC, currency.into());
@@ -69,23 +70,23 @@ impl PriceHistory {
         }
     }
 
-    /// The last price of `pair` that is of after `since`. A simulated price is not compared with real ones.
+    /// The last price of `pair`, if it was observed after `since`. Simulated prices are not compared with real ones.
     fn reference(&self, pair: CurrencyPair, simulated: bool, since: Timestamp) -> Option<Rate> {
         let past = self.0.get(&pair).filter(|past| past.simulated == simulated && past.as_of > since);
         past.map(|past| past.price)
     }
 }
 
-/// The price of each pair in one poll interval, also of pairs with votes but without a price.
+/// The price of each pair in one poll interval. Includes pairs that have votes but no price.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MarketPrices {
     pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
 }
 
 impl MarketPrices {
-    /// Prices in `history` are used as references if they are of after `since`.
+    /// Prices in `history` are used as references if they were observed after `since`.
     pub(crate) fn compute(votes: &[Vote], config: &PricingConfig, history: &PriceHistory, since: Timestamp) -> Self {
-        let votes = without_simulated_among_real(votes);
+        let votes = exclude_simulated_among_real(votes);
         let mut market = Self::agreed(&votes, config, history, since);
         market.add_cross_prices(&votes, config);
         market.drop_unreported(config);
@@ -109,9 +110,10 @@ impl MarketPrices {
 
     /// Adds prices that are converted from dollars by official rates.
     ///
-    /// An order is never paid at a converted price in a pair that enough exchanges trade, even if these exchanges contradict
-    /// each other. In other pairs, a converted price replaces one from indices: exchanges report dollars every few seconds, and
-    /// an index can be a minute old. It does so however young the index is, so that the price does not alternate between both.
+    /// Orders never use a converted price in a pair that enough exchanges trade, even if these exchanges contradict each
+    /// other. In other pairs, a converted price replaces the price of an index, because exchanges report dollars every few
+    /// seconds and an index can be a minute old. The age of the index does not matter, so that the price does not alternate
+    /// between the two.
     fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
         let order_currencies = config.assets();
         let rates = OfficialRates::of(votes);
@@ -135,7 +137,7 @@ impl MarketPrices {
         }
     }
 
-    /// Drops pairs without price and votes, except those that orders are paid in.
+    /// Drops pairs that have neither a price nor votes, except the pairs of bitcoin that orders are paid in.
     fn drop_unreported(&mut self, config: &PricingConfig) {
         let order_currencies = config.assets();
         self.prices.retain(|pair, agreed| {
@@ -151,8 +153,8 @@ impl MarketPrices {
 
     /// The record that orders use, with a price for each currency that has one. `None` if no currency has one.
     ///
-    /// A record is as old as its oldest price. So a price that is more than `max_lag` older than the newest one is left out:
-    /// the record would expire with it.
+    /// The time of a record is that of its oldest price. A price that is more than `max_lag` older than the newest one is
+    /// left out, because the record would expire with it.
     pub(crate) fn record(&self, currencies: &[Currency], max_lag: Duration) -> Option<NewPriceRecord> {
         let priced = currencies.iter().filter_map(|&currency| {
             let agreed = self.bitcoin(currency)?;
@@ -170,7 +172,7 @@ impl MarketPrices {
         })
     }
 
-    /// The sources whose votes make up a price. A converted price has those of its first leg.
+    /// The sources whose votes were used in a price. A converted price has the sources of its first leg.
     fn sources(&self, agreed: &AgreedPrice) -> Vec<String> {
         let voted = agreed.legs.first().and_then(|leg| self.prices.get(leg)).unwrap_or(agreed);
         let used = voted.votes.iter().filter(|vote| vote.used);
@@ -188,7 +190,7 @@ struct PricedCurrency<'a> {
     agreed: &'a AgreedPrice,
 }
 
-/// Whether the vote of an index is used in a price.
+/// Whether the price uses the vote of an index.
 fn uses_index(agreed: &AgreedPrice, votes: &[Vote]) -> bool {
     let is_index =
         |cast: &CastVote| votes.iter().any(|vote| vote.kind == CourseKind::Index && vote.source == cast.exchanger);
@@ -208,9 +210,9 @@ fn is_live(vote: &Vote) -> bool {
     vote.kind != CourseKind::Fixing
 }
 
-/// Marks simulated votes as ineligible if a real vote counts, so that real and simulated prices are never mixed. Live prices
-/// and official rates are looked at apart.
-fn without_simulated_among_real(votes: &[Vote]) -> Vec<Vote> {
+/// Marks simulated votes as ineligible if a real vote counts, so that real and simulated prices are never mixed. Live
+/// prices and official rates are checked separately.
+fn exclude_simulated_among_real(votes: &[Vote]) -> Vec<Vote> {
     let mut votes = votes.to_vec();
     for live in [true, false] {
         if votes.iter().any(|vote| is_live(vote) == live && !vote.simulated && vote.ineligible.is_none()) {

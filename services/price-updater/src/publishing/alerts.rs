@@ -23,7 +23,7 @@ pub(crate) struct AlertState {
 }
 
 impl AlertState {
-    /// `currencies` are those of the record.
+    /// `currencies` are the currencies of the price record.
     pub(crate) fn update(&mut self, market: &MarketPrices, currencies: &[Currency]) {
         let simulated: BTreeSet<_> =
             rejected_votes(market, currencies, Rejection::Simulated).map(|(_, vote)| vote.exchanger.clone()).collect();
@@ -37,7 +37,7 @@ impl AlertState {
         let mixed = !simulated.is_empty();
         if mixed && !self.mixed {
             let sources = simulated.into_iter().collect::<Vec<_>>().join(",");
-            tracing::warn!(sources, "simulated sources are ignored: others are real");
+            tracing::warn!(sources, "simulated sources are ignored because real sources report prices");
         }
         self.mixed = mixed;
     }
@@ -54,7 +54,7 @@ impl AlertState {
 
     fn update_unpriced(&mut self, market: &MarketPrices, currencies: &[Currency]) {
         let has_price = |currency: Currency| market.bitcoin(currency).is_some_and(|price| price.price.is_some());
-        // If no currency has a price, publishing as a whole fails, which is reported elsewhere.
+        // If no currency has a price, publishing fails as a whole. `report_availability_change` reports that.
         if !currencies.iter().any(|&currency| has_price(currency)) {
             return;
         }
@@ -87,7 +87,7 @@ fn rejected_votes<'a>(
 }
 
 /// Logs that the availability of the record has changed. `as_of` is the time of the last good record.
-pub(crate) fn report_change(
+pub(crate) fn report_availability_change(
     change: AvailabilityChange,
     failures: u32,
     as_of: Option<String>,
@@ -96,12 +96,12 @@ pub(crate) fn report_change(
     let (as_of, at_most_secs) = (as_of.unwrap_or_default(), max_prolonged_age.as_secs());
     match change {
         AvailabilityChange::Prolonged => {
-            critical!(failures, as_of, at_most_secs, "no source reports a price: the last good price is prolonged");
+            critical!(failures, as_of, at_most_secs, "no price is agreed: the last good price is prolonged");
         }
         AvailabilityChange::Expired => {
             critical!(failures, as_of, "there is no price: the last good price is too old");
         }
-        AvailabilityChange::NeverAvailable => critical!(failures, "no source has reported a price since the start"),
+        AvailabilityChange::NeverAvailable => critical!(failures, "no price has been agreed since the start"),
         AvailabilityChange::Recovered => tracing::info!("price is fresh again"),
     }
 }

@@ -42,38 +42,38 @@ impl Deliveries {
         }
     }
 
-    /// Replaces a record that has not been sent yet.
+    /// Queues a record. It replaces a record that has not been sent yet.
     pub(crate) fn send_record(&self, write: RecordWrite) {
         self.records.post(write);
     }
 
-    /// Replaces a snapshot that has not been sent yet. The courses of a snapshot are sent to db-proxy too.
+    /// Queues a snapshot. It replaces a snapshot that has not been sent yet. Its courses are sent to db-proxy too.
     pub(crate) fn send_snapshot(&self, snapshot: TermSnapshot) {
         self.snapshots.post(Arc::new(snapshot));
     }
 
-    /// Sends what is posted, until it is cancelled.
+    /// Sends queued values until it is cancelled.
     pub(crate) async fn run(&self) {
         tokio::join!(self.write_records(), self.write_snapshots(), self.write_courses());
     }
 
-    /// The error text of the last write of a record, if it failed. `None` before the first write.
+    /// The result of the last write of a record, with the text of its error. `None` before the first write.
     pub(crate) fn last_record_write(&self) -> Option<Result<(), String>> {
         self.record_status.last()
     }
 
-    /// The error text of the last write of courses, if it failed. `None` before the first write.
+    /// The result of the last write of courses, with the text of its error. `None` before the first write.
     pub(crate) fn last_courses_write(&self) -> Option<Result<(), String>> {
         self.courses_status.last()
     }
 
-    /// Each write is retried for one publish interval: after that there is a newer record.
+    /// Each write is retried for one publish interval, because there is a newer record after that.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {
             let result = self.upstreams.write_record(&write, self.publish_interval).await;
             if let Ok(stored) = &result {
-                self.metrics.record_written(stored.as_of);
+                self.metrics.set_record_time(stored.as_of);
             }
             self.record_status.record(result.as_ref().map(drop), &self.metrics);
         }
@@ -87,8 +87,8 @@ impl Deliveries {
         }
     }
 
-    /// Writes the courses that have changed since they were stored. Courses whose write failed are sent with the next snapshot,
-    /// with their values in that snapshot.
+    /// Writes the courses that have changed since they were stored. After a failed write, the courses are sent again with
+    /// their values in the next snapshot.
     async fn write_courses(&self) {
         let mut stored = StoredCourses::default();
         let mut snapshots = self.snapshots.reader();

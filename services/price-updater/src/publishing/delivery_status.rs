@@ -23,7 +23,7 @@ impl DeliveryStatus {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let failed_before = matches!(*last, Some(Err(_)));
         *last = Some(result.map_err(|error| {
-            metrics.write_failed(self.delivery);
+            metrics.record_write_failure(self.delivery);
             match self.delivery {
                 _ if failed_before => {}
                 // Orders depend on the record. The other writes only affect what is shown.
@@ -39,7 +39,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// The error text of the last write, if it failed. `None` before the first write.
+    /// The result of the last write, with the text of its error. `None` before the first write.
     pub(super) fn last(&self) -> Option<Result<(), String>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! A mailbox that holds only the latest value. A slow receiver holds up no sender and never gets an outdated value.
+//! A mailbox that holds only the latest value. A slow reader does not block senders, and never receives an outdated value.
 
 use tokio::sync::watch;
 
@@ -9,12 +9,12 @@ impl<T: Clone> LatestMailbox<T> {
         Self(watch::Sender::new(None))
     }
 
-    /// Replaces the value that waits.
+    /// Replaces the waiting value.
     pub(crate) fn post(&self, value: T) {
         self.0.send_replace(Some(value));
     }
 
-    /// A reader that receives the value that waits and every later one.
+    /// A reader that starts with the waiting value. It skips values that are replaced before it reads them.
     pub(crate) fn reader(&self) -> MailboxReader<T> {
         let mut receiver = self.0.subscribe();
         receiver.mark_changed();

@@ -6,8 +6,8 @@
 //!                      └──────────────────success─────────────────┴───────────success──────────┘
 //! ```
 //!
-//! A record is written in every publish interval, even if nothing has changed. So a cache that lost the record has it again one
-//! interval later. That does not make the record younger, because it keeps its `as_of` and its expiry.
+//! A record is written in every publish interval, even if nothing has changed. So a cache that has lost the record receives
+//! it again in the next interval. A repeated record does not become younger, because it keeps its `as_of` and its expiry.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use common::{
 
 use crate::upstreams::RecordWrite;
 
-/// How many failures in a row change nothing. The record has not expired by then.
+/// How many failures in a row are tolerated before the record is prolonged. The record has not expired by then.
 pub(crate) const TOLERATED_FAILURES: u32 = 3;
 
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(crate) struct RecordLifetimes {
     pub(crate) publish_interval: Duration,
     /// How long after its observation a fresh record is valid.
     pub(crate) ttl: Duration,
-    /// How long after its observation a record is valid at most while publishing fails.
+    /// Longest time that a record stays valid after its observation while publishing fails.
     pub(crate) max_prolonged_age: Duration,
 }
 
@@ -39,10 +39,10 @@ enum State {
     Expired,
 }
 
-/// A change that operators are told once.
+/// A change of availability. It is reported to operators once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AvailabilityChange {
-    /// There are failures and there has never been a price.
+    /// More than [`TOLERATED_FAILURES`] intervals have failed, and there has never been a price.
     NeverAvailable,
     Prolonged,
     /// The last prices are too old, so there is no price now.
@@ -50,7 +50,7 @@ pub(crate) enum AvailabilityChange {
     Recovered,
 }
 
-/// What follows from a publish interval.
+/// The outcome of a publish interval: the record to write and the change to report, if any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LifecycleStep {
     pub(crate) write: Option<RecordWrite>,
@@ -59,10 +59,10 @@ pub(crate) struct LifecycleStep {
 
 /// The lifecycle of the price record.
 ///
-/// A publish interval succeeds if at least one currency has an agreed price. A currency without one is left out of the record,
-/// and the others stay fresh. An earlier price of that currency is not added: a record has one `as_of` for all its prices, so the
-/// earlier price would look younger than it is. Orders in that currency are refused until it has a price again. That is rare,
-/// because all sources must fail in one currency alone, and no order gets a wrong price.
+/// A publish interval succeeds if at least one currency has an agreed price. A currency without one is left out of the
+/// record, and the others stay fresh. An earlier price of that currency is not added: a record has one `as_of` for all its
+/// prices, so the earlier price would look younger than it is. Orders in that currency are refused until it has a price
+/// again. That is rare, because it requires that all sources fail in one currency only.
 #[derive(Debug)]
 pub(crate) struct RecordLifecycle {
     lifetimes: RecordLifetimes,
@@ -77,7 +77,7 @@ impl RecordLifecycle {
         Self { lifetimes, state: State::Empty, failures: 0, last_good: None }
     }
 
-    /// Continues with the record that an earlier run or another instance has written, unless the own last record is newer.
+    /// Continues with the record that an earlier run or another instance has written, unless this instance has a newer one.
     ///
     /// Publish intervals since that record was observed count as failures, whether or not an instance ran in them.
     pub(crate) fn resume(&mut self, stored: Option<PriceRecord>, now: Timestamp) {
@@ -137,7 +137,7 @@ impl RecordLifecycle {
         let (state, write) = if age >= max_prolonged_age {
             (State::Expired, None)
         } else if self.failures > TOLERATED_FAILURES {
-            // The record is prolonged interval by interval. If this service stops too, the price expires soon.
+            // Each failure prolongs the record by a short time only. If this service stops too, the price expires soon.
             let ttl = (Duration::from_secs(age.as_secs() + 1) + ttl).min(max_prolonged_age);
             let record = NewPriceRecord { state: PriceState::Prolonged, ..record };
             (State::Prolonged, Some(RecordWrite { record, ttl }))

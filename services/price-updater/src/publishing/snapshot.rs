@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::pricing::MarketPrices;
 
-/// How long this instance relies on what it has sent to db-proxy.
+/// Time after which all courses are sent to db-proxy again.
 const RESEND_AFTER: Duration = Duration::from_mins(5);
 
-/// At most [`MAX_COURSES`] courses and as many prices.
+/// Builds the market snapshot, with at most [`MAX_COURSES`] courses and as many prices.
 pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market: MarketPrices) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();
@@ -39,7 +39,7 @@ struct Validity {
 
 type CourseKey = (String, CurrencyPair);
 
-/// The values of a course that db-proxy stores. A later time alone is no change.
+/// The values of a course that db-proxy stores. A course with a later time and the same values has not changed.
 #[derive(Debug, PartialEq, Eq)]
 struct CourseValues {
     value: Rate,
@@ -49,9 +49,9 @@ struct CourseValues {
 }
 
 impl StoredCourses {
-    /// Forgets all courses in a new term and every [`RESEND_AFTER`]. db-proxy ignores a course if it has a later one of another
-    /// instance, whose clock can be ahead. So everything is sent again from time to time. Sending a stored course again has no
-    /// effect.
+    /// Forgets all courses in a new term and after [`RESEND_AFTER`], so that they are sent again. This is necessary because
+    /// db-proxy ignores a course if it has a later one from another instance, whose clock can be ahead. Sending a stored
+    /// course again has no effect.
     pub(super) fn expire(&mut self, term: u64, now: Instant) {
         let valid = self.valid.is_some_and(|valid| valid.term == term && now < valid.since + RESEND_AFTER);
         if !valid {

@@ -1,4 +1,4 @@
-//! Requests for many pairs at once, at sources that reject the whole request if they do not list one of its pairs.
+//! Requests for many pairs at once. Used for sources that reject a whole request if they do not list one of its pairs.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +8,8 @@ use std::{
 use common::money::CurrencyPair;
 
 use super::{
-    PollReply, PollRequest, SourceError, TickerResults, delisted_pairs::DelistedPairs, http_client::Fetched, requested,
+    PollReply, PollRequest, SourceError, TickerResults, delisted_pairs::DelistedPairs, http_client::Fetched,
+    requested_rows,
 };
 
 /// Splits the pairs of a source into requests. Normally one request has all pairs.
@@ -36,7 +37,7 @@ pub(super) struct BatchedPoll<'a, T> {
 impl Batching {
     pub(super) fn start<T: Copy>(&self, request: &PollRequest<'_>, table: &[(CurrencyPair, T)]) -> BatchedPoll<'_, T> {
         let mut reply = PollReply::default();
-        let mut pairs = self.delisted.exclude(requested(request, table), &mut reply);
+        let mut pairs = self.delisted.exclude(requested_rows(request, table), &mut reply);
         let groups = std::mem::take(&mut *self.next_groups());
         let mut queue: VecDeque<Vec<_>> = VecDeque::new();
         for group in groups {
@@ -54,12 +55,12 @@ impl Batching {
 }
 
 impl<T: Copy> BatchedPoll<'_, T> {
-    /// The pairs of the next request. The caller passes its result to [`Self::record`].
+    /// The pairs of the next request. The caller passes its result to [`Self::record_result`].
     pub(super) fn next_group(&mut self) -> Option<Vec<(CurrencyPair, T)>> {
         self.queue.pop_front()
     }
 
-    pub(super) fn record(
+    pub(super) fn record_result(
         &mut self,
         mut group: Vec<(CurrencyPair, T)>,
         result: Result<Fetched<TickerResults>, SourceError>,

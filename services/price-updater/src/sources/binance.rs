@@ -8,9 +8,9 @@
 //! With it such pairs are missing from the response. As a second safeguard, a book with a zero side is rejected. A pair
 //! that never existed fails the whole request with status 400 and code -1121.
 //!
-//! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that goes on
-//! is answered with 418 and banned for two minutes to three days; the message then has the end of the ban in milliseconds
-//! since 1970. The firewall answers 403, which also means too many requests.
+//! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that
+//! continues receives 418 and is banned for two minutes to three days; the message then contains the end of the ban in
+//! milliseconds since 1970. The firewall answers 403, which also means too many requests.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl SourceAdapter for Binance {
             let symbols = symbols.join(",");
             let path = format!("/api/v3/ticker/bookTicker?symbols=%5B{symbols}%5D&symbolStatus=TRADING");
             let result = client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
-            poll.record(group, result);
+            poll.record_result(group, result);
         }
         poll.finish()
     }

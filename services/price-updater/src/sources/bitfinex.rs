@@ -82,7 +82,7 @@ impl SourceAdapter for Bitfinex {
             let symbols: Vec<_> = group.iter().map(|(_, symbol)| *symbol).collect();
             let path = format!("/v2/tickers?symbols={}", symbols.join(","));
             let result = client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
-            poll.record(group, result);
+            poll.record_result(group, result);
         }
         poll.finish()
     }

@@ -26,7 +26,7 @@ use super::{
     named_rows::NamedRows,
     pair, pairs_of,
     rate_limiter::RateLimits,
-    requested,
+    requested_rows,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -86,7 +86,7 @@ struct ErrorBody<'a> {
 #[async_trait]
 impl SourceAdapter for Bitstamp {
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let pairs = requested(&request, PAIRS);
+        let pairs = requested_rows(&request, PAIRS);
         let parse = |response: &HttpResponse| parse(response, &pairs, request.now);
         Ok(client.get("/api/v2/ticker/", request.deadline, parse).await?.into())
     }

@@ -23,7 +23,7 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs_of,
     rate_limiter::RateLimits,
-    requested,
+    requested_rows,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -63,7 +63,7 @@ struct Row {
 #[async_trait]
 impl SourceAdapter for BlockchainInfo {
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let pairs = requested(&request, PAIRS);
+        let pairs = requested_rows(&request, PAIRS);
         let parse = |response: &HttpResponse| parse(response, &pairs, request.now);
         Ok(client.get("/ticker", request.deadline, parse).await?.into())
     }

@@ -26,7 +26,7 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs_of,
     rate_limiter::RateLimits,
-    requested,
+    requested_rows,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -76,7 +76,7 @@ struct ResponseBody {
 impl SourceAdapter for Coinbase {
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         let mut reply = PollReply::default();
-        let pairs = self.delisted.exclude(requested(&request, PAIRS), &mut reply);
+        let pairs = self.delisted.exclude(requested_rows(&request, PAIRS), &mut reply);
         let fetches = pairs.into_iter().map(async |(pair, name)| {
             let path = format!("/products/{name}/ticker");
             (pair, client.get(&path, request.deadline, |response| parse(response, request.now)).await)

@@ -28,7 +28,7 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs_of,
     rate_limiter::RateLimits,
-    requested,
+    requested_rows,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -95,7 +95,7 @@ struct ErrorStatus {
 #[async_trait]
 impl SourceAdapter for CoinGecko {
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let pairs = requested(&request, PAIRS);
+        let pairs = requested_rows(&request, PAIRS);
         let distinct = |name: fn(&CoinGeckoPair) -> &'static str| {
             let mut names: Vec<_> = pairs.iter().map(|(_, pair)| name(pair)).collect();
             names.sort_unstable();

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Longest quotation of a source's text, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// Why a source returned no price. The message follows the name of the source, and its length is bounded.
+/// Why a source returned no price. The message is shown after the name of the source. Its length is bounded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {
     #[error("did not answer in time")]
@@ -32,7 +32,7 @@ pub(crate) enum SourceError {
     #[error("reported an implausible price: {0}")]
     Implausible(String),
     /// Holds the time of the price.
-    #[error("reported a price that is too old, of {0}")]
+    #[error("reported a price of {0}, which is too old")]
     Stale(common::time::Timestamp),
 }
 

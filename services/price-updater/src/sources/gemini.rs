@@ -26,7 +26,7 @@ use super::{
     named_rows::NamedRows,
     pair, pairs_of,
     rate_limiter::RateLimits,
-    requested,
+    requested_rows,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -78,7 +78,7 @@ struct ErrorBody {
 #[async_trait]
 impl SourceAdapter for Gemini {
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
-        let pairs = requested(&request, PAIRS);
+        let pairs = requested_rows(&request, PAIRS);
         let parse = |response: &HttpResponse| parse(response, &pairs, request.now);
         Ok(client.get("/v1/pricefeed", request.deadline, parse).await?.into())
     }

@@ -1,4 +1,4 @@
-//! The HTTP client of one source. It enforces the rate limits of the source and obeys its back-off requests.
+//! The HTTP client of one source. It enforces the rate limits of the source and obeys its backoff requests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ pub(crate) struct SourceHttpClient {
     rate_limiter: RateLimiter,
 }
 
-/// A response of any status.
+/// An HTTP response with any status.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
@@ -80,7 +80,7 @@ impl SourceHttpClient {
         &self.rate_limiter
     }
 
-    /// Backs off if the response asks for it. Resets the back-off after a valid response.
+    /// Backs off if the response asks for it. Resets the backoff after a valid response.
     fn apply_backoff(&self, response: &HttpResponse, error: Option<&SourceError>) {
         let backoff = match error {
             Some(SourceError::RateLimited { retry_after }) => Some(retry_after.or(response.retry_after)),

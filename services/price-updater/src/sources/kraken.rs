@@ -119,7 +119,7 @@ impl SourceAdapter for Kraken {
                 group.iter().map(|(_, pair)| format!("{}{}", pair.base.name, pair.quote.name)).collect();
             let path = format!("/0/public/Ticker?pair={}", names.join(","));
             let result = client.get(&path, request.deadline, |response| parse(response, &group, request.now)).await;
-            poll.record(group, result);
+            poll.record_result(group, result);
         }
         poll.finish()
     }

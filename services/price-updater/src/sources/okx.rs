@@ -4,9 +4,9 @@
 //! in milliseconds, is ignored. An empty side of the book is an empty string. 20 requests in two seconds are permitted for
 //! each address. One request could return all spot pairs, but that response has several hundred KiB.
 //!
-//! A successful response has the string `0` in `code`, and every other code is an error, whatever the status. 50011 means
-//! too many requests; such a response has no `data`. 51001 is an unknown pair. In errors of the gateway `code` is a number
-//! and `data` is an object.
+//! A successful response has the string `0` in `code`, and every other code is an error, regardless of the status. 50011
+//! means too many requests; such a response has no `data`. 51001 is an unknown pair. In errors of the gateway `code` is a
+//! number and `data` is an object.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use super::{
     http_client::{HttpResponse, SourceHttpClient},
     pair, pairs_of,
     rate_limiter::RateLimits,
-    requested,
+    requested_rows,
 };
 
 pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
@@ -85,7 +85,7 @@ struct TickerJson {
 impl SourceAdapter for Okx {
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError> {
         let mut reply = PollReply::default();
-        let pairs = self.delisted.exclude(requested(&request, PAIRS), &mut reply);
+        let pairs = self.delisted.exclude(requested_rows(&request, PAIRS), &mut reply);
         let fetches = pairs.into_iter().map(async |(pair, name)| {
             let path = format!("/api/v5/market/ticker?instId={name}");
             (pair, client.get(&path, request.deadline, |response| parse(response, name, request.now)).await)

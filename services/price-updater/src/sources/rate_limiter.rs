@@ -24,7 +24,7 @@ impl RateLimiter {
         Self { limits, state: Arc::new(Mutex::new(LimiterState::new(limits))) }
     }
 
-    /// A limiter with the same limits and a state of its own.
+    /// A limiter with the same limits and its own state.
     pub(crate) fn with_same_limits(&self) -> Self {
         Self::new(self.limits)
     }
@@ -44,12 +44,12 @@ impl RateLimiter {
         self.lock().back_off(Instant::now(), retry_after)
     }
 
-    /// The end of the current back-off.
+    /// The end of the current backoff.
     pub(crate) fn backoff_until(&self) -> Option<Instant> {
         self.lock().backoff_until(Instant::now())
     }
 
-    /// Resets the default back-off to its first length.
+    /// Resets the default backoff to its first length.
     pub(crate) fn record_success(&self) {
         self.lock().record_success();
     }

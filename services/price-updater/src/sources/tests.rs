@@ -45,7 +45,7 @@ async fn rejections_reduce_requests() {
             assert!(reply.map_or(true, |reply| reply.tickers.is_empty()));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        // At most one concurrent request for each pair, and a back-off that doubles each time.
+        // At most one concurrent request for each pair, and a backoff that doubles each time.
         let most = source.pairs().len().min(16) * 10;
         let requests = requests.load(Ordering::SeqCst);
         assert!((1..=most).contains(&requests), "{} received {requests} requests", source.name());

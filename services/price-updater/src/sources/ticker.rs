@@ -1,4 +1,4 @@
-//! What a source reports for a pair at a moment, in one form for all sources.
+//! The ticker that a source reports for a pair at a moment, in one form for all sources.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use rust_decimal::Decimal;
 
 use super::SourceError;
 
-/// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book has no traders.
+/// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book shows that nobody
+/// trades.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long after its day an official rate is valid. The Bank of Russia publishes no rate from the first to the eighth of
 /// January; with the days off around it the gap is up to twelve days. Rates of several banks are compared, which detects
@@ -40,7 +41,7 @@ pub(crate) struct BidAsk {
     pub(crate) ask: Rate,
 }
 
-/// The prices of an order book as the exchange wrote them.
+/// The prices of a ticker, as the exchange wrote them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TradedPrices<'a> {
     pub(crate) last: Option<&'a DecimalText>,
@@ -59,7 +60,7 @@ impl Ticker {
         let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;
         let ask = prices.ask.map(|ask| parse_exact("ask", ask)).transpose()?;
         let book = match (bid, ask) {
-            (Some(bid), Some(ask)) => Some(BidAsk { bid, ask }.check()?),
+            (Some(bid), Some(ask)) => Some(BidAsk { bid, ask }.check_plausible()?),
             (None, None) => None,
             _ => return Err(SourceError::implausible("one side of the book is empty")),
         };
@@ -85,8 +86,8 @@ impl Ticker {
         self.last.or_else(|| self.mid_price()).unwrap_or_else(Self::no_price)
     }
 
-    /// The price that counts in the agreement of sources: the mean of bid and ask, or the last trade if there is no book.
-    /// The book changes before the next trade.
+    /// The price that the source votes for: the mean of bid and ask, or the last trade if there is no book. The book
+    /// follows the market sooner than the last trade does.
     pub(crate) fn vote(&self) -> Rate {
         self.mid_price().or(self.last).unwrap_or_else(Self::no_price)
     }
@@ -103,7 +104,7 @@ impl Ticker {
 }
 
 impl BidAsk {
-    fn check(self) -> Result<Self, SourceError> {
+    fn check_plausible(self) -> Result<Self, SourceError> {
         let Self { bid, ask } = self;
         if bid > ask {
             return Err(SourceError::implausible(format_args!("the book is crossed: bid {bid}, ask {ask}")));
@@ -119,7 +120,8 @@ impl BidAsk {
     }
 }
 
-/// Parses the price of an exchange. Rejects a number with more digits than a [`Rate`] has: no exchange trades at one.
+/// Parses the price of an exchange. Rejects a number with more digits than a [`Rate`] has, because exchanges do not trade
+/// at such prices.
 fn parse_exact(name: &'static str, text: &DecimalText) -> Result<Rate, SourceError> {
     text.as_str().parse().map_err(|error| SourceError::implausible(format_args!("the {name} price {error}")))
 }

@@ -14,7 +14,7 @@ use url::Url;
 /// Largest accepted response body, in bytes. The largest that occurs is Bitstamp's list of all pairs, about 100 KiB.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// A response of any status.
+/// An HTTP response with any status.
 #[derive(Debug, Clone, Default)]
 pub struct RawResponse {
     pub status: u16,

@@ -31,14 +31,14 @@ use super::{
 };
 use crate::sources::{PollReply, RateLimiter, RateLimits};
 
-/// How long after its last confirmation a ticker is reported. Polled tickers reach the same age before the next poll.
+/// How long a ticker is reported after its last confirmation. A polled ticker reaches the same age before the next poll.
 const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a request for its prices, for example after the instance lost its lease.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Limits of the connections to an exchange whose source has no rate limiter.
 const DEFAULT_LIMITS: RateLimits =
     RateLimits { max_requests: 1, window: Duration::from_secs(1), default_backoff: Duration::from_secs(60) };
-/// Age at which a connection counts as successful, so that the next back-off is short.
+/// Age at which a connection counts as successful, so that the next backoff is short.
 const SUCCESS_AFTER: Duration = Duration::from_secs(30);
 
 /// The price stream of one exchange.
@@ -54,7 +54,7 @@ pub struct PriceStream {
     requested_at: watch::Sender<Option<Instant>>,
 }
 
-/// What all streams of the service share.
+/// The dependencies that all streams of the service share.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamContext {
     pub(crate) connector: Arc<dyn Connector>,
@@ -84,8 +84,8 @@ pub struct PriceStreamState {
 }
 
 impl PriceStream {
-    /// The stream of an exchange, without a polled source and without exported metrics. `None` if the exchange has none. Used
-    /// in integration tests.
+    /// The stream of an exchange, without a polled source and without exported metrics. `None` if the exchange has no
+    /// stream. Used in integration tests.
     pub fn standalone(
         exchange: &str,
         base_url: &Url,
@@ -154,7 +154,7 @@ impl PriceStream {
         // One immediate reconnect after each successful connection. Repeated shutdown announcements must wait.
         let mut immediate_reconnect = true;
         let is_recent = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < IDLE_TIMEOUT);
-        // `self` holds the sender, so that the wait ends with a request only.
+        // `self` holds the sender, so the wait ends only when tickers are requested.
         while requested_at.wait_for(is_recent).await.is_ok() {
             self.wait_until_permitted(&mut reconnect_limiter, &connection_limiter).await;
             let started_at = Instant::now();
@@ -174,7 +174,7 @@ impl PriceStream {
         }
     }
 
-    /// Waits until all limiters permit a connection. A back-off may be extended during the wait.
+    /// Waits until all limiters permit a connection. A backoff may be extended during the wait.
     async fn wait_until_permitted(&self, reconnect_limiter: &mut ReconnectLimiter, connection_limiter: &RateLimiter) {
         loop {
             let now = Instant::now();
@@ -190,7 +190,7 @@ impl PriceStream {
 
     /// Backs off if the exchange rejected the connection because of too many requests.
     ///
-    /// A wait that the exchange names applies to HTTP requests too. The default back-off applies to connections only,
+    /// A wait that the exchange names applies to HTTP requests too. The default backoff applies to connections only,
     /// because some exchanges reject WebSocket connections and still answer HTTP requests.
     fn apply_backoff(&self, reason: &DisconnectReason, connection_limiter: &RateLimiter) {
         let DisconnectReason::ConnectFailed(ConnectionError::Status { status, retry_after }) = *reason else { return };

@@ -8,8 +8,8 @@ use url::Url;
 use super::stream_event::StreamEvent;
 use crate::sources::SourceError;
 
-/// Longest time without a ticker. That no pair changes for so long is less likely than an exchange that sends heartbeats but
-/// no updates.
+/// Longest time without a ticker. If no pair changes for this long, the exchange most likely sends heartbeats but no
+/// updates.
 pub(super) const TICKER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The WebSocket API of one exchange. Its functions do no I/O.

@@ -1,4 +1,5 @@
-//! When the next connection to an exchange is permitted: after a back-off, and only so many in a period.
+//! Limits the connections to an exchange: after a failure there is a backoff, and the number of attempts in a period is
+//! limited.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -11,7 +11,7 @@ use crate::sources::SourceDefinition;
 /// The value that disables a stream.
 const OFF: &str = "off";
 
-/// Reads the WebSocket base URL of each source. A source that is only polled is not in the result.
+/// Reads the WebSocket base URL of each source. The result omits sources that are only polled.
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
@@ -31,7 +31,7 @@ pub(crate) fn read_stream_urls(
     sources.iter().filter_map(stream_url).collect()
 }
 
-/// `is_default` tells whether the source has its default base URL.
+/// `is_default` is set if the source has its default base URL.
 fn read_stream_url(env: &mut Env, protocol: &Protocol, is_default: bool) -> Option<Url> {
     let parse = |text: &str| {
         if text.eq_ignore_ascii_case(OFF) {

@@ -1,4 +1,4 @@
-//! A source that reads its price stream first, and polls what the stream lacks.
+//! A source that reads its price stream first, and polls the pairs that the stream lacks.
 
 use std::{sync::Arc, time::Duration};
 

@@ -180,7 +180,7 @@ async fn rejected_connections_back_off_as_the_exchange_asks() {
         assert_eq!(attempts(rejected(status, Some(250)), None).await, [0, 250, 500], "{status}");
     }
     assert!(attempts(rejected(503, None), None).await.len() > 10);
-    // The default back-off grows, and does not apply to HTTP requests.
+    // The default backoff grows, and does not apply to HTTP requests.
     let request_limiter = RateLimiter::new(LIMITS);
     assert_eq!(attempts(rejected(403, None), Some(request_limiter.clone())).await, [0, 30, 90, 210, 450]);
     assert_eq!(request_limiter.backoff_until(), None);

@@ -96,7 +96,7 @@ impl TickerCache {
         (self.confirmed_at, self.simulated) = (None, simulated);
     }
 
-    pub(crate) fn apply(&mut self, event: &StreamEvent, now: Timestamp) -> ApplyResult {
+    pub(crate) fn apply_event(&mut self, event: &StreamEvent, now: Timestamp) -> ApplyResult {
         match event {
             StreamEvent::TickerUpdate(update) => self.apply_update(update, now),
             StreamEvent::PairHeartbeat(heartbeat) => self.apply_heartbeat(heartbeat, now),

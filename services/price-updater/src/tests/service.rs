@@ -129,7 +129,7 @@ fn write_courses(body: String, fakes: Data<&Arc<Fakes>>) -> String {
 }
 
 #[handler]
-fn endless_answer() -> String {
+fn oversized_response() -> String {
     "x".repeat(2 * 1024 * 1024)
 }
 
@@ -166,7 +166,7 @@ impl TestService {
         let routes = Route::new()
             .at("/coinbase/products/:pair/ticker", get(coinbase_ticker))
             .at("/kraken/0/public/Ticker", get(kraken_ticker))
-            .at("/huge/0/public/Ticker", get(endless_answer))
+            .at("/huge/0/public/Ticker", get(oversized_response))
             .at("/record", get(read_record))
             .at("/add/", post(write_record))
             .at("/lease", post(grant_lease))
@@ -212,7 +212,7 @@ impl TestService {
         serde_json::from_str(&self.get("/sources").await.1).unwrap()
     }
 
-    /// Stops the service, which must be quick at any time.
+    /// Stops the service, and checks that it stops within five seconds.
     async fn stop(mut self) {
         let RunningService { stop, served, .. } = self.service.take().unwrap();
         let start = Instant::now();
@@ -249,7 +249,7 @@ async fn record_has_the_prices_that_sources_agree_on() {
 }
 
 #[tokio::test]
-async fn one_source_suffices_and_without_any_the_last_price_is_prolonged() {
+async fn one_source_suffices_and_the_last_price_is_prolonged_if_all_fail() {
     let mut test = TestService::new().await;
     test.fakes.coinbase_down.store(true, Ordering::SeqCst);
     test.start().await;
@@ -342,7 +342,7 @@ async fn restart_continues_with_the_record_in_the_cache() {
 }
 
 #[tokio::test]
-async fn endless_answer_is_rejected() {
+async fn oversized_response_is_rejected() {
     let mut test = TestService::new().await;
     test.settings.push(("KRAKEN_URL", format!("http://{}/huge", test.fakes_address)));
     test.start().await;

@@ -17,11 +17,12 @@ use crate::{
     polling::fetch_backoffs,
     pricing::{AgreementRules, MarketPrices, PriceHistory, PricingConfig},
     publishing::{
-        AlertState, LifecycleStep, RecordLifecycle, RecordLifetimes, TermSnapshot, market_snapshot, report_change,
+        AlertState, LifecycleStep, RecordLifecycle, RecordLifetimes, TermSnapshot, market_snapshot,
+        report_availability_change,
     },
 };
 
-/// What is kept from one poll interval to the next.
+/// The state that is kept from one poll interval to the next.
 pub(super) struct PollLoop<'a> {
     updater: &'a Updater,
     leadership: Leadership,
@@ -74,7 +75,8 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// Takes or renews the lease. A new leader then reads what the previous one has left. Returns whether this instance polls.
+    /// Acquires or renews the lease. A new leader then reads the record and the stored backoffs. Returns whether this
+    /// instance polls.
     async fn prepare_to_poll(&mut self) -> bool {
         self.renew_leadership().await;
         if !self.leadership.is_leader() {
@@ -93,7 +95,7 @@ impl<'a> PollLoop<'a> {
     async fn renew_leadership(&mut self) {
         let updater = self.updater;
         let requested = Instant::now();
-        let lease = updater.upstreams.lease(LEASE_NAME, &self.leadership.instance_id, self.leadership.ttl());
+        let lease = updater.upstreams.acquire_lease(LEASE_NAME, &self.leadership.instance_id, self.leadership.ttl());
         let answer = match timeout(LEASE_TIMEOUT, lease).await {
             Ok(Ok(lease)) => Some(lease),
             Ok(Err(error)) => {
@@ -102,7 +104,7 @@ impl<'a> PollLoop<'a> {
             }
             Err(_) => None,
         };
-        let became_leader = self.leadership.apply(answer, requested);
+        let became_leader = self.leadership.apply_answer(answer, requested);
         if became_leader {
             (self.record_resumed, self.backoffs_fetched) = (false, false);
         }
@@ -146,7 +148,7 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// `due` is when this poll was due. The poll starts at that time or somewhat later.
+    /// `due` is when this poll was due. The poll starts at that time or slightly later.
     async fn poll_and_publish(&mut self, due: Instant) {
         let Updater { pool, config, deliveries, backoffs, .. } = self.updater;
         pool.poll(&mut self.polls, due).await;
@@ -163,7 +165,8 @@ impl<'a> PollLoop<'a> {
         pool.record_votes(&market, now);
         self.alerts.update(&market, &config.currencies);
         if self.publish_at.is_none_or(|publish_at| due >= publish_at) {
-            // The times are multiples of the interval, however long polls take. After a pause they start again from now.
+            // Records are due at fixed intervals that do not depend on the duration of polls. After a pause the schedule
+            // restarts now.
             let next = self.publish_at.map(|publish_at| publish_at + config.publish_interval);
             self.publish_at = next.filter(|&next| next > due).or(Some(due + config.publish_interval));
             let step = self.advance_lifecycle(&market, now);
@@ -177,16 +180,17 @@ impl<'a> PollLoop<'a> {
     fn advance_lifecycle(&mut self, market: &MarketPrices, now: Timestamp) -> LifecycleStep {
         let Updater { config, metrics, .. } = self.updater;
         let has_not_expired = |record: &NewPriceRecord| now.since(record.as_of) < config.record_ttl;
-        // A record expires one TTL after its oldest price. Half a TTL must be left when it is written, because writes can fail.
-        // That suffices for an index that is polled in every third publish interval: its price is two intervals old at most,
-        // and one poll interval is added because polls are not exactly on time. So its price does not come and go.
+        // A record expires one TTL after its oldest price. Half a TTL must be left when it is written, because writes can
+        // fail. This permits an index that is polled in every third publish interval, whose price is at most two intervals
+        // old. One poll interval is added because polls are not exactly on time. Otherwise the price of the index would
+        // come and go.
         let max_lag = config.record_ttl / 2 + config.poll_interval;
         if let Some(record) = market.record(&config.currencies, max_lag).filter(has_not_expired) {
             let is_complete = record.prices.len() == config.currencies.len();
-            metrics.published(if is_complete { PublishResult::Good } else { PublishResult::Partial });
+            metrics.record_publish_result(if is_complete { PublishResult::Good } else { PublishResult::Partial });
             self.lifecycle.succeed(record)
         } else {
-            metrics.published(PublishResult::Failed);
+            metrics.record_publish_result(PublishResult::Failed);
             self.lifecycle.fail(now)
         }
     }
@@ -195,7 +199,7 @@ impl<'a> PollLoop<'a> {
         self.update_status();
         if let Some(change) = step.change {
             let as_of = self.lifecycle.last_good().map(|record| record.as_of.to_string());
-            report_change(change, self.lifecycle.failures(), as_of, self.updater.config.max_prolonged_age);
+            report_availability_change(change, self.lifecycle.failures(), as_of, self.updater.config.max_prolonged_age);
         }
         if let Some(write) = step.write {
             self.updater.deliveries.send_record(write);

@@ -1,4 +1,4 @@
-//! Minutes of polling and publishing against fake exchanges and a fake cache, in simulated time.
+//! Runs the updater for minutes of simulated time, against fake exchanges and a fake cache.
 
 use std::{
     collections::BTreeMap,
@@ -80,7 +80,7 @@ impl Upstreams for Connection {
         Ok(CoursesWritten { changed: 0 })
     }
 
-    async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
+    async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
         let upstreams = self.get()?;
         let (mut leases, now) = (upstreams.leases.lock().unwrap(), Instant::now());
         let by_another = leases.get(name).filter(|lease| lease.holder != holder && now < lease.expires).cloned();
@@ -269,7 +269,7 @@ async fn leader_that_cannot_renew_its_lease_stops_before_another_instance_takes_
 }
 
 #[tokio::test(start_paused = true)]
-async fn polling_stops_while_the_cache_is_unavailable_and_a_price_follows_at_once() {
+async fn polling_stops_while_the_cache_is_unavailable_and_resumes_at_once() {
     let upstreams = FakeUpstreams::new();
     let instance = upstreams.start_instance("coinbase", "EUR");
     sleep(20 * SECOND).await;

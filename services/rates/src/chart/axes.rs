@@ -1,4 +1,4 @@
-//! Axes in whole numbers: the pixel of a value, and the values that get a label.
+//! Axes in integer arithmetic: the pixel of a value, and the values that have a label.
 
 use common::{money::Rate, time::Timestamp};
 
@@ -88,7 +88,8 @@ fn with_thousands_separators(number: i64) -> String {
     text
 }
 
-/// Formats a time, in seconds since 1970. The label is the date at midnight, and wherever labels are days apart.
+/// Formats a time, in seconds since 1970. The label is the date at midnight and if labels are at least a day apart, and the
+/// time of day otherwise.
 pub(super) fn format_time_label(seconds: i64, step: i64) -> String {
     let format = if step >= DAY_SECS || seconds.rem_euclid(DAY_SECS) == 0 { "%-d %b" } else { "%H:%M" };
     let time = Timestamp::from_micros(seconds.saturating_mul(1_000_000));

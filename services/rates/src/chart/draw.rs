@@ -1,4 +1,5 @@
-//! Draws a chart as SVG. Coordinates are whole pixels and prices whole hundred-millionths: no float touches a price.
+//! Draws a chart as SVG. Coordinates are whole pixels, and prices are whole hundred-millionths. Prices are never converted
+//! to floating point.
 
 use common::{
     money::{CurrencyPair, Rate},

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
-/// How many candles long the last course of an exchange is carried forward. A course may stand still for a while, but an
-/// exchange that disappeared must not count forever.
+/// For how many candles the last course of an exchange is carried forward. A course may stay the same for a while, but an
+/// exchange that no longer reports must not count forever.
 const MAX_CARRIED_CANDLES: i64 = 10;
-/// Courses that differ from the median by more than one part in this many are left out of the band, as they are left out of
-/// the agreed price. A single wrong course would otherwise flatten the line.
+/// Courses that are farther from the median than the median divided by this number are left out of the band, as they are
+/// left out of the agreed price. A single wrong course would otherwise flatten the line.
 const BAND_DIVISOR: i64 = 20;
 /// Most points of the line. A chart has too few columns of pixels for more.
 const MAX_POINTS: i64 = 400;

@@ -72,7 +72,7 @@ fn checked_texts(svg: &str) -> String {
     texts.join("|")
 }
 
-/// Writes the chart to the folder `SHOW_CHARTS`, if that is set, for a look at it.
+/// Writes the chart to the folder in the variable `SHOW_CHARTS`, if that is set, so that a person can look at it.
 fn save_for_review(name: &str, svg: &str) {
     if let Some(folder) = std::env::var_os("SHOW_CHARTS") {
         std::fs::write(std::path::Path::new(&folder).join(name), svg).unwrap();

@@ -22,7 +22,7 @@ pub(super) struct ConversionPath {
 
 impl ConversionPath {
     /// Finds the first path from the base to the quote asset on which every price is current. If there is none, the error
-    /// explains the first path that fails only for the moment.
+    /// describes the first path that fails temporarily, if any.
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut temporary_error = None;
@@ -30,7 +30,7 @@ impl ConversionPath {
         let through_bridge =
             bridges.map(|&bridge| vec![CurrencyPair::new(from, bridge), CurrencyPair::new(bridge, to)]);
         for legs in std::iter::once(vec![pair]).chain(through_bridge) {
-            match legs.into_iter().try_fold(Self::empty(), |path, leg| path.extend(prices, leg)) {
+            match legs.into_iter().try_fold(Self::empty(), |path, leg| path.append_leg(prices, leg)) {
                 Ok(path) => return Ok(path),
                 Err(error) if error.is_permanent() => {}
                 Err(error) => temporary_error = temporary_error.or(Some(error)),
@@ -44,7 +44,7 @@ impl ConversionPath {
     }
 
     /// Appends the price of the leg, or the inverse of the price of the opposite pair.
-    fn extend(mut self, prices: &CurrentPrices<'_>, leg: CurrencyPair) -> Result<Self, PriceError> {
+    fn append_leg(mut self, prices: &CurrentPrices<'_>, leg: CurrencyPair) -> Result<Self, PriceError> {
         let (price, inverse) = match prices.price(leg) {
             Ok(price) => (price, false),
             Err(error) => match prices.price(CurrencyPair::new(leg.quote, leg.base)) {

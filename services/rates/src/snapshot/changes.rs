@@ -16,7 +16,7 @@ use super::{
 /// Encodes the event for a client that has received `previous`, or nothing yet if that is `None`. Returns `None` if nothing
 /// that matches the filter has changed.
 ///
-/// A new time alone is not a change, because price-updater observes every course again at every poll.
+/// A course or price with only a new time has not changed, because price-updater observes every course again at every poll.
 pub(crate) fn changes_event(
     previous: Option<&SortedSnapshot>,
     current: &SortedSnapshot,

@@ -9,8 +9,8 @@ use common::{
 
 use super::catalogue::Catalogue;
 
-/// A validated filter. `None` matches everything. Filters with the same names are equal, whatever the order and the case in
-/// which the client sent them.
+/// A validated filter. `None` matches everything. Filters with the same names are equal, regardless of the order and case
+/// of the names in the request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SnapshotFilter {
     exchangers: Option<BTreeSet<String>>,

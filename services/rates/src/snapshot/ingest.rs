@@ -1,4 +1,5 @@
-//! Ingests market snapshots: price-cache-proxy pushes each new one. Until the first arrives, the courses in db-proxy are used.
+//! Ingests the market snapshots that price-cache-proxy pushes. Until the first snapshot arrives, the courses in db-proxy
+//! are used.
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,8 @@ async fn load_fallback<F>(watch: &PriceCacheWatch, load_stored: impl Fn() -> F, 
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
-    // Asking price-cache-proxy first avoids that old courses are shown for a moment at every start. The watch logs failures.
+    // price-cache-proxy is read first, so that old courses are not shown for a moment at every start. The watch logs
+    // failures.
     let fetched = watch.fetch_now(Topic::MarketSnapshot).await;
     if fetched.is_ok() && watch.market_snapshot().is_some() {
         return;

@@ -45,7 +45,8 @@ impl SnapshotStore {
         Self { clock, newest, recent, newest_sequence: watch::Sender::new(0), accepted, as_of }
     }
 
-    /// Replaces the newest snapshot unless that is newer, which happens after a reconnection. Returns whether it was replaced.
+    /// Replaces the newest snapshot unless `snapshot` is older, which happens after a reconnection. Returns whether the
+    /// newest snapshot was replaced.
     pub(crate) fn replace_if_newer(&self, snapshot: MarketSnapshot, origin: SnapshotOrigin) -> bool {
         // The queue is consistent even after a panic: each change is a single push or pop.
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);

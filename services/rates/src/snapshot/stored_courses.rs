@@ -15,7 +15,8 @@ fn snapshot_from_courses(current: Vec<PastCourse>) -> Option<MarketSnapshot> {
     let simulated = current.iter().any(|course| course.simulated);
     let courses = current.into_iter().map(|course| {
         let PastCourse { exchanger, direction, kind, value, since, until: _, simulated } = course;
-        // The database stores when a course began and not when it was last confirmed. `since` is the earliest time it can be.
+        // The database stores when a course began, but not when it was last observed. The last observation was at `since`
+        // or later.
         Course { exchanger, direction, kind, value, bid: None, ask: None, observed_at: since, simulated }
     });
     Some(MarketSnapshot { as_of, simulated, courses: courses.collect(), prices: Vec::new() })

@@ -16,7 +16,7 @@ pub(crate) struct TaggedJson {
 impl TaggedJson {
     pub(super) fn new(value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).expect("snapshots hold only strings, numbers and lists");
-        // The tag depends on the body alone, so that all instances of the service send the same tag for the same body.
+        // The tag depends only on the body, so that all instances of the service send the same tag for the same body.
         let mut hasher = DefaultHasher::new();
         body.hash(&mut hasher);
         let etag =

@@ -13,12 +13,12 @@ fn fault(kind: FaultKind, now: Timestamp) -> Fault {
 fn fault_expires_or_is_ended() {
     let (faults, now) = (FaultStore::default(), Timestamp::now());
     let down = fault(FaultKind::Down, now);
-    faults.set("kraken", down.clone());
+    faults.set_fault("kraken", down.clone());
     assert_eq!(faults.active("kraken", now), Some(down.clone()));
     assert_eq!(faults.active("coinbase", now), None);
     assert_eq!(faults.active_faults(NAMES, now).len(), 1);
     assert_eq!(faults.active("kraken", down.until), None);
-    faults.end("kraken", now);
+    faults.end_fault("kraken", now);
     assert!(faults.active_faults(NAMES, now).is_empty());
 }
 
@@ -35,9 +35,9 @@ fn timeline_runs_on_schedule_below_manual_faults() {
     let (frozen, lie) = (Some(FaultKind::Frozen), Some(FaultKind::LieFactor));
     assert_eq!(kinds, [None, None, frozen, frozen, lie, lie, None]);
 
-    faults.set("kraken", fault(FaultKind::Down, at(12)));
+    faults.set_fault("kraken", fault(FaultKind::Down, at(12)));
     assert_eq!(kind(13), Some(FaultKind::Down));
-    faults.end("kraken", at(14));
+    faults.end_fault("kraken", at(14));
     assert_eq!([15, 19, 20].map(kind), [None, None, lie]);
     assert_eq!(faults.timeline().len(), 2);
 }

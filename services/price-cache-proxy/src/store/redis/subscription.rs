@@ -60,7 +60,7 @@ impl RedisStore {
                 let error = format_chain(&lost);
                 tracing::warn!(
                     error,
-                    "the writes of other instances are not received until Redis can be subscribed to"
+                    "the writes of other instances are not received until the subscription to Redis is restored"
                 );
             }
             tokio::time::sleep(backoff.next_delay()).await;

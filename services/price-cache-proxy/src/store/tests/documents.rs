@@ -75,7 +75,7 @@ async fn document_expires_at_its_exact_time() {
 }
 
 #[tokio::test]
-async fn newer_document_replaces_an_older_one_and_not_the_reverse() {
+async fn newer_document_replaces_an_older_one_and_not_vice_versa() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let (older, newer) = (record(now, "1"), record(seconds_after(now, 1), "2"));

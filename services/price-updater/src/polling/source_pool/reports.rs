@@ -1,4 +1,4 @@
-//! What operators see of the sources: reports, health components and metrics.
+//! Reports, health components and metrics of the sources.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +36,8 @@ impl SourcePool {
         components
     }
 
-    /// Stores what became of each vote, and updates the metrics of the active sources. The gauges of inactive sources are
-    /// removed: they would look like prices that become older and older.
+    /// Stores the outcome of each vote, and updates the metrics of the active sources. The gauges of inactive sources are
+    /// removed, because they would show ages that only grow.
     pub(crate) fn record_votes(&self, market: &MarketPrices, now: Timestamp) {
         let active = self.active_sources.order();
         for (_, poller) in self.pollers.iter().enumerate().filter(|(index, _)| !active.contains(index)) {
@@ -49,18 +49,18 @@ impl SourcePool {
             let mut used = 0;
             for vote in market.prices.values().flat_map(|price| &price.votes).filter(|vote| vote.exchanger == source) {
                 used += u64::from(vote.used);
-                self.metrics.vote(source, vote.used, vote.rejected);
+                self.metrics.record_vote(source, vote.used, vote.rejected);
                 if let Some(why) = vote.rejected {
                     *rejected.entry(why).or_default() += 1;
                 }
             }
             let mut state = poller.state();
             state.record_votes(used, rejected, now);
-            self.metrics.source(source, state.as_of(), poller.source.budget_left());
+            self.metrics.set_source_gauges(source, state.as_of(), poller.source.budget_left());
         }
     }
 
-    /// Removes the gauges of all sources while another instance polls and measures them.
+    /// Removes the gauges of all sources. Used while another instance polls the sources and exports their gauges.
     pub(crate) fn clear_metrics(&self) {
         self.pollers.iter().for_each(|poller| self.metrics.remove_source(poller.source.name()));
     }

@@ -23,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How a fake source behaves.
 struct Behavior {
-    /// How long an answer takes, in milliseconds. A negative number means that it never comes.
+    /// How long an answer takes, in milliseconds. A negative number means that the source never answers.
     latency: AtomicI64,
     error: Mutex<Option<SourceError>>,
     /// How often the source was polled.
@@ -85,7 +85,7 @@ struct TestPool {
 }
 
 impl TestPool {
-    /// Exchanges that take so many milliseconds to answer.
+    /// A pool of exchanges, each with its name and its latency in milliseconds.
     fn of_exchanges(exchanges: &[(&'static str, i64)]) -> Self {
         let exchange = |&(name, latency): &(&'static str, i64)| (name, latency, CourseKind::Trade, SECOND);
         Self::new(&exchanges.iter().map(exchange).collect::<Vec<_>>())

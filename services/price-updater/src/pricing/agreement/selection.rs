@@ -1,4 +1,4 @@
-//! Selects the votes that are compared: one a source, and all of one kind.
+//! Selects the votes to compare: at most one for each source, and all of one kind.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use common::{
 use super::{AgreementRules, Vote};
 
 pub(super) struct VoterSelection {
-    /// One vote a source.
+    /// At most one vote for each source.
     pub(super) voters: Vec<Vote>,
     pub(super) excluded: Vec<ExcludedVote>,
 }
@@ -20,8 +20,8 @@ pub(super) struct ExcludedVote {
     pub(super) why: Rejection,
 }
 
-/// Selects the vote of each source in `pair`. Where that one is missing or ineligible, the source's vote in USDT takes its
-/// place. A source with both has one vote all the same.
+/// Selects the vote of each source in `pair`. If that vote is missing or ineligible, the source's vote in USDT replaces it.
+/// A source never has two votes.
 pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: AgreementRules) -> VoterSelection {
     let usdt_pair = CurrencyPair::new(pair.base, Asset::USDT);
     let accepts_usdt = pair.quote == Asset::USD && pair.base != Asset::USDT;

@@ -32,9 +32,9 @@ pub(super) struct Tally {
     pub(super) result: Result<Agreement, NoAgreement>,
 }
 
-/// Agrees on the price of `pair`, whichever minority of the voters is faulty. Each source has one vote in `voters`.
+/// Computes the price of `pair`. A faulty minority of the voters cannot falsify it. `voters` has one vote for each source.
 ///
-/// `usdt` are the prices of one USDT in dollars, sorted. The same faulty sources may have sent some of them.
+/// `usdt` holds the prices of one USDT in dollars, sorted. Faulty voters may have reported some of them.
 pub(super) fn tally(
     pair: CurrencyPair,
     voters: &[Vote],
@@ -61,7 +61,7 @@ pub(super) fn tally(
     Tally { counted, unconverted, result }
 }
 
-/// The voters, whether or not their votes could be converted.
+/// The number of voters, including voters whose votes could not be converted.
 #[derive(Debug, Clone, Copy)]
 struct Electorate {
     voters: usize,
@@ -75,7 +75,7 @@ impl Electorate {
     }
 }
 
-/// `counted` is sorted by rate.
+/// Returns the price and the votes that agree on it. `counted` is sorted by rate.
 fn decide_price(
     counted: &[CountedVote],
     electorate: Electorate,

@@ -86,7 +86,8 @@ fn last_price_decides_between_two_halves_that_contradict_each_other() {
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, None), too_far_apart);
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("83900")), agreed("84000.00", "a"));
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("50000")), too_far_apart);
-    // Of four, at most one is faulty. The price is the rate of the right half that is next to the other half.
+    // Of four votes, at most one is faulty. The bounds clamp the price to the rate of the agreeing half that is next to the
+    // other half.
     assert_eq!(agree_in_euros(&["100", "101", "200", "201"], RULES, Some("100")), agreed("101.00", "a,b"));
 }
 
@@ -145,14 +146,14 @@ fn agree_among_seven(bitcoin: &[&str; 5], usdt: &[&str; 5], bitcoin_in_usdt: &[&
 
 #[test]
 fn three_faulty_sources_of_seven_do_not_move_the_price() {
-    let right_usdt = ["1", "1.0001", "0.9999", "1", "1"];
-    // Faulty in bitcoin alone.
+    let correct_usdt = ["1", "1.0001", "0.9999", "1", "1"];
+    // Only the prices of bitcoin are faulty.
     let faulty = ["200000", "200000", "200000", "91000", "91010"];
-    assert_eq!(agree_among_seven(&faulty, &right_usdt, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
-    // Every number of a source is wrong by the same factor: the peg of USDT gives these sources away.
+    assert_eq!(agree_among_seven(&faulty, &correct_usdt, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
+    // The faulty sources falsify every number by the same factor. The peg of USDT identifies them.
     let twice = ["2", "2", "2", "1", "1"];
     assert_eq!(agree_among_seven(&faulty, &twice, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
-    // Wrong by so little that the peg proves nothing: there is no price.
+    // The numbers are wrong by less than the tolerance of the peg, so that faulty sources cannot be identified.
     let faulty = ["92700", "92700", "92700", "91000", "91010"];
     let slightly_off = ["1.0187", "1.0187", "1.0187", "1", "1"];
     let too_few_converted = NoAgreement::Unconverted { unconverted: 2, votes: 7 };

@@ -42,7 +42,7 @@ fn observation(source: &'static str, pair: &str, cents: i64) -> Observation {
         series: series(source, pair),
         numbers: Numbers { last: Some(rate(cents)), bid_ask: None },
         value: rate(cents),
-        trades: true,
+        is_exchange: true,
         freeze_after: Duration::from_mins(1),
     }
 }
@@ -53,7 +53,7 @@ fn source_that_stands_still_for_a_minute_while_others_move_is_frozen() {
     let prices = |time| vec![("a", 9_100_000), ("b", 9_100_000 + time * 5_000), ("c", 9_100_100 + time * 5_000)];
     assert_eq!(market.observe_times(12, prices), "", "before a minute is over");
     assert_eq!(market.observe_times(1, |time| prices(time + 12)), "a");
-    // The source is frozen until its numbers change, however little.
+    // The source is frozen until its numbers change. A small change suffices.
     assert_eq!(market.observe_times(100, |_| prices(13)), "a");
     assert_eq!(market.observe(&[("a", 9_100_001), ("b", 9_165_000), ("c", 9_165_100)]), "");
 }
@@ -66,7 +66,8 @@ fn no_source_is_frozen_in_a_flat_market() {
     let prices =
         |time| vec![("a", 9_100_000), ("b", 9_100_000 + time % 2 * 9_000), ("c", 9_100_000 + time % 3 * 3_000)];
     assert_eq!(market.observe_times(1000, prices), "");
-    // A source that does not follow a move after hours is frozen at once: its minute is long over.
+    // A source that does not follow a move after a long flat period is frozen at once: its prices have been the same for
+    // more than a minute.
     assert_eq!(market.observe(&[("a", 9_100_000), ("b", 9_120_000), ("c", 9_120_000)]), "a");
 }
 

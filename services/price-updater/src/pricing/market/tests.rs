@@ -107,14 +107,14 @@ fn real_and_simulated_prices_are_never_mixed() {
     let simulated = Vote { simulated: true, ..vote("sim", "BTC-EUR", "84100") };
     let record = market(&[simulated], &["EUR"], &[]).record(&currencies(&["EUR"]), MAX_LAG).unwrap();
     assert!(record.simulated);
-    // Not even in different pairs.
+    // This holds for votes in different pairs too.
     let both = [simulated, vote("real", "BTC-USD", "91000")];
     let mixed = market(&both, &["EUR", "USD"], &[]);
     assert_eq!(price(&mixed, "BTC-EUR"), None);
     let rejected = mixed.prices[&"BTC-EUR".parse().unwrap()].votes[0].rejected;
     assert_eq!(rejected, Some(Rejection::Simulated));
     assert!(!mixed.record(&currencies(&["EUR", "USD"]), MAX_LAG).unwrap().simulated);
-    // A real vote that does not count excludes no simulated one.
+    // An ineligible real vote does not exclude simulated votes.
     let stale = Vote { ineligible: Some(Rejection::Stale), ..both[1] };
     assert!(price(&market(&[both[0], stale], &["EUR"], &[]), "BTC-EUR").is_some());
 }
@@ -131,7 +131,7 @@ fn last_price_decides_between_two_contradicting_sources_while_it_is_recent() {
     assert_eq!(decide(&contradicting, now().minus(second)).unwrap().0, "84010.00");
     assert_eq!(decide(&contradicting, now()), None, "the last price is too old");
     let simulated = contradicting.map(|vote| Vote { simulated: true, ..vote });
-    assert_eq!(decide(&simulated, now().minus(second)), None, "a real price is no reference for simulated ones");
+    assert_eq!(decide(&simulated, now().minus(second)), None, "a real price is not a reference for simulated votes");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
     let pair: CurrencyPair = "BTC-RUB".parse().unwrap();
     let in_roubles = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
-    // However young the index is: otherwise the price would alternate every minute.
+    // The age of the index does not matter: otherwise the price would alternate every minute.
     let both = [dollars, roubles[0], roubles[1]];
     assert_eq!(in_roubles(&both, &["BTC-USD"]), priced("8190000.00", Method::Cross));
     let votes = market(&both, &["RUB"], &[]).prices[&pair].votes.clone();

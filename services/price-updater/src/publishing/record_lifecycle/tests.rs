@@ -12,7 +12,7 @@ fn start() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-fn at(seconds: u64) -> Timestamp {
+fn time_at(seconds: u64) -> Timestamp {
     start().plus(Duration::from_secs(seconds))
 }
 
@@ -31,7 +31,7 @@ fn lifecycle() -> RecordLifecycle {
 
 /// Fails at each of `seconds` after the start.
 fn fail(lifecycle: &mut RecordLifecycle, seconds: impl IntoIterator<Item = u64>) -> Vec<LifecycleStep> {
-    seconds.into_iter().map(|second| lifecycle.fail(at(second))).collect()
+    seconds.into_iter().map(|second| lifecycle.fail(time_at(second))).collect()
 }
 
 fn changes(steps: &[LifecycleStep]) -> Vec<AvailabilityChange> {
@@ -59,7 +59,7 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_record() {
     let steps = fail(&mut lifecycle, [60, 75]);
     let expected = [Some(AvailabilityChange::Prolonged), None];
     assert_eq!(steps.iter().map(|step| step.change).collect::<Vec<_>>(), expected);
-    for (step, now) in steps.iter().zip([at(60), at(75)]) {
+    for (step, now) in steps.iter().zip([time_at(60), time_at(75)]) {
         let write = step.write.clone().unwrap();
         assert_eq!((write.record.state, write.record.as_of), (PriceState::Prolonged, start()));
         // The record is valid for some intervals, not for an hour from now.
@@ -74,7 +74,7 @@ fn prolonged_record_expires_an_hour_after_its_observation() {
     lifecycle.succeed(record(start()));
     let steps = fail(&mut lifecycle, (15..=3600 + 60).step_by(15));
     let writes = steps.iter().filter_map(|step| step.write.as_ref());
-    assert_eq!(writes.map(|write| write.record.as_of.plus(write.ttl)).max(), Some(at(3600)));
+    assert_eq!(writes.map(|write| write.record.as_of.plus(write.ttl)).max(), Some(time_at(3600)));
     assert_eq!(changes(&steps), [AvailabilityChange::Prolonged, AvailabilityChange::Expired]);
     assert_eq!(steps.last(), Some(&LifecycleStep::default()));
 }
@@ -85,10 +85,10 @@ fn success_makes_a_prolonged_or_expired_record_fresh() {
         let mut lifecycle = lifecycle();
         lifecycle.succeed(record(start()));
         fail(&mut lifecycle, (15..=last_failure).step_by(15));
-        let step = lifecycle.succeed(record(at(last_failure + 15)));
+        let step = lifecycle.succeed(record(time_at(last_failure + 15)));
         assert_eq!(step.change, Some(AvailabilityChange::Recovered));
         assert_eq!(step.write.unwrap().record.state, PriceState::Fresh);
-        assert_eq!((lifecycle.failures(), lifecycle.succeed(record(at(last_failure + 30))).change), (0, None));
+        assert_eq!((lifecycle.failures(), lifecycle.succeed(record(time_at(last_failure + 30))).change), (0, None));
     }
 }
 
@@ -97,7 +97,7 @@ fn short_failure_is_not_reported() {
     let mut lifecycle = lifecycle();
     lifecycle.succeed(record(start()));
     fail(&mut lifecycle, [15, 30, 45]);
-    assert_eq!(lifecycle.succeed(record(at(60))).change, None);
+    assert_eq!(lifecycle.succeed(record(time_at(60))).change, None);
     // The count starts again.
     assert_eq!(written_states(&fail(&mut lifecycle, [75, 90, 105])), [Some(PriceState::Fresh); 3]);
 }
@@ -108,33 +108,33 @@ fn nothing_is_prolonged_before_the_first_price() {
     let steps = fail(&mut lifecycle, (0..=90).step_by(15));
     assert!(steps.iter().all(|step| step.write.is_none()));
     assert_eq!(changes(&steps), [AvailabilityChange::NeverAvailable]);
-    assert_eq!(lifecycle.succeed(record(at(105))).change, Some(AvailabilityChange::Recovered));
+    assert_eq!(lifecycle.succeed(record(time_at(105))).change, Some(AvailabilityChange::Recovered));
 }
 
 #[test]
 fn new_run_continues_with_the_stored_record() {
     let stored = record(start()).into_record(TTL, start()).unwrap();
     let mut fresh = lifecycle();
-    fresh.resume(Some(stored.clone()), at(10));
+    fresh.resume(Some(stored.clone()), time_at(10));
     assert_eq!(changes(&fail(&mut fresh, [15, 30, 45])), []);
     assert_eq!(changes(&fail(&mut fresh, [60])), [AvailabilityChange::Prolonged]);
 
     // Intervals without any instance count as failures: the first own failure prolongs the record.
     let mut late = lifecycle();
-    late.resume(Some(stored.clone()), at(50));
+    late.resume(Some(stored.clone()), time_at(50));
     assert_eq!(changes(&fail(&mut late, [51])), [AvailabilityChange::Prolonged]);
 
     let mut prolonged = lifecycle();
-    prolonged.resume(Some(PriceRecord { state: PriceState::Prolonged, ..stored.clone() }), at(10));
-    let step = prolonged.fail(at(15));
+    prolonged.resume(Some(PriceRecord { state: PriceState::Prolonged, ..stored.clone() }), time_at(10));
+    let step = prolonged.fail(time_at(15));
     assert!(step.change.is_none() && step.write.is_some());
-    assert_eq!(prolonged.succeed(record(at(30))).change, Some(AvailabilityChange::Recovered));
+    assert_eq!(prolonged.succeed(record(time_at(30))).change, Some(AvailabilityChange::Recovered));
 
     // An instance that was the leader before can have a newer record itself.
     let mut again = lifecycle();
-    again.succeed(record(at(30)));
-    again.resume(Some(stored), at(40));
-    assert_eq!((again.last_good().unwrap().as_of, again.failures()), (at(30), 0));
-    again.resume(None, at(100));
-    assert_eq!((again.last_good().unwrap().as_of, again.failures()), (at(30), 4));
+    again.succeed(record(time_at(30)));
+    again.resume(Some(stored), time_at(40));
+    assert_eq!((again.last_good().unwrap().as_of, again.failures()), (time_at(30), 0));
+    again.resume(None, time_at(100));
+    assert_eq!((again.last_good().unwrap().as_of, again.failures()), (time_at(30), 4));
 }

@@ -22,7 +22,7 @@ fn changed_courses_are_sent_until_they_are_stored() {
     let first = snapshot(&[course("a", "1", 1), course("b", "2", 1)]);
     assert_eq!(stored.changed(&first).unwrap().courses, first.courses);
     stored.mark_stored(&stored.changed(&first).unwrap());
-    // A later time alone is no change.
+    // Courses with a later time and the same values have not changed.
     assert_eq!(stored.changed(&snapshot(&[course("a", "1", 2), course("b", "2", 2)])), None);
     let second = snapshot(&[course("a", "1", 3), course("b", "3", 3)]);
     for _ in 0..2 {

@@ -29,7 +29,7 @@ fn poll(batching: &Batching, unknown: &[&str], limit: usize) -> (usize, Result<P
         } else {
             Ok(Fetched { value: group.iter().map(|(pair, ())| (*pair, ticker())).collect(), simulated: false })
         };
-        poll.record(group, result);
+        poll.record_result(group, result);
     }
     (requests, poll.finish())
 }

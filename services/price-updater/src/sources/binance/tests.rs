@@ -7,13 +7,13 @@ const BOOKS: &str = r#"[
         {"symbol":"BTCEUR","bidPrice":"0.00000000","bidQty":"0.0","askPrice":"56000.00000000","askQty":"0.1"},
         {"symbol":"DOGEUSDT","bidPrice":"0.1","bidQty":"0.0","askPrice":"0.1","askQty":"0.1"}]"#;
 
-fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
     parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
 fn course_is_mid_price_and_invalid_row_fails_alone() {
-    let tickers = all(200, BOOKS).unwrap();
+    let tickers = parse_all(200, BOOKS).unwrap();
     assert_eq!(course(&tickers, "BTC-USDT").unwrap(), "61234.56");
     assert!(matches!(course(&tickers, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
     // Without bids the pair is not traded.
@@ -23,7 +23,7 @@ fn course_is_mid_price_and_invalid_row_fails_alone() {
 
 #[test]
 fn errors_are_classified() {
-    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_all(status, body).unwrap_err();
     assert_eq!(error(400, r#"{"code":-1121,"msg":"Invalid symbol."}"#), SourceError::UnknownPair);
     let limited =
         |retry_after: Option<u64>| SourceError::RateLimited { retry_after: retry_after.map(Duration::from_secs) };
@@ -37,7 +37,7 @@ fn errors_are_classified() {
     assert_eq!(error(403, "<html>"), SourceError::Status(403));
     assert_eq!(error(500, r#"{"code":-1000,"msg":"unknown"}"#), SourceError::refused("-1000: unknown"));
     for body in ["", "{}", "<html>", &BOOKS[..80], r#""BTCUSDT""#] {
-        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 

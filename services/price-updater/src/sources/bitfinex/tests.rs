@@ -8,13 +8,13 @@ const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5
         ["tETHUSD",null,15.3,3001,15.2,-114,-0.0019,3000,900.5,61900,60129],
         ["tETHEUR",2800,15.3]]"#;
 
-fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
     parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
 fn rows_are_found_by_symbol_and_invalid_row_fails_alone() {
-    let tickers = all(200, LIST).unwrap();
+    let tickers = parse_all(200, LIST).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&tickers, "BTC-JPY").unwrap(), "8905000.50");
     assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
@@ -25,7 +25,7 @@ fn rows_are_found_by_symbol_and_invalid_row_fails_alone() {
 
 #[test]
 fn errors_of_every_form_are_classified() {
-    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_all(status, body).unwrap_err();
     for (status, body) in [
         (429, r#"["error",11010,"ratelimit: error"]"#),
         (200, r#"["error",11010,"ratelimit: error"]"#),
@@ -40,9 +40,9 @@ fn errors_of_every_form_are_classified() {
     assert_eq!(error(200, r#"["error",20060,"maintenance"]"#), SourceError::refused("20060: maintenance"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
     for body in ["", "{}", "<html>", &LIST[..100], "null"] {
-        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
-    assert_eq!(course(&all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
+    assert_eq!(course(&parse_all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,13 +9,13 @@ const LIST: &str = r#"[
         {"last":{},"bid":"0","ask":"3001","pair":"ETH/EUR"},
         {"last":"0.9998","bid":"0.99975","ask":"0.99985","pair":"USDT/USD"}]"#;
 
-fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
     parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
 fn rows_are_found_by_pair_and_invalid_row_fails_alone() {
-    let tickers = all(200, LIST).unwrap();
+    let tickers = parse_all(200, LIST).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
     assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
@@ -26,7 +26,7 @@ fn rows_are_found_by_pair_and_invalid_row_fails_alone() {
 
 #[test]
 fn errors_are_classified() {
-    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_all(status, body).unwrap_err();
     let limited = SourceError::RateLimited { retry_after: None };
     assert_eq!(error(400, r#"{"response_code":"400.002","response_explanation":"limit"}"#), limited);
     assert_eq!(error(429, "{}"), limited);
@@ -35,7 +35,7 @@ fn errors_are_classified() {
     let reasons = r#"{"status":"error","reason":{"__all__":["no"]},"code":"API0004"}"#;
     assert_eq!(error(200, reasons), SourceError::refused(r#"{"__all__":["no"]}"#));
     for body in ["", "{}", "<html>", &LIST[..100], "3"] {
-        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 

@@ -5,13 +5,13 @@ const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell
         "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
         "CHF":{"last":0,"symbol":"CHF"},"AUD":{"15m":1},"RUB":{"last":5.5123e6,"symbol":"RUB"}}"#;
 
-fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
     parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
 fn last_price_is_parsed_and_invalid_row_fails_alone() {
-    let tickers = all(200, TICKER).unwrap();
+    let tickers = parse_all(200, TICKER).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.50");
     assert_eq!(course(&tickers, "BTC-EUR").unwrap(), "56789.00");
     assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512300.00");
@@ -23,12 +23,12 @@ fn last_price_is_parsed_and_invalid_row_fails_alone() {
 
 #[test]
 fn errors_are_classified() {
-    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_all(status, body).unwrap_err();
     assert_eq!(error(429, ""), SourceError::RateLimited { retry_after: None });
     assert_eq!(error(200, r#"{"error":"not now"}"#), SourceError::refused("not now"));
     assert_eq!(error(500, "<html>"), SourceError::Status(500));
     for body in ["", "[]", "<html>", &TICKER[..80], "61,234.5"] {
-        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 

@@ -6,13 +6,13 @@ const PRICES: &str = r#"{
         "tether":{"usd":0.9998123456789012,"eur":0.927,"last_updated_at":1767441591},
         "ethereum":{"usd":3000,"last_updated_at":1767440000}}"#;
 
-fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
     parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
 fn every_number_format_is_parsed_and_invalid_value_fails_alone() {
-    let tickers = all(200, PRICES).unwrap();
+    let tickers = parse_all(200, PRICES).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
     assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512345.00");
     assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.99981235");
@@ -26,7 +26,7 @@ fn every_number_format_is_parsed_and_invalid_value_fails_alone() {
 #[test]
 fn invalid_update_time_is_ignored() {
     for time in ["1767441590000", "\"now\"", "-99999999999999999999", "null"] {
-        let tickers = all(200, &PRICES.replace("1767441590", time)).unwrap();
+        let tickers = parse_all(200, &PRICES.replace("1767441590", time)).unwrap();
         assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00", "{time}");
     }
 }
@@ -35,7 +35,7 @@ fn invalid_update_time_is_ignored() {
 fn price_has_the_age_it_reports_and_no_future_time() {
     let age = |seconds: i64| {
         let time = (now().micros() / 1_000_000 + seconds).to_string();
-        let tickers = all(200, &PRICES.replace("1767441590", &time)).unwrap();
+        let tickers = parse_all(200, &PRICES.replace("1767441590", &time)).unwrap();
         now().since(tickers[0].1.as_ref().unwrap().observed_at).as_secs()
     };
     assert_eq!([-90, -1, 0, 1, 90, 86_400].map(age), [90, 1, 0, 0, 0, 0]);
@@ -43,7 +43,7 @@ fn price_has_the_age_it_reports_and_no_future_time() {
 
 #[test]
 fn errors_are_classified() {
-    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_all(status, body).unwrap_err();
     let limited = SourceError::RateLimited { retry_after: None };
     let body = r#"{"status":{"error_code":429,"error_message":"You've exceeded the Rate Limit."}}"#;
     assert_eq!((error(429, body), error(200, body)), (limited.clone(), limited));
@@ -54,7 +54,7 @@ fn errors_are_classified() {
     assert_eq!(error(404, r#"{"error":"coin not found"}"#), SourceError::refused("coin not found"));
     assert_eq!(error(403, "<html>error code: 1020"), SourceError::Status(403));
     for body in ["", "[]", "<html>", &PRICES[..80]] {
-        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 

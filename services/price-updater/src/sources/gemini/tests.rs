@@ -5,13 +5,13 @@ const FEED: &str = r#"[{"pair":"BTCUSD","price":"61235.00","percentChange24h":"5
         {"pair":"BTCEUR","price":"0","percentChange24h":"0"},{"pair":"BTCGBP","price":null},{"price":"1"},
         {"pair":"ETHUSD","price":"3,012.5"},{"pair":"USDTUSD","price":"0.9998","percentChange24h":"0.0000"}]"#;
 
-fn all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
     parse(&response(status, body), PAIRS, now())
 }
 
 #[test]
 fn rows_are_found_by_pair_and_invalid_row_fails_alone() {
-    let tickers = all(200, FEED).unwrap();
+    let tickers = parse_all(200, FEED).unwrap();
     assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61235.00");
     assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
     assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
@@ -22,7 +22,7 @@ fn rows_are_found_by_pair_and_invalid_row_fails_alone() {
 
 #[test]
 fn errors_are_classified() {
-    let error = |status: u16, body: &str| all(status, body).unwrap_err();
+    let error = |status: u16, body: &str| parse_all(status, body).unwrap_err();
     let limited = SourceError::RateLimited { retry_after: None };
     assert_eq!(error(429, ""), limited);
     assert_eq!(error(400, r#"{"result":"error","reason":"RateLimit","message":"slow"}"#), limited);
@@ -30,7 +30,7 @@ fn errors_are_classified() {
     assert_eq!(error(503, closed), SourceError::refused("Maintenance: back soon"));
     assert_eq!(error(502, "<html>"), SourceError::Status(502));
     for body in ["", "{}", "<html>", &FEED[..80], "true"] {
-        assert!(matches!(all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 

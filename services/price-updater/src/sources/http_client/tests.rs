@@ -70,7 +70,7 @@ async fn requests_beyond_the_limit_are_not_sent() {
     assert!(get(&client).await.is_ok());
 }
 
-/// Asserts that this response stops requests for exactly so many seconds.
+/// Asserts that this response stops requests for exactly `seconds` seconds.
 async fn assert_backoff(status: u16, headers: &'static [(&'static str, &'static str)], seconds: u64) {
     let (client, requests) = client(status, headers);
     get(&client).await.unwrap_err();
@@ -90,7 +90,7 @@ async fn rejections_start_a_backoff() {
     assert_backoff(418, &[("retry-after", "259200")], 259_200).await;
     assert_backoff(503, &[("retry-after", "7")], 7).await;
     assert_backoff(429, &[("retry-after", "0")], 1).await;
-    // The default back-off.
+    // The default backoff.
     assert_backoff(429, &[], 60).await;
     assert_backoff(418, &[("retry-after", "soon")], 60).await;
     assert_backoff(403, &[], 60).await;

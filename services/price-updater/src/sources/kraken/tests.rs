@@ -17,38 +17,38 @@ const TICKER: &str = r#"{"error":[],"result":{
         "USDTZUSD":{"a":["1.0001"],"b":["0"],"c":["1.0000"]},
         "XETHZEUR":{"a":null}}}"#;
 
-fn all(status: u16, body: &str) -> Result<BTreeMap<CurrencyPair, Result<String, SourceError>>, SourceError> {
+fn parse_all(status: u16, body: &str) -> Result<BTreeMap<CurrencyPair, Result<String, SourceError>>, SourceError> {
     let tickers = parse(&response(status, body), PAIRS, Timestamp::from_micros(0).unwrap())?;
     Ok(tickers.into_iter().map(|(pair, ticker)| (pair, ticker.map(|ticker| ticker.course().to_string()))).collect())
 }
 
-fn usd(status: u16, body: &str) -> Result<String, SourceError> {
-    all(status, body)?.remove(&pair("BTC", "USD")).unwrap()
+fn parse_btc_usd(status: u16, body: &str) -> Result<String, SourceError> {
+    parse_all(status, body)?.remove(&pair("BTC", "USD")).unwrap()
 }
 
 #[test]
 fn tickers_are_found_under_either_name_and_invalid_one_fails_alone() {
-    let mut all = all(200, TICKER).unwrap();
+    let mut all = parse_all(200, TICKER).unwrap();
     let mut ticker = |name: &str| all.remove(&name.parse().unwrap()).unwrap();
     assert_eq!(ticker("BTC-USD").unwrap(), "61234.50");
     assert_eq!(ticker("BTC-CHF").unwrap(), "55000.00");
     assert!(matches!(ticker("USDT-USD"), Err(SourceError::Implausible(_))));
     assert!(matches!(ticker("ETH-EUR"), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(ticker("BTC-EUR"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(usd(200, &TICKER.replace("XXBTZUSD", "XBTUSD")).unwrap(), "61234.50");
+    assert_eq!(parse_btc_usd(200, &TICKER.replace("XXBTZUSD", "XBTUSD")).unwrap(), "61234.50");
 }
 
 #[test]
 fn warning_beside_a_result_is_ignored() {
     let with_warning = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated"]"#);
-    assert_eq!(usd(200, &with_warning).unwrap(), "61234.50");
+    assert_eq!(parse_btc_usd(200, &with_warning).unwrap(), "61234.50");
     let both = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated","EService:Busy"]"#);
-    assert_eq!(usd(200, &both), Err(SourceError::refused("EService:Busy")));
+    assert_eq!(parse_btc_usd(200, &both), Err(SourceError::refused("EService:Busy")));
 }
 
 #[test]
 fn errors_with_status_200_are_classified() {
-    let error = |text: &str| usd(200, &format!(r#"{{"error":["{text}"]}}"#)).unwrap_err();
+    let error = |text: &str| parse_btc_usd(200, &format!(r#"{{"error":["{text}"]}}"#)).unwrap_err();
     for pair in ["EQuery:Unknown asset pair", "EQuery:Invalid asset pair"] {
         assert_eq!(error(pair), SourceError::UnknownPair);
     }
@@ -56,12 +56,12 @@ fn errors_with_status_200_are_classified() {
         assert_eq!(error(limit), SourceError::RateLimited { retry_after: None });
     }
     assert_eq!(error("EService:Unavailable"), SourceError::refused("EService:Unavailable"));
-    assert_eq!(usd(520, "<html>"), Err(SourceError::Status(520)));
+    assert_eq!(parse_btc_usd(520, "<html>"), Err(SourceError::Status(520)));
     for body in ["", "{", "{}", r#"{"error":[]}"#, &TICKER[..60], r#"{"error":[],"result":{"XXBTZUSD":{}}}"#] {
-        assert!(matches!(usd(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_btc_usd(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
     let crossed = TICKER.replace("61234.60000", "61234.40000");
-    assert!(matches!(usd(200, &crossed), Err(SourceError::Implausible(_))));
+    assert!(matches!(parse_btc_usd(200, &crossed), Err(SourceError::Implausible(_))));
 }
 
 /// A Kraken that does not list pairs in pounds, and its number of requests.

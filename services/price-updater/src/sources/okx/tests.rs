@@ -5,41 +5,41 @@ const TICKER: &str = r#"{"code":"0","msg":"","data":[{"instType":"SPOT","instId"
         "lastSz":"0.1","askPx":"61234.6","askSz":"11","bidPx":"61234.5","bidSz":"5","open24h":"60400","high24h":"61900",
         "low24h":"60129","volCcy24h":"8000000","vol24h":"130.5","ts":"1767323045085","sodUtc0":"60500","sodUtc8":"60600"}]}"#;
 
-fn at(status: u16, body: &str) -> Result<String, SourceError> {
+fn parse_body(status: u16, body: &str) -> Result<String, SourceError> {
     parse(&response(status, body), "BTC-USDT", now()).map(|ticker| ticker.course().to_string())
 }
 
 #[test]
 fn last_trade_is_parsed_exactly() {
-    assert_eq!(at(200, TICKER).unwrap(), "61234.50");
+    assert_eq!(parse_body(200, TICKER).unwrap(), "61234.50");
 }
 
 #[test]
 fn wrong_pair_or_empty_side_is_rejected() {
-    assert!(matches!(at(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(parse_body(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(
-        at(200, &TICKER.replace(r#""bidPx":"61234.5""#, r#""bidPx":"""#)),
+        parse_body(200, &TICKER.replace(r#""bidPx":"61234.5""#, r#""bidPx":"""#)),
         Err(SourceError::Implausible(_))
     ));
-    assert!(matches!(at(200, &TICKER.replace("61234.6", "61234.4")), Err(SourceError::Implausible(_))));
+    assert!(matches!(parse_body(200, &TICKER.replace("61234.6", "61234.4")), Err(SourceError::Implausible(_))));
 }
 
 #[test]
 fn errors_of_every_form_are_classified() {
     let limited = Err(SourceError::RateLimited { retry_after: None });
-    assert_eq!(at(429, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
-    assert_eq!(at(200, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
-    assert_eq!(at(429, "<html>"), limited);
+    assert_eq!(parse_body(429, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
+    assert_eq!(parse_body(200, r#"{"msg":"Too Many Requests","code":"50011"}"#), limited);
+    assert_eq!(parse_body(429, "<html>"), limited);
     let gateway =
         r#"{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}"#;
-    assert_eq!(at(404, gateway), Err(SourceError::refused("404: Not Found")));
+    assert_eq!(parse_body(404, gateway), Err(SourceError::refused("404: Not Found")));
     let unknown = r#"{"code":"51001","msg":"Instrument ID does not exist","data":[]}"#;
-    assert_eq!(at(200, unknown), Err(SourceError::UnknownPair));
-    assert_eq!(at(200, r#"{"code":"50001","msg":"down","data":[]}"#), Err(SourceError::refused("50001: down")));
-    assert_eq!(at(502, "<html>"), Err(SourceError::Status(502)));
-    assert_eq!(at(500, TICKER), Err(SourceError::Status(500)));
+    assert_eq!(parse_body(200, unknown), Err(SourceError::UnknownPair));
+    assert_eq!(parse_body(200, r#"{"code":"50001","msg":"down","data":[]}"#), Err(SourceError::refused("50001: down")));
+    assert_eq!(parse_body(502, "<html>"), Err(SourceError::Status(502)));
+    assert_eq!(parse_body(500, TICKER), Err(SourceError::Status(500)));
     for body in ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"] {
-        assert!(matches!(at(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
+        assert!(matches!(parse_body(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
 }
 

@@ -1,14 +1,14 @@
-//! The state machine of a rate limiter: a sliding window of requests, and a back-off. Callers pass the time.
+//! The state machine of a rate limiter: a sliding window of requests, and a backoff. Callers pass the time.
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-/// Longest back-off, whatever a source asks for. Binance documents bans of up to three days.
+/// Longest backoff, even if a source asks for more. Binance documents bans of up to three days.
 const MAX_BACKOFF: Duration = Duration::from_hours(3 * 24);
-/// Shortest back-off, for example after `Retry-After: 0`.
+/// Shortest backoff, for example after `Retry-After: 0`.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// Longest back-off from a source that never names a time.
+/// Longest default backoff, which is used if a source names no time.
 const MAX_DEFAULT_BACKOFF: Duration = Duration::from_hours(1);
 
 /// What a source permits.
@@ -18,7 +18,7 @@ pub(crate) struct RateLimits {
     /// apart can arrive together.
     pub(crate) max_requests: u32,
     pub(crate) window: Duration,
-    /// First back-off after a rejection that names no time. Each further one doubles it.
+    /// First backoff after a rejection that names no time. Each further one doubles it.
     pub(crate) default_backoff: Duration,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct LimiterState {
     /// When each request of the last window was sent, oldest first; at most `limits.max_requests`.
     sent: VecDeque<Instant>,
     backoff_until: Option<Instant>,
-    /// How many back-offs in a row had to use the default.
+    /// How many backoffs in a row used the default.
     default_backoffs: u32,
 }
 
@@ -60,7 +60,7 @@ impl LimiterState {
         self.limits.max_requests.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
     }
 
-    /// Permits no request for `retry_after`, or for the default if that is unknown. Never shortens a back-off. Returns the
+    /// Permits no request for `retry_after`, or for the default if that is unknown. Never shortens a backoff. Returns the
     /// time until the next request is permitted.
     pub(super) fn back_off(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
         let wait = match retry_after {
@@ -84,7 +84,7 @@ impl LimiterState {
         self.default_backoffs = 0;
     }
 
-    /// The end of the back-off, if it is after `now`.
+    /// The end of the backoff, if it is after `now`.
     pub(super) fn backoff_until(&self, now: Instant) -> Option<Instant> {
         self.backoff_until.filter(|&until| now < until)
     }

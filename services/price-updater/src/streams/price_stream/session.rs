@@ -79,7 +79,7 @@ impl PriceStream {
         }
     }
 
-    /// When the connection ends if nothing happens before, and why.
+    /// The next time at which the connection ends unless a message arrives before, and the reason.
     fn next_timeout(&self, activity: Activity) -> (Instant, DisconnectReason) {
         let timeouts = self.protocol.timeouts;
         let idle_at = self.requested_at.borrow().map_or_else(Instant::now, |at| at + IDLE_TIMEOUT);
@@ -133,7 +133,7 @@ impl PriceStream {
                 }
                 _ => {}
             }
-            let result = state.cache.apply(&event, now);
+            let result = state.cache.apply_event(&event, now);
             metrics.record_message(source, result.kind());
             match result {
                 ApplyResult::Updated => updated = true,

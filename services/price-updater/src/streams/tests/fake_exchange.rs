@@ -1,4 +1,4 @@
-//! A price stream whose exchange is the test.
+//! A price stream whose exchange is scripted by the test.
 
 use std::{
     sync::{Arc, Mutex},
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Longest wait of a test, in the test's time.
+/// Longest wait of a test, in simulated time.
 const TEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The exchange's end of a connection.

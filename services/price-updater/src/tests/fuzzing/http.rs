@@ -1,7 +1,8 @@
-//! Polls one source, whose every request is answered with the response in the input.
+//! Polls one source. Every request receives the response in the input.
 //!
-//! An input is text, so that people can read and write it: a letter for the source in the order of [`SOURCES`], a digit for the
-//! status in the order of [`STATUSES`], the value of `Retry-After` up to the end of the line, and the body.
+//! An input is text, so that people can read and write it. It consists of a letter for the source in the order of
+//! [`SOURCES`], a digit for the status in the order of [`STATUSES`], the value of `Retry-After` up to the end of the line,
+//! and the body.
 //!
 //! ```text
 //! a6120

@@ -50,7 +50,7 @@ pub(super) fn apply_messages(input: &[u8]) -> bool {
             None => continue,
         }
         match (protocol.parse)(message.as_str()) {
-            Ok(events) => accepted |= events.iter().any(|event| cache.apply(event, now) == ApplyResult::Updated),
+            Ok(events) => accepted |= events.iter().any(|event| cache.apply_event(event, now) == ApplyResult::Updated),
             Err(error) => check_error(&error),
         }
         let tickers = cache.tickers(now, MAX_TICKER_AGE).tickers;

@@ -76,7 +76,7 @@ impl Drop for Ingestion {
 }
 
 impl Ingestion {
-    /// Starts with these responses; `streaming` tells whether event streams can be opened.
+    /// Starts with these responses; `streaming` is set if event streams can be opened.
     fn start(response: Option<Bytes>, stored: Option<MarketSnapshot>, streaming: bool) -> Self {
         let clock = Clock::starting_at(seconds(0));
         let events = Mutex::new(streaming.then(|| broadcast::Sender::new(64)));

@@ -20,7 +20,7 @@ async fn older_snapshot_is_rejected_and_one_of_the_same_time_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn price_cache_takes_precedence_over_the_database_whatever_the_times() {
+async fn price_cache_takes_precedence_over_the_database_regardless_of_times() {
     let store = store();
     assert!(store.is_empty());
     assert!(store.replace_if_newer(snapshot(seconds(9), vec![], vec![]), SnapshotOrigin::Database));
@@ -45,7 +45,7 @@ async fn only_recent_snapshots_are_kept() {
     for time in 0..10 {
         store.replace_if_newer(snapshot(seconds(time), vec![], vec![]), SnapshotOrigin::PriceCache);
     }
-    let kept: Vec<_> = (0..10).filter(|&sequence| store.recent(sequence).is_some()).collect();
-    assert_eq!(kept, [6, 7, 8, 9]);
+    let recent: Vec<_> = (0..10).filter(|&sequence| store.recent(sequence).is_some()).collect();
+    assert_eq!(recent, [6, 7, 8, 9]);
     assert_eq!(*store.subscribe().borrow(), 9);
 }

@@ -9,13 +9,13 @@ fn usdt(texts: &[&str], max_faulty: usize) -> Option<String> {
 }
 
 #[test]
-fn bounds_lie_within_the_right_rates_if_these_are_a_majority() {
+fn bounds_lie_within_the_correct_rates_if_these_are_a_majority() {
     let bounds = |texts: &[&str], max_faulty| Bounds::of(&rates(texts), max_faulty).map(|b| (b.low, b.high));
     let range = |low: &str, high: &str| Some((low.parse().unwrap(), high.parse().unwrap()));
     assert_eq!(bounds(&["1", "100", "102"], 1), range("100", "100"));
     assert_eq!(bounds(&["1", "100", "102", "103"], 1), range("100", "102"));
     assert_eq!(bounds(&["100", "104"], 0), range("100", "104"));
-    // As many rates may be faulty as are right: only close ones have bounds.
+    // Half of the rates may be faulty, so only close rates have bounds.
     assert_eq!(bounds(&["100", "100.5"], 1), range("100", "100.5"));
     assert_eq!(bounds(&["100", "100.51"], 1), None);
     assert_eq!(bounds(&["100"], 1), None);

@@ -1,8 +1,8 @@
-//! Tries a million random markets: no minority of faulty sources moves the price out of the range of the right prices, even
-//! if these sources cooperate.
+//! Checks in a million random markets that a minority of faulty sources cannot move the price out of the range of the
+//! correct prices, even if these sources collude.
 //!
-//! The loop is plain and seeded. It calls only [`tally`], which works on whole numbers and short lists, so it takes seconds
-//! even in a build without optimisation.
+//! The random numbers have a fixed seed, so that a failure can be reproduced. The test calls only [`tally`], which works on
+//! whole numbers and short lists. It therefore takes only seconds even in a build without optimisation.
 
 use common::{
     api::courses::CourseKind,
@@ -30,14 +30,14 @@ struct Source {
     usdt: Option<i64>,
 }
 
-/// A market of up to nine sources. Fewer than half of the sources that report bitcoin are faulty, and no others are.
+/// A market of up to nine sources. The number of faulty sources is less than half of the number that report bitcoin.
 fn random_market(rng: &mut Rng) -> Vec<Source> {
     let bitcoin_price = rng.i64(10_000..200_000) * UNIT;
     // From a calm market to a volatile one, in millionths.
     let noise = [1, 30, 300, 6_000][rng.usize(..4)];
     let near =
         |rng: &mut Rng, center: i64, millionths: i64| center + center / 1_000_000 * rng.i64(-millionths..=millionths);
-    // As far from one dollar as USDT can be with its peg intact, considering that exchanges differ.
+    // Within the tolerance of the peg, also after the difference between exchanges is added.
     let usdt_price = near(rng, UNIT, 15_000);
     let percent_in_dollars = rng.u32(0..=100);
     let percent_with_usdt = rng.u32(0..=100);
@@ -61,19 +61,20 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
 fn corrupt_a_minority(sources: &mut [Source], rng: &mut Rng) {
     let voters = sources.iter().filter(|source| source.bitcoin.is_some()).count();
     let faulty = rng.usize(0..=voters.saturating_sub(1) / 2);
-    // One factor for all, in one pair or in both, or a factor for each number.
+    // 0: bitcoin is wrong. 1: USDT is wrong. 2: both are wrong by the same factor. 3: each number has its own random
+    // factor.
     let factor = [999_000, 1_004_000, 1_006_000, 1_019_000, 970_000, 1_049_000, 2_000_000, 100_000][rng.usize(..8)];
-    let manner = rng.usize(..4);
+    let corruption = rng.usize(..4);
     for _ in 0..faulty {
-        let place = rng.usize(..sources.len());
-        let source = &mut sources[place];
+        let index = rng.usize(..sources.len());
+        let source = &mut sources[index];
         source.faulty = true;
-        let millionths = if manner == 3 { rng.i64(1..3_000_000) } else { factor };
+        let millionths = if corruption == 3 { rng.i64(1..3_000_000) } else { factor };
         let corrupt = |value: i64| (value / 1_000 * millionths / 1_000).max(1);
-        if manner != 1 {
+        if corruption != 1 {
             source.bitcoin = source.bitcoin.map(|(pair, value)| (pair, corrupt(value)));
         }
-        if manner != 0 {
+        if corruption != 0 {
             source.usdt = source.usdt.map(corrupt);
         }
         // A missing number is a fault too.
@@ -106,10 +107,10 @@ struct Range {
 }
 
 /// The range of the price of a bitcoin in dollars by the sources that are not faulty.
-fn right_range(sources: &[Source]) -> Range {
-    let right = || sources.iter().filter(|source| !source.faulty);
-    let usdt: Vec<_> = right().filter_map(|source| source.usdt).map(i128::from).collect();
-    let prices = right().filter_map(|source| source.bitcoin).flat_map(|(pair, value)| {
+fn correct_range(sources: &[Source]) -> Range {
+    let correct = || sources.iter().filter(|source| !source.faulty);
+    let usdt: Vec<_> = correct().filter_map(|source| source.usdt).map(i128::from).collect();
+    let prices = correct().filter_map(|source| source.bitcoin).flat_map(|(pair, value)| {
         let value = i128::from(value);
         if pair == BTC_USD { vec![value] } else { usdt.iter().map(|usdt| value * usdt / i128::from(UNIT)).collect() }
     });
@@ -121,7 +122,7 @@ fn right_range(sources: &[Source]) -> Range {
 }
 
 #[test]
-fn no_minority_moves_the_price_out_of_the_range_of_the_right_prices() {
+fn no_minority_moves_the_price_out_of_the_range_of_the_correct_prices() {
     let mut rng = Rng::with_seed(20_260_102);
     let (mut priced, mut with_faulty, mut converted) = (0_u32, 0_u32, 0_u32);
     for case in 0..CASES {
@@ -139,8 +140,8 @@ fn no_minority_moves_the_price_out_of_the_range_of_the_right_prices() {
         let reference = first.filter(|_| rng.bool());
 
         let Ok(agreement) = tally(BTC_USD, &voters, &usdt, rules, reference).result else { continue };
-        let Range { low, high } = right_range(&sources);
-        // The price may leave the range only if the rates of USDT are so few that faulty ones may be a majority. The
+        let Range { low, high } = correct_range(&sources);
+        // The price may leave the range only if there are so few rates of USDT that most of them may be faulty. The
         // uncertainty is bounded then.
         let max_faulty = (voters.len() - 1) / 2;
         let exact = voters.iter().all(|voter| voter.pair == BTC_USD) || usdt.len() > 2 * max_faulty;
@@ -154,7 +155,7 @@ fn no_minority_moves_the_price_out_of_the_range_of_the_right_prices() {
         with_faulty += u32::from(sources.iter().any(|source| source.faulty));
         converted += u32::from(agreement.used.iter().any(|vote| vote.usdt.is_some()));
     }
-    // Many cases must have a price at all.
+    // The test is meaningful only if many cases have a price.
     let covered = priced > CASES / 2 && with_faulty > CASES / 5 && converted > CASES / 5;
     assert!(covered, "{priced} {with_faulty} {converted}");
 }

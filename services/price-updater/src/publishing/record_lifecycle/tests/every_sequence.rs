@@ -1,8 +1,8 @@
-//! Compares the lifecycle with a plain calculation of what can be read, for every sequence of successes and failures and with
-//! an incident before each publish interval.
+//! Compares the record that can be read with an independent calculation. Covers every sequence of successes and failures,
+//! without an incident and with each incident before each publish interval.
 //!
-//! The calculation uses neither states nor counters. Each time it looks at the whole past: when the last success was, how many
-//! failures followed, and whether the written record was lost.
+//! The calculation uses neither states nor counters. It always starts from the whole past: the last success, the number of
+//! failures since then, and whether the written record was lost.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ const PUBLISH_INTERVAL: u64 = 15;
 const TTL: u64 = 60;
 /// Shorter than a sequence, so that records expire in it.
 const MAX_PROLONGED_AGE: u64 = 130;
-/// When the record is read, in seconds after each publish interval begins: at once, in between, and right before the next.
+/// When the record is read, in seconds after each publish interval begins: at its start, in its middle, and just before the
+/// next.
 const READ_AFTER: [u64; 3] = [0, 7, PUBLISH_INTERVAL - 1];
 
 /// What goes wrong right before a publish interval.
@@ -38,14 +39,14 @@ type IncidentAt = Option<(u32, Incident)>;
 /// The state of a record that can be read, and the second of its observation.
 type Readable = Option<(PriceState, u64)>;
 
-fn at(second: u64) -> Timestamp {
+fn time_at(second: u64) -> Timestamp {
     Timestamp::from_micros(1_000_000_000_000_000).unwrap().plus(Duration::from_secs(second))
 }
 
 fn record(second: u64) -> NewPriceRecord {
     let price = Price { price: "84000.12".parse().unwrap(), sources: Vec::new() };
     let prices = [(Currency::EUR, price)].into();
-    NewPriceRecord { state: PriceState::Fresh, as_of: at(second), simulated: false, prices }
+    NewPriceRecord { state: PriceState::Fresh, as_of: time_at(second), simulated: false, prices }
 }
 
 /// Whether the interval succeeds in the sequence.
@@ -68,7 +69,7 @@ fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
         match incident.filter(|(before, _)| *before == interval).map(|(_, incident)| incident) {
             Some(Incident::UpdaterRestarts) => {
                 lifecycle = RecordLifecycle::new(lifetimes);
-                lifecycle.resume(cache.clone().filter(|record| record.is_current(at(start))), at(start));
+                lifecycle.resume(cache.clone().filter(|record| record.is_current(time_at(start))), time_at(start));
             }
             Some(Incident::CacheLost) => cache = None,
             Some(Incident::UpdaterRestartsAndCacheLost) => {
@@ -77,14 +78,17 @@ fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
             }
             None => {}
         }
-        let step =
-            if succeeds(sequence, interval) { lifecycle.succeed(record(start)) } else { lifecycle.fail(at(start)) };
+        let step = if succeeds(sequence, interval) {
+            lifecycle.succeed(record(start))
+        } else {
+            lifecycle.fail(time_at(start))
+        };
         if let Some(write) = step.write {
-            cache = Some(write.record.into_record(write.ttl, at(start)).expect("no expired record is written"));
+            cache = Some(write.record.into_record(write.ttl, time_at(start)).expect("no expired record is written"));
         }
         readable.extend(READ_AFTER.map(|seconds| {
-            let record = cache.as_ref().filter(|record| record.is_current(at(start + seconds)))?;
-            Some((record.state, record.as_of.since(at(0)).as_secs()))
+            let record = cache.as_ref().filter(|record| record.is_current(time_at(start + seconds)))?;
+            Some((record.state, record.as_of.since(time_at(0)).as_secs()))
         }));
     }
     readable
@@ -97,7 +101,8 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     let as_of = u64::from(last_success) * PUBLISH_INTERVAL;
     let start = u64::from(interval) * PUBLISH_INTERVAL;
     let age = start - as_of;
-    // A record is lost if both parts lose it. It is also lost if price-updater restarts after the stored record has expired.
+    // The record is lost if price-updater and the cache lose it together. It is also lost if price-updater restarts after
+    // the stored record has expired.
     let lost = incident.is_some_and(|(before, incident)| {
         let is_since = last_success < before && before <= interval;
         let age_then = (u64::from(before) * PUBLISH_INTERVAL).saturating_sub(as_of);
@@ -110,12 +115,12 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     } else {
         (PriceState::Fresh, TTL)
     };
-    // No record that is too old is written, and a record that was written before expires no later.
+    // A record that is too old is not written, and a record that was written before has expired by then.
     (!lost && age < MAX_PROLONGED_AGE && start + seconds < as_of + lifetime).then_some((state, as_of))
 }
 
-/// How long the record is valid that was written after so many failures. Prolonging adds a second, because ages are truncated
-/// to whole seconds.
+/// How long a record is valid that was written after `failures` failures. Prolonging adds a second, because ages are
+/// truncated to whole seconds.
 fn stored_lifetime(failures: u32) -> u64 {
     let prolonged = u64::from(failures) * PUBLISH_INTERVAL + 1 + TTL;
     if failures > TOLERATED_FAILURES { prolonged.min(MAX_PROLONGED_AGE) } else { TTL }
