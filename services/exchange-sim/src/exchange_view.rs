@@ -152,7 +152,7 @@ impl<'a> ExchangeView<'a> {
         format_time(time, odd_times.map_or(usual_form, Fault::time_form), json)
     }
 
-    /// The pair whose market price is shown under `pair`. `None` if a fault unlists the pair.
+    /// The pair whose market price is shown as the price of `pair`. `None` if a fault unlists the pair.
     fn market_pair(&self, pair: CurrencyPair) -> Option<CurrencyPair> {
         if self.has_fault_on(FaultKind::Unlisted, pair) {
             return None;
@@ -186,7 +186,7 @@ fn scale_to_tick(price: Units, factor: Decimal, tick: Units) -> Units {
     ticks.and_then(|ticks| ticks.to_i64()?.max(1).checked_mul(tick)).unwrap_or(price)
 }
 
-/// The pair whose price the fault `other_currency` shows under `pair`.
+/// The pair whose price the fault `other_currency` shows as the price of `pair`.
 fn mistaken_pair(pair: CurrencyPair) -> CurrencyPair {
     // Prices in dollars and in USDT are almost equal, so the price in pounds replaces both.
     let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };

@@ -59,7 +59,7 @@ pub(crate) struct Fault {
     request: NewFault,
 }
 
-/// Why a fault was refused. The text states what is allowed and the value.
+/// Why a fault was refused. The text states the allowed values and the rejected value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct FaultError {

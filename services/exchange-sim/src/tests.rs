@@ -28,10 +28,10 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn new() -> Self {
-        Self::at(START)
+        Self::starting_at(START)
     }
 
-    pub(crate) fn at(time: &str) -> Self {
+    pub(crate) fn starting_at(time: &str) -> Self {
         let (endpoint, simulation) = endpoint(&config(Clock::starting_at(time.parse().unwrap())));
         Self { endpoint, simulation }
     }

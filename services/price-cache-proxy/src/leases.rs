@@ -1,4 +1,4 @@
-//! Leases: at most one instance at a time does the work that a lease is named after.
+//! Leases. A lease has one holder at a time, and only the holder does the work that the lease is named after.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ pub(crate) const REDIS_STEP_TIMEOUT: Duration = Duration::from_millis(400);
 pub(crate) const REDIS_COMMAND_DEADLINE: Duration = Duration::from_millis(900);
 /// Longest wait for a Redis subscription.
 pub(crate) const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Interval between reads of all documents, which find the changes whose messages were lost.
+/// Interval between reads of all documents. These reads detect changes whose messages were lost.
 pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest and longest delay before the next attempt to subscribe, without jitter.
 pub(crate) const MIN_RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);

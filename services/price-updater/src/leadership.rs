@@ -18,8 +18,8 @@ pub(crate) struct Leadership {
     /// Unique for each process, so that a restart creates a new id.
     pub(crate) instance_id: String,
     renew_interval: Duration,
-    /// When the lease of this instance expires, by its own clock and measured from before the request. `None` for a
-    /// follower.
+    /// When the lease of this instance expires, by the clock of this instance. The TTL is counted from before the request.
+    /// `None` for a follower.
     held_until: Option<Instant>,
     /// The holder of the lease in the last answer.
     holder: Option<String>,

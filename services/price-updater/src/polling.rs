@@ -1,4 +1,4 @@
-//! Polls the sources. Tracks which sources are active, when each is due, what each last reported, and the backoff of each.
+//! Polls the sources. Tracks the active sources, and for each source its next poll, its last report and its backoff.
 
 mod active_sources;
 mod backoff_leases;

@@ -66,7 +66,7 @@ pub(crate) struct PollRequest<'a> {
     pub(crate) deadline: Instant,
 }
 
-/// The result of a poll. A pair in neither map was not requested.
+/// The result of a poll. A pair that is in neither map was not requested.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PollReply {
     pub(crate) tickers: BTreeMap<CurrencyPair, Ticker>,
@@ -151,7 +151,7 @@ const fn pair(base: &str, quote: &str) -> CurrencyPair {
     CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote))
 }
 
-/// The pairs of a table that also holds the source's own name of each pair.
+/// The pairs of a table that maps each pair to the source's own name of it.
 fn pairs_of<T>(table: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
     table.iter().map(|(pair, _)| *pair).collect()
 }

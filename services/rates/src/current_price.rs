@@ -32,7 +32,7 @@ pub(crate) struct CurrentPrice<'a> {
 /// Why a pair has no current price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PriceError {
-    /// Only stored courses are known, and those come without prices.
+    /// Only stored courses are available, and stored courses have no prices.
     #[error("no prices are available yet")]
     NotLoaded,
     #[error("no exchange reports {0}")]
@@ -70,7 +70,7 @@ impl<'a> CurrentPrices<'a> {
         let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
             return Err(PriceError::Refused { pair, reason: describe_refusal(agreed) });
         };
-        // The time of a cross price is that of its exchange-traded part. price-updater rejects outdated official rates itself.
+        // A cross price has the time of its exchange-traded part. price-updater rejects outdated official rates itself.
         let expires_at = as_of.plus(self.ttl);
         if self.now < expires_at {
             Ok(CurrentPrice { agreed, rate, as_of, expires_at })

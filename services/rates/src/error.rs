@@ -24,7 +24,7 @@ pub(crate) enum Error {
     /// 404 if the pair never has a price, and 503 if it has none at the moment.
     #[error(transparent)]
     NoPrice(#[from] PriceError),
-    /// 422, 404 or 503, by its variant.
+    /// 422, 404 or 503, depending on the variant.
     #[error(transparent)]
     Conversion(#[from] ConversionError),
     /// 503: another client has to disconnect first.

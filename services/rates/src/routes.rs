@@ -107,7 +107,7 @@ impl Api {
         &self,
         direction: Query<Option<CurrencyPair>>,
         exchanger: Query<Option<String>>,
-        /// Includes courses that were valid at this time or later, and candles from the one that contains this time.
+        /// Includes courses that were valid at this time or later, and candles that contain this time or start later.
         from: Query<Option<Timestamp>>,
         /// Includes courses and candles that began before this time.
         to: Query<Option<Timestamp>>,

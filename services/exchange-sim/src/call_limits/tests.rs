@@ -65,12 +65,12 @@ fn silent_ban_is_not_announced_and_restarts_with_each_call() {
 fn faults_refuse_calls_below_the_limit() {
     let wide = CallLimit { max_weight: 1_000, ..SILENT };
     let fault = |new: NewFault| Fault::new(&NewFault { seconds: Some(30), ..new }, time_at(0)).unwrap();
-    let of = |kind| fault(NewFault::of(kind));
+    let new_fault = |kind| fault(NewFault::new(kind));
     let first_ban = |fault: &Fault| call(&CallLimiter::default(), &wide, Some(fault), 0);
-    assert_eq!(first_ban(&of(FaultKind::RateLimited)), Some((None, false)));
-    assert_eq!(first_ban(&of(FaultKind::RateLimitedSilently)), Some((None, false)));
-    assert_eq!(first_ban(&of(FaultKind::IpBanned)), Some((Some(120), true)));
-    let with_retry_after = fault(NewFault { retry_after: Some(7), ..NewFault::of(FaultKind::RateLimited) });
+    assert_eq!(first_ban(&new_fault(FaultKind::RateLimited)), Some((None, false)));
+    assert_eq!(first_ban(&new_fault(FaultKind::RateLimitedSilently)), Some((None, false)));
+    assert_eq!(first_ban(&new_fault(FaultKind::IpBanned)), Some((Some(120), true)));
+    let with_retry_after = fault(NewFault { retry_after: Some(7), ..NewFault::new(FaultKind::RateLimited) });
     let limiter = CallLimiter::default();
     assert_eq!(call(&limiter, &wide, Some(&with_retry_after), 0), Some((Some(7), false)));
     // The ban keeps its end after the fault has ended.
@@ -83,7 +83,7 @@ fn faults_refuse_calls_below_the_limit() {
 fn throttled_calls_are_counted_and_the_sixth_is_refused() {
     let limiter = CallLimiter::default();
     let wide = CallLimit { max_weight: 1_000, ..SILENT };
-    let fault = Fault::new(&NewFault::of(FaultKind::Throttled), time_at(0)).unwrap();
+    let fault = Fault::new(&NewFault::new(FaultKind::Throttled), time_at(0)).unwrap();
     for second in 1..=5 {
         let decision = record(&limiter, &wide, Some(&fault), second);
         let expected = u32::try_from(second).unwrap();

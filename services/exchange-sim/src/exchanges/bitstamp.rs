@@ -1,4 +1,4 @@
-//! Bitstamp, as documented at <https://www.bitstamp.net/api/#tag/Tickers>. Every value is text, also the time. A pair is
+//! Bitstamp, as documented at <https://www.bitstamp.net/api/#tag/Tickers>. Every value is text, even the time. A pair is
 //! `btcusd` in paths and `BTC/USD` in answers.
 
 use poem::http::StatusCode;

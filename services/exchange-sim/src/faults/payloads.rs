@@ -58,7 +58,7 @@ macro_rules! fault_forms {
 
         impl NewFault {
             /// A fault with the defaults of its kind.
-            pub fn of(fault: FaultKind) -> Self {
+            pub fn new(fault: FaultKind) -> Self {
                 Self { fault, seconds: None, $($field: None,)+ }
             }
 

@@ -6,35 +6,35 @@ fn check(new: &NewFault) -> Result<Fault, &'static str> {
 
 #[test]
 fn absent_parameters_have_defaults() {
-    let fault = check(&NewFault::of(FaultKind::LieFactor)).unwrap();
+    let fault = check(&NewFault::new(FaultKind::LieFactor)).unwrap();
     assert_eq!((fault.factor.to_string().as_str(), fault.until.since(fault.since).as_secs()), ("0.4", 60));
-    assert_eq!(check(&NewFault::of(FaultKind::Slow)).unwrap().latency(), Duration::from_secs(20));
-    assert_eq!(check(&NewFault::of(FaultKind::Throttled)).unwrap().latency(), Duration::from_secs(1));
-    assert_eq!(check(&NewFault::of(FaultKind::IpBanned)).unwrap().retry_after(), Some(120));
-    assert_eq!(check(&NewFault::of(FaultKind::RateLimited)).unwrap().retry_after(), None);
+    assert_eq!(check(&NewFault::new(FaultKind::Slow)).unwrap().latency(), Duration::from_secs(20));
+    assert_eq!(check(&NewFault::new(FaultKind::Throttled)).unwrap().latency(), Duration::from_secs(1));
+    assert_eq!(check(&NewFault::new(FaultKind::IpBanned)).unwrap().retry_after(), Some(120));
+    assert_eq!(check(&NewFault::new(FaultKind::RateLimited)).unwrap().retry_after(), None);
 }
 
 #[test]
 fn invalid_parameters_are_refused() {
-    let of = NewFault::of;
+    let new_fault = NewFault::new;
     for seconds in [0, MAX_SECONDS + 1] {
-        assert_eq!(check(&NewFault { seconds: Some(seconds), ..of(FaultKind::Down) }), Err("seconds"));
+        assert_eq!(check(&NewFault { seconds: Some(seconds), ..new_fault(FaultKind::Down) }), Err("seconds"));
     }
     for factor in ["0", "-1", "1001", "half"] {
-        let lie = NewFault { factor: Some(factor.into()), ..of(FaultKind::LieFactor) };
+        let lie = NewFault { factor: Some(factor.into()), ..new_fault(FaultKind::LieFactor) };
         assert_eq!(check(&lie), Err("factor"), "{factor}");
     }
-    let down = of(FaultKind::Down);
+    let down = new_fault(FaultKind::Down);
     for (new, field) in [
         (NewFault { factor: Some("2".into()), ..down.clone() }, "factor"),
         (NewFault { direction: "BTC-USD".parse().ok(), ..down.clone() }, "direction"),
         (NewFault { retry_after: Some(30), ..down.clone() }, "retry_after"),
-        (NewFault { retry_after: Some(0), ..of(FaultKind::RateLimited) }, "retry_after"),
-        (NewFault { latency_millis: Some(25_001), ..of(FaultKind::Slow) }, "latency_millis"),
-        (NewFault { status: Some(200), ..of(FaultKind::Html520) }, "status"),
-        (NewFault { days: Some(0), ..of(FaultKind::OldFixing) }, "days"),
-        (NewFault { skew_seconds: Some(i64::MIN), ..of(FaultKind::ClockSkew) }, "skew_seconds"),
-        (NewFault { time_form: Some(TimeForm::Iso), ..of(FaultKind::OddNumbers) }, "time_form"),
+        (NewFault { retry_after: Some(0), ..new_fault(FaultKind::RateLimited) }, "retry_after"),
+        (NewFault { latency_millis: Some(25_001), ..new_fault(FaultKind::Slow) }, "latency_millis"),
+        (NewFault { status: Some(200), ..new_fault(FaultKind::Html520) }, "status"),
+        (NewFault { days: Some(0), ..new_fault(FaultKind::OldFixing) }, "days"),
+        (NewFault { skew_seconds: Some(i64::MIN), ..new_fault(FaultKind::ClockSkew) }, "skew_seconds"),
+        (NewFault { time_form: Some(TimeForm::Iso), ..new_fault(FaultKind::OddNumbers) }, "time_form"),
     ] {
         assert_eq!(check(&new), Err(field), "{new:?}");
     }
@@ -43,7 +43,7 @@ fn invalid_parameters_are_refused() {
 #[test]
 fn direction_limits_fault_to_one_pair() {
     let [usd, eur] = ["BTC-USD", "BTC-EUR"].map(|text| text.parse::<CurrencyPair>().unwrap());
-    let fault = check(&NewFault { direction: Some(usd), ..NewFault::of(FaultKind::Frozen) }).unwrap();
+    let fault = check(&NewFault { direction: Some(usd), ..NewFault::new(FaultKind::Frozen) }).unwrap();
     assert!(fault.applies_to(usd) && !fault.applies_to(eur));
-    assert!(check(&NewFault::of(FaultKind::Frozen)).unwrap().applies_to(eur));
+    assert!(check(&NewFault::new(FaultKind::Frozen)).unwrap().applies_to(eur));
 }

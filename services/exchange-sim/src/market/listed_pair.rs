@@ -16,7 +16,7 @@ pub(crate) struct ListedPair {
     pub(crate) decimals: u32,
 }
 
-/// A pair whose tick is one unit of the last of its `decimals`.
+/// A pair with `decimals` decimals and a tick of one unit of the last decimal.
 pub(crate) const fn listed(symbol: &'static str, base: &str, quote: &str, decimals: u32) -> ListedPair {
     let pair = CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote));
     ListedPair { symbol, pair, tick: tick_size(decimals), decimals }

@@ -189,7 +189,7 @@ impl Coinbase {
 }
 
 impl Subscription {
-    /// The next sequence number. Messages of other channels take the numbers in between.
+    /// The next sequence number. Messages of other channels use the numbers in between.
     fn next_sequence(&mut self, view: &ExchangeView<'_>) -> i64 {
         self.sequence = (view.now.micros() / 100).max(self.sequence + 1);
         self.sequence

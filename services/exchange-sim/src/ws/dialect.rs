@@ -18,7 +18,7 @@ pub(super) struct WsEndpoint {
     pub(super) exchange: &'static str,
     /// The full path. It begins with the name of the exchange.
     pub(super) path: &'static str,
-    /// The dialect of a new connection. Each exchange defines what a query means.
+    /// The dialect of a new connection. The meaning of the query depends on the exchange.
     pub(super) new_dialect: fn(query: Option<&str>) -> Box<dyn WsDialect>,
 }
 
@@ -81,7 +81,7 @@ struct SentTicker {
     time: Timestamp,
 }
 
-/// The prices of a ticker whose change causes an update.
+/// Selects the prices of a ticker that cause an update when they change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum UpdateTrigger {
     LastTradeOrBook,

@@ -32,7 +32,7 @@ fn new_simulation() -> Simulation {
 }
 
 fn set_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
-    simulation.set_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::of(kind) }).unwrap();
+    simulation.set_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::new(kind) }).unwrap();
 }
 
 impl ClientEnd {

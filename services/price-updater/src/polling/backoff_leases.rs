@@ -58,8 +58,8 @@ impl BackoffLeases {
             let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
             let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
             match upstreams.acquire_lease(&lease_name(source), &holder, ttl).await {
-                // An earlier instance may have stored the same end, rounded to another second. Its holder text is then used
-                // for renewals.
+                // An earlier instance may have stored the same end, rounded to another second. Its holder field is then
+                // used for renewals.
                 Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });
@@ -96,7 +96,7 @@ fn lease_name(source: &str) -> String {
     format!("{LEASE_NAME}.{source}")
 }
 
-/// The holder of a lease whose backoff ends at `end`, rounded up to whole seconds.
+/// The holder field for a backoff that ends at `end`. The end is rounded up to whole seconds.
 fn holder(end: Timestamp) -> String {
     format!("{HOLDER_PREFIX}{}", end.micros().div_euclid(1_000_000) + 1)
 }

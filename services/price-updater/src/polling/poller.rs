@@ -141,7 +141,7 @@ impl Poller {
     }
 }
 
-/// Marks the poll as over when it is dropped, also if the poll panicked or was cancelled.
+/// Marks the poll as finished when it is dropped, even if the poll panicked or was cancelled.
 struct InProgressGuard<'a>(&'a Poller);
 
 impl Drop for InProgressGuard<'_> {

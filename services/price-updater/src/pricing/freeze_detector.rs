@@ -1,9 +1,9 @@
-//! Detects sources whose prices stand still while the market moves.
+//! Detects sources whose prices do not change while the market moves.
 //!
 //! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
-//! ignores the times that a source reports. It measures how long the prices of a source have stayed the same, by a
-//! monotonic clock, and how far the prices of the other sources have moved in that time. If no price moves, the market is
-//! flat and no source is frozen.
+//! ignores the times that a source reports. By a monotonic clock it measures how long the prices of a source have stayed
+//! the same. It compares that with how far the prices of the other sources have moved in that time. If no price moves, the
+//! market is flat and no source is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,7 +39,7 @@ pub(crate) struct Observation {
     pub(crate) freeze_after: Duration,
 }
 
-/// The numbers whose change shows that a series is alive.
+/// The numbers of a series. A change of any of them shows that the series is not frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Numbers {
     pub(crate) last: Option<Rate>,
@@ -96,7 +96,7 @@ impl FreezeDetector {
         }
     }
 
-    /// Whether the series stands still while the market moves. It is frozen until its numbers change.
+    /// Whether the series has not changed while the market moved. It is frozen until its numbers change.
     pub(crate) fn is_frozen(&self, series: Series) -> bool {
         self.0.get(&series).is_some_and(|span| span.frozen)
     }

@@ -116,7 +116,7 @@ impl MarketPrices {
     /// between the two.
     fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
         let order_currencies = config.assets();
-        let rates = OfficialRates::of(votes);
+        let rates = OfficialRates::from_votes(votes);
         for currency in rates.currencies() {
             for coin in COINS {
                 let pair = CurrencyPair::new(coin, currency);
@@ -137,7 +137,7 @@ impl MarketPrices {
         }
     }
 
-    /// Drops pairs that have neither a price nor votes, except the pairs of bitcoin that orders are paid in.
+    /// Drops pairs that have neither a price nor votes, except bitcoin in the currencies of orders.
     fn drop_unreported(&mut self, config: &PricingConfig) {
         let order_currencies = config.assets();
         self.prices.retain(|pair, agreed| {

@@ -26,7 +26,7 @@ impl DeliveryStatus {
             metrics.record_write_failure(self.delivery);
             match self.delivery {
                 _ if failed_before => {}
-                // Orders depend on the record. The other writes only affect what is shown.
+                // Orders depend on the record. The other writes affect only displayed data.
                 Delivery::Record => tracing::error!(what, error = error.chain(), "write failed"),
                 Delivery::Snapshot | Delivery::Courses => {
                     tracing::warn!(what, error = error.chain(), "write failed");

@@ -1,4 +1,5 @@
-//! Decides what is written as the price record after each publish interval: a state machine without clock and network.
+//! The state machine that decides after each publish interval which price record is written. It uses no clock and no
+//! network.
 //!
 //! ```text
 //! Empty ──success──▶ Fresh ──more than 3 failures in a row──▶ Prolonged ──prices too old──▶ Expired

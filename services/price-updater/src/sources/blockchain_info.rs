@@ -81,7 +81,7 @@ fn parse(
     let ticker = |currency: &str| {
         let row = rows.get(currency).ok_or(SourceError::UnknownPair)?;
         let Row { last, symbol } = serde_json::from_str(row.get()).map_err(SourceError::invalid_response)?;
-        // `symbol` has also been a sign such as `$`. Only a code can contradict the currency.
+        // `symbol` can be a sign such as `$` instead of a code. Only a code can contradict the currency.
         let is_code = |symbol: &String| symbol.len() == 3 && symbol.bytes().all(|byte| byte.is_ascii_uppercase());
         if symbol.filter(is_code).is_some_and(|symbol| symbol != currency) {
             return Err(SourceError::invalid_response("a row has the symbol of another currency"));

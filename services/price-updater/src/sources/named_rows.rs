@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::SourceError;
 
-/// The rows and their names. Each row is parsed on its own, so that an invalid row is an error of its own pair only.
+/// The rows and their names. Rows are parsed separately, so that an invalid row affects only its own pair.
 pub(super) struct NamedRows<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> NamedRows<'a> {

@@ -8,7 +8,7 @@
 //! `sequence` counts all messages of a pair on all channels. On these two channels it only grows, and a gap does not mean a
 //! lost message.
 //!
-//! One unknown pair fails its whole subscription, so each pair has a subscription of its own.
+//! One unknown pair fails its whole subscription, so each pair has its own subscription.
 
 use std::time::Duration;
 

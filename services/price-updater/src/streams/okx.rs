@@ -1,11 +1,12 @@
 //! OKX: channel `tickers`, with a message for each change, at most every 100 ms.
 //!
-//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-tickers-channel>. All values are strings, also
-//! `ts`, a time in milliseconds. `ping` and `pong` are text messages and not frames. OKX closes a connection after 30 s
-//! without a message, so the client sends `ping` earlier. The notice 64008 announces the replacement of the server.
+//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-tickers-channel>. All values are strings,
+//! including `ts`, a time in milliseconds. `ping` and `pong` are text messages and not frames. OKX closes a connection
+//! after 30 s without a message, so the client sends `ping` earlier. The notice 64008 announces the replacement of the
+//! server.
 //!
-//! 480 subscriptions an hour are permitted on a connection. Each pair has a subscription of its own, so that an unknown pair
-//! fails alone.
+//! 480 subscriptions an hour are permitted on a connection. Each pair has its own subscription, so that an unknown pair
+//! does not affect the others.
 
 use std::time::Duration;
 

@@ -80,7 +80,7 @@ impl TickerCache {
         Self { pairs, book_validity, entries: BTreeMap::new(), confirmed_at: None, simulated: false }
     }
 
-    /// Prepares for the messages of a new connection, whose sequence starts anew.
+    /// Prepares for the messages of a new connection, which has a new sequence.
     pub(crate) fn start_connection(&mut self, simulated: bool) {
         for entry in self.entries.values_mut() {
             // Keep the confirmation by the connection that ended.
@@ -165,8 +165,8 @@ impl TickerCache {
         }
     }
 
-    /// The tickers that were confirmed at most `max_age` before `now`. The time of observation of a ticker is that of its
-    /// last confirmation.
+    /// The tickers that were confirmed at most `max_age` before `now`. A ticker has the time of its last confirmation as
+    /// its time of observation.
     pub(crate) fn tickers(&self, now: Timestamp, max_age: Duration) -> PollReply {
         let mut reply = PollReply::default();
         for (&pair, entry) in &self.entries {

@@ -1,4 +1,4 @@
-//! The service on a port of its own, with fake exchanges and a fake cache.
+//! Tests of the service on a port, with fake exchanges and a fake cache.
 #![allow(clippy::needless_pass_by_value, reason = "poem's handlers take arguments by value")]
 
 use std::{

@@ -181,7 +181,7 @@ impl<'a> PollLoop<'a> {
         let Updater { config, metrics, .. } = self.updater;
         let has_not_expired = |record: &NewPriceRecord| now.since(record.as_of) < config.record_ttl;
         // A record expires one TTL after its oldest price. Half a TTL must be left when it is written, because writes can
-        // fail. This permits an index that is polled in every third publish interval, whose price is at most two intervals
+        // fail. This permits an index that is polled in every third publish interval: its price is at most two intervals
         // old. One poll interval is added because polls are not exactly on time. Otherwise the price of the index would
         // come and go.
         let max_lag = config.record_ttl / 2 + config.poll_interval;

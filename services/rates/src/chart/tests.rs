@@ -21,7 +21,7 @@ fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     }
 }
 
-/// Varying courses of five exchanges, one of which reports wrong values.
+/// Varying courses of five exchanges. One of them reports wrong values.
 fn varied_candles(minutes: u64) -> Vec<Candle> {
     let names = ["binance", "coinbase", "kraken", "okx", "wrong"];
     let moments = (0..minutes).flat_map(|minute| names.iter().enumerate().map(move |(n, name)| (minute, n, *name)));

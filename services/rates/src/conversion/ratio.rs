@@ -45,7 +45,7 @@ impl Ratio {
         let (exact, remainder) = divide(product_high, product_low, self.denominator)?;
         let unit = 10_u128.pow(AMOUNT_DECIMALS.checked_sub(decimals)?);
         let (units, fraction) = (exact / unit, exact % unit);
-        // The discarded part consists of hundred-millionths and of the remainder, which is less than one of them.
+        // The discarded part is `fraction` hundred-millionths plus the remainder, which is less than one hundred-millionth.
         let to_half = if unit == 1 {
             (remainder * 2).cmp(&self.denominator)
         } else {

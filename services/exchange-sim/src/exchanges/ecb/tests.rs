@@ -6,7 +6,7 @@ const PATH: &str = "/ecb/stats/eurofxref/eurofxref-daily.xml";
 #[tokio::test(start_paused = true)]
 async fn newest_fixing_has_every_currency_but_the_rouble() {
     // A Sunday.
-    let sim = Sim::at("2026-01-04T12:00:00Z");
+    let sim = Sim::starting_at("2026-01-04T12:00:00Z");
     let (status, xml) = sim.get(PATH).await;
     assert_eq!((status, xml.matches("<Cube").count()), (200, CURRENCIES.len() + 2));
     assert!(xml.contains("<Cube time='2026-01-02'>") && xml.contains("<Cube currency='USD' rate='1.08"), "{xml}");
@@ -19,7 +19,7 @@ async fn newest_fixing_has_every_currency_but_the_rouble() {
 
 #[tokio::test(start_paused = true)]
 async fn faults_age_the_fixing_and_remove_rows() {
-    let sim = Sim::at("2026-01-09T16:00:00Z");
+    let sim = Sim::starting_at("2026-01-09T16:00:00Z");
     sim.set_fault(NAME, r#"{"fault":"old_fixing","days":5}"#);
     assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-02'>"));
     sim.set_fault(NAME, r#"{"fault":"unlisted","direction":"EUR-USD"}"#);

@@ -3,7 +3,7 @@ use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
 async fn version_one_has_ecb_rates_in_any_base() {
-    let sim = Sim::at("2026-01-04T12:00:00Z");
+    let sim = Sim::starting_at("2026-01-04T12:00:00Z");
     let rates = sim.json("/frankfurter/v1/latest?base=USD&symbols=EUR,GBP").await;
     assert_eq!((&rates["base"], &rates["date"]), (&"USD".into(), &"2026-01-02".into()));
     assert_eq!(rates["rates"].as_object().unwrap().keys().collect::<Vec<_>>(), ["EUR", "GBP"]);
@@ -18,7 +18,7 @@ async fn version_one_has_ecb_rates_in_any_base() {
 
 #[tokio::test(start_paused = true)]
 async fn version_two_has_the_rouble_and_rows_of_different_days() {
-    let sim = Sim::at("2026-01-23T16:00:00Z");
+    let sim = Sim::starting_at("2026-01-23T16:00:00Z");
     let rates = sim.json("/frankfurter/v2/rates?base=USD&quotes=EUR,RUB").await;
     let rows: Vec<_> = rates.as_array().unwrap().iter().map(|row| (&row["quote"], &row["date"])).collect();
     assert_eq!(rows, [(&"EUR".into(), &"2026-01-23".into()), (&"RUB".into(), &"2026-01-22".into())]);

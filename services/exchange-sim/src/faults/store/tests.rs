@@ -6,7 +6,7 @@ use crate::faults::{FaultKind, NewFault, TimedFault, resolve_timeline};
 const NAMES: &[&str] = &["coinbase", "kraken"];
 
 fn fault(kind: FaultKind, now: Timestamp) -> Fault {
-    Fault::new(&NewFault { seconds: Some(10), ..NewFault::of(kind) }, now).unwrap()
+    Fault::new(&NewFault { seconds: Some(10), ..NewFault::new(kind) }, now).unwrap()
 }
 
 #[test]
@@ -29,15 +29,15 @@ fn timeline_runs_on_schedule_below_manual_faults() {
             {"exchange":"kraken","at_seconds":20,"seconds":20,"fault":"lie_factor","factor":1.5}]"#;
     let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
     faults.set_timeline(resolve_timeline(&timeline, NAMES, start).unwrap());
-    let at = |seconds| start.plus(Duration::from_secs(seconds));
-    let kind = |seconds| faults.active("kraken", at(seconds)).map(|fault| fault.kind);
+    let time_at = |seconds| start.plus(Duration::from_secs(seconds));
+    let kind = |seconds| faults.active("kraken", time_at(seconds)).map(|fault| fault.kind);
     let kinds = [0, 9, 10, 19, 20, 39, 40].map(kind);
     let (frozen, lie) = (Some(FaultKind::Frozen), Some(FaultKind::LieFactor));
     assert_eq!(kinds, [None, None, frozen, frozen, lie, lie, None]);
 
-    faults.set_fault("kraken", fault(FaultKind::Down, at(12)));
+    faults.set_fault("kraken", fault(FaultKind::Down, time_at(12)));
     assert_eq!(kind(13), Some(FaultKind::Down));
-    faults.end_fault("kraken", at(14));
+    faults.end_fault("kraken", time_at(14));
     assert_eq!([15, 19, 20].map(kind), [None, None, lie]);
     assert_eq!(faults.timeline().len(), 2);
 }

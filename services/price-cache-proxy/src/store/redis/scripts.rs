@@ -6,8 +6,8 @@
 /// than `ARGV[5]`. Redis deletes the new document at `ARGV[3]`, in milliseconds since 1970. A new document is published on the
 /// channel `ARGV[6]`. Returns the document that is stored afterwards.
 ///
-/// Times are compared as text. The text of a `Timestamp` has a fixed width, so its order is that of the times. A value that
-/// is not a document is replaced.
+/// Times are compared as text. The text of a `Timestamp` has a fixed width, so the texts have the same order as the times.
+/// A value that is not a document is replaced.
 pub(super) const REPLACE_DOCUMENT: &str = "
 local stored = redis.call('GET', KEYS[1])
 if stored then

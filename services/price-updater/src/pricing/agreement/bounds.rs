@@ -32,7 +32,7 @@ pub(super) struct Bounds {
 impl Bounds {
     /// Computes the bounds from sorted rates of which at most `max_faulty` are faulty. `None` if there are too few rates,
     /// or if they are too far apart.
-    pub(super) fn of(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
+    pub(super) fn from_sorted(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
         let first = *sorted.get(max_faulty)?;
         let second = *sorted.get(sorted.len().checked_sub(1)?.checked_sub(max_faulty)?)?;
         let (low, high) = (first.min(second), first.max(second));
@@ -55,14 +55,14 @@ impl UsdtRate {
     /// USDT is pegged to the dollar, so a rate far from one is faulty. It is left out, and the number of possibly faulty
     /// rates decreases by one. This detects an exchange that falsifies all of its numbers by the same factor. If more rates
     /// are far from one than can be faulty, USDT has lost its peg, and no rate is left out.
-    pub(super) fn of(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
+    pub(super) fn from_sorted(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
         let peg = Tolerance { center: unit_rate(), per_mille: PEG_TOLERANCE };
         let pegged: Vec<_> = sorted.iter().copied().filter(|&rate| peg.contains(rate)).collect();
         let (rates, max_faulty) = match max_faulty.checked_sub(sorted.len() - pegged.len()) {
             Some(remaining) => (&pegged[..], remaining),
             None => (sorted, max_faulty),
         };
-        Some(Self(Bounds::of(rates, max_faulty)?.clamp(median(rates)?)))
+        Some(Self(Bounds::from_sorted(rates, max_faulty)?.clamp(median(rates)?)))
     }
 
     /// Converts a price in USDT to dollars.

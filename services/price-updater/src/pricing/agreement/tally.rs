@@ -42,8 +42,8 @@ pub(super) fn tally(
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> Tally {
-    let electorate = Electorate::of(voters);
-    let usdt = UsdtRate::of(usdt, electorate.max_faulty);
+    let electorate = Electorate::from_voters(voters);
+    let usdt = UsdtRate::from_sorted(usdt, electorate.max_faulty);
     let (mut counted, mut unconverted) = (Vec::with_capacity(voters.len()), Vec::new());
     for &vote in voters {
         let converted = if vote.pair == pair {
@@ -70,7 +70,7 @@ struct Electorate {
 }
 
 impl Electorate {
-    fn of(voters: &[Vote]) -> Self {
+    fn from_voters(voters: &[Vote]) -> Self {
         Self { voters: voters.len(), max_faulty: voters.len().saturating_sub(1) / 2 }
     }
 }
@@ -93,7 +93,8 @@ fn decide_price(
     let sorted = rates(counted);
     let middle = median(&sorted).ok_or(too_few(0))?;
     let unconverted = votes - counted.len();
-    let bounds = Bounds::of(&sorted, electorate.max_faulty).ok_or(NoAgreement::Unconverted { unconverted, votes })?;
+    let bounds =
+        Bounds::from_sorted(&sorted, electorate.max_faulty).ok_or(NoAgreement::Unconverted { unconverted, votes })?;
     let mut used = near(bounds.clamp(middle));
     if used.len() * 2 <= votes {
         used = near(reference.ok_or(NoAgreement::Contradicting { votes })?);

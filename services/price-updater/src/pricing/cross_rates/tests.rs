@@ -23,7 +23,7 @@ fn in_dollars(price: &str) -> AgreedPrice {
 
 /// The price of a bitcoin in `currency` and the pairs that it comes from.
 fn convert(fixings: &[Vote], currency: &str) -> Option<(String, String)> {
-    let cross = OfficialRates::of(fixings).convert(&in_dollars("91000"), currency.parse().unwrap())?;
+    let cross = OfficialRates::from_votes(fixings).convert(&in_dollars("91000"), currency.parse().unwrap())?;
     assert_eq!((cross.method, cross.as_of, cross.bid), (Method::Cross, in_dollars("1").as_of, cross.price));
     let legs = cross.legs.iter().map(ToString::to_string).collect::<Vec<_>>();
     Some((cross.price?.to_string(), legs.join(" ")))
@@ -72,7 +72,7 @@ fn dollar_is_converted_directly_or_through_euros_or_roubles() {
     }
     // Without the euro's rate in dollars, a rate in euros cannot be converted. The rate of another bank is not used for it.
     assert_eq!(convert(&all[1..], "SEK"), None);
-    let known: BTreeSet<_> = OfficialRates::of(&all).currencies().collect();
+    let known: BTreeSet<_> = OfficialRates::from_votes(&all).currencies().collect();
     assert_eq!(known, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());
 }
 
@@ -115,7 +115,7 @@ fn simulated_leg_makes_the_price_simulated() {
     let mut all = banks();
     all[0].simulated = true;
     let simulated = |currency: &str| {
-        OfficialRates::of(&all).convert(&in_dollars("1"), currency.parse().unwrap()).unwrap().simulated
+        OfficialRates::from_votes(&all).convert(&in_dollars("1"), currency.parse().unwrap()).unwrap().simulated
     };
     assert!(simulated("CHF") && !simulated("RUB"));
 }

@@ -48,7 +48,7 @@ fn observation(source: &'static str, pair: &str, cents: i64) -> Observation {
 }
 
 #[test]
-fn source_that_stands_still_for_a_minute_while_others_move_is_frozen() {
+fn source_without_changes_for_a_minute_while_others_move_is_frozen() {
     let mut market = Market::new();
     let prices = |time| vec![("a", 9_100_000), ("b", 9_100_000 + time * 5_000), ("c", 9_100_100 + time * 5_000)];
     assert_eq!(market.observe_times(12, prices), "", "before a minute is over");
@@ -79,7 +79,7 @@ fn market_that_returns_to_a_frozen_price_does_not_unfreeze_it() {
         vec![("a", 9_100_000), ("b", price), ("c", price)]
     };
     assert_eq!(market.observe_times(30, there_and_back), "a");
-    // The others stand still at the same price now. They moved less than a minute ago, and later the market is flat.
+    // The others now stay at the same price. They moved less than a minute ago, and later the market is flat.
     assert_eq!(market.observe_times(100, |_| there_and_back(30)), "a");
 }
 

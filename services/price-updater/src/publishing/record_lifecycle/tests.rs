@@ -62,7 +62,7 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_record() {
     for (step, now) in steps.iter().zip([time_at(60), time_at(75)]) {
         let write = step.write.clone().unwrap();
         assert_eq!((write.record.state, write.record.as_of), (PriceState::Prolonged, start()));
-        // The record is valid for some intervals, not for an hour from now.
+        // The record is valid for a few intervals only, and not for an hour from now.
         let stored = write.record.into_record(write.ttl, now).unwrap();
         assert!(stored.expires_at > now.plus(TTL) && stored.expires_at <= now.plus(TTL * 2));
     }

@@ -5,12 +5,12 @@ fn rates(texts: &[&str]) -> Vec<Rate> {
 }
 
 fn usdt(texts: &[&str], max_faulty: usize) -> Option<String> {
-    UsdtRate::of(&rates(texts), max_faulty).map(|rate| rate.0.to_string())
+    UsdtRate::from_sorted(&rates(texts), max_faulty).map(|rate| rate.0.to_string())
 }
 
 #[test]
 fn bounds_lie_within_the_correct_rates_if_these_are_a_majority() {
-    let bounds = |texts: &[&str], max_faulty| Bounds::of(&rates(texts), max_faulty).map(|b| (b.low, b.high));
+    let bounds = |texts: &[&str], max_faulty| Bounds::from_sorted(&rates(texts), max_faulty).map(|b| (b.low, b.high));
     let range = |low: &str, high: &str| Some((low.parse().unwrap(), high.parse().unwrap()));
     assert_eq!(bounds(&["1", "100", "102"], 1), range("100", "100"));
     assert_eq!(bounds(&["1", "100", "102", "103"], 1), range("100", "102"));

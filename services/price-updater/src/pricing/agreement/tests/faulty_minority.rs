@@ -37,7 +37,7 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
     let noise = [1, 30, 300, 6_000][rng.usize(..4)];
     let near =
         |rng: &mut Rng, center: i64, millionths: i64| center + center / 1_000_000 * rng.i64(-millionths..=millionths);
-    // Within the tolerance of the peg, also after the difference between exchanges is added.
+    // Within the tolerance of the peg, even after the difference between exchanges is added.
     let usdt_price = near(rng, UNIT, 15_000);
     let percent_in_dollars = rng.u32(0..=100);
     let percent_with_usdt = rng.u32(0..=100);
@@ -61,8 +61,8 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
 fn corrupt_a_minority(sources: &mut [Source], rng: &mut Rng) {
     let voters = sources.iter().filter(|source| source.bitcoin.is_some()).count();
     let faulty = rng.usize(0..=voters.saturating_sub(1) / 2);
-    // 0: bitcoin is wrong. 1: USDT is wrong. 2: both are wrong by the same factor. 3: each number has its own random
-    // factor.
+    // Corruption 0 falsifies bitcoin, 1 falsifies USDT, 2 falsifies both by the same factor, and 3 falsifies each number by
+    // its own random factor.
     let factor = [999_000, 1_004_000, 1_006_000, 1_019_000, 970_000, 1_049_000, 2_000_000, 100_000][rng.usize(..8)];
     let corruption = rng.usize(..4);
     for _ in 0..faulty {
@@ -135,7 +135,7 @@ fn no_minority_moves_the_price_out_of_the_range_of_the_correct_prices() {
         let mut usdt: Vec<_> = sources.iter().filter_map(|source| source.usdt).map(rate).collect();
         usdt.sort_unstable();
         let rules = AgreementRules { min_sources: rng.usize(1..=2), max_spread_percent: 5 };
-        // Any price may have been agreed before, also a wrong one.
+        // The reference can be any price, even a wrong one.
         let first = sources.first().and_then(|source| source.bitcoin).map(|(_, value)| rate(value));
         let reference = first.filter(|_| rng.bool());
 

@@ -54,7 +54,7 @@ fn succeeds(sequence: u32, interval: u32) -> bool {
     sequence & (1 << interval) != 0
 }
 
-/// Drives the lifecycle through a sequence. Returns what can be read at each of [`READ_AFTER`] in each interval.
+/// Drives the lifecycle through a sequence. Returns the record that can be read at each of [`READ_AFTER`] in each interval.
 fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
     let lifetimes = RecordLifetimes {
         publish_interval: Duration::from_secs(PUBLISH_INTERVAL),
@@ -94,7 +94,7 @@ fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
     readable
 }
 
-/// Calculates what can be read `seconds` after the start of `interval`.
+/// Calculates the record that can be read `seconds` after the start of `interval`.
 fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) -> Readable {
     let last_success = (0..=interval).rev().find(|&interval| succeeds(sequence, interval))?;
     let failures = interval - last_success;
