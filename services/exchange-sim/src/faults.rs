@@ -1,7 +1,7 @@
 //! The faults of the simulated exchanges: their kinds and parameters, and which of them is active.
 //!
 //! To add a fault, add a line to `kinds.rs`. Effects on whole answers are implemented in `fault_injector.rs`, effects on
-//! prices and times in `exchange_view.rs`, and effects on WebSockets in `ws/session.rs`.
+//! prices and times in `exchange_view.rs`, and effects on WebSocket connections in `ws/session.rs`.
 
 mod kinds;
 mod payloads;

@@ -1,4 +1,4 @@
-//! The exchanges' WebSockets.
+//! The exchanges' WebSocket endpoints.
 //!
 //! A [`dialect`] defines the messages of an exchange. A [`session`] decides when they are sent and how a fault changes
 //! them. A session has two channels instead of a socket. [`upgrade`] connects the channels to a socket. Tests use the

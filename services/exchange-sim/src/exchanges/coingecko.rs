@@ -28,7 +28,7 @@ const MAX_DECIMALS: u32 = 8;
 struct Coin {
     id: &'static str,
     asset: Asset,
-    /// The name shown to people.
+    /// The display name.
     name: &'static str,
 }
 
@@ -46,7 +46,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     renamed_keys: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
     usage_header: None,
 };
-/// The published limit without a key has shrunk over the years: 100, 50, 30, and now 5 to 15 calls a minute.
+/// The published limit without a key has decreased over the years: 100, 50, 30, and now 5 to 15 calls a minute.
 pub(super) const LIMIT: CallLimit =
     CallLimit { max_weight: 10, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
 

@@ -1,6 +1,6 @@
 //! The reference rates of the European Central Bank, as documented at
 //! <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates>: the price of a euro on one
-//! day, in XML. The rouble is missing since March 2022.
+//! day, in XML. The rouble has been missing since March 2022.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ use crate::{
 pub(super) const NAME: &str = "ecb";
 const XML: &str = "text/xml";
 
-/// In the order of the answer.
+/// The currencies, in the order of the document.
 pub(super) const CURRENCIES: [&str; 29] = [
     "USD", "JPY", "CZK", "DKK", "GBP", "HUF", "PLN", "RON", "SEK", "CHF", "ISK", "NOK", "TRY", "AUD", "BRL", "CAD",
     "CNY", "HKD", "IDR", "ILS", "INR", "KRW", "MXN", "MYR", "NZD", "PHP", "SGD", "THB", "ZAR",

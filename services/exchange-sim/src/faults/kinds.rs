@@ -93,15 +93,15 @@ kinds! {
     NullPrice = "null_price", PRICE_PARAMETERS;
     /// A bank's fixing is some days old and carries the old date.
     OldFixing = "old_fixing", &["days"];
-    /// WebSockets: the connection stays open, but no message arrives.
+    /// WebSocket: the connection stays open, but no message arrives.
     Silent = "silent", &[];
-    /// WebSockets: heartbeats arrive, but no prices.
+    /// WebSocket: heartbeats arrive, but no prices.
     HeartbeatOnly = "heartbeat_only", &[];
-    /// WebSockets: messages arrive twice and in the wrong order.
+    /// WebSocket: messages arrive twice and in the wrong order.
     OutOfOrder = "out_of_order", &[];
-    /// WebSockets: connections are cut, as after 24 hours.
+    /// WebSocket: connections are cut, as after 24 hours.
     Cut = "cut", &[];
-    /// WebSockets: the exchange announces a restart and then closes the connections.
+    /// WebSocket: the exchange announces a restart and then closes the connections.
     RestartNotice = "restart_notice", &[];
 }
 

@@ -1,4 +1,4 @@
-//! The common parts of the WebSockets of all exchanges, and the trait for their differences.
+//! The common parts of the WebSocket endpoints of all exchanges, and the trait for their differences.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Upgrades HTTP requests to WebSockets and connects a session to the socket.
+//! Upgrades HTTP requests to WebSocket connections, and connects a session to the socket.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::{
 /// The largest accepted message of a client. A subscription to every pair has less than 4 KiB.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Serves the paths of the WebSockets and passes every other request to `inner`. The WebSockets close when the endpoint is
-/// dropped.
+/// Serves the paths of the WebSocket endpoints, and passes every other request to `inner`. The WebSocket connections close
+/// when the endpoint is dropped.
 pub(crate) fn with_websockets<E>(inner: E, simulation: Simulation) -> impl Endpoint<Output = Response>
 where
     E: Endpoint<Output = Response> + 'static,

@@ -104,7 +104,7 @@ impl Poller {
     }
 
     /// Starts the poll that is due at `due`, unless the source is still being polled or may not be polled yet.
-    pub(super) fn start(&self, due: Instant) -> PollStart {
+    pub(super) fn try_start(&self, due: Instant) -> PollStart {
         let mut state = self.state();
         if state.in_progress || state.due.is_some_and(|next| due < next) {
             return PollStart::NotDue;

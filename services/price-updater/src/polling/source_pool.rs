@@ -77,7 +77,7 @@ impl SourcePool {
         let now = self.config.clock.now();
         let mut awaited = BTreeSet::new();
         for poller in self.active() {
-            match poller.start(due) {
+            match poller.try_start(due) {
                 PollStart::NotDue => continue,
                 PollStart::Awaited => drop(awaited.insert(poller.source.name())),
                 PollStart::NotAwaited => {}
