@@ -2,6 +2,7 @@
 
 mod concurrent_writers;
 mod courses;
+mod failed_transactions;
 mod order_pages;
 mod order_placement;
 mod quotes;

@@ -7,11 +7,15 @@ mod migrations;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
+mod transaction_connection;
 
 use common::config::redact_password;
 use sqlx::migrate::{MigrateError, Migrator};
 
-pub use self::{error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteDatabase};
+pub use self::{
+    error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteDatabase,
+    transaction_connection::TransactionConnection,
+};
 
 /// The forms of `DATABASE_URL` that are allowed.
 pub const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";

@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use super::{
-    DatabaseError, latest_version,
+    DatabaseError, TransactionConnection, latest_version,
     migrations::{POSTGRES, migrator},
 };
 
@@ -100,21 +100,24 @@ impl PostgresDatabase {
     ) -> Result<T, DatabaseError> {
         let mut retries_left = READERS;
         loop {
-            let mut connection = self.readers.acquire().await?;
-            let Ok(result) = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await else {
-                drop(connection.detach());
-                return Err(DatabaseError::TimedOut);
+            let mut connection = TransactionConnection::acquire(&self.readers).await?;
+            let result = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await;
+            let error = match result.map_err(|_| DatabaseError::TimedOut)? {
+                Ok(output) => {
+                    connection.release();
+                    return Ok(output);
+                }
+                Err(error) => error,
             };
-            let is_dead = match &result {
-                Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
-                Err(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with("57P")),
+            let is_dead = match &error {
+                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+                sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
                 _ => false,
             };
             if !is_dead || retries_left == 0 {
-                return Ok(result?);
+                return Err(error.into());
             }
             retries_left -= 1;
-            drop(connection.detach());
         }
     }
 }

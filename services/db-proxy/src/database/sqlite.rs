@@ -57,7 +57,12 @@ impl SqliteDatabase {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
-        MIGRATIONS.run(&self.writer).await
+        // On a connection of their own: a migration that fails may leave its transaction open.
+        let options = SqliteConnectOptions::clone(&self.writer.connect_options());
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+        let result = MIGRATIONS.run(&pool).await;
+        pool.close().await;
+        result
     }
 
     pub(super) async fn has_latest_migration(&self) -> Result<bool, DatabaseError> {

@@ -20,7 +20,7 @@ use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text
 use crate::{
     courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
-        DatabaseError, SqliteDatabase,
+        DatabaseError, SqliteDatabase, TransactionConnection,
         rows::{column_of, decode},
     },
 };
@@ -36,13 +36,14 @@ impl SqliteCourses {
         if select_changes(courses, &actual).is_empty() {
             return Ok(0);
         }
-        let mut connection = self.0.writer.acquire().await?;
+        let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
         let changes = select_changes(courses, &actual_by_key(&mut transaction, &keys).await?);
         if !changes.is_empty() {
             insert_changes(&mut transaction, &changes).await?;
         }
         transaction.commit().await?;
+        connection.release();
         Ok(changes.len() as u64)
     }
 
@@ -90,7 +91,7 @@ impl SqliteCourses {
         if due_folds(&fold_progress(&mut *self.0.readers.acquire().await?, seconds(width)).await?, width).is_empty() {
             return Ok(0);
         }
-        let mut connection = self.0.writer.acquire().await?;
+        let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
         let width_secs = seconds(width);
         let due = due_folds(&fold_progress(&mut transaction, width_secs).await?, width);
@@ -100,6 +101,7 @@ impl SqliteCourses {
         query.execute(&mut *transaction).await?;
         sqlx::query(MARK_FOLDED).bind(&folds).bind(width_secs).execute(&mut *transaction).await?;
         transaction.commit().await?;
+        connection.release();
         Ok(due.len() as u64)
     }
 

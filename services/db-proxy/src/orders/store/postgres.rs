@@ -19,7 +19,7 @@ use self::statements::{
 use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
-        DatabaseError,
+        DatabaseError, TransactionConnection,
         postgres::{ANSWER_TIMEOUT, PostgresDatabase},
         rows::{column_of, decode},
     },
@@ -40,18 +40,15 @@ impl PostgresOrders {
         commands: &mut [Command],
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
-        let mut connection = self.0.writer.acquire().await?;
+        let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         let committed = async {
             let unit = OrderUnit { transaction: connection.begin().await?, context };
             group_commit::commit_batch(unit, commands, attempt).await
         };
-        if let Ok(result) = tokio::time::timeout(ANSWER_TIMEOUT, committed).await {
-            return result;
-        }
-        // The connection may be dead without an error. If it were returned to the pool, it would block the next batch until
-        // the operating system closes it.
-        drop(connection.detach());
-        Err(DatabaseError::TimedOut)
+        let decisions =
+            tokio::time::timeout(ANSWER_TIMEOUT, committed).await.unwrap_or(Err(DatabaseError::TimedOut))?;
+        connection.release();
+        Ok(decisions)
     }
 
     pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {

@@ -19,7 +19,7 @@ use self::statements::{
 use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
-        DatabaseError,
+        DatabaseError, TransactionConnection,
         rows::{column_of, decode},
         sqlite::SqliteDatabase,
     },
@@ -40,10 +40,12 @@ impl SqliteOrders {
         commands: &mut [Command],
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
-        let mut connection = self.0.writer.acquire().await?;
+        let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         // Takes the write lock at once, so that the rows that the transaction reads do not change before the commit.
         let unit = OrderUnit { transaction: connection.begin_with("begin immediate").await?, context };
-        group_commit::commit_batch(unit, commands, attempt).await
+        let decisions = group_commit::commit_batch(unit, commands, attempt).await?;
+        connection.release();
+        Ok(decisions)
     }
 
     pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {

@@ -1,0 +1,76 @@
+//! Transactions that fail leave nothing behind for the next one.
+
+use common::{money::Sats, time::Timestamp};
+use db_proxy::{database::DatabaseError, group_commit::Attempt, orders::DecisionContext};
+use tests::{Stack, on_both_stacks};
+
+use super::{Fixture, commands, market_order, no_limit};
+
+on_both_stacks!(failed_transaction_does_not_affect_later_ones, aborted_transaction_does_not_affect_later_ones);
+
+impl Fixture {
+    /// Makes every order fail from now on. SQLite rolls the transaction back by itself, as it does when the disk is full.
+    async fn fail_orders(&self, stack: Stack) {
+        let statements: &[&str] = match stack {
+            Stack::Embedded => &[
+                "create trigger fail_orders before insert on orders begin select raise(rollback, 'the disk is full'); end",
+            ],
+            Stack::Servers => &[
+                "create function fail_order() returns trigger language plpgsql as
+                $$ begin raise disk_full using message = 'the disk is full'; end $$",
+                "create trigger fail_orders before insert on orders for each row execute function fail_order()",
+            ],
+        };
+        for statement in statements {
+            self.query_text(statement).await;
+        }
+    }
+
+    async fn let_orders_succeed(&self, stack: Stack) {
+        self.query_text(match stack {
+            Stack::Embedded => "drop trigger fail_orders",
+            Stack::Servers => "drop trigger fail_orders on orders",
+        })
+        .await;
+    }
+}
+
+async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    fixture.place_new(market_order("before", 1)).await;
+    fixture.fail_orders(stack).await;
+    for attempt in 0..3 {
+        let mut commands = commands(&[market_order(format!("failing-{attempt}"), 1)]);
+        let context = DecisionContext { limit: no_limit(), clock: &Timestamp::now };
+        let result = fixture.store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
+        assert!(matches!(result, Err(DatabaseError::Rejected(_) | DatabaseError::Unavailable(_))), "{result:?}");
+    }
+    fixture.let_orders_succeed(stack).await;
+    fixture.place_new(market_order("after", 1)).await;
+    assert_eq!(fixture.check_tables().await, (2, 2));
+}
+
+/// A transaction may be aborted at each point where it waits.
+async fn aborted_transaction_does_not_affect_later_ones(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let mut placed = 0;
+    for polls in 1..40 {
+        let mut commands = commands(&[market_order(format!("aborted-{polls}"), 1)]);
+        let context = DecisionContext { limit: no_limit(), clock: &Timestamp::now };
+        let mut attempt = Attempt::default();
+        {
+            let mut commit = std::pin::pin!(fixture.store.commit_batch(context, &mut commands, &mut attempt));
+            for _ in 0..polls {
+                if futures_util::poll!(commit.as_mut()).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        fixture.place_new(market_order(format!("after-{polls}"), 1)).await;
+        placed += 1;
+    }
+    let (orders, _) = fixture.check_tables().await;
+    assert!(orders >= placed, "{orders} orders, {placed} acknowledged");
+    assert!(fixture.store.totals().await.unwrap().reserved == Sats::ZERO);
+}
