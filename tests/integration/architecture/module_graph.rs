@@ -58,10 +58,9 @@ impl ModuleGraph {
             }
         }
         let cycles = siblings.into_iter().flat_map(|(parent, graph)| {
-            let prefix: String = parent.iter().map(|module| format!("{module}::")).collect();
-            cycles_of(&graph).into_iter().map(move |cycle| {
-                cycle.iter().map(|module| format!("{prefix}{module}")).collect::<Vec<_>>().join(" -> ")
-            })
+            let full_name = |module: &&str| [parent, &[(*module).to_owned()]].concat().join("::");
+            let names = |cycle: Vec<&str>| cycle.iter().map(full_name).collect::<Vec<_>>().join(" -> ");
+            cycles_of(&graph).into_iter().map(names).collect::<Vec<_>>()
         });
         cycles.collect()
     }

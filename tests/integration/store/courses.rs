@@ -69,7 +69,7 @@ impl Fixture {
             candles.extend(page.candles);
             match page.next_cursor {
                 Some(next) => {
-                    assert!(cursor.replace(next).is_none_or(|last| last < next), "the cursor does not advance")
+                    assert!(cursor.replace(next).is_none_or(|last| last < next), "the cursor does not advance");
                 }
                 None => return (courses, candles),
             }
