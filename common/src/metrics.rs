@@ -18,15 +18,15 @@ impl Metrics {
         Self(Arc::new(RwLock::new(Registry::with_prefix_and_labels("buydesk", labels))))
     }
 
-    /// Registers a metric. Its full name is `buydesk_` and `name`.
+    /// Registers a metric. Its full name is `buydesk_` followed by `name`.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
-        self.0.write().expect("no holder of this lock panics").register(name, help, metric);
+        self.0.write().expect("the lock of the metrics is not poisoned").register(name, help, metric);
     }
 
     /// All metrics as text.
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        encode(&mut text, &self.0.read().expect("no holder of this lock panics"))
+        encode(&mut text, &self.0.read().expect("the lock of the metrics is not poisoned"))
             .expect("writing to a string does not fail");
         text
     }

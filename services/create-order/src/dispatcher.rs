@@ -79,7 +79,7 @@ async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<D
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);
             if unanswered {
-                decisions.map(|d| d.and_then(after_unanswered_attempt)).collect()
+                decisions.map(|d| d.and_then(final_result_after_lost_response)).collect()
             } else {
                 decisions.collect()
             }
@@ -106,7 +106,7 @@ fn may_have_placed_orders(error: &CallError) -> bool {
 ///
 /// A placed order is final. A refusal is not, because the earlier attempt may still wait in the queue of another db-proxy and
 /// may be accepted later. Only a refusal for a reused key is final: the key stays with the other order.
-fn after_unanswered_attempt(decision: Decision) -> DispatchResult {
+fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),
         Decision::Refused(_) | Decision::Placed(_) => Ok(decision),

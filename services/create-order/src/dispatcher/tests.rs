@@ -5,10 +5,10 @@ fn refused(reason: RefusalReason) -> Decision {
 }
 
 #[test]
-fn after_unanswered_attempt_only_a_refusal_for_a_reused_key_is_final() {
-    let limit_exceeded = after_unanswered_attempt(refused(RefusalReason::LimitExceeded));
+fn only_a_refusal_for_a_reused_key_is_final_after_a_lost_response() {
+    let limit_exceeded = final_result_after_lost_response(refused(RefusalReason::LimitExceeded));
     assert!(matches!(limit_exceeded, Err(DispatchError::OutcomeUnknown)));
-    let price_unavailable = after_unanswered_attempt(refused(RefusalReason::PriceUnavailable));
+    let price_unavailable = final_result_after_lost_response(refused(RefusalReason::PriceUnavailable));
     assert!(matches!(price_unavailable, Err(DispatchError::OutcomeUnknown)));
-    assert!(after_unanswered_attempt(refused(RefusalReason::KeyReused)).is_ok());
+    assert!(final_result_after_lost_response(refused(RefusalReason::KeyReused)).is_ok());
 }

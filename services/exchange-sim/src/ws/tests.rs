@@ -40,7 +40,7 @@ impl ClientEnd {
         self.sender.send(FromClient::Text(text.to_owned())).await.unwrap();
     }
 
-    /// The next message within a minute. `None` if the exchange has closed the connection.
+    /// The next message; panics after a minute without one. `None` if the exchange has closed the connection.
     async fn next(&mut self) -> Option<FromExchange> {
         timeout(Duration::from_mins(1), self.receiver.recv()).await.expect("no message within a minute")
     }
@@ -58,17 +58,17 @@ impl ClientEnd {
     }
 
     /// The messages that arrive within `duration`.
-    async fn within(&mut self, duration: Duration) -> Vec<FromExchange> {
-        let (end, mut all) = (Instant::now() + duration, Vec::new());
-        while let Ok(Some(message)) = tokio::time::timeout_at(end, self.receiver.recv()).await {
+    async fn messages_within(&mut self, duration: Duration) -> Vec<FromExchange> {
+        let (deadline, mut all) = (Instant::now() + duration, Vec::new());
+        while let Ok(Some(message)) = tokio::time::timeout_at(deadline, self.receiver.recv()).await {
             all.push(message);
         }
         all
     }
 
     /// The texts that arrive within `duration`, as JSON.
-    async fn texts(&mut self, duration: Duration) -> Vec<Value> {
-        let texts = self.within(duration).await.into_iter().filter_map(|message| match message {
+    async fn json_messages(&mut self, duration: Duration) -> Vec<Value> {
+        let texts = self.messages_within(duration).await.into_iter().filter_map(|message| match message {
             FromExchange::Text(text) => Some(serde_json::from_str(&text).unwrap()),
             _ => None,
         });
@@ -76,7 +76,8 @@ impl ClientEnd {
     }
 }
 
-/// A client with a subscription, after the first price message. Only price messages have 190 bytes or more.
+/// Connects and subscribes a client, and reads up to its first price message. A message is a price if it has at least 190
+/// bytes: acknowledgements and status messages are shorter.
 async fn subscribed(simulation: &Simulation, path: &str) -> ClientEnd {
     let query = (path == BINANCE).then_some("streams=btcusdt@bookTicker/btcusdt@ticker");
     let mut client = simulation.websocket(path, query).await.unwrap();
@@ -91,26 +92,27 @@ async fn subscribed(simulation: &Simulation, path: &str) -> ClientEnd {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_sends_the_streams_of_the_query_and_pings() {
+async fn binance_sends_pings_and_the_streams_that_the_query_names() {
     let simulation = new_simulation();
     let mut client =
         simulation.websocket(BINANCE, Some("streams=btcusdt@bookTicker/btcusdt@ticker/xyz@ticker")).await.unwrap();
     let first = [client.json().await, client.json().await];
-    let [book, ticker] = &first;
-    assert_eq!(book["stream"], "btcusdt@bookTicker", "{book}");
-    assert!(book["data"]["u"].is_u64() && book["data"]["e"].is_null() && book["data"]["b"].is_string(), "{book}");
+    let [book_ticker, ticker] = &first;
+    assert_eq!(book_ticker["stream"], "btcusdt@bookTicker", "{book_ticker}");
+    let data = &book_ticker["data"];
+    assert!(data["u"].is_u64() && data["e"].is_null() && data["b"].is_string(), "{book_ticker}");
     assert_eq!((&ticker["data"]["e"], &ticker["data"]["s"]), (&"24hrTicker".into(), &"BTCUSDT".into()));
     assert!(ticker["data"]["E"].is_i64() && ticker["data"]["c"].as_str().unwrap().ends_with("000000"), "{ticker}");
 
-    let messages = client.within(Duration::from_secs(21)).await;
+    let messages = client.messages_within(Duration::from_secs(21)).await;
     assert_eq!(messages.iter().filter(|message| **message == FromExchange::Ping).count(), 1);
     client.sender.send(FromClient::Pong).await.unwrap();
     client.send_text(r#"{"method":"SUBSCRIBE","params":["ethusdt@bookTicker"],"id":1}"#).await;
-    let answers = client.texts(Duration::from_millis(10)).await;
+    let answers = client.json_messages(Duration::from_millis(10)).await;
     assert_eq!(answers[0].to_string(), r#"{"id":1,"result":null}"#);
     assert!(answers.iter().any(|answer| answer["stream"] == "ethusdt@bookTicker"));
     client.send_text("{").await;
-    assert_eq!(client.texts(Duration::from_millis(1)).await[0]["code"], 3);
+    assert_eq!(client.json_messages(Duration::from_millis(1)).await[0]["code"], 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,19 +122,19 @@ async fn binance_disconnects_after_too_many_messages_or_an_unanswered_ping() {
     for _ in 0..6 {
         client.send_text(r#"{"method":"LIST_SUBSCRIPTIONS","id":2}"#).await;
     }
-    assert_eq!(client.within(Duration::from_secs(1)).await.last(), Some(&FromExchange::Close(1008)));
+    assert_eq!(client.messages_within(Duration::from_secs(1)).await.last(), Some(&FromExchange::Close(1008)));
 
-    let (mut client, begun) = (subscribed(&simulation, BINANCE).await, Instant::now());
+    let (mut client, started_at) = (subscribed(&simulation, BINANCE).await, Instant::now());
     while client.next().await != Some(FromExchange::Close(1008)) {}
-    assert!(begun.elapsed() >= Duration::from_secs(80) && begun.elapsed() < Duration::from_secs(82));
+    assert!(started_at.elapsed() >= Duration::from_secs(80) && started_at.elapsed() < Duration::from_secs(82));
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_disconnects_without_a_subscription_within_five_seconds() {
-    let (simulation, begun) = (new_simulation(), Instant::now());
+async fn coinbase_disconnects_after_five_seconds_without_a_subscription() {
+    let (simulation, started_at) = (new_simulation(), Instant::now());
     let mut client = simulation.websocket(COINBASE, None).await.unwrap();
     assert_eq!(client.next().await, Some(FromExchange::Close(1008)));
-    assert_eq!((client.next().await, begun.elapsed()), (None, Duration::from_secs(5)));
+    assert_eq!((client.next().await, started_at.elapsed()), (None, Duration::from_secs(5)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,8 +144,8 @@ async fn coinbase_heartbeats_name_the_last_trade() {
     client.send_text(COINBASE_BTC).await;
     let ack = client.json().await;
     assert_eq!((&ack["type"], &ack["channels"][1]["name"]), (&"subscriptions".into(), &"heartbeat".into()), "{ack}");
-    let (mut sequence, mut trade, mut beats) = (0, 0, 0);
-    for message in client.texts(Duration::from_secs(10)).await {
+    let (mut sequence, mut trade, mut heartbeats) = (0, 0, 0);
+    for message in client.json_messages(Duration::from_secs(10)).await {
         let number = message["sequence"].as_i64().unwrap();
         assert!(number > sequence, "{message}");
         sequence = number;
@@ -153,13 +155,13 @@ async fn coinbase_heartbeats_name_the_last_trade() {
             trade = message["trade_id"].as_i64().unwrap();
         } else {
             assert_eq!(message["last_trade_id"], trade, "{message}");
-            beats += 1;
+            heartbeats += 1;
         }
     }
-    assert!((9..=10).contains(&beats), "{beats}");
+    assert!((9..=10).contains(&heartbeats), "{heartbeats}");
     let unknown = COINBASE_BTC.replace("BTC-USD", "BTC-XYZ");
     client.send_text(&unknown).await;
-    assert_eq!(client.texts(Duration::from_millis(1)).await[0]["reason"], "BTC-XYZ is not a valid product");
+    assert_eq!(client.json_messages(Duration::from_millis(1)).await[0]["reason"], "BTC-XYZ is not a valid product");
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,18 +182,18 @@ async fn kraken_sends_its_status_first_and_prices_as_numbers() {
     let refusal = client.json().await;
     assert!(refusal["success"] == false && refusal["symbol"] == "XBT/USD", "{refusal}");
     client.send_text(r#"{"method":"ping","req_id":9}"#).await;
-    assert_eq!(client.texts(Duration::from_millis(1)).await[0]["method"], "pong");
+    assert_eq!(client.json_messages(Duration::from_millis(1)).await[0]["method"], "pong");
 }
 
 #[tokio::test(start_paused = true)]
 async fn okx_disconnects_after_thirty_seconds_without_a_message() {
-    let (simulation, begun) = (new_simulation(), Instant::now());
+    let (simulation, started_at) = (new_simulation(), Instant::now());
     let mut client = simulation.websocket(OKX, None).await.unwrap();
     tokio::time::sleep(Duration::from_secs(20)).await;
     client.send_text("ping").await;
     assert_eq!(client.text().await, "pong");
     assert_eq!(client.next().await, Some(FromExchange::Close(1001)));
-    assert_eq!(begun.elapsed(), Duration::from_secs(50));
+    assert_eq!(started_at.elapsed(), Duration::from_secs(50));
 
     let mut client = simulation.websocket(OKX, None).await.unwrap();
     client.send_text(OKX_BTC).await;
@@ -199,9 +201,9 @@ async fn okx_disconnects_after_thirty_seconds_without_a_message() {
     let push = client.json().await;
     assert!(push["data"][0]["bidPx"].is_string() && push["data"][0]["ts"].is_string(), "{push}");
     client.send_text(&OKX_BTC.replace("BTC", "XYZ")).await;
-    assert_eq!(client.texts(Duration::from_millis(1)).await[0]["code"], "60018");
+    assert_eq!(client.json_messages(Duration::from_millis(1)).await[0]["code"], "60018");
     client.send_text("{}").await;
-    assert_eq!(client.texts(Duration::from_millis(1)).await[0]["code"], "60012");
+    assert_eq!(client.json_messages(Duration::from_millis(1)).await[0]["code"], "60012");
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,27 +213,27 @@ async fn silent_exchange_keeps_the_connection_open() {
         let mut client = subscribed(&simulation, path).await;
         let exchange = path[1..].split('/').next().unwrap();
         set_fault(&simulation, exchange, FaultKind::Silent);
-        client.within(Duration::from_millis(1)).await;
-        let received = client.within(Duration::from_secs(25)).await;
+        client.messages_within(Duration::from_millis(1)).await;
+        let received = client.messages_within(Duration::from_secs(25)).await;
         assert!(received.is_empty() && !client.sender.is_closed(), "{path}: {received:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn heartbeat_only_sends_no_prices() {
-    for (path, exchange, beats) in [(COINBASE, "coinbase", 9), (KRAKEN, "kraken", 9), (OKX, "okx", 0)] {
+async fn fault_heartbeat_only_stops_the_prices() {
+    for (path, exchange, min_heartbeats) in [(COINBASE, "coinbase", 9), (KRAKEN, "kraken", 9), (OKX, "okx", 0)] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, path).await;
         set_fault(&simulation, exchange, FaultKind::HeartbeatOnly);
-        client.within(Duration::from_millis(1)).await;
-        let received = client.texts(Duration::from_secs(10)).await;
-        assert!(received.len() >= beats && received.len() <= beats + 1, "{path}: {received:?}");
+        client.messages_within(Duration::from_millis(1)).await;
+        let received = client.json_messages(Duration::from_secs(10)).await;
+        assert!(received.len() >= min_heartbeats && received.len() <= min_heartbeats + 1, "{path}: {received:?}");
         assert!(received.iter().all(|text| text.to_string().contains("heartbeat")), "{path}: {received:?}");
     }
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, OKX).await;
     set_fault(&simulation, "okx", FaultKind::HeartbeatOnly);
-    client.within(Duration::from_millis(1)).await;
+    client.messages_within(Duration::from_millis(1)).await;
     client.send_text("ping").await;
     assert_eq!(client.text().await, "pong");
 }
@@ -241,10 +243,10 @@ async fn out_of_order_messages_arrive_twice() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, BINANCE).await;
     set_fault(&simulation, "binance", FaultKind::OutOfOrder);
-    let books = client.texts(Duration::from_secs(5)).await.into_iter().filter_map(|text| text["data"]["u"].as_u64());
-    let numbers: Vec<u64> = books.collect();
-    assert!(numbers.windows(2).any(|pair| pair[0] > pair[1]), "{numbers:?}");
-    assert!(numbers.windows(3).any(|three| three[0] == three[2]), "{numbers:?}");
+    let messages = client.json_messages(Duration::from_secs(5)).await;
+    let update_ids: Vec<u64> = messages.iter().filter_map(|message| message["data"]["u"].as_u64()).collect();
+    assert!(update_ids.windows(2).any(|ids| ids[0] > ids[1]), "{update_ids:?}");
+    assert!(update_ids.windows(3).any(|ids| ids[0] == ids[2]), "{update_ids:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +255,7 @@ async fn faults_cut_and_refuse_connections() {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, KRAKEN).await;
         set_fault(&simulation, "kraken", kind);
-        let rest = client.within(Duration::from_secs(1)).await;
+        let rest = client.messages_within(Duration::from_secs(1)).await;
         assert!(client.next().await.is_none() && !rest.contains(&FromExchange::Close(1001)));
     }
     let simulation = new_simulation();
@@ -275,13 +277,13 @@ async fn restart_is_announced_once_before_the_connection_closes() {
         [(BINANCE, "binance", "serverShutdown"), (OKX, "okx", "64008"), (KRAKEN, "kraken", "maintenance")]
     {
         let simulation = new_simulation();
-        let (mut client, begun) = (subscribed(&simulation, path).await, Instant::now());
+        let (mut client, started_at) = (subscribed(&simulation, path).await, Instant::now());
         set_fault(&simulation, exchange, FaultKind::RestartNotice);
-        let received = client.within(Duration::from_secs(60)).await;
+        let received = client.messages_within(Duration::from_secs(60)).await;
         let notices =
             received.iter().filter(|message| matches!(message, FromExchange::Text(text) if text.contains(notice)));
         assert_eq!((notices.count(), received.last()), (1, Some(&FromExchange::Close(1001))), "{path}");
-        assert!(begun.elapsed() >= Duration::from_secs(10) && begun.elapsed() < Duration::from_secs(12));
+        assert!(started_at.elapsed() >= Duration::from_secs(10) && started_at.elapsed() < Duration::from_secs(12));
     }
 }
 
@@ -290,17 +292,17 @@ async fn price_faults_apply_to_websockets() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, OKX).await;
     set_fault(&simulation, "okx", FaultKind::Frozen);
-    client.within(Duration::from_millis(300)).await;
-    let frozen = client.texts(Duration::from_secs(5)).await;
+    client.messages_within(Duration::from_millis(300)).await;
+    let frozen = client.json_messages(Duration::from_secs(5)).await;
     assert!(frozen.len() >= 4 && frozen.iter().all(|text| text["data"] == frozen[0]["data"]), "{frozen:?}");
 
     set_fault(&simulation, "okx", FaultKind::CrossedBook);
-    let crossed = &client.texts(Duration::from_secs(1)).await[0]["data"][0];
+    let crossed = &client.json_messages(Duration::from_secs(1)).await[0]["data"][0];
     let side = |name: &str| crossed[name].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
     assert!(side("bidPx") > side("askPx"), "{crossed}");
 
     set_fault(&simulation, "okx", FaultKind::Truncated);
-    let received = client.within(Duration::from_secs(1)).await;
+    let received = client.messages_within(Duration::from_secs(1)).await;
     let FromExchange::Text(half) = &received[0] else { panic!("{received:?}") };
     assert!(half.starts_with('{') && serde_json::from_str::<Value>(half).is_err());
 

@@ -16,11 +16,11 @@ use super::super::{AgreementRules, Vote, bounds::MAX_UNCERTAINTY, tally};
 const CASES: u32 = 1_000_000;
 const BTC_USD: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USD);
 const BTC_USDT: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USDT);
-/// The rate 1 in hundred-millionths.
+/// The value of the rate 1. Rates are stored in hundred-millionths.
 const UNIT: i64 = 100_000_000;
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
-/// What one source reports, in hundred-millionths.
+/// The prices that one source reports, in hundred-millionths.
 #[derive(Debug, Clone, Copy)]
 struct Source {
     faulty: bool,
@@ -33,11 +33,12 @@ struct Source {
 /// A market of up to nine sources. The number of faulty sources is less than half of the number that report bitcoin.
 fn random_market(rng: &mut Rng) -> Vec<Source> {
     let bitcoin_price = rng.i64(10_000..200_000) * UNIT;
-    // From a calm market to a volatile one, in millionths.
-    let noise = [1, 30, 300, 6_000][rng.usize(..4)];
+    // The largest deviation of a source from the market, in millionths. The market may be calm or volatile.
+    let noise_millionths = [1, 30, 300, 6_000][rng.usize(..4)];
     let near =
         |rng: &mut Rng, center: i64, millionths: i64| center + center / 1_000_000 * rng.i64(-millionths..=millionths);
-    // Within the tolerance of the peg, even after the difference between exchanges is added.
+    // At most 1.5 % off one dollar. Exchanges then deviate by another 0.2 %, so that every correct source is within the 2 %
+    // that the agreement tolerates.
     let usdt_price = near(rng, UNIT, 15_000);
     let percent_in_dollars = rng.u32(0..=100);
     let percent_with_usdt = rng.u32(0..=100);
@@ -49,7 +50,7 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
             } else {
                 (BTC_USDT, bitcoin_price / (usdt_price / 100) * (UNIT / 100))
             };
-            let bitcoin = (rng.u32(0..10) > 0).then(|| (pair, near(rng, price, noise)));
+            let bitcoin = (rng.u32(0..10) > 0).then(|| (pair, near(rng, price, noise_millionths)));
             let usdt = (rng.u32(0..100) < percent_with_usdt).then(|| near(rng, usdt_price, 2_000));
             Source { faulty: false, bitcoin, usdt }
         })
@@ -59,18 +60,19 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
 }
 
 fn corrupt_a_minority(sources: &mut [Source], rng: &mut Rng) {
-    let voters = sources.iter().filter(|source| source.bitcoin.is_some()).count();
-    let faulty = rng.usize(0..=voters.saturating_sub(1) / 2);
-    // Corruption 0 falsifies bitcoin, 1 falsifies USDT, 2 falsifies both by the same factor, and 3 falsifies each number by
-    // its own random factor.
-    let factor = [999_000, 1_004_000, 1_006_000, 1_019_000, 970_000, 1_049_000, 2_000_000, 100_000][rng.usize(..8)];
+    let voter_count = sources.iter().filter(|source| source.bitcoin.is_some()).count();
+    let faulty_count = rng.usize(0..=voter_count.saturating_sub(1) / 2);
+    // Corruption 0 falsifies bitcoin, 1 falsifies USDT, and 2 falsifies both, all by one factor for all faulty
+    // sources. Corruption 3 falsifies both by a random factor for each source.
+    let shared_factor_millionths =
+        [999_000, 1_004_000, 1_006_000, 1_019_000, 970_000, 1_049_000, 2_000_000, 100_000][rng.usize(..8)];
     let corruption = rng.usize(..4);
-    for _ in 0..faulty {
+    for _ in 0..faulty_count {
         let index = rng.usize(..sources.len());
         let source = &mut sources[index];
         source.faulty = true;
-        let millionths = if corruption == 3 { rng.i64(1..3_000_000) } else { factor };
-        let corrupt = |value: i64| (value / 1_000 * millionths / 1_000).max(1);
+        let factor_millionths = if corruption == 3 { rng.i64(1..3_000_000) } else { shared_factor_millionths };
+        let corrupt = |value: i64| (value / 1_000 * factor_millionths / 1_000).max(1);
         if corruption != 1 {
             source.bitcoin = source.bitcoin.map(|(pair, value)| (pair, corrupt(value)));
         }
@@ -106,13 +108,17 @@ struct Range {
     high: i128,
 }
 
-/// The range of the price of a bitcoin in dollars by the sources that are not faulty.
+/// The lowest and the highest price of a bitcoin in dollars that the correct sources report.
 fn correct_range(sources: &[Source]) -> Range {
     let correct = || sources.iter().filter(|source| !source.faulty);
-    let usdt: Vec<_> = correct().filter_map(|source| source.usdt).map(i128::from).collect();
+    let usdt_rates: Vec<_> = correct().filter_map(|source| source.usdt).map(i128::from).collect();
     let prices = correct().filter_map(|source| source.bitcoin).flat_map(|(pair, value)| {
         let value = i128::from(value);
-        if pair == BTC_USD { vec![value] } else { usdt.iter().map(|usdt| value * usdt / i128::from(UNIT)).collect() }
+        if pair == BTC_USD {
+            vec![value]
+        } else {
+            usdt_rates.iter().map(|rate| value * rate / i128::from(UNIT)).collect()
+        }
     });
     let prices: Vec<_> = prices.collect();
     Range {
@@ -127,28 +133,29 @@ fn no_minority_moves_the_price_out_of_the_range_of_the_correct_prices() {
     let (mut priced, mut with_faulty, mut converted) = (0_u32, 0_u32, 0_u32);
     for case in 0..CASES {
         let sources = random_market(&mut rng);
-        let voters: Vec<_> = NAMES
+        let votes: Vec<_> = NAMES
             .iter()
             .zip(&sources)
             .filter_map(|(name, source)| source.bitcoin.map(|(pair, value)| vote(name, pair, value)))
             .collect();
-        let mut usdt: Vec<_> = sources.iter().filter_map(|source| source.usdt).map(rate).collect();
-        usdt.sort_unstable();
+        let mut usdt_rates: Vec<_> = sources.iter().filter_map(|source| source.usdt).map(rate).collect();
+        usdt_rates.sort_unstable();
         let rules = AgreementRules { min_sources: rng.usize(1..=2), max_spread_percent: 5 };
         // The reference can be any price, even a wrong one.
         let first = sources.first().and_then(|source| source.bitcoin).map(|(_, value)| rate(value));
         let reference = first.filter(|_| rng.bool());
 
-        let Ok(agreement) = tally(BTC_USD, &voters, &usdt, rules, reference).result else { continue };
+        let Ok(agreement) = tally(BTC_USD, &votes, &usdt_rates, rules, reference).result else { continue };
         let Range { low, high } = correct_range(&sources);
-        // The price may leave the range only if there are so few rates of USDT that most of them may be faulty. The
-        // uncertainty is bounded then.
-        let max_faulty = (voters.len() - 1) / 2;
-        let exact = voters.iter().all(|voter| voter.pair == BTC_USD) || usdt.len() > 2 * max_faulty;
-        let slack = if exact { 0 } else { MAX_UNCERTAINTY };
+        // The price may leave the range only if USDT is converted and at least half of its rates may be faulty. It may then
+        // leave the range by `MAX_UNCERTAINTY`, which is in thousandths.
+        let max_faulty = (votes.len() - 1) / 2;
+        let must_be_in_range = votes.iter().all(|vote| vote.pair == BTC_USD) || usdt_rates.len() > 2 * max_faulty;
+        let tolerance_thousandths = if must_be_in_range { 0 } else { MAX_UNCERTAINTY };
         let price = i128::from(agreement.price.hundred_millionths());
         assert!(
-            price * 1000 >= (low - 1) * (1000 - slack) && price * (1000 - slack) <= (high + 1) * 1000,
+            price * 1000 >= (low - 1) * (1000 - tolerance_thousandths)
+                && price * (1000 - tolerance_thousandths) <= (high + 1) * 1000,
             "case {case}: {price} is not within {low} and {high}: {sources:?}, reference {reference:?}"
         );
         priced += 1;
