@@ -8,14 +8,12 @@ use std::{
     collections::HashMap,
     hash::Hash,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, Weak},
 };
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
-};
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::request_context::RequestContext;
 
@@ -41,22 +39,25 @@ pub enum SingleFlightError {
     NoResult,
 }
 
-/// The result of one call, as its callers wait for it.
-type Response<T> = Shared<oneshot::Receiver<T>>;
-/// A weak reference to a [`Response`]. The call is cancelled when the last caller drops its response.
-type WeakResponse<T> = Option<WeakShared<oneshot::Receiver<T>>>;
-
-/// A call that has not started.
+/// One call, running or not started yet, and its callers.
 struct Flight<T> {
-    result: oneshot::Sender<T>,
-    response: WeakResponse<T>,
+    callers: Vec<oneshot::Sender<T>>,
+    /// Every caller that waits holds the guard. When the last caller leaves, it is dropped, and the call is cancelled.
+    interest: Weak<DropGuard>,
+    cancelled: CancellationToken,
     /// The request of the first caller. The call runs as a part of it.
     request: Option<RequestContext>,
 }
 
+/// What a caller waits with.
+struct Waiter<T> {
+    result: oneshot::Receiver<T>,
+    _interest: Arc<DropGuard>,
+}
+
 /// The calls of one key.
 struct Flights<T> {
-    running: WeakResponse<T>,
+    running: Flight<T>,
     next: Option<Flight<T>>,
 }
 
@@ -98,7 +99,8 @@ where
     /// Returns the result of the call that the policy selects for this caller.
     pub async fn get(&self, key: K) -> Result<T, SingleFlightError> {
         let _permit = self.0.callers.try_acquire().map_err(|_| SingleFlightError::TooManyCallers)?;
-        self.0.join_call(key).await.map_err(|_| SingleFlightError::NoResult)
+        let mut waiter = self.0.join_call(key);
+        (&mut waiter.result).await.map_err(|_| SingleFlightError::NoResult)
     }
 }
 
@@ -108,68 +110,93 @@ where
     T: Clone + Send + Sync + 'static,
 {
     fn flights(&self) -> MutexGuard<'_, HashMap<K, Flights<T>>> {
-        self.flights.lock().expect("no holder of this lock panics")
+        self.flights.lock().expect("the lock of the calls is not poisoned")
     }
 
     /// Selects the call that answers a new caller of `key`. Starts a call if none runs for the key.
-    fn join_call(self: &Arc<Self>, key: K) -> Response<T> {
+    fn join_call(self: &Arc<Self>, key: K) -> Waiter<T> {
         let mut all = self.flights();
         let Some(flights) = all.get_mut(&key) else {
-            let (flight, response) = Flight::new();
-            all.insert(key.clone(), Flights { running: flight.response.clone(), next: None });
-            tokio::spawn(self.clone().run_calls(key, flight));
-            return response;
+            let (running, waiter) = Flight::new();
+            let (cancelled, request) = (running.cancelled.clone(), running.request.clone());
+            all.insert(key.clone(), Flights { running, next: None });
+            tokio::spawn(self.clone().run_calls(key, cancelled, request));
+            return waiter;
         };
-        let running = flights.running.as_ref().filter(|_| self.policy == JoinPolicy::Running);
-        let next = flights.next.as_ref().and_then(|next| next.response.as_ref());
-        if let Some(response) = running.and_then(WeakShared::upgrade).or_else(|| next.and_then(WeakShared::upgrade)) {
-            return response;
+        if self.policy == JoinPolicy::Running
+            && let Some(waiter) = flights.running.join()
+        {
+            return waiter;
         }
-        let (flight, response) = Flight::new();
-        flights.next = Some(flight);
-        response
+        if let Some(waiter) = flights.next.as_mut().and_then(Flight::join) {
+            return waiter;
+        }
+        let (next, waiter) = Flight::new();
+        flights.next = Some(next);
+        waiter
     }
 
     /// Makes one call after the other until no caller waits.
-    async fn run_calls(self: Arc<Self>, key: K, mut flight: Flight<T>) {
+    async fn run_calls(self: Arc<Self>, key: K, mut cancelled: CancellationToken, mut request: Option<RequestContext>) {
         loop {
-            let Flight { mut result, request, .. } = flight;
             let called = key.clone();
             let call = RequestContext::scope(request, async { (self.call)(called).await });
             // After a panic the callers of this call receive an error, and the next call is made as usual.
             let output = tokio::select! {
                 output = AssertUnwindSafe(call).catch_unwind() => output.ok(),
-                () = result.closed() => None,
+                () = cancelled.cancelled() => None,
             };
-            match self.finish_call(&key, result, output) {
-                Some(next) => flight = next,
+            match self.finish_call(&key, output) {
+                Some(next) => (cancelled, request) = next,
                 None => return,
             }
         }
     }
 
-    /// Answers the callers of the running call and returns the next call. Both happen under the lock, so no caller can
-    /// join a call that has ended.
-    fn finish_call(&self, key: &K, result: oneshot::Sender<T>, output: Option<T>) -> Option<Flight<T>> {
+    /// Answers the callers of the running call, and makes the next call the running one. Returns how to cancel it, and its
+    /// request.
+    fn finish_call(&self, key: &K, output: Option<T>) -> Option<(CancellationToken, Option<RequestContext>)> {
         let mut all = self.flights();
-        if let Some(output) = output {
-            let _ = result.send(output);
-        }
         let flights = all.get_mut(key)?;
-        let next = flights.next.take().filter(|next| !next.result.is_closed());
-        match &next {
-            Some(next) => flights.running.clone_from(&next.response),
-            None => drop(all.remove(key)),
+        let next = flights.next.take().filter(|next| next.interest.strong_count() > 0);
+        let (ended, following) = match next {
+            Some(next) => {
+                let following = (next.cancelled.clone(), next.request.clone());
+                (std::mem::replace(&mut flights.running, next), Some(following))
+            }
+            None => (all.remove(key)?.running, None),
+        };
+        // The callers wake up and call again at once: the lock must be free by then.
+        drop(all);
+        if let Some(output) = output {
+            for caller in ended.callers {
+                let _ = caller.send(output.clone());
+            }
         }
-        next
+        following
     }
 }
 
-impl<T: Clone> Flight<T> {
-    fn new() -> (Self, Response<T>) {
-        let (result, response) = oneshot::channel();
-        let response = response.shared();
-        (Self { result, response: response.downgrade(), request: RequestContext::current() }, response)
+impl<T> Flight<T> {
+    fn new() -> (Self, Waiter<T>) {
+        let cancelled = CancellationToken::new();
+        let interest = Arc::new(cancelled.clone().drop_guard());
+        let (caller, result) = oneshot::channel();
+        let flight = Self {
+            callers: vec![caller],
+            interest: Arc::downgrade(&interest),
+            cancelled,
+            request: RequestContext::current(),
+        };
+        (flight, Waiter { result, _interest: interest })
+    }
+
+    /// Adds a caller. Returns `None` if every other caller has left: the call is cancelled then.
+    fn join(&mut self) -> Option<Waiter<T>> {
+        let interest = self.interest.upgrade()?;
+        let (caller, result) = oneshot::channel();
+        self.callers.push(caller);
+        Some(Waiter { result, _interest: interest })
     }
 }
 
