@@ -22,7 +22,7 @@ pub use platform::Platform;
 pub use stack::Stack;
 pub use wait::wait_until;
 
-/// Makes a test of each function for both stacks: SQLite with prices in memory, and PostgreSQL with Redis.
+/// Generates two tests for each function, one for each stack: SQLite with prices in memory, and PostgreSQL with Redis.
 #[macro_export]
 macro_rules! on_both_stacks {
     ($($name:ident),+ $(,)?) => {

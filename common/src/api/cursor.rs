@@ -9,7 +9,7 @@ pub struct CursorError;
 
 /// Parses a cursor that starts with `prefix`. `parse_rest` parses the text after the prefix.
 ///
-/// Accepts only the canonical text, which is the one that the cursor is displayed as. Each position thus has one cursor.
+/// Rejects text that differs from the `Display` output of the cursor, so that each position has exactly one text form.
 pub(super) fn parse_cursor<T: fmt::Display>(
     text: &str,
     prefix: char,

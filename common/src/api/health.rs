@@ -55,7 +55,7 @@ impl Component {
         Self { name: name.into(), ready: true, detail: None, optional: false, since: None, observed_at: None }
     }
 
-    pub fn missing(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn not_ready(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
     }
 

@@ -49,7 +49,7 @@ pub async fn send_heartbeats(
         loop {
             checks.tick().await;
             let result = tokio::time::timeout(READINESS_TIMEOUT, check_readiness()).await;
-            let parts = result.unwrap_or_else(|_| vec![Component::missing("readiness", "the check timed out")]);
+            let parts = result.unwrap_or_else(|_| vec![Component::not_ready("readiness", "the check timed out")]);
             let ready: Vec<bool> = parts.iter().map(|part| part.ready).collect();
             if last_sent.as_ref().is_some_and(|(at, before)| at.elapsed() < interval && *before == ready) {
                 continue;

@@ -110,11 +110,11 @@ fn readiness_check(prices: &PriceReader, db_proxy: &DbProxyClient) -> ReadinessC
             vec![
                 match price {
                     Ok(_) => Component::ready("price"),
-                    Err(error) => Component::missing("price", error.to_string()),
+                    Err(error) => Component::not_ready("price", error.to_string()),
                 },
                 match summary {
                     Ok(_) => Component::ready("db-proxy"),
-                    Err(error) => Component::missing("db-proxy", error.to_string()),
+                    Err(error) => Component::not_ready("db-proxy", error.to_string()),
                 },
             ]
         })

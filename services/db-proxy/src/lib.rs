@@ -138,8 +138,8 @@ fn readiness_check(database: &Database) -> ReadinessCheck {
             let engine = database.engine();
             let component = match timeout(PROBE_TIMEOUT, database.probe()).await {
                 Ok(Ok(())) => Component::ready("database"),
-                Ok(Err(error)) => Component::missing("database", format!("{engine}: {}", error.chain())),
-                Err(_) => Component::missing("database", format!("{engine} does not answer")),
+                Ok(Err(error)) => Component::not_ready("database", format!("{engine}: {}", error.chain())),
+                Err(_) => Component::not_ready("database", format!("{engine} does not answer")),
             };
             vec![component]
         })

@@ -92,7 +92,7 @@ fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
         Box::pin(async move {
             vec![match db_proxy.order_summary().await {
                 Ok(_) => Component::ready("db-proxy"),
-                Err(error) => Component::missing("db-proxy", error.to_string()),
+                Err(error) => Component::not_ready("db-proxy", error.to_string()),
             }]
         })
     })

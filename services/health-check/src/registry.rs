@@ -267,7 +267,8 @@ fn infrastructure_component(name: &str, reported: &[ReportedComponent], now: Ins
     // The last report of an instance that is not running may be outdated.
     let current = reported.iter().filter(|reported| reported.instance.is_running(now));
     let component = merge_components(current.map(|reported| reported.component)).pop();
-    let component = component.unwrap_or_else(|| Component::missing(name, "no running instance reports this component"));
+    let component =
+        component.unwrap_or_else(|| Component::not_ready(name, "no running instance reports this component"));
     InfrastructureComponent { name: component.name, ready: component.ready, detail: component.detail, told_by }
 }
 

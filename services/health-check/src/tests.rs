@@ -153,7 +153,7 @@ async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
         let component = if database_ready.load(Ordering::Relaxed) {
             Component::ready("database")
         } else {
-            Component::missing("database", "gone")
+            Component::not_ready("database", "gone")
         };
         Box::pin(async { vec![component] })
     });

@@ -108,7 +108,7 @@ fn readiness(store: Store) -> ReadinessCheck {
         Box::pin(async move {
             vec![match store.ping().await {
                 Ok(()) => Component::ready("cache"),
-                Err(error) => Component::missing("cache", error.to_string()),
+                Err(error) => Component::not_ready("cache", error.to_string()),
             }]
         })
     })

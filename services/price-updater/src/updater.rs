@@ -49,12 +49,13 @@ pub struct Updater {
 #[derive(Default)]
 struct Status {
     is_leader: bool,
-    /// How often this instance has become the leader.
+    /// The number of times that this instance has become the leader.
     term: u64,
     /// The leader, if it is another instance.
     other_leader: Option<String>,
     /// Publish intervals in a row without a price.
     failures: u32,
+    /// The observation time of the last agreed prices.
     last_good: Option<Timestamp>,
 }
 
@@ -65,8 +66,8 @@ impl Updater {
         let metrics = UpdaterMetrics::register(metrics);
         let transport = config.transport.clone().unwrap_or_else(|| Arc::new(sources::Network(http_client())));
         let all_sources = config.sources.iter().chain(&config.inactive_sources);
-        let polled = all_sources.map(|(source, url)| source.build(transport.clone(), url.clone()));
-        let with_streams = polled.map(|polled| streams.attach(polled)).collect();
+        let built = all_sources.map(|(source, url)| source.build(transport.clone(), url.clone()));
+        let with_streams = built.map(|source| streams.attach(source)).collect();
         let poll_config = PollConfig {
             clock: config.clock,
             poll_interval: config.poll_interval,
@@ -88,7 +89,7 @@ impl Updater {
         }
     }
 
-    /// Runs until `stop`. A poll in progress is then cancelled, which has no side effects.
+    /// Runs until `stop`, which cancels a poll in progress. A poll has no side effects.
     pub async fn run(&self, stop: &CancellationToken) {
         let instance_id = format!("{}-{}", instance_name(), uuid::Uuid::new_v4().simple());
         let work = async {
@@ -136,18 +137,18 @@ impl Updater {
         }
         let cache = match self.deliveries.last_record_write() {
             Some(Ok(())) if is_leader => Component::ready("price-cache"),
-            Some(Err(error)) => Component::missing("price-cache", error),
-            None if is_leader => Component::missing("price-cache", "no price record has been written yet"),
-            _ => Component::missing("price-cache", "it does not report which instance is the leader"),
+            Some(Err(error)) => Component::not_ready("price-cache", error),
+            None if is_leader => Component::not_ready("price-cache", "no price record has been written yet"),
+            _ => Component::not_ready("price-cache", "it does not report which instance is the leader"),
         };
         let history = match self.deliveries.last_courses_write() {
-            Some(Err(error)) => Component::missing("db-proxy", error),
+            Some(Err(error)) => Component::not_ready("db-proxy", error),
             _ => Component::ready("db-proxy"),
         };
         [cache, history.optional()].into_iter().chain(self.pool.components()).collect()
     }
 
-    /// Every field is valid on its own, so the status is valid after a panic too.
+    /// Ignores a poisoned lock: the fields are independent, so a panic cannot leave the status inconsistent.
     fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }

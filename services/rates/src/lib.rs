@@ -129,11 +129,11 @@ fn readiness(snapshots: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> Readin
         Box::pin(async move {
             let courses = match snapshots.newest() {
                 Ok(_) => Component::ready("courses"),
-                Err(error) => Component::missing("courses", error.to_string()),
+                Err(error) => Component::not_ready("courses", error.to_string()),
             };
             let history = match db_proxy.order_summary().await {
                 Ok(_) => Component::ready("db-proxy"),
-                Err(error) => Component::missing("db-proxy", error.to_string()),
+                Err(error) => Component::not_ready("db-proxy", error.to_string()),
             };
             vec![courses, history]
         })

@@ -10,7 +10,7 @@ fn record(as_of: Timestamp, prices: &[(Currency, &str)]) -> NewPriceRecord {
 }
 
 #[test]
-fn record_expires_a_ttl_after_its_observation() {
+fn record_expires_one_ttl_after_as_of() {
     let as_of = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let new = record(as_of, &[(Currency::EUR, "84000.12")]);
     for sent in [as_of, as_of.plus(Duration::from_secs(59))] {
@@ -29,8 +29,8 @@ fn every_invalid_field_is_named() {
     };
     let good = record(as_of, &[(Currency::EUR, "84000.12")]);
     assert_eq!(fields(good.clone(), as_of.plus(TTL)), ["as_of"]);
-    let ahead = |skew: Duration| record(as_of.plus(skew), &[(Currency::EUR, "1")]);
-    assert!(ahead(MAX_CLOCK_SKEW).into_record(TTL, as_of).is_ok());
-    assert_eq!(fields(ahead(MAX_CLOCK_SKEW + Duration::from_micros(1)), as_of), ["as_of"]);
+    let record_ahead_by = |skew: Duration| record(as_of.plus(skew), &[(Currency::EUR, "1")]);
+    assert!(record_ahead_by(MAX_CLOCK_SKEW).into_record(TTL, as_of).is_ok());
+    assert_eq!(fields(record_ahead_by(MAX_CLOCK_SKEW + Duration::from_micros(1)), as_of), ["as_of"]);
     assert_eq!(fields(record(as_of, &[]), as_of), ["prices"]);
 }

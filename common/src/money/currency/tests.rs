@@ -6,6 +6,7 @@ fn codes_are_parsed_in_any_case_and_displayed_in_upper_case() {
         assert_eq!(text.parse::<Currency>().unwrap(), Currency::EUR);
     }
     assert_eq!(Currency::EUR.to_string(), "EUR");
+    assert_eq!(format!("{:?}", Currency::EUR), "EUR");
 }
 
 #[test]

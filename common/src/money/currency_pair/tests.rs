@@ -8,6 +8,20 @@ fn pairs_are_parsed_in_any_case_and_displayed_in_upper_case() {
 }
 
 #[test]
+fn shortest_and_longest_codes_are_accepted() {
+    for length in [MIN_LENGTH, MAX_LENGTH] {
+        let code = "A".repeat(length);
+        assert_eq!(code.parse::<Asset>().unwrap().as_str(), code);
+    }
+}
+
+#[test]
+fn debug_output_is_the_code() {
+    assert_eq!(format!("{:?}", CurrencyPair::new(Asset::BTC, Asset::USDT)), "BTC-USDT");
+    assert_eq!(format!("{:?}", Asset::BTC), "BTC");
+}
+
+#[test]
 fn malformed_codes_and_pairs_are_rejected() {
     for text in ["", "B", "BITCOINCASH", "BT C", "€UR", "BTC-"] {
         assert_eq!(text.parse::<Asset>(), Err(AssetError), "{text:?}");

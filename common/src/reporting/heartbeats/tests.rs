@@ -8,7 +8,7 @@ use crate::reporting::report_queue;
 #[tokio::test]
 async fn heartbeats_repeat_and_the_last_one_reports_stopping() {
     let mut receiver = report_queue("x");
-    let ready: ReadinessCheck = Arc::new(|| async { vec![Component::missing("database", "unavailable")] }.boxed());
+    let ready: ReadinessCheck = Arc::new(|| async { vec![Component::not_ready("database", "unavailable")] }.boxed());
     let stop = CancellationToken::new();
     let task = tokio::spawn(send_heartbeats("x", ready, Duration::from_millis(1), receiver.queue(), stop.clone()));
     for _ in 0..3 {

@@ -83,8 +83,8 @@ impl RedisStore {
     async fn listen(&self, mut messages: PubSubStream) -> SubscriptionLost {
         let mut reconcile_ticks = interval(RECONCILE_INTERVAL);
         reconcile_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Whether the last read found a new document. Its message may have been in flight, so only a whole interval without
-        // any message shows that the subscription is dead.
+        // Set if the last read found a document that no message had announced. The message may still be in flight. If none
+        // arrives within one more interval, the subscription is dead.
         let mut message_overdue = false;
         loop {
             tokio::select! {
@@ -132,6 +132,7 @@ impl RedisStore {
         Ok(self.refresh_document::<PriceRecord>().await? | self.refresh_document::<MarketSnapshot>().await?)
     }
 
+    /// Reads one document; `read` also caches it. Returns whether it was newer than the cached one.
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
         let now = Timestamp::now();
         let cached = self.0.cache.latest::<T>().current(now);

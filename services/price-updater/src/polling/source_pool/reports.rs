@@ -31,7 +31,7 @@ impl SourcePool {
         components.push(if voters.any(|poller| poller.state().status == SourceState::Working) {
             Component::ready("sources")
         } else {
-            Component::missing("sources", "no exchange and no index reports a price that is used")
+            Component::not_ready("sources", "no exchange and no index reports a price that is used")
         });
         components
     }
@@ -100,6 +100,6 @@ fn report(poller: &Poller, now: Timestamp) -> SourceReport {
 fn component(poller: &Poller) -> Component {
     let name = format!("{}{}", Component::SOURCE, poller.source.name());
     let state = poller.state();
-    let component = state.problem().map_or_else(|| Component::ready(&name), |why| Component::missing(&name, why));
+    let component = state.problem().map_or_else(|| Component::ready(&name), |why| Component::not_ready(&name, why));
     Component { since: Some(state.since), observed_at: state.as_of(), ..component.optional() }
 }

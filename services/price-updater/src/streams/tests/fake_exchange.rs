@@ -115,7 +115,7 @@ impl RunningStream {
         Self { stream, clock, connector, connections, stop }
     }
 
-    /// Requests tickers, and waits for the next connection.
+    /// Reads the courses, which makes the stream connect, and waits for the connection.
     pub(super) async fn connection(&mut self) -> ExchangeEnd {
         self.stream.courses();
         timeout(TEST_TIMEOUT, self.connections.recv()).await.unwrap().unwrap()
