@@ -22,6 +22,7 @@ fn invalid_amount_is_rejected_with_its_reason() {
         ("0", AmountError::NotPositive),
         ("-0.0", AmountError::NotPositive),
         ("-1", AmountError::NotPositive),
+        ("-0.00001", AmountError::NotPositive),
         ("1000000000", AmountError::TooLarge),
         ("1e20", AmountError::TooLarge),
         ("0.00001", AmountError::TooManyDecimals),
@@ -29,5 +30,17 @@ fn invalid_amount_is_rejected_with_its_reason() {
         ("NaN", AmountError::Number(NumberError::Syntax)),
     ] {
         assert_eq!(text.parse::<FiatAmount>(), Err(error), "{text}");
+    }
+}
+
+#[test]
+fn ten_thousandths_outside_the_range_are_rejected() {
+    assert_eq!(FiatAmount::from_ten_thousandths(1).map(FiatAmount::ten_thousandths), Ok(1));
+    assert_eq!(FiatAmount::from_ten_thousandths(LIMIT - 1).map(FiatAmount::ten_thousandths), Ok(LIMIT - 1));
+    for units in [i64::MIN, -1, 0] {
+        assert_eq!(FiatAmount::from_ten_thousandths(units), Err(AmountError::NotPositive), "{units}");
+    }
+    for units in [LIMIT, i64::MAX] {
+        assert_eq!(FiatAmount::from_ten_thousandths(units), Err(AmountError::TooLarge), "{units}");
     }
 }
