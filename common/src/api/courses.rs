@@ -205,7 +205,7 @@ pub struct AgreedPrice {
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
     pub simulated: bool,
-    /// Every vote, used or not. Empty for a cross price.
+    /// The votes considered for this pair, used or not. Empty for a cross price.
     pub votes: Vec<CastVote>,
     /// The pairs whose prices are multiplied for a cross price. Empty otherwise.
     pub legs: Vec<CurrencyPair>,

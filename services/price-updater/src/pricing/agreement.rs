@@ -1,8 +1,9 @@
 //! Computes one price from the votes of several sources. A minority of faulty sources cannot falsify the price.
 //!
-//! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, and the live tickers of
-//! exchanges vote. A price in USDT is converted to dollars. Indices vote only if too few exchanges do. Official rates never
-//! vote. The price is the median of the votes, clamped to [`Bounds`](bounds::Bounds). Without a majority there is no price.
+//! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, its live ticker. A price in USDT
+//! is converted to dollars. Indices vote only if too few exchanges do. Official rates never vote. The price is the median of
+//! the votes, clamped to [`Bounds`](bounds::Bounds). A price needs a majority, or half of the votes if the last agreed price
+//! confirms them.
 
 mod bounds;
 mod selection;
@@ -43,22 +44,22 @@ pub(crate) struct Vote {
     pub(crate) bid_ask: Option<BidAsk>,
     pub(crate) observed_at: Timestamp,
     pub(crate) simulated: bool,
-    /// Why the vote does not count. `None` if it counts.
+    /// Why the vote is ineligible. An eligible vote may still be rejected later.
     pub(crate) ineligible: Option<Rejection>,
 }
 
 /// Why there is no price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoAgreement {
-    #[error("{votes} sources agree on a price; at least {needed} are required")]
-    NotEnough { votes: usize, needed: usize },
-    #[error("the prices of {votes} sources are too far apart")]
-    Contradicting { votes: usize },
-    #[error("{unconverted} of {votes} prices cannot be converted to dollars; too few remain for a majority")]
-    Unconverted { unconverted: usize, votes: usize },
+    #[error("{agreeing} sources agree on a price; at least {needed} are required")]
+    NotEnough { agreeing: usize, needed: usize },
+    #[error("the prices of {voters} sources are too far apart")]
+    Contradicting { voters: usize },
+    #[error("{unconverted} of {voters} prices cannot be converted to dollars; too few remain for a majority")]
+    Unconverted { unconverted: usize, voters: usize },
 }
 
-/// Agrees on the price of `pair`. The result lists every vote with its outcome, even if there is no price.
+/// Agrees on the price of `pair`. The result lists the votes considered for this pair, even if there is no price.
 ///
 /// `reference` is the last agreed price. It does not vote. It breaks a tie between two halves of the votes that contradict
 /// each other, for example if one of two sources is faulty.
@@ -114,7 +115,7 @@ fn median_side(used: &[CountedVote], side: fn(BidAsk) -> Rate) -> Option<Rate> {
     median(&rates)
 }
 
-/// `converted` is the value in the pair of the price.
+/// `converted` is the vote's value converted to the pair of the agreed price; `None` if it was not converted.
 fn cast_vote(vote: &Vote, converted: Option<Rate>, rejected: Option<Rejection>) -> CastVote {
     CastVote {
         exchanger: vote.source.to_owned(),

@@ -15,12 +15,12 @@ use common::money::Rate;
 
 use crate::pricing::arithmetic::{Ratio, Tolerance, median, unit_rate};
 
-/// Largest distance between the bounds if at least half of the rates may be faulty, in thousandths. On an ordinary day the
-/// prices of exchanges differ by less.
-pub(super) const MAX_UNCERTAINTY: i128 = 5;
-/// How far the price of USDT may be from one dollar while its peg holds, in thousandths. On most days the difference is
-/// below one thousandth.
-const PEG_TOLERANCE: i128 = 20;
+/// Largest distance between the bounds if at least half of the rates may be faulty. On an ordinary day the prices of
+/// exchanges differ by less.
+pub(super) const MAX_UNCERTAINTY_PER_MILLE: i128 = 5;
+/// How far the price of USDT may be from one dollar while its peg holds. On most days the difference is below one
+/// thousandth.
+const PEG_TOLERANCE_PER_MILLE: i128 = 20;
 
 /// The range of the correct price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Bounds {
         let first = *sorted.get(max_faulty)?;
         let second = *sorted.get(sorted.len().checked_sub(1)?.checked_sub(max_faulty)?)?;
         let (low, high) = (first.min(second), first.max(second));
-        let close = Tolerance { center: low, per_mille: MAX_UNCERTAINTY }.contains(high);
+        let close = Tolerance { center: low, per_mille: MAX_UNCERTAINTY_PER_MILLE }.contains(high);
         (first <= second || close).then_some(Self { low, high })
     }
 
@@ -56,7 +56,7 @@ impl UsdtRate {
     /// rates decreases by one. This detects an exchange that falsifies all of its numbers by the same factor. If more rates
     /// are far from one than can be faulty, USDT has lost its peg, and no rate is left out.
     pub(super) fn from_sorted(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
-        let peg = Tolerance { center: unit_rate(), per_mille: PEG_TOLERANCE };
+        let peg = Tolerance { center: unit_rate(), per_mille: PEG_TOLERANCE_PER_MILLE };
         let pegged: Vec<_> = sorted.iter().copied().filter(|&rate| peg.contains(rate)).collect();
         let (rates, max_faulty) = match max_faulty.checked_sub(sorted.len() - pegged.len()) {
             Some(remaining) => (&pegged[..], remaining),

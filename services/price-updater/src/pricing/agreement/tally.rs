@@ -82,8 +82,8 @@ fn decide_price(
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> Result<Agreement, NoAgreement> {
-    let votes = electorate.voters;
-    let too_few = |votes: usize| NoAgreement::NotEnough { votes, needed: rules.min_sources.max(1) };
+    let voters = electorate.voters;
+    let too_few = |agreeing: usize| NoAgreement::NotEnough { agreeing, needed: rules.min_sources.max(1) };
     let near = |center: Rate| {
         let tolerance = Tolerance { center, per_mille: rules.max_spread_percent * 10 };
         counted.iter().filter(|vote| tolerance.contains(vote.rate)).copied().collect::<Vec<_>>()
@@ -92,14 +92,14 @@ fn decide_price(
 
     let sorted = rates(counted);
     let middle = median(&sorted).ok_or(too_few(0))?;
-    let unconverted = votes - counted.len();
+    let unconverted = voters - counted.len();
     let bounds =
-        Bounds::from_sorted(&sorted, electorate.max_faulty).ok_or(NoAgreement::Unconverted { unconverted, votes })?;
+        Bounds::from_sorted(&sorted, electorate.max_faulty).ok_or(NoAgreement::Unconverted { unconverted, voters })?;
     let mut used = near(bounds.clamp(middle));
-    if used.len() * 2 <= votes {
-        used = near(reference.ok_or(NoAgreement::Contradicting { votes })?);
-        if used.len() * 2 < votes {
-            return Err(NoAgreement::Contradicting { votes });
+    if used.len() * 2 <= voters {
+        used = near(reference.ok_or(NoAgreement::Contradicting { voters })?);
+        if used.len() * 2 < voters {
+            return Err(NoAgreement::Contradicting { voters });
         }
     }
     if used.len() < rules.min_sources {

@@ -63,7 +63,7 @@ fn price_is_the_median() {
     assert_eq!(agree_in_euros(&["84000.12", "84000.13"], RULES, None), agreed("84000.125", "a,b"));
     assert_eq!(agree_in_euros(&["84002", "84000", "84001"], RULES, None), agreed("84001.00", "b,c,a"));
     assert_eq!(agree_in_euros(&["84003", "84000", "84001", "84002"], RULES, None).0, "84001.50");
-    assert_eq!(agree_in_euros(&[], RULES, None), refused(NoAgreement::NotEnough { votes: 0, needed: 1 }));
+    assert_eq!(agree_in_euros(&[], RULES, None), refused(NoAgreement::NotEnough { agreeing: 0, needed: 1 }));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn one_faulty_source_of_three_is_an_outlier() {
 
 #[test]
 fn last_price_decides_between_two_halves_that_contradict_each_other() {
-    let too_far_apart = refused(NoAgreement::Contradicting { votes: 2 });
+    let too_far_apart = refused(NoAgreement::Contradicting { voters: 2 });
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, None), too_far_apart);
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("83900")), agreed("84000.00", "a"));
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("50000")), too_far_apart);
@@ -94,11 +94,11 @@ fn last_price_decides_between_two_halves_that_contradict_each_other() {
 #[test]
 fn outlier_does_not_count_towards_min_sources() {
     let rules = AgreementRules { min_sources: 2, ..RULES };
-    let too_few = refused(NoAgreement::NotEnough { votes: 1, needed: 2 });
+    let too_few = refused(NoAgreement::NotEnough { agreeing: 1, needed: 2 });
     assert_eq!(agree_in_euros(&["84000"], rules, None), too_few);
     assert_eq!(agree_in_euros(&["84000", "33600"], rules, Some("84000")), too_few);
     assert_eq!(agree_in_euros(&["84000", "84001", "1"], rules, None).1, "a,b");
-    let too_far_apart = refused(NoAgreement::Contradicting { votes: 3 });
+    let too_far_apart = refused(NoAgreement::Contradicting { voters: 3 });
     assert_eq!(agree_in_euros(&["84000", "94000", "104000"], rules, None), too_far_apart);
 }
 
@@ -156,7 +156,7 @@ fn three_faulty_sources_of_seven_do_not_move_the_price() {
     // The numbers are wrong by less than the tolerance of the peg, so that faulty sources cannot be identified.
     let faulty = ["92700", "92700", "92700", "91000", "91010"];
     let slightly_off = ["1.0187", "1.0187", "1.0187", "1", "1"];
-    let too_few_converted = NoAgreement::Unconverted { unconverted: 2, votes: 7 };
+    let too_few_converted = NoAgreement::Unconverted { unconverted: 2, voters: 7 };
     assert_eq!(agree_among_seven(&faulty, &slightly_off, &["91000", "91005"]), refused(too_few_converted));
 }
 
@@ -175,7 +175,7 @@ fn indices_vote_among_themselves_if_exchanges_are_too_few() {
     assert_eq!(rejection(&price, "x", "BTC-USD"), Some(Rejection::Unlike));
     // No index replaces exchanges that contradict each other.
     all[0].value = rate("120000");
-    assert_eq!(outcome(&decide(&all)).0, NoAgreement::Contradicting { votes: 2 }.to_string());
+    assert_eq!(outcome(&decide(&all)).0, NoAgreement::Contradicting { voters: 2 }.to_string());
     // An official rate never votes.
     let fixing = Vote { kind: CourseKind::Fixing, ..vote("z", "BTC-USD", "91000") };
     let price = decide(&[fixing]);

@@ -1,5 +1,6 @@
-//! Checks in a million random markets that a minority of faulty sources cannot move the price out of the range of the
-//! correct prices, even if these sources collude.
+//! Checks in a million random markets that a minority of faulty sources moves the price out of the range of the correct
+//! prices by at most the conversion tolerance, even if these sources collude. The tolerance is zero unless prices in USDT
+//! are converted at rates of which half or more may be faulty.
 //!
 //! The random numbers have a fixed seed, so that a failure can be reproduced. The test calls only [`tally`], which works on
 //! whole numbers and short lists. It therefore takes only seconds even in a build without optimisation.
@@ -11,7 +12,7 @@ use common::{
 };
 use fastrand::Rng;
 
-use super::super::{AgreementRules, Vote, bounds::MAX_UNCERTAINTY, tally};
+use super::super::{AgreementRules, Vote, bounds::MAX_UNCERTAINTY_PER_MILLE, tally};
 
 const CASES: u32 = 1_000_000;
 const BTC_USD: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USD);
@@ -59,24 +60,44 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
     sources
 }
 
+/// What the faulty sources of a market falsify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CorruptionMode {
+    /// The price of bitcoin, by one factor for all faulty sources.
+    Bitcoin,
+    /// The price of USDT, by one factor for all faulty sources.
+    Usdt,
+    /// Both prices, by one factor for all faulty sources.
+    Both,
+    /// Both prices, by a random factor for each source.
+    BothAtRandom,
+}
+
+impl CorruptionMode {
+    fn random(rng: &mut Rng) -> Self {
+        [Self::Bitcoin, Self::Usdt, Self::Both, Self::BothAtRandom][rng.usize(..4)]
+    }
+}
+
 fn corrupt_a_minority(sources: &mut [Source], rng: &mut Rng) {
     let voter_count = sources.iter().filter(|source| source.bitcoin.is_some()).count();
     let faulty_count = rng.usize(0..=voter_count.saturating_sub(1) / 2);
-    // Corruption 0 falsifies bitcoin, 1 falsifies USDT, and 2 falsifies both, all by one factor for all faulty
-    // sources. Corruption 3 falsifies both by a random factor for each source.
     let shared_factor_millionths =
         [999_000, 1_004_000, 1_006_000, 1_019_000, 970_000, 1_049_000, 2_000_000, 100_000][rng.usize(..8)];
-    let corruption = rng.usize(..4);
+    let mode = CorruptionMode::random(rng);
     for _ in 0..faulty_count {
         let index = rng.usize(..sources.len());
         let source = &mut sources[index];
         source.faulty = true;
-        let factor_millionths = if corruption == 3 { rng.i64(1..3_000_000) } else { shared_factor_millionths };
+        let factor_millionths = match mode {
+            CorruptionMode::BothAtRandom => rng.i64(1..3_000_000),
+            CorruptionMode::Bitcoin | CorruptionMode::Usdt | CorruptionMode::Both => shared_factor_millionths,
+        };
         let corrupt = |value: i64| (value / 1_000 * factor_millionths / 1_000).max(1);
-        if corruption != 1 {
+        if mode != CorruptionMode::Usdt {
             source.bitcoin = source.bitcoin.map(|(pair, value)| (pair, corrupt(value)));
         }
-        if corruption != 0 {
+        if mode != CorruptionMode::Bitcoin {
             source.usdt = source.usdt.map(corrupt);
         }
         // A missing number is a fault too.
@@ -108,7 +129,8 @@ struct Range {
     high: i128,
 }
 
-/// The lowest and the highest price of a bitcoin in dollars that the correct sources report.
+/// The lowest and the highest price of a bitcoin in dollars that follows from the correct sources. A price in USDT is
+/// converted at each correct USDT rate.
 fn correct_range(sources: &[Source]) -> Range {
     let correct = || sources.iter().filter(|source| !source.faulty);
     let usdt_rates: Vec<_> = correct().filter_map(|source| source.usdt).map(i128::from).collect();
@@ -128,7 +150,7 @@ fn correct_range(sources: &[Source]) -> Range {
 }
 
 #[test]
-fn no_minority_moves_the_price_out_of_the_range_of_the_correct_prices() {
+fn faulty_minority_moves_price_out_of_correct_range_by_at_most_the_conversion_tolerance() {
     let mut rng = Rng::with_seed(20_260_102);
     let (mut priced, mut with_faulty, mut converted) = (0_u32, 0_u32, 0_u32);
     for case in 0..CASES {
@@ -147,15 +169,14 @@ fn no_minority_moves_the_price_out_of_the_range_of_the_correct_prices() {
 
         let Ok(agreement) = tally(BTC_USD, &votes, &usdt_rates, rules, reference).result else { continue };
         let Range { low, high } = correct_range(&sources);
-        // The price may leave the range only if USDT is converted and at least half of its rates may be faulty. It may then
-        // leave the range by `MAX_UNCERTAINTY`, which is in thousandths.
+        // The price can leave the range only if votes in USDT are converted at rates of which half or more may be faulty.
         let max_faulty = (votes.len() - 1) / 2;
         let must_be_in_range = votes.iter().all(|vote| vote.pair == BTC_USD) || usdt_rates.len() > 2 * max_faulty;
-        let tolerance_thousandths = if must_be_in_range { 0 } else { MAX_UNCERTAINTY };
+        let tolerance_per_mille = if must_be_in_range { 0 } else { MAX_UNCERTAINTY_PER_MILLE };
         let price = i128::from(agreement.price.hundred_millionths());
         assert!(
-            price * 1000 >= (low - 1) * (1000 - tolerance_thousandths)
-                && price * (1000 - tolerance_thousandths) <= (high + 1) * 1000,
+            price * 1000 >= (low - 1) * (1000 - tolerance_per_mille)
+                && price * (1000 - tolerance_per_mille) <= (high + 1) * 1000,
             "case {case}: {price} is not within {low} and {high}: {sources:?}, reference {reference:?}"
         );
         priced += 1;
@@ -164,5 +185,8 @@ fn no_minority_moves_the_price_out_of_the_range_of_the_correct_prices() {
     }
     // The test is meaningful only if many cases have a price.
     let covered = priced > CASES / 2 && with_faulty > CASES / 5 && converted > CASES / 5;
-    assert!(covered, "{priced} {with_faulty} {converted}");
+    assert!(
+        covered,
+        "too few cases: {priced} with a price, {with_faulty} with faulty sources, {converted} with converted votes"
+    );
 }
