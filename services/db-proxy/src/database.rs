@@ -1,4 +1,4 @@
-//! The database: connections, migrations, the health probe and the classification of errors.
+//! The database: connections, migrations, the write probe and the classification of errors.
 //!
 //! This module does not depend on any aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
 
@@ -74,12 +74,6 @@ impl Database {
             }
             error => DatabaseError::Migration(error),
         })
-    }
-
-    /// Checks that the database answers and that every migration of this program is applied.
-    pub async fn probe(&self) -> Result<(), DatabaseError> {
-        let applied = on_engine!(self, engine => engine.has_latest_migration())?;
-        if applied { Ok(()) } else { Err(DatabaseError::NotMigrated) }
     }
 
     /// The name of the engine, for logs and health reports.

@@ -4,10 +4,14 @@
 //! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the next
 //! batch. Batches therefore grow with the load.
 //!
+//! The writer also knows whether it can commit at all ([`WriteHealth`]): it remembers the result of its last commit, and
+//! commits a probe if there was none for a while.
+//!
 //! An aggregate supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which reads, applies the
 //! policy of the aggregate, and writes.
 
 mod batch;
+mod health;
 mod metrics;
 mod unit_of_work;
 
@@ -21,6 +25,7 @@ use tokio::{
 
 use self::batch::{Batch, Submission};
 pub use self::{
+    health::{NotWritable, WriteHealth},
     metrics::WriterMetrics,
     unit_of_work::{Attempt, Decided, UnitOfWork, commit_batch},
 };
@@ -36,6 +41,8 @@ pub const MAX_UNAVAILABLE: Duration = Duration::from_secs(2);
 pub const MAX_INDETERMINATE: Duration = Duration::from_secs(10);
 /// Time limit of one attempt to commit a batch.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time limit of a probe. Commands wait for it, so it is short.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often [`BatchStore::run_idle_work`] runs while no command arrives.
 const IDLE_INTERVAL: Duration = Duration::from_millis(400);
 /// First and longest delay before a batch is retried; see [`Backoff`].
@@ -62,6 +69,9 @@ pub trait BatchStore: Send + Sync + 'static {
 
     /// Does the work of a batch that must not wait for the next command. Called regularly while no command arrives.
     fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    /// Commits a write that changes no data of the aggregate, on the connection that commits batches.
+    fn probe_write(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
 /// Why a command received no decision.
@@ -112,9 +122,9 @@ impl<S: BatchStore> Clone for Writer<S> {
 impl<S: BatchStore> Writer<S> {
     /// Returns the handle and the writer's task. The task ends when every handle is dropped and every waiting command is
     /// answered.
-    pub fn new(store: S, metrics: WriterMetrics) -> (Self, impl Future<Output = ()> + Send) {
+    pub fn new(store: S, metrics: WriterMetrics, health: WriteHealth) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, submissions) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue }, WriterTask { store, metrics }.run(submissions))
+        (Self { queue }, WriterTask { store, metrics, health }.run(submissions))
     }
 
     /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of them,
@@ -146,12 +156,16 @@ impl<S: BatchStore> Writer<S> {
 struct WriterTask<S> {
     store: S,
     metrics: WriterMetrics,
+    health: WriteHealth,
 }
 
 impl<S: BatchStore> WriterTask<S> {
     async fn run(self, mut queue: mpsc::Receiver<Submission<S>>) {
         let mut submissions = Vec::with_capacity(MAX_BATCH);
         loop {
+            if self.health.is_probe_due() {
+                self.probe_write().await;
+            }
             tokio::select! {
                 received = queue.recv_many(&mut submissions, MAX_BATCH) => {
                     if received == 0 {
@@ -175,6 +189,25 @@ impl<S: BatchStore> WriterTask<S> {
         if let Err(error) = result.unwrap_or(Err(DatabaseError::TimedOut)) {
             tracing::warn!(error = %error.chain(), "the idle work of the writer failed");
         }
+        // Commands are probes themselves, so a failed write is probed again only while there are none.
+        if self.health.has_failed() {
+            self.probe_write().await;
+        }
+    }
+
+    /// Finds out whether the database accepts writes.
+    async fn probe_write(&self) {
+        let was_failing = self.health.has_failed();
+        self.health.begin_attempt();
+        let result = timeout(PROBE_TIMEOUT, self.store.probe_write()).await.unwrap_or(Err(DatabaseError::TimedOut));
+        self.health.end_attempt(&result, true);
+        match result {
+            Ok(()) if was_failing => tracing::info!("the database accepts writes again"),
+            Err(error) if !was_failing => {
+                tracing::error!(error = %error.chain(), "the database does not accept writes");
+            }
+            _ => {}
+        }
     }
 
     /// Attempts to commit the batch until its outcome is known or the time limit of [`final_error`] is reached.
@@ -191,8 +224,11 @@ impl<S: BatchStore> WriterTask<S> {
                 return Vec::new();
             }
             let mut attempt = Attempt::default();
+            self.health.begin_attempt();
             let result = timeout(ATTEMPT_TIMEOUT, self.store.commit_batch(&mut batch.commands, &mut attempt)).await;
-            let error = match result.unwrap_or(Err(DatabaseError::TimedOut)) {
+            let result = result.unwrap_or(Err(DatabaseError::TimedOut));
+            self.health.end_attempt(&result, attempt.commit_sent);
+            let error = match result {
                 Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
                 Err(error) => error,
             };

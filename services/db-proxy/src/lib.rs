@@ -28,11 +28,10 @@ use self::{
     background::BackgroundTasks,
     courses::CourseRoutes,
     database::{Database, DatabaseError},
+    group_commit::WriteHealth,
     orders::OrderRoutes,
 };
 
-/// How long `/readyz` waits for the database.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the start waits for migrations. After that they continue while the service runs.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two attempts to migrate.
@@ -41,14 +40,21 @@ const MIGRATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The routes of every aggregate.
 type Routes = (OrderRoutes, CourseRoutes);
 
-fn build_routes(config: &Config, database: &Database, metrics: &Metrics, tasks: &mut BackgroundTasks) -> Routes {
-    (orders::build(database, config.orders, metrics, tasks), courses::build(database, config.courses, tasks))
+fn build_routes(
+    config: &Config,
+    database: &Database,
+    metrics: &Metrics,
+    health: &WriteHealth,
+    tasks: &mut BackgroundTasks,
+) -> Routes {
+    (orders::build(database, config.orders, metrics, health, tasks), courses::build(database, config.courses, tasks))
 }
 
 /// The running service.
 pub struct App {
     server: Server,
     database: Database,
+    ready: ReadinessCheck,
     /// Whether every migration is applied.
     migrated: bool,
     tasks: BackgroundTasks,
@@ -74,16 +80,18 @@ impl Service for App {
         };
         let metrics = Metrics::new(Self::NAME);
         let mut tasks = BackgroundTasks::default();
-        let routes = build_routes(&config, &database, &metrics, &mut tasks);
+        let write_health = WriteHealth::default();
+        let routes = build_routes(&config, &database, &metrics, &write_health, &mut tasks);
+        let ready = readiness_check(database.engine(), write_health);
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics,
-            ready: readiness_check(&database),
+            ready: ready.clone(),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        Ok(Self { server: Server::new(listener, service_endpoint(routes, ops)), database, migrated, tasks })
+        Ok(Self { server: Server::new(listener, service_endpoint(routes, ops)), database, ready, migrated, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -91,11 +99,11 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        readiness_check(&self.database)
+        self.ready.clone()
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, database, migrated, tasks } = self;
+        let Self { server, database, migrated, tasks, .. } = self;
         // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
         let migration = (!migrated).then(|| {
             let (database, stop) = (database.clone(), stop.clone());
@@ -130,18 +138,13 @@ async fn migrate_until_done(database: &Database) {
     }
 }
 
-fn readiness_check(database: &Database) -> ReadinessCheck {
-    let database = database.clone();
+/// Ready means that orders can be placed: the writer's last commit or probe succeeded.
+fn readiness_check(engine: &'static str, health: WriteHealth) -> ReadinessCheck {
     Arc::new(move || {
-        let database = database.clone();
-        Box::pin(async move {
-            let engine = database.engine();
-            let component = match timeout(PROBE_TIMEOUT, database.probe()).await {
-                Ok(Ok(())) => Component::ready("database"),
-                Ok(Err(error)) => Component::not_ready("database", format!("{engine}: {}", error.chain())),
-                Err(_) => Component::not_ready("database", format!("{engine} does not answer")),
-            };
-            vec![component]
-        })
+        let component = match health.check() {
+            Ok(()) => Component::ready("database"),
+            Err(error) => Component::not_ready("database", format!("{engine}: {error}")),
+        };
+        Box::pin(async { vec![component] })
     })
 }

@@ -33,7 +33,7 @@ pub use self::{
 use crate::{
     background::BackgroundTasks,
     database::{Database, DatabaseError},
-    group_commit::{Attempt, BatchStore, Writer, WriterMetrics},
+    group_commit::{Attempt, BatchStore, WriteHealth, Writer, WriterMetrics},
 };
 
 /// Settings of the aggregate.
@@ -50,12 +50,13 @@ pub fn build(
     database: &Database,
     settings: OrderSettings,
     metrics: &Metrics,
+    health: &WriteHealth,
     tasks: &mut BackgroundTasks,
 ) -> OrderRoutes {
     let OrderSettings { limit, key_retention } = settings;
     let store = OrderStore::new(database);
     let batches = OrderBatchStore { store: store.clone(), limit };
-    let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"));
+    let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
     tasks.add_writer(writer_task);
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
     OrderRoutes { store, writer, limit }
@@ -87,5 +88,9 @@ impl BatchStore for OrderBatchStore {
             self.commit_batch(&mut [], &mut Attempt::default()).await?;
         }
         Ok(())
+    }
+
+    async fn probe_write(&self) -> Result<(), DatabaseError> {
+        self.store.probe_write().await
     }
 }

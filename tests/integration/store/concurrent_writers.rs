@@ -9,7 +9,7 @@ use common::{
     time::Timestamp,
 };
 use db_proxy::{
-    group_commit::{Writer, WriterMetrics},
+    group_commit::{WriteHealth, Writer, WriterMetrics},
     orders::{Decision, OrderBatchStore, OrderStore},
 };
 use futures_util::FutureExt;
@@ -33,7 +33,7 @@ on_both_stacks!(
 
 fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatchStore>, impl Future<Output = ()> + Send) {
     let metrics = WriterMetrics::register(&Metrics::new("test"), "order");
-    Writer::new(OrderBatchStore { store, limit }, metrics)
+    Writer::new(OrderBatchStore { store, limit }, metrics, WriteHealth::default())
 }
 
 struct Writers {

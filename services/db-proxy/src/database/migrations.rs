@@ -17,10 +17,10 @@ macro_rules! migration_files {
 }
 
 pub(super) const POSTGRES: &[MigrationFile] = migration_files!(
-    "postgres": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals",
+    "postgres": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals", "0006_write_probe",
 );
 pub(super) const SQLITE: &[MigrationFile] = migration_files!(
-    "sqlite": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals",
+    "sqlite": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals", "0006_write_probe",
 );
 
 /// Creates the migrator of these files. The name of a file consists of version and description, such as `0002_quotes`.

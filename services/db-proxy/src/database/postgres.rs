@@ -78,11 +78,23 @@ impl PostgresDatabase {
         result
     }
 
-    pub(super) async fn has_latest_migration(&self) -> Result<bool, DatabaseError> {
-        const APPLIED: &str = "select exists (select from _sqlx_migrations where version = $1 and success)";
-        let version = latest_version(&MIGRATIONS);
-        self.run_repeatable(|connection| Box::pin(sqlx::query_scalar(APPLIED).bind(version).fetch_one(connection)))
-            .await
+    /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.
+    pub async fn probe_write(&self) -> Result<(), DatabaseError> {
+        // After a restart of the database, the idle connection is dead.
+        match self.probe_write_once().await {
+            Err(_) => self.probe_write_once().await,
+            success => success,
+        }
+    }
+
+    async fn probe_write_once(&self) -> Result<(), DatabaseError> {
+        const PROBE: &str = "insert into write_probe (id, written_at)
+            select 1, now() where exists (select from _sqlx_migrations where version = $1 and success)
+            on conflict (id) do update set written_at = excluded.written_at";
+        let mut connection = TransactionConnection::acquire(&self.writer).await?;
+        let written = sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).execute(&mut *connection).await?;
+        connection.release();
+        if written.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
     }
 
     pub(super) async fn close(&self) {

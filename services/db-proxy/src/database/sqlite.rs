@@ -3,6 +3,7 @@
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use anyhow::Context;
+use common::time::Timestamp;
 use sqlx::{
     SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -10,7 +11,7 @@ use sqlx::{
 };
 
 use super::{
-    DatabaseError, latest_version,
+    DatabaseError, TransactionConnection, latest_version,
     migrations::{SQLITE, migrator},
 };
 
@@ -65,10 +66,16 @@ impl SqliteDatabase {
         result
     }
 
-    pub(super) async fn has_latest_migration(&self) -> Result<bool, DatabaseError> {
-        const APPLIED: &str = "select exists (select 1 from _sqlx_migrations where version = ?1 and success)";
-        let version = latest_version(&MIGRATIONS);
-        Ok(sqlx::query_scalar(APPLIED).bind(version).fetch_one(&self.readers).await?)
+    /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.
+    pub async fn probe_write(&self) -> Result<(), DatabaseError> {
+        const PROBE: &str = "insert into write_probe (id, written_at)
+            select 1, ?2 where exists (select 1 from _sqlx_migrations where version = ?1 and success)
+            on conflict (id) do update set written_at = excluded.written_at";
+        let probe = sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).bind(Timestamp::now().micros());
+        let mut connection = TransactionConnection::acquire(&self.writer).await?;
+        let written = probe.execute(&mut *connection).await?;
+        connection.release();
+        if written.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
     }
 
     pub(super) async fn close(&self) {

@@ -1,6 +1,7 @@
 //! The retries of the writer, with a scripted store in memory and virtual time.
 
 pub(super) mod scripted_store;
+mod write_health;
 
 use common::metrics::Metrics;
 use futures_util::FutureExt;
@@ -22,17 +23,18 @@ struct Fixture {
     writer: Writer<ScriptedStore>,
     task: JoinHandle<()>,
     metrics: Metrics,
+    health: WriteHealth,
 }
 
 fn new_writer(store: &ScriptedStore) -> (Writer<ScriptedStore>, impl Future<Output = ()> + Send + use<>) {
-    Writer::new(store.clone(), WriterMetrics::register(&Metrics::new("test"), "order"))
+    Writer::new(store.clone(), WriterMetrics::register(&Metrics::new("test"), "order"), WriteHealth::default())
 }
 
 impl Fixture {
     fn new(script: impl IntoIterator<Item = Script>) -> Self {
-        let (store, metrics) = (ScriptedStore::new(script), Metrics::new("test"));
-        let (writer, task) = Writer::new(store.clone(), WriterMetrics::register(&metrics, "order"));
-        Self { store, writer, task: tokio::spawn(task), metrics }
+        let (store, metrics, health) = (ScriptedStore::new(script), Metrics::new("test"), WriteHealth::default());
+        let (writer, task) = Writer::new(store.clone(), WriterMetrics::register(&metrics, "order"), health.clone());
+        Self { store, writer, task: tokio::spawn(task), metrics, health }
     }
 
     async fn submit(&self, commands: impl IntoIterator<Item = u32>) -> Vec<WriteResult<Outcome>> {

@@ -74,6 +74,11 @@ impl OrderStore {
         on_engine!(self, store => store.commit_batch(context, commands, attempt))
     }
 
+    /// Commits a write that changes no order; see [`BatchStore`](crate::group_commit::BatchStore).
+    pub async fn probe_write(&self) -> Result<(), DatabaseError> {
+        on_engine!(self, store => store.0.probe_write())
+    }
+
     pub async fn totals(&self) -> Result<Totals, DatabaseError> {
         on_engine!(self, store => store.totals())
     }

@@ -41,6 +41,13 @@ pub enum Script {
     },
 }
 
+/// How one probe ends.
+#[derive(Debug, Clone, Copy)]
+pub enum ProbeScript {
+    Fail(Failure),
+    Hang,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub enum Failure {
     Transient,
@@ -48,7 +55,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    fn error(self) -> DatabaseError {
+    pub fn error(self) -> DatabaseError {
         match self {
             Self::Transient => DatabaseError::Unavailable(sqlx::Error::PoolTimedOut),
             Self::Permanent => DatabaseError::Rejected(sqlx::Error::RowNotFound),
@@ -68,6 +75,10 @@ pub struct StoreState {
     pub rolled_back: usize,
     pub idle_runs: usize,
     pub idle_work_hangs: bool,
+    /// When each probe began.
+    pub probes: Vec<Instant>,
+    /// How the next probes end. All further probes succeed.
+    pub probe_script: VecDeque<ProbeScript>,
 }
 
 #[derive(Clone, Default)]
@@ -106,6 +117,19 @@ impl BatchStore for ScriptedStore {
             std::future::pending::<()>().await;
         }
         Ok(())
+    }
+
+    async fn probe_write(&self) -> Result<(), DatabaseError> {
+        let script = {
+            let mut state = self.state();
+            state.probes.push(Instant::now());
+            state.probe_script.pop_front()
+        };
+        match script {
+            None => Ok(()),
+            Some(ProbeScript::Fail(failure)) => Err(failure.error()),
+            Some(ProbeScript::Hang) => std::future::pending().await,
+        }
     }
 }
 

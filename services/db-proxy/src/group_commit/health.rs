@@ -1,0 +1,95 @@
+//! Whether the writer can commit, as seen by its last commit or probe.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::database::DatabaseError;
+
+/// How old the last result may become before the writer commits a probe.
+pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long an attempt may take before the writer counts as blocked.
+const MAX_ATTEMPT: Duration = Duration::from_secs(2);
+/// Age of the last result from which the writer counts as stopped. It exceeds the interval of probes and the time limits of
+/// an attempt and of a probe together.
+const MAX_RESULT_AGE: Duration = Duration::from_secs(20);
+
+/// The result of the writer's last commit or probe. Clones share it.
+#[derive(Clone, Default)]
+pub struct WriteHealth(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    last: Option<LastResult>,
+    /// When the current attempt began.
+    attempt_since: Option<Instant>,
+}
+
+struct LastResult {
+    at: Instant,
+    /// The chain of the error, or `None` after a success.
+    error: Option<String>,
+}
+
+/// Why the writer cannot commit at present.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotWritable {
+    #[error("nothing has been written yet")]
+    NotProbed,
+    /// The last commit or probe failed.
+    #[error("{0}")]
+    Failed(String),
+    /// A commit or probe has not been answered for this time.
+    #[error("a write has been waiting for {} s", .0.as_secs())]
+    Blocked(Duration),
+    /// The writer has reported no result for this time.
+    #[error("the writer has stopped: its last write was {} s ago", .0.as_secs())]
+    Stopped(Duration),
+}
+
+impl WriteHealth {
+    /// Whether the last commit or probe succeeded, and no later one is blocked.
+    pub fn check(&self) -> Result<(), NotWritable> {
+        let state = self.state();
+        if let Some(waited) = state.attempt_since.map(|since| since.elapsed()).filter(|waited| *waited > MAX_ATTEMPT) {
+            return Err(NotWritable::Blocked(waited));
+        }
+        match &state.last {
+            None => Err(NotWritable::NotProbed),
+            Some(LastResult { error: Some(error), .. }) => Err(NotWritable::Failed(error.clone())),
+            Some(LastResult { at, .. }) if at.elapsed() > MAX_RESULT_AGE => Err(NotWritable::Stopped(at.elapsed())),
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn begin_attempt(&self) {
+        self.state().attempt_since = Some(Instant::now());
+    }
+
+    /// Ends an attempt. A success counts only if `wrote`: a batch without changes proves nothing about writes.
+    pub(super) fn end_attempt<T>(&self, result: &Result<T, DatabaseError>, wrote: bool) {
+        let mut state = self.state();
+        state.attempt_since = None;
+        let error = result.as_ref().err().map(DatabaseError::chain);
+        if wrote || error.is_some() {
+            state.last = Some(LastResult { at: Instant::now(), error });
+        }
+    }
+
+    /// Whether the last result is too old.
+    pub(super) fn is_probe_due(&self) -> bool {
+        self.state().last.as_ref().is_none_or(|last| last.at.elapsed() >= PROBE_INTERVAL)
+    }
+
+    /// Whether the last attempt failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state().last.as_ref().is_some_and(|last| last.error.is_some())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

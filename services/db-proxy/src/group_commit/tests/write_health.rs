@@ -1,0 +1,125 @@
+//! What the writer reports about the database.
+
+use super::{scripted_store::ProbeScript, *};
+
+impl Fixture {
+    fn with_probes(script: impl IntoIterator<Item = ProbeScript>) -> Self {
+        let fixture = Self::new([]);
+        fixture.store.state().probe_script.extend(script);
+        fixture
+    }
+
+    fn probes(&self) -> usize {
+        self.store.state().probes.len()
+    }
+}
+
+/// Lets the writer run until it waits.
+async fn let_writer_run() {
+    sleep(MILLISECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_is_not_ready_before_its_first_probe() {
+    let fixture = Fixture::new([]);
+    assert_eq!(fixture.health.check(), Err(NotWritable::NotProbed));
+    let_writer_run().await;
+    assert_eq!(fixture.health.check(), Ok(()));
+    assert_eq!(fixture.probes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_writer_probes_every_five_seconds() {
+    let fixture = Fixture::new([]);
+    sleep(SECOND * 61).await;
+    let probes = fixture.store.state().probes.clone();
+    assert!((11..=13).contains(&probes.len()), "{probes:?}");
+    assert!(probes.windows(2).all(|pair| pair[1] - pair[0] < SECOND * 6), "{probes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_replace_probes() {
+    let fixture = Fixture::new([]);
+    for command in 1..200 {
+        fixture.submit([command]).await;
+        sleep(SECOND / 10).await;
+    }
+    assert_eq!(fixture.probes(), 1);
+}
+
+/// A batch without changes does not prove that the database accepts writes.
+#[tokio::test(start_paused = true)]
+async fn batches_without_changes_do_not_replace_probes() {
+    let fixture = Fixture::new([]);
+    for _ in 0..200 {
+        fixture.submit([REFUSED]).await;
+        sleep(SECOND / 10).await;
+    }
+    assert!(fixture.probes() >= 4, "{}", fixture.probes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_commit_is_reported_until_a_write_succeeds() {
+    for failure in [Transient, Permanent] {
+        let fixture = Fixture::new([Script::FailWrite(failure)]);
+        fixture.store.state().probe_script.extend([ProbeScript::Fail(failure); 3]);
+        let_writer_run().await;
+        let submitted = fixture.spawn_submit([1]);
+        let_writer_run().await;
+        assert!(matches!(fixture.health.check(), Err(NotWritable::Failed(_))), "{:?}", fixture.health.check());
+        submitted.await.unwrap();
+        // A failed write is probed again within a second, and the first success is reported.
+        fixture.store.state().probe_script.clear();
+        sleep(SECOND).await;
+        assert_eq!(fixture.health.check(), Ok(()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_probe_is_reported_and_repeated() {
+    let fixture = Fixture::with_probes([ProbeScript::Fail(Transient); 4]);
+    let_writer_run().await;
+    assert_eq!(fixture.health.check(), Err(NotWritable::Failed(Transient.error().chain())));
+    sleep(SECOND * 3).await;
+    assert_eq!(fixture.health.check(), Ok(()));
+    assert_eq!(fixture.probes(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_commands_do_not_hide_a_failed_write() {
+    let fixture = Fixture::with_probes([ProbeScript::Fail(Transient); 100]);
+    let_writer_run().await;
+    fixture.submit([REFUSED]).await;
+    assert!(fixture.health.check().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocked_probe_is_reported_and_aborted() {
+    let fixture = Fixture::with_probes([ProbeScript::Hang]);
+    sleep(SECOND * 2 + MILLISECOND).await;
+    assert_eq!(fixture.health.check(), Err(NotWritable::Failed(DatabaseError::TimedOut.chain())));
+    // Commands wait for a blocked probe for two seconds at most.
+    assert_eq!(fixture.submit([1]).await, [Ok(Committed(1))]);
+    assert_eq!(fixture.health.check(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocked_commit_is_reported_within_two_seconds() {
+    let fixture = Fixture::new([Script::HangInCommit { committed: false }]);
+    let submitted = fixture.spawn_submit([1]);
+    let_writer_run().await;
+    assert_eq!(fixture.health.check(), Ok(()));
+    sleep(SECOND * 2).await;
+    assert!(matches!(fixture.health.check(), Err(NotWritable::Blocked(_))), "{:?}", fixture.health.check());
+    assert_eq!(submitted.await.unwrap(), [Ok(Committed(1))]);
+    assert_eq!(fixture.health.check(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_writer_is_reported() {
+    let fixture = Fixture::new([]);
+    let_writer_run().await;
+    fixture.task.abort();
+    sleep(SECOND * 21).await;
+    assert!(matches!(fixture.health.check(), Err(NotWritable::Stopped(_))), "{:?}", fixture.health.check());
+}
