@@ -106,7 +106,7 @@ fn readiness(store: Store) -> ReadinessCheck {
     Arc::new(move || {
         let store = store.clone();
         Box::pin(async move {
-            vec![match store.ping().await {
+            vec![match store.probe_write().await {
                 Ok(()) => Component::ready("cache"),
                 Err(error) => Component::not_ready("cache", error.to_string()),
             }]

@@ -101,11 +101,11 @@ impl Store {
         }
     }
 
-    /// Checks that the engine is available.
-    pub async fn ping(&self) -> Result<(), StoreError> {
+    /// Checks that the engine accepts writes.
+    pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Redis(store) => store.ping().await,
+            Self::Redis(store) => store.probe_write().await,
         }
     }
 }

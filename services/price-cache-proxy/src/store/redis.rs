@@ -28,6 +28,9 @@ use crate::{
     limits::{REDIS_COMMAND_DEADLINE, REDIS_STEP_TIMEOUT},
 };
 
+/// When Redis deletes the key of the write probe.
+const PROBE_EXPIRY: Duration = Duration::from_secs(60);
+
 #[derive(Clone)]
 pub struct RedisStore(Arc<Inner>);
 
@@ -126,8 +129,11 @@ impl RedisStore {
         format!("{}{database}:price:{}", self.0.key_prefix, T::NAME)
     }
 
-    pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.run(&redis::cmd("PING")).await
+    /// Writes a key of its own, which expires. A Redis that is full, a replica, or too far from its replicas refuses it.
+    pub(super) async fn probe_write(&self) -> Result<(), StoreError> {
+        let key = format!("{}write-probe", self.0.key_prefix);
+        let (value, expiry) = (Timestamp::now().to_string(), PROBE_EXPIRY.as_secs());
+        self.run(redis::cmd("SET").arg(key).arg(value).arg("EX").arg(expiry)).await
     }
 
     /// Runs an idempotent command, a second time if the connection was lost.

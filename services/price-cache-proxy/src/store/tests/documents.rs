@@ -37,7 +37,7 @@ async fn empty_store_returns_no_document() {
         assert_eq!(read::<PriceRecord>(&store, now).await, None, "{store:?}");
         assert_eq!(read::<MarketSnapshot>(&store, now).await, None, "{store:?}");
         assert_eq!(store.current::<PriceRecord>(now).await.unwrap(), None, "{store:?}");
-        store.ping().await.unwrap();
+        store.probe_write().await.unwrap();
     }
 }
 
