@@ -3,5 +3,6 @@
 mod call;
 pub mod db_proxy;
 pub mod price_cache;
+mod readiness;
 
 pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client};

@@ -88,7 +88,7 @@ pub fn http_client() -> reqwest::Client {
 #[derive(Debug, Clone)]
 pub struct ServiceClient {
     http: reqwest::Client,
-    service: &'static str,
+    pub(super) service: &'static str,
     base: Url,
     token: Secret,
 }
@@ -198,7 +198,7 @@ impl ServiceClient {
         tokio::time::timeout(open_timeout, opening).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
+    pub(super) fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(self.token.expose());
         Ok(match RequestContext::current() {
@@ -207,7 +207,7 @@ impl ServiceClient {
         })
     }
 
-    fn transport_error(&self, error: reqwest::Error) -> CallError {
+    pub(super) fn transport_error(&self, error: reqwest::Error) -> CallError {
         if error.is_connect() || error.is_builder() {
             CallError::Unreachable(self.service, error)
         } else {

@@ -33,7 +33,7 @@ const ABOUT: &str = "Places orders to buy bitcoin at the current price. The resp
 pub struct App {
     server: Server,
     prices: PriceReader,
-    db_proxy: DbProxyClient,
+    ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
     dispatcher_task: JoinHandle<()>,
 }
@@ -62,20 +62,20 @@ impl Service for App {
         let db_proxy =
             DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, internal_token.clone()));
         let cache = PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, internal_token));
-        let prices = PriceReader::new(cache, price_max_age);
+        let prices = PriceReader::new(cache.clone(), price_max_age);
+        let ready = readiness_check(&prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) = OrderDispatcher::new(db_proxy.clone());
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics: Metrics::new(Self::NAME),
-            ready: readiness_check(&prices, &db_proxy),
+            ready: ready.clone(),
             internal_token: None,
             rate_limit,
         };
-        let order_service =
-            OrderService { currencies, prices: prices.clone(), dispatcher, db_proxy: db_proxy.clone(), hold_secs };
+        let order_service = OrderService { currencies, prices: prices.clone(), dispatcher, db_proxy, hold_secs };
         let server = Server::new(listener, service_endpoint(Api { order_service, orders_url }, ops));
-        Ok(Self { server, prices, db_proxy, dispatcher_task: tokio::spawn(dispatcher_task) })
+        Ok(Self { server, prices, ready, dispatcher_task: tokio::spawn(dispatcher_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -83,7 +83,7 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        readiness_check(&self.prices, &self.db_proxy)
+        self.ready.clone()
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
@@ -100,23 +100,24 @@ impl Service for App {
     }
 }
 
-/// Checks the price and db-proxy.
-fn readiness_check(prices: &PriceReader, db_proxy: &DbProxyClient) -> ReadinessCheck {
-    let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
+/// Ready means that orders can be placed: there is a current price, and db-proxy is ready.
+///
+/// price-cache-proxy is optional, because orders use the price in memory until it expires.
+fn readiness_check(prices: &PriceReader, price_cache: &PriceCacheClient, db_proxy: &DbProxyClient) -> ReadinessCheck {
+    let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
     Arc::new(move || {
-        let (prices, db_proxy) = (prices.clone(), db_proxy.clone());
+        let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
         Box::pin(async move {
-            let (price, summary) = tokio::join!(prices.current_record(), db_proxy.order_summary());
-            vec![
-                match price {
-                    Ok(_) => Component::ready("price"),
-                    Err(error) => Component::not_ready("price", error.to_string()),
-                },
-                match summary {
-                    Ok(_) => Component::ready("db-proxy"),
-                    Err(error) => Component::not_ready("db-proxy", error.to_string()),
-                },
-            ]
+            let (price, price_cache, db_proxy) = tokio::join!(
+                prices.current_record(),
+                price_cache.0.readiness_component(),
+                db_proxy.0.readiness_component()
+            );
+            let price = match price {
+                Ok(_) => Component::ready("price"),
+                Err(error) => Component::not_ready("price", error.to_string()),
+            };
+            vec![price, price_cache.optional(), db_proxy]
         })
     })
 }

@@ -1,0 +1,46 @@
+//! The readiness of another service, as a component of the caller.
+
+use std::time::Duration;
+
+use poem::http::{Method, StatusCode};
+
+use super::{CallError, ServiceClient};
+use crate::api::health::{Component, Readiness};
+
+/// Deadline of the request. Shorter than that of callers that check the readiness of this service.
+const DEADLINE: Duration = Duration::from_millis(1500);
+
+impl ServiceClient {
+    /// Asks the service for its readiness. The result is a component with the name of the service.
+    pub async fn readiness_component(&self) -> Component {
+        match self.readiness().await {
+            Ok(readiness) if readiness.ready => Component::ready(self.service),
+            Ok(readiness) => Component::not_ready(self.service, missing_components(&readiness)),
+            Err(error) => Component::not_ready(self.service, error.to_string()),
+        }
+    }
+
+    async fn readiness(&self) -> Result<Readiness, CallError> {
+        let request = self.request(Method::GET, "/readyz")?.timeout(DEADLINE);
+        let response = request.send().await.map_err(|error| self.transport_error(error))?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.transport_error(error))?;
+        match status {
+            StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => self.parse_response(&bytes),
+            status => Err(CallError::InvalidResponse(self.service, format!("status {status} of /readyz"))),
+        }
+    }
+}
+
+/// The required components that are not ready, with their reasons.
+fn missing_components(readiness: &Readiness) -> String {
+    let missing = readiness.parts.iter().filter(|part| !part.ready && !part.optional);
+    let reasons = missing.map(|part| match &part.detail {
+        Some(detail) => format!("{}: {detail}", part.name),
+        None => part.name.clone(),
+    });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests;
