@@ -234,7 +234,7 @@ impl Run {
     }
 
     fn record_detected_faults(&mut self, sources: &SourcesReport) {
-        for fault in self.simulation.faults() {
+        for fault in self.simulation.active_faults() {
             let Some(source) = sources.sources.iter().find(|source| source.name == fault.exchange) else { continue };
             let is_working = source.state == SourceState::Working;
             if !is_working || !source.errors.is_empty() || !source.rejected_votes.is_empty() {
@@ -249,7 +249,7 @@ impl Run {
         }
         self.price_reader_task.stop().await;
         let now = self.clock.now();
-        for calls in self.simulation.calls() {
+        for calls in self.simulation.call_counters() {
             self.report.calls += calls.calls;
             if calls.inside_announced_ban > 0 {
                 self.report

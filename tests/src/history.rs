@@ -41,10 +41,10 @@ impl RequestedOrder {
 /// One request and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    pub key: String,
+    pub idempotency_key: String,
     pub requested: RequestedOrder,
     /// The bitcoin amount of the order, when the client can compute it.
-    pub bitcoin: Option<Sats>,
+    pub bitcoin_amount: Option<Sats>,
     pub start: Timestamp,
     pub end: Timestamp,
     pub outcome: Outcome,
@@ -55,7 +55,7 @@ pub struct Attempt {
 pub enum Outcome {
     /// 201, with the complete body.
     Placed { body: Bytes, replayed: bool },
-    /// 409 or 422: the order was decided and not placed.
+    /// 409 or 422: the request was refused and placed no order.
     Refused { code: Code, remaining: Option<Sats> },
     /// 503.
     Unavailable(Code),
@@ -81,8 +81,8 @@ impl Outcome {
         }
     }
 
-    /// Whether the order was decided, so that the client need not retry.
-    pub fn is_definite(&self) -> bool {
+    /// Whether the outcome is final, so that the client stops retrying.
+    pub fn is_final(&self) -> bool {
         matches!(self, Self::Placed { .. } | Self::Refused { .. })
     }
 
@@ -145,9 +145,9 @@ impl HistoryRecorder {
 }
 
 impl History {
-    /// Every attempt with a key, by start time, one per line: the context of a violation.
-    pub fn trace(&self, key: &str) -> String {
-        let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.key == key).collect();
+    /// Formats the attempts with this idempotency key, one per line, sorted by start time. Printed with a violation.
+    pub fn format_attempts(&self, key: &str) -> String {
+        let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.idempotency_key == key).collect();
         attempts.sort_by_key(|attempt| attempt.start);
         let line = |attempt: &Attempt| {
             let Attempt { requested, start, end, outcome, .. } = attempt;

@@ -42,8 +42,8 @@ pub struct Report {
     pub kills: usize,
     pub acknowledged: usize,
     pub attempts: usize,
-    /// Attempts without a definite outcome.
-    pub indefinite: usize,
+    /// Attempts without a final outcome.
+    pub without_final_outcome: usize,
     pub violations: Vec<Violation>,
     history: History,
 }
@@ -51,9 +51,9 @@ pub struct Report {
 impl Report {
     /// One line for people.
     pub fn summary(&self) -> String {
-        let Self { kills, acknowledged, attempts, indefinite, violations, .. } = self;
+        let Self { kills, acknowledged, attempts, without_final_outcome, violations, .. } = self;
         format!(
-            "{kills} kills, {acknowledged} orders acknowledged, {} violations ({attempts} requests, {indefinite} without a definite outcome)",
+            "{kills} kills, {acknowledged} orders acknowledged, {} violations ({attempts} requests, {without_final_outcome} without a final outcome)",
             violations.len()
         )
     }
@@ -61,8 +61,8 @@ impl Report {
     /// Every violation, followed by the attempts with the idempotency key that it names.
     pub fn violation_details(&self) -> String {
         let details = |violation: &Violation| {
-            let trace = violation.key().map(|key| self.history.trace(key)).unwrap_or_default();
-            format!("{violation}\n{trace}")
+            let attempts = violation.key().map(|key| self.history.format_attempts(key)).unwrap_or_default();
+            format!("{violation}\n{attempts}")
         };
         self.violations.iter().map(details).collect()
     }
@@ -112,7 +112,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         kills,
         acknowledged: progress.acknowledged_orders(),
         attempts: history.attempts.len(),
-        indefinite: history.attempts.iter().filter(|attempt| !attempt.outcome.is_definite()).count(),
+        without_final_outcome: history.attempts.iter().filter(|attempt| !attempt.outcome.is_final()).count(),
         violations: check_history(&history, &stored, limit),
         history,
     }

@@ -20,7 +20,7 @@ pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
 
 /// Starts a fault at an exchange. It lasts an hour unless it is ended.
 pub fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
-    simulation.set_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::new(kind) }).unwrap();
+    simulation.start_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::new(kind) }).unwrap();
 }
 
 /// Connects to the websockets of simulated exchanges. The path of the URL selects the exchange.

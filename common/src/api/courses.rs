@@ -85,14 +85,16 @@ pub struct CoursesWritten {
 
 /// The current course of each exchange and pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct ActualCourses {
+#[oai(rename = "ActualCourses")]
+pub struct CurrentCourses {
     /// Ordered by pair, then by exchange.
-    pub courses: Vec<PastCourse>,
+    pub courses: Vec<StoredCourse>,
 }
 
-/// A course and the period in which it was valid.
+/// A course and the period in which it was current.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct PastCourse {
+#[oai(rename = "PastCourse")]
+pub struct StoredCourse {
     pub exchanger: String,
     pub direction: CurrencyPair,
     pub kind: CourseKind,

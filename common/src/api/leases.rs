@@ -1,12 +1,13 @@
-//! Leases: they select the one instance that performs a task.
+//! Leases: named locks with a TTL. A lease selects the only price-updater that polls. Another lease stores the backoff of a
+//! source.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::{api::FieldError, time::Timestamp};
 
-/// Maximum length of the names of leases and holders, in bytes.
-pub const MAX_NAME: usize = 100;
+/// Maximum length of the names of leases and holders.
+pub const MAX_NAME_BYTES: usize = 100;
 /// Maximum duration of a lease in seconds. A holder may renew its lease.
 pub const MAX_LEASE_SECS: u64 = 3600;
 
@@ -16,9 +17,10 @@ pub const MAX_LEASE_SECS: u64 = 3600;
 #[oai(deny_unknown_fields)]
 #[oai(rename = "AskLease")]
 pub struct LeaseRequest {
-    /// The name of the task.
+    /// The name of the lock.
     pub name: String,
-    /// The name of the requesting process. It differs for each process and after each restart.
+    /// Identifies the owner. For the right to poll, it is the instance, which differs for each process and after each restart.
+    /// For the backoff of a source, it is the end of the backoff.
     pub holder: String,
     /// The duration in seconds from now: 1 to 3600.
     pub ttl_secs: u64,
@@ -29,8 +31,8 @@ impl LeaseRequest {
     pub fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         for (field, text) in [("name", &self.name), ("holder", &self.holder)] {
-            if text.is_empty() || text.len() > MAX_NAME || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let reason = format!("must be 1 to {MAX_NAME} visible ASCII characters without spaces");
+            if text.is_empty() || text.len() > MAX_NAME_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let reason = format!("must be 1 to {MAX_NAME_BYTES} visible ASCII characters without spaces");
                 errors.push(FieldError::new(field, reason));
             }
         }
@@ -41,13 +43,13 @@ impl LeaseRequest {
     }
 }
 
-/// The current lease. Its holder may be another process than the requesting one.
+/// The current lease. Its holder may differ from the requesting one.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Lease {
     pub name: String,
     pub holder: String,
-    /// When the lease expires unless it is renewed, by the clock of price-cache-proxy. The holder itself must count the
-    /// duration from before its request.
+    /// When the lease expires unless it is renewed, by the clock of price-cache-proxy. The holder must compute its own
+    /// deadline: the time before it sent the request, plus `ttl_secs`.
     pub expires_at: Timestamp,
 }
 

@@ -4,7 +4,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    courses::{Candle, Course, CourseKind, HistoryCursor, Method, PastCourse, Resolution},
+    courses::{Candle, Course, CourseKind, HistoryCursor, Method, Resolution, StoredCourse},
     pages::PageLinks,
 };
 use crate::{
@@ -158,7 +158,7 @@ pub struct Conversion {
 pub struct LinkedHistoryPage {
     pub resolution: Resolution,
     /// The courses at resolution `raw`. Empty at other resolutions.
-    pub courses: Vec<PastCourse>,
+    pub courses: Vec<StoredCourse>,
     /// The candles at other resolutions. Empty at resolution `raw`.
     pub candles: Vec<Candle>,
     #[serde(rename = "_links")]

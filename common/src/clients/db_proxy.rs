@@ -9,8 +9,8 @@ use super::{CallError, Retry, ServiceClient};
 use crate::{
     api::{
         courses::{
-            ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, NewCourses, PastCourse,
-            Resolution,
+            CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, NewCourses, Resolution,
+            StoredCourse,
         },
         orders::{Cursor, MAX_GROUP, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
@@ -102,9 +102,9 @@ impl DbProxyClient {
     }
 
     /// The current course of each exchange and pair, ordered by pair and exchange.
-    pub async fn current_courses(&self) -> Result<Vec<PastCourse>, CallError> {
+    pub async fn current_courses(&self) -> Result<Vec<StoredCourse>, CallError> {
         let response = self.0.call_json(Method::GET, "/courses", None::<&()>, Retry::Safe, READ_DEADLINE).await;
-        response.map(|ActualCourses { courses }| courses)
+        response.map(|CurrentCourses { courses }| courses)
     }
 
     /// The course history that matches `filter`, oldest first for each exchange and pair, from `cursor` on.

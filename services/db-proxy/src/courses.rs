@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     api::courses::{
-        ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, HistoryCursor, MAX_HISTORY_PAGE, NewCourses,
+        CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, MAX_HISTORY_PAGE, NewCourses,
         Resolution,
     },
     time::{Clock, Timestamp},
@@ -63,8 +63,8 @@ impl CourseService {
         Ok(CoursesWritten { changed: self.store.write_courses(&courses).await? })
     }
 
-    pub async fn actual_courses(&self) -> Result<ActualCourses, Error> {
-        Ok(ActualCourses { courses: self.store.actual_courses().await? })
+    pub async fn current_courses(&self) -> Result<CurrentCourses, Error> {
+        Ok(CurrentCourses { courses: self.store.current_courses().await? })
     }
 
     /// A page of past courses or candles. `limit` is reduced to [`MAX_HISTORY_PAGE`].
@@ -80,7 +80,7 @@ impl CourseService {
         // One row more than the page is read, to find out whether there is a next page.
         let next_cursor = match resolution.width() {
             None => {
-                let rows = self.store.past_courses(filter, cursor, limit + 1).await?;
+                let rows = self.store.stored_courses(filter, cursor, limit + 1).await?;
                 fill_page(rows, limit, &mut courses, |course| course.since)
             }
             Some(width) => {

@@ -1,4 +1,4 @@
-//! Retention: old rows are removed or folded into candles in small steps, in the background.
+//! Retention: old rows are deleted or folded into candles in small steps, in the background.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::database::DatabaseError;
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause between two steps, in which the statements of requests can run.
 const STEP_PAUSE: Duration = Duration::from_millis(50);
-/// Maximum number of rows that one step removes. Such a step takes a few milliseconds, so orders do not wait long for it.
+/// Maximum number of rows that one step deletes. Such a step takes a few milliseconds, so orders do not wait long for it.
 pub const MAX_STEP_ROWS: i64 = 1000;
 
 /// The work of an aggregate on its old rows.

@@ -9,8 +9,8 @@ use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    call_limits::ExchangeCalls,
-    faults::{ActiveFault, NewFault, Timeline},
+    call_limits::CallCounters,
+    faults::{FaultInfo, NewFault, Timeline},
     simulation::Simulation,
 };
 
@@ -23,24 +23,24 @@ pub(crate) struct Admin {
 struct FaultList {
     /// The names of all exchanges.
     exchanges: Vec<String>,
-    faults: Vec<ActiveFault>,
+    faults: Vec<FaultInfo>,
 }
 
 /// The timeline: past, running and future faults.
 #[derive(Debug, Object, Serialize)]
 struct TimelineList {
-    timeline: Vec<ActiveFault>,
+    timeline: Vec<FaultInfo>,
 }
 
 /// The call counters of every exchange.
 #[derive(Debug, Object, Serialize)]
 struct CallList {
-    exchanges: Vec<ExchangeCalls>,
+    exchanges: Vec<CallCounters>,
 }
 
 #[derive(ApiResponse)]
 enum FaultEnded {
-    /// The exchange has no fault any more.
+    /// The exchange has no active fault.
     #[oai(status = 204)]
     NoContent,
 }
@@ -65,27 +65,28 @@ impl Admin {
     #[oai(path = "/admin/faults", method = "get", operation_id = "list_faults")]
     async fn list(&self, _caller: InternalCaller) -> Json<FaultList> {
         let exchanges = self.simulation.exchanges.iter().map(|name| (*name).to_owned()).collect();
-        Json(FaultList { exchanges, faults: self.simulation.faults() })
+        Json(FaultList { exchanges, faults: self.simulation.active_faults() })
     }
 
-    /// Starts a fault at an exchange. It replaces the exchange's active fault.
+    /// Starts a fault at an exchange, and unbans its callers. It takes precedence over the timeline and replaces a fault that
+    /// was started by this operation. Running faults of the timeline resume after it.
     #[oai(path = "/admin/faults/:exchange", method = "put", operation_id = "set_fault")]
     async fn set(
         &self,
         _caller: InternalCaller,
         exchange: Path<String>,
         fault: Json<NewFault>,
-    ) -> Result<Json<ActiveFault>, Problem> {
+    ) -> Result<Json<FaultInfo>, Problem> {
         let exchange = self.known_exchange(&exchange.0)?;
-        let active = self
+        let started = self
             .simulation
-            .set_fault(exchange, &fault.0)
+            .start_fault(exchange, &fault.0)
             .map_err(|error| Problem::validation(vec![FieldError::new(error.field, error)]))?;
-        tracing::info!(exchange, fault = active.fault.as_str(), until = %active.until, "fault set");
-        Ok(Json(active))
+        tracing::info!(exchange, fault = started.fault.as_str(), until = %started.until, "fault started");
+        Ok(Json(started))
     }
 
-    /// Ends the active fault of an exchange, if there is one, and lifts its ban of callers.
+    /// Ends all running faults of an exchange, and unbans its callers. Later faults of the timeline still start.
     #[oai(path = "/admin/faults/:exchange", method = "delete", operation_id = "end_fault")]
     async fn end(&self, _caller: InternalCaller, exchange: Path<String>) -> Result<FaultEnded, Problem> {
         let exchange = self.known_exchange(&exchange.0)?;
@@ -100,7 +101,7 @@ impl Admin {
         Json(TimelineList { timeline: self.simulation.timeline() })
     }
 
-    /// Replaces the timeline by one that begins now. An empty list removes it.
+    /// Replaces the timeline with one that starts now. An empty list removes it.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
     async fn set_timeline(
         &self,
@@ -118,6 +119,6 @@ impl Admin {
     /// Lists the counters of every exchange since the start: calls, refusals, and calls during an announced ban.
     #[oai(path = "/admin/calls", method = "get", operation_id = "list_calls")]
     async fn calls(&self, _caller: InternalCaller) -> Json<CallList> {
-        Json(CallList { exchanges: self.simulation.calls() })
+        Json(CallList { exchanges: self.simulation.call_counters() })
     }
 }

@@ -73,7 +73,8 @@ pub(crate) struct Refusal {
 
 /// The counters of one exchange since the start of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize)]
-pub struct ExchangeCalls {
+#[oai(rename = "ExchangeCalls")]
+pub struct CallCounters {
     pub exchange: String,
     pub calls: u64,
     /// Calls that were refused because there were too many.
@@ -116,7 +117,7 @@ struct Throttling {
 /// The state of one exchange.
 #[derive(Debug, Default)]
 struct CallState {
-    counters: ExchangeCalls,
+    counters: CallCounters,
     window: Window,
     ban: Option<Ban>,
     /// Calls during the current ban.
@@ -134,8 +135,8 @@ impl CallLimiter {
         self.lock().entry(exchange).or_default().record_call(call)
     }
 
-    /// Ends the ban of an exchange. The counters stay.
-    pub(crate) fn lift_ban(&self, exchange: &str) {
+    /// Unbans the callers of an exchange, and resets its throttling. The counters stay.
+    pub(crate) fn unban_callers(&self, exchange: &str) {
         if let Some(state) = self.lock().get_mut(exchange) {
             state.ban = None;
             state.ignored_refusals = 0;
@@ -144,13 +145,13 @@ impl CallLimiter {
     }
 
     /// The counters of `exchanges`, in that order.
-    pub(crate) fn counters(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<ExchangeCalls> {
+    pub(crate) fn counters(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<CallCounters> {
         let states = self.lock();
         let counters = |name: &&'static str| {
             let state = states.get(name);
             let ban = state.and_then(|state| state.ban).filter(|ban| now < ban.until);
             let counters = state.map(|state| state.counters.clone()).unwrap_or_default();
-            ExchangeCalls { exchange: (*name).to_owned(), banned_until: ban.map(|ban| ban.until), ..counters }
+            CallCounters { exchange: (*name).to_owned(), banned_until: ban.map(|ban| ban.until), ..counters }
         };
         exchanges.iter().map(counters).collect()
     }

@@ -22,7 +22,7 @@ use crate::formats::{NumberForm, TimeForm};
 
 pub use kinds::FaultKind;
 pub(crate) use payloads::Timeline;
-pub use payloads::{ActiveFault, NewFault, TimedFault};
+pub use payloads::{FaultInfo, NewFault, TimedFault};
 pub(crate) use store::FaultStore;
 pub use timeline::TimelineError;
 pub(crate) use timeline::{ScheduledFault, resolve_timeline};
@@ -130,10 +130,10 @@ impl Fault {
         self.request.time_form.unwrap_or(TimeForm::Absent)
     }
 
-    fn to_active_fault(&self, exchange: &str) -> ActiveFault {
-        let active = self.request.to_active_fault(exchange, self.since, self.until);
+    fn to_fault_info(&self, exchange: &str) -> FaultInfo {
+        let info = self.request.to_fault_info(exchange, self.since, self.until);
         let factor = (self.kind == FaultKind::LieFactor).then(|| DecimalText::from(self.factor.to_string()));
-        ActiveFault { factor, ..active }
+        FaultInfo { factor, ..info }
     }
 }
 

@@ -31,9 +31,9 @@ use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use call_limits::ExchangeCalls;
+pub use call_limits::CallCounters;
 pub use config::Config;
-pub use faults::{ActiveFault, FaultError, FaultKind, NewFault, TimedFault, TimelineError};
+pub use faults::{FaultError, FaultInfo, FaultKind, NewFault, TimedFault, TimelineError};
 pub use formats::{NumberForm, TimeForm};
 pub use simulation::Simulation;
 pub use ws::{ClientEnd, FromClient, FromExchange, WebSocketError};

@@ -8,8 +8,8 @@ use common::{
 };
 
 use crate::{
-    call_limits::{CallLimiter, ExchangeCalls},
-    faults::{ActiveFault, Fault, FaultError, FaultStore, NewFault, TimedFault, TimelineError, resolve_timeline},
+    call_limits::{CallCounters, CallLimiter},
+    faults::{Fault, FaultError, FaultInfo, FaultStore, NewFault, TimedFault, TimelineError, resolve_timeline},
     market::Market,
 };
 
@@ -31,46 +31,47 @@ impl Simulation {
         self.clock.now()
     }
 
-    /// The mid price of a pair at a time. Each exchange deviates from it by at most 0.02 %. `None` for an unknown asset.
+    /// The mid price of `pair` at `time`. Each exchange deviates from it by at most 0.02 %. `None` if an asset is unknown.
     pub fn price(&self, pair: CurrencyPair, time: Timestamp) -> Option<Rate> {
         self.market.mid_price(pair, time).and_then(|price| Rate::from_hundred_millionths(price).ok())
     }
 
-    /// Starts a fault now. It replaces the exchange's active fault and lifts its ban of callers.
-    pub fn set_fault(&self, exchange: &str, fault: &NewFault) -> Result<ActiveFault, FaultError> {
+    /// Starts a fault now, and unbans the callers of the exchange. The fault takes precedence over the timeline and replaces
+    /// a fault that was started by this method. Running faults of the timeline resume after it.
+    pub fn start_fault(&self, exchange: &str, fault: &NewFault) -> Result<FaultInfo, FaultError> {
         if !self.exchanges.contains(&exchange) {
             let reason = format!("must be one of {}, but is {exchange}", self.exchanges.join(", "));
             return Err(FaultError::new("exchange", reason));
         }
         let fault = Fault::new(fault, self.now())?;
-        self.call_limiter.lift_ban(exchange);
-        Ok(self.faults.set_fault(exchange, fault))
+        self.call_limiter.unban_callers(exchange);
+        Ok(self.faults.start_fault(exchange, fault))
     }
 
-    /// Ends the active fault of an exchange and lifts its ban of callers. Later faults of the timeline still start.
+    /// Ends all running faults of an exchange, and unbans its callers. Later faults of the timeline still start.
     pub fn end_fault(&self, exchange: &str) {
         self.faults.end_fault(exchange, self.now());
-        self.call_limiter.lift_ban(exchange);
+        self.call_limiter.unban_callers(exchange);
     }
 
-    /// Replaces the timeline by one that begins now. An invalid fault leaves the old timeline in place.
-    pub fn set_timeline(&self, timeline: &[TimedFault]) -> Result<Vec<ActiveFault>, TimelineError> {
+    /// Replaces the timeline with one that starts now. If any fault is invalid, the current timeline is kept.
+    pub fn set_timeline(&self, timeline: &[TimedFault]) -> Result<Vec<FaultInfo>, TimelineError> {
         self.faults.set_timeline(resolve_timeline(timeline, self.exchanges, self.now())?);
         Ok(self.timeline())
     }
 
     /// The whole timeline: past, running and future faults.
-    pub fn timeline(&self) -> Vec<ActiveFault> {
+    pub fn timeline(&self) -> Vec<FaultInfo> {
         self.faults.timeline()
     }
 
     /// The active faults.
-    pub fn faults(&self) -> Vec<ActiveFault> {
+    pub fn active_faults(&self) -> Vec<FaultInfo> {
         self.faults.active_faults(self.exchanges, self.now())
     }
 
     /// The call counters of every exchange since the start.
-    pub fn calls(&self) -> Vec<ExchangeCalls> {
+    pub fn call_counters(&self) -> Vec<CallCounters> {
         self.call_limiter.counters(self.exchanges, self.now())
     }
 }

@@ -14,7 +14,7 @@ use common::{
 use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
 use serde_json::Value;
 
-use crate::{App, Config, ExchangeCalls, NewFault, Simulation, endpoint};
+use crate::{App, CallCounters, Config, NewFault, Simulation, endpoint};
 
 pub(crate) const TOKEN: &str = "a token of the tests";
 /// A Friday without a holiday nearby.
@@ -44,13 +44,13 @@ impl Sim {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
-    pub(crate) fn set_fault(&self, exchange: &str, json: &str) {
+    pub(crate) fn start_fault(&self, exchange: &str, json: &str) {
         let fault: NewFault = serde_json::from_str(json).unwrap();
-        self.simulation.set_fault(exchange, &fault).unwrap();
+        self.simulation.start_fault(exchange, &fault).unwrap();
     }
 
-    pub(crate) fn calls(&self, exchange: &str) -> ExchangeCalls {
-        self.simulation.calls().into_iter().find(|calls| calls.exchange == exchange).unwrap()
+    pub(crate) fn calls(&self, exchange: &str) -> CallCounters {
+        self.simulation.call_counters().into_iter().find(|calls| calls.exchange == exchange).unwrap()
     }
 
     /// Checks the header `x-simulated` too.
@@ -153,9 +153,9 @@ async fn kraken_answers_under_other_names_than_requested() {
         (&dollar["base"], &dollar["quote"], &dollar["status"]),
         (&"XXBT".into(), &"ZUSD".into(), &"online".into())
     );
-    sim.set_fault("kraken", r#"{"fault":"renamed"}"#);
+    sim.start_fault("kraken", r#"{"fault":"renamed"}"#);
     assert!(sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await["result"]["XBTEUR"].is_object());
-    sim.set_fault("kraken", r#"{"fault":"warning"}"#);
+    sim.start_fault("kraken", r#"{"fault":"warning"}"#);
     let warned = sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await;
     assert!(warned["error"][0].as_str().unwrap().starts_with('W') && warned["result"].is_object(), "{warned}");
 }

@@ -29,7 +29,7 @@ impl OrderLookup {
     /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is
     /// dropped.
     pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up_orders(db_proxy.clone(), OrderIds { ids }));
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up_batch(db_proxy.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
@@ -39,9 +39,9 @@ impl OrderLookup {
     }
 }
 
-/// Returns one result for each id, in the order of the ids.
-async fn look_up_orders(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<LookupResult> {
-    match find_orders(&db_proxy, &ids).await {
+/// Returns one result for each id, in the same sequence as `ids`.
+async fn look_up_batch(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<LookupResult> {
+    match fetch_orders_by_id(&db_proxy, &ids).await {
         Ok(orders) => ids.ids.iter().map(|id| Ok(orders.get(id).cloned())).collect(),
         Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],
     }
@@ -60,7 +60,8 @@ struct IdOnly {
     id: OrderId,
 }
 
-async fn find_orders(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
+/// Returns the orders that exist, by id.
+async fn fetch_orders_by_id(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
     let bytes = db_proxy.find_orders_json(ids).await?;
     let found: RawFoundOrders = db_proxy.0.parse_response(&bytes)?;
     let with_id = |order: &RawValue| {

@@ -1,4 +1,4 @@
-//! Leases. A lease has one holder at a time, and only the holder does the work that the lease is named after.
+//! Leases: named locks with a TTL. A lease has one holder at a time.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use crate::{error::Error, store::Store};
 pub(crate) struct LeaseService(pub(crate) Store);
 
 impl LeaseService {
-    /// Grants or renews the lease, unless another holder has it. Returns the holder.
+    /// Grants or renews the lease, unless another holder has it. Returns the current lease; its holder
+    /// may be another process.
     pub(crate) async fn acquire(&self, request: LeaseRequest) -> Result<Lease, Error> {
         request.validate().map_err(Error::InvalidFields)?;
         let LeaseRequest { name, holder, ttl_secs } = request;
-        // Taken before the call, so that the reported end is never later than the real one.
+        // The clock is read before the call, so that `expires_at` is never later than the actual expiry.
         let now = Timestamp::now();
         let current = self.0.acquire_lease(&name, &holder, Duration::from_secs(ttl_secs)).await?;
         Ok(Lease { name, holder: current.holder, expires_at: now.plus(current.remaining) })

@@ -146,8 +146,8 @@ impl Routes {
 
     /// Acquires or renews a lease.
     ///
-    /// A free lease is granted to the caller for `ttl_secs`. The holder renews the lease with the same request before it
-    /// expires. The response names the current holder, which may be another instance than the caller.
+    /// A free lease is granted to the requested holder for `ttl_secs`. The same request renews it before it expires. The
+    /// response names the current holder, which may differ from the requested one.
     #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
     async fn lease(&self, _caller: InternalCaller, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
         Ok(Json(self.leases.acquire(request.0).await?))

@@ -26,7 +26,7 @@ async fn process_kills_violate_no_invariant(stack: Stack) {
     let report = process_kills::run(Plan { stack, kills: KILLS, seed: SEED }, postgres.as_mut()).await;
     eprintln!("{}", report.summary());
     assert!(report.violations.is_empty(), "{}", report.violation_details());
-    assert!(report.acknowledged > KILLS && report.indefinite > 0, "no kill affected a request");
+    assert!(report.acknowledged > KILLS && report.without_final_outcome > 0, "no kill affected a request");
 }
 
 /// Proves that the checker reads the tables.
@@ -36,11 +36,12 @@ async fn checker_detects_changed_database_rows(stack: Stack) {
     for (number, satoshi) in [10, 20, 30, 1].into_iter().enumerate() {
         let amount = satoshi.to_string().parse().unwrap();
         let requested = RequestedOrder::AtMarketPrice { currency: Currency::USD, amount };
-        let (key, start) = (format!("key-{number}"), Timestamp::now());
-        let request = platform.order_request(requested.body()).header("idempotency-key", &key);
+        let (idempotency_key, start) = (format!("key-{number}"), Timestamp::now());
+        let request = platform.order_request(requested.body()).header("idempotency-key", &idempotency_key);
         let outcome = Outcome::from_response(try_send(request).await);
-        let bitcoin = Sats::new(satoshi).ok();
-        history.attempts.push(Attempt { key, requested, bitcoin, start, end: Timestamp::now(), outcome });
+        let bitcoin_amount = Sats::new(satoshi).ok();
+        let end = Timestamp::now();
+        history.attempts.push(Attempt { idempotency_key, requested, bitcoin_amount, start, end, outcome });
     }
     let url = platform.database.url();
     let limit = Sats::new(60).unwrap();

@@ -196,9 +196,9 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     );
     // A delayed replay of a placed order still returns that order.
     assert!(expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
-    // Refusals are removed when they are old enough.
-    assert_eq!(fixture.store.remove_refusals(at(7), 10).await.unwrap(), 2);
-    assert_eq!(fixture.store.remove_refusals(at(8), 1).await.unwrap(), 1);
-    assert_eq!(fixture.store.remove_refusals(at(8), 10).await.unwrap(), 1);
-    assert_eq!(fixture.store.remove_refusals(at(8), 10).await.unwrap(), 0);
+    // Refusals are deleted when they are old enough.
+    assert_eq!(fixture.store.delete_refusals(at(7), 10).await.unwrap(), 2);
+    assert_eq!(fixture.store.delete_refusals(at(8), 1).await.unwrap(), 1);
+    assert_eq!(fixture.store.delete_refusals(at(8), 10).await.unwrap(), 1);
+    assert_eq!(fixture.store.delete_refusals(at(8), 10).await.unwrap(), 0);
 }

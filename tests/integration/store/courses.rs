@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use common::{
     api::courses::{
-        Candle, Course, CourseFilter, CourseHistoryPage, CourseKind, HistoryCursor, NewCourses, PastCourse, Resolution,
+        Candle, Course, CourseFilter, CourseHistoryPage, CourseKind, HistoryCursor, NewCourses, Resolution,
+        StoredCourse,
     },
     time::{Clock, Timestamp},
 };
@@ -17,7 +18,7 @@ use db_proxy::courses::CourseService;
 
 use super::Fixture;
 
-/// A time of these tests, in seconds since 2026-01-01T00:00:00Z.
+/// The time `seconds` after 2026-01-01T00:00:00Z.
 fn time_at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_767_225_600_000_000 + seconds * 1_000_000).unwrap()
 }
@@ -45,9 +46,9 @@ impl Fixture {
         self.courses().write_courses(NewCourses { courses: courses.to_vec() }).await.unwrap().changed
     }
 
-    /// The actual courses as exchanger, direction and value.
-    async fn actual_courses(&self) -> Vec<(String, String, String)> {
-        let courses = self.courses().actual_courses().await.unwrap().courses;
+    /// The current courses as exchanger, direction and value.
+    async fn current_courses(&self) -> Vec<(String, String, String)> {
+        let courses = self.courses().current_courses().await.unwrap().courses;
         assert!(courses.iter().all(|course| course.until.is_none()), "{courses:?}");
         courses
             .into_iter()
@@ -61,7 +62,7 @@ impl Fixture {
         filter: &CourseFilter,
         resolution: Resolution,
         limit: u32,
-    ) -> (Vec<PastCourse>, Vec<Candle>) {
+    ) -> (Vec<StoredCourse>, Vec<Candle>) {
         let (mut courses, mut candles, mut cursor) = (Vec::new(), Vec::new(), None);
         loop {
             let page = self.page(filter, resolution, cursor, limit).await;
@@ -89,22 +90,22 @@ impl Fixture {
     }
 
     /// All stored courses, without candles.
-    async fn past_courses(&self) -> Vec<PastCourse> {
+    async fn stored_courses(&self) -> Vec<StoredCourse> {
         self.all_pages(&CourseFilter::default(), Resolution::Raw, 1000).await.0
     }
 
     /// Folds everything that can be folded.
     async fn fold_all(&self) {
-        for width in [Resolution::Minute, Resolution::Hour, Resolution::Day] {
-            while self.course_store.fold_courses(width).await.unwrap() > 0 {}
+        for resolution in [Resolution::Minute, Resolution::Hour, Resolution::Day] {
+            while self.course_store.fold_courses(resolution).await.unwrap() > 0 {}
         }
     }
 
-    /// Deletes the rows of a resolution that ended before a time, and returns how many.
+    /// Deletes all rows of `resolution` whose end is before `time`, in steps of at most 100. Returns the number deleted.
     async fn delete_before(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {
-            let deleted = self.course_store.remove_courses(resolution, time, 100).await.unwrap();
+            let deleted = self.course_store.delete_courses(resolution, time, 100).await.unwrap();
             assert!(deleted <= 100);
             total += deleted;
             if deleted == 0 {
@@ -113,11 +114,11 @@ impl Fixture {
         }
     }
 
-    /// Asserts the invariants of the tables: the last course of each series is its only actual one, and each other course
-    /// ends when the next begins and differs from it. Returns the number of courses.
+    /// Asserts the invariants of the tables. Only the last course of a series has no end. Every earlier course ends where the
+    /// next one begins, and two adjacent courses differ. Returns the number of courses.
     async fn check_courses(&self) -> usize {
-        let past = self.past_courses().await;
-        for pair in past.windows(2) {
+        let stored = self.stored_courses().await;
+        for pair in stored.windows(2) {
             let [course, next] = pair else { unreachable!() };
             if (&course.exchanger, course.direction) == (&next.exchanger, next.direction) {
                 assert_eq!(course.until, Some(next.since), "{course:?}\n{next:?}");
@@ -126,20 +127,20 @@ impl Fixture {
                 assert_eq!(course.until, None, "{course:?}");
             }
         }
-        assert!(past.last().is_none_or(|last| last.until.is_none()));
-        let several_actual = "
+        assert!(stored.last().is_none_or(|last| last.until.is_none()));
+        let several_current = "
             select cast(count(*) as text) from (
                 select series_id from courses where until is null group by series_id having count(*) > 1
             ) several";
-        assert_eq!(self.query_text(several_actual).await, [["0"]]);
+        assert_eq!(self.query_text(several_current).await, [["0"]]);
         let counts = "
             select cast((select count(*) from course_series) as text),
                 cast((select count(*) from courses where until is null) as text),
                 cast((select count(*) from courses) as text)";
         let counts = self.query_text(counts).await.remove(0);
-        assert_eq!(counts[0], counts[1], "a series has no actual course");
-        assert_eq!(counts[2], past.len().to_string());
-        past.len()
+        assert_eq!(counts[0], counts[1], "a series has no current course");
+        assert_eq!(counts[2], stored.len().to_string());
+        stored.len()
     }
 }
 

@@ -127,15 +127,15 @@ async fn retention_deletes_only_old_keys_and_settled_quotes(stack: Stack) {
     commit(store, &mut [take_command("a", taken.id)], limit, now).await;
     commit(store, &mut commands(&[market_order("b", 1), market_order("c", 1)]), limit, now).await;
 
-    assert_eq!(store.remove_keys_and_quotes(now, 10).await.unwrap(), 0, "no row is older than now");
+    assert_eq!(store.delete_keys_and_quotes(now, 10).await.unwrap(), 0, "no row is older than now");
     let later = now.plus(MINUTE);
     assert_eq!(
-        store.remove_keys_and_quotes(later, 2).await.unwrap(),
+        store.delete_keys_and_quotes(later, 2).await.unwrap(),
         2 + 1,
         "two keys, the most that one call deletes, and the taken quote"
     );
-    assert_eq!(store.remove_keys_and_quotes(later, 2).await.unwrap(), 1);
-    assert_eq!(store.remove_keys_and_quotes(later, 2).await.unwrap(), 0);
+    assert_eq!(store.delete_keys_and_quotes(later, 2).await.unwrap(), 1);
+    assert_eq!(store.delete_keys_and_quotes(later, 2).await.unwrap(), 0);
     // The orders remain, a deleted key can be used again, and the open quote can be taken.
     assert_eq!(store.totals().await.unwrap().orders, 3);
     let decisions = commit(store, &mut [take_command("b", open.id)], limit, later).await;

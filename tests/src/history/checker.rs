@@ -29,10 +29,10 @@ pub fn check_history(history: &History, stored: &StoredState, limit: Sats) -> Ve
 
     let mut keys: BTreeMap<&str, KeyHistory> = BTreeMap::new();
     for attempt in &history.attempts {
-        keys.entry(&attempt.key).or_default().attempts.push(attempt);
+        keys.entry(&attempt.idempotency_key).or_default().attempts.push(attempt);
     }
     for order in &stored.orders {
-        keys.entry(&order.key).or_default().orders.push(order);
+        keys.entry(&order.idempotency_key).or_default().orders.push(order);
     }
     let by_id = stored.orders.iter().map(|stored| (stored.order.id.to_string(), stored)).collect();
     for (key, KeyHistory { attempts, orders }) in &keys {
@@ -146,18 +146,18 @@ impl Checker<'_> {
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });
         let fill_started = |attempt: &&Attempt| history.fill_started_at.is_some_and(|at| attempt.start >= at);
         let refused = history.attempts.iter().filter(fill_started).filter(is_over_limit);
-        if !refused.clone().any(|attempt| attempt.bitcoin == Sats::new(1).ok()) {
+        if !refused.clone().any(|attempt| attempt.bitcoin_amount == Sats::new(1).ok()) {
             self.violations.push(Violation::LimitNotProbed);
         }
         let sum: i64 = self.stored.orders.iter().map(|stored| stored.order.bitcoin_amount.get()).sum();
         let left = self.limit - sum - self.stored.totals.reserved;
-        if refused.clone().any(|attempt| attempt.bitcoin.is_some_and(|bitcoin| bitcoin.get() <= left)) {
+        if refused.clone().any(|attempt| attempt.bitcoin_amount.is_some_and(|bitcoin| bitcoin.get() <= left)) {
             self.violations.push(Violation::LimitNotFilled { left });
         }
     }
 
     /// Every acknowledged order is stored as acknowledged. All acknowledgements with one key are the same. The last
-    /// attempt with a key has a definite outcome.
+    /// attempt with a key has a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&Attempt], by_id: &BTreeMap<String, &StoredOrder>) {
         let key = || key.to_owned();
         let (mut first_body, mut created) = (None, 0);
@@ -186,7 +186,7 @@ impl Checker<'_> {
             self.violations.push(Violation::CreatedTwice { key: key() });
         }
         let last = attempts.iter().max_by_key(|attempt| attempt.end);
-        if last.is_some_and(|last| !last.outcome.is_definite()) {
+        if last.is_some_and(|last| !last.outcome.is_final()) {
             self.violations.push(Violation::Undecided { key: key() });
         }
     }
@@ -224,7 +224,7 @@ impl Checker<'_> {
             let taking_order = |id: &QuoteId| self.stored.orders.iter().find(|order| order.quote == Some(*id));
             let why = match (code, &attempt.requested) {
                 (Code::LimitExceeded, RequestedOrder::AtMarketPrice { .. }) => {
-                    let fits = attempt.bitcoin.zip(*remaining).is_some_and(|(bitcoin, left)| bitcoin <= left);
+                    let fits = attempt.bitcoin_amount.zip(*remaining).is_some_and(|(bitcoin, left)| bitcoin <= left);
                     fits.then_some("the order is not larger than the remaining bitcoin")
                 }
                 (Code::KeyReused, _) if orders.is_empty() => Some("the key has no order"),
@@ -233,7 +233,7 @@ impl Checker<'_> {
                     is_same.then_some("the order of the key is the requested one")
                 }
                 (Code::QuoteTaken, RequestedOrder::FromQuote(id)) => {
-                    let not_taken = taking_order(id).is_none_or(|order| order.key == key);
+                    let not_taken = taking_order(id).is_none_or(|order| order.idempotency_key == key);
                     not_taken.then_some("no other order took the quote")
                 }
                 (Code::QuoteExpired, RequestedOrder::FromQuote(id)) => {
@@ -272,15 +272,15 @@ fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
 /// The fields whose stored and acknowledged values differ.
 fn differences(attempt: &Attempt, acknowledged: &Value, stored: &StoredOrder) -> Vec<Violation> {
     let differs = |field: &str, acknowledged: String, stored_as: String| Violation::OrderDiffers {
-        key: attempt.key.clone(),
+        key: attempt.idempotency_key.clone(),
         id: stored.order.id,
         field: field.to_owned(),
         acknowledged,
         stored: stored_as,
     };
     let mut found = Vec::new();
-    if stored.key != attempt.key {
-        found.push(differs("key", attempt.key.clone(), stored.key.clone()));
+    if stored.idempotency_key != attempt.idempotency_key {
+        found.push(differs("key", attempt.idempotency_key.clone(), stored.idempotency_key.clone()));
     }
     if !requests_order(attempt, stored) {
         let Order { currency, amount, .. } = stored.order;

@@ -25,8 +25,8 @@ pub struct StoredState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     pub seq: i64,
-    /// The idempotency key of the order. Empty when there is none.
-    pub key: String,
+    /// Empty when there is none.
+    pub idempotency_key: String,
     pub order: Order,
     pub quote: Option<QuoteId>,
 }
@@ -212,7 +212,7 @@ fn parse_order(row: &[String]) -> StoredOrder {
         simulated: matches!(simulated.as_str(), "true" | "1"),
         price_state: if price_state == "prolonged" { PriceState::Prolonged } else { PriceState::Fresh },
     };
-    StoredOrder { seq: parse_integer(seq), key: key.clone(), order, quote: parse_id(quote).map(QuoteId) }
+    StoredOrder { seq: parse_integer(seq), idempotency_key: key.clone(), order, quote: parse_id(quote).map(QuoteId) }
 }
 
 fn parse_quote(row: &[String]) -> StoredQuote {

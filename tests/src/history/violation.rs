@@ -28,7 +28,7 @@ pub enum Violation {
     FalseRefusal { key: String, code: String, why: String },
     /// A response that the API does not allow.
     UnexpectedResponse { key: String, status: u16, body: String },
-    /// The last attempt with a key had no definite outcome.
+    /// The last attempt with a key had no final outcome.
     Undecided { key: String },
     /// `order_totals` does not hold the sum of the orders.
     WrongSum { orders: i64, totals: i64 },
@@ -110,7 +110,7 @@ impl fmt::Display for Violation {
             Self::UnexpectedResponse { key, status, body } => {
                 write!(f, "UNEXPECTED RESPONSE: {key} was answered with {status}: {body}")
             }
-            Self::Undecided { key } => write!(f, "UNDECIDED: {key} has no definite outcome"),
+            Self::Undecided { key } => write!(f, "UNDECIDED: {key} has no final outcome"),
             Self::WrongSum { orders, totals } => {
                 write!(f, "WRONG SUM: the orders sum to {orders} satoshi, and order_totals holds {totals}")
             }

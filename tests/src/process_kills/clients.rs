@@ -1,4 +1,4 @@
-//! Clients that send orders and quotes of many kinds, and retry with the same key until the outcome is definite.
+//! Clients that send orders and quotes of many kinds, and retry with the same key until the outcome is final.
 
 use std::{
     sync::Arc,
@@ -57,10 +57,10 @@ impl Client {
             let key = self.new_key();
             match self.rng.u32(0..20) {
                 0..=8 => self.place_concurrently(&key, &[requested]).await,
-                // A replay of a decided order.
+                // A retry after a final outcome.
                 9..=10 => {
                     self.place_concurrently(&key, &[requested]).await;
-                    self.retry_until_definite(&key, requested).await;
+                    self.retry_until_final(&key, requested).await;
                 }
                 // The same order several times at once.
                 11..=12 => self.place_concurrently(&key, &[requested, requested, requested]).await,
@@ -68,7 +68,7 @@ impl Client {
                 13 => {
                     self.place_concurrently(&key, &[requested]).await;
                     let other = self.random_order();
-                    self.retry_until_definite(&key, other).await;
+                    self.retry_until_final(&key, other).await;
                 }
                 // Two different orders at once with one key.
                 14 => {
@@ -108,7 +108,7 @@ impl Client {
         loop {
             let satoshi = (self.remaining_sats() / TARGET_DIVISOR).clamp(1, max_sats);
             let key = self.new_key();
-            match self.retry_until_definite(&key, dollar_order(satoshi)).await {
+            match self.retry_until_final(&key, dollar_order(satoshi)).await {
                 Outcome::Placed { body, .. } => self.record_acknowledged(&body),
                 Outcome::Refused { code: Code::LimitExceeded, remaining } if satoshi > 1 => {
                     max_sats = remaining.map_or(1, Sats::get).max(1);
@@ -156,7 +156,7 @@ impl Client {
     /// Sends all of these orders at once with one key. At most one of them is placed.
     async fn place_concurrently(&mut self, key: &str, orders: &[RequestedOrder]) {
         let forks: Vec<_> = orders.iter().map(|order| (self.fork(), *order)).collect();
-        let retries = forks.into_iter().map(async |(mut fork, order)| fork.retry_until_definite(key, order).await);
+        let retries = forks.into_iter().map(async |(mut fork, order)| fork.retry_until_final(key, order).await);
         let outcomes = join_all(retries).await;
         let placed = outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Placed { body, .. } => Some(body),
@@ -174,12 +174,12 @@ impl Client {
         }
     }
 
-    async fn retry_until_definite(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
+    async fn retry_until_final(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let start = Instant::now();
         loop {
             let outcome = self.send_order(key, requested).await;
             self.progress.record_outcome(&outcome);
-            if outcome.is_definite() || start.elapsed() > RETRY_LIMIT {
+            if outcome.is_final() || start.elapsed() > RETRY_LIMIT {
                 return outcome;
             }
             self.pause_before_retry().await;
@@ -192,7 +192,7 @@ impl Client {
 
     async fn send_order(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let url = self.random_url(ORDERS_PATH);
-        let bitcoin = match requested {
+        let bitcoin_amount = match requested {
             RequestedOrder::AtMarketPrice { currency: Currency::USD, amount } => {
                 Sats::new(amount.ten_thousandths() / 10_000).ok()
             }
@@ -201,8 +201,8 @@ impl Client {
         let start = Timestamp::now();
         let request = self.http.json(url, requested.body()).header("idempotency-key", key);
         let outcome = Outcome::from_response(try_send(request).await);
-        let (key, end) = (key.to_owned(), Timestamp::now());
-        let attempt = Attempt { key, requested, bitcoin, start, end, outcome: outcome.clone() };
+        let (idempotency_key, end) = (key.to_owned(), Timestamp::now());
+        let attempt = Attempt { idempotency_key, requested, bitcoin_amount, start, end, outcome: outcome.clone() };
         self.progress.history.record_attempt(attempt);
         outcome
     }

@@ -22,10 +22,9 @@ pub struct Progress {
     is_finished: AtomicBool,
     acknowledged_orders: AtomicUsize,
     acknowledged_sats: AtomicI64,
-    /// Outcomes that decide whether an order was placed.
-    definite_outcomes: AtomicUsize,
-    /// Refusals because the database is unavailable.
-    database_refusals: AtomicUsize,
+    final_outcomes: AtomicUsize,
+    /// Responses with the code `database_unavailable`.
+    database_unavailable: AtomicUsize,
 }
 
 impl Progress {
@@ -38,8 +37,8 @@ impl Progress {
             is_finished: AtomicBool::new(false),
             acknowledged_orders: AtomicUsize::new(0),
             acknowledged_sats: AtomicI64::new(0),
-            definite_outcomes: AtomicUsize::new(0),
-            database_refusals: AtomicUsize::new(0),
+            final_outcomes: AtomicUsize::new(0),
+            database_unavailable: AtomicUsize::new(0),
         }
     }
 
@@ -62,11 +61,11 @@ impl Progress {
     }
 
     pub fn record_outcome(&self, outcome: &Outcome) {
-        if outcome.is_definite() {
-            self.definite_outcomes.fetch_add(1, Relaxed);
+        if outcome.is_final() {
+            self.final_outcomes.fetch_add(1, Relaxed);
         }
         if *outcome == Outcome::Unavailable(Code::DatabaseUnavailable) {
-            self.database_refusals.fetch_add(1, Relaxed);
+            self.database_unavailable.fetch_add(1, Relaxed);
         }
     }
 
@@ -83,18 +82,18 @@ impl Progress {
         self.acknowledged_sats.load(Relaxed)
     }
 
-    /// Waits until `count` more orders are decided.
-    pub async fn wait_for_decisions(&self, count: usize, limit: Duration) {
-        let target = self.definite_outcomes.load(Relaxed) + count;
-        let reached = async || (self.definite_outcomes.load(Relaxed) >= target).then_some(());
-        wait_until("orders are decided", limit, reached).await;
+    /// Waits for `count` more final outcomes.
+    pub async fn wait_for_final_outcomes(&self, count: usize, limit: Duration) {
+        let target = self.final_outcomes.load(Relaxed) + count;
+        let reached = async || (self.final_outcomes.load(Relaxed) >= target).then_some(());
+        wait_until("requests have final outcomes", limit, reached).await;
     }
 
-    /// Waits until an order is refused because the database is unavailable.
-    pub async fn wait_for_database_refusal(&self, limit: Duration) {
-        let before = self.database_refusals.load(Relaxed);
-        let refused = async || (self.database_refusals.load(Relaxed) > before).then_some(());
-        wait_until("an order is refused because the database is unavailable", limit, refused).await;
+    /// Waits until a request is answered with `database_unavailable`.
+    pub async fn wait_for_database_unavailable(&self, limit: Duration) {
+        let before = self.database_unavailable.load(Relaxed);
+        let answered = async || (self.database_unavailable.load(Relaxed) > before).then_some(());
+        wait_until("a request is answered with database_unavailable", limit, answered).await;
     }
 
     /// How much bitcoin should be ordered at this time, in satoshi. The target grows with the number of kills and reaches the

@@ -12,18 +12,19 @@ use crate::{
     wait_until,
 };
 
-/// How long it may take until orders are decided again after a process was started.
+/// How long it may take until requests have final outcomes again after a process was started.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
-/// The largest number of decided orders between two kills.
-const MAX_ORDERS_BETWEEN_KILLS: usize = 400;
+/// The largest number of final outcomes between two kills.
+const MAX_OUTCOMES_BETWEEN_KILLS: usize = 400;
 /// A kill is delayed by a random time up to this, so that it hits any step of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
 /// One in this many kills of the second task is a kill of PostgreSQL. The others are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
-/// After one in this many kills, PostgreSQL starts again only when an order has been refused because of the outage.
+/// After one in this many kills, PostgreSQL starts again only when a request has been answered with
+/// `database_unavailable`.
 const LONG_OUTAGE_RATIO: u32 = 4;
-/// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no order is
-/// refused.
+/// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no request
+/// is answered in time.
 const LONG_OUTAGE_LIMIT: Duration = Duration::from_secs(3);
 
 /// The processes of a run.
@@ -102,8 +103,8 @@ async fn kill_db_proxy_and_postgres(
         if let Some(postgres) = postgres.as_deref_mut().filter(|_| rng.u32(0..POSTGRES_KILL_RATIO) == 0) {
             postgres.stop().await;
             if rng.u32(0..LONG_OUTAGE_RATIO) == 0 {
-                let refusal = progress.wait_for_database_refusal(RECOVERY_LIMIT);
-                let _ = tokio::time::timeout(LONG_OUTAGE_LIMIT, refusal).await;
+                let answer = progress.wait_for_database_unavailable(RECOVERY_LIMIT);
+                let _ = tokio::time::timeout(LONG_OUTAGE_LIMIT, answer).await;
             }
             postgres.start().await;
         } else {
@@ -115,9 +116,9 @@ async fn kill_db_proxy_and_postgres(
     }
 }
 
-/// Waits until orders are decided again, and then for a random delay.
+/// Waits until requests have final outcomes again, and then for a random delay.
 async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
-    progress.wait_for_decisions(rng.usize(1..=MAX_ORDERS_BETWEEN_KILLS), RECOVERY_LIMIT).await;
+    progress.wait_for_final_outcomes(rng.usize(1..=MAX_OUTCOMES_BETWEEN_KILLS), RECOVERY_LIMIT).await;
     tokio::time::sleep(Duration::from_micros(rng.u64(0..MAX_DELAY_MICROS))).await;
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::PastCourse;
+use super::StoredCourse;
 use crate::{
     api::cursor::{CursorError, parse_cursor, parse_hex},
     money::{CurrencyPair, Rate},
@@ -100,7 +100,7 @@ pub struct Candle {
 pub struct CourseHistoryPage {
     pub resolution: Resolution,
     /// The courses at resolution `raw`. Empty at other resolutions.
-    pub courses: Vec<PastCourse>,
+    pub courses: Vec<StoredCourse>,
     /// The candles at the other resolutions. Empty at resolution `raw`.
     pub candles: Vec<Candle>,
     /// The cursor of the next page. Absent on the last page.

@@ -35,9 +35,9 @@ impl SeriesKey {
     }
 }
 
-/// The actual course of a series, as it is stored.
+/// The current course of a series, as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ActualCourse {
+pub struct CurrentCourse {
     /// The id of the series.
     pub series: i32,
     pub since: Timestamp,
@@ -50,8 +50,8 @@ pub struct ActualCourse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CourseChange {
     pub course: Course,
-    /// The actual course that ends when this one begins. `None` for a new series.
-    pub replaces: Option<ActualCourse>,
+    /// The current course that ends when this one begins. `None` for a new series.
+    pub replaces: Option<CurrentCourse>,
 }
 
 /// Checks a request. Lists each invalid field, up to [`MAX_ERRORS`].
@@ -101,15 +101,17 @@ pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
     keyed.into_iter().map(|(_, course)| course).collect()
 }
 
-/// Selects the courses to store. Each of `courses` belongs to a different series. `actual` contains the stored courses.
+/// Selects the courses to store. Each of `courses` belongs to a different series. `current` contains the
+/// current courses of these series.
 ///
-/// A course is not stored if it equals the actual one, or if it was not observed later. Stored rows are never rewritten.
-pub fn select_changes(courses: &[Course], actual: &HashMap<SeriesKey, ActualCourse>) -> Vec<CourseChange> {
+/// A course is not stored if it equals the current one, or if it was not observed later. Stored rows are never rewritten.
+pub fn select_changes(courses: &[Course], current: &HashMap<SeriesKey, CurrentCourse>) -> Vec<CourseChange> {
     let change_of = |course: &Course| {
-        let replaces = actual.get(&SeriesKey::of(course)).copied();
-        let is_change = replaces.is_none_or(|actual| {
-            let equals = (actual.value, actual.kind, actual.simulated) == (course.value, course.kind, course.simulated);
-            !equals && course.observed_at > actual.since
+        let replaces = current.get(&SeriesKey::of(course)).copied();
+        let is_change = replaces.is_none_or(|current| {
+            let equals =
+                (current.value, current.kind, current.simulated) == (course.value, course.kind, course.simulated);
+            !equals && course.observed_at > current.since
         });
         is_change.then(|| CourseChange { course: course.clone(), replaces })
     };

@@ -1,8 +1,8 @@
-//! Retention of courses: they are folded into candles of a minute, an hour and a day. Folded rows are removed when their
+//! Retention of courses: they are folded into candles of a minute, an hour and a day. Folded rows are deleted when their
 //! retention has passed.
 //!
 //! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also marks
-//! the rows as folded, and only marked rows are removed. If a step runs twice, or in two processes at once, the second run
+//! the rows as folded, and only marked rows are deleted. If a step runs twice, or in two processes at once, the second run
 //! does nothing.
 
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl CourseRetentionSettings {
         let hours = env.whole_number("COURSE_HOUR_DAYS", 400, 1..=MAX_DAYS);
         let days = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
         let days_or_forever = if days == 0 { u64::MAX } else { days };
-        // Candles must not be removed before the finer rows that they summarize. Otherwise the coarser history would begin
+        // Candles must not be deleted before the finer rows that they summarize. Otherwise the coarser history would begin
         // later than the finer one.
         for (name, value, finer_name, finer) in [
             ("COURSE_MINUTE_DAYS", minutes, "COURSE_RAW_DAYS", raw),
@@ -64,7 +64,7 @@ impl CourseRetentionSettings {
     }
 }
 
-/// Folds and removes old courses.
+/// Folds and deletes old courses.
 pub struct CourseRetention {
     pub store: CourseStore,
     pub settings: CourseRetentionSettings,
@@ -75,8 +75,8 @@ pub struct CourseRetention {
 pub enum CourseStep {
     /// Folds courses or finer candles into candles of this resolution.
     Fold(Resolution),
-    /// Removes courses or candles of this resolution that ended before a time.
-    Remove { resolution: Resolution, before: Timestamp },
+    /// Deletes courses or candles of this resolution that ended before a time.
+    Delete { resolution: Resolution, before: Timestamp },
 }
 
 impl Retention for CourseRetention {
@@ -91,17 +91,17 @@ impl Retention for CourseRetention {
             (Resolution::Hour, Some(hours)),
             (Resolution::Day, days),
         ];
-        let removals = limits
+        let deletions = limits
             .into_iter()
-            .filter_map(|(resolution, limit)| Some(CourseStep::Remove { resolution, before: now.minus(limit?) }));
-        CANDLE_WIDTHS.into_iter().map(CourseStep::Fold).chain(removals).collect()
+            .filter_map(|(resolution, limit)| Some(CourseStep::Delete { resolution, before: now.minus(limit?) }));
+        CANDLE_WIDTHS.into_iter().map(CourseStep::Fold).chain(deletions).collect()
     }
 
     async fn run_step(&self, step: CourseStep) -> Result<u64, DatabaseError> {
         match step {
             CourseStep::Fold(resolution) => self.store.fold_courses(resolution).await,
-            CourseStep::Remove { resolution, before } => {
-                self.store.remove_courses(resolution, before, MAX_STEP_ROWS).await
+            CourseStep::Delete { resolution, before } => {
+                self.store.delete_courses(resolution, before, MAX_STEP_ROWS).await
             }
         }
     }

@@ -4,7 +4,7 @@ use common::{
     api::{
         FieldError, Problem,
         courses::{
-            ActualCourses, CourseFilter, CourseHistoryPage, CoursesWritten, DEFAULT_HISTORY_PAGE, HistoryCursor,
+            CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, DEFAULT_HISTORY_PAGE, HistoryCursor,
             NewCourses, Resolution,
         },
     },
@@ -23,7 +23,7 @@ pub struct CourseRoutes(pub CourseService);
 impl CourseRoutes {
     /// Stores the courses that changed.
     ///
-    /// Courses that the request does not contain do not change. A course that was not observed later than the actual one is
+    /// Courses that the request does not contain do not change. A course that was not observed later than the current one is
     /// ignored. If the request contains several courses of an exchange and direction, only the newest is used.
     #[oai(path = "/courses", method = "post", operation_id = "write_courses")]
     async fn write_courses(
@@ -34,10 +34,10 @@ impl CourseRoutes {
         Ok(Json(self.0.write_courses(body.0).await?))
     }
 
-    /// Returns the actual course of each exchange and direction.
+    /// Returns the current course of each exchange and direction.
     #[oai(path = "/courses", method = "get", operation_id = "actual_courses")]
-    async fn actual_courses(&self, _caller: InternalCaller) -> Result<Json<ActualCourses>, Problem> {
-        Ok(Json(self.0.actual_courses().await?))
+    async fn current_courses(&self, _caller: InternalCaller) -> Result<Json<CurrentCourses>, Problem> {
+        Ok(Json(self.0.current_courses().await?))
     }
 
     /// Returns past courses or their candles.

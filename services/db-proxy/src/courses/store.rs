@@ -6,7 +6,7 @@ mod sqlite;
 use std::time::Duration;
 
 use common::{
-    api::courses::{Candle, Course, CourseFilter, CourseKind, HistoryCursor, PastCourse, Resolution},
+    api::courses::{Candle, Course, CourseFilter, CourseKind, HistoryCursor, Resolution, StoredCourse},
     time::Timestamp,
 };
 
@@ -52,18 +52,18 @@ impl CourseStore {
         on_engine!(self, store => store.write_courses(courses))
     }
 
-    /// The actual course of each series, sorted by direction and exchanger.
-    pub async fn actual_courses(&self) -> Result<Vec<PastCourse>, DatabaseError> {
-        on_engine!(self, store => store.actual_courses())
+    /// The current course of each series, sorted by direction and exchanger.
+    pub async fn current_courses(&self) -> Result<Vec<StoredCourse>, DatabaseError> {
+        on_engine!(self, store => store.current_courses())
     }
 
-    /// Past courses with the id of their series, sorted by series and time.
-    pub async fn past_courses(
+    /// Ended and current courses with the id of their series, sorted by series and time.
+    pub async fn stored_courses(
         &self,
         filter: &CourseFilter,
         cursor: Option<HistoryCursor>,
         limit: u32,
-    ) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
+    ) -> Result<Vec<(i32, StoredCourse)>, DatabaseError> {
         let (mut rows, limit) = (Vec::new(), i64::from(limit));
         let mut chunks = self.series_chunks(filter, cursor).await?;
         while let Some(series) = chunks.next_chunk(limit - row_count(&rows)) {
@@ -75,7 +75,7 @@ impl CourseStore {
                 resume_at: cursor.map_or(FIRST_TIME, |cursor| cursor.start.plus(TIME_STEP)),
                 limit: limit - row_count(&rows),
             };
-            rows.extend(on_engine!(self, store => store.past_courses(&query))?);
+            rows.extend(on_engine!(self, store => store.stored_courses(&query))?);
         }
         Ok(rows)
     }
@@ -129,19 +129,19 @@ impl CourseStore {
         }
     }
 
-    /// Removes up to `limit` courses or candles that ended before `before` and are folded into coarser candles. Returns the
-    /// number of removed rows. Never removes the actual course.
-    pub async fn remove_courses(
+    /// Deletes up to `limit` courses or candles that ended before `before` and are folded into coarser candles. Returns the
+    /// number of deleted rows. Never deletes the current course.
+    pub async fn delete_courses(
         &self,
         resolution: Resolution,
         before: Timestamp,
         limit: i64,
     ) -> Result<u64, DatabaseError> {
         match resolution.width() {
-            None => on_engine!(self, store => store.remove_past_courses(before, limit)),
+            None => on_engine!(self, store => store.delete_ended_courses(before, limit)),
             Some(width) => {
                 let started_before = before.minus(width);
-                on_engine!(self, store => store.remove_candles(seconds(width), started_before, limit))
+                on_engine!(self, store => store.delete_candles(seconds(width), started_before, limit))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Removal of old idempotency keys, closed quotes and recorded refusals.
+//! Deletion of old idempotency keys, closed quotes and recorded refusals.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct OrderRetention {
     pub key_retention: Duration,
 }
 
-/// Removes rows from before a time.
+/// Deletes rows from before a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderStep {
     KeysAndQuotes { before: Timestamp },
@@ -40,8 +40,8 @@ impl Retention for OrderRetention {
 
     async fn run_step(&self, step: OrderStep) -> Result<u64, DatabaseError> {
         match step {
-            OrderStep::KeysAndQuotes { before } => self.store.remove_keys_and_quotes(before, MAX_STEP_ROWS).await,
-            OrderStep::Refusals { before } => self.store.remove_refusals(before, MAX_STEP_ROWS).await,
+            OrderStep::KeysAndQuotes { before } => self.store.delete_keys_and_quotes(before, MAX_STEP_ROWS).await,
+            OrderStep::Refusals { before } => self.store.delete_refusals(before, MAX_STEP_ROWS).await,
         }
     }
 }

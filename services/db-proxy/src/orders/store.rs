@@ -88,15 +88,15 @@ impl OrderStore {
         on_engine!(self, store => store.orders_by_id(ids))
     }
 
-    /// Removes up to `limit` idempotency keys and up to `limit` closed quotes that are older than `before`. Returns the
-    /// number of rows removed.
-    pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        on_engine!(self, store => store.remove_keys_and_quotes(before, limit))
+    /// Deletes up to `limit` idempotency keys and up to `limit` closed quotes that are older than `before`. Returns the
+    /// number of deleted rows.
+    pub async fn delete_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_keys_and_quotes(before, limit))
     }
 
-    /// Removes up to `limit` recorded refusals that are older than `before`. Returns the number of rows removed.
-    pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        on_engine!(self, store => store.remove_refusals(before, limit))
+    /// Deletes up to `limit` recorded refusals that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_refusals(before, limit))
     }
 
     /// The orders in a range that pass the filter, newest first.

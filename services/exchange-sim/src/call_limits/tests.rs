@@ -21,7 +21,7 @@ fn call(limiter: &CallLimiter, limit: &CallLimit, fault: Option<&Fault>, second:
     }
 }
 
-fn counters(limiter: &CallLimiter) -> ExchangeCalls {
+fn counters(limiter: &CallLimiter) -> CallCounters {
     limiter.counters(&["an exchange"], time_at(0)).remove(0)
 }
 
@@ -75,7 +75,7 @@ fn faults_refuse_calls_below_the_limit() {
     assert_eq!(call(&limiter, &wide, Some(&with_retry_after), 0), Some((Some(7), false)));
     // The ban keeps its end after the fault has ended.
     assert_eq!([3, 7].map(|second| call(&limiter, &wide, None, second)), [Some((Some(4), true)), None]);
-    limiter.lift_ban("an exchange");
+    limiter.unban_callers("an exchange");
     assert_eq!(counters(&limiter).inside_announced_ban, 1);
 }
 

@@ -43,9 +43,10 @@ macro_rules! fault_forms {
             $($(#[$doc])* #[serde(default)] pub $field: Option<$type>,)+
         }
 
-        /// An active fault, or one that a timeline has scheduled.
+        /// A fault with its start and end. It may be active, over, or scheduled by a timeline.
         #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize)]
-        pub struct ActiveFault {
+        #[oai(rename = "ActiveFault")]
+        pub struct FaultInfo {
             pub exchange: String,
             pub fault: FaultKind,
             pub since: Timestamp,
@@ -67,9 +68,9 @@ macro_rules! fault_forms {
                 [$(self.$field.is_some().then_some(stringify!($field)),)+].into_iter().flatten()
             }
 
-            pub(super) fn to_active_fault(&self, exchange: &str, since: Timestamp, until: Timestamp) -> ActiveFault {
+            pub(super) fn to_fault_info(&self, exchange: &str, since: Timestamp, until: Timestamp) -> FaultInfo {
                 let exchange = exchange.to_owned();
-                ActiveFault { exchange, fault: self.fault, since, until, $($field: self.$field.clone(),)+ }
+                FaultInfo { exchange, fault: self.fault, since, until, $($field: self.$field.clone(),)+ }
             }
         }
 

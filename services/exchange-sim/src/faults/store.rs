@@ -7,19 +7,19 @@ use std::{
 
 use common::time::Timestamp;
 
-use super::{ActiveFault, Fault, ScheduledFault};
+use super::{Fault, FaultInfo, ScheduledFault};
 
-/// At most one fault of each exchange is active at a time. A fault set over the admin API takes precedence over the
-/// timeline; of the timeline's faults, the one with the latest start is active.
+/// At most one fault of each exchange is active at a time. A manual fault, started over the admin API, takes precedence over
+/// the timeline. Of the timeline's running faults, the one with the latest start is active.
 #[derive(Debug, Default)]
 pub(crate) struct FaultStore(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By exchange: the fault set over the admin API.
+    /// By exchange: its manual fault.
     manual: BTreeMap<String, Fault>,
     timeline: Vec<ScheduledFault>,
-    /// By exchange: when its fault was ended over the admin API. That ends the timeline's running faults too.
+    /// By exchange: when its running faults were ended over the admin API.
     ended_at: BTreeMap<String, Timestamp>,
 }
 
@@ -41,14 +41,14 @@ impl FaultStore {
         self.lock().active(exchange, now).cloned()
     }
 
-    /// Replaces the active fault of an exchange.
-    pub(crate) fn set_fault(&self, exchange: &str, fault: Fault) -> ActiveFault {
-        let active = fault.to_active_fault(exchange);
+    /// Starts a fault. It replaces the manual fault of the exchange.
+    pub(crate) fn start_fault(&self, exchange: &str, fault: Fault) -> FaultInfo {
+        let info = fault.to_fault_info(exchange);
         self.lock().manual.insert(exchange.to_owned(), fault);
-        active
+        info
     }
 
-    /// Ends the active fault of an exchange. Faults that the timeline has scheduled for later still start.
+    /// Ends all running faults of an exchange. Faults that the timeline has scheduled for later still start.
     pub(crate) fn end_fault(&self, exchange: &str, now: Timestamp) {
         let mut state = self.lock();
         state.manual.remove(exchange);
@@ -63,15 +63,15 @@ impl FaultStore {
     }
 
     /// The whole timeline: past, running and future faults.
-    pub(crate) fn timeline(&self) -> Vec<ActiveFault> {
+    pub(crate) fn timeline(&self) -> Vec<FaultInfo> {
         let state = self.lock();
-        state.timeline.iter().map(|scheduled| scheduled.fault.to_active_fault(&scheduled.exchange)).collect()
+        state.timeline.iter().map(|scheduled| scheduled.fault.to_fault_info(&scheduled.exchange)).collect()
     }
 
     /// The active faults of `exchanges`.
-    pub(crate) fn active_faults(&self, exchanges: &[&str], now: Timestamp) -> Vec<ActiveFault> {
+    pub(crate) fn active_faults(&self, exchanges: &[&str], now: Timestamp) -> Vec<FaultInfo> {
         let state = self.lock();
-        exchanges.iter().filter_map(|name| Some(state.active(name, now)?.to_active_fault(name))).collect()
+        exchanges.iter().filter_map(|name| Some(state.active(name, now)?.to_fault_info(name))).collect()
     }
 
     /// Ignores poisoning: no code between two changes of the maps can panic.

@@ -66,7 +66,7 @@ async fn timeline_begins_when_it_is_set() {
 async fn calls_during_an_announced_ban_are_counted_and_ending_the_fault_lifts_the_ban() {
     let sim = Sim::new();
     let path = "/gemini/v1/pricefeed";
-    sim.set_fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);
+    sim.start_fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);
     assert_eq!(sim.header(path, "retry-after").await.unwrap(), "90");
     sim.advance(30).await;
     assert_eq!(sim.get(path).await.0, 429);

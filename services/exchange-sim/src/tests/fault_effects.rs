@@ -25,7 +25,7 @@ const BANKS: [&str; 3] = ["cbr", "ecb", "frankfurter"];
 
 async fn get_with_fault(name: &str, path: &str, fault: &str) -> (u16, String) {
     let sim = Sim::new();
-    sim.set_fault(name, fault);
+    sim.start_fault(name, fault);
     sim.get(path).await
 }
 
@@ -117,7 +117,7 @@ async fn time_faults_change_answers_that_have_times() {
 async fn frozen_prices_change_again_after_the_fault() {
     let sim = Sim::new();
     for (name, _) in PATHS {
-        sim.set_fault(name, r#"{"fault":"frozen","seconds":80000}"#);
+        sim.start_fault(name, r#"{"fault":"frozen","seconds":80000}"#);
     }
     let mut first = Vec::new();
     for (_, path) in PATHS {
@@ -139,15 +139,15 @@ async fn fault_of_one_pair_leaves_other_pairs() {
     let sim = Sim::new();
     let all = async || sim.json("/kraken/0/public/Ticker?pair=XBTUSD,XBTEUR").await["result"].clone();
     let usual = all().await;
-    sim.set_fault("kraken", r#"{"fault":"lie_factor","factor":"2.5","direction":"BTC-EUR"}"#);
+    sim.start_fault("kraken", r#"{"fault":"lie_factor","factor":"2.5","direction":"BTC-EUR"}"#);
     let lie = all().await;
     assert_eq!(lie["XXBTZUSD"], usual["XXBTZUSD"]);
     let [lie, usual] = [lie, usual].map(|all| cents(&all["XXBTZEUR"]["c"][0]));
     assert!((lie - usual * 5 / 2).abs() < usual / 100, "{lie} {usual}");
-    sim.set_fault("kraken", r#"{"fault":"crossed_book","direction":"BTC-EUR"}"#);
+    sim.start_fault("kraken", r#"{"fault":"crossed_book","direction":"BTC-EUR"}"#);
     let crossed = all().await;
     assert!(cents(&crossed["XXBTZEUR"]["b"][0]) > cents(&crossed["XXBTZEUR"]["a"][0]), "{crossed}");
-    sim.set_fault("kraken", r#"{"fault":"unlisted","direction":"BTC-EUR"}"#);
+    sim.start_fault("kraken", r#"{"fault":"unlisted","direction":"BTC-EUR"}"#);
     let batch = sim.json("/kraken/0/public/Ticker?pair=XBTUSD,XBTEUR").await;
     assert_eq!(batch["error"][0], "EQuery:Unknown asset pair");
 }
@@ -157,20 +157,20 @@ async fn slow_answers_take_the_configured_time() {
     let sim = Sim::new();
     let (name, path) = PATHS[5];
     for (fault, seconds) in [(r#"{"fault":"slow"}"#, 20), (r#"{"fault":"slow","latency_millis":3000}"#, 3)] {
-        sim.set_fault(name, fault);
+        sim.start_fault(name, fault);
         let start = Instant::now();
         assert_eq!(sim.get(path).await.0, 200);
         assert_eq!(start.elapsed().as_secs(), seconds);
     }
-    sim.set_fault(name, r#"{"fault":"slow_loris"}"#);
+    sim.start_fault(name, r#"{"fault":"slow_loris"}"#);
     let start = Instant::now();
     let (_, body) = sim.get(path).await;
     assert_eq!(start.elapsed().as_secs(), u64::try_from(body.len()).unwrap());
-    sim.set_fault(name, r#"{"fault":"endless"}"#);
+    sim.start_fault(name, r#"{"fault":"endless"}"#);
     let (status, body) = sim.get(path).await;
     assert_eq!((status, body.len() >> 20), (200, 64));
     assert!(serde_json::from_str::<Value>(&body).unwrap()["price"].is_string());
-    sim.set_fault(name, r#"{"fault":"down"}"#);
+    sim.start_fault(name, r#"{"fault":"down"}"#);
     assert!(sim.response(path).await.into_body().into_bytes().await.is_err());
 }
 
@@ -179,7 +179,7 @@ async fn every_kind_can_be_set_at_every_exchange() {
     let sim = Sim::new();
     for (name, _) in PATHS {
         for kind in FaultKind::ALL {
-            sim.set_fault(name, &format!(r#"{{"fault":"{}"}}"#, kind.as_str()));
+            sim.start_fault(name, &format!(r#"{{"fault":"{}"}}"#, kind.as_str()));
             assert_eq!(sim.simulation.faults.active(name, sim.now()).unwrap().kind, *kind);
         }
     }

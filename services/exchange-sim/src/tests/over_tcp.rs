@@ -30,7 +30,7 @@ impl Running {
         format!("http://{}{path}", self.address)
     }
 
-    async fn set_fault(&self, exchange: &str, kind: &str) {
+    async fn start_fault(&self, exchange: &str, kind: &str) {
         let request = http_client().put(self.url(&format!("/admin/faults/{exchange}"))).bearer_auth(TOKEN);
         let request = request.header("content-type", "application/json");
         let response = request.body(format!(r#"{{"fault":"{kind}","seconds":600}}"#)).send().await.unwrap();
@@ -50,13 +50,13 @@ async fn down_breaks_the_connection_and_slow_times_out() {
     let response = http_client().get(&url).send().await.unwrap();
     assert_eq!((response.status().as_u16(), &response.headers()["x-simulated"]), (200, &"true".parse().unwrap()));
 
-    sim.set_fault("coinbase", "down").await;
+    sim.start_fault("coinbase", "down").await;
     let whole = async { http_client().get(&url).send().await?.text().await };
     assert!(whole.await.is_err());
-    sim.set_fault("coinbase", "slow").await;
+    sim.start_fault("coinbase", "slow").await;
     let in_time = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;
     assert!(in_time.unwrap_err().is_timeout());
-    sim.set_fault("coinbase", "slow_loris").await;
+    sim.start_fault("coinbase", "slow_loris").await;
     let in_time = async { http_client().get(&url).timeout(Duration::from_millis(300)).send().await?.text().await };
     assert!(in_time.await.unwrap_err().is_timeout());
     sim.stop().await;

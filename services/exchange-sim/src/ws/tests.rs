@@ -31,8 +31,8 @@ fn new_simulation() -> Simulation {
     .1
 }
 
-fn set_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
-    simulation.set_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::new(kind) }).unwrap();
+fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
+    simulation.start_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::new(kind) }).unwrap();
 }
 
 impl ClientEnd {
@@ -212,7 +212,7 @@ async fn silent_exchange_keeps_the_connection_open() {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, path).await;
         let exchange = path[1..].split('/').next().unwrap();
-        set_fault(&simulation, exchange, FaultKind::Silent);
+        start_fault(&simulation, exchange, FaultKind::Silent);
         client.messages_within(Duration::from_millis(1)).await;
         let received = client.messages_within(Duration::from_secs(25)).await;
         assert!(received.is_empty() && !client.sender.is_closed(), "{path}: {received:?}");
@@ -224,7 +224,7 @@ async fn fault_heartbeat_only_stops_the_prices() {
     for (path, exchange, min_heartbeats) in [(COINBASE, "coinbase", 9), (KRAKEN, "kraken", 9), (OKX, "okx", 0)] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, path).await;
-        set_fault(&simulation, exchange, FaultKind::HeartbeatOnly);
+        start_fault(&simulation, exchange, FaultKind::HeartbeatOnly);
         client.messages_within(Duration::from_millis(1)).await;
         let received = client.json_messages(Duration::from_secs(10)).await;
         assert!(received.len() >= min_heartbeats && received.len() <= min_heartbeats + 1, "{path}: {received:?}");
@@ -232,7 +232,7 @@ async fn fault_heartbeat_only_stops_the_prices() {
     }
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, OKX).await;
-    set_fault(&simulation, "okx", FaultKind::HeartbeatOnly);
+    start_fault(&simulation, "okx", FaultKind::HeartbeatOnly);
     client.messages_within(Duration::from_millis(1)).await;
     client.send_text("ping").await;
     assert_eq!(client.text().await, "pong");
@@ -242,7 +242,7 @@ async fn fault_heartbeat_only_stops_the_prices() {
 async fn out_of_order_messages_arrive_twice() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, BINANCE).await;
-    set_fault(&simulation, "binance", FaultKind::OutOfOrder);
+    start_fault(&simulation, "binance", FaultKind::OutOfOrder);
     let messages = client.json_messages(Duration::from_secs(5)).await;
     let update_ids: Vec<u64> = messages.iter().filter_map(|message| message["data"]["u"].as_u64()).collect();
     assert!(update_ids.windows(2).any(|ids| ids[0] > ids[1]), "{update_ids:?}");
@@ -254,7 +254,7 @@ async fn faults_cut_and_refuse_connections() {
     for kind in [FaultKind::Cut, FaultKind::Down] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, KRAKEN).await;
-        set_fault(&simulation, "kraken", kind);
+        start_fault(&simulation, "kraken", kind);
         let rest = client.messages_within(Duration::from_secs(1)).await;
         assert!(client.next().await.is_none() && !rest.contains(&FromExchange::Close(1001)));
     }
@@ -265,7 +265,7 @@ async fn faults_cut_and_refuse_connections() {
         (FaultKind::Html520, WebSocketError::Status(520)),
         (FaultKind::RateLimited, WebSocketError::Status(429)),
     ] {
-        set_fault(&simulation, "kraken", kind);
+        start_fault(&simulation, "kraken", kind);
         assert_eq!(simulation.websocket(KRAKEN, None).await.unwrap_err(), refusal);
     }
     assert_eq!(simulation.websocket("/kraken/ws/v1", None).await.unwrap_err(), WebSocketError::NoSuchPath);
@@ -278,7 +278,7 @@ async fn restart_is_announced_once_before_the_connection_closes() {
     {
         let simulation = new_simulation();
         let (mut client, started_at) = (subscribed(&simulation, path).await, Instant::now());
-        set_fault(&simulation, exchange, FaultKind::RestartNotice);
+        start_fault(&simulation, exchange, FaultKind::RestartNotice);
         let received = client.messages_within(Duration::from_secs(60)).await;
         let notices =
             received.iter().filter(|message| matches!(message, FromExchange::Text(text) if text.contains(notice)));
@@ -291,22 +291,22 @@ async fn restart_is_announced_once_before_the_connection_closes() {
 async fn price_faults_apply_to_websockets() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, OKX).await;
-    set_fault(&simulation, "okx", FaultKind::Frozen);
+    start_fault(&simulation, "okx", FaultKind::Frozen);
     client.messages_within(Duration::from_millis(300)).await;
     let frozen = client.json_messages(Duration::from_secs(5)).await;
     assert!(frozen.len() >= 4 && frozen.iter().all(|text| text["data"] == frozen[0]["data"]), "{frozen:?}");
 
-    set_fault(&simulation, "okx", FaultKind::CrossedBook);
+    start_fault(&simulation, "okx", FaultKind::CrossedBook);
     let crossed = &client.json_messages(Duration::from_secs(1)).await[0]["data"][0];
     let side = |name: &str| crossed[name].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
     assert!(side("bidPx") > side("askPx"), "{crossed}");
 
-    set_fault(&simulation, "okx", FaultKind::Truncated);
+    start_fault(&simulation, "okx", FaultKind::Truncated);
     let received = client.messages_within(Duration::from_secs(1)).await;
     let FromExchange::Text(half) = &received[0] else { panic!("{received:?}") };
     assert!(half.starts_with('{') && serde_json::from_str::<Value>(half).is_err());
 
-    set_fault(&simulation, "okx", FaultKind::Unlisted);
+    start_fault(&simulation, "okx", FaultKind::Unlisted);
     let mut client = simulation.websocket(OKX, None).await.unwrap();
     client.send_text(OKX_BTC).await;
     assert_eq!(client.json().await["code"], "60018");

@@ -1,7 +1,7 @@
 //! The courses that db-proxy stored last, as a snapshot for a start without price-cache-proxy.
 
 use common::{
-    api::courses::{Course, MarketSnapshot, PastCourse},
+    api::courses::{Course, MarketSnapshot, StoredCourse},
     clients::{CallError, db_proxy::DbProxyClient},
 };
 
@@ -10,11 +10,11 @@ pub(crate) async fn load_stored_snapshot(db_proxy: &DbProxyClient) -> Result<Opt
     Ok(snapshot_from_courses(db_proxy.current_courses().await?))
 }
 
-fn snapshot_from_courses(current: Vec<PastCourse>) -> Option<MarketSnapshot> {
+fn snapshot_from_courses(current: Vec<StoredCourse>) -> Option<MarketSnapshot> {
     let as_of = current.iter().map(|course| course.since).max()?;
     let simulated = current.iter().any(|course| course.simulated);
     let courses = current.into_iter().map(|course| {
-        let PastCourse { exchanger, direction, kind, value, since, until: _, simulated } = course;
+        let StoredCourse { exchanger, direction, kind, value, since, until: _, simulated } = course;
         // The database stores when a course began, but not when it was last observed. The last observation was at `since`
         // or later.
         Course { exchanger, direction, kind, value, bid: None, ask: None, observed_at: since, simulated }

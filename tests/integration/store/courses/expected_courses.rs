@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    api::courses::{Candle, Course, CourseKind, PastCourse},
+    api::courses::{Candle, Course, CourseKind, StoredCourse},
     time::Timestamp,
 };
 
@@ -12,7 +12,7 @@ use super::time_at;
 /// The expected courses, by series.
 #[derive(Debug, Default)]
 pub struct ExpectedCourses {
-    series: Vec<Vec<PastCourse>>,
+    series: Vec<Vec<StoredCourse>>,
 }
 
 impl ExpectedCourses {
@@ -29,10 +29,10 @@ impl ExpectedCourses {
     }
 
     fn apply(&mut self, course: &Course) -> bool {
-        let is_series = |rows: &&mut Vec<PastCourse>| {
+        let is_series = |rows: &&mut Vec<StoredCourse>| {
             rows[0].exchanger == course.exchanger && rows[0].direction == course.direction
         };
-        let row = PastCourse {
+        let row = StoredCourse {
             exchanger: course.exchanger.clone(),
             direction: course.direction,
             kind: course.kind,
@@ -55,7 +55,7 @@ impl ExpectedCourses {
         true
     }
 
-    pub fn past(&self) -> Vec<PastCourse> {
+    pub fn courses(&self) -> Vec<StoredCourse> {
         self.series.concat()
     }
 

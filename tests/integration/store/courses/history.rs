@@ -44,7 +44,7 @@ async fn pages_return_each_course_and_candle_once(stack: Stack) {
     // Once with nothing folded, and once with everything folded.
     for _ in 0..2 {
         for limit in [1, 7, 1000] {
-            assert_eq!(fixture.all_pages(&all, Resolution::Raw, limit).await, (expected.past(), vec![]));
+            assert_eq!(fixture.all_pages(&all, Resolution::Raw, limit).await, (expected.courses(), vec![]));
             for resolution in CANDLES {
                 let candles = expected.candles(resolution.width().unwrap());
                 assert_eq!(
@@ -71,7 +71,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
         };
         let keys = |expected: &ExpectedCourses| -> BTreeSet<_> {
             if resolution == Resolution::Raw {
-                expected.past().iter().map(|row| key(&row.exchanger, row.direction, row.since)).collect()
+                expected.courses().iter().map(|row| key(&row.exchanger, row.direction, row.since)).collect()
             } else {
                 expected.candles(width).iter().map(|row| key(&row.exchanger, row.direction, row.start)).collect()
             }
@@ -103,8 +103,8 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
 
 async fn filters_return_exactly_matching_courses(stack: Stack) {
     let (fixture, expected) = fixture_with_random_courses(stack, 3, 120).await;
-    let (past, none) = (expected.past(), CourseFilter::default());
-    let middle = past[past.len() / 2].since;
+    let (stored, none) = (expected.courses(), CourseFilter::default());
+    let middle = stored[stored.len() / 2].since;
     let filters = [
         CourseFilter { exchanger: Some("kraken".to_owned()), ..none.clone() },
         CourseFilter { direction: Some("ETH-EUR".parse().unwrap()), ..none.clone() },
@@ -113,7 +113,7 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
         CourseFilter {
             exchanger: Some("binance".to_owned()),
             direction: Some("BTC-USD".parse().unwrap()),
-            from: Some(past[5].since),
+            from: Some(stored[5].since),
             to: Some(middle),
         },
     ];
@@ -126,7 +126,7 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
                 filter.exchanger.as_deref().is_none_or(|name| name == exchanger)
                     && filter.direction.is_none_or(|selected| selected == direction)
             };
-            let expected_rows: Vec<_> = past
+            let expected_rows: Vec<_> = stored
                 .iter()
                 .filter(|row| is_selected(&row.exchanger, row.direction))
                 .filter(|row| filter.from.is_none_or(|from| row.until.is_none_or(|until| until > from)))
@@ -253,8 +253,8 @@ async fn client_reads_written_courses(stack: Stack) {
         vec![course("kraken", "BTC-USD", "91000.5", time_at(0)), course("binance", "BTC-USD", "91001", time_at(0))];
     assert_eq!(client.write_courses(&NewCourses { courses: courses.clone() }).await.unwrap().changed, 2);
     assert_eq!(client.write_courses(&NewCourses { courses }).await.unwrap().changed, 0);
-    let actual = client.current_courses().await.unwrap();
-    assert_eq!(actual.iter().map(|row| row.exchanger.as_str()).collect::<Vec<_>>(), ["binance", "kraken"]);
+    let current = client.current_courses().await.unwrap();
+    assert_eq!(current.iter().map(|row| row.exchanger.as_str()).collect::<Vec<_>>(), ["binance", "kraken"]);
     let filter = CourseFilter { from: Some(time_at(0)), to: Some(time_at(1)), ..CourseFilter::default() };
     let page = client.course_history(&filter, Resolution::Raw, None, 1).await.unwrap();
     let next = client.course_history(&filter, Resolution::Raw, page.next_cursor, 1).await.unwrap();

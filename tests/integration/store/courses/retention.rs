@@ -22,7 +22,7 @@ use super::{
 on_both_stacks!(
     candles_are_equal_before_and_after_folding,
     only_folded_rows_are_deleted,
-    actual_course_is_never_deleted,
+    current_course_is_never_deleted,
     concurrent_folding_gives_the_same_candles,
     aborted_folding_leaves_no_partial_rows,
     retention_keeps_resolution_by_age,
@@ -80,7 +80,7 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
                 &format!("seed {seed}, {resolution}, folded"),
             );
         }
-        assert_eq!(fixture.past_courses().await, expected.past());
+        assert_eq!(fixture.stored_courses().await, expected.courses());
         // Deleting the finer rows does not change the coarser candles.
         let end = time_at(100 * 86_400);
         fixture.delete_before(Resolution::Raw, end).await;
@@ -125,7 +125,7 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
     assert_eq!(fixture.delete_before(Resolution::Raw, time_at(2400)).await, 1);
     assert_eq!(fixture.delete_before(Resolution::Raw, end).await, 3 * 72 - 3);
     fixture.fold_all().await;
-    // 71 hours and two days are complete. The last hour is not, because the actual course began in it.
+    // 71 hours and two days are complete. The last hour is not, because the current course began in it.
     assert_eq!(fixture.delete_before(Resolution::Minute, time_at(3600)).await, 3);
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 71 * 3 - 3);
     assert_eq!(fixture.delete_before(Resolution::Hour, end).await, 48);
@@ -138,15 +138,15 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
     assert_eq!(fixture.delete_before(Resolution::Day, time_at(86_400)).await, 1);
 }
 
-async fn actual_course_is_never_deleted(stack: Stack) {
+async fn current_course_is_never_deleted(stack: Stack) {
     let fixture = fixture_with_three_days(stack).await;
-    let actual = fixture.actual_courses().await;
+    let current = fixture.current_courses().await;
     let settings =
         CourseRetentionSettings { days: Some(Duration::from_hours(24)), ..CourseRetentionSettings::default() };
     retention::run_round(&retention_of(&fixture, settings), time_at(20 * 366 * 86_400)).await.unwrap();
-    assert_eq!(fixture.actual_courses().await, actual);
-    assert_eq!(fixture.past_courses().await.len(), 1);
-    // New courses are still compared with the actual one.
+    assert_eq!(fixture.current_courses().await, current);
+    assert_eq!(fixture.stored_courses().await.len(), 1);
+    // New courses are still compared with the current one.
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "216", time_at(300_000))]).await, 0);
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "217", time_at(300_000))]).await, 1);
     assert_eq!(fixture.check_courses().await, 2);
@@ -163,7 +163,7 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
             let mut round = n;
             while !stop.is_cancelled() {
                 store.fold_courses(CANDLES[round % 3]).await.unwrap();
-                store.remove_courses(Resolution::Raw, time_at(100 * 86_400), 50).await.unwrap();
+                store.delete_courses(Resolution::Raw, time_at(100 * 86_400), 50).await.unwrap();
                 round += 1;
             }
         });
@@ -195,7 +195,7 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
         let store = fixture.another_course_store().await;
         let step = tokio::spawn(async move {
             store.fold_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
-            store.remove_courses(Resolution::Raw, time_at(100 * 86_400), 20).await.unwrap();
+            store.delete_courses(Resolution::Raw, time_at(100 * 86_400), 20).await.unwrap();
         });
         // The task is aborted at a different point each time.
         for _ in 0..n * 3 {
@@ -216,7 +216,7 @@ async fn retention_keeps_resolution_by_age(stack: Stack) {
     let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };
     retention::run_round(&retention_of(&fixture, settings), time_at(3 * 86_400)).await.unwrap();
     // The courses of one day, and the one that was valid at its start.
-    assert_eq!(fixture.past_courses().await.len(), 72);
+    assert_eq!(fixture.stored_courses().await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
     assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Day).await.len(), 3);

@@ -1,4 +1,4 @@
-//! Writing courses: one actual course for each exchange and pair, also with concurrent writers.
+//! Writing courses: one current course for each exchange and pair, also with concurrent writers.
 
 use common::api::courses::{Course, CourseKind};
 use tests::{Stack, on_both_stacks};
@@ -19,7 +19,7 @@ on_both_stacks!(
     newest_of_duplicate_courses_is_written,
     changed_kind_or_simulated_flag_is_written,
     random_requests_are_stored_as_expected,
-    concurrent_writers_leave_one_actual_course,
+    concurrent_writers_leave_one_current_course,
     large_request_is_written,
     readable_view_matches_api_values,
 );
@@ -30,8 +30,8 @@ async fn only_changed_course_is_written(stack: Stack) {
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "91000.5", time_at(0))]).await, 1);
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "91000.50", time_at(5))]).await, 0);
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "91000.51", time_at(10))]).await, 1);
-    let past = fixture.past_courses().await;
-    let shown: Vec<_> = past.iter().map(|row| (row.value.to_string(), row.since, row.until)).collect();
+    let stored = fixture.stored_courses().await;
+    let shown: Vec<_> = stored.iter().map(|row| (row.value.to_string(), row.since, row.until)).collect();
     assert_eq!(
         shown,
         [("91000.50".to_owned(), time_at(0), Some(time_at(10))), ("91000.51".to_owned(), time_at(10), None),]
@@ -49,14 +49,14 @@ async fn partial_refresh_changes_only_sent_courses(stack: Stack) {
         course("binance", "BTC-USD", "3", time_at(0)),
     ];
     assert_eq!(fixture.write_courses(&all).await, 3);
-    let before = fixture.past_courses().await;
+    let before = fixture.stored_courses().await;
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "4", time_at(5))]).await, 1);
     let text = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
     assert_eq!(
-        fixture.actual_courses().await,
+        fixture.current_courses().await,
         [text("kraken", "BTC-EUR", "2.00"), text("binance", "BTC-USD", "3.00"), text("kraken", "BTC-USD", "4.00"),]
     );
-    let after = fixture.past_courses().await;
+    let after = fixture.stored_courses().await;
     let untouched = before.iter().filter(|row| row.value.to_string() != "1.00");
     assert!(untouched.into_iter().all(|row| after.contains(row)), "{before:?}\n{after:?}");
     fixture.check_courses().await;
@@ -66,7 +66,7 @@ async fn older_observation_changes_nothing(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     fixture.write_courses(&[course("kraken", "BTC-USD", "1", time_at(0))]).await;
     fixture.write_courses(&[course("kraken", "BTC-USD", "2", time_at(10))]).await;
-    let before = fixture.past_courses().await;
+    let before = fixture.stored_courses().await;
     for (value, seconds) in [("3", 9), ("1", 5), ("3", 0), ("3", -5), ("3", 10)] {
         assert_eq!(
             fixture.write_courses(&[course("kraken", "BTC-USD", value, time_at(seconds))]).await,
@@ -74,7 +74,7 @@ async fn older_observation_changes_nothing(stack: Stack) {
             "{seconds}"
         );
     }
-    assert_eq!(fixture.past_courses().await, before);
+    assert_eq!(fixture.stored_courses().await, before);
 }
 
 async fn newest_of_duplicate_courses_is_written(stack: Stack) {
@@ -82,7 +82,7 @@ async fn newest_of_duplicate_courses_is_written(stack: Stack) {
     let sent = [(3, "30"), (9, "90"), (9, "91"), (5, "50")];
     let sent = sent.map(|(seconds, value)| course("kraken", "BTC-USD", value, time_at(seconds)));
     assert_eq!(fixture.write_courses(&sent).await, 1);
-    assert_eq!(fixture.actual_courses().await[0].2, "91.00");
+    assert_eq!(fixture.current_courses().await[0].2, "91.00");
     assert_eq!(fixture.check_courses().await, 1);
 }
 
@@ -94,8 +94,8 @@ async fn changed_kind_or_simulated_flag_is_written(stack: Stack) {
     let fixing = Course { kind: CourseKind::Fixing, observed_at: time_at(3), ..first.clone() };
     for course in [first, simulated, index, fixing] {
         assert_eq!(fixture.write_courses(std::slice::from_ref(&course)).await, 1);
-        let actual = fixture.courses().actual_courses().await.unwrap().courses.remove(0);
-        assert_eq!((actual.kind, actual.simulated), (course.kind, course.simulated));
+        let current = fixture.courses().current_courses().await.unwrap().courses.remove(0);
+        assert_eq!((current.kind, current.simulated), (course.kind, course.simulated));
     }
     assert_eq!(fixture.check_courses().await, 4);
 }
@@ -107,14 +107,14 @@ async fn random_requests_are_stored_as_expected(stack: Stack) {
         for request in random_requests(seed, 60) {
             assert_eq!(fixture.write_courses(&request).await, expected.write(&request), "seed {seed}: {request:?}");
         }
-        assert_eq!(fixture.past_courses().await, expected.past(), "seed {seed}");
+        assert_eq!(fixture.stored_courses().await, expected.courses(), "seed {seed}");
         fixture.check_courses().await;
     }
 }
 
-/// All observations have different times and values. In any order of arrival, the newest one of a series becomes its actual
+/// All observations have different times and values. In any order of arrival, the newest one of a series becomes its current
 /// course.
-async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
+async fn concurrent_writers_leave_one_current_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
     let mut writers = tokio::task::JoinSet::new();
@@ -137,9 +137,9 @@ async fn concurrent_writers_leave_one_actual_course(stack: Stack) {
     }
     let changed: u64 = writers.join_all().await.into_iter().sum();
     let last = WRITERS * REQUESTS;
-    let actual = fixture.courses().actual_courses().await.unwrap().courses;
-    assert_eq!(actual.len(), directions.len());
-    for course in &actual {
+    let current = fixture.courses().current_courses().await.unwrap().courses;
+    assert_eq!(current.len(), directions.len());
+    for course in &current {
         assert_eq!(course.value, last.to_string().parse().unwrap(), "{course:?}");
         assert_eq!(course.since, time_at(i64::try_from(last - 1).unwrap()));
     }

@@ -165,26 +165,26 @@ impl SimulatedService {
         self.place_order_with_key(&key, requested)
     }
 
-    /// Sends the order until its outcome is definite.
+    /// Sends the order until its outcome is final.
     fn place_order_with_key(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         loop {
             let start = self.now;
             let outcome = self.send_request(key, requested);
             self.advance_clock();
-            let bitcoin = match requested {
+            let bitcoin_amount = match requested {
                 RequestedOrder::AtMarketPrice { amount, .. } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
                 RequestedOrder::FromQuote(_) => None,
             };
             let attempt = Attempt {
-                key: key.to_owned(),
+                idempotency_key: key.to_owned(),
                 requested: *requested,
-                bitcoin,
+                bitcoin_amount,
                 start,
                 end: self.now,
                 outcome: outcome.clone(),
             };
             self.history.attempts.push(attempt);
-            if outcome.is_definite() || matches!(outcome, Outcome::Unexpected { .. }) {
+            if outcome.is_final() || matches!(outcome, Outcome::Unexpected { .. }) {
                 return outcome;
             }
         }
@@ -313,7 +313,7 @@ impl SimulatedService {
             stored_order.price_as_of = self.now;
         }
         let quote = quote.map(|quote| quote.id);
-        self.stored.orders.push(StoredOrder { seq, key: key.to_owned(), order: stored_order, quote });
+        self.stored.orders.push(StoredOrder { seq, idempotency_key: key.to_owned(), order: stored_order, quote });
         self.keys.insert(key.to_owned(), self.stored.orders.len() - 1);
         acknowledgement(&order, false)
     }

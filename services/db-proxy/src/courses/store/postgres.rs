@@ -6,19 +6,19 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use common::{
-    api::courses::{Candle, Course, PastCourse},
+    api::courses::{Candle, Course, StoredCourse},
     money::Rate,
     time::Timestamp,
 };
 use sqlx::{Connection, PgConnection, PgTransaction, Row, postgres::PgRow};
 
 use self::statements::{
-    ACTUAL_COURSES, ACTUAL_COURSES_BY_KEY, CANDLES, END_COURSES, FOLD_PROGRESS, INSERT_CANDLES, INSERT_COURSES,
-    INSERT_SERIES, MARK_FOLDED, PAST_COURSES, REMOVE_CANDLES, REMOVE_COURSES, SERIES_BY_NAME,
+    CANDLES, CURRENT_COURSES, CURRENT_COURSES_BY_KEY, DELETE_CANDLES, DELETE_ENDED_COURSES, END_COURSES, FOLD_PROGRESS,
+    INSERT_CANDLES, INSERT_COURSES, INSERT_SERIES, MARK_FOLDED, SERIES_BY_NAME, STORED_COURSES,
 };
 use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
 use crate::{
-    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
+    courses::policy::{CourseChange, CurrentCourse, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
         DatabaseError, PostgresDatabase,
         rows::{column_of, decode},
@@ -44,10 +44,10 @@ impl PostgresCourses {
         self.0.run_repeatable(|connection| Box::pin(write_changes(connection, Arc::clone(&courses)))).await
     }
 
-    pub async fn actual_courses(&self) -> Result<Vec<PastCourse>, DatabaseError> {
+    pub async fn current_courses(&self) -> Result<Vec<StoredCourse>, DatabaseError> {
         let rows =
-            self.0.run_repeatable(|connection| Box::pin(sqlx::query(ACTUAL_COURSES).fetch_all(connection))).await?;
-        rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
+            self.0.run_repeatable(|connection| Box::pin(sqlx::query(CURRENT_COURSES).fetch_all(connection))).await?;
+        rows.iter().map(stored_course_of).map(|row| row.map(|(_, course)| course)).collect()
     }
 
     pub(super) async fn find_series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
@@ -59,9 +59,9 @@ impl PostgresCourses {
         series.await
     }
 
-    pub(super) async fn past_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
+    pub(super) async fn stored_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, StoredCourse)>, DatabaseError> {
         let rows = self.0.run_repeatable(|connection| {
-            let query = sqlx::query(PAST_COURSES)
+            let query = sqlx::query(STORED_COURSES)
                 .bind(query.series.clone())
                 .bind(query.from.to_datetime())
                 .bind(query.to.to_datetime())
@@ -70,7 +70,7 @@ impl PostgresCourses {
                 .bind(query.limit);
             Box::pin(query.fetch_all(connection))
         });
-        rows.await?.iter().map(past_course_of).collect()
+        rows.await?.iter().map(stored_course_of).collect()
     }
 
     pub(super) async fn candles(&self, query: &HistoryQuery, width: i32) -> Result<Vec<(i32, Candle)>, DatabaseError> {
@@ -92,13 +92,15 @@ impl PostgresCourses {
         self.0.run_repeatable(|connection| Box::pin(fold_once(connection, width))).await
     }
 
-    pub async fn remove_past_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        self.0.run_repeatable(|connection| Box::pin(remove_rows(connection, REMOVE_COURSES, None, before, limit))).await
+    pub async fn delete_ended_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.0
+            .run_repeatable(|connection| Box::pin(delete_rows(connection, DELETE_ENDED_COURSES, None, before, limit)))
+            .await
     }
 
-    pub async fn remove_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+    pub async fn delete_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.0
-            .run_repeatable(|connection| Box::pin(remove_rows(connection, REMOVE_CANDLES, Some(width), before, limit)))
+            .run_repeatable(|connection| Box::pin(delete_rows(connection, DELETE_CANDLES, Some(width), before, limit)))
             .await
     }
 }
@@ -107,13 +109,13 @@ impl PostgresCourses {
 async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
     let courses = &*courses;
     let keys = SeriesNames::of(courses);
-    if select_changes(courses, &actual_by_key(connection, &keys).await?).is_empty() {
+    if select_changes(courses, &current_by_key(connection, &keys).await?).is_empty() {
         return Ok(0);
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
     // A separate statement, because the snapshot of the locking statement is older than the wait for the lock.
-    let changes = select_changes(courses, &actual_by_key(&mut transaction, &keys).await?);
+    let changes = select_changes(courses, &current_by_key(&mut transaction, &keys).await?);
     if !changes.is_empty() {
         insert_changes(&mut transaction, &changes).await?;
     }
@@ -136,19 +138,19 @@ impl SeriesNames {
     }
 }
 
-/// The actual courses of the series with these names.
-async fn actual_by_key(
+/// The current courses of the series with these names.
+async fn current_by_key(
     connection: &mut PgConnection,
     names: &SeriesNames,
-) -> Result<HashMap<SeriesKey, ActualCourse>, sqlx::Error> {
-    let rows = sqlx::query(ACTUAL_COURSES_BY_KEY)
+) -> Result<HashMap<SeriesKey, CurrentCourse>, sqlx::Error> {
+    let rows = sqlx::query(CURRENT_COURSES_BY_KEY)
         .bind(&names.exchangers)
         .bind(&names.directions)
         .fetch_all(connection)
         .await?;
     let read = |row: &PgRow| {
-        let (series, PastCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
-        Ok((SeriesKey { exchanger, direction }, ActualCourse { series, since, value, kind, simulated }))
+        let (series, StoredCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
+        Ok((SeriesKey { exchanger, direction }, CurrentCourse { series, since, value, kind, simulated }))
     };
     rows.iter().map(read).collect::<Result<_, DatabaseError>>().map_err(invalid_row)
 }
@@ -160,8 +162,8 @@ async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange])
         .collect();
     if !ended.is_empty() {
         sqlx::query(END_COURSES)
-            .bind(column_of(&ended, |(actual, _)| actual.series))
-            .bind(column_of(&ended, |(actual, _)| actual.since.to_datetime()))
+            .bind(column_of(&ended, |(current, _)| current.series))
+            .bind(column_of(&ended, |(current, _)| current.since.to_datetime()))
             .bind(column_of(&ended, |(_, until)| until.to_datetime()))
             .execute(&mut *connection)
             .await?;
@@ -214,7 +216,7 @@ async fn fold_once(connection: &mut PgConnection, width: Duration) -> Result<u64
     Ok(due.len() as u64)
 }
 
-async fn remove_rows(
+async fn delete_rows(
     connection: &mut PgConnection,
     statement: &'static str,
     width: Option<i32>,
@@ -258,8 +260,8 @@ fn rate(row: &PgRow, name: &str) -> Result<Rate, DatabaseError> {
 }
 
 /// The series id and the course of a row. Does not read the column `until`.
-fn course_of(row: &PgRow) -> Result<(i32, PastCourse), DatabaseError> {
-    let course = PastCourse {
+fn course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
+    let course = StoredCourse {
         exchanger: row.try_get("exchanger")?,
         direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
         kind: kind_from_text(row.try_get("kind")?)?,
@@ -271,10 +273,10 @@ fn course_of(row: &PgRow) -> Result<(i32, PastCourse), DatabaseError> {
     Ok((row.try_get("id")?, course))
 }
 
-fn past_course_of(row: &PgRow) -> Result<(i32, PastCourse), DatabaseError> {
+fn stored_course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
     let (series, course) = course_of(row)?;
     let until = row.try_get::<Option<DateTime<Utc>>, _>("until")?.map(Timestamp::from);
-    Ok((series, PastCourse { until, ..course }))
+    Ok((series, StoredCourse { until, ..course }))
 }
 
 fn candle_of(row: &PgRow) -> Result<(i32, Candle), DatabaseError> {

@@ -5,7 +5,7 @@ mod statements;
 use std::{collections::HashMap, time::Duration};
 
 use common::{
-    api::courses::{Candle, Course, PastCourse},
+    api::courses::{Candle, Course, StoredCourse},
     money::Rate,
     time::Timestamp,
 };
@@ -13,12 +13,12 @@ use serde_json::json;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
 use self::statements::{
-    ACTUAL_COURSES, ACTUAL_COURSES_BY_KEY, CANDLES, END_COURSES, FOLD_PROGRESS, INSERT_CANDLES, INSERT_COURSES,
-    INSERT_SERIES, MARK_FOLDED, PAST_COURSES, REMOVE_CANDLES, REMOVE_COURSES, SERIES_BY_NAME,
+    CANDLES, CURRENT_COURSES, CURRENT_COURSES_BY_KEY, DELETE_CANDLES, DELETE_ENDED_COURSES, END_COURSES, FOLD_PROGRESS,
+    INSERT_CANDLES, INSERT_COURSES, INSERT_SERIES, MARK_FOLDED, SERIES_BY_NAME, STORED_COURSES,
 };
 use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
 use crate::{
-    courses::policy::{ActualCourse, CourseChange, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
+    courses::policy::{CourseChange, CurrentCourse, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
         rows::{column_of, decode},
@@ -32,13 +32,13 @@ impl SqliteCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         let keys = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
         // Usually no course changed. A read connection checks this first, because orders need the only write connection.
-        let actual = actual_by_key(&mut *self.0.readers.acquire().await?, &keys).await?;
-        if select_changes(courses, &actual).is_empty() {
+        let current = current_by_key(&mut *self.0.readers.acquire().await?, &keys).await?;
+        if select_changes(courses, &current).is_empty() {
             return Ok(0);
         }
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
-        let changes = select_changes(courses, &actual_by_key(&mut transaction, &keys).await?);
+        let changes = select_changes(courses, &current_by_key(&mut transaction, &keys).await?);
         if !changes.is_empty() {
             insert_changes(&mut transaction, &changes).await?;
         }
@@ -47,9 +47,9 @@ impl SqliteCourses {
         Ok(changes.len() as u64)
     }
 
-    pub async fn actual_courses(&self) -> Result<Vec<PastCourse>, DatabaseError> {
-        let rows = sqlx::query(ACTUAL_COURSES).fetch_all(&self.0.readers).await?;
-        rows.iter().map(past_course_of).map(|row| row.map(|(_, course)| course)).collect()
+    pub async fn current_courses(&self) -> Result<Vec<StoredCourse>, DatabaseError> {
+        let rows = sqlx::query(CURRENT_COURSES).fetch_all(&self.0.readers).await?;
+        rows.iter().map(stored_course_of).map(|row| row.map(|(_, course)| course)).collect()
     }
 
     pub(super) async fn find_series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
@@ -58,8 +58,8 @@ impl SqliteCourses {
         Ok(query.fetch_all(&self.0.readers).await?)
     }
 
-    pub(super) async fn past_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, PastCourse)>, DatabaseError> {
-        let rows = sqlx::query(PAST_COURSES)
+    pub(super) async fn stored_courses(&self, query: &HistoryQuery) -> Result<Vec<(i32, StoredCourse)>, DatabaseError> {
+        let rows = sqlx::query(STORED_COURSES)
             .bind(json!(query.series).to_string())
             .bind(query.from.micros())
             .bind(query.to.micros())
@@ -68,7 +68,7 @@ impl SqliteCourses {
             .bind(query.limit)
             .fetch_all(&self.0.readers)
             .await?;
-        rows.iter().map(past_course_of).collect()
+        rows.iter().map(stored_course_of).collect()
     }
 
     pub(super) async fn candles(&self, query: &HistoryQuery, width: i32) -> Result<Vec<(i32, Candle)>, DatabaseError> {
@@ -105,26 +105,26 @@ impl SqliteCourses {
         Ok(due.len() as u64)
     }
 
-    pub async fn remove_past_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let done = sqlx::query(REMOVE_COURSES).bind(before.micros()).bind(limit).execute(&self.0.writer).await?;
+    pub async fn delete_ended_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let done = sqlx::query(DELETE_ENDED_COURSES).bind(before.micros()).bind(limit).execute(&self.0.writer).await?;
         Ok(done.rows_affected())
     }
 
-    pub async fn remove_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let query = sqlx::query(REMOVE_CANDLES).bind(width).bind(before.micros()).bind(limit);
+    pub async fn delete_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let query = sqlx::query(DELETE_CANDLES).bind(width).bind(before.micros()).bind(limit);
         Ok(query.execute(&self.0.writer).await?.rows_affected())
     }
 }
 
-/// The actual courses of the series with these names. `keys` is a JSON array of the names.
-async fn actual_by_key(
+/// The current courses of the series with these names. `keys` is a JSON array of the names.
+async fn current_by_key(
     connection: &mut SqliteConnection,
     keys: &str,
-) -> Result<HashMap<SeriesKey, ActualCourse>, DatabaseError> {
-    let rows = sqlx::query(ACTUAL_COURSES_BY_KEY).bind(keys).fetch_all(connection).await?;
+) -> Result<HashMap<SeriesKey, CurrentCourse>, DatabaseError> {
+    let rows = sqlx::query(CURRENT_COURSES_BY_KEY).bind(keys).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
-        let (series, PastCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
-        Ok((SeriesKey { exchanger, direction }, ActualCourse { series, since, value, kind, simulated }))
+        let (series, StoredCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
+        Ok((SeriesKey { exchanger, direction }, CurrentCourse { series, since, value, kind, simulated }))
     };
     rows.iter().map(read).collect()
 }
@@ -132,7 +132,8 @@ async fn actual_by_key(
 async fn insert_changes(connection: &mut SqliteConnection, changes: &[CourseChange]) -> Result<(), DatabaseError> {
     let ended =
         changes.iter().filter_map(|CourseChange { course, replaces }| Some((replaces.as_ref()?, course.observed_at)));
-    let ended: Vec<_> = ended.map(|(actual, until)| (actual.series, actual.since.micros(), until.micros())).collect();
+    let ended: Vec<_> =
+        ended.map(|(current, until)| (current.series, current.since.micros(), until.micros())).collect();
     if !ended.is_empty() {
         sqlx::query(END_COURSES).bind(json!(ended).to_string()).execute(&mut *connection).await?;
     }
@@ -176,8 +177,8 @@ fn rate(row: &SqliteRow, name: &str) -> Result<Rate, DatabaseError> {
 }
 
 /// The series id and the course of a row. Does not read the column `until`.
-fn course_of(row: &SqliteRow) -> Result<(i32, PastCourse), DatabaseError> {
-    let course = PastCourse {
+fn course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
+    let course = StoredCourse {
         exchanger: row.try_get("exchanger")?,
         direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
         kind: kind_from_text(row.try_get("kind")?)?,
@@ -189,11 +190,11 @@ fn course_of(row: &SqliteRow) -> Result<(i32, PastCourse), DatabaseError> {
     Ok((row.try_get("id")?, course))
 }
 
-fn past_course_of(row: &SqliteRow) -> Result<(i32, PastCourse), DatabaseError> {
+fn stored_course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
     let (series, course) = course_of(row)?;
     let until = row.try_get::<Option<i64>, _>("until")?;
     let until = until.map(|micros| decode("until", Timestamp::from_micros(micros))).transpose()?;
-    Ok((series, PastCourse { until, ..course }))
+    Ok((series, StoredCourse { until, ..course }))
 }
 
 fn candle_of(row: &SqliteRow) -> Result<(i32, Candle), DatabaseError> {

@@ -14,7 +14,7 @@ use sqlx::{Connection, Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use self::statements::{
-    LAST_SEQ_BEFORE, ORDERS_BY_ID, REMOVE_CLOSED_QUOTES, REMOVE_KEYS, REMOVE_REFUSALS, SCAN, TOTALS,
+    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, SCAN, TOTALS,
 };
 use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
@@ -48,16 +48,16 @@ impl SqliteOrders {
         Ok(decisions)
     }
 
-    pub async fn remove_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let keys = self.remove_rows(REMOVE_KEYS, before, limit).await?;
-        Ok(keys + self.remove_rows(REMOVE_CLOSED_QUOTES, before, limit).await?)
+    pub async fn delete_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let keys = self.delete_rows(DELETE_KEYS, before, limit).await?;
+        Ok(keys + self.delete_rows(DELETE_CLOSED_QUOTES, before, limit).await?)
     }
 
-    pub async fn remove_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        self.remove_rows(REMOVE_REFUSALS, before, limit).await
+    pub async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_REFUSALS, before, limit).await
     }
 
-    async fn remove_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+    async fn delete_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         let query = sqlx::query(statement).bind(before.micros()).bind(limit);
         Ok(query.execute(&self.0.writer).await?.rows_affected())
     }

@@ -39,7 +39,7 @@ async fn unknown_and_delisted_pairs_are_answered_in_the_real_format() {
 #[tokio::test(start_paused = true)]
 async fn halted_pair_is_omitted_if_trading_status_is_required() {
     let sim = Sim::new();
-    sim.set_fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
+    sim.start_fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
     let book = sim.json(&format!("{BOOK}?symbol=BTCUSDT")).await;
     assert_eq!((&book["bidPrice"], &book["askQty"]), (&"0.00000000".into(), &"0.00000000".into()));
     let one = sim.json(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D&symbolStatus=TRADING")).await;
@@ -52,7 +52,7 @@ async fn used_weight_is_reported_and_ignored_refusals_prolong_the_ban() {
     let path = format!("{PRICE}?symbol=BTCUSDT");
     assert_eq!(sim.header(&path, "x-mbx-used-weight-1m").await.unwrap(), "2");
     assert_eq!(sim.header(PRICE, "x-mbx-used-weight-1m").await.unwrap(), "6");
-    sim.set_fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);
+    sim.start_fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);
     let (status, body) = sim.get(&path).await;
     assert!(status == 429 && body.starts_with(r#"{"code":-1003,"msg":"#), "{body}");
     let (status, body) = sim.get(&path).await;

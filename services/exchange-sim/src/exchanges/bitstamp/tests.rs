@@ -16,7 +16,7 @@ async fn trailing_slash_is_optional_and_list_has_pair_names() {
 #[tokio::test(start_paused = true)]
 async fn unlisted_pair_is_missing_from_the_list() {
     let sim = Sim::new();
-    sim.set_fault(NAME, r#"{"fault":"unlisted","direction":"BTC-USD"}"#);
+    sim.start_fault(NAME, r#"{"fault":"unlisted","direction":"BTC-USD"}"#);
     assert_eq!(sim.json("/bitstamp/api/v2/ticker").await[0]["pair"], "BTC/EUR");
     assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcusd").await.0, 404);
 }

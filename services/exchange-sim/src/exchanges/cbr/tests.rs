@@ -31,7 +31,7 @@ async fn numbers_have_decimal_commas_and_the_date_is_tomorrow() {
 #[tokio::test(start_paused = true)]
 async fn unlisted_currency_is_missing() {
     let sim = Sim::new();
-    sim.set_fault(NAME, r#"{"fault":"unlisted","direction":"USD-RUB"}"#);
+    sim.start_fault(NAME, r#"{"fault":"unlisted","direction":"USD-RUB"}"#);
     let xml = xml(&sim, PATH).await;
     assert!(!xml.contains("USD") && xml.contains("EUR"));
 }

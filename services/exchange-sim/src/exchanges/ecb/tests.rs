@@ -20,13 +20,13 @@ async fn newest_fixing_has_every_currency_but_the_rouble() {
 #[tokio::test(start_paused = true)]
 async fn faults_age_the_fixing_and_remove_rows() {
     let sim = Sim::starting_at("2026-01-09T16:00:00Z");
-    sim.set_fault(NAME, r#"{"fault":"old_fixing","days":5}"#);
+    sim.start_fault(NAME, r#"{"fault":"old_fixing","days":5}"#);
     assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-02'>"));
-    sim.set_fault(NAME, r#"{"fault":"unlisted","direction":"EUR-USD"}"#);
+    sim.start_fault(NAME, r#"{"fault":"unlisted","direction":"EUR-USD"}"#);
     assert!(!sim.get(PATH).await.1.contains("USD"));
-    sim.set_fault(NAME, r#"{"fault":"odd_times"}"#);
+    sim.start_fault(NAME, r#"{"fault":"odd_times"}"#);
     assert!(sim.get(PATH).await.1.contains("<Cube>\n\t\t\t<Cube currency"));
-    sim.set_fault(NAME, r#"{"fault":"frozen","seconds":86400}"#);
+    sim.start_fault(NAME, r#"{"fault":"frozen","seconds":86400}"#);
     sim.advance(86_399).await;
     assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-09'>"));
 }

@@ -26,6 +26,6 @@ async fn version_two_has_the_rouble_and_rows_of_different_days() {
     assert_eq!(sim.json("/frankfurter/v2/rate/USD/RUB").await, rates[1]);
     let (status, body) = sim.get("/frankfurter/v2/rates?base=XYZ").await;
     assert_eq!((status, body.as_str()), (422, r#"{"status":422,"message":"invalid base"}"#));
-    sim.set_fault(NAME, r#"{"fault":"unlisted","direction":"USD-RUB"}"#);
+    sim.start_fault(NAME, r#"{"fault":"unlisted","direction":"USD-RUB"}"#);
     assert_eq!(sim.json("/frankfurter/v2/rates?base=USD&quotes=EUR,RUB").await.as_array().unwrap().len(), 1);
 }

@@ -17,7 +17,7 @@ async fn time_is_among_the_volumes() {
 #[tokio::test(start_paused = true)]
 async fn throttled_calls_are_delayed_and_then_refused() {
     let sim = Sim::new();
-    sim.set_fault(NAME, r#"{"fault":"throttled","seconds":600}"#);
+    sim.start_fault(NAME, r#"{"fault":"throttled","seconds":600}"#);
     let start = tokio::time::Instant::now();
     for calls in 1..=5 {
         assert_eq!(sim.get("/gemini/v1/pricefeed").await.0, 200);

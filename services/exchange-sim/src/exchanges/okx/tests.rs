@@ -27,10 +27,10 @@ async fn errors_have_three_formats() {
         ("odd_error", 404, r#"{"code":404,"data":{},"#),
         ("error_in_200", 200, r#"{"code":"50001","#),
     ] {
-        sim.set_fault(NAME, &format!(r#"{{"fault":"{fault}"}}"#));
+        sim.start_fault(NAME, &format!(r#"{{"fault":"{fault}"}}"#));
         let answer = sim.get(path).await;
         assert!(answer.0 == status && answer.1.starts_with(body), "{answer:?}");
     }
-    sim.set_fault(NAME, r#"{"fault":"zero_bid"}"#);
+    sim.start_fault(NAME, r#"{"fault":"zero_bid"}"#);
     assert_eq!(sim.json(path).await["data"][0]["bidPx"], "");
 }

@@ -13,7 +13,7 @@ fn fault(kind: FaultKind, now: Timestamp) -> Fault {
 fn fault_expires_or_is_ended() {
     let (faults, now) = (FaultStore::default(), Timestamp::now());
     let down = fault(FaultKind::Down, now);
-    faults.set_fault("kraken", down.clone());
+    faults.start_fault("kraken", down.clone());
     assert_eq!(faults.active("kraken", now), Some(down.clone()));
     assert_eq!(faults.active("coinbase", now), None);
     assert_eq!(faults.active_faults(NAMES, now).len(), 1);
@@ -35,7 +35,7 @@ fn timeline_runs_on_schedule_below_manual_faults() {
     let (frozen, lie) = (Some(FaultKind::Frozen), Some(FaultKind::LieFactor));
     assert_eq!(kinds, [None, None, frozen, frozen, lie, lie, None]);
 
-    faults.set_fault("kraken", fault(FaultKind::Down, time_at(12)));
+    faults.start_fault("kraken", fault(FaultKind::Down, time_at(12)));
     assert_eq!(kind(13), Some(FaultKind::Down));
     faults.end_fault("kraken", time_at(14));
     assert_eq!([15, 19, 20].map(kind), [None, None, lie]);

@@ -6,7 +6,7 @@ use crate::tests::fixtures::seconds;
 #[test]
 fn stored_courses_are_observed_when_they_began() {
     assert_eq!(snapshot_from_courses(vec![]), None);
-    let stored = |exchanger: &str, since, simulated| PastCourse {
+    let stored = |exchanger: &str, since, simulated| StoredCourse {
         exchanger: exchanger.to_owned(),
         direction: "BTC-USD".parse().unwrap(),
         kind: CourseKind::Trade,

@@ -1,13 +1,13 @@
 //! The statements of the course store on PostgreSQL.
 
-/// The newest row of a series is its actual course.
-pub(super) const ACTUAL_COURSES: &str = "
+/// The newest row of a series is its current course.
+pub(super) const CURRENT_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
     join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)
     order by s.direction, s.exchanger";
 
-pub(super) const ACTUAL_COURSES_BY_KEY: &str = "
+pub(super) const CURRENT_COURSES_BY_KEY: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.value_e8, c.kind, c.simulated
     from unnest($1::text[], $2::text[]) as wanted (exchanger, direction)
     join course_series s on s.exchanger = wanted.exchanger and s.direction = wanted.direction
@@ -36,7 +36,7 @@ pub(super) const SERIES_BY_NAME: &str = "
     order by id";
 
 /// Reads at most one page of each series.
-pub(super) const PAST_COURSES: &str = "
+pub(super) const STORED_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
     cross join lateral (
@@ -172,7 +172,7 @@ pub(super) const MARK_FOLDED: &str = "
     from unnest($1::integer[], $2::timestamptz[]) as fold (series_id, upper)
     where s.id = fold.series_id";
 
-pub(super) const REMOVE_COURSES: &str = "
+pub(super) const DELETE_ENDED_COURSES: &str = "
     delete from courses where ctid = any(array(
         select c.ctid
         from course_series s
@@ -180,7 +180,7 @@ pub(super) const REMOVE_COURSES: &str = "
         limit $2
     ))";
 
-pub(super) const REMOVE_CANDLES: &str = "
+pub(super) const DELETE_CANDLES: &str = "
     delete from course_candles where ctid = any(array(
         select k.ctid
         from course_series s

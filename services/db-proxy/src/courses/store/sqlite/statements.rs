@@ -2,14 +2,14 @@
 //!
 //! A cross join fixes the order in which tables are read. Without it, the planner may choose to read every course.
 
-/// The newest row of a series is its actual course.
-pub(super) const ACTUAL_COURSES: &str = "
+/// The newest row of a series is its current course.
+pub(super) const CURRENT_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
     cross join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)
     order by s.direction, s.exchanger";
 
-pub(super) const ACTUAL_COURSES_BY_KEY: &str = "
+pub(super) const CURRENT_COURSES_BY_KEY: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.value_e8, c.kind, c.simulated
     from json_each(?1) as wanted
     cross join course_series s on s.exchanger = wanted.value ->> 0 and s.direction = wanted.value ->> 1
@@ -37,7 +37,7 @@ pub(super) const SERIES_BY_NAME: &str = "
     order by id";
 
 /// Reads one series after the other in the order of the index. No sort is needed, so reading stops when the page is full.
-pub(super) const PAST_COURSES: &str = "
+pub(super) const STORED_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
     cross join courses c
@@ -179,7 +179,7 @@ pub(super) const MARK_FOLDED: &str = "
     from json_each(?1) as fold
     where course_series.id = fold.value ->> 0";
 
-pub(super) const REMOVE_COURSES: &str = "
+pub(super) const DELETE_ENDED_COURSES: &str = "
     delete from courses where (series_id, since) in (
         select c.series_id, c.since
         from course_series s
@@ -188,7 +188,7 @@ pub(super) const REMOVE_COURSES: &str = "
         limit ?2
     )";
 
-pub(super) const REMOVE_CANDLES: &str = "
+pub(super) const DELETE_CANDLES: &str = "
     delete from course_candles where (width_secs, series_id, start) in (
         select k.width_secs, k.series_id, k.start
         from course_series s

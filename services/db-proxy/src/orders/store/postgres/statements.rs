@@ -103,17 +103,17 @@ pub(super) const INSERT_ORDERS: &str = "
     update order_totals
     set orders = $15, bitcoin_sats = $16, reserved_sats = $17, last_created_at = $18, last_refused_at = $19";
 
-pub(super) const REMOVE_KEYS: &str = "
+pub(super) const DELETE_KEYS: &str = "
     delete from idempotency_keys where ctid = any(array(
         select ctid from idempotency_keys where created_at < $1 order by created_at limit $2
     ))";
 
-pub(super) const REMOVE_REFUSALS: &str = "
+pub(super) const DELETE_REFUSALS: &str = "
     delete from refusals where ctid = any(array(
         select ctid from refusals where refused_at < $1 order by refused_at limit $2
     ))";
 
-pub(super) const REMOVE_CLOSED_QUOTES: &str = "
+pub(super) const DELETE_CLOSED_QUOTES: &str = "
     delete from quotes where id = any(array(
         select id from quotes where created_at < $1 and state <> 'held' order by created_at limit $2
     ))";

@@ -83,17 +83,17 @@ pub(super) const UPDATE_TOTALS: &str = "
     update order_totals
     set orders = ?1, bitcoin_sats = ?2, reserved_sats = ?3, last_created_at = ?4, last_refused_at = ?5";
 
-pub(super) const REMOVE_KEYS: &str = "
+pub(super) const DELETE_KEYS: &str = "
     delete from idempotency_keys where (client, key) in (
         select client, key from idempotency_keys where created_at < ?1 order by created_at limit ?2
     )";
 
-pub(super) const REMOVE_REFUSALS: &str = "
+pub(super) const DELETE_REFUSALS: &str = "
     delete from refusals where (client, key, currency, amount_e4) in (
         select client, key, currency, amount_e4 from refusals where refused_at < ?1 order by refused_at limit ?2
     )";
 
-pub(super) const REMOVE_CLOSED_QUOTES: &str = "
+pub(super) const DELETE_CLOSED_QUOTES: &str = "
     delete from quotes where id in (
         select id from quotes where created_at < ?1 and state <> 'held' order by created_at limit ?2
     )";
