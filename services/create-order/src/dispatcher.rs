@@ -6,10 +6,12 @@ use common::{
     api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
     clients::{
         CallError,
-        db_proxy::{BATCH_LIMITS, DbProxyClient, PlaceOrdersOutcome},
+        db_proxy::{BATCH_LIMITS, PlaceOrdersOutcome},
     },
     concurrency::batching::{BatchError, Batcher},
 };
+
+use crate::order_backend::OrderBackend;
 
 /// Why an order received no decision from db-proxy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,9 +56,9 @@ pub struct OrderDispatcher(Batcher<PlaceOrderCommand, DispatchResult>);
 impl OrderDispatcher {
     /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped
     /// and all waiting orders are answered.
-    pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
+    pub fn new(backend: Arc<dyn OrderBackend>) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) =
-            Batcher::new(BATCH_LIMITS, move |orders| send_batch(db_proxy.clone(), PlaceOrderCommands { orders }));
+            Batcher::new(BATCH_LIMITS, move |orders| send_batch(backend.clone(), PlaceOrderCommands { orders }));
         (Self(batcher), task)
     }
 
@@ -72,9 +74,9 @@ impl OrderDispatcher {
 }
 
 /// Returns one result for each order, in the order of the batch.
-async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<DispatchResult> {
+async fn send_batch(backend: Arc<dyn OrderBackend>, batch: PlaceOrderCommands) -> Vec<DispatchResult> {
     let size = batch.orders.len();
-    let PlaceOrdersOutcome { result, unanswered } = db_proxy.place_orders(&batch).await;
+    let PlaceOrdersOutcome { result, unanswered } = backend.place_orders(&batch).await;
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);
@@ -86,7 +88,7 @@ async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<D
         }
         Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
         // Whatever the last attempt reports, an earlier attempt may have placed the orders.
-        Err(error) if unanswered || may_have_placed_orders(&error) => {
+        Err(error) if unanswered || may_have_taken_effect(&error) => {
             tracing::error!(error = %error.chain(), orders = size, "it is unknown whether orders were placed");
             vec![Err(DispatchError::OutcomeUnknown); size]
         }
@@ -97,8 +99,8 @@ async fn send_batch(db_proxy: DbProxyClient, batch: PlaceOrderCommands) -> Vec<D
     }
 }
 
-/// Whether a failed request may have placed its orders.
-fn may_have_placed_orders(error: &CallError) -> bool {
+/// Whether a failed request may have taken effect.
+pub fn may_have_taken_effect(error: &CallError) -> bool {
     matches!(error, CallError::NoResponse(..) | CallError::InvalidResponse(..))
 }
 

@@ -11,7 +11,10 @@ use common::{
     money::{Currency, Sats},
 };
 
-use crate::{dispatcher::DispatchError, price_reader::PriceError};
+use crate::{
+    dispatcher::{DispatchError, may_have_taken_effect},
+    price_reader::PriceError,
+};
 
 /// `Retry-After` when there is no price: price-updater publishes a price every 15 s.
 const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
@@ -63,13 +66,6 @@ impl From<Refused> for Error {
             RefusalReason::QuoteTaken => Self::QuoteTaken,
             RefusalReason::QuoteExpired => Self::QuoteExpired,
         }
-    }
-}
-
-impl Error {
-    /// Whether the order is valid and only a price is missing.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Price(_) | Self::CurrencyNotPriced(_))
     }
 }
 
@@ -153,7 +149,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
 fn quote_problem(error: &CallError) -> Problem {
     tracing::warn!(error = %error.chain(), "a quote could not be created");
     match error.to_problem(Code::UpstreamUnavailable) {
-        problem if problem.code == Code::OutcomeUnknown => Problem::new(
+        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => Problem::new(
             Code::OutcomeUnknown,
             "It is not known whether the price was reserved. Request a new quote. If the price was reserved, the \
              reservation is released when the quote expires.",

@@ -3,6 +3,7 @@
 mod config;
 mod dispatcher;
 mod error;
+mod order_backend;
 mod order_service;
 mod price_reader;
 mod routes;
@@ -64,7 +65,7 @@ impl Service for App {
         let cache = PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, internal_token));
         let prices = PriceReader::new(cache.clone(), price_max_age);
         let ready = readiness_check(&prices, &cache, &db_proxy);
-        let (dispatcher, dispatcher_task) = OrderDispatcher::new(db_proxy.clone());
+        let (dispatcher, dispatcher_task) = OrderDispatcher::new(Arc::new(db_proxy.clone()));
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
@@ -73,7 +74,8 @@ impl Service for App {
             internal_token: None,
             rate_limit,
         };
-        let order_service = OrderService { currencies, prices: prices.clone(), dispatcher, db_proxy, hold_secs };
+        let order_service =
+            OrderService { currencies, prices: prices.clone(), dispatcher, backend: Arc::new(db_proxy), hold_secs };
         let server = Server::new(listener, service_endpoint(Api { order_service, orders_url }, ops));
         Ok(Self { server, prices, ready, dispatcher_task: tokio::spawn(dispatcher_task) })
     }
@@ -121,3 +123,6 @@ fn readiness_check(prices: &PriceReader, price_cache: &PriceCacheClient, db_prox
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The use cases of create-order: validate an order, find its price, convert the amount, and send it to db-proxy.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use common::{
     api::{
@@ -10,7 +10,6 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
-    clients::db_proxy::DbProxyClient,
     ids::IdempotencyKey,
     money::{Currency, Sats},
     time::Timestamp,
@@ -19,6 +18,7 @@ use common::{
 use crate::{
     dispatcher::{Decision, DispatchError, OrderDispatcher},
     error::Error,
+    order_backend::OrderBackend,
     price_reader::PriceReader,
 };
 
@@ -57,7 +57,7 @@ pub struct OrderService {
     pub currencies: Vec<Currency>,
     pub prices: PriceReader,
     pub dispatcher: OrderDispatcher,
-    pub db_proxy: DbProxyClient,
+    pub backend: Arc<dyn OrderBackend>,
     /// The lifetime of a quote in seconds.
     pub hold_secs: u32,
 }
@@ -65,8 +65,9 @@ pub struct OrderService {
 impl OrderService {
     /// Places an order. Calls with the same key place it once. The returned order is durable.
     ///
-    /// An order with a client-supplied key is sent to db-proxy even if there is no price. If an earlier request placed the
-    /// order, db-proxy returns it.
+    /// An earlier request with a client-supplied key may have placed the order. Therefore an order with such a key is sent to
+    /// db-proxy even if it cannot be placed now, and db-proxy returns the order that exists. If db-proxy does not look the key
+    /// up, the outcome is unknown, whatever the cause.
     pub async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
         let mut command = PlaceOrderCommand {
             client: ANONYMOUS.to_owned(),
@@ -75,24 +76,35 @@ impl OrderService {
             market: None,
             quote: None,
         };
-        let mut price_error = None;
-        match OrderSource::from_payload(payload, &self.currencies).map_err(Error::Invalid)? {
-            OrderSource::Quoted(quote) => command.quote = Some(quote),
-            OrderSource::Market(order) => {
-                let price = match (self.price_of(&order).await, key) {
-                    (Ok(price), _) => Some(price),
-                    (Err(error), OrderKey::ClientSupplied(_)) if error.is_transient() => {
-                        price_error = Some(error);
-                        None
-                    }
-                    (Err(error), _) => return Err(error),
-                };
+        // Why no new order can be placed, although an order may exist.
+        let mut local_error = None;
+        match OrderSource::from_payload(payload, &self.currencies) {
+            Ok(OrderSource::Quoted(quote)) => command.quote = Some(quote),
+            Ok(OrderSource::Market(order)) => {
+                let price = self.price_of(&order).await.map_err(|error| local_error = Some(error)).ok();
                 command.market = Some(MarketOrder { currency: order.currency, amount: order.amount, price });
             }
+            Err(errors) => {
+                let Some(order) = order_in_any_currency(payload) else { return Err(Error::Invalid(errors)) };
+                local_error = Some(Error::Invalid(errors));
+                command.market = Some(MarketOrder { currency: order.currency, amount: order.amount, price: None });
+            }
         }
-        match (self.dispatcher.dispatch(command).await?, price_error) {
+        let is_client_key = matches!(key, OrderKey::ClientSupplied(_));
+        if let Some(error) = local_error.take_if(|_| !is_client_key) {
+            return Err(error);
+        }
+        let decision = match self.dispatcher.dispatch(command).await {
+            Ok(decision) => decision,
+            Err(error) if is_client_key => {
+                tracing::warn!(%error, "the key of a client was not looked up");
+                return Err(DispatchError::OutcomeUnknown.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match (decision, local_error) {
             (Decision::Placed(placed), _) => Ok(placed),
-            // The local error states why there is no price.
+            // The local error states why the order was sent without a price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
             (Decision::Refused(refused), _) => Err(refused.into()),
         }
@@ -105,7 +117,7 @@ impl OrderService {
         let price = self.price_of(&order).await?;
         let ValidatedOrder { currency, amount } = order;
         let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs };
-        match self.db_proxy.create_quote(&command).await? {
+        match self.backend.create_quote(&command).await? {
             QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
             QuoteOutcome { quote: None, refused: Some(refused) } => Err(refused.into()),
             QuoteOutcome { quote: None, refused: None } => Err(DispatchError::OutcomeUnknown.into()),
@@ -120,7 +132,7 @@ impl OrderService {
         // The conversion fails if the amount buys more bitcoin than can exist. That exceeds every limit.
         let Ok(bitcoin_amount) = Sats::bought_rounded_up(order.amount, price.price) else {
             // The order is refused even if the remaining limit cannot be read.
-            let remaining = self.db_proxy.order_summary().await.ok().map(|summary| summary.remaining);
+            let remaining = self.backend.order_summary().await.ok().map(|summary| summary.remaining);
             return Err(Error::LimitExceeded { remaining });
         };
         Ok(OrderPrice {
@@ -133,4 +145,14 @@ impl OrderService {
             price_state: record.state,
         })
     }
+}
+
+/// The order of a payload that is valid except that its currency is not configured. The currency may have been configured when
+/// an earlier request placed the order.
+fn order_in_any_currency(payload: &OrderPayload) -> Option<ValidatedOrder> {
+    if payload.quote.is_some() {
+        return None;
+    }
+    let currency = payload.currency.as_deref()?.parse().ok()?;
+    ValidatedOrder::from_payload(payload, &[currency]).ok()
 }

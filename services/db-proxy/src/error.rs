@@ -33,10 +33,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Write(WriteError::QueueFull) => {
-                Self::new(Code::Overloaded, "The queue of orders is full. No order of this request was placed.")
+                Self::new(Code::Overloaded, "The queue of orders is full. This request stored nothing.")
             }
             Error::Write(WriteError::Unavailable) => {
-                Self::new(Code::DatabaseUnavailable, "The database is unavailable. The order was not placed.")
+                Self::new(Code::DatabaseUnavailable, "The database is unavailable. This request stored nothing.")
                     .retry_after(MAX_UNAVAILABLE)
             }
             Error::Write(WriteError::Indeterminate) => Self::new(

@@ -1,0 +1,38 @@
+//! What create-order needs from db-proxy.
+
+use async_trait::async_trait;
+use common::{
+    api::{
+        orders::{OrderSummary, PlaceOrderCommands},
+        quotes::{CreateQuoteCommand, QuoteOutcome},
+    },
+    clients::{
+        CallError,
+        db_proxy::{DbProxyClient, PlaceOrdersOutcome},
+    },
+};
+
+/// Decides orders and quotes: [`DbProxyClient`], or a fake in tests.
+#[async_trait]
+pub trait OrderBackend: Send + Sync {
+    async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome;
+
+    async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError>;
+
+    async fn order_summary(&self) -> Result<OrderSummary, CallError>;
+}
+
+#[async_trait]
+impl OrderBackend for DbProxyClient {
+    async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
+        Self::place_orders(self, orders).await
+    }
+
+    async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
+        Self::create_quote(self, quote).await
+    }
+
+    async fn order_summary(&self) -> Result<OrderSummary, CallError> {
+        Self::order_summary(self).await
+    }
+}

@@ -1,0 +1,356 @@
+//! What create-order may say about an order: every state of its key, every fault and every endpoint.
+//!
+//! The rules here do not depend on the code. A response that denies an order requires that no order exists or can come into
+//! being, and that db-proxy has looked up a key of the client. A response may leave the outcome open only if db-proxy did not
+//! decide it.
+
+mod fake_db_proxy;
+mod fake_prices;
+mod faults;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use common::{
+    api::{Code, health::Component},
+    clients::db_proxy::BATCH_LIMITS,
+    ids::IdempotencyKey,
+    metrics::Metrics,
+    money::Currency,
+    server::{OpsEndpoints, RateLimit, service_endpoint},
+};
+use futures_util::FutureExt;
+use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
+use serde_json::{Value, json};
+
+use self::{
+    fake_db_proxy::{FakeDbProxy, OTHER_AMOUNT, QUOTE, market_command},
+    fake_prices::{LocalFault, prices_with},
+    faults::{KeyState, RemoteFault},
+};
+use crate::{App, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
+use common::service::Service;
+
+/// How the client sends the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Versioned,
+    Json,
+    Query,
+    VersionedFromQuote,
+    QueryFromQuote,
+}
+
+impl Form {
+    const ALL: [Self; 5] = [Self::Versioned, Self::Json, Self::Query, Self::VersionedFromQuote, Self::QueryFromQuote];
+
+    fn takes_quote(self) -> bool {
+        matches!(self, Self::VersionedFromQuote | Self::QueryFromQuote)
+    }
+
+    fn request(self, key: Option<&str>) -> Request {
+        let (market, quoted) = (json!({"currency": "EUR", "amount": "69"}), json!({ "quote": QUOTE }));
+        let (uri, body) = match self {
+            Self::Versioned => ("/api/v1/orders".to_owned(), Some(market)),
+            Self::Json => ("/place_order".to_owned(), Some(market)),
+            Self::Query => ("/place_order?currency=eur&amount=69".to_owned(), None),
+            Self::VersionedFromQuote => ("/api/v1/orders".to_owned(), Some(quoted)),
+            Self::QueryFromQuote => (format!("/place_order?quote={QUOTE}"), None),
+        };
+        let mut request = Request::builder().method(Method::POST).uri_str(uri);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        match body {
+            Some(body) => request.content_type("application/json").body(body.to_string()),
+            None => request.finish(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    key: KeyState,
+    local: LocalFault,
+    remote: RemoteFault,
+    form: Form,
+}
+
+/// A response and what is true of the order when it is sent.
+struct Observed {
+    status: u16,
+    body: Value,
+    /// Whether db-proxy stores an order with the key and the fields of the request.
+    is_stored: bool,
+    /// Whether db-proxy decided about the key, and no other decision can follow.
+    is_decided: bool,
+    /// Whether a request that contained the order may have been received and got no decision.
+    is_in_doubt: bool,
+    /// The key in db-proxy, if the order reached it.
+    sent_key: Option<IdempotencyKey>,
+}
+
+impl Observed {
+    fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or("none")
+    }
+
+    /// Whether the response states that there is no order.
+    fn denies(&self) -> bool {
+        let detail = self.body["detail"].as_str().unwrap_or_default();
+        matches!(self.status, 409 | 422)
+            || (self.status == 503 && self.code() != "outcome_unknown")
+            || detail.contains("was placed.") && detail.contains("No order")
+            || detail.contains("not placed")
+    }
+}
+
+/// What the dispatcher does with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum DispatcherState {
+    Running,
+    QueueFull,
+    Stopped,
+}
+
+/// A create-order and its db-proxy.
+struct CreateOrder {
+    db_proxy: Arc<FakeDbProxy>,
+    endpoint: BoxEndpoint<'static>,
+}
+
+impl CreateOrder {
+    fn new(local: LocalFault, dispatcher_state: DispatcherState) -> Self {
+        let db_proxy = Arc::new(FakeDbProxy::new());
+        let (dispatcher, task) = OrderDispatcher::new(db_proxy.clone());
+        match dispatcher_state {
+            DispatcherState::Running => drop(tokio::spawn(task)),
+            DispatcherState::Stopped => drop(task),
+            DispatcherState::QueueFull => {
+                for _ in 0..BATCH_LIMITS.max_queued {
+                    assert!(dispatcher.dispatch(market_command()).now_or_never().is_none());
+                }
+                // The task exists and does not run, as while every call hangs.
+                tokio::spawn(async move {
+                    std::future::pending::<()>().await;
+                    drop(task);
+                });
+            }
+        }
+        let currencies = match local {
+            LocalFault::CurrencyRemoved => vec![Currency::USD],
+            _ => vec![Currency::EUR, Currency::USD],
+        };
+        let prices = prices_with(local);
+        let order_service = OrderService { currencies, prices, dispatcher, backend: db_proxy.clone(), hold_secs: 30 };
+        let ops = OpsEndpoints {
+            service: App::NAME,
+            about: "",
+            metrics: Metrics::new(App::NAME),
+            ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
+            internal_token: None,
+            rate_limit: RateLimit::default(),
+        };
+        let api = Api { order_service, orders_url: "http://127.0.0.1:8020".parse().unwrap() };
+        Self { db_proxy, endpoint: service_endpoint(api, ops) }
+    }
+
+    /// Sends a request, and returns the status and the body of the response.
+    async fn send(&self, request: Request) -> (u16, Value) {
+        let response = self.endpoint.get_response(request).await;
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.into_body().into_vec().await.unwrap()).unwrap())
+    }
+}
+
+/// One create-order for all cases that can share it, because building one takes long.
+#[derive(Default)]
+struct CreateOrders(HashMap<(LocalFault, DispatcherState), CreateOrder>);
+
+impl CreateOrders {
+    /// A create-order in the state of the case.
+    fn prepare(&mut self, case: Case) -> &CreateOrder {
+        let dispatcher_state = match case.remote {
+            RemoteFault::QueueFull => DispatcherState::QueueFull,
+            RemoteFault::Stopping => DispatcherState::Stopped,
+            _ => DispatcherState::Running,
+        };
+        let key = (case.local, dispatcher_state);
+        let create_order = self.0.entry(key).or_insert_with(|| CreateOrder::new(case.local, dispatcher_state));
+        create_order.db_proxy.reset(case.key, case.remote, case.form.takes_quote());
+        create_order
+    }
+
+    async fn observe(&mut self, case: Case) -> Observed {
+        let create_order = self.prepare(case);
+        let (status, body) = create_order.send(case.form.request(case.key.header())).await;
+        let db_proxy = &create_order.db_proxy;
+        Observed {
+            status,
+            body,
+            is_stored: db_proxy.is_stored(),
+            is_decided: db_proxy.is_decided(),
+            is_in_doubt: db_proxy.is_in_doubt(),
+            sent_key: db_proxy.last_key(),
+        }
+    }
+}
+
+#[track_caller]
+fn check(case: Case, observed: &Observed) {
+    let Observed { status, ref body, is_stored, is_decided, is_in_doubt, ref sent_key } = *observed;
+    let context = format!("{case:?}: {status} {body}");
+    match status {
+        201 => assert!(is_stored, "an order that is not stored was acknowledged; {context}"),
+        409 | 422 | 503 => {}
+        500 => assert!(case.remote.is_defect() && case.key.header().is_none(), "{context}"),
+        _ => panic!("unexpected status; {context}"),
+    }
+    if observed.denies() {
+        assert!(!is_stored, "a stored order was denied; {context}");
+        assert!(!is_in_doubt, "an order in doubt was denied; {context}");
+        let is_known = case.key.header().is_none() || is_decided;
+        assert!(is_known, "an order was denied whose key was not looked up; {context}");
+    }
+    if observed.code() == "outcome_unknown" {
+        assert!(!is_decided, "a decision was not passed on; {context}");
+        assert!(is_in_doubt || case.key.header().is_some(), "nothing is unknown; {context}");
+        let named = body["idempotency_key"].as_str().unwrap();
+        match case.key.header() {
+            Some(sent) => assert_eq!(named, sent, "{context}"),
+            None => assert_eq!(Some(named), sent_key.as_ref().map(IdempotencyKey::as_str), "{context}"),
+        }
+    } else {
+        assert!(!is_decided || is_stored == (status == 201) || case.key == KeyState::PlacedForOtherOrder, "{context}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_response_denies_an_order_that_may_exist() {
+    let (mut create_orders, mut codes) = (CreateOrders::default(), BTreeMap::<String, usize>::new());
+    for key in KeyState::ALL {
+        for local in LocalFault::ALL {
+            for remote in RemoteFault::all() {
+                for form in Form::ALL {
+                    let case = Case { key, local, remote, form };
+                    let observed = create_orders.observe(case).await;
+                    check(case, &observed);
+                    let code = if observed.status == 201 { "placed" } else { observed.code() };
+                    *codes.entry(code.to_owned()).or_default() += 1;
+                }
+            }
+        }
+    }
+    // Each kind of response occurs, so each rule was applied.
+    let expected = [
+        "database_unavailable",
+        "idempotency_key_reused",
+        "internal",
+        "limit_exceeded",
+        "outcome_unknown",
+        "overloaded",
+        "placed",
+        "price_unavailable",
+        "shutting_down",
+        "upstream_unavailable",
+        "validation_failed",
+    ];
+    assert!(codes.keys().eq(expected.iter()), "{codes:?}");
+}
+
+/// The responses for the most frequent cases, in full.
+#[tokio::test(start_paused = true)]
+async fn responses_name_the_cause_if_the_outcome_is_certain() {
+    use LocalFault as Local;
+    use RemoteFault as Remote;
+    let cases = [
+        (KeyState::Generated, Local::None, Remote::None, 201, "none"),
+        (KeyState::Generated, Local::NoRecord, Remote::None, 503, "price_unavailable"),
+        (KeyState::Generated, Local::CurrencyRemoved, Remote::None, 422, "validation_failed"),
+        (KeyState::Generated, Local::None, Remote::Unreachable, 503, "upstream_unavailable"),
+        (KeyState::Generated, Local::None, Remote::Problem(Code::DatabaseUnavailable), 503, "database_unavailable"),
+        (KeyState::Generated, Local::None, Remote::QueueFull, 503, "overloaded"),
+        (KeyState::Generated, Local::None, Remote::LostResponse { placed: true }, 503, "outcome_unknown"),
+        (KeyState::Unused, Local::None, Remote::None, 201, "none"),
+        (KeyState::Unused, Local::NoRecord, Remote::None, 503, "price_unavailable"),
+        (KeyState::Unused, Local::CurrencyRemoved, Remote::None, 422, "validation_failed"),
+        (KeyState::Unused, Local::AmountTooLarge, Remote::None, 409, "limit_exceeded"),
+        (KeyState::Unused, Local::None, Remote::LimitReached, 409, "limit_exceeded"),
+        (KeyState::Unused, Local::None, Remote::Unreachable, 503, "outcome_unknown"),
+        (KeyState::PlacedBefore, Local::None, Remote::None, 201, "none"),
+        (KeyState::PlacedBefore, Local::None, Remote::LimitReached, 201, "none"),
+        (KeyState::PlacedBefore, Local::CurrencyRemoved, Remote::None, 201, "none"),
+        (KeyState::PlacedBefore, Local::AmountTooLarge, Remote::None, 201, "none"),
+        (KeyState::PlacedBefore, Local::CacheUnavailable, Remote::None, 201, "none"),
+        (KeyState::PlacedBefore, Local::CurrencyRemoved, Remote::Unreachable, 503, "outcome_unknown"),
+        (KeyState::PlacedBefore, Local::None, Remote::Problem(Code::DatabaseUnavailable), 503, "outcome_unknown"),
+        (KeyState::PlacedBefore, Local::None, Remote::Problem(Code::Internal), 503, "outcome_unknown"),
+        (KeyState::PlacedBefore, Local::None, Remote::QueueFull, 503, "outcome_unknown"),
+        (KeyState::PlacedBefore, Local::None, Remote::Stopping, 503, "outcome_unknown"),
+        (KeyState::PlacedForOtherOrder, Local::None, Remote::None, 422, "idempotency_key_reused"),
+        (KeyState::PlacedForOtherOrder, Local::NoRecord, Remote::None, 422, "idempotency_key_reused"),
+    ];
+    let mut create_orders = CreateOrders::default();
+    for (key, local, remote, status, code) in cases {
+        let case = Case { key, local, remote, form: Form::Versioned };
+        let observed = create_orders.observe(case).await;
+        assert_eq!((observed.status, observed.code()), (status, code), "{case:?}: {}", observed.body);
+    }
+}
+
+/// No order can ever have been placed with such fields, so no lookup is needed.
+#[tokio::test(start_paused = true)]
+async fn fields_that_are_never_valid_are_refused_without_a_lookup() {
+    let case = Case {
+        key: KeyState::PlacedBefore,
+        local: LocalFault::None,
+        remote: RemoteFault::Unreachable,
+        form: Form::Versioned,
+    };
+    let mut create_orders = CreateOrders::default();
+    let create_order = create_orders.prepare(case);
+    for body in [
+        json!({"currency": "EUR", "amount": "0"}),
+        json!({"currency": "EURO", "amount": "69"}),
+        json!({"currency": "EUR"}),
+        json!({"quote": QUOTE, "amount": "69"}),
+        json!({"quote": "7"}),
+        json!({"currency": "EUR", "amount": OTHER_AMOUNT, "quote": QUOTE}),
+    ] {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri_str("/api/v1/orders")
+            .header("idempotency-key", case.key.header().unwrap())
+            .content_type("application/json");
+        let (status, problem) = create_order.send(request.body(body.to_string())).await;
+        assert_eq!((status, &problem["code"]), (422, &"validation_failed".into()), "{problem}");
+        assert_eq!(create_order.db_proxy.last_key(), None, "{body}");
+    }
+}
+
+/// A response that denies a quote requires that nothing is reserved.
+#[tokio::test(start_paused = true)]
+async fn no_response_denies_a_quote_that_may_exist() {
+    let mut create_orders = CreateOrders::default();
+    for local in LocalFault::ALL {
+        for remote in RemoteFault::all() {
+            let case = Case { key: KeyState::Generated, local, remote, form: Form::Versioned };
+            let create_order = create_orders.prepare(case);
+            let request = Request::builder().method(Method::POST).uri_str("/api/v1/quotes");
+            let request = request.content_type("application/json").body(r#"{"currency":"EUR","amount":"69"}"#);
+            let (status, body) = create_order.send(request).await;
+            let (db_proxy, context) = (&create_order.db_proxy, format!("{case:?}: {status} {body}"));
+            match status {
+                201 => assert!(db_proxy.is_quote_stored(), "{context}"),
+                500 => assert!(remote.is_defect(), "{context}"),
+                409 | 422 | 503 if body["code"] != "outcome_unknown" => {
+                    assert!(!db_proxy.is_quote_stored() && !db_proxy.is_in_doubt(), "{context}");
+                }
+                503 => assert!(db_proxy.is_in_doubt(), "{context}"),
+                _ => panic!("unexpected status; {context}"),
+            }
+        }
+    }
+}

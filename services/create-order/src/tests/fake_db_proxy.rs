@@ -1,0 +1,348 @@
+//! A db-proxy in memory that fails in a chosen way.
+
+use std::{
+    sync::{LazyLock, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use common::{
+    api::{
+        Code, Problem,
+        orders::{
+            MarketOrder, Order, OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed,
+            RefusalReason, Refused,
+        },
+        prices::PriceState,
+        quotes::{CreateQuoteCommand, Quote, QuoteOutcome},
+    },
+    clients::{
+        CallError,
+        db_proxy::{DbProxyClient, PlaceOrdersOutcome},
+        http_client,
+    },
+    ids::{IdempotencyKey, OrderId, QuoteId},
+    money::{Currency, FiatAmount, Sats},
+    time::Timestamp,
+};
+
+use super::faults::{CLIENT_KEY, KeyState, RemoteFault};
+use crate::order_backend::OrderBackend;
+
+pub const QUOTE: &str = "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b";
+/// The amount of the order that used the key in [`KeyState::PlacedForOtherOrder`].
+pub const OTHER_AMOUNT: &str = "70";
+
+struct State {
+    fault: RemoteFault,
+    /// The stored order and the key that it was placed with.
+    stored: Option<(IdempotencyKey, PlaceOrderCommand, Order)>,
+    quote_is_stored: bool,
+    last_key: Option<IdempotencyKey>,
+    is_decided: bool,
+    is_in_doubt: bool,
+    requested: Option<PlaceOrderCommand>,
+}
+
+pub struct FakeDbProxy(Mutex<State>);
+
+/// The order of the requests of these tests.
+pub fn market_command() -> PlaceOrderCommand {
+    let market = MarketOrder { currency: Currency::EUR, amount: amount("69"), price: None };
+    PlaceOrderCommand {
+        client: "anonymous".to_owned(),
+        key: CLIENT_KEY.parse().unwrap(),
+        asked_at: None,
+        market: Some(market),
+        quote: None,
+    }
+}
+
+fn amount(text: &str) -> FiatAmount {
+    text.parse().unwrap()
+}
+
+/// Whether two commands are the same order.
+fn is_same_order(a: &PlaceOrderCommand, b: &PlaceOrderCommand) -> bool {
+    let terms = |command: &PlaceOrderCommand| {
+        (command.market.as_ref().map(|market| (market.currency, market.amount)), command.quote)
+    };
+    terms(a) == terms(b)
+}
+
+impl State {
+    fn new(fault: RemoteFault) -> Self {
+        Self {
+            fault,
+            stored: None,
+            quote_is_stored: false,
+            last_key: None,
+            is_decided: false,
+            is_in_doubt: false,
+            requested: None,
+        }
+    }
+}
+
+impl FakeDbProxy {
+    pub fn new() -> Self {
+        Self(Mutex::new(State::new(RemoteFault::None)))
+    }
+
+    /// Forgets every request, and prepares for the next one.
+    pub fn reset(&self, key: KeyState, fault: RemoteFault, takes_quote: bool) {
+        let mut command = market_command();
+        if takes_quote {
+            (command.market, command.quote) = (None, Some(QUOTE.parse::<QuoteId>().unwrap()));
+        }
+        if key == KeyState::PlacedForOtherOrder {
+            let market = MarketOrder { currency: Currency::EUR, amount: amount(OTHER_AMOUNT), price: None };
+            (command.market, command.quote) = (Some(market), None);
+        }
+        let is_used = matches!(key, KeyState::PlacedBefore | KeyState::PlacedForOtherOrder);
+        let stored = is_used.then(|| (command.key.clone(), command, order()));
+        *self.state() = State { stored, ..State::new(fault) };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Whether the order of the request is stored. Without a request that arrived, whether the order of these tests is stored
+    /// under the client's key.
+    pub fn is_stored(&self) -> bool {
+        let state = self.state();
+        let Some((key, stored, _)) = &state.stored else { return false };
+        match &state.requested {
+            Some(requested) => *key == requested.key && is_same_order(stored, requested),
+            None => key.as_str() == CLIENT_KEY && stored.market.as_ref().is_none_or(|m| m.amount == amount("69")),
+        }
+    }
+
+    pub fn is_decided(&self) -> bool {
+        self.state().is_decided
+    }
+
+    pub fn is_in_doubt(&self) -> bool {
+        self.state().is_in_doubt
+    }
+
+    pub fn is_quote_stored(&self) -> bool {
+        self.state().quote_is_stored
+    }
+
+    pub fn last_key(&self) -> Option<IdempotencyKey> {
+        self.state().last_key.clone()
+    }
+
+    /// The decision of db-proxy about an order.
+    fn decide(&self, command: &PlaceOrderCommand) -> Outcome {
+        let mut state = self.state();
+        if let Some((key, stored, order)) = &state.stored
+            && *key == command.key
+        {
+            return if is_same_order(stored, command) {
+                Outcome { placed: Some(Placed { order: order.clone(), replayed: true }), refused: None }
+            } else {
+                refused(RefusalReason::KeyReused)
+            };
+        }
+        if command.market.as_ref().is_some_and(|market| market.price.is_none()) {
+            return refused(RefusalReason::PriceUnavailable);
+        }
+        if state.fault == RemoteFault::LimitReached {
+            return refused(RefusalReason::LimitExceeded);
+        }
+        let order = order();
+        state.stored = Some((command.key.clone(), command.clone(), order.clone()));
+        Outcome { placed: Some(Placed { order, replayed: false }), refused: None }
+    }
+
+    /// The decision, which is passed on.
+    fn decide_finally(&self, command: &PlaceOrderCommand) -> Outcome {
+        let outcome = self.decide(command);
+        (self.state().is_decided, self.state().is_in_doubt) = (true, false);
+        outcome
+    }
+}
+
+fn order() -> Order {
+    let now = Timestamp::now();
+    Order {
+        id: OrderId(QUOTE.parse::<QuoteId>().unwrap().0),
+        created_at: now,
+        currency: Currency::EUR,
+        amount: amount("69"),
+        exchange_rate: "84000.12".parse().unwrap(),
+        bitcoin_amount: Sats::new(82_143).unwrap(),
+        price_as_of: now,
+        simulated: false,
+        price_state: PriceState::Fresh,
+    }
+}
+
+fn refused(reason: RefusalReason) -> Outcome {
+    Outcome { placed: None, refused: Some(Refused { reason, remaining: None }) }
+}
+
+fn unreachable() -> CallError {
+    CallError::Unreachable(DbProxyClient::SERVICE, transport_error())
+}
+
+fn no_response() -> CallError {
+    CallError::NoResponse(DbProxyClient::SERVICE, transport_error())
+}
+
+/// Any error of the HTTP client.
+fn transport_error() -> reqwest::Error {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(http_client);
+    CLIENT.get("http://[").build().unwrap_err()
+}
+
+fn invalid_response() -> CallError {
+    CallError::InvalidResponse(DbProxyClient::SERVICE, "not JSON".to_owned())
+}
+
+fn problem(code: Code) -> CallError {
+    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says")))
+}
+
+fn failed(error: CallError, unanswered: bool) -> PlaceOrdersOutcome {
+    PlaceOrdersOutcome { result: Err(error), unanswered }
+}
+
+#[async_trait]
+impl OrderBackend for FakeDbProxy {
+    async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
+        let [command] = &orders.orders[..] else { panic!("the tests place one order at a time") };
+        {
+            let mut state = self.state();
+            (state.last_key, state.requested) = (Some(command.key.clone()), Some(command.clone()));
+        }
+        let receive = |placed: bool| {
+            self.state().is_in_doubt = true;
+            if placed {
+                self.decide(command);
+            }
+        };
+        let outcomes = |outcomes: Vec<Outcome>| Ok(Outcomes { outcomes });
+        let fault = self.state().fault;
+        match fault {
+            RemoteFault::QueueFull | RemoteFault::Stopping => panic!("the order was sent"),
+            RemoteFault::None | RemoteFault::LimitReached => {
+                PlaceOrdersOutcome { result: outcomes(vec![self.decide_finally(command)]), unanswered: false }
+            }
+            RemoteFault::Unreachable => failed(unreachable(), false),
+            RemoteFault::Problem(code) => {
+                self.state().is_in_doubt = code == Code::OutcomeUnknown;
+                failed(problem(code), false)
+            }
+            RemoteFault::LostResponse { placed } => {
+                receive(placed);
+                failed(no_response(), false)
+            }
+            RemoteFault::LostThenUnreachable { placed } => {
+                receive(placed);
+                failed(unreachable(), true)
+            }
+            RemoteFault::LostThenDecided { placed } => {
+                receive(placed);
+                let outcome = self.decide(command);
+                // A refusal is final only if the first attempt cannot place the order any more.
+                let is_final =
+                    outcome.refused.as_ref().is_none_or(|refused| refused.reason == RefusalReason::KeyReused);
+                if is_final {
+                    self.decide_finally(command);
+                }
+                PlaceOrdersOutcome { result: outcomes(vec![outcome]), unanswered: true }
+            }
+            RemoteFault::LostThenRefused => {
+                receive(false);
+                PlaceOrdersOutcome { result: outcomes(vec![refused(RefusalReason::LimitExceeded)]), unanswered: true }
+            }
+            RemoteFault::InvalidResponse => {
+                receive(true);
+                failed(invalid_response(), false)
+            }
+            RemoteFault::WrongCount => {
+                receive(true);
+                let outcome = self.decide(command);
+                PlaceOrdersOutcome { result: outcomes(vec![outcome.clone(), outcome]), unanswered: false }
+            }
+            RemoteFault::EmptyOutcome => {
+                receive(true);
+                let outcome = Outcome { placed: None, refused: None };
+                PlaceOrdersOutcome { result: outcomes(vec![outcome]), unanswered: false }
+            }
+            RemoteFault::Panics => {
+                receive(true);
+                panic!("a defect of the client")
+            }
+            RemoteFault::Hangs => {
+                receive(true);
+                // Longer than create-order waits.
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                failed(no_response(), false)
+            }
+        }
+    }
+
+    async fn create_quote(&self, command: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
+        let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: None };
+        let now = Timestamp::now();
+        let quote = Quote {
+            id: QUOTE.parse().unwrap(),
+            created_at: now,
+            expires_at: now,
+            currency: command.currency,
+            amount: command.amount,
+            exchange_rate: command.price.exchange_rate,
+            bitcoin_amount: command.price.bitcoin_amount,
+            price_as_of: now,
+            simulated: false,
+            price_state: PriceState::Fresh,
+        };
+        let receive = |placed: bool| {
+            let mut state = self.state();
+            (state.is_in_doubt, state.quote_is_stored) = (true, placed);
+        };
+        let fault = self.state().fault;
+        match fault {
+            // These are faults of orders alone.
+            RemoteFault::None
+            | RemoteFault::QueueFull
+            | RemoteFault::Stopping
+            | RemoteFault::Hangs
+            | RemoteFault::Panics
+            | RemoteFault::WrongCount
+            | RemoteFault::LostThenDecided { .. } => {
+                self.state().quote_is_stored = true;
+                Ok(QuoteOutcome { quote: Some(quote), refused: None })
+            }
+            RemoteFault::LimitReached | RemoteFault::LostThenRefused => {
+                Ok(QuoteOutcome { quote: None, refused: Some(refused) })
+            }
+            RemoteFault::Unreachable => Err(unreachable()),
+            RemoteFault::Problem(code) => {
+                self.state().is_in_doubt = code == Code::OutcomeUnknown;
+                Err(problem(code))
+            }
+            RemoteFault::LostResponse { placed } | RemoteFault::LostThenUnreachable { placed } => {
+                receive(placed);
+                Err(no_response())
+            }
+            RemoteFault::InvalidResponse => {
+                receive(true);
+                Err(invalid_response())
+            }
+            RemoteFault::EmptyOutcome => {
+                receive(true);
+                Ok(QuoteOutcome { quote: None, refused: None })
+            }
+        }
+    }
+
+    async fn order_summary(&self) -> Result<OrderSummary, CallError> {
+        Err(unreachable())
+    }
+}

@@ -1,0 +1,104 @@
+//! The states of a key, and the ways in which a call to db-proxy ends.
+
+use common::api::Code;
+
+/// The key that the client sends.
+pub const CLIENT_KEY: &str = "a-key";
+
+/// The idempotency key of the request, and the order that exists for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// The client sends no key.
+    Generated,
+    Unused,
+    /// An earlier request placed the same order.
+    PlacedBefore,
+    /// An earlier request placed another order.
+    PlacedForOtherOrder,
+}
+
+impl KeyState {
+    pub const ALL: [Self; 4] = [Self::Generated, Self::Unused, Self::PlacedBefore, Self::PlacedForOtherOrder];
+
+    /// The key that the client sends.
+    pub fn header(self) -> Option<&'static str> {
+        (self != Self::Generated).then_some(CLIENT_KEY)
+    }
+}
+
+/// How the call to db-proxy ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteFault {
+    None,
+    /// Every new order is refused.
+    LimitReached,
+    /// The queue of the dispatcher is full.
+    QueueFull,
+    /// The dispatcher has ended.
+    Stopping,
+    /// No connection can be opened.
+    Unreachable,
+    Problem(Code),
+    /// Every attempt is received, and no response arrives.
+    LostResponse {
+        placed: bool,
+    },
+    /// The first attempt is received without a response, and the last one finds no connection.
+    LostThenUnreachable {
+        placed: bool,
+    },
+    /// The first attempt is received without a response, and the last one is decided.
+    LostThenDecided {
+        placed: bool,
+    },
+    /// The first attempt is received without a response and waits somewhere. The last one is refused.
+    LostThenRefused,
+    InvalidResponse,
+    /// The response has an outcome too many.
+    WrongCount,
+    /// The outcome has neither an order nor a refusal.
+    EmptyOutcome,
+    Panics,
+    Hangs,
+}
+
+impl RemoteFault {
+    pub fn all() -> Vec<Self> {
+        let problems = [
+            Code::DatabaseUnavailable,
+            Code::Overloaded,
+            Code::OutcomeUnknown,
+            Code::ShuttingDown,
+            Code::Unauthorized,
+            Code::ValidationFailed,
+            Code::Internal,
+        ];
+        let mut all = vec![
+            Self::None,
+            Self::LimitReached,
+            Self::QueueFull,
+            Self::Stopping,
+            Self::Unreachable,
+            Self::LostThenRefused,
+            Self::InvalidResponse,
+            Self::WrongCount,
+            Self::EmptyOutcome,
+            Self::Panics,
+            Self::Hangs,
+        ];
+        all.extend(problems.map(Self::Problem));
+        for placed in [true, false] {
+            all.extend([
+                Self::LostResponse { placed },
+                Self::LostThenUnreachable { placed },
+                Self::LostThenDecided { placed },
+            ]);
+        }
+        all
+    }
+
+    /// Whether the fault is a defect of the program, which is a 500.
+    pub fn is_defect(self) -> bool {
+        matches!(self, Self::Problem(Code::ValidationFailed | Code::Internal) | Self::Panics)
+    }
+}

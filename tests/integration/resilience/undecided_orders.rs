@@ -1,0 +1,171 @@
+//! Orders that are sent again while their key cannot be looked up, and commits without an answer.
+
+use sqlx::{Connection, PgConnection};
+use tests::{
+    Platform, Response, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, ORDERS_PATH, order},
+    reconciliation::assert_reconciled,
+    servers::{Database, PrivateServer},
+    tcp_proxy::TcpProxy,
+};
+
+on_both_stacks!(resent_order_is_not_denied_while_db_proxy_is_unavailable, resent_order_in_removed_currency_is_found,);
+
+/// Orders that were placed, one in each way to send an order, and are sent again.
+struct Resent {
+    orders: Vec<ResentOrder>,
+}
+
+/// A request, its key, and the order that it placed.
+struct ResentOrder {
+    path: String,
+    body: Option<String>,
+    key: String,
+    placed: serde_json::Value,
+}
+
+impl ResentOrder {
+    async fn send_to(&self, platform: &Platform, create_order: &Instance) -> Response {
+        let url = create_order.url(&self.path);
+        let request = match &self.body {
+            Some(body) => platform.client.json(url, body.clone()),
+            None => platform.client.request("POST", url),
+        };
+        send(request.header("idempotency-key", &self.key)).await
+    }
+
+    /// The order of a 201, whichever endpoint answered it.
+    #[track_caller]
+    fn placed_order(response: &Response) -> serde_json::Value {
+        let body = response.json(201);
+        body.get("order").cloned().unwrap_or(body)
+    }
+}
+
+impl Resent {
+    /// Places one order in each way.
+    async fn place(platform: &Platform) -> Self {
+        let quote = platform.quote(order("EUR", "5")).await.json(201)["id"].as_str().unwrap().to_owned();
+        let ways = [
+            (ORDERS_PATH.to_owned(), Some(order("EUR", "1"))),
+            ("/place_order".to_owned(), Some(order("EUR", "2"))),
+            ("/place_order?currency=eur&amount=3".to_owned(), None),
+            (ORDERS_PATH.to_owned(), Some(format!(r#"{{"quote":"{quote}"}}"#))),
+        ];
+        let mut orders = Vec::new();
+        for (n, (path, body)) in ways.into_iter().enumerate() {
+            let mut resent = ResentOrder { path, body, key: format!("resent-{n}"), placed: serde_json::Value::Null };
+            let response = resent.send_to(platform, &platform.create_order).await;
+            resent.placed = ResentOrder::placed_order(&response);
+            orders.push(resent);
+        }
+        Self { orders }
+    }
+
+    /// Asserts that no response denies an order while its key cannot be looked up. Every request runs at the same time.
+    async fn assert_unknown(&self, platform: &Platform, create_orders: &[&Instance]) {
+        let requests = create_orders.iter().flat_map(|create_order| {
+            self.orders.iter().map(async |resent| {
+                let problem = resent.send_to(platform, create_order).await.problem(503, "outcome_unknown");
+                assert_eq!(problem["idempotency_key"], resent.key);
+            })
+        });
+        futures_util::future::join_all(requests).await;
+    }
+
+    async fn assert_replayed(&self, platform: &Platform, create_orders: &[&Instance]) {
+        for create_order in create_orders {
+            for resent in &self.orders {
+                let response = resent.send_to(platform, create_order).await;
+                assert_eq!(ResentOrder::placed_order(&response), resent.placed);
+                assert_eq!(response.header("idempotency-replayed"), Some("true"));
+            }
+        }
+    }
+
+    fn placed(&self) -> Vec<serde_json::Value> {
+        self.orders.iter().map(|resent| resent.placed.clone()).collect()
+    }
+}
+
+/// A create-order that no longer accepts the currency of the orders.
+async fn without_euros(platform: &Platform) -> Instance {
+    let create_order = platform.create_order.another(&[("CURRENCIES", "GBP,USD")]);
+    create_order.start().await;
+    create_order.wait_until_ready().await;
+    create_order
+}
+
+async fn resent_order_is_not_denied_while_db_proxy_is_unavailable(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let without_euros = without_euros(&platform).await;
+    let instances = [&platform.create_order, &without_euros];
+    let resent = Resent::place(&platform).await;
+    platform.db_proxy.stop().await;
+    resent.assert_unknown(&platform, &instances).await;
+    // No earlier request can have used a generated key.
+    platform.place(order("EUR", "69")).await.problem(503, "upstream_unavailable");
+    platform.db_proxy.start().await;
+    platform.db_proxy.wait_until_ready().await;
+    resent.assert_replayed(&platform, &instances).await;
+    assert_reconciled(&platform, &resent.placed()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resent_order_is_not_denied_while_postgres_is_unavailable() {
+    let mut postgres = PrivateServer::postgres().await;
+    let platform = Platform::builder(Stack::Servers).database(postgres.url()).start().await;
+    let without_euros = without_euros(&platform).await;
+    let instances = [&platform.create_order, &without_euros];
+    let resent = Resent::place(&platform).await;
+    postgres.stop().await;
+    resent.assert_unknown(&platform, &instances).await;
+    platform.place(order("EUR", "69")).await.problem(503, "database_unavailable");
+    postgres.start().await;
+    platform.db_proxy.wait_until_ready().await;
+    resent.assert_replayed(&platform, &instances).await;
+    assert_reconciled(&platform, &resent.placed()).await;
+}
+
+async fn resent_order_in_removed_currency_is_found(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let without_euros = without_euros(&platform).await;
+    let resent = Resent::place(&platform).await;
+    resent.assert_replayed(&platform, &[&without_euros]).await;
+    // New orders are refused, with a new key and without one.
+    let url = without_euros.url(ORDERS_PATH);
+    platform.client.post(&url, order("EUR", "1")).await.invalid_fields(&["currency"]);
+    let request = platform.client.json(&url, order("EUR", "1")).header("idempotency-key", "a-new-key");
+    send(request).await.invalid_fields(&["currency"]);
+    assert_reconciled(&platform, &resent.placed()).await;
+}
+
+/// The commit is executed, and PostgreSQL stays unavailable for longer than db-proxy waits for the outcome.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn order_whose_commit_got_no_answer_is_never_denied() {
+    let database = Database::postgres().await;
+    let direct_url = database.url();
+    let (_, target) = direct_url.rsplit_once('@').unwrap();
+    let (target, _) = target.split_once('/').unwrap();
+    let proxy = TcpProxy::start(target.to_owned()).await;
+    let platform = Platform::builder(Stack::Servers).database(direct_url.replace(target, proxy.address()));
+    let platform = platform.start().await;
+
+    proxy.cut_at_and_block(b"COMMIT");
+    // Without a key of the client: create-order passes on what db-proxy states.
+    let response = platform.place(order("EUR", "69")).await;
+    let problem = response.problem(503, "outcome_unknown");
+    let key = problem["idempotency_key"].as_str().unwrap();
+    let mut direct = PgConnection::connect(&direct_url).await.unwrap();
+    let stored: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut direct).await.unwrap();
+    assert_eq!(stored, 1, "the commit was executed");
+    platform.place_with_key(key, order("EUR", "69")).await.problem(503, "outcome_unknown");
+
+    proxy.unblock();
+    platform.db_proxy.wait_until_ready().await;
+    let again = platform.place_with_key(key, order("EUR", "69")).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_reconciled(&platform, &[again.json(201)]).await;
+}
