@@ -4,3 +4,5 @@ mod crashes;
 mod lost_connections;
 mod outages;
 mod process_kills;
+mod slow_reads;
+mod undecided_orders;

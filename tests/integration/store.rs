@@ -1,5 +1,6 @@
 //! The stores of db-proxy. Every test runs on SQLite and on PostgreSQL.
 
+mod busy_readers;
 mod concurrent_writers;
 mod courses;
 mod failed_transactions;

@@ -111,11 +111,12 @@ pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteErro
 /// Submits commands to the writer. Clones share its queue.
 pub struct Writer<S: BatchStore> {
     queue: mpsc::Sender<Submission<S>>,
+    metrics: WriterMetrics,
 }
 
 impl<S: BatchStore> Clone for Writer<S> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: self.queue.clone(), metrics: self.metrics.clone() }
     }
 }
 
@@ -124,7 +125,7 @@ impl<S: BatchStore> Writer<S> {
     /// answered.
     pub fn new(store: S, metrics: WriterMetrics, health: WriteHealth) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, submissions) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue }, WriterTask { store, metrics, health }.run(submissions))
+        (Self { queue, metrics: metrics.clone() }, WriterTask { store, metrics, health }.run(submissions))
     }
 
     /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of them,
@@ -135,6 +136,7 @@ impl<S: BatchStore> Writer<S> {
             let error = if self.queue.is_closed() { WriteError::ShuttingDown } else { WriteError::QueueFull };
             return std::iter::repeat_with(|| Err(error)).take(count).collect();
         };
+        self.metrics.record_submitted(count);
         let submitted_at = Instant::now();
         let mut receivers = Vec::with_capacity(count);
         for (permit, command) in permits.zip(commands) {
@@ -179,8 +181,10 @@ impl<S: BatchStore> WriterTask<S> {
     }
 
     async fn process_batch(&self, mut batch: Batch<S>) {
+        let submitted = batch.len();
         let answers = self.commit_until_known(&mut batch).await;
         self.metrics.record_batch(batch.len(), batch.oldest.elapsed());
+        self.metrics.record_done(submitted);
         batch.answer_callers(answers);
     }
 

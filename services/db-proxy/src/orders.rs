@@ -84,7 +84,7 @@ impl BatchStore for OrderBatchStore {
     /// Releases the reservations of expired quotes.
     async fn run_idle_work(&self) -> Result<(), DatabaseError> {
         // An error is ignored here, because the requests that need the database report it.
-        if self.store.totals().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
+        if self.store.totals_for_writer().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
             self.commit_batch(&mut [], &mut Attempt::default()).await?;
         }
         Ok(())

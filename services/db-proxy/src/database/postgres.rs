@@ -19,6 +19,8 @@ use super::{
 
 /// Number of connections for reads. More connections would only wait for each other in the database.
 const READERS: u32 = 8;
+/// Number of connections for the writes of courses and for retention.
+const BACKGROUND: u32 = 2;
 /// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels
 /// first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
@@ -45,11 +47,13 @@ const SESSION: [(&str, &str); 8] = [
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 
-/// A pool of one connection for the writer and a pool for reads. Neither waits for the other.
+/// A pool for each kind of work. None waits for another, so a flood of reads delays no order.
 #[derive(Clone)]
 pub struct PostgresDatabase {
     pub writer: PgPool,
     pub readers: PgPool,
+    /// For the writes of courses and for retention.
+    pub background: PgPool,
     /// Options without the limits of [`SESSION`], for migrations.
     unlimited: Arc<PgConnectOptions>,
 }
@@ -65,7 +69,8 @@ impl PostgresDatabase {
         };
         Ok(Self {
             writer: pool(1).connect_lazy_with(options.clone()),
-            readers: pool(READERS).connect_lazy_with(options),
+            readers: pool(READERS).connect_lazy_with(options.clone()),
+            background: pool(BACKGROUND).connect_lazy_with(options),
             unlimited: Arc::new(unlimited),
         })
     }
@@ -98,38 +103,54 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn close(&self) {
-        self.writer.close().await;
-        self.readers.close().await;
+        for pool in [&self.writer, &self.readers, &self.background] {
+            pool.close().await;
+        }
     }
 
-    /// Runs a query on a connection for reads. If the connection is dead, runs the query again on another one. After a
-    /// restart of the database, every idle connection is dead.
-    ///
-    /// The query must be safe to run twice: it reads, or it is an idempotent transaction.
-    pub async fn run_repeatable<T>(
-        &self,
-        query: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
-    ) -> Result<T, DatabaseError> {
-        let mut retries_left = READERS;
-        loop {
-            let mut connection = TransactionConnection::acquire(&self.readers).await?;
-            let result = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await;
-            let error = match result.map_err(|_| DatabaseError::TimedOut)? {
-                Ok(output) => {
-                    connection.release();
-                    return Ok(output);
-                }
-                Err(error) => error,
-            };
-            let is_dead = match &error {
-                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
-                sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
-                _ => false,
-            };
-            if !is_dead || retries_left == 0 {
-                return Err(error.into());
+    /// Runs a query on a connection for reads; see [`run_repeatable_on`].
+    pub async fn run_repeatable<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+        run_repeatable_on(&self.readers, query).await
+    }
+
+    /// Runs a query on a connection for background work; see [`run_repeatable_on`].
+    pub async fn run_in_background<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+        run_repeatable_on(&self.background, query).await
+    }
+
+    /// Runs a query on the connection of the writer; see [`run_repeatable_on`].
+    pub async fn run_on_writer<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+        run_repeatable_on(&self.writer, query).await
+    }
+}
+
+/// A query that is safe to run twice: it reads, or it is an idempotent transaction.
+pub trait RepeatableQuery<T>: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
+
+impl<T, Q> RepeatableQuery<T> for Q where Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
+
+/// Runs a query on a connection of the pool. If the connection is dead, runs the query again on another one. After a restart
+/// of the database, every idle connection is dead.
+async fn run_repeatable_on<T>(pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+    let mut retries_left = pool.options().get_max_connections();
+    loop {
+        let mut connection = TransactionConnection::acquire(pool).await?;
+        let result = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await;
+        let error = match result.map_err(|_| DatabaseError::TimedOut)? {
+            Ok(output) => {
+                connection.release();
+                return Ok(output);
             }
-            retries_left -= 1;
+            Err(error) => error,
+        };
+        let is_dead = match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+            _ => false,
+        };
+        if !is_dead || retries_left == 0 {
+            return Err(error.into());
         }
+        retries_left -= 1;
     }
 }

@@ -22,11 +22,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// One connection for writes, and several for reads.
+/// A pool for each kind of work. None waits for another, so a flood of reads delays no order.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
+    /// For the reads that precede a write of courses or a fold.
+    pub background: SqlitePool,
 }
 
 impl SqliteDatabase {
@@ -53,8 +55,10 @@ impl SqliteDatabase {
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.connect_with(options.clone()).await.with_context(context)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
-        let readers = readers.connect_with(options.pragma("query_only", "on")).await.with_context(context)?;
-        Ok(Self { writer, readers })
+        let read_only = options.pragma("query_only", "on");
+        let readers = readers.connect_with(read_only.clone()).await.with_context(context)?;
+        let single = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+        Ok(Self { writer, readers, background: single.connect_lazy_with(read_only) })
     }
 
     pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
@@ -79,7 +83,8 @@ impl SqliteDatabase {
     }
 
     pub(super) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        for pool in [&self.background, &self.readers, &self.writer] {
+            pool.close().await;
+        }
     }
 }

@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use common::metrics::Metrics;
-use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 
-/// Batch sizes, waiting times and failed commits of one aggregate's writer.
+/// Waiting commands, batch sizes, waiting times and failed commits of one aggregate's writer.
 #[derive(Clone)]
 pub struct WriterMetrics {
+    waiting: Gauge,
     sizes: Histogram,
     seconds: Histogram,
     failures: Counter,
 }
 
 impl WriterMetrics {
-    /// Registers `AGGREGATE_group_size`, `AGGREGATE_wait_seconds` and `AGGREGATE_commit_failures`.
+    /// Registers `AGGREGATE_waiting_commands`, `AGGREGATE_group_size`, `AGGREGATE_wait_seconds` and
+    /// `AGGREGATE_commit_failures`.
     pub fn register(metrics: &Metrics, aggregate: &str) -> Self {
+        let waiting = Gauge::default();
+        metrics.register(&format!("{aggregate}_waiting_commands"), "Commands without a decision", waiting.clone());
         let sizes = Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0]);
         let seconds = Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0]);
         let failures = Counter::default();
@@ -26,7 +30,16 @@ impl WriterMetrics {
             seconds.clone(),
         );
         metrics.register(&format!("{aggregate}_commit_failures"), "Failed attempts to commit", failures.clone());
-        Self { sizes, seconds, failures }
+        Self { waiting, sizes, seconds, failures }
+    }
+
+    pub fn record_submitted(&self, commands: usize) {
+        self.waiting.inc_by(i64::try_from(commands).unwrap_or(i64::MAX));
+    }
+
+    /// Records that commands were decided or dropped.
+    pub fn record_done(&self, commands: usize) {
+        self.waiting.dec_by(i64::try_from(commands).unwrap_or(i64::MAX));
     }
 
     pub fn record_batch(&self, size: usize, waited: Duration) {

@@ -296,16 +296,20 @@ async fn commands_that_wait_are_split_into_batches_in_their_order() {
 #[tokio::test(start_paused = true)]
 async fn commands_gather_while_a_batch_commits() {
     let fixture = Fixture::new([Script::Slow(SECOND)]);
+    fixture.assert_metric("waiting_commands", "0");
     let mut answers = vec![fixture.spawn_submit([1])];
     tokio::task::yield_now().await;
     sleep(MILLISECOND).await;
     for command in [2, 3, 4] {
         answers.push(fixture.spawn_submit([command]));
     }
+    tokio::task::yield_now().await;
+    fixture.assert_metric("waiting_commands", "4");
     for (answer, command) in answers.into_iter().zip(1..) {
         assert_eq!(answer.await.unwrap(), [Ok(Committed(command))]);
     }
     assert_eq!(fixture.store.attempts(), [vec![1], vec![2, 3, 4]]);
+    fixture.assert_metric("waiting_commands", "0");
 }
 
 #[tokio::test(start_paused = true)]

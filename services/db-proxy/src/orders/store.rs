@@ -79,6 +79,11 @@ impl OrderStore {
         on_engine!(self, store => store.0.probe_write())
     }
 
+    /// The totals, read on the connection of the writer: the sweep of the writer must not wait for reads.
+    pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
+        on_engine!(self, store => store.totals_for_writer())
+    }
+
     pub async fn totals(&self) -> Result<Totals, DatabaseError> {
         on_engine!(self, store => store.totals())
     }

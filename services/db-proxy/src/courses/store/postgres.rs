@@ -41,7 +41,7 @@ impl PostgresCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         let courses: Arc<[Course]> = courses.into();
         // The write is idempotent, so it may be repeated.
-        self.0.run_repeatable(|connection| Box::pin(write_changes(connection, Arc::clone(&courses)))).await
+        self.0.run_in_background(|connection| Box::pin(write_changes(connection, Arc::clone(&courses)))).await
     }
 
     pub async fn current_courses(&self) -> Result<Vec<StoredCourse>, DatabaseError> {
@@ -89,18 +89,22 @@ impl PostgresCourses {
     }
 
     pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
-        self.0.run_repeatable(|connection| Box::pin(fold_once(connection, width))).await
+        self.0.run_in_background(|connection| Box::pin(fold_once(connection, width))).await
     }
 
     pub async fn delete_ended_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.0
-            .run_repeatable(|connection| Box::pin(delete_rows(connection, DELETE_ENDED_COURSES, None, before, limit)))
+            .run_in_background(|connection| {
+                Box::pin(delete_rows(connection, DELETE_ENDED_COURSES, None, before, limit))
+            })
             .await
     }
 
     pub async fn delete_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.0
-            .run_repeatable(|connection| Box::pin(delete_rows(connection, DELETE_CANDLES, Some(width), before, limit)))
+            .run_in_background(|connection| {
+                Box::pin(delete_rows(connection, DELETE_CANDLES, Some(width), before, limit))
+            })
             .await
     }
 }

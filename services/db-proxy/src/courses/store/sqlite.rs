@@ -32,7 +32,7 @@ impl SqliteCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         let keys = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
         // Usually no course changed. A read connection checks this first, because orders need the only write connection.
-        let current = current_by_key(&mut *self.0.readers.acquire().await?, &keys).await?;
+        let current = current_by_key(&mut *self.0.background.acquire().await?, &keys).await?;
         if select_changes(courses, &current).is_empty() {
             return Ok(0);
         }
@@ -88,7 +88,8 @@ impl SqliteCourses {
     pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
         // Candles of hours and days are rarely due. A read connection checks this first, because orders need the only write
         // connection.
-        if due_folds(&fold_progress(&mut *self.0.readers.acquire().await?, seconds(width)).await?, width).is_empty() {
+        if due_folds(&fold_progress(&mut *self.0.background.acquire().await?, seconds(width)).await?, width).is_empty()
+        {
             return Ok(0);
         }
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;

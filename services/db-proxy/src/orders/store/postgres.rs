@@ -62,7 +62,13 @@ impl PostgresOrders {
 
     async fn delete_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         let query = sqlx::query(statement).bind(before.to_datetime()).bind(limit);
-        Ok(query.execute(&self.0.readers).await?.rows_affected())
+        Ok(query.execute(&self.0.background).await?.rows_affected())
+    }
+
+    /// The totals, read on the connection of the writer.
+    pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
+        let row = self.0.run_on_writer(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
+        totals_of(&row)
     }
 
     pub async fn totals(&self) -> Result<Totals, DatabaseError> {

@@ -62,6 +62,11 @@ impl SqliteOrders {
         Ok(query.execute(&self.0.writer).await?.rows_affected())
     }
 
+    /// The totals, read on the connection of the writer.
+    pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
+        totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.writer).await?)
+    }
+
     pub async fn totals(&self) -> Result<Totals, DatabaseError> {
         totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.readers).await?)
     }
