@@ -12,10 +12,11 @@ pub fn required_variable(name: &str) -> String {
 
 /// The path of a binary of this workspace, as built by `cargo build --workspace`.
 pub fn binary_path(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("the path of the running test binary is known");
+    let current_exe = std::env::current_exe().expect("the path of the running test binary is known");
     // A test binary lies in target/debug/deps, a program of this crate in target/debug.
-    let mut folders = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
-    folders.find(|path| path.is_file()).unwrap_or_else(|| {
-        panic!("{name} is not built beside {}: run the tests with tests/run, which builds it first", own.display())
+    let mut candidates = current_exe.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    candidates.find(|path| path.is_file()).unwrap_or_else(|| {
+        let executable = current_exe.display();
+        panic!("{name} was not found in the build directory of {executable}: run the tests with tests/run, which builds it first")
     })
 }

@@ -28,7 +28,7 @@ pub use self::config::Config;
 use self::{clock::DualClock, health_service::HealthService, routes::Api};
 
 const ABOUT: &str = "Shows the state of every service and keeps the reports that services send.";
-/// How often missing services are detected.
+/// Interval between checks for changed service states.
 const DETECTION_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The health-check service on a bound listener.
@@ -55,7 +55,7 @@ impl Service for App {
             service: Self::NAME,
             about: ABOUT,
             metrics,
-            ready: no_components(),
+            ready: always_ready(),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
@@ -69,7 +69,7 @@ impl Service for App {
     }
 
     fn readiness(&self) -> ReadinessCheck {
-        no_components()
+        always_ready()
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
@@ -95,6 +95,6 @@ impl Service for App {
 
 /// health-check keeps everything in memory and needs no other component, so it still answers when all others are
 /// missing.
-fn no_components() -> ReadinessCheck {
+fn always_ready() -> ReadinessCheck {
     Arc::new(|| Box::pin(async { Vec::new() }))
 }

@@ -85,7 +85,7 @@ impl Api {
         Query(from): Query<Option<Timestamp>>,
         /// Reports received before this time.
         Query(to): Query<Option<Timestamp>>,
-        /// Reports whose status contains this text, compared without case, and reports of the request with this id.
+        /// Reports whose status contains this text (case-insensitive), or whose `request_id` equals it.
         #[oai(validator(max_length = 200))]
         Query(text): Query<Option<String>>,
         /// Maximum number of reports on the page.
@@ -104,6 +104,6 @@ impl Api {
         let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
         let reports = self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize);
         let page = status_page::render(&self.health_service.health(self.clock.now()), &reports);
-        StatusPageResponse::Page(Html(page.html), page.policy, "no-store".to_owned())
+        StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }
 }

@@ -11,7 +11,7 @@ const TEMPLATE: &str = include_str!("status_page.html");
 pub(crate) struct StatusPage {
     pub(crate) html: String,
     /// The value of the header `Content-Security-Policy`. It allows the script and the style of this page only.
-    pub(crate) policy: String,
+    pub(crate) content_security_policy: String,
 }
 
 /// The data that the page shows before it fetches newer data.
@@ -26,11 +26,11 @@ pub(crate) fn render(health: &Health, reports: &ReportPage) -> StatusPage {
     let data = serde_json::to_string(&InitialData { health, reports }).unwrap_or_else(|_| "null".to_owned());
     // The data is inserted last, so that placeholders in it are not replaced.
     let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{data}", &escape_for_script(&data), 1);
-    let policy = format!(
+    let content_security_policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    StatusPage { html, policy }
+    StatusPage { html, content_security_policy }
 }
 
 /// Escapes JSON so that it cannot end the script element or start a comment in it.

@@ -1,4 +1,5 @@
-//! `.env.example` lists every variable that is read, and each container receives the variables that its service reads.
+//! `.env.example` lists exactly the variables that are read, and each container receives exactly the variables that its
+//! service reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,26 +25,26 @@ fn read_file(path: &str) -> String {
 }
 
 /// Collects the variables that a service reads, in the way its `main` reads them.
-fn collect_variables<S: Service>(all: &mut BTreeMap<&'static str, BTreeSet<String>>) {
+fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet<String>>) {
     let mut env = Env::default();
     telemetry::Config::from_env(&mut env);
     reporting::Config::from_env(&mut env);
     Bind::from_env(&mut env, S::NAME, S::PORT);
     S::configure(&mut env);
-    all.insert(S::NAME, env.variable_names().map(str::to_owned).collect());
+    variables.insert(S::NAME, env.variable_names().map(str::to_owned).collect());
 }
 
 fn variables_by_service() -> BTreeMap<&'static str, BTreeSet<String>> {
-    let mut all = BTreeMap::new();
-    collect_variables::<create_order::App>(&mut all);
-    collect_variables::<db_proxy::App>(&mut all);
-    collect_variables::<exchange_sim::App>(&mut all);
-    collect_variables::<fetch_orders::App>(&mut all);
-    collect_variables::<health_check::App>(&mut all);
-    collect_variables::<price_cache_proxy::App>(&mut all);
-    collect_variables::<price_updater::App>(&mut all);
-    collect_variables::<rates::App>(&mut all);
-    all
+    let mut variables = BTreeMap::new();
+    collect_variables::<create_order::App>(&mut variables);
+    collect_variables::<db_proxy::App>(&mut variables);
+    collect_variables::<exchange_sim::App>(&mut variables);
+    collect_variables::<fetch_orders::App>(&mut variables);
+    collect_variables::<health_check::App>(&mut variables);
+    collect_variables::<price_cache_proxy::App>(&mut variables);
+    collect_variables::<price_updater::App>(&mut variables);
+    collect_variables::<rates::App>(&mut variables);
+    variables
 }
 
 #[test]
@@ -52,50 +53,63 @@ fn env_example_lists_exactly_the_variables_read() {
     let lines = text.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
     let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     let listed: Vec<_> = lines.map(|(name, _)| name).filter(|name| is_name(name)).collect();
-    let read: BTreeSet<_> =
+    let read_variables: BTreeSet<_> =
         variables_by_service().into_values().flatten().chain(READ_ELSEWHERE.map(str::to_owned)).collect();
-    let distinct: BTreeSet<_> = listed.iter().map(|&name| name.to_owned()).collect();
-    assert_eq!(listed.len(), distinct.len(), "a variable is listed twice");
-    assert_eq!(read.difference(&distinct).collect::<Vec<_>>(), [""; 0], "variables that are read and not listed");
-    assert_eq!(distinct.difference(&read).collect::<Vec<_>>(), [""; 0], "variables that are listed and not read");
+    let listed_variables: BTreeSet<_> = listed.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(listed.len(), listed_variables.len(), "a variable is listed twice");
+    assert_eq!(
+        read_variables.difference(&listed_variables).collect::<Vec<_>>(),
+        [""; 0],
+        "variables that are read and not listed"
+    );
+    assert_eq!(
+        listed_variables.difference(&read_variables).collect::<Vec<_>>(),
+        [""; 0],
+        "variables that are listed and not read"
+    );
 }
 
 /// The variable names below `environment:` of each service of a compose file. Includes the shared variables if the service
 /// merges them.
 fn container_variables(text: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let mut blocks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let (mut service, mut inside) = (String::new(), false);
+    let mut variables_by_service: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut insert = |service: &str, name: &str| {
+        variables_by_service.entry(service.to_owned()).or_default().insert(name.to_owned());
+    };
+    let (mut service, mut in_environment_block) = (String::new(), false);
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
-        let (depth, line) = (line.len() - line.trim_start().len(), line.trim());
+        let (indent, line) = (line.len() - line.trim_start().len(), line.trim());
         let Some((key, _)) = line.split_once(':') else { continue };
-        match depth {
-            0 => (service, inside) = (key.to_owned(), key == "x-environment"),
-            2 if service == "x-environment" => drop(blocks.entry(service.clone()).or_default().insert(key.to_owned())),
-            2 => (service, inside) = (key.to_owned(), false),
-            4 => inside = key == "environment",
-            6 if inside => drop(blocks.entry(service.clone()).or_default().insert(key.to_owned())),
+        match indent {
+            0 => (service, in_environment_block) = (key.to_owned(), key == "x-environment"),
+            2 if service == "x-environment" => insert(&service, key),
+            2 => (service, in_environment_block) = (key.to_owned(), false),
+            4 => in_environment_block = key == "environment",
+            6 if in_environment_block => insert(&service, key),
             _ => {}
         }
     }
-    let shared = blocks.remove("x-environment").unwrap_or_default();
-    for names in blocks.values_mut().filter(|names| names.contains("<<")) {
+    let shared = variables_by_service.remove("x-environment").unwrap_or_default();
+    for names in variables_by_service.values_mut().filter(|names| names.contains("<<")) {
         names.extend(shared.iter().cloned());
     }
-    blocks
+    variables_by_service
 }
 
 #[test]
-fn containers_receive_every_variable_their_service_reads() {
-    let mut received = container_variables(&read_file("deployment/docker-compose.yml"));
+fn containers_receive_exactly_the_variables_their_service_reads() {
+    let mut received_by_service = container_variables(&read_file("deployment/docker-compose.yml"));
     let mut demo = container_variables(&read_file("deployment/docker-compose.demo.yml"));
-    received.insert("exchange-sim".to_owned(), demo.remove("exchange-sim").unwrap());
-    for (service, read) in variables_by_service() {
-        let received = &received[service];
-        let missing = read.iter().filter(|name| !received.contains(*name) && !name.ends_with("_PORT"));
+    received_by_service.insert("exchange-sim".to_owned(), demo.remove("exchange-sim").unwrap());
+    for (service, read_variables) in variables_by_service() {
+        let received_variables = &received_by_service[service];
+        let missing =
+            read_variables.iter().filter(|name| !received_variables.contains(*name) && !name.ends_with("_PORT"));
         let missing: Vec<_> = missing.filter(|name| !NOT_IN_CONTAINERS.contains(&name.as_str())).collect();
         assert_eq!(missing, [""; 0], "variables that {service} reads and its container does not receive");
         // Every container receives the URLs of all services.
-        let unread = received.difference(&read).filter(|name| *name != "<<" && !name.ends_with("_URL"));
+        let unread =
+            received_variables.difference(&read_variables).filter(|name| *name != "<<" && !name.ends_with("_URL"));
         assert_eq!(
             unread.collect::<Vec<_>>(),
             [""; 0],

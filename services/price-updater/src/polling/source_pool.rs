@@ -220,7 +220,7 @@ impl SourcePool {
         let ticker = candidate.latest.ticker;
         Observation {
             series: candidate.series(),
-            numbers: Numbers { last: ticker.last, bid_ask: ticker.book },
+            numbers: Numbers { last: ticker.last, bid_ask: ticker.bid_ask },
             value: ticker.vote(),
             is_exchange: ticker.kind == CourseKind::Trade,
             freeze_after: self.config.frozen_after.max(candidate.poller.source.poll_interval() * 3),
@@ -245,7 +245,7 @@ impl Candidate<'_> {
             kind: ticker.kind,
             pair: self.pair,
             value: ticker.vote(),
-            bid_ask: ticker.book,
+            bid_ask: ticker.bid_ask,
             observed_at: ticker.observed_at,
             simulated: self.latest.simulated,
             ineligible,
@@ -259,8 +259,8 @@ impl Candidate<'_> {
             direction: self.pair,
             kind: ticker.kind,
             value: ticker.course(),
-            bid: ticker.book.map(|bid_ask| bid_ask.bid),
-            ask: ticker.book.map(|bid_ask| bid_ask.ask),
+            bid: ticker.bid_ask.map(|bid_ask| bid_ask.bid),
+            ask: ticker.bid_ask.map(|bid_ask| bid_ask.ask),
             observed_at: ticker.observed_at,
             simulated: self.latest.simulated,
         }

@@ -25,7 +25,7 @@ pub(crate) struct Ticker {
     pub(crate) kind: CourseKind,
     /// The last trade, the value of an index, or an official rate.
     pub(crate) last: Option<Rate>,
-    pub(crate) book: Option<BidAsk>,
+    pub(crate) bid_ask: Option<BidAsk>,
     /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
     /// time, and never later.
     ///
@@ -59,26 +59,26 @@ impl Ticker {
         let last = prices.last.map(|last| parse_exact("last", last)).transpose()?;
         let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;
         let ask = prices.ask.map(|ask| parse_exact("ask", ask)).transpose()?;
-        let book = match (bid, ask) {
+        let bid_ask = match (bid, ask) {
             (Some(bid), Some(ask)) => Some(BidAsk { bid, ask }.check_plausible()?),
             (None, None) => None,
             _ => return Err(SourceError::implausible("one side of the book is empty")),
         };
-        if last.is_none() && book.is_none() {
+        if last.is_none() && bid_ask.is_none() {
             return Err(SourceError::invalid_response("it has no price"));
         }
-        Ok(Self { kind: CourseKind::Trade, last, book, observed_at: now })
+        Ok(Self { kind: CourseKind::Trade, last, bid_ask, observed_at: now })
     }
 
     /// The value of an index, rounded half to even to the precision of a [`Rate`].
     pub(crate) fn index(value: &DecimalText, now: Timestamp) -> Result<Self, SourceError> {
         let value = parse_rounded("index", value)?;
-        Ok(Self { kind: CourseKind::Index, last: Some(value), book: None, observed_at: now })
+        Ok(Self { kind: CourseKind::Index, last: Some(value), bid_ask: None, observed_at: now })
     }
 
     /// An official rate of the day.
     pub(crate) fn fixing(value: Rate, now: Timestamp) -> Self {
-        Self { kind: CourseKind::Fixing, last: Some(value), book: None, observed_at: now }
+        Self { kind: CourseKind::Fixing, last: Some(value), bid_ask: None, observed_at: now }
     }
 
     /// The price that is shown: the last trade, or the mean of bid and ask if there is none.
@@ -93,7 +93,7 @@ impl Ticker {
     }
 
     fn mid_price(&self) -> Option<Rate> {
-        let BidAsk { bid, ask } = self.book?;
+        let BidAsk { bid, ask } = self.bid_ask?;
         let sum = bid.to_decimal().checked_add(ask.to_decimal())?;
         Rate::rounded_half_even(sum.checked_div(Decimal::TWO)?).ok()
     }

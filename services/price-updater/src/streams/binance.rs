@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::{
     protocol::{Probe, ProbeMessage, Protocol, StreamTimeouts},
-    stream_event::{BookTop, Sequence, StreamEvent, TickerUpdate},
+    stream_event::{BidAskText, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -32,7 +32,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
         Some(format!("streams={}", streams.collect::<Vec<_>>().join("/")))
     },
     symbol: |CurrencyPair { base, quote }| format!("{base}{quote}"),
-    subscribe: |_| Vec::new(),
+    subscribe_messages: |_| Vec::new(),
     parse,
     timeouts: StreamTimeouts {
         message_timeout: Duration::from_secs(8),
@@ -104,7 +104,7 @@ fn parse_event(json: &str) -> Result<StreamEvent, SourceError> {
             Ok(StreamEvent::TickerUpdate(TickerUpdate {
                 symbol: s,
                 last: Some(c),
-                book: None,
+                bid_ask: None,
                 sequence,
                 trade_id: None,
             }))
@@ -112,8 +112,8 @@ fn parse_event(json: &str) -> Result<StreamEvent, SourceError> {
         Some(_) => Ok(StreamEvent::Ignored),
         None => {
             let BookTicker { u, s, b, a } = serde_json::from_str(json).map_err(SourceError::invalid_response)?;
-            let (book, sequence) = (Some(BookTop { bid: b, ask: a }), Some(Sequence::Number(u)));
-            Ok(StreamEvent::TickerUpdate(TickerUpdate { symbol: s, last: None, book, sequence, trade_id: None }))
+            let (bid_ask, sequence) = (Some(BidAskText { bid: b, ask: a }), Some(Sequence::Number(u)));
+            Ok(StreamEvent::TickerUpdate(TickerUpdate { symbol: s, last: None, bid_ask, sequence, trade_id: None }))
         }
     }
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::{
     protocol::{Protocol, StreamTimeouts},
-    stream_event::{BookTop, Heartbeat, Sequence, StreamEvent, TickerUpdate},
+    stream_event::{BidAskText, PairHeartbeat, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -28,7 +28,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     path: "",
     query: |_| None,
     symbol: |CurrencyPair { base, quote }| format!("{base}-{quote}"),
-    subscribe: |symbols| {
+    subscribe_messages: |symbols| {
         let subscription = |symbol: &String| {
             let channels = ["ticker", "heartbeat"];
             serde_json::json!({ "type": "subscribe", "product_ids": [symbol], "channels": channels }).to_string()
@@ -80,7 +80,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
             StreamEvent::TickerUpdate(TickerUpdate {
                 symbol: ticker.product_id,
                 last: Some(ticker.price),
-                book: ticker.best_bid.zip(ticker.best_ask).map(|(bid, ask)| BookTop { bid, ask }),
+                bid_ask: ticker.best_bid.zip(ticker.best_ask).map(|(bid, ask)| BidAskText { bid, ask }),
                 sequence: Some(Sequence::Number(ticker.sequence)),
                 trade_id: ticker.trade_id,
             })
@@ -89,7 +89,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
             let HeartbeatJson { product_id: symbol, sequence, last_trade_id } =
                 serde_json::from_str(text).map_err(SourceError::invalid_response)?;
             let sequence = Sequence::Number(sequence);
-            StreamEvent::PairHeartbeat(Heartbeat { symbol, sequence, last_trade_id })
+            StreamEvent::PairHeartbeat(PairHeartbeat { symbol, sequence, last_trade_id })
         }
         "error" => {
             let ErrorJson { message, reason } = serde_json::from_str(text).map_err(SourceError::invalid_response)?;

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{
     protocol::{Protocol, StreamTimeouts},
-    stream_event::{BookTop, Sequence, StreamEvent, TickerUpdate},
+    stream_event::{BidAskText, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -27,7 +27,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     path: "/v2",
     query: |_| None,
     symbol: |CurrencyPair { base, quote }| format!("{base}/{quote}"),
-    subscribe: |symbols| {
+    subscribe_messages: |symbols| {
         let params = serde_json::json!(
             { "channel": "ticker", "symbol": symbols, "event_trigger": "bbo", "snapshot": true }
         );
@@ -92,12 +92,18 @@ pub(super) fn parse(text: &str) -> Result<Vec<StreamEvent>, SourceError> {
 }
 
 fn ticker_update(row: Row) -> Result<StreamEvent, SourceError> {
-    let book = row.bid.zip(row.ask).map(|(bid, ask)| BookTop { bid, ask });
-    if row.last.is_none() && book.is_none() {
+    let bid_ask = row.bid.zip(row.ask).map(|(bid, ask)| BidAskText { bid, ask });
+    if row.last.is_none() && bid_ask.is_none() {
         return Err(SourceError::invalid_response("a ticker has neither a last trade nor a book"));
     }
     let sequence = row.timestamp.and_then(|time| u64::try_from(time.micros()).ok()).map(Sequence::Time);
-    Ok(StreamEvent::TickerUpdate(TickerUpdate { symbol: row.symbol, last: row.last, book, sequence, trade_id: None }))
+    Ok(StreamEvent::TickerUpdate(TickerUpdate {
+        symbol: row.symbol,
+        last: row.last,
+        bid_ask,
+        sequence,
+        trade_id: None,
+    }))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     protocol::{Probe, ProbeMessage, Protocol, StreamTimeouts},
-    stream_event::{BookTop, Sequence, StreamEvent, TickerUpdate},
+    stream_event::{BidAskText, Sequence, StreamEvent, TickerUpdate},
 };
 use crate::sources::SourceError;
 
@@ -26,7 +26,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     path: "/ws/v5/public",
     query: |_| None,
     symbol: |CurrencyPair { base, quote }| format!("{base}-{quote}"),
-    subscribe: |symbols| {
+    subscribe_messages: |symbols| {
         let subscription = |symbol: &String| {
             serde_json::json!({ "op": "subscribe", "args": [{ "channel": "tickers", "instId": symbol }] }).to_string()
         };
@@ -96,7 +96,7 @@ fn ticker_update(row: Row) -> Result<StreamEvent, SourceError> {
     Ok(StreamEvent::TickerUpdate(TickerUpdate {
         symbol: row.inst_id,
         last: Some(row.last),
-        book: Some(BookTop { bid: row.bid_px, ask: row.ask_px }),
+        bid_ask: Some(BidAskText { bid: row.bid_px, ask: row.ask_px }),
         sequence: Some(Sequence::Time(time)),
         trade_id: None,
     }))

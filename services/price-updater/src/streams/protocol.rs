@@ -26,7 +26,7 @@ pub(crate) struct Protocol {
     /// Returns the exchange's symbol of a pair.
     pub(crate) symbol: fn(CurrencyPair) -> String,
     /// Returns the messages that subscribe to these symbols.
-    pub(crate) subscribe: fn(&[String]) -> Vec<String>,
+    pub(crate) subscribe_messages: fn(&[String]) -> Vec<String>,
     /// Parses one text message. A message may contain several events.
     pub(crate) parse: fn(&str) -> Result<Vec<StreamEvent>, SourceError>,
     pub(crate) timeouts: StreamTimeouts,

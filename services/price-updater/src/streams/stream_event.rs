@@ -9,7 +9,7 @@ pub(crate) enum StreamEvent {
     /// The connection is alive. No pair has changed.
     ConnectionHeartbeat,
     /// One pair has not changed.
-    PairHeartbeat(Heartbeat),
+    PairHeartbeat(PairHeartbeat),
     /// The exchange refused a subscription or another request. Other subscriptions continue.
     RequestRefused(String),
     /// The exchange is reachable but does not trade.
@@ -26,7 +26,7 @@ pub(crate) struct TickerUpdate {
     /// The exchange's symbol of the pair.
     pub(crate) symbol: String,
     pub(crate) last: Option<DecimalText>,
-    pub(crate) book: Option<BookTop>,
+    pub(crate) bid_ask: Option<BidAskText>,
     pub(crate) sequence: Option<Sequence>,
     /// The id of the last trade, at exchanges whose heartbeats repeat it.
     pub(crate) trade_id: Option<u64>,
@@ -34,14 +34,14 @@ pub(crate) struct TickerUpdate {
 
 /// The best bid and the best ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BookTop {
+pub(crate) struct BidAskText {
     pub(crate) bid: DecimalText,
     pub(crate) ask: DecimalText,
 }
 
 /// A heartbeat of one pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Heartbeat {
+pub(crate) struct PairHeartbeat {
     pub(crate) symbol: String,
     pub(crate) sequence: Sequence,
     /// The id of the last trade of the pair. If no ticker had this id, a ticker was lost or is late.

@@ -7,7 +7,7 @@ use common::{
     time::Timestamp,
 };
 
-use super::stream_event::{BookTop, Heartbeat, Sequence, StreamEvent, TickerUpdate};
+use super::stream_event::{BidAskText, PairHeartbeat, Sequence, StreamEvent, TickerUpdate};
 use crate::sources::{PollReply, SourceError, Ticker, TradedPrices};
 
 /// The latest tickers of a stream, over all of its connections.
@@ -29,13 +29,13 @@ pub(crate) struct TickerCache {
 #[derive(Debug, Default)]
 struct Entry {
     last: Option<DecimalText>,
-    book: Option<BookTop>,
+    bid_ask: Option<BidAskText>,
     ticker: Option<Result<Ticker, SourceError>>,
     updated_at: Option<Timestamp>,
     /// When a heartbeat of this pair last confirmed the ticker.
     confirmed_at: Option<Timestamp>,
     /// The last position of messages with an order book, and of heartbeats.
-    book_sequence: Option<Sequence>,
+    bid_ask_sequence: Option<Sequence>,
     /// The last position of messages without an order book. Binance numbers the two kinds independently.
     trade_sequence: Option<Sequence>,
     trade_id: Option<u64>,
@@ -118,7 +118,7 @@ impl TickerCache {
         let Some(&pair) = self.pairs.get(&update.symbol) else { return ApplyResult::Ignored };
         let simulated = self.simulated;
         let entry = self.entries.entry(pair).or_default();
-        let seen = if update.book.is_some() { &mut entry.book_sequence } else { &mut entry.trade_sequence };
+        let seen = if update.bid_ask.is_some() { &mut entry.bid_ask_sequence } else { &mut entry.trade_sequence };
         if let (Some(new), Some(seen)) = (update.sequence, *seen)
             && !new.is_new_after(seen)
         {
@@ -128,12 +128,12 @@ impl TickerCache {
         if update.last.is_some() {
             entry.last.clone_from(&update.last);
         }
-        if update.book.is_some() {
-            entry.book.clone_from(&update.book);
+        if update.bid_ask.is_some() {
+            entry.bid_ask.clone_from(&update.bid_ask);
         }
         entry.trade_id = update.trade_id.or(entry.trade_id);
         entry.awaited_trade_id = entry.awaited_trade_id.filter(|awaited| entry.trade_id.is_none_or(|id| id < *awaited));
-        let (bid, ask) = entry.book.as_ref().map(|BookTop { bid, ask }| (bid, ask)).unzip();
+        let (bid, ask) = entry.bid_ask.as_ref().map(|BidAskText { bid, ask }| (bid, ask)).unzip();
         entry.ticker = Some(Ticker::traded(&TradedPrices { last: entry.last.as_ref(), bid, ask }, now));
         (entry.updated_at, entry.is_current, entry.simulated) = (Some(now), true, simulated);
         // At exchanges with heartbeats for each pair, a message confirms its own pair only.
@@ -143,13 +143,13 @@ impl TickerCache {
         ApplyResult::Updated
     }
 
-    fn apply_heartbeat(&mut self, heartbeat: &Heartbeat, now: Timestamp) -> ApplyResult {
+    fn apply_heartbeat(&mut self, heartbeat: &PairHeartbeat, now: Timestamp) -> ApplyResult {
         let entry = self.pairs.get(&heartbeat.symbol).and_then(|pair| self.entries.get_mut(pair));
         let Some(entry) = entry.filter(|entry| entry.is_current) else { return ApplyResult::Ignored };
-        if entry.book_sequence.is_some_and(|seen| !heartbeat.sequence.is_new_after(seen)) {
+        if entry.bid_ask_sequence.is_some_and(|seen| !heartbeat.sequence.is_new_after(seen)) {
             return ApplyResult::Outdated;
         }
-        entry.book_sequence = Some(heartbeat.sequence);
+        entry.bid_ask_sequence = Some(heartbeat.sequence);
         match entry.trade_id {
             Some(trade_id) if heartbeat.last_trade_id > trade_id => {
                 if entry.awaited_trade_id.is_some() {

@@ -16,7 +16,7 @@ const MAX_ERROR: usize = 300;
 
 fn check_ticker(ticker: &Ticker) {
     let course = ticker.course();
-    let BidAsk { bid, ask } = ticker.book.unwrap_or(BidAsk { bid: course, ask: course });
+    let BidAsk { bid, ask } = ticker.bid_ask.unwrap_or(BidAsk { bid: course, ask: course });
     assert!(bid <= ask && bid <= ticker.vote() && ticker.vote() <= ask, "{ticker:?}");
     for rate in [bid, ask, ticker.course(), ticker.vote()] {
         assert!(rate.hundred_millionths() > 0, "{ticker:?}");

@@ -3,7 +3,7 @@ use common::api::courses::Course;
 use super::*;
 use crate::{
     snapshot::SnapshotOrigin,
-    tests::fixtures::{agreed_price, course, seconds, snapshot},
+    tests::fixtures::{agreed_price, course, snapshot, time_at},
 };
 
 fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
@@ -11,7 +11,7 @@ fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     Candle {
         exchanger: exchanger.to_owned(),
         direction: "BTC-USD".parse().unwrap(),
-        start: Timestamp::from_micros(seconds(minute * 60).micros() / 60_000_000 * 60_000_000).unwrap(),
+        start: Timestamp::from_micros(time_at(minute * 60).micros() / 60_000_000 * 60_000_000).unwrap(),
         open: rate(close),
         high: rate(close),
         low: rate(close),
@@ -35,7 +35,7 @@ fn varied_candles(minutes: u64) -> Vec<Candle> {
 
 /// The series of the hours before `minute`.
 fn series(candles: &[Candle], hours: u32, minute: u64) -> Series {
-    let end = seconds(minute * 60);
+    let end = time_at(minute * 60);
     Series::from_candles(candles, Period { end, hours, candle_width: Duration::from_mins(1) })
 }
 
@@ -45,7 +45,7 @@ fn chart(candles: &[Candle], hours: u32, minute: u64) -> Chart {
     Chart {
         pair: "BTC-USD".parse().unwrap(),
         hours,
-        now: seconds(minute * 60),
+        now: time_at(minute * 60),
         current_price: Some("91234.5".parse().unwrap()),
         series,
         reported: true,
@@ -179,7 +179,7 @@ fn number_of_points_is_bounded() {
 fn index_courses_of_a_traded_pair_are_left_out() {
     let index = Course { kind: CourseKind::Index, ..course("wrong", "BTC-USD", "1") };
     let courses = vec![course("kraken", "BTC-USD", "1"), index];
-    let snapshot = snapshot(seconds(0), courses, vec![agreed_price("BTC-USD", "1")]);
+    let snapshot = snapshot(time_at(0), courses, vec![agreed_price("BTC-USD", "1")]);
     let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
     let pair = "BTC-USD".parse().unwrap();
     let comparable = comparable_candles(varied_candles(1), Some(&view), pair);

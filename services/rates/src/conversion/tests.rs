@@ -9,18 +9,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     snapshot::{MarketSnapshotView, SnapshotOrigin},
-    tests::fixtures::{agreed_price, seconds, snapshot},
+    tests::fixtures::{agreed_price, snapshot, time_at},
 };
 
 const TTL: Duration = Duration::from_secs(60);
 
 fn view(prices: Vec<AgreedPrice>) -> MarketSnapshotView {
-    MarketSnapshotView::new(snapshot(seconds(0), vec![], prices), SnapshotOrigin::PriceCache, None)
+    MarketSnapshotView::new(snapshot(time_at(0), vec![], prices), SnapshotOrigin::PriceCache, None)
 }
 
 fn market() -> MarketSnapshotView {
-    let eth = AgreedPrice { as_of: Some(seconds(1)), ..agreed_price("ETH-USD", "3000.30") };
-    let eur = AgreedPrice { simulated: true, as_of: Some(seconds(2)), ..agreed_price("BTC-EUR", "84000.12") };
+    let eth = AgreedPrice { as_of: Some(time_at(1)), ..agreed_price("ETH-USD", "3000.30") };
+    let eur = AgreedPrice { simulated: true, as_of: Some(time_at(2)), ..agreed_price("BTC-EUR", "84000.12") };
     let usd = agreed_price("BTC-USD", "91000.50");
     view(vec![usd, eur, eth, agreed_price("BTC-JPY", "14000000.5"), agreed_price("USDT-USD", "1.0002")])
 }
@@ -29,7 +29,7 @@ fn market() -> MarketSnapshotView {
 fn convert_at(view: &MarketSnapshotView, pair: &str, amount: &str, now: u64) -> Result<Conversion, ConversionError> {
     let CurrencyPair { base: from, quote: to } = parse_pair(pair);
     let request = ConversionParams { from, to, amount: amount.to_owned() }.validate(view)?;
-    convert(&CurrentPrices { view, now: seconds(now), ttl: TTL }, &request)
+    convert(&CurrentPrices { view, now: time_at(now), ttl: TTL }, &request)
 }
 
 /// Unlike `CurrencyPair::from_str`, accepts a pair of equal assets.
@@ -62,8 +62,8 @@ fn shortest_path_is_used_and_the_result_rounded_once() {
 fn conversion_reports_its_steps_its_oldest_price_and_simulation() {
     let conversion = convert_at(&market(), "EUR-USD", "1", 10).unwrap();
     let steps: Vec<_> = conversion.steps.iter().map(|s| (s.direction.to_string(), s.inverse, s.as_of)).collect();
-    assert_eq!(steps, [("BTC-EUR".to_owned(), true, seconds(2)), ("BTC-USD".to_owned(), false, seconds(0))]);
-    assert_eq!((conversion.as_of, conversion.simulated), (seconds(0), true));
+    assert_eq!(steps, [("BTC-EUR".to_owned(), true, time_at(2)), ("BTC-USD".to_owned(), false, time_at(0))]);
+    assert_eq!((conversion.as_of, conversion.simulated), (time_at(0), true));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn every_wrong_field_is_reported() {
 #[test]
 fn expired_and_refused_prices_are_not_used() {
     let expired = convert_at(&market(), "BTC-USD", "1", 60);
-    let error = PriceError::Expired { pair: parse_pair("BTC-USD"), as_of: seconds(0) };
+    let error = PriceError::Expired { pair: parse_pair("BTC-USD"), as_of: time_at(0) };
     assert_eq!(expired, Err(ConversionError::NoPrice(error)));
     let refused = AgreedPrice {
         price: None,

@@ -2,12 +2,12 @@ use common::api::courses::{CastVote, Course, Rejection};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tests::fixtures::{agreed_price, course, seconds, snapshot};
+use crate::tests::fixtures::{agreed_price, course, snapshot, time_at};
 
 const TTL: Duration = Duration::from_secs(60);
 
 fn view(courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshotView {
-    MarketSnapshotView::new(snapshot(seconds(0), courses, prices), SnapshotOrigin::PriceCache, None)
+    MarketSnapshotView::new(snapshot(time_at(0), courses, prices), SnapshotOrigin::PriceCache, None)
 }
 
 fn pair(text: &str) -> CurrencyPair {
@@ -17,12 +17,12 @@ fn pair(text: &str) -> CurrencyPair {
 proptest! {
     #[test]
     fn expired_price_is_never_current(observed in 0..200_u64, read in 0..400_u64) {
-        let price = AgreedPrice { as_of: Some(seconds(observed)), ..agreed_price("BTC-USD", "91000") };
+        let price = AgreedPrice { as_of: Some(time_at(observed)), ..agreed_price("BTC-USD", "91000") };
         let view = view(vec![], vec![price]);
-        match (CurrentPrices { view: &view, now: seconds(read), ttl: TTL }).price(pair("BTC-USD")) {
-            Ok(current) => prop_assert!(seconds(read) < current.as_of.plus(TTL)),
+        match (CurrentPrices { view: &view, now: time_at(read), ttl: TTL }).price(pair("BTC-USD")) {
+            Ok(current) => prop_assert!(time_at(read) < current.as_of.plus(TTL)),
             Err(error) => {
-                prop_assert_eq!(error, PriceError::Expired { pair: pair("BTC-USD"), as_of: seconds(observed) });
+                prop_assert_eq!(error, PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(observed) });
                 prop_assert!(read >= observed + 60);
             }
         }
@@ -36,7 +36,7 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
         told: pair("BTC-USD"),
         value: "1".parse().unwrap(),
         vote: None,
-        observed_at: seconds(0),
+        observed_at: time_at(0),
         used: false,
         rejected: Some(rejected),
     };
@@ -48,7 +48,7 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
         ..agreed_price("BTC-USD", "1")
     };
     let view = view(vec![course("kraken", "BTC-CHF", "1")], vec![refused]);
-    let prices = CurrentPrices { view: &view, now: seconds(0), ttl: TTL };
+    let prices = CurrentPrices { view: &view, now: time_at(0), ttl: TTL };
     let error = |text: &str| prices.price(pair(text)).unwrap_err().to_string();
     assert_eq!(
         error("BTC-USD"),

@@ -16,14 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{store::SnapshotStore, view::SnapshotOrigin};
 
-/// Interval between reads of the stored courses while the store is empty.
+/// Interval between reads from db-proxy while the store is empty.
 const FALLBACK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps the store up to date until `stop`. The newest snapshot stays in the store while price-cache-proxy is unavailable.
-/// `load_stored` reads the fallback from db-proxy.
+/// `read_fallback` reads the courses in db-proxy.
 pub(crate) async fn ingest_snapshots<F>(
     watch: PriceCacheWatch,
-    load_stored: impl Fn() -> F,
+    read_fallback: impl Fn() -> F,
     store: &SnapshotStore,
     stop: CancellationToken,
 ) where
@@ -32,7 +32,7 @@ pub(crate) async fn ingest_snapshots<F>(
     let run_watch = watch.clone().run(stop.clone());
     tokio::select! {
         () = stop.cancelled() => {}
-        _ = join3(run_watch, store_pushed_snapshots(&watch, store), load_fallback(&watch, load_stored, store)) => {}
+        _ = join3(run_watch, store_pushed_snapshots(&watch, store), load_fallback(&watch, read_fallback, store)) => {}
     }
 }
 
@@ -49,7 +49,7 @@ async fn store_pushed_snapshots(watch: &PriceCacheWatch, store: &SnapshotStore) 
 }
 
 /// Stores the courses of db-proxy, unless price-cache-proxy has a snapshot.
-async fn load_fallback<F>(watch: &PriceCacheWatch, load_stored: impl Fn() -> F, store: &SnapshotStore)
+async fn load_fallback<F>(watch: &PriceCacheWatch, read_fallback: impl Fn() -> F, store: &SnapshotStore)
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
@@ -66,7 +66,7 @@ where
         if !store.is_empty() {
             return;
         }
-        match load_stored().await {
+        match read_fallback().await {
             Ok(Some(snapshot)) => _ = store.replace_if_newer(snapshot, SnapshotOrigin::Database),
             Ok(None) => {}
             // Readiness and heartbeats report that db-proxy is unavailable, so a debug message is enough.

@@ -6,17 +6,17 @@ use futures_util::StreamExt;
 use super::*;
 use crate::{
     snapshot::{FilterParams, SnapshotOrigin},
-    tests::fixtures::{course, seconds, snapshot},
+    tests::fixtures::{course, snapshot, time_at},
 };
 
 fn store() -> Arc<SnapshotStore> {
-    Arc::new(SnapshotStore::new(Clock::starting_at(seconds(0)), &Metrics::new("rates")))
+    Arc::new(SnapshotStore::new(Clock::starting_at(time_at(0)), &Metrics::new("rates")))
 }
 
 /// Stores a snapshot in which only the value of kraken varies.
 fn put(store: &SnapshotStore, time: u64, value: &str) {
     let courses = vec![course("kraken", "BTC-USD", value), course("okx", "BTC-USDT", "91000")];
-    assert!(store.replace_if_newer(snapshot(seconds(time), courses, vec![]), SnapshotOrigin::PriceCache));
+    assert!(store.replace_if_newer(snapshot(time_at(time), courses, vec![]), SnapshotOrigin::PriceCache));
 }
 
 async fn next_text(stream: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> String {

@@ -8,7 +8,7 @@ use common::{
 };
 
 /// The time `seconds` after the start of the test's calendar.
-pub(crate) fn seconds(seconds: u64) -> Timestamp {
+pub(crate) fn time_at(seconds: u64) -> Timestamp {
     "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn course(exchanger: &str, pair: &str, value: &str) -> Course {
         value: value.parse().unwrap(),
         bid: None,
         ask: None,
-        observed_at: seconds(0),
+        observed_at: time_at(0),
         simulated: false,
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
         ask: None,
         low: None,
         high: None,
-        as_of: Some(seconds(0)),
+        as_of: Some(time_at(0)),
         simulated: false,
         votes: Vec::new(),
         legs: Vec::new(),

@@ -6,21 +6,25 @@ const TICKER: &str = r#"{"type":"ticker","sequence":51000000123,"product_id":"BT
         "trade_id":901234567,"last_size":"0.01"}"#;
 
 #[test]
-fn ticker_has_last_trade_and_book() {
+fn ticker_has_last_trade_bid_and_ask() {
     let expected = TickerUpdate {
         symbol: "BTC-USD".to_owned(),
         last: Some("61234.56".into()),
-        book: Some(BookTop { bid: "61234.55".into(), ask: "61234.57".into() }),
+        bid_ask: Some(BidAskText { bid: "61234.55".into(), ask: "61234.57".into() }),
         sequence: Some(Sequence::Number(51_000_000_123)),
         trade_id: Some(901_234_567),
     };
     assert_eq!(parse(TICKER).unwrap(), [StreamEvent::TickerUpdate(expected)]);
-    let StreamEvent::TickerUpdate(bare) =
+}
+
+#[test]
+fn ticker_may_have_only_the_last_trade() {
+    let StreamEvent::TickerUpdate(update) =
         &parse(r#"{"type":"ticker","sequence":1,"product_id":"BTC-USD","price":"1"}"#).unwrap()[0]
     else {
         panic!()
     };
-    assert_eq!(bare.book, None);
+    assert_eq!((&update.last, &update.bid_ask), (&Some("1".into()), &None));
 }
 
 #[test]
@@ -28,17 +32,25 @@ fn heartbeat_has_the_last_trade_id() {
     let text = r#"{"type":"heartbeat","sequence":51000000124,"last_trade_id":901234567,"product_id":"BTC-USD",
             "time":"2026-01-02T03:04:06.000000Z"}"#;
     let sequence = Sequence::Number(51_000_000_124);
-    let heartbeat = Heartbeat { symbol: "BTC-USD".to_owned(), sequence, last_trade_id: 901_234_567 };
+    let heartbeat = PairHeartbeat { symbol: "BTC-USD".to_owned(), sequence, last_trade_id: 901_234_567 };
     assert_eq!(parse(text).unwrap(), [StreamEvent::PairHeartbeat(heartbeat)]);
 }
 
 #[test]
-fn other_messages_are_classified() {
+fn acknowledgement_is_ignored() {
     let ack = r#"{"type":"subscriptions","channels":[{"name":"ticker","product_ids":["BTC-USD"]}]}"#;
     assert_eq!(parse(ack).unwrap(), [StreamEvent::Ignored]);
+}
+
+#[test]
+fn refused_subscription_has_message_and_reason() {
     let refused = r#"{"type":"error","message":"Failed to subscribe","reason":"BTC-XYZ is not a valid product"}"#;
-    let why = "Failed to subscribe: BTC-XYZ is not a valid product";
-    assert_eq!(parse(refused).unwrap(), [StreamEvent::RequestRefused(why.to_owned())]);
+    let reason = "Failed to subscribe: BTC-XYZ is not a valid product";
+    assert_eq!(parse(refused).unwrap(), [StreamEvent::RequestRefused(reason.to_owned())]);
+}
+
+#[test]
+fn invalid_message_is_an_error() {
     for text in ["", "{}", "[]", "<html>", &TICKER[..100], r#"{"type":"heartbeat","product_id":"BTC-USD"}"#] {
         assert!(matches!(parse(text), Err(SourceError::InvalidResponse(_))), "{text}");
     }
@@ -46,9 +58,9 @@ fn other_messages_are_classified() {
 
 #[test]
 fn each_pair_has_its_own_subscription() {
-    let texts = (PROTOCOL.subscribe)(&["BTC-USD".to_owned(), "ETH-USD".to_owned()]);
-    assert_eq!(texts.len(), 2);
-    let request: serde_json::Value = serde_json::from_str(&texts[1]).unwrap();
+    let messages = (PROTOCOL.subscribe_messages)(&["BTC-USD".to_owned(), "ETH-USD".to_owned()]);
+    assert_eq!(messages.len(), 2);
+    let request: serde_json::Value = serde_json::from_str(&messages[1]).unwrap();
     assert_eq!(request["product_ids"][0], "ETH-USD");
     assert_eq!(request["channels"][1], "heartbeat");
 }

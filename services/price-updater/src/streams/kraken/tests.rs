@@ -14,7 +14,7 @@ fn numbers_are_parsed_from_their_text() {
         let events = parse(&ticker(kind)).unwrap();
         let [StreamEvent::TickerUpdate(update)] = &events[..] else { panic!("{events:?}") };
         assert_eq!(update.last, Some("61234.50".into()));
-        assert_eq!(update.book, Some(BookTop { bid: "61234.50".into(), ask: "61234.60".into() }));
+        assert_eq!(update.bid_ask, Some(BidAskText { bid: "61234.50".into(), ask: "61234.60".into() }));
         assert_eq!(update.sequence, Some(Sequence::Time(1_767_323_045_123_456)));
     }
     let small = ticker("update").replace("61234.50", "1e-5");
@@ -29,23 +29,35 @@ fn message_may_have_several_pairs() {
 }
 
 #[test]
-fn other_channels_and_answers_are_classified() {
+fn heartbeat_confirms_the_connection() {
     assert_eq!(parse(r#"{"channel":"heartbeat"}"#).unwrap(), [StreamEvent::ConnectionHeartbeat]);
+}
+
+#[test]
+fn status_other_than_online_halts_trading() {
     let status = |system| {
         format!(r#"{{"channel":"status","type":"update","data":[{{"system":"{system}","api_version":"v2"}}]}}"#)
     };
     assert_eq!(parse(&status("online")).unwrap(), [StreamEvent::Ignored]);
     assert_eq!(parse(&status("maintenance")).unwrap(), [StreamEvent::TradingHalted("maintenance".to_owned())]);
+}
+
+#[test]
+fn acknowledgement_and_unknown_channel_are_ignored() {
     let ack = r#"{"method":"subscribe","result":{"channel":"ticker","symbol":"BTC/USD","snapshot":true},
             "success":true,"time_in":"2026-01-02T03:04:05.1Z","time_out":"2026-01-02T03:04:05.2Z","req_id":1}"#;
     assert_eq!(parse(ack).unwrap(), [StreamEvent::Ignored]);
+    assert_eq!(parse(r#"{"channel":"instrument","data":{"assets":[]}}"#).unwrap(), [StreamEvent::Ignored]);
+}
+
+#[test]
+fn refused_subscription_names_the_symbol() {
     let refusal = r#"{"error":"Currency pair not supported","method":"subscribe","req_id":1,"success":false,
             "symbol":"XBT/USD"}"#;
     assert_eq!(
         parse(refusal).unwrap(),
         [StreamEvent::RequestRefused("Currency pair not supported: XBT/USD".to_owned())]
     );
-    assert_eq!(parse(r#"{"channel":"instrument","data":{"assets":[]}}"#).unwrap(), [StreamEvent::Ignored]);
 }
 
 #[test]

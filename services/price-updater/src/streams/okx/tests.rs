@@ -10,7 +10,7 @@ fn ticker_is_parsed_exactly() {
     let expected = TickerUpdate {
         symbol: "BTC-USDT".to_owned(),
         last: Some("61234.5".into()),
-        book: Some(BookTop { bid: "61234.5".into(), ask: "61234.6".into() }),
+        bid_ask: Some(BidAskText { bid: "61234.5".into(), ask: "61234.6".into() }),
         sequence: Some(Sequence::Time(1_767_323_045_085)),
         trade_id: None,
     };
@@ -18,19 +18,31 @@ fn ticker_is_parsed_exactly() {
 }
 
 #[test]
-fn plain_texts_and_events_are_classified() {
+fn pong_confirms_the_connection() {
     assert_eq!(parse("pong").unwrap(), [StreamEvent::ConnectionHeartbeat]);
+}
+
+#[test]
+fn acknowledgement_unknown_notice_and_unknown_channel_are_ignored() {
     let ack = r#"{"event":"subscribe","arg":{"channel":"tickers","instId":"BTC-USDT"},"connId":"a4d3ae55"}"#;
     assert_eq!(parse(ack).unwrap(), [StreamEvent::Ignored]);
+    assert_eq!(parse(r#"{"event":"notice","code":"64001","msg":"else"}"#).unwrap(), [StreamEvent::Ignored]);
+    let other = TICKER.replace(r#""channel":"tickers""#, r#""channel":"trades""#);
+    assert_eq!(parse(&other).unwrap(), [StreamEvent::Ignored]);
+}
+
+#[test]
+fn restart_notice_announces_a_shutdown() {
     for code in [r#""64008""#, "64008"] {
         let notice = format!(r#"{{"event":"notice","code":{code},"msg":"The connection will soon be closed"}}"#);
         assert_eq!(parse(&notice).unwrap(), [StreamEvent::ShutdownAnnounced]);
     }
-    assert_eq!(parse(r#"{"event":"notice","code":"64001","msg":"else"}"#).unwrap(), [StreamEvent::Ignored]);
+}
+
+#[test]
+fn refused_request_has_the_message_of_the_exchange() {
     let error = r#"{"event":"error","code":"60012","msg":"Invalid request","connId":"a4d3ae55"}"#;
     assert_eq!(parse(error).unwrap(), [StreamEvent::RequestRefused("Invalid request".to_owned())]);
-    let other = TICKER.replace(r#""channel":"tickers""#, r#""channel":"trades""#);
-    assert_eq!(parse(&other).unwrap(), [StreamEvent::Ignored]);
 }
 
 #[test]

@@ -38,8 +38,8 @@ impl PriceStream {
         }
         self.context.metrics.set_connected(source, true);
         tracing::info!(source, simulated = connection.simulated, "a price stream is connected");
-        for text in (self.protocol.subscribe)(&self.symbols) {
-            if let Err(error) = send(&mut connection, OutgoingMessage::Text(text)).await {
+        for message in (self.protocol.subscribe_messages)(&self.symbols) {
+            if let Err(error) = send(&mut connection, OutgoingMessage::Text(message)).await {
                 return DisconnectReason::ConnectionFailed(error);
             }
         }

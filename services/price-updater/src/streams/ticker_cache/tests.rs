@@ -18,13 +18,13 @@ fn time_at(seconds: u64) -> Timestamp {
 
 fn update(last: &str, sequence: u64, trade_id: Option<u64>) -> StreamEvent {
     let side = DecimalText::from(last);
-    let book = Some(BookTop { bid: side.clone(), ask: side.clone() });
+    let bid_ask = Some(BidAskText { bid: side.clone(), ask: side.clone() });
     let (symbol, sequence) = ("BTC-USD".to_owned(), Some(Sequence::Number(sequence)));
-    StreamEvent::TickerUpdate(TickerUpdate { symbol, last: Some(side), book, sequence, trade_id })
+    StreamEvent::TickerUpdate(TickerUpdate { symbol, last: Some(side), bid_ask, sequence, trade_id })
 }
 
 fn heartbeat(sequence: u64, last_trade_id: u64) -> StreamEvent {
-    StreamEvent::PairHeartbeat(Heartbeat {
+    StreamEvent::PairHeartbeat(PairHeartbeat {
         symbol: "BTC-USD".to_owned(),
         sequence: Sequence::Number(sequence),
         last_trade_id,
@@ -103,7 +103,7 @@ fn implausible_book_removes_the_ticker() {
     let crossed = TickerUpdate {
         symbol: "BTC-USD".to_owned(),
         last: None,
-        book: Some(BookTop { bid: "84001".into(), ask: "84000".into() }),
+        bid_ask: Some(BidAskText { bid: "84001".into(), ask: "84000".into() }),
         sequence: None,
         trade_id: None,
     };
@@ -116,6 +116,7 @@ fn implausible_book_removes_the_ticker() {
 #[test]
 fn unknown_symbol_is_ignored() {
     let mut cache = connected_cache(None);
-    let other = TickerUpdate { symbol: "BTC-XYZ".to_owned(), last: None, book: None, sequence: None, trade_id: None };
+    let other =
+        TickerUpdate { symbol: "BTC-XYZ".to_owned(), last: None, bid_ask: None, sequence: None, trade_id: None };
     assert_eq!(cache.apply_event(&StreamEvent::TickerUpdate(other), time_at(0)), ApplyResult::Ignored);
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     snapshot::{FilterParams, MarketSnapshotView, SnapshotOrigin},
-    tests::fixtures::{agreed_price, course, seconds, snapshot},
+    tests::fixtures::{agreed_price, course, snapshot, time_at},
 };
 
 fn parse_event(event: &Bytes) -> (String, SnapshotChanges) {
@@ -21,9 +21,9 @@ fn view(
     previous: Option<&MarketSnapshotView>,
 ) -> MarketSnapshotView {
     let courses = courses.iter().map(|(exchanger, pair, value)| course(exchanger, pair, value));
-    let courses = courses.map(|course| Course { observed_at: seconds(time), ..course }).collect();
+    let courses = courses.map(|course| Course { observed_at: time_at(time), ..course }).collect();
     let prices = prices.iter().map(|(pair, value)| agreed_price(pair, value)).collect();
-    MarketSnapshotView::new(snapshot(seconds(time), courses, prices), SnapshotOrigin::PriceCache, previous)
+    MarketSnapshotView::new(snapshot(time_at(time), courses, prices), SnapshotOrigin::PriceCache, previous)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn first_event_lists_everything_and_later_events_list_differences() {
     let event = changes_event(Some(&first.snapshot), &second.snapshot, &SnapshotFilter::default()).unwrap();
     assert_eq!(second.changes.as_ref(), Some(&event));
     let (event_type, changed) = parse_event(&event);
-    assert_eq!((event_type.as_str(), changed.as_of), ("changes", seconds(5)));
+    assert_eq!((event_type.as_str(), changed.as_of), ("changes", time_at(5)));
     let courses = changed.courses.iter().flat_map(|group| group.courses.iter().map(|c| (group.exchanger.as_str(), c)));
     let courses: Vec<_> = courses.map(|(exchanger, c)| format!("{exchanger} {} {}", c.direction, c.value)).collect();
     assert_eq!(courses, ["binance BTC-USDT 91002.00", "kraken BTC-USD 91000.01"]);

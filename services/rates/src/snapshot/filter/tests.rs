@@ -1,10 +1,10 @@
 use super::*;
-use crate::tests::fixtures::{course, seconds, snapshot};
+use crate::tests::fixtures::{course, snapshot, time_at};
 
 fn catalogue() -> Catalogue {
     let courses =
         vec![course("binance", "BTC-USDT", "1"), course("kraken", "BTC-EUR", "1"), course("ecb", "EUR-RUB", "1")];
-    Catalogue::default().extended_by(&snapshot(seconds(0), courses, vec![]))
+    Catalogue::default().extended_by(&snapshot(time_at(0), courses, vec![]))
 }
 
 /// Parses the parameters, where `-` stands for an absent one. Returns the names of the wrong fields.
@@ -43,7 +43,7 @@ fn unknown_names_are_reported_by_field() {
 
 #[test]
 fn exchange_stays_known_after_its_courses_disappear() {
-    let later = catalogue().extended_by(&snapshot(seconds(5), vec![course("kraken", "BTC-EUR", "1")], vec![]));
+    let later = catalogue().extended_by(&snapshot(time_at(5), vec![course("kraken", "BTC-EUR", "1")], vec![]));
     let params = FilterParams { exchangers: Some("binance".to_owned()), ..FilterParams::default() };
     assert!(params.parse(&later).is_ok());
 }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::tests::fixtures::{course, seconds, snapshot};
+use crate::tests::fixtures::{course, snapshot, time_at};
 
 fn store() -> SnapshotStore {
-    SnapshotStore::new(Clock::starting_at(seconds(0)), &Metrics::new("rates"))
+    SnapshotStore::new(Clock::starting_at(time_at(0)), &Metrics::new("rates"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -12,10 +12,10 @@ async fn older_snapshot_is_rejected_and_one_of_the_same_time_accepted() {
     let store = store();
     assert!(matches!(store.newest(), Err(NoSnapshotError)));
     let courses = vec![course("a1", "BTC-USD", "1")];
-    assert!(store.replace_if_newer(snapshot(seconds(5), courses, vec![]), SnapshotOrigin::PriceCache));
-    assert!(!store.replace_if_newer(snapshot(seconds(4), vec![], vec![]), SnapshotOrigin::PriceCache));
+    assert!(store.replace_if_newer(snapshot(time_at(5), courses, vec![]), SnapshotOrigin::PriceCache));
+    assert!(!store.replace_if_newer(snapshot(time_at(4), vec![], vec![]), SnapshotOrigin::PriceCache));
     assert_eq!(store.newest().unwrap().snapshot.courses.len(), 1);
-    assert!(store.replace_if_newer(snapshot(seconds(5), vec![], vec![]), SnapshotOrigin::PriceCache));
+    assert!(store.replace_if_newer(snapshot(time_at(5), vec![], vec![]), SnapshotOrigin::PriceCache));
     assert!(store.newest().unwrap().snapshot.courses.is_empty());
 }
 
@@ -23,16 +23,16 @@ async fn older_snapshot_is_rejected_and_one_of_the_same_time_accepted() {
 async fn price_cache_takes_precedence_over_the_database_regardless_of_times() {
     let store = store();
     assert!(store.is_empty());
-    assert!(store.replace_if_newer(snapshot(seconds(9), vec![], vec![]), SnapshotOrigin::Database));
-    assert!(store.replace_if_newer(snapshot(seconds(5), vec![], vec![]), SnapshotOrigin::PriceCache));
+    assert!(store.replace_if_newer(snapshot(time_at(9), vec![], vec![]), SnapshotOrigin::Database));
+    assert!(store.replace_if_newer(snapshot(time_at(5), vec![], vec![]), SnapshotOrigin::PriceCache));
     assert!(!store.is_empty());
-    assert!(!store.replace_if_newer(snapshot(seconds(10), vec![], vec![]), SnapshotOrigin::Database));
+    assert!(!store.replace_if_newer(snapshot(time_at(10), vec![], vec![]), SnapshotOrigin::Database));
 }
 
 #[tokio::test(start_paused = true)]
 async fn snapshot_expires_after_its_time_to_live() {
     let store = store();
-    store.replace_if_newer(snapshot(seconds(0), vec![], vec![]), SnapshotOrigin::PriceCache);
+    store.replace_if_newer(snapshot(time_at(0), vec![], vec![]), SnapshotOrigin::PriceCache);
     tokio::time::advance(SNAPSHOT_TTL.checked_sub(Duration::from_micros(1)).unwrap()).await;
     assert!(store.newest().is_ok());
     tokio::time::advance(Duration::from_micros(1)).await;
@@ -43,7 +43,7 @@ async fn snapshot_expires_after_its_time_to_live() {
 async fn only_recent_snapshots_are_kept() {
     let store = store();
     for time in 0..10 {
-        store.replace_if_newer(snapshot(seconds(time), vec![], vec![]), SnapshotOrigin::PriceCache);
+        store.replace_if_newer(snapshot(time_at(time), vec![], vec![]), SnapshotOrigin::PriceCache);
     }
     let recent: Vec<_> = (0..10).filter(|&sequence| store.recent(sequence).is_some()).collect();
     assert_eq!(recent, [6, 7, 8, 9]);

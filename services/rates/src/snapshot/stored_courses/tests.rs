@@ -1,7 +1,7 @@
 use common::api::courses::CourseKind;
 
 use super::*;
-use crate::tests::fixtures::seconds;
+use crate::tests::fixtures::time_at;
 
 #[test]
 fn stored_courses_are_observed_when_they_began() {
@@ -11,12 +11,12 @@ fn stored_courses_are_observed_when_they_began() {
         direction: "BTC-USD".parse().unwrap(),
         kind: CourseKind::Trade,
         value: "91000".parse().unwrap(),
-        since: seconds(since),
+        since: time_at(since),
         until: None,
         simulated,
     };
     let snapshot = snapshot_from_courses(vec![stored("kraken", 7, false), stored("okx", 3, true)]).unwrap();
-    assert_eq!((snapshot.as_of, snapshot.simulated), (seconds(7), true));
+    assert_eq!((snapshot.as_of, snapshot.simulated), (time_at(7), true));
     let observed: Vec<_> = snapshot.courses.iter().map(|course| course.observed_at).collect();
-    assert_eq!(observed, [seconds(7), seconds(3)]);
+    assert_eq!(observed, [time_at(7), time_at(3)]);
 }

@@ -3,11 +3,11 @@ use common::api::{courses::Course, rates::ExchangerCourses};
 use super::*;
 use crate::{
     snapshot::FilterParams,
-    tests::fixtures::{agreed_price, course, seconds, snapshot},
+    tests::fixtures::{agreed_price, course, snapshot, time_at},
 };
 
 fn view(courses: Vec<Course>) -> MarketSnapshotView {
-    let snapshot = snapshot(seconds(0), courses, vec![agreed_price("BTC-USD", "91000")]);
+    let snapshot = snapshot(time_at(0), courses, vec![agreed_price("BTC-USD", "91000")]);
     MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None)
 }
 
