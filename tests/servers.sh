@@ -9,6 +9,8 @@ needed=(
   "C compiler|find_cc|gcc libc6-dev"
   "PostgreSQL server|find_postgres|postgresql"
   "Redis server|find_redis|redis-server"
+  "strace|find_strace|strace"
+  "unshare|find_unshare|util-linux"
 )
 
 readonly start_tries=5       # each with a new port, because another process may have taken the free one
@@ -23,6 +25,10 @@ die() {
 }
 
 # ---------------------------------------------------------------- required programs
+
+find_strace() { command -v strace >/dev/null; }
+
+find_unshare() { command -v unshare >/dev/null; }
 
 find_cc() { command -v cc >/dev/null; }
 

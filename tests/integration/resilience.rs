@@ -6,3 +6,4 @@ mod outages;
 mod process_kills;
 mod slow_reads;
 mod undecided_orders;
+mod write_outages;

@@ -13,7 +13,9 @@ pub mod raw_http;
 pub mod reconciliation;
 pub mod servers;
 pub mod simulated_exchanges;
+pub mod small_disk;
 pub mod stack;
+pub mod system_call_errors;
 pub mod tcp_proxy;
 pub mod wait;
 

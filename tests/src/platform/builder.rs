@@ -20,6 +20,7 @@ pub struct PlatformBuilder {
     stack: Stack,
     external_database: Option<String>,
     in_processes: bool,
+    db_proxy_launcher: Vec<String>,
     put_prices: bool,
     wait_until_ready: bool,
     variables: Variables,
@@ -43,6 +44,7 @@ impl PlatformBuilder {
             stack,
             external_database: None,
             in_processes: false,
+            db_proxy_launcher: Vec::new(),
             put_prices: true,
             wait_until_ready: true,
             variables: Variables::new(),
@@ -69,6 +71,13 @@ impl PlatformBuilder {
     pub fn in_processes(mut self) -> Self {
         self.in_processes = true;
         self
+    }
+
+    /// Runs each service in its own process, and starts db-proxy through a program; see [`Instance::set_launcher`].
+    #[must_use]
+    pub fn launch_db_proxy_through(mut self, launcher: Vec<String>) -> Self {
+        self.db_proxy_launcher = launcher;
+        self.in_processes()
     }
 
     /// Starts with an empty price cache.
@@ -101,7 +110,7 @@ impl PlatformBuilder {
         let folder = TempDir::new().unwrap();
         let process_folder = self.in_processes.then(|| folder.path().to_owned());
         let mut factory = InstanceFactory { ports: self.ports, variables, process_folder };
-        let platform = Platform {
+        let mut platform = Platform {
             client: Client::new(&token),
             db_proxy: factory.create::<db_proxy::App>(),
             price_cache: factory.create::<price_cache_proxy::App>(),
@@ -115,6 +124,9 @@ impl PlatformBuilder {
             database,
             _folder: folder,
         };
+        if !self.db_proxy_launcher.is_empty() {
+            platform.db_proxy.set_launcher(self.db_proxy_launcher);
+        }
         if self.wait_until_ready {
             platform.start_order_services().await;
         } else {

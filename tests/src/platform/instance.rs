@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -49,6 +49,8 @@ pub struct Instance {
     start_in_process: fn(Env, u16) -> StartFuture,
     /// The working directory of the process. `None` if the service runs in the test process.
     process_folder: Option<PathBuf>,
+    /// A program and its arguments that start the binary. Empty if the binary is started directly.
+    launcher: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -56,7 +58,24 @@ impl Instance {
     /// An instance that is not started. With `process_folder` it runs as a process with that working directory.
     pub fn new<S: Service + 'static>(port: Port, variables: Variables, process_folder: Option<PathBuf>) -> Self {
         let start_in_process = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
-        Self { name: S::NAME, port, variables, start_in_process, process_folder, state: Mutex::new(State::Stopped) }
+        let (name, state) = (S::NAME, Mutex::new(State::Stopped));
+        Self { name, port, variables, start_in_process, process_folder, launcher: Vec::new(), state }
+    }
+
+    /// Starts the binary through this program and its arguments. The program must replace itself by the binary.
+    ///
+    /// The instance must have a process folder.
+    pub fn set_launcher(&mut self, launcher: Vec<String>) {
+        assert!(self.process_folder.is_some(), "{} does not run in its own process", self.name);
+        self.launcher = launcher;
+    }
+
+    /// The id of the process. Panics unless the instance runs in its own process.
+    pub async fn process_id(&self) -> u32 {
+        match &*self.state.lock().await {
+            State::Process(process) => process.id(),
+            State::Stopped | State::Task(_) => panic!("{} does not run in its own process", self.name),
+        }
     }
 
     /// A second instance of the same service on its own port, with some variables changed. It is not started.
@@ -70,6 +89,7 @@ impl Instance {
             variables,
             start_in_process: self.start_in_process,
             process_folder: self.process_folder.clone(),
+            launcher: Vec::new(),
             state: Mutex::new(State::Stopped),
         }
     }
@@ -91,7 +111,10 @@ impl Instance {
         *state = match &self.process_folder {
             None => State::Task((self.start_in_process)(Env::from_pairs(variables), self.port.number).await),
             Some(folder) => {
-                let mut process = Process::start(&binary_path(self.name), &[], &variables, folder, None);
+                let binary = binary_path(self.name);
+                let mut command: Vec<&str> = self.launcher.iter().map(String::as_str).collect();
+                command.push(binary.to_str().expect("the path of a binary is UTF-8"));
+                let mut process = Process::start(Path::new(command[0]), &command[1..], &variables, folder, None);
                 let (client, livez) = (Client::new(""), self.url("/livez"));
                 wait_until("the service listens", START_LIMIT, async || {
                     if let Some(status) = process.exit_status() {

@@ -2,12 +2,12 @@
 
 use std::{
     os::unix::{fs::chown, process::CommandExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -15,7 +15,7 @@ use super::{
     port::Port,
     process::{Process, ProcessUser, server_user},
 };
-use crate::{environment::required_variable, wait_until};
+use crate::{environment::required_variable, small_disk::SmallDisk, wait_until};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const ENVIRONMENT: [(&str, &str); 1] = [("LC_ALL", "C")];
@@ -23,8 +23,10 @@ const ENVIRONMENT: [(&str, &str); 1] = [("LC_ALL", "C")];
 /// A server of one test. It keeps its port and its folder over a restart.
 pub struct PrivateServer {
     kind: Kind,
-    program: PathBuf,
-    arguments: Vec<String>,
+    /// The program and its arguments.
+    command: Vec<String>,
+    /// The name of the PostgreSQL database in the URL.
+    database: &'static str,
     port: Port,
     user: Option<ProcessUser>,
     folder: TempDir,
@@ -40,6 +42,27 @@ enum Kind {
 impl PrivateServer {
     /// Starts PostgreSQL with durable commits.
     pub async fn postgres() -> Self {
+        Self::new_postgres(Vec::new()).started().await
+    }
+
+    /// Starts PostgreSQL with a database on this disk. The write-ahead log is on another disk.
+    pub async fn postgres_with_disk(disk: &SmallDisk) -> Self {
+        const DATABASE: &str = "on_small_disk";
+        let mut launcher = disk.launcher();
+        // PostgreSQL refuses to run as root, which the process is in its namespace.
+        launcher.extend(["/usr/bin/unshare", "--user", "--map-user=1000", "--map-group=1000", "--"].map(str::to_owned));
+        let mut server = Self::new_postgres(launcher).started().await;
+        let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+        let tablespace = format!("create tablespace small location '{}'", disk.path().display());
+        connection.execute(AssertSqlSafe(tablespace)).await.unwrap();
+        let database = format!("create database {DATABASE} tablespace small");
+        connection.execute(AssertSqlSafe(database)).await.unwrap();
+        connection.close().await.unwrap();
+        server.database = DATABASE;
+        server
+    }
+
+    fn new_postgres(mut command: Vec<String>) -> Self {
         let (programs, user) = (PathBuf::from(required_variable("TEST_POSTGRES_BIN")), server_user());
         let (folder, port) = (folder_for(user), Port::lease());
         let data = folder.path().join("data");
@@ -54,20 +77,20 @@ impl PrivateServer {
         let data = data.to_str().unwrap().to_owned();
         let number = port.number.to_string();
         let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=60"];
-        let arguments = ["-D".to_owned(), data, "-p".to_owned(), number].into_iter();
-        let arguments = arguments.chain(settings.into_iter().flat_map(|s| ["-c".to_owned(), s.to_owned()])).collect();
-        let program = programs.join("postgres");
-        Self { kind: Kind::Postgres, program, arguments, port, user, folder, process: None }.started().await
+        let program = programs.join("postgres").to_str().unwrap().to_owned();
+        command.extend([program, "-D".to_owned(), data, "-p".to_owned(), number]);
+        command.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
+        Self { kind: Kind::Postgres, command, database: "postgres", port, user, folder, process: None }
     }
 
     /// Starts Redis without persistence: a restart empties it.
     pub async fn redis() -> Self {
-        let (program, user) = (PathBuf::from(required_variable("TEST_REDIS_SERVER")), server_user());
+        let (program, user) = (required_variable("TEST_REDIS_SERVER"), server_user());
         let (folder, port) = (folder_for(user), Port::lease());
         let number = port.number.to_string();
-        let arguments = ["--bind", "127.0.0.1", "--port", &number, "--save", "", "--appendonly", "no"];
-        let arguments = arguments.into_iter().map(str::to_owned).collect();
-        Self { kind: Kind::Redis, program, arguments, port, user, folder, process: None }.started().await
+        let command = [&program, "--bind", "127.0.0.1", "--port", &number, "--save", "", "--appendonly", "no"];
+        let command = command.map(str::to_owned).into();
+        Self { kind: Kind::Redis, command, database: "", port, user, folder, process: None }.started().await
     }
 
     async fn started(mut self) -> Self {
@@ -78,7 +101,7 @@ impl PrivateServer {
     /// The value for `DATABASE_URL` or `REDIS_URL`.
     pub fn url(&self) -> String {
         match self.kind {
-            Kind::Postgres => format!("postgres://postgres@{}/postgres", self.port.address()),
+            Kind::Postgres => format!("postgres://postgres@{}/{}", self.port.address(), self.database),
             Kind::Redis => format!("redis://{}", self.port.address()),
         }
     }
@@ -87,11 +110,25 @@ impl PrivateServer {
         self.port.address()
     }
 
+    /// The id of the process that was started.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the private server is running").id()
+    }
+
+    /// Changes a setting of the running Redis.
+    pub async fn configure_redis(&self, setting: &str, value: &str) {
+        let mut stream = tokio::net::TcpStream::connect(self.address()).await.unwrap();
+        stream.write_all(format!("CONFIG SET {setting} {value}\r\n").as_bytes()).await.unwrap();
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply).await.unwrap();
+        assert_eq!(&reply, b"+OK\r\n", "CONFIG SET {setting} {value}");
+    }
+
     /// Starts the server and returns when it answers.
     pub async fn start(&mut self) {
         let (kind, url, address) = (self.kind, self.url(), self.address());
-        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
-        let process = Process::start(&self.program, &arguments, ENVIRONMENT, self.folder.path(), self.user);
+        let command: Vec<_> = self.command.iter().map(String::as_str).collect();
+        let process = Process::start(Path::new(command[0]), &command[1..], ENVIRONMENT, self.folder.path(), self.user);
         let process = self.process.insert(process);
         wait_until("the private server answers", START_LIMIT, async || {
             if let Some(status) = process.exit_status() {

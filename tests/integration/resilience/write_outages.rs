@@ -1,0 +1,197 @@
+//! Stores that refuse writes while they still answer reads. Readiness reports it, and orders recover without intervention.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use tests::{
+    Platform, Stack,
+    load::{LoadGenerator, MissingResponse, retry_and_reconcile},
+    platform::Instance,
+    servers::{Database, PrivateServer},
+    small_disk::SmallDisk,
+    system_call_errors::{SystemCallErrors, end_injection},
+    wait_until,
+};
+
+/// Orders to wait for before and after an outage.
+const ORDERS: usize = 20;
+/// How long it may take until a service reports that orders cannot be placed.
+const REPORT_LIMIT: Duration = Duration::from_secs(12);
+
+/// Waits until the service reports this component as not ready, and returns the reason.
+async fn wait_until_not_ready(platform: &Platform, service: &Instance, component: &str) -> String {
+    wait_until("the service is not ready", REPORT_LIMIT, async || {
+        let readiness = platform.client.get(service.url("/readyz")).await;
+        let body: Value = serde_json::from_slice(&readiness.body).unwrap();
+        let parts = body["parts"].as_array().unwrap();
+        let part = parts.iter().find(|part| part["name"] == component).expect("the service has this component");
+        (part["ready"] == false).then(|| part["detail"].as_str().unwrap().to_owned())
+    })
+    .await
+}
+
+/// Waits until db-proxy reports that the database accepts no writes, and create-order repeats it.
+async fn wait_until_orders_are_reported_impossible(platform: &Platform) {
+    wait_until_not_ready(platform, &platform.db_proxy, "database").await;
+    let reason = wait_until_not_ready(platform, &platform.create_order, "db-proxy").await;
+    assert!(reason.contains("database"), "{reason}");
+}
+
+async fn assert_all_become_ready(platform: &Platform) {
+    for service in platform.order_services() {
+        service.wait_until_ready().await;
+    }
+}
+
+/// Waits until orders are placed again, stops the load, and reconciles.
+async fn assert_orders_recover(platform: &Platform, load: LoadGenerator) {
+    load.wait_for_orders(ORDERS).await;
+    retry_and_reconcile(platform, load.stop().await).await;
+    assert_all_become_ready(platform).await;
+}
+
+/// The failed attempts to commit since db-proxy started.
+async fn commit_failures(platform: &Platform) -> u32 {
+    let metrics = platform.client.get(platform.db_proxy.url("/metrics")).await.text();
+    let failures = metrics.lines().find(|line| line.starts_with("buydesk_order_commit_failures_total{"));
+    failures.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("db-proxy counts failed commits")
+}
+
+fn sqlite_url(disk: &SmallDisk) -> String {
+    format!("sqlite:{}/buydesk.db", disk.path().display())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_recover_after_full_disk_of_sqlite() {
+    let disk = SmallDisk::new(64);
+    let builder = Platform::builder(Stack::Embedded).database(sqlite_url(&disk));
+    let platform = builder.launch_db_proxy_through(disk.launcher()).start().await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+    for _ in 0..3 {
+        load.wait_for_orders(ORDERS).await;
+        let filler = disk.fill(platform.db_proxy.process_id().await);
+        load.wait_for_failures(1).await;
+        wait_until_orders_are_reported_impossible(&platform).await;
+        drop(filler);
+    }
+    assert_orders_recover(&platform, load).await;
+}
+
+/// The disk fills while no order is placed, so only the probe can notice it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_disk_is_reported_without_orders() {
+    let disk = SmallDisk::new(8);
+    let builder = Platform::builder(Stack::Embedded).database(sqlite_url(&disk));
+    let platform = builder.launch_db_proxy_through(disk.launcher()).start().await;
+    let filler = disk.fill(platform.db_proxy.process_id().await);
+    wait_until_orders_are_reported_impossible(&platform).await;
+    drop(filler);
+    assert_all_become_ready(&platform).await;
+}
+
+/// SQLite writes and synchronizes when it commits. Each error hits another one of these calls. Opening the file makes up to
+/// nine writes, for its shared memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_recover_after_io_errors_of_sqlite() {
+    let errors = [
+        SystemCallErrors { call: "pwrite64", error: "ENOSPC", nth: 10 },
+        SystemCallErrors { call: "pwrite64", error: "EIO", nth: 11 },
+        SystemCallErrors { call: "pwrite64", error: "EIO", nth: 17 },
+        SystemCallErrors { call: "pwrite64", error: "ENOSPC", nth: 40 },
+        SystemCallErrors { call: "fsync", error: "EIO", nth: 1 },
+        SystemCallErrors { call: "fsync", error: "EIO", nth: 3 },
+        SystemCallErrors { call: "fsync", error: "EIO", nth: 6 },
+    ];
+    for errors in errors {
+        // The first start creates the tables. Opening them again writes nothing.
+        let mut platform = Platform::builder(Stack::Embedded).in_processes().start().await;
+        platform.db_proxy.stop().await;
+        platform.db_proxy.set_launcher(errors.launcher());
+        platform.db_proxy.start().await;
+        let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+        wait_until("commits fail", REPORT_LIMIT, async || (commit_failures(&platform).await >= 3).then_some(())).await;
+        end_injection(platform.db_proxy.process_id().await);
+        assert_orders_recover(&platform, load).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_recover_after_lock_by_another_process_on_sqlite() {
+    let platform = Platform::builder(Stack::Embedded).in_processes().start().await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+    load.wait_for_orders(ORDERS).await;
+    let mut other = SqliteConnection::connect(&platform.database.url()).await.unwrap();
+    other.execute("pragma busy_timeout = 10000").await.unwrap();
+    other.execute("begin immediate").await.unwrap();
+    load.wait_for_failures(1).await;
+    wait_until_orders_are_reported_impossible(&platform).await;
+    other.execute("rollback").await.unwrap();
+    assert_orders_recover(&platform, load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_recover_after_lock_by_another_client_of_postgres() {
+    let platform = Platform::start(Stack::Servers).await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+    load.wait_for_orders(ORDERS).await;
+    let mut other = PgConnection::connect(&platform.database.url()).await.unwrap();
+    other.execute("begin; lock table order_totals in access exclusive mode").await.unwrap();
+    load.wait_for_failures(1).await;
+    wait_until_orders_are_reported_impossible(&platform).await;
+    other.execute("rollback").await.unwrap();
+    assert_orders_recover(&platform, load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_recover_after_postgres_was_read_only() {
+    let platform = Platform::start(Stack::Servers).await;
+    let Database::Postgres { server_url, name } = &platform.database else { unreachable!("the stack has PostgreSQL") };
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+    load.wait_for_orders(ORDERS).await;
+    let mut server = PgConnection::connect(server_url).await.unwrap();
+    let mut set_read_only = async |value: &str| {
+        let set = format!("alter database {name} set default_transaction_read_only = {value}");
+        server.execute(sqlx::AssertSqlSafe(set)).await.unwrap();
+    };
+    set_read_only("on").await;
+    // The setting applies to new connections.
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()";
+    let mut other = PgConnection::connect(server_url).await.unwrap();
+    sqlx::query(end).bind(name).execute(&mut other).await.unwrap();
+    load.wait_for_failures(1).await;
+    wait_until_orders_are_reported_impossible(&platform).await;
+    // Reads continue.
+    platform.fetch("/get_orders").await.json(200);
+    set_read_only("off").await;
+    assert_orders_recover(&platform, load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_recover_after_full_disk_of_postgres() {
+    let disk = SmallDisk::new(64);
+    let postgres = PrivateServer::postgres_with_disk(&disk).await;
+    let platform = Platform::builder(Stack::Servers).database(postgres.url()).start().await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Fails);
+    load.wait_for_orders(ORDERS).await;
+    let filler = disk.fill(postgres.process_id());
+    load.wait_for_failures(1).await;
+    wait_until_orders_are_reported_impossible(&platform).await;
+    drop(filler);
+    assert_orders_recover(&platform, load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_that_refuses_writes_is_reported() {
+    let redis = PrivateServer::redis().await;
+    let platform = Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).start().await;
+    // As on a primary that lost its replicas.
+    redis.configure_redis("min-replicas-to-write", "1").await;
+    wait_until_not_ready(&platform, &platform.price_cache, "cache").await;
+    let reason = wait_until_not_ready(&platform, &platform.create_order, "price-cache-proxy").await;
+    assert!(reason.contains("cache"), "{reason}");
+    // Orders use the price in memory.
+    platform.place(tests::platform::order("USD", "1")).await.json(201);
+    redis.configure_redis("min-replicas-to-write", "0").await;
+    assert_all_become_ready(&platform).await;
+}

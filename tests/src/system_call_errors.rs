@@ -1,0 +1,34 @@
+//! Errors of system calls, injected by strace into a process that a test starts.
+
+use std::{fs, process::Command};
+
+/// Lets a system call of every thread fail.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemCallErrors {
+    /// The name of the system call, such as `pwrite64`.
+    pub call: &'static str,
+    /// The error that it returns, such as `ENOSPC`.
+    pub error: &'static str,
+    /// The first call of each thread that fails. Later calls of the thread succeed.
+    pub nth: u32,
+}
+
+impl SystemCallErrors {
+    /// The program and its arguments that start the process with these errors. strace runs beside the process, which keeps
+    /// the id that it was started with.
+    pub fn launcher(self) -> Vec<String> {
+        let Self { call, error, nth } = self;
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={nth}"));
+        ["/usr/bin/strace", "-D", "-I", "1", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]
+            .map(str::to_owned)
+            .into()
+    }
+}
+
+/// Ends the injection. The process continues without errors.
+pub fn end_injection(process: u32) {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
+    assert_ne!(tracer, "0", "strace does not run");
+    assert!(Command::new("sh").args(["-c", &format!("kill -TERM {tracer}")]).status().unwrap().success());
+}
