@@ -16,3 +16,6 @@ pub mod sources;
 
 pub use cursor::CursorError;
 pub use problem::{Code, FieldError, Problem};
+
+#[cfg(test)]
+mod tests;

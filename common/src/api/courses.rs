@@ -46,8 +46,6 @@ pub enum CourseKind {
 
 /// The last price of one pair at one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 pub struct Course {
     pub exchanger: String,
     pub direction: CurrencyPair,
@@ -69,8 +67,6 @@ pub struct Course {
 
 /// Courses for db-proxy, which stores those that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 pub struct NewCourses {
     /// At most 2000. Courses that are not listed do not change.
     pub courses: Vec<Course>,
@@ -110,8 +106,6 @@ pub struct StoredCourse {
 
 /// All courses and agreed prices at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 #[oai(rename = "Board")]
 pub struct MarketSnapshot {
     /// When the snapshot was taken. Each course has a time of its own.
@@ -173,8 +167,6 @@ pub enum Method {
 
 /// The agreed price of one pair, with the votes that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 pub struct AgreedPrice {
     pub direction: CurrencyPair,
     pub method: Method,
@@ -215,8 +207,6 @@ pub struct AgreedPrice {
 
 /// The vote of one exchange for a price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 pub struct CastVote {
     pub exchanger: String,
     /// The pair that the exchange reported, such as `BTC-USDT`.

@@ -54,8 +54,6 @@ impl PriceState {
 
 /// A price record to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 pub struct NewPriceRecord {
     pub state: PriceState,
     /// When the prices were observed, not when they were sent. Sending a record again does not extend its validity.

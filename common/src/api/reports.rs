@@ -41,8 +41,6 @@ crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, deb
 
 /// A report of a service.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
 pub struct Report {
     pub level: Level,
     /// The name of the service, such as `create-order`.
