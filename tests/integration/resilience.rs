@@ -2,6 +2,7 @@
 
 mod crashes;
 mod lost_connections;
+mod migrations;
 mod outages;
 mod process_kills;
 mod slow_reads;

@@ -7,6 +7,7 @@ mod failed_transactions;
 mod order_pages;
 mod order_placement;
 mod quotes;
+mod upgrades;
 mod value_ranges;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    courses::{ActualCourses, CoursesWritten, MarketSnapshot, NewCourses, SnapshotStored},
+    courses::{CoursesWritten, CurrentCourses, MarketSnapshot, NewCourses, SnapshotStored},
     health::Heartbeat,
     leases::{Lease, LeaseRequest},
     orders::{FoundOrders, OffsetPage, OrderPage, OrderSummary, Outcomes, PlaceOrderCommands},
@@ -53,7 +53,7 @@ fn unknown_fields_of_internal_prices_are_ignored() {
         "exchanger": "kraken", "direction": "BTC-USD", "kind": "trade", "value": "84000.12", "since": TIME,
         "simulated": false,
     });
-    assert_tolerant::<ActualCourses>(json!({ "courses": [past] }));
+    assert_tolerant::<CurrentCourses>(json!({ "courses": [past] }));
     let vote =
         json!({ "exchanger": "kraken", "told": "BTC-USD", "value": "84000.12", "observed_at": TIME, "used": true });
     let price = json!({

@@ -10,7 +10,7 @@ pub mod sqlite;
 mod transaction_connection;
 
 use common::config::redact_password;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 
 pub use self::{
     error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteDatabase,
@@ -60,20 +60,12 @@ impl Database {
         }
     }
 
-    /// Applies the migrations that are missing.
+    /// Applies the migrations that are missing. Migrations that a newer release applied are left alone.
     ///
     /// Fails with [`DatabaseError::Migration`] if the schema cannot be migrated, and with
     /// [`DatabaseError::Unavailable`] if a later attempt may succeed.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        on_engine!(self, engine => engine.migrate()).map_err(|error| match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                match DatabaseError::from(error) {
-                    DatabaseError::Rejected(error) => DatabaseError::Migration(MigrateError::Execute(error)),
-                    transient => transient,
-                }
-            }
-            error => DatabaseError::Migration(error),
-        })
+        on_engine!(self, engine => engine.migrate()).map_err(DatabaseError::from_migration)
     }
 
     /// The name of the engine, for logs and health reports.

@@ -104,22 +104,36 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, database, migrated, tasks, .. } = self;
+        // Cancelled with `stop`, and also if the schema cannot be migrated.
+        let ending = stop.child_token();
         // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
-        let migration = (!migrated).then(|| {
-            let (database, stop) = (database.clone(), stop.clone());
-            tokio::spawn(async move {
-                tokio::select! { () = migrate_until_done(&database) => {}, () = stop.cancelled() => {} }
-            })
-        });
-        let tasks = tasks.start(&stop);
+        let migration = async {
+            if migrated {
+                return Ok(());
+            }
+            let result = tokio::select! {
+                result = migrate_until_done(&database) => result,
+                () = ending.cancelled() => Ok(()),
+            };
+            if result.is_err() {
+                ending.cancel();
+            }
+            result
+        };
+        let tasks = tasks.start(&ending);
         // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and
         // ends.
-        let result = server.run_until(stop).await;
-        for task in tasks.into_iter().chain(migration) {
+        let serve = async {
+            let result = server.run_until(ending.clone()).await;
+            ending.cancel();
+            result
+        };
+        let (served, migrated) = tokio::join!(serve, migration);
+        for task in tasks {
             task.await?;
         }
         database.close().await;
-        result
+        migrated.map_err(|error| anyhow::anyhow!(error.chain())).and(served)
     }
 
     fn openapi() -> String {
@@ -130,11 +144,16 @@ impl Service for App {
 const ABOUT: &str =
     "The only owner of the database: orders, their limit, idempotency keys, courses. Only for other services.";
 
-/// Retries until every migration is applied.
-async fn migrate_until_done(database: &Database) {
-    while let Err(error) = database.migrate().await {
-        tracing::warn!(error = %error.chain(), "the database cannot be migrated yet; the migration is retried");
-        tokio::time::sleep(MIGRATION_RETRY_PAUSE).await;
+/// Retries until every migration is applied. Fails if a retry would fail again.
+async fn migrate_until_done(database: &Database) -> Result<(), DatabaseError> {
+    loop {
+        match database.migrate().await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = %error.chain(), "the database cannot be migrated yet; the migration is retried");
+                tokio::time::sleep(MIGRATION_RETRY_PAUSE).await;
+            }
+            result => return result,
+        }
     }
 }
 

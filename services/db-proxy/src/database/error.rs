@@ -1,6 +1,6 @@
 //! Errors of the database, classified by what a caller may do about them.
 
-use sqlx::migrate::MigrateError;
+use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,24 @@ impl DatabaseError {
         }
     }
 
+    /// Classifies the failure of a migration.
+    ///
+    /// An outage, contention and a lack of space end by themselves. Every other cause is permanent. That includes a missing
+    /// table or column, which for any other statement means that a migration is pending.
+    pub(super) fn from_migration(error: MigrateError) -> Self {
+        let cause = match &error {
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => Some(cause),
+            _ => None,
+        };
+        match cause.map(classify) {
+            Some(Cause::Outage) => match error {
+                MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => Self::Unavailable(cause),
+                other => Self::Migration(other),
+            },
+            Some(Cause::SchemaChange | Cause::Permanent) | None => Self::Migration(error),
+        }
+    }
+
     /// The error with its causes, for the log.
     pub fn chain(&self) -> String {
         common::error_chain::format_chain(self)
@@ -42,34 +60,65 @@ impl DatabaseError {
 }
 
 impl From<sqlx::Error> for DatabaseError {
-    /// The only place that distinguishes an unavailable database from a rejected statement.
     fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error as E;
-        let transient = match &error {
-            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
-            E::Database(error) => error.code().is_some_and(|code| is_transient_code(&code)),
-            _ => false,
-        };
-        if transient { Self::Unavailable(error) } else { Self::Rejected(error) }
+        match classify(&error) {
+            Cause::Outage | Cause::SchemaChange => Self::Unavailable(error),
+            Cause::Permanent => Self::Rejected(error),
+        }
     }
 }
 
-/// Whether a statement that failed with this code may succeed later. `code` is an SQLSTATE of PostgreSQL or a result code
-/// of SQLite.
-fn is_transient_code(code: &str) -> bool {
+/// Why a statement failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The database or its connection failed, or another transaction was in the way.
+    Outage,
+    /// The schema is not the one that the statement was written or prepared for, because a migration is pending or was just
+    /// applied. On a new connection the statement succeeds as soon as the migration is complete.
+    SchemaChange,
+    /// The statement would fail again.
+    Permanent,
+}
+
+/// The only place that distinguishes an unavailable database from a rejected statement.
+fn classify(error: &sqlx::Error) -> Cause {
+    use sqlx::Error as E;
+    match error {
+        E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => Cause::Outage,
+        E::Database(_) if has_outdated_plan(error) => Cause::SchemaChange,
+        E::Database(error) => error.code().map_or(Cause::Permanent, |code| classify_code(&code)),
+        _ => Cause::Permanent,
+    }
+}
+
+/// The cause of a failure with this code: an SQLSTATE of PostgreSQL or a result code of SQLite.
+fn classify_code(code: &str) -> Cause {
     if let Ok(number) = code.parse::<u32>() {
         // The lowest byte of an SQLite code is its class: busy, locked, I/O error, disk full, cannot open.
         if number < 10_000 && [5, 6, 10, 13, 14].contains(&(number & 0xff)) {
-            return true;
+            return Cause::Outage;
         }
     }
     match code {
-        // Serialization failure, deadlock, lock not available, statement canceled by its timeout, idle transaction
-        // timeout; undefined table and undefined column, which a pending migration creates.
-        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "42P01" | "42703" => true,
-        // Connection exceptions, insufficient resources, operator intervention (shutdown, starting up); read-only standby.
-        code => ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "25006",
+        // Undefined table, undefined column.
+        "42P01" | "42703" => Cause::SchemaChange,
+        // Serialization failure, deadlock, lock not available, statement canceled by its timeout, idle transaction timeout;
+        // read-only server.
+        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" => Cause::Outage,
+        // Connection exceptions, insufficient resources, operator intervention (shutdown, starting up).
+        code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Cause::Outage,
+        _ => Cause::Permanent,
     }
+}
+
+/// Whether a migration changed the result of a statement after this connection prepared it. PostgreSQL then rejects the
+/// statement on this connection for as long as the connection lives.
+pub(super) fn has_outdated_plan(error: &sqlx::Error) -> bool {
+    // The SQLSTATE, feature not supported, has many causes. The routine that raises the error identifies this one.
+    let raised_by =
+        |error: &PgDatabaseError| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery");
+    let error = error.as_database_error();
+    error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()).is_some_and(raised_by)
 }
 
 #[cfg(test)]

@@ -31,7 +31,11 @@ pub(super) fn migrator(files: &[MigrationFile]) -> Migrator {
         let description = description.replace('_', " ").into();
         Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
     });
-    Migrator::with_migrations(migrations.collect())
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // A newer release may have applied further migrations. They are safe for this program: each release keeps the statements
+    // of the previous one working.
+    migrator.set_ignore_missing(true);
+    migrator
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use sqlx::{
 };
 
 use super::{
-    DatabaseError, TransactionConnection, latest_version,
+    DatabaseError, TransactionConnection,
+    error::has_outdated_plan,
+    latest_version,
     migrations::{POSTGRES, migrator},
 };
 
@@ -129,8 +131,8 @@ pub trait RepeatableQuery<T>: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, 
 
 impl<T, Q> RepeatableQuery<T> for Q where Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
 
-/// Runs a query on a connection of the pool. If the connection is dead, runs the query again on another one. After a restart
-/// of the database, every idle connection is dead.
+/// Runs a query on a connection of the pool. If the connection is dead or its plans are outdated, runs the query again on
+/// another one. After a restart of the database or a migration, every idle connection is.
 async fn run_repeatable_on<T>(pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
     let mut retries_left = pool.options().get_max_connections();
     loop {
@@ -143,14 +145,20 @@ async fn run_repeatable_on<T>(pool: &PgPool, query: impl RepeatableQuery<T>) -> 
             }
             Err(error) => error,
         };
-        let is_dead = match &error {
-            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
-            _ => false,
-        };
-        if !is_dead || retries_left == 0 {
+        if !needs_new_connection(&error) || retries_left == 0 {
             return Err(error.into());
         }
         retries_left -= 1;
+    }
+}
+
+/// Whether the query may succeed on another connection: this one is dead, or a migration changed what it has prepared.
+fn needs_new_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(cause) => {
+            cause.code().is_some_and(|code| code.starts_with("57P")) || has_outdated_plan(error)
+        }
+        _ => false,
     }
 }

@@ -1,15 +1,35 @@
 use super::*;
 
 #[test]
-fn transient_codes_are_those_of_outages_contention_and_pending_migrations() {
+fn codes_are_classified() {
     for code in ["5", "6", "10", "13", "14", "261", "517", "2826", "40001", "40P01", "55P03", "57014", "25P03"] {
-        assert!(is_transient_code(code), "{code}");
+        assert_eq!(classify_code(code), Cause::Outage, "{code}");
     }
-    for code in ["42P01", "42703", "08006", "53300", "57P01", "57P03", "25006"] {
-        assert!(is_transient_code(code), "{code}");
+    for code in ["08006", "53300", "57P01", "57P03", "25006"] {
+        assert_eq!(classify_code(code), Cause::Outage, "{code}");
     }
-    for code in ["1", "19", "1555", "2067", "10005", "23505", "23514", "25001", "42601", "57000", "22003"] {
-        assert!(!is_transient_code(code), "{code}");
+    for code in ["42P01", "42703"] {
+        assert_eq!(classify_code(code), Cause::SchemaChange, "{code}");
+    }
+    for code in ["1", "19", "1555", "2067", "10005", "23505", "23514", "25001", "42601", "57000", "22003", "0A000"] {
+        assert_eq!(classify_code(code), Cause::Permanent, "{code}");
+    }
+}
+
+#[test]
+fn only_outages_make_a_migration_worth_retrying() {
+    let outage = || sqlx::Error::PoolTimedOut;
+    for error in [MigrateError::Execute(outage()), MigrateError::ExecuteMigration(outage(), 3)] {
+        assert!(DatabaseError::from_migration(error).is_transient());
+    }
+    let permanent = [
+        MigrateError::VersionMismatch(3),
+        MigrateError::Dirty(3),
+        MigrateError::Execute(sqlx::Error::RowNotFound),
+        MigrateError::ExecuteMigration(sqlx::Error::RowNotFound, 3),
+    ];
+    for error in permanent {
+        assert!(matches!(DatabaseError::from_migration(error), DatabaseError::Migration(_)));
     }
 }
 

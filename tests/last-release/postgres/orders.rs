@@ -1,0 +1,119 @@
+//! The statements of the order store on PostgreSQL.
+
+pub(super) const TOTALS: &str = "
+    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals";
+
+pub(super) const LOCK_TOTALS: &str = "
+    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals for update";
+
+pub(super) const ORDERS_BY_ID: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state
+    from orders where id = any($1)";
+
+pub(super) const SCAN: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state
+    from orders
+    where seq <= $1 and seq > $2
+        and ($4::text is null or currency = $4)
+        and ($5::bigint is null or amount_e4 >= $5)
+        and ($6::bigint is null or amount_e4 <= $6)
+    order by seq desc limit $3";
+
+/// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
+pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 order by id desc limit 1";
+
+pub(super) const ORDERS_BY_KEY: &str = "
+    select
+        k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
+        o.price_as_of, o.simulated, o.quote_id, o.price_state
+    from unnest($1::text[], $2::text[]) as requested (client, key)
+    join idempotency_keys k on k.client = requested.client and k.key = requested.key
+    join orders o on o.seq = k.order_seq";
+
+pub(super) const REFUSALS_BY_KEY: &str = "
+    select r.client, r.key, r.currency, r.amount_e4, r.remaining_sats, r.refused_at
+    from unnest($1::text[], $2::text[]) as requested (client, key)
+    join refusals r on r.client = requested.client and r.key = requested.key";
+
+pub(super) const QUOTES_BY_ID: &str = "
+    select
+        id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+        simulated, price_state, state
+    from quotes where id = any($1)";
+
+pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
+    with due as (update quotes set state = 'expired' where state = 'held' and expires_at <= $1 returning bitcoin_sats)
+    select coalesce(sum(bitcoin_sats), 0)::bigint from due";
+
+pub(super) const TAKE_QUOTES: &str = "update quotes set state = 'taken' where id = any($1)";
+
+pub(super) const INSERT_QUOTES: &str = "
+    insert into quotes (
+        id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+        simulated, price_state, state
+    )
+    select
+        id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+        simulated, price_state, 'held'
+    from unnest(
+        $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+        $8::timestamptz[], $9::text[], $10::boolean[], $11::text[]
+    ) as incoming (
+        id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+        simulated, price_state
+    )";
+
+pub(super) const INSERT_REFUSALS: &str = "
+    insert into refusals (client, key, currency, amount_e4, remaining_sats, refused_at)
+    select client, key, currency, amount_e4, remaining_sats, refused_at
+    from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+        as incoming (client, key, currency, amount_e4, remaining_sats, refused_at)
+    on conflict (client, key, currency, amount_e4)
+    do update set remaining_sats = excluded.remaining_sats, refused_at = excluded.refused_at";
+
+/// Inserts orders and keys and updates the totals in one statement, which takes one round trip.
+pub(super) const INSERT_ORDERS: &str = "
+    with
+        new_orders as (
+            insert into orders (
+                seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+                simulated, quote_id, price_state
+            )
+            select
+                seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+                simulated, quote_id, price_state
+            from unnest(
+                $1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+                $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[]
+            ) as incoming (
+                seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+                simulated, quote_id, price_state
+            )
+        ),
+        new_keys as (
+            insert into idempotency_keys (client, key, order_seq, created_at)
+            select client, key, order_seq, created_at
+            from unnest($13::text[], $14::text[], $1::bigint[], $3::timestamptz[])
+                as incoming (client, key, order_seq, created_at)
+        )
+    update order_totals
+    set orders = $15, bitcoin_sats = $16, reserved_sats = $17, last_created_at = $18, last_refused_at = $19";
+
+pub(super) const REMOVE_KEYS: &str = "
+    delete from idempotency_keys where ctid = any(array(
+        select ctid from idempotency_keys where created_at < $1 order by created_at limit $2
+    ))";
+
+pub(super) const REMOVE_REFUSALS: &str = "
+    delete from refusals where ctid = any(array(
+        select ctid from refusals where refused_at < $1 order by refused_at limit $2
+    ))";
+
+pub(super) const REMOVE_CLOSED_QUOTES: &str = "
+    delete from quotes where id = any(array(
+        select id from quotes where created_at < $1 and state <> 'held' order by created_at limit $2
+    ))";

@@ -1,0 +1,99 @@
+//! The statements of the order store on SQLite. Several rows are passed to a statement as one JSON array.
+
+pub(super) const TOTALS: &str = "
+    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals";
+
+pub(super) const ORDERS_BY_ID: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state
+    from orders where id in (select unhex(value) from json_each(?1))";
+
+pub(super) const SCAN: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state
+    from orders
+    where seq <= ?1 and seq > ?2
+        and (?4 is null or currency = ?4)
+        and (?5 is null or amount_e4 >= ?5)
+        and (?6 is null or amount_e4 <= ?6)
+    order by seq desc limit ?3";
+
+/// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
+pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < ?1 order by id desc limit 1";
+
+pub(super) const ORDERS_BY_KEY: &str = "
+    select
+        k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
+        o.price_as_of, o.simulated, o.quote_id, o.price_state
+    from json_each(?1) as requested
+    join idempotency_keys k on k.client = requested.value ->> 0 and k.key = requested.value ->> 1
+    join orders o on o.seq = k.order_seq";
+
+pub(super) const REFUSALS_BY_KEY: &str = "
+    select r.client, r.key, r.currency, r.amount_e4, r.remaining_sats, r.refused_at
+    from json_each(?1) as requested
+    join refusals r on r.client = requested.value ->> 0 and r.key = requested.value ->> 1";
+
+pub(super) const QUOTES_BY_ID: &str = "
+    select
+        id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+        simulated, price_state, state
+    from quotes where id in (select unhex(value) from json_each(?1))";
+
+pub(super) const RELEASE_EXPIRED_QUOTES: &str =
+    "update quotes set state = 'expired' where state = 'held' and expires_at <= ?1 returning bitcoin_sats";
+
+pub(super) const TAKE_QUOTES: &str =
+    "update quotes set state = 'taken' where id in (select unhex(value) from json_each(?1))";
+
+pub(super) const INSERT_QUOTES: &str = "
+    insert into quotes (
+        id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
+        simulated, price_state, state
+    )
+    select
+        unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+        value ->> 8, value ->> 9, value ->> 10, 'held'
+    from json_each(?1)";
+
+pub(super) const INSERT_ORDERS: &str = "
+    insert into orders (
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources, simulated,
+        quote_id, price_state
+    )
+    select
+        value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+        value ->> 8, value ->> 9, unhex(value ->> 12), value ->> 13
+    from json_each(?1)";
+
+pub(super) const INSERT_KEYS: &str = "
+    insert into idempotency_keys (client, key, order_seq, created_at)
+    select value ->> 10, value ->> 11, value ->> 0, value ->> 2 from json_each(?1)";
+
+/// `where true` separates the join from `on conflict`, which the parser would otherwise read as a join condition.
+pub(super) const INSERT_REFUSALS: &str = "
+    insert into refusals (client, key, currency, amount_e4, remaining_sats, refused_at)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) where true
+    on conflict (client, key, currency, amount_e4)
+    do update set remaining_sats = excluded.remaining_sats, refused_at = excluded.refused_at";
+
+pub(super) const UPDATE_TOTALS: &str = "
+    update order_totals
+    set orders = ?1, bitcoin_sats = ?2, reserved_sats = ?3, last_created_at = ?4, last_refused_at = ?5";
+
+pub(super) const REMOVE_KEYS: &str = "
+    delete from idempotency_keys where (client, key) in (
+        select client, key from idempotency_keys where created_at < ?1 order by created_at limit ?2
+    )";
+
+pub(super) const REMOVE_REFUSALS: &str = "
+    delete from refusals where (client, key, currency, amount_e4) in (
+        select client, key, currency, amount_e4 from refusals where refused_at < ?1 order by refused_at limit ?2
+    )";
+
+pub(super) const REMOVE_CLOSED_QUOTES: &str = "
+    delete from quotes where id in (
+        select id from quotes where created_at < ?1 and state <> 'held' order by created_at limit ?2
+    )";
