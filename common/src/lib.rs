@@ -1,6 +1,7 @@
 //! The code that the services of Buydesk share.
 //!
-//! Modules are ordered in layers. A module uses only modules of lower layers, and child modules of its own.
+//! Modules are ordered in layers. A module uses modules of lower layers and its own children. Within layers 1 and 2, some
+//! modules use each other, without cycles.
 //!
 //! | layer | modules | content |
 //! |---|---|---|
@@ -13,7 +14,8 @@
 //! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`] | building blocks without domain or HTTP |
 //! | 1 | [`ids`], [`level`], [`money`], [`text`], [`time`] | exact value types without I/O |
 //!
-//! [`telemetry`] and layer 2 use layer 1 only. [`clients`] does not use [`server`] or [`telemetry`].
+//! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
+//! `tests/integration/architecture.rs` lists every permitted use.
 
 pub mod api;
 pub mod clients;

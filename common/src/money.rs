@@ -3,7 +3,7 @@
 //! | type | unit of its integer | on the wire |
 //! |---|---|---|
 //! | [`FiatAmount`] | a ten-thousandth of the currency unit | `"69.00"`, `"0.0001"` |
-//! | [`Rate`] | a hundred-millionth of the currency unit, per bitcoin | `"84000.12"` |
+//! | [`Rate`] | a hundred-millionth of a unit of the quote asset, per unit of the base asset | `"84000.12"` |
 //! | [`Sats`] | a hundred-millionth of a bitcoin | `"0.00082143"` |
 
 mod currency;

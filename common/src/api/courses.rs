@@ -165,7 +165,7 @@ pub enum Method {
     Cross,
 }
 
-/// The agreed price of one pair, with the votes that it is based on.
+/// The result of the agreement on the price of one pair, with the votes considered.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct AgreedPrice {
     pub direction: CurrencyPair,
@@ -194,7 +194,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub high: Option<Rate>,
-    /// When the oldest vote used was observed. Absent if there is no price.
+    /// When the oldest vote used was observed. For a cross price, the `as_of` of its price in dollars. Absent if there is no
+    /// price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
@@ -205,11 +206,11 @@ pub struct AgreedPrice {
     pub legs: Vec<CurrencyPair>,
 }
 
-/// The vote of one exchange for a price.
+/// The vote of one source for a price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CastVote {
     pub exchanger: String,
-    /// The pair that the exchange reported, such as `BTC-USDT`.
+    /// The pair that the source reported, such as `BTC-USDT`.
     pub told: CurrencyPair,
     /// The reported price: the midpoint of bid and ask if both are known, otherwise the course.
     pub value: Rate,

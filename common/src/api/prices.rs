@@ -15,7 +15,7 @@ use crate::{
 pub const BASE: &str = "BTC";
 /// Maximum validity of a record in seconds, counted from its `as_of`.
 pub const MAX_TTL_SECS: u64 = 3600;
-/// Maximum difference that is accepted between the clocks of two machines.
+/// How far the clock of the sender of a price record or a market snapshot may be ahead of the clock of price-cache-proxy.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// The price of one bitcoin in one currency.

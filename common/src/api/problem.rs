@@ -271,7 +271,7 @@ impl ApiResponse for Problem {
                 schema: u32::schema_ref(),
             };
             MetaResponse {
-                description: Code::ALL.iter().find(|c| c.status() == status).map_or("", |c| c.title()),
+                description: status_description(status),
                 status: Some(status),
                 status_range: None,
                 content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: ProblemBody::schema_ref() }],
@@ -284,6 +284,11 @@ impl ApiResponse for Problem {
     fn register(registry: &mut Registry) {
         ProblemBody::register(registry);
     }
+}
+
+/// The reason phrase of HTTP. Several codes share most statuses, so the title of one code would not describe a status.
+fn status_description(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
 
 #[cfg(test)]

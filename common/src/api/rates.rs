@@ -152,7 +152,7 @@ pub struct Conversion {
     pub simulated: bool,
 }
 
-/// A page of past courses. Each exchange and pair is listed oldest first.
+/// A page of the history. Each exchange and pair is listed oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "PastPage")]
 pub struct LinkedHistoryPage {

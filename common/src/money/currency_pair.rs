@@ -7,7 +7,7 @@ use super::Currency;
 const MIN_LENGTH: usize = 2;
 const MAX_LENGTH: usize = 8;
 
-/// The code of a coin or a fiat currency in upper case, such as `BTC`, `USDT` or `EUR`. Stored with trailing zeros.
+/// The code of a coin or a fiat currency in upper case, such as `BTC`, `USDT` or `EUR`. Padded with zero bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Asset([u8; MAX_LENGTH]);
 

@@ -33,7 +33,7 @@ pub(super) fn layers(config: Config, service: &'static str, output: Output, sink
 }
 
 /// The log level, shared by both layers. Selects the events and spans that are processed. tracing caches the result for each
-/// call site, so the other events and spans cost nothing.
+/// call site, so the other events and spans cost almost nothing.
 #[derive(Clone)]
 pub(super) struct Levels(Arc<AtomicU8>);
 
@@ -56,12 +56,12 @@ impl Levels {
     }
 
     fn is_processed(&self, metadata: &Metadata<'_>) -> bool {
-        let quiet = belongs_to(metadata.target(), &VERBOSE_CRATES);
+        let is_verbose = belongs_to(metadata.target(), &VERBOSE_CRATES);
         let least_severe = match self.get() {
             Level::Debug => tracing::Level::DEBUG,
-            Level::Info if !quiet => tracing::Level::INFO,
+            Level::Info if !is_verbose => tracing::Level::INFO,
             // Warnings are copied at every log level, and they need the fields of the spans around them.
-            _ if metadata.is_span() && !quiet => tracing::Level::INFO,
+            _ if metadata.is_span() && !is_verbose => tracing::Level::INFO,
             _ => tracing::Level::WARN,
         };
         *metadata.level() <= least_severe

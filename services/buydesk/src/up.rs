@@ -23,7 +23,7 @@ use crate::cli::UpArgs;
 
 /// Maximum time for all services to end after Ctrl-C.
 const STOP_TIMEOUT: Duration = Duration::from_secs(9);
-/// How long the first price is waited for before the missing readiness is reported.
+/// How long `buydesk up` waits for readiness before it prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 

@@ -67,7 +67,7 @@ impl CourseService {
         Ok(CurrentCourses { courses: self.store.current_courses().await? })
     }
 
-    /// A page of past courses or candles. `limit` is reduced to [`MAX_HISTORY_PAGE`].
+    /// A page of stored courses or candles. `limit` is reduced to [`MAX_HISTORY_PAGE`].
     pub async fn course_history(
         &self,
         filter: &CourseFilter,

@@ -18,13 +18,14 @@ pub const MAX_STEP_ROWS: i64 = 1000;
 pub trait Retention: Send + Sync + 'static {
     /// The name of the aggregate in logs.
     const AGGREGATE: &'static str;
-    /// One kind of work. It is repeated until it finds no more rows.
+    /// One kind of work. It is repeated until it finds nothing to do.
     type Step: Copy + Send + Sync;
 
     /// The steps of a round that starts at `now`, in the order in which they run.
     fn steps(&self, now: Timestamp) -> Vec<Self::Step>;
 
-    /// Runs a step once, in one short transaction. Returns the number of processed rows, which is zero if no more are left.
+    /// Runs a step once, in one short transaction. Returns the number of rows or series that it
+    /// processed, which is zero if none is left.
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
@@ -41,7 +42,7 @@ pub async fn run_rounds<R: Retention>(retention: R, clock: Clock, stop: Cancella
     tokio::select! { () = stop.cancelled() => {}, () = rounds => {} }
 }
 
-/// Repeats each step until it finds no more rows.
+/// Repeats each step until it finds nothing to do.
 pub async fn run_round<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
     for step in retention.steps(now) {
         while retention.run_step(step).await? > 0 {

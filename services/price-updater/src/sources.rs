@@ -60,13 +60,14 @@ const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 pub(crate) struct PollRequest<'a> {
     /// Pairs that the source does not have are ignored.
     pub(crate) pairs: &'a [CurrencyPair],
-    /// The time before the first request is sent. Tickers of the reply carry it as their time of observation.
+    /// The time before the first request is sent. It is the time of observation of each ticker, unless the source reports an
+    /// earlier time.
     pub(crate) now: Timestamp,
     /// When unfinished requests are abandoned.
     pub(crate) deadline: Instant,
 }
 
-/// The result of a poll. A pair that is in neither map was not requested.
+/// The result of a poll. A pair in neither map was not requested, or the source does not have it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PollReply {
     pub(crate) tickers: BTreeMap<CurrencyPair, Ticker>,

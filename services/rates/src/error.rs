@@ -39,7 +39,7 @@ pub(crate) enum Error {
     /// 500: the drawing library failed.
     #[error("the chart cannot be drawn: {0}")]
     Drawing(String),
-    /// 422 if db-proxy rejects a field, and 503 otherwise.
+    /// 422 if db-proxy rejects a field. Otherwise 503, or 500 for a problem that is no fault of the client and not temporary.
     #[error(transparent)]
     Call(#[from] CallError),
 }

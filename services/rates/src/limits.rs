@@ -1,4 +1,4 @@
-//! Every limit of this service.
+//! The limits of this service's requests, caches, streams and charts.
 
 use std::time::Duration;
 

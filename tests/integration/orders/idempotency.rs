@@ -17,7 +17,7 @@ on_both_stacks!(
     key_reused_for_other_order_is_refused,
     concurrent_requests_with_one_key_place_one_order,
     concurrent_different_orders_with_one_key_place_one_order,
-    replay_survives_restart_of_all_services,
+    replay_survives_restart_of_the_order_services,
     refused_order_leaves_key_unused,
 );
 
@@ -114,7 +114,7 @@ async fn concurrent_different_orders_with_one_key_place_one_order(stack: Stack) 
     assert_eq!(platform.all_pages("/get_orders").await, [placed[0].json(201)]);
 }
 
-async fn replay_survives_restart_of_all_services(stack: Stack) {
+async fn replay_survives_restart_of_the_order_services(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     for service in platform.order_services() {

@@ -20,10 +20,10 @@ tests::on_both_stacks!(
     quote_reserves_bitcoin_and_one_order_takes_it,
     expired_quote_returns_reservation,
     quote_is_stored_exactly,
-    retention_deletes_only_old_keys_and_settled_quotes,
+    retention_deletes_only_old_keys_and_closed_quotes,
 );
 
-/// A quote of this many satoshi.
+/// A command that creates a quote of this many satoshi.
 pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     let super::TestOrder { currency, amount, price, .. } = market_order("unused", satoshi);
     Command::Quote(QuoteCommand { currency, amount, price: price.unwrap(), duration, attempted_ids: Vec::new() })
@@ -119,7 +119,7 @@ async fn quote_is_stored_exactly(stack: Stack) {
     assert_eq!(sources, [["alpha,beta"]]);
 }
 
-async fn retention_deletes_only_old_keys_and_settled_quotes(stack: Stack) {
+async fn retention_deletes_only_old_keys_and_closed_quotes(stack: Stack) {
     let Fixture { store, .. } = &Fixture::new(stack).await;
     let (limit, now) = (sats(1000), Timestamp::now());
     let taken = expect_quote(&commit(store, &mut [quote_command(1, MINUTE)], limit, now).await[0]);

@@ -37,7 +37,7 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// Schedules the fault at an exchange, from a second after the start of the run.
+    /// Schedules the fault at an exchange. It starts `start_second` seconds after the start of the run.
     pub fn scheduled_at(&self, exchange: &str, start_second: u64, duration: Duration) -> TimedFault {
         let mut fault = self.parameters.clone();
         for (name, value) in [

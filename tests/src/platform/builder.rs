@@ -48,7 +48,7 @@ impl PlatformBuilder {
             put_prices: true,
             wait_until_ready: true,
             variables: Variables::new(),
-            ports: names.map(|name| (name, Port::lease())).into(),
+            ports: names.map(|name| (name, Port::reserve())).into(),
         }
     }
 

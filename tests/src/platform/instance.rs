@@ -85,7 +85,7 @@ impl Instance {
         variables.extend(changed_variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self {
             name: self.name,
-            port: Port::lease(),
+            port: Port::reserve(),
             variables,
             start_in_process: self.start_in_process,
             process_folder: self.process_folder.clone(),

@@ -14,18 +14,18 @@ const MAX_ATTEMPTS: usize = 1000;
 pub struct Port {
     pub number: u16,
     /// Locked, so that test processes exclude each other.
-    _lease: File,
+    _lock: File,
 }
 
 impl Port {
-    pub fn lease() -> Self {
+    pub fn reserve() -> Self {
         for _ in 0..MAX_ATTEMPTS {
             let number = fastrand::u16(RANGE);
             let path = std::env::temp_dir().join(format!("buydesk-test-port-{number}"));
-            let lease = File::options().create(true).write(true).truncate(false).open(&path);
-            let lease = lease.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            match lease.try_lock() {
-                Ok(()) if TcpListener::bind(("127.0.0.1", number)).is_ok() => return Self { number, _lease: lease },
+            let file = File::options().create(true).write(true).truncate(false).open(&path);
+            let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            match file.try_lock() {
+                Ok(()) if TcpListener::bind(("127.0.0.1", number)).is_ok() => return Self { number, _lock: file },
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => panic!("{}: {error}", path.display()),
             }

@@ -64,7 +64,7 @@ impl PrivateServer {
 
     fn new_postgres(mut command: Vec<String>) -> Self {
         let (programs, user) = (PathBuf::from(required_variable("TEST_POSTGRES_BIN")), server_user());
-        let (folder, port) = (folder_for(user), Port::lease());
+        let (folder, port) = (folder_for(user), Port::reserve());
         let data = folder.path().join("data");
         let mut initdb = Command::new(programs.join("initdb"));
         initdb.arg("-D").arg(&data).args(["-U", "postgres", "--auth", "trust", "-E", "UTF8", "--locale", "C"]);
@@ -86,7 +86,7 @@ impl PrivateServer {
     /// Starts Redis without persistence: a restart empties it.
     pub async fn redis() -> Self {
         let (program, user) = (required_variable("TEST_REDIS_SERVER"), server_user());
-        let (folder, port) = (folder_for(user), Port::lease());
+        let (folder, port) = (folder_for(user), Port::reserve());
         let number = port.number.to_string();
         let command = [&program, "--bind", "127.0.0.1", "--port", &number, "--save", "", "--appendonly", "no"];
         let command = command.map(str::to_owned).into();

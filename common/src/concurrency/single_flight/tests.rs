@@ -11,10 +11,10 @@ type Call = (u32, oneshot::Sender<u32>);
 
 /// A `SingleFlight` whose calls are answered by the test.
 fn single_flight(policy: JoinPolicy) -> (SingleFlight<u32, u32>, mpsc::UnboundedReceiver<Call>) {
-    let (made, calls) = mpsc::unbounded_channel();
+    let (call_sender, calls) = mpsc::unbounded_channel();
     let call = move |key| {
         let (result, response) = oneshot::channel();
-        made.send((key, result)).unwrap();
+        call_sender.send((key, result)).unwrap();
         async move { response.await.unwrap() }
     };
     (SingleFlight::new(policy, MAX_CALLERS, call), calls)
@@ -80,12 +80,17 @@ async fn abandoned_call_is_not_joined() {
 }
 
 #[tokio::test]
-async fn abandoned_call_is_cancelled_and_a_panic_fails_only_its_own_callers() {
+async fn call_without_callers_is_cancelled() {
     let (single_flight, mut calls) = single_flight(JoinPolicy::Next);
     let leaving = caller(&single_flight, 7);
     let (_, mut result) = calls.recv().await.unwrap();
     drop(leaving);
     result.closed().await;
+}
+
+#[tokio::test]
+async fn panic_of_a_call_fails_only_its_own_callers() {
+    let (single_flight, mut calls) = single_flight(JoinPolicy::Next);
     let failed = caller(&single_flight, 7);
     // The call panics when its result is dropped.
     drop(calls.recv().await.unwrap());

@@ -21,7 +21,7 @@ use super::*;
 const TTL: Duration = Duration::from_secs(60);
 
 /// A price-cache-proxy whose responses are set by the test.
-struct FakeSource {
+struct FakePriceCache {
     /// The body of the response to a fetch. If it is `None`, the fetch fails.
     body: Mutex<Option<Bytes>>,
     fetches: AtomicUsize,
@@ -31,13 +31,13 @@ struct FakeSource {
 }
 
 #[async_trait]
-impl DocumentSource for FakeSource {
+impl DocumentSource for FakePriceCache {
     async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
         self.fetches.fetch_add(1, Ordering::Relaxed);
         // Other callers arrive while the fetch runs.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let unavailable = || CallError::InvalidResponse(PriceCacheClient::SERVICE, "unavailable".to_owned());
-        self.body.lock().unwrap().clone().ok_or_else(unavailable)
+        let failed_call = || CallError::InvalidResponse(PriceCacheClient::SERVICE, "not JSON".to_owned());
+        self.body.lock().unwrap().clone().ok_or_else(failed_call)
     }
 
     async fn open_events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
@@ -49,7 +49,7 @@ impl DocumentSource for FakeSource {
     }
 }
 
-impl FakeSource {
+impl FakePriceCache {
     fn set_record(&self, record: &PriceRecord) {
         *self.body.lock().unwrap() = Some(serde_json::to_vec(record).unwrap().into());
     }
@@ -60,21 +60,21 @@ impl FakeSource {
 }
 
 struct TestSetup {
-    source: Arc<FakeSource>,
+    price_cache: Arc<FakePriceCache>,
     prices: PriceReader,
     clock: Clock,
 }
 
-/// A reader whose source has no record.
+/// A reader whose price-cache-proxy has no record.
 fn test_setup(max_age: Option<Duration>) -> TestSetup {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
-    let source = Arc::new(FakeSource {
+    let price_cache = Arc::new(FakePriceCache {
         body: Mutex::new(Some(Bytes::new())),
         fetches: AtomicUsize::new(0),
         events: broadcast::Sender::new(16),
         stream_opened: Notify::new(),
     });
-    TestSetup { source: source.clone(), prices: PriceReader::with_source(source, max_age, clock), clock }
+    TestSetup { price_cache: price_cache.clone(), prices: PriceReader::with_source(price_cache, max_age, clock), clock }
 }
 
 fn price_record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceRecord {
@@ -91,45 +91,45 @@ fn price_record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceReco
 
 #[tokio::test(start_paused = true)]
 async fn pushed_record_is_used_without_a_fetch() {
-    let TestSetup { source, prices, clock } = test_setup(None);
+    let TestSetup { price_cache, prices, clock } = test_setup(None);
     let stop = CancellationToken::new();
     let watching = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
-    source.stream_opened.notified().await;
+    price_cache.stream_opened.notified().await;
     let record = price_record(PriceState::Fresh, clock.now(), TTL);
-    let event = format!("event: record\ndata: {}\n\n", serde_json::to_string(&record).unwrap());
-    source.events.send(event.into()).unwrap();
+    let event = format!("event: {}\ndata: {}\n\n", Topic::PriceRecord, serde_json::to_string(&record).unwrap());
+    price_cache.events.send(event.into()).unwrap();
     let mut records = prices.watch.subscribe_price_record();
     records.wait_for(Option::is_some).await.unwrap();
-    let fetches = source.fetches();
+    let fetches = price_cache.fetches();
     for _ in 0..100 {
         assert_eq!(prices.current_record().await.unwrap().value(), &record);
     }
-    assert_eq!(source.fetches(), fetches);
+    assert_eq!(price_cache.fetches(), fetches);
     stop.cancel();
     watching.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_callers_without_a_record_share_one_fetch() {
-    let TestSetup { source, prices, clock } = test_setup(None);
+    let TestSetup { price_cache, prices, clock } = test_setup(None);
     let results = join_all((0..50).map(|_| prices.current_record())).await;
     assert!(results.iter().all(|result| matches!(result, Err(PriceError::NoRecord))));
-    assert_eq!(source.fetches(), 1);
+    assert_eq!(price_cache.fetches(), 1);
 
-    *source.body.lock().unwrap() = None;
+    *price_cache.body.lock().unwrap() = None;
     assert!(matches!(prices.current_record().await, Err(PriceError::Call(_))));
-    source.set_record(&price_record(PriceState::Fresh, clock.now(), TTL));
+    price_cache.set_record(&price_record(PriceState::Fresh, clock.now(), TTL));
     assert!(join_all((0..50).map(|_| prices.current_record())).await.iter().all(Result::is_ok));
-    assert_eq!(source.fetches(), 3);
+    assert_eq!(price_cache.fetches(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn expired_record_is_never_used() {
-    let TestSetup { source, prices, clock } = test_setup(None);
+    let TestSetup { price_cache, prices, clock } = test_setup(None);
     let record = price_record(PriceState::Fresh, clock.now(), TTL);
-    source.set_record(&record);
+    price_cache.set_record(&record);
     prices.current_record().await.unwrap();
-    // The record is valid until one millisecond before its expiry. The source still sends it after that.
+    // The record is valid until one millisecond before its expiry. price-cache-proxy still sends it after that.
     tokio::time::advance(record.expires_at.since(clock.now()).saturating_sub(Duration::from_millis(1))).await;
     assert!(prices.current_record().await.is_ok());
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -144,9 +144,9 @@ async fn max_age_limits_prolonged_records_only() {
         (Some(five_minutes), PriceState::Fresh, hour),
         (None, PriceState::Prolonged, hour),
     ] {
-        let TestSetup { source, prices, clock } = test_setup(max_age);
+        let TestSetup { price_cache, prices, clock } = test_setup(max_age);
         let record = price_record(state, clock.now(), hour);
-        source.set_record(&record);
+        price_cache.set_record(&record);
         prices.current_record().await.unwrap();
         let left = usable_for.saturating_sub(clock.now().since(record.as_of));
         tokio::time::advance(left.saturating_sub(Duration::from_millis(1))).await;

@@ -40,9 +40,9 @@ impl CourseRoutes {
         Ok(Json(self.0.current_courses().await?))
     }
 
-    /// Returns past courses or their candles.
+    /// Returns the courses of a period, or their candles.
     ///
-    /// Sorted by exchange and direction, and then by time, oldest first. With `raw`, the first course of each exchange and
+    /// Lists one exchange and direction after the other, each oldest first. With `raw`, the first course of each exchange and
     /// direction is the one that was in effect at `from`.
     #[oai(path = "/courses/history", method = "get", operation_id = "course_history")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]

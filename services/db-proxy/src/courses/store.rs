@@ -45,7 +45,7 @@ impl CourseStore {
         }
     }
 
-    /// Stores the courses that changed, each of a different series. Returns how many changed.
+    /// Stores the courses that changed, and returns how many did. Each of `courses` must belong to a different series.
     ///
     /// Runs in one transaction, which excludes other writers of courses. It is idempotent.
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {

@@ -1,4 +1,4 @@
-//! The JSON forms of a fault: as a client sets it, as a timeline schedules it, and as the admin API shows it.
+//! The JSON forms of a fault: as a client starts it, as a timeline schedules it, and as the admin API shows it.
 
 use common::{
     money::{CurrencyPair, DecimalText},
@@ -13,7 +13,7 @@ use crate::formats::{NumberForm, TimeForm};
 /// Declares the three forms with the same parameters, so that the forms cannot differ.
 macro_rules! fault_forms {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
-        /// A fault to set.
+        /// A fault to start.
         #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
         #[serde(deny_unknown_fields)]
         #[oai(deny_unknown_fields)]

@@ -53,10 +53,11 @@ pub(super) struct PollOutcome {
     pub(super) errors: Vec<PollError>,
 }
 
-/// Whether a source is polled now.
+/// Whether a poll of a source was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PollStart {
-    NotDue,
+    /// The source is not due, or its last poll has not ended.
+    NotStarted,
     /// The source is polled, and the pool waits for its answer.
     Awaited,
     /// The source is polled. Its last answer came too late, so the pool does not wait for the next one.
@@ -107,7 +108,7 @@ impl Poller {
     pub(super) fn try_start(&self, due: Instant) -> PollStart {
         let mut state = self.state();
         if state.in_progress || state.due.is_some_and(|next| due < next) {
-            return PollStart::NotDue;
+            return PollStart::NotStarted;
         }
         state.in_progress = true;
         state.due = Some(due + self.source.poll_interval());

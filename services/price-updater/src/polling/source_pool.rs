@@ -78,7 +78,7 @@ impl SourcePool {
         let mut awaited = BTreeSet::new();
         for poller in self.active() {
             match poller.try_start(due) {
-                PollStart::NotDue => continue,
+                PollStart::NotStarted => continue,
                 PollStart::Awaited => drop(awaited.insert(poller.source.name())),
                 PollStart::NotAwaited => {}
             }

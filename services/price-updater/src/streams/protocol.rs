@@ -39,7 +39,7 @@ pub(crate) struct StreamTimeouts {
     pub(crate) message_timeout: Duration,
     /// How to provoke a message. `None` if the exchange sends heartbeats by itself.
     pub(crate) probe: Option<Probe>,
-    /// When a connection is replaced. `None` if the exchange does not limit the age of connections.
+    /// The age at which a connection is replaced. `None` if the exchange does not limit the age of connections.
     pub(crate) max_connection_age: Option<Duration>,
     /// How long heartbeats confirm an order book. `Some` if the exchange sends the book with trades only, so that the book
     /// can change without a message.

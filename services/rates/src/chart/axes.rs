@@ -50,7 +50,7 @@ pub(super) fn price_step(range: i64, max_labels: i64) -> i64 {
     }
 }
 
-/// The step between time labels, in seconds, so that there are at most about `max_labels`.
+/// The step between time labels, in seconds, so that there are at most `max_labels + 1`.
 pub(super) fn time_step(range_secs: i64, max_labels: i64) -> i64 {
     let steps = TIME_STEPS_MINUTES.iter().map(|minutes| minutes * 60);
     steps.into_iter().find(|step| range_secs / step <= max_labels).unwrap_or(range_secs.max(1))

@@ -80,8 +80,8 @@ struct QuoteEntry {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Answered,
-    /// The service is unreachable, and the client receives an error that says so.
-    Refused,
+    /// The service is unreachable, and the client receives `upstream_unavailable`.
+    Unreachable,
     RequestLost,
     ResponseLost,
 }
@@ -200,14 +200,14 @@ impl SimulatedService {
 
     fn send_request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         let fate = match self.rng.u32(0..20) {
-            0 => Fate::Refused,
+            0 => Fate::Unreachable,
             1 => Fate::RequestLost,
             2 => Fate::ResponseLost,
             _ => Fate::Answered,
         };
         self.advance_clock();
         match fate {
-            Fate::Refused => return Outcome::Unavailable(Code::UpstreamUnavailable),
+            Fate::Unreachable => return Outcome::Unavailable(Code::UpstreamUnavailable),
             Fate::RequestLost => return Outcome::NoResponse,
             Fate::Answered | Fate::ResponseLost => {}
         }
@@ -389,7 +389,7 @@ fn acknowledgement(order: &Order, replayed: bool) -> Outcome {
     Outcome::Placed { body: Bytes::from(order_json(order).to_string()), replayed }
 }
 
-/// Requests an order of this many satoshi.
+/// The request for an order of this many satoshi.
 fn market_order(satoshi: i64) -> RequestedOrder {
     RequestedOrder::AtMarketPrice {
         currency: Currency::USD,

@@ -19,29 +19,29 @@ const TTL: Duration = Duration::from_secs(60);
 type Stream = mpsc::UnboundedSender<Bytes>;
 
 /// A price-cache-proxy that is controlled by a test.
-struct FakeCache {
-    /// The response to a poll. `None` if the cache is unavailable.
+struct FakePriceCache {
+    /// The response to a poll. If it is `None`, the poll fails.
     response: Mutex<Option<Bytes>>,
     polls: AtomicUsize,
     /// Receives each stream that is opened. While it is `None`, no stream can be opened.
     opened: Mutex<Option<mpsc::UnboundedSender<Stream>>>,
 }
 
-fn unavailable() -> CallError {
-    CallError::InvalidResponse(PriceCacheClient::SERVICE, "it is unavailable".to_owned())
+fn failed_call() -> CallError {
+    CallError::InvalidResponse(PriceCacheClient::SERVICE, "not JSON".to_owned())
 }
 
 #[async_trait]
-impl DocumentSource for FakeCache {
+impl DocumentSource for FakePriceCache {
     async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
         self.polls.fetch_add(1, Ordering::Relaxed);
-        self.response.lock().unwrap().clone().ok_or_else(unavailable)
+        self.response.lock().unwrap().clone().ok_or_else(failed_call)
     }
 
     async fn open_events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let opened = self.opened.lock().unwrap().clone().ok_or_else(unavailable)?;
-        opened.send(sender).map_err(|_| unavailable())?;
+        let opened = self.opened.lock().unwrap().clone().ok_or_else(failed_call)?;
+        opened.send(sender).map_err(|_| failed_call())?;
         let bytes = futures_util::stream::unfold(receiver, |mut receiver| async {
             receiver.recv().await.map(|bytes| (Ok(bytes), receiver))
         });
@@ -49,9 +49,9 @@ impl DocumentSource for FakeCache {
     }
 }
 
-/// A running watch and the fake that it watches.
+/// A running watch and the price-cache-proxy that it watches.
 struct Fixture {
-    fake: Arc<FakeCache>,
+    price_cache: Arc<FakePriceCache>,
     watch: PriceCacheWatch,
     clock: Clock,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -63,24 +63,24 @@ impl Fixture {
         let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
         let (opened, streams) = mpsc::unbounded_channel();
         let (response, opened) = (Mutex::new(Some(Bytes::new())), Mutex::new(Some(opened)));
-        let fake = Arc::new(FakeCache { response, polls: AtomicUsize::new(0), opened });
-        let watch = PriceCacheWatch::new(fake.clone(), &[Topic::PriceRecord], clock);
+        let price_cache = Arc::new(FakePriceCache { response, polls: AtomicUsize::new(0), opened });
+        let watch = PriceCacheWatch::new(price_cache.clone(), &[Topic::PriceRecord], clock);
         let run = tokio::spawn(watch.clone().run(CancellationToken::new()));
-        Self { fake, watch, clock, streams, run }
+        Self { price_cache, watch, clock, streams, run }
     }
 
     fn polls(&self) -> usize {
-        self.fake.polls.load(Ordering::Relaxed)
+        self.price_cache.polls.load(Ordering::Relaxed)
     }
 
     fn respond(&self, response: Option<Bytes>) {
-        *self.fake.response.lock().unwrap() = response;
+        *self.price_cache.response.lock().unwrap() = response;
     }
 
     /// Makes the cache unavailable. Returns the sender with which streams can be opened again.
     fn make_unavailable(&self) -> mpsc::UnboundedSender<Stream> {
         self.respond(None);
-        self.fake.opened.lock().unwrap().take().unwrap()
+        self.price_cache.opened.lock().unwrap().take().unwrap()
     }
 
     /// The price of the current record.
@@ -99,7 +99,7 @@ impl Fixture {
         limit.await.unwrap_or_else(|_| panic!("the price is {:?} and not {price}", self.price()));
     }
 
-    /// Waits until a stream is connected or disconnected.
+    /// Waits until the watch reports a connected stream, or none.
     async fn wait_for_connected(&self, connected: bool) {
         let limit =
             timeout(TTL, async { self.watch.subscribe_connected().wait_for(|now| *now == connected).await.map(drop) });
@@ -135,7 +135,7 @@ fn json(as_of: Timestamp, price: &str) -> Bytes {
 }
 
 fn event(as_of: Timestamp, price: &str) -> Bytes {
-    format!("event: record\ndata: {}\n\n", String::from_utf8_lossy(&json(as_of, price))).into()
+    format!("event: {}\ndata: {}\n\n", Topic::PriceRecord, String::from_utf8_lossy(&json(as_of, price))).into()
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +181,7 @@ async fn documents_are_polled_until_the_stream_is_back() {
     fixture.wait_for_price("2.00").await;
     assert!(fixture.clock.now().since(start) <= POLL_INTERVAL);
 
-    *fixture.fake.opened.lock().unwrap() = Some(opened);
+    *fixture.price_cache.opened.lock().unwrap() = Some(opened);
     let stream = timeout(MAX_BACKOFF * 2, fixture.streams.recv()).await.unwrap().unwrap();
     stream.send(event(fixture.clock.now(), "3.00")).unwrap();
     fixture.wait_for_price("3.00").await;
@@ -256,13 +256,21 @@ async fn newest_document_is_kept_whether_pushed_or_polled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn invalid_event_ends_the_stream_and_unknown_event_does_not() {
+async fn unknown_event_is_ignored() {
     let mut fixture = Fixture::start();
     let stream = fixture.streams.recv().await.unwrap();
     stream.send(Bytes::from_static(b"event: unknown-topic\ndata: {}\n\n")).unwrap();
     stream.send(event(fixture.clock.now(), "1.00")).unwrap();
     fixture.wait_for_price("1.00").await;
     assert!(!stream.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_event_ends_the_stream_and_keeps_the_record() {
+    let mut fixture = Fixture::start();
+    let stream = fixture.streams.recv().await.unwrap();
+    stream.send(event(fixture.clock.now(), "1.00")).unwrap();
+    fixture.wait_for_price("1.00").await;
     stream.send(Bytes::from_static(b"event: record\ndata: {}\n\n")).unwrap();
     fixture.streams.recv().await.unwrap();
     assert!(stream.is_closed());

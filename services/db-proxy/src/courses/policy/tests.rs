@@ -31,14 +31,14 @@ fn newest_course_of_each_series_is_kept_and_the_last_of_simultaneous_ones() {
 #[test]
 fn only_a_different_and_later_course_is_a_change() {
     let course_of = |value, observed_at| course("a", value, observed_at);
-    let written = CurrentCourse {
+    let stored = CurrentCourse {
         series: 1,
         since: at(10),
         value: "5".parse().unwrap(),
         kind: CourseKind::Trade,
         simulated: false,
     };
-    let current = HashMap::from([(SeriesKey::of(&course_of("5", 10)), written)]);
+    let current = HashMap::from([(SeriesKey::of(&course_of("5", 10)), stored)]);
     for (sent, changed) in [
         (course_of("5", 11), false),
         (course_of("6", 11), true),

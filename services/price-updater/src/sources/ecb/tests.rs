@@ -22,7 +22,7 @@ fn parse_text(status: u16, body: &str) -> Result<DailyRates, SourceError> {
 }
 
 #[test]
-fn rates_are_parsed_with_their_day_and_invalid_row_fails_alone() {
+fn invalid_row_does_not_affect_other_rates() {
     let rates = parse_text(200, DAILY).unwrap();
     let rate =
         |currency: &str| rates[&pair("EUR", currency)].clone().map(|DailyRate { rate, day }| format!("{rate} {day}"));

@@ -11,7 +11,7 @@ use crate::sources::{
 const LIMITS: RateLimits =
     RateLimits { max_requests: 5, window: Duration::from_secs(5), default_backoff: Duration::from_secs(60) };
 
-fn soon() -> Instant {
+fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
@@ -32,7 +32,7 @@ fn client(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Sou
 
 async fn get(client: &SourceHttpClient) -> Result<Bytes, SourceError> {
     client
-        .get("/x", soon(), |response| response.require_success().map(|response| response.body.clone()))
+        .get("/x", deadline(), |response| response.require_success().map(|response| response.body.clone()))
         .await
         .map(|fetched| fetched.value)
 }
@@ -59,7 +59,7 @@ async fn refused_connection_is_unreachable() {
 #[tokio::test(start_paused = true)]
 async fn requests_beyond_the_limit_are_not_sent() {
     let (client, requests) = client(200, &[("x-simulated", "true")]);
-    assert!(client.get("/x", soon(), |_| Ok(())).await.unwrap().simulated);
+    assert!(client.get("/x", deadline(), |_| Ok(())).await.unwrap().simulated);
     for _ in 0..10 {
         let _ = get(&client).await;
     }
@@ -104,7 +104,7 @@ async fn rate_limit_found_by_the_parser_starts_a_backoff() {
     let (client, requests) = client(200, &[]);
     let limited =
         |_: &HttpResponse| Err::<(), _>(SourceError::RateLimited { retry_after: Some(Duration::from_secs(9)) });
-    client.get("/x", soon(), limited).await.unwrap_err();
+    client.get("/x", deadline(), limited).await.unwrap_err();
     assert_eq!(get(&client).await, Err(SourceError::Paused(Duration::from_secs(9))));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
