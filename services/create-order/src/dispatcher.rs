@@ -73,7 +73,7 @@ impl OrderDispatcher {
     }
 }
 
-/// Returns one result for each order, in the order of the batch.
+/// Returns one result for each order, in the sequence of the batch.
 async fn send_batch(backend: Arc<dyn OrderBackend>, batch: PlaceOrderCommands) -> Vec<DispatchResult> {
     let size = batch.orders.len();
     let PlaceOrdersOutcome { result, unanswered } = backend.place_orders(&batch).await;

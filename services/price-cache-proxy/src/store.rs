@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     error::StoreError,
-    lease::LeaseHolder,
+    lease::LeaseState,
     local_cache::{CachedKind, LocalCache},
     memory::MemoryStore,
     redis::RedisStore,
@@ -86,7 +86,7 @@ impl Store {
 
     /// Grants the lease to `holder` for `ttl` if it is free, and renews it if `holder` has it. Returns the holder. The
     /// operation is atomic: concurrent callers get the same result.
-    pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseHolder, StoreError> {
+    pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseState, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.acquire_lease(name, holder, ttl)),
             Self::Redis(store) => store.acquire_lease(name, holder, ttl).await,

@@ -31,8 +31,8 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// How long the poll loop waits for an answer from price-cache-proxy.
-const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long this instance waits for an answer from price-cache-proxy.
+const PRICE_CACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {
     config: Config,
@@ -45,7 +45,7 @@ pub struct Updater {
     status: Mutex<Status>,
 }
 
-/// What the API reports about this instance.
+/// The role and the latest results of this instance.
 #[derive(Default)]
 struct Status {
     is_leader: bool,
@@ -103,7 +103,7 @@ impl Updater {
         if self.status().is_leader {
             // A TTL of one second releases the lease: another instance can take over after that second.
             let release = self.upstreams.acquire_lease(LEASE_NAME, &instance_id, Duration::from_secs(1));
-            let _ = timeout(LEASE_TIMEOUT, release).await;
+            let _ = timeout(PRICE_CACHE_TIMEOUT, release).await;
         }
     }
 

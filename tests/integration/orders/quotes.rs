@@ -19,6 +19,7 @@ on_both_stacks!(
     expired_quote_returns_reservation,
     quote_counts_against_limit,
     invalid_quote_request_is_refused,
+    quote_without_a_price_is_refused,
     quote_survives_db_proxy_restart,
 );
 
@@ -115,7 +116,9 @@ async fn invalid_quote_request_is_refused(stack: Stack) {
     let unknown = platform.place(order_from_quote("01a1fd9f-ceb3-725e-83ba-6e2a33032a2b")).await;
     assert_eq!(unknown.problem(422, "quote_unknown")["errors"][0]["field"], "quote");
     platform.place(order_from_quote(&id)).await.json(201);
+}
 
+async fn quote_without_a_price_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
     let refused = platform.quote(order("EUR", "69")).await;
     refused.problem(503, "price_unavailable");

@@ -1,4 +1,4 @@
-//! Invalid orders: each is refused with a 4xx that names the field, and no order is placed.
+//! Invalid orders: each is refused with a 4xx, and no order is placed. The response names each invalid field.
 
 use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, raw_http::send_raw};
 

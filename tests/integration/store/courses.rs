@@ -101,7 +101,7 @@ impl Fixture {
         }
     }
 
-    /// Deletes all rows of `resolution` whose end is before `time`, in steps of at most 100. Returns the number deleted.
+    /// Deletes all rows of `resolution` whose end is `time` or earlier, in steps of at most 100. Returns the number deleted.
     async fn delete_before(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {

@@ -1,4 +1,5 @@
-//! The long run of `tests/load/exchange-faults`: every exchange in turn has every fault, each for an hour of virtual time.
+//! The long run of `tests/load/exchange-faults`: every exchange in turn has every fault, each for an hour of virtual time by
+//! default.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{

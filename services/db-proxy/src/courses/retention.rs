@@ -75,7 +75,7 @@ pub struct CourseRetention {
 pub enum CourseStep {
     /// Folds courses or finer candles into candles of this resolution.
     Fold(Resolution),
-    /// Deletes courses or candles of this resolution that ended before a time.
+    /// Deletes courses or candles of this resolution that ended at `before` or earlier.
     Delete { resolution: Resolution, before: Timestamp },
 }
 

@@ -129,8 +129,8 @@ impl CourseStore {
         }
     }
 
-    /// Deletes up to `limit` courses or candles that ended before `before` and are folded into coarser candles. Returns the
-    /// number of deleted rows. Never deletes the current course.
+    /// Deletes up to `limit` courses or candles that ended at `before` or earlier and are folded into coarser candles. Returns
+    /// the number of deleted rows. Never deletes the current course.
     pub async fn delete_courses(
         &self,
         resolution: Resolution,

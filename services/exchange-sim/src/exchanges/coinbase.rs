@@ -40,7 +40,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     renamed_keys: &[("\"price\"", "\"last_price\""), ("\"bid\"", "\"best_bid\""), ("\"ask\"", "\"best_ask\"")],
     usage_header: None,
 };
-/// Ten calls a second, with bursts of up to fifteen.
+/// The real limit is ten calls a second with bursts of up to fifteen. Here each second permits fifteen.
 pub(super) const LIMIT: CallLimit =
     CallLimit { max_weight: 15, window_secs: 1, penalty: Penalty::Silent { seconds: 1 } };
 

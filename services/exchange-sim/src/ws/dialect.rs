@@ -36,7 +36,7 @@ pub(super) trait WsDialect: Send {
 
     fn is_subscribed(&self) -> bool;
 
-    /// The prices that have changed since the last call.
+    /// The prices that have changed since they were last sent, or that were last sent [`RESEND_INTERVAL`] ago.
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String>;
 
     /// The heartbeats, once a second. `idle` is set if the exchange has sent nothing since the last heartbeat.

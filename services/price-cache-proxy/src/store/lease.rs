@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The holder of a lease, and the time until the lease expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseHolder {
+pub struct LeaseState {
     pub holder: String,
     pub remaining: Duration,
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{lease::LeaseHolder, local_cache::LocalCache};
+use super::{lease::LeaseState, local_cache::LocalCache};
 
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
@@ -27,15 +27,15 @@ impl MemoryStore {
         &self.cache
     }
 
-    pub(super) fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
+    pub(super) fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> LeaseState {
         let now = Instant::now();
         // Each change is a single operation on the map, so the map is consistent even after a panic.
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.retain(|_, entry| now < entry.expires_at);
         if let Some(other) = leases.get(name).filter(|entry| entry.holder != holder) {
-            return LeaseHolder { holder: other.holder.clone(), remaining: other.expires_at - now };
+            return LeaseState { holder: other.holder.clone(), remaining: other.expires_at - now };
         }
         leases.insert(name.to_owned(), LeaseEntry { holder: holder.to_owned(), expires_at: now + ttl });
-        LeaseHolder { holder: holder.to_owned(), remaining: ttl }
+        LeaseState { holder: holder.to_owned(), remaining: ttl }
     }
 }

@@ -20,7 +20,7 @@ use redis::{
 
 use super::{
     error::StoreError,
-    lease::LeaseHolder,
+    lease::LeaseState,
     local_cache::{CachedKind, LocalCache},
 };
 use crate::{
@@ -109,14 +109,14 @@ impl RedisStore {
         name: &str,
         holder: &str,
         ttl: Duration,
-    ) -> Result<LeaseHolder, StoreError> {
+    ) -> Result<LeaseState, StoreError> {
         let key = format!("{}lease:{name}", self.0.key_prefix);
         let ttl_millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let mut command = redis::cmd("EVAL");
         command.arg(scripts::ACQUIRE_LEASE).arg(1).arg(key).arg(holder).arg(ttl_millis);
         let (holder, remaining_millis): (String, i64) = self.run(&command).await?;
         let remaining = Duration::from_millis(u64::try_from(remaining_millis).unwrap_or(0));
-        Ok(LeaseHolder { holder, remaining })
+        Ok(LeaseState { holder, remaining })
     }
 
     fn key<T: CachedKind>(&self) -> String {

@@ -9,8 +9,8 @@ use quick_xml::{
 
 use super::SourceError;
 
-/// Most elements of a document. A document of rates has about 300.
-const MAX_ELEMENTS: usize = 10_000;
+/// Most events of a document. A document of rates has about 300 elements, with up to four events each.
+const MAX_EVENTS: usize = 40_000;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum XmlEvent {
@@ -25,9 +25,8 @@ pub(super) fn parse_events(document: &str) -> Result<Vec<XmlEvent>, SourceError>
     reader.config_mut().trim_text(true);
     let (mut events, mut depth) = (Vec::new(), 0_usize);
     loop {
-        // Four events per element leave room for its texts.
-        if events.len() > 4 * MAX_ELEMENTS {
-            return Err(SourceError::invalid_response(format_args!("more than {MAX_ELEMENTS} elements")));
+        if events.len() > MAX_EVENTS {
+            return Err(SourceError::invalid_response(format_args!("more than {MAX_EVENTS} XML events")));
         }
         match reader.read_event().map_err(SourceError::invalid_response)? {
             Event::Start(start) => {

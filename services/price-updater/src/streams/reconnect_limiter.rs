@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Shortest wait after the first failure. It doubles with each further one, and a random part of up to 100 % is added.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// Most connections in a [`WINDOW`]. Binance permits 300 for each address, and bans clients that exceed that.
+/// Most connection attempts in a [`WINDOW`]. Binance permits 300 for each address, and bans clients that exceed that.
 pub(super) const MAX_CONNECTS: usize = 20;
 pub(super) const WINDOW: Duration = Duration::from_mins(5);
 

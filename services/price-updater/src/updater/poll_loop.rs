@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
-use super::{LEASE_TIMEOUT, Updater};
+use super::{PRICE_CACHE_TIMEOUT, Updater};
 use crate::{
     leadership::{LEASE_NAME, Leadership},
     metrics::PublishResult,
@@ -96,7 +96,7 @@ impl<'a> PollLoop<'a> {
         let updater = self.updater;
         let requested = Instant::now();
         let lease = updater.upstreams.acquire_lease(LEASE_NAME, &self.leadership.instance_id, self.leadership.ttl());
-        let answer = match timeout(LEASE_TIMEOUT, lease).await {
+        let answer = match timeout(PRICE_CACHE_TIMEOUT, lease).await {
             Ok(Ok(lease)) => Some(lease),
             Ok(Err(error)) => {
                 tracing::debug!(error = error.chain(), "lease of the leader cannot be taken or renewed");
@@ -120,7 +120,7 @@ impl<'a> PollLoop<'a> {
     /// simulated record is used only if this instance is configured to simulate.
     async fn resume_record(&mut self) {
         let config = &self.updater.config;
-        match timeout(LEASE_TIMEOUT, self.updater.upstreams.current_record()).await {
+        match timeout(PRICE_CACHE_TIMEOUT, self.updater.upstreams.current_record()).await {
             Ok(Ok(record)) => {
                 let record = record.filter(|record| !record.simulated || config.simulated);
                 if let Some(PriceRecord { as_of, state, .. }) = &record {
@@ -140,7 +140,7 @@ impl<'a> PollLoop<'a> {
         let Updater { pool, upstreams, config, .. } = self.updater;
         let sources = pool.rate_limited_sources();
         let fetch = fetch_backoffs(&sources, &**upstreams, &self.leadership.instance_id, config.clock.now());
-        if let Ok(Some(backoffs)) = timeout(LEASE_TIMEOUT, fetch).await {
+        if let Ok(Some(backoffs)) = timeout(PRICE_CACHE_TIMEOUT, fetch).await {
             for backoff in backoffs {
                 pool.back_off(backoff);
             }

@@ -120,7 +120,7 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
     while fixture.course_store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
     // Minutes have not been folded into hours.
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 0);
-    // Only courses that ended before the given time are deleted.
+    // Only courses that ended at the given time or earlier are deleted.
     assert_eq!(fixture.delete_before(Resolution::Raw, time_at(1200).plus(Duration::from_micros(1))).await, 1);
     assert_eq!(fixture.delete_before(Resolution::Raw, time_at(2400)).await, 1);
     assert_eq!(fixture.delete_before(Resolution::Raw, end).await, 3 * 72 - 3);

@@ -5,9 +5,9 @@ use common::api::orders::{Cursor, OffsetPage, OrderFilter, OrderPage};
 use super::{OrderStore, Scan};
 use crate::{database::DatabaseError, orders::records::StoredOrder};
 
-/// Number of rows that one statement of a filtered page reads. It limits the duration of the statement for any filter.
+/// Maximum number of rows that one statement of a filtered page reads. It limits the duration of the statement for any filter.
 const SCAN_WINDOW: i64 = 50_000;
-/// Number of rows that all statements of a filtered page read together. A page may therefore have fewer orders than
+/// Maximum number of rows that all statements of a filtered page read together. A page may therefore have fewer orders than
 /// requested, or none, and still have a next page.
 const SCAN_BUDGET: i64 = 500_000;
 /// An upper bound above every sequence number. A scan from here starts at the newest order.

@@ -47,11 +47,17 @@ async fn halted_pair_is_omitted_if_trading_status_is_required() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn used_weight_is_reported_and_ignored_refusals_prolong_the_ban() {
+async fn used_weight_is_reported() {
     let sim = Sim::new();
     let path = format!("{PRICE}?symbol=BTCUSDT");
     assert_eq!(sim.header(&path, "x-mbx-used-weight-1m").await.unwrap(), "2");
     assert_eq!(sim.header(PRICE, "x-mbx-used-weight-1m").await.unwrap(), "6");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ignored_refusals_prolong_the_ban() {
+    let sim = Sim::new();
+    let path = format!("{PRICE}?symbol=BTCUSDT");
     sim.start_fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);
     let (status, body) = sim.get(&path).await;
     assert!(status == 429 && body.starts_with(r#"{"code":-1003,"msg":"#), "{body}");

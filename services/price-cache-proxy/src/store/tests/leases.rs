@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::stores;
-use crate::store::{LeaseHolder, Store};
+use crate::store::{LeaseState, Store};
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(40);
 
-async fn acquire(store: &Store, name: &str, holder: &str, ttl: Duration) -> LeaseHolder {
+async fn acquire(store: &Store, name: &str, holder: &str, ttl: Duration) -> LeaseState {
     store.acquire_lease(name, holder, ttl).await.unwrap()
 }
 
@@ -26,7 +26,7 @@ async fn first_holder_keeps_the_lease_by_renewing_it() {
         for ttl in [LONG * 2, LONG] {
             assert_eq!(
                 acquire(&store, "updater", "a", ttl).await,
-                LeaseHolder { holder: "a".to_owned(), remaining: ttl },
+                LeaseState { holder: "a".to_owned(), remaining: ttl },
                 "{store:?}"
             );
         }

@@ -280,7 +280,8 @@ proptest! {
         for (actions, first_attempt, seconds) in batches {
             model.second += seconds;
             model.batch += 1;
-            // Each batch has a time of its own, and all of them are within a fraction of a second.
+            // Each batch has a time of its own. The milliseconds of all batches add up to less than a second, so they expire no
+            // quote.
             let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.batch as u64));
             // An order can only name a quote of an earlier batch, because no caller knows the id of a quote of its own batch.
             let known_quotes = model.quotes.len();
