@@ -188,7 +188,9 @@ fn with_amount(currency: &str, amount: &str, order: TestOrder) -> TestOrder {
 fn expect_placed(decision: &Decision) -> (&Order, bool) {
     match decision {
         Decision::Placed(Placed { order, replayed }) => (order, *replayed),
-        Decision::Refused(_) | Decision::Quoted(_) => panic!("not placed: {decision:?}"),
+        Decision::Refused(_) | Decision::Quoted(_) | Decision::QuoteCapExceeded(_) => {
+            panic!("not placed: {decision:?}")
+        }
     }
 }
 
@@ -197,6 +199,8 @@ fn expect_placed(decision: &Decision) -> (&Order, bool) {
 fn expect_refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
         Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
-        Decision::Placed(_) | Decision::Quoted(_) => panic!("not refused: {decision:?}"),
+        Decision::Placed(_) | Decision::Quoted(_) | Decision::QuoteCapExceeded(_) => {
+            panic!("not refused: {decision:?}")
+        }
     }
 }

@@ -54,6 +54,8 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// The order would exceed the limit over all orders.
     LimitExceeded = "limit_exceeded", CONFLICT, "The order exceeds the limit";
+    /// The quote would reserve more than one quote, one client or all quotes together may reserve.
+    QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported";
     /// Fields have invalid values. `errors` names each of them.
@@ -128,7 +130,7 @@ struct ProblemBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     errors: Vec<FieldError>,
-    /// The bitcoin amount that remains below the limit. Present if the limit was exceeded.
+    /// The bitcoin amount that remains below the limit, or that a quote may still reserve. Present if it was exceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     remaining_bitcoin: Option<String>,

@@ -1,6 +1,6 @@
 //! Wire types of quotes. A quote offers a price for a time and reserves its share of the limit.
 
-use poem_openapi::Object;
+use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -61,6 +61,10 @@ pub struct CreateQuoteCommand {
     /// The lifetime of the quote in seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     pub hold_secs: u32,
+    /// Who requested the quote. The open quotes of one client together have a cap. An older create-order sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub client: Option<String>,
 }
 
 /// Maximum lifetime of a quote, in seconds.
@@ -75,4 +79,21 @@ pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<Refused>,
+    /// The cap that the quote exceeds. `refused` is then present, with the reason `limit_exceeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub exceeded_cap: Option<QuoteCap>,
+}
+
+/// A cap on the bitcoin that quotes reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum QuoteCap {
+    /// The cap of one quote.
+    Quote,
+    /// The cap of all open quotes of one client.
+    Client,
+    /// The cap of all open quotes.
+    AllQuotes,
 }

@@ -68,12 +68,7 @@ impl RateLimit {
     /// request is allowed.
     pub(super) fn check_request(&self, request: &Request) -> Option<(RateLimitStatus, Result<(), Problem>)> {
         let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.is_counted(request))?;
-        let peer = match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip(),
-            _ => IpAddr::from([127, 0, 0, 1]),
-        };
-        let client = client_address(peer, &forwarded_for(request), &self.trusted.0);
-        Some(check_client(*per_minute, limiter, client))
+        Some(check_client(*per_minute, limiter, self.trusted.client_address(request)))
     }
 }
 
@@ -119,6 +114,16 @@ impl TrustedProxies {
     /// Reads `TRUSTED_PROXIES`. By default no proxy is trusted.
     pub fn from_env(env: &mut Env) -> Self {
         env.parse("TRUSTED_PROXIES", Self::default(), "IP addresses separated by commas")
+    }
+
+    /// The address of the client that sent the request, perhaps through trusted proxies. An IPv6 network /64 counts as one
+    /// address.
+    pub fn client_address(&self, request: &Request) -> IpAddr {
+        let peer = match &request.remote_addr().0 {
+            Addr::SocketAddr(address) => address.ip(),
+            _ => IpAddr::from([127, 0, 0, 1]),
+        };
+        client_address(peer, &forwarded_for(request), &self.0)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Config {
     /// The currencies that orders are accepted in.
     pub currencies: Vec<Currency>,
     pub rate_limit: RateLimit,
+    /// Their `X-Forwarded-For` header names the client.
+    pub trusted_proxies: TrustedProxies,
     pub db_proxy: Url,
     pub price_cache: Url,
     /// The public URL of fetch-orders. The `Location` of an order starts with it.
@@ -33,7 +35,8 @@ impl Config {
         let trusted = TrustedProxies::from_env(env);
         Self {
             currencies: shared::currencies(env),
-            rate_limit: RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted),
+            rate_limit: RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted.clone()),
+            trusted_proxies: trusted,
             db_proxy: shared::db_proxy_url(env),
             price_cache: shared::price_cache_url(env),
             orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),

@@ -6,6 +6,7 @@ use common::{
     api::{
         Code, FieldError, Problem,
         orders::{RefusalReason, Refused},
+        quotes::QuoteCap,
     },
     clients::CallError,
     money::{Currency, Sats},
@@ -39,6 +40,9 @@ pub enum Error {
     /// 409: a smaller order may fit.
     #[error("the order exceeds the limit of all orders")]
     LimitExceeded { remaining: Option<Sats> },
+    /// 409: a smaller quote may be possible, or one after others have expired.
+    #[error("the quote exceeds what quotes may reserve")]
+    QuoteCapExceeded { cap: QuoteCap, remaining: Option<Sats> },
     /// 422: quotes are deleted some time after they expire.
     #[error("the quote does not exist")]
     QuoteUnknown,
@@ -90,6 +94,7 @@ impl From<Error> for Problem {
                     ..Self::new(Code::LimitExceeded, detail)
                 }
             }
+            Error::QuoteCapExceeded { cap, remaining } => quote_cap_problem(cap, remaining),
             Error::QuoteUnknown => Self {
                 errors: vec![FieldError::new(
                     "quote",
@@ -102,6 +107,20 @@ impl From<Error> for Problem {
             Error::Dispatch(error) => dispatch_problem(error),
             Error::Call(error) => quote_problem(&error),
         }
+    }
+}
+
+fn quote_cap_problem(cap: QuoteCap, remaining: Option<Sats>) -> Problem {
+    let reserved = match cap {
+        QuoteCap::Quote => "The amount exceeds what one quote may reserve.",
+        QuoteCap::Client => "The open quotes of one client may not reserve more.",
+        QuoteCap::AllQuotes => "The open quotes of all clients may not reserve more.",
+    };
+    let hint = remaining.map(|left| format!(" A quote may reserve {left} BTC now.")).unwrap_or_default();
+    let detail = format!("{reserved}{hint} An order at the current price has no such cap.");
+    Problem {
+        remaining_bitcoin: remaining.map(|left| left.to_string()),
+        ..Problem::new(Code::QuoteLimitExceeded, detail)
     }
 }
 

@@ -52,6 +52,7 @@ impl Service for App {
         let Config {
             currencies,
             rate_limit,
+            trusted_proxies,
             db_proxy,
             price_cache,
             orders_url,
@@ -76,7 +77,7 @@ impl Service for App {
         };
         let order_service =
             OrderService { currencies, prices: prices.clone(), dispatcher, backend: Arc::new(db_proxy), hold_secs };
-        let server = Server::new(listener, service_endpoint(Api { order_service, orders_url }, ops));
+        let server = Server::new(listener, service_endpoint(Api { order_service, orders_url, trusted_proxies }, ops));
         Ok(Self { server, prices, ready, dispatcher_task: tokio::spawn(dispatcher_task) })
     }
 

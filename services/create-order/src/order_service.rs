@@ -110,17 +110,20 @@ impl OrderService {
         }
     }
 
-    /// Creates a quote: reserves the current price and the order's share of the limit.
-    pub async fn create_quote(&self, request: &QuoteRequest) -> Result<Quote, Error> {
+    /// Creates a quote for a client: reserves the current price and the order's share of the limit.
+    pub async fn create_quote(&self, request: &QuoteRequest, client: String) -> Result<Quote, Error> {
         let payload = OrderPayload { currency: request.currency.clone(), amount: request.amount.clone(), quote: None };
         let order = ValidatedOrder::from_payload(&payload, &self.currencies).map_err(Error::Invalid)?;
         let price = self.price_of(&order).await?;
         let ValidatedOrder { currency, amount } = order;
-        let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs };
+        let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs, client: Some(client) };
         match self.backend.create_quote(&command).await? {
             QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
-            QuoteOutcome { quote: None, refused: Some(refused) } => Err(refused.into()),
-            QuoteOutcome { quote: None, refused: None } => Err(DispatchError::OutcomeUnknown.into()),
+            QuoteOutcome { refused: Some(Refused { remaining, .. }), exceeded_cap: Some(cap), .. } => {
+                Err(Error::QuoteCapExceeded { cap, remaining })
+            }
+            QuoteOutcome { refused: Some(refused), exceeded_cap: None, .. } => Err(refused.into()),
+            QuoteOutcome { quote: None, refused: None, .. } => Err(DispatchError::OutcomeUnknown.into()),
         }
     }
 

@@ -9,7 +9,7 @@ use common::{
         quotes::{Quote, QuoteRequest},
     },
     ids::{IdempotencyKey, KeyError},
-    server::{Json, OptionalBody, parse_form},
+    server::{Json, OptionalBody, TrustedProxies, parse_form},
 };
 use poem::{Request, http::HeaderMap};
 use poem_openapi::{
@@ -31,6 +31,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
 pub struct Api {
     pub order_service: OrderService,
     pub orders_url: Url,
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// The response of `/place_order`.
@@ -135,10 +136,12 @@ impl Api {
 
     /// Creates a quote: reserves the current price and its share of the limit until the quote expires.
     ///
-    /// One order can use the quote, by its id.
+    /// One order can use the quote, by its id. The bitcoin that one quote, the open quotes of one client, and all open quotes
+    /// reserve is limited.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
-    async fn create_quote(&self, body: Json<QuoteRequest>) -> Result<CreateQuoteResponse, Problem> {
-        Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body.0).await?)))
+    async fn create_quote(&self, request: &Request, body: Json<QuoteRequest>) -> Result<CreateQuoteResponse, Problem> {
+        let client = format!("ip:{}", self.trusted_proxies.client_address(request));
+        Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body.0, client).await?)))
     }
 }
 

@@ -19,7 +19,7 @@ use common::{
     ids::IdempotencyKey,
     metrics::Metrics,
     money::Currency,
-    server::{OpsEndpoints, RateLimit, service_endpoint},
+    server::{OpsEndpoints, RateLimit, TrustedProxies, service_endpoint},
 };
 use futures_util::FutureExt;
 use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
@@ -153,7 +153,11 @@ impl CreateOrder {
             internal_token: None,
             rate_limit: RateLimit::default(),
         };
-        let api = Api { order_service, orders_url: "http://127.0.0.1:8020".parse().unwrap() };
+        let api = Api {
+            order_service,
+            orders_url: "http://127.0.0.1:8020".parse().unwrap(),
+            trusted_proxies: TrustedProxies::default(),
+        };
         Self { db_proxy, endpoint: service_endpoint(api, ops) }
     }
 

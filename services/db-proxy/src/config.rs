@@ -8,11 +8,13 @@ use common::{
 use crate::{
     courses::CourseRetentionSettings,
     database::{ALLOWED_URLS, is_allowed_url},
-    orders::OrderSettings,
+    orders::{OrderSettings, QuoteCaps},
 };
 
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
+/// The least default of a cap of quotes: 0.01 BTC. With a low limit, a share of it would refuse ordinary quotes.
+const MIN_DEFAULT_CAP_SATS: i64 = 1_000_000;
 /// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
@@ -34,12 +36,30 @@ impl Config {
         }
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
+        let quote_caps = quote_caps(env, limit);
         let key_retention = env.seconds("IDEMPOTENCY_KEEP_SECS", DAY_SECS, MIN_KEY_RETENTION_SECS..=366 * DAY_SECS);
         Self {
             database_url: Secret::new(database_url),
             internal_token: shared::internal_token(env),
-            orders: OrderSettings { limit, key_retention },
+            orders: OrderSettings { limit, quote_caps, key_retention },
             courses: CourseRetentionSettings::from_env(env),
         }
     }
 }
+
+/// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, so that
+/// free quotes cannot exhaust the limit.
+fn quote_caps(env: &mut Env, limit: Sats) -> QuoteCaps {
+    let share = |divisor: i64| {
+        Sats::new((limit.get() / divisor).max(MIN_DEFAULT_CAP_SATS)).expect("a share of the limit is below the supply")
+    };
+    let mut cap = |name, default| env.parse(name, default, "an amount of bitcoin, such as 10, with at most 8 decimals");
+    QuoteCaps {
+        quote: cap("QUOTE_MAX_BTC", share(10)),
+        client: cap("QUOTE_MAX_BTC_PER_CLIENT", share(10)),
+        all_quotes: cap("QUOTE_MAX_BTC_TOTAL", share(2)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use common::{
 };
 
 pub use self::{
-    command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
+    command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand},
     order_id::first_id_at,
     retention::OrderRetention,
     routes::OrderRoutes,
@@ -41,6 +41,8 @@ use crate::{
 pub struct OrderSettings {
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
+    /// How much bitcoin open quotes may reserve.
+    pub quote_caps: QuoteCaps,
     /// How long an idempotency key is kept.
     pub key_retention: Duration,
 }
@@ -53,13 +55,13 @@ pub fn build(
     health: &WriteHealth,
     tasks: &mut BackgroundTasks,
 ) -> OrderRoutes {
-    let OrderSettings { limit, key_retention } = settings;
+    let OrderSettings { limit, quote_caps, key_retention } = settings;
     let store = OrderStore::new(database);
     let batches = OrderBatchStore { store: store.clone(), limit };
     let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
     tasks.add_writer(writer_task);
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
-    OrderRoutes { store, writer, limit }
+    OrderRoutes { store, writer, limit, quote_caps }
 }
 
 /// Commits batches of orders and quotes under the limit.

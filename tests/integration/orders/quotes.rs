@@ -21,6 +21,8 @@ on_both_stacks!(
     invalid_quote_request_is_refused,
     quote_without_a_price_is_refused,
     quote_survives_db_proxy_restart,
+    quotes_of_one_client_cannot_exhaust_the_limit,
+    all_quotes_leave_room_for_orders,
 );
 
 /// The body of an order that takes a quote.
@@ -133,4 +135,42 @@ async fn quote_survives_db_proxy_restart(stack: Stack) {
     let placed = async || (platform.place_with_key("a-key", order_from_quote(&id)).await.status == 201).then_some(());
     wait_until("the order is placed", RESPONSE_TIMEOUT, placed).await;
     assert_eq!(platform.summary().await["count"], 1);
+}
+
+/// Requests a quote as the client with this address.
+async fn quote_from(platform: &Platform, address: &str, body: String) -> tests::Response {
+    let request = platform.client.json(platform.create_order.url("/api/v1/quotes"), body);
+    send(request.header("x-forwarded-for", address)).await
+}
+
+async fn quotes_of_one_client_cannot_exhaust_the_limit(stack: Stack) {
+    // One US dollar buys one satoshi, so the limit is 10 million dollars, and a tenth of it is a million.
+    let builder = Platform::builder(stack).set("BTC_LIMIT", "0.1").set("TRUSTED_PROXIES", "127.0.0.1");
+    let platform = builder.start().await;
+    let refused = quote_from(&platform, "192.0.2.1", order("USD", "1000001")).await;
+    assert_eq!(refused.problem(409, "quote_limit_exceeded")["remaining_bitcoin"], "0.01000000");
+    quote_from(&platform, "192.0.2.1", order("USD", "600000")).await.json(201);
+    for _ in 0..3 {
+        let refused = quote_from(&platform, "192.0.2.1", order("USD", "400001")).await;
+        let problem = refused.problem(409, "quote_limit_exceeded");
+        assert_eq!(problem["remaining_bitcoin"], "0.00400000");
+    }
+    quote_from(&platform, "192.0.2.1", order("USD", "400000")).await.json(201);
+    quote_from(&platform, "192.0.2.1", order("USD", "1")).await.problem(409, "quote_limit_exceeded");
+    // Other clients and orders of the same client are not affected.
+    quote_from(&platform, "192.0.2.2", order("USD", "1000000")).await.json(201);
+    platform.place(order("USD", "8000000")).await.json(201);
+    assert_eq!(platform.summary().await["reserved"], "0.02000000");
+}
+
+async fn all_quotes_leave_room_for_orders(stack: Stack) {
+    let builder = Platform::builder(stack).set("BTC_LIMIT", "0.1").set("TRUSTED_PROXIES", "127.0.0.1");
+    let platform = builder.set("QUOTE_MAX_BTC_TOTAL", "0.025").start().await;
+    for (address, amount) in [("192.0.2.1", "1000000"), ("2001:db8::1", "1000000"), ("2001:db8:0:1::1", "500000")] {
+        quote_from(&platform, address, order("USD", amount)).await.json(201);
+    }
+    let refused = quote_from(&platform, "192.0.2.9", order("USD", "1")).await;
+    assert_eq!(refused.problem(409, "quote_limit_exceeded")["remaining_bitcoin"], "0.00000000");
+    platform.place(order("USD", "7500000")).await.json(201);
+    assert_eq!(platform.summary().await["remaining"], "0.00000000");
 }

@@ -6,27 +6,37 @@ use common::{
     api::{
         orders::RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
         prices::PriceState,
-        quotes::Quote,
+        quotes::{Quote, QuoteCap},
     },
     ids::QuoteId,
     time::Timestamp,
 };
-use db_proxy::orders::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand};
+use db_proxy::orders::{CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand};
 use tests::Stack;
 
-use super::{Fixture, commands, commit, expect_placed, expect_refused, market_order, sats};
+use super::{Fixture, commands, commit, expect_placed, expect_refused, market_order, no_limit, sats};
 
 tests::on_both_stacks!(
     quote_reserves_bitcoin_and_one_order_takes_it,
     expired_quote_returns_reservation,
     quote_is_stored_exactly,
+    open_quotes_of_a_client_have_a_cap,
     retention_deletes_only_old_keys_and_closed_quotes,
 );
 
 /// A command that creates a quote of this many satoshi.
 pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     let super::TestOrder { currency, amount, price, .. } = market_order("unused", satoshi);
-    Command::Quote(QuoteCommand { currency, amount, price: price.unwrap(), duration, attempted_ids: Vec::new() })
+    let caps = QuoteCaps { quote: no_limit(), client: no_limit(), all_quotes: no_limit() };
+    let (price, client) = (price.unwrap(), None);
+    Command::Quote(QuoteCommand { currency, amount, price, duration, client, caps, attempted_ids: Vec::new() })
+}
+
+/// A quote of a client, whose open quotes may reserve 50 satoshi.
+fn quote_of_client(client: &str, satoshi: i64, duration: Duration) -> Command {
+    let Command::Quote(command) = quote_command(satoshi, duration) else { panic!("not a quote") };
+    let caps = QuoteCaps { client: sats(50), ..command.caps };
+    Command::Quote(QuoteCommand { client: Some(client.to_owned()), caps, ..command })
 }
 
 /// An order that takes a quote.
@@ -140,4 +150,25 @@ async fn retention_deletes_only_old_keys_and_closed_quotes(stack: Stack) {
     assert_eq!(store.totals().await.unwrap().orders, 3);
     let decisions = commit(store, &mut [take_command("b", open.id)], limit, later).await;
     assert!(!expect_placed(&decisions[0]).1);
+}
+
+async fn open_quotes_of_a_client_have_a_cap(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let now = Timestamp::now();
+    let commit = async |time: Timestamp, command: Command| {
+        commit(&fixture.store, &mut [command], no_limit(), time).await.remove(0)
+    };
+    let refused =
+        |remaining| Decision::QuoteCapExceeded(CapExceeded { cap: QuoteCap::Client, remaining: sats(remaining) });
+    let first = expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 30, MINUTE)).await);
+    expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 15, MINUTE * 5)).await);
+    assert_eq!(commit(now, quote_of_client("ip:192.0.2.1", 6, MINUTE)).await, refused(5));
+    expect_quote(&commit(now, quote_of_client("ip:192.0.2.2", 50, MINUTE)).await);
+    // An order that takes a quote makes room for another one, and so does the expiry of a quote.
+    expect_placed(&commit(now, take_command("a", first.id)).await);
+    expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 35, MINUTE)).await);
+    assert_eq!(commit(now, quote_of_client("ip:192.0.2.1", 1, MINUTE)).await, refused(0));
+    let later = now.plus(MINUTE * 2);
+    expect_quote(&commit(later, quote_of_client("ip:192.0.2.1", 35, MINUTE)).await);
+    assert_eq!(commit(later, quote_of_client("ip:192.0.2.1", 1, MINUTE)).await, refused(0));
 }

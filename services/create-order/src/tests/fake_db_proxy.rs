@@ -317,10 +317,10 @@ impl OrderBackend for FakeDbProxy {
             | RemoteFault::WrongCount
             | RemoteFault::LostThenDecided { .. } => {
                 self.state().quote_is_stored = true;
-                Ok(QuoteOutcome { quote: Some(quote), refused: None })
+                Ok(QuoteOutcome { quote: Some(quote), refused: None, exceeded_cap: None })
             }
             RemoteFault::LimitReached | RemoteFault::LostThenRefused => {
-                Ok(QuoteOutcome { quote: None, refused: Some(refused) })
+                Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None })
             }
             RemoteFault::Unreachable => Err(unreachable()),
             RemoteFault::Problem(code) => {
@@ -337,7 +337,7 @@ impl OrderBackend for FakeDbProxy {
             }
             RemoteFault::EmptyOutcome => {
                 receive(true);
-                Ok(QuoteOutcome { quote: None, refused: None })
+                Ok(QuoteOutcome { quote: None, refused: None, exceeded_cap: None })
             }
         }
     }

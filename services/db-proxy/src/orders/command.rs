@@ -5,10 +5,10 @@ use std::time::Duration;
 use common::{
     api::{
         orders::{MarketOrder, OrderPrice, Placed, Refused},
-        quotes::Quote,
+        quotes::{Quote, QuoteCap},
     },
     ids::{IdempotencyKey, OrderId, QuoteId},
-    money::{Currency, FiatAmount},
+    money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 
@@ -54,8 +54,30 @@ pub struct QuoteCommand {
     pub amount: FiatAmount,
     pub price: OrderPrice,
     pub duration: Duration,
+    /// Who requested the quote. `None` if the sender does not tell clients apart.
+    pub client: Option<String>,
+    pub caps: QuoteCaps,
     /// The ids that earlier attempts to commit this command assigned.
     pub attempted_ids: Vec<QuoteId>,
+}
+
+/// How much bitcoin quotes may reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuoteCaps {
+    /// One quote.
+    pub quote: Sats,
+    /// All open quotes of one client.
+    pub client: Sats,
+    /// All open quotes.
+    pub all_quotes: Sats,
+}
+
+/// A quote that was refused because of a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapExceeded {
+    pub cap: QuoteCap,
+    /// What a quote of the client may reserve now.
+    pub remaining: Sats,
 }
 
 /// The result of a command.
@@ -64,4 +86,5 @@ pub enum Decision {
     Placed(Placed),
     Quoted(Quote),
     Refused(Refused),
+    QuoteCapExceeded(CapExceeded),
 }

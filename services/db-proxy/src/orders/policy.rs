@@ -6,15 +6,15 @@ use std::{collections::HashMap, time::Duration};
 
 use common::{
     api::{
-        orders::{MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder},
-        quotes::Quote,
+        orders::{ANONYMOUS, MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder},
+        quotes::{Quote, QuoteCap},
     },
     ids::QuoteId,
     money::Sats,
 };
 
 use super::{
-    command::{Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
+    command::{CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
     order_id::{new_order_id, new_uuid_at},
     records::{
         ChangeSet, NewOrderRow, QuoteState, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
@@ -136,6 +136,9 @@ impl DecisionState {
         if !self.fits_limit(price.bitcoin_amount) {
             return Err(RefusalReason::LimitExceeded);
         }
+        if let Some(exceeded) = self.exceeded_cap(command) {
+            return Ok(Decision::QuoteCapExceeded(exceeded));
+        }
         let quote = Quote {
             id: QuoteId(new_uuid_at(now)),
             created_at: now,
@@ -148,8 +151,15 @@ impl DecisionState {
             simulated: price.simulated,
             price_state: price.price_state,
         };
-        let stored = StoredQuote { quote: quote.clone(), sources: price.sources.join(","), state: QuoteState::Open };
+        let stored = StoredQuote {
+            quote: quote.clone(),
+            sources: price.sources.join(","),
+            state: QuoteState::Open,
+            client: command.client.clone().unwrap_or_else(|| ANONYMOUS.to_owned()),
+        };
         self.totals.reserved = add_within_limit(self.totals.reserved, price.bitcoin_amount);
+        let reserved = self.snapshot.records.reserved_by_client.entry(stored.client.clone()).or_insert(Sats::ZERO);
+        *reserved = add_within_limit(*reserved, price.bitcoin_amount);
         command.attempted_ids.push(quote.id);
         self.snapshot.records.quotes.insert(quote.id, stored.clone());
         self.quotes.push(stored);
@@ -169,8 +179,27 @@ impl DecisionState {
         }
         let stored = stored.clone();
         self.totals.reserved = self.totals.reserved.saturating_sub(stored.quote.bitcoin_amount);
+        if let Some(reserved) = self.snapshot.records.reserved_by_client.get_mut(&stored.client) {
+            *reserved = reserved.saturating_sub(stored.quote.bitcoin_amount);
+        }
         self.taken_quotes.push(id);
         Ok(stored)
+    }
+
+    /// The first cap that the quote of a command would exceed.
+    fn exceeded_cap(&self, command: &QuoteCommand) -> Option<CapExceeded> {
+        let QuoteCommand { caps, client, price, .. } = command;
+        let reserved_by = |client| self.snapshot.records.reserved_by_client.get(client).copied().unwrap_or(Sats::ZERO);
+        let rooms = [
+            (QuoteCap::Quote, Some(caps.quote)),
+            (QuoteCap::Client, client.as_ref().map(|client| caps.client.saturating_sub(reserved_by(client)))),
+            (QuoteCap::AllQuotes, Some(caps.all_quotes.saturating_sub(self.totals.reserved))),
+        ];
+        let rooms = rooms.into_iter().filter_map(|(cap, room)| Some((cap, room?)));
+        let (cap, _) = rooms.clone().find(|(_, room)| price.bitcoin_amount > *room)?;
+        // The remaining limit is no less, because the quote fits under the limit.
+        let remaining = rooms.map(|(_, room)| room).min()?;
+        Some(CapExceeded { cap, remaining })
     }
 
     /// Whether `amount` fits under the limit together with all orders and reservations.

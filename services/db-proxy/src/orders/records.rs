@@ -55,6 +55,8 @@ pub struct StoredQuote {
     /// The sources of the price, comma-separated.
     pub sources: String,
     pub state: QuoteState,
+    /// Who requested it; the common name of anonymous clients if the sender did not tell clients apart.
+    pub client: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,8 @@ pub struct StoredRecords {
     pub orders: HashMap<ClientKey, StoredOrder>,
     pub quotes: HashMap<QuoteId, StoredQuote>,
     pub refusals: HashMap<RefusalKey, RecordedRefusal>,
+    /// The reservations of the open quotes of each client that requests a quote. Clients without open quotes are absent.
+    pub reserved_by_client: HashMap<String, Sats>,
 }
 
 /// The state of the database when a batch is decided.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         FieldError,
-        orders::{MAX_GROUP, OrderPrice, Outcome, PlaceOrderCommand},
+        orders::{MAX_GROUP, OrderPrice, Outcome, PlaceOrderCommand, RefusalReason, Refused},
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
     ids::IdempotencyKey,
@@ -13,15 +13,12 @@ use common::{
     time::Timestamp,
 };
 
-use super::command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand};
+use super::command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand};
 
 /// The command for an order that was received at `received_at`.
 pub fn place_command(order: PlaceOrderCommand, received_at: Timestamp) -> Result<Command, FieldError> {
     let PlaceOrderCommand { client, key, asked_at, market, quote } = order;
-    // The name of a client has the form of a key.
-    if client.parse::<IdempotencyKey>().is_err() {
-        return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
-    }
+    check_client(&client)?;
     let terms = match (market, quote) {
         (Some(market), None) => {
             market.price.as_ref().map_or(Ok(()), |price| check_price(market.amount, price))?;
@@ -37,18 +34,22 @@ pub fn place_command(order: PlaceOrderCommand, received_at: Timestamp) -> Result
     Ok(Command::Place(PlaceCommand { key: ClientKey { client, key }, terms, requested_at, attempted_ids: Vec::new() }))
 }
 
-impl TryFrom<CreateQuoteCommand> for Command {
-    type Error = FieldError;
-
-    fn try_from(quote: CreateQuoteCommand) -> Result<Self, FieldError> {
-        let CreateQuoteCommand { currency, amount, price, hold_secs } = quote;
-        check_price(amount, &price)?;
-        if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
-            return Err(FieldError::new("hold_secs", format!("must be 1 to {MAX_HOLD_SECS}")));
-        }
-        let duration = Duration::from_secs(hold_secs.into());
-        Ok(Self::Quote(QuoteCommand { currency, amount, price, duration, attempted_ids: Vec::new() }))
+/// The command for a quote to which these caps apply.
+pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps) -> Result<Command, FieldError> {
+    let CreateQuoteCommand { currency, amount, price, hold_secs, client } = quote;
+    check_price(amount, &price)?;
+    client.as_deref().map_or(Ok(()), check_client)?;
+    if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
+        return Err(FieldError::new("hold_secs", format!("must be 1 to {MAX_HOLD_SECS}")));
     }
+    let duration = Duration::from_secs(hold_secs.into());
+    Ok(Command::Quote(QuoteCommand { currency, amount, price, duration, client, caps, attempted_ids: Vec::new() }))
+}
+
+/// The name of a client has the form of a key.
+fn check_client(client: &str) -> Result<(), FieldError> {
+    let parsed = client.parse::<IdempotencyKey>();
+    parsed.map(drop).map_err(|_| FieldError::new("client", "must be 1 to 128 visible ASCII characters"))
 }
 
 /// Checks the number of orders or ids in a request.
@@ -79,7 +80,7 @@ impl TryFrom<Decision> for Outcome {
         match decision {
             Decision::Placed(placed) => Ok(Self { placed: Some(placed), refused: None }),
             Decision::Refused(refused) => Ok(Self { placed: None, refused: Some(refused) }),
-            Decision::Quoted(_) => Err(UnexpectedDecision),
+            Decision::Quoted(_) | Decision::QuoteCapExceeded(_) => Err(UnexpectedDecision),
         }
     }
 }
@@ -89,8 +90,12 @@ impl TryFrom<Decision> for QuoteOutcome {
 
     fn try_from(decision: Decision) -> Result<Self, UnexpectedDecision> {
         match decision {
-            Decision::Quoted(quote) => Ok(Self { quote: Some(quote), refused: None }),
-            Decision::Refused(refused) => Ok(Self { quote: None, refused: Some(refused) }),
+            Decision::Quoted(quote) => Ok(Self { quote: Some(quote), refused: None, exceeded_cap: None }),
+            Decision::Refused(refused) => Ok(Self { quote: None, refused: Some(refused), exceeded_cap: None }),
+            Decision::QuoteCapExceeded(CapExceeded { cap, remaining }) => {
+                let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: Some(remaining) };
+                Ok(Self { quote: None, refused: Some(refused), exceeded_cap: Some(cap) })
+            }
             Decision::Placed(_) => Err(UnexpectedDecision),
         }
     }

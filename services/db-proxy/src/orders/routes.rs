@@ -21,9 +21,9 @@ use poem_openapi::{
 
 use super::{
     OrderBatchStore,
-    command::{Command, Decision},
+    command::{Command, Decision, QuoteCaps},
     policy,
-    requests::{UnexpectedDecision, check_group_size, place_command},
+    requests::{UnexpectedDecision, check_group_size, place_command, quote_command},
     store::OrderStore,
 };
 use crate::{
@@ -36,6 +36,7 @@ pub struct OrderRoutes {
     pub writer: Writer<OrderBatchStore>,
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
+    pub quote_caps: QuoteCaps,
 }
 
 #[OpenApi]
@@ -71,7 +72,7 @@ impl OrderRoutes {
         _caller: InternalCaller,
         body: Json<CreateQuoteCommand>,
     ) -> Result<Json<QuoteOutcome>, Problem> {
-        let command = Command::try_from(body.0).map_err(Error::from)?;
+        let command = quote_command(body.0, self.quote_caps).map_err(Error::from)?;
         let decision =
             self.submit_commands(vec![command]).await?.pop().ok_or(Error::Write(WriteError::ShuttingDown))?;
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))

@@ -1,5 +1,6 @@
 //! Tests of each rule. [`reference_model`] compares sequences of batches with a simple model.
 
+mod quotes;
 mod reference_model;
 
 use common::{
@@ -10,7 +11,10 @@ use common::{
 };
 
 use super::*;
-use crate::orders::{command::ClientKey, records::StoredRecords};
+use crate::orders::{
+    command::{ClientKey, QuoteCaps},
+    records::StoredRecords,
+};
 
 const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
     Ok(now) => now,
@@ -74,7 +78,8 @@ fn quote(satoshi: i64, seconds: u64) -> Command {
 fn quote_at(price: OrderPrice, seconds: u64) -> Command {
     let (currency, amount) = (Currency::EUR, "69".parse().unwrap());
     let duration = Duration::from_secs(seconds);
-    Command::Quote(QuoteCommand { currency, amount, price, duration, attempted_ids: Vec::new() })
+    let caps = QuoteCaps { quote: price.bitcoin_amount, client: sats(1000), all_quotes: sats(1000) };
+    Command::Quote(QuoteCommand { currency, amount, price, duration, client: None, caps, attempted_ids: Vec::new() })
 }
 
 /// The tables that the policy uses, in memory.
@@ -285,27 +290,6 @@ fn quote_found_after_an_unknown_outcome_is_not_created_again() {
     // An attempt that did not commit assigns a new id.
     let redone = Tables::empty().decide(100, NOW, &mut commands);
     assert_eq!(redone.changes.unwrap().quotes.len(), 1);
-}
-
-#[test]
-fn quote_has_the_terms_of_its_command() {
-    let (decisions, changes) = decide_first(100, &mut [quote(60, 30)]);
-    let quote = quoted(&decisions[0]);
-    let price = price(60, NOW.plus(MINUTE));
-    assert_eq!((quote.created_at, quote.expires_at), (NOW, seconds_later(30)));
-    assert_eq!((quote.currency, quote.amount), (Currency::EUR, "69".parse().unwrap()));
-    assert_eq!((quote.exchange_rate, quote.bitcoin_amount), (price.exchange_rate, price.bitcoin_amount));
-    assert_eq!((quote.price_as_of, quote.simulated, quote.price_state), (NOW, false, PriceState::Prolonged));
-    let stored = StoredQuote { quote: quote.clone(), sources: "a,b".to_owned(), state: QuoteState::Open };
-    assert_eq!(changes.quotes, [stored]);
-    assert_eq!((changes.totals.reserved, changes.totals.orders), (sats(60), 0));
-}
-
-#[test]
-fn quote_over_the_limit_is_refused_and_not_recorded() {
-    let decided = Tables::with_reserved(60).decide(100, NOW, &mut [quote(41, 30)]);
-    assert_eq!(refused(&decided.decisions[0]), (RefusalReason::LimitExceeded, Some(40)));
-    assert_eq!(decided.changes, None);
 }
 
 #[test]

@@ -2,6 +2,7 @@ use common::{
     api::{
         orders::{MarketOrder, Placed, RefusalReason, Refused},
         prices::PriceState,
+        quotes::QuoteCap,
     },
     ids::QuoteId,
     money::Currency,
@@ -42,7 +43,16 @@ fn request() -> PlaceOrderCommand {
 
 fn quote_request(hold_secs: u32) -> CreateQuoteCommand {
     let MarketOrder { currency, amount, .. } = market(None);
-    CreateQuoteCommand { currency, amount, price: price("0.002"), hold_secs }
+    CreateQuoteCommand { currency, amount, price: price("0.002"), hold_secs, client: None }
+}
+
+fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String> {
+    let cap = Sats::new(1).unwrap();
+    match quote_command(request, QuoteCaps { quote: cap, client: cap, all_quotes: cap }) {
+        Ok(Command::Quote(command)) => Ok(command),
+        Ok(Command::Place(_)) => panic!("a quote became an order"),
+        Err(error) => Err(error.field),
+    }
 }
 
 fn place_command_of(request: PlaceOrderCommand) -> Result<PlaceCommand, String> {
@@ -71,7 +81,7 @@ fn conversion_is_checked_to_the_satoshi() {
         let wrong = PlaceOrderCommand { market: Some(market(Some(price(bitcoin_amount)))), ..request() };
         assert_eq!(place_command_of(wrong).unwrap_err(), "price.bitcoin_amount");
         let wrong = CreateQuoteCommand { price: price(bitcoin_amount), ..quote_request(1) };
-        assert_eq!(Command::try_from(wrong).unwrap_err().field, "price.bitcoin_amount");
+        assert_eq!(quote_command_of(wrong).unwrap_err(), "price.bitcoin_amount");
     }
     // An order without a price may be a replay of an earlier order.
     assert!(place_command_of(PlaceOrderCommand { market: Some(market(None)), ..request() }).is_ok());
@@ -82,7 +92,11 @@ fn name_of_a_client_has_the_form_of_a_key() {
     for client in ["", "two words", &"a".repeat(129)] {
         let request = PlaceOrderCommand { client: client.to_owned(), ..request() };
         assert_eq!(place_command_of(request).unwrap_err(), "client");
+        let request = CreateQuoteCommand { client: Some(client.to_owned()), ..quote_request(1) };
+        assert_eq!(quote_command_of(request).unwrap_err(), "client");
     }
+    let request = CreateQuoteCommand { client: Some("ip:192.0.2.1".to_owned()), ..quote_request(1) };
+    assert_eq!(quote_command_of(request).unwrap().client.as_deref(), Some("ip:192.0.2.1"));
 }
 
 #[test]
@@ -97,11 +111,11 @@ fn time_of_request_is_at_most_the_time_of_receipt() {
 #[test]
 fn quote_lasts_from_a_second_to_an_hour() {
     for hold_secs in [1, MAX_HOLD_SECS] {
-        let Ok(Command::Quote(command)) = Command::try_from(quote_request(hold_secs)) else { panic!() };
+        let command = quote_command_of(quote_request(hold_secs)).unwrap();
         assert_eq!(command.duration, Duration::from_secs(hold_secs.into()));
     }
     for hold_secs in [0, MAX_HOLD_SECS + 1] {
-        assert_eq!(Command::try_from(quote_request(hold_secs)).unwrap_err().field, "hold_secs");
+        assert_eq!(quote_command_of(quote_request(hold_secs)).unwrap_err(), "hold_secs");
     }
 }
 
@@ -119,7 +133,13 @@ fn decision_becomes_the_outcome_of_its_kind() {
     let outcome = Outcome::try_from(Decision::Refused(refused.clone())).unwrap();
     assert_eq!(outcome, Outcome { placed: None, refused: Some(refused.clone()) });
     let outcome = QuoteOutcome::try_from(Decision::Refused(refused.clone())).unwrap();
-    assert_eq!(outcome, QuoteOutcome { quote: None, refused: Some(refused) });
+    assert_eq!(outcome, QuoteOutcome { quote: None, refused: Some(refused.clone()), exceeded_cap: None });
+    // An older create-order reads only the refusal.
+    let exceeded = CapExceeded { cap: QuoteCap::Client, remaining: Sats::new(7).unwrap() };
+    let outcome = QuoteOutcome::try_from(Decision::QuoteCapExceeded(exceeded)).unwrap();
+    let refused = Refused { remaining: Sats::new(7).ok(), ..refused };
+    assert_eq!(outcome, QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: Some(QuoteCap::Client) });
+    assert_eq!(Outcome::try_from(Decision::QuoteCapExceeded(exceeded)), Err(UnexpectedDecision));
 
     let quote: common::api::quotes::Quote = serde_json::from_value(serde_json::json!({
         "id": "0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "created_at": now(), "expires_at": now(), "currency": "EUR",

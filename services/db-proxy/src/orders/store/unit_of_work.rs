@@ -36,6 +36,12 @@ pub(super) trait OrderTransaction: Send + Sized {
         keys: &[&ClientKey],
     ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
 
+    /// The reservations of the open quotes of these clients. Clients without open quotes are absent.
+    fn reserved_by_client(
+        &mut self,
+        clients: &[&str],
+    ) -> impl Future<Output = Result<HashMap<String, Sats>, DatabaseError>> + Send;
+
     /// The quotes with these ids.
     fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
 
@@ -91,7 +97,7 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         commands: &[Command],
         last_refused_at: Timestamp,
     ) -> Result<StoredRecords, DatabaseError> {
-        let References { keys, quotes, oldest_request } = References::of(commands);
+        let References { keys, quotes, clients, oldest_request } = References::of(commands);
         let mut records = StoredRecords::default();
         if !keys.is_empty() {
             records.orders = self.transaction.orders_by_key(&keys).await?;
@@ -99,6 +105,9 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         // Usually every request is newer than the newest refusal, and then no refusal applies.
         if oldest_request.is_some_and(|requested_at| requested_at <= last_refused_at) {
             records.refusals = self.transaction.refusals_by_key(&keys).await?;
+        }
+        if !clients.is_empty() {
+            records.reserved_by_client = self.transaction.reserved_by_client(&clients).await?;
         }
         if !quotes.is_empty() {
             let quotes = self.transaction.quotes_by_id(quotes).await?;
@@ -113,14 +122,20 @@ struct References<'a> {
     keys: Vec<&'a ClientKey>,
     /// Quotes that orders take, and quotes that earlier attempts created.
     quotes: Vec<Uuid>,
+    /// The clients that request quotes.
+    clients: Vec<&'a str>,
     /// When the oldest of the orders was requested.
     oldest_request: Option<Timestamp>,
 }
 
 impl<'a> References<'a> {
     fn of(commands: &'a [Command]) -> Self {
-        let mut references =
-            Self { keys: Vec::with_capacity(commands.len()), quotes: Vec::new(), oldest_request: None };
+        let mut references = Self {
+            keys: Vec::with_capacity(commands.len()),
+            quotes: Vec::new(),
+            clients: Vec::new(),
+            oldest_request: None,
+        };
         for command in commands {
             match command {
                 Command::Place(PlaceCommand { key, terms, requested_at, .. }) => {
@@ -131,7 +146,10 @@ impl<'a> References<'a> {
                     let oldest = references.oldest_request.unwrap_or(*requested_at);
                     references.oldest_request = Some(oldest.min(*requested_at));
                 }
-                Command::Quote(quote) => references.quotes.extend(quote.attempted_ids.iter().map(|id| id.0)),
+                Command::Quote(quote) => {
+                    references.quotes.extend(quote.attempted_ids.iter().map(|id| id.0));
+                    references.clients.extend(quote.client.as_deref());
+                }
             }
         }
         references

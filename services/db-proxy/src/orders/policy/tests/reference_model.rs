@@ -246,6 +246,7 @@ impl CheckedTables {
                 Outcome::Quote { number }
             }
             Decision::Refused(Refused { reason, remaining }) => Outcome::Refused(*reason, remaining.map(Sats::get)),
+            Decision::QuoteCapExceeded(_) => panic!("the model has no caps: {decision:?}"),
         }
     }
 

@@ -42,8 +42,12 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state
+        simulated, price_state, state, client
     from quotes where id = any($1)";
+
+pub(super) const RESERVED_BY_CLIENT: &str = "
+    select client, sum(bitcoin_sats)::bigint as bitcoin_sats
+    from quotes where state = 'held' and client = any($1) group by client";
 
 pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
     with due as (update quotes set state = 'expired' where state = 'held' and expires_at <= $1 returning bitcoin_sats)
@@ -54,17 +58,17 @@ pub(super) const TAKE_QUOTES: &str = "update quotes set state = 'taken' where id
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state
+        simulated, price_state, state, client
     )
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, 'held'
+        simulated, price_state, 'held', client
     from unnest(
         $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::timestamptz[], $9::text[], $10::boolean[], $11::text[]
+        $8::timestamptz[], $9::text[], $10::boolean[], $11::text[], $12::text[]
     ) as incoming (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state
+        simulated, price_state, client
     )";
 
 pub(super) const INSERT_REFUSALS: &str = "

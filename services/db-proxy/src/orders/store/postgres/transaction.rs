@@ -15,7 +15,7 @@ use super::{
     sats,
     statements::{
         INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
-        RELEASE_EXPIRED_QUOTES, TAKE_QUOTES,
+        RELEASE_EXPIRED_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
     },
     stored_order_of, time, totals_of,
 };
@@ -56,6 +56,11 @@ impl OrderTransaction for PgTransaction<'_> {
         rows.iter().map(refusal_of).collect()
     }
 
+    async fn reserved_by_client(&mut self, clients: &[&str]) -> Result<HashMap<String, Sats>, DatabaseError> {
+        let rows = sqlx::query(RESERVED_BY_CLIENT).bind(clients).fetch_all(&mut **self).await?;
+        rows.iter().map(|row| Ok((row.try_get("client")?, sats(row, "bitcoin_sats")?))).collect()
+    }
+
     async fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredQuote>, DatabaseError> {
         sqlx::query(QUOTES_BY_ID).bind(ids).fetch_all(&mut **self).await?.iter().map(stored_quote_of).collect()
     }
@@ -75,6 +80,7 @@ impl OrderTransaction for PgTransaction<'_> {
                 .bind(column_of(quotes, |row| row.sources.as_str()))
                 .bind(column_of(quotes, |row| row.quote.simulated))
                 .bind(column_of(quotes, |row| row.quote.price_state.as_str()))
+                .bind(column_of(quotes, |row| row.client.as_str()))
                 .execute(&mut **self)
                 .await?;
         }
@@ -152,5 +158,10 @@ fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
     };
-    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: parse_quote_state(row.try_get("state")?)? })
+    Ok(StoredQuote {
+        quote,
+        sources: row.try_get("price_sources")?,
+        state: parse_quote_state(row.try_get("state")?)?,
+        client: row.try_get("client")?,
+    })
 }

@@ -39,8 +39,12 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state
+        simulated, price_state, state, client
     from quotes where id in (select unhex(value) from json_each(?1))";
+
+pub(super) const RESERVED_BY_CLIENT: &str = "
+    select client, sum(bitcoin_sats) as bitcoin_sats
+    from quotes where state = 'held' and client in (select value from json_each(?1)) group by client";
 
 pub(super) const RELEASE_EXPIRED_QUOTES: &str =
     "update quotes set state = 'expired' where state = 'held' and expires_at <= ?1 returning bitcoin_sats";
@@ -51,11 +55,11 @@ pub(super) const TAKE_QUOTES: &str =
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state
+        simulated, price_state, state, client
     )
     select
         unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, 'held'
+        value ->> 8, value ->> 9, value ->> 10, 'held', value ->> 11
     from json_each(?1)";
 
 pub(super) const INSERT_ORDERS: &str = "

@@ -16,7 +16,7 @@ use super::{
     sats,
     statements::{
         INSERT_KEYS, INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
-        RELEASE_EXPIRED_QUOTES, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
+        RELEASE_EXPIRED_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
     },
     stored_order_of, time, to_hex, totals_of,
 };
@@ -55,6 +55,12 @@ impl OrderTransaction for SqliteTransaction<'_> {
     ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
         let rows = sqlx::query(REFUSALS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
         rows.iter().map(refusal_of).collect()
+    }
+
+    async fn reserved_by_client(&mut self, clients: &[&str]) -> Result<HashMap<String, Sats>, DatabaseError> {
+        let clients = json!(clients).to_string();
+        let rows = sqlx::query(RESERVED_BY_CLIENT).bind(clients).fetch_all(&mut **self).await?;
+        rows.iter().map(|row| Ok((row.try_get("client")?, sats(row, "bitcoin_sats")?))).collect()
     }
 
     async fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredQuote>, DatabaseError> {
@@ -128,7 +134,7 @@ fn order_as_json(row: &NewOrderRow) -> Value {
 }
 
 /// A row of [`INSERT_QUOTES`], which refers to its elements by index.
-fn quote_as_json(StoredQuote { quote, sources, .. }: &StoredQuote) -> Value {
+fn quote_as_json(StoredQuote { quote, sources, client, .. }: &StoredQuote) -> Value {
     json!([
         to_hex(&quote.id.0),
         quote.created_at.micros(),
@@ -141,6 +147,7 @@ fn quote_as_json(StoredQuote { quote, sources, .. }: &StoredQuote) -> Value {
         sources,
         i32::from(quote.simulated),
         quote.price_state.as_str(),
+        client,
     ])
 }
 
@@ -182,5 +189,10 @@ fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
     };
-    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, state: parse_quote_state(row.try_get("state")?)? })
+    Ok(StoredQuote {
+        quote,
+        sources: row.try_get("price_sources")?,
+        state: parse_quote_state(row.try_get("state")?)?,
+        client: row.try_get("client")?,
+    })
 }

@@ -1,0 +1,21 @@
+use super::*;
+
+fn caps_of(pairs: &[(&'static str, &'static str)]) -> Result<[i64; 3], String> {
+    let mut env = Env::from_pairs(pairs.iter().copied().chain([("INTERNAL_TOKEN", "0123456789abcdef")]));
+    let QuoteCaps { quote, client, all_quotes } = Config::from_env(&mut env).orders.quote_caps;
+    env.finish().map(|()| [quote, client, all_quotes].map(Sats::get)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn caps_of_quotes_are_shares_of_the_limit_by_default() {
+    const BITCOIN: i64 = 100_000_000;
+    assert_eq!(caps_of(&[]), Ok([10 * BITCOIN, 10 * BITCOIN, 50 * BITCOIN]));
+    assert_eq!(caps_of(&[("BTC_LIMIT", "2")]), Ok([BITCOIN / 5, BITCOIN / 5, BITCOIN]));
+    // With a low limit, ordinary quotes are still possible.
+    assert_eq!(caps_of(&[("BTC_LIMIT", "0.001")]), Ok([BITCOIN / 100; 3]));
+    let set = [("QUOTE_MAX_BTC", "1"), ("QUOTE_MAX_BTC_PER_CLIENT", "2"), ("QUOTE_MAX_BTC_TOTAL", "0")];
+    assert_eq!(caps_of(&set), Ok([BITCOIN, 2 * BITCOIN, 0]));
+    for name in ["QUOTE_MAX_BTC", "QUOTE_MAX_BTC_PER_CLIENT", "QUOTE_MAX_BTC_TOTAL"] {
+        assert!(caps_of(&[(name, "-1")]).unwrap_err().contains(name));
+    }
+}
