@@ -14,7 +14,7 @@ const DECIMALS: u32 = 8;
 const LIMIT: i64 = 10_000_000_000;
 
 /// The price of one unit of an asset, such as one bitcoin in a fiat currency: above 0, at most 8 decimals. Stored in
-/// hundred-millionths of the currency unit.
+/// hundred-millionths of the unit in which the price is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(i64);
 
@@ -90,7 +90,7 @@ impl fmt::Display for Rate {
     }
 }
 
-crate::text_type!(Rate, "decimal", "The price of one bitcoin, at most 8 decimals.", "84000.12");
+crate::text_type!(Rate, "decimal", "The price of one unit of an asset, at most 8 decimals.", "84000.12");
 
 #[cfg(test)]
 mod tests;

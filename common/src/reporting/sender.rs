@@ -22,11 +22,11 @@ const SERVICE: &str = "health-check";
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after each sent report. Limits a failing service to 100 reports per second.
 const SEND_INTERVAL: Duration = Duration::from_millis(10);
-/// First and longest wait while health-check is unavailable; see [`Backoff`]. The longest wait is far below the time after
-/// which health-check considers a service missing.
+/// First and longest wait while health-check is unavailable; see [`Backoff`]. With the default heartbeat interval, the
+/// longest wait is far below the time after which health-check considers a service missing.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
-/// Maximum number of attempts to send a report that health-check answers with an internal error.
+/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response.
 const MAX_ATTEMPTS: u32 = 3;
 /// The number of failures in a row after which a warning is logged. A single failure is normal while services start and stop.
 const WARN_AFTER_FAILURES: u32 = 2;
@@ -70,7 +70,7 @@ struct ReportSender {
     attempts: u32,
     /// Failed attempts in a row, over all reports.
     failures: u32,
-    /// The number of reports that health-check rejected since the last loss report.
+    /// The number of reports that were given up since the last loss report, because health-check did not accept them.
     refused: u64,
 }
 

@@ -93,7 +93,7 @@ async fn send_batch(backend: Arc<dyn OrderBackend>, batch: PlaceOrderCommands) -
             vec![Err(DispatchError::OutcomeUnknown); size]
         }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), orders = size, "orders could not be sent to db-proxy");
+            tracing::warn!(error = %error.chain(), orders = size, "db-proxy did not place the orders");
             vec![Err(DispatchError::Call(Arc::new(error))); size]
         }
     }

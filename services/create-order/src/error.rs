@@ -17,7 +17,7 @@ use crate::{
     price_reader::PriceError,
 };
 
-/// `Retry-After` when there is no price: price-updater publishes a price every 15 s.
+/// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
 const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
 /// `Retry-After` when the outcome of a request is unknown.
 const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
@@ -52,10 +52,10 @@ pub enum Error {
     /// 409: the reservation of an expired quote is released.
     #[error("the quote has expired")]
     QuoteExpired,
-    /// 503: the order was not sent, or its outcome is unknown.
+    /// 503: the order was not placed, or its outcome is unknown. 500 if db-proxy reports an internal error.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
-    /// 503: the request for a quote failed.
+    /// 503: the request for a quote failed. 500 if db-proxy reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -153,7 +153,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
             Problem::new(Code::ShuttingDown, "The service is shutting down. No order was placed.")
         }
         DispatchError::Call(error) => {
-            tracing::warn!(%error, "an order could not be sent to db-proxy");
+            tracing::warn!(%error, "db-proxy did not place an order");
             error.to_problem(Code::UpstreamUnavailable)
         }
         DispatchError::OutcomeUnknown => Problem::new(

@@ -37,7 +37,7 @@ impl Config {
     /// |---|---|---|
     /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
     /// | `REDIS_URL` | not set: stored in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
-    /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key in Redis |
+    /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key and channel in Redis |
     pub fn from_env(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();

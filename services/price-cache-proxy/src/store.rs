@@ -84,8 +84,8 @@ impl Store {
         }
     }
 
-    /// Grants the lease to `holder` for `ttl` if it is free, and renews it if `holder` has it. Returns the holder. The
-    /// operation is atomic: concurrent callers get the same result.
+    /// Grants the lease to `holder` for `ttl` if it is free, and renews it if `holder` has it. Returns the current
+    /// lease. The operation is atomic: concurrent callers get the same result.
     pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseState, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.acquire_lease(name, holder, ttl)),

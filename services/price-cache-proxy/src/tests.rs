@@ -115,7 +115,7 @@ async fn writes_and_snapshots_need_the_internal_token() {
 }
 
 #[tokio::test]
-async fn newest_snapshot_is_stored_and_a_lease_has_one_holder() {
+async fn newest_snapshot_is_stored() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
         let service = Running::start(store).await;
         let now = Timestamp::now();
@@ -126,7 +126,15 @@ async fn newest_snapshot_is_stored_and_a_lease_has_one_holder() {
         }
         assert_eq!(service.cache.put_market_snapshot(&older).await.unwrap(), newer.as_of);
         assert_eq!(service.cache.market_snapshot().await.unwrap(), Some(newer));
+        service.stop().await;
+    }
+}
 
+#[tokio::test]
+async fn lease_has_one_holder() {
+    for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
+        let service = Running::start(store).await;
+        let now = Timestamp::now();
         let first = service.cache.acquire_lease("updater", "a", TTL).await.unwrap();
         assert_eq!((first.name.as_str(), first.holder.as_str()), ("updater", "a"));
         assert!(now.plus(TTL) <= first.expires_at && first.expires_at <= Timestamp::now().plus(TTL));
@@ -243,8 +251,12 @@ async fn unresponsive_redis_costs_at_most_the_command_deadline() {
 }
 
 #[test]
-fn service_reads_its_settings() {
+fn store_is_in_memory_by_default() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", TOKEN)]);
     assert!(matches!(App::configure(&mut env).store, StoreConfig::Memory));
+}
+
+#[test]
+fn openapi_document_contains_the_operations() {
     assert!(App::openapi().contains("add_record"));
 }

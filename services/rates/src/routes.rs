@@ -98,7 +98,7 @@ impl Api {
         Ok(ConditionalJson::new(view.courses_json(filter), if_none_match.0.as_deref(), self.refresh_interval))
     }
 
-    /// Lists past courses, unaggregated (`raw`) or as candles of a minute, an hour or a day.
+    /// Lists the courses of a period, unaggregated (`raw`) or as candles of a minute, an hour or a day.
     ///
     /// Each exchange and pair is listed oldest first. Follow `_links.next` until it is absent.
     #[oai(path = "/api/v1/courses/history", method = "get", operation_id = "course_history")]
@@ -142,7 +142,7 @@ impl Api {
         Ok(StreamResponse::Events(Binary(Body::from_bytes_stream(events)), "no-store".to_owned()))
     }
 
-    /// Returns the agreed price of a pair with the vote of every exchange, and the reason for each rejected vote.
+    /// Returns the agreed price of a pair with the votes considered, and the reason for each rejected vote.
     ///
     /// If the price is refused or too old, the response is a 503. An expired price is never returned.
     #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]

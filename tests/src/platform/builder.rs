@@ -180,7 +180,7 @@ struct InstanceFactory {
 
 impl InstanceFactory {
     fn create<S: Service + 'static>(&mut self) -> Instance {
-        let port = self.ports.remove(S::NAME).expect("each service has a leased port");
+        let port = self.ports.remove(S::NAME).expect("each service has a reserved port");
         Instance::new::<S>(port, self.variables.clone(), self.process_folder.clone())
     }
 }

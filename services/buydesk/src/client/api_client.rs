@@ -41,7 +41,7 @@ pub struct ServiceResponse {
 enum RequestError {
     /// The service answered with a problem.
     Problem(Problem),
-    /// The service sent no response. It is unknown whether it handled the request.
+    /// The service sent no response, or one that is not in its format. It is unknown whether it handled the request.
     NoResponse(anyhow::Error),
 }
 

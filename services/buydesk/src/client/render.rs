@@ -119,10 +119,10 @@ pub fn conversion(conversion: &Conversion) -> String {
 }
 
 pub fn health(health: &Health) -> String {
-    let mut table = new_table(["service", "state", "last seen", "version", "missing components"], &[]);
+    let mut table = new_table(["service", "state", "last seen", "version", "not ready"], &[]);
     for service in &health.services {
-        let missing = service.parts.iter().filter(|component| !component.ready);
-        let missing = missing.map(|component| match &component.detail {
+        let not_ready = service.parts.iter().filter(|component| !component.ready);
+        let not_ready = not_ready.map(|component| match &component.detail {
             Some(detail) => format!("{}: {detail}", component.name),
             None => component.name.clone(),
         });
@@ -131,7 +131,7 @@ pub fn health(health: &Health) -> String {
             service.state.to_string(),
             service.last_seen.map_or_else(|| "never".to_owned(), format_time),
             service.version.clone().unwrap_or_default(),
-            missing.collect::<Vec<_>>().join("\n"),
+            not_ready.collect::<Vec<_>>().join("\n"),
         ]);
     }
     let counts = &health.reports_last_hour;

@@ -32,7 +32,7 @@ pub struct Totals {
 /// A row of the table of orders: the order, and the columns that users do not see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
-    /// The position in the order of commits: 1, 2, 3, … without a gap.
+    /// The position in the sequence of commits: 1, 2, 3, … without a gap.
     pub seq: i64,
     pub order: Order,
     /// The quote that the order used.

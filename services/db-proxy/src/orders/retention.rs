@@ -10,8 +10,8 @@ use crate::{
     retention::{MAX_STEP_ROWS, Retention},
 };
 
-/// How long a refusal is kept. It must be longer than any request can wait. create-order gives up after 18 s, and a full
-/// queue of db-proxy fails in less than a minute.
+/// How long a refusal is kept. It must be longer than any request can wait: create-order gives up after 18 s, and the
+/// requests in a full queue of db-proxy are answered within a minute.
 const REFUSAL_RETENTION: Duration = Duration::from_secs(300);
 
 pub struct OrderRetention {

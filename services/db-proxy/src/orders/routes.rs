@@ -41,7 +41,7 @@ pub struct OrderRoutes {
 
 #[OpenApi]
 impl OrderRoutes {
-    /// Places a group of orders. Each order is decided on its own, in the order of the request. The response is sent after
+    /// Places a group of orders. Each order is decided on its own, in the sequence of the request. The response is sent after
     /// all accepted orders are stored durably.
     #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
     async fn place_orders(

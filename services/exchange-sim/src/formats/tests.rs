@@ -23,7 +23,7 @@ fn price_number_has_no_trailing_zeros() {
 }
 
 #[test]
-fn odd_number_forms_keep_the_value() {
+fn price_is_written_in_every_odd_number_form() {
     for (units, thousands, comma, exponent, integer) in [
         (8_400_012_000_000, "84,000.12", "84000,12", "8.400012e4", "84000"),
         (123_456_789_000_000, "1,234,567.89", "1234567,89", "1.23456789e6", "1234567"),

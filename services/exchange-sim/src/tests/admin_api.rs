@@ -10,11 +10,16 @@ async fn set(sim: &Sim, exchange: &str, fault: &str) -> (u16, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_need_the_internal_token_and_valid_fields() {
+async fn admin_api_needs_the_internal_token() {
     let sim = Sim::new();
     for path in ["/admin/faults", "/admin/timeline", "/admin/calls"] {
         assert_eq!(sim.get(path).await.0, 401, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_fault_is_refused() {
+    let sim = Sim::new();
     assert_eq!(set(&sim, "mtgox", r#"{"fault":"down"}"#).await.0, 404);
     for (fault, named) in [
         (r#"{"fault":"sulky"}"#, "fault"),
@@ -27,6 +32,12 @@ async fn faults_need_the_internal_token_and_valid_fields() {
         let answer = set(&sim, "kraken", fault).await;
         assert!(answer.0 == 422 && answer.1.contains(named), "{fault}: {answer:?}");
     }
+    assert!(sim.simulation.active_faults().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_is_listed_until_it_is_ended() {
+    let sim = Sim::new();
     let list = async || sim.admin(Method::GET, "/admin/faults", "").await.1;
     assert!(list().await.contains(r#""faults":[]"#));
     assert_eq!(set(&sim, "kraken", r#"{"fault":"slow"}"#).await.0, 200);
@@ -53,11 +64,17 @@ async fn timeline_begins_when_it_is_set() {
     }
     let ok = (200, false);
     assert_eq!(statuses, [ok, ok, (500, false), ok, (200, true), ok]);
+}
 
+#[tokio::test(start_paused = true)]
+async fn timeline_with_an_invalid_fault_is_refused() {
+    let sim = Sim::new();
+    let valid = r#"{"timeline":[{"exchange":"coinbase","at_seconds":1,"fault":"down","seconds":5}]}"#;
+    assert_eq!(sim.admin(Method::PUT, "/admin/timeline", valid).await.0, 200);
     let invalid = r#"{"timeline":[{"exchange":"coinbase","at_seconds":1,"fault":"down","seconds":0}]}"#;
     let (status, body) = sim.admin(Method::PUT, "/admin/timeline", invalid).await;
     assert!(status == 422 && body.contains("timeline[0].seconds"), "{body}");
-    assert_eq!(sim.simulation.timeline().len(), 2);
+    assert_eq!(sim.simulation.timeline().len(), 1);
     assert_eq!(sim.admin(Method::PUT, "/admin/timeline", r#"{"timeline":[]}"#).await.0, 200);
     assert!(sim.admin(Method::GET, "/admin/timeline", "").await.1.contains(r#""timeline":[]"#));
 }

@@ -166,10 +166,22 @@ async fn slow_answers_take_the_configured_time() {
     let start = Instant::now();
     let (_, body) = sim.get(path).await;
     assert_eq!(start.elapsed().as_secs(), u64::try_from(body.len()).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_answer_is_valid_json_of_64_mib() {
+    let sim = Sim::new();
+    let (name, path) = PATHS[5];
     sim.start_fault(name, r#"{"fault":"endless"}"#);
     let (status, body) = sim.get(path).await;
     assert_eq!((status, body.len() >> 20), (200, 64));
     assert!(serde_json::from_str::<Value>(&body).unwrap()["price"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn exchange_that_is_down_sends_no_answer() {
+    let sim = Sim::new();
+    let (name, path) = PATHS[5];
     sim.start_fault(name, r#"{"fault":"down"}"#);
     assert!(sim.response(path).await.into_body().into_bytes().await.is_err());
 }

@@ -92,7 +92,7 @@ async fn subscribed(simulation: &Simulation, path: &str) -> ClientEnd {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_sends_pings_and_the_streams_that_the_query_names() {
+async fn binance_sends_the_streams_that_the_query_names() {
     let simulation = new_simulation();
     let mut client =
         simulation.websocket(BINANCE, Some("streams=btcusdt@bookTicker/btcusdt@ticker/xyz@ticker")).await.unwrap();
@@ -103,7 +103,12 @@ async fn binance_sends_pings_and_the_streams_that_the_query_names() {
     assert!(data["u"].is_u64() && data["e"].is_null() && data["b"].is_string(), "{book_ticker}");
     assert_eq!((&ticker["data"]["e"], &ticker["data"]["s"]), (&"24hrTicker".into(), &"BTCUSDT".into()));
     assert!(ticker["data"]["E"].is_i64() && ticker["data"]["c"].as_str().unwrap().ends_with("000000"), "{ticker}");
+}
 
+#[tokio::test(start_paused = true)]
+async fn binance_sends_pings_and_accepts_further_subscriptions() {
+    let simulation = new_simulation();
+    let mut client = subscribed(&simulation, BINANCE).await;
     let messages = client.messages_within(Duration::from_secs(21)).await;
     assert_eq!(messages.iter().filter(|message| **message == FromExchange::Ping).count(), 1);
     client.sender.send(FromClient::Pong).await.unwrap();
@@ -116,14 +121,18 @@ async fn binance_sends_pings_and_the_streams_that_the_query_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_disconnects_after_too_many_messages_or_an_unanswered_ping() {
+async fn binance_disconnects_after_too_many_messages() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, BINANCE).await;
     for _ in 0..6 {
         client.send_text(r#"{"method":"LIST_SUBSCRIPTIONS","id":2}"#).await;
     }
     assert_eq!(client.messages_within(Duration::from_secs(1)).await.last(), Some(&FromExchange::Close(1008)));
+}
 
+#[tokio::test(start_paused = true)]
+async fn binance_disconnects_after_an_unanswered_ping() {
+    let simulation = new_simulation();
     let (mut client, started_at) = (subscribed(&simulation, BINANCE).await, Instant::now());
     while client.next().await != Some(FromExchange::Close(1008)) {}
     assert!(started_at.elapsed() >= Duration::from_secs(80) && started_at.elapsed() < Duration::from_secs(82));
@@ -194,7 +203,11 @@ async fn okx_disconnects_after_thirty_seconds_without_a_message() {
     assert_eq!(client.text().await, "pong");
     assert_eq!(client.next().await, Some(FromExchange::Close(1001)));
     assert_eq!(started_at.elapsed(), Duration::from_secs(50));
+}
 
+#[tokio::test(start_paused = true)]
+async fn okx_refuses_unknown_instruments_and_requests() {
+    let simulation = new_simulation();
     let mut client = simulation.websocket(OKX, None).await.unwrap();
     client.send_text(OKX_BTC).await;
     assert_eq!(client.json().await["event"], "subscribe");
@@ -250,7 +263,7 @@ async fn out_of_order_messages_arrive_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_cut_and_refuse_connections() {
+async fn fault_cuts_open_connections() {
     for kind in [FaultKind::Cut, FaultKind::Down] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, KRAKEN).await;
@@ -258,6 +271,10 @@ async fn faults_cut_and_refuse_connections() {
         let rest = client.messages_within(Duration::from_secs(1)).await;
         assert!(client.next().await.is_none() && !rest.contains(&FromExchange::Close(1001)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_refuses_new_connections() {
     let simulation = new_simulation();
     for (kind, refusal) in [
         (FaultKind::Down, WebSocketError::Refused),
@@ -268,6 +285,11 @@ async fn faults_cut_and_refuse_connections() {
         start_fault(&simulation, "kraken", kind);
         assert_eq!(simulation.websocket(KRAKEN, None).await.unwrap_err(), refusal);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_path_is_refused() {
+    let simulation = new_simulation();
     assert_eq!(simulation.websocket("/kraken/ws/v1", None).await.unwrap_err(), WebSocketError::NoSuchPath);
 }
 

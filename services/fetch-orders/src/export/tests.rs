@@ -9,9 +9,11 @@ fn line_contains_every_field_in_the_order_of_the_header() {
     write_order(&order, ExportFormat::Jsonl, &mut jsonl).unwrap();
     assert_eq!(String::from_utf8(jsonl).unwrap(), format!("{json}\n"));
     let fields: serde_json::Value = serde_json::from_str(json).unwrap();
-    let names = CSV_HEADER.trim_end().split(',');
+    let names: Vec<_> = CSV_HEADER.trim_end().split(',').collect();
     let csv = String::from_utf8(csv).unwrap();
-    for (name, value) in names.zip(csv.trim_end().split(',')) {
+    let values: Vec<_> = csv.trim_end().split(',').collect();
+    assert_eq!((names.len(), values.len()), (fields.as_object().unwrap().len(), names.len()));
+    for (name, value) in names.into_iter().zip(values) {
         assert_eq!(fields[name].as_str().map_or(fields[name].to_string(), str::to_owned), value, "{name}");
     }
 }

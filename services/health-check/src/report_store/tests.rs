@@ -54,20 +54,25 @@ fn filters_select_matching_reports() {
 }
 
 #[test]
-fn heartbeats_do_not_displace_warnings_and_memory_is_limited() {
+fn heartbeats_do_not_displace_warnings() {
     let mut reports = ReportStore::new();
     reports.add_report(report(Level::Warning, "wrong"), instants_at(0));
     for _ in 0..ROUTINE_RETENTION.reports + 5 {
         reports.add_report(report(Level::Info, "alive"), instants_at(1));
     }
     assert_eq!(reports.routine.reports.len(), ROUTINE_RETENTION.reports);
+    let page = reports.page(&ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() }, None, 10);
+    assert_eq!(statuses(&page), ["wrong"]);
+}
+
+#[test]
+fn total_size_is_limited() {
+    let mut reports = ReportStore::new();
     let large = Report { data: json!("x".repeat(1024 * 1024)), ..report(Level::Info, "large") };
     for _ in 0..8 {
         reports.add_report(large.clone(), instants_at(2));
     }
     assert!(reports.routine.reports.len() < 4 && reports.routine.bytes <= ROUTINE_RETENTION.bytes);
-    let page = reports.page(&ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() }, None, 10);
-    assert_eq!(statuses(&page), ["wrong"]);
 }
 
 #[test]

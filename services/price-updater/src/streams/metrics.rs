@@ -52,7 +52,7 @@ impl StreamMetrics {
         self.messages.get_or_create(&KindLabels { source, kind }).inc();
     }
 
-    pub(super) fn record_disconnect(&self, source: &'static str, kind: &'static str) {
+    pub(super) fn record_end(&self, source: &'static str, kind: &'static str) {
         self.ends.get_or_create(&KindLabels { source, kind }).inc();
     }
 }

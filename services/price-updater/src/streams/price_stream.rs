@@ -212,7 +212,7 @@ impl PriceStream {
     /// Counts the end of a connection and logs it. Only the first failure in a row is a warning.
     fn report(&self, reason: &DisconnectReason, failure_reported: &mut bool) {
         let source = self.protocol.name;
-        self.context.metrics.record_disconnect(source, reason.kind());
+        self.context.metrics.record_end(source, reason.kind());
         self.lock().last_end = Some(reason.to_string());
         if reason.is_expected() {
             tracing::info!(source, %reason, "a price stream is disconnected");

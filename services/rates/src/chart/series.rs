@@ -27,7 +27,7 @@ pub(super) struct Point {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Series {
     pub(super) segments: Vec<Vec<Point>>,
-    /// Number of exchanges that contribute.
+    /// Number of exchanges that have a candle before the end of the period.
     pub(super) exchangers: usize,
     pub(super) simulated: bool,
 }
@@ -82,17 +82,17 @@ impl Series {
             ..Self::default()
         };
         let mut segment = Vec::new();
-        let mut begin = first;
-        while begin <= last {
-            let end = (begin + step - 1).min(last);
-            let ranges: Vec<_> =
-                exchangers.values().filter_map(|candles| ExchangeRange::of_buckets(candles, begin, end)).collect();
-            match Point::from_ranges(&ranges, end * width) {
+        let mut step_first = first;
+        while step_first <= last {
+            let step_last = (step_first + step - 1).min(last);
+            let range_of = |candles| ExchangeRange::of_buckets(candles, step_first, step_last);
+            let ranges: Vec<_> = exchangers.values().filter_map(range_of).collect();
+            match Point::from_ranges(&ranges, step_last * width) {
                 Some(point) => segment.push(point),
                 None if segment.is_empty() => {}
                 None => series.segments.push(std::mem::take(&mut segment)),
             }
-            begin += step;
+            step_first += step;
         }
         if !segment.is_empty() {
             series.segments.push(segment);
@@ -102,11 +102,11 @@ impl Series {
 }
 
 impl ExchangeRange {
-    /// The range in the buckets from `begin` to `end`. If the exchange has no candle there, its last course before `begin` is
+    /// The range in the buckets from `first` to `last`. If the exchange has no candle there, its last course before `first` is
     /// carried forward.
-    fn of_buckets(candles: &BTreeMap<i64, &Candle>, begin: i64, end: i64) -> Option<Self> {
+    fn of_buckets(candles: &BTreeMap<i64, &Candle>, first: i64, last: i64) -> Option<Self> {
         let mut range: Option<Self> = None;
-        for (&last_bucket, candle) in candles.range(begin..=end) {
+        for (&last_bucket, candle) in candles.range(first..=last) {
             let [low, high, close] = [candle.low, candle.high, candle.close].map(Rate::hundred_millionths);
             range = Some(match range {
                 Some(range) => Self { last_bucket, low: range.low.min(low), high: range.high.max(high), close },
@@ -115,11 +115,11 @@ impl ExchangeRange {
         }
         range
             .or_else(|| {
-                let (&last_bucket, candle) = candles.range(..begin).next_back()?;
+                let (&last_bucket, candle) = candles.range(..first).next_back()?;
                 let close = candle.close.hundred_millionths();
                 Some(Self { last_bucket, low: close, high: close, close })
             })
-            .filter(|range| end - range.last_bucket <= MAX_CARRIED_CANDLES)
+            .filter(|range| last - range.last_bucket <= MAX_CARRIED_CANDLES)
     }
 }
 

@@ -22,22 +22,45 @@ fn fault_expires_or_is_ended() {
     assert!(faults.active_faults(NAMES, now).is_empty());
 }
 
-#[test]
-fn timeline_runs_on_schedule_below_manual_faults() {
-    let (faults, start) = (FaultStore::default(), Timestamp::now());
+/// A store with a timeline that starts at `start`: `frozen` from second 10 to 30, and `lie_factor` from second 20 to 40.
+fn store_with_timeline(start: Timestamp) -> FaultStore {
     let json = r#"[{"exchange":"kraken","at_seconds":10,"seconds":20,"fault":"frozen"},
             {"exchange":"kraken","at_seconds":20,"seconds":20,"fault":"lie_factor","factor":1.5}]"#;
     let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
+    let faults = FaultStore::default();
     faults.set_timeline(resolve_timeline(&timeline, NAMES, start).unwrap());
+    faults
+}
+
+const FROZEN: Option<FaultKind> = Some(FaultKind::Frozen);
+const LIE_FACTOR: Option<FaultKind> = Some(FaultKind::LieFactor);
+
+#[test]
+fn latest_running_fault_of_the_timeline_is_active() {
+    let start = Timestamp::now();
+    let faults = store_with_timeline(start);
+    let kind = |seconds| faults.active("kraken", start.plus(Duration::from_secs(seconds))).map(|fault| fault.kind);
+    assert_eq!([0, 9, 10, 19, 20, 39, 40].map(kind), [None, None, FROZEN, FROZEN, LIE_FACTOR, LIE_FACTOR, None]);
+}
+
+#[test]
+fn timeline_resumes_after_a_manual_fault() {
+    let start = Timestamp::now();
+    let faults = store_with_timeline(start);
     let time_at = |seconds| start.plus(Duration::from_secs(seconds));
     let kind = |seconds| faults.active("kraken", time_at(seconds)).map(|fault| fault.kind);
-    let kinds = [0, 9, 10, 19, 20, 39, 40].map(kind);
-    let (frozen, lie) = (Some(FaultKind::Frozen), Some(FaultKind::LieFactor));
-    assert_eq!(kinds, [None, None, frozen, frozen, lie, lie, None]);
+    faults.start_fault("kraken", fault(FaultKind::Down, time_at(5)));
+    assert_eq!([12, 14, 15].map(kind), [Some(FaultKind::Down), Some(FaultKind::Down), FROZEN]);
+}
 
+#[test]
+fn ending_a_fault_ends_running_faults_and_keeps_later_ones() {
+    let start = Timestamp::now();
+    let faults = store_with_timeline(start);
+    let time_at = |seconds| start.plus(Duration::from_secs(seconds));
+    let kind = |seconds| faults.active("kraken", time_at(seconds)).map(|fault| fault.kind);
     faults.start_fault("kraken", fault(FaultKind::Down, time_at(12)));
-    assert_eq!(kind(13), Some(FaultKind::Down));
     faults.end_fault("kraken", time_at(14));
-    assert_eq!([15, 19, 20].map(kind), [None, None, lie]);
+    assert_eq!([15, 19, 20].map(kind), [None, None, LIE_FACTOR]);
     assert_eq!(faults.timeline().len(), 2);
 }

@@ -92,7 +92,7 @@ async fn newer_document_replaces_an_older_one_and_not_vice_versa() {
 }
 
 #[tokio::test]
-async fn record_of_the_same_time_replaces_and_prolongs() {
+async fn record_of_the_same_time_replaces_the_stored_one() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let fresh = record(now, "84000.12");
@@ -135,7 +135,7 @@ async fn newest_of_many_concurrent_writes_remains() {
 }
 
 #[tokio::test]
-async fn redis_expires_the_record_and_foreign_values_are_replaced() {
+async fn foreign_value_in_redis_is_replaced() {
     let config = test_redis();
     let client = redis::Client::open(config.server.clone()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -150,7 +150,16 @@ async fn redis_expires_the_record_and_foreign_values_are_replaced() {
         let price_record = record(now, "84000.12");
         assert_eq!(put(&store, &price_record, now).await, price_record, "{foreign_value}");
     }
+}
 
+#[tokio::test]
+async fn redis_deletes_the_record_when_it_expires() {
+    let config = test_redis();
+    let client = redis::Client::open(config.server.clone()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let key = format!("{}price:record", config.key_prefix);
+    let now = Timestamp::now();
+    put(&Store::redis(&config).unwrap(), &record(now, "84000.12"), now).await;
     let remaining_millis: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await.unwrap();
     assert!((1..=60_001).contains(&remaining_millis), "{remaining_millis} ms remain");
 }

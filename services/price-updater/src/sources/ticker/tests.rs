@@ -22,7 +22,7 @@ fn course_is_last_trade_and_vote_is_mid_price() {
 }
 
 #[test]
-fn implausible_book_rejects_the_ticker() {
+fn implausible_price_rejects_the_ticker() {
     for (last, bid, ask) in [
         (Some("0"), Some("1"), Some("1")),
         (Some("-1"), Some("1"), Some("1")),
@@ -43,6 +43,10 @@ fn implausible_book_rejects_the_ticker() {
         assert!(matches!(result, Err(SourceError::Implausible(_))), "{last:?} {bid:?} {ask:?}: {result:?}");
     }
     assert!(ticker(None, Some("0.95"), Some("1.05")).is_ok());
+}
+
+#[test]
+fn ticker_needs_a_price() {
     assert!(matches!(ticker(None, None, None), Err(SourceError::InvalidResponse(_))));
 }
 
