@@ -56,7 +56,7 @@ struct UnresolvedOrder {
     denied: bool,
 }
 
-/// Counts the responses to all clients.
+/// Counts the outcomes of the requests of all clients.
 #[derive(Debug, Default)]
 struct Counters {
     acknowledged: AtomicUsize,

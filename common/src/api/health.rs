@@ -84,9 +84,9 @@ impl From<Vec<Component>> for Readiness {
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum ServiceState {
-    /// Sends heartbeats, and all required components are ready.
+    /// Sends heartbeats, and all components are ready.
     Alive,
-    /// Sends heartbeats, but a required component or one of the instances is missing.
+    /// Sends heartbeats, but a component is not ready or one of the instances is missing.
     Degraded,
     /// Has sent no heartbeat for two and a half of its intervals.
     Missing,
@@ -139,7 +139,7 @@ pub enum HealthStatus {
     Failing,
 }
 
-/// One running process of a service.
+/// One instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct InstanceHealth {
     pub instance: String,

@@ -90,7 +90,7 @@ pub enum SourceState {
     Failing,
 }
 
-/// The votes of one source that were not used in the last poll interval.
+/// How many votes of one source were not used in the last poll interval for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct RejectedVotes {
     pub why: Rejection,

@@ -64,7 +64,8 @@ struct Flights<T> {
 struct Inner<K, T> {
     call: Box<dyn Fn(K) -> BoxFuture<'static, T> + Send + Sync>,
     policy: JoinPolicy,
-    callers: Semaphore,
+    /// One for each caller that may wait.
+    permits: Semaphore,
     flights: Mutex<HashMap<K, Flights<T>>>,
 }
 
@@ -91,14 +92,14 @@ where
         Self(Arc::new(Inner {
             call: Box::new(move |key| call(key).boxed()),
             policy,
-            callers: Semaphore::new(max_callers),
+            permits: Semaphore::new(max_callers),
             flights: Mutex::default(),
         }))
     }
 
     /// Returns the result of the call that the policy selects for this caller.
     pub async fn get(&self, key: K) -> Result<T, SingleFlightError> {
-        let _permit = self.0.callers.try_acquire().map_err(|_| SingleFlightError::TooManyCallers)?;
+        let _permit = self.0.permits.try_acquire().map_err(|_| SingleFlightError::TooManyCallers)?;
         let mut waiter = self.0.join_call(key);
         (&mut waiter.result).await.map_err(|_| SingleFlightError::NoResult)
     }

@@ -66,7 +66,7 @@ pub(crate) struct Refusal {
     pub(crate) used_weight: u32,
     /// The announced waiting time in seconds. `None` if the exchange announces nothing.
     pub(crate) retry_after: Option<u64>,
-    /// Whether the call came during a ban. A first refusal is not a ban.
+    /// Whether the refusal is a ban: the call came after a refusal that still applies, or the fault `ip_banned` is active.
     pub(crate) banned: bool,
     pub(crate) until: Timestamp,
 }

@@ -108,11 +108,11 @@ impl HealthService {
 
 /// The report of a change, stored under the name of the service that changed.
 fn state_change_report(change: StateChange) -> Report {
-    let StateChange { service, from, to, missing } = change;
+    let StateChange { service, from, to, not_ready } = change;
     let (level, status) = match (from, to) {
         (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it sends no heartbeats"),
         (_, ServiceState::Degraded) => {
-            (Level::Warning, "the service is degraded: a component that it needs or an instance is missing")
+            (Level::Warning, "the service is degraded: a component is not ready or an instance is missing")
         }
         (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service sends heartbeats again"),
         (ServiceState::Degraded, ServiceState::Alive) => (Level::Info, "the service has recovered: nothing is missing"),
@@ -120,7 +120,7 @@ fn state_change_report(change: StateChange) -> Report {
         (_, ServiceState::Stopped) => (Level::Info, "the service has stopped normally"),
         (_, ServiceState::Unknown) => (Level::Info, "the service is no longer known"),
     };
-    let data = serde_json::json!({ "told_by": App::NAME, "from": from, "to": to, "missing": missing });
+    let data = serde_json::json!({ "told_by": App::NAME, "from": from, "to": to, "missing": not_ready });
     Report { level, service, status: status.to_owned(), data }
 }
 

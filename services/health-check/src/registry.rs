@@ -38,7 +38,7 @@ pub(crate) struct StateChange {
     pub(crate) from: ServiceState,
     pub(crate) to: ServiceState,
     /// The components that are not ready.
-    pub(crate) missing: Vec<Component>,
+    pub(crate) not_ready: Vec<Component>,
 }
 
 /// The expected services and all other services that sent a heartbeat.
@@ -209,8 +209,8 @@ impl ServiceRegistry {
         for ((name, entry), to) in self.services.iter_mut().zip(states) {
             let from = std::mem::replace(&mut entry.state, to);
             if from != to {
-                let missing = entry.components(now).into_iter().filter(|component| !component.ready).collect();
-                changes.push(StateChange { service: name.clone(), from, to, missing });
+                let not_ready = entry.components(now).into_iter().filter(|component| !component.ready).collect();
+                changes.push(StateChange { service: name.clone(), from, to, not_ready });
             }
         }
         changes

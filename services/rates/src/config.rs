@@ -31,9 +31,9 @@ impl Config {
     /// | `RATES_RATE_LIMIT_PER_MINUTE` | 0: off | requests per minute and client address |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     ///
-    /// The rate limit is off by default, unlike that of orders. Responses come from memory and have no side effects.
-    /// Traders read as often as courses change, and many of them share one address. Counting a request costs more than
-    /// answering it.
+    /// The rate limit is off by default, unlike that of orders. Most responses come from memory, and none has
+    /// side effects. Traders read as often as courses change, and many of them share one address. Counting a request costs
+    /// more than answering it from memory.
     pub fn from_env(env: &mut Env) -> Self {
         let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 0, 0..=100_000_000);
         let trusted = TrustedProxies::from_env(env);

@@ -88,11 +88,17 @@ async fn panicked_batch_frees_its_slot() {
 }
 
 #[tokio::test]
-async fn full_queue_rejects_at_once_and_missing_response_is_reported() {
-    let (batcher, task) = Batcher::new(LIMITS, |_: Vec<u32>| async { Vec::<u32>::new() });
-    let waiting: Vec<_> = (0..8).map(|n| batcher.submit(n)).collect();
-    let mut waiting: Vec<_> = waiting.into_iter().map(polled).collect();
+async fn full_queue_rejects_at_once() {
+    let (batcher, _task) = Batcher::new(LIMITS, |batch: Vec<u32>| async { batch });
+    let waiting: Vec<_> = (0..8).map(|n| polled(batcher.submit(n))).collect();
     assert_eq!(batcher.submit(9).await, Err(BatchError::Full));
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn missing_response_is_reported() {
+    let (batcher, task) = Batcher::new(LIMITS, |_: Vec<u32>| async { Vec::<u32>::new() });
+    let mut waiting: Vec<_> = (0..8).map(|n| polled(batcher.submit(n))).collect();
     let task = tokio::spawn(task);
     for response in &mut waiting {
         assert_eq!(response.await, Err(BatchError::NoResponse));

@@ -1,6 +1,6 @@
 //! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, and the limit.
 //!
-//! Commands are decided in the order of their arrival. A refused command does not affect the others.
+//! Commands are decided in the sequence of their arrival. A refused command does not affect the others.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -216,7 +216,7 @@ impl DecisionState {
         price: &OrderPrice,
         quote: Option<QuoteId>,
     ) -> Decision {
-        // Later than the previous order even if the clock went back, so that times, ids and sequence numbers have one order.
+        // Later than the previous order even if the clock went back, so that times, ids and sequence numbers sort alike.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         let seq = self.totals.orders + 1;
         let bitcoin = add_within_limit(self.totals.bitcoin, price.bitcoin_amount);
@@ -239,7 +239,7 @@ impl DecisionState {
         Decision::Placed(Placed { order, replayed: false })
     }
 
-    /// Refuses an order and records the refusal. It applies to every request for this order until now.
+    /// Refuses an order and records the refusal. It applies to every request for this order that was received until now.
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
         self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at);

@@ -41,7 +41,7 @@ kinds! {
     /// "Too many requests" in the exchange's own format, with a `Retry-After` if the exchange sends one or the fault sets
     /// one. Further calls lengthen the ban.
     RateLimited = "rate_limited", &["retry_after"];
-    /// Status 429 without a `Retry-After`. Every call is refused until the fault ends.
+    /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused until the fault ends.
     RateLimitedSilently = "rate_limited_silently", &[];
     /// An immediate ban, which usually follows ignored refusals only: status 418 at Binance, elsewhere 429 or the
     /// exchange's own format.

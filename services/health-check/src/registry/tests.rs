@@ -80,7 +80,7 @@ fn missing_component_degrades_its_service() {
     let parts = vec![Component::ready("database")];
     registry.record_heartbeat("create-order", heartbeat("b", parts), false, now).unwrap();
     let change = registry.update_states(now).remove(0);
-    assert_eq!((change.to, change.missing), (Degraded, vec![Component::not_ready("database", "no route")]));
+    assert_eq!((change.to, change.not_ready), (Degraded, vec![Component::not_ready("database", "no route")]));
     let infrastructure = registry.infrastructure(instants_at(1));
     let shown: Vec<_> = infrastructure.iter().map(|c| (c.name.as_str(), c.ready, c.told_by.join(","))).collect();
     let by = || "create-order".to_owned();

@@ -6,9 +6,9 @@ use common::money::DecimalText;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StreamEvent {
     TickerUpdate(TickerUpdate),
-    /// The connection is alive. No pair has changed.
+    /// The connection is alive. No pair has changed since its last ticker.
     ConnectionHeartbeat,
-    /// One pair has not changed.
+    /// The connection is alive. Names the last trade of one pair.
     PairHeartbeat(PairHeartbeat),
     /// The exchange refused a subscription or another request. Other subscriptions continue.
     RequestRefused(String),
@@ -48,7 +48,7 @@ pub(crate) struct PairHeartbeat {
     pub(crate) last_trade_id: u64,
 }
 
-/// The position of a message among the messages of its kind and pair.
+/// The position of a message among the messages of its pair that the exchange numbers together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequence {
     /// A unique number. A repeated number is a duplicate.

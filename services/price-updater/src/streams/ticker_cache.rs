@@ -32,7 +32,7 @@ struct Entry {
     bid_ask: Option<BidAskText>,
     ticker: Option<Result<Ticker, SourceError>>,
     updated_at: Option<Timestamp>,
-    /// When a heartbeat of this pair last confirmed the ticker.
+    /// When a heartbeat of this pair or an earlier connection last confirmed the ticker.
     confirmed_at: Option<Timestamp>,
     /// The last position of messages with an order book, and of heartbeats.
     bid_ask_sequence: Option<Sequence>,

@@ -55,7 +55,7 @@ pub(super) struct Chart {
     pub(super) now: Timestamp,
     pub(super) current_price: Option<Rate>,
     pub(super) series: Series,
-    /// Whether any exchange reports the pair. The price of other pairs is computed from two reported pairs.
+    /// False if no exchange reports the pair. Its price is then computed from two reported pairs.
     pub(super) reported: bool,
     pub(super) simulated: bool,
 }

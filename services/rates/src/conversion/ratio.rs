@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use common::money::{Rate, round_half_even};
 
-/// Decimals of converted amounts and of rates.
+/// Decimals of the amount to convert and of prices.
 pub(super) const AMOUNT_DECIMALS: u32 = 8;
 const UNIT: u128 = 10_u128.pow(AMOUNT_DECIMALS);
 

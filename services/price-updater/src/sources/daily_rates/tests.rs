@@ -52,7 +52,7 @@ fn rate_outlives_january_holidays() {
 }
 
 #[test]
-fn rate_is_replaced_only_by_a_newer_one() {
+fn earlier_rate_far_future_rate_and_failure_keep_the_cached_rate() {
     let (cache, now) = (DailyRatesCache::default(), midnight("2026-01-05"));
     cache.record_fetch("ecb", fetched(&[(USD, "1.08", "2026-01-02"), (GBP, "0.86", "2026-01-02")]), now);
     cache.record_fetch("ecb", fetched(&[(USD, "1.50", "2025-12-31")]), now);

@@ -79,7 +79,8 @@ impl PriceStream {
         }
     }
 
-    /// The next time at which the connection ends unless a message arrives before, and the reason.
+    /// The first timeout of the connection, and the reason with which it ends the connection. A message or a use of the
+    /// stream can postpone it.
     fn next_timeout(&self, activity: Activity) -> (Instant, DisconnectReason) {
         let timeouts = self.protocol.timeouts;
         let idle_at = self.requested_at.borrow().map_or_else(Instant::now, |at| at + IDLE_TIMEOUT);
