@@ -63,7 +63,7 @@ impl DbProxyClient {
         self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
-    /// The orders that match `filter`, newest first, from `cursor` on.
+    /// The orders that match `filter`, newest first. Begins after the order of `cursor`.
     pub async fn list_orders(
         &self,
         filter: &OrderFilter,
@@ -107,7 +107,7 @@ impl DbProxyClient {
         response.map(|CurrentCourses { courses }| courses)
     }
 
-    /// The course history that matches `filter`, oldest first for each exchange and pair, from `cursor` on.
+    /// The course history that matches `filter`, oldest first for each exchange and pair. Begins after the row of `cursor`.
     pub async fn course_history(
         &self,
         filter: &CourseFilter,

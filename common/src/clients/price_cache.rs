@@ -22,7 +22,7 @@ pub use self::watch::{DocumentSource, EventBytes, PriceCacheWatch};
 
 /// Deadline of one call, including retries.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// First and longest delay before a price record is sent again; see [`Backoff`].
+/// First and longest base delay before a price record is sent again; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(125);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 

@@ -22,8 +22,8 @@ const SERVICE: &str = "health-check";
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after each sent report. Limits a failing service to 100 reports per second.
 const SEND_INTERVAL: Duration = Duration::from_millis(10);
-/// First and longest wait while health-check is unavailable; see [`Backoff`]. With the default heartbeat interval, the
-/// longest wait is far below the time after which health-check considers a service missing.
+/// First and longest base delay while health-check is unavailable; see [`Backoff`]. With the default heartbeat interval,
+/// the longest is far below the time after which health-check considers a service missing.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 /// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response.

@@ -113,7 +113,7 @@ impl Visit for Fields {
     }
 }
 
-/// A text of at most [`MAX_TEXT`] bytes. A truncated text ends in `…`.
+/// The first [`MAX_TEXT`] bytes of a text. A truncated text ends in `…`.
 #[derive(Default)]
 struct TruncatingText(String);
 
@@ -124,10 +124,8 @@ impl fmt::Write for TruncatingText {
             self.0.push_str(text);
             return Ok(());
         }
-        if room > 0 {
-            self.0.push_str(&text[..text.floor_char_boundary(room)]);
-            self.0.push('…');
-        }
+        self.0.push_str(&text[..text.floor_char_boundary(room)]);
+        self.0.push('…');
         Err(fmt::Error)
     }
 }

@@ -111,10 +111,15 @@ async fn reports_are_listed_newest_first_in_pages() {
 }
 
 #[tokio::test]
-async fn reports_need_the_token_and_valid_fields() {
+async fn reports_need_the_token() {
     let app = TestService::start().await;
-    let valid = report("info", "x", "x");
-    assert_eq!(app.post("a wrong token of tests", &valid).await.0, 401);
+    assert_eq!(app.post("a wrong token of tests", &report("info", "x", "x")).await.0, 401);
+    assert_eq!(app.reports("").await.data, []);
+}
+
+#[tokio::test]
+async fn invalid_reports_are_refused() {
+    let app = TestService::start().await;
     let (status, problem) = app.post(TOKEN, &report("info", "<b>", "")).await;
     assert_eq!(
         (status, &problem["errors"][0]["field"], &problem["errors"][1]["field"]),
@@ -128,10 +133,15 @@ async fn reports_need_the_token_and_valid_fields() {
     let mut heartbeat = report("info", "x", Report::ALIVE);
     heartbeat["data"] = json!({"interval_secs": -1});
     assert_eq!(app.post(TOKEN, &heartbeat).await.0, 422);
-    let mut large = valid.clone();
+    let mut large = report("info", "x", "x");
     large["data"] = json!("x".repeat(MAX_REPORT_DATA));
     assert_eq!(app.post(TOKEN, &large).await.0, 413);
     assert_eq!(app.reports("").await.data, []);
+}
+
+#[tokio::test]
+async fn invalid_filters_are_refused() {
+    let app = TestService::start().await;
     for query in ["limit=0", "limit=201", "limit=x", "cursor=x", "level=loud", "from=yesterday"] {
         assert_eq!(app.get(&format!("/api/v1/reports?{query}")).await.0, 422, "{query}");
     }
@@ -186,7 +196,7 @@ async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
 }
 
 #[tokio::test]
-async fn status_page_and_metrics_are_served() {
+async fn status_page_contains_no_markup_of_reports() {
     let app = TestService::start().await;
     app.post(TOKEN, &report("warning", "db-proxy", "</script><b>")).await;
     let response = http_client().get(format!("{}/", app.base)).send().await.unwrap();
@@ -195,7 +205,12 @@ async fn status_page_and_metrics_are_served() {
     assert!(response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     let page = response.text().await.unwrap();
     assert!(page.contains("db-proxy") && !page.contains("</script><b>"));
+}
 
+#[tokio::test]
+async fn metrics_show_services_and_reports() {
+    let app = TestService::start().await;
+    app.post(TOKEN, &report("warning", "db-proxy", "x")).await;
     assert_eq!(app.get("/readyz").await.0, 200);
     let metrics = async {
         loop {

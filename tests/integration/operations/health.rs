@@ -46,7 +46,7 @@ async fn silent_service_is_reported_missing(stack: Stack) {
     // The last heartbeat may have been sent just before the kill. The second more is for timers and a busy machine.
     assert!(killed.elapsed() < MISSING_AFTER + Duration::from_secs(2), "{:?}", killed.elapsed());
     assert_eq!(health(&platform).await["status"], "failing");
-    // A service that needs db-proxy reports that it is degraded.
+    // A service that needs db-proxy is degraded.
     wait_for_state(&platform, "fetch-orders", "degraded").await;
     platform.db_proxy.start().await;
     wait_for_state(&platform, "db-proxy", "alive").await;

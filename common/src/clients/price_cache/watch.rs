@@ -38,7 +38,7 @@ use crate::{
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the documents are polled while no stream is connected.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// First and longest delay before a stream is opened again; see [`Backoff`].
+/// First and longest base delay before a stream is opened again; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 

@@ -99,7 +99,7 @@ async fn unresponsive_health_check_does_not_delay_the_stop() {
 }
 
 #[tokio::test]
-async fn report_is_retried_until_accepted_and_lost_reports_are_counted() {
+async fn report_is_retried_until_accepted_and_given_up_if_it_is_rejected() {
     let (mut reports, status, config) = start_health_check(503).await;
     let receiver = report_queue("x");
     receiver.queue().push(warning("first"));

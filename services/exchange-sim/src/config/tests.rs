@@ -10,10 +10,14 @@ fn read(json: &str) -> Result<usize, String> {
 }
 
 #[test]
-fn timeline_file_is_parsed_and_its_error_is_named() {
+fn timeline_file_is_a_list_or_an_object() {
     let one = r#"{"exchange":"kraken","at_seconds":5,"seconds":10,"fault":"lie_factor","factor":"1.2"}"#;
     assert_eq!(read(&format!("[{one},{one}]")), Ok(2));
     assert_eq!(read(&format!(r#"{{"timeline":[{one}]}}"#)), Ok(1));
+}
+
+#[test]
+fn error_in_the_timeline_file_is_named() {
     for (json, named) in [
         ("", "JSON"),
         (r#"[{"exchange":"kraken","fault":"down"}]"#, "at_seconds"),

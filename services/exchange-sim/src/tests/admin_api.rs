@@ -80,7 +80,7 @@ async fn timeline_with_an_invalid_fault_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_during_an_announced_ban_are_counted_and_ending_the_fault_lifts_the_ban() {
+async fn calls_during_an_announced_ban_are_counted_until_the_fault_is_ended() {
     let sim = Sim::new();
     let path = "/gemini/v1/pricefeed";
     sim.start_fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);

@@ -44,7 +44,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn down_breaks_the_connection_and_slow_times_out() {
+async fn down_breaks_the_connection() {
     let sim = Running::start().await;
     let url = sim.url(COINBASE);
     let response = http_client().get(&url).send().await.unwrap();
@@ -53,6 +53,13 @@ async fn down_breaks_the_connection_and_slow_times_out() {
     sim.start_fault("coinbase", "down").await;
     let whole = async { http_client().get(&url).send().await?.text().await };
     assert!(whole.await.is_err());
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn slow_answers_time_out() {
+    let sim = Running::start().await;
+    let url = sim.url(COINBASE);
     sim.start_fault("coinbase", "slow").await;
     let in_time = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;
     assert!(in_time.unwrap_err().is_timeout());

@@ -125,13 +125,21 @@ fn health_check_itself_is_always_alive() {
 }
 
 #[test]
-fn names_beyond_the_limits_are_refused_and_old_ones_are_removed() {
+fn service_beyond_the_limit_is_refused_until_an_old_one_is_removed() {
     let mut registry = registry();
     for n in 0..MAX_SERVICES - 2 {
         record_alive(&mut registry, &format!("s{n}"), "a", 0);
     }
     let refused = registry.record_heartbeat("one-more", heartbeat("a", Vec::new()), false, instants_at(0));
     assert_eq!(refused, Err(RegistryError::TooManyServices));
+    registry.update_states(instants_at(90_000));
+    assert_eq!(registry.services.len(), 2, "a service that is not expected is removed after a day");
+    record_alive(&mut registry, "one-more", "a", 90_000);
+}
+
+#[test]
+fn instance_beyond_the_limit_replaces_a_missing_one() {
+    let mut registry = registry();
     for n in 0..MAX_INSTANCES {
         record_alive(&mut registry, "create-order", &n.to_string(), 100);
     }
@@ -141,8 +149,6 @@ fn names_beyond_the_limits_are_refused_and_old_ones_are_removed() {
     assert_eq!(record_one_more(&mut registry, 100), Err(RegistryError::TooManyInstances));
     assert_eq!(record_one_more(&mut registry, 100 + 150), Ok(()));
     assert_eq!(registry.services["create-order"].instances.len(), MAX_INSTANCES);
-    registry.update_states(instants_at(90_000));
-    assert_eq!(registry.services.len(), 2, "a service that is not expected is removed after a day");
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn buckets_start_at_whole_minutes() {
 }
 
 #[test]
-fn only_complete_buckets_are_folded_and_the_size_of_a_step_is_limited() {
+fn only_complete_buckets_are_folded_in_steps_of_limited_size() {
     let minutes = |n: i64| at(n * 60_000_000);
     let progress = |folded_until, settled_until, first_unfolded| FoldProgress {
         series: 1,

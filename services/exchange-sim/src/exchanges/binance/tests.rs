@@ -21,19 +21,24 @@ async fn one_pair_is_an_object_and_several_are_a_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_and_delisted_pairs_are_answered_in_the_real_format() {
+async fn unknown_pair_and_wrong_parameters_are_refused() {
     let sim = Sim::new();
     let (status, body) = sim.get(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22XYZ%22%5D")).await;
     assert_eq!((status, body.as_str()), (400, r#"{"code":-1121,"msg":"Invalid symbol."}"#));
+    for wrong in ["symbol=BTCUSDT&symbols=%5B%5D", "symbols=BTCUSDT", "symbol=BTCUSDT&symbolStatus=OPEN"] {
+        assert_eq!(sim.get(&format!("{PRICE}?{wrong}")).await.0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn delisted_pair_is_served_unless_the_trading_status_is_required() {
+    let sim = Sim::new();
     // Two fifths of the market price. Only `symbolStatus` shows that the pair is delisted.
     let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
     assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
     assert_eq!(sim.json(&format!("{PRICE}?{BOTH}&symbolStatus=TRADING")).await.as_array().unwrap().len(), 1);
     let (status, body) = sim.get(&format!("{BOOK}?symbol=BTCGBP&symbolStatus=TRADING")).await;
     assert!(status == 400 && body.contains("-1220"), "{body}");
-    for wrong in ["symbol=BTCUSDT&symbols=%5B%5D", "symbols=BTCUSDT", "symbol=BTCUSDT&symbolStatus=OPEN"] {
-        assert_eq!(sim.get(&format!("{PRICE}?{wrong}")).await.0, 400, "{wrong}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

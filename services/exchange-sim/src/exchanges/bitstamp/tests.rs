@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
-async fn trailing_slash_is_optional_and_list_has_pair_names() {
+async fn only_rows_of_the_list_name_their_pair() {
     let sim = Sim::new();
     let one = sim.json("/bitstamp/api/v2/ticker/btcusd/").await;
     assert_eq!(one["timestamp"], (sim.now().micros() / 1_000_000).to_string());
