@@ -47,8 +47,8 @@ impl Config {
     }
 }
 
-/// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, so that
-/// free quotes cannot exhaust the limit.
+/// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, but at
+/// least [`MIN_DEFAULT_CAP_SATS`]. So free quotes cannot exhaust a limit above that.
 fn quote_caps(env: &mut Env, limit: Sats) -> QuoteCaps {
     let share = |divisor: i64| {
         Sats::new((limit.get() / divisor).max(MIN_DEFAULT_CAP_SATS)).expect("a share of the limit is below the supply")
