@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use subtle::ConstantTimeEq;
 use url::Url;
 
@@ -56,13 +57,12 @@ impl Env {
     /// The environment variables of the process. The file `.env` of the current directory, if it exists, supplies the ones
     /// that are not set.
     pub fn from_process() -> anyhow::Result<Self> {
-        let mut vars = HashMap::new();
-        if Path::new(".env").is_file() {
-            for pair in dotenvy::from_path_iter(".env")? {
-                let (name, value) = pair?;
-                vars.insert(name, value);
-            }
-        }
+        let mut vars = if Path::new(".env").is_file() {
+            let text = std::fs::read_to_string(".env").context("the file .env cannot be read")?;
+            parse_env_file(&text).map_err(anyhow::Error::msg)?
+        } else {
+            HashMap::new()
+        };
         vars.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
         Ok(Self { vars, ..Self::default() })
     }
@@ -129,28 +129,60 @@ impl Env {
         self.parse_with(name, &allowed, |text| text.parse().ok().filter(|n| range.contains(n))).unwrap_or(default)
     }
 
-    /// The address of another service: an `http` or `https` URL.
+    /// An `http` or `https` URL, which may have a path.
     pub fn url(&mut self, name: &str, default: &str) -> Url {
-        let parse =
-            |text: &str| Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        self.parse_with(name, "an address such as http://127.0.0.1:8010", parse)
-            .unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
+        let allowed = "an http or https address without user name, query and fragment, such as http://127.0.0.1:8010";
+        self.url_with(name, default, allowed, |_| true)
+    }
+
+    /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace it.
+    pub fn service_url(&mut self, name: &str, default: &str) -> Url {
+        let allowed = "http:// or https://, a host, and optionally a port, such as http://127.0.0.1:8010";
+        self.url_with(name, default, allowed, |url| url.path() == "/")
+    }
+
+    fn url_with(&mut self, name: &str, default: &str, allowed: &str, check: impl Fn(&Url) -> bool) -> Url {
+        let is_valid = |url: &Url| {
+            let has_extra = !url.username().is_empty() || url.password().is_some();
+            let has_extra = has_extra || url.query().is_some() || url.fragment().is_some();
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.port() != Some(0)
+                && !has_extra
+                && check(url)
+        };
+        // "http:host" and "http:/host" would be parsed as "http://host".
+        let is_written_out = |text: &str| text.contains("://");
+        let parse = |text: &str| Url::parse(text).ok().filter(|url| is_written_out(text) && is_valid(url));
+        let text = self.text(name).map(str::to_owned);
+        let url = text.as_deref().and_then(parse);
+        if url.is_none()
+            && let Some(text) = text
+        {
+            // Somebody may have set a password.
+            let shown = if text.contains('@') || text.contains('?') { redact_password(&text) } else { text };
+            self.add_error(name, Some(shown), allowed);
+        }
+        url.unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
     }
 
     /// A required secret.
     pub fn secret(&mut self, name: &str) -> Secret {
         const MISSING: &str = "set it to a long random text, the same for every service";
-        match self.text(name).map(str::to_owned) {
-            Some(text) if text.len() >= Secret::MIN_LEN => Secret::new(text),
-            Some(_) => {
-                self.add_error(name, Some("***".to_owned()), "at least 16 characters");
-                Secret::new(String::new())
-            }
-            None => {
-                self.add_error(name, None, MISSING);
-                Secret::new(String::new())
-            }
+        self.optional_secret(name).unwrap_or_else(|| {
+            self.add_error(name, None, MISSING);
+            Secret::new(String::new())
+        })
+    }
+
+    /// A secret that may be missing.
+    pub fn optional_secret(&mut self, name: &str) -> Option<Secret> {
+        let text = self.text(name)?.to_owned();
+        if text.len() >= Secret::MIN_LEN {
+            return Some(Secret::new(text));
         }
+        self.add_error(name, Some("***".to_owned()), "at least 16 characters");
+        Some(Secret::new(String::new()))
     }
 
     /// Returns the collected errors, if there are any.
@@ -192,14 +224,37 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// An address without its password, for logs and error messages.
+/// An address without its password and its query, which may contain a password, for logs and error messages.
 pub fn redact_password(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else { return "(an invalid address)".to_owned() };
     if url.password().is_some() {
         // Fails only for addresses without a host, which have no password.
         let _ = url.set_password(Some("***"));
     }
+    if url.query().is_some() {
+        url.set_query(Some("***"));
+    }
     url.to_string()
+}
+
+/// Parses a `.env` file. The error names the line and not its content, which may be a secret.
+fn parse_env_file(text: &str) -> Result<HashMap<String, String>, String> {
+    const FORM: &str =
+        "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
+    let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
+    pairs.map_err(|error| {
+        let number = match &error {
+            // The error contains the line, or its value alone.
+            dotenvy::Error::LineParse(invalid, _) => {
+                text.lines().position(|line| line.trim().ends_with(invalid.trim())).map(|index| index + 1)
+            }
+            _ => None,
+        };
+        number.map_or_else(
+            || format!("the file .env cannot be parsed; {FORM}"),
+            |number| format!("line {number} of the file .env cannot be parsed; {FORM}"),
+        )
+    })
 }
 
 /// The address that a service listens on.

@@ -33,7 +33,7 @@ pub struct Config {
 impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         Self {
-            url: env.url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
+            url: env.service_url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
             token: shared::internal_token(env),
             heartbeat_interval: env.seconds("ALIVE_INTERVAL_SECS", 60, 1..=3600),
         }

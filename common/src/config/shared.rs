@@ -17,14 +17,19 @@ pub fn internal_token(env: &mut Env) -> Secret {
     env.secret("INTERNAL_TOKEN")
 }
 
+/// `OPERATOR_TOKEN`: the secret that operators send.
+pub fn operator_token(env: &mut Env) -> Option<Secret> {
+    env.optional_secret("OPERATOR_TOKEN")
+}
+
 /// `DB_PROXY_URL`: the address of db-proxy.
 pub fn db_proxy_url(env: &mut Env) -> Url {
-    env.url("DB_PROXY_URL", "http://127.0.0.1:8010")
+    env.service_url("DB_PROXY_URL", "http://127.0.0.1:8010")
 }
 
 /// `PRICE_CACHE_URL`: the address of price-cache-proxy.
 pub fn price_cache_url(env: &mut Env) -> Url {
-    env.url("PRICE_CACHE_URL", "http://127.0.0.1:8002")
+    env.service_url("PRICE_CACHE_URL", "http://127.0.0.1:8002")
 }
 
 /// `CURRENCIES`: the currencies that are priced and that orders may use, each once.

@@ -50,4 +50,49 @@ fn port_variable_is_derived_from_the_service_name() {
 #[test]
 fn password_is_redacted() {
     assert_eq!(redact_password("postgres://u:p@h/db"), "postgres://u:***@h/db");
+    assert_eq!(redact_password("postgres://h/db?user=u&password=p"), "postgres://h/db?***");
+}
+
+#[test]
+fn invalid_line_of_env_file_is_named_without_its_content() {
+    for line in ["INTERNAL_TOKEN=correct horse battery", "correct horse", "TOKEN='correct", "correct=horse=\"battery"] {
+        let text = format!("# a comment\nLOG_LEVEL=info\n  {line}\nBTC_LIMIT=1\n");
+        let error = parse_env_file(&text).unwrap_err();
+        for part in ["correct", "horse", "battery", "TOKEN"] {
+            assert!(!error.contains(part), "{part} is in: {error}");
+        }
+        assert!(error.contains(".env"), "{error}");
+    }
+    assert!(parse_env_file("A=1\nB=two words\n").unwrap_err().starts_with("line 2 of the file .env "));
+    assert_eq!(parse_env_file("A=1\nB='two words'\n").unwrap()["B"], "two words");
+}
+
+#[test]
+fn address_of_a_service_has_no_further_parts() {
+    let error = |url: &str| {
+        let mut env = Env::from_pairs([("DB_PROXY_URL", url)]);
+        env.service_url("DB_PROXY_URL", "http://127.0.0.1:8010");
+        env.finish().err().map(|error| error.to_string())
+    };
+    for valid in ["http://127.0.0.1:8010", "https://db-proxy/", "http://[::1]:8010", "HTTP://db-proxy:8010"] {
+        assert_eq!(error(valid), None, "{valid}");
+    }
+    for invalid in [
+        "http://db-proxy:8010/api",
+        "http://db-proxy?x=secret",
+        "http://db-proxy#x",
+        "http://user:secret@db-proxy",
+        "http://user@db-proxy",
+        "http://db-proxy:0",
+        "http://db-proxy:99999",
+        "http:db-proxy:8010",
+        "http:/db-proxy:8010",
+        "http://",
+        "http://db proxy",
+        "ftp://db-proxy",
+        "db-proxy:8010",
+    ] {
+        let error = error(invalid).unwrap_or_else(|| panic!("{invalid} is accepted"));
+        assert!(error.contains("DB_PROXY_URL") && !error.contains("secret"), "{error}");
+    }
 }
