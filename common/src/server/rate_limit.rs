@@ -1,7 +1,9 @@
 //! A rate limit per client address, and the response headers that describe it.
 
+mod client_states;
+
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     str::FromStr,
     sync::Arc,
@@ -12,20 +14,20 @@ use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
     middleware::StateInformationMiddleware,
-    state::keyed::DefaultKeyedStateStore,
 };
 use poem::{
     Addr, Request, Response,
     http::{HeaderValue, Method},
 };
 
+use self::client_states::ClientStates;
 use super::limits::MAX_RATE_LIMITED_CLIENTS;
 use crate::{
     api::{Code, Problem},
     config::Env,
 };
 
-type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
+type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
 /// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]
@@ -48,8 +50,10 @@ pub(super) struct RateLimitStatus {
 impl RateLimit {
     /// Limits the requests per minute. Zero turns the limit off.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
-        let limiter = NonZeroU32::new(per_minute)
-            .map(|quota| (per_minute, Arc::new(RateLimiter::dashmap(Quota::per_minute(quota)).with_middleware())));
+        let limiter = NonZeroU32::new(per_minute).map(|quota| {
+            let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
+            (per_minute, Arc::new(Limiter::new(Quota::per_minute(quota), states, DefaultClock::default())))
+        });
         Self { limiter, trusted, count_reads: false }
     }
 
@@ -73,13 +77,6 @@ impl RateLimit {
 }
 
 fn check_client(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
-    // Above the maximum number of clients, new clients share one limit until limits of idle clients are removed.
-    let client = if limiter.len() < MAX_RATE_LIMITED_CLIENTS {
-        client
-    } else {
-        limiter.retain_recent();
-        if limiter.len() < MAX_RATE_LIMITED_CLIENTS { client } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
-    };
     match limiter.check_key(&client) {
         Ok(state) => {
             let remaining = state.remaining_burst_capacity();
@@ -152,7 +149,7 @@ fn client_address(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAd
     let mut client = peer.to_canonical();
     let mut hops = forwarded_for.rsplit(',');
     while trusted.contains(&client) {
-        match hops.next().and_then(|hop| hop.trim().parse::<IpAddr>().ok()) {
+        match hops.next().and_then(parse_hop) {
             Some(hop) => client = hop.to_canonical(),
             None => break,
         }
@@ -164,6 +161,14 @@ fn client_address(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAd
         }
         v4 @ IpAddr::V4(_) => v4,
     }
+}
+
+/// The address of an entry of `X-Forwarded-For`. Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let without_brackets = || hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let with_port = hop.parse::<SocketAddr>().map(|address| address.ip());
+    with_port.or_else(|_| without_brackets().parse()).ok()
 }
 
 #[cfg(test)]

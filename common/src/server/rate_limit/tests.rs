@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -14,6 +16,16 @@ fn each_client_has_its_own_limit() {
     assert_eq!(rejected.code, Code::TooManyRequests);
     assert!(rejected.retry_after.unwrap() <= Duration::from_secs(30));
     assert!(check("192.0.2.2").1.is_ok());
+}
+
+#[test]
+fn clients_above_the_maximum_have_their_own_limits() {
+    let (per_minute, limiter) = RateLimit::per_minute(1, TrustedProxies::default()).limiter.unwrap();
+    let number = u32::try_from(MAX_RATE_LIMITED_CLIENTS).unwrap();
+    for client in 0..2 * number {
+        let client = Ipv4Addr::from_bits(client).into();
+        assert!(super::check_client(per_minute, &limiter, client).1.is_ok(), "{client}");
+    }
 }
 
 #[test]
@@ -45,6 +57,12 @@ fn forwarded_for_is_used_only_from_trusted_proxies() {
     assert_eq!(client_address(ip("10.0.0.1"), "1.2.3.4", &proxy), ip("1.2.3.4"));
     assert_eq!(client_address(ip("10.0.0.1"), "6.6.6.6, 1.2.3.4, 10.0.0.2", &proxy), ip("1.2.3.4"));
     assert_eq!(client_address(ip("10.0.0.1"), "nonsense", &proxy), ip("10.0.0.1"));
+    for entry in ["1.2.3.4:4711", " 1.2.3.4:4711 ", "6.6.6.6,1.2.3.4:4711,10.0.0.2:80", "[::ffff:1.2.3.4]:80"] {
+        assert_eq!(client_address(ip("10.0.0.1"), entry, &proxy), ip("1.2.3.4"), "{entry}");
+    }
+    for entry in ["[2001:db8::1]:4711", "[2001:db8::1]", "2001:db8::1"] {
+        assert_eq!(client_address(ip("10.0.0.1"), entry, &proxy), ip("2001:db8::"), "{entry}");
+    }
     assert_eq!(client_address(ip("10.0.0.1"), "", &proxy), ip("10.0.0.1"));
 }
 
