@@ -7,7 +7,7 @@ use common::{
 
 use crate::{
     courses::CourseRetentionSettings,
-    database::{ALLOWED_URLS, is_allowed_url},
+    database::check_url,
     orders::{OrderSettings, QuoteCaps},
 };
 
@@ -31,8 +31,8 @@ pub struct Config {
 impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let database_url = env.text("DATABASE_URL").unwrap_or(DEFAULT_DATABASE).to_owned();
-        if !is_allowed_url(&database_url) {
-            env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), ALLOWED_URLS);
+        if let Err(reason) = check_url(&database_url) {
+            env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), &reason);
         }
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");

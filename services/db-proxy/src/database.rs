@@ -5,27 +5,21 @@
 mod error;
 mod migrations;
 pub mod postgres;
+mod private_file;
 pub mod rows;
 pub mod sqlite;
 mod transaction_connection;
+mod url;
 
+use anyhow::anyhow;
 use common::config::redact_password;
 use sqlx::migrate::Migrator;
 
+use self::url::sqlite_path;
 pub use self::{
     error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteDatabase,
-    transaction_connection::TransactionConnection,
+    transaction_connection::TransactionConnection, url::check_url,
 };
-
-/// The forms of `DATABASE_URL` that are allowed.
-pub const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";
-/// The prefixes of these forms.
-const URL_PREFIXES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
-
-/// Whether `url` has one of the forms in [`ALLOWED_URLS`].
-pub fn is_allowed_url(url: &str) -> bool {
-    URL_PREFIXES.iter().any(|prefix| url.starts_with(prefix))
-}
 
 /// An open database. Clones share its connections.
 #[derive(Clone)]
@@ -46,17 +40,14 @@ macro_rules! on_engine {
 pub(crate) use on_engine;
 
 impl Database {
-    /// Opens a database. `url` has one of the forms in [`ALLOWED_URLS`].
+    /// Opens a database. [`check_url`] accepts `url`.
     ///
     /// PostgreSQL may be unavailable now and become available later. An SQLite file must be usable now.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let not_allowed = || anyhow::anyhow!("DATABASE_URL={} is not allowed; {ALLOWED_URLS}", redact_password(url));
-        match url.split_once(':') {
-            Some(("postgres" | "postgresql", _)) => {
-                Ok(Self::Postgres(PostgresDatabase::open(url).map_err(|_| not_allowed())?))
-            }
-            Some(("sqlite", path)) => Ok(Self::Sqlite(SqliteDatabase::open(path).await?)),
-            _ => Err(not_allowed()),
+        check_url(url).map_err(|reason| anyhow!("DATABASE_URL={} is not allowed; {reason}", redact_password(url)))?;
+        match url.strip_prefix("sqlite:") {
+            Some(path) => Ok(Self::Sqlite(SqliteDatabase::open(sqlite_path(path)).await?)),
+            None => Ok(Self::Postgres(PostgresDatabase::open(url)?)),
         }
     }
 

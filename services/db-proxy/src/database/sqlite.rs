@@ -13,6 +13,7 @@ use sqlx::{
 use super::{
     DatabaseError, TransactionConnection, latest_version,
     migrations::{SQLITE, migrator},
+    private_file,
 };
 
 /// Number of connections for reads. With a write-ahead log, they never wait for the writer.
@@ -34,16 +35,7 @@ pub struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens the file at `path`. Creates the file and its folder if they do not exist.
     pub async fn open(path: &str) -> anyhow::Result<Self> {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        anyhow::ensure!(
-            !path.is_empty() && !path.contains(":memory:"),
-            "DATABASE_URL=sqlite: needs the path of a file"
-        );
-        let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
-        }
+        private_file::prepare(Path::new(path))?;
         // A commit is on disk before it is answered: full synchronous mode with a write-ahead log.
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -1,0 +1,35 @@
+use super::*;
+use crate::database::Database;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn new_database_is_readable_by_its_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("database/data");
+    let file = data.join("buydesk.db");
+    let database = Database::open(&format!("sqlite:{}", file.display())).await.unwrap();
+    database.migrate().await.unwrap();
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(data.parent().unwrap()), 0o700);
+    let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 1, "the write-ahead log exists: {files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn existing_database_loses_the_permissions_of_other_users() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let file = folder.path().join("buydesk.db");
+    let url = format!("sqlite:{}", file.display());
+    Database::open(&url).await.unwrap().close().await;
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).unwrap();
+    Database::open(&url).await.unwrap().close().await;
+    assert_eq!(mode(&file), 0o660);
+    assert_eq!(mode(folder.path()), 0o755);
+}

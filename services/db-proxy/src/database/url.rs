@@ -1,0 +1,65 @@
+//! The forms of `DATABASE_URL`.
+
+use std::{path::Path, str::FromStr};
+
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+/// The forms of `DATABASE_URL` that are allowed.
+const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";
+
+/// Checks a value of `DATABASE_URL` without connecting. The error completes "… is not allowed; ".
+pub fn check_url(url: &str) -> Result<(), String> {
+    let reason = match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => postgres_error(url),
+        Some(("sqlite", path)) => sqlite_error(sqlite_path(path)),
+        _ => Some("it has another form"),
+    };
+    reason.map_or(Ok(()), |reason| Err(format!("{reason}; use {ALLOWED_URLS}")))
+}
+
+/// The path of the file, from the part of the URL after `sqlite:`.
+pub fn sqlite_path(path: &str) -> &str {
+    path.strip_prefix("//").unwrap_or(path)
+}
+
+fn postgres_error(text: &str) -> Option<&'static str> {
+    let Ok(url) = Url::parse(text) else {
+        return Some(
+            "it cannot be parsed; write characters such as @ : / ? # % in a password as %40 %3A %2F %3F %23 %25",
+        );
+    };
+    let has_parameter = |name: &str| url.query_pairs().any(|(key, value)| key == name && !value.is_empty());
+    if url.host_str().is_none_or(str::is_empty) && !has_parameter("host") && !has_parameter("hostaddr") {
+        Some("the host is missing")
+    } else if url.port() == Some(0) {
+        Some("the port must be from 1 to 65535")
+    } else if url.path().trim_start_matches('/').is_empty() && !has_parameter("dbname") {
+        Some("the name of the database is missing")
+    } else if url.path().trim_start_matches('/').contains('/') {
+        Some("the name of the database contains a slash")
+    } else if url.fragment().is_some() {
+        Some("write # as %23")
+    } else if PgConnectOptions::from_str(text).is_err() {
+        Some("a part of it has an invalid value")
+    } else {
+        None
+    }
+}
+
+fn sqlite_error(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        Some("the path of the file is missing")
+    } else if path.contains(":memory:") {
+        Some("orders must be in a file")
+    } else if path.contains(['?', '\0']) {
+        Some("options after the path are not supported")
+    } else if path.ends_with('/') || Path::new(path).is_dir() {
+        Some("the path is a folder")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;
