@@ -6,7 +6,7 @@
 //! | layer | modules | content |
 //! |---|---|---|
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
-//! | 7 | [`reporting`], [`shutdown`] | heartbeats and warnings for health-check; signals |
+//! | 7 | [`process`], [`reporting`], [`shutdown`] | runtime and limits of the process; heartbeats and warnings for health-check; signals |
 //! | 6 | [`clients`] | typed clients of the services |
 //! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format and health |
 //! | 4 | [`telemetry`] | logs |
@@ -26,6 +26,7 @@ pub mod ids;
 pub mod level;
 pub mod metrics;
 pub mod money;
+pub mod process;
 pub mod reporting;
 pub mod request_context;
 pub mod server;

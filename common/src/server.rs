@@ -3,6 +3,7 @@
 
 mod allowed_methods;
 mod body;
+mod connections;
 mod http_metrics;
 mod internal_caller;
 pub mod limits;
@@ -11,10 +12,14 @@ mod middleware;
 mod ops_endpoints;
 mod preserialized;
 mod rate_limit;
+mod request_guard;
+mod settings;
 
 pub use body::{Json, OptionalBody, parse_form};
+pub use connections::Server;
 pub use internal_caller::InternalCaller;
-pub use listener::{Server, bind};
+pub use listener::Listener;
 pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint};
 pub use preserialized::PreserializedJson;
 pub use rate_limit::{RateLimit, TrustedProxies};
+pub use settings::{ServerConfig, required_descriptors};

@@ -1,15 +1,19 @@
 //! The life cycle of a service: read settings, bind a listener, build, serve until stopped.
 
+mod supervisor;
+
 use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use self::supervisor::TaskSupervisor;
 
 use crate::{
     config::{Bind, Env, connect_address},
-    reporting,
-    server::{ReadinessCheck, bind},
-    shutdown, telemetry,
+    process, reporting,
+    server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
+    shutdown::{self, STOP_TIMEOUT},
+    telemetry,
 };
 
 /// A service. The binary of one service and the binary that runs all services use the same functions.
@@ -23,7 +27,7 @@ pub trait Service: Sized + Send {
 
     /// Builds the service on a listener. Must succeed even if external components are unavailable, because they may start
     /// later.
-    fn build(config: Self::Config, listener: TcpListener) -> impl Future<Output = anyhow::Result<Self>> + Send;
+    fn build(config: Self::Config, listener: Listener) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
     fn address(&self) -> std::io::Result<SocketAddr>;
 
@@ -43,46 +47,43 @@ const USAGE: &str = "Settings are environment variables; see .env.example.
   --version   print the version";
 
 /// The `main` function of the binary of a service.
-pub async fn main<S: Service>() -> ExitCode {
+pub fn main<S: Service>() -> ExitCode {
     let argument = std::env::args().nth(1);
-    let result = match argument.as_deref() {
-        None => serve::<S>().await,
-        Some("--check") => check_running::<S>().await,
-        Some("--openapi") => {
-            println!("{}", S::openapi());
-            Ok(())
+    match argument.as_deref() {
+        None => {
+            // Checked before the runtime starts, because the runtime opens files.
+            let limit = process::raise_descriptor_limit();
+            if let Err(error) = process::check_descriptor_limit(S::NAME, limit, required_descriptors(1)) {
+                return process::fail(S::NAME, &error);
+            }
+            return process::run(S::NAME, async {
+                let result = serve::<S>(limit).await;
+                telemetry::flush();
+                result
+            });
         }
-        Some("--version") => {
-            println!("{} {}", S::NAME, env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
-        Some(_) => {
-            println!("{}: a service of Buydesk\n{USAGE}", S::NAME);
-            Ok(())
-        }
-    };
-    telemetry::flush();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: {error:#}", S::NAME);
-            ExitCode::FAILURE
-        }
+        Some("--check") => return process::run(S::NAME, check_running::<S>()),
+        Some("--openapi") => println!("{}", S::openapi()),
+        Some("--version") => println!("{} {}", S::NAME, env!("CARGO_PKG_VERSION")),
+        Some(_) => println!("{}: a service of Buydesk\n{USAGE}", S::NAME),
     }
+    ExitCode::SUCCESS
 }
 
-async fn serve<S: Service>() -> anyhow::Result<()> {
+/// Runs the service in a process that may open `descriptors` files.
+async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
     let telemetry = telemetry::Config::from_env(&mut env);
     let reporting = reporting::Config::from_env(&mut env);
     let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
+    let server_config = ServerConfig::from_env(&mut env);
     let config = S::configure(&mut env);
     env.finish()?;
 
     let receiver = reporting::report_queue(S::NAME);
     telemetry::init(&telemetry, S::NAME, reporting::warning_sink(receiver.queue()))?;
     let stop = shutdown::on_signal()?;
-    let listener = bind(S::NAME, bind_address).await?;
+    let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;
     let service = S::build(config, listener).await?;
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
@@ -97,14 +98,24 @@ async fn serve<S: Service>() -> anyhow::Result<()> {
     let heartbeats = tokio::spawn(heartbeats);
     let reports_done = CancellationToken::new();
     let sender = tokio::spawn(reporting::send_reports(reporting, receiver, reports_done.clone()));
-    let result = service.run_until(stop.clone()).await;
-    stop.cancel();
-    tracing::info!(service = S::NAME, "stopped");
-    // The sender stops only after the last heartbeat is queued. Both steps have a time limit.
-    let _ = heartbeats.await;
-    reports_done.cancel();
-    let _ = sender.await;
-    result
+    let run = async {
+        let result = service.run_until(stop.clone()).await;
+        stop.cancel();
+        tracing::info!(service = S::NAME, "stopped");
+        // The sender stops only after the last heartbeat is queued.
+        let _ = heartbeats.await;
+        reports_done.cancel();
+        let _ = sender.await;
+        result
+    };
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    tokio::select! {
+        result = run => result,
+        () = too_late => anyhow::bail!("the service did not stop within {} s", STOP_TIMEOUT.as_secs()),
+    }
 }
 
 /// Checks whether the service that runs with the same settings is ready. Used by the health check of containers.

@@ -1,7 +1,12 @@
 //! Shutdown on a signal.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Maximum time from the signal to the end of the process.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// A token that is cancelled by the first Ctrl-C (SIGINT) or SIGTERM.
 pub fn on_signal() -> std::io::Result<CancellationToken> {

@@ -33,8 +33,9 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ),
     ("clients", &["api", "concurrency", "config", "error_chain", "ids", "money", "request_context", "time"]),
     ("reporting", &["api", "clients", "concurrency", "config", "error_chain", "level", "server", "telemetry", "time"]),
+    ("process", &[]),
     ("shutdown", &[]),
-    ("service", &["clients", "config", "level", "reporting", "server", "shutdown", "telemetry"]),
+    ("service", &["clients", "config", "level", "process", "reporting", "server", "shutdown", "telemetry"]),
 ];
 
 /// Crates that may depend on services.

@@ -1,5 +1,8 @@
 //! Operations: health, settings, API documents, and the HTTP conventions of every service.
 
+mod browsers;
+mod buydesk_up;
+mod connections;
 mod health;
 mod http_conventions;
 mod openapi;

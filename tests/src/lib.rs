@@ -2,6 +2,7 @@
 //! processes, and generates load. `tests/README.md` describes how to add a test.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+pub mod buydesk_up;
 pub mod client;
 pub mod environment;
 pub mod exchange_faults;

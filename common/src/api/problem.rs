@@ -47,8 +47,10 @@ macro_rules! codes {
 codes! {
     /// The request could not be parsed.
     BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed";
-    /// The internal token is missing or wrong.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "The internal token is missing or wrong";
+    /// The token of the caller is missing or wrong.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "The token is missing or wrong";
+    /// A web page of another origin sent the request.
+    CrossSiteRequest = "cross_site_request", FORBIDDEN, "A page of another site sent the request";
     NotFound = "not_found", NOT_FOUND, "The resource does not exist";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not support this method";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
@@ -57,6 +59,8 @@ codes! {
     /// The quote would reserve more than one quote, one client or all quotes together may reserve.
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    /// The service does not answer for the host name of the request.
+    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "The host name is not one of this service";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported";
     /// Fields have invalid values. `errors` names each of them.
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value";
@@ -203,22 +207,30 @@ impl Problem {
         })
     }
 
-    /// Builds the response. Adds `request_id` to the body, if it is known.
-    pub fn respond(self, request_id: Option<&str>) -> Response {
-        let status = self.code.status();
-        let retry_after = self.retry_after;
-        let body = ProblemBody {
+    /// The body of the response, without a request id.
+    pub fn to_json(self) -> String {
+        serde_json::to_string(&self.into_body(None)).expect("a problem can be serialized")
+    }
+
+    fn into_body(self, request_id: Option<&str>) -> ProblemBody {
+        ProblemBody {
             kind: format!("urn:buydesk:problem:{}", self.code),
             title: self.code.title().to_owned(),
-            status: status.as_u16(),
+            status: self.code.status().as_u16(),
             code: self.code.to_string(),
             detail: self.detail.into_owned(),
             errors: self.errors,
             remaining_bitcoin: self.remaining_bitcoin,
             idempotency_key: self.idempotency_key,
             request_id: request_id.map(str::to_owned),
-        };
-        let json = serde_json::to_vec(&body).expect("a problem can be serialized");
+        }
+    }
+
+    /// Builds the response. Adds `request_id` to the body, if it is known.
+    pub fn respond(self, request_id: Option<&str>) -> Response {
+        let status = self.code.status();
+        let retry_after = self.retry_after;
+        let json = serde_json::to_vec(&self.into_body(request_id)).expect("a problem can be serialized");
         let mut response = Response::builder().status(status).content_type(Self::CONTENT_TYPE).body(json);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -10,9 +10,31 @@ pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deadline of a request. The calls that handlers make have shorter deadlines.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may be idle.
+/// How long a connection may wait for its next request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a stopping service waits for requests in flight.
+/// How long a stopping service waits for requests in flight. Connections without a request are closed at once.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
-/// Maximum number of clients with a rate limit of their own.
+/// For how many clients the state of their rate limit is kept. The ones without recent requests are forgotten first.
 pub const MAX_RATE_LIMITED_CLIENTS: usize = 100_000;
+/// Deadline for receiving the head of a request, counted from its first byte. For the first request of a connection, from the
+/// time at which the connection was accepted.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of the head of a request in bytes.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// Deadline for a client to receive [`MIN_WRITE_PROGRESS`] bytes while more bytes wait to be sent.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many bytes a client must receive within [`WRITE_TIMEOUT`]: about 2 KiB per second.
+pub const MIN_WRITE_PROGRESS: usize = 64 * 1024;
+/// Default of `MAX_CONNECTIONS`.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 2048;
+/// How many connections above the maximum are refused with a response at the same time. Further ones are closed without one.
+pub const MAX_REFUSALS: usize = 16;
+/// How long a refused client may take to read the response.
+pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause after a connection could not be accepted, for example because no file descriptor is free.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// File descriptors that a service needs for everything except the connections of its clients: its files, its database, its
+/// connections to other services.
+pub const RESERVED_DESCRIPTORS: u64 = 64;
+/// How many connections a service must at least be able to serve. A process that may open fewer files does not start.
+pub const MIN_CONNECTIONS: u64 = 16;

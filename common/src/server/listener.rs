@@ -1,44 +1,52 @@
-//! Serving on a bound listener.
+//! The listener of a service.
 
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use poem::{endpoint::BoxEndpoint, listener::TcpAcceptor};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT};
+use super::ServerConfig;
 use crate::config::Bind;
 
-/// Binds a listener. The error names the address and the variable of the port.
-pub async fn bind(service: &str, bind: Bind) -> anyhow::Result<TcpListener> {
-    let address = SocketAddr::new(bind.host, bind.port);
-    TcpListener::bind(address).await.with_context(|| {
-        format!("{service} cannot listen on {address}; set {} to another port", crate::config::port_variable(service))
-    })
+/// A bound socket, and how its connections are served.
+#[derive(Debug)]
+pub struct Listener {
+    pub(super) socket: TcpListener,
+    pub(super) config: ServerConfig,
+    pub(super) drain_end: CancellationToken,
 }
 
-/// An endpoint and the listener that it is served on.
-pub struct Server {
-    listener: TcpListener,
-    endpoint: BoxEndpoint<'static>,
-}
+impl Listener {
+    pub fn new(socket: TcpListener, config: ServerConfig) -> Self {
+        Self { socket, config, drain_end: CancellationToken::new() }
+    }
 
-impl Server {
-    pub fn new(listener: TcpListener, endpoint: BoxEndpoint<'static>) -> Self {
-        Self { listener, endpoint }
+    /// Binds a socket. The error names the address and the variable of the port.
+    pub async fn bind(service: &str, bind: Bind, config: ServerConfig) -> anyhow::Result<Self> {
+        let address = SocketAddr::new(bind.host, bind.port);
+        let socket = TcpListener::bind(address).await.with_context(|| {
+            let variable = crate::config::port_variable(service);
+            format!("{service} cannot listen on {address}; set {variable} to another port")
+        })?;
+        Ok(Self::new(socket, config))
+    }
+
+    /// Ends the wait for requests in flight when `drain_end` is cancelled, if the server has not ended by then. Services that
+    /// stop one after the other share one deadline in this way.
+    #[must_use]
+    pub fn with_drain_end(self, drain_end: CancellationToken) -> Self {
+        Self { drain_end, ..self }
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.socket.local_addr()
     }
+}
 
-    /// Serves until `stop` is cancelled, then waits for requests in flight, at most [`DRAIN_TIMEOUT`].
-    pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        poem::Server::new_with_acceptor(TcpAcceptor::from_tokio(self.listener)?)
-            .idle_timeout(IDLE_TIMEOUT)
-            .run_with_graceful_shutdown(self.endpoint, stop.cancelled_owned(), Some(DRAIN_TIMEOUT))
-            .await
-            .context("the server failed")
+/// A listener with the default settings.
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Self::new(socket, ServerConfig::default())
     }
 }

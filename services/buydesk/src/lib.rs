@@ -8,7 +8,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::config::Env;
+use common::{config::Env, process};
 
 use self::{
     cli::{Arguments, Command, Seed},
@@ -16,22 +16,28 @@ use self::{
 };
 
 /// Runs the command of the command line. An error is printed to standard error, and the exit code is 1.
-pub async fn main() -> ExitCode {
-    let result = run_command(Arguments::parse()).await;
-    common::telemetry::flush();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("buydesk: {error:#}");
-            ExitCode::FAILURE
-        }
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Checked before the runtime starts, because the runtime opens files.
+    let descriptors = match arguments.command {
+        Command::Up(_) => up::check_descriptors(),
+        _ => Ok(process::raise_descriptor_limit()),
+    };
+    match descriptors {
+        Ok(descriptors) => process::run("buydesk", async move {
+            let result = run_command(arguments, descriptors).await;
+            common::telemetry::flush();
+            result
+        }),
+        Err(error) => process::fail("buydesk", &error),
     }
 }
 
-async fn run_command(Arguments { json, command }: Arguments) -> anyhow::Result<()> {
+/// Runs a command in a process that may open `descriptors` files.
+async fn run_command(Arguments { json, command }: Arguments, descriptors: u64) -> anyhow::Result<()> {
     let env = Env::from_process()?;
     match command {
-        Command::Up(args) => up::run_services(env, &args).await,
+        Command::Up(args) => up::run_services(env, &args, descriptors).await,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await,
         Command::Order(command) => client::run_order_command(&ApiClient::new(env)?, command, json).await,
         Command::Price => client::show_price(&ApiClient::new(env)?, json).await,

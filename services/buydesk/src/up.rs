@@ -6,38 +6,37 @@ use anyhow::Context;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     config::{Bind, Env, Secret, connect_address},
+    process,
     reporting::{self, ReportQueue},
-    server::{ReadinessCheck, bind},
+    server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
     service::Service,
-    shutdown, telemetry,
+    shutdown::{self, STOP_TIMEOUT},
+    telemetry,
 };
 use futures_util::future::select_all;
-use tokio::{
-    net::TcpListener,
-    task::{JoinError, JoinHandle},
-};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::cli::UpArgs;
 
-/// Maximum time for all services to end after Ctrl-C.
-const STOP_TIMEOUT: Duration = Duration::from_secs(9);
+/// The number of services, with exchange-sim.
+const SERVICES: u64 = 8;
 /// How long `buydesk up` waits for readiness before it prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The listeners of all services. They are bound before any service starts, so that the addresses of all services are known.
 struct Listeners {
-    create_order: TcpListener,
-    fetch_orders: TcpListener,
-    price_cache: TcpListener,
-    price_updater: TcpListener,
-    db_proxy: TcpListener,
-    health_check: TcpListener,
-    rates: TcpListener,
+    create_order: Listener,
+    fetch_orders: Listener,
+    price_cache: Listener,
+    price_updater: Listener,
+    db_proxy: Listener,
+    health_check: Listener,
+    rates: Listener,
     /// With `--demo` only.
-    exchange_sim: Option<TcpListener>,
+    exchange_sim: Option<Listener>,
 }
 
 struct RunningService {
@@ -48,9 +47,17 @@ struct RunningService {
     readiness: ReadinessCheck,
 }
 
-/// Runs all services until Ctrl-C, or until a service fails.
-pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
+/// Checks that the process may open enough files for all services. Returns how many it may open.
+pub fn check_descriptors() -> anyhow::Result<u64> {
+    let limit = process::raise_descriptor_limit();
+    process::check_descriptor_limit("buydesk up", limit, required_descriptors(SERVICES))?;
+    Ok(limit)
+}
+
+/// Runs all services until Ctrl-C, or until a service fails. The process may open `descriptors` files.
+pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyhow::Result<()> {
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
+    let operator_token = make_operator_token(&mut env);
     if args.demo {
         env.set("SIMULATED", "true");
     }
@@ -59,7 +66,9 @@ pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
     let reports = reporting::report_queue("buydesk");
     telemetry::init(&telemetry_config, "buydesk", reporting::warning_sink(reports.queue()))?;
     let stop = shutdown::on_signal()?;
-    let listeners = Listeners::bind(&mut env, args.demo).await?;
+    let drain_end = CancellationToken::new();
+    let config = ServerConfig::from_env(&mut env).within_descriptors(descriptors, SERVICES);
+    let listeners = Binder { env: &mut env, config, drain_end: drain_end.clone() }.bind_all(args.demo).await?;
     set_service_urls(&mut env, &listeners)?;
     let table = service_table(&listeners)?;
     let reporting_config = reporting::Config::from_env(&mut env);
@@ -69,6 +78,9 @@ pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
     println!("{table}\n{}", price_note(args));
+    if let Some(token) = operator_token {
+        println!("OPERATOR_TOKEN of this run, for reports and host names at health-check: {}", token.expose());
+    }
     // create-order starts last and is ready when everything that it needs is ready.
     let readiness = running.last().map(|create_order| create_order.readiness.clone());
     let announcement = tokio::spawn(announce_readiness(readiness));
@@ -80,6 +92,11 @@ pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
     };
     announcement.abort();
     println!("Stopping. Accepted requests are being completed.");
+    // The services stop one after the other. Requests in flight have one deadline for all of them.
+    tokio::spawn(async move {
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+        drain_end.cancel();
+    });
     let stop_all = async {
         // In reverse order of start: a service ends before the services that it needs.
         for RunningService { name, task, heartbeats, stop, .. } in running.into_iter().rev() {
@@ -96,6 +113,17 @@ pub async fn run_services(mut env: Env, args: &UpArgs) -> anyhow::Result<()> {
         .with_context(|| format!("not every service ended within {} s", STOP_TIMEOUT.as_secs()))??;
     println!("Stopped.");
     ended
+}
+
+/// Makes a token of operators if health-check needs one and none is set. It listens beyond loopback if `BIND_HOST` does.
+fn make_operator_token(env: &mut Env) -> Option<Secret> {
+    let beyond_loopback = !Bind::from_env(env, health_check::App::NAME, health_check::App::PORT).host.is_loopback();
+    if !beyond_loopback || env.text("OPERATOR_TOKEN").is_some() {
+        return None;
+    }
+    let token = Secret::random();
+    env.set("OPERATOR_TOKEN", token.expose());
+    Some(token)
 }
 
 fn flatten_result(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
@@ -125,30 +153,41 @@ fn check_settings(env: &mut Env) -> anyhow::Result<()> {
     check::<rates::App>(env);
     check::<exchange_sim::App>(env);
     reporting::Config::from_env(env);
+    ServerConfig::from_env(env);
     Ok(env.finish()?)
 }
 
-impl Listeners {
-    async fn bind(env: &mut Env, demo: bool) -> anyhow::Result<Self> {
-        async fn bind_service<S: Service>(env: &mut Env) -> anyhow::Result<TcpListener> {
-            bind(S::NAME, Bind::from_env(env, S::NAME, S::PORT)).await
-        }
-        Ok(Self {
-            create_order: bind_service::<create_order::App>(env).await?,
-            fetch_orders: bind_service::<fetch_orders::App>(env).await?,
-            price_cache: bind_service::<price_cache_proxy::App>(env).await?,
-            price_updater: bind_service::<price_updater::App>(env).await?,
-            db_proxy: bind_service::<db_proxy::App>(env).await?,
-            health_check: bind_service::<health_check::App>(env).await?,
-            rates: bind_service::<rates::App>(env).await?,
-            exchange_sim: if demo { Some(bind_service::<exchange_sim::App>(env).await?) } else { None },
+/// Binds the listeners of all services.
+struct Binder<'a> {
+    env: &'a mut Env,
+    config: ServerConfig,
+    drain_end: CancellationToken,
+}
+
+impl Binder<'_> {
+    async fn bind<S: Service>(&mut self) -> anyhow::Result<Listener> {
+        let address = Bind::from_env(self.env, S::NAME, S::PORT);
+        let listener = Listener::bind(S::NAME, address, self.config.clone()).await?;
+        Ok(listener.with_drain_end(self.drain_end.clone()))
+    }
+
+    async fn bind_all(mut self, demo: bool) -> anyhow::Result<Listeners> {
+        Ok(Listeners {
+            create_order: self.bind::<create_order::App>().await?,
+            fetch_orders: self.bind::<fetch_orders::App>().await?,
+            price_cache: self.bind::<price_cache_proxy::App>().await?,
+            price_updater: self.bind::<price_updater::App>().await?,
+            db_proxy: self.bind::<db_proxy::App>().await?,
+            health_check: self.bind::<health_check::App>().await?,
+            rates: self.bind::<rates::App>().await?,
+            exchange_sim: if demo { Some(self.bind::<exchange_sim::App>().await?) } else { None },
         })
     }
 }
 
 /// Sets the variables that contain the addresses of services to the bound addresses.
 fn set_service_urls(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> {
-    let mut set_url = |variable: &str, listener: &TcpListener, path: &str| -> anyhow::Result<()> {
+    let mut set_url = |variable: &str, listener: &Listener, path: &str| -> anyhow::Result<()> {
         env.set(variable, format!("{}{path}", base_url(listener)?));
         Ok(())
     };
@@ -159,7 +198,7 @@ fn set_service_urls(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> 
         for (exchange, variable) in price_updater::url_variables() {
             set_url(variable, exchanges, &format!("/{exchange}"))?;
         }
-        let address = connect_address(exchanges.local_addr()?);
+        let address = connect_address(exchanges.address()?);
         for (exchange, variable) in price_updater::websocket_variables() {
             env.set(variable, format!("ws://{address}/{exchange}/ws"));
         }
@@ -168,8 +207,8 @@ fn set_service_urls(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn base_url(listener: &TcpListener) -> std::io::Result<String> {
-    Ok(format!("http://{}", connect_address(listener.local_addr()?)))
+fn base_url(listener: &Listener) -> std::io::Result<String> {
+    Ok(format!("http://{}", connect_address(listener.address()?)))
 }
 
 /// Starts every service after the services that it needs.
@@ -196,7 +235,7 @@ async fn start_all(
 /// Starts one service, and its heartbeats at `interval`.
 async fn start_service<S: Service + 'static>(
     env: &mut Env,
-    listener: TcpListener,
+    listener: Listener,
     interval: Duration,
     queue: &ReportQueue,
 ) -> anyhow::Result<RunningService> {
@@ -214,7 +253,7 @@ async fn start_service<S: Service + 'static>(
 fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["service", "address", "documentation", "purpose"]);
-    let mut add_row = |name: &str, listener: &TcpListener, purpose: &str| -> anyhow::Result<()> {
+    let mut add_row = |name: &str, listener: &Listener, purpose: &str| -> anyhow::Result<()> {
         let url = base_url(listener)?;
         table.add_row([name, &url, &format!("{url}/docs"), purpose]);
         Ok(())

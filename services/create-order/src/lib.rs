@@ -14,10 +14,10 @@ use common::{
     api::health::Component,
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     metrics::Metrics,
-    server::{OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::Service,
+    server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    service::{Service, TaskSupervisor},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -36,7 +36,7 @@ pub struct App {
     prices: PriceReader,
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
-    dispatcher_task: JoinHandle<()>,
+    dispatcher_task: BoxFuture<'static, ()>,
 }
 
 impl Service for App {
@@ -48,7 +48,7 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let Config {
             currencies,
             rate_limit,
@@ -67,18 +67,20 @@ impl Service for App {
         let prices = PriceReader::new(cache.clone(), price_max_age);
         let ready = readiness_check(&prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) = OrderDispatcher::new(Arc::new(db_proxy.clone()));
+        let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics: Metrics::new(Self::NAME),
+            metrics: metrics.clone(),
             ready: ready.clone(),
             internal_token: None,
             rate_limit,
         };
         let order_service =
             OrderService { currencies, prices: prices.clone(), dispatcher, backend: Arc::new(db_proxy), hold_secs };
-        let server = Server::new(listener, service_endpoint(Api { order_service, orders_url, trusted_proxies }, ops));
-        Ok(Self { server, prices, ready, dispatcher_task: tokio::spawn(dispatcher_task) })
+        let server = Server::new(listener, service_endpoint(Api { order_service, orders_url, trusted_proxies }, ops))
+            .with_metrics(&metrics);
+        Ok(Self { server, prices, ready, dispatcher_task: Box::pin(dispatcher_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -90,12 +92,11 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let prices_task = tokio::spawn(self.prices.keep_fresh(stop.clone()));
-        let result = self.server.run_until(stop).await;
-        // The server held the last handle of the dispatcher, so its task ends when all orders in flight are answered.
-        self.dispatcher_task.await?;
-        prices_task.await?;
-        result
+        let mut tasks = TaskSupervisor::default();
+        tasks.spawn("price-reader", self.prices.keep_fresh(stop.clone()));
+        // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.
+        tasks.spawn("order-dispatcher", self.dispatcher_task);
+        tasks.run(self.server.run_until(stop.clone()), &stop).await
     }
 
     fn openapi() -> String {

@@ -1,20 +1,19 @@
 //! The tasks that run in the background of the server.
 
-use common::time::Clock;
+use common::{service::TaskSupervisor, time::Clock};
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::retention::{self, Retention};
 
-/// Starts a task that ends when the token is cancelled.
-type StartUntilStopped = Box<dyn FnOnce(CancellationToken) -> JoinHandle<()> + Send>;
+/// Creates a task that ends when the token is cancelled.
+type RunUntilStopped = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
 /// Tasks of the aggregates, not started yet.
 #[derive(Default)]
 pub struct BackgroundTasks {
     writers: Vec<BoxFuture<'static, ()>>,
-    retentions: Vec<StartUntilStopped>,
+    retentions: Vec<RunUntilStopped>,
 }
 
 impl BackgroundTasks {
@@ -25,13 +24,16 @@ impl BackgroundTasks {
 
     /// Adds the retention of an aggregate.
     pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
-        self.retentions.push(Box::new(move |stop| tokio::spawn(retention::run_rounds(retention, clock, stop))));
+        self.retentions.push(Box::new(move |stop| Box::pin(retention::run_rounds(retention, clock, stop))));
     }
 
     /// Starts every task. Retention tasks end when `stop` is cancelled.
-    pub fn start(self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-        let writers = self.writers.into_iter().map(tokio::spawn);
-        let retentions = self.retentions.into_iter().map(|start| start(stop.clone()));
-        writers.chain(retentions).collect()
+    pub fn start(self, stop: &CancellationToken, supervisor: &mut TaskSupervisor) {
+        for writer in self.writers {
+            supervisor.spawn("writer", writer);
+        }
+        for run in self.retentions {
+            supervisor.spawn("retention", run(stop.clone()));
+        }
     }
 }

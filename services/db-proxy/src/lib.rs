@@ -17,10 +17,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use common::{
     api::health::Component,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::Service,
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
+    service::{Service, TaskSupervisor},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
@@ -69,7 +69,7 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let database = Database::open(config.database_url.expose()).await?;
         let migration = timeout(MIGRATION_TIMEOUT, database.migrate()).await;
         let migrated = match migration.unwrap_or(Err(DatabaseError::TimedOut)) {
@@ -86,12 +86,13 @@ impl Service for App {
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics,
+            metrics: metrics.clone(),
             ready: ready.clone(),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        Ok(Self { server: Server::new(listener, service_endpoint(routes, ops)), database, ready, migrated, tasks })
+        let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
+        Ok(Self { server, database, ready, migrated, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -120,18 +121,12 @@ impl Service for App {
             }
             result
         };
-        let tasks = tasks.start(&ending);
+        let mut supervisor = TaskSupervisor::default();
+        tasks.start(&ending, &mut supervisor);
         // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and
         // ends.
-        let serve = async {
-            let result = server.run_until(ending.clone()).await;
-            ending.cancel();
-            result
-        };
+        let serve = supervisor.run(server.run_until(ending.clone()), &ending);
         let (served, migrated) = tokio::join!(serve, migration);
-        for task in tasks {
-            task.await?;
-        }
         database.close().await;
         migrated.map_err(|error| anyhow::anyhow!(error.chain())).and(served)
     }

@@ -24,11 +24,10 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document},
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document},
     service::Service,
 };
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use call_limits::CallCounters;
@@ -60,7 +59,7 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let (endpoint, _) = endpoint(&config);
         Ok(Self { server: Server::new(listener, endpoint) })
     }

@@ -13,11 +13,10 @@ use common::{
     api::health::Component,
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::Service,
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
+    service::{Service, TaskSupervisor},
 };
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
@@ -40,24 +39,25 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let db_proxy = DbProxyClient(ServiceClient::new(
             http_client(),
             DbProxyClient::SERVICE,
             config.db_proxy,
             config.internal_token,
         ));
+        let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics: Metrics::new(Self::NAME),
+            metrics: metrics.clone(),
             ready: readiness_check(&db_proxy),
             internal_token: None,
             rate_limit: RateLimit::default(),
         };
         let (lookup, lookup_task) = OrderLookup::new(db_proxy.clone());
         let api = Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) };
-        let server = Server::new(listener, service_endpoint(api, ops));
+        let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         Ok(Self { server, db_proxy, lookup_task: Box::pin(lookup_task) })
     }
 
@@ -70,11 +70,10 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let lookup_task = tokio::spawn(self.lookup_task);
-        let result = self.server.run_until(stop).await;
-        // The server held the last handle of the lookup, so its task ends when the requests in flight are answered.
-        lookup_task.await?;
-        result
+        let mut tasks = TaskSupervisor::default();
+        // The server holds the last handle of the lookup, so this task ends when the requests in flight are answered.
+        tasks.spawn("order-lookup", self.lookup_task);
+        tasks.run(self.server.run_until(stop.clone()), &stop).await
     }
 
     fn openapi() -> String {

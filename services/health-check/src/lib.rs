@@ -18,10 +18,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use common::{
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
-use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
@@ -47,20 +47,20 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let clock = DualClock::start();
         let health_service = Arc::new(HealthService::new(&metrics, clock.now()));
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics,
+            metrics: metrics.clone(),
             ready: always_ready(),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
         let api = Api { health_service: Arc::clone(&health_service), clock };
-        let server = Server::new(listener, service_endpoint(api, ops));
+        let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         Ok(Self { server, health_service, clock })
     }
 

@@ -38,7 +38,7 @@ struct TestService {
 impl TestService {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::build(Config { internal_token: Secret::new(TOKEN) }, listener).await.unwrap();
+        let app = App::build(Config { internal_token: Secret::new(TOKEN) }, listener.into()).await.unwrap();
         let base = format!("http://{}", app.address().unwrap());
         let stop = CancellationToken::new();
         let server = tokio::spawn(app.run_until(stop.clone()));

@@ -18,10 +18,9 @@ use common::{
     api::health::Component,
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, StoreConfig};
@@ -52,7 +51,7 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let store = Store::open(&config.store)?;
         let ready = readiness(store.clone());
         let metrics = Metrics::new(Self::NAME);
@@ -65,12 +64,17 @@ impl Service for App {
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics,
+            metrics: metrics.clone(),
             ready: ready.clone(),
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        Ok(Self { server: Server::new(listener, service_endpoint(routes, ops)), ready, store, close_streams })
+        Ok(Self {
+            server: Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics),
+            ready,
+            store,
+            close_streams,
+        })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {

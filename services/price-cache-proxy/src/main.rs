@@ -1,6 +1,5 @@
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    common::service::main::<price_cache_proxy::App>().await
+fn main() -> ExitCode {
+    common::service::main::<price_cache_proxy::App>()
 }

@@ -40,7 +40,7 @@ struct Running {
 impl Running {
     async fn start(store: StoreConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::build(Config { internal_token: Secret::new(TOKEN), store }, listener).await.unwrap();
+        let app = App::build(Config { internal_token: Secret::new(TOKEN), store }, listener.into()).await.unwrap();
         let address = app.address().unwrap();
         let cache = client(address, TOKEN);
         let stop = CancellationToken::new();

@@ -24,10 +24,9 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
 };
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -61,7 +60,7 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let internal_token = Some(config.internal_token.clone());
         let upstreams = Arc::new(upstreams::HttpUpstreams::new(&config));
@@ -76,12 +75,12 @@ impl Service for App {
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics,
+            metrics: metrics.clone(),
             ready: ready.clone(),
             internal_token,
             rate_limit: RateLimit::default(),
         };
-        let server = Server::new(listener, service_endpoint(Routes::new(updater.clone()), ops));
+        let server = Server::new(listener, service_endpoint(Routes::new(updater.clone()), ops)).with_metrics(&metrics);
         Ok(Self { server, ready, updater })
     }
 

@@ -25,11 +25,10 @@ use common::{
     },
     config::Env,
     metrics::Metrics,
-    server::{OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::Service,
+    server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    service::{Service, TaskSupervisor},
     time::Clock,
 };
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
@@ -61,7 +60,7 @@ impl Service for App {
         Config::from_env(env)
     }
 
-    async fn build(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let Config { price_cache, db_proxy, internal_token, rate_limit, price_ttl, refresh_interval } = config;
         let http = http_client();
         let price_cache =
@@ -74,7 +73,7 @@ impl Service for App {
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
-            metrics,
+            metrics: metrics.clone(),
             ready: readiness(&snapshots, &db_proxy),
             internal_token: None,
             rate_limit,
@@ -87,7 +86,13 @@ impl Service for App {
             price_ttl,
             refresh_interval,
         };
-        Ok(Self { server: Server::new(listener, service_endpoint(api, ops)), watch, db_proxy, snapshots, streams })
+        Ok(Self {
+            server: Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics),
+            watch,
+            db_proxy,
+            snapshots,
+            streams,
+        })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -101,20 +106,16 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, watch, db_proxy, snapshots, streams } = self;
         let ingest_stop = stop.clone();
-        let ingestion = tokio::spawn(async move {
+        let mut tasks = TaskSupervisor::default();
+        tasks.spawn("snapshot-ingestion", async move {
             ingest_snapshots(watch, || load_stored_snapshot(&db_proxy), &snapshots, ingest_stop).await;
         });
         let streams_stop = stop.clone();
-        let streams_end = tokio::spawn(async move {
+        tasks.spawn("course-streams", async move {
             streams_stop.cancelled().await;
             streams.close();
         });
-        let result = server.run_until(stop.clone()).await;
-        // The server may also end because of an error.
-        stop.cancel();
-        ingestion.await?;
-        streams_end.await?;
-        result
+        tasks.run(server.run_until(stop.clone()), &stop).await
     }
 
     fn openapi() -> String {

@@ -1,6 +1,5 @@
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    common::service::main::<rates::App>().await
+fn main() -> ExitCode {
+    common::service::main::<rates::App>()
 }

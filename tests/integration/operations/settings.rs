@@ -9,6 +9,7 @@ use std::{
 use common::{
     config::{Bind, Env},
     reporting,
+    server::ServerConfig,
     service::Service,
     telemetry,
 };
@@ -30,6 +31,7 @@ fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet
     telemetry::Config::from_env(&mut env);
     reporting::Config::from_env(&mut env);
     Bind::from_env(&mut env, S::NAME, S::PORT);
+    ServerConfig::from_env(&mut env);
     S::configure(&mut env);
     variables.insert(S::NAME, env.variable_names().map(str::to_owned).collect());
 }

@@ -246,7 +246,7 @@ async fn outlier_is_delivered_and_crossed_book_is_rejected() {
 async fn streams_connect_over_real_sockets() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "a token of the tests")]);
     let config = exchange_sim::App::configure(&mut env);
-    let app = exchange_sim::App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).await.unwrap();
+    let app = exchange_sim::App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap().into()).await.unwrap();
     let (address, stop) = (app.address().unwrap(), CancellationToken::new());
     let served = tokio::spawn(app.run_until(stop.clone()));
 

@@ -24,7 +24,7 @@ async fn permanent_migration_error_ends_the_process_with_its_reason() {
     let config = db_proxy::App::configure(&mut env);
     env.finish().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let service = db_proxy::App::build(config, listener).await.unwrap();
+    let service = db_proxy::App::build(config, listener.into()).await.unwrap();
     let stop = CancellationToken::new();
     let running = tokio::spawn(service.run_until(stop.clone()));
     postgres.start().await;

@@ -153,6 +153,8 @@ impl PlatformBuilder {
             // Only two sources, so that a test can attribute an effect to the fault of one of them.
             ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("FETCH_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("RATES_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

@@ -10,6 +10,7 @@ use std::{
 
 use common::{
     config::{Env, port_variable},
+    server::{Listener, ServerConfig},
     service::Service,
 };
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
@@ -170,8 +171,9 @@ impl Instance {
 
 async fn start_in_process<S: Service + 'static>(mut env: Env, port: u16) -> RunningTask {
     let config = S::configure(&mut env);
+    let server_config = ServerConfig::from_env(&mut env);
     env.finish().unwrap();
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let listener = Listener::new(TcpListener::bind(("127.0.0.1", port)).await.unwrap(), server_config);
     let service = S::build(config, listener).await.unwrap();
     assert_eq!(service.address().unwrap().port(), port);
     let stop = CancellationToken::new();

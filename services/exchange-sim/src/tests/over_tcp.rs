@@ -20,7 +20,7 @@ struct Running {
 impl Running {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::build(config(Clock::System), listener).await.unwrap();
+        let app = App::build(config(Clock::System), listener.into()).await.unwrap();
         let (address, stop) = (app.address().unwrap(), CancellationToken::new());
         let served = tokio::spawn(app.run_until(stop.clone()));
         Self { address, stop, served }

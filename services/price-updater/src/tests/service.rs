@@ -191,7 +191,7 @@ impl TestService {
         let mut env = Env::from_pairs(self.settings.clone());
         let config = App::configure(&mut env);
         env.finish().unwrap();
-        let app = App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).await.unwrap();
+        let app = App::build(config, TcpListener::bind("127.0.0.1:0").await.unwrap().into()).await.unwrap();
         let (address, stop) = (app.address().unwrap(), CancellationToken::new());
         let served = tokio::spawn(app.run_until(stop.clone()));
         self.service = Some(RunningService { address, stop, served });

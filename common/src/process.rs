@@ -1,0 +1,45 @@
+//! The process: its runtime, its exit code, and the number of files that it may open.
+
+use std::{future::Future, process::ExitCode};
+
+use anyhow::ensure;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Runs a program and prints its error to standard error. A program that fails has the exit code 1.
+pub fn run(program: &str, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let result =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
+            let result = runtime.block_on(work);
+            // Work that blocks a thread, such as looking up a host name, does not delay the end of the process.
+            runtime.shutdown_background();
+            result
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(program, &error),
+    }
+}
+
+/// Prints an error to standard error, and returns the exit code.
+pub fn fail(program: &str, error: &anyhow::Error) -> ExitCode {
+    eprintln!("{program}: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// How many files the process may open. Raises the soft limit to the hard limit.
+pub fn raise_descriptor_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    // `None` is unlimited.
+    if raised { maximum } else { current }.unwrap_or(u64::MAX)
+}
+
+/// Checks that the process may open enough files. The error names the required number.
+pub fn check_descriptor_limit(program: &str, limit: u64, required: u64) -> anyhow::Result<()> {
+    ensure!(
+        limit >= required,
+        "{program} needs at least {required} file descriptors, and this process may open only {limit}; raise the limit, for \
+         example with `ulimit -n {required}`, or with LimitNOFILE={required} in a unit of systemd"
+    );
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Accepting and serving connections.
+//!
+//! poem's own server closes no connection that has sent a part of a request head or that reads its response slowly, has no
+//! maximum number of connections, and repeats a failed accept without a pause (ADR 0010). So this module serves hyper's
+//! HTTP/1.1 connections itself.
+
+mod activity;
+mod connection;
+mod metrics;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod tracked;
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
+
+use poem::endpoint::BoxEndpoint;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{activity::Activity, connection::Peers, metrics::ConnectionMetrics, tracked::TrackedStream};
+use super::{
+    Listener,
+    limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, MAX_REFUSALS},
+    request_guard::{GuardedEndpoint, RequestGuard},
+};
+use crate::metrics::Metrics;
+
+/// An endpoint and the listener that it is served on.
+pub struct Server {
+    listener: Listener,
+    endpoint: BoxEndpoint<'static>,
+    metrics: ConnectionMetrics,
+}
+
+impl Server {
+    pub fn new(listener: impl Into<Listener>, endpoint: BoxEndpoint<'static>) -> Self {
+        Self { listener: listener.into(), endpoint, metrics: ConnectionMetrics::default() }
+    }
+
+    /// Adds the metrics of the connections to `metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: &Metrics) -> Self {
+        self.metrics.register(metrics);
+        self
+    }
+
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.address()
+    }
+
+    /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for requests in flight, at
+    /// most [`DRAIN_TIMEOUT`] or until the drain end of the listener.
+    pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { listener: Listener { socket, config, drain_end }, endpoint, metrics } = self;
+        let local = socket.local_addr()?;
+        let guard = RequestGuard::new(local, config.allowed_hosts, config.cors_origins);
+        let mut connections = Connections {
+            endpoint: Arc::new(GuardedEndpoint { guard, endpoint }),
+            local,
+            free: Arc::new(Semaphore::new(config.max_connections)),
+            metrics,
+            stop: stop.clone(),
+            served: JoinSet::new(),
+            refused: JoinSet::new(),
+        };
+        connections.accept_until(&socket, &stop).await;
+        // Further connections are refused by the operating system.
+        drop(socket);
+        connections.drain(&drain_end).await;
+        Ok(())
+    }
+}
+
+/// Accepts connections. Tests replace it.
+trait Accept {
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>>;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, remote) = self.accept().await?;
+        // Events of a stream are sent at once, without waiting for the acknowledgement of the previous ones.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, remote))
+    }
+}
+
+/// The connections of one server. Dropping this value closes them.
+struct Connections {
+    endpoint: Arc<GuardedEndpoint>,
+    local: SocketAddr,
+    /// One permit for each further connection.
+    free: Arc<Semaphore>,
+    metrics: ConnectionMetrics,
+    stop: CancellationToken,
+    served: JoinSet<()>,
+    refused: JoinSet<()>,
+}
+
+impl Connections {
+    async fn accept_until(&mut self, acceptor: &impl Accept, stop: &CancellationToken) {
+        let mut paused_until = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                // Ended tasks are removed. A panic of a handler does not reach the task.
+                Some(_) = self.served.join_next() => {}
+                Some(_) = self.refused.join_next() => {}
+                () = sleep_until(paused_until.unwrap_or_else(Instant::now)), if paused_until.is_some() => {
+                    paused_until = None;
+                }
+                accepted = acceptor.accept(), if paused_until.is_none() => match accepted {
+                    Ok((stream, remote)) => self.start(stream, remote),
+                    Err(error) => paused_until = self.accept_failed(&error),
+                }
+            }
+        }
+    }
+
+    /// Starts serving a connection, or refuses it.
+    fn start<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&mut self, stream: S, remote: SocketAddr) {
+        let Ok(permit) = self.free.clone().try_acquire_owned() else {
+            self.metrics.refused.inc();
+            if self.refused.len() < MAX_REFUSALS {
+                self.refused.spawn(refusal::refuse(stream));
+            }
+            return;
+        };
+        let activity = Activity::new();
+        let stream = TrackedStream::new(stream, activity.clone(), permit, self.metrics.open.clone());
+        let (endpoint, metrics, stop) = (self.endpoint.clone(), self.metrics.clone(), self.stop.child_token());
+        let peers = Peers { local: self.local, remote };
+        self.served.spawn(async move {
+            if let Some(timeout) = connection::serve(stream, activity, peers, endpoint, stop).await {
+                tracing::debug!(%remote, ?timeout, "a connection was closed because of a timeout");
+                metrics.count_timeout(timeout);
+            }
+        });
+    }
+
+    /// Returns until when no connection is accepted, if the error concerns all connections.
+    fn accept_failed(&self, error: &io::Error) -> Option<Instant> {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+
+        self.metrics.accept_errors.inc();
+        // The client closed its connection before it was accepted.
+        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+            return None;
+        }
+        tracing::error!(%error, "connections cannot be accepted; the service tries again");
+        Some(Instant::now() + ACCEPT_PAUSE)
+    }
+
+    /// Waits for the requests in flight, and then closes the remaining connections.
+    async fn drain(mut self, drain_end: &CancellationToken) {
+        self.refused.shutdown().await;
+        let ended = async { while self.served.join_next().await.is_some() {} };
+        let interrupted = tokio::select! {
+            drained = timeout(DRAIN_TIMEOUT, ended) => drained.is_err(),
+            () = drain_end.cancelled() => true,
+        };
+        if interrupted && !self.served.is_empty() {
+            tracing::warn!(connections = self.served.len(), "requests were interrupted because the service stops");
+        }
+        self.served.shutdown().await;
+    }
+}

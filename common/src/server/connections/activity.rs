@@ -1,0 +1,133 @@
+//! What a connection is doing, and when it must be closed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::server::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, MIN_WRITE_PROGRESS, WRITE_TIMEOUT};
+
+/// The activity of one connection. Its socket, its requests and its deadline share it.
+#[derive(Debug, Clone)]
+pub(super) struct Activity(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// `Some` while bytes wait to be sent.
+    blocked_write: Option<BlockedWrite>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for the first request, or receiving the head of any request.
+    ReceivingHead { since: Instant },
+    /// Waiting for the next request.
+    Idle { since: Instant },
+    /// Handling a request or sending its response.
+    Responding,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BlockedWrite {
+    since: Instant,
+    written: usize,
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Timeout {
+    Head,
+    Idle,
+    Write,
+}
+
+/// The result of [`Activity::check`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    Expired(Timeout),
+    /// No deadline expires before this time, whatever the connection does until then.
+    NextCheck(Instant),
+}
+
+impl Activity {
+    /// The activity of a connection that was accepted now.
+    pub(super) fn new() -> Self {
+        let phase = Phase::ReceivingHead { since: Instant::now() };
+        Self(Arc::new(Mutex::new(State { phase, blocked_write: None })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes were received.
+    pub(super) fn received(&self) {
+        let mut state = self.state();
+        if let Phase::Idle { .. } = state.phase {
+            state.phase = Phase::ReceivingHead { since: Instant::now() };
+        }
+    }
+
+    /// The head of a request was received. The request ends when the returned value is dropped.
+    pub(super) fn start_request(&self) -> RequestInProgress {
+        self.state().phase = Phase::Responding;
+        RequestInProgress(self.clone())
+    }
+
+    /// The socket accepts no more bytes for now.
+    pub(super) fn write_blocked(&self) {
+        self.state().blocked_write.get_or_insert_with(|| BlockedWrite { since: Instant::now(), written: 0 });
+    }
+
+    /// The socket accepted `length` bytes.
+    pub(super) fn written(&self, length: usize) {
+        let mut state = self.state();
+        if let Some(blocked) = &mut state.blocked_write {
+            blocked.written = blocked.written.saturating_add(length);
+            if blocked.written >= MIN_WRITE_PROGRESS {
+                state.blocked_write = None;
+            }
+        }
+    }
+
+    /// The socket accepted all bytes.
+    pub(super) fn flushed(&self) {
+        self.state().blocked_write = None;
+    }
+
+    /// Whether a request is in progress or a response is being sent.
+    pub(super) fn is_responding(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::Responding || state.blocked_write.is_some()
+    }
+
+    /// Checks the deadlines.
+    pub(super) fn check(&self, now: Instant) -> Check {
+        let state = self.state();
+        let phase = match state.phase {
+            Phase::ReceivingHead { since } => Some((since + HEAD_TIMEOUT, Timeout::Head)),
+            Phase::Idle { since } => Some((since + IDLE_TIMEOUT, Timeout::Idle)),
+            Phase::Responding => None,
+        };
+        let write = state.blocked_write.map(|blocked| (blocked.since + WRITE_TIMEOUT, Timeout::Write));
+        let deadlines = [phase, write].into_iter().flatten();
+        match deadlines.min_by_key(|(deadline, _)| *deadline) {
+            Some((deadline, timeout)) if deadline <= now => Check::Expired(timeout),
+            // Deadlines that begin after `now` expire later than the shortest timeout from now.
+            earliest => {
+                let future = now + HEAD_TIMEOUT.min(IDLE_TIMEOUT).min(WRITE_TIMEOUT);
+                Check::NextCheck(earliest.map_or(future, |(deadline, _)| deadline.min(future)))
+            }
+        }
+    }
+}
+
+/// A request whose response is not completely produced.
+#[derive(Debug)]
+pub(super) struct RequestInProgress(Activity);
+
+impl Drop for RequestInProgress {
+    fn drop(&mut self) {
+        self.0.state().phase = Phase::Idle { since: Instant::now() };
+    }
+}

@@ -1,0 +1,185 @@
+//! Refuses requests that web pages make a browser send, and permits those of configured pages (CORS).
+//!
+//! A page of any site can submit a form to a service on the same machine as the browser, without reading the response. And a site
+//! whose name resolves to 127.0.0.1 (DNS rebinding) is of the same origin as the service for the browser. Browsers state the
+//! page's origin and the host name that they requested, and a page cannot change either.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use poem::{
+    Endpoint, Request, Response,
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
+};
+
+use super::settings::{AllowedHosts, CorsOrigins};
+use crate::{
+    api::{Code, Problem},
+    ids::RequestId,
+};
+
+/// The headers of responses that a permitted page may read.
+const EXPOSED_HEADERS: &str = "location, retry-after, x-request-id, idempotency-key, idempotency-replayed, ratelimit-limit, \
+    ratelimit-remaining, ratelimit-reset";
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
+/// How long a browser may remember the response to a preflight request, in seconds.
+const PREFLIGHT_MAX_AGE: &str = "600";
+
+/// The endpoint of a service behind its guard.
+pub(super) struct GuardedEndpoint {
+    pub(super) guard: RequestGuard,
+    pub(super) endpoint: BoxEndpoint<'static>,
+}
+
+impl GuardedEndpoint {
+    pub(super) async fn respond(&self, request: Request) -> Response {
+        match self.guard.check(&request) {
+            Admission::Admitted(origin) => {
+                let mut response = self.endpoint.get_response(request).await;
+                self.guard.add_headers(origin, &mut response);
+                response
+            }
+            Admission::Answered(response) => response,
+        }
+    }
+}
+
+/// Checks the host name and the origin of each request.
+#[derive(Debug, Clone)]
+pub(super) struct RequestGuard {
+    /// `None` if every host name is allowed.
+    hosts: Option<HostCheck>,
+    origins: Arc<CorsOrigins>,
+}
+
+#[derive(Debug, Clone)]
+struct HostCheck {
+    allowed: Arc<AllowedHosts>,
+    /// Whether the service listens on loopback only.
+    loopback: bool,
+}
+
+/// The result of [`RequestGuard::check`].
+enum Admission {
+    /// The request is handled. The value is the origin of a permitted page.
+    Admitted(Option<HeaderValue>),
+    /// The request is answered with this response.
+    Answered(Response),
+}
+
+impl RequestGuard {
+    /// The guard of a service that listens on `address`. Host names are checked on loopback, and elsewhere if allowed names are
+    /// configured.
+    pub(super) fn new(address: SocketAddr, hosts: AllowedHosts, origins: CorsOrigins) -> Self {
+        let loopback = address.ip().to_canonical().is_loopback();
+        let check = loopback || !hosts.is_empty();
+        Self { hosts: check.then(|| HostCheck { allowed: Arc::new(hosts), loopback }), origins: Arc::new(origins) }
+    }
+
+    fn check(&self, request: &Request) -> Admission {
+        let headers = request.headers();
+        let refused = |problem: Problem| {
+            let id = RequestId::from_caller(request.header(RequestId::HEADER));
+            tracing::debug!(code = %problem.code, path = request.uri().path(), "a request was refused");
+            let mut response = problem.respond(Some(id.as_str()));
+            if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+                response.headers_mut().insert(RequestId::HEADER, id);
+            }
+            Admission::Answered(response)
+        };
+        if let Some(hosts) = &self.hosts
+            && !hosts.allows(request)
+        {
+            return refused(Problem::new(
+                Code::MisdirectedRequest,
+                "This service does not answer for the host name of the request. If the name is right, add it to ALLOWED_HOSTS.",
+            ));
+        }
+        let permitted = headers.get(header::ORIGIN).filter(|origin| self.origins.contain(origin));
+        if let Some(origin) = permitted {
+            let is_preflight =
+                request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+            return if is_preflight {
+                Admission::Answered(preflight_response(origin))
+            } else {
+                Admission::Admitted(Some(origin.clone()))
+            };
+        }
+        if !request.method().is_safe() && is_from_another_origin(headers) {
+            return refused(Problem::new(
+                Code::CrossSiteRequest,
+                "A web page of another origin sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",
+            ));
+        }
+        Admission::Admitted(None)
+    }
+
+    /// Permits the page of `origin` to read the response.
+    fn add_headers(&self, origin: Option<HeaderValue>, response: &mut Response) {
+        if self.origins.is_empty() {
+            return;
+        }
+        let headers = response.headers_mut();
+        // A cache must not return the response for one origin to another.
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
+        }
+    }
+}
+
+impl HostCheck {
+    fn allows(&self, request: &Request) -> bool {
+        let host = match request.headers().get(header::HOST) {
+            Some(host) => host.to_str().ok(),
+            // HTTP/1.0. Every browser sends the header.
+            None => Some("localhost"),
+        };
+        let of_uri = request.uri().authority().map(Authority::as_str);
+        host.is_some_and(|host| self.allows_authority(host)) && of_uri.is_none_or(|host| self.allows_authority(host))
+    }
+
+    /// Checks a host name with or without a port.
+    fn allows_authority(&self, authority: &str) -> bool {
+        let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+        let name = match authority.rsplit_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            _ => authority,
+        };
+        self.allowed.contain(name, self.loopback)
+    }
+}
+
+fn preflight_response(origin: &HeaderValue) -> Response {
+    Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS)
+        .header(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS)
+        .header(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE)
+        .header(header::VARY, "origin")
+        .finish()
+}
+
+/// Whether a browser states that a page of another origin caused the request. Other programs send neither header.
+fn is_from_another_origin(headers: &HeaderMap) -> bool {
+    match headers.get("sec-fetch-site") {
+        // `none`: the user caused the request, for example by a bookmark. A page on another port of the same host is
+        // `same-site`, and is another program.
+        Some(site) => site != "same-origin" && site != "none",
+        None => headers.get(header::ORIGIN).is_some_and(|origin| !is_origin_of_host(origin, headers.get(header::HOST))),
+    }
+}
+
+/// Compares the host name and the port of an origin with those of the `Host` header. A proxy may have ended TLS, so the scheme is
+/// not compared.
+fn is_origin_of_host(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    let host = host.and_then(|host| host.to_str().ok());
+    authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests;

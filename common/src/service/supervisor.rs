@@ -1,0 +1,89 @@
+//! The background tasks of a service.
+
+use std::{collections::HashMap, future::Future, pin::pin};
+
+use anyhow::anyhow;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// The tasks that a service needs while it serves. A service whose task panicked would go on answering, and look ready, without
+/// doing its work. So the service ends with an error, and whatever started it can start it again.
+#[derive(Debug, Default)]
+pub struct TaskSupervisor {
+    tasks: JoinSet<()>,
+    kinds: HashMap<Id, TaskKind>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TaskKind {
+    name: &'static str,
+    /// Whether the task may end before the service stops.
+    finite: bool,
+}
+
+impl TaskSupervisor {
+    /// Starts a task that runs until the service stops.
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_kind(TaskKind { name, finite: false }, task);
+    }
+
+    /// Starts a task that may end earlier.
+    pub fn spawn_finite(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_kind(TaskKind { name, finite: true }, task);
+    }
+
+    fn spawn_kind(&mut self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(task).id();
+        self.kinds.insert(id, kind);
+    }
+
+    /// Runs `server`, and then waits for the tasks to end. If a task panics, or ends although it should not, cancels `stop` and
+    /// returns an error that names the task. Cancels `stop` also when the server ends by itself.
+    pub async fn run(
+        mut self,
+        server: impl Future<Output = anyhow::Result<()>>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut server = pin!(server);
+        let mut failure = None;
+        let result = loop {
+            tokio::select! {
+                result = &mut server => break result,
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    if let Some(error) = self.check_end(ended, stop.is_cancelled()) {
+                        failure.get_or_insert(error);
+                        stop.cancel();
+                    }
+                }
+            }
+        };
+        stop.cancel();
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            if let Some(error) = self.check_end(ended, true) {
+                failure.get_or_insert(error);
+            }
+        }
+        failure.map_or(result, Err)
+    }
+
+    /// The error of a task that panicked or ended too early.
+    fn check_end(&mut self, ended: Result<(Id, ()), JoinError>, stopping: bool) -> Option<anyhow::Error> {
+        let (id, panicked) = match ended {
+            Ok((id, ())) => (id, false),
+            Err(error) => (error.id(), true),
+        };
+        let TaskKind { name, finite } = self.kinds.remove(&id)?;
+        let error = if panicked {
+            anyhow!("the background task {name} panicked")
+        } else if !stopping && !finite {
+            anyhow!("the background task {name} ended before the service")
+        } else {
+            return None;
+        };
+        tracing::error!(%error, "a background task failed; the service stops");
+        Some(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+
+/// A server that ends when it is stopped.
+async fn serve(stop: CancellationToken) -> anyhow::Result<()> {
+    stop.cancelled().await;
+    Ok(())
+}
+
+async fn run(supervisor: TaskSupervisor, stop: &CancellationToken) -> Result<(), String> {
+    supervisor.run(serve(stop.clone()), stop).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn task_that_panics_ends_the_service_with_its_name() {
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    let stopped = stop.clone();
+    supervisor.spawn("reader", async move { stopped.cancelled().await });
+    supervisor.spawn("writer", async { panic!("a bug") });
+    assert_eq!(run(supervisor, &stop).await, Err("the background task writer panicked".to_owned()));
+    assert!(stop.is_cancelled());
+}
+
+#[tokio::test]
+async fn finite_task_that_panics_ends_the_service_too() {
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    supervisor.spawn_finite("migration", async { panic!("a bug") });
+    assert_eq!(run(supervisor, &stop).await, Err("the background task migration panicked".to_owned()));
+}
+
+#[tokio::test]
+async fn only_finite_task_may_end_before_the_service() {
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    supervisor.spawn("writer", async {});
+    assert_eq!(run(supervisor, &stop).await, Err("the background task writer ended before the service".to_owned()));
+
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    let stop_later = stop.clone();
+    supervisor.spawn_finite("migration", async move { stop_later.cancel() });
+    assert_eq!(run(supervisor, &stop).await, Ok(()));
+}
+
+#[tokio::test]
+async fn panic_while_the_service_stops_is_an_error() {
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    let stopped = stop.clone();
+    supervisor.spawn("writer", async move {
+        stopped.cancelled().await;
+        panic!("a bug");
+    });
+    stop.cancel();
+    assert_eq!(run(supervisor, &stop).await, Err("the background task writer panicked".to_owned()));
+}
+
+#[tokio::test]
+async fn server_that_ends_stops_its_tasks() {
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    let stopped = stop.clone();
+    supervisor.spawn("reader", async move { stopped.cancelled().await });
+    let error = supervisor.run(async { anyhow::bail!("a broken socket") }, &stop).await.unwrap_err();
+    assert_eq!(error.to_string(), "a broken socket");
+}

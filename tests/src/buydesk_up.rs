@@ -1,0 +1,72 @@
+//! The process of `buydesk up`, with its own ports and its own working directory.
+
+use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
+
+use common::{config::port_variable, service::Service};
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    environment::binary_path,
+    servers::{Port, Process},
+    wait_until,
+};
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running `buydesk up --demo`. Its database is in a temporary folder.
+pub struct BuydeskUp {
+    process: Process,
+    ports: BTreeMap<&'static str, Port>,
+    pub token: String,
+    folder: TempDir,
+}
+
+impl BuydeskUp {
+    /// Starts the process and returns when orders can be placed.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let names = [
+            db_proxy::App::NAME,
+            price_cache_proxy::App::NAME,
+            create_order::App::NAME,
+            fetch_orders::App::NAME,
+            exchange_sim::App::NAME,
+            price_updater::App::NAME,
+            health_check::App::NAME,
+            rates::App::NAME,
+        ];
+        let ports: BTreeMap<_, _> = names.map(|name| (name, Port::reserve())).into();
+        let token = uuid::Uuid::new_v4().to_string();
+        let mut variables: BTreeMap<String, String> =
+            ports.iter().map(|(name, port)| (port_variable(name), port.number.to_string())).collect();
+        variables.insert("INTERNAL_TOKEN".to_owned(), token.clone());
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let folder = TempDir::new().unwrap();
+        let program = binary_path("buydesk");
+        let mut process = Process::start(&program, &["up", "--demo"], &variables, folder.path(), None);
+        let (client, readyz) = (Client::new(""), ports[create_order::App::NAME].url() + "/readyz");
+        wait_until("orders can be placed", START_LIMIT, async || {
+            if let Some(status) = process.exit_status() {
+                panic!("buydesk up ended: {status}\n{}", process.log_tail());
+            }
+            client.request("GET", &readyz).send().await.ok().filter(|response| response.status().is_success())
+        })
+        .await;
+        Self { process, ports, token, folder }
+    }
+
+    /// The address of a service.
+    pub fn address(&self, service: &str) -> String {
+        self.ports[service].address()
+    }
+
+    /// The working directory. The database is below it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Sends SIGTERM and waits until the process ends.
+    pub async fn stop(self) -> ExitStatus {
+        self.process.end("TERM").await
+    }
+}
