@@ -1,18 +1,41 @@
 //! The settings of fetch-orders.
 
-use common::config::{Env, Secret, shared};
+use common::{
+    config::{Env, Secret, shared},
+    server::{RateLimit, TrustedProxies},
+};
 use url::Url;
 
 /// The settings of fetch-orders.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     pub db_proxy: Url,
     pub internal_token: Secret,
+    pub rate_limit: RateLimit,
+    pub trusted_proxies: TrustedProxies,
+    /// How many exports may run at once.
+    pub max_exports: usize,
 }
 
 impl Config {
-    /// Reads the variables `DB_PROXY_URL` and `INTERNAL_TOKEN`. Errors are collected in `env`.
+    /// | variable | default | meaning |
+    /// |---|---|---|
+    /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |
+    /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
+    /// | `MAX_EXPORTS` | 8 | how many exports may run at once |
     pub fn from_env(env: &mut Env) -> Self {
-        Self { db_proxy: shared::db_proxy_url(env), internal_token: shared::internal_token(env) }
+        let trusted_proxies = TrustedProxies::from_env(env);
+        let per_minute = env.whole_number("FETCH_RATE_LIMIT_PER_MINUTE", 1200, 0..=100_000_000);
+        let per_minute = u32::try_from(per_minute).unwrap_or(u32::MAX);
+        let max_exports = env.whole_number("MAX_EXPORTS", 8, 1..=1000);
+        Self {
+            db_proxy: shared::db_proxy_url(env),
+            internal_token: shared::internal_token(env),
+            rate_limit: RateLimit::per_minute(per_minute, trusted_proxies.clone()).counting_reads(),
+            trusted_proxies,
+            max_exports: usize::try_from(max_exports).unwrap_or(1),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The errors of fetch-orders, and the only place where they become HTTP statuses.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{Code, Problem},
@@ -41,6 +41,12 @@ impl From<SingleFlightError> for ReadError {
 /// Why a request for orders failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// 503: another export may end at any time.
+    #[error("{max} exports are running")]
+    TooManyExports { max: usize },
+    /// 429: the client itself runs too many exports.
+    #[error("the client runs {max} exports")]
+    TooManyExportsOfClient { max: usize },
     /// 404.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
@@ -52,9 +58,22 @@ pub enum Error {
     Read(#[from] ReadError),
 }
 
+/// After which time a refused export may succeed.
+const EXPORT_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
+            Error::TooManyExports { max } => {
+                let detail = format!("{max} exports are running, which is the maximum. Try again in some seconds.");
+                Self::new(Code::Overloaded, detail).retry_after(EXPORT_RETRY_AFTER)
+            }
+            Error::TooManyExportsOfClient { max } => {
+                let detail = format!(
+                    "At most {max} exports may run at once from one address. Wait until one of them has ended."
+                );
+                Self::new(Code::TooManyRequests, detail).retry_after(EXPORT_RETRY_AFTER)
+            }
             Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
             Error::Call(error) => read_problem(&error),
             Error::Read(ReadError::Call(error)) => read_problem(&error),

@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod export;
+mod export_slots;
 mod order_lookup;
 mod order_pages;
 mod routes;
@@ -13,14 +14,14 @@ use common::{
     api::health::Component,
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
     metrics::Metrics,
-    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
-use self::{order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
+use self::{export_slots::ExportSlots, order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
 
 /// The fetch-orders service on a bound listener.
 pub struct App {
@@ -53,10 +54,16 @@ impl Service for App {
             metrics: metrics.clone(),
             ready: readiness_check(&db_proxy),
             internal_token: None,
-            rate_limit: RateLimit::default(),
+            rate_limit: config.rate_limit,
         };
         let (lookup, lookup_task) = OrderLookup::new(db_proxy.clone());
-        let api = Api { db_proxy: db_proxy.clone(), lookup, pages: OrderPages::new(db_proxy.clone()) };
+        let api = Api {
+            db_proxy: db_proxy.clone(),
+            lookup,
+            pages: OrderPages::new(db_proxy.clone()),
+            export_slots: ExportSlots::new(config.max_exports),
+            trusted_proxies: config.trusted_proxies,
+        };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         Ok(Self { server, db_proxy, lookup_task: Box::pin(lookup_task) })
     }

@@ -9,10 +9,11 @@ use common::{
     clients::db_proxy::DbProxyClient,
     ids::OrderId,
     money::{Currency, FiatAmount},
-    server::{Json, PreserializedJson},
+    server::{Json, PreserializedJson, TrustedProxies},
     time::Timestamp,
 };
-use poem::Body;
+use futures_util::StreamExt;
+use poem::{Body, Request};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Path, Query},
@@ -22,6 +23,7 @@ use poem_openapi::{
 use crate::{
     error::Error,
     export::{ExportFormat, export_orders},
+    export_slots::ExportSlots,
     order_lookup::OrderLookup,
     order_pages::{OrderPages, PageKey},
 };
@@ -30,6 +32,8 @@ pub struct Api {
     pub db_proxy: DbProxyClient,
     pub lookup: OrderLookup,
     pub pages: OrderPages,
+    pub export_slots: ExportSlots,
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// A file of orders. Its stream closes early if the export fails.
@@ -88,10 +92,13 @@ impl Api {
 
     /// Exports all orders that pass all filters, newest first, as one file.
     ///
-    /// The file is sent while the orders are read. If the connection closes early, the file is incomplete.
+    /// The file is sent while the orders are read. If the connection closes early, the file is incomplete. Only some exports may run
+    /// at once: a further one is refused with 503, or with 429 if the others are of the same address.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn export(
         &self,
+        request: &Request,
         /// The file format.
         Query(format): Query<ExportFormat>,
         /// Orders in this currency.
@@ -106,9 +113,12 @@ impl Api {
         Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<ExportResponse, Problem> {
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+        let slot = self.export_slots.acquire(self.trusted_proxies.client_address(request))?;
         // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
         self.db_proxy.order_summary().await.map_err(Error::from)?;
-        let body = Binary(Body::from_bytes_stream(export_orders(self.db_proxy.clone(), filter, format)));
+        let pages = export_orders(self.db_proxy.clone(), filter, format);
+        // The slot is freed when the stream is dropped.
+        let body = Binary(Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)));
         Ok(match format {
             ExportFormat::Csv => ExportResponse::Csv(body),
             ExportFormat::Jsonl => ExportResponse::Jsonl(body),

@@ -28,14 +28,13 @@ impl Config {
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price counts as current |
     /// | `COURSE_REFRESH_SECS` | the smaller of 5 and `PRICE_REFRESH_SECS` | interval between market snapshots; clients may cache a response for this long |
-    /// | `RATES_RATE_LIMIT_PER_MINUTE` | 0: off | requests per minute and client address |
+    /// | `RATES_RATE_LIMIT_PER_MINUTE` | 6000 | requests per minute and client address; 0: no limit |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     ///
-    /// The rate limit is off by default, unlike that of orders. Most responses come from memory, and none has
-    /// side effects. Traders read as often as courses change, and many of them share one address. Counting a request costs
-    /// more than answering it from memory.
+    /// The rate limit is far above that of orders. Most responses come from memory, and none has side effects. Traders read as
+    /// often as courses change, and many of them share one address.
     pub fn from_env(env: &mut Env) -> Self {
-        let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 0, 0..=100_000_000);
+        let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 6000, 0..=100_000_000);
         let trusted = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted);
         Self {

@@ -2,14 +2,68 @@
 
 use std::collections::BTreeSet;
 
-use tests::{Platform, Stack, client::send, on_both_stacks, platform::order};
-use tokio::task::JoinSet;
+use serde_json::Value;
+use tests::{
+    Platform, Response, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, ORDERS_PATH, order},
+};
+use tokio::{net::TcpListener, task::JoinSet};
 
 on_both_stacks!(
     client_over_rate_limit_is_refused,
     forwarded_client_address_is_used_from_trusted_proxy_only,
     default_rate_limit_is_sixty_orders_per_minute,
 );
+
+/// Sends GETs to a path of the service and returns the statuses.
+async fn read_statuses(platform: &Platform, service: &Instance, path: &str, requests: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..requests {
+        statuses.push(platform.client.get(service.url(path)).await.status);
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn reads_over_the_rate_limit_are_refused_by_every_public_service() {
+    let platform = Platform::builder(Stack::Embedded).start().await;
+    let limited = [("FETCH_RATE_LIMIT_PER_MINUTE", "3"), ("RATES_RATE_LIMIT_PER_MINUTE", "3")];
+    let fetch_orders = platform.fetch_orders.another(&limited);
+    let rates = platform.rates.another(&limited);
+    for (service, path) in [(&fetch_orders, ORDERS_PATH), (&rates, "/api/v1/courses")] {
+        service.start().await;
+        let statuses = read_statuses(&platform, service, path, 4).await;
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 1, "{}: {statuses:?}", service.name);
+        assert_eq!(statuses[3], 429, "{}: {statuses:?}", service.name);
+        // Monitoring is not limited.
+        assert_eq!(read_statuses(&platform, service, "/livez", 4).await, [200; 4]);
+    }
+}
+
+#[tokio::test]
+async fn exports_above_the_maximum_are_refused() {
+    let platform = Platform::builder(Stack::Embedded).start().await;
+    // A db-proxy that accepts connections and never answers, so that exports stay in progress.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let db_proxy_url = format!("http://{}", silent.local_addr().unwrap());
+    for (max_exports, refusal, code) in [("1", 503, "overloaded"), ("8", 429, "too_many_requests")] {
+        let service = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy_url), ("MAX_EXPORTS", max_exports)]);
+        service.start().await;
+        let allowed = if max_exports == "1" { 1 } else { 2 };
+        let mut exports = JoinSet::new();
+        for _ in 0..=allowed {
+            let url = service.url("/api/v1/orders/export?format=csv");
+            exports.spawn(send(platform.client.request("GET", url)));
+        }
+        let responses = exports.join_all().await;
+        let is_refusal = |response: &&Response| {
+            response.status == refusal && serde_json::from_slice::<Value>(&response.body).unwrap()["code"] == code
+        };
+        assert_eq!(responses.iter().filter(is_refusal).count(), 1, "{max_exports}: {responses:?}");
+    }
+}
 
 async fn client_over_rate_limit_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "3").start().await;

@@ -1,0 +1,67 @@
+//! How many exports may run at once. An export can take as long as its client reads, so without a limit a few clients could occupy
+//! db-proxy with them.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::error::Error;
+
+/// How many exports one client may run at once.
+const MAX_PER_CLIENT: usize = 2;
+
+/// Counts the running exports.
+#[derive(Debug, Clone)]
+pub struct ExportSlots {
+    max: usize,
+    running: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A running export. It ends when this value is dropped.
+#[derive(Debug)]
+pub struct ExportSlot {
+    slots: ExportSlots,
+    client: IpAddr,
+}
+
+impl ExportSlots {
+    /// At most `max` exports may run at once.
+    pub fn new(max: usize) -> Self {
+        Self { max, running: Arc::default() }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts an export of a client.
+    pub fn acquire(&self, client: IpAddr) -> Result<ExportSlot, Error> {
+        let mut running = self.running();
+        if running.values().sum::<usize>() >= self.max {
+            return Err(Error::TooManyExports { max: self.max });
+        }
+        let of_client = running.entry(client).or_default();
+        if *of_client >= MAX_PER_CLIENT {
+            return Err(Error::TooManyExportsOfClient { max: MAX_PER_CLIENT });
+        }
+        *of_client += 1;
+        Ok(ExportSlot { slots: self.clone(), client })
+    }
+}
+
+impl Drop for ExportSlot {
+    fn drop(&mut self) {
+        let mut running = self.slots.running();
+        if let Some(of_client) = running.get_mut(&self.client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                running.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
