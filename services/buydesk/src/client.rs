@@ -73,7 +73,7 @@ pub async fn show_conversion(client: &ApiClient, args: ConvertArgs, json: bool) 
 
 /// Runs `buydesk health`.
 pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<()> {
-    let response = client.get(&client.health_check, "api/v1/health").await?;
+    let response = client.get_as_operator(&client.health_check, "api/v1/health").await?;
     response.print(json, |health: &Health| render::health(health))
 }
 

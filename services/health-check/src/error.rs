@@ -4,12 +4,18 @@ use common::api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA};
 
 use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 
-/// Why a report was refused.
+/// Why a report was refused, or reports are not shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// 422, with every invalid field.
     #[error("the report has invalid fields")]
     Invalid(Vec<FieldError>),
+    /// 401: the caller is not an operator.
+    #[error("only operators may read reports")]
+    OperatorsOnly,
+    /// 401: the browser has not sent the token of operators.
+    #[error("the password of the operator is needed")]
+    PasswordNeeded,
     /// 413.
     #[error("the data of the report is too large")]
     DataTooLarge,
@@ -22,6 +28,13 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
+            Error::OperatorsOnly => Self::new(
+                Code::Unauthorized,
+                "Only operators may read reports. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
+            ),
+            Error::PasswordNeeded => {
+                Self::new(Code::Unauthorized, "Sign in with any name, and with OPERATOR_TOKEN as the password.")
+            }
             Error::DataTooLarge => {
                 let detail = format!(
                     "The data of the report is too large. At most {MAX_REPORT_DATA} bytes of JSON are allowed."

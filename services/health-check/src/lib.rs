@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod health_service;
 mod metrics;
+mod operator;
 mod registry;
 mod report_store;
 mod routes;
@@ -25,7 +26,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
-use self::{clock::DualClock, health_service::HealthService, routes::Api};
+use self::{clock::DualClock, health_service::HealthService, operator::OperatorAccess, routes::Api};
 
 const ABOUT: &str = "Shows the state of every service and keeps the reports that services send.";
 /// Interval between checks for changed service states.
@@ -59,7 +60,14 @@ impl Service for App {
             internal_token: Some(config.internal_token),
             rate_limit: RateLimit::default(),
         };
-        let api = Api { health_service: Arc::clone(&health_service), clock };
+        let restricted = !listener.address()?.ip().to_canonical().is_loopback();
+        if restricted && config.operator_token.is_none() {
+            tracing::warn!(
+                "OPERATOR_TOKEN is not set, so nobody can read reports: the service listens beyond loopback"
+            );
+        }
+        let access = OperatorAccess { restricted, token: config.operator_token };
+        let api = Api { health_service: Arc::clone(&health_service), clock, access };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         Ok(Self { server, health_service, clock })
     }

@@ -14,13 +14,21 @@ use common::{
     server::{InternalCaller, Json},
     time::Timestamp,
 };
+use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::Query,
     payload::{Html, PlainText},
 };
 
-use crate::{clock::DualClock, health_service::HealthService, report_store::ReportFilter, status_page};
+use crate::{
+    clock::DualClock,
+    error::Error,
+    health_service::HealthService,
+    operator::{self, OperatorAccess},
+    report_store::ReportFilter,
+    status_page,
+};
 
 const DEFAULT_LIMIT: u32 = 50;
 
@@ -31,6 +39,7 @@ fn default_limit() -> u32 {
 pub(crate) struct Api {
     pub(crate) health_service: Arc<HealthService>,
     pub(crate) clock: DualClock,
+    pub(crate) access: OperatorAccess,
 }
 
 #[derive(ApiResponse)]
@@ -45,6 +54,16 @@ enum StatusPageResponse {
     /// The page.
     #[oai(status = 200)]
     Page(Html<String>, #[oai(header = "Content-Security-Policy")] String, #[oai(header = "Cache-Control")] String),
+}
+
+#[derive(ApiResponse)]
+enum SignInResponse {
+    /// The browser is signed in.
+    #[oai(status = 303)]
+    SignedIn(#[oai(header = "Location")] String),
+    /// The token is missing or wrong.
+    #[oai(status = 401, content_type = "application/problem+json")]
+    PasswordNeeded(PlainText<String>, #[oai(header = "WWW-Authenticate")] String),
 }
 
 #[OpenApi]
@@ -62,20 +81,25 @@ impl Api {
 
     /// Returns the state of every service and of the infrastructure.
     ///
-    /// The HTTP status is 200 even if services are missing. The body contains the states.
+    /// The HTTP status is 200 even if services are missing. The body contains the states. If the service listens beyond loopback,
+    /// only operators see the names of instances and the details of components.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
-    async fn health(&self) -> Json<Health> {
-        Json(self.health_service.health(self.clock.now()))
+    async fn health(&self, request: &Request) -> Json<Health> {
+        Json(self.visible_health(request))
     }
 
     /// Lists the stored reports, newest first.
     ///
     /// The latest 10000 reports of level warning or worse and the latest 2000 other reports are kept in memory. Fewer are
     /// kept if they are large.
+    ///
+    /// If the service listens beyond loopback, only operators may read reports: send `OPERATOR_TOKEN` as bearer token, or as the
+    /// password of HTTP basic authentication.
     #[oai(path = "/api/v1/reports", method = "get", operation_id = "reports")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn reports(
         &self,
+        request: &Request,
         /// Reports of this level or worse.
         Query(level): Query<Option<MinLevel>>,
         /// Reports of this service.
@@ -93,17 +117,40 @@ impl Api {
         Query(limit): Query<u32>,
         /// The `next_cursor` of the previous page.
         Query(cursor): Query<Option<ReportCursor>>,
-    ) -> Json<ReportPage> {
+    ) -> Result<Json<ReportPage>, Problem> {
+        if !self.access.allows(request) {
+            return Err(Error::OperatorsOnly.into());
+        }
         let filter = ReportFilter { level: level.map(|MinLevel(level)| level), service, from, to, text };
-        Json(self.health_service.reports(&filter, cursor, limit as usize))
+        Ok(Json(self.health_service.reports(&filter, cursor, limit as usize)))
     }
 
     /// Returns the status page, which shows the state of all services and updates itself.
     #[oai(path = "/", method = "get", operation_id = "status_page")]
-    async fn status_page(&self) -> StatusPageResponse {
+    async fn status_page(&self, request: &Request) -> StatusPageResponse {
         let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
-        let reports = self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize);
-        let page = status_page::render(&self.health_service.health(self.clock.now()), &reports);
+        let visible = self.access.allows(request);
+        let reports = visible.then(|| self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize));
+        let page = status_page::render(&self.visible_health(request), reports.as_ref());
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
+    }
+
+    /// Makes a browser ask for the token of operators, as a password, and then shows the status page.
+    #[oai(path = "/sign-in", method = "get", operation_id = "sign_in")]
+    async fn sign_in(&self, request: &Request) -> SignInResponse {
+        if self.access.allows(request) {
+            SignInResponse::SignedIn("./".to_owned())
+        } else {
+            let problem = Problem::from(Error::PasswordNeeded).to_json();
+            SignInResponse::PasswordNeeded(PlainText(problem), "Basic realm=\"Buydesk\", charset=\"UTF-8\"".to_owned())
+        }
+    }
+}
+
+impl Api {
+    /// The health, as much of it as the caller may see.
+    fn visible_health(&self, request: &Request) -> Health {
+        let health = self.health_service.health(self.clock.now());
+        if self.access.allows(request) { health } else { operator::without_details(health) }
     }
 }

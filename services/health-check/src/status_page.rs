@@ -18,10 +18,11 @@ pub(crate) struct StatusPage {
 #[derive(Serialize)]
 struct InitialData<'a> {
     health: &'a Health,
-    reports: &'a ReportPage,
+    /// `None` if the reader may not see reports.
+    reports: Option<&'a ReportPage>,
 }
 
-pub(crate) fn render(health: &Health, reports: &ReportPage) -> StatusPage {
+pub(crate) fn render(health: &Health, reports: Option<&ReportPage>) -> StatusPage {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let data = serde_json::to_string(&InitialData { health, reports }).unwrap_or_else(|_| "null".to_owned());
     // The data is inserted last, so that placeholders in it are not replaced.

@@ -14,12 +14,13 @@ use common::{
         reports::{MAX_REPORT_DATA, Report, ReportPage},
     },
     clients::http_client,
-    config::{Env, Secret},
+    config::{Env, Secret, connect_address},
     level::Level,
     reporting,
     server::ReadinessCheck,
     service::Service,
 };
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{App, Config};
 
 const TOKEN: &str = "a token of the tests";
+const OPERATOR_TOKEN: &str = "the token of an operator";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 struct TestService {
@@ -37,9 +39,14 @@ struct TestService {
 
 impl TestService {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::build(Config { internal_token: Secret::new(TOKEN) }, listener.into()).await.unwrap();
-        let base = format!("http://{}", app.address().unwrap());
+        Self::listen_on("127.0.0.1:0").await
+    }
+
+    async fn listen_on(address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let config = Config { internal_token: Secret::new(TOKEN), operator_token: Some(Secret::new(OPERATOR_TOKEN)) };
+        let app = App::build(config, listener.into()).await.unwrap();
+        let base = format!("http://{}", connect_address(app.address().unwrap()));
         let stop = CancellationToken::new();
         let server = tokio::spawn(app.run_until(stop.clone()));
         Self { base, stop, server }
@@ -83,6 +90,54 @@ impl TestService {
         };
         tokio::time::timeout(TIMEOUT, reached).await.unwrap_or_else(|_| panic!("{name} does not become {state}"));
     }
+}
+
+/// The bodies of everything that shows reports or instances.
+async fn visible_texts(app: &TestService, authorize: impl Fn(RequestBuilder) -> RequestBuilder) -> [(u16, String); 3] {
+    let get = async |path: &str| {
+        let response = authorize(http_client().get(format!("{}{path}", app.base))).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    [get("/").await, get("/api/v1/health").await, get("/api/v1/reports").await]
+}
+
+#[tokio::test]
+async fn strangers_see_neither_reports_nor_host_names_beyond_loopback() {
+    let app = TestService::listen_on("0.0.0.0:0").await;
+    let secrets = ["host-17", "10.0.0.5", "a leaked message"];
+    let part = json!({"name": "database", "ready": false, "detail": "10.0.0.5 refuses connections"});
+    let data = json!({"instance": "host-17-42", "parts": [part]});
+    let heartbeat = json!({"level": "info", "service": "db-proxy", "status": "alive", "data": data});
+    assert_eq!(app.post(TOKEN, &heartbeat).await.0, 202);
+    assert_eq!(app.post(TOKEN, &report("warning", "db-proxy", "a leaked message")).await.0, 202);
+
+    for wrong in ["", TOKEN] {
+        let texts = visible_texts(&app, |request| request.bearer_auth(wrong)).await;
+        assert_eq!(texts.each_ref().map(|(status, _)| *status), [200, 200, 401]);
+        for ((_, text), secret) in texts.iter().flat_map(|text| secrets.map(|secret| (text, secret))) {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+        assert!(texts[1].1.contains("\"instance 1\""), "{}", texts[1].1);
+    }
+    let bearer = visible_texts(&app, |request| request.bearer_auth(OPERATOR_TOKEN)).await;
+    let basic = visible_texts(&app, |request| request.basic_auth("me", Some(OPERATOR_TOKEN))).await;
+    for texts in [bearer, basic] {
+        assert_eq!(texts.each_ref().map(|(status, _)| *status), [200; 3]);
+        assert!(texts[1].1.contains("host-17") && texts[1].1.contains("10.0.0.5"), "{}", texts[1].1);
+        assert!(texts[2].1.contains("a leaked message") && texts[0].1.contains("a leaked message"), "{}", texts[2].1);
+    }
+}
+
+#[tokio::test]
+async fn browser_signs_in_with_the_operator_token() {
+    let app = TestService::listen_on("0.0.0.0:0").await;
+    let url = format!("{}/sign-in", app.base);
+    let response = http_client().get(&url).send().await.unwrap();
+    assert_eq!(response.status(), 401);
+    assert!(response.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic realm="));
+    let response = http_client().get(&url).basic_auth("me", Some(OPERATOR_TOKEN)).send().await.unwrap();
+    // The client does not follow redirects.
+    assert_eq!((response.status().as_u16(), response.headers()["location"].to_str().unwrap()), (303, "./"));
 }
 
 fn report(level: &str, service: &str, status: &str) -> Value {

@@ -1,4 +1,4 @@
-//! The HTTP client of the command line. It uses the public endpoints, without a token.
+//! The HTTP client of the command line. It uses the public endpoints. Only health-check receives a token, that of operators.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use common::{
     api::{Code, Problem, orders::OrderPayload},
     clients::http_client,
-    config::{Bind, Env, connect_address},
+    config::{Bind, Env, Secret, connect_address, shared},
     ids::IdempotencyKey,
     service::Service,
 };
@@ -28,6 +28,8 @@ pub struct ApiClient {
     pub price_cache: Url,
     pub health_check: Url,
     pub rates: Url,
+    /// Without it, health-check beyond loopback shows no host names.
+    operator_token: Option<Secret>,
 }
 
 /// A successful response.
@@ -73,6 +75,7 @@ impl ApiClient {
             price_cache: service_url::<price_cache_proxy::App>(&mut env, "PRICE_CACHE_URL"),
             health_check: service_url::<health_check::App>(&mut env, "HEALTH_CHECK_URL"),
             rates: service_url::<rates::App>(&mut env, "RATES_URL"),
+            operator_token: shared::operator_token(&mut env),
         };
         env.finish()?;
         Ok(client)
@@ -81,6 +84,16 @@ impl ApiClient {
     pub async fn get(&self, base: &Url, path: &str) -> anyhow::Result<ServiceResponse> {
         let url = base.join(path)?;
         Ok(send_request(self.http.get(url.clone()), &url).await?)
+    }
+
+    /// Sends the token of the operator, if it is set.
+    pub async fn get_as_operator(&self, base: &Url, path: &str) -> anyhow::Result<ServiceResponse> {
+        let url = base.join(path)?;
+        let mut request = self.http.get(url.clone());
+        if let Some(token) = &self.operator_token {
+            request = request.bearer_auth(token.expose());
+        }
+        Ok(send_request(request, &url).await?)
     }
 
     /// Places an order. Retries with the same key while the outcome is unknown.

@@ -27,7 +27,7 @@ fn report_text_cannot_escape_from_its_script_element() {
         infrastructure: Vec::new(),
         reports_last_hour: LevelCounts::default(),
     };
-    let page = render(&health, &ReportPage { data: vec![report], next_cursor: None });
+    let page = render(&health, Some(&ReportPage { data: vec![report], next_cursor: None }));
     assert!(!page.html.contains("alert(1)</script>") && !page.html.contains("<img") && !page.html.contains("<!-- "));
     assert_eq!(page.html.matches("</script>").count(), 2);
 
