@@ -57,8 +57,8 @@ impl Timestamp {
 
 /// A value that is valid from one point in time until another.
 pub trait Expiring {
-    /// When the value was observed.
-    fn as_of(&self) -> Timestamp;
+    /// Orders values: of two values, the one with the later version is newer.
+    fn version(&self) -> Timestamp;
 
     /// The first moment at which the value must no longer be used.
     fn expires_at(&self) -> Timestamp;

@@ -16,7 +16,10 @@ use std::{
 };
 
 use common::{
-    api::sources::{SourceState, SourcesReport},
+    api::{
+        prices::PriceRecord,
+        sources::{SourceState, SourcesReport},
+    },
     config::{Env, Secret},
     metrics::Metrics,
     time::{Clock, Timestamp},
@@ -57,7 +60,7 @@ pub struct Plan {
 pub struct Report {
     /// Seconds in which an order could be priced.
     pub priced_seconds: u64,
-    /// Seconds in which the price was prolonged. Part of `priced_seconds`.
+    /// Seconds in which the price of a currency was prolonged. Part of `priced_seconds`.
     pub prolonged_seconds: u64,
     /// Seconds without a price.
     pub unpriced_seconds: u64,
@@ -70,6 +73,8 @@ pub struct Report {
     pub violations: u64,
     /// The first violations in full.
     pub messages: Vec<String>,
+    /// The time, and the record that an order would use then, in each second of the run. `None` in a second without a record.
+    pub records: Vec<Option<(Timestamp, PriceRecord)>>,
 }
 
 impl Report {
@@ -217,7 +222,9 @@ impl Run {
     /// Prices an order, and checks the price, the market snapshot and the writes since the last call.
     async fn check(&mut self, is_warm: bool) {
         let now = self.clock.now();
-        match self.prices.current_record().await {
+        let record = self.prices.current_record().await;
+        self.report.records.push(record.as_ref().ok().map(|record| (now, record.value().clone())));
+        match record {
             Ok(record) => self.checks.check_record(&mut self.report, record.value(), now, is_warm),
             Err(error) => self.checks.check_missing_record(&mut self.report, &error.to_string(), now, is_warm),
         }

@@ -133,7 +133,7 @@ impl Platform {
     pub async fn try_put_prices(&self, prices: &[(&str, &str)], validity: Validity) -> Result<PriceRecord, CallError> {
         let sources = vec!["alpha".to_owned(), "beta".to_owned()];
         let prices = prices.iter().map(|(currency, price)| {
-            let price = Price { price: price.parse().unwrap(), sources: sources.clone() };
+            let price = Price::new(price.parse().unwrap(), sources.clone());
             (currency.parse().unwrap(), price)
         });
         let as_of = Timestamp::now().minus(validity.age);

@@ -137,7 +137,7 @@ impl MarketSnapshot {
 }
 
 impl Expiring for MarketSnapshot {
-    fn as_of(&self) -> Timestamp {
+    fn version(&self) -> Timestamp {
         self.as_of
     }
 

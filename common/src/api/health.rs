@@ -50,6 +50,8 @@ pub struct Component {
 impl Component {
     /// The prefix of the name of a component that is a price source.
     pub const SOURCE: &'static str = "source:";
+    /// The prefix of the name of a component that is the price of bitcoin in one currency.
+    pub const PRICE: &'static str = "price:";
 
     pub fn ready(name: impl Into<String>) -> Self {
         Self { name: name.into(), ready: true, detail: None, optional: false, since: None, observed_at: None }

@@ -19,15 +19,60 @@ pub const MAX_TTL_SECS: u64 = 3600;
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// The price of one bitcoin in one currency.
+///
+/// A value that is absent is the value of the record. price-cache-proxy fills in every value that a writer has omitted.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Price {
     pub price: Rate,
     /// The exchanges that the price is based on.
     pub sources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub state: Option<PriceState>,
+    /// When this price was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub as_of: Option<Timestamp>,
+    /// When this price expires. It must not be used from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub expires_at: Option<Timestamp>,
 }
 
-/// Whether a record is new or was prolonged because no newer price could be agreed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+impl Price {
+    /// A price with the state and the times of its record.
+    pub fn new(price: Rate, sources: Vec<String>) -> Self {
+        Self { price, sources, state: None, as_of: None, expires_at: None }
+    }
+}
+
+/// A price of a record, with its own state and times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrencyPrice {
+    pub price: Rate,
+    pub sources: Vec<String>,
+    pub state: PriceState,
+    pub as_of: Timestamp,
+    /// The first moment at which the price must not be used.
+    pub expires_at: Timestamp,
+}
+
+impl CurrencyPrice {
+    /// Whether the price has not expired at `now`.
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}
+
+impl From<CurrencyPrice> for Price {
+    fn from(price: CurrencyPrice) -> Self {
+        let CurrencyPrice { price, sources, state, as_of, expires_at } = price;
+        Self { price, sources, state: Some(state), as_of: Some(as_of), expires_at: Some(expires_at) }
+    }
+}
+
+/// Whether a price is new or was prolonged because no newer price could be agreed. Ordered from best to worst.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum PriceState {
@@ -53,6 +98,9 @@ impl PriceState {
 }
 
 /// A price record to be stored.
+///
+/// `state` and `as_of` apply to every price that has none of its own. A reader of version 0.1.0 applies them to all prices, so a
+/// writer sets the worst state and the earliest time of all prices.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct NewPriceRecord {
     pub state: PriceState,
@@ -63,54 +111,115 @@ pub struct NewPriceRecord {
 }
 
 impl NewPriceRecord {
-    /// Creates the record that expires `ttl` after its `as_of`. If it may not be stored at `now`, returns each invalid field.
+    /// Creates the record to store at `now`. A price without an expiry expires `ttl` after it was observed. A price that has
+    /// expired is left out. If the record may not be stored, returns each invalid field.
     pub fn into_record(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
         let Self { state, as_of, simulated, prices } = self;
-        let expires_at = as_of.plus(ttl);
         let mut errors = Vec::new();
-        if as_of > now.plus(MAX_CLOCK_SKEW) {
-            errors.push(FieldError::new("as_of", "must not be in the future; compare the clocks of the machines"));
-        } else if expires_at <= now {
-            errors.push(FieldError::new("as_of", format!("must be less than {} s ago (the ttl)", ttl.as_secs())));
-        }
         if prices.is_empty() {
             errors.push(FieldError::new("prices", "must contain at least one price"));
+        }
+        if as_of > now.plus(MAX_CLOCK_SKEW) {
+            errors.push(FieldError::new("as_of", IN_THE_FUTURE));
+        }
+        let complete = prices.into_iter().map(|(currency, price)| {
+            let as_of = price.as_of.unwrap_or(as_of);
+            let expires_at = price.expires_at.unwrap_or_else(|| as_of.plus(ttl));
+            let state = price.state.unwrap_or(state);
+            (currency, CurrencyPrice { price: price.price, sources: price.sources, state, as_of, expires_at })
+        });
+        let complete: BTreeMap<_, _> = complete.collect();
+        for (currency, price) in &complete {
+            if price.as_of != as_of && price.as_of > now.plus(MAX_CLOCK_SKEW) {
+                errors.push(FieldError::new(format!("prices.{currency}.as_of"), IN_THE_FUTURE));
+            }
+            if price.expires_at > price.as_of.plus(Duration::from_secs(MAX_TTL_SECS)) {
+                let rule = format!("must be at most {MAX_TTL_SECS} s after the price was observed");
+                errors.push(FieldError::new(format!("prices.{currency}.expires_at"), rule));
+            }
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(PriceRecord { base: BASE.to_owned(), state, as_of, expires_at, simulated, prices })
+        PriceRecord::from_prices(complete.into_iter().filter(|(_, price)| price.is_current(now)), simulated).ok_or_else(
+            || vec![FieldError::new("as_of", format!("must be less than {} s ago (the ttl)", ttl.as_secs()))],
+        )
     }
 }
 
+const IN_THE_FUTURE: &str = "must not be in the future; compare the clocks of the machines";
+
 /// The current prices.
+///
+/// Each price has a state and times of its own. The values of the record are the worst state and the earliest times of all prices.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PriceRecord {
     /// The priced asset: `BTC`.
     pub base: String,
+    /// `prolonged` if any price is.
     pub state: PriceState,
-    /// When the prices were observed.
+    /// When the oldest of the prices was observed.
     pub as_of: Timestamp,
-    /// When the record expires. It must not be used from then on.
+    /// When the first of the prices expires.
     pub expires_at: Timestamp,
+    /// When the newest of the prices was observed. Of two records, the one with the later time is newer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub newest_as_of: Option<Timestamp>,
     pub simulated: bool,
     pub prices: BTreeMap<Currency, Price>,
 }
 
 impl PriceRecord {
-    /// Whether the record has not expired at `now`.
+    /// A record of these prices. `None` if there are none.
+    pub fn from_prices(prices: impl IntoIterator<Item = (Currency, CurrencyPrice)>, simulated: bool) -> Option<Self> {
+        let prices: BTreeMap<_, _> = prices.into_iter().collect();
+        Some(Self {
+            base: BASE.to_owned(),
+            state: prices.values().map(|price| price.state).max()?,
+            as_of: prices.values().map(|price| price.as_of).min()?,
+            expires_at: prices.values().map(|price| price.expires_at).min()?,
+            newest_as_of: prices.values().map(|price| price.as_of).max(),
+            simulated,
+            prices: prices.into_iter().map(|(currency, price)| (currency, price.into())).collect(),
+        })
+    }
+
+    /// The price in `currency`, current or not.
+    pub fn price(&self, currency: Currency) -> Option<CurrencyPrice> {
+        self.prices.get(&currency).map(|price| self.complete(price))
+    }
+
+    /// Every price, current or not.
+    pub fn currency_prices(&self) -> impl Iterator<Item = (Currency, CurrencyPrice)> {
+        self.prices.iter().map(|(&currency, price)| (currency, self.complete(price)))
+    }
+
+    /// A record of version 0.1.0 has one state and one expiry for all prices.
+    fn complete(&self, price: &Price) -> CurrencyPrice {
+        CurrencyPrice {
+            price: price.price,
+            sources: price.sources.clone(),
+            state: price.state.unwrap_or(self.state),
+            as_of: price.as_of.unwrap_or(self.as_of),
+            expires_at: price.expires_at.unwrap_or(self.expires_at),
+        }
+    }
+
+    /// Whether any price has not expired at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
-        now < self.expires_at
+        now < Expiring::expires_at(self)
     }
 }
 
 impl Expiring for PriceRecord {
-    fn as_of(&self) -> Timestamp {
-        self.as_of
+    fn version(&self) -> Timestamp {
+        self.newest_as_of.unwrap_or(self.as_of)
     }
 
+    /// When the last of the prices expires.
     fn expires_at(&self) -> Timestamp {
-        self.expires_at
+        self.prices.values().filter_map(|price| price.expires_at).fold(self.expires_at, Timestamp::max)
     }
 }
 

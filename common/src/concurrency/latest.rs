@@ -70,16 +70,16 @@ impl<T> Default for Latest<T> {
 }
 
 impl<T: Expiring> Latest<T> {
-    /// Stores `new`, unless the stored document is current at `now` and has a later `as_of`. Returns the document that is
+    /// Stores `new`, unless the stored document is current at `now` and has a later version. Returns the document that is
     /// stored afterwards.
     ///
-    /// A document with the same `as_of` replaces the stored one: a price record is prolonged in this way. Subscribers are
+    /// A document with the same version replaces the stored one: a price record is prolonged in this way. Subscribers are
     /// not notified if the JSON is identical.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut stored = Arc::clone(&new);
         self.0.send_if_modified(|slot| {
             if let Some(current) = slot.as_ref().filter(|document| document.is_current(now)) {
-                let is_newer = current.value.as_of() > new.value.as_of();
+                let is_newer = current.value.version() > new.value.version();
                 if is_newer || current.json == new.json {
                     stored = Arc::clone(current);
                     return false;

@@ -9,7 +9,7 @@ use common::{
         quotes::QuoteCap,
     },
     clients::CallError,
-    money::{Currency, Sats},
+    money::Sats,
 };
 
 use crate::{
@@ -31,9 +31,6 @@ pub enum Error {
     /// 503: there is no price that may be used.
     #[error(transparent)]
     Price(#[from] PriceError),
-    /// 503: the current record has no price in this currency.
-    #[error("there is no price in {0}")]
-    CurrencyNotPriced(Currency),
     /// 422: the key belongs to a different order.
     #[error("the idempotency key was used for a different order")]
     KeyReused,
@@ -78,10 +75,6 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
             Error::Price(error) => price_problem(error),
-            Error::CurrencyNotPriced(currency) => {
-                let detail = format!("There is no current price in {currency}. No order was placed.");
-                Self::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
-            }
             Error::KeyReused => Self {
                 errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
                 ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")
@@ -128,6 +121,10 @@ fn price_problem(error: PriceError) -> Problem {
     match error {
         PriceError::NoRecord => Problem::new(Code::PriceUnavailable, "There is no current price. No order was placed.")
             .retry_after(RETRY_AFTER_NO_PRICE),
+        PriceError::NotPriced(currency) => {
+            let detail = format!("There is no current price in {currency}. No order was placed.");
+            Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+        }
         PriceError::TooOld { age, max_age } => {
             let detail = format!(
                 "The current price is {} s old, because the exchanges have not agreed on a newer one. Orders accept a \

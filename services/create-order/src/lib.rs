@@ -11,9 +11,9 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Component,
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     metrics::Metrics,
+    money::Currency,
     server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
 };
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::Config,
-    price_reader::{PriceError, PriceReader},
+    price_reader::{OrderablePrice, PriceError, PriceReader},
 };
 use self::{dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 
@@ -65,7 +65,7 @@ impl Service for App {
             DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, internal_token.clone()));
         let cache = PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, internal_token));
         let prices = PriceReader::new(cache.clone(), price_max_age);
-        let ready = readiness_check(&prices, &cache, &db_proxy);
+        let ready = readiness_check(&currencies, &prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) = OrderDispatcher::new(Arc::new(db_proxy.clone()));
         let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
@@ -104,24 +104,29 @@ impl Service for App {
     }
 }
 
-/// Ready means that orders can be placed: there is a current price, and db-proxy is ready.
+/// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
 ///
-/// price-cache-proxy is optional, because orders use the price in memory until it expires.
-fn readiness_check(prices: &PriceReader, price_cache: &PriceCacheClient, db_proxy: &DbProxyClient) -> ReadinessCheck {
+/// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
+/// optional, because orders in the other currencies do not depend on it.
+fn readiness_check(
+    currencies: &[Currency],
+    prices: &PriceReader,
+    price_cache: &PriceCacheClient,
+    db_proxy: &DbProxyClient,
+) -> ReadinessCheck {
+    let currencies = Arc::<[Currency]>::from(currencies);
     let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
     Arc::new(move || {
-        let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
+        let (currencies, prices) = (currencies.clone(), prices.clone());
+        let (price_cache, db_proxy) = (price_cache.clone(), db_proxy.clone());
         Box::pin(async move {
-            let (price, price_cache, db_proxy) = tokio::join!(
-                prices.current_record(),
+            let (mut components, price_cache, db_proxy) = tokio::join!(
+                prices.components(&currencies),
                 price_cache.0.readiness_component(),
                 db_proxy.0.readiness_component()
             );
-            let price = match price {
-                Ok(_) => Component::ready("price"),
-                Err(error) => Component::not_ready("price", error.to_string()),
-            };
-            vec![price, price_cache.optional(), db_proxy]
+            components.extend([price_cache.optional(), db_proxy]);
+            components
         })
     })
 }

@@ -19,7 +19,7 @@ use crate::{
     dispatcher::{Decision, DispatchError, OrderDispatcher},
     error::Error,
     order_backend::OrderBackend,
-    price_reader::PriceReader,
+    price_reader::{OrderablePrice, PriceReader},
 };
 
 /// The idempotency key of an order.
@@ -129,9 +129,7 @@ impl OrderService {
 
     /// Converts the amount of an order to bitcoin at the current price.
     async fn price_of(&self, order: &ValidatedOrder) -> Result<OrderPrice, Error> {
-        let document = self.prices.current_record().await?;
-        let record = document.value();
-        let price = record.prices.get(&order.currency).ok_or(Error::CurrencyNotPriced(order.currency))?;
+        let OrderablePrice { price, simulated } = self.prices.current_price(order.currency).await?;
         // The conversion fails if the amount buys more bitcoin than can exist. That exceeds every limit.
         let Ok(bitcoin_amount) = Sats::bought_rounded_up(order.amount, price.price) else {
             // The order is refused even if the remaining limit cannot be read.
@@ -141,11 +139,11 @@ impl OrderService {
         Ok(OrderPrice {
             exchange_rate: price.price,
             bitcoin_amount,
-            as_of: record.as_of,
-            expires_at: record.expires_at,
-            sources: price.sources.clone(),
-            simulated: record.simulated,
-            price_state: record.state,
+            as_of: price.as_of,
+            expires_at: price.expires_at,
+            sources: price.sources,
+            simulated,
+            price_state: price.state,
         })
     }
 }

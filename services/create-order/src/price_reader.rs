@@ -1,13 +1,14 @@
 //! The current price record. price-cache-proxy pushes it, so an order is priced from memory, without a call.
 //!
-//! A record contains its expiry time. An expired record is therefore never used, even if price-cache-proxy is unavailable.
+//! Each price contains its expiry time. An expired price is therefore never used, even if price-cache-proxy is unavailable.
 
 use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{
         events::Topic,
-        prices::{PriceRecord, PriceState},
+        health::Component,
+        prices::{CurrencyPrice, PriceRecord, PriceState},
     },
     clients::{
         CallError,
@@ -17,6 +18,7 @@ use common::{
         latest::Document,
         single_flight::{JoinPolicy, SingleFlight, UNLIMITED},
     },
+    money::Currency,
     time::Clock,
 };
 use tokio_util::sync::CancellationToken;
@@ -26,11 +28,21 @@ use tokio_util::sync::CancellationToken;
 pub enum PriceError {
     #[error("there is no current price record")]
     NoRecord,
+    /// The current record has no price in this currency, or it has expired.
+    #[error("there is no price in {0}")]
+    NotPriced(Currency),
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// The record is prolonged because the exchanges agreed on no newer price, and it is older than the maximum age.
+    /// The price is prolonged because the exchanges agreed on no newer one, and it is older than the maximum age.
     #[error("the current price is {} s old; at most {} s are allowed", age.as_secs(), max_age.as_secs())]
     TooOld { age: Duration, max_age: Duration },
+}
+
+/// A price that an order may use now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderablePrice {
+    pub price: CurrencyPrice,
+    pub simulated: bool,
 }
 
 /// Reads the price record that orders are priced with. Clones share the same record.
@@ -38,7 +50,7 @@ pub enum PriceError {
 pub struct PriceReader {
     watch: PriceCacheWatch,
     clock: Clock,
-    /// Maximum age of a prolonged record. If it is `None`, a prolonged record is used until it expires.
+    /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
     max_age: Option<Duration>,
     /// Fetches the record into `watch`. The result is the error of the fetch, if it failed. Orders that find no record share
     /// one fetch.
@@ -46,7 +58,7 @@ pub struct PriceReader {
 }
 
 impl PriceReader {
-    /// Reads the record from price-cache-proxy. `max_age` limits the age of a prolonged record.
+    /// Reads the record from price-cache-proxy. `max_age` limits the age of a prolonged price.
     pub fn new(cache: PriceCacheClient, max_age: Option<Duration>) -> Self {
         Self::with_source(Arc::new(cache), max_age, Clock::System)
     }
@@ -63,14 +75,26 @@ impl PriceReader {
         Self { watch, clock, max_age, fetch }
     }
 
-    /// Returns the record that an order may be priced with now. Fetches it if no valid record is in memory.
+    /// Returns the current record. Fetches it if no valid record is in memory. A record may contain expired prices.
     pub async fn current_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
-        let record = match self.watch.price_record() {
-            Some(record) => record,
-            None => self.fetch_record().await?,
-        };
-        self.check_age(record.value())?;
-        Ok(record)
+        match self.watch.price_record() {
+            Some(record) => Ok(record),
+            None => self.fetch_record().await,
+        }
+    }
+
+    /// Returns the price in `currency` that an order may use now.
+    pub async fn current_price(&self, currency: Currency) -> Result<OrderablePrice, PriceError> {
+        let record = self.current_record().await?;
+        self.usable_price(record.value(), currency)
+    }
+
+    /// The price of `record` in `currency`, if an order may use it now.
+    pub fn usable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
+        let price = record.price(currency).filter(|price| price.is_current(self.clock.now()));
+        let price = price.ok_or(PriceError::NotPriced(currency))?;
+        self.check_age(&price)?;
+        Ok(OrderablePrice { price, simulated: record.simulated })
     }
 
     async fn fetch_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
@@ -82,15 +106,38 @@ impl PriceReader {
         }
     }
 
-    /// Checks the age of a prolonged record. A fresh record is the newest available price and is used until it expires.
-    fn check_age(&self, record: &PriceRecord) -> Result<(), PriceError> {
-        let age = self.clock.now().since(record.as_of);
+    /// Checks the age of a prolonged price. A fresh price is the newest available one and is used until it expires.
+    fn check_age(&self, price: &CurrencyPrice) -> Result<(), PriceError> {
+        let age = self.clock.now().since(price.as_of);
         match self.max_age {
-            Some(max_age) if record.state == PriceState::Prolonged && age > max_age => {
+            Some(max_age) if price.state == PriceState::Prolonged && age > max_age => {
                 Err(PriceError::TooOld { age, max_age })
             }
             _ => Ok(()),
         }
+    }
+
+    /// The component `price`, which is ready if orders in any currency have a price, and an optional component for each
+    /// currency.
+    pub async fn components(&self, currencies: &[Currency]) -> Vec<Component> {
+        let record = match self.current_record().await {
+            Ok(record) => record,
+            Err(error) => return vec![Component::not_ready("price", error.to_string())],
+        };
+        let usable = |currency: Currency| self.usable_price(record.value(), currency);
+        let price = match currencies.iter().map(|&currency| usable(currency)).reduce(Result::or) {
+            Some(Err(error)) => Component::not_ready("price", error.to_string()),
+            Some(Ok(_)) | None => Component::ready("price"),
+        };
+        let by_currency = currencies.iter().map(|&currency| {
+            let name = format!("{}{currency}", Component::PRICE);
+            let component = match usable(currency) {
+                Ok(usable) => Component { observed_at: Some(usable.price.as_of), ..Component::ready(name) },
+                Err(error) => Component::not_ready(name, error.to_string()),
+            };
+            component.optional()
+        });
+        std::iter::once(price).chain(by_currency).collect()
     }
 
     /// Receives pushed records until `stop` is cancelled.

@@ -80,13 +80,13 @@ impl DocumentService {
         now: Timestamp,
         writes: &WriteCounter,
     ) -> Result<Arc<Document<T>>, Error> {
-        let as_of = value.as_of();
+        let version = value.version();
         let stored = match Document::from_value(value) {
             Ok(document) => self.store.replace(document, now).await,
             Err(error) => Err(StoreError::Unreadable(error)),
         };
         let result = match &stored {
-            Ok(stored) if stored.value().as_of() == as_of => "kept",
+            Ok(stored) if stored.value().version() == version => "kept",
             Ok(_) => "too_old",
             Err(_) => "failed",
         };

@@ -11,6 +11,7 @@ use common::{
 use url::Url;
 
 use crate::{
+    pricing::BandConfig,
     sources::{SOURCES, SourceDefinition, Transport},
     streams::{Connector, read_stream_urls},
 };
@@ -52,6 +53,10 @@ pub struct Config {
     pub min_sources: Option<usize>,
     /// How far a vote may be from the median, in percent of the median.
     pub max_spread_percent: i128,
+    /// Which changes of a price are implausible, and how long they must last.
+    pub(crate) band: BandConfig,
+    /// Whether orders stop while the agreed price is implausible. Otherwise the last good price is prolonged.
+    pub stop_while_held: bool,
 }
 
 /// A source and its base URL.
@@ -78,6 +83,9 @@ impl Config {
     /// | `FROZEN_AFTER_SECS` | 60 | how long the prices of a source may stay the same while the market moves |
     /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | largest distance of a vote from the median, in percent of the median |
+    /// | `PRICE_BAND_PERCENT` | 10 | largest plausible change of a price in percent; other values of single currencies may follow, as in `10,RUB=20` |
+    /// | `PRICE_BAND_INTERVALS` | 4 | how many publish intervals a larger change must last before it is used |
+    /// | `PRICE_BAND_ACTION` | `prolong` | what happens to orders until then: `prolong` the last good price, or `stop` |
     pub fn from_env(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let price_cache_url = shared::price_cache_url(env);
@@ -122,6 +130,8 @@ impl Config {
         let min_sources =
             env.parse_with("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|count| (1..=max).contains(count)));
         let max_spread_percent = env.whole_number("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
+        let band = read_band(env, &currencies);
+        let stop_while_held = read_band_action(env);
         Self {
             internal_token,
             price_cache_url,
@@ -142,6 +152,8 @@ impl Config {
             frozen_after,
             min_sources,
             max_spread_percent,
+            band,
+            stop_while_held,
         }
     }
 
@@ -150,6 +162,38 @@ impl Config {
     pub(crate) fn min_sources(&self, exchanges: usize) -> usize {
         self.min_sources.unwrap_or(if exchanges < 3 { 1 } else { 2 })
     }
+}
+
+const DEFAULT_BAND_PERCENT: i128 = 10;
+
+/// Reads the default percentage, followed by those of single currencies.
+fn read_band(env: &mut Env, currencies: &[Currency]) -> BandConfig {
+    let allowed = "a whole number from 1 to 100, and optionally a number for each of some currencies of CURRENCIES, such as \
+                   10,RUB=20";
+    let percent = |text: &str| text.trim().parse().ok().filter(|percent| (1..=100).contains(percent));
+    let parse = |text: &str| {
+        let mut parts = text.split(',');
+        let default = percent(parts.next()?)?;
+        let by_currency = parts.map(|part| {
+            let (currency, own) = part.split_once('=')?;
+            let currency = currency.trim().parse().ok().filter(|currency| currencies.contains(currency))?;
+            Some((currency, percent(own)?))
+        });
+        Some((default, by_currency.collect::<Option<BTreeMap<Currency, i128>>>()?))
+    };
+    let (percent, percent_by_currency) =
+        env.parse_with("PRICE_BAND_PERCENT", allowed, parse).unwrap_or((DEFAULT_BAND_PERCENT, BTreeMap::new()));
+    let intervals = env.whole_number("PRICE_BAND_INTERVALS", 4, 2..=240);
+    BandConfig { percent, percent_by_currency, intervals }
+}
+
+fn read_band_action(env: &mut Env) -> bool {
+    let parse = |text: &str| match text {
+        "prolong" => Some(false),
+        "stop" => Some(true),
+        _ => None,
+    };
+    env.parse_with("PRICE_BAND_ACTION", "prolong or stop", parse).unwrap_or(false)
 }
 
 struct SelectedSources {

@@ -2,10 +2,12 @@
 
 mod agreement;
 mod arithmetic;
+mod band_guard;
 mod cross_rates;
 mod freeze_detector;
 mod market;
 
 pub(crate) use agreement::{AgreementRules, Vote};
+pub(crate) use band_guard::{BandConfig, BandGuard, GuardChange, GuardEvent, GuardPoll, percent_change};
 pub(crate) use freeze_detector::{FreezeDetector, Numbers, Observation, Series};
-pub(crate) use market::{MarketPrices, PriceHistory, PricingConfig};
+pub(crate) use market::{GoodPrice, MarketPrices, PriceHistory, PriceOutcome, PricingConfig};

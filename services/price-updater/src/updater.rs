@@ -14,7 +14,6 @@ use common::{
     clients::http_client,
     metrics::Metrics,
     reporting::instance_name,
-    time::Timestamp,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,7 @@ use crate::{
     leadership::LEASE_NAME,
     metrics::UpdaterMetrics,
     polling::{ActiveSources, BackoffLeases, PollConfig, SourceBackoff, SourcePool},
-    publishing::{Deliveries, LatestMailbox},
+    publishing::{CurrencyStatus, Deliveries, LatestMailbox, PriceAvailability, PriceMetrics},
     sources,
     streams::{PriceStreams, WebSocketConnector},
     upstreams::Upstreams,
@@ -40,6 +39,7 @@ pub struct Updater {
     streams: PriceStreams,
     upstreams: Arc<dyn Upstreams>,
     metrics: UpdaterMetrics,
+    price_metrics: PriceMetrics,
     deliveries: Deliveries,
     backoffs: LatestMailbox<Vec<SourceBackoff>>,
     status: Mutex<Status>,
@@ -53,16 +53,17 @@ struct Status {
     term: u64,
     /// The leader, if it is another instance.
     other_leader: Option<String>,
-    /// Publish intervals in a row without a price.
+    /// Publish intervals in a row without a price in any currency.
     failures: u32,
-    /// The observation time of the last agreed prices.
-    last_good: Option<Timestamp>,
+    /// The state of the price of each currency. Empty before the first publish interval.
+    currencies: Vec<CurrencyStatus>,
 }
 
 impl Updater {
     pub fn new(config: Config, upstreams: Arc<dyn Upstreams>, metrics: &Metrics) -> Self {
         let connector = config.connector.clone().unwrap_or_else(|| Arc::new(WebSocketConnector::new()));
         let mut streams = PriceStreams::new(config.streams.clone(), connector, config.clock, metrics);
+        let price_metrics = PriceMetrics::register(metrics);
         let metrics = UpdaterMetrics::register(metrics);
         let transport = config.transport.clone().unwrap_or_else(|| Arc::new(sources::Network(http_client())));
         let all_sources = config.sources.iter().chain(&config.inactive_sources);
@@ -85,6 +86,7 @@ impl Updater {
             config,
             upstreams,
             metrics,
+            price_metrics,
             status: Mutex::default(),
         }
     }
@@ -122,7 +124,8 @@ impl Updater {
     pub fn report(&self) -> SourcesReport {
         let sources = self.pool.reports(self.config.clock.now());
         let status = self.status();
-        SourcesReport { leads: status.is_leader, failed_rounds: status.failures, last_good: status.last_good, sources }
+        let last_good = status.currencies.iter().filter_map(|currency| currency.as_of).max();
+        SourcesReport { leads: status.is_leader, failed_rounds: status.failures, last_good, sources }
     }
 
     /// The readiness of the services and sources that this instance depends on.
@@ -145,11 +148,37 @@ impl Updater {
             Some(Err(error)) => Component::not_ready("db-proxy", error),
             _ => Component::ready("db-proxy"),
         };
-        [cache, history.optional()].into_iter().chain(self.pool.components()).collect()
+        let prices: Vec<_> = self.status().currencies.iter().map(price_component).collect();
+        [cache, history.optional()].into_iter().chain(prices).chain(self.pool.components()).collect()
+    }
+
+    /// Removes the gauges of sources and prices, while another instance exports them.
+    fn clear_metrics(&self) {
+        self.pool.clear_metrics();
+        self.config.currencies.iter().for_each(|&currency| self.price_metrics.remove_currency(currency));
     }
 
     /// Ignores a poisoned lock: the fields are independent, so a panic cannot leave the status inconsistent.
     fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The price of one currency as an optional component: the other currencies do not depend on it.
+fn price_component(status: &CurrencyStatus) -> Component {
+    let name = format!("{}{}", Component::PRICE, status.currency);
+    let reason = status.reason.as_deref().unwrap_or("the sources agree on no price");
+    let as_of = status.as_of.map(|as_of| as_of.to_string()).unwrap_or_default();
+    let component = match status.availability {
+        PriceAvailability::Fresh => Component::ready(name),
+        PriceAvailability::Prolonged => {
+            Component::not_ready(name, format!("the price of {as_of} is prolonged; {reason}"))
+        }
+        PriceAvailability::Stopped => Component::not_ready(name, format!("orders stop; {reason}")),
+        PriceAvailability::Expired => {
+            Component::not_ready(name, format!("there is no price: that of {as_of} is too old; {reason}"))
+        }
+        PriceAvailability::Missing => Component::not_ready(name, format!("there has been no price yet; {reason}")),
+    };
+    Component { since: status.since, observed_at: status.as_of, ..component.optional() }
 }

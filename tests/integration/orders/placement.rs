@@ -204,7 +204,7 @@ async fn orders_without_idempotency_key_are_separate(stack: Stack) {
 
 async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
-    let price = |price: &str| Price { price: price.parse().unwrap(), sources: vec!["alpha".to_owned()] };
+    let price = |price: &str| Price::new(price.parse().unwrap(), vec!["alpha".to_owned()]);
     let prices = [("EUR".parse().unwrap(), price("84000.12"))].into();
     let record = NewPriceRecord { state: PriceState::Prolonged, as_of: Timestamp::now(), simulated: false, prices };
     platform.try_put_record(&record, TTL).await.unwrap();

@@ -69,32 +69,37 @@ impl PriceChecks {
         }
     }
 
-    /// Checks the record that an order would use.
+    /// Checks the record that an order would use. An expired price of a record is not used.
     pub fn check_record(&self, report: &mut Report, record: &PriceRecord, now: Timestamp, is_warm: bool) {
-        let age = now.since(record.as_of);
-        let (state, is_fresh) = (record.state, record.state == PriceState::Fresh);
+        let current: Vec<_> = record.currency_prices().filter(|(_, price)| price.is_current(now)).collect();
         report.priced_seconds += 1;
-        report.prolonged_seconds += u64::from(!is_fresh);
-        report.max_age = report.max_age.max(age);
-        let max_age = if is_fresh { TTL } else { PROLONG_LIMIT };
-        if !record.is_current(now) || record.as_of > now || age >= max_age {
-            report.record_violation(now, || format!("an order uses an expired {state:?} record of {}", record.as_of));
-        }
+        report.prolonged_seconds += u64::from(current.iter().any(|(_, price)| price.state != PriceState::Fresh));
         if !record.simulated {
             report.record_violation(now, || "the record is not marked as simulated".to_owned());
         }
-        let is_complete = CURRENCIES.iter().all(|currency| record.prices.contains_key(currency));
-        if self.requires_fresh_prices(is_warm) && !(is_fresh && is_complete && age <= MAX_FRESH_AGE) {
-            let currencies: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
-            report.record_violation(now, || {
-                format!("the record is {state:?}, {age:?} old, and has prices for {}", currencies.join(", "))
-            });
-        }
-        for (&currency, price) in &record.prices {
-            let pair = CurrencyPair::new(Asset::BTC, currency.into());
-            let (price, as_of) = (price.price, record.as_of);
+        for (currency, price) in &current {
+            let (age, state) = (now.since(price.as_of), price.state);
+            report.max_age = report.max_age.max(age);
+            let max_age = if state == PriceState::Fresh { TTL } else { PROLONG_LIMIT };
+            if price.as_of > now || age >= max_age {
+                report.record_violation(now, || format!("an order uses a {state:?} price in {currency} of {age:?}"));
+            }
+            let pair = CurrencyPair::new(Asset::BTC, (*currency).into());
+            let (price, as_of) = (price.price, price.as_of);
             let checked = CheckedPrice { origin: "an order", pair, price, as_of, tolerance: TOLERANCE };
             self.check_against_market(report, &checked, now);
+        }
+        if self.requires_fresh_prices(is_warm) {
+            let is_good = |currency: &Currency| {
+                let price = current.iter().find(|(priced, _)| priced == currency);
+                price.is_some_and(|(_, price)| {
+                    price.state == PriceState::Fresh && now.since(price.as_of) <= MAX_FRESH_AGE
+                })
+            };
+            for currency in CURRENCIES.iter().filter(|currency| !is_good(currency)) {
+                let price = record.price(*currency);
+                report.record_violation(now, || format!("there is no fresh price in {currency}: {price:?}"));
+            }
         }
     }
 

@@ -12,7 +12,7 @@ struct Note {
 }
 
 impl Expiring for Note {
-    fn as_of(&self) -> Timestamp {
+    fn version(&self) -> Timestamp {
         self.as_of
     }
 

@@ -66,13 +66,19 @@ pub fn page(page: &LinkedOrderPage) -> String {
 }
 
 pub fn price_record(record: &PriceRecord) -> String {
-    let mut table = new_table(["currency", "price of one bitcoin", "sources"], &[1]);
-    for (currency, price) in &record.prices {
-        table.add_row([currency.to_string(), price.price.to_string(), price.sources.join(", ")]);
+    let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "sources"];
+    let mut table = new_table(header, &[1]);
+    for (currency, price) in record.currency_prices() {
+        table.add_row([
+            currency.to_string(),
+            price.price.to_string(),
+            price.state.as_str().to_owned(),
+            format_time(price.as_of),
+            format_time(price.expires_at),
+            price.sources.join(", "),
+        ]);
     }
-    let state = format!("{:?}", record.state).to_lowercase();
-    let (as_of, expires_at) = (format_time(record.as_of), format_time(record.expires_at));
-    format!("{table}\n{state}, as of {as_of}, valid until {expires_at}{}", simulated_note(record.simulated))
+    format!("{table}{}", simulated_note(record.simulated))
 }
 
 pub fn courses(exchangers: &[ExchangerCourses]) -> String {

@@ -78,12 +78,13 @@ fn test_setup(max_age: Option<Duration>) -> TestSetup {
 }
 
 fn price_record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceRecord {
-    let price = Price { price: "84000.12".parse().unwrap(), sources: vec!["kraken".to_owned()] };
+    let price = Price::new("84000.12".parse().unwrap(), vec!["kraken".to_owned()]);
     PriceRecord {
         base: BASE.to_owned(),
         state,
         as_of,
         expires_at: as_of.plus(ttl),
+        newest_as_of: None,
         simulated: false,
         prices: [(Currency::EUR, price)].into(),
     }
@@ -137,7 +138,7 @@ async fn expired_record_is_never_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn max_age_limits_prolonged_records_only() {
+async fn max_age_limits_prolonged_prices_only() {
     let (five_minutes, hour) = (Duration::from_secs(300), Duration::from_secs(3600));
     for (max_age, state, usable_for) in [
         (Some(five_minutes), PriceState::Prolonged, five_minutes),
@@ -147,12 +148,12 @@ async fn max_age_limits_prolonged_records_only() {
         let TestSetup { price_cache, prices, clock } = test_setup(max_age);
         let record = price_record(state, clock.now(), hour);
         price_cache.set_record(&record);
-        prices.current_record().await.unwrap();
+        prices.current_price(Currency::EUR).await.unwrap();
         let left = usable_for.saturating_sub(clock.now().since(record.as_of));
         tokio::time::advance(left.saturating_sub(Duration::from_millis(1))).await;
-        assert!(prices.current_record().await.is_ok(), "{max_age:?} {state:?}");
+        assert!(prices.current_price(Currency::EUR).await.is_ok(), "{max_age:?} {state:?}");
         tokio::time::advance(Duration::from_millis(2)).await;
-        match prices.current_record().await {
+        match prices.current_price(Currency::EUR).await {
             Err(PriceError::TooOld { age, max_age }) if usable_for == five_minutes => {
                 assert!(age > five_minutes && age < five_minutes + Duration::from_secs(1), "{age:?}");
                 assert_eq!(max_age, five_minutes);
@@ -161,4 +162,39 @@ async fn max_age_limits_prolonged_records_only() {
             other => panic!("{max_age:?} {state:?}: {other:?}"),
         }
     }
+}
+
+fn currency_price(state: PriceState, as_of: Timestamp, ttl: Duration) -> CurrencyPrice {
+    let sources = vec!["kraken".to_owned()];
+    CurrencyPrice { price: "84000.12".parse().unwrap(), sources, state, as_of, expires_at: as_of.plus(ttl) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_currency_has_its_own_state_and_expiry() {
+    let five_minutes = Duration::from_mins(5);
+    let TestSetup { price_cache, prices, clock } = test_setup(Some(five_minutes));
+    let now = clock.now();
+    let own = [
+        (Currency::EUR, currency_price(PriceState::Fresh, now, TTL)),
+        (Currency::GBP, currency_price(PriceState::Prolonged, now.minus(five_minutes / 2), five_minutes * 2)),
+        (Currency::USD, currency_price(PriceState::Prolonged, now.minus(five_minutes * 2), five_minutes * 3)),
+    ];
+    price_cache.set_record(&PriceRecord::from_prices(own.clone(), false).unwrap());
+    for (currency, price) in &own[..2] {
+        assert_eq!(prices.current_price(*currency).await.unwrap().price, *price);
+    }
+    assert!(matches!(prices.current_price(Currency::USD).await, Err(PriceError::TooOld { .. })));
+    let ready = |components: Vec<Component>| {
+        components.into_iter().map(|component| (component.name, component.ready)).collect::<Vec<_>>()
+    };
+    let all = [Currency::EUR, Currency::GBP, Currency::USD];
+    let expected = [("price", true), ("price:EUR", true), ("price:GBP", true), ("price:USD", false)];
+    assert_eq!(ready(prices.components(&all).await), expected.map(|(name, ready)| (name.to_owned(), ready)));
+
+    // The price in euros expires first. The others are not affected.
+    tokio::time::advance(TTL).await;
+    assert!(matches!(prices.current_price(Currency::EUR).await, Err(PriceError::NotPriced(Currency::EUR))));
+    assert!(prices.current_price(Currency::GBP).await.is_ok());
+    let only_euros = ready(prices.components(&[Currency::EUR]).await);
+    assert_eq!(only_euros, [("price".to_owned(), false), ("price:EUR".to_owned(), false)]);
 }

@@ -67,7 +67,7 @@ impl DocumentSource for FakePrices {
 
 pub fn prices_with(fault: LocalFault) -> PriceReader {
     let is_old = fault == LocalFault::TooOld;
-    let price = |text: &str| Price { price: text.parse().unwrap(), sources: vec!["kraken".to_owned()] };
+    let price = |text: &str| Price::new(text.parse().unwrap(), vec!["kraken".to_owned()]);
     let mut prices = [(Currency::USD, price("91000.5"))].into_iter().collect::<std::collections::BTreeMap<_, _>>();
     match fault {
         LocalFault::NotPriced => {}
@@ -79,6 +79,7 @@ pub fn prices_with(fault: LocalFault) -> PriceReader {
         state: if is_old { PriceState::Prolonged } else { PriceState::Fresh },
         as_of: Timestamp::now().minus(Duration::from_secs(if is_old { 120 } else { 0 })),
         expires_at: Timestamp::now().plus(Duration::from_secs(600)),
+        newest_as_of: None,
         simulated: false,
         prices: prices.into_iter().collect(),
     };

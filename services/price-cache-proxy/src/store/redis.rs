@@ -90,7 +90,7 @@ impl RedisStore {
             .arg(1)
             .arg(self.key::<T>())
             .arg(&document.json()[..])
-            .arg(document.value().as_of().to_string())
+            .arg(document.value().version().to_string())
             .arg(delete_at_millis)
             .arg(expiry.field)
             .arg(expiry.expired_until.to_string())

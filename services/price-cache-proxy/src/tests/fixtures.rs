@@ -24,12 +24,13 @@ pub(crate) fn test_redis() -> RedisConfig {
 
 /// A record that is identified by its price.
 pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
-    let price = Price { price: price.parse().unwrap(), sources: vec!["coinbase".to_owned(), "kraken".to_owned()] };
+    let price = Price::new(price.parse().unwrap(), vec!["coinbase".to_owned(), "kraken".to_owned()]);
     PriceRecord {
         base: BASE.to_owned(),
         state: PriceState::Fresh,
         as_of,
         expires_at: as_of.plus(TTL),
+        newest_as_of: None,
         simulated: true,
         prices: [(Currency::EUR, price)].into(),
     }

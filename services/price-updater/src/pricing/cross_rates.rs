@@ -95,6 +95,12 @@ impl OfficialRates {
             ..without_price(CurrencyPair::new(in_dollars.direction.base, currency), Vec::new())
         })
     }
+
+    /// Converts a price in `currency` to dollars. `None` if there is no official rate or the result is not a valid rate.
+    pub(super) fn to_dollars(&self, price: Rate, currency: Asset) -> Option<Rate> {
+        let Ratio { numerator, denominator } = self.0.get(&currency)?.ratio;
+        Ratio { numerator: denominator, denominator: numerator }.convert(price)
+    }
 }
 
 /// The banks in the order of their first vote.

@@ -6,16 +6,13 @@ use std::{
 };
 
 use common::{
-    api::{
-        courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
-        prices::{NewPriceRecord, Price, PriceState},
-    },
+    api::courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
     money::{Asset, Currency, CurrencyPair, Rate},
     time::Timestamp,
 };
 
 use super::{
-    agreement::{AgreementRules, Vote, agree_on_price},
+    agreement::{AgreementRules, Vote, agree_on_price, without_price},
     cross_rates::OfficialRates,
 };
 
@@ -60,13 +57,11 @@ impl PriceHistory {
         }));
     }
 
-    /// Adds the prices of a record that another instance or an earlier run has published. A pair that already has a price
-    /// keeps it.
-    pub(crate) fn resume_from(&mut self, record: &NewPriceRecord) {
-        for (&currency, price) in &record.prices {
+    /// Adds the prices that another instance or an earlier run has published. A pair that already has a price keeps it.
+    pub(crate) fn resume_from<'a>(&mut self, prices: impl IntoIterator<Item = (Currency, &'a GoodPrice)>) {
+        for (currency, &GoodPrice { price, as_of, simulated, .. }) in prices {
             let pair = CurrencyPair::new(Asset::BTC, currency.into());
-            let past = PastPrice { price: price.price, as_of: record.as_of, simulated: record.simulated };
-            self.0.entry(pair).or_insert(past);
+            self.0.entry(pair).or_insert(PastPrice { price, as_of, simulated });
         }
     }
 
@@ -77,10 +72,31 @@ impl PriceHistory {
     }
 }
 
+/// A price of bitcoin that orders may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GoodPrice {
+    pub(crate) price: Rate,
+    pub(crate) sources: Vec<String>,
+    pub(crate) as_of: Timestamp,
+    pub(crate) simulated: bool,
+}
+
+/// The outcome for one currency of orders in one poll interval. The texts state the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PriceOutcome {
+    Agreed(GoodPrice),
+    /// The sources agree on no price.
+    Missing(String),
+    /// The sources agree on a price that is implausible; see [`BandGuard`](super::BandGuard).
+    Held(String),
+}
+
 /// The price of each pair in one poll interval. Includes pairs that have votes but no price.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MarketPrices {
     pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
+    /// The pairs whose price was withdrawn because it is implausible.
+    held: BTreeSet<CurrencyPair>,
 }
 
 impl MarketPrices {
@@ -105,7 +121,7 @@ impl MarketPrices {
             let reference = history.reference(pair, simulated, since);
             (pair, agree_on_price(pair, votes, config.rules, reference))
         });
-        Self { prices: prices.collect() }
+        Self { prices: prices.collect(), held: BTreeSet::new() }
     }
 
     /// Adds prices that are converted from dollars by official rates.
@@ -151,43 +167,69 @@ impl MarketPrices {
         self.prices.get(&CurrencyPair::new(Asset::BTC, currency.into()))
     }
 
-    /// The record that orders use, with a price for each currency that has one. `None` if no currency has one.
+    /// The outcome for each of `currencies`.
     ///
-    /// The time of a record is that of its oldest price. A price that is more than `max_lag` older than the newest one is
-    /// left out, because the record would expire with it.
-    pub(crate) fn record(&self, currencies: &[Currency], max_lag: Duration) -> Option<NewPriceRecord> {
-        let priced = currencies.iter().filter_map(|&currency| {
-            let agreed = self.bitcoin(currency)?;
-            Some(PricedCurrency { currency, price: agreed.price?, as_of: agreed.as_of?, agreed })
-        });
-        let mut priced: Vec<_> = priced.collect();
-        let newest = priced.iter().map(|priced| priced.as_of).max()?;
-        priced.retain(|priced| newest.since(priced.as_of) <= max_lag);
-        let price = |priced: &PricedCurrency<'_>| Price { price: priced.price, sources: self.sources(priced.agreed) };
-        Some(NewPriceRecord {
-            state: PriceState::Fresh,
-            as_of: priced.iter().map(|priced| priced.as_of).min()?,
-            simulated: priced.iter().any(|priced| priced.agreed.simulated),
-            prices: priced.iter().map(|priced| (priced.currency, price(priced))).collect(),
-        })
+    /// A price that is more than `max_lag` older than the newest one does not count: it would expire soon after it is published.
+    pub(crate) fn outcomes(&self, currencies: &[Currency], max_lag: Duration) -> BTreeMap<Currency, PriceOutcome> {
+        let times = currencies.iter().filter_map(|&currency| self.bitcoin(currency)?.as_of);
+        let newest = times.max();
+        let outcome = |&currency: &Currency| {
+            let agreed = self.bitcoin(currency);
+            let outcome = match agreed.and_then(|agreed| self.good_price(agreed)) {
+                Some(price) if newest.is_some_and(|newest| newest.since(price.as_of) > max_lag) => {
+                    PriceOutcome::Missing(format!("the newest price is too old: it is of {}", price.as_of))
+                }
+                Some(price) => PriceOutcome::Agreed(price),
+                None => {
+                    let reason = agreed.and_then(|agreed| agreed.refused.clone());
+                    let reason = reason.unwrap_or_else(|| "no source reports a price".to_owned());
+                    if self.held.contains(&CurrencyPair::new(Asset::BTC, currency.into())) {
+                        PriceOutcome::Held(reason)
+                    } else {
+                        PriceOutcome::Missing(reason)
+                    }
+                }
+            };
+            (currency, outcome)
+        };
+        currencies.iter().map(outcome).collect()
     }
 
-    /// The sources whose votes were used in a price. A converted price has the sources of its first leg.
-    fn sources(&self, agreed: &AgreedPrice) -> Vec<String> {
+    fn good_price(&self, agreed: &AgreedPrice) -> Option<GoodPrice> {
+        let (price, as_of) = (agreed.price?, agreed.as_of?);
+        Some(GoodPrice { price, sources: self.sources(agreed), as_of, simulated: agreed.simulated })
+    }
+
+    /// Withdraws the price of `pair`, and every price that is converted from it. The votes stay, and no source counts as an
+    /// outlier, because it is not known which sources are wrong.
+    pub(super) fn hold(&mut self, pair: CurrencyPair, reason: &str) {
+        self.held.insert(pair);
+        for agreed in self.prices.values_mut() {
+            if agreed.direction == pair || agreed.legs.first() == Some(&pair) {
+                let votes = std::mem::take(&mut agreed.votes).into_iter().map(|vote| CastVote {
+                    used: false,
+                    rejected: vote.rejected.filter(|why| *why != Rejection::Outlier),
+                    ..vote
+                });
+                let withdrawn = without_price(agreed.direction, votes.collect());
+                *agreed = AgreedPrice { method: agreed.method, refused: Some(reason.to_owned()), ..withdrawn };
+            }
+        }
+    }
+
+    /// The votes that led to a price. A converted price has the votes of its first leg.
+    pub(super) fn votes_of<'a>(&'a self, agreed: &'a AgreedPrice) -> &'a [CastVote] {
         let voted = agreed.legs.first().and_then(|leg| self.prices.get(leg)).unwrap_or(agreed);
-        let used = voted.votes.iter().filter(|vote| vote.used);
+        &voted.votes
+    }
+
+    /// The sources whose votes were used in a price.
+    pub(super) fn sources(&self, agreed: &AgreedPrice) -> Vec<String> {
+        let used = self.votes_of(agreed).iter().filter(|vote| vote.used);
         let mut sources: Vec<_> = used.map(|vote| vote.exchanger.clone()).collect();
         sources.sort_unstable();
         sources
     }
-}
-
-/// The price of one bitcoin in a currency of the record.
-struct PricedCurrency<'a> {
-    currency: Currency,
-    price: Rate,
-    as_of: Timestamp,
-    agreed: &'a AgreedPrice,
 }
 
 /// Whether the price uses the vote of an index.
@@ -212,7 +254,7 @@ fn is_live(vote: &Vote) -> bool {
 
 /// Marks simulated votes as ineligible if a real vote counts, so that real and simulated prices are never mixed. Live
 /// prices and official rates are checked separately.
-fn exclude_simulated_among_real(votes: &[Vote]) -> Vec<Vote> {
+pub(super) fn exclude_simulated_among_real(votes: &[Vote]) -> Vec<Vote> {
     let mut votes = votes.to_vec();
     for live in [true, false] {
         if votes.iter().any(|vote| is_live(vote) == live && !vote.simulated && vote.ineligible.is_none()) {

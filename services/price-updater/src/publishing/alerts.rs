@@ -1,6 +1,9 @@
 //! Alerts for operators: each unusual condition is logged once when it begins and once when it ends.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use common::{
     api::courses::{CastVote, Rejection},
@@ -8,14 +11,12 @@ use common::{
     money::{Currency, CurrencyPair},
 };
 
-use super::record_lifecycle::AvailabilityChange;
-use crate::pricing::MarketPrices;
+use super::record_lifecycle::{AvailabilityChange, CurrencyChange, CurrencyStatus};
+use crate::pricing::{GuardChange, GuardEvent, MarketPrices, percent_change};
 
 /// The conditions that were logged and have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct AlertState {
-    /// Currencies of the record that have no price while other currencies have one.
-    unpriced: BTreeSet<Currency>,
     /// Whether simulated and real sources report prices at the same time.
     mixed: bool,
     /// Votes that are far from the others, in prices that orders use.
@@ -30,7 +31,6 @@ impl AlertState {
         self.update_mixed(simulated);
         let outliers = rejected_votes(market, currencies, Rejection::Outlier);
         self.update_outliers(outliers.map(|(pair, vote)| (vote.exchanger.clone(), pair)).collect());
-        self.update_unpriced(market, currencies);
     }
 
     fn update_mixed(&mut self, simulated: BTreeSet<String>) {
@@ -51,28 +51,6 @@ impl AlertState {
         }
         self.outliers = outliers;
     }
-
-    fn update_unpriced(&mut self, market: &MarketPrices, currencies: &[Currency]) {
-        let has_price = |currency: Currency| market.bitcoin(currency).is_some_and(|price| price.price.is_some());
-        // If no currency has a price, publishing fails as a whole. `report_availability_change` reports that.
-        if !currencies.iter().any(|&currency| has_price(currency)) {
-            return;
-        }
-        for &currency in currencies {
-            match (has_price(currency), self.unpriced.contains(&currency)) {
-                (false, false) => {
-                    let why = market.bitcoin(currency).and_then(|price| price.refused.clone()).unwrap_or_default();
-                    tracing::warn!(%currency, why, "currency is left out of the price record: it has no price");
-                    self.unpriced.insert(currency);
-                }
-                (true, true) => {
-                    tracing::info!(%currency, "currency has a price again");
-                    self.unpriced.remove(&currency);
-                }
-                _ => {}
-            }
-        }
-    }
 }
 
 /// The votes on the price of bitcoin that were rejected for one reason, with their pairs.
@@ -86,22 +64,78 @@ fn rejected_votes<'a>(
     votes.filter(move |(_, vote)| vote.rejected == Some(why))
 }
 
-/// Logs that the availability of the record has changed. `as_of` is the time of the last good record.
-pub(crate) fn report_availability_change(
-    change: AvailabilityChange,
-    failures: u32,
-    as_of: Option<String>,
+/// Logs that the availability of prices has changed. Currencies with the same change share one message.
+pub(crate) fn report_availability_changes(
+    changes: &[CurrencyChange],
+    statuses: &[CurrencyStatus],
     max_prolonged_age: Duration,
 ) {
-    let (as_of, at_most_secs) = (as_of.unwrap_or_default(), max_prolonged_age.as_secs());
+    let mut by_change: BTreeMap<AvailabilityChange, Vec<&CurrencyStatus>> = BTreeMap::new();
+    for changed in changes {
+        let status = statuses.iter().find(|status| status.currency == changed.currency);
+        by_change.entry(changed.change).or_default().extend(status);
+    }
+    for (change, changed) in by_change {
+        let names = changed.iter().map(|status| status.currency.to_string()).collect::<Vec<_>>();
+        let all = names.len() == statuses.len();
+        let currencies = names.join(",");
+        let failures = changed.iter().map(|status| status.failures).max().unwrap_or(0);
+        let as_of = changed.iter().filter_map(|status| status.as_of).min().map(|as_of| as_of.to_string());
+        let reasons =
+            changed.iter().filter_map(|status| Some(format!("{}: {}", status.currency, status.reason.as_ref()?)));
+        let why = reasons.collect::<Vec<_>>().join("; ");
+        let (as_of, at_most_secs) = (as_of.unwrap_or_default(), max_prolonged_age.as_secs());
+        match change {
+            AvailabilityChange::Prolonged => critical!(
+                currencies,
+                all,
+                failures,
+                as_of,
+                at_most_secs,
+                why,
+                "no price is agreed: the last good price is prolonged"
+            ),
+            AvailabilityChange::Stopped => {
+                critical!(currencies, all, as_of, why, "orders stop because the agreed price is implausible");
+            }
+            AvailabilityChange::Expired => {
+                critical!(currencies, all, failures, as_of, why, "there is no price: the last good price is too old");
+            }
+            AvailabilityChange::NeverAvailable => {
+                critical!(currencies, all, failures, why, "no price has been agreed since the start");
+            }
+            AvailabilityChange::Recovered => tracing::info!(currencies, all, "price is fresh again"),
+        }
+    }
+}
+
+/// Logs what the guard against implausible prices has decided about a price that orders use.
+pub(crate) fn report_guard_event(event: &GuardEvent) {
+    let GuardEvent { pair: direction, change, price, accepted, supporting, contradicting } = event;
+    let difference = accepted.map(|accepted| percent_change(accepted, *price)).unwrap_or_default();
+    let last_accepted = accepted.map(|accepted| accepted.to_string()).unwrap_or_default();
+    let (supporting, contradicting) = (supporting.join(","), contradicting.join(","));
     match change {
-        AvailabilityChange::Prolonged => {
-            critical!(failures, as_of, at_most_secs, "no price is agreed: the last good price is prolonged");
+        GuardChange::Held => critical!(
+            %direction,
+            %price,
+            last_accepted,
+            difference,
+            supporting,
+            contradicting,
+            "the agreed price is implausible and is not used until it lasts and independent sources confirm it"
+        ),
+        GuardChange::Accepted => tracing::warn!(
+            %direction,
+            %price,
+            last_accepted,
+            difference,
+            supporting,
+            contradicting,
+            "the implausible price is accepted: it has lasted, and independent sources confirm it"
+        ),
+        GuardChange::Returned => {
+            tracing::info!(%direction, %price, last_accepted, "the agreed price is plausible again");
         }
-        AvailabilityChange::Expired => {
-            critical!(failures, as_of, "there is no price: the last good price is too old");
-        }
-        AvailabilityChange::NeverAvailable => critical!(failures, "no price has been agreed since the start"),
-        AvailabilityChange::Recovered => tracing::info!("price is fresh again"),
     }
 }

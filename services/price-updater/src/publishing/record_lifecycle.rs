@@ -1,159 +1,177 @@
-//! The state machine that decides after each publish interval which price record is written. It uses no clock and no
-//! network.
+//! Decides after each publish interval which price record is written. It uses no clock and no network.
 //!
-//! ```text
-//! Empty ──success──▶ Fresh ──more than 3 failures in a row──▶ Prolonged ──prices too old──▶ Expired
-//!                      ▲                                          │                            │
-//!                      └──────────────────success─────────────────┴───────────success──────────┘
-//! ```
+//! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect the
+//! others: its last good price is prolonged, and the others stay fresh.
 //!
 //! A record is written in every publish interval, even if nothing has changed. So a cache that has lost the record receives
-//! it again in the next interval. A repeated record does not become younger, because it keeps its `as_of` and its expiry.
+//! it again in the next interval. A repeated price does not become younger, because it keeps its `as_of` and its expiry.
 
-use std::time::Duration;
+mod currency;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    api::prices::{NewPriceRecord, PriceRecord, PriceState},
+    api::prices::{MAX_TTL_SECS, NewPriceRecord, PriceRecord},
+    money::Currency,
     time::Timestamp,
 };
 
-use crate::upstreams::RecordWrite;
-
-/// How many failures in a row are tolerated before the record is prolonged. The record has not expired by then.
-pub(crate) const TOLERATED_FAILURES: u32 = 3;
+use self::currency::CurrencyLifecycle;
+pub(crate) use self::currency::{AvailabilityChange, PriceAvailability};
+use crate::{
+    pricing::{GoodPrice, PriceOutcome},
+    upstreams::RecordWrite,
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordLifetimes {
     pub(crate) publish_interval: Duration,
-    /// How long after its observation a fresh record is valid.
+    /// A price that would expire within this time is prolonged or replaced. It is the time until the next poll, and a margin
+    /// for the write.
+    pub(crate) renewal_margin: Duration,
+    /// How long after its observation a fresh price is valid.
     pub(crate) ttl: Duration,
-    /// Longest time that a record stays valid after its observation while publishing fails.
+    /// Longest time that a price stays valid after its observation while publishing fails.
     pub(crate) max_prolonged_age: Duration,
+    /// Whether orders stop while a price is held as implausible. Otherwise the last good price is prolonged.
+    pub(crate) stop_while_held: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// There has been no price yet.
-    Empty,
-    Fresh,
-    Prolonged,
-    Expired,
+/// A change of the availability of one price. It is reported to operators once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CurrencyChange {
+    pub(crate) currency: Currency,
+    pub(crate) change: AvailabilityChange,
 }
 
-/// A change of availability. It is reported to operators once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AvailabilityChange {
-    /// More than [`TOLERATED_FAILURES`] intervals have failed, and there has never been a price.
-    NeverAvailable,
-    Prolonged,
-    /// The last prices are too old, so there is no price now.
-    Expired,
-    Recovered,
-}
-
-/// The outcome of a publish interval: the record to write and the change to report, if any.
+/// The record to write and the changes to report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LifecycleStep {
     pub(crate) write: Option<RecordWrite>,
-    pub(crate) change: Option<AvailabilityChange>,
+    pub(crate) changes: Vec<CurrencyChange>,
+}
+
+/// The state of the price of one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CurrencyStatus {
+    pub(crate) currency: Currency,
+    pub(crate) availability: PriceAvailability,
+    /// When it entered this state. `None` before the first publish interval.
+    pub(crate) since: Option<Timestamp>,
+    /// The time of the last good price.
+    pub(crate) as_of: Option<Timestamp>,
+    /// How many publish intervals in a row have brought no price.
+    pub(crate) failures: u32,
+    /// Why the last publish interval brought no price.
+    pub(crate) reason: Option<String>,
 }
 
 /// The lifecycle of the price record.
-///
-/// A publish interval succeeds if at least one currency has an agreed price. A currency without one is left out of the
-/// record, and the others stay fresh. An earlier price of that currency is not added: a record has one `as_of` for all its
-/// prices, so the earlier price would look younger than it is. Orders in that currency are refused until it has a price
-/// again. That is rare, because it requires that all sources fail in one currency only.
 #[derive(Debug)]
 pub(crate) struct RecordLifecycle {
-    lifetimes: RecordLifetimes,
-    state: State,
-    /// Failures in a row.
-    failures: u32,
-    last_good: Option<NewPriceRecord>,
+    currencies: BTreeMap<Currency, CurrencyLifecycle>,
 }
 
 impl RecordLifecycle {
-    pub(crate) fn new(lifetimes: RecordLifetimes) -> Self {
-        Self { lifetimes, state: State::Empty, failures: 0, last_good: None }
+    pub(crate) fn new(lifetimes: RecordLifetimes, currencies: &[Currency]) -> Self {
+        let new = |&currency: &Currency| (currency, CurrencyLifecycle::new(lifetimes));
+        Self { currencies: currencies.iter().map(new).collect() }
     }
 
-    /// Continues with the record that an earlier run or another instance has written, unless this instance has a newer one.
+    /// Continues with the record that an earlier run or another instance has written. A price of this instance that is newer
+    /// is kept.
     ///
-    /// Publish intervals since that record was observed count as failures, whether or not an instance ran in them.
-    pub(crate) fn resume(&mut self, stored: Option<PriceRecord>, now: Timestamp) {
-        let own = self.last_good.as_ref().map(|record| record.as_of);
-        if let Some(stored) = stored.filter(|stored| own.is_none_or(|own| own < stored.as_of)) {
-            let PriceRecord { state, as_of, simulated, prices, .. } = stored;
-            self.state = if state == PriceState::Fresh { State::Fresh } else { State::Prolonged };
-            self.last_good = Some(NewPriceRecord { state: PriceState::Fresh, as_of, simulated, prices });
-        }
-        if let Some(record) = &self.last_good {
-            // The interval that begins now does not count: its outcome is still open.
-            let elapsed = now.since(record.as_of).as_micros().saturating_sub(1);
-            let missed = elapsed / self.lifetimes.publish_interval.as_micros().max(1);
-            // A record that is prolonged already is prolonged again by the next failure.
-            let least = if self.state == State::Prolonged { TOLERATED_FAILURES } else { 0 };
-            self.failures = u32::try_from(missed).unwrap_or(u32::MAX).max(least);
+    /// Publish intervals since a price was observed count as failures, whether or not an instance ran in them.
+    pub(crate) fn resume(&mut self, stored: Option<&PriceRecord>, now: Timestamp) {
+        for (&currency, lifecycle) in &mut self.currencies {
+            let stored = stored.and_then(|stored| Some((stored.price(currency)?, stored.simulated)));
+            lifecycle.resume(stored.map(|(price, simulated)| currency::StoredPrice { price, simulated }), now);
         }
     }
 
-    /// How many publish intervals in a row have failed.
+    /// The last good prices, however old they are.
+    pub(crate) fn last_good(&self) -> impl Iterator<Item = (Currency, &GoodPrice)> {
+        self.currencies.iter().filter_map(|(&currency, lifecycle)| Some((currency, lifecycle.last_good()?)))
+    }
+
+    /// How many publish intervals in a row have brought no price in any currency.
     pub(crate) fn failures(&self) -> u32 {
-        self.failures
+        self.statuses().map(|status| status.failures).min().unwrap_or(0)
     }
 
-    /// The last agreed prices, however old they are.
-    pub(crate) fn last_good(&self) -> Option<&NewPriceRecord> {
-        self.last_good.as_ref()
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = CurrencyStatus> {
+        self.currencies.iter().map(|(&currency, lifecycle)| lifecycle.status(currency))
     }
 
-    /// Ends a publish interval with agreed prices.
-    pub(crate) fn succeed(&mut self, record: NewPriceRecord) -> LifecycleStep {
-        let recovered = match self.state {
-            State::Prolonged | State::Expired => true,
-            State::Empty => self.failures > TOLERATED_FAILURES,
-            State::Fresh => false,
-        };
-        (self.state, self.failures) = (State::Fresh, 0);
-        self.last_good = Some(record.clone());
-        LifecycleStep {
-            write: Some(RecordWrite { record, ttl: self.lifetimes.ttl }),
-            change: recovered.then_some(AvailabilityChange::Recovered),
+    /// Ends a publish interval.
+    pub(crate) fn publish(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>, now: Timestamp) -> LifecycleStep {
+        let outcomes = with_one_origin(outcomes);
+        self.forget_other_origin(&outcomes);
+        let nothing = PriceOutcome::Missing("the currency is not priced".to_owned());
+        let mut changes = Vec::new();
+        for (&currency, lifecycle) in &mut self.currencies {
+            let change = lifecycle.publish(outcomes.get(&currency).unwrap_or(&nothing), now);
+            changes.extend(change.map(|change| CurrencyChange { currency, change }));
         }
+        LifecycleStep { write: self.write(now), changes }
     }
 
-    /// Ends a publish interval without agreed prices.
-    pub(crate) fn fail(&mut self, now: Timestamp) -> LifecycleStep {
-        self.failures = self.failures.saturating_add(1);
-        let Some(record) = self.last_good.clone() else {
-            let is_first_report = self.failures == TOLERATED_FAILURES + 1;
-            return LifecycleStep {
-                change: is_first_report.then_some(AvailabilityChange::NeverAvailable),
-                write: None,
-            };
-        };
-        let RecordLifetimes { ttl, max_prolonged_age, .. } = self.lifetimes;
-        let age = now.since(record.as_of);
-        let (state, write) = if age >= max_prolonged_age {
-            (State::Expired, None)
-        } else if self.failures > TOLERATED_FAILURES {
-            // Each failure prolongs the record by a short time only. If this service stops too, the price expires soon.
-            let ttl = (Duration::from_secs(age.as_secs() + 1) + ttl).min(max_prolonged_age);
-            let record = NewPriceRecord { state: PriceState::Prolonged, ..record };
-            (State::Prolonged, Some(RecordWrite { record, ttl }))
-        } else {
-            (State::Fresh, (age < ttl).then_some(RecordWrite { record, ttl }))
-        };
-        let change = match (std::mem::replace(&mut self.state, state), state) {
-            (before, after) if before == after => None,
-            (_, State::Prolonged) => Some(AvailabilityChange::Prolonged),
-            (_, State::Expired) => Some(AvailabilityChange::Expired),
-            (_, State::Empty | State::Fresh) => None,
-        };
-        LifecycleStep { write, change }
+    /// Replaces or prolongs prices that would expire before the next poll. `None` if there are none.
+    ///
+    /// This is called between two publications, so that no price expires while the next one is not due.
+    pub(crate) fn renew_expiring(
+        &mut self,
+        outcomes: &BTreeMap<Currency, PriceOutcome>,
+        now: Timestamp,
+    ) -> Option<LifecycleStep> {
+        if !self.currencies.values().any(|lifecycle| lifecycle.is_expiring(now)) {
+            return None;
+        }
+        let outcomes = with_one_origin(outcomes);
+        self.forget_other_origin(&outcomes);
+        let mut changes = Vec::new();
+        for (&currency, lifecycle) in self.currencies.iter_mut().filter(|(_, lifecycle)| lifecycle.is_expiring(now)) {
+            let change = outcomes.get(&currency).and_then(|outcome| lifecycle.renew(outcome, now));
+            changes.extend(change.map(|change| CurrencyChange { currency, change }));
+        }
+        Some(LifecycleStep { write: self.write(now), changes })
+    }
+
+    /// Drops the last good prices that are simulated if the new ones are real, and the other way round, because a record has
+    /// only prices of one origin.
+    fn forget_other_origin(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
+        let Some(simulated) = agreed_prices(outcomes).map(|price| price.simulated).next() else { return };
+        self.currencies.values_mut().for_each(|lifecycle| lifecycle.forget_unless(simulated));
+    }
+
+    fn write(&self, now: Timestamp) -> Option<RecordWrite> {
+        let simulated =
+            self.currencies.values().filter_map(|lifecycle| lifecycle.last_good()).any(|price| price.simulated);
+        let prices =
+            self.currencies.iter().filter_map(|(&currency, lifecycle)| Some((currency, lifecycle.published(now)?)));
+        let record = PriceRecord::from_prices(prices, simulated)?;
+        // A reader of version 0.1.0 applies this time to every price, so it is that of the price that expires first.
+        let ttl = record.expires_at.since(record.as_of).as_secs().clamp(1, MAX_TTL_SECS);
+        let PriceRecord { state, as_of, simulated, prices, .. } = record;
+        Some(RecordWrite { record: NewPriceRecord { state, as_of, simulated, prices }, ttl: Duration::from_secs(ttl) })
     }
 }
 
-#[cfg(test)]
-mod tests;
+fn agreed_prices(outcomes: &BTreeMap<Currency, PriceOutcome>) -> impl Iterator<Item = &GoodPrice> {
+    outcomes.values().filter_map(|outcome| match outcome {
+        PriceOutcome::Agreed(price) => Some(price),
+        PriceOutcome::Missing(_) | PriceOutcome::Held(_) => None,
+    })
+}
+
+/// Marks every price as simulated if any is, because a record is simulated as a whole.
+fn with_one_origin(outcomes: &BTreeMap<Currency, PriceOutcome>) -> BTreeMap<Currency, PriceOutcome> {
+    let simulated = agreed_prices(outcomes).any(|price| price.simulated);
+    let mark = |outcome: &PriceOutcome| match outcome {
+        PriceOutcome::Agreed(price) => PriceOutcome::Agreed(GoodPrice { simulated, ..price.clone() }),
+        other => other.clone(),
+    };
+    outcomes.iter().map(|(&currency, outcome)| (currency, mark(outcome))).collect()
+}

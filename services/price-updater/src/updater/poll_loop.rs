@@ -1,9 +1,11 @@
 //! The loop of the leader: in each poll interval it polls the sources and sends a market snapshot. Once each publish interval
 //! it also publishes a price record.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use common::{
-    api::prices::{NewPriceRecord, PriceRecord},
-    time::Timestamp,
+    api::prices::PriceRecord,
+    money::{Asset, Currency, CurrencyPair},
 };
 use tokio::{
     task::JoinSet,
@@ -15,12 +17,15 @@ use crate::{
     leadership::{LEASE_NAME, Leadership},
     metrics::PublishResult,
     polling::fetch_backoffs,
-    pricing::{AgreementRules, MarketPrices, PriceHistory, PricingConfig},
+    pricing::{AgreementRules, BandGuard, GuardPoll, MarketPrices, PriceHistory, PriceOutcome, PricingConfig, Vote},
     publishing::{
         AlertState, LifecycleStep, RecordLifecycle, RecordLifetimes, TermSnapshot, market_snapshot,
-        report_availability_change,
+        report_availability_changes, report_guard_event,
     },
 };
+
+/// The time that a write may take before a price expires.
+const WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The state that is kept from one poll interval to the next.
 pub(super) struct PollLoop<'a> {
@@ -32,6 +37,7 @@ pub(super) struct PollLoop<'a> {
     backoffs_fetched: bool,
     lifecycle: RecordLifecycle,
     history: PriceHistory,
+    guard: BandGuard,
     alerts: AlertState,
     /// The polls in progress.
     polls: JoinSet<&'static str>,
@@ -44,16 +50,19 @@ impl<'a> PollLoop<'a> {
         let config = &updater.config;
         let lifetimes = RecordLifetimes {
             publish_interval: config.publish_interval,
+            renewal_margin: config.poll_interval + WRITE_MARGIN,
             ttl: config.record_ttl,
             max_prolonged_age: config.max_prolonged_age,
+            stop_while_held: config.stop_while_held,
         };
         Self {
             updater,
             leadership: Leadership::new(instance_id, config.poll_interval),
             record_resumed: false,
             backoffs_fetched: false,
-            lifecycle: RecordLifecycle::new(lifetimes),
+            lifecycle: RecordLifecycle::new(lifetimes, &config.currencies),
             history: PriceHistory::default(),
+            guard: BandGuard::default(),
             alerts: AlertState::default(),
             polls: JoinSet::new(),
             publish_at: None,
@@ -70,7 +79,7 @@ impl<'a> PollLoop<'a> {
             if self.prepare_to_poll().await {
                 self.poll_and_publish(due).await;
             } else {
-                self.updater.pool.clear_metrics();
+                self.updater.clear_metrics();
             }
         }
     }
@@ -126,8 +135,9 @@ impl<'a> PollLoop<'a> {
                 if let Some(PriceRecord { as_of, state, .. }) = &record {
                     tracing::info!(%as_of, ?state, "continuing with the price record in the cache");
                 }
-                self.lifecycle.resume(record, config.clock.now());
-                self.lifecycle.last_good().iter().for_each(|record| self.history.resume_from(record));
+                self.lifecycle.resume(record.as_ref(), config.clock.now());
+                self.history.resume_from(self.lifecycle.last_good());
+                self.guard.resume_from(self.lifecycle.last_good());
                 self.update_status();
                 self.record_resumed = true;
             }
@@ -160,16 +170,23 @@ impl<'a> PollLoop<'a> {
             traded: pool.traded_pairs(min_sources),
         };
         let since = now.minus(config.max_prolonged_age);
-        let market = MarketPrices::compute(&pool.votes(due), &pricing_config, &self.history, since);
+        let publishes = self.publish_at.is_none_or(|publish_at| due >= publish_at);
+        let votes = pool.votes(due);
+        let mut market = MarketPrices::compute(&votes, &pricing_config, &self.history, since);
+        self.hold_implausible_prices(&mut market, &votes, GuardPoll { now, since, publishes });
         self.history.record(&market);
         pool.record_votes(&market, now);
         self.alerts.update(&market, &config.currencies);
-        if self.publish_at.is_none_or(|publish_at| due >= publish_at) {
+        let outcomes = market.outcomes(&config.currencies, self.max_lag());
+        if publishes {
             // Records are due at fixed intervals that do not depend on the duration of polls. After a pause the schedule
             // restarts now.
             let next = self.publish_at.map(|publish_at| publish_at + config.publish_interval);
             self.publish_at = next.filter(|&next| next > due).or(Some(due + config.publish_interval));
-            let step = self.advance_lifecycle(&market, now);
+            self.record_publish_result(&outcomes);
+            let step = self.lifecycle.publish(&outcomes, now);
+            self.apply_step(step);
+        } else if let Some(step) = self.lifecycle.renew_expiring(&outcomes, now) {
             self.apply_step(step);
         }
         backoffs.post(pool.backoffs());
@@ -177,29 +194,46 @@ impl<'a> PollLoop<'a> {
         deliveries.send_snapshot(TermSnapshot { term, snapshot: market_snapshot(now, pool.courses(due), market) });
     }
 
-    fn advance_lifecycle(&mut self, market: &MarketPrices, now: Timestamp) -> LifecycleStep {
-        let Updater { config, metrics, .. } = self.updater;
-        let has_not_expired = |record: &NewPriceRecord| now.since(record.as_of) < config.record_ttl;
-        // A record expires one TTL after its oldest price. Half a TTL must be left when it is written, because writes can
-        // fail. This permits an index that is polled in every third publish interval: its price is at most two intervals
-        // old. One poll interval is added because polls are not exactly on time. Otherwise the price of the index would
-        // come and go.
-        let max_lag = config.record_ttl / 2 + config.poll_interval;
-        if let Some(record) = market.record(&config.currencies, max_lag).filter(has_not_expired) {
-            let is_complete = record.prices.len() == config.currencies.len();
-            metrics.record_publish_result(if is_complete { PublishResult::Good } else { PublishResult::Partial });
-            self.lifecycle.succeed(record)
-        } else {
-            metrics.record_publish_result(PublishResult::Failed);
-            self.lifecycle.fail(now)
+    fn hold_implausible_prices(&mut self, market: &mut MarketPrices, votes: &[Vote], poll: GuardPoll) {
+        let Updater { config, price_metrics, .. } = self.updater;
+        let is_used = |pair: CurrencyPair| {
+            pair.base == Asset::BTC && config.currencies.iter().any(|&currency| pair.quote == Asset::from(currency))
+        };
+        for event in self.guard.check(market, votes, &config.currencies, &config.band, poll) {
+            price_metrics.record_guard_event(&event);
+            if is_used(event.pair) {
+                report_guard_event(&event);
+            } else {
+                tracing::info!(direction = %event.pair, change = ?event.change, price = %event.price, "implausible price");
+            }
         }
+    }
+
+    /// How much older than the newest price a price may be.
+    ///
+    /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail. This
+    /// permits an index that is polled in every third publish interval: its price is at most two intervals old. One poll
+    /// interval is added because polls are not exactly on time. Otherwise the price of the index would come and go.
+    fn max_lag(&self) -> Duration {
+        let config = &self.updater.config;
+        config.record_ttl / 2 + config.poll_interval
+    }
+
+    fn record_publish_result(&self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
+        let agreed = outcomes.values().filter(|outcome| matches!(outcome, PriceOutcome::Agreed(_))).count();
+        self.updater.metrics.record_publish_result(match agreed {
+            0 => PublishResult::Failed,
+            all if all == outcomes.len() => PublishResult::Good,
+            _ => PublishResult::Partial,
+        });
     }
 
     fn apply_step(&self, step: LifecycleStep) {
         self.update_status();
-        if let Some(change) = step.change {
-            let as_of = self.lifecycle.last_good().map(|record| record.as_of.to_string());
-            report_availability_change(change, self.lifecycle.failures(), as_of, self.updater.config.max_prolonged_age);
+        let statuses: Vec<_> = self.lifecycle.statuses().collect();
+        report_availability_changes(&step.changes, &statuses, self.updater.config.max_prolonged_age);
+        for status in &statuses {
+            self.updater.price_metrics.set_status(status);
         }
         if let Some(write) = step.write {
             self.updater.deliveries.send_record(write);
@@ -209,6 +243,6 @@ impl<'a> PollLoop<'a> {
     fn update_status(&self) {
         let mut status = self.updater.status();
         status.failures = self.lifecycle.failures();
-        status.last_good = self.lifecycle.last_good().map(|record| record.as_of);
+        status.currencies = self.lifecycle.statuses().collect();
     }
 }

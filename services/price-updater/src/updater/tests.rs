@@ -15,13 +15,15 @@ use common::{
     clients::CallError,
     config::Env,
     money::{Asset, Currency, CurrencyPair},
-    time::Clock,
+    time::{Clock, Expiring},
 };
 use poem::{Request, Response, endpoint::make};
 use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::{sources::InProcess, upstreams::RecordWrite};
+
+mod currencies;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -96,6 +98,10 @@ impl Upstreams for Connection {
 struct FakeSources {
     requests: AtomicUsize,
     coinbase_limits_requests: AtomicBool,
+    /// Whether coinbase reports no price in euros.
+    no_euros: AtomicBool,
+    /// Whether every price at coinbase has fallen by 60 %.
+    fallen: AtomicBool,
 }
 
 impl FakeSources {
@@ -107,6 +113,10 @@ impl FakeSources {
                     .status(poem::http::StatusCode::TOO_MANY_REQUESTS)
                     .header("retry-after", "600")
                     .finish();
+            }
+            "/coinbase/products/BTC-EUR/ticker" if self.no_euros.load(Ordering::SeqCst) => (500, "{}"),
+            "/coinbase/products/BTC-EUR/ticker" if self.fallen.load(Ordering::SeqCst) => {
+                (200, r#"{"price":"33600","bid":"33600","ask":"33600"}"#)
             }
             "/coinbase/products/BTC-EUR/ticker" => (200, r#"{"price":"84000","bid":"84000","ask":"84000"}"#),
             "/coinbase/products/BTC-USD/ticker" => (200, r#"{"price":"91000","bid":"91000","ask":"91000"}"#),
@@ -158,14 +168,22 @@ impl FakeUpstreams {
     }
 
     fn start_instance(self: &Arc<Self>, sources: &str, currencies: &str) -> Instance {
-        let mut env = Env::from_pairs([
-            ("INTERNAL_TOKEN", "a token of the tests"),
-            ("PRICE_SOURCES", sources),
-            ("CURRENCIES", currencies),
-            ("COINBASE_URL", "http://sources/coinbase"),
-            ("BLOCKCHAIN_INFO_URL", "http://sources/index"),
-            ("FRANKFURTER_URL", "http://sources/frankfurter"),
-        ]);
+        self.start_instance_with(sources, currencies, &[])
+    }
+
+    fn start_instance_with(self: &Arc<Self>, sources: &str, currencies: &str, others: &[(&str, &str)]) -> Instance {
+        let mut env = Env::from_pairs(
+            [
+                ("INTERNAL_TOKEN", "a token of the tests"),
+                ("PRICE_SOURCES", sources),
+                ("CURRENCIES", currencies),
+                ("COINBASE_URL", "http://sources/coinbase"),
+                ("BLOCKCHAIN_INFO_URL", "http://sources/index"),
+                ("FRANKFURTER_URL", "http://sources/frankfurter"),
+            ]
+            .into_iter()
+            .chain(others.iter().copied()),
+        );
         let mut config = Config::from_env(&mut env);
         env.finish().unwrap();
         let sources = Arc::new(FakeSources::default());
@@ -187,16 +205,21 @@ impl FakeUpstreams {
         Instance { updater, connection, sources, stop }
     }
 
-    /// The currencies of the record, if it is fresh and has not expired.
-    fn fresh_currencies(&self) -> String {
-        let record = self.record.lock().unwrap();
-        let fresh =
-            record.iter().filter(|record| record.state == PriceState::Fresh && record.is_current(self.clock.now()));
-        fresh.flat_map(|record| record.prices.keys().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+    /// The currencies of the record whose price is current and has this state.
+    fn currencies(&self, state: PriceState) -> String {
+        let (record, now) = (self.record.lock().unwrap(), self.clock.now());
+        let prices = record.iter().flat_map(PriceRecord::currency_prices);
+        let matching = prices.filter(|(_, price)| price.state == state && price.is_current(now));
+        matching.map(|(currency, _)| currency.to_string()).collect::<Vec<_>>().join(" ")
     }
 
+    fn fresh_currencies(&self) -> String {
+        self.currencies(PriceState::Fresh)
+    }
+
+    /// The age of the newest price.
     fn record_age(&self) -> Duration {
-        self.clock.now().since(self.record.lock().unwrap().as_ref().unwrap().as_of)
+        self.clock.now().since(self.record.lock().unwrap().as_ref().unwrap().version())
     }
 
     /// The method of the price of a bitcoin in `currency`, if there is a price.

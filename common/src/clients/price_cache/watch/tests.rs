@@ -122,12 +122,13 @@ impl Drop for Fixture {
 }
 
 fn json(as_of: Timestamp, price: &str) -> Bytes {
-    let price = Price { price: price.parse().unwrap(), sources: vec!["kraken".to_owned()] };
+    let price = Price::new(price.parse().unwrap(), vec!["kraken".to_owned()]);
     let record = PriceRecord {
         base: BASE.to_owned(),
         state: PriceState::Fresh,
         as_of,
         expires_at: as_of.plus(TTL),
+        newest_as_of: None,
         simulated: false,
         prices: [(Currency::EUR, price)].into(),
     };

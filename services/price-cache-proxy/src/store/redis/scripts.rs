@@ -2,7 +2,8 @@
 
 /// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the stored document is newer and has not expired.
 ///
-/// The stored document is newer if its `as_of` is later than `ARGV[2]`. It has expired if its field `ARGV[4]` is not later
+/// The stored document is newer if its version is later than `ARGV[2]`. The version is its field `newest_as_of`, or `as_of` if it
+/// has no such field. It has expired if its field `ARGV[4]` is not later
 /// than `ARGV[5]`. Redis deletes the new document at `ARGV[3]`, in milliseconds since 1970. A new document is published on the
 /// channel `ARGV[6]`. Returns the document that is stored afterwards.
 ///
@@ -12,9 +13,11 @@ pub(super) const REPLACE_DOCUMENT: &str = "
 local stored = redis.call('GET', KEYS[1])
 if stored then
   local parsed, document = pcall(cjson.decode, stored)
-  if parsed and type(document) == 'table' and type(document.as_of) == 'string' and type(document[ARGV[4]]) == 'string'
-    and document.as_of > ARGV[2] and document[ARGV[4]] > ARGV[5] then
-    return stored
+  if parsed and type(document) == 'table' then
+    local version, expiry = document.newest_as_of or document.as_of, document[ARGV[4]]
+    if type(version) == 'string' and type(expiry) == 'string' and version > ARGV[2] and expiry > ARGV[5] then
+      return stored
+    end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[3])

@@ -137,6 +137,6 @@ impl RedisStore {
         let now = Timestamp::now();
         let cached = self.0.cache.latest::<T>().current(now);
         let stored = self.read::<T>(now).await?;
-        Ok(stored.is_some_and(|stored| cached.is_none_or(|cached| cached.value().as_of() < stored.value().as_of())))
+        Ok(stored.is_some_and(|stored| cached.is_none_or(|cached| cached.value().version() < stored.value().version())))
     }
 }

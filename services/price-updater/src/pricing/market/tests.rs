@@ -41,6 +41,16 @@ fn config(order_currencies: &[&str], traded: &[&str]) -> PricingConfig {
     }
 }
 
+/// The prices that orders may use.
+fn order_prices(market: &MarketPrices, codes: &[&str]) -> BTreeMap<Currency, GoodPrice> {
+    let outcomes = market.outcomes(&currencies(codes), MAX_LAG).into_iter();
+    let agreed = outcomes.filter_map(|(currency, outcome)| match outcome {
+        PriceOutcome::Agreed(price) => Some((currency, price)),
+        PriceOutcome::Missing(_) | PriceOutcome::Held(_) => None,
+    });
+    agreed.collect()
+}
+
 fn market(votes: &[Vote], order_currencies: &[&str], traded: &[&str]) -> MarketPrices {
     MarketPrices::compute(votes, &config(order_currencies, traded), &PriceHistory::default(), now())
 }
@@ -78,10 +88,11 @@ fn every_pair_with_a_vote_or_an_official_rate_is_priced() {
     // Orders can be paid in pounds, so bitcoin in pounds is listed without a price. Ether in pounds is not listed.
     assert!(market.prices.contains_key(&"BTC-GBP".parse().unwrap()));
     assert!(!market.prices.contains_key(&"ETH-GBP".parse().unwrap()));
-    let record = market.record(&currencies(&["EUR", "GBP", "USD"]), MAX_LAG).unwrap();
-    assert_eq!(record.prices.keys().copied().collect::<Vec<_>>(), currencies(&["EUR", "USD"]));
-    assert_eq!(record.prices[&Currency::USD].sources, ["a", "c"]);
-    assert_eq!((record.as_of, record.simulated), (now(), false));
+    let prices = order_prices(&market, &["EUR", "GBP", "USD"]);
+    assert_eq!(prices.keys().copied().collect::<Vec<_>>(), currencies(&["EUR", "USD"]));
+    let dollars = &prices[&Currency::USD];
+    assert_eq!(dollars.sources, ["a", "c"]);
+    assert_eq!((dollars.as_of, dollars.simulated), (now(), false));
 }
 
 #[test]
@@ -96,24 +107,23 @@ fn traded_pair_is_never_converted_for_orders() {
     ];
     let market = market(&contradicting, &["EUR", "RUB"], &["BTC-EUR", "BTC-USD"]);
     assert_eq!(price(&market, "BTC-EUR"), None);
-    let record = market.record(&currencies(&["EUR", "RUB"]), MAX_LAG).unwrap();
+    let prices = order_prices(&market, &["EUR", "RUB"]);
     // No exchange trades roubles, so that price is converted from the votes in dollars.
-    assert_eq!(record.prices.keys().copied().collect::<Vec<_>>(), currencies(&["RUB"]));
-    assert_eq!(record.prices.values().next().unwrap().sources, ["a"]);
+    assert_eq!(prices.keys().copied().collect::<Vec<_>>(), currencies(&["RUB"]));
+    assert_eq!(prices.values().next().unwrap().sources, ["a"]);
 }
 
 #[test]
 fn real_and_simulated_prices_are_never_mixed() {
     let simulated = Vote { simulated: true, ..vote("sim", "BTC-EUR", "84100") };
-    let record = market(&[simulated], &["EUR"], &[]).record(&currencies(&["EUR"]), MAX_LAG).unwrap();
-    assert!(record.simulated);
+    assert!(order_prices(&market(&[simulated], &["EUR"], &[]), &["EUR"])[&Currency::EUR].simulated);
     // This holds for votes in different pairs too.
     let both = [simulated, vote("real", "BTC-USD", "91000")];
     let mixed = market(&both, &["EUR", "USD"], &[]);
     assert_eq!(price(&mixed, "BTC-EUR"), None);
     let rejected = mixed.prices[&"BTC-EUR".parse().unwrap()].votes[0].rejected;
     assert_eq!(rejected, Some(Rejection::Simulated));
-    assert!(!mixed.record(&currencies(&["EUR", "USD"]), MAX_LAG).unwrap().simulated);
+    assert!(order_prices(&mixed, &["EUR", "USD"]).values().all(|price| !price.simulated));
     // An ineligible real vote does not exclude simulated votes.
     let stale = Vote { ineligible: Some(Rejection::Stale), ..both[1] };
     assert!(price(&market(&[both[0], stale], &["EUR"], &[]), "BTC-EUR").is_some());
@@ -156,16 +166,16 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
 }
 
 #[test]
-fn price_that_lags_behind_is_left_out_of_the_record() {
-    let record = |votes: &[Vote]| {
+fn price_that_lags_behind_is_not_used() {
+    let priced = |votes: &[Vote]| {
         let codes = ["CHF", "EUR"];
-        let record = market(votes, &codes, &[]).record(&currencies(&codes), MAX_LAG).unwrap();
-        let codes: Vec<_> = record.prices.keys().map(ToString::to_string).collect();
-        (codes.join(" "), now().since(record.as_of).as_secs())
+        let prices = order_prices(&market(votes, &codes, &[]), &codes);
+        let ages = prices.iter().map(|(currency, price)| format!("{currency} {}", now().since(price.as_of).as_secs()));
+        ages.collect::<Vec<_>>().join(", ")
     };
     let euros = vote("a", "BTC-EUR", "84000");
-    assert_eq!(record(&[euros, index("BTC-CHF", "79000", 35)]), ("CHF EUR".to_owned(), 35));
-    assert_eq!(record(&[euros, index("BTC-CHF", "79000", 36)]), ("EUR".to_owned(), 0));
-    // A record with one price has no newer one to lag behind.
-    assert_eq!(record(&[index("BTC-CHF", "79000", 50)]), ("CHF".to_owned(), 50));
+    assert_eq!(priced(&[euros, index("BTC-CHF", "79000", 35)]), "CHF 35, EUR 0");
+    assert_eq!(priced(&[euros, index("BTC-CHF", "79000", 36)]), "EUR 0");
+    // A single price has no newer one to lag behind.
+    assert_eq!(priced(&[index("BTC-CHF", "79000", 50)]), "CHF 50");
 }

@@ -1,12 +1,12 @@
-use common::{api::prices::Price, money::Currency};
-
 use super::*;
+use common::api::prices::PriceState;
 
 mod every_sequence;
 
 const TTL: Duration = Duration::from_mins(1);
 const MAX_PROLONGED_AGE: Duration = Duration::from_hours(1);
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(15);
+const RENEWAL_MARGIN: Duration = Duration::from_secs(6);
 
 fn start() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -16,62 +16,111 @@ fn time_at(seconds: u64) -> Timestamp {
     start().plus(Duration::from_secs(seconds))
 }
 
-fn record(as_of: Timestamp) -> NewPriceRecord {
-    let price = Price { price: "84000.12".parse().unwrap(), sources: vec!["coinbase".to_owned()] };
-    NewPriceRecord { state: PriceState::Fresh, as_of, simulated: false, prices: [(Currency::EUR, price)].into() }
+fn good(seconds: u64) -> PriceOutcome {
+    PriceOutcome::Agreed(GoodPrice {
+        price: "84000.12".parse().unwrap(),
+        sources: vec!["coinbase".to_owned()],
+        as_of: time_at(seconds),
+        simulated: false,
+    })
 }
 
-fn lifecycle() -> RecordLifecycle {
-    RecordLifecycle::new(RecordLifetimes {
+fn missing() -> PriceOutcome {
+    PriceOutcome::Missing("no source reports a price".to_owned())
+}
+
+fn held() -> PriceOutcome {
+    PriceOutcome::Held("the price has fallen by 60 %".to_owned())
+}
+
+fn lifetimes() -> RecordLifetimes {
+    RecordLifetimes {
         publish_interval: PUBLISH_INTERVAL,
+        renewal_margin: RENEWAL_MARGIN,
         ttl: TTL,
         max_prolonged_age: MAX_PROLONGED_AGE,
-    })
+        stop_while_held: false,
+    }
+}
+
+/// The lifecycle of a record with prices in euros.
+fn lifecycle() -> RecordLifecycle {
+    RecordLifecycle::new(lifetimes(), &[Currency::EUR])
+}
+
+fn publish(lifecycle: &mut RecordLifecycle, outcome: PriceOutcome, second: u64) -> LifecycleStep {
+    lifecycle.publish(&[(Currency::EUR, outcome)].into(), time_at(second))
 }
 
 /// Fails at each of `seconds` after the start.
 fn fail(lifecycle: &mut RecordLifecycle, seconds: impl IntoIterator<Item = u64>) -> Vec<LifecycleStep> {
-    seconds.into_iter().map(|second| lifecycle.fail(time_at(second))).collect()
+    seconds.into_iter().map(|second| publish(lifecycle, missing(), second)).collect()
 }
 
 fn changes(steps: &[LifecycleStep]) -> Vec<AvailabilityChange> {
-    steps.iter().filter_map(|step| step.change).collect()
+    steps.iter().flat_map(|step| step.changes.iter().map(|changed| changed.change)).collect()
 }
 
 fn written_states(steps: &[LifecycleStep]) -> Vec<Option<PriceState>> {
     steps.iter().map(|step| step.write.as_ref().map(|write| write.record.state)).collect()
 }
 
-#[test]
-fn success_writes_the_record_with_its_ttl() {
-    let step = lifecycle().succeed(record(start()));
-    let write = Some(RecordWrite { record: record(start()), ttl: TTL });
-    assert_eq!(step, LifecycleStep { write, change: None });
+/// The record that price-cache-proxy stores.
+fn stored(step: &LifecycleStep, now: Timestamp) -> PriceRecord {
+    let write = step.write.clone().unwrap();
+    write.record.into_record(write.ttl, now).unwrap()
 }
 
 #[test]
-fn three_failures_change_nothing_and_the_fourth_prolongs_the_record() {
-    let mut lifecycle = lifecycle();
-    let first = lifecycle.succeed(record(start()));
-    // The same record with the same expiry is written: it does not become younger.
-    assert!(fail(&mut lifecycle, [15, 30, 45]).iter().all(|step| *step == first));
+fn success_writes_the_price_with_its_ttl() {
+    let step = publish(&mut lifecycle(), good(0), 0);
+    assert_eq!((step.write.as_ref().unwrap().ttl, &step.changes[..]), (TTL, &[][..]));
+    let record = stored(&step, start());
+    assert_eq!((record.state, record.as_of, record.expires_at), (PriceState::Fresh, start(), start().plus(TTL)));
+}
 
+#[test]
+fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
+    let mut lifecycle = lifecycle();
+    let first = publish(&mut lifecycle, good(0), 0);
+    // The same price with the same expiry is written: it does not become younger.
+    assert!(fail(&mut lifecycle, [15, 30, 45]).iter().all(|step| *step == first));
     let steps = fail(&mut lifecycle, [60, 75]);
-    let expected = [Some(AvailabilityChange::Prolonged), None];
-    assert_eq!(steps.iter().map(|step| step.change).collect::<Vec<_>>(), expected);
+    assert_eq!(changes(&steps), [AvailabilityChange::Prolonged]);
     for (step, now) in steps.iter().zip([time_at(60), time_at(75)]) {
-        let write = step.write.clone().unwrap();
-        assert_eq!((write.record.state, write.record.as_of), (PriceState::Prolonged, start()));
-        // The record is valid for a few intervals only, and not for an hour from now.
-        let stored = write.record.into_record(write.ttl, now).unwrap();
+        let stored = stored(step, now);
+        assert_eq!((stored.state, stored.as_of), (PriceState::Prolonged, start()));
+        // The price is valid for a few intervals only, and not for an hour from now.
         assert!(stored.expires_at > now.plus(TTL) && stored.expires_at <= now.plus(TTL * 2));
     }
 }
 
 #[test]
-fn prolonged_record_expires_an_hour_after_its_observation() {
+fn price_that_would_expire_before_the_next_poll_is_prolonged_or_replaced_between_publications() {
     let mut lifecycle = lifecycle();
-    lifecycle.succeed(record(start()));
+    publish(&mut lifecycle, good(0), 0);
+    fail(&mut lifecycle, [15, 30, 45]);
+    let mut renew =
+        |outcome: PriceOutcome, second| lifecycle.renew_expiring(&[(Currency::EUR, outcome)].into(), time_at(second));
+    assert_eq!(renew(missing(), 50), None);
+    let step = renew(missing(), 55).unwrap();
+    assert_eq!(
+        (changes(std::slice::from_ref(&step)), stored(&step, time_at(55)).state),
+        (vec![AvailabilityChange::Prolonged], PriceState::Prolonged)
+    );
+    assert_eq!(renew(missing(), 58), None, "a prolonged price does not expire before the next publication");
+
+    let mut lifecycle = self::lifecycle();
+    publish(&mut lifecycle, good(0), 0);
+    fail(&mut lifecycle, [15, 30, 45]);
+    let step = lifecycle.renew_expiring(&[(Currency::EUR, good(55))].into(), time_at(55)).unwrap();
+    assert_eq!((changes(std::slice::from_ref(&step)), stored(&step, time_at(55)).as_of), (vec![], time_at(55)));
+}
+
+#[test]
+fn prolonged_price_expires_an_hour_after_its_observation() {
+    let mut lifecycle = lifecycle();
+    publish(&mut lifecycle, good(0), 0);
     let steps = fail(&mut lifecycle, (15..=3600 + 60).step_by(15));
     let writes = steps.iter().filter_map(|step| step.write.as_ref());
     assert_eq!(writes.map(|write| write.record.as_of.plus(write.ttl)).max(), Some(time_at(3600)));
@@ -80,24 +129,25 @@ fn prolonged_record_expires_an_hour_after_its_observation() {
 }
 
 #[test]
-fn success_makes_a_prolonged_or_expired_record_fresh() {
+fn success_makes_a_prolonged_or_expired_price_fresh() {
     for last_failure in [60, 4000] {
         let mut lifecycle = lifecycle();
-        lifecycle.succeed(record(start()));
+        publish(&mut lifecycle, good(0), 0);
         fail(&mut lifecycle, (15..=last_failure).step_by(15));
-        let step = lifecycle.succeed(record(time_at(last_failure + 15)));
-        assert_eq!(step.change, Some(AvailabilityChange::Recovered));
+        let step = publish(&mut lifecycle, good(last_failure + 15), last_failure + 15);
+        assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Recovered]);
         assert_eq!(step.write.unwrap().record.state, PriceState::Fresh);
-        assert_eq!((lifecycle.failures(), lifecycle.succeed(record(time_at(last_failure + 30))).change), (0, None));
+        assert_eq!(lifecycle.failures(), 0);
+        assert_eq!(changes(&[publish(&mut lifecycle, good(last_failure + 30), last_failure + 30)]), []);
     }
 }
 
 #[test]
 fn short_failure_is_not_reported() {
     let mut lifecycle = lifecycle();
-    lifecycle.succeed(record(start()));
+    publish(&mut lifecycle, good(0), 0);
     fail(&mut lifecycle, [15, 30, 45]);
-    assert_eq!(lifecycle.succeed(record(time_at(60))).change, None);
+    assert_eq!(changes(&[publish(&mut lifecycle, good(60), 60)]), []);
     // The count starts again.
     assert_eq!(written_states(&fail(&mut lifecycle, [75, 90, 105])), [Some(PriceState::Fresh); 3]);
 }
@@ -108,33 +158,99 @@ fn nothing_is_prolonged_before_the_first_price() {
     let steps = fail(&mut lifecycle, (0..=90).step_by(15));
     assert!(steps.iter().all(|step| step.write.is_none()));
     assert_eq!(changes(&steps), [AvailabilityChange::NeverAvailable]);
-    assert_eq!(lifecycle.succeed(record(time_at(105))).change, Some(AvailabilityChange::Recovered));
+    assert_eq!(changes(&[publish(&mut lifecycle, good(105), 105)]), [AvailabilityChange::Recovered]);
 }
 
 #[test]
 fn new_run_continues_with_the_stored_record() {
-    let stored = record(start()).into_record(TTL, start()).unwrap();
+    let stored = stored(&publish(&mut lifecycle(), good(0), 0), start());
     let mut fresh = lifecycle();
-    fresh.resume(Some(stored.clone()), time_at(10));
+    fresh.resume(Some(&stored), time_at(10));
     assert_eq!(changes(&fail(&mut fresh, [15, 30, 45])), []);
     assert_eq!(changes(&fail(&mut fresh, [60])), [AvailabilityChange::Prolonged]);
 
-    // Intervals without any instance count as failures: the first own failure prolongs the record.
+    // Intervals without any instance count as failures: the first own failure prolongs the price.
     let mut late = lifecycle();
-    late.resume(Some(stored.clone()), time_at(50));
+    late.resume(Some(&stored), time_at(50));
     assert_eq!(changes(&fail(&mut late, [51])), [AvailabilityChange::Prolonged]);
 
+    // Also from a record of version 0.1.0, which has one state for all prices.
+    let old = serde_json::json!({
+        "base": "BTC", "state": "prolonged", "as_of": start(), "expires_at": time_at(300), "simulated": false,
+        "prices": {"EUR": {"price": "84000.12", "sources": ["coinbase"]}},
+    });
     let mut prolonged = lifecycle();
-    prolonged.resume(Some(PriceRecord { state: PriceState::Prolonged, ..stored.clone() }), time_at(10));
-    let step = prolonged.fail(time_at(15));
-    assert!(step.change.is_none() && step.write.is_some());
-    assert_eq!(prolonged.succeed(record(time_at(30))).change, Some(AvailabilityChange::Recovered));
+    prolonged.resume(Some(&serde_json::from_value(old).unwrap()), time_at(10));
+    let step = publish(&mut prolonged, missing(), 15);
+    assert!(step.changes.is_empty() && step.write.is_some());
+    assert_eq!(changes(&[publish(&mut prolonged, good(30), 30)]), [AvailabilityChange::Recovered]);
 
-    // An instance that was the leader before can have a newer record itself.
+    // An instance that was the leader before can have a newer price itself.
     let mut again = lifecycle();
-    again.succeed(record(time_at(30)));
-    again.resume(Some(stored), time_at(40));
-    assert_eq!((again.last_good().unwrap().as_of, again.failures()), (time_at(30), 0));
+    publish(&mut again, good(30), 30);
+    again.resume(Some(&stored), time_at(40));
+    let as_of = |lifecycle: &RecordLifecycle| lifecycle.last_good().next().unwrap().1.as_of;
+    assert_eq!((as_of(&again), again.failures()), (time_at(30), 0));
     again.resume(None, time_at(100));
-    assert_eq!((again.last_good().unwrap().as_of, again.failures()), (time_at(30), 4));
+    assert_eq!((as_of(&again), again.failures()), (time_at(30), 4));
+}
+
+#[test]
+fn currencies_are_prolonged_and_recover_independently() {
+    let mut lifecycle = RecordLifecycle::new(lifetimes(), &[Currency::EUR, Currency::GBP]);
+    let mut both = |euros, pounds, second| {
+        lifecycle.publish(&[(Currency::EUR, euros), (Currency::GBP, pounds)].into(), time_at(second))
+    };
+    both(good(0), good(0), 0);
+    let steps: Vec<_> = (15..=90).step_by(15).map(|second| both(good(second), missing(), second)).collect();
+    let only_pounds = [CurrencyChange { currency: Currency::GBP, change: AvailabilityChange::Prolonged }];
+    assert_eq!(steps.iter().flat_map(|step| step.changes.clone()).collect::<Vec<_>>(), only_pounds);
+    let record = stored(steps.last().unwrap(), time_at(90));
+    let own = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
+    assert_eq!(own(Currency::EUR), (PriceState::Fresh, time_at(90)));
+    assert_eq!(own(Currency::GBP), (PriceState::Prolonged, start()));
+    // Everything fails, and one currency recovers. The other stays prolonged.
+    let all_failed: Vec<_> = (105..=150).step_by(15).map(|second| both(missing(), missing(), second)).collect();
+    assert_eq!(changes(&all_failed), [AvailabilityChange::Prolonged]);
+    let record = stored(&both(missing(), good(165), 165), time_at(165));
+    let own = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
+    assert_eq!(own(Currency::EUR), (PriceState::Prolonged, time_at(90)));
+    assert_eq!(own(Currency::GBP), (PriceState::Fresh, time_at(165)));
+}
+
+#[test]
+fn held_price_prolongs_the_last_one_at_once_or_stops_orders() {
+    let mut prolonging = lifecycle();
+    publish(&mut prolonging, good(0), 0);
+    let step = publish(&mut prolonging, held(), 15);
+    assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Prolonged]);
+    assert_eq!(stored(&step, time_at(15)).state, PriceState::Prolonged);
+
+    let mut stopping = RecordLifecycle::new(RecordLifetimes { stop_while_held: true, ..lifetimes() }, &[Currency::EUR]);
+    publish(&mut stopping, good(0), 0);
+    let step = publish(&mut stopping, held(), 15);
+    assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Stopped]);
+    assert_eq!(stored(&step, time_at(15)).expires_at, time_at(16));
+    // Orders stay stopped while the exchanges agree on no price, and start with the next plausible one.
+    for (outcome, second) in [(held(), 30), (missing(), 45), (held(), 60)] {
+        assert_eq!(publish(&mut stopping, outcome, second), LifecycleStep::default());
+    }
+    let step = publish(&mut stopping, good(75), 75);
+    assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Recovered]);
+    assert_eq!(stored(&step, time_at(75)).state, PriceState::Fresh);
+}
+
+#[test]
+fn real_and_simulated_prices_are_never_in_one_record() {
+    let simulated = |outcome| match outcome {
+        PriceOutcome::Agreed(price) => PriceOutcome::Agreed(GoodPrice { simulated: true, ..price }),
+        other => other,
+    };
+    let mut lifecycle = RecordLifecycle::new(lifetimes(), &[Currency::EUR, Currency::GBP]);
+    lifecycle.publish(&[(Currency::EUR, good(0)), (Currency::GBP, good(0))].into(), start());
+    let step =
+        lifecycle.publish(&[(Currency::EUR, simulated(good(15))), (Currency::GBP, missing())].into(), time_at(15));
+    let record = stored(&step, time_at(15));
+    assert!(record.simulated);
+    assert_eq!(record.prices.keys().collect::<Vec<_>>(), [&Currency::EUR]);
 }

@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use common::{
-    api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
+    api::prices::{PriceRecord, PriceState},
     money::Currency,
     time::Timestamp,
 };
 
-use super::super::{RecordLifecycle, RecordLifetimes, TOLERATED_FAILURES};
+use super::super::{LifecycleStep, RecordLifecycle, RecordLifetimes, currency::TOLERATED_FAILURES};
+use crate::pricing::{GoodPrice, PriceOutcome};
 
 /// Publish intervals in a sequence. Four failures prolong the record, and twelve are long enough for it to expire.
 const INTERVALS: u32 = 12;
@@ -20,9 +21,16 @@ const PUBLISH_INTERVAL: u64 = 15;
 const TTL: u64 = 60;
 /// Shorter than a sequence, so that records expire in it.
 const MAX_PROLONGED_AGE: u64 = 130;
-/// When the record is read, in seconds after each publish interval begins: at its start, in its middle, and just before the
-/// next.
-const READ_AFTER: [u64; 3] = [0, 7, PUBLISH_INTERVAL - 1];
+/// Seconds between two polls. Between publications, a poll renews a price that would expire before the next poll.
+const POLL_INTERVAL: u64 = 5;
+const RENEWAL_MARGIN: u64 = POLL_INTERVAL + 1;
+/// The last poll before a publication. After [`TOLERATED_FAILURES`] failures, it prolongs the price, which would expire with the
+/// next publication.
+const LAST_POLL: u64 = PUBLISH_INTERVAL - POLL_INTERVAL;
+/// How long a price is valid that this poll has prolonged.
+const EARLY_LIFETIME: u64 = 3 * PUBLISH_INTERVAL + LAST_POLL + 1 + TTL;
+/// When the record is read, in seconds after each publish interval begins: just after and just before each poll.
+const READ_AFTER: [u64; 6] = [0, 4, 5, 9, 10, PUBLISH_INTERVAL - 1];
 
 /// What goes wrong right before a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +51,9 @@ fn time_at(second: u64) -> Timestamp {
     Timestamp::from_micros(1_000_000_000_000_000).unwrap().plus(Duration::from_secs(second))
 }
 
-fn record(second: u64) -> NewPriceRecord {
-    let price = Price { price: "84000.12".parse().unwrap(), sources: Vec::new() };
-    let prices = [(Currency::EUR, price)].into();
-    NewPriceRecord { state: PriceState::Fresh, as_of: time_at(second), simulated: false, prices }
+fn agreed(second: u64) -> PriceOutcome {
+    let price = "84000.12".parse().unwrap();
+    PriceOutcome::Agreed(GoodPrice { price, sources: Vec::new(), as_of: time_at(second), simulated: false })
 }
 
 /// Whether the interval succeeds in the sequence.
@@ -58,38 +65,55 @@ fn succeeds(sequence: u32, interval: u32) -> bool {
 fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
     let lifetimes = RecordLifetimes {
         publish_interval: Duration::from_secs(PUBLISH_INTERVAL),
+        renewal_margin: Duration::from_secs(RENEWAL_MARGIN),
         ttl: Duration::from_secs(TTL),
         max_prolonged_age: Duration::from_secs(MAX_PROLONGED_AGE),
+        stop_while_held: false,
     };
-    let mut lifecycle = RecordLifecycle::new(lifetimes);
+    let new = || RecordLifecycle::new(lifetimes, &[Currency::EUR]);
+    let mut lifecycle = new();
     let mut cache: Option<PriceRecord> = None;
     let mut readable = Vec::new();
     for interval in 0..INTERVALS {
         let start = u64::from(interval) * PUBLISH_INTERVAL;
         match incident.filter(|(before, _)| *before == interval).map(|(_, incident)| incident) {
             Some(Incident::UpdaterRestarts) => {
-                lifecycle = RecordLifecycle::new(lifetimes);
-                lifecycle.resume(cache.clone().filter(|record| record.is_current(time_at(start))), time_at(start));
+                lifecycle = new();
+                let current = cache.as_ref().filter(|record| record.is_current(time_at(start)));
+                lifecycle.resume(current, time_at(start));
             }
             Some(Incident::CacheLost) => cache = None,
             Some(Incident::UpdaterRestartsAndCacheLost) => {
                 cache = None;
-                lifecycle = RecordLifecycle::new(lifetimes);
+                lifecycle = new();
             }
             None => {}
         }
-        let step = if succeeds(sequence, interval) {
-            lifecycle.succeed(record(start))
-        } else {
-            lifecycle.fail(time_at(start))
-        };
-        if let Some(write) = step.write {
-            cache = Some(write.record.into_record(write.ttl, time_at(start)).expect("no expired record is written"));
+        let succeeds = succeeds(sequence, interval);
+        for seconds in READ_AFTER {
+            let (second, now) = (start + seconds, time_at(start + seconds));
+            // A price that is agreed only between publications is not tested here.
+            let missing = || PriceOutcome::Missing(String::new());
+            let step = match seconds {
+                0 => {
+                    let outcome = if succeeds { agreed(second) } else { missing() };
+                    lifecycle.publish(&[(Currency::EUR, outcome)].into(), now)
+                }
+                poll if poll.is_multiple_of(POLL_INTERVAL) => {
+                    lifecycle.renew_expiring(&[(Currency::EUR, missing())].into(), now).unwrap_or_default()
+                }
+                _ => LifecycleStep::default(),
+            };
+            if let Some(write) = step.write {
+                cache = Some(write.record.into_record(write.ttl, now).expect("no expired record is written"));
+            }
+            readable.push(
+                cache
+                    .as_ref()
+                    .filter(|record| record.is_current(now))
+                    .map(|record| (record.state, record.as_of.since(time_at(0)).as_secs())),
+            );
         }
-        readable.extend(READ_AFTER.map(|seconds| {
-            let record = cache.as_ref().filter(|record| record.is_current(time_at(start + seconds)))?;
-            Some((record.state, record.as_of.since(time_at(0)).as_secs()))
-        }));
     }
     readable
 }
@@ -112,6 +136,8 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     });
     let (state, lifetime) = if failures > TOLERATED_FAILURES {
         (PriceState::Prolonged, (age + 1 + TTL).min(MAX_PROLONGED_AGE))
+    } else if failures == TOLERATED_FAILURES && seconds >= LAST_POLL {
+        (PriceState::Prolonged, EARLY_LIFETIME)
     } else {
         (PriceState::Fresh, TTL)
     };
@@ -123,7 +149,11 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
 /// truncated to whole seconds.
 fn stored_lifetime(failures: u32) -> u64 {
     let prolonged = u64::from(failures) * PUBLISH_INTERVAL + 1 + TTL;
-    if failures > TOLERATED_FAILURES { prolonged.min(MAX_PROLONGED_AGE) } else { TTL }
+    match failures {
+        ..TOLERATED_FAILURES => TTL,
+        TOLERATED_FAILURES => EARLY_LIFETIME,
+        _ => prolonged.min(MAX_PROLONGED_AGE),
+    }
 }
 
 #[test]

@@ -1,0 +1,265 @@
+//! Holds back implausible prices.
+//!
+//! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they share
+//! a market maker, or if somebody who profits controls them. A price is implausible in two cases:
+//!
+//! * It differs from the last accepted price of its pair by more than the band.
+//! * More sources contradict it than support it. A source contradicts a price if it reports one that is outside the band.
+//!   The sources are the exchanges, the indices, and the price that follows from another currency by official rates.
+//!
+//! An implausible price is held, which means that it is not used. It is accepted when both conditions hold:
+//!
+//! * It has lasted for the configured number of publish intervals. It has lasted as long as each price is within the band
+//!   around the one before. So a fall in several steps counts from its first step.
+//! * Independent sources confirm it. An index confirms a price: it did not vote on it. If no index reports the currency, at
+//!   least three exchanges must agree, or all that trade the pair, and no exchange and no official rate may contradict them.
+//!
+//! `docs/adr/0010-implausible-prices.md` explains the choice.
+
+mod evidence;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use common::{
+    api::courses::Method,
+    money::{Asset, Currency, CurrencyPair, Rate},
+    time::Timestamp,
+};
+
+use self::evidence::{Evidence, EvidenceSources};
+use super::{
+    agreement::Vote,
+    arithmetic::Tolerance,
+    market::{GoodPrice, MarketPrices},
+};
+
+/// How far a price may move, and how long a larger move must last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BandConfig {
+    /// The largest plausible change, in percent.
+    pub(crate) percent: i128,
+    /// Other percentages of single currencies.
+    pub(crate) percent_by_currency: BTreeMap<Currency, i128>,
+    /// How many publish intervals a larger change must last.
+    pub(crate) intervals: u64,
+}
+
+impl BandConfig {
+    /// The band of prices in the quote currency of `pair`.
+    fn band(&self, pair: CurrencyPair) -> Band {
+        let own = pair.quote.to_currency().and_then(|currency| self.percent_by_currency.get(&currency).copied());
+        let percent = own.unwrap_or(self.percent);
+        Band { per_mille: percent * 10 }
+    }
+}
+
+/// The largest plausible change of one pair.
+#[derive(Debug, Clone, Copy)]
+struct Band {
+    per_mille: i128,
+}
+
+impl Band {
+    fn contains(self, center: Rate, rate: Rate) -> bool {
+        Tolerance { center, per_mille: self.per_mille }.contains(rate)
+    }
+}
+
+/// What happened to the price of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GuardChange {
+    /// The price is implausible from now on.
+    Held,
+    /// The implausible price has lasted, and independent sources confirm it.
+    Accepted,
+    /// The price is plausible again.
+    Returned,
+}
+
+/// A change of the price of one pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GuardEvent {
+    pub(crate) pair: CurrencyPair,
+    pub(crate) change: GuardChange,
+    pub(crate) price: Rate,
+    /// The last accepted price. `None` if there was none.
+    pub(crate) accepted: Option<Rate>,
+    /// The sources that support `price`.
+    pub(crate) supporting: Vec<String>,
+    pub(crate) contradicting: Vec<String>,
+}
+
+/// The poll that is checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GuardPoll {
+    pub(crate) now: Timestamp,
+    /// Accepted prices that were observed before this time are not compared.
+    pub(crate) since: Timestamp,
+    /// Whether a price is published after this poll. Only such polls count towards [`BandConfig::intervals`].
+    pub(crate) publishes: bool,
+}
+
+/// The accepted and the held price of each pair.
+#[derive(Debug, Default)]
+pub(crate) struct BandGuard(BTreeMap<CurrencyPair, GuardState>);
+
+#[derive(Debug, Default)]
+struct GuardState {
+    accepted: Option<ObservedPrice>,
+    held: Option<HeldPrice>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ObservedPrice {
+    price: Rate,
+    as_of: Timestamp,
+    simulated: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct HeldPrice {
+    /// The newest of the prices that lasted.
+    newest: ObservedPrice,
+    /// How many publish intervals it has lasted.
+    intervals: u64,
+}
+
+/// A price to judge.
+struct Candidate<'a> {
+    price: ObservedPrice,
+    band: Band,
+    evidence: &'a Evidence,
+    /// Whether the price is converted from a price that is held.
+    leg_is_held: bool,
+    /// See [`BandConfig::intervals`].
+    intervals: u64,
+    poll: GuardPoll,
+}
+
+/// Why a price is held, and what has changed.
+struct Verdict {
+    held: Option<HeldPrice>,
+    change: Option<GuardChange>,
+}
+
+impl GuardState {
+    fn judge(&mut self, candidate: &Candidate<'_>) -> Verdict {
+        let &Candidate { price, band, evidence, leg_is_held, intervals, poll } = candidate;
+        // Simulated and real prices are not compared.
+        self.held.take_if(|held| held.newest.simulated != price.simulated);
+        let is_comparable = |accepted: &ObservedPrice| accepted.simulated == price.simulated;
+        let is_recent = |accepted: &ObservedPrice| self.held.is_some() || accepted.as_of > poll.since;
+        let accepted = self.accepted.filter(is_comparable).filter(is_recent);
+        let is_near = accepted.is_none_or(|accepted| band.contains(accepted.price, price.price));
+        if is_near && !leg_is_held && !evidence.contradicts() {
+            let returned = self.held.take().is_some();
+            if poll.publishes {
+                self.accepted = Some(price);
+            }
+            return Verdict { held: None, change: returned.then_some(GuardChange::Returned) };
+        }
+        let is_new = self.held.is_none();
+        let before = self.held.filter(|held| band.contains(held.newest.price, price.price));
+        let lasted = before.map_or(0, |held| held.intervals) + u64::from(poll.publishes);
+        if poll.publishes && lasted >= intervals && !leg_is_held && !evidence.contradicts() && evidence.confirms() {
+            *self = Self { accepted: Some(price), held: None };
+            return Verdict { held: None, change: Some(GuardChange::Accepted) };
+        }
+        self.held = Some(HeldPrice { newest: price, intervals: lasted });
+        Verdict { held: self.held, change: is_new.then_some(GuardChange::Held) }
+    }
+}
+
+impl BandGuard {
+    /// Continues with the prices that another instance or an earlier run has published.
+    pub(crate) fn resume_from<'a>(&mut self, prices: impl IntoIterator<Item = (Currency, &'a GoodPrice)>) {
+        for (currency, &GoodPrice { price, as_of, simulated, .. }) in prices {
+            let state = self.0.entry(CurrencyPair::new(Asset::BTC, currency.into())).or_default();
+            if state.accepted.is_none_or(|accepted| accepted.as_of < as_of) {
+                state.accepted = Some(ObservedPrice { price, as_of, simulated });
+            }
+        }
+    }
+
+    /// Withdraws the implausible prices from `market`, and returns the changes. `currencies` are the currencies of orders.
+    ///
+    /// A price that is converted by official rates is checked only if orders use it. The others follow the price that they are
+    /// converted from.
+    pub(crate) fn check(
+        &mut self,
+        market: &mut MarketPrices,
+        votes: &[Vote],
+        currencies: &[Currency],
+        config: &BandConfig,
+        poll: GuardPoll,
+    ) -> Vec<GuardEvent> {
+        let sources = EvidenceSources::new(votes, currencies, poll.now);
+        let (mut held, mut events) = (BTreeMap::new(), Vec::new());
+        let is_used = |pair: CurrencyPair| {
+            pair.base == Asset::BTC && currencies.iter().any(|&currency| pair.quote == Asset::from(currency))
+        };
+        // A converted price depends on another one, so it is checked last.
+        let direct = market.prices.values().filter(|agreed| agreed.method == Method::Median);
+        let converted =
+            market.prices.values().filter(|agreed| agreed.method == Method::Cross && is_used(agreed.direction));
+        for agreed in direct.chain(converted) {
+            let (pair, Some(price), Some(as_of)) = (agreed.direction, agreed.price, agreed.as_of) else { continue };
+            let band = config.band(pair);
+            let evidence = sources.evidence(market, agreed, price, band);
+            let state = self.0.entry(pair).or_default();
+            let accepted = state.accepted.map(|accepted| accepted.price);
+            let verdict = state.judge(&Candidate {
+                price: ObservedPrice { price, as_of, simulated: agreed.simulated },
+                band,
+                evidence: &evidence,
+                leg_is_held: agreed.legs.first().is_some_and(|leg| held.contains_key(leg)),
+                intervals: config.intervals,
+                poll,
+            });
+            if let Some(waiting) = verdict.held {
+                let progress = Progress { lasted: waiting.intervals, needed: config.intervals };
+                held.insert(pair, describe(price, accepted, &evidence, progress));
+            }
+            if let Some(change) = verdict.change {
+                let Evidence { supporting, contradicting, .. } = evidence;
+                events.push(GuardEvent { pair, change, price, accepted, supporting, contradicting });
+            }
+        }
+        for (pair, reason) in held {
+            market.hold(pair, &reason);
+        }
+        events
+    }
+}
+
+/// How many publish intervals a price has lasted and must last.
+#[derive(Clone, Copy)]
+struct Progress {
+    lasted: u64,
+    needed: u64,
+}
+
+fn describe(price: Rate, accepted: Option<Rate>, evidence: &Evidence, progress: Progress) -> String {
+    let change = match accepted {
+        Some(accepted) => {
+            format!("{price} differs from the last accepted price {accepted} by {}", percent_change(accepted, price))
+        }
+        None => format!("{price} is the first price"),
+    };
+    let Progress { lasted, needed } = progress;
+    let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!(
+        "implausible: {change}; supported by {}, contradicted by {}; it is not used until it has lasted for {needed} publish \
+         intervals ({lasted} so far) and independent sources confirm it",
+        names(&evidence.supporting),
+        names(&evidence.contradicting),
+    )
+}
+
+/// The change from one price to another in percent, rounded toward zero, such as `-60 %`.
+pub(crate) fn percent_change(from: Rate, to: Rate) -> String {
+    let [from, to] = [from, to].map(|rate| i128::from(rate.hundred_millionths()));
+    format!("{:+} %", (to - from) * 100 / from.max(1))
+}

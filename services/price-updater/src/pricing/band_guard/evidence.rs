@@ -1,0 +1,137 @@
+//! The sources that support or contradict a price.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use common::{
+    api::courses::{AgreedPrice, CourseKind, Method, Rejection},
+    money::{Asset, Currency, CurrencyPair, Rate},
+    time::Timestamp,
+};
+
+use super::Band;
+use crate::pricing::{
+    agreement::Vote,
+    cross_rates::OfficialRates,
+    market::{MarketPrices, exclude_simulated_among_real},
+};
+
+/// How many exchanges must agree on an implausible price if no index reports it. Fewer suffice if fewer trade the pair.
+const MIN_WITNESSES: usize = 3;
+/// The price of an index counts until it is this old. Indices are refreshed once a minute and polled every 45 s, and a poll can
+/// fail.
+const MAX_INDEX_AGE: Duration = Duration::from_mins(3);
+/// How official rates are named among the sources that contradict a price.
+const OFFICIAL_RATES: &str = "official rates";
+
+/// What the sources say about one price.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Evidence {
+    /// The sources that voted for the price, and the indices that confirm it.
+    pub(super) supporting: Vec<String>,
+    pub(super) contradicting: Vec<String>,
+    /// How many sources voted for the price.
+    voters: usize,
+    /// How many sources report the pair, even if their votes do not count at the moment.
+    reporters: usize,
+    /// How many indices that did not vote report the pair.
+    indices: usize,
+    /// How many of these indices confirm the price.
+    confirming_indices: usize,
+}
+
+impl Evidence {
+    /// Whether more sources contradict the price than support it.
+    pub(super) fn contradicts(&self) -> bool {
+        self.contradicting.len() > self.supporting.len()
+    }
+
+    /// Whether independent sources confirm the price.
+    pub(super) fn confirms(&self) -> bool {
+        if self.indices > 0 {
+            self.confirming_indices > 0
+        } else {
+            self.voters >= MIN_WITNESSES.min(self.reporters) && self.contradicting.is_empty()
+        }
+    }
+}
+
+/// The votes of one poll.
+pub(super) struct EvidenceSources<'a> {
+    votes: Vec<Vote>,
+    rates: OfficialRates,
+    currencies: &'a [Currency],
+    now: Timestamp,
+}
+
+impl<'a> EvidenceSources<'a> {
+    pub(super) fn new(votes: &[Vote], currencies: &'a [Currency], now: Timestamp) -> Self {
+        let votes = exclude_simulated_among_real(votes);
+        let rates = OfficialRates::from_votes(&votes);
+        Self { votes, rates, currencies, now }
+    }
+
+    /// The evidence about `agreed`, whose price is `price`.
+    pub(super) fn evidence(&self, market: &MarketPrices, agreed: &AgreedPrice, price: Rate, band: Band) -> Evidence {
+        let voters = market.sources(agreed);
+        let mut evidence = Evidence { voters: voters.len(), supporting: voters.clone(), ..Evidence::default() };
+        evidence.add_other_voters(market, agreed, band);
+        evidence.add_indices(self.indices(agreed.direction, &voters), price, band);
+        if agreed.method == Method::Median && self.official_rates_contradict(market, agreed, price, band) {
+            evidence.contradicting.push(OFFICIAL_RATES.to_owned());
+        }
+        evidence
+    }
+
+    /// The votes of the indices that report `pair` and did not vote on its price.
+    fn indices(&self, pair: CurrencyPair, voters: &[String]) -> impl Iterator<Item = &Vote> {
+        let indices = self.votes.iter().filter(move |vote| vote.kind == CourseKind::Index && vote.pair == pair);
+        let recent = indices.filter(|vote| self.now.since(vote.observed_at) <= MAX_INDEX_AGE);
+        recent.filter(|vote| vote.ineligible.is_none() && !voters.iter().any(|voter| voter == vote.source))
+    }
+
+    /// Whether the price is outside the band around most of the prices that follow from other currencies.
+    fn official_rates_contradict(&self, market: &MarketPrices, agreed: &AgreedPrice, price: Rate, band: Band) -> bool {
+        let CurrencyPair { base, quote } = agreed.direction;
+        let other = |quote: Asset| {
+            let other = market.prices.get(&CurrencyPair::new(base, quote))?;
+            Some(other).filter(|other| other.method == Method::Median && other.simulated == agreed.simulated)
+        };
+        let derived: Vec<Rate> = if quote == Asset::USD {
+            let quotes = self.currencies.iter().map(|&currency| Asset::from(currency));
+            let derive = |quote: Asset| self.rates.to_dollars(other(quote)?.price?, quote);
+            quotes.filter(|&quote| quote != Asset::USD).filter_map(derive).collect()
+        } else {
+            other(Asset::USD).and_then(|in_dollars| self.rates.convert(in_dollars, quote)?.price).into_iter().collect()
+        };
+        let far = derived.iter().filter(|&&other| !band.contains(other, price)).count();
+        far * 2 > derived.len()
+    }
+}
+
+impl Evidence {
+    /// Counts the sources that report the pair, and those that contradict the price.
+    fn add_other_voters(&mut self, market: &MarketPrices, agreed: &AgreedPrice, band: Band) {
+        // The votes of a converted price are in the currency of its first leg.
+        let voted = agreed.legs.first().and_then(|leg| market.prices.get(leg)).unwrap_or(agreed);
+        let is_other_kind = |why| matches!(why, Rejection::Unlike | Rejection::Simulated);
+        let same_kind = voted.votes.iter().filter(|vote| !vote.rejected.is_some_and(is_other_kind));
+        let sources: BTreeSet<_> = same_kind.map(|vote| vote.exchanger.as_str()).collect();
+        self.reporters = sources.len();
+        let outliers = voted.votes.iter().filter(|vote| vote.rejected == Some(Rejection::Outlier));
+        let far =
+            outliers.filter(|vote| voted.price.zip(vote.vote).is_some_and(|(price, vote)| !band.contains(price, vote)));
+        self.contradicting.extend(far.map(|vote| vote.exchanger.clone()));
+    }
+
+    fn add_indices<'a>(&mut self, indices: impl Iterator<Item = &'a Vote>, price: Rate, band: Band) {
+        for index in indices {
+            self.indices += 1;
+            if band.contains(index.value, price) {
+                self.confirming_indices += 1;
+                self.supporting.push(index.source.to_owned());
+            } else {
+                self.contradicting.push(index.source.to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+use super::*;
+use crate::pricing::{AgreementRules, PriceHistory, PriceOutcome, PricingConfig};
+use common::api::courses::{CourseKind, Rejection};
+use std::time::Duration;
+
+const INTERVALS: u64 = 4;
+
+fn time_at(seconds: u64) -> Timestamp {
+    "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
+}
+
+fn rate(value: i64) -> Rate {
+    Rate::from_hundred_millionths(value * 100_000_000).unwrap()
+}
+
+/// A guard, and the market that it checks once in each publish interval.
+struct Market {
+    guard: BandGuard,
+    config: BandConfig,
+    seconds: u64,
+    /// How many of the seven exchanges report a wrong price.
+    faulty: usize,
+    /// Prices in dollars.
+    correct: i64,
+    wrong: i64,
+    indices: Vec<i64>,
+    /// Whether only prices in euros are wrong.
+    only_euros: bool,
+}
+
+const EXCHANGES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+const INDICES: [&str; 2] = ["index1", "index2"];
+/// The official price of a euro is one dollar, to make the prices comparable.
+const CURRENCIES: [Currency; 2] = [Currency::EUR, Currency::USD];
+
+impl Market {
+    fn new() -> Self {
+        let config = BandConfig { percent: 10, percent_by_currency: BTreeMap::new(), intervals: INTERVALS };
+        Self {
+            guard: BandGuard::default(),
+            config,
+            seconds: 0,
+            faulty: 0,
+            correct: 90_000,
+            wrong: 36_000,
+            indices: vec![90_000; 2],
+            only_euros: false,
+        }
+    }
+
+    fn votes(&self) -> Vec<Vote> {
+        let vote = |source, pair: &str, value, kind| Vote {
+            source,
+            kind,
+            pair: pair.parse().unwrap(),
+            value: rate(value),
+            bid_ask: None,
+            observed_at: time_at(self.seconds),
+            simulated: false,
+            ineligible: None,
+        };
+        let mut votes = vec![vote("bank", "EUR-USD", 1, CourseKind::Fixing)];
+        for pair in ["BTC-EUR", "BTC-USD"] {
+            for (index, source) in EXCHANGES.into_iter().enumerate() {
+                let is_wrong = index < self.faulty && (pair == "BTC-EUR" || !self.only_euros);
+                let value = if is_wrong { self.wrong } else { self.correct };
+                votes.push(vote(source, pair, value, CourseKind::Trade));
+            }
+            let indices = INDICES.into_iter().zip(&self.indices);
+            votes.extend(indices.map(|(source, &value)| vote(source, pair, value, CourseKind::Index)));
+        }
+        votes
+    }
+
+    /// Checks the next poll.
+    fn poll(&mut self, publishes: bool) -> Vec<GuardEvent> {
+        self.seconds += 15;
+        self.check_votes(&self.votes(), publishes).1
+    }
+
+    fn check_votes(&mut self, votes: &[Vote], publishes: bool) -> (MarketPrices, Vec<GuardEvent>) {
+        let config = PricingConfig {
+            currencies: CURRENCIES.to_vec(),
+            rules: AgreementRules { min_sources: 2, max_spread_percent: 5 },
+            traded: ["BTC-EUR", "BTC-USD"].map(|pair| pair.parse().unwrap()).into(),
+        };
+        let since = time_at(self.seconds).minus(Duration::from_hours(1));
+        let mut market = MarketPrices::compute(votes, &config, &PriceHistory::default(), since);
+        let poll = GuardPoll { now: time_at(self.seconds), since, publishes };
+        let events = self.guard.check(&mut market, votes, &CURRENCIES, &self.config, poll);
+        (market, events)
+    }
+
+    /// The price in euros after the next publish interval. `None` while it is held.
+    fn publish(&mut self) -> Option<i64> {
+        self.seconds += 15;
+        let votes = self.votes();
+        let (market, _) = self.check_votes(&votes, true);
+        match &market.outcomes(&CURRENCIES, Duration::from_secs(35))[&Currency::EUR] {
+            PriceOutcome::Agreed(price) => Some(price.price.hundred_millionths() / 100_000_000),
+            PriceOutcome::Held(_) => None,
+            PriceOutcome::Missing(reason) => panic!("{reason}"),
+        }
+    }
+
+    fn publish_times(&mut self, times: usize) -> Vec<Option<i64>> {
+        (0..times).map(|_| self.publish()).collect()
+    }
+}
+
+#[test]
+fn false_fall_at_a_majority_is_never_accepted_while_an_index_contradicts_it() {
+    for faulty in [4, 5, 7] {
+        let mut market = Market::new();
+        assert_eq!(market.publish(), Some(90_000));
+        market.faulty = faulty;
+        assert_eq!(market.publish_times(1000), vec![None; 1000], "{faulty} faulty");
+        market.faulty = 0;
+        assert_eq!(market.publish(), Some(90_000));
+    }
+}
+
+#[test]
+fn real_crash_is_accepted_once_it_has_lasted_and_an_index_confirms_it() {
+    let mut market = Market::new();
+    market.publish();
+    market.correct = 63_000;
+    // The indices follow after a minute.
+    assert_eq!(market.publish_times(4), [None; 4]);
+    market.indices = vec![63_000, 90_000];
+    assert_eq!(market.publish(), Some(63_000));
+    market.indices = vec![63_000; 2];
+    assert_eq!(market.publish(), Some(63_000));
+
+    // If the indices follow at once, the price must still last.
+    market.correct = 90_000;
+    market.indices = vec![90_000; 2];
+    assert_eq!(market.publish_times(4), [None, None, None, Some(90_000)]);
+}
+
+#[test]
+fn fall_in_steps_counts_from_its_first_step() {
+    let mut market = Market::new();
+    market.publish();
+    let mut fall = |price| {
+        (market.correct, market.indices) = (price, vec![price; 2]);
+        market.publish()
+    };
+    assert_eq!([80_000, 74_000, 68_000, 63_000].map(&mut fall), [None, None, None, Some(63_000)]);
+    // A second jump in the other direction starts the count again.
+    assert_eq!([90_000, 50_000, 50_000, 50_000, 50_000].map(&mut fall), [None, None, None, None, Some(50_000)]);
+}
+
+#[test]
+fn change_within_the_band_is_accepted_at_once() {
+    let mut market = Market::new();
+    market.publish();
+    for price in [99_000, 90_000, 82_000, 74_000] {
+        (market.correct, market.indices) = (price, vec![price; 2]);
+        assert_eq!(market.publish(), Some(price));
+    }
+    market.config.percent_by_currency.insert(Currency::EUR, 2);
+    market.correct = 72_000;
+    assert_eq!(market.publish(), None);
+}
+
+#[test]
+fn without_an_index_all_of_at_least_three_exchanges_must_agree() {
+    let mut market = Market::new();
+    market.indices = Vec::new();
+    market.publish();
+    market.faulty = 4;
+    assert_eq!(market.publish_times(100), vec![None; 100], "three exchanges contradict");
+    market.faulty = 7;
+    assert_eq!(market.publish(), Some(36_000), "it has lasted, and nobody contradicts");
+    market.faulty = 0;
+    assert_eq!(market.publish_times(4), [None, None, None, Some(90_000)]);
+    // A fall in one currency only contradicts the official rates.
+    (market.faulty, market.only_euros) = (7, true);
+    assert_eq!(market.publish_times(100), vec![None; 100]);
+}
+
+#[test]
+fn drift_within_the_band_is_held_once_more_sources_contradict_than_support_it() {
+    let mut market = Market::new();
+    market.publish();
+    market.faulty = 4;
+    let drift: Vec<_> = [86_000, 78_500, 72_000]
+        .map(|wrong| {
+            market.wrong = wrong;
+            market.publish()
+        })
+        .into();
+    // Three exchanges and both indices contradict four exchanges.
+    assert_eq!(drift, [Some(86_000), None, None]);
+    // Two faulty indices alone hold no price that all exchanges agree on.
+    let mut market = Market::new();
+    market.publish();
+    market.indices = vec![36_000; 2];
+    assert_eq!(market.publish_times(10), vec![Some(90_000); 10]);
+}
+
+#[test]
+fn first_price_is_held_if_more_sources_contradict_than_support_it() {
+    let mut market = Market::new();
+    market.faulty = 4;
+    assert_eq!(market.publish_times(10), vec![None; 10]);
+    market.faulty = 3;
+    assert_eq!(market.publish(), Some(90_000));
+}
+
+#[test]
+fn each_change_is_reported_once_and_polls_between_publications_do_not_count() {
+    let mut market = Market::new();
+    assert_eq!(market.poll(true), []);
+    (market.faulty, market.only_euros) = (4, true);
+    let events = market.poll(false);
+    let [event] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((event.pair, event.change), ("BTC-EUR".parse().unwrap(), GuardChange::Held));
+    assert_eq!((event.price, event.accepted), (rate(36_000), Some(rate(90_000))));
+    assert_eq!(event.supporting.join(","), "a,b,c,d");
+    assert_eq!(event.contradicting.join(","), "e,f,g,index1,index2,official rates");
+    for _ in 0..10 {
+        assert_eq!(market.poll(false), []);
+    }
+    market.faulty = 0;
+    let events = market.poll(false);
+    assert_eq!(events.iter().map(|event| event.change).collect::<Vec<_>>(), [GuardChange::Returned]);
+    market.indices = vec![36_000; 2];
+    (market.faulty, market.only_euros) = (7, false);
+    for _ in 0..10 {
+        market.poll(false);
+    }
+    let changes: Vec<_> = (0..INTERVALS).flat_map(|_| market.poll(true)).map(|event| event.change).collect();
+    assert_eq!(changes, [GuardChange::Accepted; 2], "one for each pair");
+}
+
+#[test]
+fn held_price_blames_no_source_and_withdraws_converted_prices() {
+    let mut market = Market::new();
+    market.publish();
+    market.faulty = 4;
+    market.seconds += 15;
+    let mut votes = market.votes();
+    let rouble = Vote { pair: "USD-RUB".parse().unwrap(), value: rate(90), ..votes[0] };
+    votes.push(rouble);
+    let (held, _) = market.check_votes(&votes, true);
+    for pair in ["BTC-EUR", "BTC-USD", "BTC-RUB"] {
+        let agreed = &held.prices[&pair.parse().unwrap()];
+        assert!(agreed.price.is_none() && agreed.refused.as_ref().unwrap().contains("-60 %"), "{agreed:?}");
+        assert!(agreed.votes.iter().all(|vote| !vote.used && vote.rejected != Some(Rejection::Outlier)), "{agreed:?}");
+    }
+}
+
+#[test]
+fn new_leader_compares_with_the_published_price() {
+    let mut market = Market::new();
+    let price = GoodPrice { price: rate(90_000), sources: Vec::new(), as_of: time_at(0), simulated: false };
+    market.guard.resume_from([(Currency::EUR, &price), (Currency::USD, &price)]);
+    (market.correct, market.indices) = (70_000, Vec::new());
+    assert_eq!(market.publish_times(4), [None, None, None, Some(70_000)]);
+    // A price that is too old for orders is not compared.
+    let mut market = Market::new();
+    market.guard.resume_from([(Currency::EUR, &price), (Currency::USD, &price)]);
+    (market.correct, market.indices, market.seconds) = (70_000, Vec::new(), 3600);
+    assert_eq!(market.publish(), Some(70_000));
+}

@@ -1,0 +1,78 @@
+//! Metrics of the published prices, by currency.
+
+use common::{metrics::Metrics, money::Currency};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+};
+
+use super::record_lifecycle::{CurrencyStatus, PriceAvailability};
+use crate::pricing::{GuardChange, GuardEvent};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CurrencyLabels {
+    currency: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    currency: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GuardLabels {
+    direction: String,
+    event: &'static str,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PriceMetrics {
+    as_of: Family<CurrencyLabels, Gauge>,
+    states: Family<StateLabels, Gauge>,
+    guard_events: Family<GuardLabels, Counter>,
+}
+
+impl PriceMetrics {
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        let new = Self { as_of: Family::default(), states: Family::default(), guard_events: Family::default() };
+        let help = "Time when the last good price in a currency was observed, in seconds since 1970";
+        metrics.register("price_currency_as_of_seconds", help, new.as_of.clone());
+        let help = "1 for the state of the price in a currency, and 0 for the other states: fresh, prolonged, stopped (the \
+            agreed price is implausible), expired, missing";
+        metrics.register("price_currency_state", help, new.states.clone());
+        let help = "Implausible prices, by pair and event: held, accepted (it has lasted and is confirmed), returned";
+        metrics.register("price_guard_events", help, new.guard_events.clone());
+        new
+    }
+
+    pub(crate) fn set_status(&self, status: &CurrencyStatus) {
+        let currency = status.currency.to_string();
+        if let Some(as_of) = status.as_of {
+            let seconds = as_of.micros().div_euclid(1_000_000);
+            self.as_of.get_or_create(&CurrencyLabels { currency: currency.clone() }).set(seconds);
+        }
+        for state in PriceAvailability::ALL {
+            let labels = StateLabels { currency: currency.clone(), state: state.as_str() };
+            self.states.get_or_create(&labels).set((state == status.availability).into());
+        }
+    }
+
+    /// Removes the gauges of a currency. Used while another instance publishes the prices.
+    pub(crate) fn remove_currency(&self, currency: Currency) {
+        let currency = currency.to_string();
+        self.as_of.remove(&CurrencyLabels { currency: currency.clone() });
+        for state in PriceAvailability::ALL {
+            self.states.remove(&StateLabels { currency: currency.clone(), state: state.as_str() });
+        }
+    }
+
+    pub(crate) fn record_guard_event(&self, event: &GuardEvent) {
+        let name = match event.change {
+            GuardChange::Held => "held",
+            GuardChange::Accepted => "accepted",
+            GuardChange::Returned => "returned",
+        };
+        self.guard_events.get_or_create(&GuardLabels { direction: event.pair.to_string(), event: name }).inc();
+    }
+}

@@ -1,0 +1,241 @@
+//! The state machine of the price of one currency.
+//!
+//! ```text
+//! Missing ──success──▶ Fresh ──failures──▶ Prolonged ──price too old──▶ Expired
+//!                        ▲ ▲                   │                           │
+//!                        │ └──────success──────┴──────────success──────────┘
+//!                        └──success── Stopped ◀──an implausible price, if orders stop then
+//! ```
+//!
+//! A price is prolonged after more than [`TOLERATED_FAILURES`] failures in a row, before it would expire, and at once if its
+//! successor is held as implausible.
+
+use std::time::Duration;
+
+use common::{
+    api::prices::{CurrencyPrice, PriceState},
+    money::Currency,
+    time::Timestamp,
+};
+
+use super::{CurrencyStatus, RecordLifetimes};
+use crate::pricing::{GoodPrice, PriceOutcome};
+
+/// How many failures in a row are tolerated before the price is prolonged, if it has not expired by then.
+pub(super) const TOLERATED_FAILURES: u32 = 3;
+/// How long a price that orders must no longer use stays in the record. A price that is left out of a record would stay in the
+/// cache if the record had no other price.
+const STOP_AFTER: Duration = Duration::from_secs(1);
+
+/// Whether orders in a currency have a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum PriceAvailability {
+    Fresh,
+    /// The last good price is used longer than usual.
+    Prolonged,
+    /// Orders have no price because the agreed price is implausible.
+    Stopped,
+    /// Orders have no price because the last one is too old.
+    Expired,
+    /// There has been no price yet.
+    Missing,
+}
+
+impl PriceAvailability {
+    pub(crate) const ALL: [Self; 5] = [Self::Fresh, Self::Prolonged, Self::Stopped, Self::Expired, Self::Missing];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Prolonged => "prolonged",
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// A change of [`PriceAvailability`] to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AvailabilityChange {
+    /// More than [`TOLERATED_FAILURES`] intervals have failed, and there has never been a price.
+    NeverAvailable,
+    Prolonged,
+    Stopped,
+    Expired,
+    Recovered,
+}
+
+/// A price in the record that an earlier run or another instance has written.
+pub(super) struct StoredPrice {
+    pub(super) price: CurrencyPrice,
+    pub(super) simulated: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct CurrencyLifecycle {
+    lifetimes: RecordLifetimes,
+    state: PriceAvailability,
+    since: Option<Timestamp>,
+    /// Failures in a row.
+    failures: u32,
+    reason: Option<String>,
+    last_good: Option<GoodPrice>,
+    /// When the published price expires. `None` if none is published.
+    expires_at: Option<Timestamp>,
+}
+
+impl CurrencyLifecycle {
+    pub(super) fn new(lifetimes: RecordLifetimes) -> Self {
+        let state = PriceAvailability::Missing;
+        Self { lifetimes, state, since: None, failures: 0, reason: None, last_good: None, expires_at: None }
+    }
+
+    pub(super) fn last_good(&self) -> Option<&GoodPrice> {
+        self.last_good.as_ref()
+    }
+
+    pub(super) fn status(&self, currency: Currency) -> CurrencyStatus {
+        CurrencyStatus {
+            currency,
+            availability: self.state,
+            since: self.since,
+            as_of: self.last_good.as_ref().map(|price| price.as_of),
+            failures: self.failures,
+            reason: self.reason.clone(),
+        }
+    }
+
+    pub(super) fn resume(&mut self, stored: Option<StoredPrice>, now: Timestamp) {
+        let own = self.last_good.as_ref().map(|price| price.as_of);
+        if let Some(StoredPrice { price, simulated }) =
+            stored.filter(|stored| own.is_none_or(|own| own < stored.price.as_of))
+        {
+            let CurrencyPrice { price, sources, state, as_of, expires_at } = price;
+            self.state = match state {
+                PriceState::Fresh => PriceAvailability::Fresh,
+                PriceState::Prolonged => PriceAvailability::Prolonged,
+            };
+            (self.since, self.expires_at) = (Some(now), Some(expires_at));
+            self.last_good = Some(GoodPrice { price, sources, as_of, simulated });
+        }
+        if let Some(price) = &self.last_good {
+            // The interval that begins now does not count: its outcome is still open.
+            let elapsed = now.since(price.as_of).as_micros().saturating_sub(1);
+            let missed = elapsed / self.lifetimes.publish_interval.as_micros().max(1);
+            self.failures = u32::try_from(missed).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Drops the last good price, unless it is simulated or real as required.
+    pub(super) fn forget_unless(&mut self, simulated: bool) {
+        if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
+            *self = Self::new(self.lifetimes);
+        }
+    }
+
+    /// Ends a publish interval.
+    pub(super) fn publish(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
+        match outcome {
+            PriceOutcome::Agreed(price) => self.succeed(price, now),
+            PriceOutcome::Missing(reason) | PriceOutcome::Held(reason) => {
+                self.failures = self.failures.saturating_add(1);
+                self.reason = Some(reason.clone());
+                self.fail(matches!(outcome, PriceOutcome::Held(_)), now)
+            }
+        }
+    }
+
+    /// Whether the published price expires before the next poll and has not been prolonged.
+    pub(super) fn is_expiring(&self, now: Timestamp) -> bool {
+        let horizon = now.plus(self.lifetimes.renewal_margin);
+        self.state == PriceAvailability::Fresh && self.expires_at.is_some_and(|expires_at| expires_at <= horizon)
+    }
+
+    /// Replaces or prolongs an expiring price. The publish interval is still open, so this is no failure.
+    pub(super) fn renew(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
+        let horizon = now.plus(self.lifetimes.renewal_margin);
+        match outcome {
+            PriceOutcome::Agreed(price) if price.as_of.plus(self.lifetimes.ttl) > horizon => self.succeed(price, now),
+            PriceOutcome::Agreed(price) => {
+                self.reason = Some(too_old(price));
+                self.fail(false, now)
+            }
+            PriceOutcome::Missing(reason) | PriceOutcome::Held(reason) => {
+                self.reason = Some(reason.clone());
+                self.fail(matches!(outcome, PriceOutcome::Held(_)), now)
+            }
+        }
+    }
+
+    fn succeed(&mut self, price: &GoodPrice, now: Timestamp) -> Option<AvailabilityChange> {
+        let expires_at = price.as_of.plus(self.lifetimes.ttl);
+        if expires_at <= now {
+            // The price is older than a price may be, so it is of no use.
+            self.failures = self.failures.saturating_add(1);
+            self.reason = Some(too_old(price));
+            return self.fail(false, now);
+        }
+        let was_missed = self.state != PriceAvailability::Missing || self.failures > TOLERATED_FAILURES;
+        self.last_good = Some(price.clone());
+        (self.failures, self.reason, self.expires_at) = (0, None, Some(expires_at));
+        let changed = self.enter(PriceAvailability::Fresh, now);
+        (changed && was_missed).then_some(AvailabilityChange::Recovered)
+    }
+
+    /// `held` tells whether there is a new price that is implausible.
+    fn fail(&mut self, held: bool, now: Timestamp) -> Option<AvailabilityChange> {
+        let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_held, .. } = self.lifetimes;
+        let Some(price) = &self.last_good else {
+            self.since.get_or_insert(now);
+            return (self.failures == TOLERATED_FAILURES + 1).then_some(AvailabilityChange::NeverAvailable);
+        };
+        let (as_of, age) = (price.as_of, now.since(price.as_of));
+        let must_prolong = held
+            || self.state == PriceAvailability::Prolonged
+            || self.failures > TOLERATED_FAILURES
+            || as_of.plus(ttl) <= now.plus(renewal_margin);
+        if stop_while_held && (held || self.state == PriceAvailability::Stopped) {
+            self.expires_at = self.expires_at.map(|expires_at| expires_at.min(now.plus(STOP_AFTER)));
+            return self.enter(PriceAvailability::Stopped, now).then_some(AvailabilityChange::Stopped);
+        }
+        if age >= max_prolonged_age {
+            self.expires_at = None;
+            return self.enter(PriceAvailability::Expired, now).then_some(AvailabilityChange::Expired);
+        }
+        if must_prolong {
+            // Each failure prolongs the price by a short time only. If this service stops too, the price expires soon.
+            let validity = (Duration::from_secs(age.as_secs() + 1) + ttl).min(max_prolonged_age);
+            self.expires_at = Some(as_of.plus(validity));
+            return self.enter(PriceAvailability::Prolonged, now).then_some(AvailabilityChange::Prolonged);
+        }
+        self.expires_at = Some(as_of.plus(ttl));
+        self.enter(PriceAvailability::Fresh, now);
+        None
+    }
+
+    /// Returns whether the state has changed.
+    fn enter(&mut self, state: PriceAvailability, now: Timestamp) -> bool {
+        let changed = std::mem::replace(&mut self.state, state) != state;
+        if changed || self.since.is_none() {
+            self.since = Some(now);
+        }
+        changed
+    }
+
+    /// The price to write now.
+    pub(super) fn published(&self, now: Timestamp) -> Option<CurrencyPrice> {
+        let GoodPrice { price, sources, as_of, .. } = self.last_good.clone()?;
+        let expires_at = self.expires_at.filter(|expires_at| now < *expires_at)?;
+        let state = match self.state {
+            PriceAvailability::Fresh => PriceState::Fresh,
+            PriceAvailability::Prolonged | PriceAvailability::Stopped => PriceState::Prolonged,
+            PriceAvailability::Expired | PriceAvailability::Missing => return None,
+        };
+        Some(CurrencyPrice { price, sources, state, as_of, expires_at })
+    }
+}
+
+fn too_old(price: &GoodPrice) -> String {
+    format!("the newest price is too old: it is of {}", price.as_of)
+}
