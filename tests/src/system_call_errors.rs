@@ -2,14 +2,14 @@
 
 use std::{fs, process::Command};
 
-/// Lets a system call of every thread fail.
+/// Lets one system call of each thread fail.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemCallErrors {
     /// The name of the system call, such as `pwrite64`.
     pub call: &'static str,
     /// The error that it returns, such as `ENOSPC`.
     pub error: &'static str,
-    /// The first call of each thread that fails. Later calls of the thread succeed.
+    /// Which of its calls fails, counted from 1 in each thread. The others succeed.
     pub nth: u32,
 }
 

@@ -15,7 +15,7 @@ impl ServiceClient {
     pub async fn readiness_component(&self) -> Component {
         match self.readiness().await {
             Ok(readiness) if readiness.ready => Component::ready(self.service),
-            Ok(readiness) => Component::not_ready(self.service, missing_components(&readiness)),
+            Ok(readiness) => Component::not_ready(self.service, not_ready_components(&readiness)),
             Err(error) => Component::not_ready(self.service, error.to_string()),
         }
     }
@@ -33,9 +33,9 @@ impl ServiceClient {
 }
 
 /// The required components that are not ready, with their reasons.
-fn missing_components(readiness: &Readiness) -> String {
-    let missing = readiness.parts.iter().filter(|part| !part.ready && !part.optional);
-    let reasons = missing.map(|part| match &part.detail {
+fn not_ready_components(readiness: &Readiness) -> String {
+    let not_ready = readiness.parts.iter().filter(|part| !part.ready && !part.optional);
+    let reasons = not_ready.map(|part| match &part.detail {
         Some(detail) => format!("{}: {detail}", part.name),
         None => part.name.clone(),
     });

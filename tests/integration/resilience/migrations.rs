@@ -1,4 +1,4 @@
-//! Migrations that run, or fail, while db-proxy runs.
+//! A migration that fails while db-proxy runs.
 
 use std::time::Duration;
 

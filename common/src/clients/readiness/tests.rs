@@ -8,5 +8,5 @@ fn only_required_components_that_are_not_ready_are_named() {
         Component::not_ready("source:alpha", "no answer").optional(),
         Component { detail: None, ..Component::not_ready("clock", "") },
     ];
-    assert_eq!(missing_components(&Readiness::from(parts)), "database: sqlite: the disk is full; clock");
+    assert_eq!(not_ready_components(&Readiness::from(parts)), "database: sqlite: the disk is full; clock");
 }

@@ -39,14 +39,17 @@ struct State {
     stored: Option<(IdempotencyKey, PlaceOrderCommand, Order)>,
     quote_is_stored: bool,
     last_key: Option<IdempotencyKey>,
+    /// Whether a decision about the order was final and passed on.
     is_decided: bool,
+    /// Whether the last request may have been processed although no decision was passed on.
     is_in_doubt: bool,
+    /// The last command that was sent.
     requested: Option<PlaceOrderCommand>,
 }
 
 pub struct FakeDbProxy(Mutex<State>);
 
-/// The order of the requests of these tests.
+/// The command for the order that these tests request.
 pub fn market_command() -> PlaceOrderCommand {
     let market = MarketOrder { currency: Currency::EUR, amount: amount("69"), price: None };
     PlaceOrderCommand {

@@ -1,4 +1,4 @@
-//! Price records that orders cannot use.
+//! Price readers, most of them with a fault that prevents create-order from pricing an order.
 
 use std::{sync::Arc, time::Duration};
 
