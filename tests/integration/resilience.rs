@@ -1,5 +1,6 @@
 //! Processes, servers and connections that fail while orders are placed.
 
+mod changed_servers;
 mod crashes;
 mod lost_connections;
 mod migrations;

@@ -25,6 +25,9 @@ use crate::{level::Level, request_context::RequestContext};
 const VERBOSE_CRATES: [&str; 10] =
     ["h2", "hyper", "hyper_util", "poem", "poem_openapi", "redis", "reqwest", "rustls", "sqlx", "tower"];
 
+/// Modules whose events are dropped, because the caller logs the failure. The connection pool logs an error for each attempt.
+const REDUNDANT_MODULES: [&str; 1] = ["sqlx_core::pool::inner"];
+
 pub(super) fn layers(config: Config, service: &'static str, output: Output, sink: WarningSink) -> (Levels, Logs) {
     let levels = Levels(Arc::new(AtomicU8::new(0)));
     levels.set(config.level);
@@ -56,6 +59,9 @@ impl Levels {
     }
 
     fn is_processed(&self, metadata: &Metadata<'_>) -> bool {
+        if REDUNDANT_MODULES.contains(&metadata.target()) {
+            return false;
+        }
         let is_verbose = belongs_to(metadata.target(), &VERBOSE_CRATES);
         let least_severe = match self.get() {
             Level::Debug => tracing::Level::DEBUG,

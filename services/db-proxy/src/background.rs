@@ -9,11 +9,16 @@ use crate::retention::{self, Retention};
 /// Creates a task that ends when the token is cancelled.
 type RunUntilStopped = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
+struct NamedTask {
+    name: &'static str,
+    run: RunUntilStopped,
+}
+
 /// Tasks of the aggregates, not started yet.
 #[derive(Default)]
 pub struct BackgroundTasks {
     writers: Vec<BoxFuture<'static, ()>>,
-    retentions: Vec<RunUntilStopped>,
+    until_stopped: Vec<NamedTask>,
 }
 
 impl BackgroundTasks {
@@ -24,16 +29,25 @@ impl BackgroundTasks {
 
     /// Adds the retention of an aggregate.
     pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
-        self.retentions.push(Box::new(move |stop| Box::pin(retention::run_rounds(retention, clock, stop))));
+        self.add_until_stopped("retention", move |stop| retention::run_rounds(retention, clock, stop));
     }
 
-    /// Starts every task. Retention tasks end when `stop` is cancelled.
+    /// Adds another task that ends when its token is cancelled.
+    pub fn add_until_stopped<T, F>(&mut self, name: &'static str, task: T)
+    where
+        T: FnOnce(CancellationToken) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.until_stopped.push(NamedTask { name, run: Box::new(move |stop| Box::pin(task(stop))) });
+    }
+
+    /// Starts every task. All but the writers end when `stop` is cancelled.
     pub fn start(self, stop: &CancellationToken, supervisor: &mut TaskSupervisor) {
         for writer in self.writers {
             supervisor.spawn("writer", writer);
         }
-        for run in self.retentions {
-            supervisor.spawn("retention", run(stop.clone()));
+        for NamedTask { name, run } in self.until_stopped {
+            supervisor.spawn(name, run(stop.clone()));
         }
     }
 }

@@ -7,7 +7,7 @@ use common::{
 
 use crate::{
     courses::CourseRetentionSettings,
-    database::check_url,
+    database::{Durability, check_url},
     orders::{OrderSettings, QuoteCaps},
 };
 
@@ -24,6 +24,8 @@ pub struct Config {
     /// May contain a password.
     pub database_url: Secret,
     pub internal_token: Secret,
+    /// Which failure of the database an acknowledged order survives.
+    pub durability: Durability,
     pub orders: OrderSettings,
     pub courses: CourseRetentionSettings,
 }
@@ -34,6 +36,10 @@ impl Config {
         if let Err(reason) = check_url(&database_url) {
             env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), &reason);
         }
+        let durability = env.parse("DURABILITY", Durability::default(), "local or remote");
+        if durability == Durability::Remote && database_url.starts_with("sqlite:") {
+            env.add_error("DURABILITY", Some(durability.to_string()), "local, because an SQLite file has no standby");
+        }
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
         let quote_caps = quote_caps(env, limit);
@@ -41,6 +47,7 @@ impl Config {
         Self {
             database_url: Secret::new(database_url),
             internal_token: shared::internal_token(env),
+            durability,
             orders: OrderSettings { limit, quote_caps, key_retention },
             courses: CourseRetentionSettings::from_env(env),
         }

@@ -2,6 +2,7 @@
 //!
 //! This module does not depend on any aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
 
+pub mod durability;
 mod error;
 mod migrations;
 pub mod postgres;
@@ -17,8 +18,12 @@ use sqlx::migrate::Migrator;
 
 use self::url::sqlite_path;
 pub use self::{
-    error::DatabaseError, postgres::PostgresDatabase, sqlite::SqliteDatabase,
-    transaction_connection::TransactionConnection, url::check_url,
+    durability::{Durability, DurabilityStatus},
+    error::DatabaseError,
+    postgres::PostgresDatabase,
+    sqlite::SqliteDatabase,
+    transaction_connection::TransactionConnection,
+    url::check_url,
 };
 
 /// An open database. Clones share its connections.
@@ -57,6 +62,23 @@ impl Database {
     /// [`DatabaseError::Unavailable`] if a later attempt may succeed.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         on_engine!(self, engine => engine.migrate()).map_err(DatabaseError::from_migration)
+    }
+
+    /// Declares which failure an acknowledged order survives. SQLite is always as durable as its file.
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        if let Self::Postgres(database) = &mut self {
+            database.durability = durability;
+        }
+        self
+    }
+
+    /// Checks that commits are as durable as declared. Fails with [`DatabaseError::NotDurable`] if they are not.
+    pub async fn check_durability(&self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Postgres(database) => database.check_durability().await,
+            Self::Sqlite(_) => Ok(()),
+        }
     }
 
     /// The name of the engine, for logs and health reports.

@@ -27,7 +27,7 @@ pub use self::config::Config;
 use self::{
     background::BackgroundTasks,
     courses::CourseRoutes,
-    database::{Database, DatabaseError},
+    database::{Database, DatabaseError, DurabilityStatus},
     group_commit::WriteHealth,
     orders::OrderRoutes,
 };
@@ -70,7 +70,7 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        let database = Database::open(config.database_url.expose()).await?;
+        let database = Database::open(config.database_url.expose()).await?.with_durability(config.durability);
         let migration = timeout(MIGRATION_TIMEOUT, database.migrate()).await;
         let migrated = match migration.unwrap_or(Err(DatabaseError::TimedOut)) {
             Ok(()) => true,
@@ -82,7 +82,13 @@ impl Service for App {
         let mut tasks = BackgroundTasks::default();
         let write_health = WriteHealth::default();
         let routes = build_routes(&config, &database, &metrics, &write_health, &mut tasks);
-        let ready = readiness_check(database.engine(), write_health);
+        // An SQLite file is always as durable as declared.
+        let durability = matches!(database, Database::Postgres(_)).then(DurabilityStatus::default);
+        let ready = readiness_check(database.engine(), write_health, durability.clone());
+        if let Some(durability) = durability {
+            let (database, metrics) = (database.clone(), metrics.clone());
+            tasks.add_until_stopped("durability check", move |stop| durability.keep_current(database, metrics, stop));
+        }
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
@@ -152,13 +158,15 @@ async fn migrate_until_done(database: &Database) -> Result<(), DatabaseError> {
     }
 }
 
-/// Ready means that orders can be placed: the writer's last commit or probe succeeded.
-fn readiness_check(engine: &'static str, health: WriteHealth) -> ReadinessCheck {
+/// Ready means that orders can be placed: the writer's last commit or probe succeeded, and commits are as durable as declared.
+fn readiness_check(engine: &'static str, health: WriteHealth, durability: Option<DurabilityStatus>) -> ReadinessCheck {
     Arc::new(move || {
         let component = match health.check() {
             Ok(()) => Component::ready("database"),
             Err(error) => Component::not_ready("database", format!("{engine}: {error}")),
         };
-        Box::pin(async { vec![component] })
+        let components =
+            std::iter::once(component).chain(durability.as_ref().map(DurabilityStatus::component)).collect();
+        Box::pin(async { components })
     })
 }

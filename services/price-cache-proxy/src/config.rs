@@ -1,7 +1,11 @@
 //! The settings of price-cache-proxy.
 
+mod redis_url;
+
 use common::config::{Env, Secret, redact_password, shared};
-use redis::{ConnectionInfo, IntoConnectionInfo};
+
+use self::redis_url::ALLOWED_URLS;
+pub use self::redis_url::RedisServer;
 
 /// Where documents and leases are stored.
 #[derive(Debug, Clone)]
@@ -14,15 +18,15 @@ pub enum StoreConfig {
 /// One Redis, version 6.2 or later.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
-    pub server: ConnectionInfo,
+    pub server: RedisServer,
     /// Prefix of every key and channel.
     pub key_prefix: String,
 }
 
 impl RedisConfig {
-    /// Fails if `url` does not have the form `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`.
+    /// Fails if `url` has none of the forms in [`ALLOWED_URLS`].
     pub fn new(url: &str, key_prefix: impl Into<String>) -> Result<Self, redis::RedisError> {
-        Ok(Self { server: url.into_connection_info()?, key_prefix: key_prefix.into() })
+        Ok(Self { server: RedisServer::parse(url)?, key_prefix: key_prefix.into() })
     }
 }
 
@@ -36,18 +40,16 @@ impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
-    /// | `REDIS_URL` | not set: stored in memory | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` |
+    /// | `REDIS_URL` | not set: stored in memory | `redis://…` or `redis+sentinel://…`; see [`ALLOWED_URLS`] |
     /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key and channel in Redis |
     pub fn from_env(env: &mut Env) -> Self {
         let internal_token = shared::internal_token(env);
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text("REDIS_URL").map(str::to_owned);
         let store = url.map_or(StoreConfig::Memory, |url| {
-            let redis = url.starts_with("redis://").then(|| RedisConfig::new(&url, key_prefix).ok()).flatten();
-            redis.map_or_else(
-                || {
-                    let allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or empty to store prices in memory";
-                    env.add_error("REDIS_URL", Some(redact_password(&url)), allowed);
+            RedisConfig::new(&url, key_prefix).map_or_else(
+                |_| {
+                    env.add_error("REDIS_URL", Some(redact_password(&url)), ALLOWED_URLS);
                     StoreConfig::Memory
                 },
                 StoreConfig::Redis,

@@ -7,6 +7,8 @@ pub(crate) const MAX_EVENT_READERS: usize = 256;
 
 /// Longest wait for a connection to Redis, and for each response.
 pub(crate) const REDIS_STEP_TIMEOUT: Duration = Duration::from_millis(400);
+/// Longest duration of an attempt to connect. Finding the master takes longer than a step when a Sentinel is unavailable.
+pub(crate) const REDIS_CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Longest wait for the result of a Redis command, including its second attempt.
 pub(crate) const REDIS_COMMAND_DEADLINE: Duration = Duration::from_millis(900);
 /// Longest wait for a Redis subscription.

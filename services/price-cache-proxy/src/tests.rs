@@ -207,7 +207,7 @@ impl RedisProxy {
 #[tokio::test]
 async fn redis_outage_gives_503_within_seconds_and_recovers() {
     let real = test_redis();
-    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else {
+    let redis::ConnectionAddr::Tcp(host, port) = real.server.single().addr() else {
         panic!("TEST_REDIS_URL is not a TCP address")
     };
     let redis = format!("{host}:{port}");

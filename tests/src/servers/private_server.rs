@@ -149,6 +149,11 @@ impl PrivateServer {
         process.end(if self.kind == Kind::Postgres { "QUIT" } else { "KILL" }).await;
     }
 
+    /// Sends a command to Redis, and returns the first line of its reply.
+    pub async fn redis_command(&self, words: &[&str]) -> String {
+        redis_command(&self.address(), words).await.unwrap()
+    }
+
     /// Suspends the server: its connections stay open, and it answers nothing until [`PrivateServer::thaw`].
     pub fn freeze(&self) {
         self.process.as_ref().expect("the private server is running").signal_all("STOP");
@@ -160,11 +165,20 @@ impl PrivateServer {
 }
 
 async fn ping_redis(address: &str) -> std::io::Result<bool> {
+    Ok(redis_command(address, &["PING"]).await? == "+PONG")
+}
+
+/// Sends a command on a new connection, and returns the first line of its reply.
+pub(super) async fn redis_command(address: &str, words: &[&str]) -> std::io::Result<String> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
-    stream.write_all(b"PING\r\n").await?;
-    let mut reply = [0; 5];
-    stream.read_exact(&mut reply).await?;
-    Ok(&reply == b"+PONG")
+    let count = words.len();
+    let words: Vec<_> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    stream.write_all(format!("*{count}\r\n{}", words.concat()).as_bytes()).await?;
+    let mut reply = Vec::new();
+    while !reply.ends_with(b"\r\n") {
+        reply.push(stream.read_u8().await?);
+    }
+    Ok(String::from_utf8_lossy(&reply).trim_end().to_owned())
 }
 
 /// A temporary folder that the server's user owns.

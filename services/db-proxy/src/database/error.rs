@@ -2,6 +2,8 @@
 
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
+use super::postgres::NotPrimary;
+
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -14,6 +16,12 @@ pub enum DatabaseError {
     /// The schema lacks a migration. The migration runs as soon as the database is available.
     #[error("the database schema is not migrated yet")]
     NotMigrated,
+    /// No server accepts the connection as the primary. A later attempt may succeed, after a failover.
+    #[error("there is no primary: {0}")]
+    NotPrimary(NotPrimary),
+    /// A commit would be acknowledged before it is as durable as declared.
+    #[error("commits are not durable: {0}")]
+    NotDurable(String),
     /// The database rejected a statement. A retry would fail again, because the cause is a defect of this program or of the
     /// machine.
     #[error("the database rejected a statement")]
@@ -30,7 +38,9 @@ impl DatabaseError {
     /// Whether a later attempt may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::TimedOut | Self::NotMigrated => true,
+            Self::Unavailable(_) | Self::TimedOut | Self::NotMigrated | Self::NotPrimary(_) | Self::NotDurable(_) => {
+                true
+            }
             Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
         }
     }

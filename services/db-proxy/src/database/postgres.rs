@@ -1,5 +1,7 @@
 //! Connections to PostgreSQL.
 
+mod primary;
+
 use std::{
     sync::{Arc, LazyLock},
     time::Duration,
@@ -7,16 +9,20 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use sqlx::{
-    PgConnection, PgPool,
+    PgConnection, PgPool, Postgres, Row,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use self::primary::NotPrimary;
+use self::primary::{Access, Primary, Timeline};
 use super::{
     DatabaseError, TransactionConnection,
+    durability::{CommitSettings, Durability, Standbys},
     error::has_outdated_plan,
     latest_version,
     migrations::{POSTGRES, migrator},
+    url::host_urls,
 };
 
 /// Number of connections for reads. More connections would only wait for each other in the database.
@@ -27,6 +33,8 @@ const BACKGROUND: u32 = 2;
 /// first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The SQLSTATE of a write on a read-only server.
+const READ_ONLY: &str = "25006";
 /// Settings of each connection.
 ///
 /// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for a transaction whose
@@ -56,32 +64,37 @@ pub struct PostgresDatabase {
     pub readers: PgPool,
     /// For the writes of courses and for retention.
     pub background: PgPool,
-    /// Options without the limits of [`SESSION`], for migrations.
-    unlimited: Arc<PgConnectOptions>,
+    primary: Arc<Primary>,
+    /// Which failure an acknowledged order survives.
+    pub durability: Durability,
+    /// Options of each host without the limits of [`SESSION`], for migrations.
+    unlimited: Arc<[PgConnectOptions]>,
 }
 
 impl PostgresDatabase {
     /// Parses the URL. Connections are opened when they are first needed.
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let unlimited = url.parse::<PgConnectOptions>()?;
-        let options = unlimited.clone().options(SESSION);
-        // No ping before each use: the first statement on a dead connection fails and is retried.
-        let pool = |size| {
-            PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false)
-        };
+        let unlimited = host_urls(url).iter().map(|url| url.parse()).collect::<Result<Vec<PgConnectOptions>, _>>()?;
+        let primary = Primary::new(unlimited.iter().map(|host| host.clone().options(SESSION)).collect());
         Ok(Self {
-            writer: pool(1).connect_lazy_with(options.clone()),
-            readers: pool(READERS).connect_lazy_with(options.clone()),
-            background: pool(BACKGROUND).connect_lazy_with(options),
-            unlimited: Arc::new(unlimited),
+            writer: primary.connect_lazy(1, Access::Write),
+            readers: primary.connect_lazy(READERS, Access::Read),
+            background: primary.connect_lazy(BACKGROUND, Access::Write),
+            primary,
+            durability: Durability::default(),
+            unlimited: unlimited.into(),
         })
     }
 
     pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
         // Without a statement timeout, because building an index over many orders takes longer than the timeout.
-        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with((*self.unlimited).clone());
+        let host = self.unlimited[self.primary.current_host()].clone();
+        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(host);
         let result = MIGRATIONS.run(&pool).await;
         pool.close().await;
+        if result.is_err() {
+            self.primary.start_search();
+        }
         result
     }
 
@@ -98,8 +111,9 @@ impl PostgresDatabase {
         const PROBE: &str = "insert into write_probe (id, written_at)
             select 1, now() where exists (select from _sqlx_migrations where version = $1 and success)
             on conflict (id) do update set written_at = excluded.written_at";
-        let mut connection = TransactionConnection::acquire(&self.writer).await?;
-        let written = sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).execute(&mut *connection).await?;
+        let mut connection = self.acquire_writer().await?;
+        let written = sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).execute(&mut *connection).await;
+        let written = written.map_err(|error| self.record_failure(error.into()))?;
         connection.release();
         if written.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
     }
@@ -110,19 +124,103 @@ impl PostgresDatabase {
         }
     }
 
-    /// Runs a query on a connection for reads; see [`run_repeatable_on`].
+    /// Runs a query on a connection for reads; see [`run_on`](Self::run_on).
     pub async fn run_repeatable<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
-        run_repeatable_on(&self.readers, query).await
+        self.run_on(&self.readers, query).await
     }
 
-    /// Runs a query on a connection for background work; see [`run_repeatable_on`].
+    /// Runs a query on a connection for background work; see [`run_on`](Self::run_on).
     pub async fn run_in_background<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
-        run_repeatable_on(&self.background, query).await
+        self.run_on(&self.background, query).await
     }
 
-    /// Runs a query on the connection of the writer; see [`run_repeatable_on`].
+    /// Runs a query on the connection of the writer; see [`run_on`](Self::run_on).
     pub async fn run_on_writer<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
-        run_repeatable_on(&self.writer, query).await
+        self.run_on(&self.writer, query).await
+    }
+
+    /// Runs a query on a connection of the pool. If the connection is dead, its plans are outdated or its server is not the
+    /// primary, runs the query again on another one. After a restart of the database or a migration, every idle connection is.
+    async fn run_on<T>(&self, pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+        let mut retries_left = pool.options().get_max_connections();
+        loop {
+            let mut connection = self.acquire(pool).await?;
+            let result = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await;
+            let error = match result.map_err(|_| self.record_failure(DatabaseError::TimedOut))? {
+                Ok(output) => {
+                    connection.release();
+                    return Ok(output);
+                }
+                Err(error) => error,
+            };
+            let retry = needs_new_connection(&error) && retries_left > 0;
+            let error = self.record_failure(error.into());
+            if !retry {
+                return Err(error);
+            }
+            retries_left -= 1;
+        }
+    }
+
+    /// The connection for writes. Its server was the primary and writable when it was opened.
+    pub async fn acquire_writer(&self) -> Result<TransactionConnection<Postgres>, DatabaseError> {
+        self.acquire(&self.writer).await
+    }
+
+    async fn acquire(&self, pool: &PgPool) -> Result<TransactionConnection<Postgres>, DatabaseError> {
+        TransactionConnection::acquire(pool).await.map_err(|error| {
+            self.primary.start_search();
+            match self.primary.rejection() {
+                Some(reason) if matches!(error, sqlx::Error::PoolTimedOut) => DatabaseError::NotPrimary(reason),
+                _ => error.into(),
+            }
+        })
+    }
+
+    /// Reports that the connection of the writer acknowledged a commit.
+    pub fn record_commit(&self) {
+        self.primary.confirm_writer();
+    }
+
+    /// Reports that a statement or a transaction failed. If the cause is its connection, no other connection that is open now
+    /// is used again. Returns the error.
+    pub fn record_failure(&self, error: DatabaseError) -> DatabaseError {
+        match &error {
+            DatabaseError::TimedOut => self.primary.distrust_connections(),
+            DatabaseError::Unavailable(cause) if needs_new_connection(cause) => self.primary.distrust_connections(),
+            _ => {}
+        }
+        error
+    }
+
+    /// Checks that the settings of the server and its standbys give the declared durability.
+    pub(super) async fn check_durability(&self) -> Result<(), DatabaseError> {
+        const SETTINGS: &str = "
+            select
+                current_setting('synchronous_commit'),
+                current_setting('synchronous_standby_names'),
+                count(pid),
+                count(pid) filter (where sync_state in ('sync', 'quorum') and state = 'streaming'),
+                count(pid) filter (where sync_state is null)
+            from (select) as one left join pg_stat_replication on true";
+        let checked = self.run_in_background(|connection| {
+            Box::pin(async move {
+                let timeline = Timeline::read(&mut *connection).await?;
+                Ok((timeline, sqlx::query(SETTINGS).fetch_one(connection).await?))
+            })
+        });
+        let (timeline, row) = checked.await?;
+        let settings = CommitSettings { synchronous_commit: row.try_get(0)?, standby_names: row.try_get(1)? };
+        let standbys = Standbys { connected: row.try_get(2)?, synchronous: row.try_get(3)?, hidden: row.try_get(4)? };
+        let lacks_standby = || (self.durability == Durability::Remote).then(|| standbys.violation()).flatten();
+        if let Some(violation) = settings.violation(self.durability).or_else(lacks_standby) {
+            return Err(DatabaseError::NotDurable(violation));
+        }
+        // Other processes may have commits acknowledged there.
+        if let Some(timeline) = timeline {
+            self.primary.confirm(timeline);
+        }
+        Ok(())
     }
 }
 
@@ -131,33 +229,14 @@ pub trait RepeatableQuery<T>: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, 
 
 impl<T, Q> RepeatableQuery<T> for Q where Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
 
-/// Runs a query on a connection of the pool. If the connection is dead or its plans are outdated, runs the query again on
-/// another one. After a restart of the database or a migration, every idle connection is.
-async fn run_repeatable_on<T>(pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
-    let mut retries_left = pool.options().get_max_connections();
-    loop {
-        let mut connection = TransactionConnection::acquire(pool).await?;
-        let result = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await;
-        let error = match result.map_err(|_| DatabaseError::TimedOut)? {
-            Ok(output) => {
-                connection.release();
-                return Ok(output);
-            }
-            Err(error) => error,
-        };
-        if !needs_new_connection(&error) || retries_left == 0 {
-            return Err(error.into());
-        }
-        retries_left -= 1;
-    }
-}
-
-/// Whether the query may succeed on another connection: this one is dead, or a migration changed what it has prepared.
+/// Whether the query may succeed on another connection: this one is dead, its server is not the primary any more, or a
+/// migration changed what it has prepared.
 fn needs_new_connection(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
         sqlx::Error::Database(cause) => {
-            cause.code().is_some_and(|code| code.starts_with("57P")) || has_outdated_plan(error)
+            let is_lost = |code: &str| code.starts_with("57P") || code.starts_with("08") || code == READ_ONLY;
+            cause.code().is_some_and(|code| is_lost(&code)) || has_outdated_plan(error)
         }
         _ => false,
     }

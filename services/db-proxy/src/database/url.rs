@@ -6,12 +6,14 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 /// The forms of `DATABASE_URL` that are allowed.
-const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME";
+const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/NAME";
+/// The parameter with which libpq selects a host. It has no effect here, because only the primary is ever used.
+const SELECTION_PARAMETER: &str = "target_session_attrs=";
 
 /// Checks a value of `DATABASE_URL` without connecting. The error completes "… is not allowed; ".
 pub fn check_url(url: &str) -> Result<(), String> {
     let reason = match url.split_once(':') {
-        Some(("postgres" | "postgresql", _)) => postgres_error(url),
+        Some(("postgres" | "postgresql", _)) => host_urls(url).iter().find_map(|url| postgres_error(url)),
         Some(("sqlite", path)) => sqlite_error(sqlite_path(path)),
         _ => Some("it has another form"),
     };
@@ -21,6 +23,25 @@ pub fn check_url(url: &str) -> Result<(), String> {
 /// The path of the file, from the part of the URL after `sqlite:`.
 pub fn sqlite_path(path: &str) -> &str {
     path.strip_prefix("//").unwrap_or(path)
+}
+
+/// The URL of each host of a URL that may name several, as in libpq: `postgres://USER:PASSWORD@HOST1:PORT1,HOST2:PORT2/NAME`.
+pub fn host_urls(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else { return vec![url.to_owned()] };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    };
+    let path = without_selection(path);
+    hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
+}
+
+/// The path and the query of a URL without [`SELECTION_PARAMETER`], which sqlx does not know.
+fn without_selection(path: &str) -> String {
+    let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
+    let kept: Vec<_> = query.split('&').filter(|parameter| !parameter.starts_with(SELECTION_PARAMETER)).collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 
 fn postgres_error(text: &str) -> Option<&'static str> {

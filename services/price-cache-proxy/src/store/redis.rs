@@ -1,32 +1,28 @@
 //! The store in Redis, shared by all instances.
 
+mod connector;
 mod scripts;
 mod subscription;
 
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use common::{concurrency::latest::Document, time::Timestamp};
-use redis::{
-    Client, Cmd, FromRedisValue,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use redis::{Cmd, FromRedisValue};
 
+use self::connector::{Connector, needs_new_connection};
 use super::{
     error::StoreError,
     lease::LeaseState,
     local_cache::{CachedKind, LocalCache},
 };
-use crate::{
-    config::RedisConfig,
-    limits::{REDIS_COMMAND_DEADLINE, REDIS_STEP_TIMEOUT},
-};
+use crate::{config::RedisConfig, limits::REDIS_COMMAND_DEADLINE};
 
 /// When Redis deletes the key of the write probe.
 const PROBE_EXPIRY: Duration = Duration::from_secs(60);
@@ -35,8 +31,9 @@ const PROBE_EXPIRY: Duration = Duration::from_secs(60);
 pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
-    client: Client,
-    connection: Mutex<ConnectionManager>,
+    connector: Connector,
+    /// The number of the database.
+    database: i64,
     key_prefix: String,
     cache: LocalCache,
     /// Whether the last command failed. An outage is logged once and not for each request.
@@ -51,10 +48,10 @@ impl fmt::Debug for RedisStore {
 
 impl RedisStore {
     pub(super) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
-        let client = Client::open(config.server.clone()).map_err(StoreError::Unavailable)?;
-        let connection = Mutex::new(connect(&client).map_err(StoreError::Unavailable)?);
-        let (key_prefix, unavailable) = (config.key_prefix.clone(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Inner { client, connection, key_prefix, cache: LocalCache::default(), unavailable })))
+        let connector = Connector::new(&config.server).map_err(StoreError::Unavailable)?;
+        let (database, key_prefix) = (config.server.database(), config.key_prefix.clone());
+        let (cache, unavailable) = (LocalCache::default(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, unavailable })))
     }
 
     pub(super) fn cache(&self) -> &LocalCache {
@@ -125,8 +122,7 @@ impl RedisStore {
 
     /// Contains the number of the database, because all databases of a Redis share their channels.
     fn channel<T: CachedKind>(&self) -> String {
-        let database = self.0.client.get_connection_info().redis_settings().db();
-        format!("{}{database}:price:{}", self.0.key_prefix, T::NAME)
+        format!("{}{}:price:{}", self.0.key_prefix, self.0.database, T::NAME)
     }
 
     /// Writes a key of its own, which expires. A Redis that is full, a replica, or too far from its replicas refuses it.
@@ -136,12 +132,11 @@ impl RedisStore {
         self.run(redis::cmd("SET").arg(key).arg(value).arg("EX").arg(expiry)).await
     }
 
-    /// Runs an idempotent command, a second time if the connection was lost.
+    /// Runs an idempotent command, a second time if the connection was lost or its server is no longer the master.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let attempts = async {
             match self.run_once(command).await {
-                // The connection manager fails one command when a connection is lost, and reconnects for the next one.
-                Err(error) if error.is_io_error() => self.run_once(command).await,
+                Err(error) if needs_new_connection(&error) => self.run_once(command).await,
                 result => result,
             }
         };
@@ -154,25 +149,16 @@ impl RedisStore {
     }
 
     async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, redis::RedisError> {
-        let mut connection = self.connection();
-        let result = command.query_async(&mut connection).await;
-        if let Err(error) = &result
-            && error.is_timeout()
-        {
-            // If the host of Redis disappears, the old connection looks open for many minutes.
-            self.reconnect()?;
+        let attempt = self.0.connector.connection();
+        let result = match attempt.clone().await {
+            Ok(mut connection) => command.query_async(&mut connection).await,
+            Err(error) => Err(error),
+        };
+        // Also after a timeout: if the host of Redis disappears, the connection looks open for many minutes.
+        if result.as_ref().is_err_and(needs_new_connection) {
+            self.0.connector.discard(&attempt);
         }
         result
-    }
-
-    fn connection(&self) -> ConnectionManager {
-        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn reconnect(&self) -> Result<(), redis::RedisError> {
-        let new_connection = connect(&self.0.client)?;
-        *self.0.connection.lock().unwrap_or_else(PoisonError::into_inner) = new_connection;
-        Ok(())
     }
 
     /// Logs the first failure of an outage, and the first success after it.
@@ -187,13 +173,4 @@ impl RedisStore {
             Err(error) => tracing::error!(%error, "Redis is unavailable"),
         }
     }
-}
-
-/// Returns a manager that connects at the first command, and again after a connection is lost.
-fn connect(client: &Client) -> Result<ConnectionManager, redis::RedisError> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(REDIS_STEP_TIMEOUT))
-        .set_response_timeout(Some(REDIS_STEP_TIMEOUT))
-        .set_number_of_retries(0);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }

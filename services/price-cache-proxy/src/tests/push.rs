@@ -126,7 +126,7 @@ async fn write_at_one_instance_is_served_and_pushed_by_another() {
 #[tokio::test]
 async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
     let real = test_redis();
-    let redis::ConnectionAddr::Tcp(host, port) = real.server.addr() else {
+    let redis::ConnectionAddr::Tcp(host, port) = real.server.single().addr() else {
         panic!("TEST_REDIS_URL is not a TCP address")
     };
     let redis = format!("{host}:{port}");
@@ -159,7 +159,8 @@ async fn write_without_a_message_is_found_by_reading() {
     wait_until_served(&service, &first, PUSH_LIMIT).await;
     // A write without a message, as if the message were lost.
     let second = record(now, "1.00");
-    let mut connection = redis::Client::open(config.server).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut connection =
+        redis::Client::open(config.server.single().clone()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let json = serde_json::to_string(&second).unwrap();
     let key = format!("{}price:record", config.key_prefix);
     let () = redis::cmd("SET").arg(key).arg(json).arg("PX").arg(60_000).query_async(&mut connection).await.unwrap();

@@ -10,6 +10,7 @@ fn complete_urls_are_allowed() {
         "postgresql://buydesk@db/buydesk",
         "postgres://buydesk:p%40ss%2Fword@[::1]/buydesk?sslmode=require",
         "postgres:///buydesk?host=/var/run/postgresql",
+        "postgres://u:p@one:6001,two,[::1]:6003/buydesk?target_session_attrs=read-write",
     ] {
         assert_eq!(check_url(url), Ok(()), "{url}");
     }
@@ -35,6 +36,9 @@ fn incomplete_url_is_refused_with_its_reason() {
         ("postgres://db/buydesk#x", "%23"),
         ("postgres://db/buydesk?sslmode=perhaps", "invalid value"),
         ("postgres:db", "host"),
+        ("postgres://one,/buydesk", "host"),
+        ("postgres://one,,two/buydesk", "host"),
+        ("postgres://u@one:port,two/buydesk", "cannot be parsed"),
         ("mysql://db/buydesk", "another form"),
         ("buydesk.db", "another form"),
         ("", "another form"),
@@ -42,4 +46,23 @@ fn incomplete_url_is_refused_with_its_reason() {
         let error = check_url(url).unwrap_err();
         assert!(error.contains(reason) && error.contains("sqlite:PATH"), "{url}: {error}");
     }
+}
+
+#[test]
+fn each_host_has_its_port_and_the_same_user_and_database() {
+    let url = "postgres://ada:p%40ss@one:6001,two,[::1]:6003/buydesk?sslmode=disable";
+    let hosts: Vec<PgConnectOptions> = host_urls(url).iter().map(|url| url.parse().unwrap()).collect();
+    let names: Vec<_> = hosts.iter().map(|host| (host.get_host(), host.get_port())).collect();
+    assert_eq!(names, [("one", 6001), ("two", 5432), ("[::1]", 6003)]);
+    for host in &hosts {
+        assert_eq!((host.get_username(), host.get_database()), ("ada", Some("buydesk")));
+    }
+    assert_eq!(host_urls("postgres://u:p@one:6001/db"), ["postgres://u:p@one:6001/db"]);
+    assert_eq!(host_urls("postgres:///db?host=/run/postgresql"), ["postgres:///db?host=/run/postgresql"]);
+}
+
+#[test]
+fn selection_of_libpq_is_accepted() {
+    assert_eq!(without_selection("/db?target_session_attrs=read-write"), "/db");
+    assert_eq!(without_selection("/db?a=1&target_session_attrs=primary&b=2"), "/db?a=1&b=2");
 }

@@ -16,10 +16,11 @@ use uuid::Uuid;
 use self::statements::{
     DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, SCAN, TOTALS,
 };
+use self::transaction::PostgresTransaction;
 use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
-        DatabaseError, TransactionConnection,
+        DatabaseError,
         postgres::{ANSWER_TIMEOUT, PostgresDatabase},
         rows::{column_of, decode},
     },
@@ -40,14 +41,18 @@ impl PostgresOrders {
         commands: &mut [Command],
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
-        let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
+        let mut connection = self.0.acquire_writer().await?;
         let committed = async {
-            let unit = OrderUnit { transaction: connection.begin().await?, context };
+            let transaction = PostgresTransaction { inner: connection.begin().await?, durability: self.0.durability };
+            let unit = OrderUnit { transaction, context };
             group_commit::commit_batch(unit, commands, attempt).await
         };
-        let decisions =
-            tokio::time::timeout(ANSWER_TIMEOUT, committed).await.unwrap_or(Err(DatabaseError::TimedOut))?;
+        let committed = tokio::time::timeout(ANSWER_TIMEOUT, committed).await.unwrap_or(Err(DatabaseError::TimedOut));
+        let decisions = committed.map_err(|error| self.0.record_failure(error))?;
         connection.release();
+        if attempt.commit_sent {
+            self.0.record_commit();
+        }
         Ok(decisions)
     }
 
@@ -61,8 +66,10 @@ impl PostgresOrders {
     }
 
     async fn delete_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let query = sqlx::query(statement).bind(before.to_datetime()).bind(limit);
-        Ok(query.execute(&self.0.background).await?.rows_affected())
+        let deleted = self.0.run_in_background(|connection| {
+            Box::pin(sqlx::query(statement).bind(before.to_datetime()).bind(limit).execute(connection))
+        });
+        Ok(deleted.await?.rows_affected())
     }
 
     /// The totals, read on the connection of the writer.

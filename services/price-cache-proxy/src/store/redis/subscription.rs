@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::RedisStore;
 use crate::{
-    limits::{MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, SUBSCRIBE_TIMEOUT},
+    limits::{
+        MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, REDIS_CONNECT_DEADLINE, SUBSCRIBE_TIMEOUT,
+    },
     store::{error::StoreError, local_cache::CachedKind},
 };
 
@@ -69,8 +71,10 @@ impl RedisStore {
 
     /// Subscribes, and then reads all documents, because writes before the subscription are not delivered.
     async fn subscribe(&self) -> Result<PubSubStream, SubscriptionLost> {
+        let master = timeout(REDIS_CONNECT_DEADLINE, self.0.connector.master()).await;
+        let master = master.map_err(|_| SubscriptionLost::Timeout)?.map_err(SubscriptionLost::Refused)?;
         let subscribing = async {
-            let mut pubsub = self.0.client.get_async_pubsub().await?;
+            let mut pubsub = master.get_async_pubsub().await?;
             pubsub.subscribe(&[self.channel::<PriceRecord>(), self.channel::<MarketSnapshot>()]).await?;
             Ok(pubsub.into_on_message())
         };

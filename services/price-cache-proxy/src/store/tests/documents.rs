@@ -137,7 +137,7 @@ async fn newest_of_many_concurrent_writes_remains() {
 #[tokio::test]
 async fn foreign_value_in_redis_is_replaced() {
     let config = test_redis();
-    let client = redis::Client::open(config.server.clone()).unwrap();
+    let client = redis::Client::open(config.server.single().clone()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
 
@@ -155,7 +155,7 @@ async fn foreign_value_in_redis_is_replaced() {
 #[tokio::test]
 async fn redis_deletes_the_record_when_it_expires() {
     let config = test_redis();
-    let client = redis::Client::open(config.server.clone()).unwrap();
+    let client = redis::Client::open(config.server.single().clone()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
     let now = Timestamp::now();

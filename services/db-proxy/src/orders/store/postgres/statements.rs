@@ -3,8 +3,13 @@
 pub(super) const TOTALS: &str = "
     select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals";
 
+/// Also reads the settings on which the durability of the commit depends, so that no order needs another statement.
 pub(super) const LOCK_TOTALS: &str = "
-    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals for update";
+    select
+        orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at,
+        current_setting('synchronous_commit') as synchronous_commit,
+        current_setting('synchronous_standby_names') as standby_names
+    from order_totals for update";
 
 pub(super) const ORDERS_BY_ID: &str = "
     select

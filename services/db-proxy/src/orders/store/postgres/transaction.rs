@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     database::{
-        DatabaseError,
+        DatabaseError, Durability,
+        durability::CommitSettings,
         rows::{column_of, decode},
     },
     orders::{
@@ -31,19 +32,33 @@ use crate::{
     },
 };
 
-impl OrderTransaction for PgTransaction<'_> {
+/// A transaction, and the durability that its commit must have.
+pub(super) struct PostgresTransaction<'c> {
+    pub inner: PgTransaction<'c>,
+    pub durability: Durability,
+}
+
+impl OrderTransaction for PostgresTransaction<'_> {
     async fn lock_totals(&mut self) -> Result<Totals, DatabaseError> {
-        totals_of(&sqlx::query(LOCK_TOTALS).fetch_one(&mut **self).await?)
+        let row = sqlx::query(LOCK_TOTALS).fetch_one(&mut *self.inner).await?;
+        let settings = CommitSettings {
+            synchronous_commit: row.try_get("synchronous_commit")?,
+            standby_names: row.try_get("standby_names")?,
+        };
+        if let Some(violation) = settings.violation(self.durability) {
+            return Err(DatabaseError::NotDurable(violation));
+        }
+        totals_of(&row)
     }
 
     async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
         let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES).bind(now.to_datetime());
-        decode("bitcoin_sats", Sats::new(query.fetch_one(&mut **self).await?))
+        decode("bitcoin_sats", Sats::new(query.fetch_one(&mut *self.inner).await?))
     }
 
     async fn orders_by_key(&mut self, keys: &[&ClientKey]) -> Result<HashMap<ClientKey, StoredOrder>, DatabaseError> {
         let (clients, keys) = (column_of(keys, |key| key.client.as_str()), column_of(keys, |key| key.key.as_str()));
-        let rows = sqlx::query(ORDERS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut **self).await?;
+        let rows = sqlx::query(ORDERS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
         rows.iter().map(|row| Ok((client_key_of(row)?, stored_order_of(row)?))).collect()
     }
 
@@ -52,17 +67,17 @@ impl OrderTransaction for PgTransaction<'_> {
         keys: &[&ClientKey],
     ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
         let (clients, keys) = (column_of(keys, |key| key.client.as_str()), column_of(keys, |key| key.key.as_str()));
-        let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut **self).await?;
+        let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
         rows.iter().map(refusal_of).collect()
     }
 
     async fn reserved_by_client(&mut self, clients: &[&str]) -> Result<HashMap<String, Sats>, DatabaseError> {
-        let rows = sqlx::query(RESERVED_BY_CLIENT).bind(clients).fetch_all(&mut **self).await?;
+        let rows = sqlx::query(RESERVED_BY_CLIENT).bind(clients).fetch_all(&mut *self.inner).await?;
         rows.iter().map(|row| Ok((row.try_get("client")?, sats(row, "bitcoin_sats")?))).collect()
     }
 
     async fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredQuote>, DatabaseError> {
-        sqlx::query(QUOTES_BY_ID).bind(ids).fetch_all(&mut **self).await?.iter().map(stored_quote_of).collect()
+        sqlx::query(QUOTES_BY_ID).bind(ids).fetch_all(&mut *self.inner).await?.iter().map(stored_quote_of).collect()
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
@@ -81,11 +96,11 @@ impl OrderTransaction for PgTransaction<'_> {
                 .bind(column_of(quotes, |row| row.quote.simulated))
                 .bind(column_of(quotes, |row| row.quote.price_state.as_str()))
                 .bind(column_of(quotes, |row| row.client.as_str()))
-                .execute(&mut **self)
+                .execute(&mut *self.inner)
                 .await?;
         }
         if !taken_quotes.is_empty() {
-            sqlx::query(TAKE_QUOTES).bind(column_of(taken_quotes, |id| id.0)).execute(&mut **self).await?;
+            sqlx::query(TAKE_QUOTES).bind(column_of(taken_quotes, |id| id.0)).execute(&mut *self.inner).await?;
         }
         if !refusals.is_empty() {
             sqlx::query(INSERT_REFUSALS)
@@ -95,7 +110,7 @@ impl OrderTransaction for PgTransaction<'_> {
                 .bind(column_of(refusals, |(key, _)| key.order.amount.ten_thousandths()))
                 .bind(column_of(refusals, |(_, refusal)| refusal.remaining.map(Sats::get)))
                 .bind(column_of(refusals, |(_, refusal)| refusal.refused_at.to_datetime()))
-                .execute(&mut **self)
+                .execute(&mut *self.inner)
                 .await?;
         }
         sqlx::query(INSERT_ORDERS)
@@ -118,17 +133,17 @@ impl OrderTransaction for PgTransaction<'_> {
             .bind(totals.reserved.get())
             .bind(totals.last_created_at.to_datetime())
             .bind(totals.last_refused_at.to_datetime())
-            .execute(&mut **self)
+            .execute(&mut *self.inner)
             .await?;
         Ok(())
     }
 
     async fn commit(self) -> Result<(), DatabaseError> {
-        Ok(PgTransaction::commit(self).await?)
+        Ok(self.inner.commit().await?)
     }
 
     async fn roll_back(self) -> Result<(), DatabaseError> {
-        Ok(self.rollback().await?)
+        Ok(self.inner.rollback().await?)
     }
 }
 

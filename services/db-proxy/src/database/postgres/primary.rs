@@ -1,0 +1,288 @@
+//! Finds the primary among the hosts, and keeps every connection away from other servers.
+//!
+//! After a failover, an address may lead to the old primary: as a standby, or, if it was frozen or cut off from the network, for
+//! a moment as a server that still considers itself the primary. The first accepts no writes, and both return old rows. Each new
+//! connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline. A server with an earlier
+//! timeline than the one on which the last commit was acknowledged lacks that commit, so it is not used.
+//!
+//! After a connection failed, all connections that were opened before that moment are closed instead of used, because they may
+//! lead to the same server.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{sleep, timeout};
+
+use super::ACQUIRE_TIMEOUT;
+
+/// How long a search waits for one host.
+const HOST_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause between two searches.
+const SEARCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A primary that is read-only for a time is accepted.
+    Read,
+    Write,
+}
+
+/// Why a server is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotPrimary {
+    #[error("the server is a standby")]
+    Standby,
+    #[error("the server is read-only")]
+    ReadOnly,
+    #[error("the server was the primary before the last failover")]
+    Superseded,
+}
+
+/// A position in the history of failovers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeline {
+    /// Identifies the database. Timelines of different databases are not comparable.
+    pub system: i64,
+    /// Increases with each failover.
+    pub number: i64,
+}
+
+/// What a server reports about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ServerState {
+    pub in_recovery: bool,
+    pub read_only: bool,
+    /// Absent on a standby, and on a server that does not permit the user to read it.
+    pub timeline: Option<Timeline>,
+}
+
+impl Timeline {
+    /// The timeline of a server that is not a standby. `None` if the server does not permit the user to read it.
+    pub(super) async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
+        const TIMELINE: &str = "
+            select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint
+            from pg_control_system()";
+        match sqlx::query(TIMELINE).persistent(false).fetch_one(connection).await {
+            Ok(row) => Ok(Some(Self { system: row.try_get(0)?, number: row.try_get(1)? })),
+            // Some providers do not permit these functions.
+            Err(sqlx::Error::Database(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl ServerState {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        const ROLE: &str = "select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'";
+        let row = sqlx::query(ROLE).persistent(false).fetch_one(&mut *connection).await?;
+        let (in_recovery, read_only) = (row.try_get(0)?, row.try_get(1)?);
+        let timeline = if in_recovery { None } else { Timeline::read(connection).await? };
+        Ok(Self { in_recovery, read_only, timeline })
+    }
+}
+
+/// The hosts, and what is known about them. All pools of a database share it.
+pub struct Primary {
+    hosts: Vec<PgConnectOptions>,
+    pools: Mutex<Vec<PgPool>>,
+    /// The timeline of the connection that the writer uses.
+    writer: Mutex<Option<Timeline>>,
+    /// The newest timeline on which a commit was acknowledged, as far as this process knows.
+    confirmed: Mutex<Option<Timeline>>,
+    /// Connections that were opened before this moment are not used.
+    trusted_since: Mutex<Option<Instant>>,
+    /// Why the last server was not used. `None` after one was.
+    rejection: Mutex<Option<NotPrimary>>,
+    is_searching: AtomicBool,
+    /// The index of the host that new connections go to.
+    current_host: AtomicUsize,
+}
+
+impl Primary {
+    /// `hosts` has at least one element.
+    pub(super) fn new(hosts: Vec<PgConnectOptions>) -> Arc<Self> {
+        let primary = Arc::new(Self {
+            hosts,
+            pools: Mutex::default(),
+            writer: Mutex::default(),
+            confirmed: Mutex::default(),
+            trusted_since: Mutex::default(),
+            rejection: Mutex::default(),
+            is_searching: AtomicBool::default(),
+            current_host: AtomicUsize::default(),
+        });
+        primary.start_search();
+        primary
+    }
+
+    /// A pool of connections to the primary. They are opened when they are first needed.
+    pub(super) fn connect_lazy(self: &Arc<Self>, size: u32, access: Access) -> PgPool {
+        // The pools must not keep this value alive, because it has handles of them.
+        let (checker, guard) = (Arc::downgrade(self), Arc::downgrade(self));
+        // No ping before each use: the first statement on a dead connection fails and is retried.
+        let options =
+            PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
+        let pool = options
+            .after_connect(move |connection, _| Box::pin(check_server(checker.clone(), connection, access)))
+            .before_acquire(move |_, metadata| {
+                let is_trusted = guard.upgrade().is_none_or(|primary| primary.is_trusted(metadata.age));
+                Box::pin(async move { Ok(is_trusted) })
+            })
+            .connect_lazy_with(self.hosts[0].clone());
+        lock(&self.pools).push(pool.clone());
+        pool
+    }
+
+    /// Reports that a connection failed. Every connection that is open now is closed before its next use.
+    pub(super) fn distrust_connections(self: &Arc<Self>) {
+        *lock(&self.trusted_since) = Some(Instant::now());
+        self.start_search();
+    }
+
+    /// Why the last server was not used.
+    pub(super) fn rejection(&self) -> Option<NotPrimary> {
+        *lock(&self.rejection)
+    }
+
+    /// The index of the host that new connections go to.
+    pub(super) fn current_host(&self) -> usize {
+        self.current_host.load(Relaxed)
+    }
+
+    fn is_trusted(&self, age: Duration) -> bool {
+        let trusted_since = *lock(&self.trusted_since);
+        trusted_since.is_none_or(|since| since.elapsed() > age)
+    }
+
+    /// Decides whether a server may be used.
+    fn judge(&self, server: &ServerState, access: Access) -> Result<(), NotPrimary> {
+        if server.in_recovery {
+            return Err(NotPrimary::Standby);
+        }
+        let confirmed = *lock(&self.confirmed);
+        let is_superseded = |(confirmed, timeline): (Timeline, Timeline)| {
+            confirmed.system == timeline.system && confirmed.number > timeline.number
+        };
+        if confirmed.zip(server.timeline).is_some_and(is_superseded) {
+            return Err(NotPrimary::Superseded);
+        }
+        if access == Access::Write && server.read_only { Err(NotPrimary::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Reports that the writer's connection acknowledged a commit.
+    pub(super) fn confirm_writer(&self) {
+        if let Some(timeline) = *lock(&self.writer) {
+            self.confirm(timeline);
+        }
+    }
+
+    /// Reports that a server with this timeline acknowledges commits. From then on, servers with an earlier one are not used.
+    pub(super) fn confirm(&self, timeline: Timeline) {
+        let mut confirmed = lock(&self.confirmed);
+        if confirmed.is_none_or(|confirmed| confirmed.system != timeline.system || confirmed.number < timeline.number) {
+            *confirmed = Some(timeline);
+        }
+    }
+
+    /// Remembers the result of a check, and logs it if it changed.
+    fn record(&self, result: Result<(), NotPrimary>) {
+        let rejection = result.err();
+        let previous = std::mem::replace(&mut *lock(&self.rejection), rejection);
+        match rejection {
+            Some(reason) if previous != rejection => {
+                tracing::warn!(%reason, "a PostgreSQL server is not used; another one is needed");
+            }
+            _ => {}
+        }
+    }
+
+    /// Searches the primary among several hosts in the background, until it is found. Does nothing if a search is running.
+    pub(super) fn start_search(self: &Arc<Self>) {
+        if self.hosts.len() > 1 && !self.is_searching.swap(true, Relaxed) {
+            tokio::spawn(search(Arc::downgrade(self)));
+        }
+    }
+
+    /// Asks all hosts at once. Returns the index of the primary. If several consider themselves primary, it is the one
+    /// with the latest timeline.
+    async fn find_host(&self) -> Option<usize> {
+        let states = join_all(self.hosts.iter().map(async |host| {
+            let state = async {
+                let mut connection = host.connect().await?;
+                let state = ServerState::read(&mut connection).await;
+                let _ = connection.close_hard().await;
+                state
+            };
+            timeout(HOST_TIMEOUT, state).await.ok()?.ok()
+        }))
+        .await;
+        let accepted = |access| {
+            let usable = states.iter().enumerate().filter_map(|(index, state)| {
+                let state = state.filter(|state| self.judge(state, access).is_ok())?;
+                Some((state.timeline.map_or(0, |timeline| timeline.number), index))
+            });
+            usable.max().map(|(_, index)| index)
+        };
+        accepted(Access::Write).or_else(|| accepted(Access::Read))
+    }
+
+    /// New connections of all pools go to this host.
+    fn use_host(&self, index: usize) {
+        self.current_host.store(index, Relaxed);
+        for pool in &*lock(&self.pools) {
+            pool.set_connect_options(self.hosts[index].clone());
+        }
+    }
+}
+
+/// Checks a new connection. If the server is not the primary, the pool closes the connection and tries again.
+async fn check_server(
+    primary: Weak<Primary>,
+    connection: &mut PgConnection,
+    access: Access,
+) -> Result<(), sqlx::Error> {
+    let Some(primary) = primary.upgrade() else { return Ok(()) };
+    let server = ServerState::read(connection).await?;
+    let result = primary.judge(&server, access);
+    primary.record(result);
+    if access == Access::Write && result.is_ok() {
+        *lock(&primary.writer) = server.timeline;
+    }
+    result.map_err(|reason| {
+        primary.start_search();
+        sqlx::Error::Configuration(reason.into())
+    })
+}
+
+async fn search(primary: Weak<Primary>) {
+    while let Some(primary) = primary.upgrade() {
+        if lock(&primary.pools).iter().any(PgPool::is_closed) {
+            return;
+        }
+        if let Some(host) = primary.find_host().await {
+            primary.use_host(host);
+            primary.is_searching.store(false, Relaxed);
+            return;
+        }
+        drop(primary);
+        sleep(SEARCH_PAUSE).await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The connection to Redis: to one server, or to the master that Sentinel names.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    aio::MultiplexedConnection,
+    sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
+};
+use tokio::time::timeout;
+
+use crate::{
+    config::RedisServer,
+    limits::{REDIS_CONNECT_DEADLINE, REDIS_STEP_TIMEOUT},
+};
+
+/// An attempt to connect, which all commands share, and its result. It goes on when a command stops waiting for it.
+pub(super) type Attempt<T> = Shared<BoxFuture<'static, RedisResult<T>>>;
+
+/// Opens connections. Clones share the connection.
+#[derive(Clone)]
+pub(super) struct Connector(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    connection: Mutex<Option<Attempt<MultiplexedConnection>>>,
+}
+
+enum Server {
+    Single(Client),
+    /// Locked, because the client keeps its connections to the Sentinels.
+    Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
+}
+
+impl Connector {
+    /// Connects when the first command is sent.
+    pub fn new(server: &RedisServer) -> RedisResult<Self> {
+        let server = match server {
+            RedisServer::Single(server) => Server::Single(Client::open(server.clone())?),
+            RedisServer::Sentinel { sentinels, master, settings } => {
+                let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings.clone());
+                let (sentinels, master) = (sentinels.clone(), master.clone());
+                let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)?;
+                Server::Sentinel(Box::new(tokio::sync::Mutex::new(client)))
+            }
+        };
+        Ok(Self(Arc::new(Inner { server, connection: Mutex::default() })))
+    }
+
+    /// The connection for commands. [`discard`](Self::discard) lets the next call open another one.
+    pub fn connection(&self) -> Attempt<MultiplexedConnection> {
+        self.current().get_or_insert_with(|| self.clone().start_connecting()).clone()
+    }
+
+    /// Stops using the connection of this attempt, unless it was already replaced.
+    pub fn discard(&self, attempt: &Attempt<MultiplexedConnection>) {
+        let mut current = self.current();
+        if current.as_ref().is_some_and(|current| current.ptr_eq(attempt)) {
+            *current = None;
+        }
+    }
+
+    /// A client of the server that is the master now.
+    pub async fn master(&self) -> RedisResult<Client> {
+        match &self.0.server {
+            Server::Single(client) => Ok(client.clone()),
+            Server::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await,
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Attempt<MultiplexedConnection>>> {
+        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connects in a task of its own. Finding the master may take longer than a command waits, when a Sentinel is unavailable.
+    fn start_connecting(self) -> Attempt<MultiplexedConnection> {
+        let connecting = tokio::spawn(async move {
+            let opened = timeout(REDIS_CONNECT_DEADLINE, self.open()).await;
+            opened.unwrap_or_else(|_| Err(RedisError::from((ErrorKind::Io, "the connection was not opened in time"))))
+        });
+        let connected = async move {
+            let lost = |_| Err(RedisError::from((ErrorKind::Io, "the attempt to connect was aborted")));
+            connecting.await.unwrap_or_else(lost)
+        };
+        connected.boxed().shared()
+    }
+
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(REDIS_STEP_TIMEOUT))
+            .set_response_timeout(Some(REDIS_STEP_TIMEOUT));
+        self.master().await?.get_multiplexed_async_connection_with_config(&config).await
+    }
+}
+
+/// Whether a command that failed may succeed on another connection: this one is lost, or its server is no longer the master.
+pub(super) fn needs_new_connection(error: &RedisError) -> bool {
+    let demoted = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
+    error.is_io_error() || error.is_unrecoverable_error() || demoted.contains(&error.kind())
+}
