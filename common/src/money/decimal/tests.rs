@@ -39,6 +39,44 @@ fn number_that_would_be_rounded_is_rejected() {
 }
 
 #[test]
+fn number_of_at_most_64_characters_is_parsed() {
+    let one = |length: usize| format!("1e{}", "0".repeat(length - 2));
+    assert_eq!(parse_decimal(&one(64)), Ok(Decimal::ONE));
+    assert_eq!(parse_decimal(&one(65)), Err(NumberError::TooManyDigits));
+    assert_eq!(parse_decimal(&"x".repeat(65)), Err(NumberError::Syntax));
+}
+
+#[test]
+fn fixed_point_number_has_at_least_two_decimals() {
+    struct Fixed(i64);
+    impl fmt::Display for Fixed {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_fixed(f, self.0, 4)
+        }
+    }
+    for (value, text) in [(0, "0.00"), (12_300, "1.23"), (12_345, "1.2345"), (-15_000, "-1.50"), (-1, "-0.0001")] {
+        assert_eq!(Fixed(value).to_string(), text);
+    }
+}
+
+#[test]
+fn schema_of_a_decimal_number_allows_a_string_or_a_number() {
+    use poem_openapi::{
+        registry::MetaSchemaRef,
+        types::{ToJSON, Type},
+    };
+    let MetaSchemaRef::Inline(schema) = DecimalText::schema_ref() else { panic!("the schema is inline") };
+    let schema = serde_json::to_value(&schema).unwrap();
+    assert_eq!(schema["oneOf"][0]["type"], "string");
+    assert!(schema["oneOf"][0]["pattern"].as_str().unwrap().starts_with("^-?(0|"));
+    assert_eq!(schema["oneOf"][1]["type"], "number");
+    assert!(schema["description"].as_str().unwrap().contains("parsed exactly"));
+    let number = DecimalText::from(schema["example"].as_str().unwrap());
+    assert_eq!(number.to_json(), Some(serde_json::json!("69.00")));
+    assert_eq!(number.as_raw_value(), Some(&number));
+}
+
+#[test]
 fn text_of_a_json_number_is_preserved() {
     for (json, text) in [("0.10", "0.10"), ("\"600.00\"", "600.00"), ("1e3", "1e3"), (r#""\u0036""#, "6")] {
         assert_eq!(serde_json::from_str::<DecimalText>(json).unwrap().as_str(), text);

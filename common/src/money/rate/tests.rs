@@ -8,7 +8,9 @@ fn rates_are_parsed_and_displayed_exactly() {
         ("0.00000001", "0.00000001"),
         ("9999999999", "9999999999.00"),
     ] {
-        assert_eq!(text.parse::<Rate>().unwrap().to_string(), expected);
+        let rate: Rate = text.parse().unwrap();
+        assert_eq!(rate.to_string(), expected);
+        assert_eq!(rate.to_decimal(), expected.parse().unwrap());
     }
 }
 
@@ -17,6 +19,7 @@ fn invalid_rate_is_rejected_with_its_reason() {
     for (text, error) in [
         ("0", RateError::NotPositive),
         ("-84000", RateError::NotPositive),
+        ("-0.000000001", RateError::NotPositive),
         ("10000000000", RateError::TooLarge),
         ("1.000000001", RateError::TooManyDecimals),
     ] {

@@ -29,6 +29,17 @@ fn amount_is_parsed_in_bitcoin() {
     assert_eq!("0.00000001".parse::<Sats>().unwrap().get(), 1);
     assert_eq!("0.000000001".parse::<Sats>(), Err(SatsError::TooManyDecimals));
     assert_eq!("-1".parse::<Sats>(), Err(SatsError::Negative));
+    assert_eq!("-0.000000001".parse::<Sats>(), Err(SatsError::Negative));
+    assert_eq!("-0".parse::<Sats>(), Ok(Sats::ZERO));
+}
+
+#[test]
+fn amounts_are_added_up_to_the_supply_and_subtracted_down_to_zero() {
+    let sats = |satoshi| Sats::new(satoshi).unwrap();
+    assert_eq!(sats(3).checked_add(sats(4)), Ok(sats(7)));
+    assert_eq!(sats(MAX).checked_add(sats(1)), Err(SatsError::TooLarge));
+    assert_eq!(sats(7).saturating_sub(sats(4)), sats(3));
+    assert_eq!(sats(4).saturating_sub(sats(7)), Sats::ZERO);
 }
 
 proptest! {
