@@ -12,6 +12,7 @@ mod problem;
 pub mod quotes;
 pub mod rates;
 pub mod reports;
+pub mod schema_rules;
 pub mod sources;
 
 pub use cursor::CursorError;

@@ -83,7 +83,8 @@ crate::text_type!(
     IdempotencyKey,
     "idempotency-key",
     "1 to 128 visible ASCII characters. The same key returns the same order.",
-    "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11"
+    "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11",
+    pattern: r"^[!-~]{1,128}$"
 );
 
 /// Identifies a request in the logs of all services that handle it.

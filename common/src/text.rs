@@ -3,10 +3,11 @@
 /// Implements serde and poem-openapi for a type that is a JSON string on the wire, with its `FromStr` and `Display`.
 ///
 /// Both codecs use these two functions, so a client with serde and a server with poem-openapi use the same text.
-/// Arguments: the type, the OpenAPI format, a description, and an example.
+/// Arguments: the type, the OpenAPI format, a description, an example, and optionally the pattern of the text. Every text
+/// that `Display` writes must match the pattern.
 #[macro_export]
 macro_rules! text_type {
-    ($type:ty, $format:literal, $description:literal, $example:literal) => {
+    ($type:ty, $format:literal, $description:literal, $example:literal $(, pattern: $pattern:literal)?) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -33,6 +34,7 @@ macro_rules! text_type {
                 poem_openapi::registry::MetaSchemaRef::Inline(Box::new(poem_openapi::registry::MetaSchema {
                     description: Some($description),
                     example: Some(serde_json::Value::String($example.to_owned())),
+                    $(pattern: Some($pattern.to_owned()),)?
                     ..poem_openapi::registry::MetaSchema::new_with_format("string", $format)
                 }))
             }

@@ -29,7 +29,17 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "error_chain", "level", "request_context", "time"]),
     (
         "server",
-        &["api::self", "api::problem", "api::health", "config", "error_chain", "ids", "metrics", "request_context"],
+        &[
+            "api::self",
+            "api::problem",
+            "api::health",
+            "api::schema_rules",
+            "config",
+            "error_chain",
+            "ids",
+            "metrics",
+            "request_context",
+        ],
     ),
     ("clients", &["api", "concurrency", "config", "error_chain", "ids", "money", "request_context", "time"]),
     ("reporting", &["api", "clients", "concurrency", "config", "error_chain", "level", "server", "telemetry", "time"]),

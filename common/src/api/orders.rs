@@ -296,7 +296,7 @@ impl std::str::FromStr for Cursor {
     }
 }
 
-crate::text_type!(Cursor, "cursor", "The opaque position of a page.", "o1f");
+crate::text_type!(Cursor, "cursor", "The opaque position of a page.", "o1f", pattern: r"^o[1-9a-f][0-9a-f]{0,15}$");
 
 /// Selects orders. An absent field excludes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -51,6 +51,7 @@ pub struct Report {
     pub status: String,
     /// Further data.
     #[serde(default)]
+    #[oai(default)]
     pub data: Value,
 }
 
@@ -136,7 +137,7 @@ impl FromStr for ReportCursor {
     }
 }
 
-crate::text_type!(ReportCursor, "cursor", "An opaque cursor from a previous page.", "r1f");
+crate::text_type!(ReportCursor, "cursor", "An opaque cursor from a previous page.", "r1f", pattern: r"^r[0-9a-f]{1,16}$");
 
 #[cfg(test)]
 mod tests;

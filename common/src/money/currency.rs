@@ -47,7 +47,7 @@ impl fmt::Debug for Currency {
     }
 }
 
-crate::text_type!(Currency, "currency", "A three-letter currency code.", "EUR");
+crate::text_type!(Currency, "currency", "A three-letter currency code.", "EUR", pattern: r"^[A-Za-z]{3}$");
 
 #[cfg(test)]
 mod tests;

@@ -76,7 +76,7 @@ impl fmt::Display for FiatAmount {
     }
 }
 
-crate::text_type!(FiatAmount, "decimal", "An amount of fiat money, at most 4 decimals.", "69.00");
+crate::text_type!(FiatAmount, "decimal", "An amount of fiat money, at most 4 decimals.", "69.00", pattern: r"^(0\.[0-9]{1,4}|[1-9][0-9]{0,8}(\.[0-9]{1,4})?)$");
 
 #[cfg(test)]
 mod tests;

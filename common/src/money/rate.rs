@@ -90,7 +90,7 @@ impl fmt::Display for Rate {
     }
 }
 
-crate::text_type!(Rate, "decimal", "The price of one unit of an asset, at most 8 decimals.", "84000.12");
+crate::text_type!(Rate, "decimal", "The price of one unit of an asset, at most 8 decimals.", "84000.12", pattern: r"^(0\.[0-9]{1,8}|[1-9][0-9]{0,9}(\.[0-9]{1,8})?)$");
 
 #[cfg(test)]
 mod tests;

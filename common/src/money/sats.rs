@@ -96,7 +96,7 @@ impl std::iter::Sum for Sats {
     }
 }
 
-crate::text_type!(Sats, "decimal", "An amount of bitcoin, always 8 decimals.", "0.00082143");
+crate::text_type!(Sats, "decimal", "An amount of bitcoin, always 8 decimals.", "0.00082143", pattern: r"^(0|[1-9][0-9]{0,6}|1[0-9]{7}|20[0-9]{6}|21000000)(\.[0-9]{1,8})?$");
 
 #[cfg(test)]
 mod tests;

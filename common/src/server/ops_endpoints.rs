@@ -23,7 +23,10 @@ use super::{
     middleware::RequestMiddleware,
 };
 use crate::{
-    api::health::{Component, Readiness},
+    api::{
+        health::{Component, Readiness},
+        schema_rules,
+    },
     config::Secret,
     metrics::Metrics,
 };
@@ -100,7 +103,13 @@ impl OpsApi {
 
 /// The OpenAPI document of an API, without a running service.
 pub fn openapi_document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
-    documentation_service::<A>(service, about).spec()
+    finished_document(&documentation_service::<A>(service, about))
+}
+
+fn finished_document(documentation: &OpenApiService<impl OpenApi, ()>) -> String {
+    let mut document: Value = serde_json::from_str(&documentation.spec()).expect("poem-openapi writes JSON");
+    schema_rules::add_to(&mut document);
+    document.to_string()
 }
 
 fn documentation_service<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiService<impl OpenApi, ()> {
@@ -133,7 +142,7 @@ pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxE
     let middleware =
         RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, internal_token };
     let documentation = documentation_service::<A>(service, about);
-    let (document, page) = (documentation.spec().into(), documentation.swagger_ui_html());
+    let (document, page) = (finished_document(&documentation).into(), documentation.swagger_ui_html());
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
     openapi_service((api, OpsApi { metrics, ready, document, page }), service, about)
         .into_endpoint()

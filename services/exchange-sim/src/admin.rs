@@ -63,9 +63,9 @@ impl Admin {
 impl Admin {
     /// Lists the active faults.
     #[oai(path = "/admin/faults", method = "get", operation_id = "list_faults")]
-    async fn list(&self, _caller: InternalCaller) -> Json<FaultList> {
+    async fn list(&self, _caller: InternalCaller) -> Result<Json<FaultList>, Problem> {
         let exchanges = self.simulation.exchanges.iter().map(|name| (*name).to_owned()).collect();
-        Json(FaultList { exchanges, faults: self.simulation.active_faults() })
+        Ok(Json(FaultList { exchanges, faults: self.simulation.active_faults() }))
     }
 
     /// Starts a fault at an exchange, and unbans its callers. It takes precedence over the timeline and replaces a fault that
@@ -97,8 +97,8 @@ impl Admin {
 
     /// Lists the faults of the timeline.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
-    async fn timeline(&self, _caller: InternalCaller) -> Json<TimelineList> {
-        Json(TimelineList { timeline: self.simulation.timeline() })
+    async fn timeline(&self, _caller: InternalCaller) -> Result<Json<TimelineList>, Problem> {
+        Ok(Json(TimelineList { timeline: self.simulation.timeline() }))
     }
 
     /// Replaces the timeline with one that starts now. An empty list removes it.
@@ -118,7 +118,7 @@ impl Admin {
 
     /// Lists the counters of every exchange since the start: calls, refusals, and calls during an announced ban.
     #[oai(path = "/admin/calls", method = "get", operation_id = "list_calls")]
-    async fn calls(&self, _caller: InternalCaller) -> Json<CallList> {
-        Json(CallList { exchanges: self.simulation.call_counters() })
+    async fn calls(&self, _caller: InternalCaller) -> Result<Json<CallList>, Problem> {
+        Ok(Json(CallList { exchanges: self.simulation.call_counters() }))
     }
 }

@@ -15,6 +15,8 @@ use serde::Serialize;
 pub(crate) const SIMULATED_HEADER: &str = "x-simulated";
 
 const JSON: &str = "application/json";
+/// The simulator refuses a missing or malformed parameter itself, before the exchange would.
+const PROBLEM: &str = "application/problem+json";
 /// The time between two bytes of [`SimulatedResponse::Trickled`].
 const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);
 /// [`SimulatedResponse::Padded`] starts with this chunk, `BLANK_CHUNKS` times: 64 MiB.
@@ -155,14 +157,55 @@ impl IntoResponse for SimulatedResponse {
 
 impl ApiResponse for SimulatedResponse {
     fn meta() -> MetaResponses {
-        let content = vec![MetaMediaType { content_type: JSON, schema: serde_json::Value::schema_ref() }];
-        let description = "The real exchange's format, for errors too.";
-        let response =
-            MetaResponse { description, status: Some(200), status_range: None, content, headers: Vec::new() };
-        MetaResponses { responses: vec![response] }
+        responses_of_exchange(JSON)
     }
 
     fn register(registry: &mut Registry) {
         serde_json::Value::register(registry);
     }
+}
+
+/// A response of an institution that publishes XML.
+pub(crate) struct SimulatedXml(pub(crate) SimulatedResponse);
+
+impl IntoResponse for SimulatedXml {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl ApiResponse for SimulatedXml {
+    fn meta() -> MetaResponses {
+        responses_of_exchange("application/xml")
+    }
+
+    fn register(registry: &mut Registry) {
+        serde_json::Value::register(registry);
+    }
+}
+
+/// A success in this content type, and errors, which may also be pages of a gateway.
+fn responses_of_exchange(content_type: &'static str) -> MetaResponses {
+    let media = |content_type| MetaMediaType { content_type, schema: serde_json::Value::schema_ref() };
+    let error = |range: &str, description| MetaResponse {
+        description,
+        status: None,
+        status_range: Some(range.to_owned()),
+        content: [JSON, PROBLEM, "application/xml", "text/xml", "text/html", "text/plain"].map(media).into(),
+        headers: Vec::new(),
+    };
+    let success = MetaResponse {
+        description: "The real exchange's format. Some exchanges report errors with this status too.",
+        status: Some(200),
+        status_range: None,
+        content: if content_type == JSON {
+            vec![media(JSON)]
+        } else {
+            ["application/xml", "text/xml"].map(media).into()
+        },
+        headers: Vec::new(),
+    };
+    let refused = error("4XX", "The exchange refuses the call, in its own format.");
+    let failed = error("5XX", "A fault is active, or a gateway fails.");
+    MetaResponses { responses: vec![success, refused, failed] }
 }

@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod export;
+mod export_file;
 mod export_slots;
 mod order_lookup;
 mod order_pages;

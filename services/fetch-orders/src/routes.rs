@@ -15,14 +15,14 @@ use common::{
 use futures_util::StreamExt;
 use poem::{Body, Request};
 use poem_openapi::{
-    ApiResponse, OpenApi,
+    OpenApi,
     param::{Path, Query},
-    payload::Binary,
 };
 
 use crate::{
     error::Error,
     export::{ExportFormat, export_orders},
+    export_file::ExportFile,
     export_slots::ExportSlots,
     order_lookup::OrderLookup,
     order_pages::{OrderPages, PageKey},
@@ -34,15 +34,6 @@ pub struct Api {
     pub pages: OrderPages,
     pub export_slots: ExportSlots,
     pub trusted_proxies: TrustedProxies,
-}
-
-/// A file of orders. Its stream closes early if the export fails.
-#[derive(ApiResponse)]
-enum ExportResponse {
-    #[oai(status = 200, content_type = "text/csv")]
-    Csv(Binary<Body>),
-    #[oai(status = 200, content_type = "application/jsonl")]
-    Jsonl(Binary<Body>),
 }
 
 #[OpenApi]
@@ -111,18 +102,14 @@ impl Api {
         Query(min_amount): Query<Option<FiatAmount>>,
         /// Orders of this amount or less.
         Query(max_amount): Query<Option<FiatAmount>>,
-    ) -> Result<ExportResponse, Problem> {
+    ) -> Result<ExportFile, Problem> {
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
         let slot = self.export_slots.acquire(self.trusted_proxies.client_address(request))?;
         // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
         self.db_proxy.order_summary().await.map_err(Error::from)?;
         let pages = export_orders(self.db_proxy.clone(), filter, format);
         // The slot is freed when the stream is dropped.
-        let body = Binary(Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)));
-        Ok(match format {
-            ExportFormat::Csv => ExportResponse::Csv(body),
-            ExportFormat::Jsonl => ExportResponse::Jsonl(body),
-        })
+        Ok(ExportFile { format, body: Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)) })
     }
 
     /// Returns the number and the bitcoin total of all orders, and what remains of the limit.

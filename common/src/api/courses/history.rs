@@ -72,7 +72,7 @@ impl fmt::Display for Resolution {
     }
 }
 
-crate::text_type!(Resolution, "resolution", "The resolution of a history: raw, 1m, 1h or 1d.", "1m");
+crate::text_type!(Resolution, "resolution", "The resolution of a history: raw, 1m, 1h or 1d.", "1m", pattern: r"^(raw|1m|1h|1d)$");
 
 /// The courses of one exchange and pair that began within one minute, hour or day.
 ///
@@ -139,7 +139,7 @@ impl FromStr for HistoryCursor {
     }
 }
 
-crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous page.", "h7-64763ba5a2c80");
+crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous page.", "h7-64763ba5a2c80", pattern: r"^h[1-9a-f][0-9a-f]{0,15}-[0-9a-f]{1,16}$");
 
 /// Selects a part of the history. An absent field does not restrict it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

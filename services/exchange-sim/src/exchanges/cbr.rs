@@ -19,7 +19,7 @@ use crate::{
         calendar::{Calendar, days_before},
         units::{UNIT, Units, tick_size},
     },
-    response::{Reply, SimulatedResponse},
+    response::{Reply, SimulatedXml},
 };
 
 pub(super) const NAME: &str = "cbr";
@@ -103,8 +103,8 @@ impl Cbr {
         &self,
         /// A day such as `02/01/2026`. The default is the newest day.
         date_req: Query<Option<String>>,
-    ) -> SimulatedResponse {
-        self.0.respond(1, |view| daily(view, date_req.0.as_deref())).await
+    ) -> SimulatedXml {
+        SimulatedXml(self.0.respond(1, |view| daily(view, date_req.0.as_deref())).await)
     }
 }
 

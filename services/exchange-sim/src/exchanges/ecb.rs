@@ -15,7 +15,7 @@ use crate::{
     fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonType, TimeForm},
     market::{calendar::Calendar, units::tick_size},
-    response::{Reply, SimulatedResponse},
+    response::{Reply, SimulatedXml},
 };
 
 pub(super) const NAME: &str = "ecb";
@@ -45,8 +45,8 @@ pub(crate) struct Ecb(pub(super) FaultInjector);
 impl Ecb {
     /// The newest reference rates, in the ECB's format (XML).
     #[oai(path = "/ecb/stats/eurofxref/eurofxref-daily.xml", method = "get", operation_id = "ecb_daily")]
-    async fn daily(&self) -> SimulatedResponse {
-        self.0.respond(1, daily).await
+    async fn daily(&self) -> SimulatedXml {
+        SimulatedXml(self.0.respond(1, daily).await)
     }
 }
 

@@ -1,0 +1,49 @@
+//! Rules of request schemas that the attributes of poem-openapi cannot express. They are added to the finished document.
+
+use serde_json::{Map, Value, json};
+
+/// Schemas whose unknown fields are refused.
+const WITHOUT_UNKNOWN_FIELDS: &[&str] =
+    &["PlaceOrder", "AskQuote", "SourcesOrder", "NewFault", "TimedFault", "Timeline"];
+
+/// Optional properties of requests for which `null` means the same as their absence.
+const NULLABLE: &[(&str, &str)] =
+    &[("PlaceOrder", "currency"), ("PlaceOrder", "amount"), ("PlaceOrder", "quote"), ("NewQuote", "client")];
+
+/// An amount of fiat money in a request. The form of a JSON number is allowed as well.
+const AMOUNT_PATTERN: &str = r"^(0\.[0-9]{0,3}[1-9]|[1-9][0-9]{0,8}(\.[0-9]{1,4})?)$";
+
+/// Adds the rules to the schemas of an OpenAPI document. Schemas that the document does not contain are skipped.
+pub fn add_to(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    for name in WITHOUT_UNKNOWN_FIELDS {
+        set(schemas, name, "additionalProperties", json!(false));
+    }
+    // A quote determines currency and amount.
+    set(schemas, "PlaceOrder", "anyOf", json!([{ "required": ["currency", "amount"] }, { "required": ["quote"] }]));
+    set(schemas, "AskQuote", "required", json!(["currency", "amount"]));
+    for name in ["PlaceOrder", "AskQuote"] {
+        if let Some(amount) = schemas.get_mut(name).and_then(|schema| schema.pointer_mut("/properties/amount")) {
+            let text = json!({ "type": "string", "format": "decimal", "pattern": AMOUNT_PATTERN });
+            let number = json!({
+                "type": "number", "minimum": 0, "exclusiveMinimum": true, "maximum": 1_000_000_000, "exclusiveMaximum": true,
+                "multipleOf": 0.0001,
+            });
+            amount["oneOf"] = json!([text, number]);
+        }
+    }
+    for (schema, property) in NULLABLE {
+        if let Some(properties) = schemas.get_mut(*schema).and_then(|schema| schema.get_mut("properties")) {
+            properties[*property]["nullable"] = json!(true);
+        }
+    }
+}
+
+fn set(schemas: &mut Map<String, Value>, schema: &str, keyword: &str, value: Value) {
+    if let Some(schema) = schemas.get_mut(schema) {
+        schema[keyword] = value;
+    }
+}
+
+#[cfg(test)]
+mod tests;
