@@ -1,8 +1,15 @@
 //! A connection that runs one transaction.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use sqlx::{Database, Pool, pool::PoolConnection};
+use tokio::time::timeout;
+
+/// How long a released connection may take to answer the pool. Shorter than the wait for a connection.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that returns to its pool only by [`release`](Self::release).
 ///
@@ -18,8 +25,18 @@ impl<DB: Database> TransactionConnection<DB> {
     }
 
     /// Returns the connection to its pool. Its transaction must have ended without an error.
+    ///
+    /// The pool pings the connection first. Without a time limit, a server that stops answering at this moment would keep the
+    /// place of the connection in the pool, and the writer, whose pool has one place, would wait until the server answers.
     pub fn release(mut self) {
-        drop(self.0.take());
+        if let Some(mut connection) = self.0.take() {
+            let returned = connection.return_to_pool();
+            tokio::spawn(async move {
+                if timeout(RETURN_TIMEOUT, returned).await.is_err() {
+                    tracing::warn!("a connection to the database did not answer and is closed");
+                }
+            });
+        }
     }
 }
 

@@ -152,7 +152,11 @@ impl RedisStore {
         let attempt = self.0.connector.connection();
         let result = match attempt.clone().await {
             Ok(mut connection) => command.query_async(&mut connection).await,
-            Err(error) => Err(error),
+            // The next command connects again, whatever the reason was.
+            Err(error) => {
+                self.0.connector.discard(&attempt);
+                return Err(error);
+            }
         };
         // Also after a timeout: if the host of Redis disappears, the connection looks open for many minutes.
         if result.as_ref().is_err_and(needs_new_connection) {
