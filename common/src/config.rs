@@ -1,5 +1,6 @@
 //! Settings: environment variables and a `.env` file. They are read once and checked before a port is bound.
 
+mod credentials;
 pub mod shared;
 
 use std::{
@@ -16,6 +17,8 @@ use std::{
 use anyhow::Context;
 use subtle::ConstantTimeEq;
 use url::Url;
+
+pub use self::credentials::{AcceptedCallers, Caller, CallerToken, ServerKey};
 
 /// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,11 +169,10 @@ impl Env {
         url.unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
     }
 
-    /// A required secret.
-    pub fn secret(&mut self, name: &str) -> Secret {
-        const MISSING: &str = "set it to a long random text, the same for every service";
+    /// A secret that is required. If it is missing, the error contains `allowed`.
+    pub fn secret(&mut self, name: &str, allowed: &str) -> Secret {
         self.optional_secret(name).unwrap_or_else(|| {
-            self.add_error(name, None, MISSING);
+            self.add_error(name, None, allowed);
             Secret::new(String::new())
         })
     }

@@ -18,23 +18,24 @@ pub use self::{
     queue::{ReportQueue, ReportReceiver, report_queue},
     sender::send_reports,
 };
-use crate::config::{Env, Secret, shared};
+use crate::config::{Caller, CallerToken, Env, shared};
 
 /// The settings of reports.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address of health-check.
     pub url: Url,
-    pub token: Secret,
+    pub token: CallerToken,
     /// The time between two heartbeats.
     pub heartbeat_interval: Duration,
 }
 
 impl Config {
-    pub fn from_env(env: &mut Env) -> Self {
+    /// Reads the settings of reports that `caller` sends.
+    pub fn from_env(env: &mut Env, caller: Caller) -> Self {
         Self {
             url: env.service_url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
-            token: shared::internal_token(env),
+            token: shared::health_check_token(env, caller),
             heartbeat_interval: env.seconds("ALIVE_INTERVAL_SECS", 60, 1..=3600),
         }
     }

@@ -17,7 +17,7 @@ mod settings;
 
 pub use body::{Json, OptionalBody, parse_form};
 pub use connections::Server;
-pub use internal_caller::InternalCaller;
+pub use internal_caller::{HistoryReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter};
 pub use listener::Listener;
 pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint};
 pub use preserialized::PreserializedJson;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::supervisor::TaskSupervisor;
 
 use crate::{
-    config::{Bind, Env, connect_address},
+    config::{Bind, Caller, Env, connect_address, shared},
     process, reporting,
     server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
     shutdown::{self, STOP_TIMEOUT},
@@ -20,6 +20,10 @@ use crate::{
 pub trait Service: Sized + Send {
     const NAME: &'static str;
     const PORT: u16;
+    /// The service as a caller of other services.
+    const CALLER: Caller;
+    /// Whether the service must have a token for health-check. Otherwise it sends no reports without one.
+    const MUST_REPORT: bool = true;
     type Config: Send;
 
     /// Reads the settings. Errors are collected in `env`.
@@ -74,7 +78,8 @@ pub fn main<S: Service>() -> ExitCode {
 async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let mut env = Env::from_process()?;
     let telemetry = telemetry::Config::from_env(&mut env);
-    let reporting = reporting::Config::from_env(&mut env);
+    let reporting = (S::MUST_REPORT || shared::has_health_check_token(&mut env))
+        .then(|| reporting::Config::from_env(&mut env, S::CALLER));
     let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
     let server_config = ServerConfig::from_env(&mut env);
     let config = S::configure(&mut env);
@@ -88,24 +93,28 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
 
-    let heartbeats = reporting::send_heartbeats(
-        S::NAME,
-        service.readiness(),
-        reporting.heartbeat_interval,
-        receiver.queue(),
-        stop.clone(),
-    );
-    let heartbeats = tokio::spawn(heartbeats);
     let reports_done = CancellationToken::new();
-    let sender = tokio::spawn(reporting::send_reports(reporting, receiver, reports_done.clone()));
+    let reports = reporting.map(|reporting| {
+        let heartbeats = reporting::send_heartbeats(
+            S::NAME,
+            service.readiness(),
+            reporting.heartbeat_interval,
+            receiver.queue(),
+            stop.clone(),
+        );
+        let sender = reporting::send_reports(reporting, receiver, reports_done.clone());
+        (tokio::spawn(heartbeats), tokio::spawn(sender))
+    });
     let run = async {
         let result = service.run_until(stop.clone()).await;
         stop.cancel();
         tracing::info!(service = S::NAME, "stopped");
-        // The sender stops only after the last heartbeat is queued.
-        let _ = heartbeats.await;
-        reports_done.cancel();
-        let _ = sender.await;
+        if let Some((heartbeats, sender)) = reports {
+            // The sender stops only after the last heartbeat is queued.
+            let _ = heartbeats.await;
+            reports_done.cancel();
+            let _ = sender.await;
+        }
         result
     };
     let too_late = async {

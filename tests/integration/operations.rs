@@ -5,5 +5,6 @@ mod buydesk_up;
 mod connections;
 mod health;
 mod http_conventions;
+mod least_privilege;
 mod openapi;
 mod settings;

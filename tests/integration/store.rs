@@ -17,6 +17,7 @@ use common::{
         orders::{MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused},
         prices::PriceState,
     },
+    config::Caller,
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
@@ -148,7 +149,13 @@ struct TestOrder {
 fn commands(orders: &[TestOrder]) -> Vec<Command> {
     let command_of = |TestOrder { key, currency, amount, price, requested_at }: TestOrder| {
         let terms = OrderTerms::Market(MarketOrder { currency, amount, price });
-        Command::Place(PlaceCommand { key, terms, requested_at, attempted_ids: Vec::new() })
+        Command::Place(PlaceCommand {
+            key,
+            terms,
+            requested_at,
+            written_by: Caller::CREATE_ORDER,
+            attempted_ids: Vec::new(),
+        })
     };
     orders.iter().cloned().map(command_of).collect()
 }

@@ -20,7 +20,7 @@ use common::{
         prices::PriceRecord,
         sources::{SourceState, SourcesReport},
     },
-    config::{Env, Secret},
+    config::Env,
     metrics::Metrics,
     time::{Clock, Timestamp},
 };
@@ -182,7 +182,7 @@ impl Run {
         // A Saturday afternoon, when no central bank publishes a rate.
         let clock = Clock::starting_at("2026-01-03T12:00:00Z".parse().unwrap());
         let (endpoint, simulation) = exchange_sim::endpoint(&exchange_sim::Config {
-            internal_token: Secret::random(),
+            accepted_callers: None,
             seed: plan.seed,
             timeline: plan.timeline.clone(),
             enforce_call_limits: true,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{
     api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
-    config::Secret,
+    config::{Caller, CallerToken, Secret, ServerKey},
     time::Timestamp,
 };
 use reqwest::RequestBuilder;
@@ -148,10 +148,16 @@ impl Platform {
             .await
     }
 
-    /// The client on which the typed clients are built. It sends the internal token to this instance.
+    /// The client on which the typed clients are built. It sends the token of an operator to this instance.
     pub fn internal_client(&self, service: &'static str, instance: &Instance) -> ServiceClient {
         let base = instance.url("/").parse().unwrap();
-        ServiceClient::new(http_client(), service, base, Secret::new(self.token.clone()))
+        let token = CallerToken::derive(Secret::new(self.token.clone()), Caller::OPERATOR, service);
+        ServiceClient::new(http_client(), service, base, token)
+    }
+
+    /// The token of a caller for a server, as derived from the internal token.
+    pub fn token_of(&self, caller: Caller, server: &str) -> String {
+        ServerKey::derive(&Secret::new(self.token.clone()), server).token(caller).expose().to_owned()
     }
 
     /// Adds the internal token to a request.

@@ -1,7 +1,7 @@
 //! Simulated exchanges in the test process, without sockets and with virtual time.
 
 use async_trait::async_trait;
-use common::{config::Secret, time::Clock};
+use common::time::Clock;
 use exchange_sim::{Config, FaultKind, FromClient, FromExchange, NewFault, Simulation, WebSocketError};
 use futures_util::{SinkExt, sink, stream};
 use price_updater::{Connection, ConnectionError, Connector, IncomingMessage, OutgoingMessage};
@@ -13,8 +13,7 @@ const FAULT_SECS: u64 = 3600;
 
 /// Starts a simulation that reads the time from `clock`. The same seed gives the same prices.
 pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
-    let config =
-        Config { internal_token: Secret::random(), seed, timeline: Vec::new(), enforce_call_limits: false, clock };
+    let config = Config { accepted_callers: None, seed, timeline: Vec::new(), enforce_call_limits: false, clock };
     exchange_sim::endpoint(&config).1
 }
 

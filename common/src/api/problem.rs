@@ -51,6 +51,8 @@ codes! {
     Unauthorized = "unauthorized", UNAUTHORIZED, "The token is missing or wrong";
     /// A web page of another origin sent the request.
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "A page of another site sent the request";
+    /// The token does not permit the request.
+    Forbidden = "forbidden", FORBIDDEN, "The token does not permit this request";
     NotFound = "not_found", NOT_FOUND, "The resource does not exist";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not support this method";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";

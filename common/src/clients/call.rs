@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     api::{Code, Problem},
     concurrency::backoff::Backoff,
-    config::Secret,
+    config::{CallerToken, Secret},
     error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
@@ -84,18 +84,18 @@ pub fn http_client() -> reqwest::Client {
         .expect("a client with these settings can be built")
 }
 
-/// Calls one service, authenticated by the internal token.
+/// Calls one service, authenticated by the token of the calling service.
 #[derive(Debug, Clone)]
 pub struct ServiceClient {
     http: reqwest::Client,
     pub(super) service: &'static str,
     base: Url,
-    token: Secret,
+    token: CallerToken,
 }
 
 impl ServiceClient {
-    pub fn new(http: reqwest::Client, service: &'static str, base: Url, token: Secret) -> Self {
-        Self { http, service, base, token }
+    pub fn new(http: reqwest::Client, service: &'static str, base: Url, token: impl Into<CallerToken>) -> Self {
+        Self { http, service, base, token: token.into() }
     }
 
     /// Sends `body` as JSON to `path`, which may contain a query, and parses the JSON of the response. Retries until
@@ -182,8 +182,7 @@ impl ServiceClient {
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
         // Includes reading the body of a problem.
         let opening = async {
-            let response =
-                self.request(Method::GET, path)?.send().await.map_err(|error| self.transport_error(error))?;
+            let response = self.send(Method::GET, path, None, None).await?;
             if response.status().is_success() {
                 return Ok(response.bytes_stream());
             }
@@ -199,8 +198,12 @@ impl ServiceClient {
     }
 
     pub(super) fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
+        self.request_with(self.token.token(), method, path)
+    }
+
+    fn request_with(&self, token: &Secret, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
-        let request = self.http.request(method, url).bearer_auth(self.token.expose());
+        let request = self.http.request(method, url).bearer_auth(token.expose());
         Ok(match RequestContext::current() {
             Some(context) => request.header(RequestId::HEADER, context.id.as_str()),
             None => request,
@@ -222,12 +225,34 @@ impl ServiceClient {
         body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Bytes, CallError> {
-        let mut request = self.request(method, path)?.timeout(timeout);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        let response = request.send().await.map_err(|error| self.transport_error(error))?;
+        let response = self.send(method, path, body, Some(timeout)).await?;
         self.read_response(response).await
+    }
+
+    /// Sends a request. If the server rejects the token, sends the request again with the fallback, if there is one. A rejected
+    /// request has no effect.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response, CallError> {
+        let send_with = async |token: &Secret| {
+            let mut request = self.request_with(token, method.clone(), path)?;
+            if let Some(timeout) = timeout {
+                request = request.timeout(timeout);
+            }
+            if let Some(body) = body.clone() {
+                request = request.header("content-type", "application/json").body(body);
+            }
+            request.send().await.map_err(|error| self.transport_error(error))
+        };
+        let response = send_with(self.token.token()).await?;
+        match self.token.fallback() {
+            Some(fallback) if response.status() == StatusCode::UNAUTHORIZED => send_with(fallback).await,
+            _ => Ok(response),
+        }
     }
 
     async fn read_response(&self, response: reqwest::Response) -> Result<Bytes, CallError> {
@@ -258,7 +283,7 @@ impl CallError {
             Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
                 unavailable(unavailable_code, service)
             }
-            Self::Problem(service, problem) if problem.code == Code::Unauthorized => {
+            Self::Problem(service, problem) if matches!(problem.code, Code::Unauthorized | Code::Forbidden) => {
                 unavailable(unavailable_code, service)
             }
             Self::Problem(..) => Problem::internal(),

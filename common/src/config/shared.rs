@@ -4,17 +4,63 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Env, Secret};
+use super::{AcceptedCallers, Caller, CallerToken, Env, Secret, ServerKey};
 use crate::money::Currency;
 
+const INTERNAL_TOKEN: &str = "INTERNAL_TOKEN";
+const HEALTH_CHECK_TOKEN: &str = "HEALTH_CHECK_TOKEN";
+const SERVER_KEY: &str = "SERVER_KEY";
 /// Default of `PRICE_TTL_SECS`, in seconds.
 pub const DEFAULT_PRICE_TTL_SECS: u64 = 60;
 /// Default of `COURSE_REFRESH_SECS`, in seconds. A smaller `PRICE_REFRESH_SECS` takes precedence.
 const DEFAULT_COURSE_REFRESH_SECS: u64 = 5;
 
-/// `INTERNAL_TOKEN`: the secret that services send to each other. Required.
-pub fn internal_token(env: &mut Env) -> Secret {
-    env.secret("INTERNAL_TOKEN")
+/// The secret that `INTERNAL_TOKEN` sets, which is required because `alternative` is not set.
+pub(super) fn internal_token(env: &mut Env, alternative: &str) -> Secret {
+    let allowed = format!("set it to a long random text, the same for every service, or set {alternative}");
+    env.secret(INTERNAL_TOKEN, &allowed)
+}
+
+/// `DB_PROXY_TOKEN`: the token of this service for db-proxy. Derived from `INTERNAL_TOKEN` by default.
+pub fn db_proxy_token(env: &mut Env, caller: Caller) -> CallerToken {
+    caller_token(env, "DB_PROXY_TOKEN", caller, "db-proxy")
+}
+
+/// `PRICE_CACHE_TOKEN`: the token of this service for price-cache-proxy. Derived from `INTERNAL_TOKEN` by default.
+pub fn price_cache_token(env: &mut Env, caller: Caller) -> CallerToken {
+    caller_token(env, "PRICE_CACHE_TOKEN", caller, "price-cache-proxy")
+}
+
+/// `HEALTH_CHECK_TOKEN`: the token of this service for health-check. Derived from `INTERNAL_TOKEN` by default.
+pub fn health_check_token(env: &mut Env, caller: Caller) -> CallerToken {
+    caller_token(env, HEALTH_CHECK_TOKEN, caller, "health-check")
+}
+
+/// Whether a setting provides a token for health-check.
+pub fn has_health_check_token(env: &mut Env) -> bool {
+    env.text(HEALTH_CHECK_TOKEN).is_some() || env.text(INTERNAL_TOKEN).is_some()
+}
+
+fn caller_token(env: &mut Env, variable: &str, caller: Caller, server: &str) -> CallerToken {
+    match env.optional_secret(variable) {
+        Some(token) => CallerToken::from(token),
+        None => CallerToken::derive(internal_token(env, variable), caller, server),
+    }
+}
+
+/// `SERVER_KEY`: the key of this server, from which the tokens of its callers are derived. Derived from `INTERNAL_TOKEN` by
+/// default. Then `INTERNAL_TOKEN` is also a valid token.
+pub fn accepted_callers(env: &mut Env, server: &str) -> AcceptedCallers {
+    match env.optional_secret(SERVER_KEY) {
+        Some(key) => AcceptedCallers::of_key(ServerKey::new(key)),
+        None => AcceptedCallers::of_internal_token(internal_token(env, SERVER_KEY), server),
+    }
+}
+
+/// As [`accepted_callers`], for a server that accepts no caller if neither setting is present.
+pub fn optional_accepted_callers(env: &mut Env, server: &str) -> Option<AcceptedCallers> {
+    let is_set = env.text(SERVER_KEY).is_some() || env.text(INTERNAL_TOKEN).is_some();
+    is_set.then(|| accepted_callers(env, server))
 }
 
 /// `OPERATOR_TOKEN`: the secret that operators send.

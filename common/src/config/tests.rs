@@ -6,7 +6,7 @@ fn every_invalid_setting_is_reported_with_name_and_value() {
     env.parse("BTC_LIMIT", crate::money::Sats::ZERO, "an amount of bitcoin, such as 100");
     env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
     env.url("DB_PROXY_URL", "http://127.0.0.1:8010");
-    env.secret("INTERNAL_TOKEN");
+    shared::internal_token(&mut env, "DB_PROXY_TOKEN");
     let message = env.finish().unwrap_err().to_string();
     for part in [
         "BTC_LIMIT=\"lots\"",
@@ -38,7 +38,7 @@ fn secret_is_not_printed_and_matches_only_itself() {
     assert!(!secret.matches("correct horse"));
     assert!(!Secret::new("").matches(""));
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "short")]);
-    env.secret("INTERNAL_TOKEN");
+    shared::internal_token(&mut env, "DB_PROXY_TOKEN");
     assert!(!env.finish().unwrap_err().to_string().contains("short"));
 }
 

@@ -1,15 +1,57 @@
-//! Authentication of calls between services.
+//! Authentication and authorization of calls between services.
 
-use poem::Request;
+use poem::{Error, Request, Result};
 use poem_openapi::{SecurityScheme, auth::Bearer};
 
-use crate::config::Secret;
+use crate::{
+    api::{Code, Problem},
+    config::{AcceptedCallers, Caller},
+};
 
-/// A caller that sent the internal token. An endpoint with this parameter rejects all other callers.
-#[derive(SecurityScheme)]
-#[oai(ty = "bearer", rename = "InternalToken", checker = "check_token")]
-pub struct InternalCaller(());
+/// Defines a type for each permission. An endpoint with such a parameter rejects callers without the permission. An operator
+/// has every permission.
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident, $checker:ident: [$($caller:ident),*];)+) => { $(
+        $(#[$doc])*
+        #[derive(SecurityScheme)]
+        #[oai(ty = "bearer", rename = "InternalToken", checker = $checker)]
+        pub struct $name(pub Caller);
 
-async fn check_token(request: &Request, bearer: Bearer) -> Option<()> {
-    request.data::<Secret>().is_some_and(|token| token.matches(&bearer.token)).then_some(())
+        async fn $checker(request: &Request, bearer: Bearer) -> Result<Caller> {
+            authorize(request, &bearer, &[$(Caller::$caller),*])
+        }
+    )+ };
 }
+
+permissions! {
+    /// A caller that may place orders and create quotes.
+    OrderWriter, check_order_writer: [CREATE_ORDER];
+    /// A caller that may read orders and courses.
+    HistoryReader, check_history_reader: [CREATE_ORDER, FETCH_ORDERS, RATES];
+    /// A caller that may publish prices and store courses.
+    PriceWriter, check_price_writer: [PRICE_UPDATER];
+    /// A caller that may read prices beyond the public record.
+    PriceReader, check_price_reader: [CREATE_ORDER, RATES, PRICE_UPDATER];
+    /// A caller that may send reports.
+    Reporter, check_reporter: [
+        CREATE_ORDER, FETCH_ORDERS, RATES, PRICE_UPDATER, DB_PROXY, PRICE_CACHE_PROXY, HEALTH_CHECK, EXCHANGE_SIM, BUYDESK
+    ];
+    /// An operator.
+    Operator, check_operator: [];
+}
+
+fn authorize(request: &Request, bearer: &Bearer, allowed: &[Caller]) -> Result<Caller> {
+    let accepted = request.data::<AcceptedCallers>();
+    let Some(caller) = accepted.and_then(|accepted| accepted.caller(&bearer.token)) else {
+        let detail = "Send the internal token, or the token of a service, as Authorization: Bearer TOKEN.";
+        return Err(Error::from(Problem::new(Code::Unauthorized, detail)));
+    };
+    if caller == Caller::OPERATOR || allowed.contains(&caller) {
+        return Ok(caller);
+    }
+    let detail = format!("The token of {} does not permit this request.", caller.as_str());
+    Err(Error::from(Problem::new(Code::Forbidden, detail)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use poem_openapi::{
 use super::{RateLimit, allowed_methods::AllowedMethods, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT};
 use crate::{
     api::{Code, FieldError, Problem},
-    config::Secret,
+    config::AcceptedCallers,
     error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
@@ -35,8 +35,8 @@ pub(super) struct RequestMiddleware {
     pub(super) metrics: HttpMetrics,
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
-    /// The token that internal endpoints require.
-    pub(super) internal_token: Option<Secret>,
+    /// The callers of internal endpoints.
+    pub(super) accepted_callers: Option<AcceptedCallers>,
 }
 
 impl<E: Endpoint> Middleware<E> for RequestMiddleware {
@@ -66,8 +66,8 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
             .check_request(&request)
             .map_or((None, Ok(())), |(status, result)| (Some(status), result));
 
-        if let Some(token) = &self.middleware.internal_token {
-            request.set_data(token.clone());
+        if let Some(accepted) = &self.middleware.accepted_callers {
+            request.set_data(accepted.clone());
         }
         let work = async {
             allowed?;
@@ -177,7 +177,10 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
         return Problem::new(Code::UnsupportedMediaType, detail);
     }
     if error.is::<AuthorizationError>() {
-        return Problem::new(Code::Unauthorized, "Send the internal token as Authorization: Bearer TOKEN.");
+        return Problem::new(
+            Code::Unauthorized,
+            "Send the internal token, or the token of a service, as Authorization: Bearer TOKEN.",
+        );
     }
     if error.is::<NotFoundError>() {
         return Problem::new(Code::NotFound, "This path does not exist. /docs lists all paths.");

@@ -27,7 +27,7 @@ use crate::{
         health::{Component, Readiness},
         schema_rules,
     },
-    config::Secret,
+    config::AcceptedCallers,
     metrics::Metrics,
 };
 
@@ -41,8 +41,8 @@ pub struct OpsEndpoints {
     pub about: &'static str,
     pub metrics: Metrics,
     pub ready: ReadinessCheck,
-    /// The token that internal endpoints require. `None` if the service has none.
-    pub internal_token: Option<Secret>,
+    /// The callers of internal endpoints. `None` if the service accepts none.
+    pub accepted_callers: Option<AcceptedCallers>,
     /// Applies to each client of a public service.
     pub rate_limit: RateLimit,
 }
@@ -137,10 +137,10 @@ fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static st
 
 /// Combines the API of a service with the operations endpoints and the middleware.
 pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxEndpoint<'static> {
-    let OpsEndpoints { service, about, metrics, ready, internal_token, rate_limit } = ops;
+    let OpsEndpoints { service, about, metrics, ready, accepted_callers, rate_limit } = ops;
     let methods = Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
     let middleware =
-        RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, internal_token };
+        RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, accepted_callers };
     let documentation = documentation_service::<A>(service, about);
     let (document, page) = (finished_document(&documentation).into(), documentation.swagger_ui_html());
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.

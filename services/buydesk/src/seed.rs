@@ -11,7 +11,7 @@ use common::{
         orders::{ANONYMOUS, MarketOrder, OrderPrice},
         prices::PriceState,
     },
-    config::Env,
+    config::{Caller, Env},
     ids::IdempotencyKey,
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -87,6 +87,7 @@ fn place_command(number: u64) -> anyhow::Result<Command> {
         key: ClientKey { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
         terms: OrderTerms::Market(MarketOrder { currency, amount, price: Some(price) }),
         requested_at: now,
+        written_by: Caller::BUYDESK,
         attempted_ids: Vec::new(),
     }))
 }

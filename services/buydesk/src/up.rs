@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
-    config::{Bind, Env, Secret, connect_address},
+    config::{Bind, Caller, Env, Secret, connect_address},
     process,
     reporting::{self, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
@@ -71,7 +71,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let listeners = Binder { env: &mut env, config, drain_end: drain_end.clone() }.bind_all(args.demo).await?;
     set_service_urls(&mut env, &listeners)?;
     let table = service_table(&listeners)?;
-    let reporting_config = reporting::Config::from_env(&mut env);
+    let reporting_config = reporting::Config::from_env(&mut env, Caller::BUYDESK);
     let queue = reports.queue();
     let flush = CancellationToken::new();
     let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
@@ -152,7 +152,7 @@ fn check_settings(env: &mut Env) -> anyhow::Result<()> {
     check::<health_check::App>(env);
     check::<rates::App>(env);
     check::<exchange_sim::App>(env);
-    reporting::Config::from_env(env);
+    reporting::Config::from_env(env, Caller::BUYDESK);
     ServerConfig::from_env(env);
     Ok(env.finish()?)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     api::{prices::MAX_TTL_SECS, quotes::MAX_HOLD_SECS},
-    config::{Env, Secret, shared},
+    config::{Caller, CallerToken, Env, shared},
     money::Currency,
     server::{RateLimit, TrustedProxies},
 };
@@ -22,7 +22,8 @@ pub struct Config {
     pub price_cache: Url,
     /// The public URL of fetch-orders. The `Location` of an order starts with it.
     pub orders_url: Url,
-    pub internal_token: Secret,
+    pub db_proxy_token: CallerToken,
+    pub price_cache_token: CallerToken,
     /// The lifetime of a quote in seconds.
     pub hold_secs: u32,
     /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
@@ -40,7 +41,8 @@ impl Config {
             db_proxy: shared::db_proxy_url(env),
             price_cache: shared::price_cache_url(env),
             orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),
-            internal_token: shared::internal_token(env),
+            db_proxy_token: shared::db_proxy_token(env, Caller::CREATE_ORDER),
+            price_cache_token: shared::price_cache_token(env, Caller::CREATE_ORDER),
             hold_secs: u32::try_from(env.whole_number("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
                 .unwrap_or(MAX_HOLD_SECS),
             price_max_age: price_max_age(env),

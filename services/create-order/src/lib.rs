@@ -12,6 +12,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
+    config::Caller,
     metrics::Metrics,
     money::Currency,
     server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
@@ -42,6 +43,7 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "create-order";
     const PORT: u16 = 8001;
+    const CALLER: Caller = Caller::CREATE_ORDER;
     type Config = Config;
 
     fn configure(env: &mut common::config::Env) -> Config {
@@ -56,14 +58,16 @@ impl Service for App {
             db_proxy,
             price_cache,
             orders_url,
-            internal_token,
+            db_proxy_token,
+            price_cache_token,
             hold_secs,
             price_max_age,
         } = config;
         let http = http_client();
         let db_proxy =
-            DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, internal_token.clone()));
-        let cache = PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, internal_token));
+            DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, db_proxy_token));
+        let cache =
+            PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, price_cache_token));
         let prices = PriceReader::new(cache.clone(), price_max_age);
         let ready = readiness_check(&currencies, &prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) = OrderDispatcher::new(Arc::new(db_proxy.clone()));
@@ -73,7 +77,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: ready.clone(),
-            internal_token: None,
+            accepted_callers: None,
             rate_limit,
         };
         let order_service =

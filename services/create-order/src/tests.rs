@@ -150,7 +150,7 @@ impl CreateOrder {
             about: "",
             metrics: Metrics::new(App::NAME),
             ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
-            internal_token: None,
+            accepted_callers: None,
             rate_limit: RateLimit::default(),
         };
         let api = Api {

@@ -1,7 +1,7 @@
 //! The settings of db-proxy.
 
 use common::{
-    config::{Env, Secret, shared},
+    config::{AcceptedCallers, Caller, Env, Secret, shared},
     money::Sats,
 };
 
@@ -19,25 +19,37 @@ const MIN_DEFAULT_CAP_SATS: i64 = 1_000_000;
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
 
+/// Who applies migrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrations {
+    /// This process, when it starts.
+    Apply,
+    /// `db-proxy --migrate`, as a database role that owns the tables. This process is not ready until they are applied.
+    Check,
+}
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// May contain a password.
     pub database_url: Secret,
-    pub internal_token: Secret,
+    pub migrations: Migrations,
     /// Which failure of the database an acknowledged order survives.
     pub durability: Durability,
+    pub accepted_callers: AcceptedCallers,
     pub orders: OrderSettings,
     pub courses: CourseRetentionSettings,
 }
 
 impl Config {
     pub fn from_env(env: &mut Env) -> Self {
-        let database_url = env.text("DATABASE_URL").unwrap_or(DEFAULT_DATABASE).to_owned();
-        if let Err(reason) = check_url(&database_url) {
-            env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), &reason);
-        }
+        let database_url = database_url(env);
+        let migrations = env.parse_with("DATABASE_MIGRATIONS", "apply or check", |text| match text {
+            "apply" => Some(Migrations::Apply),
+            "check" => Some(Migrations::Check),
+            _ => None,
+        });
         let durability = env.parse("DURABILITY", Durability::default(), "local or remote");
-        if durability == Durability::Remote && database_url.starts_with("sqlite:") {
+        if durability == Durability::Remote && database_url.expose().starts_with("sqlite:") {
             env.add_error("DURABILITY", Some(durability.to_string()), "local, because an SQLite file has no standby");
         }
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
@@ -45,13 +57,23 @@ impl Config {
         let quote_caps = quote_caps(env, limit);
         let key_retention = env.seconds("IDEMPOTENCY_KEEP_SECS", DAY_SECS, MIN_KEY_RETENTION_SECS..=366 * DAY_SECS);
         Self {
-            database_url: Secret::new(database_url),
-            internal_token: shared::internal_token(env),
+            database_url,
+            migrations: migrations.unwrap_or(Migrations::Apply),
+            accepted_callers: shared::accepted_callers(env, Caller::DB_PROXY.as_str()),
             durability,
             orders: OrderSettings { limit, quote_caps, key_retention },
             courses: CourseRetentionSettings::from_env(env),
         }
     }
+}
+
+/// `DATABASE_URL`.
+pub fn database_url(env: &mut Env) -> Secret {
+    let database_url = env.text("DATABASE_URL").unwrap_or(DEFAULT_DATABASE).to_owned();
+    if let Err(reason) = check_url(&database_url) {
+        env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), &reason);
+    }
+    Secret::new(database_url)
 }
 
 /// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, but at

@@ -12,18 +12,20 @@ pub mod group_commit;
 pub mod orders;
 pub mod retention;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use common::{
     api::health::Component,
+    config::{Caller, Env},
     metrics::Metrics,
+    process,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::Config;
+pub use self::config::{Config, Migrations};
 use self::{
     background::BackgroundTasks,
     courses::CourseRoutes,
@@ -55,7 +57,7 @@ pub struct App {
     server: Server,
     database: Database,
     ready: ReadinessCheck,
-    /// Whether every migration is applied.
+    /// Whether this process has no migration left to apply.
     migrated: bool,
     tasks: BackgroundTasks,
 }
@@ -63,20 +65,18 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "db-proxy";
     const PORT: u16 = 8010;
+    const CALLER: Caller = Caller::DB_PROXY;
     type Config = Config;
 
-    fn configure(env: &mut common::config::Env) -> Config {
+    fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let database = Database::open(config.database_url.expose()).await?.with_durability(config.durability);
-        let migration = timeout(MIGRATION_TIMEOUT, database.migrate()).await;
-        let migrated = match migration.unwrap_or(Err(DatabaseError::TimedOut)) {
-            Ok(()) => true,
-            // The database may become available while the service runs.
-            Err(error) if error.is_transient() => false,
-            Err(error) => anyhow::bail!(error.chain()),
+        let migrated = match config.migrations {
+            Migrations::Apply => migrate_at_start(&database).await?,
+            Migrations::Check => true,
         };
         let metrics = Metrics::new(Self::NAME);
         let mut tasks = BackgroundTasks::default();
@@ -94,7 +94,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: ready.clone(),
-            internal_token: Some(config.internal_token),
+            accepted_callers: Some(config.accepted_callers),
             rate_limit: RateLimit::default(),
         };
         let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
@@ -144,6 +144,40 @@ impl Service for App {
 
 const ABOUT: &str =
     "The only owner of the database: orders, their limit, idempotency keys, courses. Only for other services.";
+
+/// The `main` function of the binary. `--migrate` applies the migrations and ends; otherwise the service runs.
+pub fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() != Some("--migrate") {
+        return common::service::main::<App>();
+    }
+    process::run(App::NAME, async {
+        migrate(&mut Env::from_process()?).await?;
+        println!("Every migration is applied.");
+        Ok(())
+    })
+}
+
+/// Applies the missing migrations of the database of the settings, and retries while it is unavailable. It may connect as
+/// another database role than the service.
+async fn migrate(env: &mut Env) -> anyhow::Result<()> {
+    let database_url = config::database_url(env);
+    env.finish()?;
+    let database = Database::open(database_url.expose()).await?;
+    let result = migrate_until_done(&database).await;
+    database.close().await;
+    result.map_err(|error| anyhow::anyhow!(error.chain()))
+}
+
+/// Applies the missing migrations. Returns false if the database is unavailable: it may become available while the service
+/// runs.
+async fn migrate_at_start(database: &Database) -> anyhow::Result<bool> {
+    let migration = timeout(MIGRATION_TIMEOUT, database.migrate()).await;
+    match migration.unwrap_or(Err(DatabaseError::TimedOut)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_transient() => Ok(false),
+        Err(error) => anyhow::bail!(error.chain()),
+    }
+}
 
 /// Retries until every migration is applied. Fails if a retry would fail again.
 async fn migrate_until_done(database: &Database) -> Result<(), DatabaseError> {

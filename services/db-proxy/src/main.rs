@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::service::main::<db_proxy::App>()
+    db_proxy::main()
 }

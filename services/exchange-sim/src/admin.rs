@@ -3,7 +3,7 @@
 
 use common::{
     api::{Code, FieldError, Problem},
-    server::{InternalCaller, Json},
+    server::{Json, Operator},
 };
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;
@@ -63,7 +63,7 @@ impl Admin {
 impl Admin {
     /// Lists the active faults.
     #[oai(path = "/admin/faults", method = "get", operation_id = "list_faults")]
-    async fn list(&self, _caller: InternalCaller) -> Result<Json<FaultList>, Problem> {
+    async fn list(&self, _caller: Operator) -> Result<Json<FaultList>, Problem> {
         let exchanges = self.simulation.exchanges.iter().map(|name| (*name).to_owned()).collect();
         Ok(Json(FaultList { exchanges, faults: self.simulation.active_faults() }))
     }
@@ -73,7 +73,7 @@ impl Admin {
     #[oai(path = "/admin/faults/:exchange", method = "put", operation_id = "set_fault")]
     async fn set(
         &self,
-        _caller: InternalCaller,
+        _caller: Operator,
         exchange: Path<String>,
         fault: Json<NewFault>,
     ) -> Result<Json<FaultInfo>, Problem> {
@@ -88,7 +88,7 @@ impl Admin {
 
     /// Ends all running faults of an exchange, and unbans its callers. Later faults of the timeline still start.
     #[oai(path = "/admin/faults/:exchange", method = "delete", operation_id = "end_fault")]
-    async fn end(&self, _caller: InternalCaller, exchange: Path<String>) -> Result<FaultEnded, Problem> {
+    async fn end(&self, _caller: Operator, exchange: Path<String>) -> Result<FaultEnded, Problem> {
         let exchange = self.known_exchange(&exchange.0)?;
         self.simulation.end_fault(exchange);
         tracing::info!(exchange, "fault ended");
@@ -97,17 +97,13 @@ impl Admin {
 
     /// Lists the faults of the timeline.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
-    async fn timeline(&self, _caller: InternalCaller) -> Result<Json<TimelineList>, Problem> {
+    async fn timeline(&self, _caller: Operator) -> Result<Json<TimelineList>, Problem> {
         Ok(Json(TimelineList { timeline: self.simulation.timeline() }))
     }
 
     /// Replaces the timeline with one that starts now. An empty list removes it.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
-    async fn set_timeline(
-        &self,
-        _caller: InternalCaller,
-        timeline: Json<Timeline>,
-    ) -> Result<Json<TimelineList>, Problem> {
+    async fn set_timeline(&self, _caller: Operator, timeline: Json<Timeline>) -> Result<Json<TimelineList>, Problem> {
         let timeline = self.simulation.set_timeline(&timeline.0.timeline).map_err(|invalid| {
             let field = format!("timeline[{}].{}", invalid.index, invalid.error.field);
             Problem::validation(vec![FieldError::new(field, invalid.error)])
@@ -118,7 +114,7 @@ impl Admin {
 
     /// Lists the counters of every exchange since the start: calls, refusals, and calls during an announced ban.
     #[oai(path = "/admin/calls", method = "get", operation_id = "list_calls")]
-    async fn calls(&self, _caller: InternalCaller) -> Result<Json<CallList>, Problem> {
+    async fn calls(&self, _caller: Operator) -> Result<Json<CallList>, Problem> {
         Ok(Json(CallList { exchanges: self.simulation.call_counters() }))
     }
 }

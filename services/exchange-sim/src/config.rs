@@ -1,7 +1,7 @@
 //! The settings of exchange-sim.
 
 use common::{
-    config::{Env, Secret, shared},
+    config::{AcceptedCallers, Caller, Env, shared},
     time::{Clock, Timestamp},
 };
 
@@ -13,7 +13,8 @@ use crate::{
 /// The settings of exchange-sim.
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub internal_token: Secret,
+    /// Callers of `/admin/…`. `None` if no setting names a key: then nobody may use it.
+    pub accepted_callers: Option<AcceptedCallers>,
     /// Prices depend only on the seed and the time.
     pub seed: u64,
     /// Scheduled faults. Their times count from the start of the service.
@@ -27,13 +28,13 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | token for calls of `/admin/…` |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens for `/admin/…`, which is closed without one |
     /// | `SIM_SEED` | 1 | the seed of the prices |
     /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |
     pub fn from_env(env: &mut Env) -> Self {
         Self {
-            internal_token: shared::internal_token(env),
+            accepted_callers: shared::optional_accepted_callers(env, Caller::EXCHANGE_SIM.as_str()),
             seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),
             timeline: read_timeline(env),
             enforce_call_limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),

@@ -22,7 +22,7 @@ mod ws;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    config::Env,
+    config::{Caller, Env},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document},
     service::Service,
@@ -53,6 +53,8 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "exchange-sim";
     const PORT: u16 = 8090;
+    const CALLER: Caller = Caller::EXCHANGE_SIM;
+    const MUST_REPORT: bool = false;
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
@@ -90,7 +92,7 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
         about: ABOUT,
         metrics: Metrics::new(App::NAME),
         ready: always_ready(),
-        internal_token: Some(config.internal_token.clone()),
+        accepted_callers: config.accepted_callers.clone(),
         rate_limit: RateLimit::default(),
     };
     let api = (Admin::new(simulation.clone()), exchanges::routes(&simulation));

@@ -1,7 +1,7 @@
 //! The settings of fetch-orders.
 
 use common::{
-    config::{Env, Secret, shared},
+    config::{Caller, CallerToken, Env, shared},
     server::{RateLimit, TrustedProxies},
 };
 use url::Url;
@@ -10,7 +10,7 @@ use url::Url;
 #[derive(Clone)]
 pub struct Config {
     pub db_proxy: Url,
-    pub internal_token: Secret,
+    pub db_proxy_token: CallerToken,
     pub rate_limit: RateLimit,
     pub trusted_proxies: TrustedProxies,
     /// How many exports may run at once.
@@ -20,7 +20,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
+    /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls of db-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
@@ -32,7 +32,7 @@ impl Config {
         let max_exports = env.whole_number("MAX_EXPORTS", 8, 1..=1000);
         Self {
             db_proxy: shared::db_proxy_url(env),
-            internal_token: shared::internal_token(env),
+            db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
             rate_limit: RateLimit::per_minute(per_minute, trusted_proxies.clone()).counting_reads(),
             trusted_proxies,
             max_exports: usize::try_from(max_exports).unwrap_or(1),

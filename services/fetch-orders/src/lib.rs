@@ -14,6 +14,7 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     api::health::Component,
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
+    config::Caller,
     metrics::Metrics,
     server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
@@ -35,6 +36,7 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "fetch-orders";
     const PORT: u16 = 8020;
+    const CALLER: Caller = Caller::FETCH_ORDERS;
     type Config = Config;
 
     fn configure(env: &mut common::config::Env) -> Config {
@@ -46,7 +48,7 @@ impl Service for App {
             http_client(),
             DbProxyClient::SERVICE,
             config.db_proxy,
-            config.internal_token,
+            config.db_proxy_token,
         ));
         let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
@@ -54,7 +56,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: readiness_check(&db_proxy),
-            internal_token: None,
+            accepted_callers: None,
             rate_limit: config.rate_limit,
         };
         let (lookup, lookup_task) = OrderLookup::new(db_proxy.clone());

@@ -1,12 +1,12 @@
 //! The settings of health-check.
 
-use common::config::{Env, Secret, shared};
+use common::config::{AcceptedCallers, Caller, Env, Secret, shared};
 
 /// The settings of health-check.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The token that reporting services send.
-    pub internal_token: Secret,
+    pub accepted_callers: AcceptedCallers,
     /// The token of operators. Needed only if the service listens beyond loopback.
     pub operator_token: Option<Secret>,
 }
@@ -14,9 +14,10 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens of callers |
     /// | `OPERATOR_TOKEN` | none | token of operators, who see reports and host names if the service listens beyond loopback |
     pub fn from_env(env: &mut Env) -> Self {
-        Self { internal_token: shared::internal_token(env), operator_token: shared::operator_token(env) }
+        let accepted_callers = shared::accepted_callers(env, Caller::HEALTH_CHECK.as_str());
+        Self { accepted_callers, operator_token: shared::operator_token(env) }
     }
 }

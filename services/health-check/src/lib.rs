@@ -17,7 +17,7 @@ mod validation;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
-    config::Env,
+    config::{Caller, Env},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
@@ -42,6 +42,7 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "health-check";
     const PORT: u16 = 8050;
+    const CALLER: Caller = Caller::HEALTH_CHECK;
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
@@ -57,7 +58,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: always_ready(),
-            internal_token: Some(config.internal_token),
+            accepted_callers: Some(config.accepted_callers),
             rate_limit: RateLimit::default(),
         };
         let restricted = !listener.address()?.ip().to_canonical().is_loopback();

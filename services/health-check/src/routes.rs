@@ -11,7 +11,7 @@ use common::{
         reports::{MinLevel, Report, ReportCursor, ReportPage},
     },
     level::Level,
-    server::{InternalCaller, Json},
+    server::{Json, Reporter},
     time::Timestamp,
 };
 use poem::Request;
@@ -74,7 +74,7 @@ impl Api {
     /// `version`, `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values. Data of more
     /// than 16384 bytes is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
-    async fn report(&self, _caller: InternalCaller, report: Json<Report>) -> Result<ReportResponse, Problem> {
+    async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
         self.health_service.receive_report(report.0, self.clock.now())?;
         Ok(ReportResponse::Accepted(PlainText("")))
     }

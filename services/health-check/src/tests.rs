@@ -14,7 +14,7 @@ use common::{
         reports::{MAX_REPORT_DATA, Report, ReportPage},
     },
     clients::http_client,
-    config::{Env, Secret, connect_address},
+    config::{AcceptedCallers, Caller, Env, Secret, connect_address},
     level::Level,
     reporting,
     server::ReadinessCheck,
@@ -44,7 +44,8 @@ impl TestService {
 
     async fn listen_on(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let config = Config { internal_token: Secret::new(TOKEN), operator_token: Some(Secret::new(OPERATOR_TOKEN)) };
+        let accepted_callers = AcceptedCallers::of_internal_token(Secret::new(TOKEN), App::NAME);
+        let config = Config { accepted_callers, operator_token: Some(Secret::new(OPERATOR_TOKEN)) };
         let app = App::build(config, listener.into()).await.unwrap();
         let base = format!("http://{}", connect_address(app.address().unwrap()));
         let stop = CancellationToken::new();
@@ -210,7 +211,7 @@ async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
     assert_eq!(app.service(App::NAME).await.state, ServiceState::Alive);
 
     let mut env = Env::from_pairs([("HEALTH_CHECK_URL", app.base.as_str()), ("INTERNAL_TOKEN", TOKEN)]);
-    let config = reporting::Config::from_env(&mut env);
+    let config = reporting::Config::from_env(&mut env, Caller::DB_PROXY);
     env.finish().unwrap();
     let database = Arc::new(AtomicBool::new(true));
     let database_ready = Arc::clone(&database);

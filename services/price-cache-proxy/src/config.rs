@@ -2,7 +2,7 @@
 
 mod redis_url;
 
-use common::config::{Env, Secret, redact_password, shared};
+use common::config::{AcceptedCallers, Caller, Env, redact_password, shared};
 
 use self::redis_url::ALLOWED_URLS;
 pub use self::redis_url::RedisServer;
@@ -32,18 +32,18 @@ impl RedisConfig {
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub internal_token: Secret,
+    pub accepted_callers: AcceptedCallers,
     pub store: StoreConfig,
 }
 
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens of callers |
     /// | `REDIS_URL` | not set: stored in memory | `redis://…` or `redis+sentinel://…`; see [`ALLOWED_URLS`] |
     /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key and channel in Redis |
     pub fn from_env(env: &mut Env) -> Self {
-        let internal_token = shared::internal_token(env);
+        let accepted_callers = shared::accepted_callers(env, Caller::PRICE_CACHE_PROXY.as_str());
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text("REDIS_URL").map(str::to_owned);
         let store = url.map_or(StoreConfig::Memory, |url| {
@@ -55,7 +55,7 @@ impl Config {
                 StoreConfig::Redis,
             )
         });
-        Self { internal_token, store }
+        Self { accepted_callers, store }
     }
 }
 

@@ -16,7 +16,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     api::health::Component,
-    config::Env,
+    config::{Caller, Env},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
@@ -45,6 +45,7 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "price-cache-proxy";
     const PORT: u16 = 8002;
+    const CALLER: Caller = Caller::PRICE_CACHE_PROXY;
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
@@ -66,7 +67,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: ready.clone(),
-            internal_token: Some(config.internal_token),
+            accepted_callers: Some(config.accepted_callers),
             rate_limit: RateLimit::default(),
         };
         Ok(Self {

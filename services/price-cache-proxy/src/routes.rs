@@ -11,7 +11,7 @@ use common::{
         prices::{NewPriceRecord, PriceRecord},
     },
     config::shared::DEFAULT_PRICE_TTL_SECS,
-    server::{InternalCaller, Json, PreserializedJson},
+    server::{Json, PreserializedJson, PriceReader, PriceWriter},
     time::Timestamp,
 };
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
@@ -96,7 +96,7 @@ impl Routes {
     #[oai(path = "/add", method = "post", operation_id = "add_record")]
     async fn put_record(
         &self,
-        _caller: InternalCaller,
+        _caller: PriceWriter,
         /// How long after `as_of` the record may be used, in seconds.
         #[oai(default = "default_ttl", validator(minimum(value = "1"), maximum(value = "3600")))]
         ttl: Query<u64>,
@@ -108,7 +108,7 @@ impl Routes {
 
     /// Returns the market snapshot: the newest course of each exchange and pair, and the prices agreed from them.
     #[oai(path = "/board", method = "get", operation_id = "current_board")]
-    async fn snapshot(&self, _caller: InternalCaller) -> Result<SnapshotResponse, Problem> {
+    async fn snapshot(&self, _caller: PriceReader) -> Result<SnapshotResponse, Problem> {
         let snapshot = self.documents.current::<MarketSnapshot>(Timestamp::now()).await?;
         Ok(match snapshot {
             Some(snapshot) => SnapshotResponse::Snapshot(PreserializedJson::new(snapshot.json().clone())),
@@ -120,7 +120,7 @@ impl Routes {
     #[oai(path = "/board", method = "post", operation_id = "put_board")]
     async fn put_snapshot(
         &self,
-        _caller: InternalCaller,
+        _caller: PriceWriter,
         snapshot: Json<MarketSnapshot>,
     ) -> Result<PutSnapshotResponse, Problem> {
         let stored = self.documents.put_snapshot(snapshot.0, Timestamp::now()).await?;
@@ -134,7 +134,7 @@ impl Routes {
     #[oai(path = "/events", method = "get", operation_id = "events")]
     async fn events(
         &self,
-        _caller: InternalCaller,
+        _caller: PriceReader,
         /// `record`, `board`, or both, separated by a comma.
         #[oai(default = "default_topics")]
         topics: Query<String>,
@@ -149,7 +149,7 @@ impl Routes {
     /// A free lease is granted to the requested holder for `ttl_secs`. The same request renews it before it expires. The
     /// response names the current holder, which may differ from the requested one.
     #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
-    async fn lease(&self, _caller: InternalCaller, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
+    async fn lease(&self, _caller: PriceWriter, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
         Ok(Json(self.leases.acquire(request.0).await?))
     }
 }

@@ -14,7 +14,7 @@ use common::{
         prices::{NewPriceRecord, PriceRecord},
     },
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
-    config::{Env, Secret},
+    config::{AcceptedCallers, Env, Secret},
     service::Service,
     time::Timestamp,
 };
@@ -40,7 +40,8 @@ struct Running {
 impl Running {
     async fn start(store: StoreConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::build(Config { internal_token: Secret::new(TOKEN), store }, listener.into()).await.unwrap();
+        let accepted_callers = AcceptedCallers::of_internal_token(Secret::new(TOKEN), App::NAME);
+        let app = App::build(Config { accepted_callers, store }, listener.into()).await.unwrap();
         let address = app.address().unwrap();
         let cache = client(address, TOKEN);
         let stop = CancellationToken::new();

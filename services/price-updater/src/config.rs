@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     api::courses::CourseKind,
-    config::{Env, Secret, shared},
+    config::{AcceptedCallers, Caller, CallerToken, Env, shared},
     money::Currency,
     time::Clock,
 };
@@ -18,7 +18,9 @@ use crate::{
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub internal_token: Secret,
+    pub accepted_callers: AcceptedCallers,
+    pub db_proxy_token: CallerToken,
+    pub price_cache_token: CallerToken,
     pub price_cache_url: Url,
     pub db_proxy_url: Url,
     /// The machine's clock. Tests replace it.
@@ -67,7 +69,9 @@ const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | the token that internal callers send |
+    /// | `INTERNAL_TOKEN` | none, required | the following three are derived from it |
+    /// | `SERVER_KEY` | derived | the key of the tokens of callers |
+    /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for calls of these services |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the price record |
@@ -87,7 +91,9 @@ impl Config {
     /// | `PRICE_BAND_INTERVALS` | 4 | how many publish intervals a larger change must last before it is used |
     /// | `PRICE_BAND_ACTION` | `prolong` | what happens to orders until then: `prolong` the last good price, or `stop` |
     pub fn from_env(env: &mut Env) -> Self {
-        let internal_token = shared::internal_token(env);
+        let accepted_callers = shared::accepted_callers(env, Caller::PRICE_UPDATER.as_str());
+        let db_proxy_token = shared::db_proxy_token(env, Caller::PRICE_UPDATER);
+        let price_cache_token = shared::price_cache_token(env, Caller::PRICE_UPDATER);
         let price_cache_url = shared::price_cache_url(env);
         let db_proxy_url = shared::db_proxy_url(env);
         let currencies = shared::currencies(env);
@@ -133,7 +139,9 @@ impl Config {
         let band = read_band(env, &currencies);
         let stop_while_held = read_band_action(env);
         Self {
-            internal_token,
+            accepted_callers,
+            db_proxy_token,
+            price_cache_token,
             price_cache_url,
             db_proxy_url,
             clock: Clock::default(),

@@ -22,7 +22,7 @@ mod upstreams;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    config::Env,
+    config::{Caller, Env},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
@@ -54,6 +54,7 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "price-updater";
     const PORT: u16 = 8003;
+    const CALLER: Caller = Caller::PRICE_UPDATER;
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
@@ -62,7 +63,7 @@ impl Service for App {
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
-        let internal_token = Some(config.internal_token.clone());
+        let accepted_callers = Some(config.accepted_callers.clone());
         let upstreams = Arc::new(upstreams::HttpUpstreams::new(&config));
         let updater = Arc::new(Updater::new(config, upstreams, &metrics));
         let ready: ReadinessCheck = {
@@ -77,7 +78,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: ready.clone(),
-            internal_token,
+            accepted_callers,
             rate_limit: RateLimit::default(),
         };
         let server = Server::new(listener, service_endpoint(Routes::new(updater.clone()), ops)).with_metrics(&metrics);

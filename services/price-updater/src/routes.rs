@@ -8,7 +8,7 @@ use common::{
         Problem,
         sources::{SourcesOrder, SourcesReport},
     },
-    server::{InternalCaller, Json},
+    server::{Json, Operator},
 };
 use poem_openapi::OpenApi;
 
@@ -34,23 +34,19 @@ impl Routes {
 impl Routes {
     /// Returns the last prices, their age and the last errors of each active source.
     #[oai(path = "/sources", method = "get", operation_id = "list_sources")]
-    async fn sources(&self, _caller: InternalCaller) -> Result<Json<SourcesReport>, Problem> {
+    async fn sources(&self, _caller: Operator) -> Result<Json<SourcesReport>, Problem> {
         Ok(Json(self.updater.report()))
     }
 
     /// Returns the active sources in their order.
     #[oai(path = "/sources/order", method = "get", operation_id = "sources_order")]
-    async fn order(&self, _caller: InternalCaller) -> Result<Json<SourcesOrder>, Problem> {
+    async fn order(&self, _caller: Operator) -> Result<Json<SourcesOrder>, Problem> {
         Ok(self.current_order())
     }
 
     /// Makes exactly these sources active, in this order, from the next poll on. A restart returns to the configured sources.
     #[oai(path = "/sources/order", method = "put", operation_id = "set_sources_order")]
-    async fn set_order(
-        &self,
-        _caller: InternalCaller,
-        order: Json<SourcesOrder>,
-    ) -> Result<Json<SourcesOrder>, Problem> {
+    async fn set_order(&self, _caller: Operator, order: Json<SourcesOrder>) -> Result<Json<SourcesOrder>, Problem> {
         self.active_sources.select(&order.0.sources).map_err(|error| Problem::validation(vec![error]))?;
         Ok(self.current_order())
     }

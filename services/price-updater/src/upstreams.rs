@@ -50,10 +50,10 @@ pub(crate) struct HttpUpstreams {
 impl HttpUpstreams {
     pub(crate) fn new(config: &Config) -> Self {
         let http = http_client();
-        let token = config.internal_token.clone();
+        let (cache_token, db_proxy_token) = (config.price_cache_token.clone(), config.db_proxy_token.clone());
         let cache =
-            ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, config.price_cache_url.clone(), token.clone());
-        let db_proxy = ServiceClient::new(http, DbProxyClient::SERVICE, config.db_proxy_url.clone(), token);
+            ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, config.price_cache_url.clone(), cache_token);
+        let db_proxy = ServiceClient::new(http, DbProxyClient::SERVICE, config.db_proxy_url.clone(), db_proxy_token);
         Self { cache: PriceCacheClient(cache), db_proxy: DbProxyClient(db_proxy) }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    config::{Env, Secret, shared},
+    config::{Caller, CallerToken, Env, shared},
     server::{RateLimit, TrustedProxies},
 };
 use url::Url;
@@ -12,7 +12,8 @@ use url::Url;
 pub struct Config {
     pub price_cache: Url,
     pub db_proxy: Url,
-    pub internal_token: Secret,
+    pub db_proxy_token: CallerToken,
+    pub price_cache_token: CallerToken,
     pub rate_limit: RateLimit,
     /// How long after its `as_of` an agreed price counts as current.
     pub price_ttl: Duration,
@@ -23,7 +24,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | token for calls between services |
+    /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived from `INTERNAL_TOKEN` | tokens for calls of these services |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price counts as current |
@@ -40,7 +41,8 @@ impl Config {
         Self {
             price_cache: shared::price_cache_url(env),
             db_proxy: shared::db_proxy_url(env),
-            internal_token: shared::internal_token(env),
+            db_proxy_token: shared::db_proxy_token(env, Caller::RATES),
+            price_cache_token: shared::price_cache_token(env, Caller::RATES),
             rate_limit: rate_limit.counting_reads(),
             price_ttl: shared::price_ttl(env),
             refresh_interval: shared::course_refresh_interval(env),

@@ -23,7 +23,7 @@ use common::{
         http_client,
         price_cache::{PriceCacheClient, PriceCacheWatch},
     },
-    config::Env,
+    config::{Caller, Env},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
@@ -54,6 +54,7 @@ pub struct App {
 impl Service for App {
     const NAME: &'static str = "rates";
     const PORT: u16 = 8040;
+    const CALLER: Caller = Caller::RATES;
     type Config = Config;
 
     fn configure(env: &mut Env) -> Config {
@@ -61,12 +62,19 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        let Config { price_cache, db_proxy, internal_token, rate_limit, price_ttl, refresh_interval } = config;
+        let Config {
+            price_cache,
+            db_proxy,
+            db_proxy_token,
+            price_cache_token,
+            rate_limit,
+            price_ttl,
+            refresh_interval,
+        } = config;
         let http = http_client();
-        let price_cache =
-            ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, price_cache, internal_token.clone());
+        let price_cache = ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, price_cache, price_cache_token);
         let watch = PriceCacheClient(price_cache).watch(&[Topic::MarketSnapshot]);
-        let db_proxy = DbProxyClient(ServiceClient::new(http, DbProxyClient::SERVICE, db_proxy, internal_token));
+        let db_proxy = DbProxyClient(ServiceClient::new(http, DbProxyClient::SERVICE, db_proxy, db_proxy_token));
         let metrics = Metrics::new(Self::NAME);
         let snapshots = Arc::new(SnapshotStore::new(Clock::System, &metrics));
         let streams = CourseStreams::new(&metrics);
@@ -75,7 +83,7 @@ impl Service for App {
             about: ABOUT,
             metrics: metrics.clone(),
             ready: readiness(&snapshots, &db_proxy),
-            internal_token: None,
+            accepted_callers: None,
             rate_limit,
         };
         let api = Api {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use common::{
-    config::{Bind, Env},
+    config::{Bind, Env, shared},
     reporting,
     server::ServerConfig,
     service::Service,
@@ -18,8 +18,9 @@ use common::{
 /// terminal.
 const READ_ELSEWHERE: [&str; 3] = ["CREATE_ORDER_URL", "RATES_URL", "NO_COLOR"];
 /// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not
-/// exist in a container. Ports are excluded separately, because they are fixed in the compose file.
-const NOT_IN_CONTAINERS: [&str; 2] = ["NO_COLOR", "SIM_TIMELINE"];
+/// exist in a container. They receive tokens of their own instead of the internal token, and exchange-sim receives none. Ports
+/// are excluded separately, because they are fixed in the compose file.
+const NOT_IN_CONTAINERS: [&str; 3] = ["NO_COLOR", "SIM_TIMELINE", "INTERNAL_TOKEN"];
 
 fn read_file(path: &str) -> String {
     std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -29,7 +30,9 @@ fn read_file(path: &str) -> String {
 fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet<String>>) {
     let mut env = Env::default();
     telemetry::Config::from_env(&mut env);
-    reporting::Config::from_env(&mut env);
+    if S::MUST_REPORT || shared::has_health_check_token(&mut env) {
+        reporting::Config::from_env(&mut env, S::CALLER);
+    }
     Bind::from_env(&mut env, S::NAME, S::PORT);
     ServerConfig::from_env(&mut env);
     S::configure(&mut env);
@@ -107,6 +110,8 @@ fn containers_receive_exactly_the_variables_their_service_reads() {
         let received_variables = &received_by_service[service];
         let missing =
             read_variables.iter().filter(|name| !received_variables.contains(*name) && !name.ends_with("_PORT"));
+        let is_expected = |name: &&String| service != "exchange-sim" || name.as_str() != "HEALTH_CHECK_TOKEN";
+        let missing = missing.filter(is_expected);
         let missing: Vec<_> = missing.filter(|name| !NOT_IN_CONTAINERS.contains(&name.as_str())).collect();
         assert_eq!(missing, [""; 0], "variables that {service} reads and its container does not receive");
         // Every container receives the URLs of all services.

@@ -8,6 +8,7 @@ use common::{
         prices::PriceState,
         quotes::{Quote, QuoteCap},
     },
+    config::Caller,
     ids::QuoteId,
     time::Timestamp,
 };
@@ -29,7 +30,16 @@ pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     let super::TestOrder { currency, amount, price, .. } = market_order("unused", satoshi);
     let caps = QuoteCaps { quote: no_limit(), client: no_limit(), all_quotes: no_limit() };
     let (price, client) = (price.unwrap(), None);
-    Command::Quote(QuoteCommand { currency, amount, price, duration, client, caps, attempted_ids: Vec::new() })
+    Command::Quote(QuoteCommand {
+        currency,
+        amount,
+        price,
+        duration,
+        client,
+        caps,
+        written_by: Caller::CREATE_ORDER,
+        attempted_ids: Vec::new(),
+    })
 }
 
 /// A quote of a client, whose open quotes may reserve 50 satoshi.
@@ -42,7 +52,13 @@ fn quote_of_client(client: &str, satoshi: i64, duration: Duration) -> Command {
 /// An order that takes a quote.
 fn take_command(key: &str, id: QuoteId) -> Command {
     let super::TestOrder { key, requested_at, .. } = market_order(key, 1);
-    Command::Place(PlaceCommand { key, terms: OrderTerms::Quote(id), requested_at, attempted_ids: Vec::new() })
+    Command::Place(PlaceCommand {
+        key,
+        terms: OrderTerms::Quote(id),
+        requested_at,
+        written_by: Caller::CREATE_ORDER,
+        attempted_ids: Vec::new(),
+    })
 }
 
 /// The quote of a decision. Panics when none was created.

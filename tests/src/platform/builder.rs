@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use common::service::Service;
+use common::{
+    config::{Caller, Secret, ServerKey},
+    service::Service,
+};
 use tempfile::TempDir;
 use tracing_subscriber::filter::LevelFilter;
 use uuid::Uuid;
@@ -15,12 +18,22 @@ use crate::{
     stack::Stack,
 };
 
+/// The secrets that each service receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tokens {
+    /// The internal token, from which it derives its own tokens.
+    Internal,
+    /// Only its own tokens and its own key.
+    Own,
+}
+
 /// Collects settings before the services start.
 pub struct PlatformBuilder {
     stack: Stack,
     external_database: Option<String>,
     in_processes: bool,
     db_proxy_launcher: Vec<String>,
+    tokens: Tokens,
     put_prices: bool,
     wait_until_ready: bool,
     variables: Variables,
@@ -45,6 +58,7 @@ impl PlatformBuilder {
             external_database: None,
             in_processes: false,
             db_proxy_launcher: Vec::new(),
+            tokens: Tokens::Internal,
             put_prices: true,
             wait_until_ready: true,
             variables: Variables::new(),
@@ -80,6 +94,13 @@ impl PlatformBuilder {
         self.in_processes()
     }
 
+    /// Gives each service its own tokens and its own key instead of the internal token.
+    #[must_use]
+    pub fn with_own_tokens(mut self) -> Self {
+        self.tokens = Tokens::Own;
+        self
+    }
+
     /// Starts with an empty price cache.
     #[must_use]
     pub fn without_prices(mut self) -> Self {
@@ -109,7 +130,8 @@ impl PlatformBuilder {
         let variables = self.service_variables(&token, &database.url());
         let folder = TempDir::new().unwrap();
         let process_folder = self.in_processes.then(|| folder.path().to_owned());
-        let mut factory = InstanceFactory { ports: self.ports, variables, process_folder };
+        let own_tokens = (self.tokens == Tokens::Own).then(|| Secret::new(token.clone()));
+        let mut factory = InstanceFactory { ports: self.ports, variables, process_folder, own_tokens };
         let mut platform = Platform {
             client: Client::new(&token),
             db_proxy: factory.create::<db_proxy::App>(),
@@ -178,13 +200,42 @@ struct InstanceFactory {
     ports: BTreeMap<&'static str, Port>,
     variables: Variables,
     process_folder: Option<PathBuf>,
+    /// The internal token, if each service receives only the tokens that are derived from it for this service.
+    own_tokens: Option<Secret>,
 }
 
 impl InstanceFactory {
     fn create<S: Service + 'static>(&mut self) -> Instance {
         let port = self.ports.remove(S::NAME).expect("each service has a reserved port");
-        Instance::new::<S>(port, self.variables.clone(), self.process_folder.clone())
+        let mut variables = self.variables.clone();
+        if let Some(internal_token) = &self.own_tokens {
+            variables.remove("INTERNAL_TOKEN");
+            variables.extend(own_tokens(internal_token, S::CALLER));
+        }
+        Instance::new::<S>(port, variables, self.process_folder.clone())
     }
+}
+
+/// The key and the tokens of a service, as the compose file sets them.
+fn own_tokens(internal_token: &Secret, service: Caller) -> Variables {
+    let servers: &[(&str, &str)] = match service {
+        Caller::CREATE_ORDER | Caller::RATES | Caller::PRICE_UPDATER => &[
+            ("DB_PROXY_TOKEN", "db-proxy"),
+            ("PRICE_CACHE_TOKEN", "price-cache-proxy"),
+            ("HEALTH_CHECK_TOKEN", "health-check"),
+        ],
+        Caller::FETCH_ORDERS => &[("DB_PROXY_TOKEN", "db-proxy"), ("HEALTH_CHECK_TOKEN", "health-check")],
+        Caller::EXCHANGE_SIM => &[],
+        _ => &[("HEALTH_CHECK_TOKEN", "health-check")],
+    };
+    let token = |server| ServerKey::derive(internal_token, server).token(service).expose().to_owned();
+    let mut variables: Variables =
+        servers.iter().map(|(variable, server)| ((*variable).to_owned(), token(server))).collect();
+    if !matches!(service, Caller::CREATE_ORDER | Caller::FETCH_ORDERS | Caller::RATES) {
+        let key = ServerKey::derive(internal_token, service.as_str());
+        variables.insert("SERVER_KEY".to_owned(), key.as_secret().expose().to_owned());
+    }
+    variables
 }
 
 /// Shows the warnings of services that run in the test process when the test fails. `TEST_LOG=debug` shows more.

@@ -49,7 +49,7 @@ fn serve_health_check(listener: TcpListener, status: Arc<AtomicU16>) -> mpsc::Un
 
 fn config(address: SocketAddr) -> Config {
     let url = format!("http://{address}").parse().unwrap();
-    Config { url, token: Secret::new("a-token-of-16-and-more"), heartbeat_interval: Duration::from_mins(1) }
+    Config { url, token: Secret::new("a-token-of-16-and-more").into(), heartbeat_interval: Duration::from_mins(1) }
 }
 
 async fn start_health_check(status: u16) -> (mpsc::UnboundedReceiver<Report>, Arc<AtomicU16>, Config) {

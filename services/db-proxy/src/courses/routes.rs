@@ -9,7 +9,7 @@ use common::{
         },
     },
     money::CurrencyPair,
-    server::{InternalCaller, Json},
+    server::{HistoryReader, Json, PriceWriter},
     time::Timestamp,
 };
 use poem_openapi::{OpenApi, param::Query};
@@ -28,7 +28,7 @@ impl CourseRoutes {
     #[oai(path = "/courses", method = "post", operation_id = "write_courses")]
     async fn write_courses(
         &self,
-        _caller: InternalCaller,
+        _caller: PriceWriter,
         body: Json<NewCourses>,
     ) -> Result<Json<CoursesWritten>, Problem> {
         Ok(Json(self.0.write_courses(body.0).await?))
@@ -36,7 +36,7 @@ impl CourseRoutes {
 
     /// Returns the current course of each exchange and direction.
     #[oai(path = "/courses", method = "get", operation_id = "actual_courses")]
-    async fn current_courses(&self, _caller: InternalCaller) -> Result<Json<CurrentCourses>, Problem> {
+    async fn current_courses(&self, _caller: HistoryReader) -> Result<Json<CurrentCourses>, Problem> {
         Ok(Json(self.0.current_courses().await?))
     }
 
@@ -48,7 +48,7 @@ impl CourseRoutes {
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn course_history(
         &self,
-        _caller: InternalCaller,
+        _caller: HistoryReader,
         #[oai(default = "raw")] resolution: Query<Resolution>,
         direction: Query<Option<CurrencyPair>>,
         exchanger: Query<Option<String>>,

@@ -110,8 +110,9 @@ fn classify_code(code: &str) -> Cause {
         }
     }
     match code {
-        // Undefined table, undefined column.
-        "42P01" | "42703" => Cause::SchemaChange,
+        // Undefined table, undefined column. SQLite reports both with its general code, and with no other cause, because the
+        // statements of this program are valid on its own schema.
+        "42P01" | "42703" | "1" => Cause::SchemaChange,
         // Serialization failure, deadlock, lock not available, statement canceled by its timeout, idle transaction timeout;
         // read-only server.
         "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" => Cause::Outage,

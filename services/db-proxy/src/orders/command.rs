@@ -7,6 +7,7 @@ use common::{
         orders::{MarketOrder, OrderPrice, Placed, Refused},
         quotes::{Quote, QuoteCap},
     },
+    config::Caller,
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
@@ -33,6 +34,8 @@ pub struct PlaceCommand {
     pub terms: OrderTerms,
     /// When the client requested the order. At most the time at which db-proxy received the request.
     pub requested_at: Timestamp,
+    /// Who sent the order to db-proxy.
+    pub written_by: Caller,
     /// The ids that earlier attempts to commit this command assigned. A stored order with one of these ids was placed by this
     /// command and is not a replay.
     pub attempted_ids: Vec<OrderId>,
@@ -57,6 +60,8 @@ pub struct QuoteCommand {
     /// Who requested the quote. `None` if the sender does not tell clients apart.
     pub client: Option<String>,
     pub caps: QuoteCaps,
+    /// Who sent the request to db-proxy.
+    pub written_by: Caller,
     /// The ids that earlier attempts to commit this command assigned.
     pub attempted_ids: Vec<QuoteId>,
 }

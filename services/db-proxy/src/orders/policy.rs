@@ -156,6 +156,7 @@ impl DecisionState {
             sources: price.sources.join(","),
             state: QuoteState::Open,
             client: command.client.clone().unwrap_or_else(|| ANONYMOUS.to_owned()),
+            written_by: command.written_by.as_str().to_owned(),
         };
         self.totals.reserved = add_within_limit(self.totals.reserved, price.bitcoin_amount);
         let reserved = self.snapshot.records.reserved_by_client.entry(stored.client.clone()).or_insert(Sats::ZERO);
@@ -235,7 +236,8 @@ impl DecisionState {
         command.attempted_ids.push(order.id);
         let stored = StoredOrder { seq, order: order.clone(), quote };
         self.snapshot.records.orders.insert(command.key.clone(), stored.clone());
-        self.orders.push(NewOrderRow { stored, sources: price.sources.join(","), key: command.key.clone() });
+        let (sources, key) = (price.sources.join(","), command.key.clone());
+        self.orders.push(NewOrderRow { stored, sources, key, written_by: command.written_by });
         Decision::Placed(Placed { order, replayed: false })
     }
 

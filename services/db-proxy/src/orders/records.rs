@@ -7,6 +7,7 @@ use common::{
         orders::{Order, RefusalReason, Refused, ValidatedOrder},
         quotes::Quote,
     },
+    config::Caller,
     ids::QuoteId,
     money::Sats,
     time::Timestamp,
@@ -46,6 +47,8 @@ pub struct NewOrderRow {
     /// The sources of the price, comma-separated.
     pub sources: String,
     pub key: ClientKey,
+    /// Who sent the order to db-proxy.
+    pub written_by: Caller,
 }
 
 /// A row of the table of quotes.
@@ -57,6 +60,8 @@ pub struct StoredQuote {
     pub state: QuoteState,
     /// Who requested it; the common name of anonymous clients if the sender did not tell clients apart.
     pub client: String,
+    /// The name of the caller that sent the request to db-proxy.
+    pub written_by: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use common::{
         orders::{MAX_GROUP, OrderPrice, Outcome, PlaceOrderCommand, RefusalReason, Refused},
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
+    config::Caller,
     ids::IdempotencyKey,
     money::{FiatAmount, Sats},
     time::Timestamp,
@@ -16,7 +17,11 @@ use common::{
 use super::command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand};
 
 /// The command for an order that was received at `received_at`.
-pub fn place_command(order: PlaceOrderCommand, received_at: Timestamp) -> Result<Command, FieldError> {
+pub fn place_command(
+    order: PlaceOrderCommand,
+    received_at: Timestamp,
+    written_by: Caller,
+) -> Result<Command, FieldError> {
     let PlaceOrderCommand { client, key, asked_at, market, quote } = order;
     check_client(&client)?;
     let terms = match (market, quote) {
@@ -31,11 +36,12 @@ pub fn place_command(order: PlaceOrderCommand, received_at: Timestamp) -> Result
     };
     // The clock of the sender may be ahead.
     let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
-    Ok(Command::Place(PlaceCommand { key: ClientKey { client, key }, terms, requested_at, attempted_ids: Vec::new() }))
+    let key = ClientKey { client, key };
+    Ok(Command::Place(PlaceCommand { key, terms, requested_at, written_by, attempted_ids: Vec::new() }))
 }
 
 /// The command for a quote to which these caps apply.
-pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps) -> Result<Command, FieldError> {
+pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Caller) -> Result<Command, FieldError> {
     let CreateQuoteCommand { currency, amount, price, hold_secs, client } = quote;
     check_price(amount, &price)?;
     client.as_deref().map_or(Ok(()), check_client)?;
@@ -43,7 +49,16 @@ pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps) -> Result<Comma
         return Err(FieldError::new("hold_secs", format!("must be 1 to {MAX_HOLD_SECS}")));
     }
     let duration = Duration::from_secs(hold_secs.into());
-    Ok(Command::Quote(QuoteCommand { currency, amount, price, duration, client, caps, attempted_ids: Vec::new() }))
+    Ok(Command::Quote(QuoteCommand {
+        currency,
+        amount,
+        price,
+        duration,
+        client,
+        caps,
+        written_by,
+        attempted_ids: Vec::new(),
+    }))
 }
 
 /// The name of a client has the form of a key.

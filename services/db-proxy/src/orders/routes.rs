@@ -9,9 +9,10 @@ use common::{
         },
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
+    config::Caller,
     ids::OrderId,
     money::{Currency, FiatAmount, Sats},
-    server::{InternalCaller, Json},
+    server::{HistoryReader, Json, OrderWriter},
     time::Timestamp,
 };
 use poem_openapi::{
@@ -46,22 +47,18 @@ impl OrderRoutes {
     #[oai(path = "/orders", method = "post", operation_id = "place_orders")]
     async fn place_orders(
         &self,
-        _caller: InternalCaller,
+        caller: OrderWriter,
         body: Json<PlaceOrderCommands>,
     ) -> Result<Json<Outcomes>, Problem> {
         let orders = body.0.orders;
         check_group_size("orders", orders.len()).map_err(Error::from)?;
-        Ok(Json(Outcomes { outcomes: self.place_all(orders).await? }))
+        Ok(Json(Outcomes { outcomes: self.place_all(orders, caller.0).await? }))
     }
 
     /// Places one order.
     #[oai(path = "/add", method = "post", operation_id = "add_order")]
-    async fn add_order(
-        &self,
-        _caller: InternalCaller,
-        body: Json<PlaceOrderCommand>,
-    ) -> Result<Json<Outcome>, Problem> {
-        let outcome = self.place_all(vec![body.0]).await?.pop();
+    async fn add_order(&self, caller: OrderWriter, body: Json<PlaceOrderCommand>) -> Result<Json<Outcome>, Problem> {
+        let outcome = self.place_all(vec![body.0], caller.0).await?.pop();
         Ok(Json(outcome.ok_or(Error::Write(WriteError::ShuttingDown))?))
     }
 
@@ -69,10 +66,10 @@ impl OrderRoutes {
     #[oai(path = "/quotes", method = "post", operation_id = "hold_quote")]
     async fn create_quote(
         &self,
-        _caller: InternalCaller,
+        caller: OrderWriter,
         body: Json<CreateQuoteCommand>,
     ) -> Result<Json<QuoteOutcome>, Problem> {
-        let command = quote_command(body.0, self.quote_caps).map_err(Error::from)?;
+        let command = quote_command(body.0, self.quote_caps, caller.0).map_err(Error::from)?;
         let decision =
             self.submit_commands(vec![command]).await?.pop().ok_or(Error::Write(WriteError::ShuttingDown))?;
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
@@ -82,7 +79,7 @@ impl OrderRoutes {
     #[oai(path = "/get", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
-        _caller: InternalCaller,
+        _caller: HistoryReader,
         #[oai(default)] start: Query<u64>,
         #[oai(default = "default_offset_page", validator(minimum(value = "1"), maximum(value = "1000")))]
         page_size: Query<u32>,
@@ -95,7 +92,7 @@ impl OrderRoutes {
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_orders(
         &self,
-        _caller: InternalCaller,
+        _caller: HistoryReader,
         #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
         cursor: Query<Option<Cursor>>,
         currency: Query<Option<Currency>>,
@@ -117,7 +114,7 @@ impl OrderRoutes {
 
     /// Returns the orders that have one of these ids.
     #[oai(path = "/orders/lookup", method = "post", operation_id = "lookup_orders")]
-    async fn lookup_orders(&self, _caller: InternalCaller, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
+    async fn lookup_orders(&self, _caller: HistoryReader, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
         check_group_size("ids", body.0.ids.len()).map_err(Error::from)?;
         let orders = self.store.orders_by_id(&body.0.ids).await.map_err(Error::from)?;
         Ok(Json(FoundOrders { orders }))
@@ -125,14 +122,14 @@ impl OrderRoutes {
 
     /// Returns one order.
     #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
-    async fn get_order(&self, _caller: InternalCaller, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
+    async fn get_order(&self, _caller: HistoryReader, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
         let order = self.store.orders_by_id(&[id.0]).await.map_err(Error::from)?.pop();
         Ok(Json(order.ok_or(Error::OrderNotFound)?))
     }
 
     /// Returns the totals over all orders and what remains of the limit.
     #[oai(path = "/summary", method = "get", operation_id = "summary")]
-    async fn summary(&self, _caller: InternalCaller) -> Result<Json<OrderSummary>, Problem> {
+    async fn summary(&self, _caller: HistoryReader) -> Result<Json<OrderSummary>, Problem> {
         let totals = self.store.totals().await.map_err(Error::from)?;
         Ok(Json(OrderSummary {
             count: totals.orders,
@@ -146,9 +143,10 @@ impl OrderRoutes {
 
 impl OrderRoutes {
     /// Returns one outcome for each order, or an error if an order is malformed or the outcome of any order is unknown.
-    async fn place_all(&self, orders: Vec<PlaceOrderCommand>) -> Result<Vec<Outcome>, Error> {
+    async fn place_all(&self, orders: Vec<PlaceOrderCommand>, caller: Caller) -> Result<Vec<Outcome>, Error> {
         let received_at = Timestamp::now();
-        let commands: Result<Vec<_>, _> = orders.into_iter().map(|order| place_command(order, received_at)).collect();
+        let commands = orders.into_iter().map(|order| place_command(order, received_at, caller));
+        let commands: Result<Vec<_>, _> = commands.collect();
         let outcomes: Result<_, _> =
             self.submit_commands(commands?).await?.into_iter().map(Outcome::try_from).collect();
         Ok(outcomes?)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::{config::Secret, time::Clock};
+use common::time::Clock;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -21,14 +21,7 @@ const OKX_BTC: &str = r#"{"op":"subscribe","args":[{"channel":"tickers","instId"
 
 fn new_simulation() -> Simulation {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
-    endpoint(&Config {
-        internal_token: Secret::random(),
-        seed: 1,
-        timeline: Vec::new(),
-        enforce_call_limits: false,
-        clock,
-    })
-    .1
+    endpoint(&Config { accepted_callers: None, seed: 1, timeline: Vec::new(), enforce_call_limits: false, clock }).1
 }
 
 fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {

@@ -8,10 +8,10 @@ fn codes_are_classified() {
     for code in ["08006", "53300", "57P01", "57P03", "25006"] {
         assert_eq!(classify_code(code), Cause::Outage, "{code}");
     }
-    for code in ["42P01", "42703"] {
+    for code in ["42P01", "42703", "1"] {
         assert_eq!(classify_code(code), Cause::SchemaChange, "{code}");
     }
-    for code in ["1", "19", "1555", "2067", "10005", "23505", "23514", "25001", "42601", "57000", "22003", "0A000"] {
+    for code in ["19", "1555", "2067", "10005", "23505", "23514", "25001", "42601", "57000", "22003", "0A000"] {
         assert_eq!(classify_code(code), Cause::Permanent, "{code}");
     }
 }

@@ -5,6 +5,7 @@ mod reference_model;
 
 use common::{
     api::prices::PriceState,
+    config::Caller,
     ids::IdempotencyKey,
     money::{Currency, FiatAmount},
     time::Timestamp,
@@ -20,6 +21,7 @@ const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
     Ok(now) => now,
     Err(_) => panic!("a time inside the calendar"),
 };
+const WRITER: Caller = Caller::CREATE_ORDER;
 const MINUTE: Duration = Duration::from_secs(60);
 const NO_TOTALS: Totals = match Timestamp::from_micros(0) {
     Ok(epoch) => {
@@ -53,7 +55,13 @@ fn client_key(key: &str) -> ClientKey {
 }
 
 fn place(key: &str, terms: OrderTerms) -> Command {
-    Command::Place(PlaceCommand { key: client_key(key), terms, requested_at: NOW, attempted_ids: Vec::new() })
+    Command::Place(PlaceCommand {
+        key: client_key(key),
+        terms,
+        requested_at: NOW,
+        written_by: WRITER,
+        attempted_ids: Vec::new(),
+    })
 }
 
 /// An order for 69 EUR at the market price.
@@ -79,7 +87,16 @@ fn quote_at(price: OrderPrice, seconds: u64) -> Command {
     let (currency, amount) = (Currency::EUR, "69".parse().unwrap());
     let duration = Duration::from_secs(seconds);
     let caps = QuoteCaps { quote: price.bitcoin_amount, client: sats(1000), all_quotes: sats(1000) };
-    Command::Quote(QuoteCommand { currency, amount, price, duration, client: None, caps, attempted_ids: Vec::new() })
+    Command::Quote(QuoteCommand {
+        currency,
+        amount,
+        price,
+        duration,
+        client: None,
+        caps,
+        written_by: WRITER,
+        attempted_ids: Vec::new(),
+    })
 }
 
 /// The tables that the policy uses, in memory.

@@ -48,7 +48,7 @@ fn quote_request(hold_secs: u32) -> CreateQuoteCommand {
 
 fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String> {
     let cap = Sats::new(1).unwrap();
-    match quote_command(request, QuoteCaps { quote: cap, client: cap, all_quotes: cap }) {
+    match quote_command(request, QuoteCaps { quote: cap, client: cap, all_quotes: cap }, Caller::CREATE_ORDER) {
         Ok(Command::Quote(command)) => Ok(command),
         Ok(Command::Place(_)) => panic!("a quote became an order"),
         Err(error) => Err(error.field),
@@ -56,7 +56,7 @@ fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String>
 }
 
 fn place_command_of(request: PlaceOrderCommand) -> Result<PlaceCommand, String> {
-    match place_command(request, now()) {
+    match place_command(request, now(), Caller::CREATE_ORDER) {
         Ok(Command::Place(command)) => Ok(command),
         Ok(Command::Quote(_)) => panic!("an order became a quote"),
         Err(error) => Err(error.field),

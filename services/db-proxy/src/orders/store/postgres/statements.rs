@@ -47,7 +47,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client
+        simulated, price_state, state, client, written_by
     from quotes where id = any($1)";
 
 pub(super) const RESERVED_BY_CLIENT: &str = "
@@ -63,17 +63,18 @@ pub(super) const TAKE_QUOTES: &str = "update quotes set state = 'taken' where id
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client
+        simulated, price_state, state, client, written_by
     )
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, 'held', client
+        simulated, price_state, 'held', client, written_by
     from unnest(
         $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::timestamptz[], $9::text[], $10::boolean[], $11::text[], $12::text[]
+        $8::timestamptz[], $9::text[], $10::boolean[], $11::text[], $12::text[],
+        $13::text[]
     ) as incoming (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, client
+        simulated, price_state, client, written_by
     )";
 
 pub(super) const INSERT_REFUSALS: &str = "
@@ -90,17 +91,17 @@ pub(super) const INSERT_ORDERS: &str = "
         new_orders as (
             insert into orders (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state
+                simulated, quote_id, price_state, written_by
             )
             select
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state
+                simulated, quote_id, price_state, written_by
             from unnest(
                 $1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-                $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[]
+                $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[], $20::text[]
             ) as incoming (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state
+                simulated, quote_id, price_state, written_by
             )
         ),
         new_keys as (

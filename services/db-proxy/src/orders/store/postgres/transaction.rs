@@ -96,6 +96,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
                 .bind(column_of(quotes, |row| row.quote.simulated))
                 .bind(column_of(quotes, |row| row.quote.price_state.as_str()))
                 .bind(column_of(quotes, |row| row.client.as_str()))
+                .bind(column_of(quotes, |row| row.written_by.as_str()))
                 .execute(&mut *self.inner)
                 .await?;
         }
@@ -133,6 +134,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
             .bind(totals.reserved.get())
             .bind(totals.last_created_at.to_datetime())
             .bind(totals.last_refused_at.to_datetime())
+            .bind(column_of(orders, |row| row.written_by.as_str()))
             .execute(&mut *self.inner)
             .await?;
         Ok(())
@@ -178,5 +180,6 @@ fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
         sources: row.try_get("price_sources")?,
         state: parse_quote_state(row.try_get("state")?)?,
         client: row.try_get("client")?,
+        written_by: row.try_get("written_by")?,
     })
 }

@@ -39,7 +39,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client
+        simulated, price_state, state, client, written_by
     from quotes where id in (select unhex(value) from json_each(?1))";
 
 pub(super) const RESERVED_BY_CLIENT: &str = "
@@ -55,21 +55,21 @@ pub(super) const TAKE_QUOTES: &str =
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client
+        simulated, price_state, state, client, written_by
     )
     select
         unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, 'held', value ->> 11
+        value ->> 8, value ->> 9, value ->> 10, 'held', value ->> 11, value ->> 12
     from json_each(?1)";
 
 pub(super) const INSERT_ORDERS: &str = "
     insert into orders (
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources, simulated,
-        quote_id, price_state
+        quote_id, price_state, written_by
     )
     select
         value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, unhex(value ->> 12), value ->> 13
+        value ->> 8, value ->> 9, unhex(value ->> 12), value ->> 13, value ->> 14
     from json_each(?1)";
 
 pub(super) const INSERT_KEYS: &str = "

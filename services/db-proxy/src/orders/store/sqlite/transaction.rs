@@ -130,11 +130,12 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         row.key.key,
         quote.map(|id| to_hex(&id.0)),
         order.price_state.as_str(),
+        row.written_by.as_str(),
     ])
 }
 
 /// A row of [`INSERT_QUOTES`], which refers to its elements by index.
-fn quote_as_json(StoredQuote { quote, sources, client, .. }: &StoredQuote) -> Value {
+fn quote_as_json(StoredQuote { quote, sources, client, written_by, .. }: &StoredQuote) -> Value {
     json!([
         to_hex(&quote.id.0),
         quote.created_at.micros(),
@@ -148,6 +149,7 @@ fn quote_as_json(StoredQuote { quote, sources, client, .. }: &StoredQuote) -> Va
         i32::from(quote.simulated),
         quote.price_state.as_str(),
         client,
+        written_by,
     ])
 }
 
@@ -194,5 +196,6 @@ fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
         sources: row.try_get("price_sources")?,
         state: parse_quote_state(row.try_get("state")?)?,
         client: row.try_get("client")?,
+        written_by: row.try_get("written_by")?,
     })
 }

@@ -1,0 +1,162 @@
+//! The tokens of calls between services.
+//!
+//! Each server has a key, and each caller of a server has a token, which names the caller and is derived from the key. A caller
+//! cannot derive the token of another caller, and a server cannot derive a token for another server. Keys are derived from
+//! `INTERNAL_TOKEN`, so this one setting suffices. It is also a token itself, of an operator, who may do everything.
+
+use std::fmt::Write as _;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use super::Secret;
+
+/// Separates the keys of servers and the tokens of callers from each other and from other uses of `INTERNAL_TOKEN`.
+const KEY_PURPOSE: &str = "buydesk server key: ";
+const TOKEN_PURPOSE: &str = "buydesk caller token: ";
+/// Separates the name of the caller from its proof in a token.
+const SEPARATOR: char = '.';
+
+/// Who calls an internal endpoint: a service, or an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Caller(&'static str);
+
+impl Caller {
+    pub const CREATE_ORDER: Self = Self("create-order");
+    pub const FETCH_ORDERS: Self = Self("fetch-orders");
+    pub const RATES: Self = Self("rates");
+    pub const PRICE_UPDATER: Self = Self("price-updater");
+    pub const DB_PROXY: Self = Self("db-proxy");
+    pub const PRICE_CACHE_PROXY: Self = Self("price-cache-proxy");
+    pub const HEALTH_CHECK: Self = Self("health-check");
+    pub const EXCHANGE_SIM: Self = Self("exchange-sim");
+    /// All services in one process.
+    pub const BUYDESK: Self = Self("buydesk");
+    /// A person, or a service of the last release, with `INTERNAL_TOKEN`.
+    pub const OPERATOR: Self = Self("operator");
+
+    pub const ALL: [Self; 10] = [
+        Self::CREATE_ORDER,
+        Self::FETCH_ORDERS,
+        Self::RATES,
+        Self::PRICE_UPDATER,
+        Self::DB_PROXY,
+        Self::PRICE_CACHE_PROXY,
+        Self::HEALTH_CHECK,
+        Self::EXCHANGE_SIM,
+        Self::BUYDESK,
+        Self::OPERATOR,
+    ];
+
+    /// The caller with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|caller| caller.0 == name)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// The key from which the tokens for one server are derived.
+#[derive(Debug, Clone)]
+pub struct ServerKey(Secret);
+
+impl ServerKey {
+    /// The key of a server.
+    pub fn derive(internal_token: &Secret, server: &str) -> Self {
+        Self(Secret::new(keyed_hash(internal_token, KEY_PURPOSE, server)))
+    }
+
+    /// A key that was derived before.
+    pub fn new(key: Secret) -> Self {
+        Self(key)
+    }
+
+    /// The key as a setting contains it.
+    pub fn as_secret(&self) -> &Secret {
+        &self.0
+    }
+
+    /// The token of a caller.
+    pub fn token(&self, caller: Caller) -> Secret {
+        Secret::new(format!("{}{SEPARATOR}{}", caller.0, keyed_hash(&self.0, TOKEN_PURPOSE, caller.0)))
+    }
+}
+
+/// HMAC-SHA256 of `purpose` and `name`, in hexadecimal.
+fn keyed_hash(key: &Secret, purpose: &str, name: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC accepts keys of any length");
+    mac.update(purpose.as_bytes());
+    mac.update(name.as_bytes());
+    mac.finalize().into_bytes().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The callers that a server accepts.
+#[derive(Debug, Clone)]
+pub struct AcceptedCallers {
+    key: ServerKey,
+    /// `INTERNAL_TOKEN`, if the server has it.
+    internal_token: Option<Secret>,
+}
+
+impl AcceptedCallers {
+    /// Accepts every token that is derived from `internal_token` for this server, and `internal_token` itself.
+    pub fn of_internal_token(internal_token: Secret, server: &str) -> Self {
+        Self { key: ServerKey::derive(&internal_token, server), internal_token: Some(internal_token) }
+    }
+
+    /// Accepts every token that is derived from `key`.
+    pub fn of_key(key: ServerKey) -> Self {
+        Self { key, internal_token: None }
+    }
+
+    /// The caller that sent a token. `None` if the token is not valid.
+    pub fn caller(&self, token: &str) -> Option<Caller> {
+        if self.internal_token.as_ref().is_some_and(|internal_token| internal_token.matches(token)) {
+            return Some(Caller::OPERATOR);
+        }
+        // The name is not secret. Only the token of that caller is compared, in constant time.
+        let caller = Caller::from_name(token.split_once(SEPARATOR)?.0)?;
+        let expected = self.key.token(caller);
+        bool::from(expected.expose().as_bytes().ct_eq(token.as_bytes())).then_some(caller)
+    }
+}
+
+/// The token that a caller sends to one server.
+#[derive(Debug, Clone)]
+pub struct CallerToken {
+    token: Secret,
+    /// `INTERNAL_TOKEN`, for a server of the last release, which accepts no derived token.
+    fallback: Option<Secret>,
+}
+
+impl CallerToken {
+    /// The token of a caller for a server.
+    pub fn derive(internal_token: Secret, caller: Caller, server: &str) -> Self {
+        Self { token: ServerKey::derive(&internal_token, server).token(caller), fallback: Some(internal_token) }
+    }
+
+    pub fn token(&self) -> &Secret {
+        &self.token
+    }
+
+    /// The token to send after the server has rejected [`CallerToken::token`].
+    pub fn fallback(&self) -> Option<&Secret> {
+        self.fallback.as_ref()
+    }
+}
+
+impl From<Secret> for CallerToken {
+    fn from(token: Secret) -> Self {
+        Self { token, fallback: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,301 @@
+//! Each service has only the privileges that it needs: tokens of its own, a database role without DDL, and containers that
+//! receive no secret of another one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use common::config::{Caller, Secret, ServerKey};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
+use tests::{
+    Platform, Response, Stack,
+    client::send,
+    environment::binary_path,
+    on_both_stacks,
+    platform::{Instance, order},
+    servers::{PrivateServer, Process},
+    wait_until,
+};
+
+on_both_stacks!(services_work_with_their_own_tokens_alone, token_permits_only_what_its_caller_does);
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn deployment(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment").join(path)
+}
+
+/// The column `written_by` of each order, oldest first.
+async fn writers_of_orders(platform: &Platform) -> Vec<String> {
+    const WRITERS: &str = "select written_by from orders order by seq";
+    let url = platform.database.url();
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(WRITERS).fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect()
+    } else {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        sqlx::query(WRITERS).fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+}
+
+async fn services_work_with_their_own_tokens_alone(stack: Stack) {
+    let platform = Platform::builder(stack).with_own_tokens().start().await;
+    let placed = platform.place(order("USD", "1")).await.json(201);
+    let quote = platform.quote(order("USD", "2")).await.json(201);
+    platform.place(json!({ "quote": quote["id"] }).to_string()).await.json(201);
+    assert_eq!(platform.all_pages("/get_orders").await[1], placed);
+    platform.start_other_services().await;
+    let rates = platform.rates.url("/api/v1/courses");
+    wait_until("courses are published", LIMIT, async || {
+        let courses = platform.client.get(&rates).await;
+        (courses.status == 200 && courses.json(200).as_array().is_some_and(|list| !list.is_empty())).then_some(())
+    })
+    .await;
+    // db-proxy knows who placed the orders.
+    assert_eq!(writers_of_orders(&platform).await, ["create-order"; 2]);
+}
+
+/// Sends a request with the token of a caller for this server.
+async fn send_as(
+    platform: &Platform,
+    caller: Caller,
+    server: &Instance,
+    method: &str,
+    path: &str,
+    body: serde_json::Value,
+) -> Response {
+    let request = platform.client.request(method, server.url(path)).bearer_auth(platform.token_of(caller, server.name));
+    send(if method == "GET" {
+        request
+    } else {
+        request.header("content-type", "application/json").body(body.to_string())
+    })
+    .await
+}
+
+async fn token_permits_only_what_its_caller_does(stack: Stack) {
+    let platform = Platform::builder(stack).with_own_tokens().start().await;
+    platform.health_check.start().await;
+    let record = platform.put_default_prices().await;
+    let price = json!({
+        "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,
+        "expires_at": record.expires_at, "sources": ["alpha"], "simulated": false,
+    });
+    let market = json!({ "currency": "USD", "amount": "1", "price": price });
+    let new_order = json!({ "client": "anonymous", "key": "a-key", "market": market });
+    let new_quote = json!({ "currency": "USD", "amount": "1", "price": price, "hold_secs": 1 });
+    let new_record = json!({ "as_of": record.as_of, "prices": { "USD": { "price": "1", "sources": ["x"] } } });
+    let (db_proxy, cache) = (&platform.db_proxy, &platform.price_cache);
+    // Readers and price-updater cannot place orders, only price-updater can publish prices and store courses, and
+    // exchange-sim can do neither.
+    let denied: [(&[Caller], &Instance, &str, serde_json::Value); 5] = [
+        (
+            &[Caller::FETCH_ORDERS, Caller::RATES, Caller::PRICE_UPDATER, Caller::EXCHANGE_SIM],
+            db_proxy,
+            "/add",
+            new_order.clone(),
+        ),
+        (&[Caller::FETCH_ORDERS, Caller::RATES, Caller::PRICE_UPDATER], db_proxy, "/quotes", new_quote),
+        (&[Caller::CREATE_ORDER, Caller::RATES, Caller::FETCH_ORDERS], db_proxy, "/courses", json!({ "courses": [] })),
+        (&[Caller::CREATE_ORDER, Caller::RATES, Caller::EXCHANGE_SIM], cache, "/add", new_record),
+        (&[Caller::RATES], cache, "/lease", json!({ "name": "a", "holder": "b", "ttl_secs": 1 })),
+    ];
+    for (callers, server, path, body) in denied {
+        for &caller in callers {
+            let response = send_as(&platform, caller, server, "POST", path, body.clone()).await;
+            let problem = response.problem(403, "forbidden");
+            assert!(problem["detail"].as_str().unwrap().contains(caller.as_str()), "{problem}");
+        }
+    }
+    let denied = send_as(&platform, Caller::PRICE_UPDATER, db_proxy, "GET", "/summary", json!({})).await;
+    denied.problem(403, "forbidden");
+    assert_eq!(platform.summary().await["count"], 0);
+    // The same request with the token of create-order.
+    send_as(&platform, Caller::CREATE_ORDER, db_proxy, "POST", "/add", new_order).await.json(200);
+    // These servers do not have the internal token, so it opens nothing.
+    for server in [db_proxy, cache, &platform.health_check] {
+        let response = platform.client.post_internal(server.url("/add"), "{}").await;
+        assert!(matches!(response.status, 401 | 404), "{response:?}");
+    }
+    platform.client.get_internal(db_proxy.url("/summary")).await.problem(401, "unauthorized");
+    // The token for another server is not valid either.
+    let wrong = platform.token_of(Caller::CREATE_ORDER, "price-cache-proxy");
+    let request = platform.client.request("GET", db_proxy.url("/summary")).bearer_auth(wrong);
+    send(request).await.problem(401, "unauthorized");
+}
+
+/// The lines of each service of a compose file.
+fn services_of(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let lines = text.lines().skip_while(|line| *line != "services:").skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    let (mut services, mut current) = (BTreeMap::<_, Vec<_>>::new(), "");
+    for line in lines.filter(|line| !line.trim_start().starts_with('#')) {
+        match line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')).and_then(|rest| rest.strip_suffix(':')) {
+            Some(name) => current = name,
+            None => services.entry(current).or_default().push(line),
+        }
+    }
+    services
+}
+
+/// The secrets that these lines refer to, as `${NAME:?…}`.
+fn secrets_of(lines: &[&str]) -> BTreeSet<String> {
+    let names = lines.iter().flat_map(|line| line.split("${").skip(1));
+    let names = names.map(|rest| rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect::<String>());
+    names.filter(|name| ["_TOKEN", "_KEY", "_PASSWORD"].iter().any(|end| name.ends_with(end))).collect()
+}
+
+#[test]
+fn container_receives_no_secret_of_another_one() {
+    let text = std::fs::read_to_string(deployment("docker-compose.yml")).unwrap();
+    let demo = std::fs::read_to_string(deployment("docker-compose.demo.yml")).unwrap();
+    let (mut services, mut demo_services) = (services_of(&text), services_of(&demo));
+    services.insert("exchange-sim", demo_services.remove("exchange-sim").unwrap());
+    let expected: BTreeMap<_, &[&str]> = BTreeMap::from([
+        (
+            "create-order",
+            &["CREATE_ORDER_DB_PROXY_TOKEN", "CREATE_ORDER_HEALTH_CHECK_TOKEN", "CREATE_ORDER_PRICE_CACHE_TOKEN"][..],
+        ),
+        ("fetch-orders", &["FETCH_ORDERS_DB_PROXY_TOKEN", "FETCH_ORDERS_HEALTH_CHECK_TOKEN"]),
+        ("rates", &["RATES_DB_PROXY_TOKEN", "RATES_HEALTH_CHECK_TOKEN", "RATES_PRICE_CACHE_TOKEN"]),
+        (
+            "price-updater",
+            &[
+                "PRICE_UPDATER_DB_PROXY_TOKEN",
+                "PRICE_UPDATER_HEALTH_CHECK_TOKEN",
+                "PRICE_UPDATER_KEY",
+                "PRICE_UPDATER_PRICE_CACHE_TOKEN",
+            ],
+        ),
+        ("db-proxy", &["DB_PROXY_HEALTH_CHECK_TOKEN", "DB_PROXY_KEY", "POSTGRES_APP_PASSWORD"]),
+        ("db-migrate", &["POSTGRES_PASSWORD"]),
+        ("price-cache-proxy", &["PRICE_CACHE_KEY", "PRICE_CACHE_PROXY_HEALTH_CHECK_TOKEN", "REDIS_PASSWORD"]),
+        ("health-check", &["HEALTH_CHECK_HEALTH_CHECK_TOKEN", "HEALTH_CHECK_KEY", "OPERATOR_TOKEN"]),
+        ("exchange-sim", &["EXCHANGE_SIM_KEY"]),
+        ("postgres", &["POSTGRES_APP_PASSWORD", "POSTGRES_PASSWORD", "POSTGRES_READONLY_PASSWORD"]),
+        ("redis", &["REDIS_PASSWORD"]),
+        ("pgadmin", &["PGADMIN_PASSWORD", "POSTGRES_READONLY_PASSWORD"]),
+    ]);
+    let found: BTreeMap<_, _> = services.iter().map(|(name, lines)| (*name, secrets_of(lines))).collect();
+    let expected: BTreeMap<_, BTreeSet<String>> =
+        expected.into_iter().map(|(name, secrets)| (name, secrets.iter().map(|&s| s.to_owned()).collect())).collect();
+    assert_eq!(found, expected);
+    // Anchors are merged into several services, so they contain no secret.
+    let anchors: Vec<_> = text.lines().take_while(|line| *line != "services:").collect();
+    assert_eq!(secrets_of(&anchors), BTreeSet::new());
+    for (name, lines) in services {
+        let inherits = lines.iter().any(|line| line.trim() == "<<: *service");
+        let sets = lines.iter().any(|line| line.contains("no-new-privileges:true"));
+        assert!(inherits || sets, "{name} may gain privileges");
+    }
+    assert!(anchors.iter().any(|line| line.contains("no-new-privileges:true")));
+}
+
+#[test]
+fn make_env_derives_the_tokens_that_services_accept_and_keeps_existing_lines() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("env");
+    std::fs::write(&file, "INTERNAL_TOKEN=0123456789abcdef0123456789abcdef\nPOSTGRES_PASSWORD=kept\n").unwrap();
+    let run = || {
+        let output = Command::new("sh").arg(deployment("make-env")).arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let text = run();
+    let values: BTreeMap<_, _> = text.lines().map(|line| line.split_once('=').unwrap()).collect();
+    assert_eq!(values.len(), text.lines().count(), "a variable is set twice");
+    assert_eq!(values["POSTGRES_PASSWORD"], "kept");
+    let key_of = |server| ServerKey::derive(&Secret::new(values["INTERNAL_TOKEN"]), server);
+    let servers = [
+        ("DB_PROXY", "db-proxy"),
+        ("PRICE_CACHE", "price-cache-proxy"),
+        ("PRICE_UPDATER", "price-updater"),
+        ("HEALTH_CHECK", "health-check"),
+        ("EXCHANGE_SIM", "exchange-sim"),
+    ];
+    for (name, server) in servers {
+        assert_eq!(values[format!("{name}_KEY").as_str()], key_of(server).as_secret().expose());
+    }
+    let mut tokens = 0;
+    for caller in Caller::ALL {
+        let prefix = caller.as_str().to_ascii_uppercase().replace('-', "_");
+        for (name, server) in servers {
+            if let Some(token) = values.get(format!("{prefix}_{name}_TOKEN").as_str()) {
+                assert_eq!(*token, key_of(server).token(caller).expose());
+                tokens += 1;
+            }
+        }
+    }
+    assert_eq!(
+        tokens,
+        values
+            .keys()
+            .filter(|name| name.ends_with("_TOKEN") && !["INTERNAL_TOKEN", "OPERATOR_TOKEN"].contains(*name))
+            .count()
+    );
+    let compose = std::fs::read_to_string(deployment("docker-compose.yml")).unwrap();
+    let lines: Vec<_> = compose.lines().collect();
+    for secret in secrets_of(&lines) {
+        assert!(values.contains_key(secret.as_str()), "{secret} is not created");
+    }
+    assert_eq!(run(), text);
+}
+
+/// The statements of a file in `deployment/postgres`, which psql runs, with the password in place of its variable.
+fn role_statements(file: &str) -> String {
+    let text = std::fs::read_to_string(deployment("postgres").join(file)).unwrap();
+    let statements = text.lines().filter(|line| !line.starts_with('\\'));
+    statements.collect::<Vec<_>>().join("\n").replace(":'password'", "'secret'")
+}
+
+/// db-proxy connects as a role that cannot change the schema, and `db-proxy --migrate` as the owner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn db_proxy_works_without_the_privilege_to_change_the_schema() {
+    let postgres = PrivateServer::postgres().await;
+    let mut owner = PgConnection::connect(&postgres.url()).await.unwrap();
+    owner.execute(AssertSqlSafe(role_statements("20-runtime-role.sql"))).await.unwrap();
+    let app_url = postgres.url().replace("postgres://postgres@", "postgres://buydesk_app:secret@");
+    let builder = Platform::builder(Stack::Servers).database(app_url.clone()).set("DATABASE_MIGRATIONS", "check");
+    let platform = builder.without_readiness_check().start().await;
+    // No migration is applied yet.
+    platform.client.get(platform.db_proxy.url("/readyz")).await.json(503);
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let url = postgres.url();
+    let mut migration =
+        Process::start(&binary_path("db-proxy"), &["--migrate"], [("DATABASE_URL", url.as_str())], folder.path(), None);
+    let status = wait_until("the migrations end", LIMIT, async || migration.exit_status()).await;
+    assert!(status.success(), "{}", migration.log_tail());
+
+    platform.db_proxy.wait_until_ready().await;
+    platform.place(order("USD", "1")).await.json(201);
+    let quote = platform.quote(order("USD", "2")).await.json(201);
+    platform.place(json!({ "quote": quote["id"] }).to_string()).await.json(201);
+    assert_eq!(platform.all_pages("/get_orders").await.len(), 2);
+    platform.start_other_services().await;
+    let courses = platform.db_proxy.url("/courses");
+    wait_until("courses are stored", LIMIT, async || {
+        let stored = platform.client.get_internal(&courses).await.json(200);
+        stored["courses"].as_array().is_some_and(|list| !list.is_empty()).then_some(())
+    })
+    .await;
+
+    let mut app = PgConnection::connect(&app_url).await.unwrap();
+    for statement in [
+        "create table mine (id integer)",
+        "drop table orders",
+        "alter table orders add column mine integer",
+        "truncate orders",
+    ] {
+        let error = app.execute(statement).await.unwrap_err();
+        assert_eq!(
+            error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+            Some("42501"),
+            "{statement}"
+        );
+    }
+}
