@@ -174,8 +174,9 @@ async fn malformed_requests_cause_no_server_error(stack: Stack) {
             long.as_str(),
         ] {
             for method in ["GET", "POST", "BREW"] {
-                let request =
-                    format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                let request = format!(
+                    "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                );
                 let response = send_raw(&service.address(), &[request.as_bytes()]).await;
                 let status = response.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
                 let is_valid = status.is_some_and(|status| (200..500).contains(&status));
@@ -184,9 +185,9 @@ async fn malformed_requests_cause_no_server_error(stack: Stack) {
         }
     }
     for head in [
-        "POST /place_order HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        "POST /place_order HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n",
-        "POST /place_order HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx",
+        "POST /place_order HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        "POST /place_order HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        "POST /place_order HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx",
         "POST /place_order\r\n\r\n",
         "nonsense\r\n\r\n",
     ] {

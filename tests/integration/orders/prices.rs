@@ -128,14 +128,24 @@ async fn price_record_has_documented_fields(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
     let record = platform.put_default_prices().await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
-    let price = |price: &str| serde_json::json!({ "price": price, "sources": ["alpha", "beta"] });
+    let (as_of, expires_at) = (record.as_of.to_string(), record.as_of.plus(TTL).to_string());
+    let price = |price: &str| {
+        serde_json::json!({
+            "price": price,
+            "sources": ["alpha", "beta"],
+            "state": "fresh",
+            "as_of": as_of,
+            "expires_at": expires_at,
+        })
+    };
     assert_eq!(
         shown,
         serde_json::json!({
             "base": "BTC",
             "state": "fresh",
-            "as_of": record.as_of.to_string(),
-            "expires_at": record.as_of.plus(TTL).to_string(),
+            "as_of": as_of,
+            "newest_as_of": as_of,
+            "expires_at": expires_at,
             "simulated": false,
             "prices": { "EUR": price("84000.12"), "GBP": price("72345.67890123"), "USD": price("100000000.00") },
         })

@@ -213,7 +213,7 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
         // Sent over a raw connection: the service may close it before an HTTP client has sent the body and read the response.
         let head = |length: &str| {
             format!(
-                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n\r\n"
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n\r\n"
             )
         };
         let (announced, body) = (head("content-length: 10000000"), padded(10_000_000));

@@ -2,8 +2,6 @@
 
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
-use super::postgres::NotPrimary;
-
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -32,6 +30,17 @@ pub enum DatabaseError {
     /// The schema cannot be migrated.
     #[error("the database schema cannot be migrated")]
     Migration(#[source] MigrateError),
+}
+
+/// Why a server is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotPrimary {
+    #[error("the server is a standby")]
+    Standby,
+    #[error("the server is read-only")]
+    ReadOnly,
+    #[error("the server was the primary before the last failover")]
+    Superseded,
 }
 
 impl DatabaseError {

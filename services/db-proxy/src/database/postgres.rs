@@ -14,7 +14,6 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use self::primary::NotPrimary;
 use self::primary::{Access, Primary, Timeline};
 use super::{
     DatabaseError, TransactionConnection,

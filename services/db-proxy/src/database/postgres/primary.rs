@@ -23,7 +23,7 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::ACQUIRE_TIMEOUT;
+use super::{super::error::NotPrimary, ACQUIRE_TIMEOUT};
 
 /// How long a search waits for one host.
 const HOST_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,17 +36,6 @@ pub enum Access {
     /// A primary that is read-only for a time is accepted.
     Read,
     Write,
-}
-
-/// Why a server is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotPrimary {
-    #[error("the server is a standby")]
-    Standby,
-    #[error("the server is read-only")]
-    ReadOnly,
-    #[error("the server was the primary before the last failover")]
-    Superseded,
 }
 
 /// A position in the history of failovers.
