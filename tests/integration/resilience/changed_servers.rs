@@ -30,13 +30,12 @@ async fn orders_continue_on_another_host_of_the_database_url() {
     let platform = Platform::builder(Stack::Servers).database(direct_url.replace(target, &hosts)).start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     load.wait_for_orders(ORDERS).await;
+    // More orders than clients, so some of them begin after the cut. They may succeed without a failed request.
     first.cut();
     second.restore();
-    load.wait_for_failures(1).await;
     load.wait_for_orders(ORDERS).await;
     second.cut();
     first.restore();
-    load.wait_for_failures(1).await;
     load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
 }
