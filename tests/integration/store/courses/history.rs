@@ -220,10 +220,11 @@ async fn invalid_field_is_named(stack: Stack) {
         (json!({ "kind": "guess" }), "courses[0].kind"),
         (json!({ "value": "0" }), "courses[0].value"),
         (json!({ "value": "1.000000001" }), "courses[0].value"),
-        (json!({ "price": "1" }), "courses[0].price"),
     ] {
         platform.client.post_internal(&path, course(change)).await.invalid_fields(&[field]);
     }
+    // A price-updater of a later release may send more fields.
+    platform.client.post_internal(&path, course(json!({ "price": "1" }))).await.json(200);
     let body = course(json!({ "exchanger": "e" }));
     let entry = body.trim_start_matches("{\"courses\":[").trim_end_matches("]}");
     let over_limit = format!("{{\"courses\":[{}]}}", vec![entry; 2001].join(","));
