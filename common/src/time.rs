@@ -1,9 +1,18 @@
 //! Points in time, and the clock that a service reads.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::time::Instant;
+
+/// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future was stamped by
+/// a clock that is wrong, and is current nowhere.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// A point in time in UTC, in whole microseconds since 1970. PostgreSQL stores the same precision, so a stored time does
 /// not change.
@@ -40,6 +49,11 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Whether this time is further after `now` than the clocks of two machines may differ.
+    pub fn is_beyond_skew(self, now: Self) -> bool {
+        self > now.plus(MAX_CLOCK_SKEW)
+    }
+
     /// `self - duration`. Returns `self` if the result is out of range.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
@@ -57,36 +71,94 @@ impl Timestamp {
 
 /// A value that is valid from one point in time until another.
 pub trait Expiring {
-    /// Orders values: of two values, the one with the later version is newer.
+    /// When the newest part of the value was observed. Of two values, the one with the later version is newer.
     fn version(&self) -> Timestamp;
 
     /// The first moment at which the value must no longer be used.
     fn expires_at(&self) -> Timestamp;
+
+    /// Whether the value may be used at `now`: it has not expired, and it is not from the future.
+    fn is_current(&self, now: Timestamp) -> bool {
+        !self.version().is_beyond_skew(now) && now < self.expires_at()
+    }
 }
 
 /// The clock that a service reads: the system clock, or a virtual clock that follows the clock of tokio. Tests can pause and
-/// advance the clock of tokio.
+/// advance the clock of tokio, and set the wall time of a virtual clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
     /// The system clock.
     #[default]
     System,
-    /// A clock that showed this timestamp at this instant of the clock of tokio. It advances with that clock.
-    Virtual(Timestamp, Instant),
+    /// A clock of a test.
+    Virtual(&'static VirtualClock),
+}
+
+/// A clock that shows a wall time at an instant of the clock of tokio, and advances with that clock.
+#[derive(Debug)]
+pub struct VirtualClock {
+    start: Instant,
+    /// The wall time at `start`, in microseconds since 1970.
+    origin: AtomicI64,
+}
+
+/// One moment on two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReading {
+    pub wall: Timestamp,
+    /// Advances steadily, whatever the wall clock is set to. It has no relation to a date.
+    pub monotonic: Duration,
 }
 
 impl Clock {
-    /// A clock that shows `now` and advances with the clock of tokio.
+    /// A clock that shows `now` and advances with the clock of tokio. It is never freed, so it is for tests.
     pub fn starting_at(now: Timestamp) -> Self {
-        Self::Virtual(now, Instant::now())
+        let clock = VirtualClock { start: Instant::now(), origin: AtomicI64::new(now.micros()) };
+        Self::Virtual(Box::leak(Box::new(clock)))
     }
 
     pub fn now(self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
-            Self::Virtual(origin, start) => origin.plus(start.elapsed()),
+            Self::Virtual(VirtualClock { start, origin }) => {
+                Timestamp(origin.load(Ordering::Relaxed)).plus(start.elapsed())
+            }
         }
     }
+
+    /// Reads the wall clock and the monotonic clock.
+    pub fn read(self) -> ClockReading {
+        let monotonic = match self {
+            Self::System => system_uptime(),
+            Self::Virtual(VirtualClock { start, .. }) => start.elapsed(),
+        };
+        ClockReading { wall: self.now(), monotonic }
+    }
+
+    /// Sets the wall time of a virtual clock, as an operator sets the time of a machine. The monotonic time does not change.
+    ///
+    /// # Panics
+    /// For the system clock.
+    pub fn set(self, now: Timestamp) {
+        let Self::Virtual(VirtualClock { start, origin }) = self else { panic!("only a virtual clock can be set") };
+        origin.store(now.minus(start.elapsed()).micros(), Ordering::Relaxed);
+    }
+}
+
+/// The time since the machine started, including the time in which it was suspended. So a machine that wakes up does not
+/// look like one whose wall clock was set.
+#[cfg(target_os = "linux")]
+fn system_uptime() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The time since the first call.
+#[cfg(not(target_os = "linux"))]
+fn system_uptime() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 impl From<DateTime<Utc>> for Timestamp {

@@ -7,6 +7,7 @@ mod failed_transactions;
 mod order_pages;
 mod order_placement;
 mod quotes;
+mod retention;
 mod upgrades;
 mod value_ranges;
 
@@ -19,13 +20,14 @@ use common::{
     },
     config::Caller,
     money::{Currency, FiatAmount, Sats},
-    time::Timestamp,
+    time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
 use db_proxy::{
+    clock_check::{ClockCheck, ClockRules},
     courses::CourseStore,
     database,
     group_commit::Attempt,
-    orders::{ClientKey, Command, Decision, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
+    orders::{ClientKey, Command, Decision, DecisionClock, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tests::{Stack, servers::Database};
@@ -130,9 +132,14 @@ impl Fixture {
     }
 }
 
+/// The check of a clock that is not compared with that of the database.
+fn unchecked_clock() -> ClockCheck {
+    ClockCheck::new(Clock::System, ClockRules { database_has_clock: false, max_order_ahead: MAX_CLOCK_SKEW })
+}
+
 /// Decides and commits a batch under a limit.
 async fn commit(store: &OrderStore, commands: &mut [Command], limit: Sats, now: Timestamp) -> Vec<Decision> {
-    let context = DecisionContext { limit, clock: &|| now };
+    let context = DecisionContext { limit, clock: DecisionClock::Fixed(now) };
     store.commit_batch(context, commands, &mut Attempt::default()).await.unwrap()
 }
 

@@ -11,7 +11,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{FieldError, prices},
+    api::FieldError,
     money::{CurrencyPair, Rate},
     time::{Expiring, Timestamp},
 };
@@ -25,9 +25,6 @@ pub use self::history::{
 pub const MAX_COURSES: usize = 2_000;
 /// Maximum length of the name of an exchange.
 pub const MAX_EXCHANGER: usize = 32;
-/// How far the clock of the sender may be ahead of the clock of db-proxy. A course with a later time is rejected: once it
-/// was stored, every course with an earlier time would be ignored as outdated.
-pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// How long after its `as_of` a market snapshot is valid.
 pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
 
@@ -122,7 +119,7 @@ impl MarketSnapshot {
     /// Checks whether the snapshot may be stored at `now`. Returns each invalid field.
     pub fn validate(&self, now: Timestamp) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
-        if self.as_of > now.plus(prices::MAX_CLOCK_SKEW) {
+        if self.as_of.is_beyond_skew(now) {
             errors.push(FieldError::new("as_of", "must not be in the future; compare the clocks of the machines"));
         } else if self.as_of.plus(SNAPSHOT_TTL) <= now {
             errors.push(FieldError::new("as_of", format!("must be less than {} s ago", SNAPSHOT_TTL.as_secs())));

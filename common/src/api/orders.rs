@@ -157,7 +157,8 @@ pub struct PlaceOrderCommand {
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// When the client requested the order. Identifies a delayed duplicate of a request that was already refused.
+    /// When the client requested the order, by the clock of the database and never later than that. Identifies a delayed
+    /// duplicate of a request that was already refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
     /// An order at the market price.
@@ -242,6 +243,10 @@ pub enum RefusalReason {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Outcomes {
     pub outcomes: Vec<Outcome>,
+    /// The time of the database after the orders were decided. create-order derives `asked_at` of later orders from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub decided_at: Option<Timestamp>,
 }
 
 /// The ids of orders to look up.

@@ -15,8 +15,6 @@ use crate::{
 pub const BASE: &str = "BTC";
 /// Maximum validity of a record in seconds, counted from its `as_of`.
 pub const MAX_TTL_SECS: u64 = 3600;
-/// How far the clock of the sender of a price record or a market snapshot may be ahead of the clock of price-cache-proxy.
-pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// The price of one bitcoin in one currency.
 ///
@@ -58,9 +56,9 @@ pub struct CurrencyPrice {
 }
 
 impl CurrencyPrice {
-    /// Whether the price has not expired at `now`.
+    /// Whether the price may be used at `now`: it has not expired, and it is not from the future.
     pub fn is_current(&self, now: Timestamp) -> bool {
-        now < self.expires_at
+        !self.as_of.is_beyond_skew(now) && now < self.expires_at
     }
 }
 
@@ -119,7 +117,7 @@ impl NewPriceRecord {
         if prices.is_empty() {
             errors.push(FieldError::new("prices", "must contain at least one price"));
         }
-        if as_of > now.plus(MAX_CLOCK_SKEW) {
+        if as_of.is_beyond_skew(now) {
             errors.push(FieldError::new("as_of", IN_THE_FUTURE));
         }
         let complete = prices.into_iter().map(|(currency, price)| {
@@ -130,7 +128,7 @@ impl NewPriceRecord {
         });
         let complete: BTreeMap<_, _> = complete.collect();
         for (currency, price) in &complete {
-            if price.as_of != as_of && price.as_of > now.plus(MAX_CLOCK_SKEW) {
+            if price.as_of != as_of && price.as_of.is_beyond_skew(now) {
                 errors.push(FieldError::new(format!("prices.{currency}.as_of"), IN_THE_FUTURE));
             }
             if price.expires_at > price.as_of.plus(Duration::from_secs(MAX_TTL_SECS)) {
@@ -206,9 +204,9 @@ impl PriceRecord {
         }
     }
 
-    /// Whether any price has not expired at `now`.
+    /// Whether any price has not expired at `now`, and none is from the future.
     pub fn is_current(&self, now: Timestamp) -> bool {
-        now < Expiring::expires_at(self)
+        Expiring::is_current(self, now)
     }
 }
 

@@ -2,19 +2,27 @@
 //!
 //! price-cache-proxy and its clients both use [`Latest`], so they agree which of two documents is newer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::time::{Expiring, Timestamp};
 
 /// A value together with its JSON, so that the value can be forwarded without serializing it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Document<T> {
     value: T,
     json: Bytes,
+    /// When the document expires by the monotonic clock. Set when the document is stored in a [`Latest`].
+    deadline: OnceLock<Instant>,
+}
+
+impl<T: PartialEq> PartialEq for Document<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.value, &self.json) == (&other.value, &other.json)
+    }
 }
 
 impl<T> Document<T> {
@@ -24,7 +32,7 @@ impl<T> Document<T> {
         T: Serialize,
     {
         let json = serde_json::to_vec(&value)?.into();
-        Ok(Self { value, json })
+        Ok(Self { value, json, deadline: OnceLock::new() })
     }
 
     /// Parses `json` and keeps the original bytes.
@@ -32,7 +40,7 @@ impl<T> Document<T> {
     where
         T: DeserializeOwned,
     {
-        Ok(Self { value: serde_json::from_slice(&json)?, json })
+        Ok(Self { value: serde_json::from_slice(&json)?, json, deadline: OnceLock::new() })
     }
 
     pub fn value(&self) -> &T {
@@ -45,9 +53,18 @@ impl<T> Document<T> {
 }
 
 impl<T: Expiring> Document<T> {
-    /// Whether the document has not expired at `now`.
+    /// Whether the document may be used at `now`, by the wall clock and by the monotonic clock. So a document is used for at
+    /// most the time that it was valid for when it arrived, even if the wall clock is set back.
     pub fn is_current(&self, now: Timestamp) -> bool {
-        now < self.value.expires_at()
+        self.value.is_current(now) && self.deadline.get().is_none_or(|deadline| Instant::now() < *deadline)
+    }
+
+    /// Starts the lifetime of the document by the monotonic clock. It ends no later than that of `earlier`, which is the same
+    /// document and arrived before.
+    fn start_lifetime(&self, now: Timestamp, earlier: Option<&Self>) {
+        let deadline = Instant::now() + self.value.expires_at().since(now);
+        let earlier = earlier.and_then(|earlier| earlier.deadline.get().copied());
+        self.deadline.get_or_init(|| earlier.map_or(deadline, |earlier| earlier.min(deadline)));
     }
 }
 
@@ -70,8 +87,9 @@ impl<T> Default for Latest<T> {
 }
 
 impl<T: Expiring> Latest<T> {
-    /// Stores `new`, unless the stored document is current at `now` and has a later version. Returns the document that is
-    /// stored afterwards.
+    /// Stores `new`, unless the stored document is current at `now` and has a later version, or `new` is from the future. A
+    /// document from the future would otherwise hide every later one until its time comes. Returns the current document
+    /// afterwards, or `new` if it is not stored and there is no current one.
     ///
     /// A document with the same version replaces the stored one: a price record is prolonged in this way. Subscribers are
     /// not notified if the JSON is identical.
@@ -80,13 +98,19 @@ impl<T: Expiring> Latest<T> {
         self.0.send_if_modified(|slot| {
             if let Some(current) = slot.as_ref().filter(|document| document.is_current(now)) {
                 let is_newer = current.value.version() > new.value.version();
-                if is_newer || current.json == new.json {
+                if is_newer || current.json == new.json || new.value.version().is_beyond_skew(now) {
                     stored = Arc::clone(current);
                     return false;
                 }
             }
+            if new.value.version().is_beyond_skew(now) {
+                return false;
+            }
+            let same = slot.as_deref().filter(|document| document.json == new.json);
+            new.start_lifetime(now, same);
+            let changed = same.is_none();
             *slot = Some(new);
-            true
+            changed
         });
         stored
     }

@@ -35,3 +35,46 @@ async fn virtual_clock_advances_with_tokio() {
     tokio::time::advance(Duration::from_hours(1)).await;
     assert_eq!(clock.now(), start.plus(Duration::from_hours(1)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn virtual_clock_can_be_set_without_a_change_of_monotonic_time() {
+    let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let ClockReading { wall, monotonic } = clock.read();
+    let later = wall.plus(Duration::from_hours(24));
+    clock.set(later);
+    assert_eq!(clock.read(), ClockReading { wall: later, monotonic });
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let second = Duration::from_secs(1);
+    assert_eq!(clock.read(), ClockReading { wall: later.plus(second), monotonic: monotonic + second });
+}
+
+#[test]
+fn system_clock_reads_a_monotonic_time_that_advances() {
+    let first = Clock::System.read();
+    let second = Clock::System.read();
+    assert!(first.monotonic > Duration::ZERO && first.monotonic <= second.monotonic);
+}
+
+/// A value that is valid for a minute.
+struct Observed(Timestamp);
+
+impl Expiring for Observed {
+    fn version(&self) -> Timestamp {
+        self.0
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        self.0.plus(Duration::from_mins(1))
+    }
+}
+
+#[test]
+fn value_is_current_from_the_allowed_skew_before_its_time_until_it_expires() {
+    let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+    let micro = Duration::from_micros(1);
+    assert!(Observed(now.plus(MAX_CLOCK_SKEW)).is_current(now));
+    assert!(!Observed(now.plus(MAX_CLOCK_SKEW + micro)).is_current(now));
+    assert!(Observed(now.minus(Duration::from_mins(1)).plus(micro)).is_current(now));
+    assert!(!Observed(now.minus(Duration::from_mins(1))).is_current(now));
+}

@@ -14,13 +14,14 @@ use common::{
     config::{Caller, Env},
     ids::IdempotencyKey,
     money::{Currency, FiatAmount, Rate, Sats},
-    time::Timestamp,
+    time::{Clock, Timestamp},
 };
 use db_proxy::{
     Config,
+    clock_check::{ClockCheck, ClockRules},
     database::Database,
     group_commit::Attempt,
-    orders::{ClientKey, Command, Decision, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
+    orders::{ClientKey, Command, Decision, DecisionClock, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -47,7 +48,9 @@ pub async fn seed_orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<(
     let bar = ProgressBar::new(options.count);
     bar.set_style(ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} orders, {per_sec}, {eta} left")?);
     let limit = config.orders.limit;
-    let context = DecisionContext { limit, clock: &Timestamp::now };
+    let rules = ClockRules { database_has_clock: database.has_clock(), max_order_ahead: config.max_order_ahead };
+    let clock_check = ClockCheck::new(Clock::System, rules);
+    let context = DecisionContext { limit, clock: DecisionClock::Checked(&clock_check) };
     let mut placed = 0;
     while placed < options.count {
         let size = MAX_BATCH.min(options.count - placed);

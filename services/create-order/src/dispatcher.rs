@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use common::{
-    api::orders::{Outcome, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
+    api::orders::{Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
     clients::{
         CallError,
         db_proxy::{BATCH_LIMITS, PlaceOrdersOutcome},
     },
     concurrency::batching::{BatchError, Batcher},
+    time::Timestamp,
 };
 
-use crate::order_backend::OrderBackend;
+use crate::{database_time::DatabaseTime, order_backend::OrderBackend};
 
 /// Why an order received no decision from db-proxy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -51,20 +52,30 @@ type DispatchResult = Result<Decision, DispatchError>;
 
 /// The queue of orders on their way to db-proxy.
 #[derive(Clone)]
-pub struct OrderDispatcher(Batcher<PlaceOrderCommand, DispatchResult>);
+pub struct OrderDispatcher {
+    batcher: Batcher<PlaceOrderCommand, DispatchResult>,
+    database_time: DatabaseTime,
+}
 
 impl OrderDispatcher {
     /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped
     /// and all waiting orders are answered.
-    pub fn new(backend: Arc<dyn OrderBackend>) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) =
-            Batcher::new(BATCH_LIMITS, move |orders| send_batch(backend.clone(), PlaceOrderCommands { orders }));
-        (Self(batcher), task)
+    pub fn new(backend: Arc<dyn OrderBackend>, database_time: DatabaseTime) -> (Self, impl Future<Output = ()> + Send) {
+        let responses = database_time.clone();
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |orders| {
+            send_batch(backend.clone(), responses.clone(), PlaceOrderCommands { orders })
+        });
+        (Self { batcher, database_time }, task)
+    }
+
+    /// A time that is not later than that of the database; see [`DatabaseTime`].
+    pub fn database_time(&self) -> Timestamp {
+        self.database_time.now()
     }
 
     /// Sends an order and waits for the decision.
     pub async fn dispatch(&self, order: PlaceOrderCommand) -> DispatchResult {
-        match self.0.submit(order).await {
+        match self.batcher.submit(order).await {
             Ok(result) => result,
             Err(BatchError::Full) => Err(DispatchError::QueueFull),
             Err(BatchError::Stopped) => Err(DispatchError::ShuttingDown),
@@ -74,9 +85,16 @@ impl OrderDispatcher {
 }
 
 /// Returns one result for each order, in the sequence of the batch.
-async fn send_batch(backend: Arc<dyn OrderBackend>, batch: PlaceOrderCommands) -> Vec<DispatchResult> {
+async fn send_batch(
+    backend: Arc<dyn OrderBackend>,
+    database_time: DatabaseTime,
+    batch: PlaceOrderCommands,
+) -> Vec<DispatchResult> {
     let size = batch.orders.len();
     let PlaceOrdersOutcome { result, unanswered } = backend.place_orders(&batch).await;
+    if let Ok(Outcomes { decided_at: Some(decided_at), .. }) = &result {
+        database_time.record(*decided_at);
+    }
     match result {
         Ok(outcomes) if outcomes.outcomes.len() == size => {
             let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);

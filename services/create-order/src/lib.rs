@@ -1,6 +1,7 @@
 //! create-order: validates an order, converts it at the current price, and sends it to db-proxy.
 
 mod config;
+mod database_time;
 mod dispatcher;
 mod error;
 mod order_backend;
@@ -17,6 +18,7 @@ use common::{
     money::Currency,
     server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
+    time::Clock,
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +27,7 @@ pub use self::{
     config::Config,
     price_reader::{OrderablePrice, PriceError, PriceReader},
 };
-use self::{dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
+use self::{database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
     durably. Requests from one address are limited. The headers RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset \
@@ -70,7 +72,8 @@ impl Service for App {
             PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, price_cache_token));
         let prices = PriceReader::new(cache.clone(), price_max_age);
         let ready = readiness_check(&currencies, &prices, &cache, &db_proxy);
-        let (dispatcher, dispatcher_task) = OrderDispatcher::new(Arc::new(db_proxy.clone()));
+        let (dispatcher, dispatcher_task) =
+            OrderDispatcher::new(Arc::new(db_proxy.clone()), DatabaseTime::new(Clock::System));
         let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
             service: Self::NAME,

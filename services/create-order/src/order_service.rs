@@ -12,7 +12,6 @@ use common::{
     },
     ids::IdempotencyKey,
     money::{Currency, Sats},
-    time::Timestamp,
 };
 
 use crate::{
@@ -72,7 +71,7 @@ impl OrderService {
         let mut command = PlaceOrderCommand {
             client: ANONYMOUS.to_owned(),
             key: key.as_idempotency_key().clone(),
-            asked_at: Some(Timestamp::now()),
+            asked_at: Some(self.dispatcher.database_time()),
             market: None,
             quote: None,
         };

@@ -20,6 +20,7 @@ use common::{
     metrics::Metrics,
     money::Currency,
     server::{OpsEndpoints, RateLimit, TrustedProxies, service_endpoint},
+    time::Clock,
 };
 use futures_util::FutureExt;
 use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
@@ -30,7 +31,7 @@ use self::{
     fake_prices::{LocalFault, prices_with},
     faults::{KeyState, RemoteFault},
 };
-use crate::{App, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
+use crate::{App, database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 use common::service::Service;
 
 /// How the client sends the order.
@@ -124,7 +125,7 @@ struct CreateOrder {
 impl CreateOrder {
     fn new(local: LocalFault, dispatcher_state: DispatcherState) -> Self {
         let db_proxy = Arc::new(FakeDbProxy::new());
-        let (dispatcher, task) = OrderDispatcher::new(db_proxy.clone());
+        let (dispatcher, task) = OrderDispatcher::new(db_proxy.clone(), DatabaseTime::new(Clock::System));
         match dispatcher_state {
             DispatcherState::Running => drop(tokio::spawn(task)),
             DispatcherState::Stopped => drop(task),

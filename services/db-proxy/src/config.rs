@@ -1,8 +1,11 @@
 //! The settings of db-proxy.
 
+use std::time::Duration;
+
 use common::{
     config::{AcceptedCallers, Caller, Env, Secret, shared},
     money::Sats,
+    time::MAX_CLOCK_SKEW,
 };
 
 use crate::{
@@ -18,6 +21,8 @@ const MIN_DEFAULT_CAP_SATS: i64 = 1_000_000;
 /// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
+/// An operator permits at most this after a clock was wrong. The times of later orders follow the wrong ones.
+const MAX_ORDER_AHEAD_SECS: u64 = 366 * DAY_SECS;
 
 /// Who applies migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct Config {
     pub accepted_callers: AcceptedCallers,
     pub orders: OrderSettings,
     pub courses: CourseRetentionSettings,
+    /// How far the newest order may be in the future.
+    pub max_order_ahead: Duration,
 }
 
 impl Config {
@@ -56,6 +63,7 @@ impl Config {
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
         let quote_caps = quote_caps(env, limit);
         let key_retention = env.seconds("IDEMPOTENCY_KEEP_SECS", DAY_SECS, MIN_KEY_RETENTION_SECS..=366 * DAY_SECS);
+        let skew = MAX_CLOCK_SKEW.as_secs();
         Self {
             database_url,
             migrations: migrations.unwrap_or(Migrations::Apply),
@@ -63,6 +71,7 @@ impl Config {
             durability,
             orders: OrderSettings { limit, quote_caps, key_retention },
             courses: CourseRetentionSettings::from_env(env),
+            max_order_ahead: env.seconds("MAX_ORDER_AHEAD_SECS", skew, skew..=MAX_ORDER_AHEAD_SECS),
         }
     }
 }

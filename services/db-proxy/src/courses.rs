@@ -23,6 +23,7 @@ pub use self::{
 };
 use crate::{
     background::BackgroundTasks,
+    clock_check::ClockCheck,
     database::{Database, DatabaseError},
     error::Error,
 };
@@ -31,29 +32,38 @@ use crate::{
 const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 
 /// Builds the routes and adds the background work of the aggregate.
-pub fn build(database: &Database, retention: CourseRetentionSettings, tasks: &mut BackgroundTasks) -> CourseRoutes {
+pub fn build(
+    database: &Database,
+    retention: CourseRetentionSettings,
+    clock_check: &ClockCheck,
+    tasks: &mut BackgroundTasks,
+) -> CourseRoutes {
     let store = CourseStore::new(database);
     tasks.add_retention(CourseRetention { store: store.clone(), settings: retention }, Clock::System);
-    CourseRoutes(CourseService::new(store, Clock::System))
+    CourseRoutes(CourseService::new(store, clock_check.clone()))
 }
 
 /// Writes and reads courses.
 #[derive(Clone)]
 pub struct CourseService {
     store: CourseStore,
-    clock: Clock,
+    clock_check: ClockCheck,
     /// Held by the request that writes. Courses share the connections of orders, so only one request at a time may write.
     write_lock: Arc<Mutex<()>>,
 }
 
 impl CourseService {
-    pub fn new(store: CourseStore, clock: Clock) -> Self {
-        Self { store, clock, write_lock: Arc::default() }
+    pub fn new(store: CourseStore, clock_check: ClockCheck) -> Self {
+        Self { store, clock_check, write_lock: Arc::default() }
     }
 
     /// Stores the courses that changed. A course that the request does not contain stays as it is.
     pub async fn write_courses(&self, request: NewCourses) -> Result<CoursesWritten, Error> {
-        policy::validate_courses(&request.courses, self.clock.now()).map_err(Error::Invalid)?;
+        // The writer of orders checks the clock all the time, so its newest result is enough here.
+        if let Some(fault) = self.clock_check.fault() {
+            return Err(DatabaseError::Clock(fault).into());
+        }
+        policy::validate_courses(&request.courses, self.clock_check.database_time()).map_err(Error::Invalid)?;
         let courses = policy::newest_per_series(request.courses);
         if courses.is_empty() {
             return Ok(CoursesWritten { changed: 0 });

@@ -64,6 +64,14 @@ impl Database {
         on_engine!(self, engine => engine.migrate()).map_err(DatabaseError::from_migration)
     }
 
+    /// Whether the database has a clock of its own. SQLite runs in this process and uses the clock of this machine.
+    pub fn has_clock(&self) -> bool {
+        match self {
+            Self::Postgres(_) => true,
+            Self::Sqlite(_) => false,
+        }
+    }
+
     /// Declares which failure an acknowledged order survives. SQLite is always as durable as its file.
     #[must_use]
     pub fn with_durability(mut self, durability: Durability) -> Self {

@@ -12,6 +12,9 @@ use crate::{
 /// When a client may retry an order whose outcome is unknown.
 const INDETERMINATE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// When a client may retry while the clock is wrong.
+const RETRY_AFTER_CLOCK_FAULT: Duration = Duration::from_secs(30);
+
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,6 +42,11 @@ impl From<Error> for Problem {
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. This request stored nothing.")
                     .retry_after(MAX_UNAVAILABLE)
             }
+            Error::Write(WriteError::Clock(_)) | Error::Database(DatabaseError::Clock(_)) => Self::new(
+                Code::DatabaseUnavailable,
+                "Nothing can be stored at the moment, because the clock of a server is wrong.",
+            )
+            .retry_after(RETRY_AFTER_CLOCK_FAULT),
             Error::Write(WriteError::Indeterminate) => Self::new(
                 Code::OutcomeUnknown,
                 "The database became unavailable while the order was being stored. Send the order again with the same \

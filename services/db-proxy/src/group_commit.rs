@@ -29,7 +29,7 @@ pub use self::{
     metrics::WriterMetrics,
     unit_of_work::{Attempt, Decided, UnitOfWork, commit_batch},
 };
-use crate::database::DatabaseError;
+use crate::{clock_check::ClockFault, database::DatabaseError};
 
 /// Maximum number of waiting commands. At ten thousand commands per second, the last one waits for less than a second.
 pub const QUEUE_CAPACITY: usize = 8192;
@@ -86,6 +86,9 @@ pub enum WriteError {
     /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`].
     #[error("the database became unavailable during the commit; the outcome is unknown")]
     Indeterminate,
+    /// The clock is wrong. Nothing was written.
+    #[error("nothing is written because of the clock: {0}")]
+    Clock(ClockFault),
     /// A defect of this program or of the machine. Nothing was written.
     #[error("the batch could not be written")]
     Internal,
@@ -240,6 +243,11 @@ impl<S: BatchStore> WriterTask<S> {
             // After a commit was sent, the failure of a later attempt does not prove that nothing was written.
             indeterminate |= attempt.commit_sent;
             if let Some(answer) = final_error(&error, indeterminate, batch.oldest.elapsed()) {
+                if let WriteError::Clock(fault) = answer {
+                    // The check of the clock reports the fault once, and not for each batch.
+                    tracing::debug!(%fault, size, "a batch was not committed");
+                    return std::iter::repeat_with(|| Err(answer)).take(size).collect();
+                }
                 tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
                 return std::iter::repeat_with(|| Err(answer)).take(size).collect();
             }
@@ -254,6 +262,9 @@ fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> 
     if indeterminate {
         // Even a permanent error is retried, because the next attempt may find out that an earlier one committed.
         (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)
+    } else if let DatabaseError::Clock(fault) = error {
+        // Waiting does not help: a clock stays wrong for minutes.
+        Some(WriteError::Clock(*fault))
     } else if error.is_transient() {
         (waited >= MAX_UNAVAILABLE).then_some(WriteError::Unavailable)
     } else {

@@ -4,6 +4,7 @@
 //! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
 
 mod background;
+pub mod clock_check;
 mod config;
 pub mod courses;
 pub mod database;
@@ -21,6 +22,7 @@ use common::{
     process,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
+    time::Clock,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::{Config, Migrations};
 use self::{
     background::BackgroundTasks,
+    clock_check::{ClockCheck, ClockRules},
     courses::CourseRoutes,
     database::{Database, DatabaseError, DurabilityStatus},
     group_commit::WriteHealth,
@@ -45,11 +48,15 @@ type Routes = (OrderRoutes, CourseRoutes);
 fn build_routes(
     config: &Config,
     database: &Database,
+    clock_check: &ClockCheck,
     metrics: &Metrics,
     health: &WriteHealth,
     tasks: &mut BackgroundTasks,
 ) -> Routes {
-    (orders::build(database, config.orders, metrics, health, tasks), courses::build(database, config.courses, tasks))
+    (
+        orders::build(database, config.orders, clock_check, metrics, health, tasks),
+        courses::build(database, config.courses, clock_check, tasks),
+    )
 }
 
 /// The running service.
@@ -80,11 +87,14 @@ impl Service for App {
         };
         let metrics = Metrics::new(Self::NAME);
         let mut tasks = BackgroundTasks::default();
+        let rules = ClockRules { database_has_clock: database.has_clock(), max_order_ahead: config.max_order_ahead };
+        let clock_check = ClockCheck::new(Clock::System, rules);
+        clock_check.register(&metrics);
         let write_health = WriteHealth::default();
-        let routes = build_routes(&config, &database, &metrics, &write_health, &mut tasks);
+        let routes = build_routes(&config, &database, &clock_check, &metrics, &write_health, &mut tasks);
         // An SQLite file is always as durable as declared.
         let durability = matches!(database, Database::Postgres(_)).then(DurabilityStatus::default);
-        let ready = readiness_check(database.engine(), write_health, durability.clone());
+        let ready = readiness_check(database.engine(), write_health, durability.clone(), clock_check);
         if let Some(durability) = durability {
             let (database, metrics) = (database.clone(), metrics.clone());
             tasks.add_until_stopped("durability check", move |stop| durability.keep_current(database, metrics, stop));
@@ -192,15 +202,21 @@ async fn migrate_until_done(database: &Database) -> Result<(), DatabaseError> {
     }
 }
 
-/// Ready means that orders can be placed: the writer's last commit or probe succeeded, and commits are as durable as declared.
-fn readiness_check(engine: &'static str, health: WriteHealth, durability: Option<DurabilityStatus>) -> ReadinessCheck {
+/// Ready means that orders can be placed: the writer's last commit or probe succeeded, commits are as durable as declared, and
+/// the clock is right.
+fn readiness_check(
+    engine: &'static str,
+    health: WriteHealth,
+    durability: Option<DurabilityStatus>,
+    clock_check: ClockCheck,
+) -> ReadinessCheck {
     Arc::new(move || {
         let component = match health.check() {
             Ok(()) => Component::ready("database"),
             Err(error) => Component::not_ready("database", format!("{engine}: {error}")),
         };
-        let components =
-            std::iter::once(component).chain(durability.as_ref().map(DurabilityStatus::component)).collect();
+        let durability = durability.as_ref().map(DurabilityStatus::component);
+        let components = [component, clock_check.component()].into_iter().chain(durability).collect();
         Box::pin(async { components })
     })
 }

@@ -17,21 +17,18 @@ pub mod store;
 
 use std::time::Duration;
 
-use common::{
-    metrics::Metrics,
-    money::Sats,
-    time::{Clock, Timestamp},
-};
+use common::{metrics::Metrics, money::Sats, time::Clock};
 
 pub use self::{
     command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand},
     order_id::first_id_at,
     retention::OrderRetention,
     routes::OrderRoutes,
-    store::{DecisionContext, OrderStore},
+    store::{DecisionClock, DecisionContext, OrderStore},
 };
 use crate::{
     background::BackgroundTasks,
+    clock_check::ClockCheck,
     database::{Database, DatabaseError},
     group_commit::{Attempt, BatchStore, WriteHealth, Writer, WriterMetrics},
 };
@@ -51,23 +48,33 @@ pub struct OrderSettings {
 pub fn build(
     database: &Database,
     settings: OrderSettings,
+    clock_check: &ClockCheck,
     metrics: &Metrics,
     health: &WriteHealth,
     tasks: &mut BackgroundTasks,
 ) -> OrderRoutes {
     let OrderSettings { limit, quote_caps, key_retention } = settings;
     let store = OrderStore::new(database);
-    let batches = OrderBatchStore { store: store.clone(), limit };
+    let batches = OrderBatchStore { store: store.clone(), limit, clock_check: clock_check.clone() };
     let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
     tasks.add_writer(writer_task);
+    let (check, checked_store) = (clock_check.clone(), store.clone());
+    let run_check = check.run(move |sent| {
+        let store = checked_store.clone();
+        async move { store.timed_totals().await.map(|timed| timed.evidence(sent)) }
+    });
+    tasks.add_until_stopped("clock check", move |stop| async move {
+        tokio::select! { () = stop.cancelled() => {}, () = run_check => {} }
+    });
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
-    OrderRoutes { store, writer, limit, quote_caps }
+    OrderRoutes { store, writer, limit, quote_caps, clock_check: clock_check.clone() }
 }
 
 /// Commits batches of orders and quotes under the limit.
 pub struct OrderBatchStore {
     pub store: OrderStore,
     pub limit: Sats,
+    pub clock_check: ClockCheck,
 }
 
 impl BatchStore for OrderBatchStore {
@@ -79,14 +86,16 @@ impl BatchStore for OrderBatchStore {
         commands: &mut [Command],
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
-        let context = DecisionContext { limit: self.limit, clock: &Timestamp::now };
+        let context = DecisionContext { limit: self.limit, clock: DecisionClock::Checked(&self.clock_check) };
         self.store.commit_batch(context, commands, attempt).await
     }
 
     /// Releases the reservations of expired quotes.
     async fn run_idle_work(&self) -> Result<(), DatabaseError> {
-        // An error is ignored here, because the requests that need the database report it.
-        if self.store.totals_for_writer().await.is_ok_and(|totals| totals.reserved > Sats::ZERO) {
+        // An error is ignored here, because the requests that need the database report it, and the check of the clock logs
+        // its own result.
+        let has_reservations = self.store.totals_for_writer().await.is_ok_and(|totals| totals.reserved > Sats::ZERO);
+        if has_reservations && self.clock_check.fault().is_none() {
             self.commit_batch(&mut [], &mut Attempt::default()).await?;
         }
         Ok(())

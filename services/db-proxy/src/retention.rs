@@ -1,10 +1,13 @@
 //! Retention: old rows are deleted or folded into candles in small steps, in the background.
 
+mod retention_clock;
+
 use std::time::Duration;
 
 use common::time::{Clock, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use self::retention_clock::RetentionClock;
 use crate::database::DatabaseError;
 
 /// Pause between two rounds.
@@ -21,20 +24,28 @@ pub trait Retention: Send + Sync + 'static {
     /// One kind of work. It is repeated until it finds nothing to do.
     type Step: Copy + Send + Sync;
 
-    /// The steps of a round that starts at `now`, in the order in which they run.
-    fn steps(&self, now: Timestamp) -> Vec<Self::Step>;
+    /// How long rows are kept at least that must not be deleted early.
+    fn min_age(&self) -> Duration;
+
+    /// The time of the database. `None` if it has no clock.
+    fn database_time(&self) -> impl Future<Output = Result<Option<Timestamp>, DatabaseError>> + Send;
+
+    /// The steps of a round that computes ages at `now`, in the order in which they run.
+    fn steps(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Self::Step>, DatabaseError>> + Send;
 
     /// Runs a step once, in one short transaction. Returns the number of rows or series that it
     /// processed, which is zero if none is left.
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs a round every minute until `stop` is cancelled. A failed round is logged, and the next round does its work.
+/// Runs a round every minute until `stop` is cancelled, unless the clocks are in doubt. A failed round is logged, and the next
+/// round does its work.
 pub async fn run_rounds<R: Retention>(retention: R, clock: Clock, stop: CancellationToken) {
+    let mut retention_clock = RetentionClock::new(clock.read(), retention.min_age());
     let rounds = async {
         loop {
             tokio::time::sleep(ROUND_INTERVAL).await;
-            if let Err(error) = run_round(&retention, clock.now()).await {
+            if let Err(error) = run_round_if_safe(&retention, &mut retention_clock, clock).await {
                 tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next one retries");
             }
         }
@@ -42,9 +53,25 @@ pub async fn run_rounds<R: Retention>(retention: R, clock: Clock, stop: Cancella
     tokio::select! { () = stop.cancelled() => {}, () = rounds => {} }
 }
 
+async fn run_round_if_safe<R: Retention>(
+    retention: &R,
+    retention_clock: &mut RetentionClock,
+    clock: Clock,
+) -> Result<(), DatabaseError> {
+    let database_time = retention.database_time().await?;
+    let Some(now) = retention_clock.time_of_round(clock.read(), database_time) else {
+        tracing::debug!(
+            aggregate = R::AGGREGATE,
+            "no row is deleted: the service has just started, or a clock is in doubt"
+        );
+        return Ok(());
+    };
+    run_round(retention, now).await
+}
+
 /// Repeats each step until it finds nothing to do.
 pub async fn run_round<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
-    for step in retention.steps(now) {
+    for step in retention.steps(now).await? {
         while retention.run_step(step).await? > 0 {
             tokio::time::sleep(STEP_PAUSE).await;
         }

@@ -2,7 +2,10 @@
 
 mod redis_url;
 
-use common::config::{AcceptedCallers, Caller, Env, redact_password, shared};
+use common::{
+    config::{AcceptedCallers, Caller, Env, redact_password, shared},
+    time::Clock,
+};
 
 use self::redis_url::ALLOWED_URLS;
 pub use self::redis_url::RedisServer;
@@ -34,6 +37,8 @@ impl RedisConfig {
 pub struct Config {
     pub accepted_callers: AcceptedCallers,
     pub store: StoreConfig,
+    /// The system clock outside of tests.
+    pub clock: Clock,
 }
 
 impl Config {
@@ -55,7 +60,7 @@ impl Config {
                 StoreConfig::Redis,
             )
         });
-        Self { accepted_callers, store }
+        Self { accepted_callers, store, clock: Clock::System }
     }
 }
 

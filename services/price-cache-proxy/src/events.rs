@@ -9,7 +9,7 @@ use common::{
         prices::PriceRecord,
     },
     concurrency::latest::Latest,
-    time::Timestamp,
+    time::Clock,
 };
 use futures_util::{
     Stream, StreamExt,
@@ -35,14 +35,15 @@ use crate::{
 /// Opens event streams, up to [`MAX_EVENT_READERS`] at once.
 pub(crate) struct Events {
     cache: LocalCache,
+    clock: Clock,
     permits: Arc<Semaphore>,
     close: CancellationToken,
 }
 
 impl Events {
     /// Cancelling `close` ends every stream. Otherwise open streams would delay the shutdown of the server.
-    pub(crate) fn new(cache: LocalCache, close: CancellationToken) -> Self {
-        Self { cache, permits: Arc::new(Semaphore::new(MAX_EVENT_READERS)), close }
+    pub(crate) fn new(cache: LocalCache, clock: Clock, close: CancellationToken) -> Self {
+        Self { cache, clock, permits: Arc::new(Semaphore::new(MAX_EVENT_READERS)), close }
     }
 
     /// Streams the documents of these topics. Nothing is queued for a slow reader: it receives the newest document and skips
@@ -50,8 +51,8 @@ impl Events {
     pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
-            Topic::PriceRecord => document_events(topic, self.cache.latest::<PriceRecord>()),
-            Topic::MarketSnapshot => document_events(topic, self.cache.latest::<MarketSnapshot>()),
+            Topic::PriceRecord => document_events(topic, self.cache.latest::<PriceRecord>(), self.clock),
+            Topic::MarketSnapshot => document_events(topic, self.cache.latest::<MarketSnapshot>(), self.clock),
         });
         let events = select_all(changes).take_until(self.close.clone().cancelled_owned());
         Ok(EventStream(with_permit(permit, events).boxed()))
@@ -59,12 +60,12 @@ impl Events {
 }
 
 /// An event with the current document, and one for each later document.
-fn document_events<T: CachedKind>(topic: Topic, latest: &Latest<T>) -> BoxStream<'static, Event> {
+fn document_events<T: CachedKind>(topic: Topic, latest: &Latest<T>, clock: Clock) -> BoxStream<'static, Event> {
     let events = unfold(latest.subscribe(), move |mut documents| async move {
         loop {
             documents.changed().await.ok()?;
             let newest = documents.borrow_and_update().clone();
-            if let Some(document) = newest.filter(|document| document.is_current(Timestamp::now())) {
+            if let Some(document) = newest.filter(|document| document.is_current(clock.now())) {
                 // serde_json writes valid UTF-8 without line breaks.
                 let json = String::from_utf8_lossy(document.json());
                 return Some((Event::message(json).event_type(topic.as_str()), documents));

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use common::{
     api::leases::{Lease, LeaseRequest},
-    time::Timestamp,
+    time::Clock,
 };
 
 use crate::{error::Error, store::Store};
 
-pub(crate) struct LeaseService(pub(crate) Store);
+pub(crate) struct LeaseService {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+}
 
 impl LeaseService {
     /// Grants or renews the lease, unless another holder has it. Returns the current lease; its holder
@@ -18,8 +21,8 @@ impl LeaseService {
         request.validate().map_err(Error::InvalidFields)?;
         let LeaseRequest { name, holder, ttl_secs } = request;
         // The clock is read before the call, so that `expires_at` is never later than the actual expiry.
-        let now = Timestamp::now();
-        let current = self.0.acquire_lease(&name, &holder, Duration::from_secs(ttl_secs)).await?;
+        let now = self.clock.now();
+        let current = self.store.acquire_lease(&name, &holder, Duration::from_secs(ttl_secs)).await?;
         Ok(Lease { name, holder: current.holder, expires_at: now.plus(current.remaining) })
     }
 }

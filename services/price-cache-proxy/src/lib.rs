@@ -53,21 +53,23 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        let store = Store::open(&config.store)?;
+        let Config { accepted_callers, store, clock } = config;
+        let store = Store::open(&store, clock)?;
         let ready = readiness(store.clone());
         let metrics = Metrics::new(Self::NAME);
         let close_streams = CancellationToken::new();
         let routes = Routes {
             documents: DocumentService::new(store.clone(), &metrics),
-            events: Events::new(store.cache().clone(), close_streams.clone()),
-            leases: LeaseService(store.clone()),
+            events: Events::new(store.cache().clone(), clock, close_streams.clone()),
+            leases: LeaseService { store: store.clone(), clock },
+            clock,
         };
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,
             metrics: metrics.clone(),
             ready: ready.clone(),
-            accepted_callers: Some(config.accepted_callers),
+            accepted_callers: Some(accepted_callers),
             rate_limit: RateLimit::default(),
         };
         Ok(Self {

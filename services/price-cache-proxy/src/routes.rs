@@ -12,7 +12,7 @@ use common::{
     },
     config::shared::DEFAULT_PRICE_TTL_SECS,
     server::{Json, PreserializedJson, PriceReader, PriceWriter},
-    time::Timestamp,
+    time::Clock,
 };
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 
@@ -34,6 +34,7 @@ pub(crate) struct Routes {
     pub(crate) documents: DocumentService,
     pub(crate) events: Events,
     pub(crate) leases: LeaseService,
+    pub(crate) clock: Clock,
 }
 
 #[derive(ApiResponse)]
@@ -82,7 +83,7 @@ impl Routes {
     /// Returns the current price of one bitcoin in each currency.
     #[oai(path = "/record", method = "get", operation_id = "current_record")]
     async fn record(&self) -> Result<RecordResponse, Problem> {
-        let record = self.documents.current::<PriceRecord>(Timestamp::now()).await?;
+        let record = self.documents.current::<PriceRecord>(self.clock.now()).await?;
         Ok(match record {
             Some(record) => RecordResponse::Record(PreserializedJson::new(record.json().clone())),
             None => RecordResponse::None,
@@ -102,14 +103,14 @@ impl Routes {
         ttl: Query<u64>,
         record: Json<NewPriceRecord>,
     ) -> Result<PutRecordResponse, Problem> {
-        let record = self.documents.put_record(record.0, Duration::from_secs(ttl.0), Timestamp::now()).await?;
+        let record = self.documents.put_record(record.0, Duration::from_secs(ttl.0), self.clock.now()).await?;
         Ok(PutRecordResponse::Stored(PreserializedJson::new(record.json().clone())))
     }
 
     /// Returns the market snapshot: the newest course of each exchange and pair, and the prices agreed from them.
     #[oai(path = "/board", method = "get", operation_id = "current_board")]
     async fn snapshot(&self, _caller: PriceReader) -> Result<SnapshotResponse, Problem> {
-        let snapshot = self.documents.current::<MarketSnapshot>(Timestamp::now()).await?;
+        let snapshot = self.documents.current::<MarketSnapshot>(self.clock.now()).await?;
         Ok(match snapshot {
             Some(snapshot) => SnapshotResponse::Snapshot(PreserializedJson::new(snapshot.json().clone())),
             None => SnapshotResponse::None,
@@ -123,7 +124,7 @@ impl Routes {
         _caller: PriceWriter,
         snapshot: Json<MarketSnapshot>,
     ) -> Result<PutSnapshotResponse, Problem> {
-        let stored = self.documents.put_snapshot(snapshot.0, Timestamp::now()).await?;
+        let stored = self.documents.put_snapshot(snapshot.0, self.clock.now()).await?;
         Ok(PutSnapshotResponse::Stored(Json(SnapshotStored { as_of: stored.value().as_of })))
     }
 

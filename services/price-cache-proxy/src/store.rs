@@ -8,7 +8,10 @@ mod redis;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{concurrency::latest::Document, time::Timestamp};
+use common::{
+    concurrency::latest::Document,
+    time::{Clock, Timestamp},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -33,14 +36,14 @@ impl Store {
     }
 
     /// Connects on first use. Fails if the settings are invalid.
-    pub fn redis(config: &RedisConfig) -> Result<Self, StoreError> {
-        RedisStore::new(config).map(Self::Redis)
+    pub fn redis(config: &RedisConfig, clock: Clock) -> Result<Self, StoreError> {
+        RedisStore::new(config, clock).map(Self::Redis)
     }
 
-    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+    pub fn open(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
         match config {
             StoreConfig::Memory => Ok(Self::memory()),
-            StoreConfig::Redis(config) => Self::redis(config),
+            StoreConfig::Redis(config) => Self::redis(config, clock),
         }
     }
 

@@ -16,7 +16,7 @@ use common::{
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
     config::{AcceptedCallers, Env, Secret},
     service::Service,
-    time::Timestamp,
+    time::{Clock, Timestamp},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -41,7 +41,7 @@ impl Running {
     async fn start(store: StoreConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let accepted_callers = AcceptedCallers::of_internal_token(Secret::new(TOKEN), App::NAME);
-        let app = App::build(Config { accepted_callers, store }, listener.into()).await.unwrap();
+        let app = App::build(Config { accepted_callers, store, clock: Clock::System }, listener.into()).await.unwrap();
         let address = app.address().unwrap();
         let cache = client(address, TOKEN);
         let stop = CancellationToken::new();

@@ -41,7 +41,7 @@ pub(crate) enum PriceError {
     NotAgreed(CurrencyPair),
     #[error("{pair} has no price: {reason}")]
     Refused { pair: CurrencyPair, reason: String },
-    #[error("the last price of {pair} is too old: it was observed at {as_of}")]
+    #[error("the last price of {pair} is not current: it was observed at {as_of}")]
     Expired { pair: CurrencyPair, as_of: Timestamp },
 }
 
@@ -72,7 +72,7 @@ impl<'a> CurrentPrices<'a> {
         };
         // A cross price has the time of its exchange-traded part. price-updater rejects outdated official rates itself.
         let expires_at = as_of.plus(self.ttl);
-        if self.now < expires_at {
+        if self.now < expires_at && !as_of.is_beyond_skew(self.now) {
             Ok(CurrentPrice { agreed, rate, as_of, expires_at })
         } else {
             Err(PriceError::Expired { pair, as_of })

@@ -7,7 +7,7 @@ use db_proxy::{database::Database, group_commit::BatchStore, orders::OrderBatchS
 use tests::{Stack, on_both_stacks};
 use tokio::time::timeout;
 
-use super::{Fixture, commands, commit, market_order, no_limit, quotes::quote_command, sats};
+use super::{Fixture, commands, commit, market_order, no_limit, quotes::quote_command, sats, unchecked_clock};
 
 on_both_stacks!(busy_readers_delay_neither_the_writer_nor_readiness);
 
@@ -36,12 +36,12 @@ async fn occupy_readers(database: &Database) -> Box<dyn std::any::Any> {
 
 async fn busy_readers_delay_neither_the_writer_nor_readiness(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let past = Timestamp::now().minus(Duration::from_secs(60));
+    let past = Timestamp::now().minus(Duration::from_secs(4));
     commit(&fixture.store, &mut [quote_command(60, Duration::from_secs(1))], no_limit(), past).await;
     assert_eq!(fixture.store.totals().await.unwrap().reserved, sats(60));
 
     let readers = occupy_readers(&fixture.connections).await;
-    let batches = OrderBatchStore { store: fixture.store.clone(), limit: no_limit() };
+    let batches = OrderBatchStore { store: fixture.store.clone(), limit: no_limit(), clock_check: unchecked_clock() };
     timeout(LIMIT, batches.run_idle_work()).await.expect("the sweep does not wait for reads").unwrap();
     timeout(LIMIT, batches.probe_write()).await.expect("readiness does not wait for reads").unwrap();
     let mut place = commands(&[market_order("a-key", 1)]);

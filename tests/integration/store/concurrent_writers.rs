@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
     Fixture, TestOrder, commands, commit, expect_placed, expect_refused, market_order, quotes::quote_command, sats,
+    unchecked_clock,
 };
 
 const WRITERS: usize = 4;
@@ -33,7 +34,8 @@ on_both_stacks!(
 
 fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatchStore>, impl Future<Output = ()> + Send) {
     let metrics = WriterMetrics::register(&Metrics::new("test"), "order");
-    Writer::new(OrderBatchStore { store, limit }, metrics, WriteHealth::default())
+    let batches = OrderBatchStore { store, limit, clock_check: unchecked_clock() };
+    Writer::new(batches, metrics, WriteHealth::default())
 }
 
 struct Writers {

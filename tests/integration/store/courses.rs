@@ -12,11 +12,11 @@ use common::{
         Candle, Course, CourseFilter, CourseHistoryPage, CourseKind, HistoryCursor, NewCourses, Resolution,
         StoredCourse,
     },
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 use db_proxy::courses::CourseService;
 
-use super::Fixture;
+use super::{Fixture, unchecked_clock};
 
 /// The time `seconds` after 2026-01-01T00:00:00Z.
 fn time_at(seconds: i64) -> Timestamp {
@@ -38,7 +38,7 @@ fn course(exchanger: &str, direction: &str, value: &str, observed_at: Timestamp)
 
 impl Fixture {
     fn courses(&self) -> CourseService {
-        CourseService::new(self.course_store.clone(), Clock::System)
+        CourseService::new(self.course_store.clone(), unchecked_clock())
     }
 
     /// Writes courses, and returns how many changed.

@@ -1,7 +1,11 @@
 //! Transactions that fail leave nothing behind for the next one.
 
 use common::{money::Sats, time::Timestamp};
-use db_proxy::{database::DatabaseError, group_commit::Attempt, orders::DecisionContext};
+use db_proxy::{
+    database::DatabaseError,
+    group_commit::Attempt,
+    orders::{DecisionClock, DecisionContext},
+};
 use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, commands, market_order, no_limit};
@@ -41,7 +45,7 @@ async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
     fixture.fail_orders(stack).await;
     for attempt in 0..3 {
         let mut commands = commands(&[market_order(format!("failing-{attempt}"), 1)]);
-        let context = DecisionContext { limit: no_limit(), clock: &Timestamp::now };
+        let context = DecisionContext { limit: no_limit(), clock: DecisionClock::Fixed(Timestamp::now()) };
         let result = fixture.store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
         assert!(matches!(result, Err(DatabaseError::Rejected(_) | DatabaseError::Unavailable(_))), "{result:?}");
     }
@@ -56,7 +60,7 @@ async fn aborted_transaction_does_not_affect_later_ones(stack: Stack) {
     let mut placed = 0;
     for polls in 1..40 {
         let mut commands = commands(&[market_order(format!("aborted-{polls}"), 1)]);
-        let context = DecisionContext { limit: no_limit(), clock: &Timestamp::now };
+        let context = DecisionContext { limit: no_limit(), clock: DecisionClock::Fixed(Timestamp::now()) };
         let mut attempt = Attempt::default();
         {
             let mut commit = std::pin::pin!(fixture.store.commit_batch(context, &mut commands, &mut attempt));

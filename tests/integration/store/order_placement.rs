@@ -1,12 +1,15 @@
 //! Idempotency keys, prices and the limit, with one batch at a time.
 
 use common::{
-    api::orders::RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
+    api::orders::{
+        OrderPrice,
+        RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
+    },
     time::Timestamp,
 };
 use db_proxy::{
     group_commit::Attempt,
-    orders::{ClientKey, DecisionContext},
+    orders::{ClientKey, DecisionClock, DecisionContext},
 };
 use tests::{Stack, on_both_stacks};
 
@@ -102,7 +105,12 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let now = Timestamp::now();
     for (n, at) in [now, Timestamp::from_micros(now.micros() - 3_600_000_000).unwrap(), now].into_iter().enumerate() {
-        let batch = [market_order(format!("{n}-a"), 1), market_order(format!("{n}-b"), 1)];
+        let order = |name| {
+            let order = market_order(format!("{n}-{name}"), 1);
+            let price = order.price.map(|price| OrderPrice { as_of: at, ..price });
+            super::TestOrder { price, ..order }
+        };
+        let batch = [order("a"), order("b")];
         commit(&fixture.store, &mut commands(&batch), sats(100), at).await;
     }
     assert_eq!(fixture.check_tables().await, (6, 6));
@@ -116,7 +124,7 @@ async fn commit_is_sent_only_for_changes(stack: Stack) {
     let batch = batch.map(|order| super::TestOrder { requested_at: now, ..order });
     for (batch, writes) in [(&batch[..1], true), (&batch[..1], false), (&batch[..], true), (&batch[..], false)] {
         let mut attempt = Attempt::default();
-        let context = DecisionContext { limit: sats(1), clock: &|| now };
+        let context = DecisionContext { limit: sats(1), clock: DecisionClock::Fixed(now) };
         fixture.store.commit_batch(context, &mut commands(batch), &mut attempt).await.unwrap();
         assert_eq!(attempt.commit_sent, writes);
     }

@@ -20,6 +20,7 @@ use super::{Fixture, commands, commit, expect_placed, expect_refused, market_ord
 tests::on_both_stacks!(
     quote_reserves_bitcoin_and_one_order_takes_it,
     expired_quote_returns_reservation,
+    quote_from_the_future_returns_reservation,
     quote_is_stored_exactly,
     open_quotes_of_a_client_have_a_cap,
     retention_deletes_only_old_keys_and_closed_quotes,
@@ -124,6 +125,21 @@ async fn expired_quote_returns_reservation(stack: Stack) {
     expect_placed(&commit(store, &mut commands(&[market_order("b", 100)]), limit, after_expiry).await[0]);
 }
 
+/// The clock was an hour ahead when the quote was created.
+async fn quote_from_the_future_returns_reservation(stack: Stack) {
+    let Fixture { store, .. } = &Fixture::new(stack).await;
+    let (limit, now) = (sats(100), Timestamp::now());
+    let ahead = now.plus(Duration::from_secs(3600));
+    let mut command = quote_command(60, MINUTE);
+    let Command::Quote(quote) = &mut command else { panic!("the command creates a quote") };
+    (quote.price.as_of, quote.price.expires_at) = (ahead, ahead.plus(MINUTE));
+    let quote = expect_quote(&commit(store, &mut [command], limit, ahead).await[0]);
+    let open = expect_quote(&commit(store, &mut [quote_command(10, MINUTE)], limit, now).await[0]);
+    assert_eq!(store.totals().await.unwrap().reserved, sats(10));
+    assert_eq!(expect_refused(&commit(store, &mut [take_command("a", quote.id)], limit, now).await[0]).0, QuoteExpired);
+    expect_placed(&commit(store, &mut [take_command("b", open.id)], limit, now).await[0]);
+}
+
 async fn quote_is_stored_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut command = quote_command(12, MINUTE);
@@ -153,15 +169,15 @@ async fn retention_deletes_only_old_keys_and_closed_quotes(stack: Stack) {
     commit(store, &mut [take_command("a", taken.id)], limit, now).await;
     commit(store, &mut commands(&[market_order("b", 1), market_order("c", 1)]), limit, now).await;
 
-    assert_eq!(store.delete_keys_and_quotes(now, 10).await.unwrap(), 0, "no row is older than now");
+    assert_eq!(store.delete_keys(now, 10).await.unwrap(), 0, "no key is older than now");
+    assert_eq!(store.delete_closed_quotes(now, 10).await.unwrap(), 0, "no quote is older than now");
     let later = now.plus(MINUTE);
-    assert_eq!(
-        store.delete_keys_and_quotes(later, 2).await.unwrap(),
-        2 + 1,
-        "two keys, the most that one call deletes, and the taken quote"
-    );
-    assert_eq!(store.delete_keys_and_quotes(later, 2).await.unwrap(), 1);
-    assert_eq!(store.delete_keys_and_quotes(later, 2).await.unwrap(), 0);
+    for deleted in [2, 1, 0] {
+        assert_eq!(store.delete_keys(later, 2).await.unwrap(), deleted);
+    }
+    for deleted in [1, 0] {
+        assert_eq!(store.delete_closed_quotes(later, 2).await.unwrap(), deleted, "only the taken quote is closed");
+    }
     // The orders remain, a deleted key can be used again, and the open quote can be taken.
     assert_eq!(store.totals().await.unwrap().orders, 3);
     let decisions = commit(store, &mut [take_command("b", open.id)], limit, later).await;

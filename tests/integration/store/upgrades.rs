@@ -5,7 +5,11 @@
 mod last_release;
 
 use common::{money::Sats, time::Timestamp};
-use db_proxy::{database, group_commit::Attempt, orders::DecisionContext};
+use db_proxy::{
+    database,
+    group_commit::Attempt,
+    orders::{DecisionClock, DecisionContext},
+};
 use tests::{Platform, Stack, on_both_stacks, platform::order, servers::Database};
 
 use self::last_release::{LastRelease, LastReleaseOrder};
@@ -26,7 +30,7 @@ async fn last_release_places_orders_while_its_database_is_migrated(stack: Stack)
     // A new program that has not migrated yet never reports a permanent error.
     let connections = database::Database::open(&database.url()).await.unwrap();
     let store = OrderStore::new(&connections);
-    let context = DecisionContext { limit: no_limit(), clock: &Timestamp::now };
+    let context = DecisionContext { limit: no_limit(), clock: DecisionClock::Fixed(Timestamp::now()) };
     let mut early = commands(&[market_order("early", 1)]);
     if let Err(error) = store.commit_batch(context, &mut early, &mut Attempt::default()).await {
         assert!(error.is_transient(), "{error:?}");

@@ -1,4 +1,5 @@
 use super::*;
+use crate::time::MAX_CLOCK_SKEW;
 
 const TTL: Duration = Duration::from_secs(60);
 

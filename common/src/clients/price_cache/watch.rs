@@ -4,7 +4,14 @@
 //! silent for too long counts as disconnected. A document is used until it expires, even if price-cache-proxy is unavailable,
 //! and never afterwards.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -97,6 +104,8 @@ pub struct PriceCacheWatch {
     market_snapshot: Latest<MarketSnapshot>,
     /// Whether a stream is connected.
     connected: watch::Sender<bool>,
+    /// Whether the newest document was from the future, which is logged once.
+    future_logged: Arc<AtomicBool>,
 }
 
 impl PriceCacheClient {
@@ -115,6 +124,7 @@ impl PriceCacheWatch {
             price_record: Latest::default(),
             market_snapshot: Latest::default(),
             connected: watch::Sender::new(false),
+            future_logged: Arc::default(),
         }
     }
 
@@ -155,9 +165,29 @@ impl PriceCacheWatch {
 
     fn store(&self, topic: Topic, json: Bytes) -> serde_json::Result<()> {
         match topic {
-            Topic::PriceRecord => store_if_newer(&self.price_record, json, self.clock),
-            Topic::MarketSnapshot => store_if_newer(&self.market_snapshot, json, self.clock),
+            Topic::PriceRecord => self.store_if_newer(&self.price_record, json),
+            Topic::MarketSnapshot => self.store_if_newer(&self.market_snapshot, json),
         }
+    }
+
+    fn store_if_newer<T: Expiring + DeserializeOwned>(
+        &self,
+        latest: &Latest<T>,
+        json: Bytes,
+    ) -> serde_json::Result<()> {
+        // Polling usually returns the same document, which need not be parsed again.
+        if latest.contains_json(&json) {
+            return Ok(());
+        }
+        let (document, now) = (Document::<T>::from_json(json)?, self.clock.now());
+        let as_of = document.value().version();
+        let from_future = as_of.is_beyond_skew(now);
+        if from_future && !self.future_logged.swap(from_future, Ordering::Relaxed) {
+            tracing::error!(%as_of, %now, "the prices are from the future and are not used; compare the clocks of the machines");
+        }
+        self.future_logged.store(from_future, Ordering::Relaxed);
+        latest.replace_if_newer(Arc::new(document), now);
+        Ok(())
     }
 
     /// Keeps the documents up to date until `stop` is cancelled.
@@ -240,19 +270,6 @@ impl PriceCacheWatch {
             sleep(POLL_INTERVAL).await;
         }
     }
-}
-
-fn store_if_newer<T: Expiring + DeserializeOwned>(
-    latest: &Latest<T>,
-    json: Bytes,
-    clock: Clock,
-) -> serde_json::Result<()> {
-    // Polling usually returns the same document, which need not be parsed again.
-    if latest.contains_json(&json) {
-        return Ok(());
-    }
-    latest.replace_if_newer(Arc::new(Document::from_json(json)?), clock.now());
-    Ok(())
 }
 
 fn reconnect_backoff() -> Backoff {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::*;
+use crate::time::{Clock, MAX_CLOCK_SKEW};
 
 /// A document that is valid for a minute.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,15 +47,16 @@ fn only_older_documents_are_rejected_until_the_stored_one_expires() {
 #[tokio::test]
 async fn slow_subscriber_sees_the_newest_document_once() {
     let now = Timestamp::now();
+    let start = now.minus(Duration::from_secs(9));
     let latest = Latest::default();
-    latest.replace_if_newer(note(now, "0"), now);
+    latest.replace_if_newer(note(start, "0"), now);
     let mut subscriber = latest.subscribe();
     assert!(subscriber.has_changed().unwrap());
     for seconds in 1..=9 {
-        latest.replace_if_newer(note(now.plus(Duration::from_secs(seconds)), "n"), now);
+        latest.replace_if_newer(note(start.plus(Duration::from_secs(seconds)), "n"), now);
     }
     subscriber.changed().await.unwrap();
-    let newest = note(now.plus(Duration::from_secs(9)), "n");
+    let newest = note(start.plus(Duration::from_secs(9)), "n");
     assert_eq!(*subscriber.borrow_and_update(), Some(newest.clone()));
     latest.replace_if_newer(newest, now);
     assert!(!subscriber.has_changed().unwrap());
@@ -66,4 +68,50 @@ fn parsed_document_keeps_its_original_bytes() {
     let parsed = Document::<Note>::from_json(Bytes::from_static(json)).unwrap();
     assert_eq!(&parsed.json()[..], json);
     assert!(Document::<Note>::from_json(Bytes::from_static(b"{}")).is_err());
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[test]
+fn document_from_the_future_is_neither_stored_nor_used() {
+    let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+    let latest = Latest::default();
+    let from_future = note(now.plus(MAX_CLOCK_SKEW + Duration::from_micros(1)), "stamped by a clock that is ahead");
+    latest.replace_if_newer(from_future.clone(), now);
+    assert_eq!(latest.current(now), None);
+    let first = note(now, "first");
+    assert_eq!(latest.replace_if_newer(first.clone(), now), first);
+    assert_eq!(latest.replace_if_newer(from_future, now), first);
+    assert_eq!(latest.current(now), Some(first));
+    let within_skew = note(now.plus(MAX_CLOCK_SKEW), "stamped by a clock that may be right");
+    assert_eq!(latest.replace_if_newer(within_skew.clone(), now), within_skew);
+}
+
+#[test]
+fn document_stored_before_the_clock_was_set_back_is_replaced() {
+    let later = "2026-01-02T04:04:05Z".parse::<Timestamp>().unwrap();
+    let latest = Latest::default();
+    latest.replace_if_newer(note(later, "stamped by a clock that is ahead"), later);
+    let now = later.minus(Duration::from_hours(1));
+    assert_eq!(latest.current(now), None);
+    let second = note(now, "second");
+    assert_eq!(latest.replace_if_newer(second.clone(), now), second);
+    assert_eq!(latest.current(now), Some(second));
+}
+
+#[tokio::test(start_paused = true)]
+async fn document_expires_by_the_monotonic_clock_even_if_it_arrives_again() {
+    let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+    let latest = Latest::default();
+    let first = note(clock.now(), "first");
+    latest.replace_if_newer(first.clone(), clock.now());
+    // The wall clock is set back by a second at a time, so that the document never expires by it.
+    for _ in 0..MINUTE.as_secs() {
+        assert_eq!(latest.current(clock.now()), Some(first.clone()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        clock.set(first.value().version());
+    }
+    assert_eq!(latest.current(clock.now()), None);
+    latest.replace_if_newer(note(clock.now(), "first"), clock.now());
+    assert_eq!(latest.current(clock.now()), None, "the same document arrived again");
 }

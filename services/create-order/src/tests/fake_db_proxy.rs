@@ -228,7 +228,7 @@ impl OrderBackend for FakeDbProxy {
                 self.decide(command);
             }
         };
-        let outcomes = |outcomes: Vec<Outcome>| Ok(Outcomes { outcomes });
+        let outcomes = |outcomes: Vec<Outcome>| Ok(Outcomes { outcomes, decided_at: None });
         let fault = self.state().fault;
         match fault {
             RemoteFault::QueueFull | RemoteFault::Stopping => panic!("the order was sent"),

@@ -8,10 +8,10 @@ use std::{collections::HashMap, time::Duration};
 use common::{
     api::{
         FieldError,
-        courses::{Course, CourseKind, MAX_CLOCK_SKEW, MAX_COURSES, MAX_EXCHANGER},
+        courses::{Course, CourseKind, MAX_COURSES, MAX_EXCHANGER},
     },
     money::{CurrencyPair, Rate},
-    time::Timestamp,
+    time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
 /// Maximum number of errors that are listed for one request.
@@ -59,7 +59,6 @@ pub fn validate_courses(courses: &[Course], now: Timestamp) -> Result<(), Vec<Fi
     if courses.len() > MAX_COURSES {
         return Err(vec![FieldError::new("courses", format!("must contain at most {MAX_COURSES} courses"))]);
     }
-    let latest = now.plus(MAX_CLOCK_SKEW);
     let mut errors = Vec::new();
     for (n, course) in courses.iter().enumerate() {
         let mut add_error =
@@ -67,7 +66,8 @@ pub fn validate_courses(courses: &[Course], now: Timestamp) -> Result<(), Vec<Fi
         if let Err(reason) = validate_exchanger(&course.exchanger) {
             add_error("exchanger", reason);
         }
-        if course.observed_at > latest {
+        // Once it was stored, every course with an earlier time would be ignored as outdated.
+        if course.observed_at.is_beyond_skew(now) {
             add_error("observed_at", format!("must be at most {} s in the future", MAX_CLOCK_SKEW.as_secs()));
         }
         if course.observed_at.micros() < 0 {

@@ -83,7 +83,15 @@ impl Retention for CourseRetention {
     const AGGREGATE: &'static str = "courses";
     type Step = CourseStep;
 
-    fn steps(&self, now: Timestamp) -> Vec<CourseStep> {
+    fn min_age(&self) -> Duration {
+        self.settings.raw
+    }
+
+    async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        self.store.database_time().await
+    }
+
+    async fn steps(&self, now: Timestamp) -> Result<Vec<CourseStep>, DatabaseError> {
         let CourseRetentionSettings { raw, minutes, hours, days } = self.settings;
         let limits = [
             (Resolution::Raw, Some(raw)),
@@ -94,7 +102,7 @@ impl Retention for CourseRetention {
         let deletions = limits
             .into_iter()
             .filter_map(|(resolution, limit)| Some(CourseStep::Delete { resolution, before: now.minus(limit?) }));
-        CANDLE_WIDTHS.into_iter().map(CourseStep::Fold).chain(deletions).collect()
+        Ok(CANDLE_WIDTHS.into_iter().map(CourseStep::Fold).chain(deletions).collect())
     }
 
     async fn run_step(&self, step: CourseStep) -> Result<u64, DatabaseError> {

@@ -45,6 +45,14 @@ impl CourseStore {
         }
     }
 
+    /// The time of the database. `None` if it has no clock.
+    pub async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        match self {
+            Self::Postgres(PostgresCourses(database)) => database.time().await.map(Some),
+            Self::Sqlite(_) => Ok(None),
+        }
+    }
+
     /// Stores the courses that changed, and returns how many did. Each of `courses` must belong to a different series.
     ///
     /// Runs in one transaction, which excludes other writers of courses. It is idempotent.

@@ -2,6 +2,8 @@
 
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
+use crate::clock_check::ClockFault;
+
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -20,6 +22,9 @@ pub enum DatabaseError {
     /// A commit would be acknowledged before it is as durable as declared.
     #[error("commits are not durable: {0}")]
     NotDurable(String),
+    /// The clock is wrong, so nothing may be written. A later attempt may succeed.
+    #[error("nothing is written because of the clock: {0}")]
+    Clock(#[from] ClockFault),
     /// The database rejected a statement. A retry would fail again, because the cause is a defect of this program or of the
     /// machine.
     #[error("the database rejected a statement")]
@@ -47,9 +52,12 @@ impl DatabaseError {
     /// Whether a later attempt may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::TimedOut | Self::NotMigrated | Self::NotPrimary(_) | Self::NotDurable(_) => {
-                true
-            }
+            Self::Unavailable(_)
+            | Self::TimedOut
+            | Self::NotMigrated
+            | Self::NotPrimary(_)
+            | Self::NotDurable(_)
+            | Self::Clock(_) => true,
             Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
         }
     }

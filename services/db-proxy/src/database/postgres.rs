@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
+use common::time::Timestamp;
 use futures_util::future::BoxFuture;
 use sqlx::{
     PgConnection, PgPool, Postgres, Row,
@@ -115,6 +117,14 @@ impl PostgresDatabase {
         let written = written.map_err(|error| self.record_failure(error.into()))?;
         connection.release();
         if written.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
+    }
+
+    /// The time of the database.
+    pub async fn time(&self) -> Result<Timestamp, DatabaseError> {
+        const TIME: &str = "select clock_timestamp()";
+        let time: DateTime<Utc> =
+            self.run_in_background(|connection| Box::pin(sqlx::query_scalar(TIME).fetch_one(connection))).await?;
+        Ok(time.into())
     }
 
     pub(super) async fn close(&self) {

@@ -73,7 +73,9 @@ impl WriteHealth {
     pub(super) fn end_attempt<T>(&self, result: &Result<T, DatabaseError>, wrote: bool) {
         let mut state = self.state();
         state.attempt_since = None;
-        let error = result.as_ref().err().map(DatabaseError::chain);
+        // A wrong clock is reported by its own component, and says nothing about the database.
+        let error = result.as_ref().err().filter(|error| !matches!(error, DatabaseError::Clock(_)));
+        let error = error.map(DatabaseError::chain);
         if wrote || error.is_some() {
             state.last = Some(LastResult { at: Instant::now(), error });
         }

@@ -11,6 +11,7 @@ use common::{
     },
     ids::QuoteId,
     money::Sats,
+    time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
 use super::{
@@ -95,10 +96,12 @@ impl DecisionState {
                 let order = ValidatedOrder { currency, amount };
                 let refusal_key = RefusalKey { key: command.key.clone(), order };
                 let refusal = self.snapshot.records.refusals.get(&refusal_key);
-                if let Some(refusal) = refusal.filter(|refusal| command.requested_at <= refusal.refused_at) {
+                if let Some(refusal) =
+                    refusal.filter(|refusal| refusal.applies_to(command.requested_at, self.snapshot.now))
+                {
                     return Ok(refusal.decision());
                 }
-                match price.filter(|price| self.snapshot.now < price.expires_at) {
+                match price.filter(|price| is_current(price, self.snapshot.now)) {
                     None => Ok(self.record_refusal(refusal_key, None)),
                     Some(price) if !self.fits_limit(price.bitcoin_amount) => {
                         Ok(self.record_refusal(refusal_key, Some(self.remaining())))
@@ -130,7 +133,7 @@ impl DecisionState {
             return Ok(Decision::Quoted(stored.quote.clone()));
         }
         let (now, price) = (self.snapshot.now, &command.price);
-        if now >= price.expires_at {
+        if !is_current(price, now) {
             return Err(RefusalReason::PriceUnavailable);
         }
         if !self.fits_limit(price.bitcoin_amount) {
@@ -173,9 +176,7 @@ impl DecisionState {
         match stored.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
             QuoteState::Expired => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Open if self.snapshot.now >= stored.quote.expires_at => {
-                return Err(RefusalReason::QuoteExpired);
-            }
+            QuoteState::Open if stored.has_expired(self.snapshot.now) => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open => stored.state = QuoteState::Taken,
         }
         let stored = stored.clone();
@@ -244,7 +245,9 @@ impl DecisionState {
     /// Refuses an order and records the refusal. It applies to every request for this order that was received until now.
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
-        self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at);
+        // A later time was stamped by a clock that was ahead. Its refusal no longer applies.
+        let latest = self.snapshot.now.plus(MAX_CLOCK_SKEW);
+        self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at).min(latest);
         self.snapshot.records.refusals.insert(key.clone(), refusal);
         self.refusals.insert(key, refusal);
         refusal.decision()
@@ -275,6 +278,11 @@ fn replay_order(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision
     }
     let replayed = !command.attempted_ids.contains(&order.id);
     Ok(Decision::Placed(Placed { order: order.clone(), replayed }))
+}
+
+/// Whether an order or a quote may use the price at `now`.
+fn is_current(price: &OrderPrice, now: Timestamp) -> bool {
+    now < price.expires_at && !price.as_of.is_beyond_skew(now)
 }
 
 /// The sum of two amounts that fit under the limit. The limit is at most the supply of bitcoin.

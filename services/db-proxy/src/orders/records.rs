@@ -1,6 +1,6 @@
 //! The rows of orders and quotes that the policy reads and changes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use common::{
     api::{
@@ -10,10 +10,11 @@ use common::{
     config::Caller,
     ids::QuoteId,
     money::Sats,
-    time::Timestamp,
+    time::{ClockReading, Timestamp},
 };
 
 use super::command::{ClientKey, Decision};
+use crate::clock_check::ClockEvidence;
 
 /// Totals over all orders and open quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,21 @@ pub struct Totals {
     pub last_created_at: Timestamp,
     /// `refused_at` of the newest recorded refusal.
     pub last_refused_at: Timestamp,
+}
+
+/// The totals, and the time of the database when it returned them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedTotals {
+    pub totals: Totals,
+    /// `None` if the database has no clock.
+    pub database_time: Option<Timestamp>,
+}
+
+impl TimedTotals {
+    /// What the row states about the clocks. `sent` was read before its statement.
+    pub fn evidence(&self, sent: ClockReading) -> ClockEvidence {
+        ClockEvidence { sent, database: self.database_time, newest_order: self.totals.last_created_at }
+    }
 }
 
 /// A row of the table of orders: the order, and the columns that users do not see.
@@ -64,6 +80,14 @@ pub struct StoredQuote {
     pub written_by: String,
 }
 
+impl StoredQuote {
+    /// Whether no order can take the quote at `now`. A quote from the future counts as expired: it was stamped by a clock that
+    /// was ahead, and would otherwise keep its reservation for as long as the clock was ahead.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteState {
     /// Counts against the limit. An order can take it until it expires.
@@ -96,7 +120,21 @@ pub struct RecordedRefusal {
     pub refused_at: Timestamp,
 }
 
+/// How long a refusal applies. It must be longer than any request can wait. create-order gives up after 18 s, and a full
+/// queue of db-proxy fails in less than a minute.
+pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
+
 impl RecordedRefusal {
+    /// Whether a request that was made at `requested_at` receives this refusal at `now`.
+    ///
+    /// All three times are by the clock of the database. A refusal from the future does not apply: it was stamped by a clock
+    /// that was ahead, and would otherwise apply for as long as the clock was ahead.
+    pub fn applies_to(self, requested_at: Timestamp, now: Timestamp) -> bool {
+        requested_at <= self.refused_at
+            && now.since(self.refused_at) <= REFUSAL_VALIDITY
+            && !self.refused_at.is_beyond_skew(now)
+    }
+
     pub fn decision(self) -> Decision {
         let reason = match self.remaining {
             Some(_) => RefusalReason::LimitExceeded,

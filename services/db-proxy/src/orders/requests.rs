@@ -16,7 +16,7 @@ use common::{
 
 use super::command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand};
 
-/// The command for an order that was received at `received_at`.
+/// The command for an order that was received at `received_at` by the clock of the database.
 pub fn place_command(
     order: PlaceOrderCommand,
     received_at: Timestamp,

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use common::time::Timestamp;
 
-use super::OrderStore;
+use super::{
+    OrderStore,
+    records::{REFUSAL_VALIDITY, TimedTotals},
+};
 use crate::{
     database::DatabaseError,
     retention::{MAX_STEP_ROWS, Retention},
 };
-
-/// How long a refusal is kept. It must be longer than any request can wait: create-order gives up after 18 s, and the
-/// requests in a full queue of db-proxy are answered within a minute.
-const REFUSAL_RETENTION: Duration = Duration::from_secs(300);
 
 pub struct OrderRetention {
     pub store: OrderStore,
@@ -23,7 +22,8 @@ pub struct OrderRetention {
 /// Deletes rows from before a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderStep {
-    KeysAndQuotes { before: Timestamp },
+    Keys { before: Timestamp },
+    ClosedQuotes { before: Timestamp },
     Refusals { before: Timestamp },
 }
 
@@ -31,16 +31,30 @@ impl Retention for OrderRetention {
     const AGGREGATE: &'static str = "orders";
     type Step = OrderStep;
 
-    fn steps(&self, now: Timestamp) -> Vec<OrderStep> {
-        vec![
-            OrderStep::KeysAndQuotes { before: now.minus(self.key_retention) },
-            OrderStep::Refusals { before: now.minus(REFUSAL_RETENTION) },
-        ]
+    fn min_age(&self) -> Duration {
+        self.key_retention
+    }
+
+    async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        Ok(self.store.timed_totals().await?.database_time)
+    }
+
+    async fn steps(&self, now: Timestamp) -> Result<Vec<OrderStep>, DatabaseError> {
+        // Without a clock of the database, the age of a key is counted from the newest order. So the clock of the machine alone
+        // makes no key old.
+        let TimedTotals { totals, database_time } = self.store.timed_totals().await?;
+        let key_time = if database_time.is_some() { now } else { now.min(totals.last_created_at) };
+        Ok(vec![
+            OrderStep::Keys { before: key_time.minus(self.key_retention) },
+            OrderStep::ClosedQuotes { before: now.minus(self.key_retention) },
+            OrderStep::Refusals { before: now.minus(REFUSAL_VALIDITY) },
+        ])
     }
 
     async fn run_step(&self, step: OrderStep) -> Result<u64, DatabaseError> {
         match step {
-            OrderStep::KeysAndQuotes { before } => self.store.delete_keys_and_quotes(before, MAX_STEP_ROWS).await,
+            OrderStep::Keys { before } => self.store.delete_keys(before, MAX_STEP_ROWS).await,
+            OrderStep::ClosedQuotes { before } => self.store.delete_closed_quotes(before, MAX_STEP_ROWS).await,
             OrderStep::Refusals { before } => self.store.delete_refusals(before, MAX_STEP_ROWS).await,
         }
     }

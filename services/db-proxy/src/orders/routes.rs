@@ -28,6 +28,7 @@ use super::{
     store::OrderStore,
 };
 use crate::{
+    clock_check::ClockCheck,
     error::Error,
     group_commit::{WriteError, Writer, all_or_error},
 };
@@ -38,6 +39,7 @@ pub struct OrderRoutes {
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
     pub quote_caps: QuoteCaps,
+    pub clock_check: ClockCheck,
 }
 
 #[OpenApi]
@@ -52,7 +54,8 @@ impl OrderRoutes {
     ) -> Result<Json<Outcomes>, Problem> {
         let orders = body.0.orders;
         check_group_size("orders", orders.len()).map_err(Error::from)?;
-        Ok(Json(Outcomes { outcomes: self.place_all(orders, caller.0).await? }))
+        let outcomes = self.place_all(orders, caller.0).await?;
+        Ok(Json(Outcomes { outcomes, decided_at: Some(self.clock_check.database_time()) }))
     }
 
     /// Places one order.
@@ -144,7 +147,7 @@ impl OrderRoutes {
 impl OrderRoutes {
     /// Returns one outcome for each order, or an error if an order is malformed or the outcome of any order is unknown.
     async fn place_all(&self, orders: Vec<PlaceOrderCommand>, caller: Caller) -> Result<Vec<Outcome>, Error> {
-        let received_at = Timestamp::now();
+        let received_at = self.clock_check.database_time();
         let commands = orders.into_iter().map(|order| place_command(order, received_at, caller));
         let commands: Result<Vec<_>, _> = commands.collect();
         let outcomes: Result<_, _> =

@@ -5,6 +5,8 @@ mod postgres;
 mod sqlite;
 mod unit_of_work;
 
+use std::time::Duration;
+
 use common::{
     api::{
         orders::{Order, OrderFilter},
@@ -12,15 +14,16 @@ use common::{
     },
     ids::OrderId,
     money::Sats,
-    time::Timestamp,
+    time::{ClockReading, Timestamp},
 };
 
 use self::{postgres::PostgresOrders, sqlite::SqliteOrders};
 use super::{
     command::{Command, Decision},
-    records::{QuoteState, StoredOrder, Totals},
+    records::{QuoteState, StoredOrder, TimedTotals, Totals},
 };
 use crate::{
+    clock_check::{ClockCheck, ClockFault},
     database::{Database, DatabaseError, on_engine},
     group_commit::Attempt,
 };
@@ -30,8 +33,34 @@ use crate::{
 pub struct DecisionContext<'a> {
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
-    /// Read after the lock was taken.
-    pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
+    pub clock: DecisionClock<'a>,
+}
+
+/// The clock at which a batch is decided. It is read after the lock was taken.
+#[derive(Clone, Copy)]
+pub enum DecisionClock<'a> {
+    /// The clock of the database if it has one, otherwise that of the machine. If the check finds a fault, the batch fails.
+    Checked(&'a ClockCheck),
+    /// A time that a test chooses.
+    Fixed(Timestamp),
+}
+
+impl DecisionClock<'_> {
+    /// Reads the clocks before the statement that takes the lock.
+    fn read(&self) -> ClockReading {
+        match self {
+            Self::Checked(check) => check.read(),
+            Self::Fixed(time) => ClockReading { wall: *time, monotonic: Duration::ZERO },
+        }
+    }
+
+    /// The time at which the batch is decided. `sent` was read before the statement that returned `locked`.
+    fn time_of(&self, sent: ClockReading, locked: &TimedTotals) -> Result<Timestamp, ClockFault> {
+        match self {
+            Self::Checked(check) => check.verify(locked.evidence(sent)),
+            Self::Fixed(time) => Ok(*time),
+        }
+    }
 }
 
 /// A range of sequence numbers and the filter to apply to it.
@@ -85,7 +114,12 @@ impl OrderStore {
     }
 
     pub async fn totals(&self) -> Result<Totals, DatabaseError> {
-        on_engine!(self, store => store.totals())
+        Ok(on_engine!(self, store => store.timed_totals())?.totals)
+    }
+
+    /// The totals, and the time of the database when it read them. Slow reads of users do not delay this one.
+    pub async fn timed_totals(&self) -> Result<TimedTotals, DatabaseError> {
+        on_engine!(self, store => store.timed_totals_in_background())
     }
 
     /// The orders that have one of these ids, in no particular order.
@@ -93,10 +127,14 @@ impl OrderStore {
         on_engine!(self, store => store.orders_by_id(ids))
     }
 
-    /// Deletes up to `limit` idempotency keys and up to `limit` closed quotes that are older than `before`. Returns the
-    /// number of deleted rows.
-    pub async fn delete_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        on_engine!(self, store => store.delete_keys_and_quotes(before, limit))
+    /// Deletes up to `limit` idempotency keys that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_keys(before, limit))
+    }
+
+    /// Deletes up to `limit` closed quotes that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_closed_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_closed_quotes(before, limit))
     }
 
     /// Deletes up to `limit` recorded refusals that are older than `before`. Returns the number of deleted rows.

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use super::*;
+use super::{retention_clock::QUIET_TIME, *};
 
 /// A retention whose steps have a number of rows left. Records the steps that ran.
 #[derive(Default)]
@@ -14,8 +14,16 @@ impl Retention for &'static Countdown {
     const AGGREGATE: &'static str = "countdown";
     type Step = usize;
 
-    fn steps(&self, _now: Timestamp) -> Vec<usize> {
-        vec![1, 0]
+    fn min_age(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        Ok(None)
+    }
+
+    async fn steps(&self, _now: Timestamp) -> Result<Vec<usize>, DatabaseError> {
+        Ok(vec![1, 0])
     }
 
     async fn run_step(&self, step: usize) -> Result<u64, DatabaseError> {
@@ -49,8 +57,15 @@ async fn failed_round_ends_and_the_next_one_retries() {
     assert!(run_round(&countdown, Timestamp::now()).await.is_err());
     assert_eq!(*countdown.ran.lock().unwrap(), [1]);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(run_rounds(countdown, Clock::System, stop.clone()));
-    tokio::time::sleep(ROUND_INTERVAL * 2 + STEP_PAUSE).await;
+    let clock = Clock::starting_at(Timestamp::now());
+    let task = tokio::spawn(run_rounds(countdown, clock, stop.clone()));
+    tokio::time::sleep(QUIET_TIME + STEP_PAUSE).await;
+    assert_eq!(*countdown.ran.lock().unwrap(), [1, 1], "the round at the end of the quiet time");
+    tokio::time::sleep(ROUND_INTERVAL).await;
+    assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1]);
+    // Nothing is deleted after the clock was set.
+    clock.set(clock.now().plus(Duration::from_hours(24)));
+    tokio::time::sleep(QUIET_TIME).await;
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1]);
     stop.cancel();
     task.await.unwrap();

@@ -6,7 +6,7 @@ use common::{
         prices::PriceRecord,
     },
     concurrency::latest::Latest,
-    time::{Expiring, Timestamp},
+    time::{Expiring, MAX_CLOCK_SKEW, Timestamp},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -15,8 +15,8 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
     /// The name in keys and channels.
     const NAME: &'static str;
 
-    /// The rule by which an engine that parses only JSON decides whether a document has expired at `now`.
-    fn expiry_rule(now: Timestamp) -> ExpiryRule;
+    /// The rule by which an engine that parses only JSON decides whether a document is current at `now`.
+    fn validity_rule(now: Timestamp) -> ValidityRule;
 
     /// The entry of this kind in the cache.
     fn latest_in(cache: &LocalCache) -> &Latest<Self>
@@ -24,19 +24,20 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
         Self: Sized;
 }
 
-/// A document has expired if the time in `field` is not later than `expired_until`.
+/// A document is current if the time in `field` is later than `expired_until`, and its version is at most `latest_version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpiryRule {
+pub struct ValidityRule {
     /// A top-level field of the JSON.
     pub field: &'static str,
     pub expired_until: Timestamp,
+    pub latest_version: Timestamp,
 }
 
 impl CachedKind for PriceRecord {
     const NAME: &'static str = "record";
 
-    fn expiry_rule(now: Timestamp) -> ExpiryRule {
-        ExpiryRule { field: "expires_at", expired_until: now }
+    fn validity_rule(now: Timestamp) -> ValidityRule {
+        ValidityRule { field: "expires_at", expired_until: now, latest_version: now.plus(MAX_CLOCK_SKEW) }
     }
 
     fn latest_in(cache: &LocalCache) -> &Latest<Self> {
@@ -47,8 +48,9 @@ impl CachedKind for PriceRecord {
 impl CachedKind for MarketSnapshot {
     const NAME: &'static str = "board";
 
-    fn expiry_rule(now: Timestamp) -> ExpiryRule {
-        ExpiryRule { field: "as_of", expired_until: now.minus(SNAPSHOT_TTL) }
+    fn validity_rule(now: Timestamp) -> ValidityRule {
+        let latest_version = now.plus(MAX_CLOCK_SKEW);
+        ValidityRule { field: "as_of", expired_until: now.minus(SNAPSHOT_TTL), latest_version }
     }
 
     fn latest_in(cache: &LocalCache) -> &Latest<Self> {

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use common::{concurrency::latest::Document, time::Timestamp};
+use common::{
+    concurrency::latest::Document,
+    time::{Clock, Timestamp},
+};
 use redis::{Cmd, FromRedisValue};
 
 use self::connector::{Connector, needs_new_connection};
@@ -36,6 +39,7 @@ struct Inner {
     database: i64,
     key_prefix: String,
     cache: LocalCache,
+    clock: Clock,
     /// Whether the last command failed. An outage is logged once and not for each request.
     unavailable: AtomicBool,
 }
@@ -47,11 +51,11 @@ impl fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    pub(super) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
+    pub(super) fn new(config: &RedisConfig, clock: Clock) -> Result<Self, StoreError> {
         let connector = Connector::new(&config.server).map_err(StoreError::Unavailable)?;
         let (database, key_prefix) = (config.server.database(), config.key_prefix.clone());
         let (cache, unavailable) = (LocalCache::default(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, unavailable })))
+        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, unavailable })))
     }
 
     pub(super) fn cache(&self) -> &LocalCache {
@@ -78,9 +82,10 @@ impl RedisStore {
         document: Document<T>,
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
-        // Rounded up, so that Redis never deletes a current document. Readers check the exact time.
-        let delete_at_millis = document.value().expires_at().micros().div_euclid(1000) + 1;
-        let expiry = T::expiry_rule(now);
+        // A duration and not a time, because the clock of Redis may be wrong. Rounded up, so that Redis never deletes a current
+        // document. Readers check the exact time.
+        let keep_millis = u64::try_from(document.value().expires_at().since(now).as_millis()).unwrap_or(u64::MAX) + 1;
+        let rule = T::validity_rule(now);
         let mut command = redis::cmd("EVAL");
         command
             .arg(scripts::REPLACE_DOCUMENT)
@@ -88,10 +93,11 @@ impl RedisStore {
             .arg(self.key::<T>())
             .arg(&document.json()[..])
             .arg(document.value().version().to_string())
-            .arg(delete_at_millis)
-            .arg(expiry.field)
-            .arg(expiry.expired_until.to_string())
-            .arg(self.channel::<T>());
+            .arg(keep_millis)
+            .arg(rule.field)
+            .arg(rule.expired_until.to_string())
+            .arg(self.channel::<T>())
+            .arg(rule.latest_version.to_string());
         let stored: Vec<u8> = self.run(&command).await?;
         let stored = if stored[..] == document.json()[..] {
             document

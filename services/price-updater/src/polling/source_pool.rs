@@ -198,8 +198,11 @@ impl SourcePool {
 
     fn candidates<'a>(&self, poller: &'a Poller, due: Instant) -> Vec<Candidate<'a>> {
         let tickers = poller.state().tickers.clone();
+        let now = self.config.clock.now();
+        // A ticker from the future was observed before the clock was set back. The next poll replaces it.
+        let is_past = |latest: &LatestTicker| !latest.ticker.observed_at.is_beyond_skew(now);
         let candidate = |(pair, latest)| Candidate { poller, pair, latest, fresh: self.is_fresh(poller, &latest, due) };
-        tickers.into_iter().map(candidate).collect()
+        tickers.into_iter().filter(|(_, latest)| is_past(latest)).map(candidate).collect()
     }
 
     fn is_fresh(&self, poller: &Poller, latest: &LatestTicker, due: Instant) -> bool {

@@ -136,6 +136,8 @@ impl TickerCache {
         let (bid, ask) = entry.bid_ask.as_ref().map(|BidAskText { bid, ask }| (bid, ask)).unzip();
         entry.ticker = Some(Ticker::traded(&TradedPrices { last: entry.last.as_ref(), bid, ask }, now));
         (entry.updated_at, entry.is_current, entry.simulated) = (Some(now), true, simulated);
+        // A later confirmation is from before the clock was set back.
+        entry.confirmed_at = entry.confirmed_at.filter(|confirmed_at| *confirmed_at <= now);
         // At exchanges with heartbeats for each pair, a message confirms its own pair only.
         if self.book_validity.is_none() {
             self.confirmed_at = Some(now);
@@ -171,7 +173,8 @@ impl TickerCache {
         let mut reply = PollReply::default();
         for (&pair, entry) in &self.entries {
             let (Some(Ok(ticker)), Some(observed_at)) = (&entry.ticker, self.observed_at(entry)) else { continue };
-            if now.since(observed_at) <= max_age {
+            // A ticker from the future was confirmed before the clock was set back. The next message confirms it anew.
+            if now.since(observed_at) <= max_age && !observed_at.is_beyond_skew(now) {
                 reply.simulated |= entry.simulated;
                 reply.tickers.insert(pair, Ticker { observed_at, ..*ticker });
             }

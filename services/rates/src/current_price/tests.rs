@@ -1,4 +1,7 @@
-use common::api::courses::{CastVote, Course, Rejection};
+use common::{
+    api::courses::{CastVote, Course, Rejection},
+    time::MAX_CLOCK_SKEW,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -16,14 +19,17 @@ fn pair(text: &str) -> CurrencyPair {
 
 proptest! {
     #[test]
-    fn expired_price_is_never_current(observed in 0..200_u64, read in 0..400_u64) {
+    fn expired_price_and_price_from_the_future_are_never_current(observed in 0..200_u64, read in 0..400_u64) {
         let price = AgreedPrice { as_of: Some(time_at(observed)), ..agreed_price("BTC-USD", "91000") };
         let view = view(vec![], vec![price]);
         match (CurrentPrices { view: &view, now: time_at(read), ttl: TTL }).price(pair("BTC-USD")) {
-            Ok(current) => prop_assert!(time_at(read) < current.as_of.plus(TTL)),
+            Ok(current) => {
+                prop_assert!(time_at(read) < current.as_of.plus(TTL));
+                prop_assert!(current.as_of <= time_at(read).plus(MAX_CLOCK_SKEW));
+            }
             Err(error) => {
                 prop_assert_eq!(error, PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(observed) });
-                prop_assert!(read >= observed + 60);
+                prop_assert!(read >= observed + 60 || observed > read + MAX_CLOCK_SKEW.as_secs());
             }
         }
     }

@@ -51,12 +51,16 @@ impl SnapshotStore {
         // The queue is consistent even after a panic: each change is a single push or pop.
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let previous = recent.back().cloned();
+        let now = self.clock.now();
         let is_older = previous.as_deref().is_some_and(|previous| match (previous.origin, origin) {
             (SnapshotOrigin::Database, SnapshotOrigin::PriceCache) => false,
             (SnapshotOrigin::PriceCache, SnapshotOrigin::Database) => true,
-            // Of two snapshots with the same time the later arrival wins, as in price-cache-proxy.
+            // Of two snapshots with the same time the later arrival wins, as in price-cache-proxy. One that arrived before the
+            // clock was set back is replaced by any other.
             (SnapshotOrigin::PriceCache, SnapshotOrigin::PriceCache)
-            | (SnapshotOrigin::Database, SnapshotOrigin::Database) => snapshot.as_of < previous.snapshot.as_of,
+            | (SnapshotOrigin::Database, SnapshotOrigin::Database) => {
+                snapshot.as_of < previous.snapshot.as_of && !previous.snapshot.as_of.is_beyond_skew(now)
+            }
         });
         if is_older {
             return false;
@@ -78,11 +82,14 @@ impl SnapshotStore {
     /// The newest snapshot, unless it has expired.
     pub(crate) fn newest(&self) -> Result<Arc<MarketSnapshotView>, NoSnapshotError> {
         let view = self.newest.load_full().ok_or(NoSnapshotError)?;
-        // Stored courses do not expire: each one carries its own time, and there is nothing newer to show.
-        if view.origin == SnapshotOrigin::PriceCache && self.clock.now().since(view.snapshot.as_of) >= SNAPSHOT_TTL {
-            return Err(NoSnapshotError);
+        let (now, as_of) = (self.clock.now(), view.snapshot.as_of);
+        let is_current =
+            !as_of.is_beyond_skew(now) && now.since(as_of) < SNAPSHOT_TTL && view.received_at.elapsed() < SNAPSHOT_TTL;
+        match view.origin {
+            SnapshotOrigin::PriceCache if !is_current => Err(NoSnapshotError),
+            // Stored courses do not expire: each one carries its own time, and there is nothing newer to show.
+            SnapshotOrigin::PriceCache | SnapshotOrigin::Database => Ok(view),
         }
-        Ok(view)
     }
 
     /// Whether no snapshot has arrived yet.

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{api::courses::MarketSnapshot, money::CurrencyPair};
+use tokio::time::Instant;
 
 use super::{
     catalogue::Catalogue,
@@ -33,6 +34,8 @@ pub(crate) struct MarketSnapshotView {
     /// Position among the snapshots of this process, from 0.
     pub(crate) sequence: u64,
     pub(crate) origin: SnapshotOrigin,
+    /// When the snapshot arrived, by the monotonic clock. So it does not stay current because the wall clock was set back.
+    pub(crate) received_at: Instant,
     pub(crate) snapshot: SortedSnapshot,
     /// The exchanges and assets that this snapshot or an earlier one named.
     pub(crate) catalogue: Catalogue,
@@ -58,6 +61,7 @@ impl MarketSnapshotView {
         Self {
             sequence: previous.map_or(0, |previous| previous.sequence + 1),
             origin,
+            received_at: Instant::now(),
             snapshot,
             catalogue,
             changes,

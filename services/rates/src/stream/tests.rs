@@ -13,8 +13,9 @@ fn store() -> Arc<SnapshotStore> {
     Arc::new(SnapshotStore::new(Clock::starting_at(time_at(0)), &Metrics::new("rates")))
 }
 
-/// Stores a snapshot in which only the value of kraken varies.
+/// Stores a snapshot in which only the value of kraken varies, at its time.
 fn put(store: &SnapshotStore, time: u64, value: &str) {
+    store.clock.set(time_at(time));
     let courses = vec![course("kraken", "BTC-USD", value), course("okx", "BTC-USDT", "91000")];
     assert!(store.replace_if_newer(snapshot(time_at(time), courses, vec![]), SnapshotOrigin::PriceCache));
 }

@@ -52,11 +52,16 @@ pub enum ProbeScript {
 pub enum Failure {
     Transient,
     Permanent,
+    Clock,
 }
+
+/// The fault of [`Failure::Clock`].
+pub const CLOCK_FAULT: ClockFault = ClockFault::AheadOfDatabase(Duration::from_secs(3600));
 
 impl Failure {
     pub fn error(self) -> DatabaseError {
         match self {
+            Self::Clock => DatabaseError::Clock(CLOCK_FAULT),
             Self::Transient => DatabaseError::Unavailable(sqlx::Error::PoolTimedOut),
             Self::Permanent => DatabaseError::Rejected(sqlx::Error::RowNotFound),
         }

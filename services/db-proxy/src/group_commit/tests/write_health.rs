@@ -1,6 +1,9 @@
 //! What the writer reports about the database.
 
-use super::{scripted_store::ProbeScript, *};
+use super::{
+    scripted_store::{CLOCK_FAULT, Failure, ProbeScript},
+    *,
+};
 
 impl Fixture {
     fn with_probes(script: impl IntoIterator<Item = ProbeScript>) -> Self {
@@ -122,4 +125,22 @@ async fn stopped_writer_is_reported() {
     fixture.task.abort();
     sleep(SECOND * 21).await;
     assert!(matches!(fixture.health.check(), Err(NotWritable::Stopped(_))), "{:?}", fixture.health.check());
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_clock_refuses_a_batch_at_once_and_is_no_failure_of_the_database() {
+    let fixture = Fixture::new([Script::FailLoad(Failure::Clock)]);
+    let_writer_run().await;
+    let start = Instant::now();
+    assert_eq!(fixture.submit([1, 2]).await, [Err(WriteError::Clock(CLOCK_FAULT)); 2]);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(fixture.health.check(), Ok(()));
+    assert_eq!(fixture.submit([1]).await, [Ok(Outcome::Committed(1))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_clock_after_an_unknown_outcome_is_retried() {
+    let lost_answer = Script::FailCommit { committed: true, failure: Failure::Transient };
+    let fixture = Fixture::new([lost_answer, Script::FailLoad(Failure::Clock)]);
+    assert_eq!(fixture.submit([1]).await, [Ok(Outcome::FoundCommitted(1))]);
 }

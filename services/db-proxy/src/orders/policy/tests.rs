@@ -1,5 +1,7 @@
-//! Tests of each rule. [`reference_model`] compares sequences of batches with a simple model.
+//! Tests of each rule. [`clocks`] has those about times from the future. [`reference_model`] compares sequences of batches with a
+//! simple model.
 
+mod clocks;
 mod quotes;
 mod reference_model;
 
@@ -8,7 +10,6 @@ use common::{
     config::Caller,
     ids::IdempotencyKey,
     money::{Currency, FiatAmount},
-    time::Timestamp,
 };
 
 use super::*;

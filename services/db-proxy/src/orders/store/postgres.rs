@@ -27,7 +27,7 @@ use crate::{
     group_commit::{self, Attempt},
     orders::{
         command::{Command, Decision},
-        records::{StoredOrder, Totals},
+        records::{StoredOrder, TimedTotals, Totals},
     },
 };
 
@@ -56,9 +56,12 @@ impl PostgresOrders {
         Ok(decisions)
     }
 
-    pub async fn delete_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let keys = self.delete_rows(DELETE_KEYS, before, limit).await?;
-        Ok(keys + self.delete_rows(DELETE_CLOSED_QUOTES, before, limit).await?)
+    pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_KEYS, before, limit).await
+    }
+
+    pub async fn delete_closed_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_CLOSED_QUOTES, before, limit).await
     }
 
     pub async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -75,12 +78,17 @@ impl PostgresOrders {
     /// The totals, read on the connection of the writer.
     pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
         let row = self.0.run_on_writer(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
-        totals_of(&row)
+        Ok(timed_totals_of(&row)?.totals)
     }
 
-    pub async fn totals(&self) -> Result<Totals, DatabaseError> {
+    pub async fn timed_totals(&self) -> Result<TimedTotals, DatabaseError> {
         let row = self.0.run_repeatable(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
-        totals_of(&row)
+        timed_totals_of(&row)
+    }
+
+    pub async fn timed_totals_in_background(&self) -> Result<TimedTotals, DatabaseError> {
+        let row = self.0.run_in_background(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
+        timed_totals_of(&row)
     }
 
     pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
@@ -114,14 +122,15 @@ impl PostgresOrders {
     }
 }
 
-fn totals_of(row: &PgRow) -> Result<Totals, DatabaseError> {
-    Ok(Totals {
+fn timed_totals_of(row: &PgRow) -> Result<TimedTotals, DatabaseError> {
+    let totals = Totals {
         orders: row.try_get("orders")?,
         bitcoin: sats(row, "bitcoin_sats")?,
         reserved: sats(row, "reserved_sats")?,
         last_created_at: time(row, "last_created_at")?,
         last_refused_at: time(row, "last_refused_at")?,
-    })
+    };
+    Ok(TimedTotals { totals, database_time: Some(time(row, "database_time")?) })
 }
 
 fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {

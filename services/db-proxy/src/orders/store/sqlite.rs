@@ -26,7 +26,7 @@ use crate::{
     group_commit::{self, Attempt},
     orders::{
         command::{Command, Decision},
-        records::{StoredOrder, Totals},
+        records::{StoredOrder, TimedTotals, Totals},
     },
 };
 
@@ -48,9 +48,12 @@ impl SqliteOrders {
         Ok(decisions)
     }
 
-    pub async fn delete_keys_and_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let keys = self.delete_rows(DELETE_KEYS, before, limit).await?;
-        Ok(keys + self.delete_rows(DELETE_CLOSED_QUOTES, before, limit).await?)
+    pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_KEYS, before, limit).await
+    }
+
+    pub async fn delete_closed_quotes(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_CLOSED_QUOTES, before, limit).await
     }
 
     pub async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -64,11 +67,16 @@ impl SqliteOrders {
 
     /// The totals, read on the connection of the writer.
     pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
-        totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.writer).await?)
+        let timed = timed_totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.writer).await?)?;
+        Ok(timed.totals)
     }
 
-    pub async fn totals(&self) -> Result<Totals, DatabaseError> {
-        totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.readers).await?)
+    pub async fn timed_totals(&self) -> Result<TimedTotals, DatabaseError> {
+        timed_totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.readers).await?)
+    }
+
+    pub async fn timed_totals_in_background(&self) -> Result<TimedTotals, DatabaseError> {
+        timed_totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.background).await?)
     }
 
     pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
@@ -102,14 +110,15 @@ fn to_hex(id: &Uuid) -> String {
     id.simple().to_string()
 }
 
-fn totals_of(row: &SqliteRow) -> Result<Totals, DatabaseError> {
-    Ok(Totals {
+fn timed_totals_of(row: &SqliteRow) -> Result<TimedTotals, DatabaseError> {
+    let totals = Totals {
         orders: row.try_get("orders")?,
         bitcoin: sats(row, "bitcoin_sats")?,
         reserved: sats(row, "reserved_sats")?,
         last_created_at: time(row, "last_created_at")?,
         last_refused_at: time(row, "last_refused_at")?,
-    })
+    };
+    Ok(TimedTotals { totals, database_time: None })
 }
 
 fn stored_order_of(row: &SqliteRow) -> Result<StoredOrder, DatabaseError> {

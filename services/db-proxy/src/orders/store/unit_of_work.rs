@@ -12,16 +12,18 @@ use crate::{
     orders::{
         command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand},
         policy,
-        records::{ChangeSet, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, StoredRecords, Totals},
+        records::{
+            ChangeSet, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, StoredRecords, TimedTotals,
+        },
     },
 };
 
 /// An open transaction of an engine.
 pub(super) trait OrderTransaction: Send + Sized {
     /// Reads the totals. Until the transaction ends, no other transaction can lock or change them.
-    fn lock_totals(&mut self) -> impl Future<Output = Result<Totals, DatabaseError>> + Send;
+    fn lock_totals(&mut self) -> impl Future<Output = Result<TimedTotals, DatabaseError>> + Send;
 
-    /// Marks the open quotes that expired by `now` as expired. Returns the sum of their reservations.
+    /// Marks the open quotes that expired by `now` as expired, and those from the future. Returns the sum of their reservations.
     fn release_expired_quotes(&mut self, now: Timestamp) -> impl Future<Output = Result<Sats, DatabaseError>> + Send;
 
     /// The orders that were placed with these keys.
@@ -65,8 +67,10 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
     type Changes = ChangeSet;
 
     async fn load_snapshot(&mut self, commands: &[Command]) -> Result<Snapshot, DatabaseError> {
-        let totals = self.transaction.lock_totals().await?;
-        let now = (self.context.clock)();
+        let sent = self.context.clock.read();
+        let locked = self.transaction.lock_totals().await?;
+        let now = self.context.clock.time_of(sent, &locked)?;
+        let TimedTotals { totals, .. } = locked;
         let released =
             if totals.reserved > Sats::ZERO { self.transaction.release_expired_quotes(now).await? } else { Sats::ZERO };
         let records = self.load_records(commands, totals.last_refused_at).await?;

@@ -1,11 +1,11 @@
 //! The Lua scripts. Redis runs each of them atomically.
 
-/// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the stored document is newer and has not expired.
+/// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the stored document is newer and current.
 ///
 /// The stored document is newer if its version is later than `ARGV[2]`. The version is its field `newest_as_of`, or `as_of` if it
-/// has no such field. It has expired if its field `ARGV[4]` is not later
-/// than `ARGV[5]`. Redis deletes the new document at `ARGV[3]`, in milliseconds since 1970. A new document is published on the
-/// channel `ARGV[6]`. Returns the document that is stored afterwards.
+/// has no such field. It has expired if its field `ARGV[4]` is not later than `ARGV[5]`. It is from the future if its version is
+/// later than `ARGV[7]`. Redis deletes the new document after `ARGV[3]` milliseconds. A new document is published on the channel
+/// `ARGV[6]`. Returns the document that is stored afterwards.
 ///
 /// Times are compared as text. The text of a `Timestamp` has a fixed width, so the texts have the same order as the times.
 /// A value that is not a document is replaced.
@@ -15,12 +15,13 @@ if stored then
   local parsed, document = pcall(cjson.decode, stored)
   if parsed and type(document) == 'table' then
     local version, expiry = document.newest_as_of or document.as_of, document[ARGV[4]]
-    if type(version) == 'string' and type(expiry) == 'string' and version > ARGV[2] and expiry > ARGV[5] then
+    if type(version) == 'string' and type(expiry) == 'string' and version > ARGV[2] and version <= ARGV[7]
+      and expiry > ARGV[5] then
       return stored
     end
   end
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[3])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 redis.call('PUBLISH', ARGV[6], ARGV[1])
 return ARGV[1]
 ";

@@ -4,7 +4,6 @@ use common::{
     api::{courses::MarketSnapshot, prices::PriceRecord},
     concurrency::{backoff::Backoff, latest::Document},
     error_chain::format_chain,
-    time::Timestamp,
 };
 use futures_util::StreamExt;
 use redis::{Msg, aio::PubSubStream};
@@ -124,7 +123,7 @@ impl RedisStore {
 
     fn apply_document<T: CachedKind>(&self, json: &[u8]) {
         match Document::<T>::from_json(json.to_vec().into()) {
-            Ok(document) => drop(self.0.cache.latest().replace_if_newer(document.into(), Timestamp::now())),
+            Ok(document) => drop(self.0.cache.latest().replace_if_newer(document.into(), self.0.clock.now())),
             Err(error) => {
                 tracing::warn!(%error, document = T::NAME, "a published message is not a valid document and is ignored");
             }
@@ -138,7 +137,7 @@ impl RedisStore {
 
     /// Reads one document; `read` also caches it. Returns whether it was newer than the cached one.
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
-        let now = Timestamp::now();
+        let now = self.0.clock.now();
         let cached = self.0.cache.latest::<T>().current(now);
         let stored = self.read::<T>(now).await?;
         Ok(stored.is_some_and(|stored| cached.is_none_or(|cached| cached.value().version() < stored.value().version())))

@@ -8,7 +8,7 @@ use common::{
         prices::{PriceRecord, PriceState},
     },
     concurrency::latest::Document,
-    time::Timestamp,
+    time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
 use futures_util::future::join_all;
 
@@ -64,6 +64,9 @@ async fn document_expires_at_its_exact_time() {
         put(&writer, &market_snapshot, now).await;
         let just_before = |end: Timestamp| end.minus(Duration::from_micros(1));
         for store in [&reader, &writer] {
+            // Stored in the local cache long before the end, because a document also expires by the monotonic clock.
+            assert_eq!(read(store, now).await, Some(price_record.clone()), "{store:?}");
+            assert_eq!(read(store, now).await, Some(market_snapshot.clone()), "{store:?}");
             let (record_end, snapshot_end) = (price_record.expires_at, seconds_after(now, SNAPSHOT_TTL.as_secs()));
             assert_eq!(read(store, just_before(record_end)).await, Some(price_record.clone()), "{store:?}");
             assert_eq!(read::<PriceRecord>(store, record_end).await, None, "{store:?}");
@@ -121,12 +124,38 @@ async fn expired_document_is_replaced_by_an_older_one() {
     }
 }
 
+/// An instance whose clock was ahead wrote a document. Those with a right clock ignore and replace it.
+#[tokio::test]
+async fn document_from_the_future_is_not_read_and_is_replaced() {
+    for (writer, reader) in pairs() {
+        let now = Timestamp::now();
+        let ahead = now.plus(Duration::from_hours(1));
+        put(&writer, &record(ahead, "1"), ahead).await;
+        put(&writer, &snapshot(ahead), ahead).await;
+        for store in [&reader, &writer] {
+            assert_eq!(read::<PriceRecord>(store, now).await, None, "{store:?}");
+            assert_eq!(store.current::<PriceRecord>(now).await.unwrap(), None, "{store:?}");
+            assert_eq!(read::<MarketSnapshot>(store, now).await, None, "{store:?}");
+        }
+        let (price_record, market_snapshot) = (record(now, "2"), snapshot(now));
+        assert_eq!(put(&reader, &price_record, now).await, price_record, "{writer:?}");
+        assert_eq!(put(&reader, &market_snapshot, now).await, market_snapshot, "{writer:?}");
+        assert_eq!(read(&writer, now).await, Some(price_record), "{writer:?}");
+        assert_eq!(read(&writer, now).await, Some(market_snapshot), "{writer:?}");
+        // A difference that two clocks may have is not the future.
+        let newer = record(now.plus(MAX_CLOCK_SKEW), "3");
+        put(&writer, &newer, now).await;
+        assert_eq!(put(&reader, &record(now, "4"), now).await, newer, "{writer:?}");
+    }
+}
+
 #[tokio::test]
 async fn newest_of_many_concurrent_writes_remains() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
+        let start = now.minus(Duration::from_secs(50));
         let records: Vec<_> =
-            (1..=50).map(|n| record(seconds_after(now, n * 7 % 50), &format!("{}", n * 7 % 50 + 1))).collect();
+            (1..=50).map(|n| record(seconds_after(start, n * 7 % 50), &format!("{}", n * 7 % 50 + 1))).collect();
         let newest = records.iter().max_by_key(|record| record.as_of).unwrap().clone();
         join_all(records.iter().map(|record| put(&writer, record, now))).await;
         assert_eq!(writer.current::<PriceRecord>(now).await.unwrap().unwrap().value(), &newest, "{writer:?}");
@@ -144,7 +173,7 @@ async fn foreign_value_in_redis_is_replaced() {
     for foreign_value in ["not json", "7", r#"{"as_of":7}"#] {
         let () = redis::cmd("SET").arg(&key).arg(foreign_value).query_async(&mut connection).await.unwrap();
         // A new store has an empty local cache.
-        let store = Store::redis(&config).unwrap();
+        let store = Store::redis(&config, Clock::System).unwrap();
         assert_eq!(read::<PriceRecord>(&store, Timestamp::now()).await, None, "{foreign_value}");
         let now = Timestamp::now();
         let price_record = record(now, "84000.12");
@@ -159,7 +188,7 @@ async fn redis_deletes_the_record_when_it_expires() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
     let now = Timestamp::now();
-    put(&Store::redis(&config).unwrap(), &record(now, "84000.12"), now).await;
+    put(&Store::redis(&config, Clock::System).unwrap(), &record(now, "84000.12"), now).await;
     let remaining_millis: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await.unwrap();
     assert!((1..=60_001).contains(&remaining_millis), "{remaining_millis} ms remain");
 }

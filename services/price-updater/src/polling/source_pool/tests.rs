@@ -187,6 +187,22 @@ async fn source_is_polled_no_more_often_than_its_interval_permits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ticker_from_before_the_clock_was_set_back_does_not_vote() {
+    let mut test = TestPool::new(&[
+        ("exchange", 10, CourseKind::Trade, SECOND * 5),
+        ("index", 10, CourseKind::Index, SECOND * 60),
+    ]);
+    assert_eq!(test.poll().await.0, "exchange,index");
+    test.pool.config.clock.set(test.now().minus(Duration::from_hours(1)));
+    // The index is polled again after a minute.
+    for _ in 0..11 {
+        assert_eq!(test.poll().await.0, "exchange");
+        assert_eq!(test.pool.courses(test.due).len(), 1);
+    }
+    assert_eq!(test.poll().await.0, "exchange,index");
+}
+
+#[tokio::test(start_paused = true)]
 async fn failing_source_loses_its_vote_and_keeps_its_course() {
     let mut test = TestPool::of_exchanges(&[("a", 10), ("b", 10)]);
     test.poll().await;

@@ -107,6 +107,9 @@ impl CurrencyLifecycle {
     }
 
     pub(super) fn resume(&mut self, stored: Option<StoredPrice>, now: Timestamp) {
+        // A price from the future was stamped by a clock that is ahead, or before this one was set back.
+        self.last_good.take_if(|price| price.as_of.is_beyond_skew(now));
+        let stored = stored.filter(|stored| !stored.price.as_of.is_beyond_skew(now));
         let own = self.last_good.as_ref().map(|price| price.as_of);
         if let Some(StoredPrice { price, simulated }) =
             stored.filter(|stored| own.is_none_or(|own| own < stored.price.as_of))
@@ -232,7 +235,8 @@ impl CurrencyLifecycle {
             PriceAvailability::Prolonged | PriceAvailability::Stopped => PriceState::Prolonged,
             PriceAvailability::Expired | PriceAvailability::Missing => return None,
         };
-        Some(CurrencyPrice { price, sources, state, as_of, expires_at })
+        // A price from the future would be refused by price-cache-proxy, and the whole record with it.
+        (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at })
     }
 }
 

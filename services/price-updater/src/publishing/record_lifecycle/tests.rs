@@ -71,6 +71,21 @@ fn stored(step: &LifecycleStep, now: Timestamp) -> PriceRecord {
     write.record.into_record(write.ttl, now).unwrap()
 }
 
+/// The clock was an hour ahead, and was set back.
+#[test]
+fn price_from_the_future_is_neither_resumed_nor_published() {
+    let mut ahead = lifecycle();
+    let written = publish(&mut ahead, good(3600), 3600);
+    let stored = stored(&written, time_at(3600));
+    let mut resumed = lifecycle();
+    resumed.resume(Some(&stored), start());
+    assert_eq!(resumed.last_good().count(), 0);
+    assert_eq!(written_states(&fail(&mut ahead, [0, 15, 30, 45, 60])), [None; 5]);
+    ahead.resume(None, start());
+    assert_eq!(ahead.last_good().count(), 0);
+    assert!(publish(&mut ahead, good(75), 75).write.is_some());
+}
+
 #[test]
 fn success_writes_the_price_with_its_ttl() {
     let step = publish(&mut lifecycle(), good(0), 0);

@@ -48,6 +48,17 @@ fn heartbeats_confirm_tickers() {
 }
 
 #[test]
+fn ticker_confirmed_before_the_clock_was_set_back_is_not_current() {
+    let mut cache = connected_cache(Some(MAX_AGE));
+    cache.apply_event(&update("84000", 1, None), time_at(3600));
+    cache.apply_event(&heartbeat(2, 0), time_at(3601));
+    assert_eq!(latest(&cache, time_at(3601)).unwrap().0, "84000.00");
+    assert_eq!(latest(&cache, time_at(1)), None);
+    cache.apply_event(&update("84001", 3, None), time_at(2));
+    assert_eq!(latest(&cache, time_at(3)), Some(("84001.00".to_owned(), time_at(2))));
+}
+
+#[test]
 fn old_or_duplicate_update_is_ignored() {
     let mut cache = connected_cache(None);
     cache.apply_event(&update("84000", 5, None), time_at(0));

@@ -40,6 +40,28 @@ async fn snapshot_expires_after_its_time_to_live() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn snapshot_from_before_the_clock_was_set_back_is_not_served_and_is_replaced() {
+    let store = store();
+    let hour = Duration::from_hours(1);
+    store.clock.set(time_at(0).plus(hour));
+    store.replace_if_newer(snapshot(time_at(0).plus(hour), vec![], vec![]), SnapshotOrigin::PriceCache);
+    assert!(store.newest().is_ok());
+    store.clock.set(time_at(0));
+    assert!(matches!(store.newest(), Err(NoSnapshotError)));
+    assert!(store.replace_if_newer(snapshot(time_at(0), vec![], vec![]), SnapshotOrigin::PriceCache));
+    assert_eq!(store.newest().unwrap().snapshot.as_of, time_at(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshot_expires_by_the_monotonic_clock() {
+    let store = store();
+    store.replace_if_newer(snapshot(time_at(0), vec![], vec![]), SnapshotOrigin::PriceCache);
+    tokio::time::advance(SNAPSHOT_TTL).await;
+    store.clock.set(time_at(0));
+    assert!(matches!(store.newest(), Err(NoSnapshotError)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_recent_snapshots_are_kept() {
     let store = store();
     for time in 0..10 {

@@ -1,15 +1,22 @@
 //! The statements of the order store on PostgreSQL.
 
 pub(super) const TOTALS: &str = "
-    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals";
+    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, clock_timestamp() as database_time
+    from order_totals";
 
-/// Also reads the settings on which the durability of the commit depends, so that no order needs another statement.
+/// Also reads the settings on which the durability of the commit depends, and the clock, so that no order needs another statement.
+///
+/// The clock is read by the outer query, after the row was locked. A function beside `for update` may be computed before the
+/// wait for the lock.
 pub(super) const LOCK_TOTALS: &str = "
+    with locked as materialized (
+        select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals for update
+    )
     select
-        orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at,
+        orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, clock_timestamp() as database_time,
         current_setting('synchronous_commit') as synchronous_commit,
         current_setting('synchronous_standby_names') as standby_names
-    from order_totals for update";
+    from locked";
 
 pub(super) const ORDERS_BY_ID: &str = "
     select
@@ -54,8 +61,18 @@ pub(super) const RESERVED_BY_CLIENT: &str = "
     select client, sum(bitcoin_sats)::bigint as bitcoin_sats
     from quotes where state = 'held' and client = any($1) group by client";
 
+/// `$2` is the latest time of creation that is not in the future.
 pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
-    with due as (update quotes set state = 'expired' where state = 'held' and expires_at <= $1 returning bitcoin_sats)
+    with
+        due as (
+            update quotes set state = 'expired'
+            where id in (
+                select id from quotes where state = 'held' and expires_at <= $1
+                union all
+                select id from quotes where state = 'held' and created_at > $2
+            )
+            returning bitcoin_sats
+        )
     select coalesce(sum(bitcoin_sats), 0)::bigint from due";
 
 pub(super) const TAKE_QUOTES: &str = "update quotes set state = 'taken' where id = any($1)";

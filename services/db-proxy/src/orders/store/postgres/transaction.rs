@@ -6,7 +6,7 @@ use common::{
     api::{orders::ValidatedOrder, quotes::Quote},
     ids::QuoteId,
     money::{FiatAmount, Rate, Sats},
-    time::Timestamp,
+    time::{MAX_CLOCK_SKEW, Timestamp},
 };
 use sqlx::{PgTransaction, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::{
         INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
         RELEASE_EXPIRED_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
     },
-    stored_order_of, time, totals_of,
+    stored_order_of, time, timed_totals_of,
 };
 use crate::{
     database::{
@@ -27,7 +27,7 @@ use crate::{
     },
     orders::{
         command::ClientKey,
-        records::{ChangeSet, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
+        records::{ChangeSet, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, TimedTotals},
         store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
     },
 };
@@ -39,7 +39,7 @@ pub(super) struct PostgresTransaction<'c> {
 }
 
 impl OrderTransaction for PostgresTransaction<'_> {
-    async fn lock_totals(&mut self) -> Result<Totals, DatabaseError> {
+    async fn lock_totals(&mut self) -> Result<TimedTotals, DatabaseError> {
         let row = sqlx::query(LOCK_TOTALS).fetch_one(&mut *self.inner).await?;
         let settings = CommitSettings {
             synchronous_commit: row.try_get("synchronous_commit")?,
@@ -48,11 +48,12 @@ impl OrderTransaction for PostgresTransaction<'_> {
         if let Some(violation) = settings.violation(self.durability) {
             return Err(DatabaseError::NotDurable(violation));
         }
-        totals_of(&row)
+        timed_totals_of(&row)
     }
 
     async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
-        let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES).bind(now.to_datetime());
+        let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES);
+        let query = query.bind(now.to_datetime()).bind(now.plus(MAX_CLOCK_SKEW).to_datetime());
         decode("bitcoin_sats", Sats::new(query.fetch_one(&mut *self.inner).await?))
     }
 

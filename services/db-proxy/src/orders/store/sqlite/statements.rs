@@ -46,8 +46,15 @@ pub(super) const RESERVED_BY_CLIENT: &str = "
     select client, sum(bitcoin_sats) as bitcoin_sats
     from quotes where state = 'held' and client in (select value from json_each(?1)) group by client";
 
-pub(super) const RELEASE_EXPIRED_QUOTES: &str =
-    "update quotes set state = 'expired' where state = 'held' and expires_at <= ?1 returning bitcoin_sats";
+/// `?2` is the latest time of creation that is not in the future.
+pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
+    update quotes set state = 'expired'
+    where id in (
+        select id from quotes where state = 'held' and expires_at <= ?1
+        union all
+        select id from quotes where state = 'held' and created_at > ?2
+    )
+    returning bitcoin_sats";
 
 pub(super) const TAKE_QUOTES: &str =
     "update quotes set state = 'taken' where id in (select unhex(value) from json_each(?1))";

@@ -6,7 +6,7 @@ use common::{
     api::{orders::ValidatedOrder, quotes::Quote},
     ids::QuoteId,
     money::{FiatAmount, Rate, Sats},
-    time::Timestamp,
+    time::{MAX_CLOCK_SKEW, Timestamp},
 };
 use serde_json::{Value, json};
 use sqlx::{Row, SqliteTransaction, sqlite::SqliteRow};
@@ -18,7 +18,7 @@ use super::{
         INSERT_KEYS, INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
         RELEASE_EXPIRED_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
     },
-    stored_order_of, time, to_hex, totals_of,
+    stored_order_of, time, timed_totals_of, to_hex,
 };
 use crate::{
     database::{
@@ -27,19 +27,20 @@ use crate::{
     },
     orders::{
         command::ClientKey,
-        records::{ChangeSet, NewOrderRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, Totals},
+        records::{ChangeSet, NewOrderRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, TimedTotals},
         store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
     },
 };
 
 /// The transaction must have begun with the write lock.
 impl OrderTransaction for SqliteTransaction<'_> {
-    async fn lock_totals(&mut self) -> Result<Totals, DatabaseError> {
-        totals_of(&sqlx::query(TOTALS).fetch_one(&mut **self).await?)
+    async fn lock_totals(&mut self) -> Result<TimedTotals, DatabaseError> {
+        timed_totals_of(&sqlx::query(TOTALS).fetch_one(&mut **self).await?)
     }
 
     async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
-        let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES).bind(now.micros());
+        let query = sqlx::query_scalar(RELEASE_EXPIRED_QUOTES);
+        let query = query.bind(now.micros()).bind(now.plus(MAX_CLOCK_SKEW).micros());
         let reservations: Vec<i64> = query.fetch_all(&mut **self).await?;
         decode("bitcoin_sats", Sats::new(reservations.into_iter().sum()))
     }

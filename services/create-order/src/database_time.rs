@@ -1,0 +1,66 @@
+//! The time of the database, as far as create-order knows it without a call.
+//!
+//! An order carries the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a request that it
+//! has refused. This time must not be later than the real one, or a duplicate would pass for a new request. If it is
+//! earlier, a new request receives an outdated refusal. Neither may depend on the clock of this machine, which can be wrong.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use common::time::{Clock, MAX_CLOCK_SKEW, Timestamp};
+
+/// One part in this many of the elapsed time is subtracted, because two clocks do not run at exactly the same rate.
+const DRIFT_DIVISOR: u32 = 1000;
+
+/// A lower bound of the time of the database: the time in a response of db-proxy, plus the time since that response by the
+/// monotonic clock. Clones share the newest response.
+#[derive(Debug, Clone)]
+pub struct DatabaseTime {
+    clock: Clock,
+    newest: Arc<Mutex<Option<Sample>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    time: Timestamp,
+    /// The monotonic time at which the response arrived.
+    received: Duration,
+}
+
+impl Sample {
+    fn time_at(self, monotonic: Duration) -> Timestamp {
+        let elapsed = monotonic.saturating_sub(self.received);
+        self.time.plus(elapsed.saturating_sub(MAX_CLOCK_SKEW.min(elapsed / DRIFT_DIVISOR)))
+    }
+}
+
+impl DatabaseTime {
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, newest: Arc::default() }
+    }
+
+    /// A time that is not later than that of the database. Before the first response it is the time of this machine, minus
+    /// the allowed difference of two clocks.
+    pub fn now(&self) -> Timestamp {
+        let reading = self.clock.read();
+        let newest = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.map_or_else(|| reading.wall.minus(MAX_CLOCK_SKEW), |sample| sample.time_at(reading.monotonic))
+    }
+
+    /// Records the time in a response that has just arrived.
+    pub fn record(&self, time: Timestamp) {
+        let received = self.clock.read().monotonic;
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        // A slow response is a worse bound than an earlier one. If the two differ by more than two clocks may, the clock of the
+        // database was set.
+        let earlier = newest
+            .map(|sample| sample.time_at(received))
+            .filter(|earlier| *earlier > time && !earlier.is_beyond_skew(time));
+        *newest = Some(Sample { time: earlier.unwrap_or(time), received });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The check of the clocks. While the clock of this process is wrong, nothing is written: a time that was stamped by a wrong
+//! clock would stay in the database when the clock is right again.
+//!
+//! On PostgreSQL, the clock is compared with that of the database, which every transaction of the writer reads together with
+//! its lock. Orders and quotes are decided at the time of the database, so that all instances of db-proxy use one clock.
+//!
+//! SQLite has no clock of its own. There, the wall clock is compared with the monotonic clock, which shows when an operator or
+//! a time service sets the machine's clock. On both engines, the clock must not be behind the newest order.
+
+mod policy;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use common::{
+    api::health::Component,
+    metrics::Metrics,
+    time::{Clock, ClockReading, Timestamp},
+};
+use prometheus_client::metrics::gauge::Gauge;
+
+use self::policy::ClockState;
+pub use self::policy::{ClockEvidence, ClockFault, ClockRules};
+
+/// Pause between two checks while nothing is written.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Checks the clock with each transaction of the writer, and regularly while there is none. Clones share their state.
+#[derive(Debug, Clone)]
+pub struct ClockCheck {
+    clock: Clock,
+    rules: ClockRules,
+    state: Arc<Mutex<ClockState>>,
+    offset_millis: Gauge<i64, AtomicI64>,
+}
+
+impl ClockCheck {
+    pub fn new(clock: Clock, rules: ClockRules) -> Self {
+        let state = Arc::new(Mutex::new(ClockState::new(rules, clock.read())));
+        Self { clock, rules, state, offset_millis: Gauge::default() }
+    }
+
+    /// Registers `clock_offset_milliseconds`.
+    pub fn register(&self, metrics: &Metrics) {
+        let help = "How far the clock of db-proxy is ahead of the clock of the database, in milliseconds";
+        metrics.register("clock_offset_milliseconds", help, self.offset_millis.clone());
+    }
+
+    /// Reads the clocks. Called before the statement that returns the evidence for [`ClockCheck::verify`].
+    pub fn read(&self) -> ClockReading {
+        self.clock.read()
+    }
+
+    /// Compares the clocks. Returns the time at which a batch is decided: the time of the database if it has a clock.
+    ///
+    /// A change of the result is logged once. An error in the log becomes an alert at health-check.
+    pub fn verify(&self, evidence: ClockEvidence) -> Result<Timestamp, ClockFault> {
+        let reading = self.clock.read();
+        let mut state = self.state();
+        let before = state.fault();
+        let result = state.verify(self.rules, evidence, reading);
+        self.offset_millis.inner().store(state.offset_millis(), Ordering::Relaxed);
+        match (before, state.fault()) {
+            (None | Some(ClockFault::Unchecked), Some(fault)) => {
+                tracing::error!(%fault, "nothing is written until the clock is right");
+            }
+            (Some(ClockFault::Unchecked) | None, None) | (Some(_), Some(_)) => {}
+            (Some(_), None) => tracing::warn!("the clock is accepted; orders are written again"),
+        }
+        result
+    }
+
+    /// The time of the database, or at most the duration of the last check before it. It does not depend on the wall clock
+    /// of this machine if the database has a clock.
+    pub fn database_time(&self) -> Timestamp {
+        let reading = self.clock.read();
+        self.state().database_time(self.rules, reading)
+    }
+
+    /// Why nothing is written at the moment.
+    pub fn fault(&self) -> Option<ClockFault> {
+        self.state().fault()
+    }
+
+    /// Checks the clock at once and then regularly, also while nothing is written. `read` returns the evidence, for which it
+    /// receives the reading of the clocks from before its statement.
+    pub async fn run<F, E>(self, read: impl Fn(ClockReading) -> F + Send)
+    where
+        F: Future<Output = Result<ClockEvidence, E>> + Send,
+        E: Send,
+    {
+        loop {
+            // An error is ignored here, because readiness and the requests that need the database report it.
+            if let Ok(evidence) = read(self.read()).await {
+                let _ = self.verify(evidence);
+            }
+            tokio::time::sleep(CHECK_INTERVAL).await;
+        }
+    }
+
+    /// The result of the last check, for `/readyz` and the heartbeats.
+    pub fn component(&self) -> Component {
+        match self.fault() {
+            None => Component::ready("clock"),
+            Some(fault) => Component::not_ready("clock", fault.to_string()),
+        }
+    }
+
+    /// Each change of the state is complete, so the state is valid after a panic too.
+    fn state(&self) -> MutexGuard<'_, ClockState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,160 @@
+//! The decision whether the clock is right, without I/O.
+
+use std::time::Duration;
+
+use common::time::{ClockReading, MAX_CLOCK_SKEW, Timestamp};
+
+/// How long nothing is written after the machine's clock was set, on an engine without a clock of its own. A clock that was
+/// set by mistake can be set back in this time without a trace. Afterwards the new time is accepted.
+pub const SETTLING_TIME: Duration = Duration::from_secs(60);
+
+/// What the check compares.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockRules {
+    /// Whether the database has a clock.
+    pub database_has_clock: bool,
+    /// How far the newest order may be in the future.
+    pub max_order_ahead: Duration,
+}
+
+/// What a statement returned about time.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockEvidence {
+    /// The clocks of this process before the statement was sent.
+    pub sent: ClockReading,
+    /// The clock of the database. `None` if it has none.
+    pub database: Option<Timestamp>,
+    /// When the newest order was accepted.
+    pub newest_order: Timestamp,
+}
+
+/// Why nothing is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClockFault {
+    #[error("the clock has not been compared with the clock of the database yet")]
+    Unchecked,
+    #[error("the clock of db-proxy is {} s ahead of the clock of the database", .0.as_secs())]
+    AheadOfDatabase(Duration),
+    #[error("the clock of db-proxy is {} s behind the clock of the database", .0.as_secs())]
+    BehindDatabase(Duration),
+    #[error(
+        "the newest order was accepted {} s in the future: the clock is behind, or it was ahead before; set the clock, wait, \
+         or see MAX_ORDER_AHEAD_SECS",
+        .0.as_secs()
+    )]
+    BehindNewestOrder(Duration),
+    #[error(
+        "the clock of this machine was set {} s forward; unless it is set back, the new time is accepted after {} s",
+        .0.as_secs(),
+        SETTLING_TIME.as_secs()
+    )]
+    SetForward(Duration),
+    #[error(
+        "the clock of this machine was set {} s back; unless it is set forward, the new time is accepted after {} s",
+        .0.as_secs(),
+        SETTLING_TIME.as_secs()
+    )]
+    SetBack(Duration),
+}
+
+/// The clock of the database, and the monotonic time of this process when it was known.
+#[derive(Debug, Clone, Copy)]
+struct DatabaseReading {
+    time: Timestamp,
+    monotonic: Duration,
+}
+
+/// What earlier checks found.
+#[derive(Debug)]
+pub struct ClockState {
+    /// The newest reading that agrees with the readings before it.
+    accepted: ClockReading,
+    /// The monotonic time at which the wall clock was first found to have been set.
+    set_at: Option<Duration>,
+    database: Option<DatabaseReading>,
+    offset_micros: i64,
+    fault: Option<ClockFault>,
+}
+
+impl ClockState {
+    pub fn new(rules: ClockRules, reading: ClockReading) -> Self {
+        let fault = rules.database_has_clock.then_some(ClockFault::Unchecked);
+        Self { accepted: reading, set_at: None, database: None, offset_micros: 0, fault }
+    }
+
+    pub fn fault(&self) -> Option<ClockFault> {
+        self.fault
+    }
+
+    pub fn offset_millis(&self) -> i64 {
+        self.offset_micros / 1000
+    }
+
+    /// Compares the clocks. `received` was read after the statement. Returns the time at which the batch is decided.
+    pub fn verify(
+        &mut self,
+        rules: ClockRules,
+        evidence: ClockEvidence,
+        received: ClockReading,
+    ) -> Result<Timestamp, ClockFault> {
+        let now = evidence.database.unwrap_or(received.wall);
+        let clock_fault = match evidence.database {
+            Some(database) => self.compare_with_database(database, evidence.sent, received),
+            None => self.compare_with_monotonic_clock(received),
+        };
+        let ahead = evidence.newest_order.since(now);
+        let order_fault =
+            (ahead > rules.max_order_ahead.max(MAX_CLOCK_SKEW)).then_some(ClockFault::BehindNewestOrder(ahead));
+        self.fault = clock_fault.or(order_fault);
+        self.fault.map_or(Ok(now), Err)
+    }
+
+    /// The clock of the database was read at some moment from `sent` to `received`.
+    fn compare_with_database(
+        &mut self,
+        database: Timestamp,
+        sent: ClockReading,
+        received: ClockReading,
+    ) -> Option<ClockFault> {
+        self.database = Some(DatabaseReading { time: database, monotonic: received.monotonic });
+        // The wall clock may be set during the statement, so both ends are computed from the later reading.
+        let earliest = received.wall.minus(received.monotonic.saturating_sub(sent.monotonic));
+        let (ahead, behind) = (earliest.since(database), database.since(received.wall));
+        let signed = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        self.offset_micros = signed(ahead) - signed(behind);
+        if ahead > MAX_CLOCK_SKEW {
+            Some(ClockFault::AheadOfDatabase(ahead))
+        } else if behind > MAX_CLOCK_SKEW {
+            Some(ClockFault::BehindDatabase(behind))
+        } else {
+            None
+        }
+    }
+
+    fn compare_with_monotonic_clock(&mut self, reading: ClockReading) -> Option<ClockFault> {
+        let elapsed = reading.monotonic.saturating_sub(self.accepted.monotonic);
+        let expected = self.accepted.wall.plus(elapsed);
+        let (forward, back) = (reading.wall.since(expected), expected.since(reading.wall));
+        if forward.max(back) > MAX_CLOCK_SKEW {
+            let set_at = *self.set_at.get_or_insert(reading.monotonic);
+            if reading.monotonic.saturating_sub(set_at) < SETTLING_TIME {
+                let fault = if back.is_zero() { ClockFault::SetForward(forward) } else { ClockFault::SetBack(back) };
+                return Some(fault);
+            }
+        }
+        (self.accepted, self.set_at) = (reading, None);
+        None
+    }
+
+    /// See [`ClockCheck::database_time`](super::ClockCheck::database_time).
+    pub fn database_time(&self, rules: ClockRules, reading: ClockReading) -> Timestamp {
+        match self.database {
+            Some(DatabaseReading { time, monotonic }) => time.plus(reading.monotonic.saturating_sub(monotonic)),
+            None if rules.database_has_clock => reading.wall.minus(MAX_CLOCK_SKEW),
+            None => reading.wall,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SECOND: Duration = Duration::from_secs(1);
+const SERVER: ClockRules = ClockRules { database_has_clock: true, max_order_ahead: MAX_CLOCK_SKEW };
+const FILE: ClockRules = ClockRules { database_has_clock: false, ..SERVER };
+const EPOCH: Timestamp = match Timestamp::from_micros(0) {
+    Ok(epoch) => epoch,
+    Err(_) => panic!("a time inside the calendar"),
+};
+
+fn start() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+/// The clocks of a machine after this time, with a wall clock that is right.
+fn reading(elapsed: Duration) -> ClockReading {
+    ClockReading { wall: start().plus(elapsed), monotonic: HOUR + elapsed }
+}
+
+/// How far the wall clock of a machine is off.
+#[derive(Debug, Clone, Copy)]
+enum Off {
+    Ahead(Duration),
+    Behind(Duration),
+}
+
+fn wrong_reading(elapsed: Duration, off: Off) -> ClockReading {
+    let ClockReading { wall, monotonic } = reading(elapsed);
+    let wall = match off {
+        Off::Ahead(by) => wall.plus(by),
+        Off::Behind(by) => wall.minus(by),
+    };
+    ClockReading { wall, monotonic }
+}
+
+fn evidence(sent: ClockReading, database: Option<Timestamp>) -> ClockEvidence {
+    ClockEvidence { sent, database, newest_order: EPOCH }
+}
+
+fn file_check(state: &mut ClockState, reading: ClockReading) -> Result<Timestamp, ClockFault> {
+    state.verify(FILE, evidence(reading, None), reading)
+}
+
+#[test]
+fn clock_may_differ_from_that_of_the_database_by_the_skew() {
+    let skew = MAX_CLOCK_SKEW;
+    let micro = Duration::from_micros(1);
+    let now = reading(SECOND);
+    for (database, fault) in [
+        (now.wall, None),
+        (now.wall.minus(skew), None),
+        (now.wall.plus(skew), None),
+        (now.wall.minus(skew + micro), Some(ClockFault::AheadOfDatabase(skew + micro))),
+        (now.wall.plus(skew + micro), Some(ClockFault::BehindDatabase(skew + micro))),
+        (now.wall.minus(HOUR), Some(ClockFault::AheadOfDatabase(HOUR))),
+    ] {
+        let mut state = ClockState::new(SERVER, reading(Duration::ZERO));
+        let result = state.verify(SERVER, evidence(now, Some(database)), now);
+        assert_eq!(result, fault.map_or(Ok(database), Err));
+        assert_eq!(state.fault(), fault);
+    }
+}
+
+#[test]
+fn slow_statement_is_not_a_difference_of_the_clocks() {
+    let (sent, received) = (reading(SECOND), reading(SECOND * 31));
+    for database in [sent.wall, received.wall] {
+        let mut state = ClockState::new(SERVER, sent);
+        assert_eq!(state.verify(SERVER, evidence(sent, Some(database)), received), Ok(database));
+    }
+    // The wall clock was set while the statement ran.
+    let received = wrong_reading(SECOND * 31, Off::Ahead(HOUR));
+    let mut state = ClockState::new(SERVER, sent);
+    let result = state.verify(SERVER, evidence(sent, Some(sent.wall)), received);
+    assert_eq!(result, Err(ClockFault::AheadOfDatabase(HOUR)));
+}
+
+#[test]
+fn clock_is_accepted_as_soon_as_it_agrees_with_the_database() {
+    let mut state = ClockState::new(SERVER, reading(Duration::ZERO));
+    for off in [Off::Ahead(HOUR), Off::Behind(HOUR * 24)] {
+        let (wrong, right) = (wrong_reading(SECOND, off), reading(SECOND));
+        assert!(state.verify(SERVER, evidence(wrong, Some(right.wall)), wrong).is_err());
+        assert_eq!(state.verify(SERVER, evidence(right, Some(right.wall)), right), Ok(right.wall));
+    }
+}
+
+#[test]
+fn clock_behind_the_newest_order_is_a_fault_on_both_engines() {
+    let now = reading(SECOND);
+    for (rules, database) in [(SERVER, Some(now.wall)), (FILE, None)] {
+        let check = |rules, ahead| {
+            let newest_order = now.wall.plus(ahead);
+            let mut state = ClockState::new(rules, reading(Duration::ZERO));
+            state.verify(rules, ClockEvidence { newest_order, ..evidence(now, database) }, now)
+        };
+        assert_eq!(check(rules, MAX_CLOCK_SKEW), Ok(now.wall));
+        assert_eq!(check(rules, HOUR), Err(ClockFault::BehindNewestOrder(HOUR)));
+        // An operator can permit it when the orders were stamped by a wrong clock.
+        assert_eq!(check(ClockRules { max_order_ahead: HOUR, ..rules }, HOUR), Ok(now.wall));
+    }
+}
+
+#[test]
+fn set_clock_is_a_fault_until_it_is_set_back_or_settled() {
+    for (off, fault) in [
+        (Off::Ahead(HOUR), ClockFault::SetForward(HOUR)),
+        (Off::Ahead(HOUR * 24), ClockFault::SetForward(HOUR * 24)),
+        (Off::Behind(HOUR), ClockFault::SetBack(HOUR)),
+    ] {
+        let mut state = ClockState::new(FILE, reading(Duration::ZERO));
+        assert!(file_check(&mut state, reading(SECOND)).is_ok());
+        assert_eq!(file_check(&mut state, wrong_reading(SECOND * 2, off)), Err(fault));
+        assert!(file_check(&mut state, reading(SECOND * 3)).is_ok(), "the clock was set right");
+        assert_eq!(file_check(&mut state, wrong_reading(SECOND * 4, off)), Err(fault));
+        let last = SECOND * 4 + SETTLING_TIME;
+        let just_before = SECOND * 3 + SETTLING_TIME;
+        assert_eq!(file_check(&mut state, wrong_reading(just_before, off)), Err(fault));
+        let settled = wrong_reading(last, off);
+        assert_eq!(file_check(&mut state, settled), Ok(settled.wall));
+        assert!(file_check(&mut state, wrong_reading(last + HOUR, off)).is_ok());
+    }
+}
+
+#[test]
+fn corrections_within_the_skew_do_not_add_up_to_a_fault() {
+    let mut state = ClockState::new(FILE, reading(Duration::ZERO));
+    for n in 1..100 {
+        let off = Off::Ahead(MAX_CLOCK_SKEW * n);
+        assert!(file_check(&mut state, wrong_reading(HOUR * n, off)).is_ok());
+    }
+}
+
+#[test]
+fn database_time_does_not_follow_the_wall_clock_of_the_machine() {
+    let mut state = ClockState::new(SERVER, reading(Duration::ZERO));
+    let first = state.database_time(SERVER, reading(Duration::ZERO));
+    assert_eq!(state.fault(), Some(ClockFault::Unchecked));
+    assert_eq!(first, start().minus(MAX_CLOCK_SKEW), "unknown, so the skew is subtracted");
+    let database = reading(SECOND).wall;
+    state.verify(SERVER, evidence(reading(SECOND), Some(database)), reading(SECOND)).unwrap();
+    for off in [Off::Ahead(HOUR), Off::Behind(HOUR)] {
+        assert_eq!(state.database_time(SERVER, wrong_reading(SECOND * 3, off)), database.plus(SECOND * 2));
+    }
+    let state = ClockState::new(FILE, reading(Duration::ZERO));
+    assert_eq!(state.fault(), None);
+    assert_eq!(state.database_time(FILE, reading(SECOND)), reading(SECOND).wall);
+}

@@ -1,0 +1,63 @@
+//! The time by which the ages of rows are computed. A row is never taken for older than it is because a clock was set.
+
+use std::time::Duration;
+
+use common::time::{ClockReading, MAX_CLOCK_SKEW, Timestamp};
+
+/// How long nothing is deleted after the start, and after a clock was set. A clock that was set by mistake can be set back in
+/// this time.
+pub const QUIET_TIME: Duration = Duration::from_secs(600);
+
+/// Follows a clock from round to round: that of the database, or that of the machine if the database has none.
+///
+/// The monotonic clock shows how much of an advance is real. The rest, by which the clock was set forward, is subtracted from
+/// its time until every row from before is older than the minimum age anyway.
+#[derive(Debug)]
+pub struct RetentionClock {
+    min_age: Duration,
+    /// `None` before the first round.
+    last: Option<Observation>,
+    /// The monotonic time at which the service started or a clock was last set.
+    disturbed_at: Duration,
+    /// By how much the clock was set forward.
+    set_forward: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Observation {
+    time: Timestamp,
+    monotonic: Duration,
+}
+
+impl RetentionClock {
+    pub fn new(start: ClockReading, min_age: Duration) -> Self {
+        Self { min_age, last: None, disturbed_at: start.monotonic, set_forward: Duration::ZERO }
+    }
+
+    /// The time by which a round computes ages. `None` if nothing may be deleted now.
+    pub fn time_of_round(&mut self, reading: ClockReading, database: Option<Timestamp>) -> Option<Timestamp> {
+        let ClockReading { wall, monotonic } = reading;
+        let time = database.unwrap_or(wall);
+        if let Some(last) = self.last.replace(Observation { time, monotonic }) {
+            self.compare(last, time, monotonic);
+        }
+        let elapsed = monotonic.saturating_sub(self.disturbed_at);
+        if elapsed >= self.min_age {
+            self.set_forward = Duration::ZERO;
+        }
+        let clocks_differ = wall.since(time).max(time.since(wall)) > MAX_CLOCK_SKEW;
+        (elapsed >= QUIET_TIME && !clocks_differ).then(|| time.minus(self.set_forward))
+    }
+
+    fn compare(&mut self, last: Observation, time: Timestamp, monotonic: Duration) {
+        let expected = last.time.plus(monotonic.saturating_sub(last.monotonic));
+        let (forward, back) = (time.since(expected), expected.since(time));
+        if forward.max(back) > MAX_CLOCK_SKEW {
+            self.disturbed_at = monotonic;
+            self.set_forward = (self.set_forward + forward).saturating_sub(back);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

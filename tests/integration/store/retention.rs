@@ -1,0 +1,67 @@
+//! Retention of idempotency keys: no clock makes a key older than it is.
+
+use std::time::Duration;
+
+use common::time::Timestamp;
+use db_proxy::{
+    orders::OrderRetention,
+    retention::{self, Retention},
+};
+use tests::{Stack, on_both_stacks};
+
+use super::{Fixture, expect_placed, market_order, no_limit};
+
+on_both_stacks!(clock_of_the_machine_makes_no_key_old, keys_are_deleted_when_they_are_old);
+
+const DAY: Duration = Duration::from_hours(24);
+
+impl Fixture {
+    fn order_retention(&self) -> OrderRetention {
+        OrderRetention { store: self.store.clone(), key_retention: DAY }
+    }
+
+    /// The number of stored keys.
+    async fn keys(&self) -> String {
+        self.query_text("select cast(count(*) as text) from idempotency_keys").await[0][0].clone()
+    }
+
+    /// Moves every order and key into the past, and the newest order with them.
+    async fn age(&self, stack: Stack, age: Duration) {
+        let earlier = match stack {
+            Stack::Embedded => format!("- {}", age.as_micros()),
+            Stack::Servers => format!("- interval '{} seconds'", age.as_secs()),
+        };
+        self.query_text(&format!("update idempotency_keys set created_at = created_at {earlier}")).await;
+        self.query_text(&format!("update order_totals set last_created_at = last_created_at {earlier}")).await;
+    }
+}
+
+/// The clock of the machine is set two days forward. A retry with the key still returns the order.
+async fn clock_of_the_machine_makes_no_key_old(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let order = fixture.place_new(market_order("a", 1)).await;
+    let retention = fixture.order_retention();
+    let wrong = Timestamp::now().plus(DAY * 2);
+    // PostgreSQL has a clock, which is asked instead of the machine. SQLite has none.
+    let time = retention.database_time().await.unwrap().unwrap_or(wrong);
+    assert_eq!(time == wrong, stack == Stack::Embedded);
+    retention::run_round(&retention, time).await.unwrap();
+    assert_eq!(fixture.keys().await, "1");
+    let again = fixture.place(&[market_order("a", 1)], no_limit()).await;
+    assert_eq!(expect_placed(&again[0]), (&order, true));
+}
+
+async fn keys_are_deleted_when_they_are_old(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    fixture.place_new(market_order("old", 1)).await;
+    fixture.age(stack, DAY + Duration::from_mins(1)).await;
+    let retention = fixture.order_retention();
+    if stack == Stack::Embedded {
+        retention::run_round(&retention, Timestamp::now()).await.unwrap();
+        assert_eq!(fixture.keys().await, "1", "no order is newer, so the key may be needed");
+    }
+    fixture.place_new(market_order("new", 1)).await;
+    let time = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);
+    retention::run_round(&retention, time).await.unwrap();
+    assert_eq!(fixture.query_text("select key from idempotency_keys").await, [["new"]]);
+}
