@@ -9,6 +9,7 @@ needed=(
   "C compiler|find_cc|gcc libc6-dev"
   "PostgreSQL server|find_postgres|postgresql"
   "Redis server|find_redis|redis-server"
+  "libfaketime|find_faketime|libfaketime"
   "strace|find_strace|strace"
   "unshare|find_unshare|util-linux"
 )
@@ -57,6 +58,18 @@ find_postgres() {
     fi
   done
   return 1
+}
+
+# The library for programs with several threads. Debian keeps it outside the search path.
+find_faketime() {
+  local library
+  if [[ -z ${TEST_FAKETIME_LIBRARY:-} ]]; then
+    for library in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib*/faketime/libfaketimeMT.so.1 \
+      /usr/local/lib/faketime/libfaketimeMT.so.1; do
+      [[ -e $library ]] && TEST_FAKETIME_LIBRARY=$library && break
+    done
+  fi
+  [[ -n ${TEST_FAKETIME_LIBRARY:-} && -r $TEST_FAKETIME_LIBRARY ]]
 }
 
 install_packages() {
@@ -312,5 +325,5 @@ set_up() {
     server_user=nobody
     ! id postgres >/dev/null 2>&1 || server_user=postgres
   fi
-  export TEST_SERVER_USER=$server_user
+  export TEST_SERVER_USER=$server_user TEST_FAKETIME_LIBRARY
 }

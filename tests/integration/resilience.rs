@@ -1,6 +1,7 @@
 //! Processes, servers and connections that fail while orders are placed.
 
 mod changed_servers;
+mod clocks;
 mod crashes;
 mod lost_connections;
 mod migrations;

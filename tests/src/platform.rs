@@ -2,6 +2,7 @@
 
 mod builder;
 mod instance;
+mod process_clock;
 
 use std::time::Duration;
 

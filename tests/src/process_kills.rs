@@ -1,4 +1,4 @@
-//! Kills the services and PostgreSQL at random while clients place orders, until the limit is filled. Then it checks every
+//! Kills the services and PostgreSQL at random, or sets their clocks, while clients place orders, until the limit is filled. Then it checks every
 //! invariant against the history of the clients.
 
 mod clients;
@@ -27,11 +27,21 @@ const QUOTE_HOLD_SECS: &str = "1";
 /// How long clients may take to finish, and quotes to expire, after the last kill.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 
+/// What happens to the processes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Faults {
+    /// Processes are killed at random.
+    Kills,
+    /// The clock of one process after the other is set an hour and a day ahead and back.
+    ClockJumps,
+}
+
 /// One run of the test.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub stack: Stack,
-    /// How many processes are killed.
+    pub faults: Faults,
+    /// How many processes are killed, or how many times a clock is set.
     pub kills: usize,
     /// Determines what clients do. The times of the kills are not reproducible.
     pub seed: u64,
@@ -39,6 +49,7 @@ pub struct Plan {
 
 /// The result of a run.
 pub struct Report {
+    pub faults: Faults,
     pub kills: usize,
     pub acknowledged: usize,
     pub attempts: usize,
@@ -51,9 +62,13 @@ pub struct Report {
 impl Report {
     /// One line for people.
     pub fn summary(&self) -> String {
+        let faults = match self.faults {
+            Faults::Kills => "kills",
+            Faults::ClockJumps => "clock jumps",
+        };
         let Self { kills, acknowledged, attempts, without_final_outcome, violations, .. } = self;
         format!(
-            "{kills} kills, {acknowledged} orders acknowledged, {} violations ({attempts} requests, {without_final_outcome} without a final outcome)",
+            "{kills} {faults}, {acknowledged} orders acknowledged, {} violations ({attempts} requests, {without_final_outcome} without a final outcome)",
             violations.len()
         )
     }
@@ -78,14 +93,18 @@ pub async fn start_server(stack: Stack) -> Option<PrivateServer> {
 
 /// Runs the plan on a new database. `postgres` is the server from [`start_server`].
 pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
-    let Plan { stack, kills, seed } = plan;
+    let Plan { stack, faults, kills, seed } = plan;
     let database = match &postgres {
         None => Database::sqlite(),
         Some(postgres) => Database::postgres_on(&postgres.url()).await,
     };
     let url = database.url();
     let limit = Sats::new(LIMIT).unwrap();
-    let platform = Platform::builder(stack).in_processes().database(&url);
+    let platform = Platform::builder(stack).database(&url);
+    let platform = match faults {
+        Faults::Kills => platform.in_processes(),
+        Faults::ClockJumps => platform.in_processes_with_own_clocks(),
+    };
     let platform = platform.set("BTC_LIMIT", limit.to_string()).set("QUOTE_HOLD_SECS", QUOTE_HOLD_SECS).start().await;
     let mut targets = Targets::start(&platform, stack, postgres, seed).await;
 
@@ -97,7 +116,10 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         Client::new(http, urls, format!("client-{number}"), rng, progress.clone())
     };
     let clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number).place_orders()).collect();
-    targets.kill_until_done(&progress).await;
+    match faults {
+        Faults::Kills => targets.kill_until_done(&progress).await,
+        Faults::ClockJumps => targets.set_clocks_until_done(&progress).await,
+    }
     join_clients(clients).await;
 
     // If a reservation is not released within the limit, the check reports it.
@@ -109,6 +131,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         wait_until("the database can be read", RECOVERY_LIMIT, async || StoredState::read(&url).await.ok()).await;
     let history = progress.history.take_history();
     Report {
+        faults,
         kills,
         acknowledged: progress.acknowledged_orders(),
         attempts: history.attempts.len(),

@@ -12,7 +12,7 @@ use tests::{
     client::try_send,
     history::{Attempt, History, Outcome, RequestedOrder, StoredState, Violation, check_history},
     on_both_stacks,
-    process_kills::{self, Plan},
+    process_kills::{self, Faults, Plan},
 };
 
 on_both_stacks!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
@@ -23,7 +23,8 @@ const SEED: u64 = 1;
 
 async fn process_kills_violate_no_invariant(stack: Stack) {
     let mut postgres = process_kills::start_server(stack).await;
-    let report = process_kills::run(Plan { stack, kills: KILLS, seed: SEED }, postgres.as_mut()).await;
+    let report =
+        process_kills::run(Plan { stack, faults: Faults::Kills, kills: KILLS, seed: SEED }, postgres.as_mut()).await;
     eprintln!("{}", report.summary());
     assert!(report.violations.is_empty(), "{}", report.violation_details());
     assert!(report.acknowledged > KILLS && report.without_final_outcome > 0, "no kill affected a request");

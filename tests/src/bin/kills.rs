@@ -1,12 +1,12 @@
 //! The long run of `tests/load/kills`: rounds with a new database each, SQLite and PostgreSQL in turn, until the given number
-//! of processes has been killed.
+//! of processes has been killed. With `--clocks`, clocks are set instead.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};
 
 use tests::{
     Stack,
-    process_kills::{self, Plan},
+    process_kills::{self, Faults, Plan},
 };
 
 /// Kills in one round: enough for faults to overlap, and so few that the attempts with one key stay readable.
@@ -14,11 +14,13 @@ const KILLS_PER_ROUND: usize = 50;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let is_flag = |argument: &String| argument == "--clocks";
+    let faults = if std::env::args().any(|argument| is_flag(&argument)) { Faults::ClockJumps } else { Faults::Kills };
+    let mut arguments = std::env::args().skip(1).filter(|argument| !is_flag(argument));
     let planned = arguments.next().map_or(Ok(1000), |text| text.parse());
     let seed = arguments.next().map_or(Ok(1), |text| text.parse());
     let (Ok(planned), Ok(seed)) = (planned, seed) else {
-        eprintln!("usage: kills [KILLS [SEED]], two whole numbers");
+        eprintln!("usage: kills [--clocks] [KILLS [SEED]], two whole numbers");
         return ExitCode::FAILURE;
     };
     let start = Instant::now();
@@ -31,7 +33,7 @@ async fn main() -> ExitCode {
         }
         let stack = if round % 2 == 0 { Stack::Embedded } else { Stack::Servers };
         let server = postgres.as_mut().filter(|_| stack == Stack::Servers);
-        let report = process_kills::run(Plan { stack, kills, seed: seed + round }, server).await;
+        let report = process_kills::run(Plan { stack, faults, kills, seed: seed + round }, server).await;
         killed += kills;
         acknowledged += report.acknowledged;
         violations += report.violations.len();

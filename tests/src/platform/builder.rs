@@ -27,11 +27,19 @@ enum Tokens {
     Own,
 }
 
+/// Where the services run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placement {
+    TestProcess,
+    Processes,
+    ProcessesWithClocks,
+}
+
 /// Collects settings before the services start.
 pub struct PlatformBuilder {
     stack: Stack,
     external_database: Option<String>,
-    in_processes: bool,
+    placement: Placement,
     db_proxy_launcher: Vec<String>,
     tokens: Tokens,
     put_prices: bool,
@@ -56,7 +64,7 @@ impl PlatformBuilder {
         Self {
             stack,
             external_database: None,
-            in_processes: false,
+            placement: Placement::TestProcess,
             db_proxy_launcher: Vec::new(),
             tokens: Tokens::Internal,
             put_prices: true,
@@ -83,7 +91,7 @@ impl PlatformBuilder {
     /// Runs each service as the real binary in its own process.
     #[must_use]
     pub fn in_processes(mut self) -> Self {
-        self.in_processes = true;
+        self.placement = Placement::Processes;
         self
     }
 
@@ -92,6 +100,13 @@ impl PlatformBuilder {
     pub fn launch_db_proxy_through(mut self, launcher: Vec<String>) -> Self {
         self.db_proxy_launcher = launcher;
         self.in_processes()
+    }
+
+    /// Runs each service as the real binary in its own process, with a clock that [`Instance::set_clock_offset`] sets.
+    #[must_use]
+    pub fn in_processes_with_own_clocks(mut self) -> Self {
+        self.placement = Placement::ProcessesWithClocks;
+        self
     }
 
     /// Gives each service its own tokens and its own key instead of the internal token.
@@ -129,9 +144,10 @@ impl PlatformBuilder {
         let token = Uuid::new_v4().to_string();
         let variables = self.service_variables(&token, &database.url());
         let folder = TempDir::new().unwrap();
-        let process_folder = self.in_processes.then(|| folder.path().to_owned());
+        let process_folder = (self.placement != Placement::TestProcess).then(|| folder.path().to_owned());
+        let own_clocks = self.placement == Placement::ProcessesWithClocks;
         let own_tokens = (self.tokens == Tokens::Own).then(|| Secret::new(token.clone()));
-        let mut factory = InstanceFactory { ports: self.ports, variables, process_folder, own_tokens };
+        let mut factory = InstanceFactory { ports: self.ports, variables, process_folder, own_clocks, own_tokens };
         let mut platform = Platform {
             client: Client::new(&token),
             db_proxy: factory.create::<db_proxy::App>(),
@@ -202,6 +218,7 @@ struct InstanceFactory {
     process_folder: Option<PathBuf>,
     /// The internal token, if each service receives only the tokens that are derived from it for this service.
     own_tokens: Option<Secret>,
+    own_clocks: bool,
 }
 
 impl InstanceFactory {
@@ -212,7 +229,8 @@ impl InstanceFactory {
             variables.remove("INTERNAL_TOKEN");
             variables.extend(own_tokens(internal_token, S::CALLER));
         }
-        Instance::new::<S>(port, variables, self.process_folder.clone())
+        let instance = Instance::new::<S>(port, variables, self.process_folder.clone());
+        if self.own_clocks { instance.with_own_clock() } else { instance }
     }
 }
 

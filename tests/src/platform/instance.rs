@@ -16,6 +16,7 @@ use common::{
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use super::process_clock::ProcessClock;
 use crate::{
     client::Client,
     environment::binary_path,
@@ -52,6 +53,8 @@ pub struct Instance {
     process_folder: Option<PathBuf>,
     /// A program and its arguments that start the binary. Empty if the binary is started directly.
     launcher: Vec<String>,
+    /// The clock of the process, if the test sets it.
+    clock: Option<ProcessClock>,
     state: Mutex<State>,
 }
 
@@ -60,7 +63,21 @@ impl Instance {
     pub fn new<S: Service + 'static>(port: Port, variables: Variables, process_folder: Option<PathBuf>) -> Self {
         let start_in_process = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
         let (name, state) = (S::NAME, Mutex::new(State::Stopped));
-        Self { name, port, variables, start_in_process, process_folder, launcher: Vec::new(), state }
+        Self { name, port, variables, start_in_process, process_folder, launcher: Vec::new(), clock: None, state }
+    }
+
+    /// Gives the instance a clock that [`Instance::set_clock_offset`] sets. It must have a process folder and not run yet.
+    #[must_use]
+    pub fn with_own_clock(mut self) -> Self {
+        let folder = self.process_folder.as_ref().expect("an instance with its own clock runs as a process");
+        self.clock = Some(ProcessClock::new(folder, &format!("{}-{}", self.name, self.port.number)));
+        self
+    }
+
+    /// Sets the wall clock of the process this many seconds ahead of the real time, or behind it. Its monotonic clock does
+    /// not change. Panics unless the instance has its own clock.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.clock.as_ref().expect("the instance has its own clock").set_offset(seconds);
     }
 
     /// Starts the binary through this program and its arguments. The program must replace itself by the binary.
@@ -84,15 +101,17 @@ impl Instance {
     pub fn another(&self, changed_variables: &[(&str, &str)]) -> Self {
         let mut variables = self.variables.clone();
         variables.extend(changed_variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Self {
+        let another = Self {
             name: self.name,
             port: Port::reserve(),
             variables,
             start_in_process: self.start_in_process,
             process_folder: self.process_folder.clone(),
             launcher: Vec::new(),
+            clock: None,
             state: Mutex::new(State::Stopped),
-        }
+        };
+        if self.clock.is_some() { another.with_own_clock() } else { another }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -112,6 +131,7 @@ impl Instance {
         *state = match &self.process_folder {
             None => State::Task((self.start_in_process)(Env::from_pairs(variables), self.port.number).await),
             Some(folder) => {
+                variables.extend(self.clock.iter().flat_map(ProcessClock::variables));
                 let binary = binary_path(self.name);
                 let mut command: Vec<&str> = self.launcher.iter().map(String::as_str).collect();
                 command.push(binary.to_str().expect("the path of a binary is UTF-8"));

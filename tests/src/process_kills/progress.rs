@@ -22,6 +22,8 @@ pub struct Progress {
     is_finished: AtomicBool,
     acknowledged_orders: AtomicUsize,
     acknowledged_sats: AtomicI64,
+    /// Outcomes of every kind.
+    outcomes: AtomicUsize,
     final_outcomes: AtomicUsize,
     /// Responses with the code `database_unavailable`.
     database_unavailable: AtomicUsize,
@@ -37,6 +39,7 @@ impl Progress {
             is_finished: AtomicBool::new(false),
             acknowledged_orders: AtomicUsize::new(0),
             acknowledged_sats: AtomicI64::new(0),
+            outcomes: AtomicUsize::new(0),
             final_outcomes: AtomicUsize::new(0),
             database_unavailable: AtomicUsize::new(0),
         }
@@ -61,12 +64,20 @@ impl Progress {
     }
 
     pub fn record_outcome(&self, outcome: &Outcome) {
+        self.outcomes.fetch_add(1, Relaxed);
         if outcome.is_final() {
             self.final_outcomes.fetch_add(1, Relaxed);
         }
         if *outcome == Outcome::Unavailable(Code::DatabaseUnavailable) {
             self.database_unavailable.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Waits for `count` more outcomes of any kind.
+    pub async fn wait_for_outcomes(&self, count: usize, limit: Duration) {
+        let target = self.outcomes.load(Relaxed) + count;
+        wait_until("requests are answered", limit, async || (self.outcomes.load(Relaxed) >= target).then_some(()))
+            .await;
     }
 
     pub fn record_acknowledged(&self, bitcoin: Sats) {

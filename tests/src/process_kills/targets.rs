@@ -27,6 +27,11 @@ const LONG_OUTAGE_RATIO: u32 = 4;
 /// is answered in time.
 const LONG_OUTAGE_LIMIT: Duration = Duration::from_secs(3);
 
+/// How far clocks are set ahead or back, in seconds: an hour and a day.
+const CLOCK_OFFSETS: [i64; 4] = [3_600, -3_600, 86_400, -86_400];
+/// How many requests are answered while a clock is wrong.
+const OUTCOMES_WITH_WRONG_CLOCK: usize = 200;
+
 /// The processes of a run.
 pub struct Targets<'a> {
     platform: &'a Platform,
@@ -70,6 +75,43 @@ impl<'a> Targets<'a> {
             kill_create_order_and_cache(platform, create_orders, progress, Rng::with_seed(*seed)),
             kill_db_proxy_and_postgres(&db_proxies, postgres.as_deref_mut(), progress, Rng::with_seed(!*seed)),
         );
+        progress.finish();
+    }
+}
+
+impl Targets<'_> {
+    /// Sets the clock of one service after the other to each of [`CLOCK_OFFSETS`] and back, first while the service runs and
+    /// then while it restarts. Returns when every clock is right again.
+    pub async fn set_clocks_until_done(&mut self, progress: &Progress) {
+        let Self { platform, second_db_proxy, second_create_order, seed, .. } = self;
+        let mut services = vec![&platform.db_proxy, &platform.create_order, second_create_order, &platform.price_cache];
+        services.extend(second_db_proxy.as_ref());
+        let mut rng = Rng::with_seed(*seed);
+        for jump in 0.. {
+            if !progress.claim_kill() {
+                break;
+            }
+            let (service, round) = (services[jump % services.len()], jump / services.len());
+            let offset = CLOCK_OFFSETS[round % CLOCK_OFFSETS.len()];
+            let restarts = round / CLOCK_OFFSETS.len() % 2 == 1;
+            wait_for_random_moment(progress, &mut rng).await;
+            for seconds in [offset, 0] {
+                if restarts {
+                    service.kill().await;
+                }
+                service.set_clock_offset(seconds);
+                if restarts {
+                    service.start().await;
+                }
+                if seconds == offset {
+                    progress.wait_for_outcomes(OUTCOMES_WITH_WRONG_CLOCK, RECOVERY_LIMIT).await;
+                }
+            }
+            if restarts && service.name == platform.price_cache.name {
+                put_changed_prices(platform, &mut rng).await;
+            }
+            progress.record_kill();
+        }
         progress.finish();
     }
 }

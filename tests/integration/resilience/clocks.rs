@@ -1,0 +1,181 @@
+//! Wrong clocks: the wall clock of one process is set an hour or a day ahead or back, while the others are right.
+//!
+//! The services are real processes. libfaketime changes the wall clock that a process reads; the monotonic clock stays real.
+
+use std::time::Duration;
+
+use common::{
+    api::prices::{NewPriceRecord, Price, PriceState},
+    time::Timestamp,
+};
+use serde_json::Value;
+use tests::{
+    Platform, Stack, on_both_stacks,
+    platform::{Instance, Validity, order},
+    process_kills::{self, Faults, Plan},
+    reconciliation::assert_reconciled,
+    wait_until,
+};
+
+on_both_stacks!(
+    clock_jumps_violate_no_invariant,
+    db_proxy_writes_nothing_while_its_clock_is_wrong,
+    price_from_the_future_is_replaced_by_the_next_one,
+    refusals_do_not_outlast_the_clock_that_was_ahead,
+    create_order_that_is_behind_returns_no_outdated_refusal,
+    services_recover_after_every_clock_was_set,
+);
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+/// How long a service may take to notice that its clock is wrong, or right again.
+const NOTICE_LIMIT: Duration = Duration::from_secs(10);
+/// Each service four times on SQLite, where there are four, and then some of them with a restart.
+const CLOCK_JUMPS: usize = 24;
+
+async fn clock_jumps_violate_no_invariant(stack: Stack) {
+    let mut postgres = process_kills::start_server(stack).await;
+    let plan = Plan { stack, faults: Faults::ClockJumps, kills: CLOCK_JUMPS, seed: 1 };
+    let report = process_kills::run(plan, postgres.as_mut()).await;
+    eprintln!("{}", report.summary());
+    assert!(report.violations.is_empty(), "{}", report.violation_details());
+    assert!(report.acknowledged > CLOCK_JUMPS && report.without_final_outcome > 0, "no jump affected a request");
+}
+
+/// Waits until `/readyz` reports the component as ready or not, and returns the component.
+async fn wait_for_component(platform: &Platform, instance: &Instance, name: &str, ready: bool) -> Value {
+    wait_until("the readiness of the component changes", NOTICE_LIMIT, async || {
+        let readiness = platform.client.get(instance.url("/readyz")).await;
+        let readiness: Value = serde_json::from_slice(&readiness.body).unwrap();
+        let components = readiness["parts"].as_array().unwrap().clone();
+        components.into_iter().find(|component| component["name"] == name && component["ready"] == ready)
+    })
+    .await
+}
+
+async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
+    let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
+    platform.health_check.start().await;
+    let mut orders = vec![platform.place(order("USD", "1")).await.json(201)];
+    for (number, offset) in [HOUR, -HOUR, DAY, -DAY].into_iter().enumerate() {
+        platform.db_proxy.set_clock_offset(offset);
+        // Every write is checked, so the first order after the change is refused already.
+        let key = format!("key-{number}");
+        let response = platform.place_with_key(&key, order("USD", "2")).await;
+        assert_eq!(response.status, 503, "{offset}: {}", response.text());
+        let component = wait_for_component(&platform, &platform.db_proxy, "clock", false).await;
+        assert!(component["detail"].as_str().is_some_and(|detail| detail.contains("clock")), "{component}");
+        platform.db_proxy.set_clock_offset(0);
+        wait_for_component(&platform, &platform.db_proxy, "clock", true).await;
+        orders.push(platform.place_with_key(&key, order("USD", "2")).await.json(201));
+    }
+    wait_until("the fault is reported to health-check", NOTICE_LIMIT, async || {
+        let reports = platform.client.get(platform.health_check.url("/api/v1/reports?service=db-proxy")).await;
+        reports.text().contains("nothing is written until the clock is right").then_some(())
+    })
+    .await;
+    assert_reconciled(&platform, &orders).await;
+}
+
+/// A machine whose clock is an hour ahead stamps a price. When its clock is right again, the next price is used at once.
+async fn price_from_the_future_is_replaced_by_the_next_one(stack: Stack) {
+    let platform = Platform::builder(stack).in_processes_with_own_clocks().without_prices().start().await;
+    platform.price_cache.set_clock_offset(HOUR);
+    let price = Price::new("50000000".parse().unwrap(), vec!["alpha".to_owned()]);
+    let record = NewPriceRecord {
+        state: PriceState::Fresh,
+        as_of: Timestamp::now().plus(Duration::from_secs(3_600)),
+        simulated: false,
+        prices: [("USD".parse().unwrap(), price)].into(),
+    };
+    platform.try_put_record(&record, Duration::from_mins(10)).await.unwrap();
+    platform.place(order("USD", "1")).await.problem(503, "price_unavailable");
+    platform.price_cache.set_clock_offset(0);
+    platform.put_prices(&[("USD", "100000000")], Validity::default()).await;
+    let placed = wait_until("the new price is used", NOTICE_LIMIT, async || {
+        let response = platform.place(order("USD", "1")).await;
+        (response.status == 201).then(|| response.json(201))
+    })
+    .await;
+    assert_eq!(placed["exchange_rate"], "100000000.00");
+    assert_reconciled(&platform, &[placed]).await;
+}
+
+/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With the right clock, the same keys are decided
+/// anew.
+async fn refusals_do_not_outlast_the_clock_that_was_ahead(stack: Stack) {
+    let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
+    platform.db_proxy.kill().await;
+    platform.db_proxy.set_clock_offset(2 * HOUR);
+    platform.db_proxy.start().await;
+    for number in 0..20 {
+        let response = platform.place_with_key(&format!("key-{number}"), order("USD", "1")).await;
+        assert_eq!(response.status, 503, "{}", response.text());
+    }
+    platform.db_proxy.kill().await;
+    platform.db_proxy.set_clock_offset(0);
+    platform.db_proxy.start().await;
+    platform.db_proxy.wait_until_ready().await;
+    let mut orders = Vec::new();
+    for number in 0..20 {
+        orders.push(platform.place_with_key(&format!("key-{number}"), order("USD", "1")).await.json(201));
+    }
+    assert_reconciled(&platform, &orders).await;
+}
+
+/// The clock of create-order is behind by less than the allowed skew. An order that was refused because a quote reserved the
+/// limit is decided anew as soon as the quote has expired.
+async fn create_order_that_is_behind_returns_no_outdated_refusal(stack: Stack) {
+    let platform = Platform::builder(stack)
+        .set("BTC_LIMIT", "0.00000100")
+        .set("QUOTE_HOLD_SECS", "1")
+        .in_processes_with_own_clocks()
+        .start()
+        .await;
+    platform.create_order.set_clock_offset(-4);
+    platform.quote(order("USD", "60")).await.json(201);
+    platform.place_with_key("a", order("USD", "50")).await.problem(409, "limit_exceeded");
+    wait_until("the reservation is released", NOTICE_LIMIT, async || {
+        (platform.summary().await["reserved"] == "0.00000000").then_some(())
+    })
+    .await;
+    let placed = platform.place_with_key("a", order("USD", "50")).await.json(201);
+    assert_reconciled(&platform, &[placed]).await;
+}
+
+/// The whole product with simulated exchanges: after the clock of any service was wrong, orders are placed at a new price.
+async fn services_recover_after_every_clock_was_set(stack: Stack) {
+    let platform = Platform::builder(stack)
+        .set("PRICE_REFRESH_SECS", "1")
+        .set("COURSE_REFRESH_SECS", "1")
+        .in_processes_with_own_clocks()
+        .without_prices()
+        .start()
+        .await;
+    platform.start_other_services().await;
+    let mut orders = Vec::new();
+    let services = [&platform.price_updater, &platform.price_cache, &platform.create_order, &platform.rates];
+    for (service, offset) in services.into_iter().zip([HOUR, -HOUR, DAY, -DAY]) {
+        service.set_clock_offset(offset);
+        // An order is placed at a current price or refused.
+        let response = platform.place(order("USD", "1")).await;
+        if response.status == 201 {
+            orders.push(response.json(201));
+        } else {
+            assert_eq!(response.status, 503, "{}: {}", service.name, response.text());
+        }
+        service.set_clock_offset(0);
+        let set_right = Timestamp::now();
+        let placed =
+            wait_until("an order has a price from after the clock was set right", NOTICE_LIMIT * 3, async || {
+                let response = platform.place(order("USD", "1")).await;
+                let order: Option<Value> = (response.status == 201).then(|| response.json(201));
+                orders.extend(order.clone());
+                let as_of: Timestamp = order?["price_as_of"].as_str()?.parse().ok()?;
+                (as_of > set_right && as_of <= Timestamp::now()).then_some(())
+            });
+        placed.await;
+        platform.rates.wait_until_ready().await;
+    }
+    assert_reconciled(&platform, &orders).await;
+}
