@@ -1,5 +1,6 @@
 //! Processes, servers and connections that fail while orders are placed.
 
+mod cancelled_callers;
 mod changed_servers;
 mod clocks;
 mod crashes;

@@ -1,0 +1,104 @@
+//! Callers that leave before their commands are decided.
+
+use std::time::Duration;
+
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use tests::{Platform, Stack, on_both_stacks, wait_until};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+on_both_stacks!(command_of_a_caller_that_left_is_not_executed);
+
+/// How long db-proxy may take to notice something.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A transaction of another process that holds the lock of the writer until it is dropped.
+enum WriteLock {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl WriteLock {
+    async fn acquire(platform: &Platform, stack: Stack) -> Self {
+        let url = platform.database.url();
+        match stack {
+            Stack::Servers => {
+                let mut connection = PgConnection::connect(&url).await.unwrap();
+                connection.execute("begin; select from order_totals for update").await.unwrap();
+                Self::Postgres(connection)
+            }
+            Stack::Embedded => {
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                connection.execute("begin immediate").await.unwrap();
+                Self::Sqlite(connection)
+            }
+        }
+    }
+
+    async fn release(self) {
+        match self {
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+            Self::Sqlite(mut connection) => drop(connection.execute("rollback").await.unwrap()),
+        }
+    }
+}
+
+/// The number of commands in db-proxy that have no decision.
+async fn waiting_commands(platform: &Platform) -> usize {
+    let metrics = platform.client.get(platform.db_proxy.url("/metrics")).await.text();
+    let line = metrics.lines().find(|line| line.starts_with("buydesk_order_waiting_commands{")).unwrap();
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+async fn wait_for_commands(platform: &Platform, count: usize) {
+    let reached = async || (waiting_commands(platform).await == count).then_some(());
+    wait_until("the commands wait in db-proxy", LIMIT, reached).await;
+}
+
+/// Sends a request to place an order of one satoshi to db-proxy.
+async fn send_to_db_proxy(platform: &Platform, key: &str) -> TcpStream {
+    let record = platform.put_default_prices().await;
+    let price = serde_json::json!({
+        "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,
+        "expires_at": record.expires_at, "sources": ["alpha"], "simulated": false,
+    });
+    let market = serde_json::json!({ "currency": "USD", "amount": "1", "price": price });
+    let body = serde_json::json!({ "client": "anonymous", "key": key, "market": market }).to_string();
+    let request = platform.with_internal_token(platform.client.json(platform.db_proxy.url("/add"), body.clone()));
+    let token = request.build().unwrap().headers()["authorization"].to_str().unwrap().to_owned();
+    let head = format!(
+        "POST /add HTTP/1.1\r\nhost: localhost\r\nauthorization: {token}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(platform.db_proxy.address()).await.unwrap();
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    stream
+}
+
+async fn command_of_a_caller_that_left_is_not_executed(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let lock = WriteLock::acquire(&platform, stack).await;
+    let mut stays = send_to_db_proxy(&platform, "stays").await;
+    wait_for_commands(&platform, 1).await;
+    let mut leaves = send_to_db_proxy(&platform, "leaves").await;
+    wait_for_commands(&platform, 2).await;
+
+    leaves.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    let end = timeout(LIMIT, leaves.read_to_end(&mut received)).await;
+    end.expect("db-proxy closes the connection of a caller that left").unwrap();
+    assert_eq!(String::from_utf8_lossy(&received), "");
+    lock.release().await;
+
+    let mut response = String::new();
+    timeout(LIMIT, stays.read_to_string(&mut response)).await.expect("a response").unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    wait_for_commands(&platform, 0).await;
+    let stored = platform.all_pages("/get_orders").await;
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert!(response.contains(stored[0]["id"].as_str().unwrap()), "{response}\n{stored:?}");
+}
