@@ -50,11 +50,7 @@ impl Fixture {
     #[track_caller]
     fn assert_metric(&self, name: &str, value: &str) {
         let (text, line) = (self.metrics.encode(), format!("buydesk_order_{name}{{service=\"test\"}} {value}"));
-        assert!(
-            text.lines().any(|found| found == line),
-            "{line}
-{text}"
-        );
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
 }
 
