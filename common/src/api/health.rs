@@ -5,8 +5,15 @@ use std::fmt;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::reports::LevelCounts;
+use super::reports::{LevelCounts, MAX_REPORT_DATA, json_len};
 use crate::time::Timestamp;
+
+/// Maximum number of characters of a name or a version in a heartbeat.
+pub const MAX_NAME: usize = 64;
+/// Maximum number of characters of the detail of a component.
+pub const MAX_DETAIL: usize = 1024;
+/// Maximum number of components of an instance.
+pub const MAX_COMPONENTS: usize = 64;
 
 /// The data of a heartbeat report of one instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -21,6 +28,55 @@ pub struct Heartbeat {
     /// Whether every required component is ready.
     pub ready: bool,
     pub parts: Vec<Component>,
+}
+
+impl Heartbeat {
+    /// Shortens texts and drops components until the heartbeat is within the limits of health-check. Components that are not
+    /// ready are dropped last.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        // From the longest details to none.
+        const DETAIL_LIMITS: [usize; 4] = [MAX_DETAIL, 256, 64, 0];
+        truncate(&mut self.version, MAX_NAME);
+        if self.parts.len() > MAX_COMPONENTS {
+            self.parts.sort_by_key(|part| part.ready);
+            self.parts.truncate(MAX_COMPONENTS);
+        }
+        for limit in DETAIL_LIMITS {
+            for part in &mut self.parts {
+                truncate(&mut part.name, MAX_NAME);
+                part.detail = part.detail.take().filter(|_| limit > 0);
+                part.detail.iter_mut().for_each(|detail| truncate(detail, limit));
+            }
+            if self.is_small() {
+                return self;
+            }
+        }
+        self.parts.sort_by_key(|part| part.ready);
+        while !self.is_small() && self.parts.pop().is_some() {}
+        self
+    }
+
+    fn is_small(&self) -> bool {
+        serde_json::to_value(self).is_ok_and(|data| json_len(&data) <= MAX_REPORT_DATA)
+    }
+
+    /// The same heartbeat without details, or without components if none has a detail. `None` if nothing can be left out.
+    pub fn reduced(mut self) -> Option<Self> {
+        let has_details = self.parts.iter().any(|part| part.detail.is_some());
+        if has_details {
+            self.parts.iter_mut().for_each(|part| part.detail = None);
+            return Some(self);
+        }
+        (!std::mem::take(&mut self.parts).is_empty()).then_some(self)
+    }
+}
+
+/// Cuts a text to `max` characters. The last one of a cut text is an ellipsis.
+fn truncate(text: &mut String, max: usize) {
+    if text.chars().count() > max {
+        *text = text.chars().take(max.saturating_sub(1)).chain(['…']).collect();
+    }
 }
 
 /// An external component that a service uses, such as its database.
@@ -201,3 +257,6 @@ pub struct Health {
     /// The reports of the last 60 minutes, including heartbeats.
     pub reports_last_hour: LevelCounts,
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ pub async fn send_heartbeats(
             ready,
             parts,
         };
-        let data = serde_json::to_value(heartbeat).unwrap_or_default();
+        let data = serde_json::to_value(heartbeat.bounded()).unwrap_or_default();
         queue.push(Report { level: Level::Info, service: service.to_owned(), status: status.to_owned(), data });
     };
     let mut checks = tokio::time::interval(interval.min(CHECK_INTERVAL));

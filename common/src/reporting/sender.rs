@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::{Config, ReportReceiver, instance_name};
 use crate::{
-    api::reports::Report,
+    api::{health::Heartbeat, reports::Report},
     clients::{CallError, Retry, ServiceClient, http_client},
     concurrency::backoff::Backoff,
     level::Level,
@@ -139,11 +139,29 @@ impl ReportSender {
             FailureAction::Drop => true,
             FailureAction::RetryUpTo(attempts) => self.attempts >= attempts,
         };
-        if drop {
-            self.pending = None;
+        if drop && !self.reduce_heartbeat() {
+            if self.pending.take().is_some_and(|report| report.is_heartbeat()) {
+                tracing::error!(error = cause, "health-check refuses heartbeats, so it shows an outdated state");
+            }
             self.refused += 1;
         }
-        drop
+        self.pending.is_none()
+    }
+
+    /// Replaces a refused heartbeat with one that has fewer texts, for a health-check whose limits are lower. Returns false if
+    /// there is nothing to leave out.
+    fn reduce_heartbeat(&mut self) -> bool {
+        let pending = self.pending.as_mut().filter(|report| report.is_heartbeat());
+        let reduced = pending.and_then(|report| {
+            let heartbeat = serde_json::from_value::<Heartbeat>(report.data.clone()).ok()?.reduced()?;
+            report.data = serde_json::to_value(heartbeat).ok()?;
+            Some(())
+        });
+        if reduced.is_some() {
+            tracing::warn!("health-check refused a heartbeat, which is sent again with fewer details");
+            self.attempts = 0;
+        }
+        reduced.is_some()
     }
 
     /// A report about the reports that were lost since the last loss report. `None` if none were lost.

@@ -24,6 +24,16 @@ pub(crate) enum Error {
     Registry(#[from] RegistryError),
 }
 
+impl Error {
+    /// The names of the invalid fields.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        match self {
+            Self::Invalid(errors) => errors.iter().map(|error| error.field.as_str()).collect(),
+            Self::DataTooLarge | Self::Registry(_) | Self::OperatorsOnly | Self::PasswordNeeded => Vec::new(),
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {

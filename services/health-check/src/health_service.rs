@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use common::{
     api::{
         health::{Health, ServiceState},
-        reports::{Report, ReportCursor, ReportPage},
+        reports::{MAX_REPORT_DATA, Report, ReportCursor, ReportPage, json_len},
     },
     level::Level,
     metrics::Metrics,
@@ -52,12 +52,30 @@ impl HealthService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a report. A heartbeat also updates the state of its instance.
+    /// Stores a report. A heartbeat also updates the state of its instance. A refused heartbeat is reported, because the state of
+    /// its instance is outdated from then on.
     pub(crate) fn receive_report(&self, report: Report, now: Instants) -> Result<(), Error> {
+        let refused = report.is_heartbeat().then(|| report.service.clone());
+        let result = self.store_report(report, now);
+        if let (Err(error), Some(service)) = (&result, refused.filter(|service| validation::is_name(service))) {
+            tracing::warn!(name = service, %error, "a heartbeat was refused");
+            let status = "a heartbeat of the service was refused: its state may be outdated".to_owned();
+            let data =
+                serde_json::json!({ "told_by": App::NAME, "error": error.to_string(), "fields": error.fields() });
+            self.metrics.count_report(Level::Warning);
+            self.state().reports.add_report(Report { level: Level::Warning, service, status, data }, now);
+        }
+        result
+    }
+
+    fn store_report(&self, mut report: Report, now: Instants) -> Result<(), Error> {
         validation::check_report(&report)?;
         let heartbeat = if report.is_heartbeat() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
         let mut state = self.state();
         if let Some(heartbeat) = heartbeat {
+            if json_len(&report.data) > MAX_REPORT_DATA {
+                report.data = serde_json::to_value(&heartbeat).unwrap_or_default();
+            }
             let stopping = report.status == Report::STOPPING;
             state.registry.record_heartbeat(&report.service, heartbeat, stopping, now)?;
         }

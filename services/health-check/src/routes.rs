@@ -71,8 +71,8 @@ impl Api {
     /// Stores one report of a service.
     ///
     /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
-    /// `version`, `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values. Data of more
-    /// than 16384 bytes is refused with the status 413.
+    /// `version`, `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values, and
+    /// fields beyond their limits are cut. Other data of more than 16384 bytes is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
         self.health_service.receive_report(report.0, self.clock.now())?;

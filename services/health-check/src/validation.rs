@@ -2,7 +2,7 @@
 
 use common::api::{
     FieldError,
-    health::{Component, Heartbeat},
+    health::{Component, Heartbeat, MAX_NAME},
     reports::{MAX_REPORT_DATA, MAX_STATUS, Report, json_len},
 };
 use serde::Deserialize;
@@ -10,12 +10,6 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// Maximum number of characters of a name or a version.
-const MAX_NAME: usize = 64;
-/// Maximum number of characters of the detail of a component.
-const MAX_DETAIL: usize = 1024;
-/// Maximum number of components of an instance.
-const MAX_COMPONENTS: usize = 64;
 /// One day. At a longer interval, a missing instance would be detected too late.
 const MAX_INTERVAL_SECS: u64 = 86_400;
 /// The instance of a heartbeat without a name.
@@ -34,7 +28,8 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    if json_len(&report.data) > MAX_REPORT_DATA {
+    // The data of a heartbeat is cut instead: a refused heartbeat would leave an outdated state.
+    if !report.is_heartbeat() && json_len(&report.data) > MAX_REPORT_DATA {
         return Err(Error::DataTooLarge);
     }
     Ok(())
@@ -42,7 +37,7 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
 
 const NAME_RULE: &str = "must have 1 to 64 characters; letters, digits and - _ . : are allowed";
 
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
@@ -71,35 +66,19 @@ impl Default for HeartbeatData {
     }
 }
 
-/// Parses the data of a heartbeat. Missing data counts as an empty object.
+/// Parses the data of a heartbeat. Missing data counts as an empty object. Texts, components and intervals beyond their limits
+/// are cut.
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
     let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { HeartbeatData::deserialize(data) };
     let parsed = parsed.map_err(|error| Error::Invalid(vec![FieldError::new("data", error)]))?;
-    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, parts } = parsed;
-    let mut errors = Vec::new();
-    let mut check = |valid: bool, field: &str, rule: String| {
-        if !valid {
-            errors.push(FieldError::new(field, rule));
-        }
-    };
-    check(is_name(&instance), "data.instance", NAME_RULE.to_owned());
-    check(version.chars().count() <= MAX_NAME, "data.version", format!("must have at most {MAX_NAME} characters"));
-    check(
-        (1..=MAX_INTERVAL_SECS).contains(&interval_secs),
-        "data.interval_secs",
-        format!("must be from 1 to {MAX_INTERVAL_SECS}"),
-    );
-    check(parts.len() <= MAX_COMPONENTS, "data.parts", format!("must have at most {MAX_COMPONENTS} parts"));
-    let fits = |part: &Component| {
-        (1..=MAX_NAME).contains(&part.name.chars().count())
-            && part.detail.as_ref().is_none_or(|detail| detail.chars().count() <= MAX_DETAIL)
-    };
-    let rule = format!("must each have a name of 1 to {MAX_NAME} characters and a detail of at most {MAX_DETAIL}");
-    check(parts.iter().all(fits), "data.parts", rule);
-    if !errors.is_empty() {
-        return Err(Error::Invalid(errors));
+    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, mut parts } = parsed;
+    let instance: String = instance.chars().take(MAX_NAME).collect();
+    if !is_name(&instance) {
+        return Err(Error::Invalid(vec![FieldError::new("data.instance", NAME_RULE)]));
     }
-    Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts })
+    parts.retain(|part| !part.name.is_empty());
+    let interval_secs = interval_secs.clamp(1, MAX_INTERVAL_SECS);
+    Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts }.bounded())
 }
 
 #[cfg(test)]

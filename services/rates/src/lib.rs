@@ -144,7 +144,8 @@ fn readiness(snapshots: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> Readin
                 Ok(_) => Component::ready("db-proxy"),
                 Err(error) => Component::not_ready("db-proxy", error.to_string()),
             };
-            vec![courses, history]
+            // Courses, prices and conversions come from memory. Only past courses and charts need db-proxy.
+            vec![courses, history.optional()]
         })
     })
 }

@@ -1,3 +1,4 @@
-//! Fixtures that the unit tests of several modules share.
+//! Fixtures that the unit tests of several modules share, and the tests of readiness.
 
 pub(crate) mod fixtures;
+mod readiness;

@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 
 use super::*;
 use crate::{
-    api::{Code, Problem},
+    api::{Code, Problem, health::Component},
     config::Secret,
     reporting::report_queue,
     server::Server,
@@ -33,7 +33,9 @@ fn serve_health_check(listener: TcpListener, status: Arc<AtomicU16>) -> mpsc::Un
             let report: Report = serde_json::from_slice(&request.take_body().into_vec().await?).unwrap();
             assert_eq!(request.header("authorization"), Some("Bearer a-token-of-16-and-more"));
             Ok::<_, poem::Error>(match status.load(Ordering::Relaxed) {
-                202 => {
+                // As a health-check that refuses details.
+                423 if report.data.to_string().contains("detail") => Problem::validation(Vec::new()).into_response(),
+                202 | 423 => {
                     let _ = sender.send(report);
                     StatusCode::ACCEPTED.into_response()
                 }
@@ -138,4 +140,27 @@ fn only_rejected_reports_are_dropped_at_once() {
     assert_eq!(action(Code::PayloadTooLarge), FailureAction::Drop);
     assert_eq!(action(Code::ValidationFailed), FailureAction::Drop);
     assert_eq!(action(Code::Internal), FailureAction::RetryUpTo(MAX_ATTEMPTS));
+}
+
+#[tokio::test]
+async fn refused_heartbeat_is_sent_again_with_fewer_details() {
+    let (mut reports, _, config) = start_health_check(423).await;
+    let client = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
+    let backoff = BackoffLimits { first: Duration::from_millis(1), longest: Duration::from_millis(5) };
+    let mut sender = ReportSender::new(client, report_queue("x"), backoff);
+    let heartbeat = Heartbeat {
+        instance: "host-1".to_owned(),
+        version: String::new(),
+        interval_secs: 60,
+        uptime_secs: 1,
+        ready: false,
+        parts: vec![Component::not_ready("a", "detail")],
+    };
+    let data = serde_json::to_value(heartbeat).unwrap();
+    sender.pending = Some(Report { status: Report::ALIVE.to_owned(), data, ..warning("") });
+    assert!(!sender.try_send().await);
+    assert!(sender.try_send().await);
+    let data = next_report(&mut reports).await.data;
+    assert_eq!((&data["ready"], &data["parts"][0]["name"]), (&false.into(), &"a".into()));
+    assert_eq!((sender.refused, sender.pending), (0, None));
 }

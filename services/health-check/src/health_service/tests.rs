@@ -37,3 +37,34 @@ fn heartbeat_of_a_service_beyond_the_limit_is_refused() {
     assert_eq!(refused, 100 - (MAX_SERVICES - EXPECTED_SERVICES.len()));
     assert_eq!(service.health(instants_at(0)).services.len(), MAX_SERVICES);
 }
+
+#[test]
+fn heartbeat_with_a_long_detail_updates_the_state() {
+    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let heartbeat = |ready: bool, detail: usize| {
+        let part = serde_json::json!({"name": "database", "ready": ready, "detail": "d".repeat(detail)});
+        let data = serde_json::json!({"instance": "a", "ready": ready, "parts": [part]});
+        Report { data, ..report(Report::ALIVE) }
+    };
+    let state = |secs| {
+        let services = service.health(instants_at(secs)).services;
+        services.into_iter().find(|service| service.service == "db-proxy").unwrap().state
+    };
+    service.receive_report(heartbeat(true, 0), instants_at(0)).unwrap();
+    assert_eq!(state(1), ServiceState::Alive);
+    for (secs, detail) in [(2, 1025), (3, 100_000)] {
+        service.receive_report(heartbeat(false, detail), instants_at(secs)).unwrap();
+        assert_eq!(state(secs), ServiceState::Degraded);
+    }
+}
+
+#[test]
+fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
+    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let invalid = Report { data: serde_json::json!({"instance": "a b"}), ..report(Report::ALIVE) };
+    service.receive_report(invalid, instants_at(1)).unwrap_err();
+    let page = service.reports(&ReportFilter::default(), None, 10);
+    let [refused] = &page.data[..] else { panic!("{page:?}") };
+    assert_eq!((refused.level, refused.service.as_str()), (Level::Warning, "db-proxy"));
+    assert!(refused.status.contains("refused") && refused.data["fields"][0] == "data.instance", "{refused:?}");
+}
