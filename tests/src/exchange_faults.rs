@@ -25,7 +25,7 @@ use common::{
     time::{Clock, Timestamp},
 };
 use create_order::PriceReader;
-use exchange_sim::{Simulation, TimedFault};
+use exchange_sim::{MarketMove, Simulation, TimedFault};
 use price_updater::{InProcess, Updater};
 use tokio::{
     task::JoinHandle,
@@ -45,6 +45,7 @@ const MAX_REPORTED: usize = 20;
 pub struct Plan {
     pub seed: u64,
     pub timeline: Vec<TimedFault>,
+    pub market: Vec<MarketMove>,
     pub length: Duration,
     /// Whether price-updater uses the websockets of exchanges that have one. Otherwise it polls every exchange.
     pub websockets: bool,
@@ -185,6 +186,7 @@ impl Run {
             accepted_callers: None,
             seed: plan.seed,
             timeline: plan.timeline.clone(),
+            market: plan.market.clone(),
             enforce_call_limits: true,
             clock,
         });

@@ -13,7 +13,14 @@ const FAULT_SECS: u64 = 3600;
 
 /// Starts a simulation that reads the time from `clock`. The same seed gives the same prices.
 pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
-    let config = Config { accepted_callers: None, seed, timeline: Vec::new(), enforce_call_limits: false, clock };
+    let config = Config {
+        accepted_callers: None,
+        seed,
+        timeline: Vec::new(),
+        market: Vec::new(),
+        enforce_call_limits: false,
+        clock,
+    };
     exchange_sim::endpoint(&config).1
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::{
     call_limits::CallCounters,
-    faults::{FaultInfo, NewFault, Timeline},
+    faults::{FaultInfo, NewFault, Timeline, TimelineError, resolve_moves},
+    market::moves::MarketMoveInfo,
     simulation::Simulation,
 };
 
@@ -30,6 +31,8 @@ struct FaultList {
 #[derive(Debug, Object, Serialize)]
 struct TimelineList {
     timeline: Vec<FaultInfo>,
+    /// The moves of the market: past, running and future ones.
+    market: Vec<MarketMoveInfo>,
 }
 
 /// The call counters of every exchange.
@@ -98,18 +101,22 @@ impl Admin {
     /// Lists the faults of the timeline.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
     async fn timeline(&self, _caller: Operator) -> Result<Json<TimelineList>, Problem> {
-        Ok(Json(TimelineList { timeline: self.simulation.timeline() }))
+        let market = self.simulation.market.moves.all();
+        Ok(Json(TimelineList { timeline: self.simulation.timeline(), market }))
     }
 
-    /// Replaces the timeline with one that starts now. An empty list removes it.
+    /// Replaces the timeline with one that starts now. An empty list removes it. Moves of the market that have started stay.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
     async fn set_timeline(&self, _caller: Operator, timeline: Json<Timeline>) -> Result<Json<TimelineList>, Problem> {
-        let timeline = self.simulation.set_timeline(&timeline.0.timeline).map_err(|invalid| {
-            let field = format!("timeline[{}].{}", invalid.index, invalid.error.field);
-            Problem::validation(vec![FieldError::new(field, invalid.error)])
-        })?;
-        tracing::info!(faults = timeline.len(), "timeline set");
-        Ok(Json(TimelineList { timeline }))
+        let Timeline { timeline, market } = timeline.0;
+        let problem =
+            |invalid: TimelineError| Problem::validation(vec![FieldError::new(invalid.path(), invalid.error)]);
+        // Nothing is changed if a move is invalid.
+        resolve_moves(&market, self.simulation.now()).map_err(problem)?;
+        let timeline = self.simulation.set_timeline(&timeline).map_err(problem)?;
+        let market = self.simulation.set_market_moves(&market).map_err(problem)?;
+        tracing::info!(faults = timeline.len(), market_moves = market.len(), "timeline set");
+        Ok(Json(TimelineList { timeline, market }))
     }
 
     /// Lists the counters of every exchange since the start: calls, refusals, and calls during an announced ban.

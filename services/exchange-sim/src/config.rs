@@ -7,7 +7,7 @@ use common::{
 
 use crate::{
     exchanges::NAMES,
-    faults::{TimedFault, Timeline, resolve_timeline},
+    faults::{MarketMove, TimedFault, Timeline, resolve_moves, resolve_timeline},
 };
 
 /// The settings of exchange-sim.
@@ -19,6 +19,8 @@ pub struct Config {
     pub seed: u64,
     /// Scheduled faults. Their times count from the start of the service.
     pub timeline: Vec<TimedFault>,
+    /// Scheduled moves of the market. Their times count from the start of the service.
+    pub market: Vec<MarketMove>,
     /// Whether the exchanges refuse calls above their limits. Faults refuse calls regardless of this setting.
     pub enforce_call_limits: bool,
     /// The clock of all exchanges.
@@ -30,40 +32,44 @@ impl Config {
     /// |---|---|---|
     /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens for `/admin/…`, which is closed without one |
     /// | `SIM_SEED` | 1 | the seed of the prices |
-    /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults |
+    /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults and moves of the market |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |
     pub fn from_env(env: &mut Env) -> Self {
+        let Timeline { timeline, market } = read_timeline(env);
         Self {
             accepted_callers: shared::optional_accepted_callers(env, Caller::EXCHANGE_SIM.as_str()),
             seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),
-            timeline: read_timeline(env),
+            timeline,
+            market,
             enforce_call_limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),
             clock: Clock::System,
         }
     }
 }
 
-fn read_timeline(env: &mut Env) -> Vec<TimedFault> {
+fn read_timeline(env: &mut Env) -> Timeline {
     const NAME: &str = "SIM_TIMELINE";
-    let Some(path) = env.text(NAME).map(str::to_owned) else { return Vec::new() };
+    let Some(path) = env.text(NAME).map(str::to_owned) else { return Timeline::default() };
     let json = std::fs::read(&path).map_err(|error| format!("the file must be readable: {error}"));
     json.and_then(|json| parse_timeline(&json)).unwrap_or_else(|allowed| {
         env.add_error(NAME, Some(path), &allowed);
-        Vec::new()
+        Timeline::default()
     })
 }
 
-/// Parses and checks a list of faults, or an object with such a list as `timeline`.
-fn parse_timeline(json: &[u8]) -> Result<Vec<TimedFault>, String> {
+/// Parses and checks a list of faults, or an object with such a list as `timeline` and a list of moves as `market`.
+fn parse_timeline(json: &[u8]) -> Result<Timeline, String> {
     let is_list = json.trim_ascii_start().starts_with(b"[");
     let parsed = if is_list {
-        serde_json::from_slice(json).map(|timeline| Timeline { timeline })
+        serde_json::from_slice(json).map(|timeline| Timeline { timeline, market: Vec::new() })
     } else {
         serde_json::from_slice(json)
     };
-    let Timeline { timeline } = parsed.map_err(|error| format!("the file must be a JSON list of faults: {error}"))?;
+    let timeline: Timeline = parsed.map_err(|error| format!("the file must be a JSON list of faults: {error}"))?;
     // The times are checked here and resolved again when the service starts.
-    resolve_timeline(&timeline, NAMES, Timestamp::now()).map_err(|error| error.to_string())?;
+    let now = Timestamp::now();
+    resolve_timeline(&timeline.timeline, NAMES, now).map_err(|error| error.to_string())?;
+    resolve_moves(&timeline.market, now).map_err(|error| error.to_string())?;
     Ok(timeline)
 }
 

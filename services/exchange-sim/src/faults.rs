@@ -4,6 +4,7 @@
 //! prices and times in `exchange_view.rs`, and effects on WebSocket connections in `ws/session.rs`.
 
 mod kinds;
+mod market_moves;
 mod payloads;
 mod store;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use rust_decimal::Decimal;
 use crate::formats::{NumberForm, TimeForm};
 
 pub use kinds::FaultKind;
+pub use market_moves::MarketMove;
+pub(crate) use market_moves::resolve_moves;
 pub(crate) use payloads::Timeline;
 pub use payloads::{FaultInfo, NewFault, TimedFault};
 pub(crate) use store::FaultStore;

@@ -3,6 +3,7 @@
 mod base_prices;
 pub(crate) mod calendar;
 pub(crate) mod listed_pair;
+pub(crate) mod moves;
 pub(crate) mod units;
 
 use base_prices::BITCOIN_USD;
@@ -11,6 +12,7 @@ use common::{
     money::{Asset, CurrencyPair},
     time::Timestamp,
 };
+use moves::MarketMoves;
 use units::{UNIT, Units};
 
 /// One component of a price's deviation from its base price. The component moves on straight lines from one
@@ -25,15 +27,16 @@ const fn oscillation(period_secs: i64, amplitude_ppm: i64) -> Oscillation {
     Oscillation { period_secs, amplitude_ppm }
 }
 
-/// A coin in dollars. The sum stays within 1.3 %.
+/// A coin in dollars. The sum stays within 1.3 %. In any two minutes it almost always moves by more than 0.1 %, so that a client can
+/// tell a frozen exchange from a quiet market.
 const COIN_OSCILLATIONS: &[Oscillation] = &[
     oscillation(2, 40),
     oscillation(8, 80),
-    oscillation(32, 160),
+    oscillation(32, 2_000),
     oscillation(128, 320),
     oscillation(512, 640),
     oscillation(2048, 1_280),
-    oscillation(8192, 10_000),
+    oscillation(8192, 8_000),
 ];
 /// A coin that is pegged to the dollar. The sum stays within 0.07 %; with [`EXCHANGE_OSCILLATIONS`], within 0.1 %.
 const PEGGED_COIN_OSCILLATIONS: &[Oscillation] =
@@ -63,10 +66,11 @@ pub(crate) struct MarketTicker {
     pub(crate) time: Timestamp,
 }
 
-/// The price model. It has no state, so that the price of a moment never changes.
+/// The price model. Except for the moves of a timeline it has no state, so that the price of a moment never changes.
 #[derive(Debug)]
 pub(crate) struct Market {
     seed: u64,
+    pub(crate) moves: MarketMoves,
 }
 
 /// The value of one unit of an asset in dollars, as a fraction, so that only the final division rounds.
@@ -77,7 +81,7 @@ struct DollarValue {
 
 impl Market {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed }
+        Self { seed, moves: MarketMoves::default() }
     }
 
     /// The ticker of a pair at `exchange`, with prices that are multiples of `tick`. `None` for an unknown asset.
@@ -117,8 +121,9 @@ impl Market {
         let deviated = |oscillations| scale + i128::from(self.deviation(asset.as_str(), oscillations, time));
         if let Some(base_price) = base_prices::coin_in_usd(asset) {
             let oscillations = if asset == Asset::USDT { PEGGED_COIN_OSCILLATIONS } else { COIN_OSCILLATIONS };
+            let value = i128::from(base_price) * deviated(oscillations);
             return Some(DollarValue {
-                numerator: i128::from(base_price) * deviated(oscillations),
+                numerator: if asset == Asset::USDT { value } else { self.moves.apply(value, time) },
                 denominator: scale,
             });
         }

@@ -9,8 +9,11 @@ use common::{
 
 use crate::{
     call_limits::{CallCounters, CallLimiter},
-    faults::{Fault, FaultError, FaultInfo, FaultStore, NewFault, TimedFault, TimelineError, resolve_timeline},
-    market::Market,
+    faults::{
+        Fault, FaultError, FaultInfo, FaultStore, MarketMove, NewFault, TimedFault, TimelineError, resolve_moves,
+        resolve_timeline,
+    },
+    market::{Market, moves::MarketMoveInfo},
 };
 
 /// A handle to the simulation: the market, the faults, the call counters and the clock. Clones share one state.
@@ -58,6 +61,14 @@ impl Simulation {
     pub fn set_timeline(&self, timeline: &[TimedFault]) -> Result<Vec<FaultInfo>, TimelineError> {
         self.faults.set_timeline(resolve_timeline(timeline, self.exchanges, self.now())?);
         Ok(self.timeline())
+    }
+
+    /// Replaces the moves of the market that have not started. The times of the new ones count from now. If any is invalid, the
+    /// current moves are kept.
+    pub fn set_market_moves(&self, moves: &[MarketMove]) -> Result<Vec<MarketMoveInfo>, TimelineError> {
+        let now = self.now();
+        self.market.moves.replace(resolve_moves(moves, now)?, now);
+        Ok(self.market.moves.all())
     }
 
     /// The whole timeline: past, running and future faults.

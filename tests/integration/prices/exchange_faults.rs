@@ -19,7 +19,16 @@ fn assert_no_violation(report: &Report) {
 /// Runs every fault in sequence at two exchanges at once, while all others work.
 async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
     let Scenario { timeline, length } = scenarios::every_fault_in_sequence(&exchanges);
-    let report = run(&Plan { seed: 7, timeline, length, websockets, max_failing: Some(2), restart_every: None }).await;
+    let report = run(&Plan {
+        seed: 7,
+        timeline,
+        length,
+        market: Vec::new(),
+        websockets,
+        max_failing: Some(2),
+        restart_every: None,
+    })
+    .await;
     assert_no_violation(&report);
     // The faults took effect. Only the first exchange is checked: the second may be polled too rarely to see every fault.
     let mut kinds = vec![FaultKind::Down, FaultKind::Truncated, FaultKind::LieFactor];
@@ -78,6 +87,7 @@ async fn two_failing_exchanges_cause_no_price_gap() {
             seed,
             timeline: scenarios::random_faults(EXCHANGES, 2, 30, seed),
             length: MINUTE * 30,
+            market: Vec::new(),
             websockets,
             max_failing: Some(2),
             restart_every: Some(MINUTE * 7),
@@ -94,7 +104,16 @@ async fn price_expires_one_hour_after_last_observation_and_recovers() {
     let length = MINUTE + outage + MINUTE * 3;
     // Restarts of price-updater do not renew the price.
     let restart_every = Some(MINUTE * 11);
-    let report = run(&Plan { seed: 3, websockets: true, max_failing: None, length, restart_every, timeline }).await;
+    let report = run(&Plan {
+        seed: 3,
+        market: Vec::new(),
+        websockets: true,
+        max_failing: None,
+        length,
+        restart_every,
+        timeline,
+    })
+    .await;
     assert_no_violation(&report);
     // The price is prolonged for an hour after the last observation, then expires, and returns within a publish interval.
     let gap = outage.as_secs() - 3_600;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::{api::prices::PriceState, money::Currency};
-use exchange_sim::{FaultKind, TimedFault};
-use serde_json::json;
+use exchange_sim::{FaultKind, MarketMove, TimedFault};
+use serde_json::{Value, json};
 use tests::exchange_faults::{Plan, Report, run};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -21,7 +21,7 @@ fn fault(exchange: &str, at_seconds: u64, seconds: u64, fault: FaultKind, direct
 }
 
 fn plan(timeline: Vec<TimedFault>, length: Duration) -> Plan {
-    Plan { seed: 5, timeline, length, websockets: true, max_failing: None, restart_every: None }
+    Plan { seed: 5, timeline, length, market: Vec::new(), websockets: true, max_failing: None, restart_every: None }
 }
 
 fn assert_no_violation(report: &Report) {
@@ -35,11 +35,67 @@ fn state_at(report: &Report, second: usize, currency: Currency) -> Option<PriceS
     record.price(currency).filter(|price| price.is_current(*at)).map(|price| price.state)
 }
 
+/// Runs a timeline file of exchange-sim.
+async fn run_timeline(json: &str, minutes: u32, seed: u64) -> Report {
+    let file: Value = serde_json::from_str(json).unwrap();
+    let list = |name: &str| file.get(name).unwrap_or(&json!([])).to_string();
+    // Parsed from text, because decimal numbers are only deserialized from text.
+    let timeline = serde_json::from_str(&list("timeline")).unwrap();
+    let market: Vec<MarketMove> = serde_json::from_str(&list("market")).unwrap();
+    run(&Plan { market, seed, ..plan(timeline, MINUTE * minutes) }).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn false_fall_at_most_exchanges_prices_no_order() {
-    let timeline = EXCHANGES.iter().map(|name| fault(name, 120, 300, FaultKind::LieFactor, None)).collect();
-    let report = run(&plan(timeline, MINUTE * 10)).await;
+    let json = include_str!("../../../services/exchange-sim/timelines/false-fall.json");
+    let report = run_timeline(json, 10, 5).await;
+    // Every price is compared with the market.
     assert_no_violation(&report);
+    assert!(report.prolonged_seconds >= 290 && report.unpriced_seconds == 0, "{}", report.summary());
+}
+
+/// The first second after `from` in which the price of `currency` is fresh and below `limit`.
+fn first_fresh_below(report: &Report, from: usize, currency: Currency, limit: i64) -> Option<usize> {
+    (from..report.records.len()).find(|&second| {
+        let price = report.records[second].as_ref().and_then(|(_, record)| record.price(currency));
+        price.is_some_and(|price| {
+            price.state == PriceState::Fresh && price.price.hundred_millionths() / 100_000_000 < limit
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn real_crash_is_used_within_three_minutes() {
+    for (json, reached) in [
+        (include_str!("../../../services/exchange-sim/timelines/real-crash.json"), 180),
+        (include_str!("../../../services/exchange-sim/timelines/sudden-crash.json"), 125),
+    ] {
+        for seed in 1..=3 {
+            let report = run_timeline(json, 8, seed).await;
+            assert_no_violation(&report);
+            // A bitcoin costs about 91,000 dollars before and 64,000 after the crash.
+            let used = first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the crash is used");
+            assert!(used <= reached + 180, "used {used} s after the start, and reached after {reached} s");
+            // An order always has a price, and from then on a fresh one.
+            assert_eq!(
+                report.unpriced_seconds,
+                report.records.iter().take_while(|record| record.is_none()).count() as u64
+            );
+            let late = (used + 60)..report.records.len();
+            assert!(late.clone().all(|second| state_at(&report, second, Currency::EUR) == Some(PriceState::Fresh)));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn frozen_exchange_is_detected_within_three_minutes() {
+    for seed in 1..=5 {
+        let frozen = fault("bitfinex", 60, 180, FaultKind::Frozen, None);
+        let report = run(&Plan { seed, ..plan(vec![frozen], MINUTE * 5) }).await;
+        assert_no_violation(&report);
+        let detected = report.detected.contains(&("bitfinex".to_owned(), FaultKind::Frozen.as_str()));
+        assert!(detected, "seed {seed}: {:?}", report.detected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,6 +65,7 @@ fn plan_runs(duration: Duration, seed: u64, only: &[String]) -> Vec<(String, Pla
                     seed: seed + runs.len() as u64,
                     timeline: vec![fault.scheduled_at(exchange, WARM_UP.as_secs(), duration)],
                     length: WARM_UP + duration + RECOVERY,
+                    market: Vec::new(),
                     websockets,
                     max_failing: Some(1),
                     restart_every: None,

@@ -7,7 +7,7 @@ use common::{
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::kinds::FaultKind;
+use super::{kinds::FaultKind, market_moves::MarketMove};
 use crate::formats::{NumberForm, TimeForm};
 
 /// Declares the three forms with the same parameters, so that the forms cannot differ.
@@ -104,10 +104,16 @@ fault_forms! {
     time_form: TimeForm,
 }
 
-/// Faults and when they start.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
+/// Faults and moves of the market, and when they start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 pub(crate) struct Timeline {
+    #[serde(default)]
+    #[oai(default)]
     pub(crate) timeline: Vec<TimedFault>,
+    /// Moves of the whole market.
+    #[serde(default)]
+    #[oai(default)]
+    pub(crate) market: Vec<MarketMove>,
 }

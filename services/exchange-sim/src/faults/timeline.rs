@@ -7,7 +7,7 @@ use common::time::Timestamp;
 use super::{Fault, FaultError, TimedFault, check_range};
 
 /// One year.
-const MAX_AT_SECONDS: u64 = 31_536_000;
+pub(super) const MAX_AT_SECONDS: u64 = 31_536_000;
 /// Most faults in one timeline.
 const MAX_FAULTS: usize = 10_000;
 
@@ -18,13 +18,26 @@ pub(crate) struct ScheduledFault {
     pub(crate) fault: Fault,
 }
 
-/// The first invalid fault of a timeline.
+/// The first invalid fault or market move of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("fault {index} (counted from 0): {} {error}", .error.field)]
+#[error("{} {index} (counted from 0): {} {error}", if *.in_market { "market move" } else { "fault" }, .error.field)]
 pub struct TimelineError {
-    /// The position of the fault, counted from 0.
+    /// The position of the fault or move, counted from 0.
     pub index: usize,
+    in_market: bool,
     pub error: FaultError,
+}
+
+impl TimelineError {
+    pub(super) fn in_market(index: usize, error: FaultError) -> Self {
+        Self { index, in_market: true, error }
+    }
+
+    /// The path of the invalid field.
+    pub(crate) fn path(&self) -> String {
+        let list = if self.in_market { "market" } else { "timeline" };
+        format!("{list}[{}].{}", self.index, self.error.field)
+    }
 }
 
 /// Checks every fault of a timeline that begins at `start`.
@@ -35,10 +48,10 @@ pub(crate) fn resolve_timeline(
 ) -> Result<Vec<ScheduledFault>, TimelineError> {
     if timeline.len() > MAX_FAULTS {
         let reason = format!("must have at most {MAX_FAULTS} faults, but has {}", timeline.len());
-        return Err(TimelineError { index: MAX_FAULTS, error: FaultError::new("timeline", reason) });
+        return Err(TimelineError { index: MAX_FAULTS, in_market: false, error: FaultError::new("timeline", reason) });
     }
     let resolve = |(index, timed): (usize, &TimedFault)| {
-        resolve_fault(timed, exchanges, start).map_err(|error| TimelineError { index, error })
+        resolve_fault(timed, exchanges, start).map_err(|error| TimelineError { index, in_market: false, error })
     };
     timeline.iter().enumerate().map(resolve).collect()
 }

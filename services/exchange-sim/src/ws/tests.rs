@@ -21,7 +21,15 @@ const OKX_BTC: &str = r#"{"op":"subscribe","args":[{"channel":"tickers","instId"
 
 fn new_simulation() -> Simulation {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
-    endpoint(&Config { accepted_callers: None, seed: 1, timeline: Vec::new(), enforce_call_limits: false, clock }).1
+    endpoint(&Config {
+        accepted_callers: None,
+        seed: 1,
+        timeline: Vec::new(),
+        market: Vec::new(),
+        enforce_call_limits: false,
+        clock,
+    })
+    .1
 }
 
 fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {

@@ -1,0 +1,55 @@
+//! Moves of the whole market: every exchange and index follows them, as in a real crash.
+
+use std::sync::{PoisonError, RwLock};
+
+use common::time::Timestamp;
+use poem_openapi::Object;
+use serde::Serialize;
+
+/// A factor of one, in millionths.
+const ONE: i128 = 1_000_000;
+
+/// A move of the market. The prices of coins, but not of USDT, move evenly and then stay at the new level. It may be over or in
+/// the future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize)]
+pub struct MarketMoveInfo {
+    pub since: Timestamp,
+    /// When the new level is reached.
+    pub until: Timestamp,
+    pub change_percent: i64,
+}
+
+impl MarketMoveInfo {
+    /// The factor of prices at `time`, in millionths.
+    fn factor(&self, time: Timestamp) -> i128 {
+        let [elapsed, length] = [time.min(self.until).since(self.since), self.until.since(self.since)]
+            .map(|duration| i128::try_from(duration.as_micros()).unwrap_or(i128::MAX));
+        ONE + i128::from(self.change_percent) * (ONE / 100) * elapsed / length.max(1)
+    }
+}
+
+/// The moves of the market, past and future.
+#[derive(Debug, Default)]
+pub(crate) struct MarketMoves(RwLock<Vec<MarketMoveInfo>>);
+
+impl MarketMoves {
+    /// Replaces the moves that have not started at `now`. The others stay, because prices never jump back.
+    pub(crate) fn replace(&self, moves: Vec<MarketMoveInfo>, now: Timestamp) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        current.retain(|started| started.since < now);
+        current.extend(moves);
+    }
+
+    pub(crate) fn all(&self) -> Vec<MarketMoveInfo> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `value` after all moves until `time`.
+    pub(super) fn apply(&self, value: i128, time: Timestamp) -> i128 {
+        let moves = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        moves.iter().fold(value, |value, planned| value * planned.factor(time) / ONE)
+    }
+}
+
+#[cfg(test)]
+mod tests;
