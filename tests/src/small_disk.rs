@@ -23,7 +23,7 @@ impl SmallDisk {
         self.mount_point.path()
     }
 
-    /// The program and its arguments that mount the disk, and then replace themselves by the program that follows.
+    /// A command prefix: mounts the disk, and then executes the command that is appended to it.
     pub fn launcher(&self) -> Vec<String> {
         let mount =
             format!("mount -t tmpfs -o size={}m tmpfs '{}' && exec \"$0\" \"$@\"", self.mib, self.path().display());
@@ -52,7 +52,8 @@ pub struct DiskFiller {
 }
 
 impl DiskFiller {
-    /// Runs a command with the path of the file as the user of the process, because the namespace knows no other user.
+    /// Runs a shell command in which `$0` is the path of the file. It runs as the user of the process, because no other user
+    /// exists in the namespace.
     fn run(&self, command: &str) -> Output {
         let user = std::fs::metadata(format!("/proc/{}", self.process)).unwrap();
         let mut shell = Command::new("sh");

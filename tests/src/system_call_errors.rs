@@ -14,8 +14,8 @@ pub struct SystemCallErrors {
 }
 
 impl SystemCallErrors {
-    /// The program and its arguments that start the process with these errors. strace runs beside the process, which keeps
-    /// the id that it was started with.
+    /// A command prefix: starts the command that is appended to it with these errors. strace runs beside the process, which
+    /// keeps its id.
     pub fn launcher(self) -> Vec<String> {
         let Self { call, error, nth } = self;
         let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={nth}"));

@@ -13,7 +13,7 @@ use tests::{
 
 on_both_stacks!(resent_order_is_not_denied_while_db_proxy_is_unavailable, resent_order_in_removed_currency_is_found,);
 
-/// Orders that were placed, one in each way to send an order, and are sent again.
+/// Orders that were placed, one for each form of the request, and are sent again.
 struct Resent {
     orders: Vec<ResentOrder>,
 }
@@ -45,17 +45,17 @@ impl ResentOrder {
 }
 
 impl Resent {
-    /// Places one order in each way.
+    /// Places one order for each form of the request.
     async fn place(platform: &Platform) -> Self {
         let quote = platform.quote(order("EUR", "5")).await.json(201)["id"].as_str().unwrap().to_owned();
-        let ways = [
+        let request_forms = [
             (ORDERS_PATH.to_owned(), Some(order("EUR", "1"))),
             ("/place_order".to_owned(), Some(order("EUR", "2"))),
             ("/place_order?currency=eur&amount=3".to_owned(), None),
             (ORDERS_PATH.to_owned(), Some(format!(r#"{{"quote":"{quote}"}}"#))),
         ];
         let mut orders = Vec::new();
-        for (n, (path, body)) in ways.into_iter().enumerate() {
+        for (n, (path, body)) in request_forms.into_iter().enumerate() {
             let mut resent = ResentOrder { path, body, key: format!("resent-{n}"), placed: serde_json::Value::Null };
             let response = resent.send_to(platform, &platform.create_order).await;
             resent.placed = ResentOrder::placed_order(&response);
@@ -105,7 +105,7 @@ async fn resent_order_is_not_denied_while_db_proxy_is_unavailable(stack: Stack) 
     let resent = Resent::place(&platform).await;
     platform.db_proxy.stop().await;
     resent.assert_unknown(&platform, &instances).await;
-    // No earlier request can have used a generated key.
+    // Without a client's key, no earlier request can have placed the order. It is certain that it was not placed.
     platform.place(order("EUR", "69")).await.problem(503, "upstream_unavailable");
     platform.db_proxy.start().await;
     platform.db_proxy.wait_until_ready().await;
@@ -154,7 +154,7 @@ async fn order_whose_commit_got_no_answer_is_never_denied() {
     let platform = platform.start().await;
 
     proxy.cut_at_and_block(b"COMMIT");
-    // Without a key of the client: create-order passes on what db-proxy states.
+    // The client sends no key. create-order then forwards the error of db-proxy.
     let response = platform.place(order("EUR", "69")).await;
     let problem = response.problem(503, "outcome_unknown");
     let key = problem["idempotency_key"].as_str().unwrap();

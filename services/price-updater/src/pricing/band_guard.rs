@@ -14,7 +14,7 @@
 //! * Independent sources confirm it. An index confirms a price: it did not vote on it. If no index reports the currency, at
 //!   least three exchanges must agree, or all that trade the pair, and no exchange and no official rate may contradict them.
 //!
-//! `docs/adr/0010-implausible-prices.md` explains the choice.
+//! `docs/adr/0012-implausible-prices.md` explains the choice.
 
 mod evidence;
 #[cfg(test)]
@@ -139,13 +139,13 @@ struct Candidate<'a> {
 }
 
 /// Why a price is held, and what has changed.
-struct Verdict {
+struct GuardDecision {
     held: Option<HeldPrice>,
     change: Option<GuardChange>,
 }
 
 impl GuardState {
-    fn judge(&mut self, candidate: &Candidate<'_>) -> Verdict {
+    fn judge(&mut self, candidate: &Candidate<'_>) -> GuardDecision {
         let &Candidate { price, band, evidence, leg_is_held, intervals, poll } = candidate;
         // Simulated and real prices are not compared.
         self.held.take_if(|held| held.newest.simulated != price.simulated);
@@ -158,17 +158,17 @@ impl GuardState {
             if poll.publishes {
                 self.accepted = Some(price);
             }
-            return Verdict { held: None, change: returned.then_some(GuardChange::Returned) };
+            return GuardDecision { held: None, change: returned.then_some(GuardChange::Returned) };
         }
         let is_new = self.held.is_none();
         let before = self.held.filter(|held| band.contains(held.newest.price, price.price));
         let lasted = before.map_or(0, |held| held.intervals) + u64::from(poll.publishes);
         if poll.publishes && lasted >= intervals && !leg_is_held && !evidence.contradicts() && evidence.confirms() {
             *self = Self { accepted: Some(price), held: None };
-            return Verdict { held: None, change: Some(GuardChange::Accepted) };
+            return GuardDecision { held: None, change: Some(GuardChange::Accepted) };
         }
         self.held = Some(HeldPrice { newest: price, intervals: lasted });
-        Verdict { held: self.held, change: is_new.then_some(GuardChange::Held) }
+        GuardDecision { held: self.held, change: is_new.then_some(GuardChange::Held) }
     }
 }
 
@@ -210,7 +210,7 @@ impl BandGuard {
             let evidence = sources.evidence(market, agreed, price, band);
             let state = self.0.entry(pair).or_default();
             let accepted = state.accepted.map(|accepted| accepted.price);
-            let verdict = state.judge(&Candidate {
+            let decision = state.judge(&Candidate {
                 price: ObservedPrice { price, as_of, simulated: agreed.simulated },
                 band,
                 evidence: &evidence,
@@ -218,11 +218,11 @@ impl BandGuard {
                 intervals: config.intervals,
                 poll,
             });
-            if let Some(waiting) = verdict.held {
+            if let Some(waiting) = decision.held {
                 let progress = Progress { lasted: waiting.intervals, needed: config.intervals };
                 held.insert(pair, describe(price, accepted, &evidence, progress));
             }
-            if let Some(change) = verdict.change {
+            if let Some(change) = decision.change {
                 let Evidence { supporting, contradicting, .. } = evidence;
                 events.push(GuardEvent { pair, change, price, accepted, supporting, contradicting });
             }
