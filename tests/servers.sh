@@ -1,4 +1,4 @@
-# Sourced by tests/run and tests/load/kills, which call set_up first. Finds or installs the required programs, starts private
+# Sourced by tests/run and the scripts of tests/load, which call set_up first. Finds or installs the required programs, starts private
 # servers, and stops everything when the script ends for any reason.
 # Some functions are called by name from a table or a trap, which shellcheck does not follow.
 # shellcheck shell=bash disable=SC2317
@@ -10,6 +10,9 @@ needed=(
   "PostgreSQL server|find_postgres|postgresql"
   "Redis server|find_redis|redis-server"
   "libfaketime|find_faketime|libfaketime"
+  "Patroni|find_patroni|patroni python3-etcd"
+  "etcd|find_etcd|etcd-server"
+  "HAProxy|find_haproxy|haproxy"
   "strace|find_strace|strace"
   "unshare|find_unshare|util-linux"
 )
@@ -36,6 +39,22 @@ find_cc() { command -v cc >/dev/null; }
 find_redis() {
   TEST_REDIS_SERVER=${TEST_REDIS_SERVER:-$(command -v redis-server || true)}
   [[ -n $TEST_REDIS_SERVER && -x $TEST_REDIS_SERVER ]]
+}
+
+# Patroni needs its client of etcd, which is a package of its own.
+find_patroni() {
+  TEST_PATRONI=${TEST_PATRONI:-$(command -v patroni || true)}
+  [[ -n $TEST_PATRONI && -x $TEST_PATRONI ]] && /usr/bin/python3 -c 'import etcd, patroni' 2>/dev/null
+}
+
+find_etcd() {
+  TEST_ETCD=${TEST_ETCD:-$(command -v etcd || true)}
+  [[ -n $TEST_ETCD && -x $TEST_ETCD ]]
+}
+
+find_haproxy() {
+  TEST_HAPROXY=${TEST_HAPROXY:-$(PATH=$PATH:/usr/sbin command -v haproxy || true)}
+  [[ -n $TEST_HAPROXY && -x $TEST_HAPROXY ]]
 }
 
 # Debian installs each version in its own folder outside PATH. The newest version is used.
@@ -325,5 +344,5 @@ set_up() {
     server_user=nobody
     ! id postgres >/dev/null 2>&1 || server_user=postgres
   fi
-  export TEST_SERVER_USER=$server_user TEST_FAKETIME_LIBRARY
+  export TEST_SERVER_USER=$server_user TEST_POSTGRES_BIN TEST_REDIS_SERVER TEST_FAKETIME_LIBRARY TEST_PATRONI TEST_ETCD TEST_HAPROXY
 }

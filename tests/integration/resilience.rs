@@ -4,6 +4,7 @@ mod cancelled_callers;
 mod changed_servers;
 mod clocks;
 mod crashes;
+mod failovers;
 mod lost_connections;
 mod migrations;
 mod outages;

@@ -6,6 +6,7 @@ pub mod buydesk_up;
 pub mod client;
 pub mod environment;
 pub mod exchange_faults;
+pub mod failover;
 pub mod history;
 pub mod load;
 pub mod platform;

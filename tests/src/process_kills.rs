@@ -11,7 +11,12 @@ use common::money::Sats;
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
-use self::{clients::Client, progress::Progress, targets::Targets};
+use self::targets::Targets;
+pub(crate) use self::{
+    clients::{Client, dollar_order},
+    progress::Progress,
+    targets::put_changed_prices,
+};
 use crate::{
     Platform, Stack,
     history::{History, StoredState, Violation, check_history},
@@ -108,7 +113,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     let platform = platform.set("BTC_LIMIT", limit.to_string()).set("QUOTE_HOLD_SECS", QUOTE_HOLD_SECS).start().await;
     let mut targets = Targets::start(&platform, stack, postgres, seed).await;
 
-    let progress = Arc::new(Progress::new(kills));
+    let progress = Arc::new(Progress::new(kills, LIMIT));
     let create_order_urls = targets.create_order_urls();
     let client = |number: u64| {
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
@@ -141,11 +146,11 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     }
 }
 
-async fn join_clients(clients: JoinSet<()>) {
+pub(crate) async fn join_clients(clients: JoinSet<()>) {
     tokio::time::timeout(RECOVERY_LIMIT, clients.join_all()).await.expect("every client finishes within the limit");
 }
 
-async fn wait_for_release(url: &str) {
+pub(crate) async fn wait_for_release(url: &str) {
     wait_until("no bitcoin is reserved", RECOVERY_LIMIT, async || {
         StoredState::read_reserved(url).await.ok().filter(|reserved| *reserved == 0)
     })

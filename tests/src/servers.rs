@@ -2,8 +2,16 @@
 
 mod database;
 mod link;
+mod machine;
 mod port;
 mod private_server;
 mod process;
 
-pub use self::{database::Database, link::Link, port::Port, private_server::PrivateServer, process::Process};
+pub use self::{
+    database::Database,
+    link::Link,
+    machine::Machine,
+    port::Port,
+    private_server::{PrivateServer, redis_command},
+    process::Process,
+};

@@ -14,7 +14,7 @@ use common::{
 use fastrand::Rng;
 use futures_util::future::join_all;
 
-use super::{LIMIT, progress::Progress};
+use super::progress::Progress;
 use crate::{
     client::try_send,
     history::{Attempt, Outcome, RequestedOrder},
@@ -24,7 +24,7 @@ use crate::{
 /// How long a client pauses before a retry. `Retry-After` of the services is longer, which would make the load light.
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// How long a client retries. Longer than any process is down.
-const RETRY_LIMIT: Duration = Duration::from_secs(40);
+const RETRY_LIMIT: Duration = Duration::from_secs(60);
 /// An order is at most the difference between the target and the acknowledged bitcoin, divided by this number. So the clients
 /// together do not exceed the target by much.
 const TARGET_DIVISOR: i64 = 32;
@@ -104,7 +104,7 @@ impl Client {
 
     /// Places smaller and smaller orders until an order of one satoshi is refused.
     pub async fn fill_limit(mut self) {
-        let mut max_sats = LIMIT;
+        let mut max_sats = self.progress.limit_sats();
         loop {
             let satoshi = (self.remaining_sats() / TARGET_DIVISOR).clamp(1, max_sats);
             let key = self.new_key();
@@ -119,7 +119,7 @@ impl Client {
         }
     }
 
-    fn new_key(&mut self) -> String {
+    pub fn new_key(&mut self) -> String {
         self.keys += 1;
         format!("{}-{}", self.name, self.keys)
     }
@@ -138,7 +138,7 @@ impl Client {
 
     /// An upper bound of the bitcoin that remains under the limit.
     fn remaining_sats(&self) -> i64 {
-        (LIMIT - self.progress.acknowledged_sats()).max(0)
+        (self.progress.limit_sats() - self.progress.acknowledged_sats()).max(0)
     }
 
     fn random_order(&mut self) -> RequestedOrder {
@@ -167,14 +167,14 @@ impl Client {
         }
     }
 
-    fn record_acknowledged(&self, body: &[u8]) {
+    pub fn record_acknowledged(&self, body: &[u8]) {
         // The check reports a body that is not an order.
         if let Ok(order) = serde_json::from_slice::<Order>(body) {
-            self.progress.record_acknowledged(order.bitcoin_amount);
+            self.progress.record_acknowledged(order);
         }
     }
 
-    async fn retry_until_final(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
+    pub async fn retry_until_final(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let start = Instant::now();
         loop {
             let outcome = self.send_order(key, requested).await;
@@ -228,7 +228,7 @@ impl Client {
 }
 
 /// An order in dollars, of which one buys one satoshi.
-fn dollar_order(satoshi: i64) -> RequestedOrder {
+pub fn dollar_order(satoshi: i64) -> RequestedOrder {
     RequestedOrder::AtMarketPrice {
         currency: Currency::USD,
         amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),

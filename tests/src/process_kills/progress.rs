@@ -1,13 +1,16 @@
 //! The progress of a run. The clients and the tasks that kill processes share it.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use common::{api::Code, money::Sats};
+use common::api::{Code, orders::Order};
+use fastrand::Rng;
 
-use super::LIMIT;
 use crate::{
     history::{HistoryRecorder, Outcome},
     wait_until,
@@ -17,6 +20,8 @@ use crate::{
 pub struct Progress {
     pub history: HistoryRecorder,
     planned_kills: usize,
+    /// The limit over all orders.
+    limit_sats: i64,
     started_kills: AtomicUsize,
     finished_kills: AtomicUsize,
     is_finished: AtomicBool,
@@ -24,22 +29,26 @@ pub struct Progress {
     acknowledged_sats: AtomicI64,
     /// Outcomes of every kind.
     outcomes: AtomicUsize,
+    /// Every acknowledged order, in the order of their responses.
+    acknowledged: Mutex<Vec<Order>>,
     final_outcomes: AtomicUsize,
     /// Responses with the code `database_unavailable`.
     database_unavailable: AtomicUsize,
 }
 
 impl Progress {
-    pub fn new(planned_kills: usize) -> Self {
+    pub fn new(planned_kills: usize, limit_sats: i64) -> Self {
         Self {
             history: HistoryRecorder::default(),
             planned_kills,
+            limit_sats,
             started_kills: AtomicUsize::new(0),
             finished_kills: AtomicUsize::new(0),
             is_finished: AtomicBool::new(false),
             acknowledged_orders: AtomicUsize::new(0),
             acknowledged_sats: AtomicI64::new(0),
             outcomes: AtomicUsize::new(0),
+            acknowledged: Mutex::default(),
             final_outcomes: AtomicUsize::new(0),
             database_unavailable: AtomicUsize::new(0),
         }
@@ -80,9 +89,20 @@ impl Progress {
             .await;
     }
 
-    pub fn record_acknowledged(&self, bitcoin: Sats) {
-        self.acknowledged_sats.fetch_add(bitcoin.get(), Relaxed);
+    pub fn record_acknowledged(&self, order: Order) {
+        self.acknowledged_sats.fetch_add(order.bitcoin_amount.get(), Relaxed);
         self.acknowledged_orders.fetch_add(1, Relaxed);
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+    }
+
+    /// One of the `newest` orders that were acknowledged last.
+    pub fn choose_acknowledged(&self, newest: usize, rng: &mut Rng) -> Option<Order> {
+        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.choice(&acknowledged[acknowledged.len().saturating_sub(newest)..]).cloned()
+    }
+
+    pub fn limit_sats(&self) -> i64 {
+        self.limit_sats
     }
 
     pub fn acknowledged_orders(&self) -> usize {
@@ -112,6 +132,6 @@ impl Progress {
     pub fn target_sats(&self) -> i64 {
         let (finished, planned) = (self.finished_kills.load(Relaxed), self.planned_kills.max(1));
         let per_mille = i64::try_from(finished * 1000 / planned).unwrap();
-        (LIMIT * per_mille / 900).min(LIMIT)
+        (self.limit_sats * per_mille / 900).min(self.limit_sats)
     }
 }

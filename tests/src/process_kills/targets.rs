@@ -166,7 +166,7 @@ async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
 
 /// Puts prices into a cache that has lost them. The dollar price stays the same, because the clients compute bitcoin amounts
 /// from it. The other prices change, so that a replay that is computed again differs from the first response.
-async fn put_changed_prices(platform: &Platform, rng: &mut Rng) {
+pub async fn put_changed_prices(platform: &Platform, rng: &mut Rng) {
     let (eur, gbp) = (format!("84000.{:02}", rng.u32(0..100)), format!("72345.{:08}", rng.u32(0..100_000_000)));
     let prices = [("EUR", eur.as_str()), ("GBP", gbp.as_str()), ("USD", "100000000")];
     wait_until("the cache accepts prices", RECOVERY_LIMIT, async || {

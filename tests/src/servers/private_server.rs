@@ -1,7 +1,7 @@
 //! PostgreSQL and Redis servers for one test, which may stop, freeze and restart them.
 
 use std::{
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     port::Port,
-    process::{Process, ProcessUser, server_user},
+    process::{Process, ProcessUser, folder_for, server_user},
 };
 use crate::{environment::required_variable, small_disk::SmallDisk, wait_until};
 
@@ -168,24 +168,19 @@ async fn ping_redis(address: &str) -> std::io::Result<bool> {
     Ok(redis_command(address, &["PING"]).await? == "+PONG")
 }
 
-/// Sends a command on a new connection, and returns the first line of its reply.
-pub(super) async fn redis_command(address: &str, words: &[&str]) -> std::io::Result<String> {
+/// Sends a command on a new connection. Returns the first line of the reply, or the text if it is a text of several lines.
+pub async fn redis_command(address: &str, words: &[&str]) -> std::io::Result<String> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     let count = words.len();
     let words: Vec<_> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     stream.write_all(format!("*{count}\r\n{}", words.concat()).as_bytes()).await?;
-    let mut reply = Vec::new();
-    while !reply.ends_with(b"\r\n") {
-        reply.push(stream.read_u8().await?);
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(stream.read_u8().await?);
     }
-    Ok(String::from_utf8_lossy(&reply).trim_end().to_owned())
-}
-
-/// A temporary folder that the server's user owns.
-fn folder_for(user: Option<ProcessUser>) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    if let Some(ProcessUser { uid, gid }) = user {
-        chown(folder.path(), Some(uid), Some(gid)).unwrap();
-    }
-    folder
+    let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+    let Some(length) = line.strip_prefix('$').and_then(|length| length.parse().ok()) else { return Ok(line) };
+    let mut text = vec![0; length];
+    stream.read_exact(&mut text).await?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -3,11 +3,13 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    os::unix::process::CommandExt,
+    os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
+
+use tempfile::TempDir;
 
 use crate::{environment::required_variable, wait_until};
 
@@ -95,6 +97,27 @@ impl Drop for Process {
                 try_send_signal("KILL", &children);
             }
         }
+    }
+}
+
+/// Sends the signal to all of these processes that still run.
+pub(super) fn send_signal_to_all(signal: &str, processes: &[u32]) {
+    if !processes.is_empty() {
+        try_send_signal(signal, processes);
+    }
+}
+
+/// A temporary folder that the server's user owns.
+pub(super) fn folder_for(user: Option<ProcessUser>) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    change_owner(folder.path(), user);
+    folder
+}
+
+/// Gives a file or folder to the server's user.
+pub(super) fn change_owner(path: &Path, user: Option<ProcessUser>) {
+    if let Some(ProcessUser { uid, gid }) = user {
+        chown(path, Some(uid), Some(gid)).unwrap();
     }
 }
 

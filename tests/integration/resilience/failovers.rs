@@ -1,0 +1,15 @@
+//! PostgreSQL under Patroni and Redis under Sentinel fail over while clients place orders. `tests/load/failover` is the long
+//! version.
+
+use tests::failover::{self, Fault, Plan};
+
+const SEED: u64 = 1;
+
+/// Starts two clusters, which takes a quarter of a minute, and lets each kind of fault happen once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failovers_violate_no_invariant() {
+    let report = failover::run(Plan { faults: Fault::ALL.to_vec(), seed: SEED }).await;
+    eprintln!("{}", report.summary());
+    assert!(report.violations.is_empty(), "{}", report.violations.join("\n"));
+    assert!(report.acknowledged > 0 && report.not_final > 0 && report.reads > 0, "no failover affected a request");
+}
