@@ -28,7 +28,7 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    // The data of a heartbeat is cut instead: a refused heartbeat would leave an outdated state.
+    // Too much data is an error, except in a heartbeat. Its data is cut, because refusing it would leave an outdated state.
     if !report.is_heartbeat() && json_len(&report.data) > MAX_REPORT_DATA {
         return Err(Error::DataTooLarge);
     }

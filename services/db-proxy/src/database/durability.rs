@@ -89,7 +89,8 @@ impl Standbys {
     /// Why no standby keeps the commits.
     pub fn violation(self) -> Option<String> {
         let Self { connected, synchronous, hidden } = self;
-        // Commits wait for a synchronous standby, so a hidden state cannot make an answer wrong.
+        // A standby whose state is hidden may be synchronous, so it is no violation. If it is not synchronous, commits wait, and
+        // no order is acknowledged.
         (synchronous == 0 && hidden == 0).then(|| {
             format!(
                 "DURABILITY=remote needs a synchronous standby; of {connected} connected standbys none is synchronous"

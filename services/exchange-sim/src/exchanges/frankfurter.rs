@@ -140,7 +140,7 @@ impl Selection {
         Self { base: base.unwrap_or("EUR").to_uppercase(), quotes: quotes.map(upper_case) }
     }
 
-    /// Whether the answer has a rate of `code`. A currency has no rate in itself.
+    /// Whether the response has a rate of `code`. The base currency has none, because it has no rate against itself.
     fn includes(&self, code: &str) -> bool {
         code != self.base && self.quotes.as_ref().is_none_or(|quotes| quotes.iter().any(|quote| quote == code))
     }

@@ -108,7 +108,7 @@ fn traded_pair_is_never_converted_for_orders() {
     let market = market(&contradicting, &["EUR", "RUB"], &["BTC-EUR", "BTC-USD"]);
     assert_eq!(price(&market, "BTC-EUR"), None);
     let prices = order_prices(&market, &["EUR", "RUB"]);
-    // No exchange trades roubles, so that price is converted from the votes in dollars.
+    // No exchange trades BTC-RUB. Its price is converted from the votes in dollars.
     assert_eq!(prices.keys().copied().collect::<Vec<_>>(), currencies(&["RUB"]));
     assert_eq!(prices.values().next().unwrap().sources, ["a"]);
 }
@@ -150,12 +150,12 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
     let pair: CurrencyPair = "BTC-RUB".parse().unwrap();
     let in_roubles = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
-    // The age of the index does not matter: otherwise the price would alternate every minute.
+    // The converted price is used even if the index is newer. Otherwise the price would alternate between the two.
     let both = [dollars, roubles[0], roubles[1]];
     assert_eq!(in_roubles(&both, &["BTC-USD"]), priced("8190000.00", Method::Cross));
     let votes = market(&both, &["RUB"], &[]).prices[&pair].votes.clone();
     assert_eq!((votes.len(), votes[0].used, votes[0].rejected), (1, false, Some(Rejection::Unlike)));
-    // The index counts if no exchange reports dollars, and if exchanges trade the pair.
+    // The index is used in two cases: no exchange reports dollars, or exchanges trade the pair.
     assert_eq!(in_roubles(&roubles, &[]), priced("8200000.00", Method::Median));
     let dollars_by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
     assert_eq!(in_roubles(&dollars_by_index, &[]), priced("8200000.00", Method::Median));
