@@ -4,11 +4,10 @@
 //! cannot derive the token of another caller, and a server cannot derive a token for another server. Keys are derived from
 //! `INTERNAL_TOKEN`, so this one setting suffices. It is also a token itself, of an operator, who may do everything.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
 use super::Secret;
 
@@ -48,11 +47,6 @@ impl Caller {
         Self::BUYDESK,
         Self::OPERATOR,
     ];
-
-    /// The caller with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|caller| caller.0 == name)
-    }
 
     pub fn as_str(self) -> &'static str {
         self.0
@@ -97,10 +91,11 @@ fn keyed_hash(key: &Secret, purpose: &str, name: &str) -> String {
     })
 }
 
-/// The callers that a server accepts.
+/// The callers that a server accepts. Clones share the tokens.
 #[derive(Debug, Clone)]
 pub struct AcceptedCallers {
-    key: ServerKey,
+    /// The token of each caller, derived once and not for each request.
+    tokens: Arc<[(Caller, Secret)]>,
     /// `INTERNAL_TOKEN`, if the server has it.
     internal_token: Option<Secret>,
 }
@@ -108,12 +103,14 @@ pub struct AcceptedCallers {
 impl AcceptedCallers {
     /// Accepts every token that is derived from `internal_token` for this server, and `internal_token` itself.
     pub fn of_internal_token(internal_token: Secret, server: &str) -> Self {
-        Self { key: ServerKey::derive(&internal_token, server), internal_token: Some(internal_token) }
+        let key = ServerKey::derive(&internal_token, server);
+        Self { internal_token: Some(internal_token), ..Self::of_key(&key) }
     }
 
     /// Accepts every token that is derived from `key`.
-    pub fn of_key(key: ServerKey) -> Self {
-        Self { key, internal_token: None }
+    pub fn of_key(key: &ServerKey) -> Self {
+        let tokens = Caller::ALL.into_iter().map(|caller| (caller, key.token(caller)));
+        Self { tokens: tokens.collect(), internal_token: None }
     }
 
     /// The caller that sent a token. `None` if the token is not valid.
@@ -122,9 +119,9 @@ impl AcceptedCallers {
             return Some(Caller::OPERATOR);
         }
         // The name is not secret. Only the token of that caller is compared, in constant time.
-        let caller = Caller::from_name(token.split_once(SEPARATOR)?.0)?;
-        let expected = self.key.token(caller);
-        bool::from(expected.expose().as_bytes().ct_eq(token.as_bytes())).then_some(caller)
+        let (name, _) = token.split_once(SEPARATOR)?;
+        let (caller, expected) = self.tokens.iter().find(|(caller, _)| caller.0 == name)?;
+        expected.matches(token).then_some(*caller)
     }
 }
 

@@ -52,7 +52,7 @@ fn caller_token(env: &mut Env, variable: &str, caller: Caller, server: &str) -> 
 /// default. Then `INTERNAL_TOKEN` is also a valid token.
 pub fn accepted_callers(env: &mut Env, server: &str) -> AcceptedCallers {
     match env.optional_secret(SERVER_KEY) {
-        Some(key) => AcceptedCallers::of_key(ServerKey::new(key)),
+        Some(key) => AcceptedCallers::of_key(&ServerKey::new(key)),
         None => AcceptedCallers::of_internal_token(internal_token(env, SERVER_KEY), server),
     }
 }

@@ -28,7 +28,7 @@ fn token_is_valid_for_its_caller_and_its_server_alone() {
 #[test]
 fn server_with_its_key_alone_accepts_derived_tokens_and_not_the_internal_token() {
     let key = ServerKey::new(ServerKey::derive(&internal_token(), "db-proxy").as_secret().clone());
-    let accepted = AcceptedCallers::of_key(key.clone());
+    let accepted = AcceptedCallers::of_key(&key);
     let token = CallerToken::derive(internal_token(), Caller::RATES, "db-proxy");
     assert_eq!(accepted.caller(token.token().expose()), Some(Caller::RATES));
     for invalid in [internal_token().expose(), key.as_secret().expose(), "", ".", "rates.", "rates", "nobody.00"] {

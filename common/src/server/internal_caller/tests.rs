@@ -19,7 +19,7 @@ async fn accepted_callers<F: Future<Output = Result<Caller>>>(
     let (mut accepted, mut statuses) = (Vec::new(), Vec::new());
     for caller in Caller::ALL {
         let mut request = Request::builder().header(header::HOST, "localhost").finish();
-        request.set_data(AcceptedCallers::of_key(key.clone()));
+        request.set_data(AcceptedCallers::of_key(&key));
         match checker(request, Bearer { token: key.token(caller).expose().to_owned() }).await {
             Ok(found) if found == caller => accepted.push(caller.as_str()),
             Ok(found) => panic!("{caller:?} was taken for {found:?}"),
