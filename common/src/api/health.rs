@@ -117,6 +117,14 @@ impl Component {
         Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
     }
 
+    /// The name, and the detail if there is one.
+    pub fn name_with_detail(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}: {detail}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// Marks the component as optional.
     #[must_use]
     pub fn optional(self) -> Self {

@@ -17,7 +17,7 @@ use crate::{
     request_context::RequestContext,
 };
 
-/// First and longest delay before a retry; see [`Backoff`].
+/// First and longest base delay before a retry; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. A restart takes less.
@@ -197,11 +197,7 @@ impl ServiceClient {
         tokio::time::timeout(open_timeout, opening).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    pub(super) fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
-        self.request_with(self.token.token(), method, path)
-    }
-
-    fn request_with(&self, token: &Secret, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
+    fn request(&self, token: &Secret, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
         let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(token.expose());
         Ok(match RequestContext::current() {
@@ -231,7 +227,7 @@ impl ServiceClient {
 
     /// Sends a request. If the server rejects the token, sends the request again with the fallback, if there is one. A rejected
     /// request has no effect.
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -239,7 +235,7 @@ impl ServiceClient {
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, CallError> {
         let send_with = async |token: &Secret| {
-            let mut request = self.request_with(token, method.clone(), path)?;
+            let mut request = self.request(token, method.clone(), path)?;
             if let Some(timeout) = timeout {
                 request = request.timeout(timeout);
             }

@@ -21,8 +21,7 @@ impl ServiceClient {
     }
 
     async fn readiness(&self) -> Result<Readiness, CallError> {
-        let request = self.request(Method::GET, "/readyz")?.timeout(DEADLINE);
-        let response = request.send().await.map_err(|error| self.transport_error(error))?;
+        let response = self.send(Method::GET, "/readyz", None, Some(DEADLINE)).await?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|error| self.transport_error(error))?;
         match status {
@@ -35,11 +34,7 @@ impl ServiceClient {
 /// The required components that are not ready, with their reasons.
 fn not_ready_components(readiness: &Readiness) -> String {
     let not_ready = readiness.parts.iter().filter(|part| !part.ready && !part.optional);
-    let reasons = not_ready.map(|part| match &part.detail {
-        Some(detail) => format!("{}: {detail}", part.name),
-        None => part.name.clone(),
-    });
-    reasons.collect::<Vec<_>>().join("; ")
+    not_ready.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

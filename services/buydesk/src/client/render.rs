@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     api::{
-        health::Health,
+        health::{Component, Health},
         orders::Order,
         pages::LinkedOrderPage,
         prices::PriceRecord,
@@ -128,10 +128,7 @@ pub fn health(health: &Health) -> String {
     let mut table = new_table(["service", "state", "last seen", "version", "not ready"], &[]);
     for service in &health.services {
         let not_ready = service.parts.iter().filter(|component| !component.ready);
-        let not_ready = not_ready.map(|component| match &component.detail {
-            Some(detail) => format!("{}: {detail}", component.name),
-            None => component.name.clone(),
-        });
+        let not_ready = not_ready.map(Component::name_with_detail);
         table.add_row([
             service.service.clone(),
             service.state.to_string(),
