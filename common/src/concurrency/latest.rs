@@ -95,15 +95,16 @@ impl<T: Expiring> Latest<T> {
     /// not notified if the JSON is identical.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut stored = Arc::clone(&new);
+        let from_future = new.value.version().is_beyond_skew(now);
         self.0.send_if_modified(|slot| {
             if let Some(current) = slot.as_ref().filter(|document| document.is_current(now)) {
                 let is_newer = current.value.version() > new.value.version();
-                if is_newer || current.json == new.json || new.value.version().is_beyond_skew(now) {
+                if is_newer || current.json == new.json || from_future {
                     stored = Arc::clone(current);
                     return false;
                 }
             }
-            if new.value.version().is_beyond_skew(now) {
+            if from_future {
                 return false;
             }
             let same = slot.as_deref().filter(|document| document.json == new.json);

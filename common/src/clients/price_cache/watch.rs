@@ -182,10 +182,10 @@ impl PriceCacheWatch {
         let (document, now) = (Document::<T>::from_json(json)?, self.clock.now());
         let as_of = document.value().version();
         let from_future = as_of.is_beyond_skew(now);
-        if from_future && !self.future_logged.swap(from_future, Ordering::Relaxed) {
+        let was_logged = self.future_logged.swap(from_future, Ordering::Relaxed);
+        if from_future && !was_logged {
             tracing::error!(%as_of, %now, "the prices are from the future and are not used; compare the clocks of the machines");
         }
-        self.future_logged.store(from_future, Ordering::Relaxed);
         latest.replace_if_newer(Arc::new(document), now);
         Ok(())
     }
