@@ -275,6 +275,11 @@ impl Bind {
     }
 }
 
+/// Whether only this machine reaches the address. An IPv4 address may be mapped to IPv6.
+pub fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
 /// The address at which this machine reaches a listener. A listener on all interfaces is reached on loopback.
 pub fn connect_address(address: SocketAddr) -> SocketAddr {
     match address.ip() {

@@ -26,20 +26,21 @@ pub fn fail(program: &str, error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// How many files the process may open. Raises the soft limit to the hard limit.
-pub fn raise_descriptor_limit() -> u64 {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
-    // `None` is unlimited.
-    if raised { maximum } else { current }.unwrap_or(u64::MAX)
-}
-
-/// Checks that the process may open enough files. The error names the required number.
-pub fn check_descriptor_limit(program: &str, limit: u64, required: u64) -> anyhow::Result<()> {
+/// Raises the soft limit of open files to the hard limit. Returns how many files the process may open. The error, if that is
+/// fewer than `required`, names the required number.
+pub fn require_descriptors(program: &str, required: u64) -> anyhow::Result<u64> {
+    let limit = raise_descriptor_limit();
     ensure!(
         limit >= required,
         "{program} needs at least {required} file descriptors, and this process may open only {limit}; raise the limit, for \
          example with `ulimit -n {required}`, or with LimitNOFILE={required} in a unit of systemd"
     );
-    Ok(())
+    Ok(limit)
+}
+
+fn raise_descriptor_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    // `None` is unlimited.
+    if raised { maximum } else { current }.unwrap_or(u64::MAX)
 }

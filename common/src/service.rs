@@ -56,10 +56,10 @@ pub fn main<S: Service>() -> ExitCode {
     match argument.as_deref() {
         None => {
             // Checked before the runtime starts, because the runtime opens files.
-            let limit = process::raise_descriptor_limit();
-            if let Err(error) = process::check_descriptor_limit(S::NAME, limit, required_descriptors(1)) {
-                return process::fail(S::NAME, &error);
-            }
+            let limit = match process::require_descriptors(S::NAME, required_descriptors(1)) {
+                Ok(limit) => limit,
+                Err(error) => return process::fail(S::NAME, &error),
+            };
             return process::run(S::NAME, async {
                 let result = serve::<S>(limit).await;
                 telemetry::flush();

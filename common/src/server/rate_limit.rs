@@ -48,6 +48,12 @@ pub(super) struct RateLimitStatus {
 }
 
 impl RateLimit {
+    /// Reads the requests per minute from a setting. Zero turns the limit off.
+    pub fn from_env(env: &mut Env, variable: &str, default: u64, maximum: u32, trusted: TrustedProxies) -> Self {
+        let per_minute = env.whole_number(variable, default, 0..=maximum.into());
+        Self::per_minute(u32::try_from(per_minute).unwrap_or(maximum), trusted)
+    }
+
     /// Limits the requests per minute. Zero turns the limit off.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
         let limiter = NonZeroU32::new(per_minute).map(|quota| {

@@ -4,7 +4,7 @@
 //! whose name resolves to 127.0.0.1 (DNS rebinding) is of the same origin as the service for the browser. Browsers state the
 //! page's origin and the host name that they requested, and a page cannot change either.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use poem::{
     Endpoint, Request, Response,
@@ -15,6 +15,7 @@ use poem::{
 use super::settings::{AllowedHosts, CorsOrigins};
 use crate::{
     api::{Code, Problem},
+    config::is_loopback,
     ids::RequestId,
 };
 
@@ -46,16 +47,16 @@ impl GuardedEndpoint {
 }
 
 /// Checks the host name and the origin of each request.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct RequestGuard {
     /// `None` if every host name is allowed.
     hosts: Option<HostCheck>,
-    origins: Arc<CorsOrigins>,
+    origins: CorsOrigins,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct HostCheck {
-    allowed: Arc<AllowedHosts>,
+    allowed: AllowedHosts,
     /// Whether the service listens on loopback only.
     loopback: bool,
 }
@@ -72,9 +73,9 @@ impl RequestGuard {
     /// The guard of a service that listens on `address`. Host names are checked on loopback, and elsewhere if allowed names are
     /// configured.
     pub(super) fn new(address: SocketAddr, hosts: AllowedHosts, origins: CorsOrigins) -> Self {
-        let loopback = address.ip().to_canonical().is_loopback();
+        let loopback = is_loopback(address.ip());
         let check = loopback || !hosts.is_empty();
-        Self { hosts: check.then(|| HostCheck { allowed: Arc::new(hosts), loopback }), origins: Arc::new(origins) }
+        Self { hosts: check.then_some(HostCheck { allowed: hosts, loopback }), origins }
     }
 
     fn check(&self, request: &Request) -> Admission {

@@ -6,7 +6,7 @@ use poem::http::HeaderValue;
 use url::{Host, Position, Url};
 
 use super::limits::{DEFAULT_MAX_CONNECTIONS, MIN_CONNECTIONS, RESERVED_DESCRIPTORS};
-use crate::config::{Env, shared::parse_distinct};
+use crate::config::{Env, is_loopback, shared::parse_distinct};
 
 /// How a service serves its connections.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl AllowedHosts {
         let without_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         let name = without_brackets.trim_end_matches('.').to_ascii_lowercase();
         let is_local = if let Ok(address) = name.parse::<IpAddr>() {
-            !loopback || address.to_canonical().is_loopback()
+            !loopback || is_loopback(address)
         } else {
             let is_single_label = !name.is_empty() && !name.contains('.');
             name == "localhost" || name.ends_with(".localhost") || (!loopback && is_single_label)

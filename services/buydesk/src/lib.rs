@@ -21,7 +21,7 @@ pub fn main() -> ExitCode {
     // Checked before the runtime starts, because the runtime opens files.
     let descriptors = match arguments.command {
         Command::Up(_) => up::check_descriptors(),
-        _ => Ok(process::raise_descriptor_limit()),
+        _ => process::require_descriptors("buydesk", 0),
     };
     match descriptors {
         Ok(descriptors) => process::run("buydesk", async move {

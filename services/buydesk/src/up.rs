@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
-    config::{Bind, Caller, Env, Secret, connect_address},
+    config::{Bind, Caller, Env, Secret, connect_address, is_loopback},
     process,
     reporting::{self, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
@@ -49,9 +49,7 @@ struct RunningService {
 
 /// Checks that the process may open enough files for all services. Returns how many it may open.
 pub fn check_descriptors() -> anyhow::Result<u64> {
-    let limit = process::raise_descriptor_limit();
-    process::check_descriptor_limit("buydesk up", limit, required_descriptors(SERVICES))?;
-    Ok(limit)
+    process::require_descriptors("buydesk up", required_descriptors(SERVICES))
 }
 
 /// Runs all services until Ctrl-C, or until a service fails. The process may open `descriptors` files.
@@ -117,8 +115,8 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
 
 /// Makes a token of operators if health-check needs one and none is set. It listens beyond loopback if `BIND_HOST` does.
 fn make_operator_token(env: &mut Env) -> Option<Secret> {
-    let beyond_loopback = !Bind::from_env(env, health_check::App::NAME, health_check::App::PORT).host.is_loopback();
-    if !beyond_loopback || env.text("OPERATOR_TOKEN").is_some() {
+    let bind = Bind::from_env(env, health_check::App::NAME, health_check::App::PORT);
+    if is_loopback(bind.host) || env.text("OPERATOR_TOKEN").is_some() {
         return None;
     }
     let token = Secret::random();

@@ -32,12 +32,11 @@ pub struct Config {
 
 impl Config {
     pub fn from_env(env: &mut Env) -> Self {
-        let per_minute = env.whole_number("RATE_LIMIT_PER_MINUTE", 60, 0..=1_000_000);
-        let trusted = TrustedProxies::from_env(env);
+        let trusted_proxies = TrustedProxies::from_env(env);
         Self {
             currencies: shared::currencies(env),
-            rate_limit: RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted.clone()),
-            trusted_proxies: trusted,
+            rate_limit: RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, 1_000_000, trusted_proxies.clone()),
+            trusted_proxies,
             db_proxy: shared::db_proxy_url(env),
             price_cache: shared::price_cache_url(env),
             orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),

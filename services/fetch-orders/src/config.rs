@@ -27,13 +27,13 @@ impl Config {
     /// | `MAX_EXPORTS` | 8 | how many exports may run at once |
     pub fn from_env(env: &mut Env) -> Self {
         let trusted_proxies = TrustedProxies::from_env(env);
-        let per_minute = env.whole_number("FETCH_RATE_LIMIT_PER_MINUTE", 1200, 0..=100_000_000);
-        let per_minute = u32::try_from(per_minute).unwrap_or(u32::MAX);
+        let trusted = trusted_proxies.clone();
+        let rate_limit = RateLimit::from_env(env, "FETCH_RATE_LIMIT_PER_MINUTE", 1200, 100_000_000, trusted);
         let max_exports = env.whole_number("MAX_EXPORTS", 8, 1..=1000);
         Self {
             db_proxy: shared::db_proxy_url(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
-            rate_limit: RateLimit::per_minute(per_minute, trusted_proxies.clone()).counting_reads(),
+            rate_limit: rate_limit.counting_reads(),
             trusted_proxies,
             max_exports: usize::try_from(max_exports).unwrap_or(1),
         }

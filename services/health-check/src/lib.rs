@@ -17,7 +17,7 @@ mod validation;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
-    config::{Caller, Env},
+    config::{Caller, Env, is_loopback},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::Service,
@@ -61,7 +61,7 @@ impl Service for App {
             accepted_callers: Some(config.accepted_callers),
             rate_limit: RateLimit::default(),
         };
-        let restricted = !listener.address()?.ip().to_canonical().is_loopback();
+        let restricted = !is_loopback(listener.address()?.ip());
         if restricted && config.operator_token.is_none() {
             tracing::warn!(
                 "OPERATOR_TOKEN is not set, so nobody can read reports: the service listens beyond loopback"

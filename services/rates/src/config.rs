@@ -35,9 +35,8 @@ impl Config {
     /// The rate limit is far above that of orders. Most responses come from memory, and none has side effects. Traders read as
     /// often as courses change, and many of them share one address.
     pub fn from_env(env: &mut Env) -> Self {
-        let per_minute = env.whole_number("RATES_RATE_LIMIT_PER_MINUTE", 6000, 0..=100_000_000);
         let trusted = TrustedProxies::from_env(env);
-        let rate_limit = RateLimit::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX), trusted);
+        let rate_limit = RateLimit::from_env(env, "RATES_RATE_LIMIT_PER_MINUTE", 6000, 100_000_000, trusted);
         Self {
             price_cache: shared::price_cache_url(env),
             db_proxy: shared::db_proxy_url(env),
