@@ -66,11 +66,11 @@ impl Server {
             local,
             free: Arc::new(Semaphore::new(config.max_connections)),
             metrics,
-            stop: stop.clone(),
+            stop,
             served: JoinSet::new(),
             refused: JoinSet::new(),
         };
-        connections.accept_until(&socket, &stop).await;
+        connections.accept(&socket).await;
         // Further connections are refused by the operating system.
         drop(socket);
         connections.drain(&drain_end).await;
@@ -109,11 +109,12 @@ struct Connections {
 }
 
 impl Connections {
-    async fn accept_until(&mut self, acceptor: &impl Accept, stop: &CancellationToken) {
+    /// Accepts connections until the server is stopped.
+    async fn accept(&mut self, acceptor: &impl Accept) {
         let mut paused_until = None;
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = self.stop.cancelled() => return,
                 // Ended tasks are removed. A panic of a handler does not reach the task.
                 Some(_) = self.served.join_next() => {}
                 Some(_) = self.refused.join_next() => {}

@@ -100,9 +100,9 @@ impl TestServer {
             refused: JoinSet::new(),
         };
         let task = tokio::spawn({
-            let (acceptor, stop, drain_end) = (acceptor.clone(), stop.clone(), drain_end.clone());
+            let (acceptor, drain_end) = (acceptor.clone(), drain_end.clone());
             async move {
-                connections.accept_until(&*acceptor, &stop).await;
+                connections.accept(&*acceptor).await;
                 connections.drain(&drain_end).await;
             }
         });
