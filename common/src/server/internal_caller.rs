@@ -1,7 +1,7 @@
 //! Authentication and authorization of calls between services.
 
 use poem::{Error, Request, Result};
-use poem_openapi::{SecurityScheme, auth::Bearer};
+use poem_openapi::{SecurityScheme, auth::Bearer, error::AuthorizationError};
 
 use crate::{
     api::{Code, Problem},
@@ -43,8 +43,7 @@ permissions! {
 fn authorize(request: &Request, bearer: &Bearer, allowed: &[Caller]) -> Result<Caller> {
     let accepted = request.data::<AcceptedCallers>();
     let Some(caller) = accepted.and_then(|accepted| accepted.caller(&bearer.token)) else {
-        let detail = "Send the internal token, or the token of a service, as Authorization: Bearer TOKEN.";
-        return Err(Error::from(Problem::new(Code::Unauthorized, detail)));
+        return Err(AuthorizationError.into());
     };
     if caller == Caller::OPERATOR || allowed.contains(&caller) {
         return Ok(caller);
