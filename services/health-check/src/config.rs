@@ -5,7 +5,7 @@ use common::config::{AcceptedCallers, Caller, Env, Secret, shared};
 /// The settings of health-check.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The token that reporting services send.
+    /// The callers that may report.
     pub accepted_callers: AcceptedCallers,
     /// The token of operators. Needed only if the service listens beyond loopback.
     pub operator_token: Option<Secret>,

@@ -62,8 +62,7 @@ impl HealthService {
             let status = "a heartbeat of the service was refused: its state may be outdated".to_owned();
             let data =
                 serde_json::json!({ "told_by": App::NAME, "error": error.to_string(), "fields": error.fields() });
-            self.metrics.count_report(Level::Warning);
-            self.state().reports.add_report(Report { level: Level::Warning, service, status, data }, now);
+            self.add_report(&mut self.state(), Report { level: Level::Warning, service, status, data }, now);
         }
         result
     }
@@ -79,10 +78,14 @@ impl HealthService {
             let stopping = report.status == Report::STOPPING;
             state.registry.record_heartbeat(&report.service, heartbeat, stopping, now)?;
         }
-        self.metrics.count_report(report.level);
-        state.reports.add_report(report, now);
+        self.add_report(&mut state, report, now);
         self.record_state_changes(&mut state, now);
         Ok(())
+    }
+
+    fn add_report(&self, state: &mut State, report: Report, now: Instants) {
+        self.metrics.count_report(report.level);
+        state.reports.add_report(report, now);
     }
 
     /// Detects changes of state and updates the metrics. Called at regular intervals, because a missing service sends
@@ -100,9 +103,7 @@ impl HealthService {
         for change in state.registry.update_states(now) {
             let (from, to) = (change.from, change.to);
             tracing::info!(name = change.service, %from, %to, "the state of a service changed");
-            let report = state_change_report(change);
-            self.metrics.count_report(report.level);
-            state.reports.add_report(report, now);
+            self.add_report(state, state_change_report(change), now);
         }
     }
 

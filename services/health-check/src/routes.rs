@@ -85,7 +85,7 @@ impl Api {
     /// only operators see the names of instances and the details of components.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
     async fn health(&self, request: &Request) -> Json<Health> {
-        Json(self.visible_health(request))
+        Json(self.visible_health(self.access.allows(request)))
     }
 
     /// Lists the stored reports, newest first.
@@ -131,7 +131,7 @@ impl Api {
         let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
         let visible = self.access.allows(request);
         let reports = visible.then(|| self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize));
-        let page = status_page::render(&self.visible_health(request), reports.as_ref());
+        let page = status_page::render(&self.visible_health(visible), reports.as_ref());
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }
 
@@ -148,9 +148,9 @@ impl Api {
 }
 
 impl Api {
-    /// The health, as much of it as the caller may see.
-    fn visible_health(&self, request: &Request) -> Health {
+    /// The health. Its details only if the caller may see them.
+    fn visible_health(&self, details: bool) -> Health {
         let health = self.health_service.health(self.clock.now());
-        if self.access.allows(request) { health } else { operator::without_details(health) }
+        if details { health } else { operator::without_details(health) }
     }
 }
