@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::{
     client::Client,
     environment::binary_path,
+    platform::reserve_ports,
     servers::{Port, Process},
     wait_until,
 };
@@ -25,17 +26,7 @@ pub struct BuydeskUp {
 impl BuydeskUp {
     /// Starts the process and returns when orders can be placed.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
-        let names = [
-            db_proxy::App::NAME,
-            price_cache_proxy::App::NAME,
-            create_order::App::NAME,
-            fetch_orders::App::NAME,
-            exchange_sim::App::NAME,
-            price_updater::App::NAME,
-            health_check::App::NAME,
-            rates::App::NAME,
-        ];
-        let ports: BTreeMap<_, _> = names.map(|name| (name, Port::reserve())).into();
+        let ports = reserve_ports();
         let token = uuid::Uuid::new_v4().to_string();
         let mut variables: BTreeMap<String, String> =
             ports.iter().map(|(name, port)| (port_variable(name), port.number.to_string())).collect();

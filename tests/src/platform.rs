@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::{
-    builder::PlatformBuilder,
+    builder::{PlatformBuilder, reserve_ports},
     instance::{Instance, Variables},
 };
 use crate::{
@@ -83,6 +83,21 @@ impl Platform {
     pub fn all_services(&self) -> [&Instance; 8] {
         let [a, b, c, d] = self.order_services();
         [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates]
+    }
+
+    /// Waits until every service that an order needs is ready.
+    pub async fn wait_until_orders_are_ready(&self) {
+        for service in self.order_services() {
+            service.wait_until_ready().await;
+        }
+    }
+
+    /// The value of a metric of db-proxy, by its name without the prefix.
+    pub async fn db_proxy_metric(&self, name: &str) -> usize {
+        let metrics = self.client.get(self.db_proxy.url("/metrics")).await.text();
+        let line = metrics.lines().find(|line| line.starts_with(&format!("buydesk_{name}{{")));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        value.unwrap_or_else(|| panic!("db-proxy has no metric {name}"))
     }
 
     /// Starts exchange-sim, price-updater, health-check and rates, and waits until each is ready. From then on the
@@ -206,6 +221,15 @@ impl Platform {
     pub async fn summary(&self) -> Value {
         self.fetch("/api/v1/orders/summary").await.json(200)
     }
+}
+
+/// The JSON of an order of one satoshi at the price of this record, as create-order sends it to `/add` of db-proxy.
+pub fn internal_order(record: &PriceRecord, key: &str) -> Value {
+    let price = json!({
+        "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,
+        "expires_at": record.expires_at, "sources": ["alpha"], "simulated": false,
+    });
+    json!({ "client": "anonymous", "key": key, "market": { "currency": "USD", "amount": "1", "price": price } })
 }
 
 /// The JSON body of an order.

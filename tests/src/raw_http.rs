@@ -9,6 +9,19 @@ use tokio::{
 };
 
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A request after which the connection stays open.
+pub const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// Opens a connection that the server has accepted: one request was answered.
+pub async fn open_connection(address: &str) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(LIVEZ).await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"ok\n") {
+        assert_ne!(client.read_buf(&mut received).await.unwrap(), 0);
+    }
+    client
+}
 
 /// Sends the pieces in sequence while it reads, and returns everything received until the server closes the connection.
 /// The request should therefore ask for `connection: close`.

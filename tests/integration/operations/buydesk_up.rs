@@ -3,20 +3,12 @@
 use std::process::Command;
 
 use common::service::Service;
-use tests::{buydesk_up::BuydeskUp, environment::binary_path};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tests::{buydesk_up::BuydeskUp, environment::binary_path, raw_http::open_connection};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// Opens a connection that the server has accepted, and sends the beginning of a second request.
 async fn connect_and_send(address: &str, beginning: &str) -> TcpStream {
-    let mut client = TcpStream::connect(address).await.unwrap();
-    client.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-    let mut received = Vec::new();
-    while !received.ends_with(b"ok\n") {
-        assert_ne!(client.read_buf(&mut received).await.unwrap(), 0);
-    }
+    let mut client = open_connection(address).await;
     client.write_all(beginning.as_bytes()).await.unwrap();
     client
 }

@@ -16,7 +16,7 @@ use tests::{
     client::send,
     environment::binary_path,
     on_both_stacks,
-    platform::{Instance, order},
+    platform::{Instance, internal_order, order},
     servers::{PrivateServer, Process},
     wait_until,
 };
@@ -81,12 +81,8 @@ async fn token_permits_only_what_its_caller_does(stack: Stack) {
     let platform = Platform::builder(stack).with_own_tokens().start().await;
     platform.health_check.start().await;
     let record = platform.put_default_prices().await;
-    let price = json!({
-        "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,
-        "expires_at": record.expires_at, "sources": ["alpha"], "simulated": false,
-    });
-    let market = json!({ "currency": "USD", "amount": "1", "price": price });
-    let new_order = json!({ "client": "anonymous", "key": "a-key", "market": market });
+    let new_order = internal_order(&record, "a-key");
+    let price = &new_order["market"]["price"];
     let new_quote = json!({ "currency": "USD", "amount": "1", "price": price, "hold_secs": 1 });
     let new_record = json!({ "as_of": record.as_of, "prices": { "USD": { "price": "1", "sources": ["x"] } } });
     let (db_proxy, cache) = (&platform.db_proxy, &platform.price_cache);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
-use tests::{Platform, Stack, on_both_stacks, wait_until};
+use tests::{Platform, Stack, on_both_stacks, platform::internal_order, wait_until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -46,27 +46,14 @@ impl WriteLock {
     }
 }
 
-/// The number of commands in db-proxy that have no decision.
-async fn waiting_commands(platform: &Platform) -> usize {
-    let metrics = platform.client.get(platform.db_proxy.url("/metrics")).await.text();
-    let line = metrics.lines().find(|line| line.starts_with("buydesk_order_waiting_commands{")).unwrap();
-    line.rsplit_once(' ').unwrap().1.parse().unwrap()
-}
-
 async fn wait_for_commands(platform: &Platform, count: usize) {
-    let reached = async || (waiting_commands(platform).await == count).then_some(());
+    let reached = async || (platform.db_proxy_metric("order_waiting_commands").await == count).then_some(());
     wait_until("the commands wait in db-proxy", LIMIT, reached).await;
 }
 
 /// Sends a request to place an order of one satoshi to db-proxy.
 async fn send_to_db_proxy(platform: &Platform, key: &str) -> TcpStream {
-    let record = platform.put_default_prices().await;
-    let price = serde_json::json!({
-        "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,
-        "expires_at": record.expires_at, "sources": ["alpha"], "simulated": false,
-    });
-    let market = serde_json::json!({ "currency": "USD", "amount": "1", "price": price });
-    let body = serde_json::json!({ "client": "anonymous", "key": key, "market": market }).to_string();
+    let body = internal_order(&platform.put_default_prices().await, key).to_string();
     let request = platform.with_internal_token(platform.client.json(platform.db_proxy.url("/add"), body.clone()));
     let token = request.build().unwrap().headers()["authorization"].to_str().unwrap().to_owned();
     let head = format!(

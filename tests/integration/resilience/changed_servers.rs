@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
 use tests::{
     Platform, Stack,
@@ -19,15 +18,12 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_continue_on_another_host_of_the_database_url() {
     let database = Database::postgres().await;
-    let direct_url = database.url();
-    let (_, target) = direct_url.rsplit_once('@').unwrap();
-    let (target, _) = target.split_once('/').unwrap();
+    let server = database.server_address();
     // Nothing listens on the first host. The others are addresses of the same server.
-    let (closed, first, second) =
-        (Port::reserve(), Link::start(target.to_owned()).await, Link::start(target.to_owned()).await);
+    let (closed, first, second) = (Port::reserve(), Link::start(server.clone()).await, Link::start(server).await);
     second.cut();
     let hosts = [closed.address(), first.address(), second.address()].join(",");
-    let platform = Platform::builder(Stack::Servers).database(direct_url.replace(target, &hosts)).start().await;
+    let platform = Platform::builder(Stack::Servers).database(database.url_at(&hosts)).start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     load.wait_for_orders(ORDERS).await;
     // More orders than clients, so some of them begin after the cut. They may succeed without a failed request.
@@ -40,17 +36,9 @@ async fn orders_continue_on_another_host_of_the_database_url() {
     retry_and_reconcile(&platform, load.stop().await).await;
 }
 
-/// The component of this name in the readiness of db-proxy.
-async fn component(platform: &Platform, name: &str) -> Value {
-    let readiness = platform.client.get(platform.db_proxy.url("/readyz")).await;
-    let readiness: Value = serde_json::from_slice(&readiness.body).unwrap();
-    let parts = readiness["parts"].as_array().unwrap();
-    parts.iter().find(|part| part["name"] == name).cloned().unwrap_or_default()
-}
-
 async fn wait_for_durability(platform: &Platform, ready: bool) -> String {
     wait_until("the durability is checked", LIMIT, async || {
-        let part = component(platform, "durability").await;
+        let part = platform.db_proxy.component("durability").await;
         let detail = part["detail"].as_str().unwrap_or_default();
         (part["ready"] == ready && !detail.contains("not known")).then(|| detail.to_owned())
     })

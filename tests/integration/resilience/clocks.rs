@@ -43,12 +43,9 @@ async fn clock_jumps_violate_no_invariant(stack: Stack) {
 }
 
 /// Waits until `/readyz` reports the component as ready or not, and returns the component.
-async fn wait_for_component(platform: &Platform, instance: &Instance, name: &str, ready: bool) -> Value {
+async fn wait_for_component(instance: &Instance, name: &str, ready: bool) -> Value {
     wait_until("the readiness of the component changes", NOTICE_LIMIT, async || {
-        let readiness = platform.client.get(instance.url("/readyz")).await;
-        let readiness: Value = serde_json::from_slice(&readiness.body).unwrap();
-        let components = readiness["parts"].as_array().unwrap().clone();
-        components.into_iter().find(|component| component["name"] == name && component["ready"] == ready)
+        Some(instance.component(name).await).filter(|component| component["ready"] == ready)
     })
     .await
 }
@@ -63,10 +60,10 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
         let key = format!("key-{number}");
         let response = platform.place_with_key(&key, order("USD", "2")).await;
         assert_eq!(response.status, 503, "{offset}: {}", response.text());
-        let component = wait_for_component(&platform, &platform.db_proxy, "clock", false).await;
+        let component = wait_for_component(&platform.db_proxy, "clock", false).await;
         assert!(component["detail"].as_str().is_some_and(|detail| detail.contains("clock")), "{component}");
         platform.db_proxy.set_clock_offset(0);
-        wait_for_component(&platform, &platform.db_proxy, "clock", true).await;
+        wait_for_component(&platform.db_proxy, "clock", true).await;
         orders.push(platform.place_with_key(&key, order("USD", "2")).await.json(201));
     }
     wait_until("the fault is reported to health-check", NOTICE_LIMIT, async || {

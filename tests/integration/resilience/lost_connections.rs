@@ -68,11 +68,8 @@ async fn unconfirmed_order_is_reported_as_outcome_unknown() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn interrupted_commit_outcome_is_resolved() {
     let database = Database::postgres().await;
-    let direct_url = database.url();
-    let (_, target) = direct_url.rsplit_once('@').unwrap();
-    let (target, _) = target.split_once('/').unwrap();
-    let proxy = TcpProxy::start(target.to_owned()).await;
-    let platform = Platform::builder(Stack::Servers).database(direct_url.replace(target, proxy.address()));
+    let proxy = TcpProxy::start(database.server_address()).await;
+    let platform = Platform::builder(Stack::Servers).database(database.url_at(proxy.address()));
     let platform = platform.start().await;
 
     // A single order is acknowledged as if the connection had not been cut.

@@ -44,12 +44,6 @@ async fn assert_not_ready(platform: &Platform, service: &Instance) {
     assert_eq!(platform.client.get(service.url("/livez")).await.status, 200);
 }
 
-async fn assert_all_become_ready(platform: &Platform) {
-    for service in platform.order_services() {
-        service.wait_until_ready().await;
-    }
-}
-
 async fn orders_recover_after_db_proxy_restart(stack: Stack) {
     let platform = Platform::start(stack).await;
     let begin = async |load: &LoadGenerator| {
@@ -60,7 +54,7 @@ async fn orders_recover_after_db_proxy_restart(stack: Stack) {
         platform.fetch("/get_orders").await.problem(503, "upstream_unavailable");
     };
     run_outage(&platform, begin, async || platform.db_proxy.start().await).await;
-    assert_all_become_ready(&platform).await;
+    platform.wait_until_orders_are_ready().await;
 }
 
 async fn orders_are_placed_during_fetch_orders_restart(stack: Stack) {
@@ -111,7 +105,7 @@ async fn orders_recover_after_postgres_crash() {
     postgres.start().await;
     load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
-    assert_all_become_ready(&platform).await;
+    platform.wait_until_orders_are_ready().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +130,7 @@ async fn services_become_ready_when_postgres_starts_late() {
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
     postgres.start().await;
-    assert_all_become_ready(&platform).await;
+    platform.wait_until_orders_are_ready().await;
     platform.place(order("USD", "1")).await.json(201);
 }
 

@@ -146,11 +146,8 @@ async fn resent_order_in_removed_currency_is_found(stack: Stack) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn order_whose_commit_got_no_answer_is_never_denied() {
     let database = Database::postgres().await;
-    let direct_url = database.url();
-    let (_, target) = direct_url.rsplit_once('@').unwrap();
-    let (target, _) = target.split_once('/').unwrap();
-    let proxy = TcpProxy::start(target.to_owned()).await;
-    let platform = Platform::builder(Stack::Servers).database(direct_url.replace(target, proxy.address()));
+    let proxy = TcpProxy::start(database.server_address()).await;
+    let platform = Platform::builder(Stack::Servers).database(database.url_at(proxy.address()));
     let platform = platform.start().await;
 
     proxy.cut_at_and_block(b"COMMIT");
@@ -158,7 +155,7 @@ async fn order_whose_commit_got_no_answer_is_never_denied() {
     let response = platform.place(order("EUR", "69")).await;
     let problem = response.problem(503, "outcome_unknown");
     let key = problem["idempotency_key"].as_str().unwrap();
-    let mut direct = PgConnection::connect(&direct_url).await.unwrap();
+    let mut direct = PgConnection::connect(&database.url()).await.unwrap();
     let stored: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut direct).await.unwrap();
     assert_eq!(stored, 1, "the commit was executed");
     platform.place_with_key(key, order("EUR", "69")).await.problem(503, "outcome_unknown");

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tests::{
     Platform, Stack,
@@ -20,42 +19,27 @@ const ORDERS: usize = 20;
 const REPORT_LIMIT: Duration = Duration::from_secs(12);
 
 /// Waits until the service reports this component as not ready, and returns the reason.
-async fn wait_until_not_ready(platform: &Platform, service: &Instance, component: &str) -> String {
+async fn wait_until_not_ready(service: &Instance, name: &str) -> String {
     wait_until("the service is not ready", REPORT_LIMIT, async || {
-        let readiness = platform.client.get(service.url("/readyz")).await;
-        let body: Value = serde_json::from_slice(&readiness.body).unwrap();
-        let parts = body["parts"].as_array().unwrap();
-        let part = parts.iter().find(|part| part["name"] == component).expect("the service has this component");
-        (part["ready"] == false).then(|| part["detail"].as_str().unwrap().to_owned())
+        let component = service.component(name).await;
+        assert!(!component.is_null(), "{} has no component {name}", service.name);
+        (component["ready"] == false).then(|| component["detail"].as_str().unwrap().to_owned())
     })
     .await
 }
 
 /// Waits until db-proxy reports that the database accepts no writes, and create-order repeats it.
 async fn wait_until_orders_are_reported_impossible(platform: &Platform) {
-    wait_until_not_ready(platform, &platform.db_proxy, "database").await;
-    let reason = wait_until_not_ready(platform, &platform.create_order, "db-proxy").await;
+    wait_until_not_ready(&platform.db_proxy, "database").await;
+    let reason = wait_until_not_ready(&platform.create_order, "db-proxy").await;
     assert!(reason.contains("database"), "{reason}");
-}
-
-async fn assert_all_become_ready(platform: &Platform) {
-    for service in platform.order_services() {
-        service.wait_until_ready().await;
-    }
 }
 
 /// Waits until orders are placed again, stops the load, and reconciles.
 async fn assert_orders_recover(platform: &Platform, load: LoadGenerator) {
     load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(platform, load.stop().await).await;
-    assert_all_become_ready(platform).await;
-}
-
-/// The failed attempts to commit since db-proxy started.
-async fn commit_failures(platform: &Platform) -> u32 {
-    let metrics = platform.client.get(platform.db_proxy.url("/metrics")).await.text();
-    let failures = metrics.lines().find(|line| line.starts_with("buydesk_order_commit_failures_total{"));
-    failures.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("db-proxy counts failed commits")
+    platform.wait_until_orders_are_ready().await;
 }
 
 fn sqlite_url(disk: &SmallDisk) -> String {
@@ -87,7 +71,7 @@ async fn full_disk_is_reported_without_orders() {
     let filler = disk.fill(platform.db_proxy.process_id().await);
     wait_until_orders_are_reported_impossible(&platform).await;
     drop(filler);
-    assert_all_become_ready(&platform).await;
+    platform.wait_until_orders_are_ready().await;
 }
 
 /// SQLite writes and synchronizes when it commits. Each error hits another one of these calls. Opening the file makes up to
@@ -110,7 +94,10 @@ async fn orders_recover_after_io_errors_of_sqlite() {
         platform.db_proxy.set_launcher(errors.launcher());
         platform.db_proxy.start().await;
         let load = LoadGenerator::start(&platform, MissingResponse::Fails);
-        wait_until("commits fail", REPORT_LIMIT, async || (commit_failures(&platform).await >= 3).then_some(())).await;
+        wait_until("commits fail", REPORT_LIMIT, async || {
+            (platform.db_proxy_metric("order_commit_failures_total").await >= 3).then_some(())
+        })
+        .await;
         end_injection(platform.db_proxy.process_id().await);
         assert_orders_recover(&platform, load).await;
     }
@@ -187,11 +174,11 @@ async fn redis_that_refuses_writes_is_reported() {
     let platform = Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).start().await;
     // As on a primary that lost its replicas.
     redis.configure_redis("min-replicas-to-write", "1").await;
-    wait_until_not_ready(&platform, &platform.price_cache, "cache").await;
-    let reason = wait_until_not_ready(&platform, &platform.create_order, "price-cache-proxy").await;
+    wait_until_not_ready(&platform.price_cache, "cache").await;
+    let reason = wait_until_not_ready(&platform.create_order, "price-cache-proxy").await;
     assert!(reason.contains("cache"), "{reason}");
     // Orders use the price in memory.
     platform.place(tests::platform::order("USD", "1")).await.json(201);
     redis.configure_redis("min-replicas-to-write", "0").await;
-    assert_all_become_ready(&platform).await;
+    platform.wait_until_orders_are_ready().await;
 }

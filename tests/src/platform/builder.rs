@@ -35,6 +35,21 @@ enum Placement {
     ProcessesWithClocks,
 }
 
+/// Reserves a port for each service, by name.
+pub fn reserve_ports() -> BTreeMap<&'static str, Port> {
+    let names = [
+        db_proxy::App::NAME,
+        price_cache_proxy::App::NAME,
+        create_order::App::NAME,
+        fetch_orders::App::NAME,
+        exchange_sim::App::NAME,
+        price_updater::App::NAME,
+        health_check::App::NAME,
+        rates::App::NAME,
+    ];
+    names.map(|name| (name, Port::reserve())).into()
+}
+
 /// Collects settings before the services start.
 pub struct PlatformBuilder {
     stack: Stack,
@@ -51,16 +66,6 @@ pub struct PlatformBuilder {
 impl PlatformBuilder {
     pub(super) fn new(stack: Stack) -> Self {
         show_logs();
-        let names = [
-            db_proxy::App::NAME,
-            price_cache_proxy::App::NAME,
-            create_order::App::NAME,
-            fetch_orders::App::NAME,
-            exchange_sim::App::NAME,
-            price_updater::App::NAME,
-            health_check::App::NAME,
-            rates::App::NAME,
-        ];
         Self {
             stack,
             external_database: None,
@@ -70,7 +75,7 @@ impl PlatformBuilder {
             put_prices: true,
             wait_until_ready: true,
             variables: Variables::new(),
-            ports: names.map(|name| (name, Port::reserve())).into(),
+            ports: reserve_ports(),
         }
     }
 

@@ -13,6 +13,7 @@ use common::{
     server::{Listener, ServerConfig},
     service::Service,
 };
+use serde_json::Value;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -170,6 +171,14 @@ impl Instance {
             State::Process(process) => drop(process.end("KILL").await),
             State::Stopped | State::Task(_) => panic!("{} does not run in its own process", self.name),
         }
+    }
+
+    /// The component of this name in the readiness of the service. Null if there is none.
+    pub async fn component(&self, name: &str) -> Value {
+        let readiness = Client::new("").get(self.url("/readyz")).await;
+        let readiness: Value = serde_json::from_slice(&readiness.body).unwrap();
+        let components = readiness["parts"].as_array().unwrap();
+        components.iter().find(|component| component["name"] == name).cloned().unwrap_or_default()
     }
 
     /// Waits until `/readyz` returns 200.

@@ -61,6 +61,20 @@ impl Database {
     }
 }
 
+impl Database {
+    /// The host and the port of the PostgreSQL server.
+    pub fn server_address(&self) -> String {
+        let url = self.url();
+        let (_, after_user) = url.rsplit_once('@').expect("the URL of a PostgreSQL database names a user");
+        after_user.split_once('/').expect("the URL names a database").0.to_owned()
+    }
+
+    /// The value for `DATABASE_URL` if the server has other addresses: `HOST:PORT`, or several separated by commas.
+    pub fn url_at(&self, addresses: &str) -> String {
+        self.url().replace(&self.server_address(), addresses)
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         let Self::Postgres { server_url, name } = self else { return };

@@ -117,11 +117,8 @@ impl PrivateServer {
 
     /// Changes a setting of the running Redis.
     pub async fn configure_redis(&self, setting: &str, value: &str) {
-        let mut stream = tokio::net::TcpStream::connect(self.address()).await.unwrap();
-        stream.write_all(format!("CONFIG SET {setting} {value}\r\n").as_bytes()).await.unwrap();
-        let mut reply = [0; 5];
-        stream.read_exact(&mut reply).await.unwrap();
-        assert_eq!(&reply, b"+OK\r\n", "CONFIG SET {setting} {value}");
+        let reply = self.redis_command(&["CONFIG", "SET", setting, value]).await;
+        assert_eq!(reply, "+OK", "CONFIG SET {setting} {value}");
     }
 
     /// Starts the server and returns when it answers.
