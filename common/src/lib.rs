@@ -8,7 +8,7 @@
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
 //! | 7 | [`process`], [`reporting`], [`shutdown`] | runtime and limits of the process; heartbeats and warnings for health-check; signals |
 //! | 6 | [`clients`] | typed clients of the services |
-//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format and health |
+//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format, the health types and the schema rules |
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`] | the wire types and the error format |
 //! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`] | building blocks without domain or HTTP |

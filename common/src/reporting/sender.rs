@@ -26,7 +26,8 @@ const SEND_INTERVAL: Duration = Duration::from_millis(10);
 /// the longest is far below the time after which health-check considers a service missing.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
-/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response.
+/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response. A
+/// heartbeat that is sent with fewer details has this many attempts again.
 const MAX_ATTEMPTS: u32 = 3;
 /// The number of failures in a row after which a warning is logged. A single failure is normal while services start and stop.
 const WARN_AFTER_FAILURES: u32 = 2;
@@ -148,7 +149,7 @@ impl ReportSender {
         self.pending.is_none()
     }
 
-    /// Replaces a refused heartbeat with one that has fewer texts, for a health-check whose limits are lower. Returns false if
+    /// Replaces a heartbeat that health-check did not accept with one that has fewer texts, for a health-check whose limits are lower. Returns false if
     /// there is nothing to leave out.
     fn reduce_heartbeat(&mut self) -> bool {
         let pending = self.pending.as_mut().filter(|report| report.is_heartbeat());
@@ -158,7 +159,7 @@ impl ReportSender {
             Some(())
         });
         if reduced.is_some() {
-            tracing::warn!("health-check refused a heartbeat, which is sent again with fewer details");
+            tracing::warn!("health-check did not accept a heartbeat, which is sent again with fewer details");
             self.attempts = 0;
         }
         reduced.is_some()

@@ -186,7 +186,7 @@ impl CurrencyLifecycle {
         (changed && was_missed).then_some(AvailabilityChange::Recovered)
     }
 
-    /// `held` tells whether there is a new price that is implausible.
+    /// `held`: whether there is a new price, which is implausible.
     fn fail(&mut self, held: bool, now: Timestamp) -> Option<AvailabilityChange> {
         let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_held, .. } = self.lifetimes;
         let Some(price) = &self.last_good else {
