@@ -101,22 +101,13 @@ impl PostgresDatabase {
 
     /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
-        // After a restart of the database, the idle connection is dead.
-        match self.probe_write_once().await {
-            Err(_) => self.probe_write_once().await,
-            success => success,
-        }
-    }
-
-    async fn probe_write_once(&self) -> Result<(), DatabaseError> {
         const PROBE: &str = "insert into write_probe (id, written_at)
             select 1, now() where exists (select from _sqlx_migrations where version = $1 and success)
             on conflict (id) do update set written_at = excluded.written_at";
-        let mut connection = self.acquire_writer().await?;
-        let written = sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).execute(&mut *connection).await;
-        let written = written.map_err(|error| self.record_failure(error.into()))?;
-        connection.release();
-        if written.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
+        let written = self.run_on_writer(|connection| {
+            Box::pin(sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).execute(connection))
+        });
+        if written.await?.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
     }
 
     /// The time of the database.
