@@ -246,9 +246,9 @@ impl<S: BatchStore> WriterTask<S> {
                 if let WriteError::Clock(fault) = answer {
                     // The check of the clock reports the fault once, and not for each batch.
                     tracing::debug!(%fault, size, "a batch was not committed");
-                    return std::iter::repeat_with(|| Err(answer)).take(size).collect();
+                } else {
+                    tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
                 }
-                tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
                 return std::iter::repeat_with(|| Err(answer)).take(size).collect();
             }
             tracing::warn!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
