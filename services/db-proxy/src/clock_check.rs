@@ -27,10 +27,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use self::policy::ClockState;
 pub use self::policy::{ClockEvidence, ClockFault, ClockRules};
 
-/// Pause between two checks while nothing is written.
+/// Pause between two of the regular checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Checks the clock with each transaction of the writer, and regularly while there is none. Clones share their state.
+/// Checks the clock with each transaction of the writer, and regularly without one. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct ClockCheck {
     clock: Clock,

@@ -28,7 +28,7 @@ use super::{
 
 /// Number of connections for reads. More connections would only wait for each other in the database.
 const READERS: u32 = 8;
-/// Number of connections for the writes of courses and for retention.
+/// Number of connections for the writes of courses, for retention, and for the checks of the clock and of durability.
 const BACKGROUND: u32 = 2;
 /// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels
 /// first.
@@ -63,7 +63,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 pub struct PostgresDatabase {
     pub writer: PgPool,
     pub readers: PgPool,
-    /// For the writes of courses and for retention.
+    /// For the writes of courses, for retention, and for the checks of the clock and of durability.
     pub background: PgPool,
     primary: Arc<Primary>,
     /// Which failure an acknowledged order survives.

@@ -28,7 +28,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
-    /// For the reads that precede a write of courses or a fold.
+    /// For the reads that precede a write of courses or a fold, and for the totals that the clock check and retention read.
     pub background: SqlitePool,
 }
 

@@ -1,4 +1,5 @@
-//! The HTTP endpoints of orders and quotes. All of them require the internal token.
+//! The HTTP endpoints of orders and quotes. Each requires the token of a caller with its permission; see
+//! `common/src/server/internal_caller.rs`.
 
 use common::{
     api::{
