@@ -110,6 +110,18 @@ pub struct ClockReading {
     pub monotonic: Duration,
 }
 
+impl ClockReading {
+    /// The time from `earlier` to `self` by the monotonic clock. Zero if `earlier` is later.
+    pub fn elapsed_since(self, earlier: Self) -> Duration {
+        self.monotonic.saturating_sub(earlier.monotonic)
+    }
+
+    /// What the wall clock shows at `later` if it is not set in between. Only the monotonic time of `later` is used.
+    pub fn expected_at(self, later: Self) -> Timestamp {
+        self.wall.plus(later.elapsed_since(self))
+    }
+}
+
 impl Clock {
     /// A clock that shows `now` and advances with the clock of tokio. It is never freed, so it is for tests.
     pub fn starting_at(now: Timestamp) -> Self {

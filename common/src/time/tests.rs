@@ -56,6 +56,20 @@ fn system_clock_reads_a_monotonic_time_that_advances() {
     assert!(first.monotonic > Duration::ZERO && first.monotonic <= second.monotonic);
 }
 
+#[test]
+fn reading_is_extrapolated_by_the_monotonic_clock_alone() {
+    let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+    let earlier = ClockReading { wall: "2026-01-02T03:04:05Z".parse().unwrap(), monotonic: hour };
+    for wall in [earlier.wall, earlier.wall.plus(hour), earlier.wall.minus(hour)] {
+        let later = ClockReading { wall, monotonic: hour + minute };
+        assert_eq!(later.elapsed_since(earlier), minute);
+        assert_eq!(earlier.expected_at(later), earlier.wall.plus(minute));
+        // There is no time before the reading.
+        assert_eq!(earlier.elapsed_since(later), Duration::ZERO);
+        assert_eq!(later.expected_at(earlier), wall);
+    }
+}
+
 /// A value that is valid for a minute.
 struct Observed(Timestamp);
 

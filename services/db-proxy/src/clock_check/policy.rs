@@ -57,13 +57,6 @@ pub enum ClockFault {
     SetBack(Duration),
 }
 
-/// The clock of the database, and the monotonic time of this process when it was known.
-#[derive(Debug, Clone, Copy)]
-struct DatabaseReading {
-    time: Timestamp,
-    monotonic: Duration,
-}
-
 /// What earlier checks found.
 #[derive(Debug)]
 pub struct ClockState {
@@ -71,7 +64,8 @@ pub struct ClockState {
     accepted: ClockReading,
     /// The monotonic time at which the wall clock was first found to have been set.
     set_at: Option<Duration>,
-    database: Option<DatabaseReading>,
+    /// The last known time of the database, and the monotonic time of this process when it was known.
+    database: Option<ClockReading>,
     offset_micros: i64,
     fault: Option<ClockFault>,
 }
@@ -116,9 +110,9 @@ impl ClockState {
         sent: ClockReading,
         received: ClockReading,
     ) -> Option<ClockFault> {
-        self.database = Some(DatabaseReading { time: database, monotonic: received.monotonic });
+        self.database = Some(ClockReading { wall: database, monotonic: received.monotonic });
         // The wall clock may be set during the statement, so both ends are computed from the later reading.
-        let earliest = received.wall.minus(received.monotonic.saturating_sub(sent.monotonic));
+        let earliest = received.wall.minus(received.elapsed_since(sent));
         let (ahead, behind) = (earliest.since(database), database.since(received.wall));
         let signed = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         self.offset_micros = signed(ahead) - signed(behind);
@@ -132,8 +126,7 @@ impl ClockState {
     }
 
     fn compare_with_monotonic_clock(&mut self, reading: ClockReading) -> Option<ClockFault> {
-        let elapsed = reading.monotonic.saturating_sub(self.accepted.monotonic);
-        let expected = self.accepted.wall.plus(elapsed);
+        let expected = self.accepted.expected_at(reading);
         let (forward, back) = (reading.wall.since(expected), expected.since(reading.wall));
         if forward.max(back) > MAX_CLOCK_SKEW {
             let set_at = *self.set_at.get_or_insert(reading.monotonic);
@@ -149,7 +142,7 @@ impl ClockState {
     /// See [`ClockCheck::database_time`](super::ClockCheck::database_time).
     pub fn database_time(&self, rules: ClockRules, reading: ClockReading) -> Timestamp {
         match self.database {
-            Some(DatabaseReading { time, monotonic }) => time.plus(reading.monotonic.saturating_sub(monotonic)),
+            Some(database) => database.expected_at(reading),
             None if rules.database_has_clock => reading.wall.minus(MAX_CLOCK_SKEW),
             None => reading.wall,
         }

@@ -15,18 +15,12 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct RetentionClock {
     min_age: Duration,
-    /// `None` before the first round.
-    last: Option<Observation>,
+    /// The clock that is followed, at the last round. `None` before the first one.
+    last: Option<ClockReading>,
     /// The monotonic time at which the service started or a clock was last set.
     disturbed_at: Duration,
     /// By how much the clock was set forward.
     set_forward: Duration,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Observation {
-    time: Timestamp,
-    monotonic: Duration,
 }
 
 impl RetentionClock {
@@ -38,8 +32,9 @@ impl RetentionClock {
     pub fn time_of_round(&mut self, reading: ClockReading, database: Option<Timestamp>) -> Option<Timestamp> {
         let ClockReading { wall, monotonic } = reading;
         let time = database.unwrap_or(wall);
-        if let Some(last) = self.last.replace(Observation { time, monotonic }) {
-            self.compare(last, time, monotonic);
+        let followed = ClockReading { wall: time, monotonic };
+        if let Some(last) = self.last.replace(followed) {
+            self.compare(last, followed);
         }
         let elapsed = monotonic.saturating_sub(self.disturbed_at);
         if elapsed >= self.min_age {
@@ -49,11 +44,11 @@ impl RetentionClock {
         (elapsed >= QUIET_TIME && !clocks_differ).then(|| time.minus(self.set_forward))
     }
 
-    fn compare(&mut self, last: Observation, time: Timestamp, monotonic: Duration) {
-        let expected = last.time.plus(monotonic.saturating_sub(last.monotonic));
-        let (forward, back) = (time.since(expected), expected.since(time));
+    fn compare(&mut self, last: ClockReading, now: ClockReading) {
+        let expected = last.expected_at(now);
+        let (forward, back) = (now.wall.since(expected), expected.since(now.wall));
         if forward.max(back) > MAX_CLOCK_SKEW {
-            self.disturbed_at = monotonic;
+            self.disturbed_at = now.monotonic;
             self.set_forward = (self.set_forward + forward).saturating_sub(back);
         }
     }
