@@ -18,7 +18,8 @@ use super::{
     command::{CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
     order_id::{new_order_id, new_uuid_at},
     records::{
-        ChangeSet, NewOrderRow, QuoteState, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
+        ChangeSet, NewOrderRow, NewQuoteRow, QuoteState, RecordedRefusal, RefusalKey, Snapshot, StoredOrder,
+        StoredQuote, Totals,
     },
 };
 use crate::group_commit::Decided;
@@ -47,7 +48,7 @@ struct DecisionState {
     /// Contains the changes of the batch. [`Snapshot::totals`] remains as stored.
     totals: Totals,
     orders: Vec<NewOrderRow>,
-    quotes: Vec<StoredQuote>,
+    quotes: Vec<NewQuoteRow>,
     taken_quotes: Vec<QuoteId>,
     refusals: HashMap<RefusalKey, RecordedRefusal>,
 }
@@ -159,14 +160,13 @@ impl DecisionState {
             sources: price.sources.join(","),
             state: QuoteState::Open,
             client: command.client.clone().unwrap_or_else(|| ANONYMOUS.to_owned()),
-            written_by: command.written_by.as_str().to_owned(),
         };
         self.totals.reserved = add_within_limit(self.totals.reserved, price.bitcoin_amount);
         let reserved = self.snapshot.records.reserved_by_client.entry(stored.client.clone()).or_insert(Sats::ZERO);
         *reserved = add_within_limit(*reserved, price.bitcoin_amount);
         command.attempted_ids.push(quote.id);
         self.snapshot.records.quotes.insert(quote.id, stored.clone());
-        self.quotes.push(stored);
+        self.quotes.push(NewQuoteRow { stored, written_by: command.written_by });
         Ok(Decision::Quoted(quote))
     }
 

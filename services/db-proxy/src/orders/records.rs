@@ -67,7 +67,7 @@ pub struct NewOrderRow {
     pub written_by: Caller,
 }
 
-/// A row of the table of quotes.
+/// A row of the table of quotes, without the column that is never read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredQuote {
     pub quote: Quote,
@@ -76,8 +76,6 @@ pub struct StoredQuote {
     pub state: QuoteState,
     /// Who requested it; the common name of anonymous clients if the sender did not tell clients apart.
     pub client: String,
-    /// The name of the caller that sent the request to db-proxy.
-    pub written_by: String,
 }
 
 impl StoredQuote {
@@ -86,6 +84,14 @@ impl StoredQuote {
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
     }
+}
+
+/// A quote to insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewQuoteRow {
+    pub stored: StoredQuote,
+    /// Who sent the request to db-proxy.
+    pub written_by: Caller,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +179,7 @@ pub struct ChangeSet {
     /// Orders to insert.
     pub orders: Vec<NewOrderRow>,
     /// Quotes to insert.
-    pub quotes: Vec<StoredQuote>,
+    pub quotes: Vec<NewQuoteRow>,
     /// Quotes to mark as taken.
     pub taken_quotes: Vec<QuoteId>,
     /// Refusals to insert or replace. Each key occurs once.

@@ -134,7 +134,7 @@ impl Tables {
         self.totals = changes.totals;
         let orders = changes.orders.iter().map(|row| (row.key.clone(), row.stored.clone()));
         self.records.orders.extend(orders);
-        self.records.quotes.extend(changes.quotes.iter().map(|stored| (stored.quote.id, stored.clone())));
+        self.records.quotes.extend(changes.quotes.iter().map(|row| (row.stored.quote.id, row.stored.clone())));
         self.records.refusals.extend(changes.refusals.iter().cloned());
         for id in &changes.taken_quotes {
             self.records.quotes.get_mut(id).unwrap().state = QuoteState::Taken;

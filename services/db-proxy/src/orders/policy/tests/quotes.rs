@@ -113,9 +113,8 @@ fn quote_has_the_terms_of_its_command() {
         sources: "a,b".to_owned(),
         state: QuoteState::Open,
         client: "anonymous".to_owned(),
-        written_by: "create-order".to_owned(),
     };
-    assert_eq!(changes.quotes, [stored]);
+    assert_eq!(changes.quotes, [NewQuoteRow { stored, written_by: Caller::CREATE_ORDER }]);
     assert_eq!((changes.totals.reserved, changes.totals.orders), (sats(60), 0));
 }
 

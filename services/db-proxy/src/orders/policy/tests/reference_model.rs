@@ -217,7 +217,7 @@ impl CheckedTables {
             self.orders.push(row.stored.order.clone());
             assert_eq!(row.stored.seq, i64::try_from(self.orders.len()).unwrap(), "the sequence has a gap");
         }
-        self.quotes.extend(changes.quotes.iter().map(|stored| stored.quote.id));
+        self.quotes.extend(changes.quotes.iter().map(|row| row.stored.quote.id));
         for (_, refusal) in &changes.refusals {
             assert!(refusal.refused_at <= changes.totals.last_refused_at, "a refusal would not be found");
         }

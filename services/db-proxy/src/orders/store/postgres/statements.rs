@@ -54,7 +54,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client, written_by
+        simulated, price_state, state, client
     from quotes where id = any($1)";
 
 pub(super) const RESERVED_BY_CLIENT: &str = "

@@ -85,18 +85,18 @@ impl OrderTransaction for PostgresTransaction<'_> {
         let ChangeSet { orders, quotes, taken_quotes, refusals, totals } = changes;
         if !quotes.is_empty() {
             sqlx::query(INSERT_QUOTES)
-                .bind(column_of(quotes, |row| row.quote.id.0))
-                .bind(column_of(quotes, |row| row.quote.created_at.to_datetime()))
-                .bind(column_of(quotes, |row| row.quote.expires_at.to_datetime()))
-                .bind(column_of(quotes, |row| row.quote.currency.to_string()))
-                .bind(column_of(quotes, |row| row.quote.amount.ten_thousandths()))
-                .bind(column_of(quotes, |row| row.quote.exchange_rate.hundred_millionths()))
-                .bind(column_of(quotes, |row| row.quote.bitcoin_amount.get()))
-                .bind(column_of(quotes, |row| row.quote.price_as_of.to_datetime()))
-                .bind(column_of(quotes, |row| row.sources.as_str()))
-                .bind(column_of(quotes, |row| row.quote.simulated))
-                .bind(column_of(quotes, |row| row.quote.price_state.as_str()))
-                .bind(column_of(quotes, |row| row.client.as_str()))
+                .bind(column_of(quotes, |row| row.stored.quote.id.0))
+                .bind(column_of(quotes, |row| row.stored.quote.created_at.to_datetime()))
+                .bind(column_of(quotes, |row| row.stored.quote.expires_at.to_datetime()))
+                .bind(column_of(quotes, |row| row.stored.quote.currency.to_string()))
+                .bind(column_of(quotes, |row| row.stored.quote.amount.ten_thousandths()))
+                .bind(column_of(quotes, |row| row.stored.quote.exchange_rate.hundred_millionths()))
+                .bind(column_of(quotes, |row| row.stored.quote.bitcoin_amount.get()))
+                .bind(column_of(quotes, |row| row.stored.quote.price_as_of.to_datetime()))
+                .bind(column_of(quotes, |row| row.stored.sources.as_str()))
+                .bind(column_of(quotes, |row| row.stored.quote.simulated))
+                .bind(column_of(quotes, |row| row.stored.quote.price_state.as_str()))
+                .bind(column_of(quotes, |row| row.stored.client.as_str()))
                 .bind(column_of(quotes, |row| row.written_by.as_str()))
                 .execute(&mut *self.inner)
                 .await?;
@@ -181,6 +181,5 @@ fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
         sources: row.try_get("price_sources")?,
         state: parse_quote_state(row.try_get("state")?)?,
         client: row.try_get("client")?,
-        written_by: row.try_get("written_by")?,
     })
 }

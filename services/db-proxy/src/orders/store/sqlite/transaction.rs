@@ -27,7 +27,9 @@ use crate::{
     },
     orders::{
         command::ClientKey,
-        records::{ChangeSet, NewOrderRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, TimedTotals},
+        records::{
+            ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, TimedTotals,
+        },
         store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
     },
 };
@@ -136,7 +138,8 @@ fn order_as_json(row: &NewOrderRow) -> Value {
 }
 
 /// A row of [`INSERT_QUOTES`], which refers to its elements by index.
-fn quote_as_json(StoredQuote { quote, sources, client, written_by, .. }: &StoredQuote) -> Value {
+fn quote_as_json(row: &NewQuoteRow) -> Value {
+    let StoredQuote { quote, sources, client, .. } = &row.stored;
     json!([
         to_hex(&quote.id.0),
         quote.created_at.micros(),
@@ -150,7 +153,7 @@ fn quote_as_json(StoredQuote { quote, sources, client, written_by, .. }: &Stored
         i32::from(quote.simulated),
         quote.price_state.as_str(),
         client,
-        written_by,
+        row.written_by.as_str(),
     ])
 }
 
@@ -197,6 +200,5 @@ fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
         sources: row.try_get("price_sources")?,
         state: parse_quote_state(row.try_get("state")?)?,
         client: row.try_get("client")?,
-        written_by: row.try_get("written_by")?,
     })
 }
