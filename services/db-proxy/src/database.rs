@@ -81,14 +81,6 @@ impl Database {
         self
     }
 
-    /// Checks that commits are as durable as declared. Fails with [`DatabaseError::NotDurable`] if they are not.
-    pub async fn check_durability(&self) -> Result<(), DatabaseError> {
-        match self {
-            Self::Postgres(database) => database.check_durability().await,
-            Self::Sqlite(_) => Ok(()),
-        }
-    }
-
     /// The name of the engine, for logs and health reports.
     pub fn engine(&self) -> &'static str {
         match self {

@@ -92,13 +92,18 @@ impl Service for App {
         clock_check.register(&metrics);
         let write_health = WriteHealth::default();
         let routes = build_routes(&config, &database, &clock_check, &metrics, &write_health, &mut tasks);
-        // An SQLite file is always as durable as declared.
-        let durability = matches!(database, Database::Postgres(_)).then(DurabilityStatus::default);
-        let ready = readiness_check(database.engine(), write_health, durability.clone(), clock_check);
-        if let Some(durability) = durability {
-            let (database, metrics) = (database.clone(), metrics.clone());
-            tasks.add_until_stopped("durability check", move |stop| durability.keep_current(database, metrics, stop));
-        }
+        let durability = match &database {
+            Database::Postgres(database) => {
+                let (status, database) = (DurabilityStatus::default(), database.clone());
+                status.register(&metrics);
+                let checked = status.clone();
+                tasks.add_until_stopped("durability check", move |stop| checked.keep_current(database, stop));
+                Some(status)
+            }
+            // An SQLite file is always as durable as declared.
+            Database::Sqlite(_) => None,
+        };
+        let ready = readiness_check(database.engine(), write_health, durability, clock_check);
         let ops = OpsEndpoints {
             service: Self::NAME,
             about: ABOUT,

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Database, DatabaseError};
+use super::{DatabaseError, PostgresDatabase};
 
 /// How often the settings of the server are checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -101,7 +101,10 @@ impl Standbys {
 
 /// The result of the last check. Clones share it.
 #[derive(Clone, Default)]
-pub struct DurabilityStatus(Arc<Mutex<LastCheck>>);
+pub struct DurabilityStatus {
+    last_check: Arc<Mutex<LastCheck>>,
+    gauge: Gauge,
+}
 
 #[derive(Clone, Default)]
 enum LastCheck {
@@ -112,6 +115,12 @@ enum LastCheck {
 }
 
 impl DurabilityStatus {
+    /// Registers `database_durable`.
+    pub fn register(&self, metrics: &Metrics) {
+        let help = "1 if commits are as durable as DURABILITY declares";
+        metrics.register("database_durable", help, self.gauge.clone());
+    }
+
     /// For readiness.
     pub fn component(&self) -> Component {
         match self.last_check() {
@@ -122,18 +131,18 @@ impl DurabilityStatus {
     }
 
     fn last_check(&self) -> LastCheck {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Records a result, and reports a change. An unavailable database does not change the status, because readiness reports
     /// it as such.
-    fn record(&self, result: Result<(), DatabaseError>, gauge: &Gauge) {
+    fn record(&self, result: Result<(), DatabaseError>) {
         let check = match result {
             Ok(()) => LastCheck::AsDeclared,
             Err(DatabaseError::NotDurable(reason)) => LastCheck::Violated(reason),
             Err(_) => return,
         };
-        gauge.set(i64::from(matches!(check, LastCheck::AsDeclared)));
+        self.gauge.set(i64::from(matches!(check, LastCheck::AsDeclared)));
         match (self.last_check(), &check) {
             (LastCheck::Violated(old), LastCheck::Violated(reason)) if old == *reason => {}
             (_, LastCheck::Violated(reason)) => tracing::error!(reason, "orders are not as durable as declared"),
@@ -142,19 +151,17 @@ impl DurabilityStatus {
             }
             _ => {}
         }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = check;
+        *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = check;
     }
 
     /// Checks the settings now and regularly, until `stop`.
-    pub async fn keep_current(self, database: Database, metrics: Metrics, stop: CancellationToken) {
-        let gauge = Gauge::default();
-        metrics.register("database_durable", "1 if commits are as durable as DURABILITY declares", gauge.clone());
+    pub async fn keep_current(self, database: PostgresDatabase, stop: CancellationToken) {
         let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let check = async {
             loop {
                 ticks.tick().await;
-                self.record(database.check_durability().await, &gauge);
+                self.record(database.check_durability().await);
             }
         };
         tokio::select! { () = stop.cancelled() => {}, () = check => {} }

@@ -193,7 +193,8 @@ impl PostgresDatabase {
         error
     }
 
-    /// Checks that the settings of the server and its standbys give the declared durability.
+    /// Checks that the settings of the server and its standbys give the declared durability. Fails with
+    /// [`DatabaseError::NotDurable`] if they do not.
     pub(super) async fn check_durability(&self) -> Result<(), DatabaseError> {
         const SETTINGS: &str = "
             select
