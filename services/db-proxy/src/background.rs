@@ -6,12 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::retention::{self, Retention};
 
-/// Creates a task that ends when the token is cancelled.
-type RunUntilStopped = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
-
 struct NamedTask {
     name: &'static str,
-    run: RunUntilStopped,
+    task: BoxFuture<'static, ()>,
 }
 
 /// Tasks of the aggregates, not started yet.
@@ -29,16 +26,12 @@ impl BackgroundTasks {
 
     /// Adds the retention of an aggregate.
     pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
-        self.add_until_stopped("retention", move |stop| retention::run_rounds(retention, clock, stop));
+        self.add_until_stopped("retention", retention::run_rounds(retention, clock));
     }
 
-    /// Adds another task that ends when its token is cancelled.
-    pub fn add_until_stopped<T, F>(&mut self, name: &'static str, task: T)
-    where
-        T: FnOnce(CancellationToken) -> F + Send + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.until_stopped.push(NamedTask { name, run: Box::new(move |stop| Box::pin(task(stop))) });
+    /// Adds another task. It does not end by itself, and is dropped when the service stops.
+    pub fn add_until_stopped(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.until_stopped.push(NamedTask { name, task: Box::pin(task) });
     }
 
     /// Starts every task. All but the writers end when `stop` is cancelled.
@@ -46,8 +39,14 @@ impl BackgroundTasks {
         for writer in self.writers {
             supervisor.spawn("writer", writer);
         }
-        for NamedTask { name, run } in self.until_stopped {
-            supervisor.spawn(name, run(stop.clone()));
+        for NamedTask { name, task } in self.until_stopped {
+            let stop = stop.clone();
+            supervisor.spawn(name, async move {
+                stop.run_until_cancelled(task).await;
+            });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

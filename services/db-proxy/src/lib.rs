@@ -94,10 +94,9 @@ impl Service for App {
         let routes = build_routes(&config, &database, &clock_check, &metrics, &write_health, &mut tasks);
         let durability = match &database {
             Database::Postgres(database) => {
-                let (status, database) = (DurabilityStatus::default(), database.clone());
+                let status = DurabilityStatus::default();
                 status.register(&metrics);
-                let checked = status.clone();
-                tasks.add_until_stopped("durability check", move |stop| checked.keep_current(database, stop));
+                tasks.add_until_stopped("durability check", status.clone().keep_current(database.clone()));
                 Some(status)
             }
             // An SQLite file is always as durable as declared.

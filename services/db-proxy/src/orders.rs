@@ -63,9 +63,7 @@ pub fn build(
         let store = checked_store.clone();
         async move { store.timed_totals().await.map(|timed| timed.evidence(sent)) }
     });
-    tasks.add_until_stopped("clock check", move |stop| async move {
-        tokio::select! { () = stop.cancelled() => {}, () = run_check => {} }
-    });
+    tasks.add_until_stopped("clock check", run_check);
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
     OrderRoutes { store, writer, limit, quote_caps, clock_check: clock_check.clone() }
 }

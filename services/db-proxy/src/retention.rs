@@ -5,7 +5,6 @@ mod retention_clock;
 use std::time::Duration;
 
 use common::time::{Clock, Timestamp};
-use tokio_util::sync::CancellationToken;
 
 use self::retention_clock::RetentionClock;
 use crate::database::DatabaseError;
@@ -38,19 +37,16 @@ pub trait Retention: Send + Sync + 'static {
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs a round every minute until `stop` is cancelled, unless the clocks are in doubt. A failed round is logged, and the next
-/// round does its work.
-pub async fn run_rounds<R: Retention>(retention: R, clock: Clock, stop: CancellationToken) {
+/// Runs a round every minute, unless the clocks are in doubt. A failed round is logged, and the next round does its work.
+/// Does not end.
+pub async fn run_rounds<R: Retention>(retention: R, clock: Clock) {
     let mut retention_clock = RetentionClock::new(clock.read(), retention.min_age());
-    let rounds = async {
-        loop {
-            tokio::time::sleep(ROUND_INTERVAL).await;
-            if let Err(error) = run_round_if_safe(&retention, &mut retention_clock, clock).await {
-                tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next one retries");
-            }
+    loop {
+        tokio::time::sleep(ROUND_INTERVAL).await;
+        if let Err(error) = run_round_if_safe(&retention, &mut retention_clock, clock).await {
+            tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next one retries");
         }
-    };
-    tokio::select! { () = stop.cancelled() => {}, () = rounds => {} }
+    }
 }
 
 async fn run_round_if_safe<R: Retention>(

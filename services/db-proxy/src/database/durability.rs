@@ -9,7 +9,6 @@ use std::{
 use common::{api::health::Component, metrics::Metrics};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 
 use super::{DatabaseError, PostgresDatabase};
 
@@ -154,17 +153,14 @@ impl DurabilityStatus {
         *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = check;
     }
 
-    /// Checks the settings now and regularly, until `stop`.
-    pub async fn keep_current(self, database: PostgresDatabase, stop: CancellationToken) {
+    /// Checks the settings now and regularly. Does not end.
+    pub async fn keep_current(self, database: PostgresDatabase) {
         let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let check = async {
-            loop {
-                ticks.tick().await;
-                self.record(database.check_durability().await);
-            }
-        };
-        tokio::select! { () = stop.cancelled() => {}, () = check => {} }
+        loop {
+            ticks.tick().await;
+            self.record(database.check_durability().await);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 use std::sync::Mutex;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{retention_clock::QUIET_TIME, *};
 
 /// A retention whose steps have a number of rows left. Records the steps that ran.
@@ -58,7 +60,7 @@ async fn failed_round_ends_and_the_next_one_retries() {
     assert_eq!(*countdown.ran.lock().unwrap(), [1]);
     let stop = CancellationToken::new();
     let clock = Clock::starting_at(Timestamp::now());
-    let task = tokio::spawn(run_rounds(countdown, clock, stop.clone()));
+    let task = tokio::spawn(stop.clone().run_until_cancelled_owned(run_rounds(countdown, clock)));
     tokio::time::sleep(QUIET_TIME + STEP_PAUSE).await;
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1], "the round at the end of the quiet time");
     tokio::time::sleep(ROUND_INTERVAL).await;
@@ -68,5 +70,5 @@ async fn failed_round_ends_and_the_next_one_retries() {
     tokio::time::sleep(QUIET_TIME).await;
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1]);
     stop.cancel();
-    task.await.unwrap();
+    assert_eq!(task.await.unwrap(), None);
 }

@@ -228,11 +228,12 @@ async fn retention_keeps_resolution_by_age(stack: Stack) {
 async fn retention_task_stops_on_cancellation(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let stop = CancellationToken::new();
-    let task = tokio::spawn(retention::run_rounds(
+    let rounds = retention::run_rounds(
         retention_of(&fixture, CourseRetentionSettings::default()),
         Clock::starting_at(Timestamp::now()),
-        stop.clone(),
-    ));
+    );
+    let task = tokio::spawn(stop.clone().run_until_cancelled_owned(rounds));
     stop.cancel();
-    tokio::time::timeout(Duration::from_secs(10), task).await.expect("the task ends").unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), task).await.expect("the task ends");
+    assert_eq!(ended.unwrap(), None);
 }
