@@ -6,7 +6,7 @@ use common::{
         prices::PriceRecord,
     },
     concurrency::latest::Latest,
-    time::{Expiring, MAX_CLOCK_SKEW, Timestamp},
+    time::{Expiring, Timestamp},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -15,8 +15,8 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
     /// The name in keys and channels.
     const NAME: &'static str;
 
-    /// The rule by which an engine that parses only JSON decides whether a document is current at `now`.
-    fn validity_rule(now: Timestamp) -> ValidityRule;
+    /// [`Expiring::expires_at`] for an engine that parses only JSON.
+    fn expiry_rule(now: Timestamp) -> ExpiryRule;
 
     /// The entry of this kind in the cache.
     fn latest_in(cache: &LocalCache) -> &Latest<Self>
@@ -24,20 +24,21 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
         Self: Sized;
 }
 
-/// A document is current if the time in `field` is later than `expired_until`, and its version is at most `latest_version`.
+/// A document has expired if no time in its `field`, and in that of its `entries`, is later than `expired_until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ValidityRule {
-    /// A top-level field of the JSON.
+pub struct ExpiryRule {
+    /// A field of the document and of its entries.
     pub field: &'static str,
+    /// The field of the document that contains entries with times of their own, if there is one.
+    pub entries: Option<&'static str>,
     pub expired_until: Timestamp,
-    pub latest_version: Timestamp,
 }
 
 impl CachedKind for PriceRecord {
     const NAME: &'static str = "record";
 
-    fn validity_rule(now: Timestamp) -> ValidityRule {
-        ValidityRule { field: "expires_at", expired_until: now, latest_version: now.plus(MAX_CLOCK_SKEW) }
+    fn expiry_rule(now: Timestamp) -> ExpiryRule {
+        ExpiryRule { field: "expires_at", entries: Some("prices"), expired_until: now }
     }
 
     fn latest_in(cache: &LocalCache) -> &Latest<Self> {
@@ -48,9 +49,8 @@ impl CachedKind for PriceRecord {
 impl CachedKind for MarketSnapshot {
     const NAME: &'static str = "board";
 
-    fn validity_rule(now: Timestamp) -> ValidityRule {
-        let latest_version = now.plus(MAX_CLOCK_SKEW);
-        ValidityRule { field: "as_of", expired_until: now.minus(SNAPSHOT_TTL), latest_version }
+    fn expiry_rule(now: Timestamp) -> ExpiryRule {
+        ExpiryRule { field: "as_of", entries: None, expired_until: now.minus(SNAPSHOT_TTL) }
     }
 
     fn latest_in(cache: &LocalCache) -> &Latest<Self> {

@@ -15,7 +15,7 @@ use std::{
 
 use common::{
     concurrency::latest::Document,
-    time::{Clock, Timestamp},
+    time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
 use redis::{Cmd, FromRedisValue};
 
@@ -85,7 +85,8 @@ impl RedisStore {
         // A duration and not a time, because the clock of Redis may be wrong. Rounded up, so that Redis never deletes a current
         // document. Readers check the exact time.
         let keep_millis = u64::try_from(document.value().expires_at().since(now).as_millis()).unwrap_or(u64::MAX) + 1;
-        let rule = T::validity_rule(now);
+        let latest_version = now.plus(MAX_CLOCK_SKEW);
+        let rule = T::expiry_rule(now);
         let mut command = redis::cmd("EVAL");
         command
             .arg(scripts::REPLACE_DOCUMENT)
@@ -94,10 +95,11 @@ impl RedisStore {
             .arg(&document.json()[..])
             .arg(document.value().version().to_string())
             .arg(keep_millis)
-            .arg(rule.field)
-            .arg(rule.expired_until.to_string())
             .arg(self.channel::<T>())
-            .arg(rule.latest_version.to_string());
+            .arg(latest_version.to_string())
+            .arg(rule.field)
+            .arg(rule.entries.unwrap_or_default())
+            .arg(rule.expired_until.to_string());
         let stored: Vec<u8> = self.run(&command).await?;
         let stored = if stored[..] == document.json()[..] {
             document

@@ -3,26 +3,42 @@
 /// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the stored document is newer and current.
 ///
 /// The stored document is newer if its version is later than `ARGV[2]`. The version is its field `newest_as_of`, or `as_of` if it
-/// has no such field. It has expired if its field `ARGV[4]` is not later than `ARGV[5]`. It is from the future if its version is
-/// later than `ARGV[7]`. Redis deletes the new document after `ARGV[3]` milliseconds. A new document is published on the channel
-/// `ARGV[6]`. Returns the document that is stored afterwards.
+/// has no such field. It is from the future if its version is later than `ARGV[5]`. It has expired if no field `ARGV[6]` is later
+/// than `ARGV[8]`: neither its own, nor one in the entries of its field `ARGV[7]`. Redis deletes the new document after `ARGV[3]`
+/// milliseconds. A new document is published on the channel `ARGV[4]`. Returns the document that is stored afterwards.
 ///
 /// Times are compared as text. The text of a `Timestamp` has a fixed width, so the texts have the same order as the times.
 /// A value that is not a document is replaced.
 pub(super) const REPLACE_DOCUMENT: &str = "
+local function is_later(part)
+  return type(part) == 'table' and type(part[ARGV[6]]) == 'string' and part[ARGV[6]] > ARGV[8]
+end
+local function has_expired(document)
+  if is_later(document) then
+    return false
+  end
+  local entries = document[ARGV[7]]
+  if type(entries) == 'table' then
+    for _, entry in pairs(entries) do
+      if is_later(entry) then
+        return false
+      end
+    end
+  end
+  return true
+end
 local stored = redis.call('GET', KEYS[1])
 if stored then
   local parsed, document = pcall(cjson.decode, stored)
   if parsed and type(document) == 'table' then
-    local version, expiry = document.newest_as_of or document.as_of, document[ARGV[4]]
-    if type(version) == 'string' and type(expiry) == 'string' and version > ARGV[2] and version <= ARGV[7]
-      and expiry > ARGV[5] then
+    local version = document.newest_as_of or document.as_of
+    if type(version) == 'string' and version > ARGV[2] and version <= ARGV[5] and not has_expired(document) then
       return stored
     end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-redis.call('PUBLISH', ARGV[6], ARGV[1])
+redis.call('PUBLISH', ARGV[4], ARGV[1])
 return ARGV[1]
 ";
 

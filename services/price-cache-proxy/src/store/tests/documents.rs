@@ -5,9 +5,10 @@ use std::time::Duration;
 use common::{
     api::{
         courses::{MarketSnapshot, SNAPSHOT_TTL},
-        prices::{PriceRecord, PriceState},
+        prices::{CurrencyPrice, PriceRecord, PriceState},
     },
     concurrency::latest::Document,
+    money::Currency,
     time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
 use futures_util::future::join_all;
@@ -124,6 +125,31 @@ async fn expired_document_is_replaced_by_an_older_one() {
     }
 }
 
+#[tokio::test]
+async fn record_whose_first_price_has_expired_is_kept_until_its_last_price_expires() {
+    for (writer, reader) in pairs() {
+        let now = Timestamp::now();
+        let (newest, last_expiry) = (seconds_after(now, 5), seconds_after(now, 60));
+        let price = |expires_at| CurrencyPrice {
+            price: "1".parse().unwrap(),
+            sources: vec!["kraken".to_owned()],
+            state: PriceState::Fresh,
+            as_of: newest,
+            expires_at,
+        };
+        let prices = [(Currency::EUR, price(seconds_after(now, 10))), (Currency::USD, price(last_expiry))];
+        let newer = PriceRecord::from_prices(prices, true).unwrap();
+        let older = PriceRecord { expires_at: seconds_after(now, 120), ..record(now, "2") };
+        put(&writer, &newer, newest).await;
+        for time in [seconds_after(now, 10), seconds_after(now, 30), last_expiry.minus(Duration::from_micros(1))] {
+            assert_eq!(put(&reader, &older, time).await, newer, "{reader:?}");
+            assert_eq!(read(&writer, time).await, Some(newer.clone()), "{writer:?}");
+        }
+        assert_eq!(put(&reader, &older, last_expiry).await, older, "{reader:?}");
+        assert_eq!(read(&writer, last_expiry).await, Some(older), "{writer:?}");
+    }
+}
+
 /// An instance whose clock was ahead wrote a document. Those with a right clock ignore and replace it.
 #[tokio::test]
 async fn document_from_the_future_is_not_read_and_is_replaced() {
@@ -170,8 +196,16 @@ async fn foreign_value_in_redis_is_replaced() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
 
-    for foreign_value in ["not json", "7", r#"{"as_of":7}"#] {
-        let () = redis::cmd("SET").arg(&key).arg(foreign_value).query_async(&mut connection).await.unwrap();
+    let newer = seconds_after(Timestamp::now(), 4);
+    let with_prices = |prices: &str| format!(r#"{{"as_of":"{newer}","expires_at":7,"prices":{prices}}}"#);
+    for foreign_value in [
+        "not json".to_owned(),
+        "7".to_owned(),
+        r#"{"as_of":7}"#.to_owned(),
+        with_prices("7"),
+        with_prices(r#"[7,null,{"expires_at":7}]"#),
+    ] {
+        let () = redis::cmd("SET").arg(&key).arg(&foreign_value).query_async(&mut connection).await.unwrap();
         // A new store has an empty local cache.
         let store = Store::redis(&config, Clock::System).unwrap();
         assert_eq!(read::<PriceRecord>(&store, Timestamp::now()).await, None, "{foreign_value}");
