@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     call_limits::CallCounters,
-    faults::{FaultInfo, NewFault, Timeline, TimelineError, resolve_moves},
+    faults::{FaultInfo, NewFault, Timeline},
     market::moves::MarketMoveInfo,
     simulation::Simulation,
 };
@@ -60,6 +60,10 @@ impl Admin {
             Problem::new(Code::NotFound, message)
         })
     }
+
+    fn timeline_list(&self) -> TimelineList {
+        TimelineList { timeline: self.simulation.timeline(), market: self.simulation.market.moves.all() }
+    }
 }
 
 #[OpenApi]
@@ -101,22 +105,19 @@ impl Admin {
     /// Lists the faults of the timeline.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
     async fn timeline(&self, _caller: Operator) -> Result<Json<TimelineList>, Problem> {
-        let market = self.simulation.market.moves.all();
-        Ok(Json(TimelineList { timeline: self.simulation.timeline(), market }))
+        Ok(Json(self.timeline_list()))
     }
 
     /// Replaces the timeline with one that starts now. An empty list removes it. Moves of the market that have started stay.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
     async fn set_timeline(&self, _caller: Operator, timeline: Json<Timeline>) -> Result<Json<TimelineList>, Problem> {
         let Timeline { timeline, market } = timeline.0;
-        let problem =
-            |invalid: TimelineError| Problem::validation(vec![FieldError::new(invalid.path(), invalid.error)]);
-        // Nothing is changed if a move is invalid.
-        resolve_moves(&market, self.simulation.now()).map_err(problem)?;
-        let timeline = self.simulation.set_timeline(&timeline).map_err(problem)?;
-        let market = self.simulation.set_market_moves(&market).map_err(problem)?;
-        tracing::info!(faults = timeline.len(), market_moves = market.len(), "timeline set");
-        Ok(Json(TimelineList { timeline, market }))
+        self.simulation
+            .set_timeline(&timeline, &market)
+            .map_err(|invalid| Problem::validation(vec![FieldError::new(invalid.path(), invalid.error)]))?;
+        let set = self.timeline_list();
+        tracing::info!(faults = set.timeline.len(), market_moves = set.market.len(), "timeline set");
+        Ok(Json(set))
     }
 
     /// Lists the counters of every exchange since the start: calls, refusals, and calls during an announced ban.

@@ -34,7 +34,6 @@ pub use call_limits::CallCounters;
 pub use config::Config;
 pub use faults::{FaultError, FaultInfo, FaultKind, MarketMove, NewFault, TimedFault, TimelineError};
 pub use formats::{NumberForm, TimeForm};
-pub use market::moves::MarketMoveInfo;
 pub use simulation::Simulation;
 pub use ws::{ClientEnd, FromClient, FromExchange, WebSocketError};
 
@@ -117,8 +116,7 @@ fn simulation(config: &Config) -> Simulation {
         enforce_call_limits: config.enforce_call_limits,
     };
     // The settings were checked when they were read, so this fails only for a `Config` that was built in code.
-    let timeline = simulation.set_timeline(&config.timeline).map(drop);
-    if let Err(error) = timeline.and_then(|()| simulation.set_market_moves(&config.market).map(drop)) {
+    if let Err(error) = simulation.set_timeline(&config.timeline, &config.market) {
         tracing::error!(%error, "timeline ignored");
     }
     simulation

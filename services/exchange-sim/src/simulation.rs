@@ -13,7 +13,7 @@ use crate::{
         Fault, FaultError, FaultInfo, FaultStore, MarketMove, NewFault, TimedFault, TimelineError, resolve_moves,
         resolve_timeline,
     },
-    market::{Market, moves::MarketMoveInfo},
+    market::Market,
 };
 
 /// A handle to the simulation: the market, the faults, the call counters and the clock. Clones share one state.
@@ -57,18 +57,14 @@ impl Simulation {
         self.call_limiter.unban_callers(exchange);
     }
 
-    /// Replaces the timeline with one that starts now. If any fault is invalid, the current timeline is kept.
-    pub fn set_timeline(&self, timeline: &[TimedFault]) -> Result<Vec<FaultInfo>, TimelineError> {
-        self.faults.set_timeline(resolve_timeline(timeline, self.exchanges, self.now())?);
-        Ok(self.timeline())
-    }
-
-    /// Replaces the moves of the market that have not started. The times of the new ones count from now. If any is invalid, the
-    /// current moves are kept.
-    pub fn set_market_moves(&self, moves: &[MarketMove]) -> Result<Vec<MarketMoveInfo>, TimelineError> {
+    /// Replaces the timeline with one that starts now: its faults, and the moves of the market that have not started. If any
+    /// fault or move is invalid, nothing is changed.
+    pub fn set_timeline(&self, faults: &[TimedFault], moves: &[MarketMove]) -> Result<(), TimelineError> {
         let now = self.now();
-        self.market.moves.replace(resolve_moves(moves, now)?, now);
-        Ok(self.market.moves.all())
+        let moves = resolve_moves(moves, now)?;
+        self.faults.set_timeline(resolve_timeline(faults, self.exchanges, now)?);
+        self.market.moves.replace(moves, now);
+        Ok(())
     }
 
     /// The whole timeline: past, running and future faults.

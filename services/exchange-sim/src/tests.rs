@@ -14,7 +14,7 @@ use common::{
 use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
 use serde_json::Value;
 
-use crate::{App, CallCounters, Config, NewFault, Simulation, endpoint};
+use crate::{App, CallCounters, Config, MarketMove, NewFault, Simulation, endpoint};
 
 pub(crate) const TOKEN: &str = "a token of the tests";
 /// A Friday without a holiday nearby.
@@ -179,6 +179,16 @@ async fn unknown_pairs_are_refused_in_the_real_format() {
         let answer = sim.json(&format!("/kraken/0/public/Ticker?pair={pairs}")).await;
         assert_eq!(answer.to_string(), r#"{"error":["EQuery:Unknown asset pair"]}"#, "{pairs}");
     }
+}
+
+/// Only a `Config` that was built in code can have it.
+#[tokio::test(start_paused = true)]
+async fn configured_timeline_with_an_invalid_move_of_the_market_is_ignored() {
+    let timeline = serde_json::from_str(r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"}]"#).unwrap();
+    let market = vec![MarketMove { at_seconds: 0, seconds: Some(0), change_percent: -30 }];
+    let config = Config { timeline, market, ..config(Clock::starting_at(START.parse().unwrap())) };
+    let (_, simulation) = endpoint(&config);
+    assert!(simulation.timeline().is_empty());
 }
 
 #[test]

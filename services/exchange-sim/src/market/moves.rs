@@ -12,11 +12,11 @@ const ONE: i128 = 1_000_000;
 /// A move of the market. The prices of coins, but not of USDT, move evenly and then stay at the new level. It may be over or in
 /// the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize)]
-pub struct MarketMoveInfo {
-    pub since: Timestamp,
+pub(crate) struct MarketMoveInfo {
+    pub(crate) since: Timestamp,
     /// When the new level is reached.
-    pub until: Timestamp,
-    pub change_percent: i64,
+    pub(crate) until: Timestamp,
+    pub(crate) change_percent: i64,
 }
 
 impl MarketMoveInfo {

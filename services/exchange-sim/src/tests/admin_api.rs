@@ -80,6 +80,17 @@ async fn timeline_with_an_invalid_fault_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn timeline_with_an_invalid_move_of_the_market_is_refused() {
+    let sim = Sim::new();
+    let invalid = r#"{"timeline":[{"exchange":"coinbase","at_seconds":1,"fault":"down"}],
+        "market":[{"at_seconds":1,"change_percent":-30},{"at_seconds":1,"seconds":0,"change_percent":-30}]}"#;
+    let (status, body) = sim.admin(Method::PUT, "/admin/timeline", invalid).await;
+    assert!(status == 422 && body.contains("market[1].seconds"), "{body}");
+    let unchanged = (200, r#"{"timeline":[],"market":[]}"#.to_owned());
+    assert_eq!(sim.admin(Method::GET, "/admin/timeline", "").await, unchanged);
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_during_an_announced_ban_are_counted_until_the_fault_is_ended() {
     let sim = Sim::new();
     let path = "/gemini/v1/pricefeed";
