@@ -65,7 +65,9 @@ fn parse_timeline(json: &[u8]) -> Result<Timeline, String> {
     } else {
         serde_json::from_slice(json)
     };
-    let timeline: Timeline = parsed.map_err(|error| format!("the file must be a JSON list of faults: {error}"))?;
+    let timeline: Timeline = parsed.map_err(|error| {
+        format!("the file must be a JSON list of faults, or an object with the lists timeline and market: {error}")
+    })?;
     // The times are checked here and resolved again when the service starts.
     let now = Timestamp::now();
     resolve_timeline(&timeline.timeline, NAMES, now).map_err(|error| error.to_string())?;

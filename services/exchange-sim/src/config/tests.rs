@@ -20,6 +20,7 @@ fn timeline_file_is_a_list_or_an_object() {
 fn error_in_the_timeline_file_is_named() {
     for (json, named) in [
         ("", "JSON"),
+        ("7", "an object with the lists timeline and market"),
         (r#"[{"exchange":"kraken","fault":"down"}]"#, "at_seconds"),
         (r#"[{"exchange":"mtgox","at_seconds":1,"fault":"down"}]"#, "fault 0 (counted from 0): exchange"),
         (r#"[{"exchange":"kraken","at_seconds":1,"fault":"sulky"}]"#, "sulky"),
