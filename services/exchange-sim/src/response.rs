@@ -157,7 +157,7 @@ impl IntoResponse for SimulatedResponse {
 
 impl ApiResponse for SimulatedResponse {
     fn meta() -> MetaResponses {
-        responses_of_exchange(JSON)
+        responses_of_exchange(&[JSON])
     }
 
     fn register(registry: &mut Registry) {
@@ -176,7 +176,7 @@ impl IntoResponse for SimulatedXml {
 
 impl ApiResponse for SimulatedXml {
     fn meta() -> MetaResponses {
-        responses_of_exchange("application/xml")
+        responses_of_exchange(&["application/xml", "text/xml"])
     }
 
     fn register(registry: &mut Registry) {
@@ -184,8 +184,8 @@ impl ApiResponse for SimulatedXml {
     }
 }
 
-/// A success in this content type, and errors, which may also be pages of a gateway.
-fn responses_of_exchange(content_type: &'static str) -> MetaResponses {
+/// A success in one of these content types, and errors, which may also be pages of a gateway.
+fn responses_of_exchange(success: &[&'static str]) -> MetaResponses {
     let media = |content_type| MetaMediaType { content_type, schema: serde_json::Value::schema_ref() };
     let error = |range: &str, description| MetaResponse {
         description,
@@ -198,11 +198,7 @@ fn responses_of_exchange(content_type: &'static str) -> MetaResponses {
         description: "The real exchange's format. Some exchanges report errors with this status too.",
         status: Some(200),
         status_range: None,
-        content: if content_type == JSON {
-            vec![media(JSON)]
-        } else {
-            ["application/xml", "text/xml"].map(media).into()
-        },
+        content: success.iter().copied().map(media).collect(),
         headers: Vec::new(),
     };
     let refused = error("4XX", "The exchange refuses the call, in its own format.");

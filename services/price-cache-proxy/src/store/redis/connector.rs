@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// An attempt to connect, which all commands share, and its result. It goes on when a command stops waiting for it.
-pub(super) type Attempt<T> = Shared<BoxFuture<'static, RedisResult<T>>>;
+pub(super) type Attempt = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
 /// Opens connections. Clones share the connection.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(super) struct Connector(Arc<Inner>);
 
 struct Inner {
     server: Server,
-    connection: Mutex<Option<Attempt<MultiplexedConnection>>>,
+    connection: Mutex<Option<Attempt>>,
 }
 
 enum Server {
@@ -52,12 +52,12 @@ impl Connector {
     }
 
     /// The connection for commands. [`discard`](Self::discard) lets the next call open another one.
-    pub fn connection(&self) -> Attempt<MultiplexedConnection> {
+    pub fn connection(&self) -> Attempt {
         self.current().get_or_insert_with(|| self.clone().start_connecting()).clone()
     }
 
     /// Stops using the connection of this attempt, unless it was already replaced.
-    pub fn discard(&self, attempt: &Attempt<MultiplexedConnection>) {
+    pub fn discard(&self, attempt: &Attempt) {
         let mut current = self.current();
         if current.as_ref().is_some_and(|current| current.ptr_eq(attempt)) {
             *current = None;
@@ -72,12 +72,12 @@ impl Connector {
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Attempt<MultiplexedConnection>>> {
+    fn current(&self) -> MutexGuard<'_, Option<Attempt>> {
         self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connects in a task of its own. Finding the master may take longer than a command waits, when a Sentinel is unavailable.
-    fn start_connecting(self) -> Attempt<MultiplexedConnection> {
+    fn start_connecting(self) -> Attempt {
         let connecting = tokio::spawn(async move {
             let opened = timeout(REDIS_CONNECT_DEADLINE, self.open()).await;
             opened.unwrap_or_else(|_| Err(RedisError::from((ErrorKind::Io, "the connection was not opened in time"))))
