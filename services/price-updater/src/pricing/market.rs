@@ -81,6 +81,13 @@ pub(crate) struct GoodPrice {
     pub(crate) simulated: bool,
 }
 
+impl GoodPrice {
+    /// Why this price is not used, although it is the newest one.
+    pub(crate) fn too_old(&self) -> String {
+        format!("the newest price is too old: it is of {}", self.as_of)
+    }
+}
+
 /// The outcome for one currency of orders in one poll interval. The texts state the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PriceOutcome {
@@ -177,7 +184,7 @@ impl MarketPrices {
             let agreed = self.bitcoin(currency);
             let outcome = match agreed.and_then(|agreed| self.good_price(agreed)) {
                 Some(price) if newest.is_some_and(|newest| newest.since(price.as_of) > max_lag) => {
-                    PriceOutcome::Missing(format!("the newest price is too old: it is of {}", price.as_of))
+                    PriceOutcome::Missing(price.too_old())
                 }
                 Some(price) => PriceOutcome::Agreed(price),
                 None => {

@@ -139,14 +139,7 @@ impl CurrencyLifecycle {
 
     /// Ends a publish interval.
     pub(super) fn publish(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
-        match outcome {
-            PriceOutcome::Agreed(price) => self.succeed(price, now),
-            PriceOutcome::Missing(reason) | PriceOutcome::Held(reason) => {
-                self.failures = self.failures.saturating_add(1);
-                self.reason = Some(reason.clone());
-                self.fail(matches!(outcome, PriceOutcome::Held(_)), now)
-            }
-        }
+        self.apply(outcome, Duration::ZERO, self.failures.saturating_add(1), now)
     }
 
     /// Whether the published price expires before the next poll and has not been prolonged.
@@ -157,31 +150,34 @@ impl CurrencyLifecycle {
 
     /// Replaces or prolongs an expiring price. The publish interval is still open, so this is no failure.
     pub(super) fn renew(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
-        let horizon = now.plus(self.lifetimes.renewal_margin);
-        match outcome {
-            PriceOutcome::Agreed(price) if price.as_of.plus(self.lifetimes.ttl) > horizon => self.succeed(price, now),
-            PriceOutcome::Agreed(price) => {
-                self.reason = Some(too_old(price));
-                self.fail(false, now)
+        self.apply(outcome, self.lifetimes.renewal_margin, self.failures, now)
+    }
+
+    /// Uses an agreed price that is valid for longer than `margin`. Otherwise `failures` is the new number of failures in a row.
+    fn apply(
+        &mut self,
+        outcome: &PriceOutcome,
+        margin: Duration,
+        failures: u32,
+        now: Timestamp,
+    ) -> Option<AvailabilityChange> {
+        let (reason, held) = match outcome {
+            PriceOutcome::Agreed(price) if price.as_of.plus(self.lifetimes.ttl) > now.plus(margin) => {
+                return self.succeed(price, now);
             }
-            PriceOutcome::Missing(reason) | PriceOutcome::Held(reason) => {
-                self.reason = Some(reason.clone());
-                self.fail(matches!(outcome, PriceOutcome::Held(_)), now)
-            }
-        }
+            PriceOutcome::Agreed(price) => (price.too_old(), false),
+            PriceOutcome::Missing(reason) => (reason.clone(), false),
+            PriceOutcome::Held(reason) => (reason.clone(), true),
+        };
+        (self.failures, self.reason) = (failures, Some(reason));
+        self.fail(held, now)
     }
 
     fn succeed(&mut self, price: &GoodPrice, now: Timestamp) -> Option<AvailabilityChange> {
-        let expires_at = price.as_of.plus(self.lifetimes.ttl);
-        if expires_at <= now {
-            // The price is older than a price may be, so it is of no use.
-            self.failures = self.failures.saturating_add(1);
-            self.reason = Some(too_old(price));
-            return self.fail(false, now);
-        }
         let was_missed = self.state != PriceAvailability::Missing || self.failures > TOLERATED_FAILURES;
         self.last_good = Some(price.clone());
-        (self.failures, self.reason, self.expires_at) = (0, None, Some(expires_at));
+        (self.failures, self.reason) = (0, None);
+        self.expires_at = Some(price.as_of.plus(self.lifetimes.ttl));
         let changed = self.enter(PriceAvailability::Fresh, now);
         (changed && was_missed).then_some(AvailabilityChange::Recovered)
     }
@@ -238,8 +234,4 @@ impl CurrencyLifecycle {
         // A price from the future would be refused by price-cache-proxy, and the whole record with it.
         (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at })
     }
-}
-
-fn too_old(price: &GoodPrice) -> String {
-    format!("the newest price is too old: it is of {}", price.as_of)
 }
