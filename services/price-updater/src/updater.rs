@@ -53,8 +53,6 @@ struct Status {
     term: u64,
     /// The leader, if it is another instance.
     other_leader: Option<String>,
-    /// Publish intervals in a row without a price in any currency.
-    failures: u32,
     /// The state of the price of each currency. Empty before the first publish interval.
     currencies: Vec<CurrencyStatus>,
 }
@@ -124,8 +122,9 @@ impl Updater {
     pub fn report(&self) -> SourcesReport {
         let sources = self.pool.reports(self.config.clock.now());
         let status = self.status();
+        let failed_rounds = status.currencies.iter().map(|currency| currency.failures).min().unwrap_or(0);
         let last_good = status.currencies.iter().filter_map(|currency| currency.as_of).max();
-        SourcesReport { leads: status.is_leader, failed_rounds: status.failures, last_good, sources }
+        SourcesReport { leads: status.is_leader, failed_rounds, last_good, sources }
     }
 
     /// The readiness of the services and sources that this instance depends on.

@@ -96,11 +96,6 @@ impl RecordLifecycle {
         self.currencies.iter().filter_map(|(&currency, lifecycle)| Some((currency, lifecycle.last_good()?)))
     }
 
-    /// How many publish intervals in a row have brought no price in any currency.
-    pub(crate) fn failures(&self) -> u32 {
-        self.statuses().map(|status| status.failures).min().unwrap_or(0)
-    }
-
     pub(crate) fn statuses(&self) -> impl Iterator<Item = CurrencyStatus> {
         self.currencies.iter().map(|(&currency, lifecycle)| lifecycle.status(currency))
     }

@@ -138,7 +138,7 @@ impl<'a> PollLoop<'a> {
                 self.lifecycle.resume(record.as_ref(), config.clock.now());
                 self.history.resume_from(self.lifecycle.last_good());
                 self.guard.resume_from(self.lifecycle.last_good());
-                self.update_status();
+                self.updater.status().currencies = self.lifecycle.statuses().collect();
                 self.record_resumed = true;
             }
             Ok(Err(error)) => tracing::debug!(error = error.chain(), "price record in the cache cannot be read"),
@@ -229,20 +229,14 @@ impl<'a> PollLoop<'a> {
     }
 
     fn apply_step(&self, step: LifecycleStep) {
-        self.update_status();
         let statuses: Vec<_> = self.lifecycle.statuses().collect();
         report_availability_changes(&step.changes, &statuses, self.updater.config.max_prolonged_age);
         for status in &statuses {
             self.updater.price_metrics.set_status(status);
         }
+        self.updater.status().currencies = statuses;
         if let Some(write) = step.write {
             self.updater.deliveries.send_record(write);
         }
-    }
-
-    fn update_status(&self) {
-        let mut status = self.updater.status();
-        status.failures = self.lifecycle.failures();
-        status.currencies = self.lifecycle.statuses().collect();
     }
 }
