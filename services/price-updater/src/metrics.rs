@@ -192,6 +192,7 @@ impl UpdaterMetrics {
     }
 }
 
-fn seconds(time: Timestamp) -> i64 {
+/// Seconds since 1970, rounded down.
+pub(crate) fn seconds(time: Timestamp) -> i64 {
     time.micros().div_euclid(1_000_000)
 }

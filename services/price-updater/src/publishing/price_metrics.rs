@@ -7,7 +7,10 @@ use prometheus_client::{
 };
 
 use super::record_lifecycle::{CurrencyStatus, PriceAvailability};
-use crate::pricing::{GuardChange, GuardEvent};
+use crate::{
+    metrics::seconds,
+    pricing::{GuardChange, GuardEvent},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CurrencyLabels {
@@ -49,8 +52,7 @@ impl PriceMetrics {
     pub(crate) fn set_status(&self, status: &CurrencyStatus) {
         let currency = status.currency.to_string();
         if let Some(as_of) = status.as_of {
-            let seconds = as_of.micros().div_euclid(1_000_000);
-            self.as_of.get_or_create(&CurrencyLabels { currency: currency.clone() }).set(seconds);
+            self.as_of.get_or_create(&CurrencyLabels { currency: currency.clone() }).set(seconds(as_of));
         }
         for state in PriceAvailability::ALL {
             let labels = StateLabels { currency: currency.clone(), state: state.as_str() };
