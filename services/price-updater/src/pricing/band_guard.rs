@@ -138,14 +138,9 @@ struct Candidate<'a> {
     poll: GuardPoll,
 }
 
-/// Why a price is held, and what has changed.
-struct GuardDecision {
-    held: Option<HeldPrice>,
-    change: Option<GuardChange>,
-}
-
 impl GuardState {
-    fn judge(&mut self, candidate: &Candidate<'_>) -> GuardDecision {
+    /// Accepts or holds the price, and returns what has changed. A price that is held is in `held` afterwards.
+    fn judge(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
         let &Candidate { price, band, evidence, leg_is_held, intervals, poll } = candidate;
         // Simulated and real prices are not compared.
         self.held.take_if(|held| held.newest.simulated != price.simulated);
@@ -158,17 +153,17 @@ impl GuardState {
             if poll.publishes {
                 self.accepted = Some(price);
             }
-            return GuardDecision { held: None, change: returned.then_some(GuardChange::Returned) };
+            return returned.then_some(GuardChange::Returned);
         }
         let is_new = self.held.is_none();
         let before = self.held.filter(|held| band.contains(held.newest.price, price.price));
         let lasted = before.map_or(0, |held| held.intervals) + u64::from(poll.publishes);
         if poll.publishes && lasted >= intervals && !leg_is_held && !evidence.contradicts() && evidence.confirms() {
             *self = Self { accepted: Some(price), held: None };
-            return GuardDecision { held: None, change: Some(GuardChange::Accepted) };
+            return Some(GuardChange::Accepted);
         }
         self.held = Some(HeldPrice { newest: price, intervals: lasted });
-        GuardDecision { held: self.held, change: is_new.then_some(GuardChange::Held) }
+        is_new.then_some(GuardChange::Held)
     }
 }
 
@@ -210,7 +205,7 @@ impl BandGuard {
             let evidence = sources.evidence(market, agreed, price, band);
             let state = self.0.entry(pair).or_default();
             let accepted = state.accepted.map(|accepted| accepted.price);
-            let decision = state.judge(&Candidate {
+            let change = state.judge(&Candidate {
                 price: ObservedPrice { price, as_of, simulated: agreed.simulated },
                 band,
                 evidence: &evidence,
@@ -218,11 +213,11 @@ impl BandGuard {
                 intervals: config.intervals,
                 poll,
             });
-            if let Some(waiting) = decision.held {
+            if let Some(waiting) = state.held {
                 let progress = Progress { lasted: waiting.intervals, needed: config.intervals };
                 held.insert(pair, describe(price, accepted, &evidence, progress));
             }
-            if let Some(change) = decision.change {
+            if let Some(change) = change {
                 let Evidence { supporting, contradicting, .. } = evidence;
                 events.push(GuardEvent { pair, change, price, accepted, supporting, contradicting });
             }
