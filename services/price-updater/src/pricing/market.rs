@@ -224,15 +224,14 @@ impl MarketPrices {
         }
     }
 
-    /// The votes that led to a price. A converted price has the votes of its first leg.
-    pub(super) fn votes_of<'a>(&'a self, agreed: &'a AgreedPrice) -> &'a [CastVote] {
-        let voted = agreed.legs.first().and_then(|leg| self.prices.get(leg)).unwrap_or(agreed);
-        &voted.votes
+    /// The price with the votes that led to `agreed`. Of a converted price, that is its first leg, which is in another currency.
+    pub(super) fn voted<'a>(&'a self, agreed: &'a AgreedPrice) -> &'a AgreedPrice {
+        agreed.legs.first().and_then(|leg| self.prices.get(leg)).unwrap_or(agreed)
     }
 
     /// The sources whose votes were used in a price.
     pub(super) fn sources(&self, agreed: &AgreedPrice) -> Vec<String> {
-        let used = self.votes_of(agreed).iter().filter(|vote| vote.used);
+        let used = self.voted(agreed).votes.iter().filter(|vote| vote.used);
         let mut sources: Vec<_> = used.map(|vote| vote.exchanger.clone()).collect();
         sources.sort_unstable();
         sources

@@ -111,8 +111,7 @@ impl<'a> EvidenceSources<'a> {
 impl Evidence {
     /// Counts the sources that report the pair, and those that contradict the price.
     fn add_other_voters(&mut self, market: &MarketPrices, agreed: &AgreedPrice, band: Band) {
-        // The votes of a converted price are in the currency of its first leg.
-        let voted = agreed.legs.first().and_then(|leg| market.prices.get(leg)).unwrap_or(agreed);
+        let voted = market.voted(agreed);
         let is_other_kind = |why| matches!(why, Rejection::Unlike | Rejection::Simulated);
         let same_kind = voted.votes.iter().filter(|vote| !vote.rejected.is_some_and(is_other_kind));
         let sources: BTreeSet<_> = same_kind.map(|vote| vote.exchanger.as_str()).collect();
