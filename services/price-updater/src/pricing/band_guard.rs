@@ -32,7 +32,7 @@ use self::evidence::{Evidence, EvidenceSources};
 use super::{
     agreement::Vote,
     arithmetic::Tolerance,
-    market::{GoodPrice, MarketPrices},
+    market::{GoodPrice, MarketPrices, is_used_by_orders},
 };
 
 /// How far a price may move, and how long a larger move must last.
@@ -192,14 +192,11 @@ impl BandGuard {
     ) -> Vec<GuardEvent> {
         let sources = EvidenceSources::new(votes, currencies, poll.now);
         let (mut held, mut events) = (BTreeMap::new(), Vec::new());
-        let is_used = |pair: CurrencyPair| {
-            pair.base == Asset::BTC && currencies.iter().any(|&currency| pair.quote == Asset::from(currency))
-        };
         // A converted price depends on another one, so it is checked last.
         let direct = market.prices.values().filter(|agreed| agreed.method == Method::Median);
-        let converted =
-            market.prices.values().filter(|agreed| agreed.method == Method::Cross && is_used(agreed.direction));
-        for agreed in direct.chain(converted) {
+        let converted = market.prices.values().filter(|agreed| agreed.method == Method::Cross);
+        let used = converted.filter(|agreed| is_used_by_orders(agreed.direction, currencies));
+        for agreed in direct.chain(used) {
             let (pair, Some(price), Some(as_of)) = (agreed.direction, agreed.price, agreed.as_of) else { continue };
             let band = config.band(pair);
             let evidence = sources.evidence(market, agreed, price, band);

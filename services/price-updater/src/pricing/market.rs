@@ -162,10 +162,9 @@ impl MarketPrices {
 
     /// Drops pairs that have neither a price nor votes, except bitcoin in the currencies of orders.
     fn drop_unreported(&mut self, config: &PricingConfig) {
-        let order_currencies = config.assets();
-        self.prices.retain(|pair, agreed| {
+        self.prices.retain(|&pair, agreed| {
             let reported = agreed.price.is_some() || !agreed.votes.is_empty();
-            reported || (order_currencies.contains(&pair.quote) && pair.base == Asset::BTC)
+            reported || is_used_by_orders(pair, &config.currencies)
         });
     }
 
@@ -236,6 +235,11 @@ impl MarketPrices {
         sources.sort_unstable();
         sources
     }
+}
+
+/// Whether orders use the price of `pair`. `currencies` are the currencies of orders.
+pub(crate) fn is_used_by_orders(pair: CurrencyPair, currencies: &[Currency]) -> bool {
+    pair.base == Asset::BTC && currencies.iter().any(|&currency| pair.quote == Asset::from(currency))
 }
 
 /// Whether the price uses the vote of an index.

@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{
-    api::prices::PriceRecord,
-    money::{Asset, Currency, CurrencyPair},
-};
+use common::{api::prices::PriceRecord, money::Currency};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -17,7 +14,10 @@ use crate::{
     leadership::{LEASE_NAME, Leadership},
     metrics::PublishResult,
     polling::fetch_backoffs,
-    pricing::{AgreementRules, BandGuard, GuardPoll, MarketPrices, PriceHistory, PriceOutcome, PricingConfig, Vote},
+    pricing::{
+        AgreementRules, BandGuard, GuardPoll, MarketPrices, PriceHistory, PriceOutcome, PricingConfig, Vote,
+        is_used_by_orders,
+    },
     publishing::{
         AlertState, LifecycleStep, RecordLifecycle, RecordLifetimes, TermSnapshot, market_snapshot,
         report_availability_changes, report_guard_event,
@@ -196,12 +196,9 @@ impl<'a> PollLoop<'a> {
 
     fn hold_implausible_prices(&mut self, market: &mut MarketPrices, votes: &[Vote], poll: GuardPoll) {
         let Updater { config, price_metrics, .. } = self.updater;
-        let is_used = |pair: CurrencyPair| {
-            pair.base == Asset::BTC && config.currencies.iter().any(|&currency| pair.quote == Asset::from(currency))
-        };
         for event in self.guard.check(market, votes, &config.currencies, &config.band, poll) {
             price_metrics.record_guard_event(&event);
-            if is_used(event.pair) {
+            if is_used_by_orders(event.pair, &config.currencies) {
                 report_guard_event(&event);
             } else {
                 tracing::info!(direction = %event.pair, change = ?event.change, price = %event.price, "implausible price");
