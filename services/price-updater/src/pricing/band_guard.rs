@@ -32,7 +32,7 @@ use self::evidence::{Evidence, EvidenceSources};
 use super::{
     agreement::Vote,
     arithmetic::Tolerance,
-    market::{GoodPrice, MarketPrices, is_used_by_orders},
+    market::{GoodPrice, MarketPrices, ObservedPrice, is_used_by_orders},
 };
 
 /// How far a price may move, and how long a larger move must last.
@@ -112,13 +112,6 @@ struct GuardState {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct ObservedPrice {
-    price: Rate,
-    as_of: Timestamp,
-    simulated: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
 struct HeldPrice {
     /// The newest of the prices that lasted.
     newest: ObservedPrice,
@@ -170,10 +163,10 @@ impl GuardState {
 impl BandGuard {
     /// Continues with the prices that another instance or an earlier run has published.
     pub(crate) fn resume_from<'a>(&mut self, prices: impl IntoIterator<Item = (Currency, &'a GoodPrice)>) {
-        for (currency, &GoodPrice { price, as_of, simulated, .. }) in prices {
+        for (currency, price) in prices {
             let state = self.0.entry(CurrencyPair::new(Asset::BTC, currency.into())).or_default();
-            if state.accepted.is_none_or(|accepted| accepted.as_of < as_of) {
-                state.accepted = Some(ObservedPrice { price, as_of, simulated });
+            if state.accepted.is_none_or(|accepted| accepted.as_of < price.as_of) {
+                state.accepted = Some(price.into());
             }
         }
     }

@@ -39,29 +39,36 @@ impl PricingConfig {
 
 /// The last agreed price of each pair.
 #[derive(Debug, Default)]
-pub(crate) struct PriceHistory(BTreeMap<CurrencyPair, PastPrice>);
+pub(crate) struct PriceHistory(BTreeMap<CurrencyPair, ObservedPrice>);
 
-#[derive(Debug)]
-struct PastPrice {
-    price: Rate,
-    as_of: Timestamp,
-    simulated: bool,
+/// A price that a later one is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ObservedPrice {
+    pub(super) price: Rate,
+    pub(super) as_of: Timestamp,
+    pub(super) simulated: bool,
+}
+
+impl From<&GoodPrice> for ObservedPrice {
+    fn from(&GoodPrice { price, as_of, simulated, .. }: &GoodPrice) -> Self {
+        Self { price, as_of, simulated }
+    }
 }
 
 impl PriceHistory {
     pub(crate) fn record(&mut self, market: &MarketPrices) {
         let agreed = market.prices.values().filter(|agreed| agreed.method == Method::Median);
         self.0.extend(agreed.filter_map(|agreed| {
-            let past = PastPrice { price: agreed.price?, as_of: agreed.as_of?, simulated: agreed.simulated };
+            let past = ObservedPrice { price: agreed.price?, as_of: agreed.as_of?, simulated: agreed.simulated };
             Some((agreed.direction, past))
         }));
     }
 
     /// Adds the prices that another instance or an earlier run has published. A pair that already has a price keeps it.
     pub(crate) fn resume_from<'a>(&mut self, prices: impl IntoIterator<Item = (Currency, &'a GoodPrice)>) {
-        for (currency, &GoodPrice { price, as_of, simulated, .. }) in prices {
+        for (currency, price) in prices {
             let pair = CurrencyPair::new(Asset::BTC, currency.into());
-            self.0.entry(pair).or_insert(PastPrice { price, as_of, simulated });
+            self.0.entry(pair).or_insert(price.into());
         }
     }
 
