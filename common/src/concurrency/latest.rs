@@ -107,8 +107,15 @@ impl<T: Expiring> Latest<T> {
             if from_future {
                 return false;
             }
-            let same = slot.as_deref().filter(|document| document.json == new.json);
-            new.start_lifetime(now, same);
+            let same = slot.as_ref().filter(|document| document.json == new.json);
+            if let Some(earlier) = same
+                && !new.value.is_current(now)
+            {
+                // The clock may be ahead for a moment. The lifetime that began at the first arrival stays as it is.
+                stored = Arc::clone(earlier);
+                return false;
+            }
+            new.start_lifetime(now, same.map(Arc::as_ref));
             let changed = same.is_none();
             *slot = Some(new);
             changed

@@ -115,3 +115,18 @@ async fn document_expires_by_the_monotonic_clock_even_if_it_arrives_again() {
     latest.replace_if_newer(note(clock.now(), "first"), clock.now());
     assert_eq!(latest.current(clock.now()), None, "the same document arrived again");
 }
+
+#[tokio::test(start_paused = true)]
+async fn document_that_arrives_again_while_the_clock_is_ahead_keeps_its_lifetime() {
+    let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+    let (latest, document) = (Latest::default(), note(clock.now(), "a"));
+    latest.replace_if_newer(document.clone(), clock.now());
+    let again = Arc::new(Document::from_json(document.json().clone()).unwrap());
+    let ahead = clock.now().plus(Duration::from_hours(1));
+    latest.replace_if_newer(again, ahead);
+    assert_eq!(latest.current(ahead), None);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(latest.current(clock.now()), Some(document));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(latest.current(clock.now().minus(Duration::from_secs(30))), None);
+}
