@@ -202,7 +202,7 @@ fn with_amount(currency: &str, amount: &str, order: TestOrder) -> TestOrder {
 fn expect_placed(decision: &Decision) -> (&Order, bool) {
     match decision {
         Decision::Placed(Placed { order, replayed }) => (order, *replayed),
-        Decision::Refused(_) | Decision::Quoted(_) | Decision::QuoteCapExceeded(_) => {
+        Decision::Refused(_) | Decision::Quoted(_) | Decision::QuoteReleased(_) | Decision::QuoteCapExceeded(_) => {
             panic!("not placed: {decision:?}")
         }
     }
@@ -213,7 +213,7 @@ fn expect_placed(decision: &Decision) -> (&Order, bool) {
 fn expect_refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
         Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
-        Decision::Placed(_) | Decision::Quoted(_) | Decision::QuoteCapExceeded(_) => {
+        Decision::Placed(_) | Decision::Quoted(_) | Decision::QuoteReleased(_) | Decision::QuoteCapExceeded(_) => {
             panic!("not refused: {decision:?}")
         }
     }

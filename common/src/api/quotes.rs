@@ -8,7 +8,7 @@ use super::{
     prices::PriceState,
 };
 use crate::{
-    ids::QuoteId,
+    ids::{OrderId, QuoteId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -26,6 +26,22 @@ pub struct QuoteRequest {
     /// More than 0 and less than 1000000000, with at most 4 decimals.
     #[serde(default)]
     pub amount: Option<DecimalText>,
+}
+
+/// What became of a quote. It starts as `open` and changes at most once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum QuoteState {
+    /// The bitcoin amount is reserved. An order can take the quote until it expires.
+    #[default]
+    Open,
+    /// An order took the quote.
+    Taken,
+    /// No order took the quote in time.
+    Expired,
+    /// The client released the reservation.
+    Released,
 }
 
 /// A price that is offered until `expires_at`, with a reserved bitcoin amount. One order can take it.
@@ -49,6 +65,13 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
+    /// An older db-proxy sends none; it returns only quotes that are open.
+    #[serde(default)]
+    pub state: QuoteState,
+    /// The order that took the quote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub order_id: Option<OrderId>,
 }
 
 /// A request of create-order to db-proxy to create a quote.
@@ -70,7 +93,7 @@ pub struct CreateQuoteCommand {
 /// Maximum lifetime of a quote, in seconds.
 pub const MAX_HOLD_SECS: u32 = 3600;
 
-/// The outcome of a request for a quote. Exactly one of the two fields is present.
+/// The outcome of a request to create, read or release a quote. Exactly one of the first two fields is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use poem::http::Method;
 use super::{CallError, Retry, ServiceClient};
 use crate::{
     api::{
+        Code, Problem,
         courses::{
             CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, NewCourses, Resolution,
             StoredCourse,
@@ -16,6 +17,7 @@ use crate::{
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     concurrency::batching::BatchLimits,
+    ids::QuoteId,
 };
 
 /// Deadline for a batch of orders, including retries. Longer than db-proxy waits for an order whose outcome is unknown, so
@@ -55,6 +57,20 @@ impl DbProxyClient {
     /// again.
     pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
         self.0.call_json(Method::POST, "/quotes", Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await
+    }
+
+    /// The quote with this id, with what became of it. An unknown id is a refusal.
+    pub async fn find_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
+        let path = format!("/quotes/{id}");
+        let outcome = self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await;
+        outcome.map_err(unavailable_if_older)
+    }
+
+    /// Releases the reservation of a quote. Retries are safe, because a repetition has no effect.
+    pub async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
+        let path = format!("/quotes/{id}");
+        let outcome = self.0.call_json(Method::DELETE, &path, None::<&()>, Retry::Safe, PLACE_DEADLINE).await;
+        outcome.map_err(unavailable_if_older)
     }
 
     /// The orders after the newest `start`, newest first, as the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage).
@@ -117,5 +133,16 @@ impl DbProxyClient {
     ) -> Result<CourseHistoryPage, CallError> {
         let path = format!("/courses/history?{}", filter.to_query(resolution, cursor, limit));
         self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+}
+
+/// The error of an endpoint that a db-proxy of an older release does not have. Such a db-proxy is about to be replaced.
+fn unavailable_if_older(error: CallError) -> CallError {
+    match error {
+        CallError::Problem(service, problem) if problem.code == Code::NotFound => {
+            let detail = "The service db-proxy is being upgraded. Try again in a moment.";
+            CallError::Problem(service, Box::new(Problem::new(Code::UpstreamUnavailable, detail)))
+        }
+        error => error,
     }
 }

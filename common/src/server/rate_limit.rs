@@ -71,7 +71,7 @@ impl RateLimit {
 
     fn is_counted(&self, request: &Request) -> bool {
         let is_ops = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
-        request.method() == Method::POST || (self.count_reads && !is_ops)
+        matches!(*request.method(), Method::POST | Method::DELETE) || (self.count_reads && !is_ops)
     }
 
     /// Counts a request. Returns `None` if the request is not limited, and otherwise the state of the limit and whether the

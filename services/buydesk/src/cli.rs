@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use common::{
     api::orders::Cursor,
-    ids::{IdempotencyKey, OrderId},
+    ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, FiatAmount},
     time::Timestamp,
 };
@@ -29,6 +29,9 @@ pub enum Command {
     /// Place and show orders.
     #[command(subcommand)]
     Order(OrderCommand),
+    /// Create, show and cancel quotes. A quote is a price that is valid for some seconds.
+    #[command(subcommand)]
+    Quote(QuoteCommand),
     /// Show the current price of one bitcoin.
     Price,
     /// Show the current courses of all exchanges.
@@ -88,7 +91,7 @@ pub struct ConvertArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum OrderCommand {
-    /// Place an order at the current price.
+    /// Place an order at the current price, or at the price of a quote.
     Place(PlaceArgs),
     /// List orders, newest first.
     List(ListArgs),
@@ -102,14 +105,43 @@ pub enum OrderCommand {
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
     /// Currency to pay in, such as EUR.
+    #[arg(short, long, required_unless_present = "quote")]
+    pub currency: Option<String>,
+    /// Amount to pay, at most 4 decimals.
+    #[arg(short, long, allow_hyphen_values = true, required_unless_present = "quote")]
+    pub amount: Option<String>,
+    /// Id of the quote to take, instead of currency and amount.
+    #[arg(short, long, conflicts_with_all = ["currency", "amount"])]
+    pub quote: Option<QuoteId>,
+    /// Idempotency key. Commands with the same key place one order. Generated if omitted.
+    #[arg(short, long)]
+    pub key: Option<IdempotencyKey>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QuoteCommand {
+    /// Create a quote: reserve the current price.
+    Create(CreateQuoteArgs),
+    /// Show a quote, and whether it is open, taken, expired or released.
+    Get {
+        /// Id of the quote.
+        id: QuoteId,
+    },
+    /// Release the reservation of a quote that is not needed any more.
+    Cancel {
+        /// Id of the quote.
+        id: QuoteId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CreateQuoteArgs {
+    /// Currency to pay in, such as EUR.
     #[arg(short, long)]
     pub currency: String,
     /// Amount to pay, at most 4 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub amount: String,
-    /// Idempotency key. Commands with the same key place one order. Generated if omitted.
-    #[arg(short, long)]
-    pub key: Option<IdempotencyKey>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The client commands. Each sends a request to one service and prints the response as a table or as JSON.
 
 mod api_client;
+mod quotes;
 mod render;
 
 use common::{
@@ -12,9 +13,10 @@ use common::{
         rates::{Conversion, ExchangerCourses},
     },
     ids::IdempotencyKey,
+    money::DecimalText,
 };
 
-pub use self::api_client::ApiClient;
+pub use self::{api_client::ApiClient, quotes::run_quote_command};
 use crate::cli::{ConvertArgs, ListArgs, OrderCommand, PlaceArgs, RatesArgs};
 
 /// Runs `buydesk order …`.
@@ -30,8 +32,9 @@ pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: 
 }
 
 async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
-    let PlaceArgs { currency, amount, key } = args;
-    let payload = OrderPayload { currency: Some(currency), amount: Some(amount.into()), quote: None };
+    let PlaceArgs { currency, amount, quote, key } = args;
+    let (amount, quote) = (amount.map(DecimalText::from), quote.map(|id| id.to_string()));
+    let payload = OrderPayload { currency, amount, quote };
     // The key makes it safe to retry after a failure.
     let key = key.unwrap_or_else(IdempotencyKey::generate);
     let response = client.place_order(&payload, &key).await?;

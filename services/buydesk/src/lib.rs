@@ -40,6 +40,7 @@ async fn run_command(Arguments { json, command }: Arguments, descriptors: u64) -
         Command::Up(args) => up::run_services(env, &args, descriptors).await,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await,
         Command::Order(command) => client::run_order_command(&ApiClient::new(env)?, command, json).await,
+        Command::Quote(command) => client::run_quote_command(&ApiClient::new(env)?, command, json).await,
         Command::Price => client::show_price(&ApiClient::new(env)?, json).await,
         Command::Rates(args) => client::show_rates(&ApiClient::new(env)?, args, json).await,
         Command::Convert(args) => client::show_conversion(&ApiClient::new(env)?, args, json).await,

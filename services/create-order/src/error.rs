@@ -9,6 +9,7 @@ use common::{
         quotes::QuoteCap,
     },
     clients::CallError,
+    ids::QuoteId,
     money::Sats,
 };
 
@@ -46,15 +47,27 @@ pub enum Error {
     /// 409: a quote can be used once.
     #[error("another order used the quote")]
     QuoteTaken,
-    /// 409: the reservation of an expired quote is released.
-    #[error("the quote has expired")]
+    /// 409: a quote that expired or was released reserves nothing.
+    #[error("the quote has expired or was released")]
     QuoteExpired,
+    /// 404: no quote has this id.
+    #[error("quote {0} does not exist")]
+    QuoteNotFound(QuoteId),
+    /// 409: the reservation has passed to the order that took the quote.
+    #[error("the quote cannot be released, because an order took it")]
+    ReleaseTaken,
     /// 503: the order was not placed, or its outcome is unknown. 500 if db-proxy reports an internal error.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     /// 503: the request for a quote failed. 500 if db-proxy reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// 503: the quote could not be read. 500 if db-proxy reports an internal error.
+    #[error("the quote could not be read")]
+    ReadQuote(#[source] CallError),
+    /// 503: the request to release a quote failed. 500 if db-proxy reports an internal error.
+    #[error("the quote could not be released")]
+    ReleaseQuote(#[source] CallError),
 }
 
 impl From<Refused> for Error {
@@ -96,9 +109,24 @@ impl From<Error> for Problem {
                 ..Self::new(Code::QuoteUnknown, "The quote does not exist. Request a new quote.")
             },
             Error::QuoteTaken => Self::new(Code::QuoteTaken, "Another order used this quote. Request a new quote."),
-            Error::QuoteExpired => Self::new(Code::QuoteExpired, "The quote has expired. Request a new quote."),
+            Error::QuoteExpired => {
+                Self::new(Code::QuoteExpired, "The quote has expired or was released. Request a new quote.")
+            }
+            Error::QuoteNotFound(id) => {
+                let detail = format!("Quote {id} does not exist. Quotes are deleted some time after they expire.");
+                Self::new(Code::NotFound, detail)
+            }
+            Error::ReleaseTaken => Self::new(
+                Code::QuoteTaken,
+                "An order took this quote, so its reservation cannot be released. The quote names the order.",
+            ),
             Error::Dispatch(error) => dispatch_problem(error),
             Error::Call(error) => quote_problem(&error),
+            Error::ReadQuote(error) => {
+                tracing::warn!(error = %error.chain(), "a quote could not be read");
+                error.to_problem(Code::UpstreamUnavailable)
+            }
+            Error::ReleaseQuote(error) => release_problem(&error),
         }
     }
 }
@@ -169,6 +197,18 @@ fn quote_problem(error: &CallError) -> Problem {
             Code::OutcomeUnknown,
             "It is not known whether the price was reserved. Request a new quote. If the price was reserved, the \
              reservation is released when the quote expires.",
+        )
+        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
+        problem => problem,
+    }
+}
+
+fn release_problem(error: &CallError) -> Problem {
+    tracing::warn!(error = %error.chain(), "a quote could not be released");
+    match error.to_problem(Code::UpstreamUnavailable) {
+        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => Problem::new(
+            Code::OutcomeUnknown,
+            "It is not known whether the reservation was released. Send the request again; a repetition has no effect.",
         )
         .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
         problem => problem,

@@ -10,6 +10,7 @@ use common::{
         CallError,
         db_proxy::{DbProxyClient, PlaceOrdersOutcome},
     },
+    ids::QuoteId,
 };
 
 /// Decides orders and quotes: [`DbProxyClient`], or a fake in tests.
@@ -18,6 +19,10 @@ pub trait OrderBackend: Send + Sync {
     async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome;
 
     async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError>;
+
+    async fn find_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError>;
+
+    async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError>;
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError>;
 }
@@ -30,6 +35,14 @@ impl OrderBackend for DbProxyClient {
 
     async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
         Self::create_quote(self, quote).await
+    }
+
+    async fn find_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
+        Self::find_quote(self, id).await
+    }
+
+    async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
+        Self::release_quote(self, id).await
     }
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError> {

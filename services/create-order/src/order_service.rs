@@ -10,7 +10,8 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
-    ids::IdempotencyKey,
+    clients::{CallError, db_proxy::DbProxyClient},
+    ids::{IdempotencyKey, QuoteId},
     money::{Currency, Sats},
 };
 
@@ -123,6 +124,28 @@ impl OrderService {
             }
             QuoteOutcome { refused: Some(refused), exceeded_cap: None, .. } => Err(refused.into()),
             QuoteOutcome { quote: None, refused: None, .. } => Err(DispatchError::OutcomeUnknown.into()),
+        }
+    }
+
+    pub async fn find_quote(&self, id: QuoteId) -> Result<Quote, Error> {
+        match self.backend.find_quote(id).await.map_err(Error::ReadQuote)? {
+            QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
+            QuoteOutcome { quote: None, .. } => Err(Error::QuoteNotFound(id)),
+        }
+    }
+
+    /// Releases the reservation of a quote. Succeeds if the quote no longer reserves anything.
+    pub async fn release_quote(&self, id: QuoteId) -> Result<(), Error> {
+        match self.backend.release_quote(id).await.map_err(Error::ReleaseQuote)? {
+            QuoteOutcome { quote: Some(_), .. } => Ok(()),
+            QuoteOutcome { refused: Some(Refused { reason: RefusalReason::QuoteTaken, .. }), .. } => {
+                Err(Error::ReleaseTaken)
+            }
+            QuoteOutcome { refused: Some(_), .. } => Err(Error::QuoteNotFound(id)),
+            QuoteOutcome { quote: None, refused: None, .. } => {
+                let reason = "an outcome that is neither a quote nor a refusal".to_owned();
+                Err(Error::ReleaseQuote(CallError::InvalidResponse(DbProxyClient::SERVICE, reason)))
+            }
         }
     }
 

@@ -8,13 +8,13 @@ use common::{
         orders::{Order, OrderPayload, Placed, PlacedMessage},
         quotes::{Quote, QuoteRequest},
     },
-    ids::{IdempotencyKey, KeyError},
+    ids::{IdempotencyKey, KeyError, QuoteId},
     server::{Json, OptionalBody, TrustedProxies, parse_form},
 };
 use poem::{Request, http::HeaderMap};
 use poem_openapi::{
     ApiResponse, OpenApi,
-    param::{Header, Query},
+    param::{Header, Path, Query},
 };
 use url::Url;
 
@@ -80,6 +80,14 @@ enum CreateQuoteResponse {
     Created(Json<Quote>),
 }
 
+/// The response of a release.
+#[derive(ApiResponse)]
+enum ReleaseQuoteResponse {
+    /// The quote reserves nothing.
+    #[oai(status = 204)]
+    Released,
+}
+
 #[OpenApi]
 impl Api {
     /// Places an order. Its fields are a JSON body, a form, or the query `?currency=eur&amount=69`.
@@ -142,6 +150,23 @@ impl Api {
     async fn create_quote(&self, request: &Request, body: Json<QuoteRequest>) -> Result<CreateQuoteResponse, Problem> {
         let client = format!("ip:{}", self.trusted_proxies.client_address(request));
         Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body.0, client).await?)))
+    }
+
+    /// Returns a quote: whether it is open, and the order that took it.
+    ///
+    /// A quote that is no longer open is deleted after a day or more (`IDEMPOTENCY_KEEP_SECS`).
+    #[oai(path = "/api/v1/quotes/:id", method = "get", operation_id = "get_quote")]
+    async fn get_quote(&self, id: Path<QuoteId>) -> Result<Json<Quote>, Problem> {
+        Ok(Json(self.order_service.find_quote(id.0).await?))
+    }
+
+    /// Releases the reservation of a quote before the quote expires. No order can take it afterwards.
+    ///
+    /// Repeating the request has no effect. A quote that an order has taken is not released: 409 `quote_taken`.
+    #[oai(path = "/api/v1/quotes/:id", method = "delete", operation_id = "release_quote")]
+    async fn release_quote(&self, id: Path<QuoteId>) -> Result<ReleaseQuoteResponse, Problem> {
+        self.order_service.release_quote(id.0).await?;
+        Ok(ReleaseQuoteResponse::Released)
     }
 }
 

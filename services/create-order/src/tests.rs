@@ -145,7 +145,8 @@ impl CreateOrder {
             _ => vec![Currency::EUR, Currency::USD],
         };
         let prices = prices_with(local);
-        let order_service = OrderService { currencies, prices, dispatcher, backend: db_proxy.clone(), hold_secs: 30 };
+        let backend = db_proxy.clone();
+        let order_service = OrderService { currencies, prices, dispatcher, backend, hold_secs: 30 };
         let ops = OpsEndpoints {
             service: App::NAME,
             about: "",
@@ -166,7 +167,9 @@ impl CreateOrder {
     async fn send(&self, request: Request) -> (u16, Value) {
         let response = self.endpoint.get_response(request).await;
         let status = response.status().as_u16();
-        (status, serde_json::from_slice(&response.into_body().into_vec().await.unwrap()).unwrap())
+        let body = response.into_body().into_vec().await.unwrap();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        (status, body)
     }
 }
 
@@ -356,6 +359,29 @@ async fn no_response_denies_a_quote_that_may_exist() {
                 503 => assert!(db_proxy.is_in_doubt(), "{context}"),
                 _ => panic!("unexpected status; {context}"),
             }
+        }
+    }
+}
+
+/// A response about a release is true of the reservation.
+#[tokio::test(start_paused = true)]
+async fn no_response_is_wrong_about_a_released_quote() {
+    let mut create_orders = CreateOrders::default();
+    for remote in RemoteFault::all() {
+        let case = Case { key: KeyState::Generated, local: LocalFault::NoRecord, remote, form: Form::Versioned };
+        let create_order = create_orders.prepare(case);
+        create_order.db_proxy.store_quote();
+        let request = Request::builder().method(Method::DELETE).uri_str(format!("/api/v1/quotes/{QUOTE}"));
+        let (status, body) = create_order.send(request.finish()).await;
+        let (db_proxy, context) = (&create_order.db_proxy, format!("{case:?}: {status} {body}"));
+        match status {
+            204 => assert!(!db_proxy.is_quote_stored(), "{context}"),
+            500 => assert!(remote.is_defect(), "{context}"),
+            409 | 503 if body["code"] != "outcome_unknown" => {
+                assert!(db_proxy.is_quote_stored() && !db_proxy.is_in_doubt(), "{context}");
+            }
+            503 => assert!(db_proxy.is_in_doubt(), "{context}"),
+            _ => panic!("unexpected status; {context}"),
         }
     }
 }

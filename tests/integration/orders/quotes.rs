@@ -23,6 +23,8 @@ on_both_stacks!(
     quote_survives_db_proxy_restart,
     quotes_of_one_client_cannot_exhaust_the_limit,
     all_quotes_leave_room_for_orders,
+    quote_shows_what_became_of_it,
+    released_quote_returns_reservation_at_once,
 );
 
 /// The body of an order that takes a quote.
@@ -173,4 +175,50 @@ async fn all_quotes_leave_room_for_orders(stack: Stack) {
     assert_eq!(refused.problem(409, "quote_limit_exceeded")["remaining_bitcoin"], "0.00000000");
     platform.place(order("USD", "7500000")).await.json(201);
     assert_eq!(platform.summary().await["remaining"], "0.00000000");
+}
+
+/// A request about one quote.
+async fn request_quote(platform: &Platform, method: &str, id: &str) -> tests::Response {
+    send(platform.client.request(method, platform.create_order.url(&format!("/api/v1/quotes/{id}")))).await
+}
+
+async fn quote_shows_what_became_of_it(stack: Stack) {
+    let platform = Platform::builder(stack).set("QUOTE_HOLD_SECS", "2").start().await;
+    let (quote, id) = create_quote(&platform, "69").await;
+    let (_, unused) = create_quote(&platform, "70").await;
+    assert_eq!(quote["state"], "open");
+    assert_eq!(request_quote(&platform, "GET", &id).await.json(200), quote);
+
+    let order = platform.place(order_from_quote(&id)).await.json(201);
+    let taken = request_quote(&platform, "GET", &id).await.json(200);
+    assert_eq!((&taken["state"], &taken["order_id"]), (&"taken".into(), &order["id"]));
+    assert_eq!(taken["bitcoin_amount"], quote["bitcoin_amount"]);
+
+    let expired =
+        async || (request_quote(&platform, "GET", &unused).await.json(200)["state"] == "expired").then_some(());
+    wait_until("the quote expires", RESPONSE_TIMEOUT, expired).await;
+    request_quote(&platform, "GET", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
+}
+
+async fn released_quote_returns_reservation_at_once(stack: Stack) {
+    // The limit allows one order of 69 EUR and 7 satoshi more.
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
+    let (_, id) = create_quote(&platform, "69").await;
+    for _ in 0..2 {
+        let released = request_quote(&platform, "DELETE", &id).await;
+        assert_eq!((released.status, released.text().as_str()), (204, ""));
+        assert_eq!(platform.summary().await["reserved"], "0.00000000");
+    }
+    let quote = request_quote(&platform, "GET", &id).await.json(200);
+    assert_eq!((&quote["state"], quote.get("order_id")), (&"released".into(), None));
+    platform.place(order_from_quote(&id)).await.problem(409, "quote_expired");
+
+    let (_, taken) = create_quote(&platform, "69").await;
+    let order = platform.place(order_from_quote(&taken)).await.json(201);
+    request_quote(&platform, "DELETE", &taken).await.problem(409, "quote_taken");
+    let id = order["id"].as_str().unwrap();
+    assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), order);
+    request_quote(&platform, "DELETE", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
+    let summary = platform.summary().await;
+    assert_eq!((&summary["count"], &summary["bitcoin_amount"]), (&1.into(), &"0.00082143".into()));
 }

@@ -6,7 +6,7 @@ use common::{
     api::{
         orders::RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
         prices::PriceState,
-        quotes::{Quote, QuoteCap},
+        quotes::{Quote, QuoteCap, QuoteState},
     },
     config::Caller,
     ids::QuoteId,
@@ -24,6 +24,7 @@ tests::on_both_stacks!(
     quote_is_stored_exactly,
     open_quotes_of_a_client_have_a_cap,
     retention_deletes_only_old_keys_and_closed_quotes,
+    stored_quote_has_its_state_and_its_order,
 );
 
 /// A command that creates a quote of this many satoshi.
@@ -203,4 +204,40 @@ async fn open_quotes_of_a_client_have_a_cap(stack: Stack) {
     let later = now.plus(MINUTE * 2);
     expect_quote(&commit(later, quote_of_client("ip:192.0.2.1", 35, MINUTE)).await);
     assert_eq!(commit(later, quote_of_client("ip:192.0.2.1", 1, MINUTE)).await, refused(0));
+}
+
+async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let (limit, now) = (no_limit(), Timestamp::now());
+    let seconds = Duration::from_secs;
+    let quotes = &mut [10, 20, 30, 40].map(|satoshi| quote_command(satoshi, seconds(satoshi.unsigned_abs())));
+    let quotes: Vec<_> = commit(&fixture.store, quotes, limit, now).await.iter().map(expect_quote).collect();
+    let [expired, taken, released, open] = [0, 1, 2, 3].map(|index| quotes[index].id);
+    let commands = &mut [take_command("a", taken), Command::ReleaseQuote(released)];
+    let decisions = commit(&fixture.store, commands, limit, now.plus(seconds(10))).await;
+    let order = expect_placed(&decisions[0]).0.id;
+    assert!(matches!(&decisions[1], Decision::QuoteReleased(quote) if quote.state == QuoteState::Released));
+
+    let second_store = fixture.another_store().await;
+    for (id, state, order) in [
+        (expired, QuoteState::Expired, None),
+        (taken, QuoteState::Taken, Some(order)),
+        (released, QuoteState::Released, None),
+        (open, QuoteState::Open, None),
+    ] {
+        let stored = second_store.quote_by_id(id).await.unwrap().unwrap().quote;
+        let created = quotes.iter().find(|quote| quote.id == id).unwrap();
+        assert_eq!(stored, Quote { state, order_id: order, ..created.clone() });
+    }
+    assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
+    assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
+    // The last release reads the states that it knows.
+    let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
+    assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
+    // A repetition has no effect, and a closed quote is deleted like an expired one.
+    let released_at = "select cast(released_at as text) from quotes where released_at is not null";
+    let before = fixture.query_text(released_at).await;
+    commit(&fixture.store, &mut [Command::ReleaseQuote(released)], limit, now.plus(seconds(11))).await;
+    assert_eq!((fixture.query_text(released_at).await, before.len()), (before.clone(), 1));
+    assert_eq!(second_store.delete_closed_quotes(now.plus(MINUTE), 10).await.unwrap(), 3);
 }

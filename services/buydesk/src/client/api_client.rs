@@ -11,7 +11,7 @@ use common::{
     service::Service,
 };
 use reqwest::RequestBuilder;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -84,6 +84,18 @@ impl ApiClient {
     pub async fn get(&self, base: &Url, path: &str) -> anyhow::Result<ServiceResponse> {
         let url = base.join(path)?;
         Ok(send_request(self.http.get(url.clone()), &url).await?)
+    }
+
+    /// Sends a POST once. Its outcome is unknown if there is no response.
+    pub async fn post(&self, base: &Url, path: &str, body: &impl Serialize) -> anyhow::Result<ServiceResponse> {
+        let url = base.join(path)?;
+        let request = self.http.post(url.clone()).header("content-type", "application/json");
+        Ok(send_request(request.body(serde_json::to_vec(body)?), &url).await?)
+    }
+
+    pub async fn delete(&self, base: &Url, path: &str) -> anyhow::Result<ServiceResponse> {
+        let url = base.join(path)?;
+        Ok(send_request(self.http.delete(url.clone()), &url).await?)
     }
 
     /// Sends the token of the operator, if it is set.

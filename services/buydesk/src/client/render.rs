@@ -7,6 +7,7 @@ use common::{
         orders::Order,
         pages::LinkedOrderPage,
         prices::PriceRecord,
+        quotes::{Quote, QuoteState},
         rates::{Conversion, ExchangerCourses, PathKind},
     },
     money::Rate,
@@ -55,6 +56,25 @@ fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
 
 pub fn order(order: &Order) -> String {
     order_table([order]).to_string()
+}
+
+pub fn quote(quote: &Quote) -> String {
+    let mut table = new_table(["quote", "state", "valid until", "amount", "rate", "bitcoin", "price"], &[3, 4, 5]);
+    table.add_row([
+        quote.id.to_string(),
+        format!("{:?}", quote.state).to_lowercase(),
+        format_time(quote.expires_at),
+        format!("{} {}", quote.amount, quote.currency),
+        quote.exchange_rate.to_string(),
+        quote.bitcoin_amount.to_string(),
+        price_origin(quote.simulated),
+    ]);
+    let note = match (quote.state, quote.order_id) {
+        (QuoteState::Open, _) => format!("\nTo take it: buydesk order place --quote {}", quote.id),
+        (_, Some(order)) => format!("\nOrder {order} took it."),
+        (_, None) => String::new(),
+    };
+    format!("{table}{note}")
 }
 
 pub fn page(page: &LinkedOrderPage) -> String {

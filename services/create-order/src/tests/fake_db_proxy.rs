@@ -14,7 +14,7 @@ use common::{
             RefusalReason, Refused,
         },
         prices::PriceState,
-        quotes::{CreateQuoteCommand, Quote, QuoteOutcome},
+        quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
     clients::{
         CallError,
@@ -134,6 +134,11 @@ impl FakeDbProxy {
         self.state().quote_is_stored
     }
 
+    /// Stores an open quote.
+    pub fn store_quote(&self) {
+        self.state().quote_is_stored = true;
+    }
+
     pub fn last_key(&self) -> Option<IdempotencyKey> {
         self.state().last_key.clone()
     }
@@ -166,6 +171,59 @@ impl FakeDbProxy {
         let outcome = self.decide(command);
         (self.state().is_decided, self.state().is_in_doubt) = (true, false);
         outcome
+    }
+}
+
+impl FakeDbProxy {
+    /// Answers a request about a quote. `apply` is its effect.
+    fn decide_quote(
+        &self,
+        quote: Quote,
+        reason: RefusalReason,
+        apply: impl Fn(&mut State),
+    ) -> Result<QuoteOutcome, CallError> {
+        let receive = |takes_effect: bool| {
+            let mut state = self.state();
+            state.is_in_doubt = true;
+            if takes_effect {
+                apply(&mut state);
+            }
+        };
+        let fault = self.state().fault;
+        match fault {
+            // These are faults of orders alone.
+            RemoteFault::None
+            | RemoteFault::QueueFull
+            | RemoteFault::Stopping
+            | RemoteFault::Hangs
+            | RemoteFault::Panics
+            | RemoteFault::WrongCount
+            | RemoteFault::LostThenDecided { .. } => {
+                apply(&mut self.state());
+                Ok(QuoteOutcome { quote: Some(quote), refused: None, exceeded_cap: None })
+            }
+            RemoteFault::LimitReached | RemoteFault::LostThenRefused => {
+                let refused = Refused { reason, remaining: None };
+                Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None })
+            }
+            RemoteFault::Unreachable => Err(unreachable()),
+            RemoteFault::Problem(code) => {
+                self.state().is_in_doubt = code == Code::OutcomeUnknown;
+                Err(problem(code))
+            }
+            RemoteFault::LostResponse { placed } | RemoteFault::LostThenUnreachable { placed } => {
+                receive(placed);
+                Err(no_response())
+            }
+            RemoteFault::InvalidResponse => {
+                receive(true);
+                Err(invalid_response())
+            }
+            RemoteFault::EmptyOutcome => {
+                receive(true);
+                Ok(QuoteOutcome { quote: None, refused: None, exceeded_cap: None })
+            }
+        }
     }
 }
 
@@ -291,7 +349,6 @@ impl OrderBackend for FakeDbProxy {
     }
 
     async fn create_quote(&self, command: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
-        let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: None };
         let now = Timestamp::now();
         let quote = Quote {
             id: QUOTE.parse().unwrap(),
@@ -304,45 +361,33 @@ impl OrderBackend for FakeDbProxy {
             price_as_of: now,
             simulated: false,
             price_state: PriceState::Fresh,
+            state: QuoteState::Open,
+            order_id: None,
         };
-        let receive = |placed: bool| {
-            let mut state = self.state();
-            (state.is_in_doubt, state.quote_is_stored) = (true, placed);
+        self.decide_quote(quote, RefusalReason::LimitExceeded, |state| state.quote_is_stored = true)
+    }
+
+    async fn find_quote(&self, _: QuoteId) -> Result<QuoteOutcome, CallError> {
+        Err(unreachable())
+    }
+
+    async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
+        let Order { created_at, currency, amount, exchange_rate, bitcoin_amount, .. } = order();
+        let quote = Quote {
+            id,
+            created_at,
+            expires_at: created_at,
+            currency,
+            amount,
+            exchange_rate,
+            bitcoin_amount,
+            price_as_of: created_at,
+            simulated: false,
+            price_state: PriceState::Fresh,
+            state: QuoteState::Released,
+            order_id: None,
         };
-        let fault = self.state().fault;
-        match fault {
-            // These are faults of orders alone.
-            RemoteFault::None
-            | RemoteFault::QueueFull
-            | RemoteFault::Stopping
-            | RemoteFault::Hangs
-            | RemoteFault::Panics
-            | RemoteFault::WrongCount
-            | RemoteFault::LostThenDecided { .. } => {
-                self.state().quote_is_stored = true;
-                Ok(QuoteOutcome { quote: Some(quote), refused: None, exceeded_cap: None })
-            }
-            RemoteFault::LimitReached | RemoteFault::LostThenRefused => {
-                Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None })
-            }
-            RemoteFault::Unreachable => Err(unreachable()),
-            RemoteFault::Problem(code) => {
-                self.state().is_in_doubt = code == Code::OutcomeUnknown;
-                Err(problem(code))
-            }
-            RemoteFault::LostResponse { placed } | RemoteFault::LostThenUnreachable { placed } => {
-                receive(placed);
-                Err(no_response())
-            }
-            RemoteFault::InvalidResponse => {
-                receive(true);
-                Err(invalid_response())
-            }
-            RemoteFault::EmptyOutcome => {
-                receive(true);
-                Ok(QuoteOutcome { quote: None, refused: None, exceeded_cap: None })
-            }
-        }
+        self.decide_quote(quote, RefusalReason::QuoteTaken, |state| state.quote_is_stored = false)
     }
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError> {

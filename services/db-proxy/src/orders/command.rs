@@ -25,6 +25,8 @@ pub struct ClientKey {
 pub enum Command {
     Place(PlaceCommand),
     Quote(QuoteCommand),
+    /// Releases the reservation of an open quote. Has no effect on a quote that is expired or released.
+    ReleaseQuote(QuoteId),
 }
 
 /// Places an order.
@@ -90,6 +92,8 @@ pub struct CapExceeded {
 pub enum Decision {
     Placed(Placed),
     Quoted(Quote),
+    /// The quote reserves nothing: it was released by this command or an earlier one, or it has expired.
+    QuoteReleased(Quote),
     Refused(Refused),
     QuoteCapExceeded(CapExceeded),
 }

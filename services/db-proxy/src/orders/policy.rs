@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use common::{
     api::{
         orders::{ANONYMOUS, MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder},
-        quotes::{Quote, QuoteCap},
+        quotes::{Quote, QuoteCap, QuoteState},
     },
     ids::QuoteId,
     money::Sats,
@@ -18,8 +18,7 @@ use super::{
     command::{CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
     order_id::{new_order_id, new_uuid_at},
     records::{
-        ChangeSet, NewOrderRow, NewQuoteRow, QuoteState, RecordedRefusal, RefusalKey, Snapshot, StoredOrder,
-        StoredQuote, Totals,
+        ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
     },
 };
 use crate::group_commit::Decided;
@@ -50,6 +49,7 @@ struct DecisionState {
     orders: Vec<NewOrderRow>,
     quotes: Vec<NewQuoteRow>,
     taken_quotes: Vec<QuoteId>,
+    released_quotes: Vec<QuoteId>,
     refusals: HashMap<RefusalKey, RecordedRefusal>,
 }
 
@@ -63,6 +63,7 @@ impl DecisionState {
             orders: Vec::with_capacity(commands),
             quotes: Vec::new(),
             taken_quotes: Vec::new(),
+            released_quotes: Vec::new(),
             refusals: HashMap::new(),
         }
     }
@@ -70,13 +71,18 @@ impl DecisionState {
     fn into_changes(self) -> Option<ChangeSet> {
         // An order always changes the totals. Quotes and refusals may leave them unchanged: a quote may reserve the amount
         // that an expired one released, and if the clock went back, a refusal is not the newest.
-        let unchanged = self.quotes.is_empty() && self.refusals.is_empty() && self.totals == self.snapshot.totals;
+        let unchanged = self.quotes.is_empty()
+            && self.released_quotes.is_empty()
+            && self.refusals.is_empty()
+            && self.totals == self.snapshot.totals;
         (!unchanged).then(|| ChangeSet {
             orders: self.orders,
             quotes: self.quotes,
             taken_quotes: self.taken_quotes,
+            released_quotes: self.released_quotes,
             refusals: self.refusals.into_iter().collect(),
             totals: self.totals,
+            decided_at: self.snapshot.now,
         })
     }
 
@@ -84,6 +90,7 @@ impl DecisionState {
         let decision = match command {
             Command::Place(place) => self.place_order(place),
             Command::Quote(quote) => self.create_quote(quote),
+            Command::ReleaseQuote(id) => self.release_quote(*id),
         };
         decision.unwrap_or_else(|reason| self.refuse_command(reason))
     }
@@ -154,11 +161,12 @@ impl DecisionState {
             price_as_of: price.as_of,
             simulated: price.simulated,
             price_state: price.price_state,
+            state: QuoteState::Open,
+            order_id: None,
         };
         let stored = StoredQuote {
             quote: quote.clone(),
             sources: price.sources.join(","),
-            state: QuoteState::Open,
             client: command.client.clone().unwrap_or_else(|| ANONYMOUS.to_owned()),
         };
         self.totals.reserved = add_within_limit(self.totals.reserved, price.bitcoin_amount);
@@ -173,19 +181,38 @@ impl DecisionState {
     /// Marks an open quote as taken. Its reservation passes to the order that takes it.
     fn take_quote(&mut self, id: QuoteId) -> Result<StoredQuote, RefusalReason> {
         let stored = self.snapshot.records.quotes.get_mut(&id).ok_or(RefusalReason::QuoteUnknown)?;
-        match stored.state {
+        match stored.quote.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
-            QuoteState::Expired => return Err(RefusalReason::QuoteExpired),
+            // An older create-order knows no other reason.
+            QuoteState::Expired | QuoteState::Released => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open if stored.has_expired(self.snapshot.now) => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Open => stored.state = QuoteState::Taken,
+            QuoteState::Open => stored.quote.state = QuoteState::Taken,
         }
         let stored = stored.clone();
-        self.totals.reserved = self.totals.reserved.saturating_sub(stored.quote.bitcoin_amount);
-        if let Some(reserved) = self.snapshot.records.reserved_by_client.get_mut(&stored.client) {
-            *reserved = reserved.saturating_sub(stored.quote.bitcoin_amount);
-        }
+        self.return_reservation(&stored);
         self.taken_quotes.push(id);
         Ok(stored)
+    }
+
+    fn release_quote(&mut self, id: QuoteId) -> Result<Decision, RefusalReason> {
+        let stored = self.snapshot.records.quotes.get_mut(&id).ok_or(RefusalReason::QuoteUnknown)?;
+        match stored.quote.state {
+            QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
+            QuoteState::Expired | QuoteState::Released => return Ok(Decision::QuoteReleased(stored.quote.clone())),
+            QuoteState::Open => stored.quote.state = QuoteState::Released,
+        }
+        let stored = stored.clone();
+        self.return_reservation(&stored);
+        self.released_quotes.push(id);
+        Ok(Decision::QuoteReleased(stored.quote))
+    }
+
+    /// Subtracts the reservation of a quote that is no longer open.
+    fn return_reservation(&mut self, StoredQuote { quote, client, .. }: &StoredQuote) {
+        self.totals.reserved = self.totals.reserved.saturating_sub(quote.bitcoin_amount);
+        if let Some(reserved) = self.snapshot.records.reserved_by_client.get_mut(client) {
+            *reserved = reserved.saturating_sub(quote.bitcoin_amount);
+        }
     }
 
     /// The first cap that the quote of a command would exceed.

@@ -73,7 +73,6 @@ pub struct StoredQuote {
     pub quote: Quote,
     /// The sources of the price, comma-separated.
     pub sources: String,
-    pub state: QuoteState,
     /// Who requested it; the common name of anonymous clients if the sender did not tell clients apart.
     pub client: String,
 }
@@ -92,16 +91,6 @@ pub struct NewQuoteRow {
     pub stored: StoredQuote,
     /// Who sent the request to db-proxy.
     pub written_by: Caller,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuoteState {
-    /// Counts against the limit. An order can take it until it expires.
-    Open,
-    /// An order took it.
-    Taken,
-    /// No order took it in time.
-    Expired,
 }
 
 /// Identifies a refused order: its client, its idempotency key, its currency and its amount.
@@ -182,8 +171,12 @@ pub struct ChangeSet {
     pub quotes: Vec<NewQuoteRow>,
     /// Quotes to mark as taken.
     pub taken_quotes: Vec<QuoteId>,
+    /// Quotes to mark as released.
+    pub released_quotes: Vec<QuoteId>,
     /// Refusals to insert or replace. Each key occurs once.
     pub refusals: Vec<(RefusalKey, RecordedRefusal)>,
     /// The new totals.
     pub totals: Totals,
+    /// When the batch was decided.
+    pub decided_at: Timestamp,
 }

@@ -95,7 +95,7 @@ impl TryFrom<Decision> for Outcome {
         match decision {
             Decision::Placed(placed) => Ok(Self { placed: Some(placed), refused: None }),
             Decision::Refused(refused) => Ok(Self { placed: None, refused: Some(refused) }),
-            Decision::Quoted(_) | Decision::QuoteCapExceeded(_) => Err(UnexpectedDecision),
+            Decision::Quoted(_) | Decision::QuoteReleased(_) | Decision::QuoteCapExceeded(_) => Err(UnexpectedDecision),
         }
     }
 }
@@ -105,7 +105,9 @@ impl TryFrom<Decision> for QuoteOutcome {
 
     fn try_from(decision: Decision) -> Result<Self, UnexpectedDecision> {
         match decision {
-            Decision::Quoted(quote) => Ok(Self { quote: Some(quote), refused: None, exceeded_cap: None }),
+            Decision::Quoted(quote) | Decision::QuoteReleased(quote) => {
+                Ok(Self { quote: Some(quote), refused: None, exceeded_cap: None })
+            }
             Decision::Refused(refused) => Ok(Self { quote: None, refused: Some(refused), exceeded_cap: None }),
             Decision::QuoteCapExceeded(CapExceeded { cap, remaining }) => {
                 let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: Some(remaining) };

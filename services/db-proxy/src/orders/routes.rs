@@ -6,12 +6,12 @@ use common::{
         FieldError, Problem,
         orders::{
             Cursor, FoundOrders, MAX_PAGE, OffsetPage, Order, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcome,
-            Outcomes, PlaceOrderCommand, PlaceOrderCommands,
+            Outcomes, PlaceOrderCommand, PlaceOrderCommands, RefusalReason, Refused,
         },
-        quotes::{CreateQuoteCommand, QuoteOutcome},
+        quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
     config::Caller,
-    ids::OrderId,
+    ids::{OrderId, QuoteId},
     money::{Currency, FiatAmount, Sats},
     server::{HistoryReader, Json, OrderWriter},
     time::Timestamp,
@@ -74,9 +74,30 @@ impl OrderRoutes {
         body: Json<CreateQuoteCommand>,
     ) -> Result<Json<QuoteOutcome>, Problem> {
         let command = quote_command(body.0, self.quote_caps, caller.0).map_err(Error::from)?;
-        let decision =
-            self.submit_commands(vec![command]).await?.pop().ok_or(Error::Write(WriteError::ShuttingDown))?;
+        self.decide_quote(command).await
+    }
+
+    /// Returns a quote and what became of it.
+    #[oai(path = "/quotes/:id", method = "get", operation_id = "get_quote")]
+    async fn get_quote(&self, _caller: OrderWriter, id: Path<QuoteId>) -> Result<Json<QuoteOutcome>, Problem> {
+        let stored = self.store.quote_by_id(id.0).await.map_err(Error::from)?;
+        let decision = match stored {
+            // Not refused with a 404, which an older db-proxy returns for every quote.
+            None => Decision::Refused(Refused { reason: RefusalReason::QuoteUnknown, remaining: None }),
+            Some(stored)
+                if stored.quote.state == QuoteState::Open && stored.has_expired(self.clock_check.database_time()) =>
+            {
+                Decision::Quoted(Quote { state: QuoteState::Expired, ..stored.quote })
+            }
+            Some(stored) => Decision::Quoted(stored.quote),
+        };
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
+    }
+
+    /// Releases the reservation of an open quote. Repeating it has no effect.
+    #[oai(path = "/quotes/:id", method = "delete", operation_id = "release_quote")]
+    async fn release_quote(&self, _caller: OrderWriter, id: Path<QuoteId>) -> Result<Json<QuoteOutcome>, Problem> {
+        self.decide_quote(Command::ReleaseQuote(id.0)).await
     }
 
     /// Returns orders, newest first. Skips the newest `start` orders.
@@ -154,6 +175,12 @@ impl OrderRoutes {
         let outcomes: Result<_, _> =
             self.submit_commands(commands?).await?.into_iter().map(Outcome::try_from).collect();
         Ok(outcomes?)
+    }
+
+    async fn decide_quote(&self, command: Command) -> Result<Json<QuoteOutcome>, Problem> {
+        let decision = self.submit_commands(vec![command]).await?.pop();
+        let outcome = QuoteOutcome::try_from(decision.ok_or(Error::Write(WriteError::ShuttingDown))?);
+        Ok(Json(outcome.map_err(Error::from)?))
     }
 
     async fn submit_commands(&self, commands: Vec<Command>) -> Result<Vec<Decision>, Error> {

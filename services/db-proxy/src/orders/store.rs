@@ -11,8 +11,9 @@ use common::{
     api::{
         orders::{Order, OrderFilter},
         prices::PriceState,
+        quotes::QuoteState,
     },
-    ids::OrderId,
+    ids::{OrderId, QuoteId},
     money::Sats,
     time::{ClockReading, Timestamp},
 };
@@ -20,7 +21,7 @@ use common::{
 use self::{postgres::PostgresOrders, sqlite::SqliteOrders};
 use super::{
     command::{Command, Decision},
-    records::{QuoteState, StoredOrder, TimedTotals, Totals},
+    records::{StoredOrder, StoredQuote, TimedTotals, Totals},
 };
 use crate::{
     clock_check::{ClockCheck, ClockFault},
@@ -127,6 +128,11 @@ impl OrderStore {
         on_engine!(self, store => store.orders_by_id(ids))
     }
 
+    /// The quote with this id, as it is stored: an expired quote is open until the writer has released its reservation.
+    pub async fn quote_by_id(&self, id: QuoteId) -> Result<Option<StoredQuote>, DatabaseError> {
+        on_engine!(self, store => store.quote_by_id(id))
+    }
+
     /// Deletes up to `limit` idempotency keys that are older than `before`. Returns the number of deleted rows.
     pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         on_engine!(self, store => store.delete_keys(before, limit))
@@ -153,12 +159,13 @@ impl OrderStore {
     }
 }
 
-/// Parses the column `state` of a quote.
+/// Parses `state` of a quote. The statements return `released` for an expired quote with a time of release.
 fn parse_quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
     match text {
         "held" => Ok(QuoteState::Open),
         "taken" => Ok(QuoteState::Taken),
         "expired" => Ok(QuoteState::Expired),
+        "released" => Ok(QuoteState::Released),
         other => Err(DatabaseError::InvalidRow(format!("quotes.state {other}"))),
     }
 }

@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use common::{
-    api::{Code, orders::Order, prices::PriceState, quotes::Quote},
+    api::{
+        Code,
+        orders::Order,
+        prices::PriceState,
+        quotes::{Quote, QuoteState},
+    },
     ids::{OrderId, QuoteId},
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -363,6 +368,8 @@ impl SimulatedService {
             price_as_of: order.price_as_of,
             simulated: false,
             price_state: PriceState::Fresh,
+            state: QuoteState::Open,
+            order_id: None,
         };
         self.stored.totals.reserved += satoshi;
         self.history.quotes.push(quote.clone());

@@ -137,7 +137,10 @@ impl Tables {
         self.records.quotes.extend(changes.quotes.iter().map(|row| (row.stored.quote.id, row.stored.clone())));
         self.records.refusals.extend(changes.refusals.iter().cloned());
         for id in &changes.taken_quotes {
-            self.records.quotes.get_mut(id).unwrap().state = QuoteState::Taken;
+            self.records.quotes.get_mut(id).unwrap().quote.state = QuoteState::Taken;
+        }
+        for id in &changes.released_quotes {
+            self.records.quotes.get_mut(id).unwrap().quote.state = QuoteState::Released;
         }
     }
 }
@@ -347,7 +350,7 @@ fn expired_or_unknown_quote_is_not_taken() {
     assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteUnknown, None));
     placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut commands()).decisions[0]);
     // It stays expired even if the clock went back after it was marked as expired.
-    tables.records.quotes.get_mut(&quote.id).unwrap().state = QuoteState::Expired;
+    tables.records.quotes.get_mut(&quote.id).unwrap().quote.state = QuoteState::Expired;
     assert_eq!(refused(&tables.decide(100, NOW, &mut commands()).decisions[0]), (RefusalReason::QuoteExpired, None));
 }
 

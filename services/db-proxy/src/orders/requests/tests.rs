@@ -50,7 +50,7 @@ fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String>
     let cap = Sats::new(1).unwrap();
     match quote_command(request, QuoteCaps { quote: cap, client: cap, all_quotes: cap }, Caller::CREATE_ORDER) {
         Ok(Command::Quote(command)) => Ok(command),
-        Ok(Command::Place(_)) => panic!("a quote became an order"),
+        Ok(Command::Place(_) | Command::ReleaseQuote(_)) => panic!("a quote became an order"),
         Err(error) => Err(error.field),
     }
 }
@@ -58,7 +58,7 @@ fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String>
 fn place_command_of(request: PlaceOrderCommand) -> Result<PlaceCommand, String> {
     match place_command(request, now(), Caller::CREATE_ORDER) {
         Ok(Command::Place(command)) => Ok(command),
-        Ok(Command::Quote(_)) => panic!("an order became a quote"),
+        Ok(Command::Quote(_) | Command::ReleaseQuote(_)) => panic!("an order became a quote"),
         Err(error) => Err(error.field),
     }
 }

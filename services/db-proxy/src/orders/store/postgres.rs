@@ -14,9 +14,9 @@ use sqlx::{Acquire, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use self::statements::{
-    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, SCAN, TOTALS,
+    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, QUOTES_BY_ID, SCAN, TOTALS,
 };
-use self::transaction::PostgresTransaction;
+use self::transaction::{PostgresTransaction, stored_quote_of};
 use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
@@ -27,7 +27,7 @@ use crate::{
     group_commit::{self, Attempt},
     orders::{
         command::{Command, Decision},
-        records::{StoredOrder, TimedTotals, Totals},
+        records::{StoredOrder, StoredQuote, TimedTotals, Totals},
     },
 };
 
@@ -97,6 +97,13 @@ impl PostgresOrders {
             .0
             .run_repeatable(|connection| Box::pin(sqlx::query(ORDERS_BY_ID).bind(ids.clone()).fetch_all(connection)));
         rows.await?.iter().map(|row| stored_order_of(row).map(|stored| stored.order)).collect()
+    }
+
+    pub async fn quote_by_id(&self, id: QuoteId) -> Result<Option<StoredQuote>, DatabaseError> {
+        let row = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query(QUOTES_BY_ID).bind(vec![id.0]).fetch_optional(connection))
+        });
+        row.await?.as_ref().map(stored_quote_of).transpose()
     }
 
     pub(super) async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {

@@ -14,8 +14,9 @@ use sqlx::{Connection, Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use self::statements::{
-    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, SCAN, TOTALS,
+    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, QUOTES_BY_ID, SCAN, TOTALS,
 };
+use self::transaction::stored_quote_of;
 use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
 use crate::{
     database::{
@@ -26,7 +27,7 @@ use crate::{
     group_commit::{self, Attempt},
     orders::{
         command::{Command, Decision},
-        records::{StoredOrder, TimedTotals, Totals},
+        records::{StoredOrder, StoredQuote, TimedTotals, Totals},
     },
 };
 
@@ -83,6 +84,12 @@ impl SqliteOrders {
         let ids = json!(column_of(ids, |id| to_hex(&id.0))).to_string();
         let rows = sqlx::query(ORDERS_BY_ID).bind(ids).fetch_all(&self.0.readers).await?;
         rows.iter().map(|row| stored_order_of(row).map(|stored| stored.order)).collect()
+    }
+
+    pub async fn quote_by_id(&self, id: QuoteId) -> Result<Option<StoredQuote>, DatabaseError> {
+        let ids = json!([to_hex(&id.0)]).to_string();
+        let row = sqlx::query(QUOTES_BY_ID).bind(ids).fetch_optional(&self.0.readers).await?;
+        row.as_ref().map(stored_quote_of).transpose()
     }
 
     pub(super) async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {

@@ -124,7 +124,7 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
 /// The rows that a batch refers to.
 struct References<'a> {
     keys: Vec<&'a ClientKey>,
-    /// Quotes that orders take, and quotes that earlier attempts created.
+    /// Quotes that orders take or clients release, and quotes that earlier attempts created.
     quotes: Vec<Uuid>,
     /// The clients that request quotes.
     clients: Vec<&'a str>,
@@ -154,6 +154,7 @@ impl<'a> References<'a> {
                     references.quotes.extend(quote.attempted_ids.iter().map(|id| id.0));
                     references.clients.extend(quote.client.as_deref());
                 }
+                Command::ReleaseQuote(id) => references.quotes.push(id.0),
             }
         }
         references

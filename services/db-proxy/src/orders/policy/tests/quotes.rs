@@ -25,7 +25,7 @@ impl Tables {
     fn with_reservations_of_clients(mut self) -> Self {
         self.records.reserved_by_client.clear();
         for StoredQuote { quote, client, .. } in
-            self.records.quotes.values().filter(|stored| stored.state == QuoteState::Open)
+            self.records.quotes.values().filter(|stored| stored.quote.state == QuoteState::Open)
         {
             let reserved = self.records.reserved_by_client.entry(client.clone()).or_insert(Sats::ZERO);
             *reserved = add_within_limit(*reserved, quote.bitcoin_amount);
@@ -108,12 +108,7 @@ fn quote_has_the_terms_of_its_command() {
     assert_eq!((quote.currency, quote.amount), (Currency::EUR, "69".parse().unwrap()));
     assert_eq!((quote.exchange_rate, quote.bitcoin_amount), (price.exchange_rate, price.bitcoin_amount));
     assert_eq!((quote.price_as_of, quote.simulated, quote.price_state), (NOW, false, PriceState::Prolonged));
-    let stored = StoredQuote {
-        quote: quote.clone(),
-        sources: "a,b".to_owned(),
-        state: QuoteState::Open,
-        client: "anonymous".to_owned(),
-    };
+    let stored = StoredQuote { quote: quote.clone(), sources: "a,b".to_owned(), client: "anonymous".to_owned() };
     assert_eq!(changes.quotes, [NewQuoteRow { stored, written_by: Caller::CREATE_ORDER }]);
     assert_eq!((changes.totals.reserved, changes.totals.orders), (sats(60), 0));
 }
@@ -122,5 +117,54 @@ fn quote_has_the_terms_of_its_command() {
 fn quote_over_the_limit_is_refused_and_not_recorded() {
     let decided = Tables::with_reserved(60).decide(100, NOW, &mut [quote(41, 30)]);
     assert_eq!(refused(&decided.decisions[0]), (RefusalReason::LimitExceeded, Some(40)));
+    assert_eq!(decided.changes, None);
+}
+
+/// The state of the quote that a command released, or that no longer reserved anything.
+#[track_caller]
+fn released(decision: &Decision) -> QuoteState {
+    let Decision::QuoteReleased(quote) = decision else { panic!("not released: {decision:?}") };
+    quote.state
+}
+
+#[test]
+fn released_quote_returns_its_reservation_once_and_cannot_be_taken() {
+    let mut tables = Tables::empty();
+    let id = quoted(&tables.commit(NOW, &mut [quote(60, 30)])[0]).id;
+    let release = || Command::ReleaseQuote(id);
+    // The order after it uses the reservation, and the repetition returns nothing more.
+    let decisions = tables.commit(NOW, &mut [release(), market("1", 70), release(), market("2", 31)]);
+    assert_eq!([0, 2].map(|index| released(&decisions[index])), [QuoteState::Released; 2]);
+    placed(&decisions[1]);
+    assert_eq!(refused(&decisions[3]), (RefusalReason::LimitExceeded, Some(30)));
+    assert_eq!(tables.totals.reserved, Sats::ZERO);
+    let decisions = tables.commit(NOW, &mut [release(), place("3", OrderTerms::Quote(id))]);
+    assert_eq!(released(&decisions[0]), QuoteState::Released);
+    assert_eq!(refused(&decisions[1]).0, RefusalReason::QuoteExpired);
+}
+
+#[test]
+fn release_makes_room_for_another_quote_of_the_client() {
+    let mut tables = Tables::empty();
+    let id = quoted(&tables.commit(NOW, &mut [capped(Some("a"), 40)])[0]).id;
+    let mut tables = tables.with_reservations_of_clients();
+    let decisions = tables.commit(NOW, &mut [capped(Some("a"), 20), Command::ReleaseQuote(id), capped(Some("a"), 20)]);
+    assert_eq!(exceeded(&decisions[0]), (QuoteCap::Client, 10));
+    quoted(&decisions[2]);
+}
+
+#[test]
+fn only_an_open_quote_is_released() {
+    let mut tables = Tables::empty();
+    let ids = tables.commit(NOW, &mut [quote(10, 30), quote(20, 30)]);
+    let (taken, expired) = (quoted(&ids[0]).id, quoted(&ids[1]).id);
+    tables.commit(NOW, &mut [place("1", OrderTerms::Quote(taken))]);
+    tables.records.quotes.get_mut(&expired).unwrap().quote.state = QuoteState::Expired;
+    tables.totals.reserved = Sats::ZERO;
+    let unknown = QuoteId(uuid::Uuid::from_u128(7));
+    let decided = tables.decide(100, NOW, &mut [taken, expired, unknown].map(Command::ReleaseQuote));
+    assert_eq!(refused(&decided.decisions[0]).0, RefusalReason::QuoteTaken);
+    assert_eq!(released(&decided.decisions[1]), QuoteState::Expired);
+    assert_eq!(refused(&decided.decisions[2]).0, RefusalReason::QuoteUnknown);
     assert_eq!(decided.changes, None);
 }

@@ -1,6 +1,6 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! The commands are new, repeated, conflicting or over the limit. Quotes are taken or expire. The commands are split into
+//! The commands are new, repeated, conflicting or over the limit. Quotes are taken, released or expire. The commands are split into
 //! random batches. Attempts to commit a batch may fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
@@ -28,6 +28,9 @@ enum Action {
         key: u8,
         quote: usize,
     },
+    Release {
+        quote: usize,
+    },
 }
 
 /// How the first attempt to commit a batch ends.
@@ -46,9 +49,14 @@ fn action() -> impl Strategy<Value = Action> {
             |(key, amount, satoshi, has_price, delayed)| Action::Place { key, amount, satoshi, has_price, delayed }
         ),
         2 => (1..40_i64, 1..4_u64).prop_map(|(satoshi, seconds)| Action::Quote { satoshi, seconds }),
-        2 => (0..6_u8, prop_oneof![5 => 0..6_usize, 1 => 900..901_usize])
-            .prop_map(|(key, quote)| Action::Take { key, quote }),
+        2 => (0..6_u8, quote_number()).prop_map(|(key, quote)| Action::Take { key, quote }),
+        1 => quote_number().prop_map(|quote| Action::Release { quote }),
     ]
+}
+
+/// The number of a quote, which may not exist.
+fn quote_number() -> impl Strategy<Value = usize> {
+    prop_oneof![5 => 0..6_usize, 1 => 900..901_usize]
 }
 
 fn first_attempt() -> impl Strategy<Value = FirstAttempt> {
@@ -64,6 +72,7 @@ fn first_attempt() -> impl Strategy<Value = FirstAttempt> {
 enum Outcome {
     Order { number: usize, satoshi: i64, replayed: bool },
     Quote { number: usize },
+    Released { number: usize },
     Refused(RefusalReason, Option<i64>),
 }
 
@@ -89,6 +98,7 @@ struct ModelQuote {
     /// In seconds since the start.
     expires_at: u64,
     taken: bool,
+    released: bool,
 }
 
 struct ModelRefusal {
@@ -109,7 +119,7 @@ struct Model {
 
 impl Model {
     fn remaining(&self) -> i64 {
-        let open = self.quotes.iter().filter(|quote| !quote.taken && quote.expires_at > self.second);
+        let open = self.quotes.iter().filter(|quote| !quote.taken && !quote.released && quote.expires_at > self.second);
         let reserved: i64 = open.map(|quote| quote.satoshi).sum();
         LIMIT - self.orders.iter().map(|order| order.satoshi).sum::<i64>() - reserved
     }
@@ -165,7 +175,7 @@ impl Model {
             Action::Quote { satoshi, seconds } => match self.check_limit(satoshi) {
                 Ok(_) => {
                     let expires_at = self.second + seconds;
-                    self.quotes.push(ModelQuote { satoshi, expires_at, taken: false });
+                    self.quotes.push(ModelQuote { satoshi, expires_at, taken: false, released: false });
                     Outcome::Quote { number: self.quotes.len() - 1 }
                 }
                 Err(outcome) => outcome,
@@ -175,13 +185,23 @@ impl Model {
                 match model.quotes.get_mut(quote) {
                     None => Err(refusal(RefusalReason::QuoteUnknown)),
                     Some(quote) if quote.taken => Err(refusal(RefusalReason::QuoteTaken)),
-                    Some(quote) if quote.expires_at <= second => Err(refusal(RefusalReason::QuoteExpired)),
+                    Some(quote) if quote.released || quote.expires_at <= second => {
+                        Err(refusal(RefusalReason::QuoteExpired))
+                    }
                     Some(quote) => {
                         quote.taken = true;
                         Ok(quote.satoshi)
                     }
                 }
             }),
+            Action::Release { quote: number } => match self.quotes.get_mut(number) {
+                None => refusal(RefusalReason::QuoteUnknown),
+                Some(quote) if quote.taken => refusal(RefusalReason::QuoteTaken),
+                Some(quote) => {
+                    quote.released = true;
+                    Outcome::Released { number }
+                }
+            },
         }
     }
 }
@@ -202,8 +222,8 @@ impl CheckedTables {
     fn release_expired_quotes(&mut self, now: Timestamp) -> Sats {
         let mut released = Sats::ZERO;
         for stored in self.tables.records.quotes.values_mut() {
-            if stored.state == QuoteState::Open && stored.quote.expires_at <= now {
-                stored.state = QuoteState::Expired;
+            if stored.quote.state == QuoteState::Open && stored.quote.expires_at <= now {
+                stored.quote.state = QuoteState::Expired;
                 released = add_within_limit(released, stored.quote.bitcoin_amount);
             }
         }
@@ -222,14 +242,17 @@ impl CheckedTables {
             assert!(refusal.refused_at <= changes.totals.last_refused_at, "a refusal would not be found");
         }
         for id in &changes.taken_quotes {
-            assert_eq!(records.quotes[id].state, QuoteState::Open, "a quote is taken twice");
+            assert_eq!(records.quotes[id].quote.state, QuoteState::Open, "a quote is taken twice");
+        }
+        for id in &changes.released_quotes {
+            assert_eq!(records.quotes[id].quote.state, QuoteState::Open, "a quote is released twice");
         }
         self.tables.write(changes);
     }
 
     fn assert_consistent(&self) {
         let ordered: Sats = self.orders.iter().map(|order| order.bitcoin_amount).sum();
-        let open = self.tables.records.quotes.values().filter(|stored| stored.state == QuoteState::Open);
+        let open = self.tables.records.quotes.values().filter(|stored| stored.quote.state == QuoteState::Open);
         let reserved: Sats = open.map(|stored| stored.quote.bitcoin_amount).sum();
         assert_eq!((self.tables.totals.bitcoin, self.tables.totals.reserved), (ordered, reserved));
         assert!(ordered.get() + reserved.get() <= LIMIT);
@@ -241,13 +264,20 @@ impl CheckedTables {
                 let number = self.orders.iter().position(|stored| stored == order).expect("the order is stored");
                 Outcome::Order { number, satoshi: order.bitcoin_amount.get(), replayed: *replayed }
             }
-            Decision::Quoted(quote) => {
-                let number = self.quotes.iter().position(|id| *id == quote.id).expect("the quote is stored");
-                Outcome::Quote { number }
-            }
+            Decision::Quoted(quote) => Outcome::Quote { number: self.number_of(quote) },
+            Decision::QuoteReleased(quote) => Outcome::Released { number: self.number_of(quote) },
             Decision::Refused(Refused { reason, remaining }) => Outcome::Refused(*reason, remaining.map(Sats::get)),
             Decision::QuoteCapExceeded(_) => panic!("the model has no caps: {decision:?}"),
         }
+    }
+
+    fn number_of(&self, quote: &Quote) -> usize {
+        self.quotes.iter().position(|id| *id == quote.id).expect("the quote is stored")
+    }
+
+    fn id_of(&self, quote: usize) -> QuoteId {
+        let unknown = || QuoteId(uuid::Uuid::from_u128(u128::try_from(quote).unwrap()));
+        self.quotes.get(quote).copied().unwrap_or_else(unknown)
     }
 
     /// The command of an action. An action may name a quote that does not exist.
@@ -260,11 +290,8 @@ impl CheckedTables {
                 requested_at(command, if delayed { NOW } else { now })
             }
             Action::Quote { satoshi, seconds } => quote_at(price(satoshi, expires_at), seconds),
-            Action::Take { key, quote } => {
-                let unknown = || QuoteId(uuid::Uuid::from_u128(u128::try_from(quote).unwrap()));
-                let id = self.quotes.get(quote).copied().unwrap_or_else(unknown);
-                place(&format!("k{key}"), OrderTerms::Quote(id))
-            }
+            Action::Take { key, quote } => place(&format!("k{key}"), OrderTerms::Quote(self.id_of(quote))),
+            Action::Release { quote } => Command::ReleaseQuote(self.id_of(quote)),
         }
     }
 }
@@ -287,7 +314,7 @@ proptest! {
             // An order can only name a quote of an earlier batch, because no caller knows the id of a quote of its own batch.
             let known_quotes = model.quotes.len();
             let can_be_sent = |action: &Action| match action {
-                Action::Take { quote, .. } => *quote < known_quotes || *quote >= known_quotes + MAX_BATCH,
+                Action::Take { quote, .. } | Action::Release { quote } => *quote < known_quotes || *quote >= known_quotes + MAX_BATCH,
                 Action::Place { .. } | Action::Quote { .. } => true,
             };
             let actions: Vec<_> = actions.into_iter().filter(can_be_sent).collect();

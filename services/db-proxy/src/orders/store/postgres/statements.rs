@@ -51,10 +51,13 @@ pub(super) const REFUSALS_BY_KEY: &str = "
     from unnest($1::text[], $2::text[]) as requested (client, key)
     join refusals r on r.client = requested.client and r.key = requested.key";
 
+/// An older program knows no state `released`, so the table has `expired` with the time of the release.
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client
+        simulated, price_state, client,
+        case when released_at is null then state else 'released' end as state,
+        (select o.id from orders o where o.quote_id = quotes.id) as order_id
     from quotes where id = any($1)";
 
 pub(super) const RESERVED_BY_CLIENT: &str = "
@@ -76,6 +79,8 @@ pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
     select coalesce(sum(bitcoin_sats), 0)::bigint from due";
 
 pub(super) const TAKE_QUOTES: &str = "update quotes set state = 'taken' where id = any($1)";
+
+pub(super) const RELEASE_QUOTES: &str = "update quotes set state = 'expired', released_at = $2 where id = any($1)";
 
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::{
     api::{orders::ValidatedOrder, quotes::Quote},
-    ids::QuoteId,
+    ids::{OrderId, QuoteId},
     money::{FiatAmount, Rate, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
@@ -15,7 +15,7 @@ use super::{
     sats,
     statements::{
         INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
-        RELEASE_EXPIRED_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
+        RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
     },
     stored_order_of, time, timed_totals_of,
 };
@@ -82,7 +82,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, refusals, totals } = changes;
+        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at } = changes;
         if !quotes.is_empty() {
             sqlx::query(INSERT_QUOTES)
                 .bind(column_of(quotes, |row| row.stored.quote.id.0))
@@ -103,6 +103,10 @@ impl OrderTransaction for PostgresTransaction<'_> {
         }
         if !taken_quotes.is_empty() {
             sqlx::query(TAKE_QUOTES).bind(column_of(taken_quotes, |id| id.0)).execute(&mut *self.inner).await?;
+        }
+        if !released_quotes.is_empty() {
+            let query = sqlx::query(RELEASE_QUOTES).bind(column_of(released_quotes, |id| id.0));
+            query.bind(decided_at.to_datetime()).execute(&mut *self.inner).await?;
         }
         if !refusals.is_empty() {
             sqlx::query(INSERT_REFUSALS)
@@ -163,7 +167,7 @@ fn refusal_of(row: &PgRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseErro
     Ok((key, RecordedRefusal { remaining, refused_at: time(row, "refused_at")? }))
 }
 
-fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
+pub(super) fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
     let quote = Quote {
         id: QuoteId(row.try_get::<Uuid, _>("id")?),
         created_at: time(row, "created_at")?,
@@ -175,11 +179,8 @@ fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
-    };
-    Ok(StoredQuote {
-        quote,
-        sources: row.try_get("price_sources")?,
         state: parse_quote_state(row.try_get("state")?)?,
-        client: row.try_get("client")?,
-    })
+        order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
+    };
+    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, client: row.try_get("client")? })
 }

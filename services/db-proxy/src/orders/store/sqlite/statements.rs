@@ -36,10 +36,13 @@ pub(super) const REFUSALS_BY_KEY: &str = "
     from json_each(?1) as requested
     join refusals r on r.client = requested.value ->> 0 and r.key = requested.value ->> 1";
 
+/// An older program knows no state `released`, so the table has `expired` with the time of the release.
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client
+        simulated, price_state, client,
+        case when released_at is null then state else 'released' end as state,
+        (select o.id from orders o where o.quote_id = quotes.id) as order_id
     from quotes where id in (select unhex(value) from json_each(?1))";
 
 pub(super) const RESERVED_BY_CLIENT: &str = "
@@ -58,6 +61,9 @@ pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
 
 pub(super) const TAKE_QUOTES: &str =
     "update quotes set state = 'taken' where id in (select unhex(value) from json_each(?1))";
+
+pub(super) const RELEASE_QUOTES: &str = "
+    update quotes set state = 'expired', released_at = ?2 where id in (select unhex(value) from json_each(?1))";
 
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (

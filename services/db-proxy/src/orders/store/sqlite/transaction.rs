@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::{
     api::{orders::ValidatedOrder, quotes::Quote},
-    ids::QuoteId,
+    ids::{OrderId, QuoteId},
     money::{FiatAmount, Rate, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
@@ -16,7 +16,7 @@ use super::{
     sats,
     statements::{
         INSERT_KEYS, INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
-        RELEASE_EXPIRED_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
+        RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
     },
     stored_order_of, time, timed_totals_of, to_hex,
 };
@@ -72,7 +72,7 @@ impl OrderTransaction for SqliteTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, refusals, totals } = changes;
+        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at } = changes;
         if !quotes.is_empty() {
             let quotes = json!(column_of(quotes, quote_as_json)).to_string();
             sqlx::query(INSERT_QUOTES).bind(quotes).execute(&mut **self).await?;
@@ -80,6 +80,10 @@ impl OrderTransaction for SqliteTransaction<'_> {
         if !taken_quotes.is_empty() {
             let ids = json!(column_of(taken_quotes, |id| to_hex(&id.0))).to_string();
             sqlx::query(TAKE_QUOTES).bind(ids).execute(&mut **self).await?;
+        }
+        if !released_quotes.is_empty() {
+            let ids = json!(column_of(released_quotes, |id| to_hex(&id.0))).to_string();
+            sqlx::query(RELEASE_QUOTES).bind(ids).bind(decided_at.micros()).execute(&mut **self).await?;
         }
         if !orders.is_empty() {
             let orders = json!(column_of(orders, order_as_json)).to_string();
@@ -182,7 +186,7 @@ fn refusal_of(row: &SqliteRow) -> Result<(RefusalKey, RecordedRefusal), Database
     Ok((key, RecordedRefusal { remaining, refused_at: time(row, "refused_at")? }))
 }
 
-fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
+pub(super) fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
     let quote = Quote {
         id: QuoteId(row.try_get::<Uuid, _>("id")?),
         created_at: time(row, "created_at")?,
@@ -194,11 +198,8 @@ fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseError> {
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
-    };
-    Ok(StoredQuote {
-        quote,
-        sources: row.try_get("price_sources")?,
         state: parse_quote_state(row.try_get("state")?)?,
-        client: row.try_get("client")?,
-    })
+        order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
+    };
+    Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, client: row.try_get("client")? })
 }
