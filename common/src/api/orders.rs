@@ -55,7 +55,10 @@ pub struct OrderPayload {
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
     pub currency: Option<String>,
-    /// More than 0 and less than 1000000000, with at most 4 decimals.
+    /// More than 0 and less than 1000000000, with at most 4 decimals. The service may be configured with a smaller range.
+    ///
+    /// An order buys at least one satoshi (0.00000001 BTC), because the bitcoin amount is rounded up. At a price of 84000, an
+    /// order of 0.0001 buys a satoshi that is worth eight times as much.
     #[serde(default)]
     pub amount: Option<DecimalText>,
     /// The id of a quote. The order has the currency, amount and price of the quote, so the other fields must be absent.

@@ -23,7 +23,7 @@ pub struct QuoteRequest {
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
     pub currency: Option<String>,
-    /// More than 0 and less than 1000000000, with at most 4 decimals.
+    /// More than 0 and less than 1000000000, with at most 4 decimals. The service may be configured with a smaller range.
     #[serde(default)]
     pub amount: Option<DecimalText>,
 }

@@ -10,11 +10,14 @@ use common::{
 };
 use url::Url;
 
+use crate::amount_bounds::AmountBounds;
+
 /// The settings of create-order.
 #[derive(Clone)]
 pub struct Config {
     /// The currencies that orders are accepted in.
     pub currencies: Vec<Currency>,
+    pub amount_bounds: AmountBounds,
     pub rate_limit: RateLimit,
     /// Their `X-Forwarded-For` header names the client.
     pub trusted_proxies: TrustedProxies,
@@ -33,8 +36,10 @@ pub struct Config {
 impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let trusted_proxies = TrustedProxies::from_env(env);
+        let currencies = shared::currencies(env);
         Self {
-            currencies: shared::currencies(env),
+            amount_bounds: AmountBounds::from_env(env, &currencies),
+            currencies,
             rate_limit: RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, 1_000_000, trusted_proxies.clone()),
             trusted_proxies,
             db_proxy: shared::db_proxy_url(env),

@@ -1,5 +1,6 @@
 //! create-order: validates an order, converts it at the current price, and sends it to db-proxy.
 
+mod amount_bounds;
 mod config;
 mod database_time;
 mod dispatcher;
@@ -55,6 +56,7 @@ impl Service for App {
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let Config {
             currencies,
+            amount_bounds,
             rate_limit,
             trusted_proxies,
             db_proxy,
@@ -83,8 +85,14 @@ impl Service for App {
             accepted_callers: None,
             rate_limit,
         };
-        let order_service =
-            OrderService { currencies, prices: prices.clone(), dispatcher, backend: Arc::new(db_proxy), hold_secs };
+        let order_service = OrderService {
+            currencies,
+            amount_bounds,
+            prices: prices.clone(),
+            dispatcher,
+            backend: Arc::new(db_proxy),
+            hold_secs,
+        };
         let server = Server::new(listener, service_endpoint(Api { order_service, orders_url, trusted_proxies }, ops))
             .with_metrics(&metrics);
         Ok(Self { server, prices, ready, dispatcher_task: Box::pin(dispatcher_task) })

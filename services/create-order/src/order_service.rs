@@ -16,6 +16,7 @@ use common::{
 };
 
 use crate::{
+    amount_bounds::AmountBounds,
     dispatcher::{Decision, DispatchError, OrderDispatcher},
     error::Error,
     order_backend::OrderBackend,
@@ -55,6 +56,7 @@ impl From<Option<IdempotencyKey>> for OrderKey {
 #[derive(Clone)]
 pub struct OrderService {
     pub currencies: Vec<Currency>,
+    pub amount_bounds: AmountBounds,
     pub prices: PriceReader,
     pub dispatcher: OrderDispatcher,
     pub backend: Arc<dyn OrderBackend>,
@@ -149,8 +151,10 @@ impl OrderService {
         }
     }
 
-    /// Converts the amount of an order to bitcoin at the current price.
+    /// Converts the amount of an order, which must be within the configured bounds, to bitcoin at the current price.
     async fn price_of(&self, order: &ValidatedOrder) -> Result<OrderPrice, Error> {
+        let in_bounds = self.amount_bounds.check(order.currency, order.amount);
+        in_bounds.map_err(|error| Error::Invalid(vec![error]))?;
         let OrderablePrice { price, simulated } = self.prices.current_price(order.currency).await?;
         // The conversion fails if the amount buys more bitcoin than can exist. That exceeds every limit.
         let Ok(bitcoin_amount) = Sats::bought_rounded_up(order.amount, price.price) else {

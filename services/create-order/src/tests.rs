@@ -16,6 +16,7 @@ use std::{
 use common::{
     api::{Code, health::Component},
     clients::db_proxy::BATCH_LIMITS,
+    config::Env,
     ids::IdempotencyKey,
     metrics::Metrics,
     money::Currency,
@@ -31,7 +32,10 @@ use self::{
     fake_prices::{LocalFault, prices_with},
     faults::{KeyState, RemoteFault},
 };
-use crate::{App, database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
+use crate::{
+    App, amount_bounds::AmountBounds, database_time::DatabaseTime, dispatcher::OrderDispatcher,
+    order_service::OrderService, routes::Api,
+};
 use common::service::Service;
 
 /// How the client sends the order.
@@ -145,8 +149,14 @@ impl CreateOrder {
             _ => vec![Currency::EUR, Currency::USD],
         };
         let prices = prices_with(local);
+        let mut env = Env::from_pairs(match local {
+            LocalFault::OutOfBounds => vec![("ORDER_MIN_AMOUNT", "EUR:69.01")],
+            _ => Vec::new(),
+        });
+        let amount_bounds = AmountBounds::from_env(&mut env, &currencies);
+        env.finish().unwrap();
         let backend = db_proxy.clone();
-        let order_service = OrderService { currencies, prices, dispatcher, backend, hold_secs: 30 };
+        let order_service = OrderService { currencies, amount_bounds, prices, dispatcher, backend, hold_secs: 30 };
         let ops = OpsEndpoints {
             service: App::NAME,
             about: "",
@@ -277,6 +287,7 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         (KeyState::Generated, Local::None, Remote::None, 201, "none"),
         (KeyState::Generated, Local::NoRecord, Remote::None, 503, "price_unavailable"),
         (KeyState::Generated, Local::CurrencyRemoved, Remote::None, 422, "validation_failed"),
+        (KeyState::Generated, Local::OutOfBounds, Remote::None, 422, "validation_failed"),
         (KeyState::Generated, Local::None, Remote::Unreachable, 503, "upstream_unavailable"),
         (KeyState::Generated, Local::None, Remote::Problem(Code::DatabaseUnavailable), 503, "database_unavailable"),
         (KeyState::Generated, Local::None, Remote::QueueFull, 503, "overloaded"),
@@ -284,12 +295,14 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         (KeyState::Unused, Local::None, Remote::None, 201, "none"),
         (KeyState::Unused, Local::NoRecord, Remote::None, 503, "price_unavailable"),
         (KeyState::Unused, Local::CurrencyRemoved, Remote::None, 422, "validation_failed"),
+        (KeyState::Unused, Local::OutOfBounds, Remote::None, 422, "validation_failed"),
         (KeyState::Unused, Local::AmountTooLarge, Remote::None, 409, "limit_exceeded"),
         (KeyState::Unused, Local::None, Remote::LimitReached, 409, "limit_exceeded"),
         (KeyState::Unused, Local::None, Remote::Unreachable, 503, "outcome_unknown"),
         (KeyState::PlacedBefore, Local::None, Remote::None, 201, "none"),
         (KeyState::PlacedBefore, Local::None, Remote::LimitReached, 201, "none"),
         (KeyState::PlacedBefore, Local::CurrencyRemoved, Remote::None, 201, "none"),
+        (KeyState::PlacedBefore, Local::OutOfBounds, Remote::None, 201, "none"),
         (KeyState::PlacedBefore, Local::AmountTooLarge, Remote::None, 201, "none"),
         (KeyState::PlacedBefore, Local::CacheUnavailable, Remote::None, 201, "none"),
         (KeyState::PlacedBefore, Local::CurrencyRemoved, Remote::Unreachable, 503, "outcome_unknown"),

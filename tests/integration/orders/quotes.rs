@@ -25,6 +25,7 @@ on_both_stacks!(
     all_quotes_leave_room_for_orders,
     quote_shows_what_became_of_it,
     released_quote_returns_reservation_at_once,
+    quote_outside_configured_amounts_is_refused,
 );
 
 /// The body of an order that takes a quote.
@@ -221,4 +222,16 @@ async fn released_quote_returns_reservation_at_once(stack: Stack) {
     request_quote(&platform, "DELETE", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
     let summary = platform.summary().await;
     assert_eq!((&summary["count"], &summary["bitcoin_amount"]), (&1.into(), &"0.00082143".into()));
+}
+
+async fn quote_outside_configured_amounts_is_refused(stack: Stack) {
+    let builder = Platform::builder(stack).set("ORDER_MIN_AMOUNT", "EUR:10").set("ORDER_MAX_AMOUNT", "EUR:100");
+    let platform = builder.start().await;
+    for amount in ["9.9999", "100.0001"] {
+        platform.quote(order("EUR", amount)).await.invalid_fields(&["amount"]);
+    }
+    for amount in ["10", "100"] {
+        platform.quote(order("EUR", amount)).await.json(201);
+    }
+    platform.quote(order("USD", "0.01")).await.json(201);
 }

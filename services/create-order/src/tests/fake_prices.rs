@@ -33,10 +33,12 @@ pub enum LocalFault {
     CurrencyRemoved,
     /// At this price, the amount buys more bitcoin than can exist.
     AmountTooLarge,
+    /// The amount is less than `ORDER_MIN_AMOUNT`.
+    OutOfBounds,
 }
 
 impl LocalFault {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::None,
         Self::NoRecord,
         Self::CacheUnavailable,
@@ -44,6 +46,7 @@ impl LocalFault {
         Self::NotPriced,
         Self::CurrencyRemoved,
         Self::AmountTooLarge,
+        Self::OutOfBounds,
     ];
 }
 
