@@ -93,7 +93,7 @@ impl Response {
     }
 
     /// Request and response, for messages of failed assertions.
-    fn description(&self) -> String {
+    pub fn description(&self) -> String {
         format!("{}\n{} {}", self.request_line, self.status, self.text())
     }
 

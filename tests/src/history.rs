@@ -18,7 +18,11 @@ use common::{
 };
 use serde_json::{Value, json};
 
-pub use self::{checker::check_history, stored_state::StoredState, violation::Violation};
+pub use self::{
+    checker::{SequenceChecker, check_history, check_keys},
+    stored_state::{StoredOrder, StoredState},
+    violation::Violation,
+};
 use crate::Response;
 
 /// The order that a client requests.

@@ -16,6 +16,7 @@ pub mod reconciliation;
 pub mod servers;
 pub mod simulated_exchanges;
 pub mod small_disk;
+pub mod soak;
 pub mod stack;
 pub mod system_call_errors;
 pub mod tcp_proxy;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Attempt, History, Outcome, RequestedOrder, StoredState, Violation,
-    stored_state::{StoredOrder, Terms},
+    stored_state::{StoredOrder, StoredTotals, Terms},
 };
 
 /// How far the creation time of an order may lie after the end of its request. Orders of one batch get increasing times,
@@ -21,28 +21,74 @@ const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// Returns every violation once, sorted by kind.
 pub fn check_history(history: &History, stored: &StoredState, limit: Sats) -> Vec<Violation> {
-    let mut checker = Checker { stored, limit: limit.get(), violations: Vec::new() };
-    checker.check_sequence();
-    checker.check_sums();
+    let mut sequence = SequenceChecker::new(limit);
+    for order in &stored.orders {
+        sequence.check_next(order);
+    }
+    let mut checker = Checker { stored, limit: limit.get(), violations: sequence.finish(stored.totals) };
     checker.check_quotes(history);
     checker.check_limit_is_filled(history);
+    checker.check_keys(history);
+    checker.into_violations()
+}
 
-    let mut keys: BTreeMap<&str, KeyHistory> = BTreeMap::new();
-    for attempt in &history.attempts {
-        keys.entry(&attempt.idempotency_key).or_default().attempts.push(attempt);
+/// Checks each idempotency key of the history. `stored` contains the orders of these keys and no other.
+pub fn check_keys(history: &History, stored: &StoredState) -> Vec<Violation> {
+    let mut checker = Checker { stored, limit: i64::MAX, violations: Vec::new() };
+    checker.check_keys(history);
+    checker.into_violations()
+}
+
+/// Checks the stored orders one after the other: sequence numbers have no gap, creation times increase, the running sum never
+/// exceeds the limit, and the totals are the count and the sum of the orders.
+#[derive(Debug)]
+pub struct SequenceChecker {
+    limit: i64,
+    orders: i64,
+    sum: i64,
+    previous: Option<PreviousOrder>,
+    violations: Vec<Violation>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PreviousOrder {
+    seq: i64,
+    created_at: Timestamp,
+}
+
+impl SequenceChecker {
+    pub fn new(limit: Sats) -> Self {
+        Self { limit: limit.get(), orders: 0, sum: 0, previous: None, violations: Vec::new() }
     }
-    for order in &stored.orders {
-        keys.entry(&order.idempotency_key).or_default().orders.push(order);
+
+    /// The orders must come in the order of their sequence numbers.
+    pub fn check_next(&mut self, StoredOrder { seq, order, .. }: &StoredOrder) {
+        let (seq, after) = (*seq, self.previous.map_or(0, |previous| previous.seq));
+        if seq != after + 1 {
+            self.violations.push(Violation::SequenceGap { after, next: seq });
+        }
+        if self.previous.is_some_and(|previous| order.created_at <= previous.created_at) {
+            self.violations.push(Violation::TimeNotIncreasing { seq });
+        }
+        let before = self.sum;
+        self.sum += order.bitcoin_amount.get();
+        if before <= self.limit && self.sum > self.limit {
+            self.violations.push(Violation::LimitExceeded { seq, sum: self.sum, limit: self.limit });
+        }
+        self.orders += 1;
+        self.previous = Some(PreviousOrder { seq, created_at: order.created_at });
     }
-    let by_id = stored.orders.iter().map(|stored| (stored.order.id.to_string(), stored)).collect();
-    for (key, KeyHistory { attempts, orders }) in &keys {
-        checker.check_responses(key, attempts, &by_id);
-        checker.check_orders_of_key(key, attempts, orders);
-        checker.check_refusals(key, attempts, orders);
+
+    pub fn finish(self, totals: StoredTotals) -> Vec<Violation> {
+        let Self { orders, sum, mut violations, .. } = self;
+        if orders != totals.orders {
+            violations.push(Violation::WrongCount { orders, totals: totals.orders });
+        }
+        if sum != totals.bitcoin {
+            violations.push(Violation::WrongSum { orders: sum, totals: totals.bitcoin });
+        }
+        violations
     }
-    checker.violations.sort();
-    checker.violations.dedup();
-    checker.violations
 }
 
 /// The attempts and the stored orders with one idempotency key.
@@ -59,38 +105,25 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Sequence numbers have no gap, creation times increase, and the totals count the orders.
-    fn check_sequence(&mut self) {
-        let mut previous: Option<&StoredOrder> = None;
-        for order in &self.stored.orders {
-            let after = previous.map_or(0, |previous| previous.seq);
-            if order.seq != after + 1 {
-                self.violations.push(Violation::SequenceGap { after, next: order.seq });
-            }
-            if previous.is_some_and(|previous| order.order.created_at <= previous.order.created_at) {
-                self.violations.push(Violation::TimeNotIncreasing { seq: order.seq });
-            }
-            previous = Some(order);
-        }
-        let (orders, totals) = (i64::try_from(self.stored.orders.len()).unwrap(), self.stored.totals.orders);
-        if orders != totals {
-            self.violations.push(Violation::WrongCount { orders, totals });
-        }
+    fn into_violations(mut self) -> Vec<Violation> {
+        self.violations.sort();
+        self.violations.dedup();
+        self.violations
     }
 
-    /// The totals are the sum of the orders, and the running sum never exceeds the limit.
-    fn check_sums(&mut self) {
-        let mut sum = 0;
-        for StoredOrder { seq, order, .. } in &self.stored.orders {
-            let before = sum;
-            sum += order.bitcoin_amount.get();
-            if before <= self.limit && sum > self.limit {
-                self.violations.push(Violation::LimitExceeded { seq: *seq, sum, limit: self.limit });
-            }
+    fn check_keys(&mut self, history: &History) {
+        let mut keys: BTreeMap<&str, KeyHistory> = BTreeMap::new();
+        for attempt in &history.attempts {
+            keys.entry(&attempt.idempotency_key).or_default().attempts.push(attempt);
         }
-        let totals = self.stored.totals.bitcoin;
-        if sum != totals {
-            self.violations.push(Violation::WrongSum { orders: sum, totals });
+        for order in &self.stored.orders {
+            keys.entry(&order.idempotency_key).or_default().orders.push(order);
+        }
+        let by_id = self.stored.orders.iter().map(|stored| (stored.order.id.to_string(), stored)).collect();
+        for (key, KeyHistory { attempts, orders }) in &keys {
+            self.check_responses(key, attempts, &by_id);
+            self.check_orders_of_key(key, attempts, orders);
+            self.check_refusals(key, attempts, orders);
         }
     }
 

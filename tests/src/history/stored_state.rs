@@ -8,6 +8,7 @@ use common::{
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
+use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use uuid::Uuid;
 
@@ -76,14 +77,21 @@ pub struct StoredTotals {
 impl StoredState {
     /// Reads everything in one transaction.
     pub async fn read(database_url: &str) -> sqlx::Result<Self> {
+        let mut orders = Vec::new();
+        let rest = Self::visit_orders(database_url, |order| orders.push(order)).await?;
+        Ok(Self { orders, ..rest })
+    }
+
+    /// Passes every order to `visit`, by sequence number, without keeping them in memory. Returns the rest, without orders.
+    pub async fn visit_orders(database_url: &str, mut visit: impl FnMut(StoredOrder)) -> sqlx::Result<Self> {
         let mut reader = Reader::open(database_url).await?;
         let dialect = reader.dialect();
         reader.begin().await?;
-        let orders = reader.rows(dialect.select_orders()).await?;
+        reader.visit_rows(dialect.select_orders(), |row| visit(parse_order(&row))).await?;
         let quotes = reader.rows(dialect.select_quotes()).await?;
         let totals = reader.rows(SELECT_TOTALS.to_owned()).await?;
         Ok(Self {
-            orders: orders.iter().map(|row| parse_order(row)).collect(),
+            orders: Vec::new(),
             quotes: quotes.iter().map(|row| parse_quote(row)).collect(),
             totals: parse_totals(&totals),
         })
@@ -169,16 +177,25 @@ impl Reader {
 
     /// The rows of a query whose columns are all text.
     async fn rows(&mut self, query: String) -> sqlx::Result<Vec<Vec<String>>> {
-        macro_rules! rows {
+        let mut rows = Vec::new();
+        self.visit_rows(query, |row| rows.push(row)).await?;
+        Ok(rows)
+    }
+
+    async fn visit_rows(&mut self, query: String, mut visit: impl FnMut(Vec<String>)) -> sqlx::Result<()> {
+        macro_rules! visit {
             ($connection:ident) => {{
-                let rows = sqlx::raw_sql(AssertSqlSafe(query)).fetch_all($connection).await?;
-                rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
+                let mut rows = sqlx::raw_sql(AssertSqlSafe(query)).fetch($connection);
+                while let Some(row) = rows.try_next().await? {
+                    visit((0..row.len()).map(|column| row.try_get(column)).collect::<sqlx::Result<_>>()?);
+                }
             }};
         }
         match self {
-            Self::Sqlite(connection) => rows!(connection),
-            Self::Postgres(connection) => rows!(connection),
+            Self::Sqlite(connection) => visit!(connection),
+            Self::Postgres(connection) => visit!(connection),
         }
+        Ok(())
     }
 }
 

@@ -1,0 +1,134 @@
+//! Hours of load at half of what the services can do. Resident memory and file descriptors of each process must stay flat, and
+//! every acknowledged order must be stored once and unchanged.
+
+mod generator;
+mod ledger;
+mod resources;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::money::Sats;
+
+use self::{
+    generator::{Generator, Rate},
+    ledger::Ledger,
+    resources::ResourceLog,
+};
+use crate::{
+    Platform, Stack,
+    process_kills::wait_for_release,
+    servers::{Database, PrivateServer},
+};
+
+/// How long the full load is measured.
+const FULL_LOAD: Duration = Duration::from_secs(20);
+/// Ignored at the start of the measurement: connections are opened, and caches fill.
+const WARM_UP: Duration = Duration::from_secs(5);
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
+/// High enough for every order of a run.
+const LIMIT: &str = "20000000";
+/// The load was held if at least this share of the planned requests was sent.
+const HELD_PERCENT: u64 = 95;
+/// One request in this many may be answered with 503 or not at all. It is sent again.
+const MIN_REQUESTS_PER_FAILURE: u64 = 10_000;
+
+/// The result of a run on one stack.
+pub struct Report {
+    pub summary: String,
+    pub violations: Vec<String>,
+}
+
+/// Holds half of the full load for this time on a new database. Passes each line of progress to `print`.
+pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Report {
+    let postgres = match stack {
+        Stack::Embedded => None,
+        Stack::Servers => Some(PrivateServer::postgres().await),
+    };
+    let database = match &postgres {
+        None => Database::sqlite(),
+        Some(postgres) => Database::postgres_on(&postgres.url()).await,
+    };
+    let url = database.url();
+    let platform = Platform::builder(stack).database(&url).in_processes().without_prices().set("BTC_LIMIT", LIMIT);
+    let platform = platform.start().await;
+    platform.start_other_services().await;
+    platform.create_order.wait_until_ready().await;
+
+    let ledger = Arc::<Ledger>::default();
+    let generator = Generator::start(&platform, &ledger, Rate::Full);
+    tokio::time::sleep(WARM_UP).await;
+    let (before, start) = (ledger.requests(), Instant::now());
+    tokio::time::sleep(FULL_LOAD.saturating_sub(WARM_UP)).await;
+    let full_rate = per_second(ledger.requests() - before, start.elapsed());
+    generator.stop().await;
+    let rate = (full_rate / 2).max(1);
+    print(format!(
+        "{stack:?}: full load is {full_rate} requests/s; holding {rate} for {} min",
+        duration.as_secs() / 60
+    ));
+
+    let (before, start) = (ledger.requests(), Instant::now());
+    let generator = Generator::start(&platform, &ledger, Rate::PerSecond(rate));
+    let mut resources = ResourceLog::new(&platform).await;
+    hold(duration, &ledger, &mut resources, |line| print(format!("{stack:?}: {line}"))).await;
+    let (sent, planned) = (ledger.requests() - before, rate * start.elapsed().as_secs());
+    generator.stop().await;
+
+    let mut violations = resources.violations(stack);
+    if sent * 100 < planned * HELD_PERCENT {
+        violations.push(format!("LOAD NOT HELD: {sent} of {planned} planned requests were sent"));
+    }
+    let (requests, failed) = (ledger.requests(), ledger.failed());
+    if failed * MIN_REQUESTS_PER_FAILURE > requests {
+        violations
+            .push(format!("FAILED REQUESTS: {failed} of {requests} requests were answered with 503 or not answered"));
+    }
+    // If a reservation is not released, the check reports it.
+    let _ = tokio::time::timeout(Duration::from_mins(1), wait_for_release(&url)).await;
+    let orders = ledger.acknowledged();
+    violations.extend(ledger.check(&url, LIMIT.parse::<Sats>().unwrap()).await);
+    let shown = &platform.summary().await["count"];
+    if *shown != orders {
+        violations.push(format!("WRONG SUMMARY: fetch-orders counts {shown} orders, and {orders} were acknowledged"));
+    }
+    let summary = format!(
+        "{stack:?}: {} min at {rate} requests/s, {requests} requests, {failed} failed, {orders} orders acknowledged; {}; {} violations",
+        duration.as_secs() / 60,
+        resources.summary(),
+        violations.len()
+    );
+    Report { summary, violations }
+}
+
+/// Samples the processes while the generator holds the load, and prints a line each minute.
+async fn hold(duration: Duration, ledger: &Ledger, resources: &mut ResourceLog, print: impl Fn(String)) {
+    let start = Instant::now();
+    let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
+    let (mut reported_at, mut before) = (start, ledger.requests());
+    ledger.take_latencies();
+    while start.elapsed() < duration {
+        ticks.tick().await;
+        resources.sample();
+        if reported_at.elapsed() >= REPORT_INTERVAL {
+            let (now, requests) = (Instant::now(), ledger.requests());
+            let rate = per_second(requests - before, now - reported_at);
+            print(format!(
+                "{:3} min  {rate} requests/s, {}, {} orders, {} failed; {}",
+                start.elapsed().as_secs() / 60,
+                ledger.take_latencies(),
+                ledger.acknowledged(),
+                ledger.failed(),
+                resources.latest()
+            ));
+            (reported_at, before) = (now, requests);
+        }
+    }
+}
+
+fn per_second(count: u64, duration: Duration) -> u64 {
+    u64::try_from(u128::from(count) * 1000 / duration.as_millis().max(1)).unwrap()
+}

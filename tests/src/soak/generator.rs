@@ -1,0 +1,203 @@
+//! Clients that place orders, take quotes and read, as fast as they can or at a fixed rate.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use common::{
+    api::{orders::Order, quotes::Quote},
+    ids::QuoteId,
+    money::{Currency, FiatAmount},
+    time::Timestamp,
+};
+use fastrand::Rng;
+use reqwest::RequestBuilder;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::Ledger;
+use crate::{
+    Client, Platform, Response,
+    client::try_send,
+    history::{Attempt, Outcome, RequestedOrder},
+    platform::ORDERS_PATH,
+};
+
+const CLIENTS: u64 = 64;
+/// How long a client sends an order again until it is acknowledged.
+const RETRY_LIMIT: Duration = Duration::from_mins(1);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Amounts in ten-thousandths. Small, so that the limit is never reached, and above one satoshi at every price.
+const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Rate {
+    /// Each client sends its next request when the last one is answered.
+    Full,
+    /// A request is due at fixed intervals, whether or not earlier ones are answered. Late requests are sent at once.
+    PerSecond(u64),
+}
+
+/// Clients that send requests until they are stopped.
+pub struct Generator {
+    stop: CancellationToken,
+    clients: JoinSet<()>,
+}
+
+impl Generator {
+    pub fn start(platform: &Platform, ledger: &Arc<Ledger>, rate: Rate) -> Self {
+        let (stop, schedule) = (CancellationToken::new(), Arc::new(Schedule::new(rate)));
+        let urls = Arc::new(Urls {
+            orders: platform.create_order.url(ORDERS_PATH),
+            quotes: platform.create_order.url("/api/v1/quotes"),
+            stored_orders: platform.fetch_orders.url(ORDERS_PATH),
+            courses: platform.rates.url("/api/v1/courses"),
+        });
+        let client = |number| SoakClient {
+            http: platform.client.clone(),
+            urls: urls.clone(),
+            ledger: ledger.clone(),
+            rng: Rng::with_seed(number),
+            open_quote: None,
+        };
+        let clients =
+            (0..CLIENTS).map(|number| client(number).send_until_stopped(schedule.clone(), stop.clone())).collect();
+        Self { stop, clients }
+    }
+
+    /// Returns when every request has an answer, and every order is acknowledged.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.clients.join_all().await;
+    }
+}
+
+/// When requests are due. All clients share it.
+struct Schedule {
+    rate: Rate,
+    start: Instant,
+    next: AtomicU64,
+}
+
+impl Schedule {
+    fn new(rate: Rate) -> Self {
+        Self { rate, start: Instant::now(), next: AtomicU64::new(0) }
+    }
+
+    /// Waits until the next request is due, and returns that time.
+    async fn wait(&self) -> Instant {
+        let Rate::PerSecond(rate) = self.rate else { return Instant::now() };
+        let number = u32::try_from(self.next.fetch_add(1, Relaxed)).expect("a run has fewer requests");
+        let due =
+            self.start + Duration::from_secs(1) * number / u32::try_from(rate).expect("a rate that machines reach");
+        tokio::time::sleep_until(due.into()).await;
+        due
+    }
+}
+
+struct Urls {
+    orders: String,
+    quotes: String,
+    stored_orders: String,
+    courses: String,
+}
+
+struct SoakClient {
+    http: Client,
+    urls: Arc<Urls>,
+    ledger: Arc<Ledger>,
+    rng: Rng,
+    /// A quote that the next request takes.
+    open_quote: Option<QuoteId>,
+}
+
+impl SoakClient {
+    async fn send_until_stopped(mut self, schedule: Arc<Schedule>, stop: CancellationToken) {
+        loop {
+            let due = tokio::select! {
+                () = stop.cancelled() => return,
+                due = schedule.wait() => due,
+            };
+            if let Some(quote) = self.open_quote.take() {
+                self.place_order(RequestedOrder::FromQuote(quote)).await;
+            } else {
+                match self.rng.u32(0..100) {
+                    0..64 => {
+                        let requested = self.random_order();
+                        self.place_order(requested).await;
+                    }
+                    64..69 => self.open_quote = self.request_quote().await,
+                    // This quote expires.
+                    69..70 => drop(self.request_quote().await),
+                    70..90 => self.read_recent_order().await,
+                    90..96 => self.read(format!("{}?limit=20", self.urls.stored_orders)).await,
+                    96..98 => self.read(format!("{}/summary", self.urls.stored_orders)).await,
+                    _ => self.read(self.urls.courses.clone()).await,
+                }
+            }
+            self.ledger.record_response(due.elapsed());
+        }
+    }
+
+    fn random_order(&mut self) -> RequestedOrder {
+        let currency = *self.rng.choice(&[Currency::EUR, Currency::GBP, Currency::USD]).unwrap();
+        let amount = FiatAmount::from_ten_thousandths(self.rng.i64(AMOUNTS_E4)).unwrap();
+        RequestedOrder::AtMarketPrice { currency, amount }
+    }
+
+    /// Sends the order until the outcome is final.
+    async fn place_order(&self, requested: RequestedOrder) {
+        let (key, first_start, mut attempts) = (self.ledger.new_key(), Instant::now(), Vec::with_capacity(1));
+        loop {
+            let start = Timestamp::now();
+            let request = self.http.json(&self.urls.orders, requested.body()).header("idempotency-key", key.text());
+            let outcome = Outcome::from_response(try_send(request).await);
+            let (idempotency_key, end) = (key.text(), Timestamp::now());
+            let is_final = outcome.is_final();
+            attempts.push(Attempt { idempotency_key, requested, bitcoin_amount: None, start, end, outcome });
+            if is_final || first_start.elapsed() > RETRY_LIMIT {
+                break;
+            }
+            self.ledger.record_failure();
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        self.ledger.record_order(key, attempts);
+    }
+
+    async fn request_quote(&mut self) -> Option<QuoteId> {
+        let request = self.random_order().body();
+        let response = self.answered(self.http.json(&self.urls.quotes, request), 201).await?;
+        Some(serde_json::from_slice::<Quote>(&response.body).expect("the body of a 201 is a quote").id)
+    }
+
+    /// An acknowledged order is found as it was acknowledged.
+    async fn read_recent_order(&mut self) {
+        let Some(order) = self.ledger.recent_order(&mut self.rng) else { return };
+        let url = format!("{}/{}", self.urls.stored_orders, order.id);
+        let Some(response) = self.answered(self.http.request("GET", url), 200).await else { return };
+        let read = serde_json::from_slice::<Order>(&response.body);
+        if read.as_ref().ok() != Some(&order) {
+            self.ledger.record_violation(format!("CHANGED ORDER: acknowledged {order:?}, read {read:?}"));
+        }
+    }
+
+    async fn read(&self, url: String) {
+        self.answered(self.http.request("GET", url), 200).await;
+    }
+
+    /// The response if it has the expected status. 503 and a missing response are failures, every other status is a violation.
+    async fn answered(&self, request: RequestBuilder, status: u16) -> Option<Response> {
+        match try_send(request).await {
+            Ok(response) if response.status == status => return Some(response),
+            Ok(response) if response.status != 503 => {
+                self.ledger.record_violation(format!("UNEXPECTED RESPONSE: {}", response.description()));
+            }
+            Ok(_) | Err(_) => self.ledger.record_failure(),
+        }
+        None
+    }
+}

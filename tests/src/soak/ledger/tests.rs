@@ -1,0 +1,131 @@
+use common::{
+    api::prices::PriceState,
+    ids::OrderId,
+    money::{Currency, FiatAmount, Rate, Sats},
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{Attempt, Key, Ledger, Order, Outcome, SAMPLE_RATIO, StoredOrder, StoredOrdersCheck, StoredTotals};
+use crate::history::RequestedOrder;
+
+const ORDERS: u64 = 3 * SAMPLE_RATIO;
+/// In the middle of the keys whose history is not kept.
+const NOT_SAMPLED: u64 = SAMPLE_RATIO + 77;
+
+/// A service that acknowledges each order and stores it, until a test changes what it stores.
+struct SimulatedRun {
+    ledger: Ledger,
+    stored: Vec<StoredOrder>,
+    totals: StoredTotals,
+}
+
+impl SimulatedRun {
+    fn new() -> Self {
+        let (ledger, mut stored) = (Ledger::default(), Vec::new());
+        for seq in 1..=i64::try_from(ORDERS).unwrap() {
+            let key = ledger.new_key();
+            let order = order(seq);
+            ledger.record_order(key, vec![attempt(key, &order)]);
+            stored.push(StoredOrder { seq, idempotency_key: key.text(), order, quote: None });
+        }
+        let bitcoin = stored.iter().map(|stored| stored.order.bitcoin_amount.get()).sum();
+        let totals = StoredTotals { orders: i64::try_from(ORDERS).unwrap(), bitcoin, reserved: 0 };
+        Self { ledger, stored, totals }
+    }
+
+    fn violations(self) -> Vec<String> {
+        let records = self.ledger.records();
+        let mut check = StoredOrdersCheck::new(&records.history, ORDERS, Sats::new(1_000_000_000_000).unwrap());
+        for order in self.stored {
+            check.visit(order);
+        }
+        check.finish(&records.history, records.acknowledged, self.totals)
+    }
+}
+
+fn order(seq: i64) -> Order {
+    let created_at = Timestamp::from_micros(1_700_000_000_000_000 + seq * 1000).unwrap();
+    Order {
+        id: OrderId(Uuid::from_u128(u128::try_from(seq).unwrap())),
+        created_at,
+        currency: Currency::EUR,
+        amount: FiatAmount::from_ten_thousandths(seq).unwrap(),
+        exchange_rate: Rate::from_hundred_millionths(8_400_012_000_000).unwrap(),
+        bitcoin_amount: Sats::new(seq).unwrap(),
+        price_as_of: created_at,
+        simulated: true,
+        price_state: PriceState::Fresh,
+    }
+}
+
+fn attempt(key: Key, order: &Order) -> Attempt {
+    let requested = RequestedOrder::AtMarketPrice { currency: order.currency, amount: order.amount };
+    let body = serde_json::to_vec(order).unwrap().into();
+    let (start, end) = (order.created_at, order.created_at);
+    let outcome = Outcome::Placed { body, replayed: false };
+    Attempt { idempotency_key: key.text(), requested, bitcoin_amount: None, start, end, outcome }
+}
+
+#[track_caller]
+fn assert_found(violations: &[String], kind: &str) {
+    assert!(violations.iter().any(|violation| violation.starts_with(kind)), "{kind} is not among {violations:#?}");
+}
+
+#[test]
+fn correct_service_has_no_violation() {
+    assert_eq!(SimulatedRun::new().violations(), [""; 0]);
+}
+
+#[test]
+fn lost_order_is_found_although_its_history_was_not_kept() {
+    let mut run = SimulatedRun::new();
+    run.stored.remove(usize::try_from(NOT_SAMPLED).unwrap());
+    let violations = run.violations();
+    assert_found(&violations, &format!("MISSING ORDER: no order with the key soak-{NOT_SAMPLED} is stored"));
+    assert_found(&violations, "SEQUENCE GAP");
+    assert_found(&violations, "WRONG COUNT");
+    assert_found(&violations, "WRONG SUM");
+}
+
+#[test]
+fn changed_order_is_found_although_its_history_was_not_kept() {
+    let mut run = SimulatedRun::new();
+    run.stored[usize::try_from(NOT_SAMPLED).unwrap()].order.exchange_rate = Rate::from_hundred_millionths(1).unwrap();
+    let violations = run.violations();
+    assert_eq!(violations.len(), 1, "{violations:#?}");
+    assert_found(&violations, "CHANGED ORDERS");
+}
+
+#[test]
+fn changed_order_of_the_sample_is_described() {
+    let mut run = SimulatedRun::new();
+    run.stored[0].order.exchange_rate = Rate::from_hundred_millionths(1).unwrap();
+    assert_found(&run.violations(), "CHANGED ORDER: soak-0: exchange_rate of order");
+}
+
+#[test]
+fn second_order_with_a_key_and_an_unknown_key_are_found() {
+    for key in [NOT_SAMPLED, ORDERS] {
+        let mut run = SimulatedRun::new();
+        let order = order(i64::try_from(ORDERS).unwrap() + 1);
+        let (seq, idempotency_key) = (i64::try_from(ORDERS).unwrap() + 1, Key(key).text());
+        run.totals.orders += 1;
+        run.totals.bitcoin += order.bitcoin_amount.get();
+        run.stored.push(StoredOrder { seq, idempotency_key, order, quote: None });
+        assert_found(&run.violations(), "UNREQUESTED ORDER");
+    }
+}
+
+#[test]
+fn history_of_a_key_that_was_sent_again_is_kept() {
+    let ledger = Ledger::default();
+    let keys: Vec<_> = (0..3).map(|_| ledger.new_key()).collect();
+    let order = order(1);
+    let unanswered = Attempt { outcome: Outcome::NoResponse, ..attempt(keys[1], &order) };
+    ledger.record_order(keys[1], vec![unanswered, attempt(keys[1], &order)]);
+    ledger.record_order(keys[2], vec![attempt(keys[2], &order)]);
+    let records = ledger.records();
+    let kept: Vec<_> = records.history.attempts.iter().map(|attempt| attempt.idempotency_key.as_str()).collect();
+    assert_eq!(kept, ["soak-1", "soak-1"]);
+}
