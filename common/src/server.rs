@@ -3,7 +3,9 @@
 
 mod allowed_methods;
 mod body;
+mod compression;
 mod connections;
+mod documentation_page;
 mod http_metrics;
 mod internal_caller;
 pub mod limits;

@@ -7,4 +7,5 @@ mod health;
 mod http_conventions;
 mod least_privilege;
 mod openapi;
+mod responses;
 mod settings;

@@ -150,6 +150,14 @@ struct ProblemBody {
     request_id: Option<String>,
 }
 
+impl ProblemBody {
+    fn to_json(&self) -> String {
+        let mut json = serde_json::to_string(self).expect("a problem can be serialized");
+        json.push('\n');
+        json
+    }
+}
+
 /// An error response. `detail` is written for the client and never contains the cause. The cause is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -211,7 +219,7 @@ impl Problem {
 
     /// The body of the response, without a request id.
     pub fn to_json(self) -> String {
-        serde_json::to_string(&self.into_body(None)).expect("a problem can be serialized")
+        self.into_body(None).to_json()
     }
 
     fn into_body(self, request_id: Option<&str>) -> ProblemBody {
@@ -232,7 +240,7 @@ impl Problem {
     pub fn respond(self, request_id: Option<&str>) -> Response {
         let status = self.code.status();
         let retry_after = self.retry_after;
-        let json = serde_json::to_vec(&self.into_body(request_id)).expect("a problem can be serialized");
+        let json = self.into_body(request_id).to_json();
         let mut response = Response::builder().status(status).content_type(Self::CONTENT_TYPE).body(json);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,4 +1,4 @@
-//! The `Allow` header of a response with status 405.
+//! The `Allow` header of a response to OPTIONS, or with status 405.
 
 use poem::http::{HeaderValue, Method};
 use poem_openapi::registry::MetaApi;
@@ -34,6 +34,7 @@ fn allow_header(mut methods: Vec<Method>) -> Option<HeaderValue> {
         methods.push(Method::HEAD);
     }
     let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    names.push(Method::OPTIONS.as_str());
     names.sort_unstable();
     HeaderValue::from_str(&names.join(", ")).ok()
 }

@@ -115,7 +115,11 @@ fn message_without_position(error: &serde_json::Error) -> String {
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(json) => Response::builder().header(CONTENT_TYPE, JSON).body(json),
+            Ok(mut json) => {
+                // A terminal then shows its prompt on a line of its own.
+                json.push(b'\n');
+                Response::builder().header(CONTENT_TYPE, JSON).body(json)
+            }
             Err(error) => {
                 tracing::error!(%error, "a response cannot be serialized as JSON");
                 Problem::internal().into_response()

@@ -11,14 +11,19 @@ use futures_util::FutureExt;
 use poem::{
     Endpoint, Error, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError},
-    http::{HeaderValue, Method, header::ALLOW},
+    http::{
+        HeaderValue, Method, StatusCode,
+        header::{ALLOW, LOCATION},
+    },
 };
 use poem_openapi::{
     OperationId,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
 };
 
-use super::{RateLimit, allowed_methods::AllowedMethods, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT};
+use super::{
+    RateLimit, allowed_methods::AllowedMethods, compression, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT,
+};
 use crate::{
     api::{Code, FieldError, Problem},
     config::AcceptedCallers,
@@ -60,12 +65,17 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
         let context = RequestContext { service: self.middleware.service, id };
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let accepts_gzip = compression::accepts_gzip(request.headers());
         let (rate_limit_status, allowed) = self
             .middleware
             .rate_limit
             .check_request(&request)
             .map_or((None, Ok(())), |(status, result)| (Some(status), result));
 
+        if method == Method::HEAD {
+            // The server omits the body of the response, but not its length.
+            request.set_method(Method::GET);
+        }
         if let Some(accepted) = &self.middleware.accepted_callers {
             request.set_data(accepted.clone());
         }
@@ -88,9 +98,15 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                     (response.data::<OperationId>().copied(), response)
                 }
                 Err(failure) => {
-                    (failure.operation(), self.middleware.failure_response(&failure, &id, &method, uri.path()))
+                    let unrouted =
+                        failure.is_unrouted().then(|| self.middleware.unrouted_response(&method, uri.path()));
+                    let response = unrouted
+                        .flatten()
+                        .unwrap_or_else(|| self.middleware.failure_response(&failure, &id, &method, uri.path()));
+                    (failure.operation(), response)
                 }
             };
+            compression::compress(&mut response, accepts_gzip);
             if let Ok(value) = HeaderValue::from_str(id.as_str()) {
                 response.headers_mut().insert(RequestId::HEADER, value);
             }
@@ -120,9 +136,28 @@ impl Failure {
             Self::Timeout | Self::Panic => None,
         }
     }
+
+    /// Whether no operation has the path and the method of the request.
+    fn is_unrouted(&self) -> bool {
+        match self {
+            Self::Error(error) => error.is::<NotFoundError>() || error.is::<MethodNotAllowedError>(),
+            Self::Timeout | Self::Panic => false,
+        }
+    }
 }
 
 impl RequestMiddleware {
+    /// The response to OPTIONS, and to GET of `/` in a service without a page of its own. `None` for every other request.
+    fn unrouted_response(&self, method: &Method, path: &str) -> Option<Response> {
+        if *method == Method::OPTIONS {
+            let allowed = self.methods.for_path(path)?.clone();
+            return Some(Response::builder().status(StatusCode::NO_CONTENT).header(ALLOW, allowed).finish());
+        }
+        let is_root = path == "/" && (*method == Method::GET || *method == Method::HEAD);
+        // A relative path is right behind a proxy that adds a prefix too.
+        is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
+    }
+
     fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
         let problem = match failure {
             Failure::Error(error) => to_problem(error, method),

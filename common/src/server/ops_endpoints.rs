@@ -19,7 +19,7 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
-    Json, PreserializedJson, RateLimit, allowed_methods::AllowedMethods, http_metrics::HttpMetrics,
+    Json, PreserializedJson, RateLimit, allowed_methods::AllowedMethods, documentation_page, http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
 };
 use crate::{
@@ -65,6 +65,13 @@ enum ReadinessResponse {
     NotReady(Json<Readiness>, #[oai(header = "Retry-After")] u32),
 }
 
+#[derive(ApiResponse)]
+enum MetricsResponse {
+    /// The metrics.
+    #[oai(status = 200, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")]
+    Metrics(PlainText<String>),
+}
+
 #[OpenApi]
 impl OpsApi {
     /// Returns 200 while the process is alive.
@@ -84,10 +91,10 @@ impl OpsApi {
         }
     }
 
-    /// Metrics in the text format of Prometheus.
+    /// Metrics in a text format that Prometheus reads.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
-    async fn metrics(&self) -> PlainText<String> {
-        PlainText(self.metrics.encode())
+    async fn metrics(&self) -> MetricsResponse {
+        MetricsResponse::Metrics(PlainText(self.metrics.encode()))
     }
 
     #[oai(path = "/openapi.json", method = "get", operation_id = "openapi", hidden)]
@@ -138,11 +145,13 @@ fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static st
 /// Combines the API of a service with the operations endpoints and the middleware.
 pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxEndpoint<'static> {
     let OpsEndpoints { service, about, metrics, ready, accepted_callers, rate_limit } = ops;
-    let methods = Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), &["/openapi.json", "/docs"]));
+    let methods = Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), &["/", "/openapi.json", "/docs"]));
     let middleware =
         RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, accepted_callers };
     let documentation = documentation_service::<A>(service, about);
-    let (document, page) = (finished_document(&documentation).into(), documentation.swagger_ui_html());
+    let document = finished_document(&documentation);
+    let page = documentation_page::render(&documentation, service, &document);
+    let document = format!("{document}\n").into();
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
     openapi_service((api, OpsApi { metrics, ready, document, page }), service, about)
         .into_endpoint()

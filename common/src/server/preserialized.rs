@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, header::CONTENT_TYPE},
@@ -25,10 +25,20 @@ pub struct PreserializedJson<T> {
 }
 
 impl<T> PreserializedJson<T> {
-    /// `json` must be the JSON of a `T`, as the OpenAPI document states.
+    /// `json` must be the JSON of a `T`, as the OpenAPI document states. A final line break is added if it has none.
     pub fn new(json: Bytes) -> Self {
-        Self { json, of: PhantomData }
+        Self { json: with_line_break(json), of: PhantomData }
     }
+}
+
+fn with_line_break(json: Bytes) -> Bytes {
+    if json.ends_with(b"\n") {
+        return json;
+    }
+    // JSON that others share is copied.
+    let mut json = json.try_into_mut().unwrap_or_else(BytesMut::from);
+    json.extend_from_slice(b"\n");
+    json.freeze()
 }
 
 impl<T: Type> Payload for PreserializedJson<T> {
@@ -60,3 +70,6 @@ impl<T> IntoResponse for PreserializedJson<T> {
         response
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,9 @@ use crate::{
 
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
+/// Paths of every service that are never counted.
+const FREE_PATHS: &[&str] = &["/", "/docs", "/livez", "/metrics", "/openapi.json", "/readyz"];
+
 /// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]
 pub struct RateLimit {
@@ -43,7 +46,7 @@ pub struct RateLimit {
 pub(super) struct RateLimitStatus {
     limit: u32,
     remaining: u32,
-    /// The time until the limit is fully refilled.
+    /// The time until the next request is allowed. Zero while some of the limit remains.
     reset: Duration,
 }
 
@@ -63,15 +66,19 @@ impl RateLimit {
         Self { limiter, trusted, count_reads: false }
     }
 
-    /// Counts reads as well, except those of the operations endpoints.
+    /// Counts reads as well, except those of the operations endpoints and of the documentation.
     #[must_use]
     pub fn counting_reads(self) -> Self {
         Self { count_reads: true, ..self }
     }
 
     fn is_counted(&self, request: &Request) -> bool {
-        let is_ops = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
-        matches!(*request.method(), Method::POST | Method::DELETE) || (self.count_reads && !is_ops)
+        let method = request.method();
+        if !self.count_reads {
+            return !method.is_safe();
+        }
+        let path = request.uri().path();
+        method != Method::OPTIONS && !FREE_PATHS.contains(&path)
     }
 
     /// Counts a request. Returns `None` if the request is not limited, and otherwise the state of the limit and whether the
@@ -86,20 +93,22 @@ fn check_client(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimi
     match limiter.check_key(&client) {
         Ok(state) => {
             let remaining = state.remaining_burst_capacity();
-            let reset = Duration::from_secs(60) / per_minute * (per_minute - remaining);
+            // The limit of one request refills in this time, or earlier if a part of it is left.
+            let reset = if remaining == 0 { Duration::from_secs(60) / per_minute } else { Duration::ZERO };
             (RateLimitStatus { limit: per_minute, remaining, reset }, Ok(()))
         }
         Err(denied) => {
             let wait = denied.wait_time_from(DefaultClock::default().now());
             let detail = format!("At most {per_minute} requests per minute are allowed from one address.");
             let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
-            (RateLimitStatus { limit: per_minute, remaining: 0, reset: Duration::from_secs(60) }, Err(problem))
+            (RateLimitStatus { limit: per_minute, remaining: 0, reset: wait }, Err(problem))
         }
     }
 }
 
 impl RateLimitStatus {
-    /// Adds the headers `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until the limit is refilled).
+    /// Adds the headers `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until
+    /// the next request is allowed).
     pub(super) fn add_headers(self, response: &mut Response) {
         let seconds = u32::try_from(self.reset.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         let headers = response.headers_mut();

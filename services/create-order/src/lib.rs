@@ -31,8 +31,9 @@ pub use self::{
 use self::{database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
-    durably. Requests from one address are limited. The headers RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset \
-    show the state of the limit.";
+    durably. Requests from one address are limited: every POST and DELETE counts, also a refused one, and reads do not. The \
+    headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until \
+    the next request is allowed.";
 
 /// The create-order service on a bound listener.
 pub struct App {

@@ -91,8 +91,10 @@ impl Service for App {
     }
 }
 
-const ABOUT: &str =
-    "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes.";
+const ABOUT: &str = "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes. Requests \
+    from one address are limited: every request counts, also a refused one, except for the documentation, /livez, /readyz and \
+    /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of \
+    seconds until the next request is allowed.";
 
 fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();

@@ -40,7 +40,10 @@ use self::{
 };
 
 const ABOUT: &str = "Current and past courses of every exchange, and the agreed prices with the votes that led to them. \
-    Simulated data is marked as simulated. Access is free and needs no account.";
+    Simulated data is marked as simulated. Access is free and needs no account. Requests from one address are limited: every \
+    request counts, also a refused one, except for the documentation, /livez, /readyz and /metrics. The headers RateLimit-Limit \
+    and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until the next request is \
+    allowed.";
 
 /// The service, bound to its listener.
 pub struct App {

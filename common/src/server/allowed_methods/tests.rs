@@ -11,9 +11,9 @@ fn path_with_more_literal_segments_takes_precedence() {
         path_methods("/orders", &[Method::POST]),
     ]);
     for (path, allowed) in [
-        ("/orders/7", Some("DELETE, GET, HEAD")),
-        ("/orders/export/", Some("GET, HEAD")),
-        ("//orders", Some("POST")),
+        ("/orders/7", Some("DELETE, GET, HEAD, OPTIONS")),
+        ("/orders/export/", Some("GET, HEAD, OPTIONS")),
+        ("//orders", Some("OPTIONS, POST")),
         ("/orders/7/8", None),
         ("/", None),
     ] {

@@ -19,6 +19,18 @@ fn each_client_has_its_own_limit() {
 }
 
 #[test]
+fn reset_is_the_time_until_the_next_request() {
+    let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
+    let check = || super::check_client(per_minute, &limiter, ip("192.0.2.1"));
+    let interval = Duration::from_secs(30);
+    assert_eq!(check().0.reset, Duration::ZERO, "another request is allowed at once");
+    assert_eq!(check().0.reset, interval);
+    let (status, refused) = check();
+    assert_eq!(Some(status.reset), refused.unwrap_err().retry_after);
+    assert!(status.reset <= interval && status.reset > interval / 2, "{:?}", status.reset);
+}
+
+#[test]
 fn clients_above_the_maximum_have_their_own_limits() {
     let (per_minute, limiter) = RateLimit::per_minute(1, TrustedProxies::default()).limiter.unwrap();
     let number = u32::try_from(MAX_RATE_LIMITED_CLIENTS).unwrap();
@@ -37,17 +49,23 @@ fn zero_turns_the_limit_off() {
 #[test]
 fn reads_are_not_counted_by_default() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
-    assert!(limit.check_request(&Request::builder().finish()).is_none());
-    assert!(limit.check_request(&Request::builder().method(Method::POST).finish()).is_some());
+    for (method, counted) in [("GET", false), ("HEAD", false), ("OPTIONS", false), ("POST", true), ("DELETE", true)] {
+        let request = Request::builder().method(method.parse().unwrap()).finish();
+        assert_eq!(limit.check_request(&request).is_some(), counted, "{method}");
+    }
 }
 
 #[test]
-fn counted_reads_exclude_operations_endpoints() {
+fn counted_reads_exclude_operations_endpoints_and_documentation() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
     assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
     assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
-    assert!(limit.check_request(&get("/readyz")).is_none());
+    for free in ["/", "/docs", "/livez", "/metrics", "/openapi.json", "/readyz"] {
+        assert!(limit.check_request(&get(free)).is_none(), "{free}");
+    }
+    let options = Request::builder().method(Method::OPTIONS).uri_str("/api/v1/courses").finish();
+    assert!(limit.check_request(&options).is_none());
 }
 
 #[test]

@@ -86,7 +86,7 @@ async fn timeline_with_an_invalid_move_of_the_market_is_refused() {
         "market":[{"at_seconds":1,"change_percent":-30},{"at_seconds":1,"seconds":0,"change_percent":-30}]}"#;
     let (status, body) = sim.admin(Method::PUT, "/admin/timeline", invalid).await;
     assert!(status == 422 && body.contains("market[1].seconds"), "{body}");
-    let unchanged = (200, r#"{"timeline":[],"market":[]}"#.to_owned());
+    let unchanged = (200, "{\"timeline\":[],\"market\":[]}\n".to_owned());
     assert_eq!(sim.admin(Method::GET, "/admin/timeline", "").await, unchanged);
 }
 

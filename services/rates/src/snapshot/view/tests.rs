@@ -26,7 +26,7 @@ fn courses_are_grouped_by_exchange_in_the_documented_format() {
             "[{{\"exchanger\":\"binance\",\"courses\":[{{\"direction\":\"BTC-USDT\",\"value\":\"84000.12\",\"kind\":\"trade\",\
                  \"bid\":\"84000.00\",{time}}}]}},{{\"exchanger\":\"kraken\",\"courses\":[{{\"direction\":\"BTC-EUR\",\
                  \"value\":\"84000.00\",\"kind\":\"trade\",{time}}},{{\"direction\":\"BTC-USD\",\"value\":\"91000.50\",\
-                 \"kind\":\"trade\",{time}}}]}}]"
+                 \"kind\":\"trade\",{time}}}]}}]\n"
         )
     );
 }

@@ -1,0 +1,82 @@
+//! Compression of responses with gzip.
+
+use async_compression::{Level, tokio::bufread::GzipEncoder};
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Body as _;
+use poem::{
+    Body, Response,
+    http::{HeaderMap, HeaderValue, header},
+};
+use tokio_util::io::StreamReader;
+
+use super::limits::MIN_COMPRESSED_BODY;
+
+/// Whether the client accepts responses that are compressed with gzip (RFC 9110, section 12.5.3).
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let mut any_coding = false;
+    for coding in values.flat_map(|value| value.split(',')) {
+        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = parameters.trim().strip_prefix("q=").unwrap_or("1");
+        // The only weights that mean "not acceptable" are 0, 0.0, 0.00 and 0.000.
+        let acceptable = weight.is_empty() || !weight.trim_matches(['0', '.']).is_empty();
+        match name.trim() {
+            name if name.eq_ignore_ascii_case("gzip") => return acceptable,
+            "*" => any_coding = acceptable,
+            _ => {}
+        }
+    }
+    any_coding
+}
+
+/// Compresses the body if it is large enough and its type is worth it. `accepted` is the result of [`accepts_gzip`].
+///
+/// A body of unknown size stays a stream. Events are not compressed: each has to arrive at once.
+pub(super) fn compress(response: &mut Response, accepted: bool) {
+    let body = BoxBody::<Bytes, std::io::Error>::from(response.take_body());
+    let is_large = body.size_hint().exact().is_none_or(|size| size >= MIN_COMPRESSED_BODY);
+    if !is_large || !is_compressible(response.headers()) {
+        response.set_body(Body::from(body));
+        return;
+    }
+    // A cache must not send a compressed response to a client that does not accept it.
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if !accepted {
+        response.set_body(Body::from(body));
+        return;
+    }
+    let source = StreamReader::new(Body::from(body).into_bytes_stream());
+    response.set_body(Body::from_async_read(GzipEncoder::with_quality(source, Level::Fastest)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(tag) = headers.get(header::ETAG).and_then(weak_tag) {
+        headers.insert(header::ETAG, tag);
+    }
+}
+
+/// Whether the response is text without an encoding. A response that states its length is sent unchanged.
+fn is_compressible(headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::CONTENT_ENCODING) || headers.contains_key(header::CONTENT_LENGTH) {
+        return false;
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim_end();
+    match essence.split_once('/') {
+        Some(("text", kind)) => kind != "event-stream",
+        Some(("application", kind)) => {
+            matches!(kind, "json" | "jsonl" | "xml" | "openmetrics-text") || kind.ends_with("+json")
+        }
+        Some(("image", kind)) => kind == "svg+xml",
+        _ => false,
+    }
+}
+
+/// The tag for the compressed form. A strong tag would claim that both forms have the same bytes.
+fn weak_tag(tag: &HeaderValue) -> Option<HeaderValue> {
+    let tag = tag.to_str().ok().filter(|tag| !tag.starts_with("W/"))?;
+    HeaderValue::from_str(&format!("W/{tag}")).ok()
+}
+
+#[cfg(test)]
+mod tests;

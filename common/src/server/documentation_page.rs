@@ -1,0 +1,22 @@
+//! The page that displays the OpenAPI document of a service.
+
+use poem_openapi::{OpenApi, OpenApiService};
+
+/// What poem-openapi writes at the beginning of its page.
+const FRAMEWORK_HEAD: &str = "<html charset=\"UTF-8\">\n<head>";
+const FRAMEWORK_TITLE: &str = "<title>Swagger UI</title>";
+
+/// The page of a service with the finished document. poem-openapi inserts its own document, which lacks what is added later.
+pub(super) fn render(documentation: &OpenApiService<impl OpenApi, ()>, service: &str, document: &str) -> String {
+    let head = "<!doctype html>\n<html lang=\"en\">\n<head>\n    \
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
+    documentation
+        .swagger_ui_html()
+        .trim_start()
+        .replacen(&documentation.spec(), document, 1)
+        .replacen(FRAMEWORK_HEAD, head, 1)
+        .replacen(FRAMEWORK_TITLE, &format!("<title>{service} · Buydesk API</title>"), 1)
+}
+
+#[cfg(test)]
+mod tests;
