@@ -7,6 +7,7 @@ pub mod health;
 pub mod leases;
 pub mod orders;
 pub mod pages;
+pub mod parameters;
 pub mod prices;
 mod problem;
 pub mod quotes;
@@ -16,7 +17,7 @@ pub mod schema_rules;
 pub mod sources;
 
 pub use cursor::CursorError;
-pub use problem::{Code, FieldError, Problem};
+pub use problem::{Code, FieldError, Problem, REFERENCE_PATH, RetryAdvice, reference_html, reference_markdown};
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
 //! | 7 | [`process`], [`reporting`], [`shutdown`] | runtime and limits of the process; heartbeats and warnings for health-check; signals |
 //! | 6 | [`clients`] | typed clients of the services |
-//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format, the health types and the schema rules |
+//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format, the health types, the schema rules and the checks of parameters |
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`] | the wire types and the error format |
 //! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`] | building blocks without domain or HTTP |
-//! | 1 | [`ids`], [`level`], [`money`], [`text`], [`time`] | exact value types without I/O |
+//! | 1 | [`ids`], [`level`], [`money`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
 //! `tests/integration/architecture.rs` lists every permitted use.
@@ -32,6 +32,7 @@ pub mod request_context;
 pub mod server;
 pub mod service;
 pub mod shutdown;
+pub mod spelling;
 pub mod telemetry;
 pub mod text;
 pub mod time;

@@ -13,6 +13,7 @@ mod listener;
 mod middleware;
 mod ops_endpoints;
 mod preserialized;
+mod query_parameters;
 mod rate_limit;
 mod request_guard;
 mod settings;
@@ -21,7 +22,9 @@ pub use body::{Json, OptionalBody, parse_form};
 pub use connections::Server;
 pub use internal_caller::{HistoryReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter};
 pub use listener::Listener;
-pub use ops_endpoints::{OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint};
+pub use ops_endpoints::{
+    OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_imitation,
+};
 pub use preserialized::PreserializedJson;
 pub use rate_limit::{RateLimit, TrustedProxies};
 pub use settings::{ServerConfig, required_descriptors};

@@ -16,6 +16,7 @@ use self::module_graph::ModuleGraph;
 /// name covers the modules below it; `api::self` is only the file `api.rs`.
 const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("text", &[]),
+    ("spelling", &[]),
     ("level", &["text"]),
     ("money", &["text"]),
     ("time", &["text"]),
@@ -23,14 +24,15 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("error_chain", &[]),
     ("metrics", &[]),
     ("request_context", &["ids"]),
-    ("config", &["level", "money", "time"]),
+    ("config", &["level", "money", "spelling", "time"]),
     ("concurrency", &["request_context", "time"]),
-    ("api", &["ids", "level", "money", "text", "time"]),
+    ("api", &["ids", "level", "money", "spelling", "text", "time"]),
     ("telemetry", &["config", "error_chain", "level", "request_context", "time"]),
     (
         "server",
         &[
             "api::self",
+            "api::parameters",
             "api::problem",
             "api::health",
             "api::schema_rules",

@@ -7,5 +7,6 @@ mod health;
 mod http_conventions;
 mod least_privilege;
 mod openapi;
+mod query_parameters;
 mod responses;
 mod settings;

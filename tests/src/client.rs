@@ -114,7 +114,7 @@ impl Response {
         let problem: Value = serde_json::from_slice(&self.body).unwrap();
         assert_eq!(problem["code"], code, "{text}");
         assert_eq!(problem["status"], status, "{text}");
-        assert_eq!(problem["type"], format!("urn:buydesk:problem:{code}"), "{text}");
+        assert_eq!(problem["type"], format!("/errors#{code}"), "{text}");
         for field in ["title", "detail", "request_id"] {
             assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} is missing: {text}");
         }

@@ -1,5 +1,8 @@
 //! The error format of all services: RFC 9457 `application/problem+json`.
 
+mod codes;
+mod reference;
+
 use std::{borrow::Cow, fmt, time::Duration};
 
 use poem::{
@@ -14,92 +17,11 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Defines the codes, each with its text, its status and its title.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident, $title:literal;)+) => {
-        /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $name,)+ }
-
-        impl Code {
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)+ }
-            }
-
-            pub fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status,)+ }
-            }
-
-            /// The title, which is the same for every problem of the code (RFC 9457).
-            pub fn title(self) -> &'static str {
-                match self { $(Self::$name => $title,)+ }
-            }
-
-            pub fn from_text(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
-codes! {
-    /// The request could not be parsed.
-    BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed";
-    /// The token of the caller is missing or wrong.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "The token is missing or wrong";
-    /// A web page of another origin sent the request.
-    CrossSiteRequest = "cross_site_request", FORBIDDEN, "A page of another site sent the request";
-    /// The token does not permit the request.
-    Forbidden = "forbidden", FORBIDDEN, "The token does not permit this request";
-    NotFound = "not_found", NOT_FOUND, "The resource does not exist";
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not support this method";
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
-    /// The order would exceed the limit over all orders.
-    LimitExceeded = "limit_exceeded", CONFLICT, "The order exceeds the limit";
-    /// The quote would reserve more than one quote, one client or all quotes together may reserve.
-    QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve";
-    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
-    /// The service does not answer for the host name of the request.
-    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "The host name is not one of this service";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported";
-    /// Fields have invalid values. `errors` names each of them.
-    ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value";
-    /// The idempotency key was used for another order.
-    KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another order";
-    /// The quote does not exist.
-    QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "The quote does not exist";
-    /// Another order has used the quote.
-    QuoteTaken = "quote_taken", CONFLICT, "The quote has been used";
-    /// The quote has expired.
-    QuoteExpired = "quote_expired", CONFLICT, "The quote has expired";
-    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error";
-    /// There is no valid price.
-    PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price";
-    DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached";
-    CacheUnavailable = "cache_unavailable", SERVICE_UNAVAILABLE, "The price cache cannot be reached";
-    /// A required service did not respond.
-    UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached";
-    /// Too many requests are waiting.
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting";
-    /// It is unknown whether the order was placed. Sending it again with the same key returns its outcome.
-    OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the order was placed";
-    ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is shutting down";
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
+pub use self::{
+    codes::{Code, RetryAdvice},
+    reference::{REFERENCE_PATH, reference_html, reference_markdown},
+};
+use crate::spelling;
 
 /// A field with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -114,13 +36,29 @@ impl FieldError {
     pub fn new(field: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { field: field.into(), message: reason.to_string() }
     }
+
+    /// A field or a parameter that does not exist. Suggests the known name that is probably meant, or lists all.
+    pub fn unknown(field: impl Into<String>, known: &[&str]) -> Self {
+        let field = field.into();
+        let hint = match spelling::nearest(&field, known.iter().copied()) {
+            Some(name) => format!("; did you mean {name}?"),
+            None if known.is_empty() => String::new(),
+            None => format!("; the known names are {}", known.join(", ")),
+        };
+        Self::new(field, format!("is unknown{hint}"))
+    }
+
+    /// A field or a parameter that was sent several times.
+    pub fn repeated(field: impl Into<String>) -> Self {
+        Self::new(field, "must be sent once")
+    }
 }
 
 /// The body of an error response.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Problem")]
 struct ProblemBody {
-    /// A URI reference for the kind of problem.
+    /// A reference to the description of the kind of problem, relative to the address of the request.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
@@ -224,7 +162,7 @@ impl Problem {
 
     fn into_body(self, request_id: Option<&str>) -> ProblemBody {
         ProblemBody {
-            kind: format!("urn:buydesk:problem:{}", self.code),
+            kind: format!("{REFERENCE_PATH}#{}", self.code),
             title: self.code.title().to_owned(),
             status: self.code.status().as_u16(),
             code: self.code.to_string(),

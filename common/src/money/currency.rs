@@ -8,7 +8,7 @@ pub struct Currency([u8; 3]);
 
 /// Text that is not a currency code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a currency is a code of three letters, such as EUR")]
+#[error("must be a code of three letters, such as EUR")]
 pub struct CurrencyError;
 
 impl Currency {

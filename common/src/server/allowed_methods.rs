@@ -5,7 +5,7 @@ use poem_openapi::registry::MetaApi;
 
 /// The paths of a service, each with the value of its `Allow` header (RFC 9110, section 10.2.1).
 #[derive(Debug, Default)]
-pub struct AllowedMethods(Vec<(Vec<String>, HeaderValue)>);
+pub struct AllowedMethods(Vec<(PathPattern, HeaderValue)>);
 
 impl AllowedMethods {
     /// Contains the documented paths of `apis` and the paths in `get_only`, which accept only GET.
@@ -17,15 +17,39 @@ impl AllowedMethods {
         let get_only = get_only.iter().map(|path| ((*path).to_owned(), vec![Method::GET]));
         let all = documented
             .chain(get_only)
-            .filter_map(|(path, methods)| Some((segments(&path).map(str::to_owned).collect(), allow_header(methods)?)));
+            .filter_map(|(path, methods)| Some((PathPattern::new(&path), allow_header(methods)?)));
         Self(all.collect())
     }
 
-    /// The `Allow` header for a path. `None` if the path does not exist. Literal segments take precedence over parameters.
+    /// The `Allow` header for a path. `None` if the path does not exist.
     pub fn for_path(&self, path: &str) -> Option<&HeaderValue> {
-        let literal_segments = |pattern: &[String]| pattern.iter().filter(|segment| !is_parameter(segment)).count();
-        let matching = self.0.iter().filter(|(pattern, _)| matches_path(pattern, path));
-        matching.max_by_key(|(pattern, _)| literal_segments(pattern)).map(|(_, methods)| methods)
+        PathPattern::most_specific(&self.0, path)
+    }
+}
+
+/// A path of the API, which may have parameters.
+#[derive(Debug)]
+pub(super) struct PathPattern(Vec<String>);
+
+impl PathPattern {
+    pub(super) fn new(path: &str) -> Self {
+        Self(segments(path).map(str::to_owned).collect())
+    }
+
+    /// The value of the pattern that matches a path. Literal segments take precedence over parameters.
+    pub(super) fn most_specific<'a, T>(patterns: &'a [(Self, T)], path: &str) -> Option<&'a T> {
+        let matching = patterns.iter().filter(|(pattern, _)| pattern.matches(path));
+        matching.max_by_key(|(pattern, _)| pattern.literal_segments()).map(|(_, value)| value)
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let mut path = segments(path);
+        self.0.iter().all(|expected| path.next().is_some_and(|segment| is_parameter(expected) || expected == segment))
+            && path.next().is_none()
+    }
+
+    fn literal_segments(&self) -> usize {
+        self.0.iter().filter(|segment| !is_parameter(segment)).count()
     }
 }
 
@@ -46,12 +70,6 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 
 fn is_parameter(segment: &str) -> bool {
     segment.starts_with([':', '{'])
-}
-
-fn matches_path(pattern: &[String], path: &str) -> bool {
-    let mut path = segments(path);
-    pattern.iter().all(|expected| path.next().is_some_and(|segment| is_parameter(expected) || expected == segment))
-        && path.next().is_none()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use poem::{
     Endpoint, Error, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError},
     http::{
-        HeaderValue, Method, StatusCode,
+        HeaderValue, Method, StatusCode, Uri,
         header::{ALLOW, LOCATION},
     },
 };
@@ -23,6 +23,7 @@ use poem_openapi::{
 
 use super::{
     RateLimit, allowed_methods::AllowedMethods, compression, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT,
+    query_parameters::QueryParameters,
 };
 use crate::{
     api::{Code, FieldError, Problem},
@@ -40,6 +41,7 @@ pub(super) struct RequestMiddleware {
     pub(super) metrics: HttpMetrics,
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
+    pub(super) query_parameters: Arc<QueryParameters>,
     /// The callers of internal endpoints.
     pub(super) accepted_callers: Option<AcceptedCallers>,
 }
@@ -81,6 +83,9 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         }
         let work = async {
             allowed?;
+            if let Some(query) = request.uri().query() {
+                self.middleware.query_parameters.check(request.method(), request.uri().path(), query)?;
+            }
             self.inner.call(request).await
         };
         let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, work)).catch_unwind();
@@ -102,7 +107,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                         failure.is_unrouted().then(|| self.middleware.unrouted_response(&method, uri.path()));
                     let response = unrouted
                         .flatten()
-                        .unwrap_or_else(|| self.middleware.failure_response(&failure, &id, &method, uri.path()));
+                        .unwrap_or_else(|| self.middleware.failure_response(&failure, &id, &method, &uri));
                     (failure.operation(), response)
                 }
             };
@@ -158,9 +163,20 @@ impl RequestMiddleware {
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
-    fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
+    fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, uri: &Uri) -> Response {
+        let path = uri.path();
         let problem = match failure {
-            Failure::Error(error) => to_problem(error, method),
+            Failure::Error(error) => match invalid_parameter(error) {
+                Some(first) => {
+                    // The framework stops at the first wrong parameter.
+                    let mut errors = self.query_parameters.errors(method, path, uri.query().unwrap_or_default());
+                    if errors.iter().all(|error| error.field != first.field) {
+                        errors.insert(0, first);
+                    }
+                    Problem::validation(errors)
+                }
+                None => to_problem(error, method),
+            },
             Failure::Timeout => {
                 tracing::error!(%method, path, "a request exceeded its deadline");
                 Problem::new(Code::Overloaded, "The request took too long and was cancelled. Try again in a moment.")
@@ -192,17 +208,20 @@ fn log_request(method: &Method, path: &str, response: &Response, elapsed: Durati
     }
 }
 
-/// Converts an error of the framework or of a handler.
+/// The parameter of the query, the path or the headers that the framework could not parse.
+fn invalid_parameter(error: &Error) -> Option<FieldError> {
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+        return Some(FieldError::new(*name, readable_reason(reason)));
+    }
+    let ParsePathError { reason, .. } = error.downcast_ref()?;
+    // The framework calls path parameters `param0` and so on. All path parameters of the services are ids.
+    Some(FieldError::new("id", readable_reason(reason)))
+}
+
+/// Converts another error of the framework or of a handler.
 fn to_problem(error: &Error, method: &Method) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
-    }
-    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-        return Problem::validation(vec![FieldError::new(*name, readable_reason(reason))]);
-    }
-    if let Some(ParsePathError { reason, .. }) = error.downcast_ref() {
-        // The framework calls path parameters `param0` and so on. All path parameters of the services are ids.
-        return Problem::validation(vec![FieldError::new("id", readable_reason(reason))]);
     }
     if let Some(content_type) = error.downcast_ref::<ContentTypeError>() {
         let detail = match content_type {
@@ -227,7 +246,8 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
         );
     }
     if error.status().is_client_error() {
-        return Problem::new(Code::BadRequest, error.to_string());
+        tracing::debug!(error = format_chain(error), "the framework refused a request");
+        return Problem::new(Code::BadRequest, "The request cannot be parsed. /docs lists the parameters and bodies.");
     }
     tracing::error!(error = format_chain(error), "an unexpected error occurred");
     Problem::internal()

@@ -20,12 +20,13 @@ use serde_json::Value;
 
 use super::{
     Json, PreserializedJson, RateLimit, allowed_methods::AllowedMethods, documentation_page, http_metrics::HttpMetrics,
-    middleware::RequestMiddleware,
+    middleware::RequestMiddleware, query_parameters::QueryParameters,
 };
 use crate::{
     api::{
+        REFERENCE_PATH,
         health::{Component, Readiness},
-        schema_rules,
+        reference_html, schema_rules,
     },
     config::AcceptedCallers,
     metrics::Metrics,
@@ -106,7 +107,16 @@ impl OpsApi {
     async fn docs(&self) -> Html<String> {
         Html(self.page.clone())
     }
+
+    /// The page that describes every error code. The `type` of each problem leads there.
+    #[oai(path = "/errors", method = "get", operation_id = "errors", hidden)]
+    async fn errors(&self) -> Html<String> {
+        Html(reference_html())
+    }
 }
+
+/// The paths of every service that the OpenAPI document does not contain.
+const HIDDEN_PATHS: &[&str] = &["/", "/openapi.json", "/docs", REFERENCE_PATH];
 
 /// The OpenAPI document of an API, without a running service.
 pub fn openapi_document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
@@ -144,10 +154,33 @@ fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static st
 
 /// Combines the API of a service with the operations endpoints and the middleware.
 pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxEndpoint<'static> {
+    endpoint(api, A::meta(), ops)
+}
+
+/// As [`service_endpoint`], with an API that imitates the API of others. Its requests are not checked for unknown parameters,
+/// because the imitated service would not do that either.
+pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'static>(
+    api: A,
+    imitation: I,
+    ops: OpsEndpoints,
+) -> BoxEndpoint<'static> {
+    endpoint((api, imitation), A::meta(), ops)
+}
+
+/// `checked` are the operations whose query parameters are checked.
+fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoints) -> BoxEndpoint<'static> {
     let OpsEndpoints { service, about, metrics, ready, accepted_callers, rate_limit } = ops;
-    let methods = Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), &["/", "/openapi.json", "/docs"]));
-    let middleware =
-        RequestMiddleware { service, metrics: HttpMetrics::register(&metrics), rate_limit, methods, accepted_callers };
+    let checked = checked.into_iter().chain(OpsApi::meta()).collect();
+    let mut types = Registry::new();
+    A::register(&mut types);
+    let middleware = RequestMiddleware {
+        service,
+        metrics: HttpMetrics::register(&metrics),
+        rate_limit,
+        methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), HIDDEN_PATHS)),
+        query_parameters: Arc::new(QueryParameters::new(checked, &types, HIDDEN_PATHS)),
+        accepted_callers,
+    };
     let documentation = documentation_service::<A>(service, about);
     let document = finished_document(&documentation);
     let page = documentation_page::render(&documentation, service, &document);

@@ -24,7 +24,9 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     config::{Caller, Env},
     metrics::Metrics,
-    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document},
+    server::{
+        Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint_with_imitation,
+    },
     service::Service,
 };
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
@@ -95,8 +97,8 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
         accepted_callers: config.accepted_callers.clone(),
         rate_limit: RateLimit::default(),
     };
-    let api = (Admin::new(simulation.clone()), exchanges::routes(&simulation));
-    let http = common::server::service_endpoint(api, ops);
+    let (admin, exchanges) = (Admin::new(simulation.clone()), exchanges::routes(&simulation));
+    let http = service_endpoint_with_imitation(admin, exchanges, ops);
     let endpoint = ws::with_websockets(http, simulation.clone()).after(|result: poem::Result<Response>| async move {
         result.map(|mut response| {
             response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));

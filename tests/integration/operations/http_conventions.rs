@@ -57,7 +57,7 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
         }
     }
     for service in platform.all_services() {
-        for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"] {
+        for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/errors"] {
             let response = send(platform.client.request("POST", service.url(path))).await;
             response.problem(405, "method_not_allowed");
             let allowed = response.header("allow").unwrap_or_else(|| panic!("POST {path}: no Allow header"));
@@ -136,7 +136,12 @@ async fn assert_operations_endpoints(platform: &Platform, service: &Instance) {
     for path in ["/livez", "/readyz", "/metrics"] {
         assert!(openapi["paths"].get(path).is_some(), "{} does not document {path}", service.name);
     }
-    for (path, kind) in [("/docs", "text/html"), ("/docs/", "text/html"), ("/openapi.json", "application/json")] {
+    for (path, kind) in [
+        ("/docs", "text/html"),
+        ("/docs/", "text/html"),
+        ("/errors", "text/html"),
+        ("/openapi.json", "application/json"),
+    ] {
         let page = get(path).await;
         assert!(
             page.status == 200 && page.header("content-type").unwrap().starts_with(kind),

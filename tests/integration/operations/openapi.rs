@@ -1,35 +1,51 @@
-//! The documents in `docs/openapi` equal the OpenAPI documents of the services.
+//! The documents in `docs/openapi` equal the OpenAPI documents of the services, and `docs/errors.md` the table of error codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use common::service::Service;
+use common::{
+    api::{Code, reference_html, reference_markdown},
+    service::Service,
+};
 
 /// When this variable is 1, the test writes the documents instead of comparing them.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
-fn path_of(service: &str) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join("docs/openapi").join(format!("{service}.json"))
+fn docs() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
 fn assert_document_is_current<S: Service>() {
-    let path = path_of(S::NAME);
     let document: serde_json::Value = serde_json::from_str(&S::openapi()).unwrap();
     let document = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+    assert_file_is_current(&docs().join("openapi").join(format!("{}.json", S::NAME)), &document);
+}
+
+#[track_caller]
+fn assert_file_is_current(path: &Path, document: &str) {
     if std::env::var(UPDATE).is_ok_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, document).unwrap();
+        std::fs::write(path, document).unwrap();
         return;
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
     let line = committed.lines().zip(document.lines()).position(|(committed, current)| committed != current);
     assert!(
         committed == document,
-        "{} differs from the document of {}, first at line {}; update it with\n  {UPDATE}=1 cargo nextest run -p tests openapi",
-        path.canonicalize().unwrap_or(path).display(),
-        S::NAME,
+        "{} differs from what the code makes, first at line {}; update it with\n  {UPDATE}=1 cargo nextest run -p tests openapi",
+        path.canonicalize().unwrap_or(path.to_owned()).display(),
         line.map_or(committed.lines().count(), |line| line) + 1,
     );
+}
+
+#[test]
+fn error_reference() {
+    assert_file_is_current(&docs().join("errors.md"), &reference_markdown());
+    for code in Code::ALL {
+        for text in [code.meaning(), code.action()] {
+            assert!(text.ends_with('.') && !text.contains("  "), "{code}: {text}");
+        }
+        assert!(reference_html().contains(&format!("<section id=\"{code}\">")), "{code}");
+    }
 }
 
 macro_rules! documents {

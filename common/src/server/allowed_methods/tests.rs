@@ -2,9 +2,8 @@ use super::*;
 
 #[test]
 fn path_with_more_literal_segments_takes_precedence() {
-    let path_methods = |path: &str, methods: &[Method]| {
-        (segments(path).map(str::to_owned).collect(), allow_header(methods.to_vec()).unwrap())
-    };
+    let path_methods =
+        |path: &str, methods: &[Method]| (PathPattern::new(path), allow_header(methods.to_vec()).unwrap());
     let methods = AllowedMethods(vec![
         path_methods("/orders/{id}", &[Method::GET, Method::DELETE]),
         path_methods("/orders/export", &[Method::GET]),

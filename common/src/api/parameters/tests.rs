@@ -1,0 +1,50 @@
+use super::*;
+
+fn schema_of<T: Type>() -> MetaSchema {
+    let MetaSchemaRef::Inline(schema) = T::schema_ref() else { panic!("{} has no schema of its own", T::name()) };
+    *schema
+}
+
+#[track_caller]
+fn assert_refused(schema: &MetaSchema, text: &str, reason: &str) {
+    assert_eq!(check_value(schema, text), Err(reason.to_owned()), "{text}");
+}
+
+#[test]
+fn text_is_checked_by_its_type() {
+    assert_eq!(check_value(&schema_of::<Currency>(), "eur"), Ok(()));
+    assert_refused(&schema_of::<Currency>(), "euro", "must be a code of three letters, such as EUR");
+    assert_eq!(check_value(&schema_of::<orders::Cursor>(), "o1f"), Ok(()));
+    // Both are cursors, but of different lists.
+    assert!(check_value(&schema_of::<ReportCursor>(), "o1f").is_err());
+    assert!(check_value(&schema_of::<Timestamp>(), "2026-02-30T00:00:00Z").is_err());
+    assert!(check_value(&schema_of::<FiatAmount>(), "1.00001").is_err());
+    assert_eq!(check_value(&schema_of::<String>(), "anything"), Ok(()));
+}
+
+#[test]
+fn whole_numbers_are_checked_by_their_range() {
+    let page = MetaSchema { minimum: Some(1.0), maximum: Some(1000.0), ..schema_of::<u32>() };
+    for text in ["1", "1000"] {
+        assert_eq!(check_value(&page, text), Ok(()), "{text}");
+    }
+    for text in ["0", "1001", "x", "", "1.5", "-1", "99999999999999999999999999999999999999999"] {
+        assert_refused(&page, text, "must be a whole number from 1 to 1000");
+    }
+    let start = schema_of::<u64>();
+    assert_eq!(check_value(&start, "18446744073709551615"), Ok(()));
+    for text in ["-1", "18446744073709551616"] {
+        assert_refused(&start, text, "must be a whole number, 0 or more");
+    }
+}
+
+#[test]
+fn enumerations_and_lengths_are_checked() {
+    let format = MetaSchema { enum_items: vec!["csv".into(), "jsonl".into()], ..MetaSchema::new("string") };
+    assert_eq!(check_value(&format, "csv"), Ok(()));
+    assert_refused(&format, "xml", "must be one of csv, jsonl");
+    let short = MetaSchema { max_length: Some(3), ..MetaSchema::new("string") };
+    assert_eq!(check_value(&short, "\u{20ac}\u{20ac}\u{20ac}"), Ok(()));
+    assert_refused(&short, "abcd", "must have at most 3 characters");
+    assert_refused(&schema_of::<bool>(), "yes", "must be true or false");
+}

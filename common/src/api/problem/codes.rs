@@ -1,0 +1,176 @@
+//! The table of all error codes. The reference page and the OpenAPI documents are made from it.
+
+use std::fmt;
+
+use poem::http::StatusCode;
+use serde::Serialize;
+
+/// Whether and when a client should send a refused request again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAdvice {
+    /// The same request is refused again.
+    AfterChange,
+    /// The same request may be sent again at once.
+    AtOnce,
+    /// The same request may succeed after the time in `Retry-After`.
+    AfterWait,
+    /// The request may have taken effect. Only a request with the same idempotency key is safe.
+    WithSameKey,
+}
+
+impl RetryAdvice {
+    /// The advice as a sentence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AfterChange => "Not unchanged: the same request is refused again.",
+            Self::AtOnce => "At once.",
+            Self::AfterWait => "Unchanged, after the seconds in `Retry-After`.",
+            Self::WithSameKey => {
+                "With the same `Idempotency-Key`, after the seconds in `Retry-After` if it is present."
+            }
+        }
+    }
+}
+
+/// Defines the codes. The documentation of each is its meaning on the reference page. Then follow its text, its status, its
+/// title, when to send the request again, and what to do.
+macro_rules! codes {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $status:ident, $title:literal, $retry:ident, $action:literal;)+) => {
+        /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $meaning])+ $name,)+ }
+
+        impl Code {
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// The title, which is the same for every problem of the code (RFC 9457).
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// What happened, in whole sentences.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($meaning),+).trim_ascii_start(),)+ }
+            }
+
+            pub fn retry_advice(self) -> RetryAdvice {
+                match self { $(Self::$name => RetryAdvice::$retry,)+ }
+            }
+
+            /// What the client should do, in whole sentences.
+            pub fn action(self) -> &'static str {
+                match self { $(Self::$name => $action,)+ }
+            }
+
+            pub fn from_text(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request cannot be parsed: its body is not JSON, or it is incomplete.
+    BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed",
+        AfterChange, "Correct the form of the request. The detail names the position of the error.";
+    /// The token of the caller is missing or wrong.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "The token is missing or wrong",
+        AfterChange, "Send a valid token in the header `Authorization: Bearer TOKEN`.";
+    /// A web page of another origin sent the request.
+    CrossSiteRequest = "cross_site_request", FORBIDDEN, "A page of another site sent the request",
+        AfterChange, "If the page is trusted, the operator adds its origin to `CORS_ORIGINS`.";
+    /// The token does not permit the request.
+    Forbidden = "forbidden", FORBIDDEN, "The token does not permit this request",
+        AfterChange, "Use a token with the permission.";
+    /// The path does not exist, or nothing has this id or name.
+    NotFound = "not_found", NOT_FOUND, "The resource does not exist",
+        AfterChange, "Check the path and the id. `/docs` lists all paths.";
+    /// The path exists, but not with this method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not support this method",
+        AfterChange, "Use a method of the header `Allow`.";
+    /// The body of the request did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
+        AtOnce, "Send the whole request at once.";
+    /// The order would exceed the limit over all orders. `remaining_bitcoin` is what remains.
+    LimitExceeded = "limit_exceeded", CONFLICT, "The order exceeds the limit",
+        AfterChange, "Place a smaller order. The limit itself is a setting of the operator.";
+    /// The quote would reserve more than one quote, one client or all quotes together may reserve.
+    QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
+        AfterChange,
+        "Request a quote of at most `remaining_bitcoin`, wait until an open quote is used or expires, or place an order without a quote.";
+    /// The body of the request is larger than the service accepts.
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        AfterChange, "Send a smaller body.";
+    /// The service does not answer for the host name of the request.
+    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "The host name is not one of this service",
+        AfterChange, "Use the address of the service. If the name is right, the operator adds it to `ALLOWED_HOSTS`.";
+    /// The body has a content type that the operation does not accept, or none.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported",
+        AfterChange, "Send JSON with the header `Content-Type: application/json`.";
+    /// Fields, parameters or headers are wrong: unknown, misspelt, repeated, missing, or with a value that is not allowed.
+    /// `errors` names each of them.
+    ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value",
+        AfterChange, "Correct every field that `errors` names.";
+    /// The idempotency key was used for another order.
+    KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another order",
+        AfterChange, "Use a new key for a new order. To repeat an order, send exactly its body.";
+    /// The quote does not exist. Quotes are deleted some time after they expire.
+    QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "The quote does not exist",
+        AfterChange, "Request a new quote.";
+    /// Another order has used the quote.
+    QuoteTaken = "quote_taken", CONFLICT, "The quote has been used",
+        AfterChange, "Request a new quote.";
+    /// The quote has expired, and its reservation is released.
+    QuoteExpired = "quote_expired", CONFLICT, "The quote has expired",
+        AfterChange, "Request a new quote.";
+    /// The client sent more requests than it may send.
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
+        AfterWait, "Wait, and send fewer requests. The headers `RateLimit-*` state the rate.";
+    /// An error in the service. The log of the service contains its cause under the `request_id`.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error",
+        WithSameKey, "Report the `request_id` to the operator. Other requests than orders may be sent again.";
+    /// There is no price that may be used: the exchanges did not report one, or the last one is too old. No order was placed.
+    PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price",
+        AfterWait, "Wait for the next price.";
+    /// The database cannot be reached or cannot write. Nothing was stored.
+    DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
+        AfterWait, "Wait. An operator finds the cause at `/readyz` of db-proxy.";
+    /// The price cache cannot be reached.
+    CacheUnavailable = "cache_unavailable", SERVICE_UNAVAILABLE, "The price cache cannot be reached",
+        AfterWait, "Wait. An operator finds the cause at `/readyz` of price-cache-proxy.";
+    /// A service that the request needs did not respond. No order was placed.
+    UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached",
+        AfterWait, "Wait. An operator finds the missing service on the page of health-check.";
+    /// The service has as much work as it accepts, and refused this request. No order was placed.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
+        AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
+    /// It is unknown whether the order was placed: the connection or the database failed while the order was being stored.
+    /// `idempotency_key` is the key of the order.
+    OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the order was placed",
+        WithSameKey,
+        "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the answer is another one. \
+         The order is placed at most once. Never send it with a new key. After a request for a quote, request a new quote.";
+    /// The service is shutting down. This request had no effect.
+    ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is shutting down",
+        AfterWait, "Wait until the service has started again.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

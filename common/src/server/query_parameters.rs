@@ -1,0 +1,162 @@
+//! Checks the query of every request against the parameters of its operation, which the OpenAPI document lists.
+//!
+//! The framework ignores a parameter that an operation does not have, and all but the first of a repeated one. A misspelt filter
+//! would then select everything. The framework also reports only the first wrong parameter.
+
+use std::borrow::Cow;
+
+use poem::{Error, http::Method};
+use poem_openapi::{
+    OperationId,
+    registry::{MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef, Registry},
+};
+
+use super::allowed_methods::PathPattern;
+use crate::api::{FieldError, Problem, parameters::check_value};
+
+/// The operations of a service with their query parameters.
+#[derive(Default)]
+pub(super) struct QueryParameters(Vec<(PathPattern, Vec<Operation>)>);
+
+struct Operation {
+    method: Method,
+    id: Option<OperationId>,
+    has_body: bool,
+    parameters: Vec<Parameter>,
+}
+
+/// A parameter of the query.
+struct Parameter {
+    name: String,
+    schema: MetaSchema,
+    is_required: bool,
+    is_deprecated: bool,
+}
+
+/// Longest part of a parameter's name that an error repeats, in characters.
+const MAX_SHOWN_NAME: usize = 64;
+
+impl QueryParameters {
+    /// Contains the documented operations of `apis`, and the paths in `get_only`, which accept GET without parameters. `registry`
+    /// contains the types of the parameters.
+    pub(super) fn new(apis: Vec<MetaApi>, registry: &Registry, get_only: &[&str]) -> Self {
+        let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
+            let operations = path.operations.into_iter().map(|operation| Operation::new(operation, registry)).collect();
+            (PathPattern::new(&path.path), operations)
+        });
+        let get_only = get_only.iter().map(|path| {
+            let operation = Operation { method: Method::GET, id: None, has_body: false, parameters: Vec::new() };
+            (PathPattern::new(path), vec![operation])
+        });
+        Self(documented.chain(get_only).collect())
+    }
+
+    /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query.
+    pub(super) fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
+        let Some(operation) = self.operation(method, path) else { return Ok(()) };
+        if operation.unexpected(query).is_empty() {
+            return Ok(());
+        }
+        let mut error = Error::from(Problem::validation(operation.errors(query)));
+        if let Some(id) = operation.id {
+            error.set_data(id);
+        }
+        Err(error)
+    }
+
+    /// Every wrong parameter of a query.
+    pub(super) fn errors(&self, method: &Method, path: &str, query: &str) -> Vec<FieldError> {
+        self.operation(method, path).map(|operation| operation.errors(query)).unwrap_or_default()
+    }
+
+    /// The operation of a request. `None` if the path or the method does not exist.
+    fn operation(&self, method: &Method, path: &str) -> Option<&Operation> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let operations = PathPattern::most_specific(&self.0, path)?;
+        operations.iter().find(|operation| operation.method == method)
+    }
+}
+
+impl Operation {
+    fn new(operation: MetaOperation, registry: &Registry) -> Self {
+        let parameters = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+        Self {
+            method: operation.method,
+            id: operation.operation_id.map(OperationId),
+            has_body: operation.request.is_some(),
+            parameters: parameters.map(|parameter| Parameter::new(parameter, registry)).collect(),
+        }
+    }
+
+    /// One error for each unknown and each repeated parameter, in the order of the query.
+    fn unexpected(&self, query: &str) -> Vec<FieldError> {
+        let mut seen: Vec<Cow<str>> = Vec::new();
+        let mut errors: Vec<FieldError> = Vec::new();
+        for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+            let is_known = self.parameters.iter().any(|parameter| parameter.name == name);
+            let error = if !is_known {
+                self.unknown(&name)
+            } else if seen.contains(&name) {
+                FieldError::repeated(&*name)
+            } else {
+                seen.push(name);
+                continue;
+            };
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        errors
+    }
+
+    fn unknown(&self, name: &str) -> FieldError {
+        let shown: String = name.chars().take(MAX_SHOWN_NAME).collect();
+        if self.parameters.is_empty() {
+            let reason = if self.has_body {
+                "is unknown; the operation has no query parameters, and its fields belong in the body"
+            } else {
+                "is unknown; the operation has no query parameters"
+            };
+            return FieldError::new(shown, reason);
+        }
+        let known: Vec<_> = self.parameters.iter().filter(|known| !known.is_deprecated).collect();
+        FieldError::unknown(shown, &known.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>())
+    }
+
+    /// One error for each parameter that is unknown, repeated, missing or has a value that is not allowed.
+    fn errors(&self, query: &str) -> Vec<FieldError> {
+        let mut errors = self.unexpected(query);
+        for parameter in &self.parameters {
+            if errors.iter().any(|error| error.field == parameter.name) {
+                continue;
+            }
+            let value = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| *name == parameter.name);
+            let result = match value {
+                Some((_, value)) => check_value(&parameter.schema, &value),
+                None if parameter.is_required => Err("is required".to_owned()),
+                None => Ok(()),
+            };
+            errors.extend(result.err().map(|reason| FieldError::new(&parameter.name, reason)));
+        }
+        errors
+    }
+}
+
+impl Parameter {
+    fn new(parameter: MetaOperationParam, registry: &Registry) -> Self {
+        let MetaOperationParam { name, schema, required, deprecated, .. } = parameter;
+        let schema = match schema {
+            MetaSchemaRef::Inline(schema) => *schema,
+            // Of the types that the document names, only enumerations are parameters.
+            MetaSchemaRef::Reference(name) => {
+                let named = registry.schemas.get(&name);
+                let enum_items = named.map(|named| named.enum_items.clone()).unwrap_or_default();
+                MetaSchema { enum_items, ..MetaSchema::new("string") }
+            }
+        };
+        Self { name, schema, is_required: required, is_deprecated: deprecated }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+use poem_openapi::{OpenApi, param::Query, payload::PlainText};
+
+use super::*;
+use crate::{money::Currency, server::Json};
+
+struct Orders;
+
+#[derive(poem_openapi::Enum)]
+#[oai(rename_all = "lowercase")]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+#[OpenApi]
+#[expect(unused_variables, reason = "only the description of the operations is used")]
+impl Orders {
+    #[oai(path = "/orders", method = "get", operation_id = "list")]
+    async fn list(
+        &self,
+        currency: Query<Option<Currency>>,
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<Option<u32>>,
+        from: Query<String>,
+        #[oai(deprecated)] coin: Query<Option<String>>,
+        format: Query<Option<Format>>,
+    ) -> PlainText<&'static str> {
+        PlainText("")
+    }
+
+    #[oai(path = "/orders", method = "post", operation_id = "create")]
+    async fn create(&self, body: Json<String>) -> PlainText<&'static str> {
+        PlainText("")
+    }
+
+    #[oai(path = "/orders/:id", method = "get", operation_id = "get")]
+    async fn get(&self) -> PlainText<&'static str> {
+        PlainText("")
+    }
+}
+
+fn check(request: &str) -> Result<(), Vec<(String, String)>> {
+    let (method, target) = request.split_once(' ').unwrap();
+    let (path, query) = target.split_once('?').unwrap();
+    let mut registry = Registry::new();
+    Orders::register(&mut registry);
+    let parameters = QueryParameters::new(Orders::meta(), &registry, &["/docs"]);
+    parameters.check(&method.parse().unwrap(), path, query).map_err(|error| {
+        let problem = error.downcast_ref::<Problem>().unwrap();
+        problem.errors.iter().map(|error| (error.field.clone(), error.message.clone())).collect()
+    })
+}
+
+#[track_caller]
+fn assert_refused(request: &str, errors: &[(&str, &str)]) {
+    let errors: Vec<_> = errors.iter().map(|(field, reason)| ((*field).to_owned(), (*reason).to_owned())).collect();
+    assert_eq!(check(request), Err(errors), "{request}");
+}
+
+#[test]
+fn known_parameters_pass_with_any_value() {
+    for request in
+        ["GET /orders?currency=EUR&limit=x&from=1&coin=a", "HEAD /orders/?from=1", "GET /orders?", "GET /docs?"]
+    {
+        assert_eq!(check(request), Ok(()), "{request}");
+    }
+}
+
+#[test]
+fn unknown_parameter_is_refused_with_the_name_that_was_meant() {
+    assert_refused("GET /orders?currrency=EUR&from=1", &[("currrency", "is unknown; did you mean currency?")]);
+    assert_refused("GET /orders?Limit=1&from=1", &[("Limit", "is unknown; did you mean limit?")]);
+    let all = "is unknown; the known names are currency, limit, from, format";
+    assert_refused("GET /orders?wallet_id=1&from=1", &[("wallet_id", all)]);
+    assert_refused("GET /orders?=&from=1", &[("", all)]);
+    let long = "\u{20ac}".repeat(100);
+    assert_refused(&format!("GET /orders?{long}&from=1"), &[(&long[..64 * 3], all)]);
+}
+
+#[test]
+fn operation_without_parameters_refuses_every_query() {
+    let none = "is unknown; the operation has no query parameters";
+    for request in ["GET /docs?x=1", "HEAD /docs?x=1", "GET /orders/7?x=1&x=2"] {
+        assert_refused(request, &[("x", none)]);
+    }
+    let body = "is unknown; the operation has no query parameters, and its fields belong in the body";
+    assert_refused("POST /orders?currency=EUR", &[("currency", body)]);
+}
+
+#[test]
+fn repeated_parameter_is_refused() {
+    let once = "must be sent once";
+    assert_refused("GET /orders?from=1&%66rom=1&from=2", &[("from", once)]);
+}
+
+#[test]
+fn every_wrong_parameter_is_named_at_once() {
+    assert_refused(
+        "GET /orders?limt=5&currency=euro&limit=0&coin=a&coin=b&format=xml",
+        &[
+            ("limt", "is unknown; did you mean limit?"),
+            ("coin", "must be sent once"),
+            ("currency", "must be a code of three letters, such as EUR"),
+            ("limit", "must be a whole number from 1 to 1000"),
+            ("from", "is required"),
+            ("format", "must be one of csv, jsonl"),
+        ],
+    );
+}
+
+#[test]
+fn path_or_method_that_does_not_exist_is_not_checked() {
+    for request in ["GET /nothing?x=1", "DELETE /orders?x=1", "GET /orders/7/8?x=1"] {
+        assert_eq!(check(request), Ok(()), "{request}");
+    }
+}

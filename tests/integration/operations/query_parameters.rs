@@ -1,0 +1,126 @@
+//! Every operation of every service refuses a query parameter that it does not have, and names all wrong parameters at once.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tests::{
+    Platform, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, order},
+};
+
+on_both_stacks!(
+    every_operation_refuses_unknown_and_repeated_parameters,
+    every_wrong_parameter_is_named_at_once,
+    misspelt_filter_does_not_select_everything,
+);
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+/// An operation of an OpenAPI document.
+struct Operation {
+    method: &'static str,
+    /// With a valid id in the place of each parameter.
+    path: String,
+    query: Vec<Value>,
+}
+
+/// The operations of a service, also of those that its document does not list.
+async fn operations(platform: &Platform, service: &Instance) -> Vec<Operation> {
+    let document = platform.client.get(service.url("/openapi.json")).await.json(200);
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in METHODS {
+            let Some(operation) = methods.get(method) else { continue };
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let query = parameters.into_iter().filter(|parameter| parameter["in"] == "query").collect();
+            let path = path.replace("{id}", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab").replace("{exchange}", "kraken");
+            operations.push(Operation { method, path, query });
+        }
+    }
+    for path in ["/openapi.json", "/docs", "/errors"] {
+        operations.push(Operation { method: "get", path: path.to_owned(), query: Vec::new() });
+    }
+    operations
+}
+
+/// Whether exchange-sim serves the path in the place of an exchange, which decides itself what it refuses.
+fn imitates_exchange(path: &str) -> bool {
+    exchange_sim::EXCHANGES.iter().any(|name| path.starts_with(&format!("/{name}/")))
+}
+
+async fn every_operation_refuses_unknown_and_repeated_parameters(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_other_services().await;
+    let mut checked = 0;
+    for service in platform.all_services() {
+        for Operation { method, path, query } in operations(&platform, service).await {
+            if imitates_exchange(&path) {
+                continue;
+            }
+            checked += 1;
+            let refuse = async |query: &str, field: &str| {
+                let request = platform.client.request(&method.to_uppercase(), service.url(&format!("{path}?{query}")));
+                let problem = send(platform.with_internal_token(request)).await.problem(422, "validation_failed");
+                let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+                assert!(named.contains(&&Value::from(field)), "{} {method} {path}?{query}: {problem}", service.name);
+            };
+            refuse("no_such_parameter=1", "no_such_parameter").await;
+            for parameter in query {
+                let name = parameter["name"].as_str().unwrap();
+                refuse(&format!("{name}=1&{name}=2"), name).await;
+                refuse(&format!("{name}x=1"), &format!("{name}x")).await;
+            }
+        }
+    }
+    assert!(checked > 60, "only {checked} operations");
+}
+
+async fn every_wrong_parameter_is_named_at_once(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    platform.start_other_services().await;
+    for service in platform.all_services() {
+        for Operation { method, path, query } in operations(&platform, service).await {
+            if imitates_exchange(&path) {
+                continue;
+            }
+            // Every text is an allowed value of a text without a format.
+            let is_checked = |parameter: &&Value| {
+                let schema = &parameter["schema"];
+                schema["type"] != "string" || schema.get("format").or(schema.get("enum")).is_some()
+            };
+            let wrong: BTreeSet<_> = query.iter().filter(is_checked).map(|p| p["name"].as_str().unwrap()).collect();
+            if wrong.is_empty() {
+                continue;
+            }
+            let pairs: Vec<_> = wrong.iter().map(|name| format!("{name}=%E2%82%AC")).collect();
+            let url = service.url(&format!("{path}?{}", pairs.join("&")));
+            let request = platform.with_internal_token(platform.client.request(&method.to_uppercase(), url));
+            let problem = send(request).await.problem(422, "validation_failed");
+            let errors = problem["errors"].as_array().unwrap();
+            let named: BTreeSet<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
+            assert!(named.is_superset(&wrong), "{} {method} {path}: {problem}", service.name);
+            for error in errors {
+                let message = error["message"].as_str().unwrap();
+                assert!(message.starts_with("must be ") || message == "is required", "{path}: {error}");
+            }
+        }
+    }
+}
+
+async fn misspelt_filter_does_not_select_everything(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    for path in ["/api/v1/orders/export?format=csv&", "/api/v1/orders?", "/get_orders?"] {
+        let response = platform.client.get(platform.fetch_orders.url(&format!("{path}currrency=GBP"))).await;
+        response.invalid_fields(&["currrency"]);
+    }
+    let response =
+        platform.client.get(platform.fetch_orders.url("/api/v1/orders?currrency=GBP&limit=0&from=now")).await;
+    response.invalid_fields(&["currrency", "limit", "from"]);
+    assert!(response.text().contains("did you mean currency?"), "{}", response.text());
+    // The query of an order that has a body.
+    let url = platform.create_order.url("/api/v1/orders?wallet_id=7");
+    platform.client.post(url, order("EUR", "1")).await.invalid_fields(&["wallet_id"]);
+    assert_eq!(platform.summary().await["count"], 0);
+}
