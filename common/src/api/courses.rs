@@ -11,8 +11,8 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::FieldError,
-    money::{CurrencyPair, Rate},
+    api::{FieldError, prices::PriceState},
+    money::{Asset, CurrencyPair, Rate},
     time::{Expiring, Timestamp},
 };
 
@@ -25,6 +25,8 @@ pub use self::history::{
 pub const MAX_COURSES: usize = 2_000;
 /// Maximum length of the name of an exchange.
 pub const MAX_EXCHANGER: usize = 32;
+/// Maximum number of official rates in a snapshot.
+pub const MAX_OFFICIAL_RATES: usize = 500;
 /// How long after its `as_of` a market snapshot is valid.
 pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
 
@@ -113,6 +115,10 @@ pub struct MarketSnapshot {
     pub courses: Vec<Course>,
     /// The agreed price of each pair.
     pub prices: Vec<AgreedPrice>,
+    /// The official rate of the dollar in each currency. An older price-updater sends none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub official: Vec<OfficialRate>,
 }
 
 impl MarketSnapshot {
@@ -124,9 +130,13 @@ impl MarketSnapshot {
         } else if self.as_of.plus(SNAPSHOT_TTL) <= now {
             errors.push(FieldError::new("as_of", format!("must be less than {} s ago", SNAPSHOT_TTL.as_secs())));
         }
-        for (field, count) in [("courses", self.courses.len()), ("prices", self.prices.len())] {
-            if count > MAX_COURSES {
-                errors.push(FieldError::new(field, format!("must have at most {MAX_COURSES} elements")));
+        for (field, count, max) in [
+            ("courses", self.courses.len(), MAX_COURSES),
+            ("prices", self.prices.len(), MAX_COURSES),
+            ("official", self.official.len(), MAX_OFFICIAL_RATES),
+        ] {
+            if count > max {
+                errors.push(FieldError::new(field, format!("must have at most {max} elements")));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -140,6 +150,39 @@ impl Expiring for MarketSnapshot {
 
     fn expires_at(&self) -> Timestamp {
         self.as_of.plus(SNAPSHOT_TTL)
+    }
+}
+
+/// The official rate of the dollar in one currency, which most of the banks that publish it confirm.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OfficialRate {
+    pub currency: Asset,
+    /// The rates of one bank that lead from dollars to the currency, in the order of their use.
+    pub legs: Vec<OfficialLeg>,
+    /// How far the rates of the confirming banks are from this one at most, in millionths of it. Absent if no other bank
+    /// publishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub spread_millionths: Option<u32>,
+    pub simulated: bool,
+}
+
+/// One official rate as its bank publishes it.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OfficialLeg {
+    pub exchanger: String,
+    pub direction: CurrencyPair,
+    pub price: Rate,
+    /// Whether an amount is divided by the rate instead of multiplied.
+    pub inverse: bool,
+    /// When the bank last confirmed the rate.
+    pub observed_at: Timestamp,
+}
+
+impl OfficialLeg {
+    /// Whether this leg undoes the other one.
+    pub fn is_inverse_of(&self, other: &Self) -> bool {
+        self.exchanger == other.exchanger && self.direction == other.direction && self.inverse != other.inverse
     }
 }
 
@@ -196,6 +239,18 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
+    /// Whether the price is new, or the last good one that orders use until a newer one is agreed. Absent if there is no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub state: Option<PriceState>,
+    /// When the price expires, if no newer one was agreed for this market snapshot. Absent for a new price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub expires_at: Option<Timestamp>,
+    /// The age of a prolonged price in seconds. Absent for other prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub age_secs: Option<u64>,
     pub simulated: bool,
     /// The votes considered for this pair, used or not. Empty for a cross price.
     pub votes: Vec<CastVote>,

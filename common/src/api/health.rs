@@ -101,6 +101,11 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub observed_at: Option<Timestamp>,
+    /// Words that mark the component wherever it is shown, such as `simulated` and `prolonged` of a price. Absent if there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub marks: Vec<String>,
 }
 
 impl Component {
@@ -110,7 +115,15 @@ impl Component {
     pub const PRICE: &'static str = "price:";
 
     pub fn ready(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ready: true, detail: None, optional: false, since: None, observed_at: None }
+        Self {
+            name: name.into(),
+            ready: true,
+            detail: None,
+            optional: false,
+            since: None,
+            observed_at: None,
+            marks: Vec::new(),
+        }
     }
 
     pub fn not_ready(name: impl Into<String>, detail: impl Into<String>) -> Self {
@@ -250,6 +263,11 @@ pub struct InfrastructureComponent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub detail: Option<String>,
+    /// Words that mark the component wherever it is shown, such as `simulated` and `prolonged` of a price. Absent if there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub marks: Vec<String>,
     /// The services that reported the component.
     pub told_by: Vec<String>,
 }

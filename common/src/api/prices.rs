@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::FieldError,
-    money::{Currency, Rate},
+    money::{Currency, CurrencyPair, Rate},
     time::{Expiring, Timestamp},
 };
 
@@ -35,12 +35,16 @@ pub struct Price {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,
+    /// The pairs that the price is computed from, if too few exchanges trade its own pair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub legs: Vec<CurrencyPair>,
 }
 
 impl Price {
     /// A price with the state and the times of its record.
     pub fn new(price: Rate, sources: Vec<String>) -> Self {
-        Self { price, sources, state: None, as_of: None, expires_at: None }
+        Self { price, sources, state: None, as_of: None, expires_at: None, legs: Vec::new() }
     }
 }
 
@@ -53,6 +57,8 @@ pub struct CurrencyPrice {
     pub as_of: Timestamp,
     /// The first moment at which the price must not be used.
     pub expires_at: Timestamp,
+    /// The pairs that the price is computed from. Empty if exchanges trade its own pair.
+    pub legs: Vec<CurrencyPair>,
 }
 
 impl CurrencyPrice {
@@ -64,8 +70,8 @@ impl CurrencyPrice {
 
 impl From<CurrencyPrice> for Price {
     fn from(price: CurrencyPrice) -> Self {
-        let CurrencyPrice { price, sources, state, as_of, expires_at } = price;
-        Self { price, sources, state: Some(state), as_of: Some(as_of), expires_at: Some(expires_at) }
+        let CurrencyPrice { price, sources, state, as_of, expires_at, legs } = price;
+        Self { price, sources, state: Some(state), as_of: Some(as_of), expires_at: Some(expires_at), legs }
     }
 }
 
@@ -93,6 +99,12 @@ impl PriceState {
     pub(super) fn is_fresh(&self) -> bool {
         *self == Self::Fresh
     }
+}
+
+/// The words that mark a price wherever it is shown. Empty for a real and fresh price.
+pub fn price_marks(simulated: bool, state: PriceState) -> Vec<String> {
+    let marks = [("simulated", simulated), ("prolonged", state == PriceState::Prolonged)];
+    marks.into_iter().filter(|(_, is_set)| *is_set).map(|(mark, _)| mark.to_owned()).collect()
 }
 
 /// A price record to be stored.
@@ -124,7 +136,8 @@ impl NewPriceRecord {
             let as_of = price.as_of.unwrap_or(as_of);
             let expires_at = price.expires_at.unwrap_or_else(|| as_of.plus(ttl));
             let state = price.state.unwrap_or(state);
-            (currency, CurrencyPrice { price: price.price, sources: price.sources, state, as_of, expires_at })
+            let Price { price, sources, legs, .. } = price;
+            (currency, CurrencyPrice { price, sources, state, as_of, expires_at, legs })
         });
         let complete: BTreeMap<_, _> = complete.collect();
         for (currency, price) in &complete {
@@ -201,6 +214,7 @@ impl PriceRecord {
             state: price.state.unwrap_or(self.state),
             as_of: price.as_of.unwrap_or(self.as_of),
             expires_at: price.expires_at.unwrap_or(self.expires_at),
+            legs: price.legs.clone(),
         }
     }
 

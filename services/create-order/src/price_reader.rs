@@ -8,7 +8,7 @@ use common::{
     api::{
         events::Topic,
         health::Component,
-        prices::{CurrencyPrice, PriceRecord, PriceState},
+        prices::{CurrencyPrice, PriceRecord, PriceState, price_marks},
     },
     clients::{
         CallError,
@@ -132,7 +132,11 @@ impl PriceReader {
         let by_currency = currencies.iter().map(|&currency| {
             let name = format!("{}{currency}", Component::PRICE);
             let component = match usable(currency) {
-                Ok(usable) => Component { observed_at: Some(usable.price.as_of), ..Component::ready(name) },
+                Ok(usable) => Component {
+                    observed_at: Some(usable.price.as_of),
+                    marks: price_marks(usable.simulated, usable.price.state),
+                    ..Component::ready(name)
+                },
                 Err(error) => Component::not_ready(name, error.to_string()),
             };
             component.optional()

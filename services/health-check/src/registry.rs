@@ -269,7 +269,8 @@ fn infrastructure_component(name: &str, reported: &[ReportedComponent], now: Ins
     let component = merge_components(current.map(|reported| reported.component)).pop();
     let component =
         component.unwrap_or_else(|| Component::not_ready(name, "no running instance reports this component"));
-    InfrastructureComponent { name: component.name, ready: component.ready, detail: component.detail, told_by }
+    let Component { name, ready, detail, marks, .. } = component;
+    InfrastructureComponent { name, ready, detail, marks, told_by }
 }
 
 #[cfg(test)]

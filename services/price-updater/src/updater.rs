@@ -10,7 +10,11 @@ use std::{
 };
 
 use common::{
-    api::{health::Component, sources::SourcesReport},
+    api::{
+        health::Component,
+        prices::{PriceState, price_marks},
+        sources::SourcesReport,
+    },
     clients::http_client,
     metrics::Metrics,
     reporting::instance_name,
@@ -179,5 +183,8 @@ fn price_component(status: &CurrencyStatus) -> Component {
         }
         PriceAvailability::Missing => Component::not_ready(name, format!("there has been no price yet; {reason}")),
     };
-    Component { since: status.since, observed_at: status.as_of, ..component.optional() }
+    let prolonged = status.availability == PriceAvailability::Prolonged;
+    let state = if prolonged { PriceState::Prolonged } else { PriceState::Fresh };
+    let marks = price_marks(status.simulated, state);
+    Component { since: status.since, observed_at: status.as_of, marks, ..component.optional() }
 }

@@ -47,6 +47,9 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
         low: None,
         high: None,
         as_of: Some(as_of),
+        state: None,
+        expires_at: None,
+        age_secs: None,
         simulated: true,
         votes: Vec::new(),
         legs: Vec::new(),
@@ -54,7 +57,7 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
 }
 
 async fn put_snapshot(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
-    let snapshot = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices };
+    let snapshot = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices, official: vec![] };
     let cache = PriceCacheClient(platform.internal_client(PriceCacheClient::SERVICE, &platform.price_cache));
     cache.put_market_snapshot(&snapshot).await.unwrap();
     snapshot
@@ -171,6 +174,7 @@ async fn amount_is_converted_exactly(stack: Stack) {
     let cross = convert("from=EUR&to=USD&amount=84000.12").await.json(200);
     assert_eq!((&cross["result"], &cross["path"]), (&"91000.50".into(), &"cross".into()));
     assert_eq!(cross["steps"].as_array().unwrap().len(), 2);
+    assert_eq!((&direct["steps"][0]["kind"], &direct["state"]), (&"agreed".into(), &"fresh".into()));
     convert("from=EUR&to=XYZ&amount=-1").await.invalid_fields(&["to", "amount"]);
     convert("from=EUR&to=EUR&amount=1").await.invalid_fields(&["to"]);
     convert("from=EUR&to=USD").await.invalid_fields(&["amount"]);

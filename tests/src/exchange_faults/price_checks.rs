@@ -144,7 +144,8 @@ impl PriceChecks {
         let pair = agreed.direction;
         let is_used_by_orders =
             CURRENCIES.iter().any(|&currency| pair == CurrencyPair::new(Asset::BTC, currency.into()));
-        if is_used_by_orders {
+        // A price that was agreed earlier has an expiry of its own.
+        if is_used_by_orders && agreed.expires_at.is_none() {
             self.last_priced.insert(pair, snapshot_at);
         }
         let is_cross = agreed.method == Method::Cross;

@@ -166,7 +166,8 @@ async fn max_age_limits_prolonged_prices_only() {
 
 fn currency_price(state: PriceState, as_of: Timestamp, ttl: Duration) -> CurrencyPrice {
     let sources = vec!["kraken".to_owned()];
-    CurrencyPrice { price: "84000.12".parse().unwrap(), sources, state, as_of, expires_at: as_of.plus(ttl) }
+    let (price, expires_at) = ("84000.12".parse().unwrap(), as_of.plus(ttl));
+    CurrencyPrice { price, sources, state, as_of, expires_at, legs: Vec::new() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,6 +191,9 @@ async fn each_currency_has_its_own_state_and_expiry() {
     let all = [Currency::EUR, Currency::GBP, Currency::USD];
     let expected = [("price", true), ("price:EUR", true), ("price:GBP", true), ("price:USD", false)];
     assert_eq!(ready(prices.components(&all).await), expected.map(|(name, ready)| (name.to_owned(), ready)));
+
+    let marks = prices.components(&all).await.into_iter().map(|component| component.marks.join(" "));
+    assert_eq!(marks.collect::<Vec<_>>(), ["", "", "prolonged", ""]);
 
     // The price in euros expires first. The others are not affected.
     tokio::time::advance(TTL).await;

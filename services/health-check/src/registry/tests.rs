@@ -75,7 +75,8 @@ fn each_state_change_is_returned_once() {
 fn missing_component_degrades_its_service() {
     let mut registry = registry();
     let now = instants_at(0);
-    let parts = vec![Component::not_ready("database", "no route"), Component::ready(OWN), Component::ready("cache")];
+    let cache = Component { marks: vec!["prolonged".to_owned()], ..Component::ready("cache") };
+    let parts = vec![Component::not_ready("database", "no route"), Component::ready(OWN), cache];
     registry.record_heartbeat("create-order", heartbeat("a", parts), false, now).unwrap();
     let parts = vec![Component::ready("database")];
     registry.record_heartbeat("create-order", heartbeat("b", parts), false, now).unwrap();
@@ -85,6 +86,7 @@ fn missing_component_degrades_its_service() {
     let shown: Vec<_> = infrastructure.iter().map(|c| (c.name.as_str(), c.ready, c.told_by.join(","))).collect();
     let by = || "create-order".to_owned();
     assert_eq!(shown, [("cache", true, by()), ("database", false, by())], "a service is not infrastructure");
+    assert_eq!((infrastructure[0].marks.join(" ").as_str(), infrastructure[1].marks.len()), ("prolonged", 0));
     let outdated = registry.infrastructure(instants_at(200));
     assert!(outdated.iter().all(|component| !component.ready), "no running instance reports them: {outdated:?}");
 }

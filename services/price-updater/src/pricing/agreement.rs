@@ -12,7 +12,10 @@ mod tally;
 mod tests;
 
 use common::{
-    api::courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
+    api::{
+        courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
+        prices::PriceState,
+    },
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -96,6 +99,7 @@ fn fill_price(price: &mut AgreedPrice, agreement: &Agreement) {
     price.low = used.first().map(|vote| vote.rate);
     price.high = used.last().map(|vote| vote.rate);
     price.as_of = used.iter().map(|counted| counted.vote.observed_at).min();
+    price.state = Some(PriceState::Fresh);
     price.simulated = used.iter().any(|counted| counted.vote.simulated);
     price.bid = median_side(used, |bid_ask| bid_ask.bid).map(|bid| bid.min(agreement.price));
     price.ask = median_side(used, |bid_ask| bid_ask.ask).map(|ask| ask.max(agreement.price));
@@ -140,6 +144,9 @@ pub(super) fn without_price(pair: CurrencyPair, votes: Vec<CastVote>) -> AgreedP
         low: None,
         high: None,
         as_of: None,
+        state: None,
+        expires_at: None,
+        age_secs: None,
         simulated: false,
         votes,
         legs: Vec::new(),

@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{
-    api::courses::{AgreedPrice, CourseKind, Method},
+    api::{
+        courses::{AgreedPrice, CourseKind, Method, OfficialLeg, OfficialRate},
+        prices::PriceState,
+    },
     money::{Asset, CurrencyPair, Rate},
 };
 
@@ -21,15 +24,22 @@ use super::{
 const MAX_SPREAD: i128 = 20;
 
 /// The official rate of the dollar in each currency.
-pub(super) struct OfficialRates(BTreeMap<Asset, DollarRate>);
+pub(super) struct OfficialRates(BTreeMap<Asset, AcceptedRate>);
+
+/// A rate that the banks agree on.
+struct AcceptedRate {
+    rate: DollarRate,
+    /// How far the rates of the agreeing banks are from this one at most, in millionths of it. `None` if there are no others.
+    spread_millionths: Option<u32>,
+}
 
 /// The price of a dollar in one currency, according to one bank.
 #[derive(Clone)]
 struct DollarRate {
     ratio: Ratio,
     simulated: bool,
-    /// The pairs that the ratio comes from.
-    legs: Vec<CurrencyPair>,
+    /// The rates that the ratio comes from, in the order in which they lead from dollars to the currency.
+    legs: Vec<OfficialLeg>,
 }
 
 /// The official rates of one bank.
@@ -69,7 +79,7 @@ impl OfficialRates {
             {
                 return None;
             }
-            Some((comparison.currency, comparison.majority_rate()?.clone()))
+            Some((comparison.currency, comparison.accepted_rate()?))
         };
         Self(comparisons.iter().filter_map(accepted).collect())
     }
@@ -83,23 +93,33 @@ impl OfficialRates {
     ///
     /// The result is as old as the price in dollars, because an official rate is valid until the next one.
     pub(super) fn convert(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
-        let DollarRate { ratio, simulated, legs } = self.0.get(&currency)?;
+        let DollarRate { ratio, simulated, legs } = &self.0.get(&currency)?.rate;
         Some(AgreedPrice {
             method: Method::Cross,
             price: Some(ratio.convert(in_dollars.price?)?),
             bid: in_dollars.bid.and_then(|bid| ratio.convert(bid)),
             ask: in_dollars.ask.and_then(|ask| ratio.convert(ask)),
             as_of: in_dollars.as_of,
+            state: Some(PriceState::Fresh),
             simulated: in_dollars.simulated || *simulated,
-            legs: std::iter::once(in_dollars.direction).chain(legs.iter().copied()).collect(),
+            legs: std::iter::once(in_dollars.direction).chain(legs.iter().map(|leg| leg.direction)).collect(),
             ..without_price(CurrencyPair::new(in_dollars.direction.base, currency), Vec::new())
         })
     }
 
     /// Converts a price in `currency` to dollars. `None` if there is no official rate or the result is not a valid rate.
     pub(super) fn to_dollars(&self, price: Rate, currency: Asset) -> Option<Rate> {
-        let Ratio { numerator, denominator } = self.0.get(&currency)?.ratio;
+        let Ratio { numerator, denominator } = self.0.get(&currency)?.rate.ratio;
         Ratio { numerator: denominator, denominator: numerator }.convert(price)
+    }
+
+    /// The rates as the market snapshot shows them.
+    pub(super) fn into_wire(self) -> Vec<OfficialRate> {
+        let to_wire = |(currency, accepted): (Asset, AcceptedRate)| {
+            let AcceptedRate { rate: DollarRate { legs, simulated, .. }, spread_millionths } = accepted;
+            OfficialRate { currency, legs, spread_millionths, simulated }
+        };
+        self.0.into_iter().map(to_wire).collect()
     }
 }
 
@@ -144,11 +164,17 @@ impl DollarRate {
     /// The quotient of two rates. A missing rate is 1.
     fn from_legs(numerator: Option<&Vote>, denominator: Option<&Vote>) -> Self {
         let rate = |vote: Option<&Vote>| vote.map_or_else(unit_rate, |vote| vote.value);
-        let legs = [numerator, denominator].into_iter().flatten();
+        let multiplied = numerator.map(|vote| official_leg(vote, false));
+        let divided = denominator.map(|vote| official_leg(vote, true));
+        // A rate of the dollar in the bank's own currency comes first: it leads away from dollars.
+        let legs = match &divided {
+            Some(leg) if leg.direction.quote == Asset::USD => [divided, multiplied],
+            _ => [multiplied, divided],
+        };
         Self {
             ratio: Ratio { numerator: rate(numerator), denominator: rate(denominator) },
-            simulated: legs.clone().any(|vote| vote.simulated),
-            legs: legs.map(|vote| vote.pair).collect(),
+            simulated: [numerator, denominator].into_iter().flatten().any(|vote| vote.simulated),
+            legs: legs.into_iter().flatten().collect(),
         }
     }
 
@@ -163,12 +189,31 @@ impl DollarRate {
     }
 }
 
+fn official_leg(vote: &Vote, inverse: bool) -> OfficialLeg {
+    let &Vote { source, pair, value, observed_at, .. } = vote;
+    OfficialLeg { exchanger: source.to_owned(), direction: pair, price: value, inverse, observed_at }
+}
+
 impl Comparison {
+    fn accepted_rate(&self) -> Option<AcceptedRate> {
+        let rate = self.majority_rate()?;
+        let value = rate.value()?;
+        let agreeing = self.rates.iter().filter(|other| rate.agrees_with(&other.rate));
+        let spread = agreeing.filter_map(|other| distance_millionths(value, other.rate.value()?)).max();
+        Some(AcceptedRate { rate: rate.clone(), spread_millionths: spread.filter(|_| self.rates.len() > 1) })
+    }
+
     /// The first rate that agrees with more than half of all rates, itself included.
     fn majority_rate(&self) -> Option<&DollarRate> {
         let agreeing = |rate: &DollarRate| self.rates.iter().filter(|other| rate.agrees_with(&other.rate)).count();
         self.rates.iter().map(|bank| &bank.rate).find(|rate| agreeing(rate) * 2 > self.rates.len())
     }
+}
+
+/// The distance of `rate` from `center` in millionths of it, rounded up.
+fn distance_millionths(center: Rate, rate: Rate) -> Option<u32> {
+    let [center, rate] = [center, rate].map(|rate| u128::from(rate.hundred_millionths().unsigned_abs()));
+    u32::try_from((center.abs_diff(rate) * 1_000_000).div_ceil(center)).ok()
 }
 
 /// Whether a bank agrees with the majority in at least half of the currencies that other banks publish too. If it does not, it

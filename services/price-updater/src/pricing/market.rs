@@ -6,7 +6,10 @@ use std::{
 };
 
 use common::{
-    api::courses::{AgreedPrice, CastVote, CourseKind, Method, Rejection},
+    api::{
+        courses::{AgreedPrice, CastVote, CourseKind, Method, OfficialRate, Rejection},
+        prices::{CurrencyPrice, PriceState},
+    },
     money::{Asset, Currency, CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -84,7 +87,16 @@ impl PriceHistory {
 pub(crate) struct GoodPrice {
     pub(crate) price: Rate,
     pub(crate) sources: Vec<String>,
+    /// The pairs that the price is computed from. Empty if exchanges trade its own pair.
+    pub(crate) legs: Vec<CurrencyPair>,
     pub(crate) as_of: Timestamp,
+    pub(crate) simulated: bool,
+}
+
+/// A published price of bitcoin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PriceInUse {
+    pub(crate) price: CurrencyPrice,
     pub(crate) simulated: bool,
 }
 
@@ -109,6 +121,8 @@ pub(crate) enum PriceOutcome {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MarketPrices {
     pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
+    /// The official rate of the dollar in each currency.
+    pub(crate) official: Vec<OfficialRate>,
     /// The pairs whose price was withdrawn because it is implausible.
     held: BTreeSet<CurrencyPair>,
 }
@@ -135,7 +149,7 @@ impl MarketPrices {
             let reference = history.reference(pair, simulated, since);
             (pair, agree_on_price(pair, votes, config.rules, reference))
         });
-        Self { prices: prices.collect(), held: BTreeSet::new() }
+        Self { prices: prices.collect(), ..Self::default() }
     }
 
     /// Adds prices that are converted from dollars by official rates.
@@ -165,6 +179,7 @@ impl MarketPrices {
                 }
             }
         }
+        self.official = rates.into_wire();
     }
 
     /// Drops pairs that have neither a price nor votes, except bitcoin in the currencies of orders.
@@ -210,7 +225,8 @@ impl MarketPrices {
 
     fn good_price(&self, agreed: &AgreedPrice) -> Option<GoodPrice> {
         let (price, as_of) = (agreed.price?, agreed.as_of?);
-        Some(GoodPrice { price, sources: self.sources(agreed), as_of, simulated: agreed.simulated })
+        let (sources, legs) = (self.sources(agreed), agreed.legs.clone());
+        Some(GoodPrice { price, sources, legs, as_of, simulated: agreed.simulated })
     }
 
     /// Withdraws the price of `pair`, and every price that is converted from it. The votes stay, and no source counts as an
@@ -228,6 +244,25 @@ impl MarketPrices {
                 *agreed = AgreedPrice { method: agreed.method, refused: Some(reason.to_owned()), ..withdrawn };
             }
         }
+    }
+
+    /// Shows the price of one bitcoin that orders in `currency` use, because no newer one was agreed. The votes stay, unused.
+    pub(crate) fn show_price_in_use(&mut self, currency: Currency, in_use: PriceInUse, now: Timestamp) {
+        let PriceInUse { price: CurrencyPrice { price, state, as_of, expires_at, legs, .. }, simulated } = in_use;
+        let pair = CurrencyPair::new(Asset::BTC, currency.into());
+        let votes = self.prices.get(&pair).map(|agreed| as_unused(&agreed.votes)).unwrap_or_default();
+        let shown = AgreedPrice {
+            method: if legs.is_empty() { Method::Median } else { Method::Cross },
+            price: Some(price),
+            as_of: Some(as_of),
+            state: Some(state),
+            expires_at: Some(expires_at),
+            age_secs: (state == PriceState::Prolonged).then(|| now.since(as_of).as_secs()),
+            simulated,
+            legs,
+            ..without_price(pair, votes)
+        };
+        self.prices.insert(pair, shown);
     }
 
     /// The price with the votes that led to `agreed`. Of a converted price, that is its first leg, which is in another currency.

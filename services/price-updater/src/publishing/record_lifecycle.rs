@@ -21,16 +21,18 @@ use common::{
 use self::currency::CurrencyLifecycle;
 pub(crate) use self::currency::{AvailabilityChange, PriceAvailability};
 use crate::{
-    pricing::{GoodPrice, PriceOutcome},
+    pricing::{GoodPrice, PriceInUse, PriceOutcome},
     upstreams::RecordWrite,
 };
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordLifetimes {
     pub(crate) publish_interval: Duration,
-    /// A price that would expire within this time is prolonged or replaced. It is the time until the next poll, and a margin
+    /// A poll replaces or prolongs a price that would expire within this time. It is the time until the next poll, and a margin
     /// for the write.
     pub(crate) renewal_margin: Duration,
+    /// A price that would expire within this time is prolonged even if no poll has ended. It is the time that the write may take.
+    pub(crate) write_margin: Duration,
     /// How long after its observation a fresh price is valid.
     pub(crate) ttl: Duration,
     /// Longest time that a price stays valid after its observation while publishing fails.
@@ -62,6 +64,8 @@ pub(crate) struct CurrencyStatus {
     pub(crate) since: Option<Timestamp>,
     /// The time of the last good price.
     pub(crate) as_of: Option<Timestamp>,
+    /// Whether the last good price is simulated.
+    pub(crate) simulated: bool,
     /// How many publish intervals in a row have brought no price.
     pub(crate) failures: u32,
     /// Why the last publish interval brought no price.
@@ -71,13 +75,14 @@ pub(crate) struct CurrencyStatus {
 /// The lifecycle of the price record.
 #[derive(Debug)]
 pub(crate) struct RecordLifecycle {
+    write_margin: Duration,
     currencies: BTreeMap<Currency, CurrencyLifecycle>,
 }
 
 impl RecordLifecycle {
     pub(crate) fn new(lifetimes: RecordLifetimes, currencies: &[Currency]) -> Self {
         let new = |&currency: &Currency| (currency, CurrencyLifecycle::new(lifetimes));
-        Self { currencies: currencies.iter().map(new).collect() }
+        Self { write_margin: lifetimes.write_margin, currencies: currencies.iter().map(new).collect() }
     }
 
     /// Continues with the record that an earlier run or another instance has written. A price of this instance that is newer
@@ -132,6 +137,38 @@ impl RecordLifecycle {
             changes.extend(change.map(|change| CurrencyChange { currency, change }));
         }
         Some(LifecycleStep { write: self.write(now), changes })
+    }
+
+    /// When the first of the published prices must be prolonged. `None` if none can be.
+    pub(crate) fn prolong_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let earliest = self.currencies.values().filter_map(|lifecycle| lifecycle.prolongable_until(now)).min();
+        earliest.map(|expires_at| expires_at.minus(self.write_margin))
+    }
+
+    /// Prolongs the prices that are about to expire. `None` if there are none.
+    ///
+    /// This is called whenever [`prolong_at`](Self::prolong_at) is reached. So a price does not expire while a poll waits for
+    /// sources, or between polls, however old it was when it was observed.
+    pub(crate) fn prolong_expiring(&mut self, now: Timestamp) -> Option<LifecycleStep> {
+        let horizon = now.plus(self.write_margin);
+        let is_due = |lifecycle: &CurrencyLifecycle| {
+            lifecycle.prolongable_until(now).is_some_and(|expires_at| expires_at <= horizon)
+        };
+        let due: Vec<_> = self.currencies.iter_mut().filter(|(_, lifecycle)| is_due(lifecycle)).collect();
+        if due.is_empty() {
+            return None;
+        }
+        let prolong = |(&currency, lifecycle): (&Currency, &mut CurrencyLifecycle)| {
+            Some(CurrencyChange { currency, change: lifecycle.prolong(now)? })
+        };
+        let changes = due.into_iter().filter_map(prolong).collect();
+        Some(LifecycleStep { write: self.write(now), changes })
+    }
+
+    /// The price that orders in `currency` use until a newer one is published. `None` if orders have none.
+    pub(crate) fn price_in_use(&self, currency: Currency, now: Timestamp) -> Option<PriceInUse> {
+        let lifecycle = self.currencies.get(&currency)?;
+        Some(PriceInUse { price: lifecycle.published(now)?, simulated: lifecycle.last_good()?.simulated })
     }
 
     /// Drops the last good prices that are simulated if the new ones are real, and the other way round, because a record has

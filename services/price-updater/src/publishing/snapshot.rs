@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    api::courses::{Course, MAX_COURSES, MarketSnapshot, NewCourses},
+    api::courses::{Course, MAX_COURSES, MAX_OFFICIAL_RATES, MarketSnapshot, NewCourses},
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -18,8 +18,9 @@ const RESEND_AFTER: Duration = Duration::from_mins(5);
 pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market: MarketPrices) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();
+    let official = market.official.into_iter().take(MAX_OFFICIAL_RATES).collect();
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
-    MarketSnapshot { as_of, simulated, courses, prices }
+    MarketSnapshot { as_of, simulated, courses, prices, official }
 }
 
 /// The courses that this instance has stored in db-proxy.

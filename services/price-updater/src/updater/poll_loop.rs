@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{api::prices::PriceRecord, money::Currency};
+use common::{api::prices::PriceRecord, money::Currency, time::Timestamp};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use super::{PRICE_CACHE_TIMEOUT, Updater};
@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// The time that a write may take before a price expires.
-const WRITE_MARGIN: Duration = Duration::from_secs(1);
+/// The time that a write may take before a price expires, if the settings leave as much between publications.
+const MAX_WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The state that is kept from one poll interval to the next.
 pub(super) struct PollLoop<'a> {
@@ -48,9 +48,12 @@ pub(super) struct PollLoop<'a> {
 impl<'a> PollLoop<'a> {
     pub(super) fn new(updater: &'a Updater, instance_id: String) -> Self {
         let config = &updater.config;
+        // Half of the time between the next publication and the expiry, so that a publication comes first.
+        let write_margin = MAX_WRITE_MARGIN.min(config.record_ttl.saturating_sub(config.publish_interval) / 2);
         let lifetimes = RecordLifetimes {
             publish_interval: config.publish_interval,
-            renewal_margin: config.poll_interval + WRITE_MARGIN,
+            renewal_margin: config.poll_interval + write_margin,
+            write_margin,
             ttl: config.record_ttl,
             max_prolonged_age: config.max_prolonged_age,
             stop_while_held: config.stop_while_held,
@@ -75,7 +78,12 @@ impl<'a> PollLoop<'a> {
         // Ticks that were missed during a long poll are skipped.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            let due = ticks.tick().await;
+            // Only the leader writes records.
+            let due = if self.leadership.is_leader() {
+                prolong_prices_during(ticks.tick(), self.updater, &mut self.lifecycle).await
+            } else {
+                ticks.tick().await
+            };
             if self.prepare_to_poll().await {
                 self.poll_and_publish(due).await;
             } else {
@@ -161,7 +169,7 @@ impl<'a> PollLoop<'a> {
     /// `due` is when this poll was due. The poll starts at that time or slightly later.
     async fn poll_and_publish(&mut self, due: Instant) {
         let Updater { pool, config, deliveries, backoffs, .. } = self.updater;
-        pool.poll(&mut self.polls, due).await;
+        prolong_prices_during(pool.poll(&mut self.polls, due), self.updater, &mut self.lifecycle).await;
         let now = config.clock.now();
         let min_sources = config.min_sources(pool.exchange_count());
         let pricing_config = PricingConfig {
@@ -185,10 +193,11 @@ impl<'a> PollLoop<'a> {
             self.publish_at = next.filter(|&next| next > due).or(Some(due + config.publish_interval));
             self.record_publish_result(&outcomes);
             let step = self.lifecycle.publish(&outcomes, now);
-            self.apply_step(step);
+            apply_step(self.updater, &self.lifecycle, step);
         } else if let Some(step) = self.lifecycle.renew_expiring(&outcomes, now) {
-            self.apply_step(step);
+            apply_step(self.updater, &self.lifecycle, step);
         }
+        self.show_prices_in_use(&mut market, &outcomes, now);
         backoffs.post(pool.backoffs());
         let term = self.updater.status().term;
         deliveries.send_snapshot(TermSnapshot { term, snapshot: market_snapshot(now, pool.courses(due), market) });
@@ -225,15 +234,59 @@ impl<'a> PollLoop<'a> {
         });
     }
 
-    fn apply_step(&self, step: LifecycleStep) {
-        let statuses: Vec<_> = self.lifecycle.statuses().collect();
-        report_availability_changes(&step.changes, &statuses, self.updater.config.max_prolonged_age);
-        for status in &statuses {
-            self.updater.price_metrics.set_status(status);
+    /// Where no price was agreed, the market snapshot shows the price that orders use, so that both are the same.
+    fn show_prices_in_use(
+        &self,
+        market: &mut MarketPrices,
+        outcomes: &BTreeMap<Currency, PriceOutcome>,
+        now: Timestamp,
+    ) {
+        for (&currency, outcome) in outcomes {
+            if let (PriceOutcome::Missing(_) | PriceOutcome::Held(_), Some(in_use)) =
+                (outcome, self.lifecycle.price_in_use(currency, now))
+            {
+                market.show_price_in_use(currency, in_use, now);
+            }
         }
-        self.updater.status().currencies = statuses;
-        if let Some(write) = step.write {
-            self.updater.deliveries.send_record(write);
+    }
+}
+
+/// Awaits `work`. Meanwhile, prices are prolonged before they expire.
+async fn prolong_prices_during<T>(
+    work: impl Future<Output = T>,
+    updater: &Updater,
+    lifecycle: &mut RecordLifecycle,
+) -> T {
+    let clock = updater.config.clock;
+    tokio::pin!(work);
+    loop {
+        let now = clock.now();
+        let prolong_at = lifecycle.prolong_at(now);
+        let due = async {
+            match prolong_at {
+                Some(prolong_at) => sleep(prolong_at.since(now)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            output = &mut work => return output,
+            () = due => {}
         }
+        if let Some(step) = lifecycle.prolong_expiring(clock.now()) {
+            apply_step(updater, lifecycle, step);
+        }
+    }
+}
+
+fn apply_step(updater: &Updater, lifecycle: &RecordLifecycle, step: LifecycleStep) {
+    let statuses: Vec<_> = lifecycle.statuses().collect();
+    report_availability_changes(&step.changes, &statuses, updater.config.max_prolonged_age);
+    for status in &statuses {
+        updater.price_metrics.set_status(status);
+    }
+    updater.status().currencies = statuses;
+    if let Some(write) = step.write {
+        updater.deliveries.send_record(write);
     }
 }

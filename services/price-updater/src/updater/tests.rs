@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::{sources::InProcess, upstreams::RecordWrite};
 
+mod all_sources_fail;
 mod currencies;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -102,12 +103,17 @@ struct FakeSources {
     no_euros: AtomicBool,
     /// Whether every price at coinbase has fallen by 60 %.
     fallen: AtomicBool,
+    /// Whether every source answers with an error.
+    down: AtomicBool,
+    /// Whether no source answers.
+    hangs: AtomicBool,
 }
 
 impl FakeSources {
     fn answer(&self, request: &Request) -> Response {
         self.requests.fetch_add(1, Ordering::SeqCst);
         let (status, body) = match request.uri().path() {
+            _ if self.down.load(Ordering::SeqCst) => (500, "{}"),
             path if path.starts_with("/coinbase") && self.coinbase_limits_requests.load(Ordering::SeqCst) => {
                 return Response::builder()
                     .status(poem::http::StatusCode::TOO_MANY_REQUESTS)
@@ -191,7 +197,8 @@ impl FakeUpstreams {
         let endpoint = make(move |request| {
             let sources = answering.clone();
             async move {
-                sleep(Duration::from_millis(300)).await;
+                let is_slow = sources.hangs.load(Ordering::SeqCst);
+                sleep(if is_slow { MINUTE } else { Duration::from_millis(300) }).await;
                 sources.answer(&request)
             }
         });

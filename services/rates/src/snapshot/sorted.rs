@@ -2,10 +2,10 @@
 
 use common::{
     api::{
-        courses::{AgreedPrice, Course, MarketSnapshot},
+        courses::{AgreedPrice, Course, MarketSnapshot, OfficialRate},
         rates::{ExchangerCourses, ListedCourse},
     },
-    money::CurrencyPair,
+    money::{Asset, CurrencyPair},
     time::Timestamp,
 };
 
@@ -18,22 +18,29 @@ pub(crate) struct SortedSnapshot {
     pub(crate) courses: Vec<Course>,
     /// In the order of their pairs, one for each pair.
     pub(crate) prices: Vec<AgreedPrice>,
+    /// The official rates of the dollar in other currencies.
+    pub(crate) official: Vec<OfficialRate>,
 }
 
 impl From<MarketSnapshot> for SortedSnapshot {
     fn from(snapshot: MarketSnapshot) -> Self {
-        let MarketSnapshot { as_of, simulated, mut courses, mut prices } = snapshot;
+        let MarketSnapshot { as_of, simulated, mut courses, mut prices, official } = snapshot;
         courses.sort_by(|a, b| course_key(a).cmp(&course_key(b)));
         courses.dedup_by(|a, b| course_key(a) == course_key(b));
         prices.sort_by_key(|price| price.direction);
         prices.dedup_by_key(|price| price.direction);
-        Self { as_of, simulated, courses, prices }
+        Self { as_of, simulated, courses, prices, official }
     }
 }
 
 impl SortedSnapshot {
     pub(crate) fn price(&self, pair: CurrencyPair) -> Option<&AgreedPrice> {
         self.price_index(pair).map(|index| &self.prices[index])
+    }
+
+    /// The official rate of the dollar in `currency`.
+    pub(crate) fn official_rate(&self, currency: Asset) -> Option<&OfficialRate> {
+        self.official.iter().find(|rate| rate.currency == currency)
     }
 
     /// The position of the pair's price in `prices`.

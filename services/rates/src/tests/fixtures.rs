@@ -36,6 +36,9 @@ pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
         low: None,
         high: None,
         as_of: Some(time_at(0)),
+        state: None,
+        expires_at: None,
+        age_secs: None,
         simulated: false,
         votes: Vec::new(),
         legs: Vec::new(),
@@ -44,5 +47,5 @@ pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
 
 pub(crate) fn snapshot(as_of: Timestamp, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
-    MarketSnapshot { as_of, simulated, courses, prices }
+    MarketSnapshot { as_of, simulated, courses, prices, official: Vec::new() }
 }

@@ -255,7 +255,8 @@ fn held_price_blames_no_source_and_withdraws_converted_prices() {
 #[test]
 fn new_leader_compares_with_the_published_price() {
     let mut market = Market::new();
-    let price = GoodPrice { price: rate(90_000), sources: Vec::new(), as_of: time_at(0), simulated: false };
+    let price =
+        GoodPrice { price: rate(90_000), sources: Vec::new(), legs: Vec::new(), as_of: time_at(0), simulated: false };
     market.guard.resume_from([(Currency::EUR, &price), (Currency::USD, &price)]);
     (market.correct, market.indices) = (70_000, Vec::new());
     assert_eq!(market.publish_times(4), [None, None, None, Some(70_000)]);

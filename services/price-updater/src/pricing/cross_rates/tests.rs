@@ -62,7 +62,7 @@ fn converted(price: &str, legs: &str) -> Option<(String, String)> {
 fn dollar_is_converted_directly_or_through_euros_or_roubles() {
     let all = banks();
     assert_eq!(convert(&all, "EUR"), converted("84002.58469491", "BTC-USD EUR-USD"));
-    assert_eq!(convert(&all, "CHF"), converted("78962.42961322", "BTC-USD EUR-CHF EUR-USD"));
+    assert_eq!(convert(&all, "CHF"), converted("78962.42961322", "BTC-USD EUR-USD EUR-CHF"));
     assert_eq!(convert(&all[3..], "CHF"), converted("78988.00", "BTC-USD USD-CHF"));
     assert_eq!(convert(&all[6..], "CHF"), converted("78959.73154362", "BTC-USD USD-RUB CHF-RUB"));
     assert_eq!(convert(&all, "RUB"), converted("8226400.00", "BTC-USD USD-RUB"));
@@ -74,6 +74,27 @@ fn dollar_is_converted_directly_or_through_euros_or_roubles() {
     assert_eq!(convert(&all[1..], "SEK"), None);
     let known: BTreeSet<_> = OfficialRates::from_votes(&all).currencies().collect();
     assert_eq!(known, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());
+}
+
+#[test]
+fn official_rates_name_their_legs_in_the_order_of_use_and_how_far_banks_are_apart() {
+    let official = OfficialRates::from_votes(&banks()).into_wire();
+    let shown = |currency: &str| {
+        let rate = official.iter().find(|rate| rate.currency.as_str() == currency).unwrap();
+        let legs = rate.legs.iter().map(|leg| {
+            let operation = if leg.inverse { '/' } else { '*' };
+            format!("{operation}{} {} {}", leg.direction, leg.price, leg.exchanger)
+        });
+        (legs.collect::<Vec<_>>().join(", "), rate.spread_millionths)
+    };
+    // 1 / 1.0833 is 0.92310533; the other banks report 0.92302 and 0.92252803.
+    assert_eq!(shown("EUR"), ("/EUR-USD 1.0833 ecb".to_owned(), Some(626)));
+    assert_eq!(shown("SEK"), ("/EUR-USD 1.0833 ecb, *EUR-SEK 11.50 ecb".to_owned(), None));
+    assert_eq!(shown("AMD"), ("*USD-RUB 90.50 cbr, /AMD-RUB 0.23 cbr".to_owned(), None));
+    // A bank that is far from the others is no measure of the error.
+    let official = OfficialRates::from_votes(&with_wrong_rate("cbr", "EUR-RUB", "1")).into_wire();
+    let euro = official.iter().find(|rate| rate.currency.as_str() == "EUR").unwrap();
+    assert_eq!(euro.spread_millionths, Some(93));
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A price is prolonged after more than [`TOLERATED_FAILURES`] failures in a row, before it would expire, and at once if its
-//! successor is held as implausible.
+//! successor is held as implausible. The polls prolong it in time if they end in time. Otherwise
+//! [`prolong`](CurrencyLifecycle::prolong) does, which depends on no poll.
 
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ impl CurrencyLifecycle {
             availability: self.state,
             since: self.since,
             as_of: self.last_good.as_ref().map(|price| price.as_of),
+            simulated: self.last_good.as_ref().is_some_and(|price| price.simulated),
             failures: self.failures,
             reason: self.reason.clone(),
         }
@@ -114,13 +116,13 @@ impl CurrencyLifecycle {
         if let Some(StoredPrice { price, simulated }) =
             stored.filter(|stored| own.is_none_or(|own| own < stored.price.as_of))
         {
-            let CurrencyPrice { price, sources, state, as_of, expires_at } = price;
+            let CurrencyPrice { price, sources, state, as_of, expires_at, legs } = price;
             self.state = match state {
                 PriceState::Fresh => PriceAvailability::Fresh,
                 PriceState::Prolonged => PriceAvailability::Prolonged,
             };
             (self.since, self.expires_at) = (Some(now), Some(expires_at));
-            self.last_good = Some(GoodPrice { price, sources, as_of, simulated });
+            self.last_good = Some(GoodPrice { price, sources, legs, as_of, simulated });
         }
         if let Some(price) = &self.last_good {
             // The interval that begins now does not count: its outcome is still open.
@@ -142,10 +144,27 @@ impl CurrencyLifecycle {
         self.apply(outcome, Duration::ZERO, self.failures.saturating_add(1), now)
     }
 
-    /// Whether the published price expires before the next poll and has not been prolonged.
+    /// Whether the published price expires before the next poll and can be replaced or prolonged.
     pub(super) fn is_expiring(&self, now: Timestamp) -> bool {
         let horizon = now.plus(self.lifetimes.renewal_margin);
-        self.state == PriceAvailability::Fresh && self.expires_at.is_some_and(|expires_at| expires_at <= horizon)
+        let expires_at = match self.state {
+            PriceAvailability::Fresh => self.expires_at,
+            _ => self.prolongable_until(now),
+        };
+        expires_at.is_some_and(|expires_at| expires_at <= horizon)
+    }
+
+    /// When the published price expires, if it can be prolonged until then.
+    pub(super) fn prolongable_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let oldest = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
+        let is_used = matches!(self.state, PriceAvailability::Fresh | PriceAvailability::Prolonged);
+        self.expires_at.filter(|&expires_at| is_used && now < expires_at && expires_at < oldest)
+    }
+
+    /// Prolongs the published price. The publish interval is still open, so this is no failure.
+    pub(super) fn prolong(&mut self, now: Timestamp) -> Option<AvailabilityChange> {
+        self.reason.get_or_insert_with(|| "the sources have reported no newer price in time".to_owned());
+        self.fail(false, now)
     }
 
     /// Replaces or prolongs an expiring price. The publish interval is still open, so this is no failure.
@@ -224,7 +243,7 @@ impl CurrencyLifecycle {
 
     /// The price to write now.
     pub(super) fn published(&self, now: Timestamp) -> Option<CurrencyPrice> {
-        let GoodPrice { price, sources, as_of, .. } = self.last_good.clone()?;
+        let GoodPrice { price, sources, legs, as_of, .. } = self.last_good.clone()?;
         let expires_at = self.expires_at.filter(|expires_at| now < *expires_at)?;
         let state = match self.state {
             PriceAvailability::Fresh => PriceState::Fresh,
@@ -232,6 +251,6 @@ impl CurrencyLifecycle {
             PriceAvailability::Expired | PriceAvailability::Missing => return None,
         };
         // A price from the future would be refused by price-cache-proxy, and the whole record with it.
-        (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at })
+        (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at, legs })
     }
 }

@@ -2,11 +2,13 @@ use super::*;
 use common::api::prices::PriceState;
 
 mod every_sequence;
+mod no_gap;
 
 const TTL: Duration = Duration::from_mins(1);
 const MAX_PROLONGED_AGE: Duration = Duration::from_hours(1);
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(15);
 const RENEWAL_MARGIN: Duration = Duration::from_secs(6);
+const WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 fn start() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -20,6 +22,7 @@ fn good(seconds: u64) -> PriceOutcome {
     PriceOutcome::Agreed(GoodPrice {
         price: "84000.12".parse().unwrap(),
         sources: vec!["coinbase".to_owned()],
+        legs: Vec::new(),
         as_of: time_at(seconds),
         simulated: false,
     })
@@ -37,6 +40,7 @@ fn lifetimes() -> RecordLifetimes {
     RecordLifetimes {
         publish_interval: PUBLISH_INTERVAL,
         renewal_margin: RENEWAL_MARGIN,
+        write_margin: WRITE_MARGIN,
         ttl: TTL,
         max_prolonged_age: MAX_PROLONGED_AGE,
         stop_while_held: false,

@@ -53,7 +53,13 @@ fn time_at(second: u64) -> Timestamp {
 
 fn agreed(second: u64) -> PriceOutcome {
     let price = "84000.12".parse().unwrap();
-    PriceOutcome::Agreed(GoodPrice { price, sources: Vec::new(), as_of: time_at(second), simulated: false })
+    PriceOutcome::Agreed(GoodPrice {
+        price,
+        sources: Vec::new(),
+        legs: Vec::new(),
+        as_of: time_at(second),
+        simulated: false,
+    })
 }
 
 /// Whether the interval succeeds in the sequence.
@@ -66,6 +72,7 @@ fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
     let lifetimes = RecordLifetimes {
         publish_interval: Duration::from_secs(PUBLISH_INTERVAL),
         renewal_margin: Duration::from_secs(RENEWAL_MARGIN),
+        write_margin: Duration::from_secs(1),
         ttl: Duration::from_secs(TTL),
         max_prolonged_age: Duration::from_secs(MAX_PROLONGED_AGE),
         stop_while_held: false,

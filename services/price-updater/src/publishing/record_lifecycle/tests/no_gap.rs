@@ -1,0 +1,133 @@
+//! There is no gap between the expiry of a price and its prolonging: while every round since the last success has failed, the
+//! last good price is readable in every second, until it reaches its maximum age.
+//!
+//! Covers every sequence of successes and failures, prices of different ages at their publication, and sources that stop
+//! answering at any poll, so that this poll waits for them.
+
+use std::time::Duration;
+
+use common::{
+    api::prices::{PriceRecord, PriceState},
+    money::Currency,
+    time::Timestamp,
+};
+
+use super::super::{RecordLifecycle, RecordLifetimes};
+use crate::pricing::{GoodPrice, PriceOutcome};
+
+const ROUNDS: u64 = 7;
+const PUBLISH_INTERVAL: u64 = 15;
+const POLL_INTERVAL: u64 = 5;
+const TTL: u64 = 60;
+/// Shorter than a sequence, so that prices reach it.
+const MAX_PROLONGED_AGE: u64 = 100;
+/// How long a poll waits for sources that do not answer.
+const LONGEST_POLL: u64 = 4;
+const POLLS: u64 = ROUNDS * PUBLISH_INTERVAL / POLL_INTERVAL;
+const SECONDS: u64 = ROUNDS * PUBLISH_INTERVAL;
+/// How old a price is at its publication. An index can be nearly as old as the time to live.
+const AGES: [u64; 4] = [0, 33, 54, 58];
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    /// Bit `n` is set if round `n` succeeds.
+    successes: u64,
+    /// The age of prices at their publication.
+    age: u64,
+    /// The poll that waits for sources that do not answer. Later polls do not wait for them.
+    slow_poll: u64,
+}
+
+fn time_at(second: u64) -> Timestamp {
+    Timestamp::from_micros(1_000_000_000_000_000).unwrap().plus(Duration::from_secs(second))
+}
+
+impl Case {
+    /// The outcome of a round in its second. `None` between rounds.
+    fn round_outcome(self, second: u64) -> Option<PriceOutcome> {
+        let round = second.is_multiple_of(PUBLISH_INTERVAL).then_some(second / PUBLISH_INTERVAL)?;
+        let price = GoodPrice {
+            price: "84000.12".parse().unwrap(),
+            sources: Vec::new(),
+            legs: Vec::new(),
+            as_of: time_at(second).minus(Duration::from_secs(self.age)),
+            simulated: false,
+        };
+        let succeeds = self.successes >> round & 1 == 1;
+        Some(if succeeds { PriceOutcome::Agreed(price) } else { PriceOutcome::Missing(String::new()) })
+    }
+
+    /// When the poll that is due in `second` ends. `None` if none is due then.
+    fn end_of_poll(self, second: u64) -> Option<u64> {
+        let poll = second.is_multiple_of(POLL_INTERVAL).then_some(second / POLL_INTERVAL)?;
+        Some(if poll == self.slow_poll { second + LONGEST_POLL } else { second })
+    }
+}
+
+/// The state and the age of the price that can be read in each second.
+fn readable(case: Case) -> Vec<Option<(PriceState, u64)>> {
+    let seconds = Duration::from_secs;
+    let lifetimes = RecordLifetimes {
+        publish_interval: seconds(PUBLISH_INTERVAL),
+        renewal_margin: seconds(POLL_INTERVAL + 1),
+        write_margin: seconds(1),
+        ttl: seconds(TTL),
+        max_prolonged_age: seconds(MAX_PROLONGED_AGE),
+        stop_while_held: false,
+    };
+    let mut lifecycle = RecordLifecycle::new(lifetimes, &[Currency::EUR]);
+    let mut cache: Option<PriceRecord> = None;
+    // When the poll in progress was due, and when it ends.
+    let mut polling: Option<(u64, u64)> = None;
+    let mut readable = Vec::new();
+    for second in 0..SECONDS {
+        let now = time_at(second);
+        if let Some(end) = case.end_of_poll(second) {
+            polling = Some((second, end));
+        }
+        let mut step = None;
+        if let Some((due, _)) = polling.take_if(|(_, end)| *end == second) {
+            step = match case.round_outcome(due) {
+                Some(outcome) => Some(lifecycle.publish(&[(Currency::EUR, outcome)].into(), now)),
+                None => lifecycle.renew_expiring(&[(Currency::EUR, PriceOutcome::Missing(String::new()))].into(), now),
+            };
+        } else if lifecycle.prolong_at(now).is_some_and(|prolong_at| prolong_at <= now) {
+            step = lifecycle.prolong_expiring(now);
+        }
+        if let Some(write) = step.and_then(|step| step.write) {
+            cache = Some(write.record.into_record(write.ttl, now).expect("no expired record is written"));
+        }
+        let current = cache.as_ref().filter(|record| record.is_current(now));
+        readable.push(current.map(|record| (record.state, now.since(record.as_of).as_secs())));
+    }
+    readable
+}
+
+#[test]
+fn price_is_readable_in_every_second_until_its_maximum_age_while_every_round_fails() {
+    let mut prolonged = 0_u32;
+    for successes in 0..1 << ROUNDS {
+        for age in AGES {
+            for slow_poll in 0..POLLS {
+                let case = Case { successes, age, slow_poll };
+                // When the newest price that was published was observed.
+                let mut observed: Option<u64> = None;
+                for (second, readable) in (0..SECONDS).zip(readable(case)) {
+                    for due in [second, second.saturating_sub(LONGEST_POLL)] {
+                        let is_published = case.end_of_poll(due) == Some(second);
+                        if is_published && matches!(case.round_outcome(due), Some(PriceOutcome::Agreed(_))) {
+                            // Seconds are counted from an hour before, because the price can be older than the run.
+                            let as_of = 3600 + due - age;
+                            let is_valid = as_of + TTL > 3600 + second;
+                            observed = if is_valid { observed.max(Some(as_of)) } else { observed };
+                        }
+                    }
+                    let expected = observed.map(|as_of| 3600 + second - as_of).filter(|age| *age < MAX_PROLONGED_AGE);
+                    assert_eq!(readable.map(|(_, age)| age), expected, "{case:?}, second {second}");
+                    prolonged += u32::from(matches!(readable, Some((PriceState::Prolonged, _))));
+                }
+            }
+        }
+    }
+    assert!(prolonged > 0);
+}

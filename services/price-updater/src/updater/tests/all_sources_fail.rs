@@ -1,0 +1,96 @@
+//! Every source fails: the last price is prolonged before it expires, however the sources fail.
+
+use super::*;
+
+impl Instance {
+    fn set_down(&self, down: bool) {
+        self.sources.down.store(down, Ordering::SeqCst);
+    }
+
+    fn set_hanging(&self, hangs: bool) {
+        self.sources.hangs.store(hangs, Ordering::SeqCst);
+    }
+}
+
+/// Checks every tenth of a second for `period` that there is a current price.
+async fn assert_priced_for(upstreams: &FakeUpstreams, period: Duration, case: &str) {
+    let end = Instant::now() + period;
+    while Instant::now() < end {
+        sleep(Duration::from_millis(100)).await;
+        let is_current = |state| upstreams.currencies(state) == "EUR";
+        let priced = is_current(PriceState::Fresh) || is_current(PriceState::Prolonged);
+        assert!(priced, "{case}: no price of an age of {:?}", upstreams.record_age());
+    }
+}
+
+/// The sources answer with errors, and stop answering shortly before the price expires. The poll then waits for them.
+#[tokio::test(start_paused = true)]
+async fn price_is_prolonged_before_it_expires_while_a_poll_waits_for_sources() {
+    for ttl in 54..=66_u32 {
+        let upstreams = FakeUpstreams::new();
+        let instance = upstreams.start_instance_with("coinbase", "EUR", &[("PRICE_TTL_SECS", &ttl.to_string())]);
+        sleep(SECOND * 2).await;
+        instance.set_down(true);
+        let case = format!("{ttl} s");
+        assert_priced_for(&upstreams, SECOND * (ttl - 10), &case).await;
+        assert_eq!(upstreams.fresh_currencies(), "EUR", "{case}: the price is not prolonged early");
+        instance.set_hanging(true);
+        assert_priced_for(&upstreams, MINUTE * 3, &case).await;
+        assert_eq!(upstreams.currencies(PriceState::Prolonged), "EUR", "{case}");
+        instance.set_down(false);
+        instance.set_hanging(false);
+        assert_priced_for(&upstreams, MINUTE * 2, &case).await;
+        assert_eq!(upstreams.fresh_currencies(), "EUR", "{case}");
+    }
+}
+
+/// rates shows the market snapshot, and create-order uses the record.
+#[tokio::test(start_paused = true)]
+async fn market_snapshot_shows_the_price_that_orders_use() {
+    let upstreams = FakeUpstreams::new();
+    let instance = upstreams.start_instance("coinbase", "EUR");
+    sleep(20 * SECOND).await;
+    instance.set_down(true);
+    let (mut prolonged, mut unpriced) = (0, 0);
+    for second in 0..3_700 {
+        sleep(SECOND).await;
+        let now = upstreams.clock.now();
+        let record = upstreams.record.lock().unwrap().clone().unwrap().price(Currency::EUR).unwrap();
+        let record = Some(record).filter(|price| price.is_current(now));
+        let snapshot = upstreams.snapshot.lock().unwrap().clone().unwrap();
+        let shown = snapshot.prices.into_iter().find(|price| price.direction.to_string() == "BTC-EUR").unwrap();
+        let expires_at = shown.expires_at.or(shown.as_of.map(|as_of| as_of.plus(MINUTE)));
+        let shown_price = shown.price.filter(|_| expires_at.is_some_and(|expires_at| now < expires_at));
+        assert_eq!(shown_price, record.as_ref().map(|price| price.price), "{second} s");
+        match record.filter(|price| price.state == PriceState::Prolonged) {
+            Some(price) => {
+                assert_eq!((shown.state, shown.as_of), (Some(PriceState::Prolonged), Some(price.as_of)), "{second} s");
+                let age = shown.age_secs.unwrap();
+                assert!((age..=age + 6).contains(&now.since(price.as_of).as_secs()), "{second} s: {age} s");
+                assert!(shown.votes.iter().all(|vote| !vote.used));
+                prolonged += 1;
+            }
+            None => assert!(shown.state != Some(PriceState::Prolonged) || shown_price.is_none(), "{second} s"),
+        }
+        unpriced += u32::from(shown_price.is_none());
+    }
+    assert!(prolonged > 3_500 && unpriced > 50, "{prolonged} {unpriced}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn computed_price_stays_computed_while_it_is_prolonged_and_after_a_restart() {
+    let upstreams = FakeUpstreams::new();
+    let first = upstreams.start_instance("coinbase,frankfurter", "EUR,RUB");
+    sleep(20 * SECOND).await;
+    assert_eq!((upstreams.method("EUR"), upstreams.method("RUB")), (Some(Method::Median), Some(Method::Cross)));
+    first.set_down(true);
+    sleep(2 * MINUTE).await;
+    assert_eq!(upstreams.currencies(PriceState::Prolonged), "EUR RUB");
+    assert_eq!((upstreams.method("EUR"), upstreams.method("RUB")), (Some(Method::Median), Some(Method::Cross)));
+    drop(first);
+    let second = upstreams.start_instance("coinbase,frankfurter", "EUR,RUB");
+    second.set_down(true);
+    sleep(30 * SECOND).await;
+    assert!(second.leads() && upstreams.currencies(PriceState::Prolonged) == "EUR RUB");
+    assert_eq!((upstreams.method("EUR"), upstreams.method("RUB")), (Some(Method::Median), Some(Method::Cross)));
+}
