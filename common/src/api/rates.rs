@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     courses::{Candle, Course, CourseKind, HistoryCursor, Method, Resolution, StoredCourse},
     pages::PageLinks,
+    prices::PriceState,
 };
 use crate::{
     money::{Asset, CurrencyPair, DecimalText, Rate},
@@ -66,6 +67,10 @@ pub struct PriceSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
+    /// Whether the price is new, or the last good one that orders use until a newer one is agreed. Absent if the price is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub state: Option<PriceState>,
     pub simulated: bool,
 }
 
@@ -99,12 +104,26 @@ pub struct SnapshotChanges {
 #[oai(rename_all = "lowercase")]
 #[oai(rename = "Path")]
 pub enum PathKind {
-    /// At the price of the source asset in the target asset.
+    /// At the price of the source asset in the target asset, which is traded or official.
     Direct,
-    /// At the inverse of the price of the target asset in the source asset.
+    /// At the inverse of the price of the target asset in the source asset, which is traded or official.
     Inverse,
-    /// At two prices, through a third asset.
+    /// At several prices, or at one that is computed from several.
     Cross,
+}
+
+/// Where a price of a conversion comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[oai(rename_all = "lowercase")]
+pub enum StepKind {
+    /// The exchanges and indices agree on it.
+    #[default]
+    Agreed,
+    /// Computed from an agreed price and official rates. `legs` names their pairs.
+    Computed,
+    /// The official rate of a bank.
+    Official,
 }
 
 /// How the result is rounded.
@@ -127,6 +146,18 @@ pub struct ConversionStep {
     pub inverse: bool,
     /// When the price was observed.
     pub as_of: Timestamp,
+    #[serde(default)]
+    pub kind: StepKind,
+    /// The pairs that a computed price comes from. Absent for other prices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub legs: Vec<CurrencyPair>,
+    /// The exchanges whose votes were used, or the bank. Absent if they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub sources: Vec<String>,
+    #[serde(default)]
+    pub state: PriceState,
 }
 
 /// An amount converted into another asset.
@@ -148,6 +179,17 @@ pub struct Conversion {
     pub steps: Vec<ConversionStep>,
     /// When the oldest of the prices was observed.
     pub as_of: Timestamp,
+    /// The age of the oldest of the prices.
+    #[serde(default)]
+    pub age_secs: u64,
+    /// `prolonged` if any of the prices is.
+    #[serde(default)]
+    pub state: PriceState,
+    /// How far the sources of the prices are apart: for each price the largest distance of a vote, the bid, the ask or the rate
+    /// of another bank, in percent of the price, added up. Absent if that is not known of any price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub known_error_percent: Option<DecimalText>,
     /// Whether any of the prices is simulated and has no real value.
     pub simulated: bool,
 }

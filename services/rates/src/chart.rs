@@ -12,7 +12,10 @@ use std::{
 
 use bytes::Bytes;
 use common::{
-    api::courses::{Candle, CourseFilter, CourseKind, MAX_HISTORY_PAGE, Resolution},
+    api::{
+        courses::{Candle, CourseFilter, CourseKind, MAX_HISTORY_PAGE, Resolution},
+        prices::PriceState,
+    },
     clients::{CallError, db_proxy::DbProxyClient},
     money::CurrencyPair,
     time::Timestamp,
@@ -112,6 +115,9 @@ impl ChartRenderer {
                 || courses.any(|course| course.simulated)
                 || price.is_some_and(|price| price.agreed.simulated),
             current_price: price.map(|price| price.rate),
+            prolonged_age: price
+                .filter(|price| price.state == PriceState::Prolonged)
+                .map(|price| now.since(price.as_of)),
             series,
         }
     }

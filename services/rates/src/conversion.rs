@@ -1,5 +1,6 @@
 //! Converts an amount of one asset into another at the current agreed prices.
 
+mod known_error;
 mod path;
 mod precision;
 mod ratio;
@@ -8,7 +9,8 @@ mod request;
 use common::{
     api::{
         FieldError,
-        rates::{Conversion, PathKind, RoundingMode},
+        prices::PriceState,
+        rates::{Conversion, ConversionStep, PathKind, RoundingMode, StepKind},
     },
     money::{Asset, DecimalText},
 };
@@ -36,8 +38,7 @@ pub(crate) enum ConversionError {
     NoPath { from: Asset, to: Asset },
 }
 
-/// Converts along the first path on which all prices are current: the price of the pair, its inverse, or two prices through
-/// a third asset. The computation is exact. Only the result is rounded, half to even, to the decimals of the target asset.
+/// Converts along the path that [`ConversionPath::find`] chooses. The computation is exact. Only the result is rounded, half to even, to the decimals of the target asset.
 pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -> Result<Conversion, ConversionError> {
     let &ConversionRequest { pair, amount } = request;
     let path = ConversionPath::find(prices, pair)?;
@@ -47,11 +48,6 @@ pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -
         ConversionError::InvalidFields(vec![FieldError::new("amount", reason)])
     })?;
     let as_of = path.steps.iter().map(|step| step.as_of).min().unwrap_or(prices.now);
-    let kind = match &path.steps[..] {
-        [step] if step.inverse => PathKind::Inverse,
-        [_] => PathKind::Direct,
-        _ => PathKind::Cross,
-    };
     Ok(Conversion {
         from: pair.base,
         to: pair.quote,
@@ -60,11 +56,24 @@ pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -
         decimals,
         rounding: RoundingMode::HalfEven,
         rate: path.ratio.text_rounded_half_even(RATE_DECIMALS).into(),
-        path: kind,
-        steps: path.steps,
+        path: path_kind(&path.steps),
         as_of,
+        age_secs: prices.now.since(as_of).as_secs(),
+        state: path.steps.iter().map(|step| step.state).max().unwrap_or(PriceState::Fresh),
+        known_error_percent: path.error.percent(),
+        steps: path.steps,
         simulated: path.simulated,
     })
+}
+
+/// A computed price is no direct one, even if it is the price of the pair.
+fn path_kind(steps: &[ConversionStep]) -> PathKind {
+    match steps {
+        [step] if step.kind == StepKind::Computed => PathKind::Cross,
+        [step] if step.inverse => PathKind::Inverse,
+        [_] => PathKind::Direct,
+        _ => PathKind::Cross,
+    }
 }
 
 /// Formats hundred-millionths without trailing zeros.

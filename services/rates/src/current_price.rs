@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use common::{
-    api::courses::AgreedPrice,
+    api::{courses::AgreedPrice, prices::PriceState},
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -15,7 +15,7 @@ use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
 pub(crate) struct CurrentPrices<'a> {
     pub(crate) view: &'a MarketSnapshotView,
     pub(crate) now: Timestamp,
-    /// How long after its `as_of` a price may be used.
+    /// How long after its `as_of` a new price may be used. A price that orders use until a newer one is agreed states its expiry.
     pub(crate) ttl: Duration,
 }
 
@@ -25,6 +25,7 @@ pub(crate) struct CurrentPrice<'a> {
     pub(crate) agreed: &'a AgreedPrice,
     pub(crate) rate: Rate,
     pub(crate) as_of: Timestamp,
+    pub(crate) state: PriceState,
     /// The first moment at which the price must not be used.
     pub(crate) expires_at: Timestamp,
 }
@@ -71,9 +72,9 @@ impl<'a> CurrentPrices<'a> {
             return Err(PriceError::Refused { pair, reason: describe_refusal(agreed) });
         };
         // A cross price has the time of its exchange-traded part. price-updater rejects outdated official rates itself.
-        let expires_at = as_of.plus(self.ttl);
+        let expires_at = agreed.expires_at.unwrap_or_else(|| as_of.plus(self.ttl));
         if self.now < expires_at && !as_of.is_beyond_skew(self.now) {
-            Ok(CurrentPrice { agreed, rate, as_of, expires_at })
+            Ok(CurrentPrice { agreed, rate, as_of, state: agreed.state.unwrap_or_default(), expires_at })
         } else {
             Err(PriceError::Expired { pair, as_of })
         }

@@ -144,7 +144,9 @@ impl Api {
 
     /// Returns the agreed price of a pair with the votes considered, and the reason for each rejected vote.
     ///
-    /// If the price is refused or too old, the response is a 503. An expired price is never returned.
+    /// While the exchanges agree on no newer price, the response is the last good price, as long as orders use it. Its `state`
+    /// is `fresh` for the normal lifetime of a price and then `prolonged`, with its age. If orders have no price either, or in
+    /// a pair that orders do not use, the response is a 503. An expired price is never returned.
     #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]
     async fn price(
         &self,
@@ -163,7 +165,8 @@ impl Api {
 
     /// Draws the price of the last hours: the median of the exchanges, and the band between the lowest and the highest.
     ///
-    /// The resolution is a minute for up to 24 hours, and an hour for longer periods. A chart of simulated data is marked.
+    /// The resolution is a minute for up to 24 hours, and an hour for longer periods. Simulated data and a prolonged price are
+    /// marked.
     #[oai(path = "/api/v1/price/chart.svg", method = "get", operation_id = "price_chart")]
     async fn chart(
         &self,
@@ -181,9 +184,18 @@ impl Api {
 
     /// Converts an amount of one coin or currency into another at the current agreed prices.
     ///
-    /// The conversion uses the price of the pair, else its inverse, else two prices through a third asset. It is exact, and
-    /// only the result is rounded: half to even, to the decimals of `to`. The result is not an offer. For a binding price,
-    /// request a quote from create-order.
+    /// If the pair or its inverse has an agreed price, the conversion uses that, so that it matches `/api/v1/price` and orders.
+    /// Otherwise it uses the official rate of the two currencies, or two prices through USD, EUR, USDT, BTC, GBP or ETH, one of
+    /// which may be an official rate. Of these paths, the one with the smallest known error is chosen (`known_error_percent`):
+    /// how far the votes, bid and ask of exchanges, or the rates of banks, are apart. An unknown error counts as 5 % for a price
+    /// and as 2 % for an official rate. Between equal errors, fewer and more traded prices win. A path with a prolonged price is
+    /// chosen only if there is no other.
+    ///
+    /// `steps` names each price with its sources. A price that is itself computed from several, such as BTC-RUB from BTC-USD and
+    /// USD-RUB, names them in `legs`, and the `path` is then `cross`.
+    ///
+    /// The conversion is exact, and only the result is rounded: half to even, to the decimals of `to`. The result is not an
+    /// offer. For a binding price, request a quote from create-order.
     #[oai(path = "/api/v1/convert", method = "get", operation_id = "convert")]
     async fn convert(
         &self,

@@ -14,6 +14,7 @@ pub(crate) use self::{
     changes::changes_event,
     filter::{FilterParams, SnapshotFilter},
     ingest::ingest_snapshots,
+    sorted::SortedSnapshot,
     store::{NoSnapshotError, SnapshotStore},
     stored_courses::load_stored_snapshot,
     tagged_json::TaggedJson,

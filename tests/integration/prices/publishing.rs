@@ -121,6 +121,24 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     let placed = platform.place(order("EUR", "69")).await.json(201);
     // A prolonged price keeps its time.
     assert!(placed["price_as_of"].as_str() <= prolonged["as_of"].as_str(), "{placed} {prolonged}");
+    assert_eq!(placed["price_state"], "prolonged");
+    // The same moment looks the same everywhere.
+    let get = async |path: &str| platform.client.get(platform.rates.url(path)).await;
+    let shown = wait_until("rates shows the prolonged price", LIMIT, async || {
+        let response = get("/api/v1/price?direction=BTC-EUR").await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        Some(response.json(200)).filter(|price| price["state"] == "prolonged")
+    });
+    let shown = shown.await;
+    assert_eq!((&shown["price"], &shown["as_of"]), (&placed["exchange_rate"], &placed["price_as_of"]));
+    assert!(shown["age_secs"].as_u64().is_some() && shown["expires_at"].is_string(), "{shown}");
+    let converted = get("/api/v1/convert?from=BTC&to=EUR&amount=1").await.json(200);
+    assert_eq!((&converted["state"], &converted["as_of"]), (&"prolonged".into(), &shown["as_of"]));
+    let chart = get("/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
+    assert!(chart.text().contains("PROLONGED") && chart.text().contains("SIMULATED"), "{}", chart.text());
+    let ready = platform.client.get(platform.create_order.url("/readyz")).await.json(200);
+    let euros = ready["parts"].as_array().unwrap().iter().find(|part| part["name"] == "price:EUR").unwrap();
+    assert_eq!(euros["marks"], json!(["simulated", "prolonged"]), "{ready}");
     for exchange in ["coinbase", "kraken"] {
         end_fault(&platform, exchange).await;
     }

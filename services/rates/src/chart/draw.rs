@@ -1,9 +1,11 @@
 //! Draws a chart as SVG. Coordinates are whole pixels, and prices are whole hundred-millionths. Prices are never converted
 //! to floating point.
 
+use std::time::Duration;
+
 use common::{
     money::{CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Timestamp, format_age},
 };
 use plotters::{
     backend::SVGBackend,
@@ -54,6 +56,8 @@ pub(super) struct Chart {
     pub(super) hours: u32,
     pub(super) now: Timestamp,
     pub(super) current_price: Option<Rate>,
+    /// The age of the current price, if it is prolonged.
+    pub(super) prolonged_age: Option<Duration>,
     pub(super) series: Series,
     /// False if no exchange reports the pair. Its price is then computed from two reported pairs.
     pub(super) reported: bool,
@@ -90,9 +94,11 @@ impl Chart {
     fn title(&self) -> String {
         let price = self.current_price.map(|rate| format!(", now {}", format_rate(rate))).unwrap_or_default();
         let simulated = if self.simulated { ", simulated" } else { "" };
+        let prolonged =
+            self.prolonged_age.map(|age| format!(", prolonged, {} old", format_age(age))).unwrap_or_default();
         let empty =
             if self.series.last_point().is_none() { format!(", {}", self.empty_message()) } else { String::new() };
-        format!("{}, the last {}{price}{simulated}{empty}", self.pair, format_hours(self.hours))
+        format!("{}, the last {}{price}{prolonged}{simulated}{empty}", self.pair, format_hours(self.hours))
     }
 
     fn empty_message(&self) -> &'static str {
@@ -174,11 +180,11 @@ impl Chart {
         };
         let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Left, VPos::Center);
         draw_text(area, &subtitle, (24, 50), &style)?;
-        if self.simulated {
-            let style = font(MIDDLE, FontStyle::Bold, RED.into(), HPos::Right, VPos::Center);
-            draw_text(area, "SIMULATED, worth nothing", (RIGHT, 24), &style)?;
-        }
-        Ok(())
+        let simulated = self.simulated.then(|| "SIMULATED, worth nothing".to_owned());
+        let prolonged = self.prolonged_age.map(|age| format!("PROLONGED, {} old", format_age(age)));
+        let marks: Vec<_> = simulated.into_iter().chain(prolonged).collect();
+        let style = font(MIDDLE, FontStyle::Bold, RED.into(), HPos::Right, VPos::Center);
+        draw_text(area, &marks.join("; "), (RIGHT, 24), &style)
     }
 
     /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the band as far as

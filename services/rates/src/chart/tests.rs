@@ -47,6 +47,7 @@ fn chart(candles: &[Candle], hours: u32, minute: u64) -> Chart {
         hours,
         now: time_at(minute * 60),
         current_price: Some("91234.5".parse().unwrap()),
+        prolonged_age: None,
         series,
         reported: true,
         simulated,
@@ -119,6 +120,21 @@ fn real_data_is_not_marked_and_a_single_point_is_drawn() {
     let texts = checked_texts(&svg);
     assert!(!texts.contains("SIMULATED") && texts.contains("One exchange"), "{texts}");
     checked_texts(&chart(&varied_candles(1440), 24, 1440).to_svg().unwrap());
+}
+
+#[test]
+fn prolonged_price_is_marked_with_its_age_as_a_simulated_one_is() {
+    let real: Vec<_> = varied_candles(60).into_iter().map(|candle| Candle { simulated: false, ..candle }).collect();
+    let age = Some(Duration::from_secs(12 * 60 + 30));
+    let prolonged = Chart { prolonged_age: age, ..chart(&real, 1, 59) };
+    let svg = prolonged.to_svg().unwrap();
+    save_for_review("prolonged.svg", &svg);
+    let texts = checked_texts(&svg);
+    assert!(texts.contains("PROLONGED, 12 min old") && texts.contains(", prolonged, 12 min old"), "{texts}");
+    let both = Chart { prolonged_age: age, ..chart(&varied_candles(60), 1, 59) };
+    let texts = checked_texts(&both.to_svg().unwrap());
+    assert!(texts.contains("SIMULATED, worth nothing; PROLONGED, 12 min old"), "{texts}");
+    assert!(!checked_texts(&chart(&real, 1, 59).to_svg().unwrap()).to_lowercase().contains("prolonged"));
 }
 
 #[test]

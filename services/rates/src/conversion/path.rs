@@ -1,64 +1,188 @@
 //! The prices that lead from one asset to another.
 
 use common::{
-    api::rates::ConversionStep,
+    api::{
+        courses::{Method, OfficialLeg},
+        prices::PriceState,
+        rates::{ConversionStep, StepKind},
+    },
     money::{Asset, CurrencyPair},
 };
 
-use super::{ConversionError, ratio::Ratio};
-use crate::current_price::{CurrentPrices, PriceError};
+use super::{ConversionError, known_error::KnownError, ratio::Ratio};
+use crate::current_price::{CurrentPrice, CurrentPrices, PriceError};
 
 /// Assets that a path may lead through, most traded first.
 const BRIDGE_ASSETS: [Asset; 6] = [Asset::USD, Asset::EUR, Asset::USDT, Asset::BTC, Asset::GBP, Asset::ETH];
 
-/// One or two prices and their exact product.
+/// One or more prices and their exact product.
 #[derive(Debug)]
 pub(super) struct ConversionPath {
     pub(super) ratio: Ratio,
     pub(super) steps: Vec<ConversionStep>,
     /// Whether any of the prices is simulated.
     pub(super) simulated: bool,
+    pub(super) error: KnownError,
+}
+
+/// The prices of a path that may be chosen.
+#[derive(Debug, Clone)]
+struct Candidate {
+    steps: Vec<ConversionStep>,
+    simulated: bool,
+    error: KnownError,
 }
 
 impl ConversionPath {
-    /// Finds the first path from the base to the quote asset on which every price is current. If there is none, the error
-    /// describes the first path that fails temporarily, if any.
+    /// Chooses a path from the base to the quote asset.
+    ///
+    /// If the pair or its inverse has a price, that is used, so that a conversion agrees with `/api/v1/price` and with orders.
+    /// Otherwise the path is the official rate, or two prices through a third asset, one of which may be an official rate.
+    /// Among these, paths without a prolonged price come first, then the one with the smallest known error, then the one with
+    /// the fewest prices. An unknown error counts as the largest that the agreement on prices tolerates.
+    ///
+    /// If there is no path, the error describes the first one that fails temporarily, if any.
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
-        let mut temporary_error = None;
-        let bridges = BRIDGE_ASSETS.iter().filter(|asset| **asset != from && **asset != to);
-        let through_bridge =
-            bridges.map(|&bridge| vec![CurrencyPair::new(from, bridge), CurrencyPair::new(bridge, to)]);
-        for legs in std::iter::once(vec![pair]).chain(through_bridge) {
-            match legs.into_iter().try_fold(Self::empty(), |path, leg| path.append_leg(prices, leg)) {
+        let mut errors = Vec::new();
+        match Candidate::of_pair(prices, pair) {
+            Ok(candidate) => match candidate.into_path() {
                 Ok(path) => return Ok(path),
-                Err(error) if error.is_permanent() => {}
-                Err(error) => temporary_error = temporary_error.or(Some(error)),
+                Err(error) => errors.push(error),
+            },
+            Err(error) => errors.push(error),
+        }
+        let mut candidates: Vec<_> = Candidate::official(prices, pair).into_iter().collect();
+        for &bridge in BRIDGE_ASSETS.iter().filter(|asset| **asset != from && **asset != to) {
+            let legs = [CurrencyPair::new(from, bridge), CurrencyPair::new(bridge, to)];
+            let [first, second] = legs.map(|leg| Candidate::of_pair(prices, leg));
+            let [official_first, official_second] = legs.map(|leg| Candidate::official(prices, leg));
+            errors.extend(first.as_ref().err().or(second.as_ref().err()).cloned());
+            let (first, second) = (first.ok(), second.ok());
+            // Two official rates need no bridge.
+            for (first, second) in [(&first, &second), (&first, &official_second), (&official_first, &second)] {
+                candidates.extend(first.as_ref().zip(second.as_ref()).map(|(first, second)| first.followed_by(second)));
             }
         }
-        Err(temporary_error.map_or(ConversionError::NoPath { from, to }, ConversionError::NoPrice))
+        // The sort is stable, so of equal candidates the one through the most traded asset comes first.
+        candidates
+            .sort_by_key(|candidate| (candidate.is_prolonged(), candidate.error.millionths, candidate.steps.len()));
+        for candidate in candidates {
+            match candidate.into_path() {
+                Ok(path) => return Ok(path),
+                Err(error) => errors.push(error),
+            }
+        }
+        let temporary = errors.into_iter().find(|error| !error.is_permanent());
+        Err(temporary.map_or(ConversionError::NoPath { from, to }, ConversionError::NoPrice))
     }
+}
 
-    fn empty() -> Self {
-        Self { ratio: Ratio::ONE, steps: Vec::new(), simulated: false }
-    }
-
-    /// Appends the price of the leg, or the inverse of the price of the opposite pair.
-    fn append_leg(mut self, prices: &CurrentPrices<'_>, leg: CurrencyPair) -> Result<Self, PriceError> {
-        let (price, inverse) = match prices.price(leg) {
-            Ok(price) => (price, false),
-            Err(error) => match prices.price(CurrencyPair::new(leg.quote, leg.base)) {
-                Ok(price) => (price, true),
+impl Candidate {
+    /// The price of the pair, or else the inverse of the price of the opposite pair.
+    fn of_pair(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, PriceError> {
+        match prices.price(pair) {
+            Ok(price) => Ok(Self::of_price(prices, &price, false)),
+            Err(error) => match prices.price(CurrencyPair::new(pair.quote, pair.base)) {
+                Ok(price) => Ok(Self::of_price(prices, &price, true)),
                 // A temporary failure of either pair is more useful to the client than a pair that never has a price.
-                Err(inverse_error) => return Err(if error.is_permanent() { inverse_error } else { error }),
+                Err(inverse_error) => Err(if error.is_permanent() { inverse_error } else { error }),
             },
+        }
+    }
+
+    fn of_price(prices: &CurrentPrices<'_>, price: &CurrentPrice<'_>, inverse: bool) -> Self {
+        let (snapshot, agreed) = (&prices.view.snapshot, price.agreed);
+        let voted = agreed.legs.first().map_or(Some(agreed), |leg| snapshot.price(*leg));
+        let used = voted.into_iter().flat_map(|voted| voted.votes.iter().filter(|vote| vote.used));
+        let kind = match agreed.method {
+            Method::Median => StepKind::Agreed,
+            Method::Cross => StepKind::Computed,
         };
-        let pair = price.agreed.direction;
-        let ratio = if inverse { self.ratio.divided_by(price.rate) } else { self.ratio.multiplied_by(price.rate) };
-        self.ratio =
-            ratio.ok_or_else(|| PriceError::Refused { pair, reason: "its rate is out of range".to_owned() })?;
-        self.simulated |= price.agreed.simulated;
-        self.steps.push(ConversionStep { direction: pair, price: price.rate, inverse, as_of: price.as_of });
-        Ok(self)
+        let step = ConversionStep {
+            direction: agreed.direction,
+            price: price.rate,
+            inverse,
+            as_of: price.as_of,
+            kind,
+            legs: agreed.legs.clone(),
+            sources: used.map(|vote| vote.exchanger.clone()).collect(),
+            state: price.state,
+        };
+        let error = KnownError::of_price(snapshot, agreed);
+        Self { steps: vec![step], simulated: agreed.simulated, error }
+    }
+
+    /// The official rates of two currencies: from the first to dollars, and from there to the second.
+    fn official(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Option<Self> {
+        let (mut legs, mut simulated, mut errors) = (Vec::<OfficialLeg>::new(), false, Vec::new());
+        let mut skips_dollars = false;
+        for (currency, to_dollars) in [(pair.base, true), (pair.quote, false)] {
+            if currency == Asset::USD {
+                continue;
+            }
+            let rate = prices.view.snapshot.official_rate(currency)?;
+            simulated |= rate.simulated;
+            errors.push(KnownError::of_official(rate));
+            let invert = |leg: &OfficialLeg| OfficialLeg { inverse: !leg.inverse, ..leg.clone() };
+            let from_dollars = rate.legs.iter();
+            let ordered: Vec<_> =
+                if to_dollars { from_dollars.rev().map(invert).collect() } else { from_dollars.cloned().collect() };
+            for leg in ordered {
+                // The way to dollars and back again through the same rate is left out, as in GBP, EUR, USD, EUR.
+                match legs.last() {
+                    Some(last) if last.is_inverse_of(&leg) => {
+                        legs.pop();
+                        skips_dollars = true;
+                    }
+                    _ => legs.push(leg),
+                }
+            }
+        }
+        let error = match &errors[..] {
+            // The rate of the dollar, in which banks may differ, is not part of the path.
+            [first, second] if skips_dollars => first.larger(*second),
+            _ => errors.iter().fold(KnownError::ZERO, |sum, &error| sum + error),
+        };
+        let step = |leg: OfficialLeg| {
+            let OfficialLeg { exchanger, direction, price, inverse, observed_at } = leg;
+            ConversionStep {
+                direction,
+                price,
+                inverse,
+                as_of: observed_at,
+                kind: StepKind::Official,
+                legs: Vec::new(),
+                sources: vec![exchanger],
+                state: PriceState::Fresh,
+            }
+        };
+        (!legs.is_empty()).then(|| Self { steps: legs.into_iter().map(step).collect(), simulated, error })
+    }
+
+    fn followed_by(&self, next: &Self) -> Self {
+        Self {
+            steps: self.steps.iter().chain(&next.steps).cloned().collect(),
+            simulated: self.simulated || next.simulated,
+            error: self.error + next.error,
+        }
+    }
+
+    fn is_prolonged(&self) -> bool {
+        self.steps.iter().any(|step| step.state == PriceState::Prolonged)
+    }
+
+    /// Fails if the product of the prices is out of range.
+    fn into_path(self) -> Result<ConversionPath, PriceError> {
+        let Self { steps, simulated, error } = self;
+        let mut ratio = Ratio::ONE;
+        for step in &steps {
+            let next = if step.inverse { ratio.divided_by(step.price) } else { ratio.multiplied_by(step.price) };
+            ratio = next.ok_or_else(|| PriceError::Refused {
+                pair: step.direction,
+                reason: "its rate is out of range".to_owned(),
+            })?;
+        }
+        Ok(ConversionPath { ratio, steps, simulated, error })
     }
 }

@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use common::{
-    api::courses::AgreedPrice,
+    api::{
+        courses::{AgreedPrice, CastVote, MarketSnapshot, Method, OfficialLeg, OfficialRate},
+        prices::PriceState,
+        rates::StepKind,
+    },
     money::{CurrencyPair, Rate, parse_decimal},
 };
 use proptest::prelude::*;
@@ -9,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     snapshot::{MarketSnapshotView, SnapshotOrigin},
-    tests::fixtures::{agreed_price, snapshot, time_at},
+    tests::fixtures::{agreed_price, course, snapshot, time_at},
 };
 
 const TTL: Duration = Duration::from_secs(60);
@@ -39,7 +43,7 @@ fn parse_pair(pair: &str) -> CurrencyPair {
 }
 
 #[test]
-fn shortest_path_is_used_and_the_result_rounded_once() {
+fn price_of_the_pair_is_used_first_and_the_result_rounded_once() {
     let converted = |pair, amount| {
         let Conversion { result, rate, path, .. } = convert_at(&market(), pair, amount, 10).unwrap();
         (result.as_str().to_owned(), rate.as_str().to_owned(), path)
@@ -98,6 +102,131 @@ fn expired_and_refused_prices_are_not_used() {
         let error = convert_at(&view, pair, "1", 0).unwrap_err();
         assert!(matches!(error, ConversionError::NoPrice(PriceError::Refused { .. })), "{pair}: {error:?}");
     }
+}
+
+/// A price on which two exchanges agree, `millionths` of the price apart from it.
+fn price_with_votes(pair: &str, price: &str, millionths: i64) -> AgreedPrice {
+    let rate: Rate = price.parse().unwrap();
+    let distance = rate.hundred_millionths() * millionths / 1_000_000;
+    let vote = |exchanger: &str, rate: Rate| CastVote {
+        exchanger: exchanger.to_owned(),
+        told: parse_pair(pair),
+        value: rate,
+        vote: Some(rate),
+        observed_at: time_at(0),
+        used: true,
+        rejected: None,
+    };
+    let high = Rate::from_hundred_millionths(rate.hundred_millionths() + distance).unwrap();
+    let votes = vec![vote("kraken", rate), vote("okx", high)];
+    AgreedPrice { low: Some(rate), high: Some(high), votes, ..agreed_price(pair, price) }
+}
+
+fn official(currency: &str, legs: &[(&str, &str, bool)], spread_millionths: Option<u32>) -> OfficialRate {
+    let leg = |&(pair, price, inverse): &(&str, &str, bool)| OfficialLeg {
+        exchanger: "ecb".to_owned(),
+        direction: parse_pair(pair),
+        price: price.parse().unwrap(),
+        inverse,
+        observed_at: time_at(0),
+    };
+    let legs = legs.iter().map(leg).collect();
+    OfficialRate { currency: currency.parse().unwrap(), legs, spread_millionths, simulated: false }
+}
+
+/// A market in which USDT is traded in both currencies, and the official rates of the euro and the pound.
+fn market_with_official_rates(usdt_error: i64, official_error: Option<u32>) -> MarketSnapshotView {
+    let prices =
+        vec![price_with_votes("USDT-EUR", "0.9231", usdt_error), price_with_votes("USDT-USD", "1.0002", usdt_error)];
+    let dollars_per_euro = ("EUR-USD", "1.0833", true);
+    let official = vec![
+        official("EUR", &[dollars_per_euro], official_error),
+        official("GBP", &[dollars_per_euro, ("EUR-GBP", "0.85", false)], official_error),
+    ];
+    let courses = vec![course("ecb", "EUR-GBP", "0.85")];
+    let snapshot = MarketSnapshot { official, ..snapshot(time_at(0), courses, prices) };
+    MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None)
+}
+
+/// The steps of a conversion, with their operations.
+fn steps(conversion: &Conversion) -> String {
+    let step = |step: &ConversionStep| format!("{}{}", if step.inverse { '/' } else { '*' }, step.direction);
+    conversion.steps.iter().map(step).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn path_with_the_smallest_known_error_is_chosen() {
+    for (usdt_error, official_error, expected) in [
+        (200, Some(100), "*EUR-USD"),
+        (30, Some(100), "/USDT-EUR *USDT-USD"),
+        // The errors are equal, and the official rate is one price instead of two.
+        (50, Some(100), "*EUR-USD"),
+        // Of a rate that only one bank publishes, the error is not known.
+        (9_000, None, "/USDT-EUR *USDT-USD"),
+        (11_000, None, "*EUR-USD"),
+    ] {
+        let view = market_with_official_rates(usdt_error, official_error);
+        let conversion = convert_at(&view, "EUR-USD", "1", 0).unwrap();
+        assert_eq!(steps(&conversion), expected, "{usdt_error} {official_error:?}");
+    }
+}
+
+#[test]
+fn official_rate_is_used_as_the_bank_publishes_it() {
+    let view = market_with_official_rates(200, Some(100));
+    let euros = convert_at(&view, "EUR-USD", "1000000", 0).unwrap();
+    assert_eq!((euros.result.as_str(), euros.path), ("1083300.00", PathKind::Direct));
+    assert_eq!(euros.known_error_percent, Some("0.0100".into()));
+    assert_eq!((euros.steps[0].kind, &euros.steps[0].sources[..]), (StepKind::Official, &["ecb".to_owned()][..]));
+    assert_eq!(convert_at(&view, "USD-EUR", "1", 0).unwrap().path, PathKind::Inverse);
+    // The dollar is left out where the bank has a rate for the pair.
+    let pounds = convert_at(&view, "GBP-EUR", "0.85", 0).unwrap();
+    assert_eq!((steps(&pounds).as_str(), pounds.result.as_str()), ("/EUR-GBP", "1.00"));
+    let pounds = convert_at(&view, "USD-GBP", "1.0833", 0).unwrap();
+    assert_eq!((steps(&pounds).as_str(), pounds.path), ("/EUR-USD *EUR-GBP", PathKind::Cross));
+    // A coin that is not traded in pounds is converted through another currency.
+    assert_eq!(steps(&convert_at(&view, "USDT-GBP", "1", 0).unwrap()), "*USDT-EUR *EUR-GBP");
+}
+
+#[test]
+fn computed_price_is_a_cross_rate_that_names_its_legs() {
+    let legs = vec![parse_pair("BTC-USD"), parse_pair("USD-RUB")];
+    let computed = AgreedPrice { method: Method::Cross, legs: legs.clone(), ..agreed_price("BTC-RUB", "8190045") };
+    let dollars = price_with_votes("BTC-USD", "91000.5", 300);
+    let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
+    let snapshot = MarketSnapshot { official, ..snapshot(time_at(0), vec![], vec![computed, dollars]) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    for pair in ["BTC-RUB", "RUB-BTC"] {
+        let conversion = convert_at(&view, pair, "1", 0).unwrap();
+        assert_eq!(conversion.path, PathKind::Cross, "{pair}");
+        let [step] = &conversion.steps[..] else { panic!("{conversion:?}") };
+        assert_eq!((step.kind, &step.legs), (StepKind::Computed, &legs));
+        assert_eq!(step.sources, ["kraken", "okx"]);
+        assert_eq!(conversion.known_error_percent, Some("0.0400".into()));
+    }
+}
+
+#[test]
+fn prolonged_price_is_converted_with_its_state_and_age_and_avoided_where_possible() {
+    let prolonged = |pair, price, error| AgreedPrice {
+        state: Some(PriceState::Prolonged),
+        expires_at: Some(time_at(700)),
+        ..price_with_votes(pair, price, error)
+    };
+    let fresh = |pair, price| AgreedPrice { as_of: Some(time_at(600)), ..price_with_votes(pair, price, 900) };
+    let prices = vec![
+        prolonged("BTC-EUR", "84000", 1),
+        prolonged("BTC-USD", "91000", 1),
+        fresh("USDT-EUR", "0.9231"),
+        fresh("USDT-USD", "1.0002"),
+    ];
+    let view = view(prices);
+    // The price of the pair itself is used, as orders do.
+    let conversion = convert_at(&view, "BTC-EUR", "1", 600).unwrap();
+    assert_eq!((conversion.state, conversion.age_secs), (PriceState::Prolonged, 600));
+    assert_eq!(conversion.steps[0].state, PriceState::Prolonged);
+    let conversion = convert_at(&view, "EUR-USD", "1", 600).unwrap();
+    assert_eq!((steps(&conversion).as_str(), conversion.state), ("/USDT-EUR *USDT-USD", PriceState::Fresh));
 }
 
 #[test]

@@ -36,6 +36,19 @@ proptest! {
 }
 
 #[test]
+fn price_that_orders_use_is_current_until_its_own_expiry() {
+    for state in [PriceState::Fresh, PriceState::Prolonged] {
+        let (state, expires_at) = (Some(state), Some(time_at(661)));
+        let price = AgreedPrice { state, expires_at, ..agreed_price("BTC-USD", "91000") };
+        let view = view(vec![], vec![price]);
+        let price_at = |second| CurrentPrices { view: &view, now: time_at(second), ttl: TTL }.price(pair("BTC-USD"));
+        assert_eq!(price_at(660).map(|price| Some(price.state)), Ok(state));
+        let expired = PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(0) };
+        assert_eq!(price_at(661), Err(expired));
+    }
+}
+
+#[test]
 fn refusal_lists_the_reason_and_each_rejected_vote() {
     let vote = |exchanger: &str, rejected| CastVote {
         exchanger: exchanger.to_owned(),

@@ -72,18 +72,18 @@ fn course_differs(a: &Course, b: &Course) -> bool {
 }
 
 fn price_differs(a: &AgreedPrice, b: &AgreedPrice) -> bool {
-    (a.method, a.price, &a.refused, a.simulated) != (b.method, b.price, &b.refused, b.simulated)
+    (a.method, a.price, &a.refused, a.state, a.simulated) != (b.method, b.price, &b.refused, b.state, b.simulated)
 }
 
 fn price_summary(price: &AgreedPrice) -> PriceSummary {
-    let AgreedPrice { direction, method, price, refused, as_of, simulated, .. } = price.clone();
-    PriceSummary { direction, method, price, refused, as_of, simulated }
+    let AgreedPrice { direction, method, price, refused, as_of, state, simulated, .. } = price.clone();
+    PriceSummary { direction, method, price, refused, as_of, state, simulated }
 }
 
 /// The summary of a price whose pair is missing from the current snapshot.
 fn withdrawn_price(price: &AgreedPrice) -> PriceSummary {
     let refused = Some("no exchange reports this pair any more".to_owned());
-    PriceSummary { price: None, as_of: None, refused, ..price_summary(price) }
+    PriceSummary { price: None, as_of: None, state: None, refused, ..price_summary(price) }
 }
 
 /// Walks two sequences that are sorted by `order`. Calls `visit` with both items of a pair of equal items, and with one item

@@ -1,0 +1,81 @@
+//! How far the sources of a price are apart. Of several paths, a conversion uses the one with the smallest known error.
+
+use std::ops::Add;
+
+use common::{
+    api::courses::{AgreedPrice, Method, OfficialRate},
+    money::{DecimalText, Rate},
+};
+
+use super::ratio::format_fixed_point;
+use crate::snapshot::SortedSnapshot;
+
+/// The error of an agreed price of which nothing is known: the default distance up to which votes are used.
+const UNKNOWN_PRICE_ERROR: KnownError = KnownError { millionths: 50_000, is_known: false };
+/// The error of an official rate that only one bank publishes: the distance up to which the rates of two banks agree.
+const UNKNOWN_OFFICIAL_ERROR: KnownError = KnownError { millionths: 20_000, is_known: false };
+/// Decimals of a percentage in millionths.
+const PERCENT_DECIMALS: u32 = 4;
+
+/// The relative error of a price or of a product of prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KnownError {
+    /// In millionths of the price. An assumption if the error is not known.
+    pub(super) millionths: u128,
+    is_known: bool,
+}
+
+impl KnownError {
+    pub(super) const ZERO: Self = Self { millionths: 0, is_known: true };
+
+    /// The largest distance of a used vote, the bid or the ask from the price. One vote alone shows no distance. The error of a
+    /// computed price is the sum over its legs.
+    pub(super) fn of_price(snapshot: &SortedSnapshot, price: &AgreedPrice) -> Self {
+        match (price.method, price.legs.first()) {
+            (Method::Median, _) => Self::of_votes(price).unwrap_or(UNKNOWN_PRICE_ERROR),
+            (Method::Cross, leg) => {
+                let in_dollars = leg.and_then(|leg| Self::of_votes(snapshot.price(*leg)?));
+                let official = snapshot.official_rate(price.direction.quote);
+                in_dollars.unwrap_or(UNKNOWN_PRICE_ERROR) + official.map_or(UNKNOWN_OFFICIAL_ERROR, Self::of_official)
+            }
+        }
+    }
+
+    fn of_votes(price: &AgreedPrice) -> Option<Self> {
+        let rate = price.price?;
+        let has_several_votes = price.votes.iter().filter(|vote| vote.used).count() > 1;
+        let extremes = [price.low, price.high].into_iter().filter(|_| has_several_votes);
+        let distances = extremes.chain([price.bid, price.ask]).flatten().map(|other| distance_millionths(rate, other));
+        distances.max().map(|millionths| Self { millionths, is_known: true })
+    }
+
+    /// The largest distance of the rate of another bank that confirms this one.
+    pub(super) fn of_official(rate: &OfficialRate) -> Self {
+        rate.spread_millionths
+            .map_or(UNKNOWN_OFFICIAL_ERROR, |spread| Self { millionths: spread.into(), is_known: true })
+    }
+
+    pub(super) fn larger(self, other: Self) -> Self {
+        let millionths = self.millionths.max(other.millionths);
+        Self { millionths, is_known: self.is_known && other.is_known }
+    }
+
+    pub(super) fn percent(self) -> Option<DecimalText> {
+        self.is_known.then(|| format_fixed_point(self.millionths, PERCENT_DECIMALS).into())
+    }
+}
+
+impl Add for KnownError {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let millionths = self.millionths.saturating_add(other.millionths);
+        Self { millionths, is_known: self.is_known && other.is_known }
+    }
+}
+
+/// The distance of `other` from `center` in millionths of it, rounded up.
+fn distance_millionths(center: Rate, other: Rate) -> u128 {
+    let [center, other] = [center, other].map(|rate| u128::from(rate.hundred_millionths().unsigned_abs()));
+    (center.abs_diff(other) * 1_000_000).div_ceil(center)
+}
