@@ -1,17 +1,19 @@
 //! Formats responses as tables for people.
 
+use std::time::Duration;
+
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     api::{
         health::{Component, Health},
         orders::Order,
         pages::LinkedOrderPage,
-        prices::PriceRecord,
+        prices::{PriceRecord, PriceState, price_marks},
         quotes::{Quote, QuoteState},
-        rates::{Conversion, ExchangerCourses, PathKind},
+        rates::{Conversion, ConversionStep, ExchangerCourses, StepKind},
     },
     money::Rate,
-    time::Timestamp,
+    time::{Timestamp, format_age},
 };
 
 /// A table with this header. The columns in `numeric` are aligned to the right.
@@ -31,12 +33,24 @@ fn format_time(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn price_origin(simulated: bool) -> String {
-    if simulated { "SIMULATED" } else { "real" }.to_owned()
+/// The origin of a price, and its age if it is prolonged, such as `SIMULATED, PROLONGED, 5 min old`.
+fn price_origin(simulated: bool, state: PriceState, age: Duration) -> String {
+    let mut marks: Vec<_> = price_marks(simulated, state).iter().map(|mark| mark.to_uppercase()).collect();
+    if !simulated {
+        marks.insert(0, "real".to_owned());
+    }
+    if state == PriceState::Prolonged {
+        marks.push(format!("{} old", format_age(age)));
+    }
+    marks.join(", ")
 }
 
-fn simulated_note(simulated: bool) -> &'static str {
-    if simulated { "\nThese prices are SIMULATED." } else { "" }
+/// Explains the marks of the prices above it.
+fn marks_note(simulated: bool, state: PriceState) -> String {
+    let simulated = simulated.then_some("\nThese prices are SIMULATED and worth nothing.");
+    let prolonged = (state == PriceState::Prolonged)
+        .then_some("\nPROLONGED: the sources agree on no newer price. Until they do, orders use the last one.");
+    simulated.into_iter().chain(prolonged).collect()
 }
 
 fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
@@ -48,7 +62,7 @@ fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
             format!("{} {}", order.amount, order.currency),
             order.exchange_rate.to_string(),
             order.bitcoin_amount.to_string(),
-            price_origin(order.simulated),
+            price_origin(order.simulated, order.price_state, order.created_at.since(order.price_as_of)),
         ]);
     }
     table
@@ -67,7 +81,7 @@ pub fn quote(quote: &Quote) -> String {
         format!("{} {}", quote.amount, quote.currency),
         quote.exchange_rate.to_string(),
         quote.bitcoin_amount.to_string(),
-        price_origin(quote.simulated),
+        price_origin(quote.simulated, quote.price_state, quote.created_at.since(quote.price_as_of)),
     ]);
     let note = match (quote.state, quote.order_id) {
         (QuoteState::Open, _) => format!("\nTo take it: buydesk order place --quote {}", quote.id),
@@ -88,17 +102,18 @@ pub fn page(page: &LinkedOrderPage) -> String {
 pub fn price_record(record: &PriceRecord) -> String {
     let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "sources"];
     let mut table = new_table(header, &[1]);
+    let now = Timestamp::now();
     for (currency, price) in record.currency_prices() {
         table.add_row([
             currency.to_string(),
             price.price.to_string(),
-            price.state.as_str().to_owned(),
+            price_origin(record.simulated, price.state, now.since(price.as_of)),
             format_time(price.as_of),
             format_time(price.expires_at),
             price.sources.join(", "),
         ]);
     }
-    format!("{table}{}", simulated_note(record.simulated))
+    format!("{table}{}", marks_note(record.simulated, record.state))
 }
 
 pub fn courses(exchangers: &[ExchangerCourses]) -> String {
@@ -115,7 +130,7 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
                 format_rate(course.ask),
                 format!("{:?}", course.kind).to_lowercase(),
                 format_time(course.observed_at),
-                price_origin(course.simulated),
+                price_origin(course.simulated, PriceState::Fresh, Duration::ZERO),
             ]);
         }
     }
@@ -123,25 +138,39 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
 }
 
 pub fn conversion(conversion: &Conversion) -> String {
-    let Conversion { from, to, amount, result, rate, path, steps, as_of, simulated, .. } = conversion;
-    let steps = steps.iter().map(|step| {
-        let operation = if step.inverse { "divided by" } else { "times" };
-        format!("{operation} {} of {}", step.price, step.direction)
-    });
-    let path = match path {
-        PathKind::Direct => "direct price",
-        PathKind::Inverse => "inverse price",
-        PathKind::Cross => "through a third currency",
-    };
+    let Conversion { from, to, amount, result, rate, steps, as_of, simulated, state, .. } = conversion;
+    let steps = steps.iter().map(conversion_step).collect::<Vec<_>>().join("\n");
+    let age = (*state == PriceState::Prolonged)
+        .then(|| format!(", PROLONGED, {} old", format_age(Duration::from_secs(conversion.age_secs))));
+    let error = conversion.known_error_percent.as_ref();
+    let error = error.map(|percent| format!("; the sources are at most {} % apart", percent.as_str()));
     format!(
-        "{} {from} = {} {to}\n1 {from} = {} {to}, {path}: {}\nas of {}{}",
+        "{} {from} = {} {to}\n1 {from} = {} {to}\n{steps}\nas of {}{}{}{}",
         amount.as_str(),
         result.as_str(),
         rate.as_str(),
-        steps.collect::<Vec<_>>().join(", "),
         format_time(*as_of),
-        simulated_note(*simulated)
+        age.unwrap_or_default(),
+        error.unwrap_or_default(),
+        marks_note(*simulated, *state)
     )
+}
+
+/// One price of a conversion with its origin, such as `  times 84000.12 of BTC-EUR, agreed by kraken, okx`.
+fn conversion_step(step: &ConversionStep) -> String {
+    let ConversionStep { direction, price, inverse, kind, legs, sources, .. } = step;
+    let operation = if *inverse { "divided by" } else { "times" };
+    let sources = sources.join(", ");
+    let by = if sources.is_empty() { String::new() } else { format!(" by {sources}") };
+    let origin = match kind {
+        StepKind::Agreed => format!("agreed{by}"),
+        StepKind::Official => format!("official rate{by}"),
+        StepKind::Computed => {
+            let legs = legs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            format!("computed from {legs}")
+        }
+    };
+    format!("  {operation} {price} of {direction}, {origin}")
 }
 
 pub fn health(health: &Health) -> String {
@@ -167,3 +196,6 @@ pub fn health(health: &Health) -> String {
         counts.warning
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: &str = "2026-01-02T03:04:05Z";
+
+fn order_json(simulated: bool, price_state: &str, price_as_of: &str) -> Order {
+    let order = json!({
+        "id": "0197b0c4-7a5e-7d44-9b0a-1c2d3e4f5a6b", "created_at": NOW, "currency": "EUR", "amount": "69.00",
+        "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "price_as_of": price_as_of, "simulated": simulated,
+        "price_state": price_state,
+    });
+    serde_json::from_str(&order.to_string()).unwrap()
+}
+
+#[test]
+fn order_table_marks_simulated_and_prolonged_prices_alike() {
+    let earlier = "2026-01-02T02:59:00Z";
+    for (simulated, state, expected) in [
+        (false, "fresh", "real"),
+        (true, "fresh", "SIMULATED"),
+        (false, "prolonged", "real, PROLONGED, 5 min old"),
+        (true, "prolonged", "SIMULATED, PROLONGED, 5 min old"),
+    ] {
+        let table = order_table([&order_json(simulated, state, earlier)]);
+        let cell = table.row(0).unwrap().cell_iter().last().unwrap().content();
+        assert_eq!(cell, expected);
+    }
+}
+
+#[test]
+fn price_table_marks_each_currency_and_explains_the_marks() {
+    let now = Timestamp::now();
+    let before = |seconds| now.minus(Duration::from_secs(seconds)).to_string();
+    let price = |state: &str, as_of: String| {
+        json!({ "price": "84000.12", "sources": ["kraken"], "state": state, "as_of": as_of,
+                "expires_at": now.plus(Duration::from_secs(60)) })
+    };
+    let record = |state: &str, simulated: bool, pounds: Value| {
+        let prices = json!({ "EUR": price("fresh", before(1)), "GBP": pounds });
+        let record = json!({ "base": "BTC", "state": state, "as_of": before(750), "expires_at": now, "simulated": simulated,
+                             "prices": prices });
+        price_record(&serde_json::from_str(&record.to_string()).unwrap())
+    };
+    let text = record("prolonged", true, price("prolonged", before(750)));
+    let row = |currency: &str| text.lines().find(|line| line.contains(currency)).unwrap();
+    assert!(row("GBP").contains("SIMULATED, PROLONGED, 12 min old"), "{text}");
+    assert!(row("EUR").contains("SIMULATED") && !row("EUR").contains("PROLONGED"), "{text}");
+    assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
+    let text = record("fresh", false, price("fresh", before(1)));
+    assert!(!text.contains("PROLONGED") && !text.contains("SIMULATED"), "{text}");
+}
+
+#[test]
+fn conversion_names_the_legs_of_a_computed_price_and_never_calls_it_direct() {
+    let step = json!({ "direction": "BTC-RUB", "price": "8190045.00", "inverse": false, "as_of": NOW, "kind": "computed",
+                       "legs": ["BTC-USD", "USD-RUB"], "sources": ["kraken"], "state": "prolonged" });
+    let value = json!({
+        "from": "BTC", "to": "RUB", "amount": "1", "result": "8190045.00", "decimals": 2, "rounding": "half_even",
+        "rate": "8190045.00", "path": "cross", "steps": [step], "as_of": NOW, "age_secs": 750, "state": "prolonged",
+        "known_error_percent": "0.0500", "simulated": true,
+    });
+    let text = conversion(&serde_json::from_str(&value.to_string()).unwrap());
+    for part in [
+        "1 BTC = 8190045.00 RUB",
+        "times 8190045.00 of BTC-RUB, computed from BTC-USD and USD-RUB",
+        "PROLONGED, 12 min old",
+        "0.0500 % apart",
+        "SIMULATED",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("direct"), "{text}");
+}
+
+#[test]
+fn conversion_names_the_bank_of_an_official_rate() {
+    let step = json!({ "direction": "EUR-USD", "price": "1.0833", "inverse": true, "as_of": NOW, "kind": "official",
+                       "sources": ["ecb"] });
+    let value = json!({
+        "from": "USD", "to": "EUR", "amount": "1", "result": "0.92", "decimals": 2, "rounding": "half_even",
+        "rate": "0.9231", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false,
+    });
+    let text = conversion(&serde_json::from_str(&value.to_string()).unwrap());
+    assert!(text.contains("divided by 1.0833 of EUR-USD, official rate by ecb"), "{text}");
+}
