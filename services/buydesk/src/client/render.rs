@@ -8,11 +8,11 @@ use common::{
         health::{Component, Health},
         orders::Order,
         pages::LinkedOrderPage,
-        prices::{PriceRecord, PriceState, price_marks},
+        prices::{CurrencyPrice, PriceRecord, PriceState, price_marks},
         quotes::{Quote, QuoteState},
         rates::{Conversion, ConversionStep, ExchangerCourses, StepKind},
     },
-    money::Rate,
+    money::{CurrencyPair, Rate},
     time::{Timestamp, format_age},
 };
 
@@ -110,10 +110,20 @@ pub fn price_record(record: &PriceRecord) -> String {
             price_origin(record.simulated, price.state, now.since(price.as_of)),
             format_time(price.as_of),
             format_time(price.expires_at),
-            price.sources.join(", "),
+            price_sources(&price),
         ]);
     }
     format!("{table}{}", marks_note(record.simulated, record.state))
+}
+
+/// The exchanges, and the pairs that a computed price comes from.
+fn price_sources(price: &CurrencyPrice) -> String {
+    let sources = price.sources.join(", ");
+    if price.legs.is_empty() { sources } else { format!("{sources}; computed from {}", join_pairs(&price.legs)) }
+}
+
+fn join_pairs(pairs: &[CurrencyPair]) -> String {
+    pairs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 pub fn courses(exchangers: &[ExchangerCourses]) -> String {
@@ -165,10 +175,7 @@ fn conversion_step(step: &ConversionStep) -> String {
     let origin = match kind {
         StepKind::Agreed => format!("agreed{by}"),
         StepKind::Official => format!("official rate{by}"),
-        StepKind::Computed => {
-            let legs = legs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-            format!("computed from {legs}")
-        }
+        StepKind::Computed => format!("computed from {}", join_pairs(legs)),
     };
     format!("  {operation} {price} of {direction}, {origin}")
 }

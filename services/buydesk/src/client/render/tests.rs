@@ -47,7 +47,10 @@ fn price_table_marks_each_currency_and_explains_the_marks() {
     assert!(row("GBP").contains("SIMULATED, PROLONGED, 12 min old"), "{text}");
     assert!(row("EUR").contains("SIMULATED") && !row("EUR").contains("PROLONGED"), "{text}");
     assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
-    let text = record("fresh", false, price("fresh", before(1)));
+    let mut computed = price("fresh", before(1));
+    computed["legs"] = json!(["BTC-USD", "USD-GBP"]);
+    let text = record("fresh", false, computed);
+    assert!(text.contains("kraken; computed from BTC-USD and USD-GBP"), "{text}");
     assert!(!text.contains("PROLONGED") && !text.contains("SIMULATED"), "{text}");
 }
 
