@@ -1,5 +1,7 @@
 //! The prices that lead from one asset to another.
 
+use std::collections::BTreeSet;
+
 use common::{
     api::{
         courses::{Method, OfficialLeg},
@@ -106,7 +108,7 @@ impl Candidate {
             as_of: price.as_of,
             kind,
             legs: agreed.legs.clone(),
-            sources: used.map(|vote| vote.exchanger.clone()).collect(),
+            sources: used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
             state: price.state,
         };
         let error = KnownError::of_price(snapshot, agreed);
