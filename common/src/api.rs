@@ -3,6 +3,7 @@
 pub mod courses;
 mod cursor;
 pub mod events;
+pub mod filters;
 pub mod health;
 pub mod leases;
 pub mod orders;

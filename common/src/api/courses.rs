@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub use self::history::{
-    Candle, CourseFilter, CourseHistoryPage, DEFAULT_HISTORY_PAGE, HistoryCursor, MAX_HISTORY_PAGE, Resolution,
-    ResolutionError,
+    Candle, CourseFilter, CourseHistoryPage, DEFAULT_HISTORY_PAGE, EXCHANGERS, HistoryCursor, INTERNAL_EXCHANGERS,
+    MAX_HISTORY_PAGE, Resolution, ResolutionError,
 };
 
 /// Maximum number of courses in a request or a snapshot.

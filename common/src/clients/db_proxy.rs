@@ -10,8 +10,8 @@ use crate::{
     api::{
         Code, Problem,
         courses::{
-            CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, NewCourses, Resolution,
-            StoredCourse,
+            CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, INTERNAL_EXCHANGERS,
+            NewCourses, Resolution, StoredCourse,
         },
         orders::{Cursor, MAX_GROUP, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
@@ -131,7 +131,7 @@ impl DbProxyClient {
         cursor: Option<HistoryCursor>,
         limit: u32,
     ) -> Result<CourseHistoryPage, CallError> {
-        let path = format!("/courses/history?{}", filter.to_query(resolution, cursor, limit));
+        let path = format!("/courses/history?{}", filter.to_query(INTERNAL_EXCHANGERS, resolution, cursor, limit));
         self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 }

@@ -2,6 +2,7 @@
 
 use common::{
     config::{Caller, CallerToken, Env, shared},
+    money::Currency,
     server::{RateLimit, TrustedProxies},
 };
 use url::Url;
@@ -11,6 +12,8 @@ use url::Url;
 pub struct Config {
     pub db_proxy: Url,
     pub db_proxy_token: CallerToken,
+    /// The currencies that the filter of orders knows.
+    pub currencies: Vec<Currency>,
     pub rate_limit: RateLimit,
     pub trusted_proxies: TrustedProxies,
     /// How many exports may run at once.
@@ -22,6 +25,7 @@ impl Config {
     /// |---|---|---|
     /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls of db-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the filter: those of create-order, and earlier ones that have orders |
     /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     /// | `MAX_EXPORTS` | 8 | how many exports may run at once |
@@ -33,6 +37,7 @@ impl Config {
         Self {
             db_proxy: shared::db_proxy_url(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
+            currencies: shared::currencies(env),
             rate_limit: rate_limit.counting_reads(),
             trusted_proxies,
             max_exports: usize::try_from(max_exports).unwrap_or(1),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    api::{Code, Problem},
+    api::{Code, FieldError, Problem},
     clients::CallError,
     concurrency::{batching::BatchError, single_flight::SingleFlightError},
     ids::OrderId,
@@ -41,6 +41,9 @@ impl From<SingleFlightError> for ReadError {
 /// Why a request for orders failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// 422, with every wrong parameter.
+    #[error("the filter has wrong parameters")]
+    InvalidFilter(Vec<FieldError>),
     /// 503: another export may end at any time.
     #[error("{max} exports are running")]
     TooManyExports { max: usize },
@@ -64,6 +67,7 @@ const EXPORT_RETRY_AFTER: Duration = Duration::from_secs(5);
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
+            Error::InvalidFilter(errors) => Self::validation(errors),
             Error::TooManyExports { max } => {
                 let detail = format!("{max} exports are running, which is the maximum. Try again in some seconds.");
                 Self::new(Code::Overloaded, detail).retry_after(EXPORT_RETRY_AFTER)

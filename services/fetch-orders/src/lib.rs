@@ -65,6 +65,7 @@ impl Service for App {
             lookup,
             pages: OrderPages::new(db_proxy.clone()),
             export_slots: ExportSlots::new(config.max_exports),
+            currencies: config.currencies,
             trusted_proxies: config.trusted_proxies,
         };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);

@@ -3,6 +3,7 @@
 use common::{
     api::{
         Problem,
+        filters::check_order_filter,
         orders::{Cursor, Order, OrderFilter, OrderSummary},
         pages::LinkedOrderPage,
     },
@@ -34,6 +35,8 @@ pub struct Api {
     pub pages: OrderPages,
     pub export_slots: ExportSlots,
     pub trusted_proxies: TrustedProxies,
+    /// The currencies that orders may have.
+    pub currencies: Vec<Currency>,
 }
 
 #[OpenApi]
@@ -77,7 +80,7 @@ impl Api {
         /// Orders of this amount or less.
         Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
-        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+        let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
         self.page(PageKey::ByCursor { filter, cursor, limit }).await
     }
 
@@ -103,7 +106,7 @@ impl Api {
         /// Orders of this amount or less.
         Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<ExportFile, Problem> {
-        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+        let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
         let slot = self.export_slots.acquire(self.trusted_proxies.client_address(request))?;
         // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
         self.db_proxy.order_summary().await.map_err(Error::from)?;
@@ -127,6 +130,12 @@ impl Api {
 }
 
 impl Api {
+    /// Returns the filter, or an error with its wrong parameters.
+    fn checked(&self, filter: OrderFilter) -> Result<OrderFilter, Error> {
+        let errors = check_order_filter(&filter, &self.currencies);
+        if errors.is_empty() { Ok(filter) } else { Err(Error::InvalidFilter(errors)) }
+    }
+
     async fn page(&self, key: PageKey) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
         Ok(PreserializedJson::new(self.pages.page(key).await.map_err(Error::from)?))
     }

@@ -8,7 +8,7 @@ use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// 422, with every invalid field.
-    #[error("the report has invalid fields")]
+    #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
     /// 401: the caller is not an operator.
     #[error("only operators may read reports")]

@@ -1,9 +1,14 @@
 //! The use cases of health-check: receive reports, detect changes of state, and show the health of all services.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use common::{
     api::{
+        FieldError,
+        filters::{check_period, must_be_one_of},
         health::{Health, ServiceState},
         reports::{MAX_REPORT_DATA, Report, ReportCursor, ReportPage, json_len},
     },
@@ -120,8 +125,21 @@ impl HealthService {
         }
     }
 
-    pub(crate) fn reports(&self, filter: &ReportFilter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
-        self.state().reports.page(filter, cursor, limit)
+    /// Fails with every wrong parameter of the filter.
+    pub(crate) fn reports(
+        &self,
+        filter: &ReportFilter,
+        cursor: Option<ReportCursor>,
+        limit: usize,
+    ) -> Result<ReportPage, Error> {
+        let state = self.state();
+        let unknown = filter.service.as_deref().filter(|name| !state.registry.contains(name)).and_then(|name| {
+            // A service may have sent a report and no heartbeat yet.
+            let known: BTreeSet<_> = state.registry.names().chain(state.reports.services()).collect();
+            (!known.contains(name)).then(|| FieldError::new("service", must_be_one_of(known)))
+        });
+        let errors: Vec<_> = [unknown, check_period(filter.from, filter.to)].into_iter().flatten().collect();
+        if errors.is_empty() { Ok(state.reports.page(filter, cursor, limit)) } else { Err(Error::Invalid(errors)) }
     }
 }
 

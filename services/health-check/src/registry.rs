@@ -166,6 +166,14 @@ impl ServiceRegistry {
         Self { own_name, services: expected.iter().map(|&name| (name.to_owned(), ServiceEntry::new(true))).collect() }
     }
 
+    pub(crate) fn contains(&self, service: &str) -> bool {
+        self.services.contains_key(service)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(String::as_str)
+    }
+
     /// Records a heartbeat. If `stopping` is true, the instance sends no further heartbeat.
     pub(crate) fn record_heartbeat(
         &mut self,

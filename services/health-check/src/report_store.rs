@@ -94,6 +94,12 @@ impl ReportStore {
         ReportPage { data, next_cursor }
     }
 
+    /// The service of each stored report.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
+        let reports = self.important.reports.iter().chain(&self.routine.reports);
+        reports.map(|sized| sized.report.service.as_str())
+    }
+
     pub(crate) fn last_hour(&self, now: Instants) -> LevelCounts {
         self.counts.last_hour(now)
     }

@@ -102,7 +102,7 @@ impl Api {
         request: &Request,
         /// Reports of this level or worse.
         Query(level): Query<Option<MinLevel>>,
-        /// Reports of this service.
+        /// Reports of this service. An unknown name is refused.
         #[oai(validator(max_length = 64))]
         Query(service): Query<Option<String>>,
         /// Reports received at this time or later.
@@ -122,7 +122,7 @@ impl Api {
             return Err(Error::OperatorsOnly.into());
         }
         let filter = ReportFilter { level: level.map(|MinLevel(level)| level), service, from, to, text };
-        Ok(Json(self.health_service.reports(&filter, cursor, limit as usize)))
+        Ok(Json(self.health_service.reports(&filter, cursor, limit as usize)?))
     }
 
     /// Returns the status page, which shows the state of all services and updates itself.
@@ -130,7 +130,8 @@ impl Api {
     async fn status_page(&self, request: &Request) -> StatusPageResponse {
         let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
         let visible = self.access.allows(request);
-        let reports = visible.then(|| self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize));
+        let reports =
+            visible.then(|| self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize).ok()).flatten();
         let page = status_page::render(&self.visible_health(visible), reports.as_ref());
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }

@@ -200,9 +200,16 @@ async fn invalid_reports_are_refused() {
 #[tokio::test]
 async fn invalid_filters_are_refused() {
     let app = TestService::start().await;
-    for query in ["limit=0", "limit=201", "limit=x", "cursor=x", "level=loud", "from=yesterday"] {
+    let reversed = "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z";
+    for query in
+        ["limit=0", "limit=201", "limit=x", "cursor=x", "level=loud", "from=yesterday", "service=nobody", reversed]
+    {
         assert_eq!(app.get(&format!("/api/v1/reports?{query}")).await.0, 422, "{query}");
     }
+    // A service is known from its first report on.
+    assert_eq!(app.post(TOKEN, &report("info", "nobody", "x")).await.0, 202);
+    assert_eq!(app.reports("service=nobody").await.data.len(), 1);
+    assert_eq!(app.reports("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z").await.data, []);
 }
 
 #[tokio::test]

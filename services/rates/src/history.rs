@@ -2,12 +2,70 @@
 
 use common::{
     api::{
-        courses::{CourseFilter, CourseHistoryPage, HistoryCursor, Resolution},
+        FieldError,
+        courses::{CourseFilter, CourseHistoryPage, EXCHANGERS, HistoryCursor, Resolution},
+        filters::check_period,
         pages::PageLinks,
         rates::LinkedHistoryPage,
     },
     clients::{CallError, db_proxy::DbProxyClient},
+    money::CurrencyPair,
+    time::Timestamp,
 };
+
+use crate::{
+    error::Error,
+    snapshot::{Catalogue, parse_names},
+};
+
+/// The old name of the parameter [`EXCHANGERS`], which takes the same values.
+const OLD_EXCHANGERS: &str = "exchanger";
+
+/// The query parameters that select a part of the history.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HistoryParams {
+    pub(crate) exchangers: Option<String>,
+    pub(crate) old_exchangers: Option<String>,
+    pub(crate) direction: Option<CurrencyPair>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) to: Option<Timestamp>,
+}
+
+impl HistoryParams {
+    /// Checks the parameters. The names in `catalogue` are known, and if they do not suffice, those that db-proxy stores.
+    pub(crate) async fn validate(&self, db_proxy: &DbProxyClient, catalogue: Catalogue) -> Result<CourseFilter, Error> {
+        if let Ok(filter) = self.parse(&catalogue) {
+            return Ok(filter);
+        }
+        // An exchange that is no longer polled has courses too.
+        let stored = db_proxy.current_courses().await?;
+        self.parse(&catalogue.extended_by_stored(&stored)).map_err(Error::InvalidFields)
+    }
+
+    /// Fails with one error for each wrong parameter.
+    fn parse(&self, catalogue: &Catalogue) -> Result<CourseFilter, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let (field, names) = match (&self.exchangers, &self.old_exchangers) {
+            (Some(_), Some(_)) => {
+                let reason = format!("is the old name of {EXCHANGERS}; send only one of them");
+                errors.push(FieldError::new(OLD_EXCHANGERS, reason));
+                (EXCHANGERS, self.exchangers.as_deref())
+            }
+            (None, Some(names)) => (OLD_EXCHANGERS, Some(names.as_str())),
+            (names, None) => (EXCHANGERS, names.as_deref()),
+        };
+        let exchangers = parse_names(field, names, catalogue.exchangers(), &mut |error| errors.push(error), |name| {
+            Some(name.to_ascii_lowercase())
+        });
+        errors.extend(self.direction.and_then(|pair| catalogue.check_pair("direction", pair).err()));
+        errors.extend(check_period(self.from, self.to));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let exchangers = exchangers.into_iter().flatten().collect();
+        Ok(CourseFilter { exchangers, direction: self.direction, from: self.from, to: self.to })
+    }
+}
 
 /// Reads one page and adds the link to the next one.
 pub(crate) async fn load_page(
@@ -19,7 +77,10 @@ pub(crate) async fn load_page(
 ) -> Result<LinkedHistoryPage, CallError> {
     let page = db_proxy.course_history(filter, resolution, cursor, limit).await?;
     let CourseHistoryPage { resolution, courses, candles, next_cursor } = page;
-    let next =
-        next_cursor.map(|next| format!("/api/v1/courses/history?{}", filter.to_query(resolution, Some(next), limit)));
+    let query = |next| filter.to_query(EXCHANGERS, resolution, Some(next), limit);
+    let next = next_cursor.map(|next| format!("/api/v1/courses/history?{}", query(next)));
     Ok(LinkedHistoryPage { resolution, courses, candles, links: PageLinks { next }, next_cursor })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::{
     api::{
         Code, Problem,
-        courses::{AgreedPrice, CourseFilter, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
+        courses::{AgreedPrice, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
         rates::{Conversion, ExchangerCourses, LinkedHistoryPage},
     },
     clients::db_proxy::DbProxyClient,
@@ -29,7 +29,7 @@ use crate::{
     conversion::{ConversionParams, convert},
     current_price::CurrentPrices,
     error::Error,
-    history,
+    history::{self, HistoryParams},
     limits::MAX_CHART_HOURS,
     snapshot::{FilterParams, MarketSnapshotView, NoSnapshotError, SnapshotStore},
     stream::CourseStreams,
@@ -106,6 +106,10 @@ impl Api {
     async fn history(
         &self,
         direction: Query<Option<CurrencyPair>>,
+        /// Exchanges, such as `binance,kraken`.
+        exchangers: Query<Option<String>>,
+        /// The old name of `exchangers`.
+        #[oai(deprecated)]
         exchanger: Query<Option<String>>,
         /// Includes courses that were valid at this time or later, and candles that contain this time or start later.
         from: Query<Option<Timestamp>>,
@@ -117,7 +121,15 @@ impl Api {
         >,
         cursor: Query<Option<HistoryCursor>>,
     ) -> Result<Json<LinkedHistoryPage>, Problem> {
-        let filter = CourseFilter { exchanger: exchanger.0, direction: direction.0, from: from.0, to: to.0 };
+        let params = HistoryParams {
+            exchangers: exchangers.0,
+            old_exchangers: exchanger.0,
+            direction: direction.0,
+            from: from.0,
+            to: to.0,
+        };
+        let catalogue = self.snapshots.newest().map(|view| view.catalogue.clone()).unwrap_or_default();
+        let filter = params.validate(&self.db_proxy, catalogue).await?;
         let page = history::load_page(&self.db_proxy, &filter, resolution.0, cursor.0, limit.0).await;
         Ok(Json(page.map_err(Error::from)?))
     }
@@ -156,6 +168,7 @@ impl Api {
         if_none_match: Header<Option<String>>,
     ) -> Result<ConditionalJson<AgreedPrice>, Problem> {
         let view = self.newest_snapshot()?;
+        view.catalogue.check_pair("direction", direction.0).map_err(|error| Error::InvalidFields(vec![error]))?;
         let prices = self.current_prices(&view);
         let price = prices.price(direction.0).map_err(|error| self.problem(error))?;
         let json = view.price_json(price.agreed.direction).ok_or_else(|| self.problem(NoSnapshotError))?;

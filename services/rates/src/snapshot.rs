@@ -11,8 +11,9 @@ mod tagged_json;
 mod view;
 
 pub(crate) use self::{
+    catalogue::Catalogue,
     changes::changes_event,
-    filter::{FilterParams, SnapshotFilter},
+    filter::{FilterParams, SnapshotFilter, parse_names},
     ingest::ingest_snapshots,
     sorted::SortedSnapshot,
     store::{NoSnapshotError, SnapshotStore},

@@ -17,6 +17,7 @@ on_both_stacks!(
     amount_is_converted_exactly,
     stream_sends_changes,
     history_is_paged_and_charted,
+    filters_of_the_history_are_lists_of_known_names,
     cold_start_returns_stored_courses,
     exchange_courses_reach_the_api_end_to_end,
 );
@@ -144,7 +145,8 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
         (&"91000.50".into(), &"median".into(), &true.into())
     );
     assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
-    get(&platform, "/api/v1/price?direction=BTC-XYZ").await.problem(404, "not_found");
+    // An asset that nothing is known of is a wrong name; a pair of known assets may have no price.
+    get(&platform, "/api/v1/price?direction=BTC-XYZ").await.invalid_fields(&["direction"]);
     get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
     get(&platform, "/api/v1/price?direction=BTC").await.invalid_fields(&["direction"]);
     get(&platform, "/api/v1/price").await.invalid_fields(&["direction"]);
@@ -227,7 +229,7 @@ async fn history_is_paged_and_charted(stack: Stack) {
         store_courses(&platform, vec![course("kraken", "BTC-EUR", value)]).await;
     }
     let (mut seen, mut next) =
-        (Vec::new(), Some("/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken&limit=2".to_owned()));
+        (Vec::new(), Some("/api/v1/courses/history?direction=BTC-EUR&exchangers=kraken&limit=2".to_owned()));
     while let Some(path) = next {
         let page = get(&platform, &path).await.json(200);
         let courses = page["courses"].as_array().unwrap();
@@ -236,7 +238,7 @@ async fn history_is_paged_and_charted(stack: Stack) {
         next = page["_links"]["next"].as_str().map(str::to_owned);
     }
     assert_eq!(seen, ["84000.00", "84001.00", "84002.00"]);
-    get(&platform, "/api/v1/courses/history?resolution=2m&cursor=x").await.problem(422, "validation_failed");
+    get(&platform, "/api/v1/courses/history?resolution=2m&cursor=x").await.invalid_fields(&["resolution", "cursor"]);
     get(&platform, "/api/v1/courses/history?limit=0").await.invalid_fields(&["limit"]);
     let chart = get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
     assert_eq!((chart.status, chart.header("content-type")), (200, Some("image/svg+xml")));
@@ -245,6 +247,34 @@ async fn history_is_paged_and_charted(stack: Stack) {
     );
     get(&platform, "/api/v1/price/chart.svg?direction=BTC-XYZ").await.problem(404, "not_found");
     get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.invalid_fields(&["hours"]);
+}
+
+async fn filters_of_the_history_are_lists_of_known_names(stack: Stack) {
+    let courses = vec![course("kraken", "BTC-EUR", "84000"), course("okx", "BTC-USDT", "91000")];
+    let platform = start_with(stack, courses.clone(), vec![]).await;
+    store_courses(&platform, courses).await;
+    // An exchange that is no longer polled.
+    store_courses(&platform, vec![course("mtgox", "BTC-JPY", "1")]).await;
+    let history = async |query: &str| get(&platform, &format!("/api/v1/courses/history?{query}")).await;
+    let exchangers = async |query: &str| -> Vec<String> {
+        let page = history(query).await.json(200);
+        let courses = page["courses"].as_array().unwrap().iter();
+        courses.map(|course| course["exchanger"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(exchangers("exchangers=okx,Kraken").await.len(), 2);
+    assert_eq!(exchangers("exchangers=mtgox").await, ["mtgox"]);
+    // The old name of the parameter.
+    assert_eq!(exchangers("exchanger=kraken").await, ["kraken"]);
+    assert_eq!(exchangers("").await.len(), 3);
+    assert_eq!(exchangers("exchangers=okx&direction=BTC-EUR").await, [""; 0]);
+    let early = "from=2020-01-01T00:00:00Z&to=2020-01-01T00:00:00Z";
+    assert_eq!(exchangers(early).await, [""; 0]);
+    let wrong =
+        history("exchangers=kraken,bitmex&direction=BTC-XYZ&from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z").await;
+    wrong.invalid_fields(&["exchangers", "direction", "from"]);
+    assert!(wrong.text().contains("kraken, mtgox, okx"), "{}", wrong.text());
+    history("exchangers=kraken&exchanger=okx").await.invalid_fields(&["exchanger"]);
+    history("exchanger=a%20b").await.invalid_fields(&["exchanger"]);
 }
 
 async fn cold_start_returns_stored_courses(stack: Stack) {

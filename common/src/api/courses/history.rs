@@ -141,10 +141,16 @@ impl FromStr for HistoryCursor {
 
 crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous page.", "h7-64763ba5a2c80", pattern: r"^h[1-9a-f][0-9a-f]{0,15}-[0-9a-f]{1,16}$");
 
+/// The parameter of users that lists exchanges.
+pub const EXCHANGERS: &str = "exchangers";
+/// The same parameter at db-proxy. It keeps the name that the previous release sends and understands.
+pub const INTERNAL_EXCHANGERS: &str = "exchanger";
+
 /// Selects a part of the history. An absent field does not restrict it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CourseFilter {
-    pub exchanger: Option<String>,
+    /// The names of exchanges. Empty does not restrict them.
+    pub exchangers: Vec<String>,
     pub direction: Option<CurrencyPair>,
     /// Selects courses that were valid at this time or later, and candles from the one that contains this time.
     pub from: Option<Timestamp>,
@@ -153,13 +159,19 @@ pub struct CourseFilter {
 }
 
 impl CourseFilter {
-    /// The query string for a page.
-    pub fn to_query(&self, resolution: Resolution, cursor: Option<HistoryCursor>, limit: u32) -> String {
+    /// The query string for a page. `exchangers` is the name of that parameter: [`EXCHANGERS`] or [`INTERNAL_EXCHANGERS`].
+    pub fn to_query(
+        &self,
+        exchangers: &'static str,
+        resolution: Resolution,
+        cursor: Option<HistoryCursor>,
+        limit: u32,
+    ) -> String {
         let parts = [
             ("resolution", Some(resolution.to_string())),
             ("limit", Some(limit.to_string())),
             ("cursor", cursor.map(|cursor| cursor.to_string())),
-            ("exchanger", self.exchanger.clone()),
+            (exchangers, (!self.exchangers.is_empty()).then(|| self.exchangers.join(","))),
             ("direction", self.direction.map(|direction| direction.to_string())),
             ("from", self.from.map(|time| time.to_string())),
             ("to", self.to.map(|time| time.to_string())),

@@ -6,8 +6,9 @@ use common::{
         FieldError, Problem,
         courses::{
             CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, DEFAULT_HISTORY_PAGE, HistoryCursor,
-            NewCourses, Resolution,
+            INTERNAL_EXCHANGERS, NewCourses, Resolution,
         },
+        filters::check_period,
     },
     money::CurrencyPair,
     server::{HistoryReader, Json, PriceWriter},
@@ -52,28 +53,24 @@ impl CourseRoutes {
         _caller: HistoryReader,
         #[oai(default = "raw")] resolution: Query<Resolution>,
         direction: Query<Option<CurrencyPair>>,
+        /// The names of exchanges, separated by commas.
         exchanger: Query<Option<String>>,
         from: Query<Option<Timestamp>>,
         to: Query<Option<Timestamp>>,
         #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
         cursor: Query<Option<HistoryCursor>>,
     ) -> Result<Json<CourseHistoryPage>, Problem> {
-        let filter = CourseFilter { exchanger: exchanger.0, direction: direction.0, from: from.0, to: to.0 };
+        let exchangers = exchanger.0.map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default();
+        let filter = CourseFilter { exchangers, direction: direction.0, from: from.0, to: to.0 };
         validate_filter(&filter).map_err(Error::Invalid)?;
         Ok(Json(self.0.course_history(&filter, resolution.0, cursor.0, limit.0).await?))
     }
 }
 
 fn validate_filter(filter: &CourseFilter) -> Result<(), Vec<FieldError>> {
-    let mut errors = Vec::new();
-    if let Some(Err(reason)) = filter.exchanger.as_deref().map(validate_exchanger) {
-        errors.push(FieldError::new("exchanger", reason));
-    }
-    if let (Some(from), Some(to)) = (filter.from, filter.to)
-        && from >= to
-    {
-        errors.push(FieldError::new("to", "must be later than from"));
-    }
+    let invalid_name = filter.exchangers.iter().find_map(|name| validate_exchanger(name).err());
+    let invalid_name = invalid_name.map(|reason| FieldError::new(INTERNAL_EXCHANGERS, reason));
+    let errors: Vec<_> = [invalid_name, check_period(filter.from, filter.to)].into_iter().flatten().collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 

@@ -121,7 +121,7 @@ impl CourseStore {
     ) -> Result<SeriesChunks, DatabaseError> {
         let query = SeriesQuery {
             first: cursor.map_or(0, |cursor| cursor.series),
-            exchanger: filter.exchanger.clone(),
+            exchangers: (!filter.exchangers.is_empty()).then(|| filter.exchangers.clone()),
             direction: filter.direction.map(|direction| direction.to_string()),
         };
         let series = on_engine!(self, store => store.find_series(&query))?;
@@ -181,7 +181,8 @@ fn row_count<T>(rows: &[T]) -> i64 {
 struct SeriesQuery {
     /// The lowest id.
     first: i32,
-    exchanger: Option<String>,
+    /// `None` selects all.
+    exchangers: Option<Vec<String>>,
     direction: Option<String>,
 }
 

@@ -17,7 +17,7 @@ fn missing_service_and_its_return_are_reported_once() {
     service.receive_report(report(Report::ALIVE), instants_at(1001)).unwrap();
     service.detect_state_changes(instants_at(1002));
     let filter = ReportFilter { text: Some("the service".to_owned()), ..ReportFilter::default() };
-    let page = service.reports(&filter, None, 100);
+    let page = service.reports(&filter, None, 100).unwrap();
     let changes: Vec<_> = page.data.iter().map(|r| (r.level, r.status.as_str(), r.received_at)).collect();
     assert_eq!(
         changes,
@@ -63,7 +63,7 @@ fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
     let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
     let invalid = Report { data: serde_json::json!({"instance": "a b"}), ..report(Report::ALIVE) };
     service.receive_report(invalid, instants_at(1)).unwrap_err();
-    let page = service.reports(&ReportFilter::default(), None, 10);
+    let page = service.reports(&ReportFilter::default(), None, 10).unwrap();
     let [refused] = &page.data[..] else { panic!("{page:?}") };
     assert_eq!((refused.level, refused.service.as_str()), (Level::Warning, "db-proxy"));
     assert!(refused.status.contains("refused") && refused.data["fields"][0] == "data.instance", "{refused:?}");

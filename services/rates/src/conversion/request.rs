@@ -31,9 +31,7 @@ impl ConversionParams {
         let Self { from, to, ref amount } = *self;
         let mut errors = Vec::new();
         for (field, asset) in [("from", from), ("to", to)] {
-            if !view.catalogue.contains_asset(asset) {
-                errors.push(FieldError::new(field, format!("is {asset}, which has no price")));
-            }
+            errors.extend(view.catalogue.check_asset(field, asset).err());
         }
         if from == to {
             errors.push(FieldError::new("to", format!("must differ from `from`, which is {from}")));

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use common::{
-    api::courses::MarketSnapshot,
+    api::{
+        FieldError,
+        courses::{MarketSnapshot, StoredCourse},
+        filters::{must_be_one_of, must_each_be_one_of},
+    },
     money::{Asset, CurrencyPair},
 };
 
@@ -21,7 +25,7 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// Adds the names that the snapshot contains.
     #[must_use]
-    pub(super) fn extended_by(mut self, snapshot: &MarketSnapshot) -> Self {
+    pub(crate) fn extended_by(mut self, snapshot: &MarketSnapshot) -> Self {
         for course in &snapshot.courses {
             self.add(&course.exchanger, course.direction);
         }
@@ -49,20 +53,39 @@ impl Catalogue {
         }
     }
 
-    pub(super) fn contains_exchanger(&self, name: &str) -> bool {
-        self.exchangers.contains(name)
+    /// Adds the names of stored courses.
+    pub(crate) fn extended_by_stored(mut self, courses: &[StoredCourse]) -> Self {
+        for course in courses {
+            self.add(&course.exchanger, course.direction);
+        }
+        self
     }
 
-    pub(super) fn contains_base(&self, asset: Asset) -> bool {
-        self.base_assets.contains(&asset)
+    pub(crate) fn exchangers(&self) -> &BTreeSet<String> {
+        &self.exchangers
     }
 
-    pub(super) fn contains_quote(&self, asset: Asset) -> bool {
-        self.quote_assets.contains(&asset)
+    pub(crate) fn base_assets(&self) -> &BTreeSet<Asset> {
+        &self.base_assets
     }
 
-    /// Whether the asset is the base or the quote of any pair.
-    pub(crate) fn contains_asset(&self, asset: Asset) -> bool {
-        self.contains_base(asset) || self.contains_quote(asset)
+    pub(crate) fn quote_assets(&self) -> &BTreeSet<Asset> {
+        &self.quote_assets
+    }
+
+    /// The error of an asset that is neither the base nor the quote of any pair. Lists the known ones.
+    pub(crate) fn check_asset(&self, field: &str, asset: Asset) -> Result<(), FieldError> {
+        if self.base_assets.contains(&asset) || self.quote_assets.contains(&asset) {
+            return Ok(());
+        }
+        Err(FieldError::new(field, must_be_one_of(self.base_assets.union(&self.quote_assets))))
+    }
+
+    /// The error of a pair with an unknown asset.
+    pub(crate) fn check_pair(&self, field: &str, CurrencyPair { base, quote }: CurrencyPair) -> Result<(), FieldError> {
+        let unknown = [base, quote].into_iter().find(|&asset| self.check_asset(field, asset).is_err());
+        let Some(unknown) = unknown else { return Ok(()) };
+        let known = self.base_assets.union(&self.quote_assets);
+        Err(FieldError::new(field, must_each_be_one_of(unknown.as_str(), known)))
     }
 }

@@ -1,9 +1,13 @@
 //! Filters of courses and prices.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Display};
 
 use common::{
-    api::{FieldError, courses::Course},
+    api::{
+        FieldError,
+        courses::{Course, EXCHANGERS},
+        filters::must_each_be_one_of,
+    },
     money::{Asset, CurrencyPair},
 };
 
@@ -31,44 +35,39 @@ impl FilterParams {
     pub(crate) fn parse(&self, catalogue: &Catalogue) -> Result<SnapshotFilter, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut add_error = |error| errors.push(error);
-        let exchangers = parse_names("exchangers", self.exchangers.as_deref(), &mut add_error, |name| {
-            Some(name.to_ascii_lowercase()).filter(|name| catalogue.contains_exchanger(name))
+        let exchangers = catalogue.exchangers();
+        let exchangers = parse_names(EXCHANGERS, self.exchangers.as_deref(), exchangers, &mut add_error, |name| {
+            Some(name.to_ascii_lowercase())
         });
-        let base_assets = parse_names("coins_from", self.coins_from.as_deref(), &mut add_error, |code| {
-            code.parse().ok().filter(|&asset| catalogue.contains_base(asset))
-        });
-        let quote_assets = parse_names("coins_to", self.coins_to.as_deref(), &mut add_error, |code| {
-            code.parse().ok().filter(|&asset| catalogue.contains_quote(asset))
-        });
+        let parse_asset = |code: &str| code.parse::<Asset>().ok();
+        let known = catalogue.base_assets();
+        let base_assets = parse_names("coins_from", self.coins_from.as_deref(), known, &mut add_error, parse_asset);
+        let known = catalogue.quote_assets();
+        let quote_assets = parse_names("coins_to", self.coins_to.as_deref(), known, &mut add_error, parse_asset);
         if errors.is_empty() { Ok(SnapshotFilter { exchangers, base_assets, quote_assets }) } else { Err(errors) }
     }
 }
 
-/// Parses a comma-separated list. `parse_name` returns `None` for an unknown name. A blank list is no filter, because an HTML
-/// form sends an empty value for an empty field.
-fn parse_names<T: Ord>(
+/// Parses a comma-separated list of known names. A blank list is no filter, because an HTML form sends an empty value for an empty
+/// field.
+pub(crate) fn parse_names<T: Ord + Clone + Display>(
     field: &str,
     names: Option<&str>,
+    known: &BTreeSet<T>,
     add_error: &mut impl FnMut(FieldError),
     parse_name: impl Fn(&str) -> Option<T>,
 ) -> Option<BTreeSet<T>> {
     let names = names.map(str::trim).filter(|names| !names.is_empty())?;
     let mut parsed = BTreeSet::new();
     for name in names.split(',').map(str::trim) {
-        let Some(value) = parse_name(name) else {
-            let shown: String = name.chars().take(MAX_SHOWN_CHARS).collect();
-            let reason =
-                format!("contains the unknown name {shown:?}; a request without filters lists all known names");
-            add_error(FieldError::new(field, reason));
+        let Some(value) = parse_name(name).filter(|value| known.contains(value)) else {
+            add_error(FieldError::new(field, must_each_be_one_of(name, known)));
             return None;
         };
         parsed.insert(value);
     }
     Some(parsed)
 }
-
-/// Longest part of an unknown name that the error repeats, in characters.
-const MAX_SHOWN_CHARS: usize = 32;
 
 impl SnapshotFilter {
     pub(crate) fn matches_everything(&self) -> bool {

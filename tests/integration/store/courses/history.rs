@@ -56,7 +56,7 @@ async fn pages_return_each_course_and_candle_once(stack: Stack) {
         }
         fixture.fold_all().await;
     }
-    let empty = CourseFilter { exchanger: Some("nobody".to_owned()), ..all };
+    let empty = CourseFilter { exchangers: vec!["nobody".to_owned()], ..all };
     for resolution in Resolution::ALL {
         assert_eq!(fixture.all_pages(&empty, resolution, 10).await, (vec![], vec![]));
     }
@@ -106,12 +106,13 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
     let (stored, none) = (expected.courses(), CourseFilter::default());
     let middle = stored[stored.len() / 2].since;
     let filters = [
-        CourseFilter { exchanger: Some("kraken".to_owned()), ..none.clone() },
+        CourseFilter { exchangers: vec!["kraken".to_owned()], ..none.clone() },
+        CourseFilter { exchangers: vec!["kraken".to_owned(), "binance".to_owned()], ..none.clone() },
         CourseFilter { direction: Some("ETH-EUR".parse().unwrap()), ..none.clone() },
         CourseFilter { from: Some(middle), ..none.clone() },
         CourseFilter { to: Some(middle), ..none.clone() },
         CourseFilter {
-            exchanger: Some("binance".to_owned()),
+            exchangers: vec!["binance".to_owned()],
             direction: Some("BTC-USD".parse().unwrap()),
             from: Some(stored[5].since),
             to: Some(middle),
@@ -123,7 +124,7 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
         }
         for filter in &filters {
             let is_selected = |exchanger: &str, direction| {
-                filter.exchanger.as_deref().is_none_or(|name| name == exchanger)
+                (filter.exchangers.is_empty() || filter.exchangers.iter().any(|name| name == exchanger))
                     && filter.direction.is_none_or(|selected| selected == direction)
             };
             let expected_rows: Vec<_> = stored
@@ -235,7 +236,9 @@ async fn invalid_field_is_named(stack: Stack) {
         ("direction=BTCUSD", "direction"),
         ("exchanger=a%20b", "exchanger"),
         ("from=yesterday", "from"),
-        ("from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z", "to"),
+        ("exchanger=kraken,a%20b", "exchanger"),
+        ("exchanger=kraken,", "exchanger"),
+        ("from=2026-01-02T00:00:01Z&to=2026-01-02T00:00:00Z", "from"),
     ] {
         platform.client.get_internal(format!("{path}/history?{query}")).await.invalid_fields(&[field]);
     }

@@ -51,10 +51,10 @@ impl PostgresCourses {
     }
 
     pub(super) async fn find_series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
-        let SeriesQuery { first, exchanger, direction } = query;
+        let SeriesQuery { first, exchangers, direction } = query;
         let series = self.0.run_repeatable(|connection| {
             let query = sqlx::query_scalar(SERIES_BY_NAME).bind(*first);
-            Box::pin(query.bind(exchanger.clone()).bind(direction.clone()).fetch_all(connection))
+            Box::pin(query.bind(exchangers.clone()).bind(direction.clone()).fetch_all(connection))
         });
         series.await
     }

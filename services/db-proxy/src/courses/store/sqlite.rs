@@ -53,8 +53,9 @@ impl SqliteCourses {
     }
 
     pub(super) async fn find_series(&self, query: &SeriesQuery) -> Result<Vec<i32>, DatabaseError> {
-        let SeriesQuery { first, exchanger, direction } = query;
-        let query = sqlx::query_scalar(SERIES_BY_NAME).bind(first).bind(exchanger).bind(direction);
+        let SeriesQuery { first, exchangers, direction } = query;
+        let exchangers = exchangers.as_ref().map(|names| json!(names).to_string());
+        let query = sqlx::query_scalar(SERIES_BY_NAME).bind(first).bind(exchangers).bind(direction);
         Ok(query.fetch_all(&self.0.readers).await?)
     }
 

@@ -32,7 +32,7 @@ pub(super) const INSERT_COURSES: &str = "
 
 pub(super) const SERIES_BY_NAME: &str = "
     select id from course_series
-    where id >= $1 and ($2::text is null or exchanger = $2) and ($3::text is null or direction = $3)
+    where id >= $1 and ($2::text[] is null or exchanger = any ($2)) and ($3::text is null or direction = $3)
     order by id";
 
 /// Reads at most one page of each series.

@@ -33,7 +33,7 @@ pub(super) const INSERT_COURSES: &str = "
 
 pub(super) const SERIES_BY_NAME: &str = "
     select id from course_series
-    where id >= ?1 and (?2 is null or exchanger = ?2) and (?3 is null or direction = ?3)
+    where id >= ?1 and (?2 is null or exchanger in (select value from json_each(?2))) and (?3 is null or direction = ?3)
     order by id";
 
 /// Reads one series after the other in the order of the index. No sort is needed, so reading stops when the page is full.
