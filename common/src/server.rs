@@ -18,7 +18,7 @@ mod rate_limit;
 mod request_guard;
 mod settings;
 
-pub use body::{Json, OptionalBody, parse_form};
+pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};
 pub use connections::Server;
 pub use internal_caller::{HistoryReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter};
 pub use listener::Listener;

@@ -32,6 +32,9 @@ pub struct FieldError {
     pub message: String,
 }
 
+const IS_REQUIRED: &str = "is required";
+const IS_UNKNOWN: &str = "is unknown";
+
 impl FieldError {
     pub fn new(field: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { field: field.into(), message: reason.to_string() }
@@ -45,7 +48,20 @@ impl FieldError {
             None if known.is_empty() => String::new(),
             None => format!("; the known names are {}", known.join(", ")),
         };
-        Self::new(field, format!("is unknown{hint}"))
+        Self::new(field, format!("{IS_UNKNOWN}{hint}"))
+    }
+
+    /// A field or a parameter that is required and absent.
+    pub fn missing(field: impl Into<String>) -> Self {
+        Self::new(field, IS_REQUIRED)
+    }
+
+    pub fn is_missing(&self) -> bool {
+        self.message == IS_REQUIRED
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        self.message.starts_with(IS_UNKNOWN)
     }
 
     /// A field or a parameter that was sent several times.

@@ -113,11 +113,12 @@ impl<'de> Deserialize<'de> for DecimalText {
         let raw = <&'de RawValue>::deserialize(deserializer)?.get();
         match raw.as_bytes().first() {
             Some(b'"') => {
-                let text: Cow<'_, str> = serde_json::from_str(raw).map_err(de::Error::custom)?;
+                let text: Cow<'_, str> =
+                    serde_json::from_str(raw).map_err(|_| de::Error::custom(NumberError::Syntax))?;
                 Ok(Self(text.into_owned()))
             }
             Some(b'-' | b'0'..=b'9') => Ok(Self(raw.to_owned())),
-            _ => Err(de::Error::custom("must be a decimal number or a string that contains one")),
+            _ => Err(de::Error::custom(NumberError::Syntax)),
         }
     }
 }

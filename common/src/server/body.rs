@@ -1,5 +1,9 @@
 //! JSON and form bodies, parsed and serialized with serde.
 
+mod field_errors;
+
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use poem::{
     IntoResponse, Request, RequestBody, Response, Result,
@@ -15,9 +19,10 @@ use poem_openapi::{
     types::Type,
 };
 use serde::{Serialize, de::DeserializeOwned};
-
+use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
+use self::field_errors::{ParsedFields, describe_error, parse_fields};
 use super::limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED};
 use crate::api::{Code, FieldError, Problem};
 
@@ -79,37 +84,125 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     }
 }
 
-fn parse_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+/// A body, some of whose fields may be wrong. The handler adds the errors that it finds in the others, so that one response names
+/// all.
+#[derive(Debug, Clone)]
+pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
+
+/// A body that is no `T`.
+#[derive(Debug, Clone)]
+struct InvalidBody<T> {
+    problem: Problem,
+    /// The object with only the valid fields, if they suffice.
+    valid_part: Option<T>,
+}
+
+impl<T> UncheckedBody<T> {
+    /// Returns the body if every field can be parsed. Otherwise the problem names the wrong fields, and those that `check` finds
+    /// among the others.
+    pub fn or_problem(self, check: impl FnOnce(&T) -> Vec<FieldError>) -> Result<T, Problem> {
+        let InvalidBody { problem, valid_part } = match self.0 {
+            Ok(body) => return Ok(body),
+            Err(invalid) => *invalid,
+        };
+        let found = valid_part.map(|part| check(&part)).unwrap_or_default();
+        let mut errors = problem.errors.clone();
+        // A misspelt field is usually the one that is missing.
+        let is_misspelt = errors.iter().any(FieldError::is_unknown);
+        let is_new = |error: &FieldError| {
+            let is_consequence = is_misspelt && error.is_missing();
+            !is_consequence && problem.errors.iter().all(|known| known.field != error.field)
+        };
+        errors.extend(found.into_iter().filter(is_new));
+        Err(if errors.is_empty() { problem } else { Problem::validation(errors) })
+    }
+}
+
+impl<T> From<Problem> for Box<InvalidBody<T>> {
+    fn from(problem: Problem) -> Self {
+        Self::new(InvalidBody { problem, valid_part: None })
+    }
+}
+
+impl<T: Type> Payload for UncheckedBody<T> {
+    const CONTENT_TYPE: &'static str = Json::<T>::CONTENT_TYPE;
+
+    fn check_content_type(content_type: &str) -> bool {
+        Json::<T>::check_content_type(content_type)
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type + DeserializeOwned> ParsePayload for UncheckedBody<T> {
+    const IS_REQUIRED: bool = T::IS_REQUIRED;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
+        Ok(Self(try_parse_json(&read_body(request, body).await?)))
+    }
+}
+
+impl_apirequest_for_payload!(UncheckedBody<T>, T: Type + DeserializeOwned);
+
+fn parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    try_parse_json(json).map_err(|invalid| invalid.problem)
+}
+
+fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<InvalidBody<T>>> {
     // serde would accept an array as an object whose fields are given in order.
     if json.trim_ascii_start().starts_with(b"[") {
-        return Err(Problem::validation(vec![FieldError::new("body", "must be a JSON object")]));
+        return Err(Problem::validation(vec![FieldError::new(BODY, "must be a JSON object")]).into());
     }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = match error.path().to_string().as_str() {
-            "." => "body".to_owned(),
-            path => path.to_owned(),
-        };
-        let error = error.into_inner();
-        // serde names a duplicate field only in its message.
-        let message = error.to_string();
-        let duplicate = message.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
-        (duplicate.map_or(field, str::to_owned), error)
-    });
-    let result =
-        parsed.and_then(|value| deserializer.end().map(|()| value).map_err(|error| ("body".to_owned(), error)));
-    result.map_err(|(field, error)| match error.classify() {
-        serde_json::error::Category::Data => {
-            Problem::validation(vec![FieldError::new(field, message_without_position(&error))])
+    let parsed = serde_path_to_error::deserialize(&mut deserializer);
+    let (path, error) = match parsed.map_err(|error| (error.path().to_string(), error.into_inner())) {
+        Ok(value) => match deserializer.end() {
+            Ok(()) => return Ok(value),
+            Err(error) => (BODY.to_owned(), error),
+        },
+        Err(error) => error,
+    };
+    match parse_fields(json) {
+        Some(ParsedFields { errors, valid_part }) if !errors.is_empty() => {
+            Err(Box::new(InvalidBody { problem: Problem::validation(errors), valid_part }))
         }
-        _ => Problem::new(Code::BadRequest, format!("The body is not JSON: {error}.")),
+        _ if error.is_data() => {
+            Err(Problem::validation(vec![describe_error(if path == "." { BODY } else { &path }, &error)]).into())
+        }
+        _ => Err(not_json(json, &error).into()),
+    }
+}
+
+/// Parses a value of a JSON document. `field` is its name, and the error names the wrong part of it.
+pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string().as_str() {
+            "." => field.to_owned(),
+            path => format!("{field}.{path}"),
+        };
+        describe_error(&path, error.inner())
     })
 }
 
-/// The message without line and column. They do not help a client that generates its JSON.
-fn message_without_position(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())
+/// The name of the whole body in errors.
+const BODY: &str = "body";
+
+/// The position helps a person, and the texts of the parser do not.
+fn not_json(json: &[u8], error: &serde_json::Error) -> Problem {
+    let detail = if json.trim_ascii().is_empty() {
+        "The body is empty. It must be a JSON object.".to_owned()
+    } else if error.is_eof() {
+        "The body is not JSON: it ends too early.".to_owned()
+    } else {
+        format!("The body is not JSON: the error is at line {}, column {}.", error.line(), error.column())
+    };
+    Problem::new(Code::BadRequest, detail)
 }
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
@@ -145,7 +238,7 @@ impl_apirequest_for_payload!(Json<T>, T: Type + DeserializeOwned);
 
 /// An optional body: JSON, or a form with the same fields.
 #[derive(Debug, Clone)]
-pub struct OptionalBody<T>(pub Option<T>);
+pub struct OptionalBody<T>(pub Option<UncheckedBody<T>>);
 
 /// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -172,31 +265,22 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
         }
         let Some(content_type) = request.content_type() else { return Err(ContentTypeError::ExpectContentType.into()) };
         if Json::<T>::check_content_type(content_type) {
-            return Ok(Self(Some(parse_json(&body)?)));
+            return Ok(Self(Some(UncheckedBody(try_parse_json(&body)))));
         }
         // curl sends JSON with the content type of a form by default. As a form it would be misinterpreted.
         if essence(content_type) == FORM && !body.trim_ascii_start().starts_with(b"{") {
-            return Ok(Self(parse_form(&body)?));
+            return Ok(Self(parse_form(&body)));
         }
         Err(ContentTypeError::NotSupported { content_type: content_type.to_owned() }.into())
     }
 }
 
 /// Parses a form or a query like a JSON object with the same fields. Returns `None` if all fields are empty.
-pub fn parse_form<T: DeserializeOwned>(form: &[u8]) -> Result<Option<T>, Problem> {
-    let mut fields = serde_json::Map::new();
+pub fn parse_form<T: Type + DeserializeOwned>(form: &[u8]) -> Option<UncheckedBody<T>> {
+    let pair = |(name, value): (Cow<str>, Cow<str>)| format!("{}:{}", Value::from(&*name), Value::from(&*value));
     // A browser also sends empty fields.
-    for (name, value) in url::form_urlencoded::parse(form).filter(|(_, value)| !value.is_empty()) {
-        if fields.contains_key(&*name) {
-            return Err(Problem::validation(vec![FieldError::new(name, "must be sent once")]));
-        }
-        fields.insert(name.into_owned(), value.into_owned().into());
-    }
-    if fields.is_empty() {
-        Ok(None)
-    } else {
-        parse_json(serde_json::Value::Object(fields).to_string().as_bytes()).map(Some)
-    }
+    let fields: Vec<_> = url::form_urlencoded::parse(form).filter(|(_, value)| !value.is_empty()).map(pair).collect();
+    (!fields.is_empty()).then(|| UncheckedBody(try_parse_json(format!("{{{}}}", fields.join(",")).as_bytes())))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use common::{
     api::{
+        FieldError,
         orders::{
             ANONYMOUS, MarketOrder, OrderPayload, OrderPrice, OrderSource, PlaceOrderCommand, Placed, RefusalReason,
             Refused, ValidatedOrder,
@@ -114,8 +115,7 @@ impl OrderService {
 
     /// Creates a quote for a client: reserves the current price and the order's share of the limit.
     pub async fn create_quote(&self, request: &QuoteRequest, client: String) -> Result<Quote, Error> {
-        let payload = OrderPayload { currency: request.currency.clone(), amount: request.amount.clone(), quote: None };
-        let order = ValidatedOrder::from_payload(&payload, &self.currencies).map_err(Error::Invalid)?;
+        let order = ValidatedOrder::from_payload(&quote_payload(request), &self.currencies).map_err(Error::Invalid)?;
         let price = self.price_of(&order).await?;
         let ValidatedOrder { currency, amount } = order;
         let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs, client: Some(client) };
@@ -151,6 +151,22 @@ impl OrderService {
         }
     }
 
+    /// The invalid fields of an order.
+    pub fn invalid_fields(&self, payload: &OrderPayload) -> Vec<FieldError> {
+        match OrderSource::from_payload(payload, &self.currencies) {
+            Ok(OrderSource::Market(order)) => {
+                self.amount_bounds.check(order.currency, order.amount).err().into_iter().collect()
+            }
+            Ok(OrderSource::Quoted(_)) => Vec::new(),
+            Err(errors) => errors,
+        }
+    }
+
+    /// The invalid fields of a request for a quote.
+    pub fn invalid_quote_fields(&self, request: &QuoteRequest) -> Vec<FieldError> {
+        self.invalid_fields(&quote_payload(request))
+    }
+
     /// Converts the amount of an order, which must be within the configured bounds, to bitcoin at the current price.
     async fn price_of(&self, order: &ValidatedOrder) -> Result<OrderPrice, Error> {
         let in_bounds = self.amount_bounds.check(order.currency, order.amount);
@@ -172,6 +188,11 @@ impl OrderService {
             price_state: price.state,
         })
     }
+}
+
+/// The order that a quote is requested for.
+fn quote_payload(request: &QuoteRequest) -> OrderPayload {
+    OrderPayload { currency: request.currency.clone(), amount: request.amount.clone(), quote: None }
 }
 
 /// The order of a payload that is valid except that its currency is not configured. The currency may have been configured when

@@ -9,7 +9,7 @@ use common::{
         quotes::{Quote, QuoteRequest},
     },
     ids::{IdempotencyKey, KeyError, QuoteId},
-    server::{Json, OptionalBody, TrustedProxies, parse_form},
+    server::{Json, OptionalBody, TrustedProxies, UncheckedBody, parse_form},
 };
 use poem::{Request, http::HeaderMap};
 use poem_openapi::{
@@ -110,13 +110,16 @@ impl Api {
         body: OptionalBody<OrderPayload>,
     ) -> Result<PlaceOrderResponse, Problem> {
         // The query is parsed like a form, so that a repeated or an unknown field is refused.
-        let query = parse_form(request.uri().query().unwrap_or_default().as_bytes())?;
+        let query = parse_form(request.uri().query().unwrap_or_default().as_bytes());
         let payload = match (query, body.0) {
             (Some(_), Some(_)) => {
                 let reason = "must be empty if the query contains fields of the order";
                 return Err(Problem::validation(vec![FieldError::new("body", reason)]));
             }
-            (query, body) => query.or(body).unwrap_or_default(),
+            (query, body) => match query.or(body) {
+                Some(payload) => self.parsed_payload(payload)?,
+                None => OrderPayload::default(),
+            },
         };
         let key = OrderKey::from(single_key(idempotency_key.0, request.headers())?);
         let placed = self.place_within_deadline(&payload, &key).await?;
@@ -134,10 +137,11 @@ impl Api {
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
-        body: Json<OrderPayload>,
+        body: UncheckedBody<OrderPayload>,
     ) -> Result<CreateOrderResponse, Problem> {
         let key = OrderKey::from(single_key(idempotency_key.0, headers)?);
-        let placed = self.place_within_deadline(&body.0, &key).await?;
+        let payload = self.parsed_payload(body)?;
+        let placed = self.place_within_deadline(&payload, &key).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
         Ok(CreateOrderResponse::Created(Json(placed.order), location, key.to_string(), replayed))
     }
@@ -147,9 +151,14 @@ impl Api {
     /// One order can use the quote, by its id. The bitcoin that one quote, the open quotes of one client, and all open quotes
     /// reserve is limited.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
-    async fn create_quote(&self, request: &Request, body: Json<QuoteRequest>) -> Result<CreateQuoteResponse, Problem> {
+    async fn create_quote(
+        &self,
+        request: &Request,
+        body: UncheckedBody<QuoteRequest>,
+    ) -> Result<CreateQuoteResponse, Problem> {
+        let body = body.or_problem(|parsed| self.order_service.invalid_quote_fields(parsed))?;
         let client = format!("ip:{}", self.trusted_proxies.client_address(request));
-        Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body.0, client).await?)))
+        Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body, client).await?)))
     }
 
     /// Returns a quote: whether it is open, and the order that took it.
@@ -171,6 +180,10 @@ impl Api {
 }
 
 impl Api {
+    fn parsed_payload(&self, payload: UncheckedBody<OrderPayload>) -> Result<OrderPayload, Problem> {
+        payload.or_problem(|parsed| self.order_service.invalid_fields(parsed))
+    }
+
     async fn place_within_deadline(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Problem> {
         let placing = self.order_service.place_order(payload, key);
         let result = match tokio::time::timeout(PLACE_DEADLINE, placing).await {

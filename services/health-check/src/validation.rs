@@ -1,9 +1,12 @@
 //! Validates incoming reports. Fills the fields that a heartbeat may omit.
 
-use common::api::{
-    FieldError,
-    health::{Component, Heartbeat, MAX_NAME},
-    reports::{MAX_REPORT_DATA, MAX_STATUS, Report, json_len},
+use common::{
+    api::{
+        FieldError,
+        health::{Component, Heartbeat, MAX_NAME},
+        reports::{MAX_REPORT_DATA, MAX_STATUS, Report, json_len},
+    },
+    server::parse_field,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,8 +72,8 @@ impl Default for HeartbeatData {
 /// Parses the data of a heartbeat. Missing data counts as an empty object. Texts, components and intervals beyond their limits
 /// are cut.
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
-    let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { HeartbeatData::deserialize(data) };
-    let parsed = parsed.map_err(|error| Error::Invalid(vec![FieldError::new("data", error)]))?;
+    let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { parse_field("data", data) };
+    let parsed = parsed.map_err(|error| Error::Invalid(vec![error]))?;
     let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, mut parts } = parsed;
     let instance: String = instance.chars().take(MAX_NAME).collect();
     if !is_name(&instance) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::money::DecimalText;
 
-#[derive(Debug, PartialEq, poem_openapi::Object, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, poem_openapi::Object, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PaymentBody {
     currency: Option<String>,
@@ -35,13 +35,115 @@ fn invalid_field_is_named_and_malformed_json_is_a_bad_request() {
 
 #[test]
 fn form_is_parsed_like_json() {
-    let read = |form: &str| parse_form::<PaymentBody>(form.as_bytes());
+    let read = |form: &str| parse_form::<PaymentBody>(form.as_bytes()).map(|body| body.or_problem(|_| Vec::new()));
     let order = read("currency=eur&amount=1%2E50&quote=").unwrap().unwrap();
     assert_eq!((order.currency.as_deref(), order.amount.unwrap().as_str()), (Some("eur"), "1.50"));
     assert_eq!(order.quote, None);
-    assert_eq!(read("currency=&amount=").unwrap(), None);
-    let fault = |form: &str| read(form).unwrap_err().errors[0].field.clone();
-    assert_eq!((fault("amount=1&amount=2"), fault("amuont=1")), ("amount".to_owned(), "amuont".to_owned()));
+    assert_eq!(read("currency=&amount="), None);
+    let fields = |form: &str| -> Vec<String> {
+        read(form).unwrap().unwrap_err().errors.into_iter().map(|error| error.field).collect()
+    };
+    assert_eq!(fields("amount=1&amount=2&curency=1"), ["amount", "curency"]);
+}
+
+#[derive(Debug, PartialEq, poem_openapi::Object, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultBody {
+    kind: FaultKind,
+    seconds: u64,
+    exchanges: Vec<String>,
+    #[serde(default)]
+    #[oai(default)]
+    enabled: bool,
+    detail: Option<PaymentBody>,
+}
+
+#[derive(Debug, PartialEq, poem_openapi::Enum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[oai(rename_all = "lowercase")]
+enum FaultKind {
+    Slow,
+    Down,
+}
+
+#[track_caller]
+fn assert_errors(json: &str, expected: &[(&str, &str)]) {
+    let problem = parse_json::<FaultBody>(json.as_bytes()).unwrap_err();
+    let errors: Vec<_> = problem.errors.iter().map(|error| (error.field.as_str(), error.message.as_str())).collect();
+    assert_eq!(errors, expected, "{json}");
+}
+
+#[test]
+fn every_wrong_field_is_named_in_terms_of_json() {
+    assert_errors(
+        r#"{"kind":"quick","seconds":-1,"exchanges":"kraken","enabled":"yes","detail":7}"#,
+        &[
+            ("kind", "must be one of slow, down"),
+            ("seconds", "must be a whole number, 0 or more"),
+            ("exchanges", "must be a list"),
+            ("enabled", "must be true or false"),
+            ("detail", "must be a JSON object"),
+        ],
+    );
+    assert_errors(
+        r#"{"kind":7,"seconds":1.5,"exchanges":["a",2],"detail":{"amount":{}}}"#,
+        &[
+            ("kind", "has a value of the wrong type"),
+            ("seconds", "must be a whole number, 0 or more"),
+            ("exchanges[1]", "must be a string"),
+            ("detail.amount", "must be a decimal number, such as 69 or 0.25"),
+        ],
+    );
+}
+
+#[test]
+fn unknown_missing_and_repeated_fields_are_named() {
+    assert_errors("{}", &[("kind", "is required"), ("seconds", "is required"), ("exchanges", "is required")]);
+    assert_errors(
+        r#"{"enabled":1}"#,
+        &[
+            ("enabled", "must be true or false"),
+            ("kind", "is required"),
+            ("seconds", "is required"),
+            ("exchanges", "is required"),
+        ],
+    );
+    let misspelt = r#"{"kind":"slow","second":1,"exchanges":[],"enabled":true,"enabled":true}"#;
+    assert_errors(misspelt, &[("second", "is unknown; did you mean seconds?"), ("enabled", "must be sent once")]);
+    let nested = r#"{"kind":"slow","seconds":1,"exchanges":[],"detail":{"curency":"EUR"}}"#;
+    assert_errors(nested, &[("detail.curency", "is unknown; did you mean currency?")]);
+    let all = "is unknown; the known names are kind, seconds, exchanges, enabled, detail";
+    assert_errors(r#"{"kind":"slow","seconds":1,"exchanges":[],"x":1}"#, &[("x", all)]);
+    assert_errors("7", &[("body", "must be a JSON object")]);
+    assert_errors("null", &[("body", "must be a JSON object")]);
+}
+
+#[test]
+fn handler_adds_what_it_finds_in_the_valid_fields() {
+    let read = |json: &str| UncheckedBody::<PaymentBody>(try_parse_json(json.as_bytes()));
+    let found = |payment: &PaymentBody| {
+        let amount = payment.amount.as_ref().filter(|amount| amount.as_str() == "x");
+        let currency = payment.currency.is_none().then(|| FieldError::missing("currency"));
+        amount.map(|_| FieldError::new("amount", "must be a number")).into_iter().chain(currency).collect()
+    };
+    let fields = |json: &str| -> Vec<String> {
+        read(json).or_problem(found).unwrap_err().errors.into_iter().map(|error| error.field).collect()
+    };
+    assert_eq!(fields(r#"{"currency":7,"amount":"x"}"#), ["currency", "amount"]);
+    // The misspelt field is the missing one.
+    assert_eq!(fields(r#"{"curency":"EUR","amount":"x"}"#), ["curency", "amount"]);
+    assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);
+    // A body that can be parsed is checked by its use case.
+    assert!(read(r#"{"amount":"x"}"#).or_problem(found).is_ok());
+}
+
+#[test]
+fn malformed_json_is_described_without_texts_of_the_parser() {
+    let detail = |json: &str| parse_json::<PaymentBody>(json.as_bytes()).unwrap_err().detail;
+    assert_eq!(detail(""), "The body is empty. It must be a JSON object.");
+    assert_eq!(detail("{\"amount\":1"), "The body is not JSON: it ends too early.");
+    assert_eq!(detail("{\n'a':1}"), "The body is not JSON: the error is at line 2, column 1.");
+    assert_eq!(detail("{}x"), "The body is not JSON: the error is at line 1, column 3.");
 }
 
 #[test]

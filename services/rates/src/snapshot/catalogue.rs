@@ -54,6 +54,7 @@ impl Catalogue {
     }
 
     /// Adds the names of stored courses.
+    #[must_use]
     pub(crate) fn extended_by_stored(mut self, courses: &[StoredCourse]) -> Self {
         for course in courses {
             self.add(&course.exchanger, course.direction);

@@ -50,7 +50,7 @@ impl FilterParams {
 
 /// Parses a comma-separated list of known names. A blank list is no filter, because an HTML form sends an empty value for an empty
 /// field.
-pub(crate) fn parse_names<T: Ord + Clone + Display>(
+pub(crate) fn parse_names<T: Ord + Display>(
     field: &str,
     names: Option<&str>,
     known: &BTreeSet<T>,

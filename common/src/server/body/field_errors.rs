@@ -1,0 +1,194 @@
+//! Finds every wrong field of a JSON body, and words the errors.
+//!
+//! serde stops at the first wrong field, and names types of Rust. After it has failed, each field is parsed on its own.
+
+use std::fmt;
+
+use poem_openapi::{
+    registry::{MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::api::FieldError;
+
+/// The result of parsing each field of a JSON object on its own.
+pub(super) struct ParsedFields<T> {
+    /// Every wrong field, in the order of the body, and then those that are missing.
+    pub(super) errors: Vec<FieldError>,
+    /// The object with only the valid fields. `None` if a required one is not valid.
+    pub(super) valid_part: Option<T>,
+}
+
+/// Parses the fields of an object. `None` if the JSON is not an object.
+pub(super) fn parse_fields<T: Type + DeserializeOwned>(json: &[u8]) -> Option<ParsedFields<T>> {
+    let Fields(fields) = serde_json::from_slice(json).ok()?;
+    let names = FieldNames::of::<T>();
+    let mut errors: Vec<FieldError> = Vec::new();
+    let mut valid = Vec::new();
+    for (index, (name, value)) in fields.iter().enumerate() {
+        let repeats = |other: &[(String, Box<RawValue>)]| other.iter().any(|(other, _)| other == name);
+        if repeats(&fields[..index]) {
+            continue;
+        }
+        if repeats(&fields[index + 1..]) {
+            errors.push(FieldError::repeated(name));
+            continue;
+        }
+        match field_error::<T>(name, value, &names) {
+            Some(error) => errors.push(error),
+            None => valid.push((name.as_str(), &**value)),
+        }
+    }
+    let valid_part = serde_json::from_str(&object_text(&valid));
+    // A misspelt field is usually the one that is missing.
+    if let Err(error) = &valid_part
+        && !errors.iter().any(FieldError::is_unknown)
+        && error.to_string().starts_with(MISSING_FIELD)
+    {
+        let is_missing = |name: &&&str| fields.iter().all(|(sent, _)| sent != **name);
+        errors.extend(names.required.iter().filter(is_missing).map(|name| FieldError::missing(*name)));
+    }
+    Some(ParsedFields { errors, valid_part: valid_part.ok() })
+}
+
+/// The error of one field. `None` if it is valid, or if only other fields are missing.
+fn field_error<T: DeserializeOwned>(name: &str, value: &RawValue, names: &FieldNames) -> Option<FieldError> {
+    let json = object_text(&[(name, value)]);
+    let error = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&json)).err()?;
+    let path = error.path().to_string();
+    let error = error.into_inner();
+    if path == "." && error.to_string().starts_with(MISSING_FIELD) {
+        return None;
+    }
+    if path == name && error.to_string().starts_with(UNKNOWN_FIELD) {
+        return Some(FieldError::unknown(name, &names.all));
+    }
+    Some(describe_error(if path == "." { name } else { &path }, &error))
+}
+
+/// Converts an error of serde at `path`. Its texts never reach a user.
+pub(super) fn describe_error(path: &str, error: &serde_json::Error) -> FieldError {
+    let message = error.to_string();
+    let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
+    let quoted = |rest: &str| rest.split('`').next().unwrap_or_default().to_owned();
+    if let Some(name) = message.strip_prefix(MISSING_FIELD).map(quoted) {
+        return FieldError::missing(join_path(path, &name));
+    }
+    if let Some(rest) = message.strip_prefix(UNKNOWN_FIELD) {
+        let (name, known) = rest.split_once('`').unwrap_or((rest, ""));
+        return FieldError { field: path.to_owned(), ..FieldError::unknown(name, &backquoted(known)) };
+    }
+    if let Some(name) = message.strip_prefix(DUPLICATE_FIELD).map(quoted) {
+        return FieldError::repeated(join_path(path, &name));
+    }
+    if let Some((_, known)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+        return FieldError::new(path, format!("must be one of {}", backquoted(known).join(", ")));
+    }
+    let is_mismatch =
+        ["invalid type: ", "invalid value: ", "invalid length "].iter().any(|start| message.starts_with(start));
+    if is_mismatch {
+        let expected = message.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
+        return FieldError::new(path, describe_expected(expected));
+    }
+    if error.is_data() {
+        // The text of one of our own types.
+        return FieldError::new(path, message);
+    }
+    // The parser itself refuses a value that no enumeration can have, and characters that do not exist.
+    FieldError::new(path, WRONG_TYPE)
+}
+
+const WRONG_TYPE: &str = "has a value of the wrong type";
+const MISSING_FIELD: &str = "missing field `";
+const UNKNOWN_FIELD: &str = "unknown field `";
+const DUPLICATE_FIELD: &str = "duplicate field `";
+
+/// What serde expected, in terms of JSON.
+fn describe_expected(expected: &str) -> &'static str {
+    match expected {
+        "a string" | "a borrowed string" | "str" | "string" | "a character" => "must be a string",
+        "a boolean" => "must be true or false",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "must be a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "must be a whole number",
+        "f32" | "f64" => "must be a number",
+        "a map" => "must be a JSON object",
+        _ if expected.starts_with("struct ") => "must be a JSON object",
+        _ if expected.contains("sequence") || expected.contains("tuple") || expected.contains("array") => {
+            "must be a list"
+        }
+        _ => WRONG_TYPE,
+    }
+}
+
+/// The path of a field that is named in a message. The path of the error is the object, or already the field.
+fn join_path(path: &str, name: &str) -> String {
+    if path == "." || path == "body" {
+        name.to_owned()
+    } else if path == name || path.ends_with(&format!(".{name}")) {
+        path.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// The texts between backquotes.
+fn backquoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The names of the fields of a type, from its schema.
+#[derive(Default)]
+struct FieldNames {
+    all: Vec<&'static str>,
+    required: Vec<&'static str>,
+}
+
+impl FieldNames {
+    fn of<T: Type>() -> Self {
+        let mut registry = Registry::new();
+        T::register(&mut registry);
+        let schema = match T::schema_ref() {
+            MetaSchemaRef::Reference(name) => registry.schemas.remove(&name),
+            MetaSchemaRef::Inline(schema) => Some(*schema),
+        };
+        let Some(schema) = schema else { return Self::default() };
+        Self { all: schema.properties.iter().map(|(name, _)| *name).collect(), required: schema.required }
+    }
+}
+
+fn object_text(fields: &[(&str, &RawValue)]) -> String {
+    let pair = |(name, value): &(&str, &RawValue)| format!("{}:{}", serde_json::Value::from(*name), value.get());
+    format!("{{{}}}", fields.iter().map(pair).collect::<Vec<_>>().join(","))
+}
+
+/// The fields of an object in their order, also repeated ones.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
