@@ -4,6 +4,7 @@ mod cancelled_callers;
 mod changed_servers;
 mod clocks;
 mod crashes;
+mod documented_program;
 mod failovers;
 mod lost_connections;
 mod migrations;

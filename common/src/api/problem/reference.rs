@@ -61,7 +61,8 @@ pub fn reference_markdown() -> String {
     }
     format!(
         "# Errors\n\n<!-- Made from common/src/api/problem/codes.rs by the test `openapi`. -->\n\n{INTRODUCTION} Every service serves \
-         it at `{REFERENCE_PATH}`. The rules that every request is checked by are in [requests.md](requests.md).\n\n\
+         it at `{REFERENCE_PATH}`. The rules that every request is checked by are in [requests.md](requests.md). A program that handles `outcome_unknown` is in \
+         [outcome-unknown.md](outcome-unknown.md).\n\n\
          | code | status | meaning | when to send again | what to do |\n|---|---|---|---|---|\n{rows}"
     )
 }
