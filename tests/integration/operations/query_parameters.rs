@@ -112,12 +112,11 @@ async fn every_wrong_parameter_is_named_at_once(stack: Stack) {
 async fn misspelt_filter_does_not_select_everything(stack: Stack) {
     let platform = Platform::start(stack).await;
     for path in ["/api/v1/orders/export?format=csv&", "/api/v1/orders?", "/get_orders?"] {
-        let response = platform.client.get(platform.fetch_orders.url(&format!("{path}currrency=GBP"))).await;
-        response.invalid_fields(&["currrency"]);
+        let response = platform.client.get(platform.fetch_orders.url(&format!("{path}curency=GBP"))).await;
+        response.invalid_fields(&["curency"]);
     }
-    let response =
-        platform.client.get(platform.fetch_orders.url("/api/v1/orders?currrency=GBP&limit=0&from=now")).await;
-    response.invalid_fields(&["currrency", "limit", "from"]);
+    let response = platform.client.get(platform.fetch_orders.url("/api/v1/orders?curency=GBP&limit=0&from=now")).await;
+    response.invalid_fields(&["curency", "limit", "from"]);
     assert!(response.text().contains("did you mean currency?"), "{}", response.text());
     // The query of an order that has a body.
     let url = platform.create_order.url("/api/v1/orders?wallet_id=7");

@@ -67,7 +67,7 @@ fn known_parameters_pass_with_any_value() {
 
 #[test]
 fn unknown_parameter_is_refused_with_the_name_that_was_meant() {
-    assert_refused("GET /orders?currrency=EUR&from=1", &[("currrency", "is unknown; did you mean currency?")]);
+    assert_refused("GET /orders?curency=EUR&from=1", &[("curency", "is unknown; did you mean currency?")]);
     assert_refused("GET /orders?Limit=1&from=1", &[("Limit", "is unknown; did you mean limit?")]);
     let all = "is unknown; the known names are currency, limit, from, format";
     assert_refused("GET /orders?wallet_id=1&from=1", &[("wallet_id", all)]);
@@ -95,9 +95,9 @@ fn repeated_parameter_is_refused() {
 #[test]
 fn every_wrong_parameter_is_named_at_once() {
     assert_refused(
-        "GET /orders?limt=5&currency=euro&limit=0&coin=a&coin=b&format=xml",
+        "GET /orders?limits=5&currency=euro&limit=0&coin=a&coin=b&format=xml",
         &[
-            ("limt", "is unknown; did you mean limit?"),
+            ("limits", "is unknown; did you mean limit?"),
             ("coin", "must be sent once"),
             ("currency", "must be a code of three letters, such as EUR"),
             ("limit", "must be a whole number from 1 to 1000"),

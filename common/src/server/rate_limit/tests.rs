@@ -61,7 +61,7 @@ fn counted_reads_exclude_operations_endpoints_and_documentation() {
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
     assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
     assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
-    for free in ["/", "/docs", "/livez", "/metrics", "/openapi.json", "/readyz"] {
+    for free in ["/", "/docs", "/errors", "/livez", "/metrics", "/openapi.json", "/readyz"] {
         assert!(limit.check_request(&get(free)).is_none(), "{free}");
     }
     let options = Request::builder().method(Method::OPTIONS).uri_str("/api/v1/courses").finish();
