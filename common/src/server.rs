@@ -5,7 +5,7 @@ mod allowed_methods;
 mod body;
 mod compression;
 mod connections;
-mod documentation_page;
+mod documentation;
 mod http_metrics;
 mod internal_caller;
 pub mod limits;
@@ -20,11 +20,12 @@ mod settings;
 
 pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};
 pub use connections::Server;
+pub use documentation::{ApiDescription, Group, OperationDescription};
 pub use internal_caller::{HistoryReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter};
 pub use listener::Listener;
 pub use ops_endpoints::{
     OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_imitation,
 };
 pub use preserialized::PreserializedJson;
-pub use rate_limit::{RateLimit, TrustedProxies};
+pub use rate_limit::{CountedRequests, RateLimit, TrustedProxies};
 pub use settings::{ServerConfig, required_descriptors};

@@ -1,6 +1,7 @@
 //! The error format of all services: RFC 9457 `application/problem+json`.
 
 mod codes;
+mod examples;
 mod reference;
 
 use std::{borrow::Cow, fmt, time::Duration};
@@ -12,7 +13,7 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaResponses, Registry},
     types::Type,
 };
 use serde::{Deserialize, Serialize};
@@ -234,39 +235,14 @@ impl IntoResponse for Problem {
 }
 
 impl ApiResponse for Problem {
-    /// All statuses that a problem can have. Every operation documents all of them, because the middleware may return any.
+    /// None: the description of each operation lists its errors. The document of the service adds them.
     fn meta() -> MetaResponses {
-        let mut statuses: Vec<_> = Code::ALL.iter().map(|code| code.status().as_u16()).collect();
-        statuses.sort_unstable();
-        statuses.dedup();
-        let responses = statuses.into_iter().map(|status| {
-            let waits = status == 429 || status == 503;
-            let retry_after = MetaHeader {
-                name: "Retry-After".to_owned(),
-                description: Some("Seconds to wait before a retry.".to_owned()),
-                required: true,
-                deprecated: false,
-                schema: u32::schema_ref(),
-            };
-            MetaResponse {
-                description: status_description(status),
-                status: Some(status),
-                status_range: None,
-                content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: ProblemBody::schema_ref() }],
-                headers: waits.then_some(retry_after).into_iter().collect(),
-            }
-        });
-        MetaResponses { responses: responses.collect() }
+        MetaResponses { responses: Vec::new() }
     }
 
     fn register(registry: &mut Registry) {
         ProblemBody::register(registry);
     }
-}
-
-/// The reason phrase of HTTP. Several codes share most statuses, so the title of one code would not describe a status.
-fn status_description(status: u16) -> &'static str {
-    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
 
 #[cfg(test)]

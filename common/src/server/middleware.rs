@@ -22,8 +22,8 @@ use poem_openapi::{
 };
 
 use super::{
-    RateLimit, allowed_methods::AllowedMethods, compression, http_metrics::HttpMetrics, limits::REQUEST_TIMEOUT,
-    query_parameters::QueryParameters,
+    RateLimit, allowed_methods::AllowedMethods, compression, documentation::DocumentedCodes, http_metrics::HttpMetrics,
+    limits::REQUEST_TIMEOUT, query_parameters::QueryParameters,
 };
 use crate::{
     api::{Code, FieldError, Problem},
@@ -42,6 +42,8 @@ pub(super) struct RequestMiddleware {
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
     pub(super) query_parameters: Arc<QueryParameters>,
+    /// The codes that the OpenAPI document lists.
+    pub(super) documented: Arc<DocumentedCodes>,
     /// The callers of internal endpoints.
     pub(super) accepted_callers: Option<AcceptedCallers>,
 }
@@ -186,6 +188,13 @@ impl RequestMiddleware {
                 Problem::internal()
             }
         };
+        if let Some(OperationId(operation)) = failure.operation() {
+            debug_assert!(
+                self.documented.contain(operation, problem.code),
+                "{operation} answered with {}, which its description does not list: {problem}",
+                problem.code
+            );
+        }
         let mut response = problem.respond(Some(id.as_str()));
         if let Failure::Error(error) = failure
             && error.is::<MethodNotAllowedError>()

@@ -19,12 +19,16 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
-    Json, PreserializedJson, RateLimit, allowed_methods::AllowedMethods, documentation_page, http_metrics::HttpMetrics,
-    middleware::RequestMiddleware, query_parameters::QueryParameters,
+    Json, PreserializedJson, RateLimit,
+    allowed_methods::AllowedMethods,
+    documentation::{self, ApiDescription, DocumentedCodes},
+    http_metrics::HttpMetrics,
+    middleware::RequestMiddleware,
+    query_parameters::QueryParameters,
 };
 use crate::{
     api::{
-        REFERENCE_PATH,
+        Problem, REFERENCE_PATH,
         health::{Component, Readiness},
         reference_html, schema_rules,
     },
@@ -38,8 +42,8 @@ pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Component>> + S
 /// What a service provides for the operations endpoints and the middleware.
 pub struct OpsEndpoints {
     pub service: &'static str,
-    /// The description on the documentation page.
-    pub about: &'static str,
+    /// What the OpenAPI document says beyond the operations.
+    pub description: ApiDescription,
     pub metrics: Metrics,
     pub ready: ReadinessCheck,
     /// The callers of internal endpoints. `None` if the service accepts none.
@@ -119,14 +123,15 @@ impl OpsApi {
 const HIDDEN_PATHS: &[&str] = &["/", "/openapi.json", "/docs", REFERENCE_PATH];
 
 /// The OpenAPI document of an API, without a running service.
-pub fn openapi_document<A: OpenApi>(service: &'static str, about: &'static str) -> String {
-    finished_document(&documentation_service::<A>(service, about))
+pub fn openapi_document<A: OpenApi>(service: &'static str, description: &ApiDescription) -> String {
+    finished_document(&documentation_service::<A>(service, description.about), description).to_string()
 }
 
-fn finished_document(documentation: &OpenApiService<impl OpenApi, ()>) -> String {
+fn finished_document(documentation: &OpenApiService<impl OpenApi, ()>, description: &ApiDescription) -> Value {
     let mut document: Value = serde_json::from_str(&documentation.spec()).expect("poem-openapi writes JSON");
     schema_rules::add_to(&mut document);
-    document.to_string()
+    documentation::describe(&mut document, description);
+    document
 }
 
 fn documentation_service<A: OpenApi>(service: &'static str, about: &'static str) -> OpenApiService<impl OpenApi, ()> {
@@ -143,6 +148,8 @@ impl<A: OpenApi> OpenApi for Described<A> {
 
     fn register(registry: &mut Registry) {
         A::register(registry);
+        // The descriptions add problems to every operation.
+        Problem::register(registry);
     }
 
     fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
@@ -169,24 +176,28 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
 
 /// `checked` are the operations whose query parameters are checked.
 fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoints) -> BoxEndpoint<'static> {
-    let OpsEndpoints { service, about, metrics, ready, accepted_callers, rate_limit } = ops;
+    let OpsEndpoints { service, description, metrics, ready, accepted_callers, rate_limit } = ops;
     let checked = checked.into_iter().chain(OpsApi::meta()).collect();
     let mut types = Registry::new();
     A::register(&mut types);
+    let documentation = documentation_service::<A>(service, description.about);
+    let document = finished_document(&documentation, &description);
+    // The middleware compares them with each error, but not in a release.
+    let documented = if cfg!(debug_assertions) { DocumentedCodes::of(&document) } else { DocumentedCodes::default() };
+    let document = document.to_string();
+    let page = documentation::render_page(&documentation, service, &document);
     let middleware = RequestMiddleware {
         service,
         metrics: HttpMetrics::register(&metrics),
         rate_limit,
         methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), HIDDEN_PATHS)),
         query_parameters: Arc::new(QueryParameters::new(checked, &types, HIDDEN_PATHS)),
+        documented: Arc::new(documented),
         accepted_callers,
     };
-    let documentation = documentation_service::<A>(service, about);
-    let document = finished_document(&documentation);
-    let page = documentation_page::render(&documentation, service, &document);
     let document = format!("{document}\n").into();
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
-    openapi_service((api, OpsApi { metrics, ready, document, page }), service, about)
+    openapi_service((api, OpsApi { metrics, ready, document, page }), service, description.about)
         .into_endpoint()
         // A trailing slash is ignored.
         .with(NormalizePath::new(TrailingSlash::Trim))

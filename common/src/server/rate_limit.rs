@@ -30,7 +30,19 @@ use crate::{
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
 /// Paths of every service that are never counted.
-const FREE_PATHS: &[&str] = &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
+pub(super) const FREE_PATHS: &[&str] = &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
+
+/// Which requests count against a rate limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CountedRequests {
+    /// There is no rate limit.
+    None,
+    /// Every request that is not a read.
+    #[default]
+    Changes,
+    /// Every request, except those of the operations endpoints and of the documentation.
+    All,
+}
 
 /// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]

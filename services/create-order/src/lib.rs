@@ -4,6 +4,7 @@ mod amount_bounds;
 mod config;
 mod database_time;
 mod dispatcher;
+mod documentation;
 mod error;
 mod order_backend;
 mod order_service;
@@ -29,11 +30,6 @@ pub use self::{
     price_reader::{OrderablePrice, PriceError, PriceReader},
 };
 use self::{database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
-
-const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
-    durably. Requests from one address are limited: every POST and DELETE counts, also a refused one, and reads do not. The \
-    headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until \
-    the next request is allowed.";
 
 /// The create-order service on a bound listener.
 pub struct App {
@@ -80,7 +76,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: ready.clone(),
             accepted_callers: None,
@@ -116,7 +112,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, &documentation::description())
     }
 }
 

@@ -159,7 +159,7 @@ impl CreateOrder {
         let order_service = OrderService { currencies, amount_bounds, prices, dispatcher, backend, hold_secs: 30 };
         let ops = OpsEndpoints {
             service: App::NAME,
-            about: "",
+            description: documentation::description(),
             metrics: Metrics::new(App::NAME),
             ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
             accepted_callers: None,

@@ -8,6 +8,7 @@ pub mod clock_check;
 mod config;
 pub mod courses;
 pub mod database;
+mod documentation;
 mod error;
 pub mod group_commit;
 pub mod orders;
@@ -105,7 +106,7 @@ impl Service for App {
         let ready = readiness_check(database.engine(), write_health, durability, clock_check);
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: ready.clone(),
             accepted_callers: Some(config.accepted_callers),
@@ -152,12 +153,9 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Routes>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, &documentation::description())
     }
 }
-
-const ABOUT: &str =
-    "The only owner of the database: orders, their limit, idempotency keys, courses. Only for other services.";
 
 /// The `main` function of the binary. `--migrate` applies the migrations and ends; otherwise the service runs.
 pub fn main() -> ExitCode {

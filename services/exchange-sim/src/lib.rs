@@ -7,6 +7,7 @@
 mod admin;
 mod call_limits;
 mod config;
+mod documentation;
 mod exchange_view;
 mod exchanges;
 mod fault_injector;
@@ -43,7 +44,6 @@ use admin::Admin;
 use market::Market;
 use response::SIMULATED_HEADER;
 
-const ABOUT: &str = "Simulated exchanges in the formats of real ones, with faults on demand. No price here is real.";
 /// The names of all exchanges. Each is also the first part of the exchange's paths.
 pub const EXCHANGES: &[&str] = exchanges::NAMES;
 
@@ -81,7 +81,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<(Admin, exchanges::Routes)>(Self::NAME, ABOUT)
+        openapi_document::<(Admin, exchanges::Routes)>(Self::NAME, &documentation::description())
     }
 }
 
@@ -91,7 +91,7 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
     let simulation = simulation(config);
     let ops = OpsEndpoints {
         service: App::NAME,
-        about: ABOUT,
+        description: documentation::description(),
         metrics: Metrics::new(App::NAME),
         ready: always_ready(),
         accepted_callers: config.accepted_callers.clone(),

@@ -1,6 +1,7 @@
 //! fetch-orders: lists, filters and exports orders, and returns single orders.
 
 mod config;
+mod documentation;
 mod error;
 mod export;
 mod export_file;
@@ -53,7 +54,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: readiness_check(&db_proxy),
             accepted_callers: None,
@@ -88,14 +89,9 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, &documentation::description())
     }
 }
-
-const ABOUT: &str = "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes. Requests \
-    from one address are limited: every request counts, also a refused one, except for the documentation, /livez, /readyz and \
-    /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of \
-    seconds until the next request is allowed.";
 
 fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();

@@ -2,6 +2,7 @@
 
 mod clock;
 mod config;
+mod documentation;
 mod error;
 mod health_service;
 mod metrics;
@@ -28,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::Config;
 use self::{clock::DualClock, health_service::HealthService, operator::OperatorAccess, routes::Api};
 
-const ABOUT: &str = "Shows the state of every service and keeps the reports that services send.";
 /// Interval between checks for changed service states.
 const DETECTION_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -55,7 +55,7 @@ impl Service for App {
         let health_service = Arc::new(HealthService::new(&metrics, clock.now()));
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: always_ready(),
             accepted_callers: Some(config.accepted_callers),
@@ -98,7 +98,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, &documentation::description())
     }
 }
 

@@ -2,6 +2,7 @@
 //! service accesses these keys in Redis.
 
 mod config;
+mod documentation;
 mod documents;
 mod error;
 mod events;
@@ -29,9 +30,6 @@ use events::Events;
 use leases::LeaseService;
 use routes::Routes;
 use store::Store;
-
-const ABOUT: &str =
-    "Keeps the current price record and market snapshot until they expire, pushes their changes, and grants leases.";
 
 /// The service, bound to its listener.
 pub struct App {
@@ -66,7 +64,7 @@ impl Service for App {
         };
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: ready.clone(),
             accepted_callers: Some(accepted_callers),
@@ -105,7 +103,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Routes>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, &documentation::description())
     }
 }
 

@@ -6,6 +6,7 @@
 //! The results go to [`upstreams`].
 
 mod config;
+mod documentation;
 mod leadership;
 mod metrics;
 mod polling;
@@ -42,8 +43,6 @@ pub use tests::fuzzing;
 pub use updater::Updater;
 pub use upstreams::{RecordWrite, Upstreams};
 
-const ABOUT: &str = "Polls exchanges, agrees on the price of bitcoin, and publishes it to price-cache-proxy.";
-
 /// The service, bound to its listener.
 pub struct App {
     server: Server,
@@ -75,7 +74,7 @@ impl Service for App {
         };
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: ready.clone(),
             accepted_callers,
@@ -105,6 +104,6 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Routes>(Self::NAME, ABOUT)
+        openapi_document::<Routes>(Self::NAME, &documentation::description())
     }
 }

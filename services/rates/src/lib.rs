@@ -4,6 +4,7 @@ mod chart;
 mod config;
 mod conversion;
 mod current_price;
+mod documentation;
 mod error;
 mod history;
 mod limits;
@@ -38,12 +39,6 @@ use self::{
     snapshot::{SnapshotStore, ingest_snapshots, load_stored_snapshot},
     stream::CourseStreams,
 };
-
-const ABOUT: &str = "Current and past courses of every exchange, and the agreed prices with the votes that led to them. \
-    Simulated data is marked as simulated. Access is free and needs no account. Requests from one address are limited: every \
-    request counts, also a refused one, except for the documentation, /livez, /readyz and /metrics. The headers RateLimit-Limit \
-    and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until the next request is \
-    allowed.";
 
 /// The service, bound to its listener.
 pub struct App {
@@ -83,7 +78,7 @@ impl Service for App {
         let streams = CourseStreams::new(&metrics);
         let ops = OpsEndpoints {
             service: Self::NAME,
-            about: ABOUT,
+            description: documentation::description(),
             metrics: metrics.clone(),
             ready: readiness(&snapshots, &db_proxy),
             accepted_callers: None,
@@ -130,7 +125,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<Api>(Self::NAME, ABOUT)
+        openapi_document::<Api>(Self::NAME, &documentation::description())
     }
 }
 

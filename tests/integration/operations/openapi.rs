@@ -1,11 +1,15 @@
 //! The documents in `docs/openapi` equal the OpenAPI documents of the services, and `docs/errors.md` the table of error codes.
 
+mod descriptions;
+mod requests;
+
 use std::path::{Path, PathBuf};
 
 use common::{
     api::{Code, reference_html, reference_markdown},
     service::Service,
 };
+use serde_json::Value;
 
 /// When this variable is 1, the test writes the documents instead of comparing them.
 const UPDATE: &str = "UPDATE_OPENAPI";
@@ -49,7 +53,14 @@ fn error_reference() {
 }
 
 macro_rules! documents {
-    ($($name:ident: $service:ty;)+) => { $(#[test] fn $name() { assert_document_is_current::<$service>(); })+ };
+    ($($name:ident: $service:ty;)+) => {
+        $(#[test] fn $name() { assert_document_is_current::<$service>(); })+
+
+        /// The document of every service, with the name of the service.
+        fn all_documents() -> Vec<(&'static str, Value)> {
+            vec![$((<$service>::NAME, serde_json::from_str(&<$service>::openapi()).unwrap())),+]
+        }
+    };
 }
 
 documents! {
@@ -61,4 +72,26 @@ documents! {
     price_cache_proxy: price_cache_proxy::App;
     price_updater: price_updater::App;
     rates: rates::App;
+}
+
+/// An operation of a document.
+struct Operation<'a> {
+    path: &'a str,
+    /// In lower case.
+    method: &'a str,
+    value: &'a Value,
+}
+
+impl<'a> Operation<'a> {
+    fn parameters(&self) -> impl Iterator<Item = &'a Value> {
+        self.value["parameters"].as_array().into_iter().flatten()
+    }
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = Operation<'_>> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().iter();
+        methods.map(move |(method, value)| Operation { path, method, value })
+    })
 }

@@ -7,7 +7,11 @@ const FRAMEWORK_HEAD: &str = "<html charset=\"UTF-8\">\n<head>";
 const FRAMEWORK_TITLE: &str = "<title>Swagger UI</title>";
 
 /// The page of a service with the finished document. poem-openapi inserts its own document, which lacks what is added later.
-pub(super) fn render(documentation: &OpenApiService<impl OpenApi, ()>, service: &str, document: &str) -> String {
+pub(in crate::server) fn render_page(
+    documentation: &OpenApiService<impl OpenApi, ()>,
+    service: &str,
+    document: &str,
+) -> String {
     let head = "<!doctype html>\n<html lang=\"en\">\n<head>\n    \
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
     documentation

@@ -1,0 +1,76 @@
+//! One example of each code, for the OpenAPI documents.
+
+use serde_json::Value;
+
+use super::{Code, FieldError, Problem};
+
+const REQUEST_ID: &str = "5b0a1c9e-3c0b-4b60-9d0d-0f6a1d8b7c21";
+const IDEMPOTENCY_KEY: &str = "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11";
+
+impl Problem {
+    /// The body of a response with this code, as a client may receive it.
+    pub fn example(code: Code) -> Value {
+        serde_json::to_value(example_problem(code).into_body(Some(REQUEST_ID))).expect("a problem can be serialized")
+    }
+}
+
+fn example_problem(code: Code) -> Problem {
+    let problem = |detail: &'static str| Problem::new(code, detail);
+    match code {
+        Code::BadRequest => problem("The body is not JSON: EOF while parsing an object at line 1 column 1."),
+        Code::Unauthorized => problem("The request must have the header Authorization: Bearer TOKEN."),
+        Code::CrossSiteRequest => problem(
+            "A web page of another origin sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",
+        ),
+        Code::Forbidden => problem("The token does not permit this request."),
+        Code::NotFound => problem("Nothing has this id or this name."),
+        Code::MethodNotAllowed => problem("This path does not support PUT. /docs lists the methods of each path."),
+        Code::RequestTimeout => problem("The body was not received in time."),
+        Code::LimitExceeded => Problem {
+            remaining_bitcoin: Some("0.25000000".to_owned()),
+            ..problem(
+                "The order exceeds the limit of all orders. 0.25000000 BTC remain; a smaller order may still fit.",
+            )
+        },
+        Code::QuoteLimitExceeded => Problem {
+            remaining_bitcoin: Some("10.00000000".to_owned()),
+            ..problem(
+                "The amount exceeds what one quote may reserve. A quote may reserve 10.00000000 BTC now. An order at the current \
+                 price has no such cap.",
+            )
+        },
+        Code::PayloadTooLarge => problem("The body must have at most 1048576 bytes."),
+        Code::MisdirectedRequest => problem(
+            "This service does not answer for the host name of the request. If the name is right, add it to ALLOWED_HOSTS.",
+        ),
+        Code::UnsupportedMediaType => problem("The body must be application/json."),
+        Code::ValidationFailed => {
+            Problem::validation(vec![FieldError::new("currency", "must be one of EUR, GBP, USD")])
+        }
+        Code::KeyReused => Problem {
+            errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
+            ..problem("This Idempotency-Key was used for a different order. Send a new key.")
+        },
+        Code::QuoteUnknown => Problem {
+            errors: vec![FieldError::new("quote", "does not exist; quotes are deleted some time after they expire")],
+            ..problem("The quote does not exist. Request a new quote.")
+        },
+        Code::QuoteTaken => problem("Another order used this quote. Request a new quote."),
+        Code::QuoteExpired => problem("The quote has expired. Request a new quote."),
+        Code::TooManyRequests => problem("At most 60 requests per minute are allowed from one address."),
+        Code::Internal => Problem::internal(),
+        Code::PriceUnavailable => problem("There is no current price. No order was placed."),
+        Code::DatabaseUnavailable => problem("The database is unavailable. Try again in a moment."),
+        Code::CacheUnavailable => problem("The price cache is unavailable. Try again in a few seconds."),
+        Code::UpstreamUnavailable => problem("The service db-proxy does not respond. Try again in a moment."),
+        Code::Overloaded => problem("Too many requests are waiting. Try again in a moment."),
+        Code::OutcomeUnknown => Problem {
+            idempotency_key: Some(IDEMPOTENCY_KEY.to_owned()),
+            ..problem(
+                "It is not known whether the order was placed. Send the order again with this idempotency_key in the header \
+                 Idempotency-Key. The order is placed only once.",
+            )
+        },
+        Code::ShuttingDown => problem("The service is shutting down."),
+    }
+}

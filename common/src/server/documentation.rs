@@ -1,0 +1,142 @@
+//! What the OpenAPI document of a service says beyond what the framework knows: the group of each operation, its errors, and
+//! examples of requests that work as they are.
+
+mod errors;
+mod page;
+
+use serde_json::{Value, json};
+
+pub(super) use self::{errors::DocumentedCodes, page::render_page};
+use super::rate_limit::{CountedRequests, FREE_PATHS};
+use crate::api::Code;
+
+/// What the document of a service says beyond its operations.
+#[derive(Debug, Clone)]
+pub struct ApiDescription {
+    /// The first paragraph of the page.
+    pub about: &'static str,
+    /// Which requests count against the rate limit of the service.
+    pub counted: CountedRequests,
+    /// One description for each operation.
+    pub operations: Vec<OperationDescription>,
+}
+
+/// The group of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Orders,
+    Quotes,
+    Prices,
+    Operations,
+}
+
+impl Group {
+    const ALL: [Self; 4] = [Self::Orders, Self::Quotes, Self::Prices, Self::Operations];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Quotes => "quotes",
+            Self::Prices => "prices",
+            Self::Operations => "operations",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::Orders => "Placing, finding and exporting orders.",
+            Self::Quotes => "Prices that are offered to one client for a time.",
+            Self::Prices => "Prices, courses of exchanges, and conversions.",
+            Self::Operations => "State of the service, for operators and monitoring.",
+        }
+    }
+}
+
+/// The description of an operation.
+#[derive(Debug, Clone)]
+pub struct OperationDescription {
+    id: &'static str,
+    group: Group,
+    errors: Vec<Code>,
+    body: Option<Value>,
+    parameters: Vec<(&'static str, Value)>,
+}
+
+impl OperationDescription {
+    /// `id` is the operation id.
+    pub fn new(id: &'static str, group: Group) -> Self {
+        Self { id, group, errors: Vec::new(), body: None, parameters: Vec::new() }
+    }
+
+    /// The codes that the operation itself can answer with. The codes that follow from its form are added: those of a body, of
+    /// parameters, of a token, of the rate limit, and of the server.
+    #[must_use]
+    pub fn errors(mut self, codes: &[Code]) -> Self {
+        self.errors.extend(codes);
+        self
+    }
+
+    /// An example of the body.
+    #[must_use]
+    pub fn body(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// An example of a parameter. A page fills it in, so parameters that most requests omit should have none.
+    #[must_use]
+    pub fn parameter(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.parameters.push((name, value.into()));
+        self
+    }
+
+    fn add_examples(&self, operation: &mut Value) {
+        let bodies = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+        for media in bodies.into_iter().flat_map(|content| content.values_mut()) {
+            if let Some(body) = &self.body {
+                media["example"] = body.clone();
+            }
+        }
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            // A page would fill in the example of the type, also of an optional parameter.
+            if let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) {
+                schema.remove("example");
+            }
+            if let Some((_, example)) = self.parameters.iter().find(|(name, _)| parameter["name"] == *name) {
+                parameter["example"] = example.clone();
+            }
+        }
+    }
+}
+
+/// Adds the descriptions to a document.
+pub(super) fn describe(document: &mut Value, description: &ApiDescription) {
+    let operations: Vec<_> = description.operations.iter().cloned().chain(operations_endpoints()).collect();
+    let mut groups = Vec::new();
+    let mut codes = Vec::new();
+    for (path, operations_of_path) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in operations_of_path.as_object_mut().into_iter().flatten() {
+            let Some(described) = operations.iter().find(|described| operation["operationId"] == described.id) else {
+                continue;
+            };
+            operation["tags"] = json!([described.group.name()]);
+            groups.push(described.group);
+            described.add_examples(operation);
+            let is_free = FREE_PATHS.contains(&path.as_str());
+            let counted = if is_free { CountedRequests::None } else { description.counted };
+            codes.extend(errors::add_errors(operation, method, &described.errors, counted));
+        }
+    }
+    let groups = Group::ALL.into_iter().filter(|group| groups.contains(group));
+    document["tags"] =
+        groups.map(|group| json!({ "name": group.name(), "description": group.description() })).collect();
+    document["components"]["examples"] = errors::examples(&codes);
+}
+
+/// The operations endpoints of every service.
+fn operations_endpoints() -> impl Iterator<Item = OperationDescription> {
+    ["livez", "readyz", "metrics"].into_iter().map(|id| OperationDescription::new(id, Group::Operations))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! The error responses of operations in an OpenAPI document.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Code, Problem},
+    server::rate_limit::CountedRequests,
+};
+
+/// Adds every code that an operation can answer with, each with an example, to its responses. Returns the codes.
+///
+/// An operation that answers as an exchange documents its errors as ranges of statuses, and gets none.
+pub(super) fn add_errors(operation: &mut Value, method: &str, own: &[Code], counted: CountedRequests) -> Vec<Code> {
+    if operation["responses"].get("4XX").is_some() {
+        return Vec::new();
+    }
+    let mut codes = codes_of_form(operation, method, counted);
+    codes.extend(own);
+    let listed: Vec<_> = Code::ALL.iter().copied().filter(|code| codes.contains(code)).collect();
+    let mut by_status = BTreeMap::<u16, Vec<Code>>::new();
+    for &code in &listed {
+        by_status.entry(code.status().as_u16()).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        let response = &mut operation["responses"][status.to_string()];
+        if response.is_null() {
+            let reason = codes.first().and_then(|code| code.status().canonical_reason());
+            *response = json!({ "description": reason.unwrap_or_default() });
+        }
+        if status == 429 || status == 503 {
+            response["headers"]["Retry-After"] = json!({
+                "description": "Seconds to wait before a retry.", "required": true,
+                "schema": { "type": "integer", "format": "uint32" },
+            });
+        }
+        let examples: serde_json::Map<_, _> =
+            codes.into_iter().map(|code| (code.to_string(), reference(code))).collect();
+        response["content"][Problem::CONTENT_TYPE] =
+            json!({ "schema": { "$ref": "#/components/schemas/Problem" }, "examples": examples });
+    }
+    listed
+}
+
+/// The codes that follow from the form of an operation.
+fn codes_of_form(operation: &Value, method: &str, counted: CountedRequests) -> HashSet<Code> {
+    // The server refuses a host name or a connection, cancels a request that takes too long, and answers a fault of the service.
+    // Every query is checked for unknown parameters.
+    let mut codes = HashSet::from([Code::MisdirectedRequest, Code::Overloaded, Code::Internal, Code::ValidationFailed]);
+    let is_read = matches!(method, "get" | "head");
+    if !is_read {
+        codes.insert(Code::CrossSiteRequest);
+    }
+    if operation.get("requestBody").is_some() {
+        codes.extend([Code::BadRequest, Code::PayloadTooLarge, Code::RequestTimeout, Code::UnsupportedMediaType]);
+    }
+    if operation.get("security").is_some() {
+        codes.extend([Code::Unauthorized, Code::Forbidden]);
+    }
+    let is_counted = match counted {
+        CountedRequests::None => false,
+        CountedRequests::Changes => !is_read,
+        CountedRequests::All => true,
+    };
+    if is_counted {
+        codes.insert(Code::TooManyRequests);
+    }
+    codes
+}
+
+fn reference(code: Code) -> Value {
+    json!({ "$ref": format!("#/components/examples/{code}") })
+}
+
+/// The component with the examples of `codes`.
+pub(super) fn examples(codes: &[Code]) -> Value {
+    let codes: BTreeSet<_> = codes.iter().map(|code| code.as_str()).collect();
+    let examples = codes.into_iter().filter_map(Code::from_text).map(|code| {
+        let example = json!({ "summary": code.title(), "value": Problem::example(code) });
+        (code.to_string(), example)
+    });
+    Value::Object(examples.collect())
+}
+
+/// The codes that a document lists for each operation, by the id of the operation.
+#[derive(Debug, Default)]
+pub(in crate::server) struct DocumentedCodes(HashMap<String, HashSet<String>>);
+
+impl DocumentedCodes {
+    pub(in crate::server) fn of(document: &Value) -> Self {
+        let paths = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+        let operations = paths.filter_map(Value::as_object).flat_map(|path| path.values());
+        let with_codes = operations.filter_map(|operation| {
+            let responses = operation["responses"].as_object()?;
+            let examples = responses
+                .values()
+                .filter_map(|response| response["content"][Problem::CONTENT_TYPE]["examples"].as_object());
+            let codes: HashSet<_> = examples.flat_map(|examples| examples.keys().cloned()).collect();
+            let id = operation["operationId"].as_str()?.to_owned();
+            (!codes.is_empty()).then_some((id, codes))
+        });
+        Self(with_codes.collect())
+    }
+
+    /// Whether the document lists the code for the operation. True for an operation that lists none.
+    pub(in crate::server) fn contain(&self, operation: &str, code: Code) -> bool {
+        self.0.get(operation).is_none_or(|codes| codes.contains(code.as_str()))
+    }
+}

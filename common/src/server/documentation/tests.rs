@@ -1,0 +1,88 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::api::Problem;
+
+/// A document with one operation, described with these errors.
+fn described(operation: Value, counted: CountedRequests, errors: &[Code]) -> Value {
+    let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
+    let operations =
+        vec![OperationDescription::new("place", Group::Orders).errors(errors).body(json!({ "amount": "1" }))];
+    describe(&mut document, &ApiDescription { about: "", counted, operations });
+    document
+}
+
+fn codes(document: &Value) -> BTreeSet<&str> {
+    let responses = document["paths"]["/orders"]["post"]["responses"].as_object().unwrap();
+    let examples = responses
+        .values()
+        .filter_map(|response| response["content"]["application/problem+json"]["examples"].as_object());
+    examples.flat_map(|examples| examples.keys().map(String::as_str)).collect()
+}
+
+#[test]
+fn errors_follow_from_the_form_of_an_operation() {
+    let without_body = json!({ "operationId": "place", "responses": { "201": {} } });
+    let mut with_body = without_body.clone();
+    with_body["requestBody"] = json!({ "content": { "application/json": {} } });
+    let mut with_token = without_body.clone();
+    with_token["security"] = json!([{ "InternalToken": [] }]);
+    let always = ["cross_site_request", "internal", "misdirected_request", "overloaded", "validation_failed"];
+    for (operation, counted, added) in [
+        (without_body.clone(), CountedRequests::None, &[][..]),
+        (without_body, CountedRequests::Changes, &["too_many_requests"]),
+        (with_token, CountedRequests::None, &["unauthorized", "forbidden"]),
+        (
+            with_body,
+            CountedRequests::None,
+            &["bad_request", "payload_too_large", "request_timeout", "unsupported_media_type"],
+        ),
+    ] {
+        let document = described(operation, counted, &[]);
+        assert_eq!(codes(&document), always.iter().chain(added).copied().collect());
+    }
+}
+
+#[test]
+fn errors_of_one_status_are_listed_together_with_examples() {
+    let operation =
+        json!({ "operationId": "place", "responses": { "503": { "description": "Not ready", "content": {} } } });
+    let document = described(operation, CountedRequests::None, &[Code::OutcomeUnknown, Code::LimitExceeded]);
+    let responses = &document["paths"]["/orders"]["post"]["responses"];
+    assert_eq!(responses["503"]["description"], "Not ready");
+    assert_eq!(responses["503"]["headers"]["Retry-After"]["required"], true);
+    let problem = &responses["503"]["content"]["application/problem+json"];
+    let examples: Vec<_> = problem["examples"].as_object().unwrap().keys().collect();
+    assert_eq!(examples, ["outcome_unknown", "overloaded"]);
+    assert_eq!(responses["409"]["description"], "Conflict");
+    assert_eq!(document["components"]["examples"]["limit_exceeded"]["value"]["status"], 409);
+    let documented = DocumentedCodes::of(&document);
+    assert!(documented.contain("place", Code::OutcomeUnknown) && !documented.contain("place", Code::QuoteTaken));
+    assert!(documented.contain("another", Code::QuoteTaken), "nothing is documented");
+}
+
+#[test]
+fn operation_that_answers_as_an_exchange_has_no_problems() {
+    let operation = json!({ "operationId": "place", "responses": { "200": {}, "4XX": {} } });
+    let document = described(operation.clone(), CountedRequests::All, &[]);
+    assert_eq!(document["paths"]["/orders"]["post"]["responses"], operation["responses"]);
+}
+
+#[test]
+fn only_described_examples_of_parameters_remain() {
+    let parameter = |name: &str| json!({ "name": name, "schema": { "type": "string", "example": "of the type" } });
+    let mut operation = json!({ "parameters": [parameter("currency"), parameter("cursor")] });
+    OperationDescription::new("list", Group::Orders).parameter("currency", "EUR").add_examples(&mut operation);
+    assert_eq!(operation["parameters"][0]["example"], "EUR");
+    assert_eq!(operation["parameters"][1].get("example"), None);
+    assert_eq!(operation["parameters"][1]["schema"], json!({ "type": "string" }));
+}
+
+#[test]
+fn every_code_has_an_example_of_its_own() {
+    for &code in Code::ALL {
+        let example = Problem::example(code);
+        assert_eq!((&example["code"], &example["status"]), (&code.as_str().into(), &code.status().as_u16().into()));
+        assert!(example["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{code}");
+    }
+}

@@ -1,0 +1,68 @@
+//! The descriptions of the operations for the OpenAPI document.
+
+use common::{
+    api::Code,
+    server::{ApiDescription, CountedRequests, Group, OperationDescription},
+};
+use serde_json::json;
+
+const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
+    durably. Requests from one address are limited: every POST and DELETE counts, also a refused one, and reads do not. The \
+    headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until \
+    the next request is allowed.";
+
+/// The codes of both operations that place an order.
+const PLACING: &[Code] = &[
+    Code::LimitExceeded,
+    Code::KeyReused,
+    Code::QuoteUnknown,
+    Code::QuoteTaken,
+    Code::QuoteExpired,
+    Code::PriceUnavailable,
+    Code::CacheUnavailable,
+    Code::DatabaseUnavailable,
+    Code::UpstreamUnavailable,
+    Code::OutcomeUnknown,
+    Code::ShuttingDown,
+];
+/// The codes of a request for a quote.
+const QUOTING: &[Code] = &[
+    Code::LimitExceeded,
+    Code::QuoteLimitExceeded,
+    Code::PriceUnavailable,
+    Code::CacheUnavailable,
+    Code::DatabaseUnavailable,
+    Code::UpstreamUnavailable,
+    Code::OutcomeUnknown,
+    Code::ShuttingDown,
+];
+
+/// The codes of a read of a quote.
+const READING_QUOTE: &[Code] =
+    &[Code::NotFound, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
+/// The codes of releasing a quote.
+const RELEASING: &[Code] = &[
+    Code::NotFound,
+    Code::QuoteTaken,
+    Code::DatabaseUnavailable,
+    Code::UpstreamUnavailable,
+    Code::OutcomeUnknown,
+    Code::ShuttingDown,
+];
+const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
+
+pub(crate) fn description() -> ApiDescription {
+    ApiDescription { about: ABOUT, counted: CountedRequests::Changes, operations: operations() }
+}
+
+fn operations() -> Vec<OperationDescription> {
+    let operation = OperationDescription::new;
+    let order = json!({ "currency": "EUR", "amount": "69.00" });
+    vec![
+        operation("place_order", Group::Orders).errors(PLACING).body(order.clone()),
+        operation("create_order", Group::Orders).errors(PLACING).body(order.clone()),
+        operation("create_quote", Group::Quotes).errors(QUOTING).body(order),
+        operation("get_quote", Group::Quotes).errors(READING_QUOTE).parameter("id", QUOTE_ID),
+        operation("release_quote", Group::Quotes).errors(RELEASING).parameter("id", QUOTE_ID),
+    ]
+}

@@ -1,0 +1,115 @@
+//! What the documents say about each operation: its group, its errors, and examples of requests.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Operation, all_documents, operations};
+
+const GROUPS: [&str; 4] = ["operations", "orders", "prices", "quotes"];
+
+/// Calls `check` with every operation of every document and its name for messages.
+fn for_each_operation(check: impl Fn(&Operation<'_>, &str)) {
+    for (service, document) in all_documents() {
+        for operation in operations(&document) {
+            let name = format!("{service}: {} {}", operation.method, operation.path);
+            check(&operation, &name);
+        }
+    }
+}
+
+/// The codes that a response of an operation may have.
+fn codes(response: &Value) -> BTreeSet<&str> {
+    let examples = response["content"]["application/problem+json"]["examples"].as_object();
+    examples.into_iter().flat_map(|examples| examples.keys().map(String::as_str)).collect()
+}
+
+/// The codes of all responses of an operation.
+fn all_codes<'a>(operation: &Operation<'a>) -> BTreeSet<&'a str> {
+    operation.value["responses"].as_object().unwrap().values().flat_map(codes).collect()
+}
+
+/// Whether the operation has the errors of an exchange instead of problems.
+fn answers_as_exchange(operation: &Operation<'_>) -> bool {
+    operation.value["responses"].get("4XX").is_some()
+}
+
+#[test]
+fn every_operation_has_one_group() {
+    for (service, document) in all_documents() {
+        let described = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap());
+        let described: BTreeSet<_> = described.collect();
+        assert!(described.iter().all(|group| GROUPS.contains(group)), "{service}: {described:?}");
+        let mut used = BTreeSet::new();
+        for operation in operations(&document) {
+            let groups = operation.value["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+            assert_eq!(groups.len(), 1, "{service}: {} has no description", operation.value["operationId"]);
+            used.insert(groups[0].as_str().unwrap());
+        }
+        assert_eq!(used, described, "{service}");
+    }
+}
+
+#[test]
+fn every_operation_lists_its_errors_with_examples() {
+    for (service, document) in all_documents() {
+        for operation in operations(&document).filter(|operation| !answers_as_exchange(operation)) {
+            let name = format!("{service}: {} {}", operation.method, operation.path);
+            for (status, response) in operation.value["responses"].as_object().unwrap() {
+                let codes = codes(response);
+                assert_eq!(codes.is_empty(), status.parse::<u16>().unwrap() < 400, "{name}: {status}");
+                for code in codes {
+                    let example = &document["components"]["examples"][code]["value"];
+                    assert_eq!((&example["code"], &example["status"].to_string()), (&code.into(), status), "{name}");
+                    assert!(
+                        example["detail"].as_str().is_some_and(|detail| detail.ends_with(['.', 'D', 'Y'])),
+                        "{example}"
+                    );
+                }
+            }
+            for code in ["misdirected_request", "overloaded", "internal"] {
+                assert!(all_codes(&operation).contains(code), "{name}: {code}");
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_of_what_an_operation_lacks_are_not_listed() {
+    for_each_operation(|operation, name| {
+        if answers_as_exchange(operation) {
+            return;
+        }
+        let codes = all_codes(operation);
+        let listed = |code: &str| codes.contains(code);
+        let has_body = operation.value.get("requestBody").is_some();
+        let has_token = operation.value.get("security").is_some();
+        for code in ["bad_request", "request_timeout", "unsupported_media_type", "payload_too_large"] {
+            assert_eq!(listed(code), has_body, "{name}: {code}");
+        }
+        assert_eq!(listed("forbidden"), has_token, "{name}");
+        assert_eq!(listed("cross_site_request"), operation.method != "get", "{name}");
+        assert!(!listed("method_not_allowed"), "{name}");
+        let has_id = operation.path.contains('{');
+        assert!(!listed("not_found") || has_id || operation.path.contains("/api/v1/"), "{name}");
+        let changes_orders = operation.method == "post";
+        for code in ["limit_exceeded", "idempotency_key_reused", "outcome_unknown", "quote_taken"] {
+            assert!(!listed(code) || changes_orders || operation.path.contains("quotes"), "{name}: {code}");
+        }
+    });
+}
+
+#[test]
+fn every_body_and_every_required_parameter_has_an_example() {
+    for_each_operation(|operation, name| {
+        for (kind, media) in operation.value["requestBody"]["content"].as_object().into_iter().flatten() {
+            assert!(media.get("example").is_some(), "{name}: the body {kind} has no example");
+        }
+        for parameter in operation.parameters() {
+            let has_example = parameter.get("example").is_some();
+            assert!(has_example || parameter["required"] == false, "{name}: {}", parameter["name"]);
+            // A page would send the example of the type with every request.
+            assert!(parameter["schema"].get("example").is_none(), "{name}: {}", parameter["name"]);
+        }
+    });
+}

@@ -1,0 +1,114 @@
+//! The examples of requests, as a page sends them.
+
+use reqwest::RequestBuilder;
+use serde_json::Value;
+use tests::{
+    Platform, Stack,
+    client::send,
+    platform::{Instance, order},
+};
+use url::form_urlencoded;
+
+use super::{Operation, operations};
+
+/// Operations whose example names something that does not exist, or that has expired.
+const EXPECTED_PROBLEMS: &[&str] = &["get_order", "get_quote", "release_quote", "add_record"];
+
+/// The value of a parameter that a page fills in.
+fn example_of(parameter: &Value) -> Option<String> {
+    let value = parameter.get("example").or_else(|| parameter["schema"].get("default"))?;
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+/// The request of an operation with the examples of its document, without a body.
+fn request(platform: &Platform, service: &Instance, operation: &Operation<'_>) -> RequestBuilder {
+    let mut path = operation.path.to_owned();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let mut headers = Vec::new();
+    for parameter in operation.parameters() {
+        let (Some(value), name) = (example_of(parameter), parameter["name"].as_str().unwrap()) else { continue };
+        match parameter["in"].as_str().unwrap() {
+            "path" => path = path.replace(&format!("{{{name}}}"), &value),
+            "query" => {
+                query.append_pair(name, &value);
+            }
+            _ => headers.push((name, value)),
+        }
+    }
+    let query = query.finish();
+    let separator = if query.is_empty() { "" } else { "?" };
+    let method = operation.method.to_uppercase();
+    let mut request = platform.client.request(&method, service.url(&format!("{path}{separator}{query}")));
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    if operation.value.get("security").is_some() { platform.client.with_token(request) } else { request }
+}
+
+/// The request with each of its bodies, or without one.
+fn requests(platform: &Platform, service: &Instance, operation: &Operation<'_>) -> Vec<RequestBuilder> {
+    let Some(bodies) = operation.value["requestBody"]["content"].as_object() else {
+        return vec![request(platform, service, operation)];
+    };
+    let with_body = bodies.iter().map(|(content_type, media)| {
+        let example = &media["example"];
+        let body = if content_type == "application/x-www-form-urlencoded" {
+            let fields = example.as_object().unwrap().iter();
+            let fields = fields.map(|(name, value)| (name.as_str(), value.as_str().unwrap()));
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+        } else {
+            example.to_string()
+        };
+        request(platform, service, operation).header("content-type", content_type).body(body)
+    });
+    with_body.collect()
+}
+
+/// Sends a request, and checks that its response is a success or the documented problem.
+async fn assert_works(request: RequestBuilder, operation: &Operation<'_>, is_strict: bool) {
+    let name = operation.value["operationId"].as_str().unwrap();
+    let responses = &operation.value["responses"];
+    if responses["200"]["content"].get("text/event-stream").is_some() {
+        // The response does not end.
+        assert_eq!(request.send().await.unwrap().status().as_u16(), 200, "{name}");
+        return;
+    }
+    let response = send(request).await;
+    let status = response.status.to_string();
+    if response.status < 400 {
+        assert!(responses.get(&status).is_some(), "{name}: {status} is not documented");
+        return;
+    }
+    let text = response.text();
+    assert!(!is_strict || EXPECTED_PROBLEMS.contains(&name), "{name}: {status} {text}");
+    if responses.get("4XX").is_none() {
+        let problem: Value = serde_json::from_slice(&response.body).unwrap();
+        let examples = &responses[&status]["content"]["application/problem+json"]["examples"];
+        assert!(examples.get(problem["code"].as_str().unwrap()).is_some(), "{name}: {status} {text}");
+    }
+}
+
+#[tokio::test]
+async fn examples_of_requests_work_as_they_are() {
+    let platform = Platform::start(Stack::Embedded).await;
+    platform.start_other_services().await;
+    platform.place(order("EUR", "1")).await.json(201);
+    // exchange-sim is last, because one of its examples makes an exchange fail.
+    for service in [
+        &platform.create_order,
+        &platform.fetch_orders,
+        &platform.rates,
+        &platform.health_check,
+        &platform.price_updater,
+        &platform.db_proxy,
+        &platform.price_cache,
+        &platform.exchange_sim,
+    ] {
+        let document = platform.client.get(service.url("/openapi.json")).await.json(200);
+        for operation in operations(&document) {
+            for request in requests(&platform, service, &operation) {
+                assert_works(request, &operation, service.name != platform.exchange_sim.name).await;
+            }
+        }
+    }
+}
