@@ -2,7 +2,9 @@
 
 mod call;
 pub mod db_proxy;
+mod forwarding;
 pub mod price_cache;
 mod readiness;
 
 pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client};
+pub use forwarding::{ForwardedAnswer, ForwardedRead, ForwardingClient, ForwardingError};

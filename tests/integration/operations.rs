@@ -6,6 +6,7 @@ mod connections;
 mod health;
 mod http_conventions;
 mod least_privilege;
+mod one_address;
 mod openapi;
 mod query_parameters;
 mod responses;

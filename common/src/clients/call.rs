@@ -21,7 +21,7 @@ use crate::{
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. A restart takes less.
-const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one, reads use a few.
 const IDLE_CONNECTIONS: usize = 64;

@@ -12,13 +12,11 @@ impl AllowedMethods {
     pub fn new(apis: Vec<MetaApi>, get_only: &[&str]) -> Self {
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let methods = path.operations.into_iter().map(|operation| operation.method).collect();
-            (path.path, methods)
+            (PathPattern::new(&path.path), methods)
         });
-        let get_only = get_only.iter().map(|path| ((*path).to_owned(), vec![Method::GET]));
-        let all = documented
-            .chain(get_only)
-            .filter_map(|(path, methods)| Some((PathPattern::new(&path), allow_header(methods)?)));
-        Self(all.collect())
+        let get_only = get_only.iter().map(|path| (PathPattern::new(path), vec![Method::GET]));
+        let all = PathPattern::merge(documented.chain(get_only)).into_iter();
+        Self(all.filter_map(|(path, methods)| Some((path, allow_header(methods)?))).collect())
     }
 
     /// The `Allow` header for a path. `None` if the path does not exist.
@@ -28,12 +26,24 @@ impl AllowedMethods {
 }
 
 /// A path of the API, which may have parameters.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct PathPattern(Vec<String>);
 
 impl PathPattern {
     pub(super) fn new(path: &str) -> Self {
         Self(segments(path).map(str::to_owned).collect())
+    }
+
+    /// Joins the values of equal patterns. Several APIs of a service may have operations with the same path.
+    pub(super) fn merge<T>(values: impl Iterator<Item = (Self, Vec<T>)>) -> Vec<(Self, Vec<T>)> {
+        let mut merged: Vec<(Self, Vec<T>)> = Vec::new();
+        for (pattern, values) in values {
+            match merged.iter_mut().find(|(known, _)| *known == pattern) {
+                Some((_, known)) => known.extend(values),
+                None => merged.push((pattern, values)),
+            }
+        }
+        merged
     }
 
     /// The value of the pattern that matches a path. Literal segments take precedence over parameters.
@@ -60,6 +70,7 @@ fn allow_header(mut methods: Vec<Method>) -> Option<HeaderValue> {
     let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
     names.push(Method::OPTIONS.as_str());
     names.sort_unstable();
+    names.dedup();
     HeaderValue::from_str(&names.join(", ")).ok()
 }
 

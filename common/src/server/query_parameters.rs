@@ -48,7 +48,7 @@ impl QueryParameters {
             let operation = Operation { method: Method::GET, id: None, has_body: false, parameters: Vec::new() };
             (PathPattern::new(path), vec![operation])
         });
-        Self(documented.chain(get_only).collect())
+        Self(PathPattern::merge(documented.chain(get_only)))
     }
 
     /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query.

@@ -30,7 +30,8 @@ use crate::{
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
 /// Paths of every service that are never counted.
-pub(super) const FREE_PATHS: &[&str] = &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
+pub(super) const FREE_PATHS: &[&str] =
+    &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
 
 /// Which requests count against a rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

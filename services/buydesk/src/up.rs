@@ -190,6 +190,8 @@ fn set_service_urls(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> 
         Ok(())
     };
     set_url("DB_PROXY_URL", &listeners.db_proxy, "")?;
+    set_url("FETCH_ORDERS_URL", &listeners.fetch_orders, "")?;
+    set_url("RATES_URL", &listeners.rates, "")?;
     set_url("PRICE_CACHE_URL", &listeners.price_cache, "")?;
     set_url("HEALTH_CHECK_URL", &listeners.health_check, "")?;
     if let Some(exchanges) = &listeners.exchange_sim {
@@ -201,7 +203,6 @@ fn set_service_urls(env: &mut Env, listeners: &Listeners) -> anyhow::Result<()> 
             env.set(variable, format!("ws://{address}/{exchange}/ws"));
         }
     }
-    env.set_default("ORDERS_URL", base_url(&listeners.fetch_orders)?);
     Ok(())
 }
 
@@ -224,10 +225,20 @@ async fn start_all(
     running.push(start_service::<db_proxy::App>(env, listeners.db_proxy, interval, queue).await?);
     running.push(start_service::<price_cache_proxy::App>(env, listeners.price_cache, interval, queue).await?);
     running.push(start_service::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
+    let trusted_proxies = env.text("TRUSTED_PROXIES").unwrap_or_default().to_owned();
+    env.set("TRUSTED_PROXIES", with_own_address(&trusted_proxies, &listeners.create_order)?);
     running.push(start_service::<rates::App>(env, listeners.rates, interval, queue).await?);
     running.push(start_service::<fetch_orders::App>(env, listeners.fetch_orders, interval, queue).await?);
+    env.set("TRUSTED_PROXIES", trusted_proxies);
     running.push(start_service::<create_order::App>(env, listeners.create_order, interval, queue).await?);
     Ok(running)
+}
+
+/// Adds the address from which create-order hands on reads. So the rate limits of rates and fetch-orders count each read for the
+/// client that sent it.
+fn with_own_address(trusted_proxies: &str, create_order: &Listener) -> std::io::Result<String> {
+    let own = connect_address(create_order.address()?).ip();
+    Ok(if trusted_proxies.is_empty() { own.to_string() } else { format!("{trusted_proxies},{own}") })
 }
 
 /// Starts one service, and its heartbeats at `interval`.
@@ -256,7 +267,7 @@ fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
         table.add_row([name, &url, &format!("{url}/docs"), purpose]);
         Ok(())
     };
-    add_row(create_order::App::NAME, &listeners.create_order, "placing orders")?;
+    add_row(create_order::App::NAME, &listeners.create_order, "orders and prices: the address for users")?;
     add_row(fetch_orders::App::NAME, &listeners.fetch_orders, "listing orders")?;
     add_row(rates::App::NAME, &listeners.rates, "courses, conversions, charts")?;
     add_row(health_check::App::NAME, &listeners.health_check, "status page for operators")?;

@@ -23,8 +23,13 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     pub db_proxy: Url,
     pub price_cache: Url,
-    /// The public URL of fetch-orders. The `Location` of an order starts with it.
-    pub orders_url: Url,
+    /// The public URL of this service or of fetch-orders, with which the `Location` of an order starts. Without it, `Location` is a
+    /// path, which leads to this service by the address that the client used.
+    pub orders_url: Option<Url>,
+    /// Answers the reads of orders that this service receives.
+    pub fetch_orders: Url,
+    /// Answers the reads of prices that this service receives.
+    pub rates: Url,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
     /// The lifetime of a quote in seconds.
@@ -44,7 +49,9 @@ impl Config {
             trusted_proxies,
             db_proxy: shared::db_proxy_url(env),
             price_cache: shared::price_cache_url(env),
-            orders_url: env.url("ORDERS_URL", "http://127.0.0.1:8020"),
+            orders_url: orders_url(env),
+            fetch_orders: env.service_url("FETCH_ORDERS_URL", "http://127.0.0.1:8020"),
+            rates: env.service_url("RATES_URL", "http://127.0.0.1:8040"),
             db_proxy_token: shared::db_proxy_token(env, Caller::CREATE_ORDER),
             price_cache_token: shared::price_cache_token(env, Caller::CREATE_ORDER),
             hold_secs: u32::try_from(env.whole_number("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
@@ -52,6 +59,12 @@ impl Config {
             price_max_age: price_max_age(env),
         }
     }
+}
+
+fn orders_url(env: &mut Env) -> Option<Url> {
+    let is_set = env.text("ORDERS_URL").is_some();
+    let url = env.url("ORDERS_URL", "http://127.0.0.1:8001");
+    is_set.then_some(url)
 }
 
 fn price_max_age(env: &mut Env) -> Option<Duration> {

@@ -51,8 +51,16 @@ const RELEASING: &[Code] = &[
 ];
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 
+/// The codes of a read that fetch-orders or rates answers.
+const FORWARDED: &[Code] =
+    &[Code::TooManyRequests, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
+
 pub(crate) fn description() -> ApiDescription {
-    ApiDescription { about: ABOUT, counted: CountedRequests::Changes, operations: operations() }
+    ApiDescription {
+        about: ABOUT,
+        counted: CountedRequests::Changes,
+        operations: [operations(), forwarded_operations()].concat(),
+    }
 }
 
 fn operations() -> Vec<OperationDescription> {
@@ -64,5 +72,28 @@ fn operations() -> Vec<OperationDescription> {
         operation("create_quote", Group::Quotes).errors(QUOTING).body(order),
         operation("get_quote", Group::Quotes).errors(READING_QUOTE).parameter("id", QUOTE_ID),
         operation("release_quote", Group::Quotes).errors(RELEASING).parameter("id", QUOTE_ID),
+    ]
+}
+
+/// Their examples are those of the services that answer.
+fn forwarded_operations() -> Vec<OperationDescription> {
+    let order = |id| OperationDescription::new(id, Group::Orders).errors(FORWARDED);
+    let price = |id| OperationDescription::new(id, Group::Prices).errors(FORWARDED).errors(&[Code::PriceUnavailable]);
+    let one_price = |id| price(id).errors(&[Code::NotFound]);
+    vec![
+        order("get_orders").parameter("start", "0").parameter("page_size", "10"),
+        order("list_orders").parameter("limit", "50"),
+        order("export_orders").parameter("format", "csv"),
+        order("order_summary"),
+        order("get_order").errors(&[Code::NotFound]).parameter("id", "019b7d5a-1f00-7000-8000-000000000001"),
+        price("list_courses").parameter("coins_from", "BTC"),
+        price("stream_courses").parameter("coins_from", "BTC"),
+        price("course_history")
+            .parameter("direction", "BTC-USD")
+            .parameter("resolution", "1m")
+            .parameter("limit", "100"),
+        one_price("get_price").parameter("direction", "BTC-EUR"),
+        one_price("price_chart").parameter("direction", "BTC-EUR").parameter("hours", "6"),
+        one_price("convert").parameter("from", "BTC").parameter("to", "EUR").parameter("amount", "1.5"),
     ]
 }

@@ -6,6 +6,7 @@ mod database_time;
 mod dispatcher;
 mod documentation;
 mod error;
+mod forwarded_reads;
 mod order_backend;
 mod order_service;
 mod price_reader;
@@ -14,7 +15,7 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    clients::{ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
+    clients::{ForwardingClient, ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     config::Caller,
     metrics::Metrics,
     money::Currency,
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::Config,
+    forwarded_reads::{ForwardedOrders, ForwardedPrices, Forwarder},
     price_reader::{OrderablePrice, PriceError, PriceReader},
 };
 use self::{database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
@@ -38,6 +40,8 @@ pub struct App {
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
     dispatcher_task: BoxFuture<'static, ()>,
+    /// Ends the streams of events that are handed on.
+    close_streams: CancellationToken,
 }
 
 impl Service for App {
@@ -59,6 +63,8 @@ impl Service for App {
             db_proxy,
             price_cache,
             orders_url,
+            fetch_orders,
+            rates,
             db_proxy_token,
             price_cache_token,
             hold_secs,
@@ -67,8 +73,12 @@ impl Service for App {
         let http = http_client();
         let db_proxy =
             DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, db_proxy_token));
-        let cache =
-            PriceCacheClient(ServiceClient::new(http, PriceCacheClient::SERVICE, price_cache, price_cache_token));
+        let cache = PriceCacheClient(ServiceClient::new(
+            http.clone(),
+            PriceCacheClient::SERVICE,
+            price_cache,
+            price_cache_token,
+        ));
         let prices = PriceReader::new(cache.clone(), price_max_age);
         let ready = readiness_check(&currencies, &prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) =
@@ -90,9 +100,16 @@ impl Service for App {
             backend: Arc::new(db_proxy),
             hold_secs,
         };
-        let server = Server::new(listener, service_endpoint(Api { order_service, orders_url, trusted_proxies }, ops))
-            .with_metrics(&metrics);
-        Ok(Self { server, prices, ready, dispatcher_task: Box::pin(dispatcher_task) })
+        let close_streams = CancellationToken::new();
+        let forwarder =
+            |service, url| Forwarder::new(ForwardingClient::new(http.clone(), service, url), close_streams.clone());
+        let api = (
+            Api { order_service, orders_url, trusted_proxies },
+            ForwardedOrders(forwarder("fetch-orders", fetch_orders)),
+            ForwardedPrices(forwarder("rates", rates)),
+        );
+        let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
+        Ok(Self { server, prices, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -108,11 +125,16 @@ impl Service for App {
         tasks.spawn("price-reader", self.prices.keep_fresh(stop.clone()));
         // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.
         tasks.spawn("order-dispatcher", self.dispatcher_task);
+        let (streams_stop, close_streams) = (stop.clone(), self.close_streams);
+        tasks.spawn("forwarded-streams", async move {
+            streams_stop.cancelled().await;
+            close_streams.cancel();
+        });
         tasks.run(self.server.run_until(stop.clone()), &stop).await
     }
 
     fn openapi() -> String {
-        openapi_document::<Api>(Self::NAME, &documentation::description())
+        openapi_document::<(Api, ForwardedOrders, ForwardedPrices)>(Self::NAME, &documentation::description())
     }
 }
 

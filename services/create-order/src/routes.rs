@@ -30,7 +30,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
 
 pub struct Api {
     pub order_service: OrderService,
-    pub orders_url: Url,
+    pub orders_url: Option<Url>,
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -194,7 +194,8 @@ impl Api {
     }
 
     fn location(&self, placed: &Placed) -> String {
-        format!("{}/api/v1/orders/{}", self.orders_url.as_str().trim_end_matches('/'), placed.order.id)
+        let base = self.orders_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
+        format!("{base}/api/v1/orders/{}", placed.order.id)
     }
 }
 

@@ -159,17 +159,13 @@ impl CreateOrder {
         let order_service = OrderService { currencies, amount_bounds, prices, dispatcher, backend, hold_secs: 30 };
         let ops = OpsEndpoints {
             service: App::NAME,
-            description: documentation::description(),
+            description: crate::documentation::description(),
             metrics: Metrics::new(App::NAME),
             ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
             accepted_callers: None,
             rate_limit: RateLimit::default(),
         };
-        let api = Api {
-            order_service,
-            orders_url: "http://127.0.0.1:8020".parse().unwrap(),
-            trusted_proxies: TrustedProxies::default(),
-        };
+        let api = Api { order_service, orders_url: None, trusted_proxies: TrustedProxies::default() };
         Self { db_proxy, endpoint: service_endpoint(api, ops) }
     }
 

@@ -32,7 +32,8 @@ async fn unknown_path_and_method_return_problem(stack: Stack) {
     for (service, path, methods) in [
         (&platform.create_order, "/place_order", &["GET", "PUT", "DELETE", "PATCH"][..]),
         (&platform.create_order, "/place_order/", &["GET"]),
-        (&platform.create_order, "/api/v1/orders", &["GET", "PUT", "DELETE"]),
+        (&platform.create_order, "/api/v1/orders", &["PUT", "DELETE"]),
+        (&platform.create_order, "/api/v1/price", &["POST", "DELETE"]),
         (&platform.fetch_orders, "/get_orders/", &["POST", "PUT", "DELETE"]),
         (&platform.fetch_orders, "/api/v1/orders", &["POST", "DELETE"]),
         (&platform.fetch_orders, "/api/v1/orders/0190a6e2-7c1b-7c3a-9d5e-0123456789ab", &["POST", "DELETE"]),

@@ -150,6 +150,7 @@ async fn options_lists_the_methods_of_a_path() {
     let (platform, order_path) = start_with_order().await;
     for (service, path, allowed) in [
         (&platform.create_order, "/place_order", "OPTIONS, POST"),
+        (&platform.create_order, ORDERS_PATH, "GET, HEAD, OPTIONS, POST"),
         (&platform.create_order, "/api/v1/quotes/", "OPTIONS, POST"),
         (&platform.create_order, "/docs", "GET, HEAD, OPTIONS"),
         (&platform.create_order, "/", "GET, HEAD, OPTIONS"),

@@ -192,6 +192,8 @@ impl PlatformBuilder {
             ("DB_PROXY_URL", url_of(db_proxy::App::NAME, "")),
             ("PRICE_CACHE_URL", url_of(price_cache_proxy::App::NAME, "")),
             ("ORDERS_URL", url_of(fetch_orders::App::NAME, "")),
+            ("FETCH_ORDERS_URL", url_of(fetch_orders::App::NAME, "")),
+            ("RATES_URL", url_of(rates::App::NAME, "")),
             ("HEALTH_CHECK_URL", url_of(health_check::App::NAME, "")),
             // Only two sources, so that a test can attribute an effect to the fault of one of them.
             ("PRICE_SOURCES", "coinbase,kraken".to_owned()),

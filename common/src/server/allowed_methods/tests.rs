@@ -19,3 +19,19 @@ fn path_with_more_literal_segments_takes_precedence() {
         assert_eq!(methods.for_path(path).map(|allow| allow.to_str().unwrap()), allowed, "{path}");
     }
 }
+
+#[test]
+fn methods_of_several_apis_with_one_path_are_joined() {
+    let of = |path: &str, method: Method| (PathPattern::new(path), vec![method]);
+    let merged = PathPattern::merge(
+        [
+            of("/orders", Method::POST),
+            of("/quotes", Method::POST),
+            of("/orders/", Method::GET),
+            of("/orders", Method::GET),
+        ]
+        .into_iter(),
+    );
+    let methods: Vec<_> = merged.into_iter().map(|(_, methods)| allow_header(methods).unwrap()).collect();
+    assert_eq!(methods, ["GET, HEAD, OPTIONS, POST", "OPTIONS, POST"]);
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::api::Problem;
 
 /// A document with one operation, described with these errors.
-fn described(operation: Value, counted: CountedRequests, errors: &[Code]) -> Value {
+fn described(operation: &Value, counted: CountedRequests, errors: &[Code]) -> Value {
     let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
     let operations =
         vec![OperationDescription::new("place", Group::Orders).errors(errors).body(json!({ "amount": "1" }))];
@@ -38,7 +38,7 @@ fn errors_follow_from_the_form_of_an_operation() {
             &["bad_request", "payload_too_large", "request_timeout", "unsupported_media_type"],
         ),
     ] {
-        let document = described(operation, counted, &[]);
+        let document = described(&operation, counted, &[]);
         assert_eq!(codes(&document), always.iter().chain(added).copied().collect());
     }
 }
@@ -47,7 +47,7 @@ fn errors_follow_from_the_form_of_an_operation() {
 fn errors_of_one_status_are_listed_together_with_examples() {
     let operation =
         json!({ "operationId": "place", "responses": { "503": { "description": "Not ready", "content": {} } } });
-    let document = described(operation, CountedRequests::None, &[Code::OutcomeUnknown, Code::LimitExceeded]);
+    let document = described(&operation, CountedRequests::None, &[Code::OutcomeUnknown, Code::LimitExceeded]);
     let responses = &document["paths"]["/orders"]["post"]["responses"];
     assert_eq!(responses["503"]["description"], "Not ready");
     assert_eq!(responses["503"]["headers"]["Retry-After"]["required"], true);
@@ -64,7 +64,7 @@ fn errors_of_one_status_are_listed_together_with_examples() {
 #[test]
 fn operation_that_answers_as_an_exchange_has_no_problems() {
     let operation = json!({ "operationId": "place", "responses": { "200": {}, "4XX": {} } });
-    let document = described(operation.clone(), CountedRequests::All, &[]);
+    let document = described(&operation, CountedRequests::All, &[]);
     assert_eq!(document["paths"]["/orders"]["post"]["responses"], operation["responses"]);
 }
 

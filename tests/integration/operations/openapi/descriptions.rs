@@ -1,6 +1,6 @@
 //! What the documents say about each operation: its group, its errors, and examples of requests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -97,6 +97,29 @@ fn errors_of_what_an_operation_lacks_are_not_listed() {
             assert!(!listed(code) || changes_orders || operation.path.contains("quotes"), "{name}: {code}");
         }
     });
+}
+
+/// The names of the parameters of an operation, and where each is.
+fn parameters<'a>(operation: &Operation<'a>) -> BTreeSet<(&'a str, &'a str, bool)> {
+    let parameters = operation.parameters();
+    let text = |parameter: &'a Value, key: &str| parameter[key].as_str().unwrap();
+    parameters.map(|p| (text(p, "name"), text(p, "in"), p["required"] == true)).collect()
+}
+
+#[test]
+fn create_order_hands_on_every_read_of_users_with_all_its_parameters() {
+    let documents: BTreeMap<_, _> = all_documents().into_iter().collect();
+    let handed_on: BTreeMap<_, _> = operations(&documents["create-order"])
+        .filter(|operation| operation.method == "get")
+        .map(|operation| (operation.path, parameters(&operation)))
+        .collect();
+    for service in ["fetch-orders", "rates"] {
+        for read in operations(&documents[service]) {
+            let expected = parameters(&read);
+            let actual = handed_on.get(read.path);
+            assert_eq!(actual, Some(&expected), "{}: add it to services/create-order/src/forwarded_reads", read.path);
+        }
+    }
 }
 
 #[test]

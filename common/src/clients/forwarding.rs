@@ -1,0 +1,178 @@
+//! Hands reads on to another service. Its responses are streams, so a response of any size takes little memory.
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{
+    Stream, StreamExt,
+    stream::{BoxStream, unfold},
+};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use url::Url;
+
+use super::{CallError, call::UNREACHABLE_DEADLINE};
+use crate::{
+    api::{Code, Problem},
+    concurrency::backoff::Backoff,
+    ids::RequestId,
+    request_context::RequestContext,
+};
+
+/// Deadline for the beginning of the response. Longer than every deadline of a read at the other service.
+const HEAD_DEADLINE: Duration = Duration::from_secs(20);
+/// Deadline for each further part of the response. A stream of events sends something every 15 s.
+const PART_DEADLINE: Duration = Duration::from_secs(45);
+/// How many requests may be in progress at once. Streams of events count as long as they are open.
+const MAX_IN_PROGRESS: usize = 1024;
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The headers of a request that the other service receives.
+const REQUEST_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING, header::IF_NONE_MATCH];
+/// The headers of a response that concern only the connection (RFC 9110, section 7.6.1), or that this service sets itself.
+const OWN_HEADERS: &[&str] =
+    &["connection", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", RequestId::HEADER];
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Why a request could not be handed on.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardingError {
+    /// No response has begun.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// [`MAX_IN_PROGRESS`] requests are in progress.
+    #[error("too many requests are being handed on to {0}")]
+    TooMany(&'static str),
+}
+
+impl From<ForwardingError> for Problem {
+    fn from(error: ForwardingError) -> Self {
+        match error {
+            ForwardingError::Call(error) => {
+                tracing::warn!(error = %error.chain(), "a read could not be handed on");
+                error.to_problem(Code::UpstreamUnavailable)
+            }
+            ForwardingError::TooMany(service) => {
+                Self::new(Code::Overloaded, format!("Too many requests wait for {service}. Try again in a moment."))
+            }
+        }
+    }
+}
+
+/// A read that is handed on.
+#[derive(Debug, Clone, Copy)]
+pub struct ForwardedRead<'a> {
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+    /// The address that the request came from.
+    pub peer: IpAddr,
+}
+
+/// A response whose body arrives later.
+pub struct ForwardedAnswer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Fails if the other service breaks the connection or sends nothing for [`PART_DEADLINE`].
+    pub body: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// Hands reads on to one service. Clones share the limit of requests in progress.
+#[derive(Debug, Clone)]
+pub struct ForwardingClient {
+    http: reqwest::Client,
+    service: &'static str,
+    base: Url,
+    permits: Arc<Semaphore>,
+}
+
+impl ForwardingClient {
+    pub fn new(http: reqwest::Client, service: &'static str, base: Url) -> Self {
+        Self { http, service, base, permits: Arc::new(Semaphore::new(MAX_IN_PROGRESS)) }
+    }
+
+    /// Sends a GET, and returns when the response begins. A service that cannot be reached is tried again for
+    /// [`UNREACHABLE_DEADLINE`], because a restart takes less.
+    pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedAnswer, ForwardingError> {
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
+        let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {
+            let reason = format!("the response did not begin within {HEAD_DEADLINE:?}");
+            Err(CallError::InvalidResponse(self.service, reason))
+        })?;
+        let (status, mut headers) = (response.status(), response.headers().clone());
+        for name in OWN_HEADERS {
+            headers.remove(*name);
+        }
+        Ok(ForwardedAnswer { status, headers, body: parts(response.bytes_stream(), permit).boxed() })
+    }
+
+    async fn open(&self, read: ForwardedRead<'_>) -> Result<reqwest::Response, CallError> {
+        // Only the path and the query are those of the request, whatever it contains.
+        let mut url = self.base.clone();
+        url.set_path(read.path);
+        url.set_query(read.query);
+        let headers = request_headers(read);
+        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
+        let start = Instant::now();
+        loop {
+            let error = match self.http.get(url.clone()).headers(headers.clone()).send().await {
+                Ok(response) => return Ok(response),
+                Err(error) if error.is_connect() => CallError::Unreachable(self.service, error),
+                Err(error) => return Err(CallError::NoResponse(self.service, error)),
+            };
+            let delay = backoff.next_delay();
+            if start.elapsed() + delay >= UNREACHABLE_DEADLINE {
+                return Err(error);
+            }
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+fn request_headers(read: ForwardedRead<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in REQUEST_HEADERS {
+        for value in read.headers.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    // The other service limits the rate of each client. It uses these addresses if it trusts this service.
+    for value in read.headers.get_all(FORWARDED_FOR) {
+        headers.append(FORWARDED_FOR, value.clone());
+    }
+    let peer = HeaderValue::from_str(&read.peer.to_string()).expect("an address is a valid header value");
+    headers.append(FORWARDED_FOR, peer);
+    if let Some(id) = RequestContext::current().and_then(|context| HeaderValue::from_str(context.id.as_str()).ok()) {
+        headers.insert(RequestId::HEADER, id);
+    }
+    headers
+}
+
+/// The parts of a body. Each has a deadline. The permit is returned with the end of the stream.
+fn parts(
+    body: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+    permit: OwnedSemaphorePermit,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    unfold((Some(body.boxed()), permit), |(body, permit)| async move {
+        let mut body = body?;
+        let part = match timeout(PART_DEADLINE, body.next()).await {
+            Ok(part) => part?.map_err(io::Error::other),
+            Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        };
+        // Nothing follows an error.
+        let rest = part.is_ok().then_some(body);
+        Some((part, (rest, permit)))
+    })
+}
+
+#[cfg(test)]
+mod tests;

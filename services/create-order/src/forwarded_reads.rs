@@ -1,0 +1,66 @@
+//! Reads that fetch-orders and rates answer. create-order hands them on, so that users need only one address.
+
+mod orders;
+mod prices;
+mod responses;
+
+use std::{future::Future, net::IpAddr};
+
+use common::{
+    api::Problem,
+    clients::{ForwardedRead, ForwardingClient},
+};
+use futures_util::StreamExt;
+use poem::{
+    Addr, Body, Request, Response,
+    http::{HeaderMap, header::CONTENT_TYPE},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::responses::Forwarded;
+pub use self::{orders::ForwardedOrders, prices::ForwardedPrices};
+
+/// Hands reads on to one service.
+#[derive(Clone)]
+pub struct Forwarder {
+    client: ForwardingClient,
+    /// Ends open streams of events. Otherwise they would delay the shutdown of the server.
+    close: CancellationToken,
+}
+
+impl Forwarder {
+    pub fn new(client: ForwardingClient, close: CancellationToken) -> Self {
+        Self { client, close }
+    }
+
+    /// Sends the request to the service, and returns its response as it arrives.
+    async fn forward<T>(&self, request: &Request) -> Result<Forwarded<T>, Problem> {
+        let peer = match &request.remote_addr().0 {
+            Addr::SocketAddr(address) => address.ip(),
+            _ => IpAddr::from([127, 0, 0, 1]),
+        };
+        let read = ForwardedRead {
+            path: request.uri().path(),
+            query: request.uri().query(),
+            headers: request.headers(),
+            peer,
+        };
+        let answer = self.client.get(read).await?;
+        let body = if is_event_stream(&answer.headers) {
+            Body::from_bytes_stream(answer.body.take_until(self.closed()))
+        } else {
+            Body::from_bytes_stream(answer.body)
+        };
+        let mut response = Response::builder().status(answer.status).body(body);
+        *response.headers_mut() = answer.headers;
+        Ok(Forwarded::new(response))
+    }
+
+    fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.close.clone().cancelled_owned()
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}

@@ -1,0 +1,118 @@
+//! Reads of orders, which fetch-orders answers. It checks the values of the parameters.
+
+use common::{
+    api::{
+        Problem,
+        orders::{Order, OrderSummary},
+        pages::LinkedOrderPage,
+    },
+    ids::OrderId,
+    server::Json,
+};
+use poem::Request;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{
+    Forwarder,
+    responses::{ExportFile, Forwarded},
+};
+
+pub struct ForwardedOrders(pub Forwarder);
+
+#[OpenApi]
+impl ForwardedOrders {
+    /// Lists orders by offset, newest first. Answered by fetch-orders.
+    #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
+    async fn get_orders(
+        &self,
+        request: &Request,
+        /// The number of newest orders to skip.
+        #[oai(name = "start")]
+        _start: Query<Option<String>>,
+        /// Maximum number of orders on the page: 1 to 1000.
+        #[oai(name = "page_size")]
+        _page_size: Query<Option<String>>,
+    ) -> Result<Forwarded<Json<LinkedOrderPage>>, Problem> {
+        self.0.forward(request).await
+    }
+
+    /// Lists the orders that pass all filters, newest first. Answered by fetch-orders.
+    ///
+    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters.
+    #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
+    async fn list_orders(
+        &self,
+        request: &Request,
+        /// Maximum number of orders on the page: 1 to 1000.
+        #[oai(name = "limit")]
+        _limit: Query<Option<String>>,
+        /// The `next_cursor` of the previous page.
+        #[oai(name = "cursor")]
+        _cursor: Query<Option<String>>,
+        /// Orders in this currency.
+        #[oai(name = "currency")]
+        _currency: Query<Option<String>>,
+        /// Orders accepted at this time or later.
+        #[oai(name = "from")]
+        _from: Query<Option<String>>,
+        /// Orders accepted before this time.
+        #[oai(name = "to")]
+        _to: Query<Option<String>>,
+        /// Orders of this amount or more.
+        #[oai(name = "min_amount")]
+        _min_amount: Query<Option<String>>,
+        /// Orders of this amount or less.
+        #[oai(name = "max_amount")]
+        _max_amount: Query<Option<String>>,
+    ) -> Result<Forwarded<Json<LinkedOrderPage>>, Problem> {
+        self.0.forward(request).await
+    }
+
+    /// Exports all orders that pass all filters, newest first, as one file. Answered by fetch-orders.
+    #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
+    async fn export_orders(
+        &self,
+        request: &Request,
+        /// The file format: `csv` or `jsonl`.
+        #[oai(name = "format")]
+        _format: Query<String>,
+        /// Orders in this currency.
+        #[oai(name = "currency")]
+        _currency: Query<Option<String>>,
+        /// Orders accepted at this time or later.
+        #[oai(name = "from")]
+        _from: Query<Option<String>>,
+        /// Orders accepted before this time.
+        #[oai(name = "to")]
+        _to: Query<Option<String>>,
+        /// Orders of this amount or more.
+        #[oai(name = "min_amount")]
+        _min_amount: Query<Option<String>>,
+        /// Orders of this amount or less.
+        #[oai(name = "max_amount")]
+        _max_amount: Query<Option<String>>,
+    ) -> Result<Forwarded<ExportFile>, Problem> {
+        self.0.forward(request).await
+    }
+
+    /// Returns the number and the bitcoin total of all orders, and what remains of the limit. Answered by fetch-orders.
+    #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
+    async fn order_summary(&self, request: &Request) -> Result<Forwarded<Json<OrderSummary>>, Problem> {
+        self.0.forward(request).await
+    }
+
+    /// Returns one order. Answered by fetch-orders.
+    #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
+    async fn get_order(
+        &self,
+        request: &Request,
+        #[oai(name = "id")] _id: Path<OrderId>,
+    ) -> Result<Forwarded<Json<Order>>, Problem> {
+        self.0.forward(request).await
+    }
+}
