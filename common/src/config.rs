@@ -1,6 +1,7 @@
 //! Settings: environment variables and a `.env` file. They are read once and checked before a port is bound.
 
 mod credentials;
+mod env_file;
 pub mod shared;
 
 use std::{
@@ -8,17 +9,19 @@ use std::{
     fmt,
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
     str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::Context;
 use subtle::ConstantTimeEq;
 use url::Url;
 
-pub use self::credentials::{AcceptedCallers, Caller, CallerToken, ServerKey};
+use self::env_file::EnvFile;
+pub use self::{
+    credentials::{AcceptedCallers, Caller, CallerToken, ServerKey},
+    env_file::UnknownSetting,
+};
 
 /// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,22 +30,31 @@ struct InvalidSetting {
     /// `None` if a required setting is missing.
     value: Option<String>,
     allowed: String,
+    /// Settings that can be set instead.
+    alternatives: Vec<String>,
 }
 
-/// All invalid settings, so that they can be corrected together.
+/// All invalid settings, each once, so that they can be corrected together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(Vec<InvalidSetting>);
+pub struct ConfigError {
+    invalid: Vec<InvalidSetting>,
+    /// A misspelt name may be the reason why a setting is missing.
+    unknown: Vec<UnknownSetting>,
+}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("some settings are invalid:")?;
-        for InvalidSetting { name, value, allowed } in &self.0 {
+        for InvalidSetting { name, value, allowed, alternatives } in &self.invalid {
             match value {
                 Some(value) => write!(f, "\n  {name}={value:?} is not allowed; {allowed}")?,
                 None => write!(f, "\n  {name} is not set; {allowed}")?,
             }
+            if !alternatives.is_empty() {
+                write!(f, ", or set {}", alternatives.join(" and "))?;
+            }
         }
-        Ok(())
+        self.unknown.iter().try_for_each(|unknown| write!(f, "\n  {unknown}"))
     }
 }
 
@@ -54,20 +66,16 @@ pub struct Env {
     vars: HashMap<String, String>,
     names: BTreeSet<String>,
     errors: Vec<InvalidSetting>,
+    unknown: Vec<UnknownSetting>,
 }
 
 impl Env {
     /// The environment variables of the process. The file `.env` of the current directory, if it exists, supplies the ones
     /// that are not set.
     pub fn from_process() -> anyhow::Result<Self> {
-        let mut vars = if Path::new(".env").is_file() {
-            let text = std::fs::read_to_string(".env").context("the file .env cannot be read")?;
-            parse_env_file(&text).map_err(anyhow::Error::msg)?
-        } else {
-            HashMap::new()
-        };
+        let EnvFile { values: mut vars, unknown } = EnvFile::read()?;
         vars.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
-        Ok(Self { vars, ..Self::default() })
+        Ok(Self { vars, unknown, ..Self::default() })
     }
 
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
@@ -112,13 +120,28 @@ impl Env {
         value
     }
 
-    /// Adds an error, for example about a combination of settings.
+    /// Adds an error, for example about a combination of settings. Only the first error of a setting is kept: several services may
+    /// read it, and a further error may be a consequence of the first.
     pub fn add_error(&mut self, name: &str, value: Option<String>, allowed: &str) {
-        let error = InvalidSetting { name: name.to_owned(), value, allowed: allowed.to_owned() };
-        // Several services may read the same setting.
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
+        if self.errors.iter().all(|error| error.name != name) {
+            let (name, allowed) = (name.to_owned(), allowed.to_owned());
+            self.errors.push(InvalidSetting { name, value, allowed, alternatives: Vec::new() });
         }
+    }
+
+    /// Adds to the error of a setting, if there is one, that `alternative` can be set instead.
+    fn add_alternative(&mut self, name: &str, alternative: &str) {
+        let missing = self.errors.iter_mut().find(|error| error.name == name && error.value.is_none());
+        if let Some(InvalidSetting { alternatives, .. }) = missing
+            && alternatives.iter().all(|other| other != alternative)
+        {
+            alternatives.push(alternative.to_owned());
+        }
+    }
+
+    /// The names in the file `.env` that are no setting.
+    pub fn unknown_settings(&self) -> &[UnknownSetting] {
+        &self.unknown
     }
 
     /// A duration in whole seconds within `range`.
@@ -189,7 +212,10 @@ impl Env {
 
     /// Returns the collected errors, if there are any.
     pub fn finish(&mut self) -> Result<(), ConfigError> {
-        if self.errors.is_empty() { Ok(()) } else { Err(ConfigError(std::mem::take(&mut self.errors))) }
+        if self.errors.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError { invalid: std::mem::take(&mut self.errors), unknown: self.unknown.clone() })
     }
 }
 
@@ -237,26 +263,6 @@ pub fn redact_password(address: &str) -> String {
         url.set_query(Some("***"));
     }
     url.to_string()
-}
-
-/// Parses a `.env` file. The error names the line and not its content, which may be a secret.
-fn parse_env_file(text: &str) -> Result<HashMap<String, String>, String> {
-    const FORM: &str =
-        "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
-    let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
-    pairs.map_err(|error| {
-        let number = match &error {
-            // The error contains the line, or its value alone.
-            dotenvy::Error::LineParse(invalid, _) => {
-                text.lines().position(|line| line.trim().ends_with(invalid.trim())).map(|index| index + 1)
-            }
-            _ => None,
-        };
-        number.map_or_else(
-            || format!("the file .env cannot be parsed; {FORM}"),
-            |number| format!("line {number} of the file .env cannot be parsed; {FORM}"),
-        )
-    })
 }
 
 /// The address that a service listens on.

@@ -1,12 +1,15 @@
 //! The process: its runtime, its exit code, and the number of files that it may open.
 
-use std::{future::Future, process::ExitCode};
+use std::{
+    future::Future,
+    process::{ExitCode, Termination},
+};
 
 use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Runs a program and prints its error to standard error. A program that fails has the exit code 1.
-pub fn run(program: &str, work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+/// Runs a program, whose result is its exit code, and prints its error to standard error. A program that fails has the exit code 1.
+pub fn run<T: Termination>(program: &str, work: impl Future<Output = anyhow::Result<T>>) -> ExitCode {
     let result =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
             let result = runtime.block_on(work);
@@ -15,7 +18,7 @@ pub fn run(program: &str, work: impl Future<Output = anyhow::Result<()>>) -> Exi
             result
         });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(result) => result.report(),
         Err(error) => fail(program, &error),
     }
 }

@@ -1,12 +1,14 @@
 //! The life cycle of a service: read settings, bind a listener, build, serve until stopped.
 
+mod command_line;
 mod supervisor;
 
 use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::supervisor::TaskSupervisor;
+use self::command_line::Action;
+pub use self::{command_line::Task, supervisor::TaskSupervisor};
 
 use crate::{
     config::{Bind, Caller, Env, connect_address, shared},
@@ -45,33 +47,34 @@ pub trait Service: Sized + Send {
     fn openapi() -> String;
 }
 
-const USAGE: &str = "Settings are environment variables; see .env.example.
-  --check     check whether the running service is ready; exits with 0 or 1
-  --openapi   print the OpenAPI document
-  --version   print the version";
-
 /// The `main` function of the binary of a service.
 pub fn main<S: Service>() -> ExitCode {
-    let argument = std::env::args().nth(1);
-    match argument.as_deref() {
-        None => {
-            // Checked before the runtime starts, because the runtime opens files.
-            let limit = match process::require_descriptors(S::NAME, required_descriptors(1)) {
-                Ok(limit) => limit,
-                Err(error) => return process::fail(S::NAME, &error),
-            };
-            return process::run(S::NAME, async {
-                let result = serve::<S>(limit).await;
-                telemetry::flush();
-                result
-            });
+    main_with::<S>(None)
+}
+
+/// As [`main`], for a binary that can do something else than serve.
+pub fn main_with<S: Service>(task: Option<Task>) -> ExitCode {
+    match command_line::action_of(S::NAME, task, std::env::args_os()) {
+        Ok(Action::Serve) => {}
+        Ok(Action::Check) => return process::run(S::NAME, check_running::<S>()),
+        Ok(Action::PrintOpenApi) => {
+            println!("{}", S::openapi());
+            return ExitCode::SUCCESS;
         }
-        Some("--check") => return process::run(S::NAME, check_running::<S>()),
-        Some("--openapi") => println!("{}", S::openapi()),
-        Some("--version") => println!("{} {}", S::NAME, env!("CARGO_PKG_VERSION")),
-        Some(_) => println!("{}: a service of Buydesk\n{USAGE}", S::NAME),
+        Ok(Action::Run(task)) => return task(),
+        // The help and the version that were requested are printed to standard output, and have the exit code 0.
+        Err(error) => error.exit(),
     }
-    ExitCode::SUCCESS
+    // Checked before the runtime starts, because the runtime opens files.
+    let limit = match process::require_descriptors(S::NAME, required_descriptors(1)) {
+        Ok(limit) => limit,
+        Err(error) => return process::fail(S::NAME, &error),
+    };
+    process::run(S::NAME, async {
+        let result = serve::<S>(limit).await;
+        telemetry::flush();
+        result
+    })
 }
 
 /// Runs the service in a process that may open `descriptors` files.
@@ -87,6 +90,7 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
 
     let receiver = reporting::report_queue(S::NAME);
     telemetry::init(&telemetry, S::NAME, reporting::warning_sink(receiver.queue()))?;
+    env.unknown_settings().iter().for_each(|unknown| tracing::warn!("{unknown}"));
     let stop = shutdown::on_signal()?;
     let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;
     let service = S::build(config, listener).await?;

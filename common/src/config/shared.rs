@@ -17,8 +17,9 @@ const DEFAULT_COURSE_REFRESH_SECS: u64 = 5;
 
 /// The secret that `INTERNAL_TOKEN` sets, which is required because `alternative` is not set.
 pub(super) fn internal_token(env: &mut Env, alternative: &str) -> Secret {
-    let allowed = format!("set it to a long random text, the same for every service, or set {alternative}");
-    env.secret(INTERNAL_TOKEN, &allowed)
+    let secret = env.secret(INTERNAL_TOKEN, "set it to a long random text, the same for every service");
+    env.add_alternative(INTERNAL_TOKEN, alternative);
+    secret
 }
 
 /// `DB_PROXY_TOKEN`: the token of this service for db-proxy. Derived from `INTERNAL_TOKEN` by default.
@@ -76,6 +77,11 @@ pub fn db_proxy_url(env: &mut Env) -> Url {
 /// `PRICE_CACHE_URL`: the address of price-cache-proxy.
 pub fn price_cache_url(env: &mut Env) -> Url {
     env.service_url("PRICE_CACHE_URL", "http://127.0.0.1:8002")
+}
+
+/// `SIMULATED`: whether every price is simulated. `None` if it is not set.
+pub fn simulated(env: &mut Env) -> Option<bool> {
+    env.parse_with("SIMULATED", "true or false", |text| text.parse().ok())
 }
 
 /// `CURRENCIES`: the currencies that are priced and that orders may use, each once.

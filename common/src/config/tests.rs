@@ -54,17 +54,19 @@ fn password_is_redacted() {
 }
 
 #[test]
-fn invalid_line_of_env_file_is_named_without_its_content() {
-    for line in ["INTERNAL_TOKEN=correct horse battery", "correct horse", "TOKEN='correct", "correct=horse=\"battery"] {
-        let text = format!("# a comment\nLOG_LEVEL=info\n  {line}\nBTC_LIMIT=1\n");
-        let error = parse_env_file(&text).unwrap_err();
-        for part in ["correct", "horse", "battery", "TOKEN"] {
-            assert!(!error.contains(part), "{part} is in: {error}");
-        }
-        assert!(error.contains(".env"), "{error}");
-    }
-    assert!(parse_env_file("A=1\nB=two words\n").unwrap_err().starts_with("line 2 of the file .env "));
-    assert_eq!(parse_env_file("A=1\nB='two words'\n").unwrap()["B"], "two words");
+fn each_fault_is_named_once() {
+    let mut env = Env::from_pairs([("PRICE_TTL_SECS", "a minute")]);
+    // Two services read the setting, and a third one compares its default with another setting.
+    shared::price_ttl(&mut env);
+    shared::price_ttl(&mut env);
+    env.add_error("PRICE_TTL_SECS", Some("60".to_owned()), "more than PRICE_REFRESH_SECS");
+    shared::db_proxy_token(&mut env, Caller::RATES);
+    shared::price_cache_token(&mut env, Caller::RATES);
+    shared::db_proxy_token(&mut env, Caller::CREATE_ORDER);
+    let message = env.finish().unwrap_err().to_string();
+    assert_eq!(message.lines().count(), 3, "{message}");
+    assert!(message.contains("PRICE_TTL_SECS=\"a minute\""), "{message}");
+    assert!(message.ends_with(", or set DB_PROXY_TOKEN and PRICE_CACHE_TOKEN"), "{message}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The listener of a service.
 
-use std::net::SocketAddr;
+use std::{io::ErrorKind, net::SocketAddr};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -25,11 +25,18 @@ impl Listener {
     /// Binds a socket. The error names the address and the variable of the port.
     pub async fn bind(service: &str, bind: Bind, config: ServerConfig) -> anyhow::Result<Self> {
         let address = SocketAddr::new(bind.host, bind.port);
-        let socket = TcpListener::bind(address).await.with_context(|| {
-            let variable = crate::config::port_variable(service);
-            format!("{service} cannot listen on {address}; set {variable} to another port")
-        })?;
-        Ok(Self::new(socket, config))
+        let variable = crate::config::port_variable(service);
+        match TcpListener::bind(address).await {
+            Ok(socket) => Ok(Self::new(socket, config)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+                "{service} cannot listen on {address}, because another program does; stop that program, or set {variable} to \
+                 another port"
+            ),
+            Err(error) => {
+                let hint = format!("set {variable} to another port, or BIND_HOST to another address");
+                Err(error).with_context(|| format!("{service} cannot listen on {address}; {hint}"))
+            }
+        }
     }
 
     /// Ends the wait for requests in flight when `drain_end` is cancelled, if the server has not ended by then. Services that

@@ -1,0 +1,77 @@
+//! The file `.env`.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    path::Path,
+    sync::LazyLock,
+};
+
+use anyhow::Context;
+
+use crate::spelling::nearest;
+
+/// The names of all settings of all services. A test compares the file with the variables that are read.
+static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+    let lines = include_str!("../../../.env.example").lines();
+    let names = lines.filter_map(|line| Some(line.strip_prefix('#')?.split_once('=')?.0));
+    names.filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')).collect()
+});
+
+/// A name in the file that is no setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownSetting(String);
+
+impl fmt::Display for UnknownSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file .env sets {}, which is not a setting and has no effect; ", self.0)?;
+        match nearest(&self.0, SETTINGS.iter().copied()) {
+            Some(meant) => write!(f, "did you mean {meant}?"),
+            None => f.write_str(".env.example lists all settings"),
+        }
+    }
+}
+
+/// The content of the file `.env`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct EnvFile {
+    pub values: HashMap<String, String>,
+    /// Sorted by name.
+    pub unknown: Vec<UnknownSetting>,
+}
+
+impl EnvFile {
+    /// Reads the file of the current directory. Empty if it does not exist.
+    pub fn read() -> anyhow::Result<Self> {
+        if !Path::new(".env").is_file() {
+            return Ok(Self::default());
+        }
+        let text = std::fs::read_to_string(".env").context("the file .env cannot be read")?;
+        Self::parse(&text).map_err(anyhow::Error::msg)
+    }
+
+    /// The error names the line and not its content, which may be a secret.
+    fn parse(text: &str) -> Result<Self, String> {
+        const FORM: &str =
+            "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
+        let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<HashMap<_, _>, _>>();
+        let values = pairs.map_err(|error| {
+            let number = match &error {
+                // The error contains the line, or its value alone.
+                dotenvy::Error::LineParse(invalid, _) => {
+                    text.lines().position(|line| line.trim().ends_with(invalid.trim())).map(|index| index + 1)
+                }
+                _ => None,
+            };
+            number.map_or_else(
+                || format!("the file .env cannot be parsed; {FORM}"),
+                |number| format!("line {number} of the file .env cannot be parsed; {FORM}"),
+            )
+        })?;
+        let unknown: BTreeSet<_> = values.keys().filter(|name| !SETTINGS.contains(name.as_str())).cloned().collect();
+        Ok(Self { values, unknown: unknown.into_iter().map(UnknownSetting).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+use super::*;
+
+#[test]
+fn invalid_line_is_named_without_its_content() {
+    for line in ["INTERNAL_TOKEN=correct horse battery", "correct horse", "TOKEN='correct", "correct=horse=\"battery"] {
+        let text = format!("# a comment\nLOG_LEVEL=info\n  {line}\nBTC_LIMIT=1\n");
+        let error = EnvFile::parse(&text).unwrap_err();
+        for part in ["correct", "horse", "battery", "TOKEN"] {
+            assert!(!error.contains(part), "{part} is in: {error}");
+        }
+        assert!(error.contains(".env"), "{error}");
+    }
+    assert!(EnvFile::parse("A=1\nB=two words\n").unwrap_err().starts_with("line 2 of the file .env "));
+    assert_eq!(EnvFile::parse("A=1\nB='two words'\n").unwrap().values["B"], "two words");
+}
+
+#[test]
+fn misspelt_setting_is_named_with_the_one_that_was_meant() {
+    let unknown_in = |text: &str| -> Vec<String> {
+        EnvFile::parse(text).unwrap().unknown.iter().map(UnknownSetting::to_string).collect()
+    };
+    assert_eq!(unknown_in("BTC_LIMIT=1\n#PRICE_TTL=5\nKRAKEN_WS_URL=off\nRATES_URL=http://localhost:8040\n"), [""; 0]);
+    for (name, meant) in [
+        ("BTC_LIMITS", "BTC_LIMIT"),
+        ("btc_limit", "BTC_LIMIT"),
+        ("PRICE_TTL", "PRICE_TTL_SECS"),
+        ("CREATE_ORDERS_PORT", "CREATE_ORDER_PORT"),
+        ("DATABASEURL", "DATABASE_URL"),
+    ] {
+        let [message] = unknown_in(&format!("{name}=secret\n")).try_into().unwrap();
+        assert!(message.contains(&format!("sets {name},")), "{message}");
+        assert!(message.ends_with(&format!("did you mean {meant}?")), "{message}");
+        assert!(!message.contains("secret"), "{message}");
+    }
+    let [first, second] = unknown_in("ZEBRA=1\nBTC_LIMIT=1\nHORSES=2\n").try_into().unwrap();
+    assert!(first.contains("HORSES") && first.ends_with(".env.example lists all settings"), "{first}");
+    assert!(second.contains("ZEBRA"), "{second}");
+}

@@ -1,0 +1,56 @@
+//! The command line of the binary of a service.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Arg, ArgAction, ArgGroup, Command};
+
+/// What the binary does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Action {
+    Serve,
+    /// Check whether the running service is ready.
+    Check,
+    PrintOpenApi,
+    Run(fn() -> ExitCode),
+}
+
+/// Something else than serving, which the binary of one service does if its flag is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    /// The flag, without hyphens.
+    pub flag: &'static str,
+    pub help: &'static str,
+    pub run: fn() -> ExitCode,
+}
+
+const CHECK: &str = "check";
+const OPENAPI: &str = "openapi";
+
+/// The action that the arguments select. The error is also the help or the version, if that was requested.
+pub(super) fn action_of(
+    service: &'static str,
+    task: Option<Task>,
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Action, clap::Error> {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue).group("action")
+    };
+    let command = Command::new(service)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(format!("{service}, a service of Buydesk. Without an option, it serves until it is stopped."))
+        .after_help("Settings are environment variables or lines of the file .env in the current folder. .env.example lists them.")
+        .arg(flag(CHECK, "Check whether the running service is ready; the exit code is 0 or 1"))
+        .arg(flag(OPENAPI, "Print the OpenAPI document"))
+        .args(task.map(|task| flag(task.flag, task.help)))
+        .group(ArgGroup::new("action").multiple(false));
+    let matches = command.try_get_matches_from(arguments)?;
+    Ok(match task {
+        _ if matches.get_flag(CHECK) => Action::Check,
+        _ if matches.get_flag(OPENAPI) => Action::PrintOpenApi,
+        Some(task) if matches.get_flag(task.flag) => Action::Run(task.run),
+        _ => Action::Serve,
+    })
+}
+
+#[cfg(test)]
+mod tests;
