@@ -6,6 +6,7 @@ mod courses;
 mod failed_transactions;
 mod order_pages;
 mod order_placement;
+mod origins;
 mod quotes;
 mod retention;
 mod upgrades;
@@ -212,7 +213,7 @@ fn expect_placed(decision: &Decision) -> (&Order, bool) {
 #[track_caller]
 fn expect_refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
-        Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
+        Decision::Refused(Refused { reason, remaining, .. }) => (*reason, remaining.map(Sats::get)),
         Decision::Placed(_) | Decision::Quoted(_) | Decision::QuoteReleased(_) | Decision::QuoteCapExceeded(_) => {
             panic!("not refused: {decision:?}")
         }

@@ -3,6 +3,8 @@
 //! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderSource`] and
 //! sends a [`PlaceOrderCommand`] to db-proxy, which answers with an [`Outcome`]. fetch-orders reads [`OrderPage`]s.
 
+mod origin;
+
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,8 @@ use crate::{
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
+
+pub use self::origin::OrderOrigin;
 
 /// Maximum number of orders on a page.
 pub const MAX_PAGE: u32 = 1000;
@@ -221,6 +225,17 @@ pub struct Refused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
+    /// The origin of the orders in the database. Present if the price has the other origin, which is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub database_origin: Option<OrderOrigin>,
+}
+
+impl Refused {
+    /// A refusal that needs no further details.
+    pub fn because(reason: RefusalReason) -> Self {
+        Self { reason, remaining: None, database_origin: None }
+    }
 }
 
 /// Why an order was not placed.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         Code, FieldError, Problem,
-        orders::{RefusalReason, Refused},
+        orders::{OrderOrigin, RefusalReason, Refused},
         quotes::QuoteCap,
     },
     clients::CallError,
@@ -32,6 +32,9 @@ pub enum Error {
     /// 503: there is no price that may be used.
     #[error(transparent)]
     Price(#[from] PriceError),
+    /// 503: the price is simulated and the orders of the database are real, or the reverse.
+    #[error("the price is {}, and the database is one of {database} orders", database.opposite())]
+    PriceOfOtherOrigin { database: OrderOrigin },
     /// 422: the key belongs to a different order.
     #[error("the idempotency key was used for a different order")]
     KeyReused,
@@ -75,7 +78,10 @@ impl From<Refused> for Error {
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining },
             RefusalReason::KeyReused => Self::KeyReused,
-            RefusalReason::PriceUnavailable => Self::Price(PriceError::NoRecord),
+            RefusalReason::PriceUnavailable => match refused.database_origin {
+                Some(database) => Self::PriceOfOtherOrigin { database },
+                None => Self::Price(PriceError::NoRecord),
+            },
             RefusalReason::QuoteUnknown => Self::QuoteUnknown,
             RefusalReason::QuoteTaken => Self::QuoteTaken,
             RefusalReason::QuoteExpired => Self::QuoteExpired,
@@ -88,6 +94,15 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
             Error::Price(error) => price_problem(error),
+            Error::PriceOfOtherOrigin { database } => {
+                tracing::error!(%error, "an order was refused; correct SIMULATED or DATABASE_URL of the services");
+                let detail = format!(
+                    "The current price is {}, and the stored orders are {database}. No order was placed. The operator must \
+                     correct the settings of the services.",
+                    database.opposite()
+                );
+                Self::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+            }
             Error::KeyReused => Self {
                 errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
                 ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")

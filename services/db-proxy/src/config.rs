@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::{
+    api::orders::OrderOrigin,
     config::{AcceptedCallers, Caller, Env, Secret, shared},
     money::Sats,
     time::MAX_CLOCK_SKEW,
@@ -15,6 +16,8 @@ use crate::{
 };
 
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
+/// The default for simulated orders, which never meet real ones.
+const DEFAULT_SIMULATED_DATABASE: &str = "sqlite:database/data/demo.db";
 const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
 /// The least default of a cap of quotes: 0.01 BTC. With a low limit, a share of it would refuse ordinary quotes.
 const MIN_DEFAULT_CAP_SATS: i64 = 1_000_000;
@@ -37,6 +40,8 @@ pub enum Migrations {
 pub struct Config {
     /// May contain a password.
     pub database_url: Secret,
+    /// Whether the orders of the database are simulated or real. `None` if the first order decides.
+    pub origin: Option<OrderOrigin>,
     pub migrations: Migrations,
     /// Which failure of the database an acknowledged order survives.
     pub durability: Durability,
@@ -66,6 +71,7 @@ impl Config {
         let skew = MAX_CLOCK_SKEW.as_secs();
         Self {
             database_url,
+            origin: shared::simulated(env).map(OrderOrigin::of),
             migrations: migrations.unwrap_or(Migrations::Apply),
             accepted_callers: shared::accepted_callers(env, Caller::DB_PROXY.as_str()),
             durability,
@@ -76,9 +82,11 @@ impl Config {
     }
 }
 
-/// `DATABASE_URL`.
+/// `DATABASE_URL`. Its default depends on `SIMULATED`.
 pub fn database_url(env: &mut Env) -> Secret {
-    let database_url = env.text("DATABASE_URL").unwrap_or(DEFAULT_DATABASE).to_owned();
+    let is_simulated = shared::simulated(env) == Some(true);
+    let default = if is_simulated { DEFAULT_SIMULATED_DATABASE } else { DEFAULT_DATABASE };
+    let database_url = env.text("DATABASE_URL").unwrap_or(default).to_owned();
     if let Err(reason) = check_url(&database_url) {
         env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), &reason);
     }

@@ -5,6 +5,7 @@
 pub mod durability;
 mod error;
 mod migrations;
+mod origin;
 pub mod postgres;
 mod private_file;
 pub mod rows;
@@ -20,6 +21,7 @@ use self::url::sqlite_path;
 pub use self::{
     durability::{Durability, DurabilityStatus},
     error::DatabaseError,
+    origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
     sqlite::SqliteDatabase,
     transaction_connection::TransactionConnection,

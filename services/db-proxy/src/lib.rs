@@ -16,19 +16,20 @@ pub mod retention;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
+use anyhow::bail;
 use common::{
-    api::health::Component,
-    config::{Caller, Env},
+    api::{health::Component, orders::OrderOrigin},
+    config::{Caller, Env, redact_password},
     metrics::Metrics,
     process,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::{Service, TaskSupervisor},
+    service::{Service, Task, TaskSupervisor},
     time::Clock,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::{Config, Migrations};
+pub use self::config::{Config, Migrations, database_url};
 use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockRules},
@@ -39,9 +40,9 @@ use self::{
 };
 
 /// How long the start waits for migrations. After that they continue while the service runs.
-const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two attempts to migrate.
-const MIGRATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
+const PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between two attempts to prepare the database.
+const PREPARATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The routes of every aggregate.
 type Routes = (OrderRoutes, CourseRoutes);
@@ -65,8 +66,8 @@ pub struct App {
     server: Server,
     database: Database,
     ready: ReadinessCheck,
-    /// Whether this process has no migration left to apply.
-    migrated: bool,
+    /// What remains to be done to the database while the service runs, because it was unavailable at the start.
+    unprepared: Option<Preparation>,
     tasks: BackgroundTasks,
 }
 
@@ -82,9 +83,10 @@ impl Service for App {
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let database = Database::open(config.database_url.expose()).await?.with_durability(config.durability);
-        let migrated = match config.migrations {
-            Migrations::Apply => migrate_at_start(&database).await?,
-            Migrations::Check => true,
+        let preparation = Preparation { migrations: config.migrations, origin: config.origin };
+        let prepared = match preparation.run_at_start(&database).await {
+            Ok(prepared) => prepared,
+            Err(error) => bail!("{}: {}", redact_password(config.database_url.expose()), error.chain()),
         };
         let metrics = Metrics::new(Self::NAME);
         let mut tasks = BackgroundTasks::default();
@@ -113,7 +115,8 @@ impl Service for App {
             rate_limit: RateLimit::default(),
         };
         let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
-        Ok(Self { server, database, ready, migrated, tasks })
+        let unprepared = (!prepared).then_some(preparation);
+        Ok(Self { server, database, ready, unprepared, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -125,16 +128,14 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, database, migrated, tasks, .. } = self;
-        // Cancelled with `stop`, and also if the schema cannot be migrated.
+        let Self { server, database, unprepared, tasks, .. } = self;
+        // Cancelled with `stop`, and also if the database cannot be used.
         let ending = stop.child_token();
         // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
-        let migration = async {
-            if migrated {
-                return Ok(());
-            }
+        let preparation = async {
+            let Some(preparation) = unprepared else { return Ok(()) };
             let result = tokio::select! {
-                result = migrate_until_done(&database) => result,
+                result = preparation.run_until_done(&database) => result,
                 () = ending.cancelled() => Ok(()),
             };
             if result.is_err() {
@@ -147,9 +148,9 @@ impl Service for App {
         // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and
         // ends.
         let serve = supervisor.run(server.run_until(ending.clone()), &ending);
-        let (served, migrated) = tokio::join!(serve, migration);
+        let (served, prepared) = tokio::join!(serve, preparation);
         database.close().await;
-        migrated.map_err(|error| anyhow::anyhow!(error.chain())).and(served)
+        prepared.map_err(|error| anyhow::anyhow!(error.chain())).and(served)
     }
 
     fn openapi() -> String {
@@ -159,14 +160,15 @@ impl Service for App {
 
 /// The `main` function of the binary. `--migrate` applies the migrations and ends; otherwise the service runs.
 pub fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() != Some("--migrate") {
-        return common::service::main::<App>();
-    }
-    process::run(App::NAME, async {
-        migrate(&mut Env::from_process()?).await?;
-        println!("Every migration is applied.");
-        Ok(())
-    })
+    let run = || {
+        process::run(App::NAME, async {
+            migrate(&mut Env::from_process()?).await?;
+            println!("Every migration is applied.");
+            Ok(())
+        })
+    };
+    let help = "Apply the migrations of the database and end";
+    common::service::main_with::<App>(Some(Task { flag: "migrate", help, run }))
 }
 
 /// Applies the missing migrations of the database of the settings, and retries while it is unavailable. It may connect as
@@ -175,31 +177,47 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     let database_url = config::database_url(env);
     env.finish()?;
     let database = Database::open(database_url.expose()).await?;
-    let result = migrate_until_done(&database).await;
+    let result = Preparation { migrations: Migrations::Apply, origin: None }.run_until_done(&database).await;
     database.close().await;
     result.map_err(|error| anyhow::anyhow!(error.chain()))
 }
 
-/// Applies the missing migrations. Returns false if the database is unavailable: it may become available while the service
-/// runs.
-async fn migrate_at_start(database: &Database) -> anyhow::Result<bool> {
-    let migration = timeout(MIGRATION_TIMEOUT, database.migrate()).await;
-    match migration.unwrap_or(Err(DatabaseError::TimedOut)) {
-        Ok(()) => Ok(true),
-        Err(error) if error.is_transient() => Ok(false),
-        Err(error) => anyhow::bail!(error.chain()),
-    }
+/// What a start does to the database before orders are stored: it applies migrations, and claims the database for simulated or
+/// for real orders.
+#[derive(Clone, Copy)]
+struct Preparation {
+    migrations: Migrations,
+    origin: Option<OrderOrigin>,
 }
 
-/// Retries until every migration is applied. Fails if a retry would fail again.
-async fn migrate_until_done(database: &Database) -> Result<(), DatabaseError> {
-    loop {
-        match database.migrate().await {
-            Err(error) if error.is_transient() => {
-                tracing::warn!(error = %error.chain(), "the database cannot be migrated yet; the migration is retried");
-                tokio::time::sleep(MIGRATION_RETRY_PAUSE).await;
+impl Preparation {
+    async fn run(self, database: &Database) -> Result<(), DatabaseError> {
+        if self.migrations == Migrations::Apply {
+            database.migrate().await?;
+        }
+        database.claim_origin(self.origin).await
+    }
+
+    /// Returns false if the database is unavailable: it may become available while the service runs.
+    async fn run_at_start(self, database: &Database) -> Result<bool, DatabaseError> {
+        let result = timeout(PREPARATION_TIMEOUT, self.run(database)).await;
+        match result.unwrap_or(Err(DatabaseError::TimedOut)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_transient() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Retries until it succeeds. Fails if a retry would fail again.
+    async fn run_until_done(self, database: &Database) -> Result<(), DatabaseError> {
+        loop {
+            match self.run(database).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(error = %error.chain(), "the database cannot be prepared yet; this is retried");
+                    tokio::time::sleep(PREPARATION_RETRY_PAUSE).await;
+                }
+                result => return result,
             }
-            result => return result,
         }
     }
 }

@@ -99,7 +99,7 @@ impl Config {
         let currencies = shared::currencies(env);
         let SelectedSources { active: sources, inactive: inactive_sources } = read_sources(env);
         let streams = read_stream_urls(env, &sources);
-        let simulated = env.parse("SIMULATED", false, "true or false");
+        let simulated = shared::simulated(env).unwrap_or(false);
 
         let publish_interval = shared::price_refresh_interval(env);
         let record_ttl = shared::price_ttl(env);

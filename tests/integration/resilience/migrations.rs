@@ -1,8 +1,9 @@
-//! A migration that fails while db-proxy runs.
+//! A database that cannot be used, although db-proxy has started before it was available.
 
 use std::time::Duration;
 
-use common::{config::Env, service::Service};
+use common::{api::orders::OrderOrigin, config::Env, service::Service};
+use db_proxy::database::Database;
 use sqlx::{Connection, Executor, PgConnection};
 use tests::servers::PrivateServer;
 use tokio::{net::TcpListener, time::timeout};
@@ -20,7 +21,30 @@ async fn permanent_migration_error_ends_the_process_with_its_reason() {
     connection.close().await.unwrap();
     postgres.stop().await;
 
-    let mut env = Env::from_pairs([("INTERNAL_TOKEN", "0123456789abcdef"), ("DATABASE_URL", postgres.url().as_str())]);
+    let error = error_after_late_start(&mut postgres, &[]).await;
+    let message = format!("{error:#}");
+    assert!(message.contains("migration 1") && message.contains("orders"), "{message}");
+}
+
+/// A database of real orders becomes available after db-proxy started for simulated ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn database_of_the_other_origin_ends_the_process_with_its_reason() {
+    let mut postgres = PrivateServer::postgres().await;
+    let database = Database::open(&postgres.url()).await.unwrap();
+    database.migrate().await.unwrap();
+    database.claim_origin(Some(OrderOrigin::Real)).await.unwrap();
+    database.close().await;
+    postgres.stop().await;
+    let error = error_after_late_start(&mut postgres, &[("SIMULATED", "true")]).await;
+    let message = format!("{error:#}");
+    assert!(message.contains("for real orders") && message.contains("SIMULATED=false"), "{message}");
+}
+
+/// Starts db-proxy, then its database, and returns the error with which db-proxy ends.
+async fn error_after_late_start(postgres: &mut PrivateServer, settings: &[(&str, &str)]) -> anyhow::Error {
+    let url = postgres.url();
+    let required = [("INTERNAL_TOKEN", "0123456789abcdef"), ("DATABASE_URL", url.as_str())];
+    let mut env = Env::from_pairs(required.into_iter().chain(settings.iter().copied()));
     let config = db_proxy::App::configure(&mut env);
     env.finish().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -30,7 +54,5 @@ async fn permanent_migration_error_ends_the_process_with_its_reason() {
     postgres.start().await;
     let ended = timeout(END_LIMIT, running).await;
     stop.cancel();
-    let error = ended.expect("the service ends").unwrap().unwrap_err();
-    let message = format!("{error:#}");
-    assert!(message.contains("migration 1") && message.contains("orders"), "{message}");
+    ended.expect("the service ends").unwrap().unwrap_err()
 }

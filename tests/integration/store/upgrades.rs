@@ -2,7 +2,7 @@
 //!
 //! `tests/last-release` contains the statements of the last release, unchanged.
 
-mod last_release;
+pub mod last_release;
 
 use common::{money::Sats, time::Timestamp};
 use db_proxy::{

@@ -1,7 +1,7 @@
 use super::*;
 
 fn refused(reason: RefusalReason) -> Decision {
-    Decision::Refused(Refused { reason, remaining: None })
+    Decision::Refused(Refused::because(reason))
 }
 
 #[test]

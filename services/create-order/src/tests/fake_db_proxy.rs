@@ -203,7 +203,7 @@ impl FakeDbProxy {
                 Ok(QuoteOutcome { quote: Some(quote), refused: None, exceeded_cap: None })
             }
             RemoteFault::LimitReached | RemoteFault::LostThenRefused => {
-                let refused = Refused { reason, remaining: None };
+                let refused = Refused::because(reason);
                 Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None })
             }
             RemoteFault::Unreachable => Err(unreachable()),
@@ -243,7 +243,7 @@ fn order() -> Order {
 }
 
 fn refused(reason: RefusalReason) -> Outcome {
-    Outcome { placed: None, refused: Some(Refused { reason, remaining: None }) }
+    Outcome { placed: None, refused: Some(Refused::because(reason)) }
 }
 
 fn unreachable() -> CallError {

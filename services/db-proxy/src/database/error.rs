@@ -1,5 +1,6 @@
 //! Errors of the database, classified by what a caller may do about them.
 
+use common::api::orders::OrderOrigin;
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
 use crate::clock_check::ClockFault;
@@ -25,6 +26,13 @@ pub enum DatabaseError {
     /// The clock is wrong, so nothing may be written. A later attempt may succeed.
     #[error("nothing is written because of the clock: {0}")]
     Clock(#[from] ClockFault),
+    /// The database is marked as one of orders of this origin, and the other one was declared.
+    #[error(
+        "this database is for {database} orders, and this start is for {} orders. To use it, {}, and with the same DATABASE_URL. \
+         For {} orders, set DATABASE_URL to another database",
+        database.opposite(), how_to_use(*database), database.opposite()
+    )]
+    OtherOrigin { database: OrderOrigin },
     /// The database rejected a statement. A retry would fail again, because the cause is a defect of this program or of the
     /// machine.
     #[error("the database rejected a statement")]
@@ -48,6 +56,14 @@ pub enum NotPrimary {
     Superseded,
 }
 
+/// How to start with a database of orders of this origin.
+fn how_to_use(origin: OrderOrigin) -> &'static str {
+    match origin {
+        OrderOrigin::Real => "start `buydesk up` without --demo, or each service with SIMULATED=false",
+        OrderOrigin::Simulated => "start `buydesk up --demo`, or each service with SIMULATED=true",
+    }
+}
+
 impl DatabaseError {
     /// Whether a later attempt may succeed.
     pub fn is_transient(&self) -> bool {
@@ -58,7 +74,7 @@ impl DatabaseError {
             | Self::NotPrimary(_)
             | Self::NotDurable(_)
             | Self::Clock(_) => true,
-            Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
+            Self::OtherOrigin { .. } | Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
         }
     }
 

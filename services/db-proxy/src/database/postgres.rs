@@ -18,7 +18,7 @@ use sqlx::{
 
 use self::primary::{Access, Primary, Timeline};
 use super::{
-    DatabaseError, TransactionConnection,
+    DatabaseError, KnownOrigin, TransactionConnection,
     durability::{CommitSettings, Durability, Standbys},
     error::has_outdated_plan,
     latest_version,
@@ -68,6 +68,7 @@ pub struct PostgresDatabase {
     primary: Arc<Primary>,
     /// Which failure an acknowledged order survives.
     pub durability: Durability,
+    pub origin: KnownOrigin,
     /// Options of each host without the limits of [`SESSION`], for migrations.
     unlimited: Arc<[PgConnectOptions]>,
 }
@@ -83,6 +84,7 @@ impl PostgresDatabase {
             background: primary.connect_lazy(BACKGROUND, Access::Write),
             primary,
             durability: Durability::default(),
+            origin: KnownOrigin::default(),
             unlimited: unlimited.into(),
         })
     }

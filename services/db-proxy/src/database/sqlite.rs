@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 use super::{
-    DatabaseError, TransactionConnection, latest_version,
+    DatabaseError, KnownOrigin, TransactionConnection, latest_version,
     migrations::{SQLITE, migrator},
     private_file,
 };
@@ -30,6 +30,7 @@ pub struct SqliteDatabase {
     pub readers: SqlitePool,
     /// For the reads that precede a write of courses or a fold, and for the totals that the clock check and retention read.
     pub background: SqlitePool,
+    pub origin: KnownOrigin,
 }
 
 impl SqliteDatabase {
@@ -50,7 +51,8 @@ impl SqliteDatabase {
         let read_only = options.pragma("query_only", "on");
         let readers = readers.connect_with(read_only.clone()).await.with_context(context)?;
         let single = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
-        Ok(Self { writer, readers, background: single.connect_lazy_with(read_only) })
+        let background = single.connect_lazy_with(read_only);
+        Ok(Self { writer, readers, background, origin: KnownOrigin::default() })
     }
 
     pub(super) async fn migrate(&self) -> Result<(), MigrateError> {

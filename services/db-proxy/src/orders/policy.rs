@@ -1,4 +1,5 @@
-//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, and the limit.
+//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, and that simulated and
+//! real orders are never in one database.
 //!
 //! Commands are decided in the sequence of their arrival. A refused command does not affect the others.
 
@@ -6,7 +7,9 @@ use std::{collections::HashMap, time::Duration};
 
 use common::{
     api::{
-        orders::{ANONYMOUS, MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder},
+        orders::{
+            ANONYMOUS, MarketOrder, Order, OrderOrigin, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder,
+        },
         quotes::{Quote, QuoteCap, QuoteState},
     },
     ids::QuoteId,
@@ -46,6 +49,8 @@ struct DecisionState {
     snapshot: Snapshot,
     /// Contains the changes of the batch. [`Snapshot::totals`] remains as stored.
     totals: Totals,
+    /// The mark of the database, also if this batch sets it. [`Snapshot::origin`] remains as stored.
+    origin: Option<OrderOrigin>,
     orders: Vec<NewOrderRow>,
     quotes: Vec<NewQuoteRow>,
     taken_quotes: Vec<QuoteId>,
@@ -59,6 +64,7 @@ impl DecisionState {
         Self {
             limit,
             totals: Totals { reserved, ..snapshot.totals },
+            origin: snapshot.origin,
             snapshot,
             orders: Vec::with_capacity(commands),
             quotes: Vec::new(),
@@ -75,6 +81,7 @@ impl DecisionState {
             && self.released_quotes.is_empty()
             && self.refusals.is_empty()
             && self.totals == self.snapshot.totals;
+        let mark = self.origin.filter(|_| self.snapshot.origin.is_none());
         (!unchanged).then(|| ChangeSet {
             orders: self.orders,
             quotes: self.quotes,
@@ -83,6 +90,7 @@ impl DecisionState {
             refusals: self.refusals.into_iter().collect(),
             totals: self.totals,
             decided_at: self.snapshot.now,
+            mark,
         })
     }
 
@@ -111,6 +119,10 @@ impl DecisionState {
                 }
                 match price.filter(|price| is_current(price, self.snapshot.now)) {
                     None => Ok(self.record_refusal(refusal_key, None)),
+                    Some(price) if let Some(decision) = self.refuse_origin(price.simulated) => {
+                        self.record_refusal(refusal_key, None);
+                        Ok(decision)
+                    }
                     Some(price) if !self.fits_limit(price.bitcoin_amount) => {
                         Ok(self.record_refusal(refusal_key, Some(self.remaining())))
                     }
@@ -118,6 +130,11 @@ impl DecisionState {
                 }
             }
             OrderTerms::Quote(id) => {
+                // A db-proxy of an earlier release may have stored the quote.
+                let simulated = self.snapshot.records.quotes.get(&id).map(|stored| stored.quote.simulated);
+                if let Some(decision) = simulated.and_then(|simulated| self.refuse_origin(simulated)) {
+                    return Ok(decision);
+                }
                 let StoredQuote { quote, sources, .. } = self.take_quote(id)?;
                 let order = ValidatedOrder { currency: quote.currency, amount: quote.amount };
                 let price = OrderPrice {
@@ -144,12 +161,16 @@ impl DecisionState {
         if !is_current(price, now) {
             return Err(RefusalReason::PriceUnavailable);
         }
+        if let Some(decision) = self.refuse_origin(price.simulated) {
+            return Ok(decision);
+        }
         if !self.fits_limit(price.bitcoin_amount) {
             return Err(RefusalReason::LimitExceeded);
         }
         if let Some(exceeded) = self.exceeded_cap(command) {
             return Ok(Decision::QuoteCapExceeded(exceeded));
         }
+        self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let quote = Quote {
             id: QuoteId(new_uuid_at(now)),
             created_at: now,
@@ -247,6 +268,7 @@ impl DecisionState {
     ) -> Decision {
         // Later than the previous order even if the clock went back, so that times, ids and sequence numbers sort alike.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
+        self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let seq = self.totals.orders + 1;
         let bitcoin = add_within_limit(self.totals.bitcoin, price.bitcoin_amount);
         self.totals = Totals { orders: seq, bitcoin, last_created_at: created_at, ..self.totals };
@@ -283,7 +305,15 @@ impl DecisionState {
     /// Refuses a command without recording the refusal; see [`RecordedRefusal`].
     fn refuse_command(&self, reason: RefusalReason) -> Decision {
         let remaining = (reason == RefusalReason::LimitExceeded).then(|| self.remaining());
-        Decision::Refused(Refused { reason, remaining })
+        Decision::Refused(Refused { remaining, ..Refused::because(reason) })
+    }
+
+    /// The refusal of a price that is simulated while the orders of the database are real, or the reverse. `None` if the price
+    /// may be used.
+    fn refuse_origin(&self, simulated: bool) -> Option<Decision> {
+        let origin = self.origin.filter(|origin| *origin != OrderOrigin::of(simulated))?;
+        let refused = Refused::because(RefusalReason::PriceUnavailable);
+        Some(Decision::Refused(Refused { database_origin: Some(origin), ..refused }))
     }
 
     fn remaining(&self) -> Sats {

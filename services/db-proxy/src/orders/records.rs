@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use common::{
     api::{
-        orders::{Order, RefusalReason, Refused, ValidatedOrder},
+        orders::{Order, OrderOrigin, RefusalReason, Refused, ValidatedOrder},
         quotes::Quote,
     },
     config::Caller,
@@ -135,7 +135,7 @@ impl RecordedRefusal {
             Some(_) => RefusalReason::LimitExceeded,
             None => RefusalReason::PriceUnavailable,
         };
-        Decision::Refused(Refused { reason, remaining: self.remaining })
+        Decision::Refused(Refused { remaining: self.remaining, ..Refused::because(reason) })
     }
 }
 
@@ -159,6 +159,8 @@ pub struct Snapshot {
     pub released: Sats,
     /// Read after the lock was taken. A price that expired while the batch waited for the lock is therefore not used.
     pub now: Timestamp,
+    /// The mark of the database. `None` if it is not marked.
+    pub origin: Option<OrderOrigin>,
     pub records: StoredRecords,
 }
 
@@ -179,4 +181,6 @@ pub struct ChangeSet {
     pub totals: Totals,
     /// When the batch was decided.
     pub decided_at: Timestamp,
+    /// The mark of the database, if this batch has its first order or quote.
+    pub mark: Option<OrderOrigin>,
 }

@@ -110,7 +110,7 @@ impl TryFrom<Decision> for QuoteOutcome {
             }
             Decision::Refused(refused) => Ok(Self { quote: None, refused: Some(refused), exceeded_cap: None }),
             Decision::QuoteCapExceeded(CapExceeded { cap, remaining }) => {
-                let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: Some(remaining) };
+                let refused = Refused { remaining: Some(remaining), ..Refused::because(RefusalReason::LimitExceeded) };
                 Ok(Self { quote: None, refused: Some(refused), exceeded_cap: Some(cap) })
             }
             Decision::Placed(_) => Err(UnexpectedDecision),

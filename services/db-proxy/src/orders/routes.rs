@@ -83,7 +83,7 @@ impl OrderRoutes {
         let stored = self.store.quote_by_id(id.0).await.map_err(Error::from)?;
         let decision = match stored {
             // Not refused with a 404, which an older db-proxy returns for every quote.
-            None => Decision::Refused(Refused { reason: RefusalReason::QuoteUnknown, remaining: None }),
+            None => Decision::Refused(Refused::because(RefusalReason::QuoteUnknown)),
             Some(stored)
                 if stored.quote.state == QuoteState::Open && stored.has_expired(self.clock_check.database_time()) =>
             {

@@ -2,6 +2,7 @@
 //! simple model.
 
 mod clocks;
+mod origins;
 mod quotes;
 mod reference_model;
 
@@ -104,12 +105,13 @@ fn quote_at(price: OrderPrice, seconds: u64) -> Command {
 #[derive(Debug, Clone)]
 struct Tables {
     totals: Totals,
+    origin: Option<OrderOrigin>,
     records: StoredRecords,
 }
 
 impl Tables {
     fn empty() -> Self {
-        Self { totals: NO_TOTALS, records: StoredRecords::default() }
+        Self { totals: NO_TOTALS, origin: None, records: StoredRecords::default() }
     }
 
     fn with_reserved(satoshi: i64) -> Self {
@@ -117,7 +119,8 @@ impl Tables {
     }
 
     fn decide(&self, limit: i64, now: Timestamp, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
-        let snapshot = Snapshot { totals: self.totals, released: Sats::ZERO, now, records: self.records.clone() };
+        let Self { totals, origin, records } = self.clone();
+        let snapshot = Snapshot { totals, released: Sats::ZERO, now, origin, records };
         decide_batch(sats(limit), snapshot, commands)
     }
 
@@ -132,6 +135,7 @@ impl Tables {
 
     fn write(&mut self, changes: &ChangeSet) {
         self.totals = changes.totals;
+        self.origin = self.origin.or(changes.mark);
         let orders = changes.orders.iter().map(|row| (row.key.clone(), row.stored.clone()));
         self.records.orders.extend(orders);
         self.records.quotes.extend(changes.quotes.iter().map(|row| (row.stored.quote.id, row.stored.clone())));
@@ -166,7 +170,7 @@ fn quoted(decision: &Decision) -> &Quote {
 #[track_caller]
 fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
     match decision {
-        Decision::Refused(Refused { reason, remaining }) => (*reason, remaining.map(Sats::get)),
+        Decision::Refused(Refused { reason, remaining, .. }) => (*reason, remaining.map(Sats::get)),
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -381,6 +385,7 @@ fn released_reservations_are_free_and_are_written_without_a_command() {
         totals: Totals { reserved: sats(60), ..NO_TOTALS },
         released: sats(released),
         now: NOW,
+        origin: None,
         records: StoredRecords::default(),
     };
     assert_eq!(decide_batch(sats(100), snapshot(0), &mut []).changes, None);

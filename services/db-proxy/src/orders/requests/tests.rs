@@ -129,7 +129,7 @@ fn group_size_is_limited() {
 
 #[test]
 fn decision_becomes_the_outcome_of_its_kind() {
-    let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: None };
+    let refused = Refused::because(RefusalReason::LimitExceeded);
     let outcome = Outcome::try_from(Decision::Refused(refused.clone())).unwrap();
     assert_eq!(outcome, Outcome { placed: None, refused: Some(refused.clone()) });
     let outcome = QuoteOutcome::try_from(Decision::Refused(refused.clone())).unwrap();

@@ -44,7 +44,7 @@ impl PostgresOrders {
         let mut connection = self.0.acquire_writer().await?;
         let committed = async {
             let transaction = PostgresTransaction { inner: connection.begin().await?, durability: self.0.durability };
-            let unit = OrderUnit { transaction, context };
+            let unit = OrderUnit { transaction, context, origin: &self.0.origin };
             group_commit::commit_batch(unit, commands, attempt).await
         };
         let committed = tokio::time::timeout(ANSWER_TIMEOUT, committed).await.unwrap_or(Err(DatabaseError::TimedOut));

@@ -43,7 +43,8 @@ impl SqliteOrders {
     ) -> Result<Vec<Decision>, DatabaseError> {
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         // Takes the write lock at once, so that the rows that the transaction reads do not change before the commit.
-        let unit = OrderUnit { transaction: connection.begin_with("begin immediate").await?, context };
+        let transaction = connection.begin_with("begin immediate").await?;
+        let unit = OrderUnit { transaction, context, origin: &self.0.origin };
         let decisions = group_commit::commit_batch(unit, commands, attempt).await?;
         connection.release();
         Ok(decisions)

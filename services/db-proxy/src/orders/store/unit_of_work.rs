@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use common::{ids::QuoteId, money::Sats, time::Timestamp};
+use common::{api::orders::OrderOrigin, ids::QuoteId, money::Sats, time::Timestamp};
 use uuid::Uuid;
 
 use super::DecisionContext;
 use crate::{
-    database::DatabaseError,
+    database::{DatabaseError, KnownOrigin},
     group_commit::{Decided, UnitOfWork},
     orders::{
         command::{ClientKey, Command, Decision, OrderTerms, PlaceCommand},
@@ -22,6 +22,9 @@ use crate::{
 pub(super) trait OrderTransaction: Send + Sized {
     /// Reads the totals. Until the transaction ends, no other transaction can lock or change them.
     fn lock_totals(&mut self) -> impl Future<Output = Result<TimedTotals, DatabaseError>> + Send;
+
+    /// The mark of the database. `None` if it is not marked.
+    fn order_origin(&mut self) -> impl Future<Output = Result<Option<OrderOrigin>, DatabaseError>> + Send;
 
     /// Marks the open quotes that expired by `now` as expired, and those from the future. Returns the sum of their reservations.
     fn release_expired_quotes(&mut self, now: Timestamp) -> impl Future<Output = Result<Sats, DatabaseError>> + Send;
@@ -58,6 +61,8 @@ pub(super) trait OrderTransaction: Send + Sized {
 pub(super) struct OrderUnit<'a, T> {
     pub transaction: T,
     pub context: DecisionContext<'a>,
+    /// The mark of the database, which is read only until it is known.
+    pub origin: &'a KnownOrigin,
 }
 
 impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
@@ -73,8 +78,9 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
         let TimedTotals { totals, .. } = locked;
         let released =
             if totals.reserved > Sats::ZERO { self.transaction.release_expired_quotes(now).await? } else { Sats::ZERO };
+        let origin = self.load_origin().await?;
         let records = self.load_records(commands, totals.last_refused_at).await?;
-        Ok(Snapshot { totals, released, now, records })
+        Ok(Snapshot { totals, released, now, origin, records })
     }
 
     fn decide(&self, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
@@ -95,6 +101,17 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
 }
 
 impl<T: OrderTransaction> OrderUnit<'_, T> {
+    /// The mark of the database. It never changes, so this is a statement only until it is known.
+    async fn load_origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
+        if let Some(origin) = self.origin.get() {
+            return Ok(Some(origin));
+        }
+        let origin = self.transaction.order_origin().await?;
+        // Only committed rows are visible here, because no batch reads the mark after it has written it.
+        origin.into_iter().for_each(|origin| self.origin.set(origin));
+        Ok(origin)
+    }
+
     /// Reads the rows that a batch refers to. Skips statements that would return no rows.
     async fn load_records(
         &mut self,

@@ -266,7 +266,7 @@ impl CheckedTables {
             }
             Decision::Quoted(quote) => Outcome::Quote { number: self.number_of(quote) },
             Decision::QuoteReleased(quote) => Outcome::Released { number: self.number_of(quote) },
-            Decision::Refused(Refused { reason, remaining }) => Outcome::Refused(*reason, remaining.map(Sats::get)),
+            Decision::Refused(Refused { reason, remaining, .. }) => Outcome::Refused(*reason, remaining.map(Sats::get)),
             Decision::QuoteCapExceeded(_) => panic!("the model has no caps: {decision:?}"),
         }
     }
@@ -333,6 +333,7 @@ proptest! {
                     totals: tables.tables.totals,
                     released,
                     now,
+                    origin: tables.tables.origin,
                     records: tables.tables.records.clone(),
                 };
                 let decided = decide_batch(sats(LIMIT), snapshot, &mut commands);

@@ -82,6 +82,8 @@ pub(super) const TAKE_QUOTES: &str = "update quotes set state = 'taken' where id
 
 pub(super) const RELEASE_QUOTES: &str = "update quotes set state = 'expired', released_at = $2 where id = any($1)";
 
+pub(super) const INSERT_ORIGIN: &str = "insert into order_origin (id, simulated) values (1, $1)";
+
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,

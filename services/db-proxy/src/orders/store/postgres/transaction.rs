@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use common::{
-    api::{orders::ValidatedOrder, quotes::Quote},
+    api::{
+        orders::{OrderOrigin, ValidatedOrder},
+        quotes::Quote,
+    },
     ids::{OrderId, QuoteId},
     money::{FiatAmount, Rate, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
@@ -14,14 +17,14 @@ use uuid::Uuid;
 use super::{
     sats,
     statements::{
-        INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
-        RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
+        INSERT_ORDERS, INSERT_ORIGIN, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID,
+        REFUSALS_BY_KEY, RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
     },
     stored_order_of, time, timed_totals_of,
 };
 use crate::{
     database::{
-        DatabaseError, Durability,
+        DatabaseError, Durability, READ_ORIGIN,
         durability::CommitSettings,
         rows::{column_of, decode},
     },
@@ -49,6 +52,11 @@ impl OrderTransaction for PostgresTransaction<'_> {
             return Err(DatabaseError::NotDurable(violation));
         }
         timed_totals_of(&row)
+    }
+
+    async fn order_origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
+        let simulated: Option<bool> = sqlx::query_scalar(READ_ORIGIN).fetch_optional(&mut *self.inner).await?;
+        Ok(simulated.map(OrderOrigin::of))
     }
 
     async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
@@ -82,7 +90,10 @@ impl OrderTransaction for PostgresTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at } = changes;
+        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark } = changes;
+        if let Some(origin) = mark {
+            sqlx::query(INSERT_ORIGIN).bind(origin.is_simulated()).execute(&mut *self.inner).await?;
+        }
         if !quotes.is_empty() {
             sqlx::query(INSERT_QUOTES)
                 .bind(column_of(quotes, |row| row.stored.quote.id.0))

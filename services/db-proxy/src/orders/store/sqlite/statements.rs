@@ -65,6 +65,8 @@ pub(super) const TAKE_QUOTES: &str =
 pub(super) const RELEASE_QUOTES: &str = "
     update quotes set state = 'expired', released_at = ?2 where id in (select unhex(value) from json_each(?1))";
 
+pub(super) const INSERT_ORIGIN: &str = "insert into order_origin (id, simulated) values (1, ?1)";
+
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,

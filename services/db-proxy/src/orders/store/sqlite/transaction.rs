@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use common::{
-    api::{orders::ValidatedOrder, quotes::Quote},
+    api::{
+        orders::{OrderOrigin, ValidatedOrder},
+        quotes::Quote,
+    },
     ids::{OrderId, QuoteId},
     money::{FiatAmount, Rate, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
@@ -15,14 +18,15 @@ use uuid::Uuid;
 use super::{
     sats,
     statements::{
-        INSERT_KEYS, INSERT_ORDERS, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID, REFUSALS_BY_KEY,
-        RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS, UPDATE_TOTALS,
+        INSERT_KEYS, INSERT_ORDERS, INSERT_ORIGIN, INSERT_QUOTES, INSERT_REFUSALS, ORDERS_BY_KEY, QUOTES_BY_ID,
+        REFUSALS_BY_KEY, RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS,
+        UPDATE_TOTALS,
     },
     stored_order_of, time, timed_totals_of, to_hex,
 };
 use crate::{
     database::{
-        DatabaseError,
+        DatabaseError, READ_ORIGIN,
         rows::{column_of, decode},
     },
     orders::{
@@ -38,6 +42,11 @@ use crate::{
 impl OrderTransaction for SqliteTransaction<'_> {
     async fn lock_totals(&mut self) -> Result<TimedTotals, DatabaseError> {
         timed_totals_of(&sqlx::query(TOTALS).fetch_one(&mut **self).await?)
+    }
+
+    async fn order_origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
+        let simulated: Option<bool> = sqlx::query_scalar(READ_ORIGIN).fetch_optional(&mut **self).await?;
+        Ok(simulated.map(OrderOrigin::of))
     }
 
     async fn release_expired_quotes(&mut self, now: Timestamp) -> Result<Sats, DatabaseError> {
@@ -72,7 +81,10 @@ impl OrderTransaction for SqliteTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at } = changes;
+        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark } = changes;
+        if let Some(origin) = mark {
+            sqlx::query(INSERT_ORIGIN).bind(origin.is_simulated()).execute(&mut **self).await?;
+        }
         if !quotes.is_empty() {
             let quotes = json!(column_of(quotes, quote_as_json)).to_string();
             sqlx::query(INSERT_QUOTES).bind(quotes).execute(&mut **self).await?;
