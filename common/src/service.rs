@@ -90,7 +90,9 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
 
     let receiver = reporting::report_queue(S::NAME);
     telemetry::init(&telemetry, S::NAME, reporting::warning_sink(receiver.queue()))?;
-    env.unknown_settings().iter().for_each(|unknown| tracing::warn!("{unknown}"));
+    for unknown in env.unknown_settings() {
+        tracing::warn!("{unknown}");
+    }
     let stop = shutdown::on_signal()?;
     let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;
     let service = S::build(config, listener).await?;

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod buydesk_up;
+mod command_line;
 mod connections;
 mod health;
 mod http_conventions;

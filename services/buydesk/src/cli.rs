@@ -1,5 +1,7 @@
 //! The commands and options of the command line.
 
+use std::process::ExitCode;
+
 use clap::{Args, Parser, Subcommand};
 use common::{
     api::orders::Cursor,
@@ -15,7 +17,7 @@ use common::{
 #[derive(Debug, Parser)]
 #[command(name = "buydesk", version)]
 pub struct Arguments {
-    /// Print the JSON of the service instead of a table.
+    /// Print the JSON of the service instead of a table. Errors are JSON on standard error.
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
@@ -39,6 +41,9 @@ pub enum Command {
     /// Convert an amount from one currency or coin to another.
     Convert(ConvertArgs),
     /// Show the state of all services.
+    ///
+    /// The exit code is 0 if everything is alive, 2 if a service is degraded, and 1 if a service is missing or health-check does
+    /// not respond.
     Health,
     /// Fill a database with generated orders, for tests and measurements.
     #[command(subcommand)]
@@ -47,7 +52,8 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum Seed {
-    /// Add simulated orders to the database of `DATABASE_URL`.
+    /// Add simulated orders to the database of `DATABASE_URL`, by default to that of `buydesk up --demo`. A database of real
+    /// orders is refused.
     Orders(SeedOrders),
 }
 
@@ -56,11 +62,15 @@ pub struct SeedOrders {
     /// Number of orders to add.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub count: u64,
+    /// Do not ask for confirmation.
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Add simulated exchanges. They need no internet, and their prices are marked as simulated.
+    /// Add simulated exchanges. They need no internet, and their prices are marked as simulated. Orders are stored in a database
+    /// of their own, database/data/demo.db, unless `DATABASE_URL` is set.
     #[arg(long)]
     pub demo: bool,
 }
@@ -167,6 +177,25 @@ pub struct ListArgs {
     /// Orders of this amount or less.
     #[arg(long)]
     pub max_amount: Option<FiatAmount>,
+}
+
+/// Prints the help or the version that was requested, or why the command line is invalid: with `--json` as JSON.
+pub fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args().skip(1).any(|argument| argument == "--json");
+    if error.use_stderr() && is_json {
+        let text = error.render().to_string();
+        let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let document = serde_json::json!({
+            "code": "invalid_arguments",
+            "detail": detail.trim(),
+            "next_step": "`buydesk --help` shows the commands and options.",
+        });
+        eprintln!("{document}");
+    } else {
+        // A closed pipe is no reason for another error.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
 #[cfg(test)]

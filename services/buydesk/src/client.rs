@@ -1,12 +1,16 @@
 //! The client commands. Each sends a request to one service and prints the response as a table or as JSON.
 
 mod api_client;
+mod endpoint;
+mod error;
 mod quotes;
 mod render;
 
+use std::process::ExitCode;
+
 use common::{
     api::{
-        health::Health,
+        health::{Health, HealthStatus},
         orders::{Order, OrderFilter, OrderPayload},
         pages::LinkedOrderPage,
         prices::PriceRecord,
@@ -16,7 +20,12 @@ use common::{
     money::DecimalText,
 };
 
-pub use self::{api_client::ApiClient, quotes::run_quote_command};
+use self::error::ClientError;
+pub use self::{
+    api_client::ApiClient,
+    error::{error_document, print_warning},
+    quotes::run_quote_command,
+};
 use crate::cli::{ConvertArgs, ListArgs, OrderCommand, PlaceArgs, RatesArgs};
 
 /// Runs `buydesk order …`.
@@ -54,7 +63,10 @@ async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::
 /// Runs `buydesk price`.
 pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     let response = client.get(&client.price_cache, "record").await?;
-    anyhow::ensure!(!response.is_empty(), "there is no current price");
+    if response.is_empty() {
+        let next_step = "Orders are refused until there is one. `buydesk health` shows what is missing.";
+        return Err(ClientError::new("no_price", "There is no current price.", next_step).into());
+    }
     response.print(json, |record: &PriceRecord| render::price_record(record))
 }
 
@@ -74,10 +86,16 @@ pub async fn show_conversion(client: &ApiClient, args: ConvertArgs, json: bool) 
     response.print(json, |conversion: &Conversion| render::conversion(conversion))
 }
 
-/// Runs `buydesk health`.
-pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<()> {
+/// Runs `buydesk health`. The exit code is 2 if the platform is degraded, and 1 if it is failing.
+pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<ExitCode> {
     let response = client.get_as_operator(&client.health_check, "api/v1/health").await?;
-    response.print(json, |health: &Health| render::health(health))
+    response.print(json, |health: &Health| render::health(health))?;
+    let health: Health = response.parse()?;
+    Ok(ExitCode::from(match health.status {
+        HealthStatus::Ok => 0,
+        HealthStatus::Degraded => 2,
+        HealthStatus::Failing => 1,
+    }))
 }
 
 fn encode_query(pairs: impl IntoIterator<Item = (&'static str, String)>) -> String {

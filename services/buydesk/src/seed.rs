@@ -1,17 +1,20 @@
 //! `buydesk seed orders`: fills a database with orders, for tests and measurements with a large database.
 //!
 //! The order store of db-proxy decides and stores the orders, in large batches and with idempotency keys. The orders are
-//! marked as simulated.
+//! marked as simulated, and a database of real orders is refused.
 
-use std::time::Duration;
+use std::{
+    io::{IsTerminal, Write, stdin, stdout},
+    time::Duration,
+};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use common::{
     api::{
-        orders::{ANONYMOUS, MarketOrder, OrderPrice},
+        orders::{ANONYMOUS, MarketOrder, OrderOrigin, OrderPrice},
         prices::PriceState,
     },
-    config::{Caller, Env},
+    config::{Caller, Env, redact_password},
     ids::IdempotencyKey,
     money::{Currency, FiatAmount, Rate, Sats},
     time::{Clock, Timestamp},
@@ -19,7 +22,7 @@ use common::{
 use db_proxy::{
     Config,
     clock_check::{ClockCheck, ClockRules},
-    database::Database,
+    database::{Database, DatabaseError},
     group_commit::Attempt,
     orders::{ClientKey, Command, Decision, DecisionClock, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
 };
@@ -39,10 +42,24 @@ const MAX_HUNDREDTHS: u64 = 50;
 /// Fills the database of `DATABASE_URL`.
 pub async fn seed_orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<()> {
     env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
+    env.set("SIMULATED", "true");
     let config = Config::from_env(&mut env);
     env.finish()?;
+    let url = redact_password(config.database_url.expose());
+    if !options.yes && !confirm(options.count, &url)? {
+        println!("Nothing was added.");
+        return Ok(());
+    }
     let database = Database::open(config.database_url.expose()).await?;
-    database.migrate().await.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    database.migrate().await.map_err(|error| anyhow!(error.chain()))?;
+    let claimed = database.claim_origin(Some(OrderOrigin::Simulated)).await;
+    claimed.map_err(|error| match error {
+        DatabaseError::OtherOrigin { .. } => anyhow!(
+            "{url} is a database of real orders. Generated orders are simulated, and the two never meet. Nothing was added. Set \
+             DATABASE_URL to another database"
+        ),
+        error => anyhow!(error.chain()),
+    })?;
     let store = OrderStore::new(&database);
 
     let bar = ProgressBar::new(options.count);
@@ -56,8 +73,7 @@ pub async fn seed_orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<(
         let size = MAX_BATCH.min(options.count - placed);
         let mut commands = (placed..placed + size).map(place_command).collect::<anyhow::Result<Vec<_>>>()?;
         let decisions = store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
-        let decisions =
-            decisions.map_err(|error| anyhow::anyhow!(error.chain())).context("the orders were not stored")?;
+        let decisions = decisions.map_err(|error| anyhow!(error.chain())).context("the orders were not stored")?;
         if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed(_))) {
             bail!("an order was refused because BTC_LIMIT={limit} is reached: {refused:?}");
         }
@@ -65,10 +81,23 @@ pub async fn seed_orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<(
         bar.inc(size);
     }
     bar.finish();
-    let totals = store.totals().await.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let totals = store.totals().await.map_err(|error| anyhow!(error.chain()))?;
     println!("The database now holds {} orders of {} BTC.", totals.orders, totals.bitcoin);
     database.close().await;
     Ok(())
+}
+
+/// Asks on the terminal whether to add the orders.
+fn confirm(count: u64, database: &str) -> anyhow::Result<bool> {
+    ensure!(
+        stdin().is_terminal() && stdout().is_terminal(),
+        "this adds {count} simulated orders to {database}, and they cannot be removed; repeat the command with --yes to confirm"
+    );
+    print!("Add {count} simulated orders to {database}? They cannot be removed. [y/N] ");
+    stdout().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// The order with this number. Its currency and amount depend only on the number.

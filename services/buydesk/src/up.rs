@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use common::{
-    config::{Bind, Caller, Env, Secret, connect_address, is_loopback},
+    config::{Bind, Caller, Env, Secret, connect_address, is_loopback, redact_password},
     process,
     reporting::{self, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
@@ -18,7 +17,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cli::UpArgs;
+use crate::{cli::UpArgs, table::Table};
 
 /// The number of services, with exchange-sim.
 const SERVICES: u64 = 8;
@@ -58,11 +57,18 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let operator_token = make_operator_token(&mut env);
     if args.demo {
         env.set("SIMULATED", "true");
+    } else {
+        // Declares the orders of the database as real.
+        env.set_default("SIMULATED", "false");
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
     check_settings(&mut env)?;
+    let database = redact_password(db_proxy::database_url(&mut env).expose());
     let reports = reporting::report_queue("buydesk");
     telemetry::init(&telemetry_config, "buydesk", reporting::warning_sink(reports.queue()))?;
+    for unknown in env.unknown_settings() {
+        tracing::warn!("{unknown}");
+    }
     let stop = shutdown::on_signal()?;
     let drain_end = CancellationToken::new();
     let config = ServerConfig::from_env(&mut env).within_descriptors(descriptors, SERVICES);
@@ -75,7 +81,8 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
-    println!("{table}\n{}", price_note(args));
+    println!("{table}\nEach service has its documentation at /docs of its address.\n{}", price_note(args));
+    println!("Orders are stored in {database}.");
     if let Some(token) = operator_token {
         println!("OPERATOR_TOKEN of this run, for reports and host names at health-check: {}", token.expose());
     }
@@ -260,11 +267,9 @@ async fn start_service<S: Service + 'static>(
 }
 
 fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(["service", "address", "documentation", "purpose"]);
+    let mut table = Table::new(["service", "address", "purpose"], &[]).wrapped("purpose");
     let mut add_row = |name: &str, listener: &Listener, purpose: &str| -> anyhow::Result<()> {
-        let url = base_url(listener)?;
-        table.add_row([name, &url, &format!("{url}/docs"), purpose]);
+        table.add_row([name, &base_url(listener)?, purpose]);
         Ok(())
     };
     add_row(create_order::App::NAME, &listeners.create_order, "orders and prices: the address for users")?;

@@ -1,8 +1,12 @@
 //! `buydesk up` as a process.
 
-use std::process::Command;
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
-use common::service::Service;
+use common::{api::orders::OrderOrigin, service::Service};
+use db_proxy::database::Database;
 use tests::{buydesk_up::BuydeskUp, environment::binary_path, raw_http::open_connection};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -49,4 +53,79 @@ fn buydesk_up_with_few_file_descriptors_names_the_required_number() {
         assert!(error.contains("buydesk up needs at least 768 file descriptors"), "{error}");
         assert!(error.contains(&format!("may open only {limit}")), "{error}");
     }
+}
+
+/// Runs `buydesk` with free ports until it ends by itself.
+fn run_buydesk(arguments: &[&str], folder: &Path, database_url: &str) -> Output {
+    let services =
+        ["CREATE_ORDER", "FETCH_ORDERS", "PRICE_CACHE_PROXY", "PRICE_UPDATER", "DB_PROXY", "HEALTH_CHECK", "RATES"];
+    let mut command = Command::new(binary_path("buydesk"));
+    command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
+    command.envs(services.map(|service| (format!("{service}_PORT"), "0"))).env("EXCHANGE_SIM_PORT", "0");
+    command.env("DATABASE_URL", database_url).output().unwrap()
+}
+
+#[track_caller]
+fn assert_refused(output: &Output, parts: &[&str]) {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    for part in parts {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+}
+
+async fn create_database(folder: &Path, origin: OrderOrigin) -> String {
+    let url = format!("sqlite:{}/orders.db", folder.display());
+    let database = Database::open(&url).await.unwrap();
+    database.migrate().await.unwrap();
+    database.claim_origin(Some(origin)).await.unwrap();
+    database.close().await;
+    url
+}
+
+#[tokio::test]
+async fn demo_keeps_a_database_of_its_own() {
+    let platform = BuydeskUp::start(&[]).await;
+    let data = platform.folder().join("database/data");
+    assert!(data.join("demo.db").is_file());
+    assert!(!data.join("buydesk.db").exists());
+    let status = platform.stop().await;
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn buydesk_up_refuses_a_database_of_the_other_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulated = create_database(folder.path(), OrderOrigin::Simulated).await;
+    let refused = run_buydesk(&["up"], folder.path(), &simulated);
+    assert_refused(
+        &refused,
+        &["orders.db: this database is for simulated orders", "buydesk up --demo", "DATABASE_URL"],
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let real = create_database(folder.path(), OrderOrigin::Real).await;
+    let refused = run_buydesk(&["up", "--demo"], folder.path(), &real);
+    assert_refused(&refused, &["orders.db: this database is for real orders", "without --demo", "DATABASE_URL"]);
+}
+
+#[tokio::test]
+async fn seed_needs_consent_and_refuses_real_orders() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/new.db", folder.path().display());
+    // Without a terminal, nobody can be asked.
+    let refused = run_buydesk(&["seed", "orders", "--count", "3"], folder.path(), &url);
+    assert_refused(&refused, &["3 simulated orders", "new.db", "--yes"]);
+    assert!(!folder.path().join("new.db").exists());
+
+    let seeded = run_buydesk(&["seed", "orders", "--count", "3", "--yes"], folder.path(), &url);
+    let output = String::from_utf8_lossy(&seeded.stdout);
+    assert!(seeded.status.success() && output.contains("3 orders"), "{seeded:?}");
+    let database = Database::open(&url).await.unwrap();
+    assert!(database.claim_origin(Some(OrderOrigin::Real)).await.is_err());
+    database.close().await;
+
+    let real = create_database(folder.path(), OrderOrigin::Real).await;
+    let refused = run_buydesk(&["seed", "orders", "--count", "3", "--yes"], folder.path(), &real);
+    assert_refused(&refused, &["orders.db is a database of real orders", "Nothing was added"]);
 }

@@ -20,7 +20,7 @@ fn option_selects_the_action() {
 
 #[test]
 fn unknown_or_contradictory_argument_is_an_error() {
-    assert_eq!(action(None, &["--chek"]).unwrap_err(), ErrorKind::UnknownArgument);
+    assert_eq!(action(None, &["--checks"]).unwrap_err(), ErrorKind::UnknownArgument);
     assert_eq!(action(None, &["--migrate"]).unwrap_err(), ErrorKind::UnknownArgument);
     assert_eq!(action(None, &["check"]).unwrap_err(), ErrorKind::UnknownArgument);
     assert_eq!(action(None, &["--check", "--openapi"]).unwrap_err(), ErrorKind::ArgumentConflict);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use common::{
     api::{
         health::{Component, Health},
@@ -16,17 +15,7 @@ use common::{
     time::{Timestamp, format_age},
 };
 
-/// A table with this header. The columns in `numeric` are aligned to the right.
-fn new_table<const N: usize>(header: [&str; N], numeric: &[usize]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
-    for &column in numeric {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
+use crate::table::Table;
 
 /// Formats a time to the second.
 fn format_time(time: Timestamp) -> String {
@@ -54,7 +43,7 @@ fn marks_note(simulated: bool, state: PriceState) -> String {
 }
 
 fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
-    let mut table = new_table(["id", "accepted", "amount", "rate", "bitcoin", "price"], &[2, 3, 4]);
+    let mut table = Table::new(["id", "accepted", "amount", "rate", "bitcoin", "price"], &[2, 3, 4]).wrapped("price");
     for order in orders {
         table.add_row([
             order.id.to_string(),
@@ -73,7 +62,7 @@ pub fn order(order: &Order) -> String {
 }
 
 pub fn quote(quote: &Quote) -> String {
-    let mut table = new_table(["quote", "state", "valid until", "amount", "rate", "bitcoin", "price"], &[3, 4, 5]);
+    let mut table = Table::new(["quote", "state", "valid until", "amount", "rate", "bitcoin", "price"], &[3, 4, 5]);
     table.add_row([
         quote.id.to_string(),
         format!("{:?}", quote.state).to_lowercase(),
@@ -101,7 +90,7 @@ pub fn page(page: &LinkedOrderPage) -> String {
 
 pub fn price_record(record: &PriceRecord) -> String {
     let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "sources"];
-    let mut table = new_table(header, &[1]);
+    let mut table = Table::new(header, &[1]).wrapped("state").wrapped("sources").optional(["valid until"]);
     let now = Timestamp::now();
     for (currency, price) in record.currency_prices() {
         table.add_row([
@@ -127,8 +116,8 @@ fn join_pairs(pairs: &[CurrencyPair]) -> String {
 }
 
 pub fn courses(exchangers: &[ExchangerCourses]) -> String {
-    let mut table =
-        new_table(["exchange", "direction", "course", "bid", "ask", "kind", "observed", "origin"], &[2, 3, 4]);
+    let header = ["exchange", "direction", "course", "bid", "ask", "kind", "observed", "origin"];
+    let mut table = Table::new(header, &[2, 3, 4]).optional(["kind", "ask", "bid", "observed"]);
     let format_rate = |rate: Option<Rate>| rate.map_or_else(String::new, |rate| rate.to_string());
     for ExchangerCourses { exchanger, courses } in exchangers {
         for course in courses {
@@ -181,7 +170,8 @@ fn conversion_step(step: &ConversionStep) -> String {
 }
 
 pub fn health(health: &Health) -> String {
-    let mut table = new_table(["service", "state", "last seen", "version", "not ready"], &[]);
+    let mut table = Table::new(["service", "state", "last seen", "version", "not ready"], &[]);
+    table = table.wrapped("not ready").optional(["version"]);
     for service in &health.services {
         let not_ready = service.parts.iter().filter(|component| !component.ready);
         let not_ready = not_ready.map(Component::name_with_detail);

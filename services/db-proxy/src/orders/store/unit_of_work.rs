@@ -108,7 +108,9 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         }
         let origin = self.transaction.order_origin().await?;
         // Only committed rows are visible here, because no batch reads the mark after it has written it.
-        origin.into_iter().for_each(|origin| self.origin.set(origin));
+        if let Some(origin) = origin {
+            self.origin.set(origin);
+        }
         Ok(origin)
     }
 

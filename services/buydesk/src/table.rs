@@ -1,0 +1,157 @@
+//! Tables that fit the terminal.
+
+use std::{fmt, io::stdout};
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets::UTF8_FULL_CONDENSED};
+
+/// The least width of a column whose text is wrapped.
+const MIN_WRAPPED_WIDTH: usize = 16;
+/// The width that the frame adds for each column, and the one that it adds once.
+const FRAME_OF_COLUMN: usize = 3;
+const FRAME: usize = 1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// Its values are never broken.
+    Whole,
+    /// Its text may be wrapped.
+    Wrapped,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    name: &'static str,
+    alignment: CellAlignment,
+    fit: Fit,
+}
+
+/// A table. [`fmt::Display`] fits it to the terminal: a table that is too wide is wrapped, then loses optional columns one by one,
+/// and then becomes a list of records.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<Column>,
+    /// The names of the columns that may be left out, the least important first.
+    optional: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these columns. Those in `numeric` are aligned to the right.
+    pub fn new<const N: usize>(names: [&'static str; N], numeric: &[usize]) -> Self {
+        let columns = names.into_iter().enumerate().map(|(index, name)| {
+            let alignment = if numeric.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
+            Column { name, alignment, fit: Fit::Whole }
+        });
+        Self { columns: columns.collect(), optional: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Permits to wrap the text of a column.
+    #[must_use]
+    pub fn wrapped(mut self, name: &str) -> Self {
+        for column in self.columns.iter_mut().filter(|column| column.name == name) {
+            column.fit = Fit::Wrapped;
+        }
+        self
+    }
+
+    /// Permits to leave columns out, the least important first.
+    #[must_use]
+    pub fn optional<const N: usize>(mut self, names: [&'static str; N]) -> Self {
+        self.optional.extend(names);
+        self
+    }
+
+    pub fn add_row<I: IntoIterator<Item = impl Into<String>>>(&mut self, cells: I) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// The text for a terminal of this width. Without a width, nothing is wrapped or left out.
+    pub fn fit(&self, width: Option<usize>) -> String {
+        let Some(width) = width else { return self.render(&self.columns_without(&[]), None) };
+        for count in 0..=self.optional.len() {
+            let omitted = &self.optional[..count];
+            if let Some(text) = self.render_within(&self.columns_without(omitted), width) {
+                let note = format!("\nNot shown, because the terminal is narrow: {}.", omitted.join(", "));
+                return if omitted.is_empty() { text } else { text + &note };
+            }
+        }
+        self.records()
+    }
+
+    fn columns_without(&self, omitted: &[&str]) -> Vec<usize> {
+        (0..self.columns.len()).filter(|&index| !omitted.contains(&self.columns[index].name)).collect()
+    }
+
+    /// The table of these columns, if it fits.
+    fn render_within(&self, columns: &[usize], width: usize) -> Option<String> {
+        let frame = FRAME + FRAME_OF_COLUMN * columns.len();
+        let natural: usize = columns.iter().map(|&column| self.content_width(column)).sum();
+        if frame + natural <= width {
+            return Some(self.render(columns, None));
+        }
+        let least = |&column: &usize| match self.columns[column].fit {
+            Fit::Wrapped => self.content_width(column).min(MIN_WRAPPED_WIDTH),
+            Fit::Whole => self.content_width(column),
+        };
+        let least: usize = columns.iter().map(least).sum();
+        (frame + least <= width).then(|| self.render(columns, Some(width)))
+    }
+
+    fn content_width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(column)).flat_map(|cell| cell.lines());
+        let lines = cells.chain([self.columns[column].name]);
+        lines.map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
+    fn render(&self, columns: &[usize], width: Option<usize>) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_style(UTF8_FULL_CONDENSED).set_header(columns.iter().map(|&column| self.columns[column].name));
+        for row in &self.rows {
+            table.add_row(columns.iter().filter_map(|&column| row.get(column)));
+        }
+        for (position, &column) in columns.iter().enumerate() {
+            let Column { alignment, fit, .. } = self.columns[column];
+            let Some(shown) = table.column_mut(position) else { continue };
+            shown.set_cell_alignment(alignment);
+            if fit != Fit::Wrapped {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+            } else if width.is_some() {
+                shown.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(1)));
+            }
+        }
+        if let Some(width) = width {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+        }
+        table.to_string()
+    }
+
+    /// Each row as a block of lines, one for each column.
+    fn records(&self) -> String {
+        let names = self.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
+        let record = |row: &Vec<String>| {
+            let lines = self.columns.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+            let lines = lines.map(|(column, cell)| {
+                let continued = format!("\n{:names$}  ", "");
+                format!("{:names$}  {}", column.name, cell.lines().collect::<Vec<_>>().join(&continued))
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        self.rows.iter().map(record).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fit(terminal_width()))
+    }
+}
+
+/// The width of the terminal on standard output. `None` if it is a file or a pipe.
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+#[cfg(test)]
+mod tests;
