@@ -234,8 +234,12 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
     }
     if let Some(content_type) = error.downcast_ref::<ContentTypeError>() {
         let detail = match content_type {
-            ContentTypeError::NotSupported { .. } => "The body must be application/json.",
-            ContentTypeError::ExpectContentType => "The request must have the header Content-Type: application/json.",
+            ContentTypeError::NotSupported { .. } => {
+                "The body must be JSON. Send the header Content-Type: application/json."
+            }
+            ContentTypeError::ExpectContentType => {
+                "The body has no content type. Send the header Content-Type: application/json."
+            }
         };
         return Problem::new(Code::UnsupportedMediaType, detail);
     }

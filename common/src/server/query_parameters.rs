@@ -2,6 +2,9 @@
 //!
 //! The framework ignores a parameter that an operation does not have, and all but the first of a repeated one. A misspelt filter
 //! would then select everything. The framework also reports only the first wrong parameter.
+//!
+//! Calls between services are checked too. A service of the previous release refuses a parameter that it does not have, so a
+//! client may send a new one only when the answer is of no use without it.
 
 use std::borrow::Cow;
 
@@ -22,6 +25,10 @@ struct Operation {
     method: Method,
     id: Option<OperationId>,
     has_body: bool,
+    /// Whether the query may replace the body. The handler then parses it like a form, see [`parse_form`](super::parse_form), and
+    /// names what is wrong in it together with wrong values.
+    is_form: bool,
+    /// The parameters of the query.
     parameters: Vec<Parameter>,
 }
 
@@ -45,7 +52,8 @@ impl QueryParameters {
             (PathPattern::new(&path.path), operations)
         });
         let get_only = get_only.iter().map(|path| {
-            let operation = Operation { method: Method::GET, id: None, has_body: false, parameters: Vec::new() };
+            let operation =
+                Operation { method: Method::GET, id: None, has_body: false, is_form: false, parameters: Vec::new() };
             (PathPattern::new(path), vec![operation])
         });
         Self(PathPattern::merge(documented.chain(get_only)))
@@ -54,7 +62,7 @@ impl QueryParameters {
     /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query.
     pub(super) fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
-        if operation.unexpected(query).is_empty() {
+        if operation.is_form || operation.unexpected(query).is_empty() {
             return Ok(());
         }
         let mut error = Error::from(Problem::validation(operation.errors(query)));
@@ -80,11 +88,13 @@ impl QueryParameters {
 impl Operation {
     fn new(operation: MetaOperation, registry: &Registry) -> Self {
         let parameters = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+        let parameters: Vec<_> = parameters.map(|parameter| Parameter::new(parameter, registry)).collect();
         Self {
             method: operation.method,
             id: operation.operation_id.map(OperationId),
             has_body: operation.request.is_some(),
-            parameters: parameters.map(|parameter| Parameter::new(parameter, registry)).collect(),
+            is_form: operation.request.is_some_and(|body| !body.required) && !parameters.is_empty(),
+            parameters,
         }
     }
 

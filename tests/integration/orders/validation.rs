@@ -184,6 +184,8 @@ async fn invalid_query_parameter_is_named(stack: Stack) {
         ("?currency=eur&amount=%ff", &["amount"]),
         ("?currency=%00&amount=1", &["currency"]),
         ("?Currency=eur&amount=69", &["Currency"]),
+        ("?curency=eur&amount=NaN&extra=x", &["curency", "amount", "extra"]),
+        ("?currency=jpy&currency=usd&amount=0", &["currency", "amount"]),
     ] {
         for path in ["/place_order", "/place_order/"] {
             let url = platform.create_order.url(&format!("{path}{query}"));
