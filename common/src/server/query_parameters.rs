@@ -14,7 +14,7 @@ use poem_openapi::{
     registry::{MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef, Registry},
 };
 
-use super::allowed_methods::PathPattern;
+use super::{allowed_methods::PathPattern, limits::MAX_FIELD_ERRORS};
 use crate::api::{FieldError, Problem, parameters::check_value};
 
 /// The operations of a service with their query parameters.
@@ -115,6 +115,9 @@ impl Operation {
             if !errors.contains(&error) {
                 errors.push(error);
             }
+            if errors.len() >= MAX_FIELD_ERRORS {
+                break;
+            }
         }
         errors
     }
@@ -137,6 +140,9 @@ impl Operation {
     fn errors(&self, query: &str) -> Vec<FieldError> {
         let mut errors = self.unexpected(query);
         for parameter in &self.parameters {
+            if errors.len() >= MAX_FIELD_ERRORS {
+                break;
+            }
             if errors.iter().any(|error| error.field == parameter.name) {
                 continue;
             }

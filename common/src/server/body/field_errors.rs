@@ -2,7 +2,7 @@
 //!
 //! serde stops at the first wrong field, and names types of Rust. After it has failed, each field is parsed on its own.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use poem_openapi::{
     registry::{MetaSchemaRef, Registry},
@@ -14,7 +14,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::api::FieldError;
+use crate::{api::FieldError, server::limits::MAX_FIELD_ERRORS};
 
 /// The result of parsing each field of a JSON object on its own.
 pub(super) struct ParsedFields<T> {
@@ -28,20 +28,27 @@ pub(super) struct ParsedFields<T> {
 pub(super) fn parse_fields<T: Type + DeserializeOwned>(json: &[u8]) -> Option<ParsedFields<T>> {
     let Fields(fields) = serde_json::from_slice(json).ok()?;
     let names = FieldNames::of::<T>();
+    let mut occurrences: HashMap<&str, usize> = HashMap::new();
+    for (name, _) in &fields {
+        *occurrences.entry(name).or_default() += 1;
+    }
     let mut errors: Vec<FieldError> = Vec::new();
     let mut valid = Vec::new();
-    for (index, (name, value)) in fields.iter().enumerate() {
-        let repeats = |other: &[(String, Box<RawValue>)]| other.iter().any(|(other, _)| other == name);
-        if repeats(&fields[..index]) {
-            continue;
+    for (name, value) in &fields {
+        if errors.len() >= MAX_FIELD_ERRORS {
+            break;
         }
-        if repeats(&fields[index + 1..]) {
-            errors.push(FieldError::repeated(name));
-            continue;
-        }
-        match field_error::<T>(name, value, &names) {
-            Some(error) => errors.push(error),
-            None => valid.push((name.as_str(), &**value)),
+        match occurrences.get_mut(name.as_str()) {
+            Some(1) => match field_error::<T>(name, value, &names) {
+                Some(error) => errors.push(error),
+                None => valid.push((name.as_str(), &**value)),
+            },
+            // Reported at its first occurrence.
+            Some(count) if *count > 1 => {
+                *count = 0;
+                errors.push(FieldError::repeated(name));
+            }
+            _ => {}
         }
     }
     let valid_part = serde_json::from_str(&object_text(&valid));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::money::DecimalText;
+use crate::{money::DecimalText, server::limits::MAX_FIELD_ERRORS};
 
 #[derive(Debug, Clone, PartialEq, poem_openapi::Object, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +116,20 @@ fn unknown_missing_and_repeated_fields_are_named() {
     assert_errors(r#"{"kind":"slow","seconds":1,"exchanges":[],"x":1}"#, &[("x", all)]);
     assert_errors("7", &[("body", "must be a JSON object")]);
     assert_errors("null", &[("body", "must be a JSON object")]);
+}
+
+#[test]
+fn number_of_named_fields_is_limited() {
+    let fields = |name: &dyn Fn(usize) -> String| {
+        (0..50_000).map(|n| format!("\"{}\":1", name(n))).collect::<Vec<_>>().join(",")
+    };
+    let errors = |fields: String| parse_json::<FaultBody>(format!("{{{fields}}}").as_bytes()).unwrap_err().errors;
+    assert_eq!(errors(fields(&|n| format!("x{n}"))).len(), MAX_FIELD_ERRORS);
+    // Each repeated field is named once.
+    assert_eq!(
+        errors(fields(&|n| format!("x{}", n % 3))).iter().filter(|error| error.field.starts_with('x')).count(),
+        3
+    );
 }
 
 #[test]

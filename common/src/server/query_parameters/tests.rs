@@ -108,6 +108,12 @@ fn every_wrong_parameter_is_named_at_once() {
 }
 
 #[test]
+fn number_of_named_parameters_is_limited() {
+    let query: Vec<_> = (0..10_000).map(|n| format!("p{n}=1")).collect();
+    assert_eq!(check(&format!("GET /orders?{}", query.join("&"))).unwrap_err().len(), MAX_FIELD_ERRORS);
+}
+
+#[test]
 fn path_or_method_that_does_not_exist_is_not_checked() {
     for request in ["GET /nothing?x=1", "DELETE /orders?x=1", "GET /orders/7/8?x=1"] {
         assert_eq!(check(request), Ok(()), "{request}");
