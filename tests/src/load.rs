@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     Platform,
     client::{Client, RESPONSE_TIMEOUT, Response, try_send},
-    platform::{ORDERS_PATH, order},
+    platform::{Instance, ORDERS_PATH, order},
     reconciliation::assert_reconciled,
     wait_until,
 };
@@ -71,10 +71,22 @@ pub struct LoadGenerator {
     counters: Arc<Counters>,
 }
 
+impl SentOrders {
+    pub fn extend(&mut self, other: Self) {
+        self.acknowledged.extend(other.acknowledged);
+        self.unresolved.extend(other.unresolved);
+    }
+}
+
 impl LoadGenerator {
     pub fn start(platform: &Platform, missing_response: MissingResponse) -> Self {
+        Self::start_at(platform, &platform.create_order, missing_response)
+    }
+
+    /// Places orders at this create-order.
+    pub fn start_at(platform: &Platform, create_order: &Instance, missing_response: MissingResponse) -> Self {
         let (stop, counters) = (CancellationToken::new(), Arc::<Counters>::default());
-        let url = platform.create_order.url(ORDERS_PATH);
+        let url = create_order.url(ORDERS_PATH);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
             let (http, url, counters) = (platform.client.clone(), url.clone(), counters.clone());
@@ -97,8 +109,7 @@ impl LoadGenerator {
         self.stop.cancel();
         let mut all = SentOrders::default();
         for sent in self.clients.join_all().await {
-            all.acknowledged.extend(sent.acknowledged);
-            all.unresolved.extend(sent.unresolved);
+            all.extend(sent);
         }
         all
     }

@@ -55,6 +55,7 @@ pub struct PlatformBuilder {
     stack: Stack,
     external_database: Option<String>,
     placement: Placement,
+    programs: Option<PathBuf>,
     db_proxy_launcher: Vec<String>,
     tokens: Tokens,
     put_prices: bool,
@@ -70,6 +71,7 @@ impl PlatformBuilder {
             stack,
             external_database: None,
             placement: Placement::TestProcess,
+            programs: None,
             db_proxy_launcher: Vec::new(),
             tokens: Tokens::Internal,
             put_prices: true,
@@ -98,6 +100,13 @@ impl PlatformBuilder {
     pub fn in_processes(mut self) -> Self {
         self.placement = Placement::Processes;
         self
+    }
+
+    /// Runs each service in its own process, with the binary in this folder, of another release.
+    #[must_use]
+    pub fn programs_of(mut self, folder: PathBuf) -> Self {
+        self.programs = Some(folder);
+        self.in_processes()
     }
 
     /// Runs each service in its own process, and starts db-proxy through a program; see [`Instance::set_launcher`].
@@ -169,6 +178,9 @@ impl PlatformBuilder {
         };
         if !self.db_proxy_launcher.is_empty() {
             platform.db_proxy.set_launcher(self.db_proxy_launcher);
+        }
+        for service in platform.all_services() {
+            service.use_programs_of(self.programs.clone());
         }
         if self.wait_until_ready {
             platform.start_order_services().await;

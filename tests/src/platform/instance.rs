@@ -52,6 +52,8 @@ pub struct Instance {
     start_in_process: fn(Env, u16) -> StartFuture,
     /// The working directory of the process. `None` if the service runs in the test process.
     process_folder: Option<PathBuf>,
+    /// The folder with the binary of another release. `None` if the binary of this build is used.
+    programs: std::sync::Mutex<Option<PathBuf>>,
     /// A program and its arguments that start the binary. Empty if the binary is started directly.
     launcher: Vec<String>,
     /// The clock of the process, if the test sets it.
@@ -63,8 +65,9 @@ impl Instance {
     /// An instance that is not started. With `process_folder` it runs as a process with that working directory.
     pub fn new<S: Service + 'static>(port: Port, variables: Variables, process_folder: Option<PathBuf>) -> Self {
         let start_in_process = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
-        let (name, state) = (S::NAME, Mutex::new(State::Stopped));
-        Self { name, port, variables, start_in_process, process_folder, launcher: Vec::new(), clock: None, state }
+        let (name, state, programs) = (S::NAME, Mutex::new(State::Stopped), std::sync::Mutex::default());
+        let launcher = Vec::new();
+        Self { name, port, variables, start_in_process, process_folder, programs, launcher, clock: None, state }
     }
 
     /// Gives the instance a clock that [`Instance::set_clock_offset`] sets. It must have a process folder and not run yet.
@@ -89,6 +92,18 @@ impl Instance {
         self.launcher = launcher;
     }
 
+    /// Uses the binary in this folder, of another release, from the next start on. `None` means the binary of this build.
+    pub fn use_programs_of(&self, folder: Option<PathBuf>) {
+        *self.programs.lock().unwrap() = folder;
+    }
+
+    fn binary(&self) -> PathBuf {
+        match &*self.programs.lock().unwrap() {
+            Some(folder) => folder.join(self.name),
+            None => binary_path(self.name),
+        }
+    }
+
     /// The id of the process. Panics unless the instance runs in its own process.
     pub async fn process_id(&self) -> u32 {
         match &*self.state.lock().await {
@@ -108,6 +123,7 @@ impl Instance {
             variables,
             start_in_process: self.start_in_process,
             process_folder: self.process_folder.clone(),
+            programs: std::sync::Mutex::new(self.programs.lock().unwrap().clone()),
             launcher: Vec::new(),
             clock: None,
             state: Mutex::new(State::Stopped),
@@ -133,7 +149,7 @@ impl Instance {
             None => State::Task((self.start_in_process)(Env::from_pairs(variables), self.port.number).await),
             Some(folder) => {
                 variables.extend(self.clock.iter().flat_map(ProcessClock::variables));
-                let binary = binary_path(self.name);
+                let binary = self.binary();
                 let mut command: Vec<&str> = self.launcher.iter().map(String::as_str).collect();
                 command.push(binary.to_str().expect("the path of a binary is UTF-8"));
                 let mut process = Process::start(Path::new(command[0]), &command[1..], &variables, folder, None);

@@ -1,0 +1,148 @@
+//! The run of `tests/load/upgrade`: services of the last release and of this one work together while each is replaced by the
+//! other release, in any order, under load.
+#![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use common::{
+    api::{orders::Order, prices::PriceRecord},
+    time::Timestamp,
+};
+use fastrand::Rng;
+use serde_json::Value;
+use tests::{
+    Platform, Stack,
+    load::{LoadGenerator, MissingResponse, SentOrders, retry_and_reconcile},
+    platform::{Instance, ORDERS_PATH},
+    wait_until,
+};
+
+/// Orders to wait for after each replacement.
+const ORDERS: usize = 100;
+/// How often all services are replaced, to this release and back.
+const ROUNDS: u64 = 4;
+/// How long a replaced service may take until everything works again.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let Some(last_release) = std::env::args().nth(1).map(PathBuf::from).filter(|folder| folder.is_dir()) else {
+        eprintln!("usage: upgrades FOLDER, with the programs of the last release");
+        return ExitCode::FAILURE;
+    };
+    let start = Instant::now();
+    let mut results = Vec::new();
+    for stack in [Stack::Embedded, Stack::Servers] {
+        let print = |line: &str| println!("{:4} s  {stack:?}: {line}", start.elapsed().as_secs());
+        let Replacements { replacements, orders } = replace_under_load(stack, &last_release, print).await;
+        results.push(format!(
+            "{stack:?}: {replacements} replacements; each of the {orders} acknowledged orders is stored once and unchanged"
+        ));
+    }
+    println!("{}", results.join("\n"));
+    ExitCode::SUCCESS
+}
+
+struct Replacements {
+    replacements: usize,
+    orders: usize,
+}
+
+/// Panics when an order is lost, changed or doubled, or a part does not work again.
+async fn replace_under_load(stack: Stack, last_release: &Path, print: impl Fn(&str)) -> Replacements {
+    // The last release creates the database.
+    let builder = Platform::builder(stack).programs_of(last_release.to_owned()).without_prices();
+    let platform = builder.set("PRICE_REFRESH_SECS", "1").set("BTC_LIMIT", "20000000").start().await;
+    platform.start_other_services().await;
+    platform.create_order.wait_until_ready().await;
+    let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
+    load.wait_for_orders(ORDERS).await;
+    // On PostgreSQL, services of the last release also work beside all others until the end.
+    let beside = match stack {
+        Stack::Embedded => None,
+        Stack::Servers => Some(Beside::start(&platform).await),
+    };
+    let mut replacements = 0;
+    for round in 0..ROUNDS {
+        let mut rng = Rng::with_seed(round);
+        for release in [None, Some(last_release.to_owned())] {
+            let mut services = platform.all_services();
+            rng.shuffle(&mut services);
+            for service in services {
+                let name = if release.is_some() { "the last release" } else { "this release" };
+                print(&format!("round {round}: {} of {name}", service.name));
+                replace(service, release.clone()).await;
+                check_all_parts(&platform, &load).await;
+                replacements += 1;
+            }
+        }
+    }
+    let mut sent = load.stop().await;
+    if let Some(beside) = beside {
+        sent.extend(beside.stop().await);
+    }
+    // This release reads what both have written.
+    for service in platform.all_services() {
+        replace(service, None).await;
+    }
+    platform.create_order.wait_until_ready().await;
+    let orders = sent.acknowledged.len();
+    retry_and_reconcile(&platform, sent).await;
+    Replacements { replacements, orders }
+}
+
+async fn replace(service: &Instance, release: Option<PathBuf>) {
+    service.stop().await;
+    service.use_programs_of(release);
+    service.start().await;
+}
+
+/// A db-proxy and a create-order of the last release that are never replaced, and clients that use them.
+struct Beside {
+    _db_proxy: Instance,
+    _create_order: Instance,
+    load: LoadGenerator,
+}
+
+impl Beside {
+    async fn start(platform: &Platform) -> Self {
+        let db_proxy = platform.start_second_db_proxy().await;
+        let create_order = platform.start_second_create_order(&db_proxy).await;
+        create_order.wait_until_ready().await;
+        let load = LoadGenerator::start_at(platform, &create_order, MissingResponse::Fails);
+        Self { _db_proxy: db_proxy, _create_order: create_order, load }
+    }
+
+    async fn stop(self) -> SentOrders {
+        self.load.wait_for_orders(ORDERS).await;
+        self.load.stop().await
+    }
+}
+
+/// Every service is ready, orders are placed and found, and new prices and courses are published.
+async fn check_all_parts(platform: &Platform, load: &LoadGenerator) {
+    let start = Timestamp::now();
+    for service in platform.all_services() {
+        service.wait_until_ready().await;
+    }
+    load.wait_for_orders(ORDERS).await;
+    let page = platform.fetch(&format!("{ORDERS_PATH}?limit=1")).await.json(200);
+    let newest: Order = serde_json::from_value(page["data"][0].clone()).unwrap();
+    assert!(newest.created_at > start, "fetch-orders shows no order that was placed after {start}: {newest:?}");
+    wait_until("a new price is published", RECOVERY_LIMIT, async || {
+        let response = platform.client.get(platform.price_cache.url("/record")).await;
+        let record = serde_json::from_slice::<PriceRecord>(&response.body).ok()?;
+        (response.status == 200 && record.as_of > start).then_some(())
+    })
+    .await;
+    wait_until("rates shows courses", RECOVERY_LIMIT, async || {
+        let courses = platform.client.get(platform.rates.url("/api/v1/courses")).await;
+        let exchanges: Value = serde_json::from_slice(&courses.body).ok()?;
+        exchanges.as_array().filter(|exchanges| courses.status == 200 && exchanges.len() == 2).map(|_| ())
+    })
+    .await;
+}
