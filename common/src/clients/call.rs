@@ -70,6 +70,16 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
     }
 }
 
+/// How long a call is retried after this error.
+fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Duration {
+    match error {
+        CallError::Unreachable(..) if !unanswered => deadline.min(UNREACHABLE_DEADLINE),
+        // After an attempt without a response, the effect of the request is unknown. Only a later response can tell, so the
+        // whole deadline is used.
+        _ => deadline,
+    }
+}
+
 /// A connection pool, to be shared by all clients of a process.
 pub fn http_client() -> reqwest::Client {
     // Fails if a provider is already installed.
@@ -157,14 +167,7 @@ impl ServiceClient {
                 Err(error) => error,
             };
             let delay = backoff.next_delay();
-            // After an attempt without a response, the effect of the request is unknown. Only a later response can tell, so
-            // the whole deadline is used.
-            let retry_until = if matches!(error, CallError::Unreachable(..)) && !unanswered {
-                deadline.min(UNREACHABLE_DEADLINE)
-            } else {
-                deadline
-            };
-            if !may_retry(&error, retry) || start.elapsed() + delay >= retry_until {
+            if !may_retry(&error, retry) || start.elapsed() + delay >= retry_deadline(&error, unanswered, deadline) {
                 return CallOutcome { result: Err(error), unanswered };
             }
             unanswered |= matches!(error, CallError::NoResponse(..));

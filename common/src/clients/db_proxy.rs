@@ -146,3 +146,6 @@ fn unavailable_if_older(error: CallError) -> CallError {
         error => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,3 +229,6 @@ fn release_problem(error: &CallError) -> Problem {
         problem => problem,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use db_proxy::{
     group_commit::Attempt,
     orders::{DecisionClock, DecisionContext},
 };
-use tests::{Stack, on_both_stacks};
+use sqlx::{Connection, PgConnection};
+use tests::{Stack, environment::required_variable, on_both_stacks};
 
 use super::{Fixture, commands, market_order, no_limit};
 
@@ -52,6 +53,20 @@ async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
     fixture.let_orders_succeed(stack).await;
     fixture.place_new(market_order("after", 1)).await;
     assert_eq!(fixture.check_tables().await, (2, 2));
+}
+
+/// A statement with an outdated plan succeeds on a new connection. Other errors with the same code, and other errors of a statement,
+/// would occur again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_that_a_retry_would_repeat_are_permanent() {
+    let mut connection = PgConnection::connect(&required_variable("TEST_POSTGRES_URL")).await.unwrap();
+    for (statement, code) in [("select 1 / 0", "22012"), ("select count(*) from pg_class for update", "0A000")] {
+        let error = sqlx::query(statement).execute(&mut connection).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some(code));
+        let error = DatabaseError::from(error);
+        assert!(matches!(error, DatabaseError::Rejected(_)), "{statement}: {error:?}");
+    }
+    connection.close().await.unwrap();
 }
 
 /// A transaction may be aborted at each point where it waits.

@@ -23,7 +23,7 @@ use tests::{
 
 /// Orders to wait for after each replacement.
 const ORDERS: usize = 100;
-/// How often all services are replaced, to this release and back.
+/// Rounds on each stack, each with a new database of the last release and another order of the services.
 const ROUNDS: u64 = 4;
 /// How long a replaced service may take until everything works again.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
@@ -37,8 +37,13 @@ async fn main() -> ExitCode {
     let start = Instant::now();
     let mut results = Vec::new();
     for stack in [Stack::Embedded, Stack::Servers] {
-        let print = |line: &str| println!("{:4} s  {stack:?}: {line}", start.elapsed().as_secs());
-        let Replacements { replacements, orders } = replace_under_load(stack, &last_release, print).await;
+        let (mut replacements, mut orders) = (0, 0);
+        for round in 0..ROUNDS {
+            let print = |line: &str| println!("{:4} s  {stack:?}, round {round}: {line}", start.elapsed().as_secs());
+            let report = run_round(stack, &last_release, Rng::with_seed(round), print).await;
+            replacements += report.replacements;
+            orders += report.orders;
+        }
         results.push(format!(
             "{stack:?}: {replacements} replacements; each of the {orders} acknowledged orders is stored once and unchanged"
         ));
@@ -47,13 +52,14 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-struct Replacements {
+struct Report {
     replacements: usize,
     orders: usize,
 }
 
-/// Panics when an order is lost, changed or doubled, or a part does not work again.
-async fn replace_under_load(stack: Stack, last_release: &Path, print: impl Fn(&str)) -> Replacements {
+/// Replaces each service by this release and then, except for db-proxy, by the last release again. Panics when an order is
+/// lost, changed or doubled, or a part does not work again.
+async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl Fn(&str)) -> Report {
     // The last release creates the database.
     let builder = Platform::builder(stack).programs_of(last_release.to_owned()).without_prices();
     let platform = builder.set("PRICE_REFRESH_SECS", "1").set("BTC_LIMIT", "20000000").start().await;
@@ -67,18 +73,22 @@ async fn replace_under_load(stack: Stack, last_release: &Path, print: impl Fn(&s
         Stack::Servers => Some(Beside::start(&platform).await),
     };
     let mut replacements = 0;
-    for round in 0..ROUNDS {
-        let mut rng = Rng::with_seed(round);
-        for release in [None, Some(last_release.to_owned())] {
-            let mut services = platform.all_services();
-            rng.shuffle(&mut services);
-            for service in services {
-                let name = if release.is_some() { "the last release" } else { "this release" };
-                print(&format!("round {round}: {} of {name}", service.name));
-                replace(service, release.clone()).await;
-                check_all_parts(&platform, &load).await;
-                replacements += 1;
-            }
+    for release in [None, Some(last_release.to_owned())] {
+        let mut services = platform.all_services().to_vec();
+        if release.is_some() {
+            // The last release does not start on a schema that is newer than itself. This release does.
+            services.retain(|service| service.name != platform.db_proxy.name);
+        }
+        rng.shuffle(&mut services);
+        for service in services {
+            print(&format!(
+                "{} of {}",
+                service.name,
+                if release.is_some() { "the last release" } else { "this release" }
+            ));
+            replace(service, release.clone()).await;
+            check_all_parts(&platform, &load).await;
+            replacements += 1;
         }
     }
     let mut sent = load.stop().await;
@@ -92,7 +102,7 @@ async fn replace_under_load(stack: Stack, last_release: &Path, print: impl Fn(&s
     platform.create_order.wait_until_ready().await;
     let orders = sent.acknowledged.len();
     retry_and_reconcile(&platform, sent).await;
-    Replacements { replacements, orders }
+    Report { replacements, orders }
 }
 
 async fn replace(service: &Instance, release: Option<PathBuf>) {

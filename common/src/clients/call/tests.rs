@@ -26,6 +26,125 @@ async fn refused_connection_is_reported_as_unreachable_within_the_deadline() {
     assert!(start.elapsed() < Duration::from_secs(2));
 }
 
+/// The error of a request that was not sent.
+fn transport_error() -> reqwest::Error {
+    http_client().get("no URL").build().unwrap_err()
+}
+
+/// What a server does with a request.
+#[derive(Debug, Clone, Copy)]
+enum Reply {
+    Success,
+    Overloaded,
+    /// It closes the connection.
+    Nothing,
+}
+
+/// A server that receives one request for each reply. Then no connection can be opened. Returns its address, and the number of
+/// requests.
+async fn scripted_server(replies: &'static [Reply]) -> (Url, tokio::task::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = tokio::spawn(async move {
+        for reply in replies {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            let problem = Problem::new(Code::Overloaded, "full").to_json();
+            let response = match reply {
+                Reply::Success => "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nnull".to_owned(),
+                Reply::Overloaded => format!(
+                    "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\
+                     retry-after: 7\r\ncontent-length: {}\r\n\r\n{problem}",
+                    problem.len()
+                ),
+                Reply::Nothing => continue,
+            };
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+        replies.len()
+    });
+    (format!("http://{address}").parse().unwrap(), served)
+}
+
+/// Calls a server that gives these replies, and returns the outcome when it has received a request for each.
+async fn call_scripted(replies: &'static [Reply], retry: Retry) -> CallOutcome {
+    let (url, served) = scripted_server(replies).await;
+    let client = ServiceClient::new(http_client(), "db-proxy", url, Secret::random());
+    let deadline = Duration::from_millis(1500);
+    let outcome = client.call(Method::POST, "/x", Some(&"body"), retry, deadline).await;
+    assert_eq!(served.await.unwrap(), replies.len());
+    outcome
+}
+
+#[tokio::test]
+async fn request_without_a_response_is_sent_again_if_that_is_safe() {
+    let outcome = call_scripted(&[Reply::Nothing, Reply::Nothing, Reply::Success], Retry::Safe).await;
+    assert_eq!(outcome.result.unwrap(), "null");
+    assert!(outcome.unanswered, "two attempts may have taken effect");
+}
+
+#[tokio::test]
+async fn request_without_a_response_is_not_sent_again_if_that_is_not_safe() {
+    let outcome = call_scripted(&[Reply::Nothing], Retry::OnlyIfNotSent).await;
+    assert!(matches!(outcome.result, Err(CallError::NoResponse(..))), "{outcome:?}");
+    assert!(!outcome.unanswered, "the result describes the only attempt");
+}
+
+#[tokio::test]
+async fn response_to_the_first_request_leaves_no_doubt() {
+    let outcome = call_scripted(&[Reply::Success], Retry::Safe).await;
+    assert_eq!(outcome.result.unwrap(), "null");
+    assert!(!outcome.unanswered);
+}
+
+#[tokio::test]
+async fn later_failures_do_not_hide_an_attempt_without_a_response() {
+    let outcome = call_scripted(&[Reply::Nothing, Reply::Overloaded], Retry::Safe).await;
+    assert!(matches!(&outcome.result, Err(CallError::Problem(_, p)) if p.code == Code::Overloaded), "{outcome:?}");
+    assert!(outcome.unanswered, "the first attempt may have taken effect");
+    let outcome = call_scripted(&[Reply::Nothing], Retry::Safe).await;
+    assert!(matches!(outcome.result, Err(CallError::Unreachable(..))), "{outcome:?}");
+    assert!(outcome.unanswered, "the first attempt may have taken effect");
+}
+
+#[test]
+fn server_that_may_have_received_the_request_is_called_until_the_deadline() {
+    let long = UNREACHABLE_DEADLINE * 5;
+    let (unreachable, no_response) =
+        (CallError::Unreachable("db-proxy", transport_error()), CallError::NoResponse("db-proxy", transport_error()));
+    assert_eq!(retry_deadline(&unreachable, false, long), UNREACHABLE_DEADLINE);
+    assert_eq!(retry_deadline(&unreachable, false, UNREACHABLE_DEADLINE / 2), UNREACHABLE_DEADLINE / 2);
+    assert_eq!(retry_deadline(&unreachable, true, long), long);
+    assert_eq!(retry_deadline(&no_response, false, long), long);
+}
+
+#[test]
+fn only_an_unavailable_service_is_shown_to_the_client() {
+    let problem_of = |code: Code| {
+        let problem = Problem::new(code, "the detail of the service");
+        CallError::Problem("db-proxy", Box::new(problem)).to_problem(Code::UpstreamUnavailable)
+    };
+    for code in [Code::Overloaded, Code::DatabaseUnavailable, Code::OutcomeUnknown] {
+        let problem = problem_of(code);
+        assert_eq!((problem.code, &*problem.detail), (code, "the detail of the service"));
+    }
+    for code in [Code::Unauthorized, Code::Forbidden] {
+        assert_eq!(problem_of(code).code, Code::UpstreamUnavailable);
+    }
+    for code in [Code::ValidationFailed, Code::NotFound] {
+        let problem = problem_of(code);
+        assert_eq!(problem.code, Problem::internal().code);
+        assert_ne!(problem.detail, "the detail of the service");
+    }
+    for error in [
+        CallError::Unreachable("db-proxy", transport_error()),
+        CallError::NoResponse("db-proxy", transport_error()),
+        CallError::InvalidResponse("db-proxy", String::new()),
+    ] {
+        assert_eq!(error.to_problem(Code::CacheUnavailable).code, Code::CacheUnavailable);
+    }
+}
+
 const INTERNAL_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A server that answers requests whose token it accepts, and rejects the others. Returns its address, and the tokens of the

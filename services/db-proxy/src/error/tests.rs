@@ -1,0 +1,36 @@
+use super::*;
+
+fn problem(error: impl Into<Error>) -> Problem {
+    Problem::from(error.into())
+}
+
+#[test]
+fn database_that_may_work_again_is_unavailable() {
+    for error in
+        [DatabaseError::TimedOut, DatabaseError::NotMigrated, DatabaseError::Unavailable(sqlx::Error::PoolTimedOut)]
+    {
+        let problem = problem(error);
+        assert_eq!((problem.code, problem.retry_after), (Code::DatabaseUnavailable, Some(MAX_UNAVAILABLE)));
+    }
+}
+
+#[test]
+fn error_that_a_retry_would_repeat_is_internal() {
+    for error in [DatabaseError::Rejected(sqlx::Error::RowNotFound), DatabaseError::InvalidRow("amount".to_owned())] {
+        assert_eq!(problem(error).code, Problem::internal().code);
+    }
+    assert_eq!(problem(WriteError::Internal).code, Problem::internal().code);
+}
+
+#[test]
+fn only_an_indeterminate_write_leaves_the_outcome_open() {
+    let codes = [
+        (WriteError::QueueFull, Code::Overloaded),
+        (WriteError::Unavailable, Code::DatabaseUnavailable),
+        (WriteError::ShuttingDown, Code::ShuttingDown),
+        (WriteError::Indeterminate, Code::OutcomeUnknown),
+    ];
+    for (error, code) in codes {
+        assert_eq!(problem(error).code, code);
+    }
+}
