@@ -1,5 +1,6 @@
-//! Orders as their users see them: placement, validation, idempotency, limits, quotes, prices and lists.
+//! Orders as their users see them: placement, notes, validation, idempotency, limits, quotes, prices and lists.
 
+mod annotations;
 mod idempotency;
 mod listing;
 mod order_limit;

@@ -1,5 +1,6 @@
 //! The stores of db-proxy. Every test runs on SQLite and on PostgreSQL.
 
+mod annotations;
 mod busy_readers;
 mod concurrent_writers;
 mod courses;
@@ -16,7 +17,9 @@ use std::time::Duration;
 
 use common::{
     api::{
-        orders::{MarketOrder, Order, OrderPrice, Placed, RefusalReason, Refused},
+        orders::{
+            Annotations, Order, OrderPrice, OrderedAmount, Placed, PricedOrder, RefusalReason, Refused, ValidatedOrder,
+        },
         prices::PriceState,
     },
     config::Caller,
@@ -28,7 +31,9 @@ use db_proxy::{
     courses::CourseStore,
     database,
     group_commit::Attempt,
-    orders::{ClientKey, Command, Decision, DecisionClock, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
+    orders::{
+        ClientKey, Command, Decision, DecisionClock, DecisionContext, MarketTerms, OrderStore, OrderTerms, PlaceCommand,
+    },
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tests::{Stack, servers::Database};
@@ -152,14 +157,23 @@ struct TestOrder {
     amount: FiatAmount,
     price: Option<OrderPrice>,
     requested_at: Timestamp,
+    annotations: Annotations,
+    /// Whether the client named the bitcoin of the price instead of the amount.
+    names_bitcoin: bool,
 }
 
 fn commands(orders: &[TestOrder]) -> Vec<Command> {
-    let command_of = |TestOrder { key, currency, amount, price, requested_at }: TestOrder| {
-        let terms = OrderTerms::Market(MarketOrder { currency, amount, price });
+    let command_of = |order: TestOrder| {
+        let TestOrder { key, currency, amount, price, requested_at, annotations, names_bitcoin } = order;
+        let bitcoin = price.as_ref().filter(|_| names_bitcoin).map(|price| price.bitcoin_amount);
+        let ordered = bitcoin.map_or(OrderedAmount::Fiat(amount), OrderedAmount::Bitcoin);
+        let order = ValidatedOrder { currency, amount: ordered };
+        let priced = price.map(|price| PricedOrder { amount, price });
+        let terms = OrderTerms::Market(MarketTerms { order, priced });
         Command::Place(PlaceCommand {
             key,
             terms,
+            annotations,
             requested_at,
             written_by: Caller::CREATE_ORDER,
             attempted_ids: Vec::new(),
@@ -190,6 +204,8 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
         amount: "69".parse().unwrap(),
         price: Some(price),
         requested_at: now,
+        annotations: Annotations::default(),
+        names_bitcoin: false,
     }
 }
 

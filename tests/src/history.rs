@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use common::{
-    api::{Code, quotes::Quote},
+    api::{Code, orders::ClientReference, quotes::Quote},
     ids::QuoteId,
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
@@ -35,10 +35,31 @@ pub enum RequestedOrder {
 impl RequestedOrder {
     /// The JSON body of the request.
     pub fn body(&self) -> String {
-        match self {
-            Self::AtMarketPrice { currency, amount } => json!({ "currency": currency, "amount": amount }).to_string(),
-            Self::FromQuote(id) => json!({ "quote": id }).to_string(),
+        let mut body = self.terms();
+        if let Some(reference) = self.client_reference() {
+            body["client_reference"] = reference.as_str().into();
+            body["metadata"] = json!({ "reference": reference });
         }
+        body.to_string()
+    }
+
+    /// The JSON body of a request for a quote of this order. A quote has no reference.
+    pub fn quote_body(&self) -> String {
+        self.terms().to_string()
+    }
+
+    fn terms(&self) -> Value {
+        match self {
+            Self::AtMarketPrice { currency, amount } => json!({ "currency": currency, "amount": amount }),
+            Self::FromQuote(id) => json!({ "quote": id }),
+        }
+    }
+
+    /// The reference in the body. Some requests have one, which follows from the amount.
+    pub fn client_reference(&self) -> Option<ClientReference> {
+        let Self::AtMarketPrice { amount, .. } = self else { return None };
+        let has_reference = amount.ten_thousandths() / 10_000 % 3 == 0;
+        has_reference.then(|| format!("amount {amount}").parse().expect("a reference"))
     }
 }
 

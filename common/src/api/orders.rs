@@ -3,17 +3,21 @@
 //! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderSource`] and
 //! sends a [`PlaceOrderCommand`] to db-proxy, which answers with an [`Outcome`]. fetch-orders reads [`OrderPage`]s.
 
+mod amounts;
+mod annotations;
+mod listing;
 mod origin;
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    amounts::{ConversionError, ConvertedAmounts, OrderedAmount, OrderedBy, PricedOrder},
+    annotations::{Annotations, ClientReference, Metadata},
+    listing::{Cursor, OffsetPage, OrderFilter, OrderPage, OrderQuery},
+};
 use crate::{
-    api::{
-        FieldError,
-        cursor::{CursorError, parse_cursor, parse_hex},
-        prices::PriceState,
-    },
+    api::{FieldError, prices::PriceState},
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -37,7 +41,7 @@ pub struct Order {
     pub amount: FiatAmount,
     /// The price of one bitcoin in the currency.
     pub exchange_rate: Rate,
-    /// `amount / exchange_rate`, rounded up to 8 decimals.
+    /// `amount / exchange_rate`, rounded up to 8 decimals; or the amount that the client named, see `ordered_by`.
     pub bitcoin_amount: Sats,
     /// When the price was observed at the exchanges.
     pub price_as_of: Timestamp,
@@ -47,9 +51,35 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
+    /// `bitcoin_amount` if the client named the bitcoin: then `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4
+    /// decimals. Otherwise absent.
+    #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
+    #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
+    pub ordered_by: OrderedBy,
+    /// The quote that the order took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub quote: Option<QuoteId>,
+    /// The reference that the client gave the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub client_reference: Option<ClientReference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub metadata: Option<Metadata>,
 }
 
-/// An order as a user sends it. No field is validated yet; [`OrderSource::from_payload`] validates it.
+impl Order {
+    /// The amount that the client named.
+    pub fn ordered_amount(&self) -> OrderedAmount {
+        match self.ordered_by {
+            OrderedBy::Amount => OrderedAmount::Fiat(self.amount),
+            OrderedBy::BitcoinAmount => OrderedAmount::Bitcoin(self.bitcoin_amount),
+        }
+    }
+}
+
+/// An order as a user sends it. No field is validated yet; [`OrderRequest::from_payload`] validates it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
@@ -65,20 +95,51 @@ pub struct OrderPayload {
     /// order of 0.0001 buys a satoshi that is worth eight times as much.
     #[serde(default)]
     pub amount: Option<DecimalText>,
-    /// The id of a quote. The order has the currency, amount and price of the quote, so the other fields must be absent.
+    /// The bitcoin to buy, instead of `amount`: more than 0, with at most 8 decimals. The order buys exactly this, and its `amount`
+    /// is `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitcoin_amount: Option<DecimalText>,
+    /// The id of a quote. The order has the currency, amounts and price of the quote, so these fields must be absent.
     #[serde(default)]
     pub quote: Option<String>,
+    /// A reference of the client, such as the number of an invoice: 1 to 200 characters without control characters. It need
+    /// not be unique. Lists can be filtered by it. Everyone who can read the order sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(validator(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"))]
+    pub client_reference: Option<String>,
+    /// Further notes of the client. Everyone who can read the order sees them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
 }
 
-/// The validated currency and amount of an order at the market price. Two requests under one idempotency key are the same
-/// request if these are equal.
+/// A validated order: what it buys, and what the client notes on it. Two requests under one idempotency key are the same request
+/// if both are equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRequest {
+    pub source: OrderSource,
+    pub annotations: Annotations,
+}
+
+impl OrderRequest {
+    /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
+    pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
+        let source = OrderSource::from_payload(payload, allowed);
+        let annotations = Annotations::validate(payload.client_reference.as_deref(), payload.metadata.as_ref());
+        match (source, annotations) {
+            (Ok(source), Ok(annotations)) => Ok(Self { source, annotations }),
+            (source, annotations) => Err([source.err(), annotations.err()].into_iter().flatten().flatten().collect()),
+        }
+    }
+}
+
+/// The validated currency and amount of an order at the market price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValidatedOrder {
     pub currency: Currency,
-    pub amount: FiatAmount,
+    pub amount: OrderedAmount,
 }
 
-/// A validated order: what it buys, and at which price.
+/// What a validated order buys, and at which price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderSource {
     /// An amount at the current price.
@@ -94,7 +155,11 @@ impl OrderSource {
             return ValidatedOrder::from_payload(payload, allowed).map(Self::Market);
         };
         // A currency or amount beside the quote might contradict it.
-        let redundant = [("currency", payload.currency.is_some()), ("amount", payload.amount.is_some())];
+        let redundant = [
+            ("currency", payload.currency.is_some()),
+            ("amount", payload.amount.is_some()),
+            ("bitcoin_amount", payload.bitcoin_amount.is_some()),
+        ];
         let redundant = redundant.into_iter().filter(|(_, is_present)| *is_present);
         let mut errors: Vec<_> =
             redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present")).collect();
@@ -117,15 +182,13 @@ impl ValidatedOrder {
                 Ok(_) | Err(_) => Err(format!("must be one of {}", codes())),
             }
         });
-        let amount = payload.amount.as_ref().map_or(Err("is required".to_owned()), |amount| {
-            amount.as_str().parse::<FiatAmount>().map_err(|e| e.to_string())
-        });
+        let amount = OrderedAmount::parse(payload.amount.as_ref(), payload.bitcoin_amount.as_ref());
         match (currency, amount) {
             (Ok(currency), Ok(amount)) => Ok(Self { currency, amount }),
-            (currency, amount) => Err([("currency", currency.err()), ("amount", amount.err())]
-                .into_iter()
-                .filter_map(|(field, reason)| Some(FieldError::new(field, reason?)))
-                .collect()),
+            (currency, amount) => {
+                let currency = currency.err().map(|reason| FieldError::new("currency", reason));
+                Err([currency, amount.err()].into_iter().flatten().collect())
+            }
         }
     }
 }
@@ -137,8 +200,7 @@ pub struct PlacedMessage {
     pub order: Order,
 }
 
-/// The price of an order and the bitcoin amount that results from it. db-proxy computes `bitcoin_amount` again before it
-/// stores the order.
+/// The price of an order and the bitcoin that it buys. db-proxy converts the ordered amount again before it stores the order.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderPrice {
     pub exchange_rate: Rate,
@@ -174,17 +236,44 @@ pub struct PlaceOrderCommand {
     /// The id of the quote that the order takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<QuoteId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_reference: Option<ClientReference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+}
+
+impl PlaceOrderCommand {
+    /// Whether a db-proxy of an older release would ignore a part of the order.
+    pub fn needs_version_2(&self) -> bool {
+        let names_bitcoin = self.market.as_ref().is_some_and(|market| market.bitcoin_amount.is_some());
+        names_bitcoin || self.client_reference.is_some() || self.metadata.is_some()
+    }
 }
 
 /// A validated order at the market price, with that price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MarketOrder {
     pub currency: Currency,
-    pub amount: FiatAmount,
+    /// The amount that the client named. If the client named the bitcoin, what that costs at the price, absent without a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<FiatAmount>,
+    /// The bitcoin that the client named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitcoin_amount: Option<Sats>,
     /// Absent if no price is available. db-proxy then returns the order that an earlier request placed with the same key, or
     /// refuses the request.
     #[serde(default)]
     pub price: Option<OrderPrice>,
+}
+
+impl MarketOrder {
+    pub fn new(ValidatedOrder { currency, amount }: ValidatedOrder, priced: Option<PricedOrder>) -> Self {
+        let (cost, price) = priced.map_or((None, None), |PricedOrder { amount, price }| (Some(amount), Some(price)));
+        match amount {
+            OrderedAmount::Fiat(amount) => Self { currency, amount: Some(amount), bitcoin_amount: None, price },
+            OrderedAmount::Bitcoin(bitcoin) => Self { currency, amount: cost, bitcoin_amount: Some(bitcoin), price },
+        }
+    }
 }
 
 /// The name that all anonymous clients share.
@@ -278,81 +367,6 @@ pub struct OrderIds {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct FoundOrders {
     pub orders: Vec<Order>,
-}
-
-/// A page of orders, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct OrderPage {
-    pub data: Vec<Order>,
-    /// The cursor of the next page; absent on the last page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub next_cursor: Option<Cursor>,
-}
-
-/// A page of orders by offset, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct OffsetPage {
-    pub data: Vec<Order>,
-    /// Whether there are older orders.
-    pub more: bool,
-}
-
-/// The position of a page: the sequence number of the last order of the previous page.
-///
-/// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. Reading page after page
-/// therefore returns each order once, even while new orders arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cursor(pub i64);
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "o{:x}", self.0)
-    }
-}
-
-impl std::str::FromStr for Cursor {
-    type Err = CursorError;
-
-    fn from_str(text: &str) -> Result<Self, CursorError> {
-        parse_cursor(text, 'o', |digits| parse_hex(digits).filter(|&number| number > 0).map(Self))
-    }
-}
-
-crate::text_type!(Cursor, "cursor", "The opaque position of a page.", "o1f", pattern: r"^o[1-9a-f][0-9a-f]{0,15}$");
-
-/// Selects orders. An absent field excludes nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct OrderFilter {
-    pub currency: Option<Currency>,
-    /// Accepted at or after this time.
-    pub from: Option<Timestamp>,
-    /// Accepted before this time.
-    pub to: Option<Timestamp>,
-    pub min_amount: Option<FiatAmount>,
-    pub max_amount: Option<FiatAmount>,
-}
-
-impl OrderFilter {
-    /// Whether the filter restricts the currency or the amount. No index covers them; an index covers only the time.
-    pub fn selects_by_value(&self) -> bool {
-        self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
-    }
-
-    /// The query string that requests a page of these orders.
-    pub fn to_query(&self, cursor: Option<Cursor>, limit: u32) -> String {
-        let parts = [
-            ("limit", Some(limit.to_string())),
-            ("cursor", cursor.map(|cursor| cursor.to_string())),
-            ("currency", self.currency.map(|currency| currency.to_string())),
-            ("from", self.from.map(|time| time.to_string())),
-            ("to", self.to.map(|time| time.to_string())),
-            ("min_amount", self.min_amount.map(|amount| amount.to_string())),
-            ("max_amount", self.max_amount.map(|amount| amount.to_string())),
-        ];
-        let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
-    }
 }
 
 /// Totals over all orders.

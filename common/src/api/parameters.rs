@@ -39,6 +39,7 @@ impl TextFormat {
 /// The text types that parameters have.
 static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
     [
+        text_check::<orders::ClientReference>(),
         text_check::<orders::Cursor>(),
         text_check::<HistoryCursor>(),
         text_check::<ReportCursor>(),

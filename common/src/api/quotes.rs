@@ -4,7 +4,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    orders::{OrderPrice, Refused},
+    orders::{OrderPrice, OrderedAmount, OrderedBy, Refused},
     prices::PriceState,
 };
 use crate::{
@@ -26,6 +26,10 @@ pub struct QuoteRequest {
     /// More than 0 and less than 1000000000, with at most 4 decimals. The service may be configured with a smaller range.
     #[serde(default)]
     pub amount: Option<DecimalText>,
+    /// The bitcoin to buy, instead of `amount`: more than 0, with at most 8 decimals. The `amount` of the quote is
+    /// `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitcoin_amount: Option<DecimalText>,
 }
 
 /// What became of a quote. It starts as `open` and changes at most once.
@@ -55,7 +59,7 @@ pub struct Quote {
     pub amount: FiatAmount,
     /// The price of one bitcoin in the currency.
     pub exchange_rate: Rate,
-    /// `amount / exchange_rate`, rounded up to 8 decimals.
+    /// `amount / exchange_rate`, rounded up to 8 decimals; or the amount that the client named, see `ordered_by`.
     pub bitcoin_amount: Sats,
     /// When the price was observed at the exchanges.
     pub price_as_of: Timestamp,
@@ -72,6 +76,11 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub order_id: Option<OrderId>,
+    /// `bitcoin_amount` if the client named the bitcoin: then `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4
+    /// decimals. Otherwise absent.
+    #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
+    #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
+    pub ordered_by: OrderedBy,
 }
 
 /// A request of create-order to db-proxy to create a quote.
@@ -88,6 +97,20 @@ pub struct CreateQuoteCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub client: Option<String>,
+    /// Which amount the client named. The other one follows from the price.
+    #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
+    #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
+    pub ordered_by: OrderedBy,
+}
+
+impl CreateQuoteCommand {
+    /// The amount that the client named.
+    pub fn ordered_amount(&self) -> OrderedAmount {
+        match self.ordered_by {
+            OrderedBy::Amount => OrderedAmount::Fiat(self.amount),
+            OrderedBy::BitcoinAmount => OrderedAmount::Bitcoin(self.price.bitcoin_amount),
+        }
+    }
 }
 
 /// Maximum lifetime of a quote, in seconds.

@@ -7,11 +7,23 @@ const WITHOUT_UNKNOWN_FIELDS: &[&str] =
     &["PlaceOrder", "AskQuote", "SourcesOrder", "NewFault", "TimedFault", "Timeline"];
 
 /// Optional properties of requests for which `null` means the same as their absence.
-const NULLABLE: &[(&str, &str)] =
-    &[("PlaceOrder", "currency"), ("PlaceOrder", "amount"), ("PlaceOrder", "quote"), ("NewQuote", "client")];
+const NULLABLE: &[(&str, &str)] = &[
+    ("PlaceOrder", "currency"),
+    ("PlaceOrder", "amount"),
+    ("PlaceOrder", "bitcoin_amount"),
+    ("PlaceOrder", "quote"),
+    ("PlaceOrder", "client_reference"),
+    ("PlaceOrder", "metadata"),
+    ("AskQuote", "amount"),
+    ("AskQuote", "bitcoin_amount"),
+    ("NewQuote", "client"),
+];
 
 /// An amount of fiat money in a request. The form of a JSON number is allowed as well.
 const AMOUNT_PATTERN: &str = r"^(0\.[0-9]{0,3}[1-9]|[1-9][0-9]{0,8}(\.[0-9]{1,4})?)$";
+
+/// An amount of bitcoin in a request.
+const BITCOIN_PATTERN: &str = r"^(0\.[0-9]{0,7}[1-9]|[1-9][0-9]{0,6}(\.[0-9]{1,8})?)$";
 
 /// Adds the rules to the schemas of an OpenAPI document. Schemas that the document does not contain are skipped.
 pub fn add_to(document: &mut Value) {
@@ -19,10 +31,21 @@ pub fn add_to(document: &mut Value) {
     for name in WITHOUT_UNKNOWN_FIELDS {
         set(schemas, name, "additionalProperties", json!(false));
     }
-    // A quote determines currency and amount.
-    set(schemas, "PlaceOrder", "anyOf", json!([{ "required": ["currency", "amount"] }, { "required": ["quote"] }]));
-    set(schemas, "AskQuote", "required", json!(["currency", "amount"]));
+    let amounts =
+        [json!({ "required": ["currency", "amount"] }), json!({ "required": ["currency", "bitcoin_amount"] })];
+    set(schemas, "AskQuote", "anyOf", json!(amounts));
+    // A quote determines currency and amounts.
+    let [amount, bitcoin] = amounts;
+    set(schemas, "PlaceOrder", "anyOf", json!([amount, bitcoin, { "required": ["quote"] }]));
     for name in ["PlaceOrder", "AskQuote"] {
+        if let Some(bitcoin) = schemas.get_mut(name).and_then(|schema| schema.pointer_mut("/properties/bitcoin_amount"))
+        {
+            let text = json!({ "type": "string", "format": "decimal", "pattern": BITCOIN_PATTERN });
+            let number = json!({
+                "type": "number", "minimum": 0, "exclusiveMinimum": true, "maximum": 21_000_000, "multipleOf": 0.000_000_01,
+            });
+            bitcoin["oneOf"] = json!([text, number]);
+        }
         if let Some(amount) = schemas.get_mut(name).and_then(|schema| schema.pointer_mut("/properties/amount")) {
             let text = json!({ "type": "string", "format": "decimal", "pattern": AMOUNT_PATTERN });
             let number = json!({

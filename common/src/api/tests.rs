@@ -8,7 +8,7 @@ use super::{
     courses::{CoursesWritten, CurrentCourses, MarketSnapshot, NewCourses, SnapshotStored},
     health::Heartbeat,
     leases::{Lease, LeaseRequest},
-    orders::{FoundOrders, OffsetPage, OrderPage, OrderSummary, Outcomes, PlaceOrderCommands},
+    orders::{FoundOrders, OffsetPage, OrderPage, OrderSummary, Outcomes, PlaceOrderCommand, PlaceOrderCommands},
     prices::{NewPriceRecord, PriceRecord},
     quotes::{CreateQuoteCommand, QuoteOutcome},
     reports::Report,
@@ -78,12 +78,15 @@ fn unknown_fields_of_internal_orders_are_ignored() {
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": TIME,
         "sources": ["kraken"], "simulated": false,
     });
-    let market = json!({ "currency": "EUR", "amount": "69", "price": price });
-    let command = json!({ "client": "anonymous", "key": "a-key", "asked_at": TIME, "market": market });
+    let market = json!({ "currency": "EUR", "amount": "69", "bitcoin_amount": "0.00082143", "price": price });
+    let command = json!({
+        "client": "anonymous", "key": "a-key", "asked_at": TIME, "market": market, "client_reference": "invoice-42",
+    });
     assert_tolerant::<PlaceOrderCommands>(json!({ "orders": [command] }));
     let order = json!({
         "id": ID, "created_at": TIME, "currency": "EUR", "amount": "69.00", "exchange_rate": "84000.12",
-        "bitcoin_amount": "0.00082143", "price_as_of": TIME, "simulated": false,
+        "bitcoin_amount": "0.00082143", "price_as_of": TIME, "simulated": false, "ordered_by": "bitcoin_amount",
+        "quote": ID, "client_reference": "invoice-42",
     });
     assert_tolerant::<Outcomes>(json!({ "outcomes": [
         { "placed": { "order": order, "replayed": false } },
@@ -101,6 +104,7 @@ fn unknown_fields_of_internal_orders_are_ignored() {
     let quote = json!({
         "id": ID, "created_at": TIME, "expires_at": TIME, "currency": "EUR", "amount": "69.00",
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "price_as_of": TIME, "simulated": false,
+        "state": "taken", "order_id": ID, "ordered_by": "bitcoin_amount",
     });
     assert_tolerant::<QuoteOutcome>(json!({ "quote": quote }));
 }
@@ -115,4 +119,20 @@ fn unknown_fields_of_reports_are_ignored() {
         "instance": "rates-1", "version": "0.1.0", "interval_secs": 60, "uptime_secs": 1, "ready": true,
         "parts": [{ "name": "cache", "ready": true }],
     }));
+}
+
+/// An older db-proxy reads an order without the new fields exactly as before.
+#[test]
+fn plain_order_is_sent_as_the_last_release_sends_it() {
+    let price = json!({
+        "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": TIME,
+        "sources": ["kraken"], "simulated": false,
+    });
+    let market = json!({ "currency": "EUR", "amount": "69.00", "price": price });
+    let command = json!({ "client": "anonymous", "key": "a-key", "asked_at": TIME, "market": market });
+    let parsed: PlaceOrderCommand = serde_json::from_value(command.clone()).unwrap();
+    assert_eq!((serde_json::to_value(&parsed).unwrap(), parsed.needs_version_2()), (command, false));
+    let quote = json!({ "currency": "EUR", "amount": "69.00", "price": price, "hold_secs": 30 });
+    let parsed: CreateQuoteCommand = serde_json::from_value(quote.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&parsed).unwrap(), quote);
 }

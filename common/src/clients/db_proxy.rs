@@ -13,7 +13,10 @@ use crate::{
             CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, INTERNAL_EXCHANGERS,
             NewCourses, Resolution, StoredCourse,
         },
-        orders::{Cursor, MAX_GROUP, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcomes, PlaceOrderCommands},
+        orders::{
+            Cursor, MAX_GROUP, OrderIds, OrderPage, OrderQuery, OrderSummary, Outcomes, PlaceOrderCommand,
+            PlaceOrderCommands,
+        },
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     concurrency::batching::BatchLimits,
@@ -46,9 +49,12 @@ impl DbProxyClient {
 
     /// Places a batch of orders. Retries are safe, because every order has a key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
-        let outcome = self.0.call(Method::POST, "/orders", Some(orders), Retry::Safe, PLACE_DEADLINE).await;
+        // An older db-proxy would place such orders without the parts that it does not know. It does not have the other path.
+        let is_version_2 = orders.orders.iter().any(PlaceOrderCommand::needs_version_2);
+        let path = if is_version_2 { "/v2/orders" } else { "/orders" };
+        let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, PLACE_DEADLINE).await;
         PlaceOrdersOutcome {
-            result: outcome.result.and_then(|bytes| self.0.parse_response(&bytes)),
+            result: outcome.result.map_err(unavailable_if_older).and_then(|bytes| self.0.parse_response(&bytes)),
             unanswered: outcome.unanswered,
         }
     }
@@ -56,7 +62,10 @@ impl DbProxyClient {
     /// Creates a quote. A request that may have been received is not repeated, because a second quote would reserve bitcoin
     /// again.
     pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
-        self.0.call_json(Method::POST, "/quotes", Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await
+        // An older db-proxy converts every amount to bitcoin.
+        let path = if quote.ordered_by.is_amount() { "/quotes" } else { "/v2/quotes" };
+        let outcome = self.0.call_json(Method::POST, path, Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await;
+        outcome.map_err(unavailable_if_older)
     }
 
     /// The quote with this id, with what became of it. An unknown id is a refusal.
@@ -79,25 +88,28 @@ impl DbProxyClient {
         self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
     }
 
-    /// The orders that match `filter`, newest first. Begins after the order of `cursor`.
+    /// The orders that match `query`, newest first. Begins after the order of `cursor`.
     pub async fn list_orders(
         &self,
-        filter: &OrderFilter,
+        query: &OrderQuery,
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<OrderPage, CallError> {
-        self.0.parse_response(&self.list_orders_json(filter, cursor, limit).await?)
+        self.0.parse_response(&self.list_orders_json(query, cursor, limit).await?)
     }
 
     /// Like [`DbProxyClient::list_orders`], but returns the JSON.
     pub async fn list_orders_json(
         &self,
-        filter: &OrderFilter,
+        query: &OrderQuery,
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<Bytes, CallError> {
-        let path = format!("/orders?{}", filter.to_query(cursor, limit));
-        self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+        // An older db-proxy ignores the reference and returns the orders of everybody.
+        let version = if query.client_reference.is_some() { "/v2" } else { "" };
+        let path = format!("{version}/orders?{}", query.to_query(cursor, limit));
+        let page = self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await;
+        page.map_err(unavailable_if_older)
     }
 
     /// The orders with these ids, as the JSON of [`FoundOrders`](crate::api::orders::FoundOrders).

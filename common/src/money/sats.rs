@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    FiatAmount, Rate,
+    AmountError, FiatAmount, Rate,
     decimal::{NumberError, parse_decimal},
 };
 
@@ -62,6 +62,14 @@ impl Sats {
         let rate = i128::from(rate.hundred_millionths());
         let rounded_up = (numerator + rate - 1) / rate;
         i64::try_from(rounded_up).map_err(|_| SatsError::TooLarge).and_then(Self::new)
+    }
+
+    /// What this bitcoin costs at `rate`: `self * rate`, rounded up to the next ten-thousandth of the currency unit.
+    pub fn cost_rounded_up(self, rate: Rate) -> Result<FiatAmount, AmountError> {
+        // satoshi / 1e8 * (rate / 1e8) units = satoshi * rate / 1e12 ten-thousandths; the product is below 1e34.
+        let numerator = i128::from(self.0) * i128::from(rate.hundred_millionths());
+        let rounded_up = (numerator + 10_i128.pow(12) - 1) / 10_i128.pow(12);
+        i64::try_from(rounded_up).map_err(|_| AmountError::TooLarge).and_then(FiatAmount::from_ten_thousandths)
     }
 }
 

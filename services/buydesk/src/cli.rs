@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use common::{
-    api::orders::Cursor,
+    api::orders::{ClientReference, Cursor},
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, FiatAmount},
     time::Timestamp,
@@ -118,14 +118,35 @@ pub struct PlaceArgs {
     #[arg(short, long, required_unless_present = "quote")]
     pub currency: Option<String>,
     /// Amount to pay, at most 4 decimals.
-    #[arg(short, long, allow_hyphen_values = true, required_unless_present = "quote")]
+    #[arg(short, long, allow_hyphen_values = true, required_unless_present_any = ["bitcoin", "quote"])]
     pub amount: Option<String>,
+    /// Bitcoin to buy instead of an amount, at most 8 decimals.
+    #[arg(short, long, allow_hyphen_values = true, conflicts_with = "amount")]
+    pub bitcoin: Option<String>,
     /// Id of the quote to take, instead of currency and amount.
-    #[arg(short, long, conflicts_with_all = ["currency", "amount"])]
+    #[arg(short, long, conflicts_with_all = ["currency", "amount", "bitcoin"])]
     pub quote: Option<QuoteId>,
+    /// Your reference for the order, such as the number of an invoice.
+    #[arg(short, long)]
+    pub reference: Option<String>,
+    /// A note on the order as NAME=VALUE. May be repeated.
+    #[arg(short, long, value_parser = parse_pair)]
+    pub metadata: Vec<MetadataPair>,
     /// Idempotency key. Commands with the same key place one order. Generated if omitted.
     #[arg(short, long)]
     pub key: Option<IdempotencyKey>,
+}
+
+/// A name and a value of the metadata.
+#[derive(Debug, Clone)]
+pub struct MetadataPair {
+    pub name: String,
+    pub value: String,
+}
+
+fn parse_pair(text: &str) -> Result<MetadataPair, String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,8 +171,11 @@ pub struct CreateQuoteArgs {
     #[arg(short, long)]
     pub currency: String,
     /// Amount to pay, at most 4 decimals.
-    #[arg(short, long, allow_hyphen_values = true)]
-    pub amount: String,
+    #[arg(short, long, allow_hyphen_values = true, required_unless_present = "bitcoin")]
+    pub amount: Option<String>,
+    /// Bitcoin to buy instead of an amount, at most 8 decimals.
+    #[arg(short, long, allow_hyphen_values = true, conflicts_with = "amount")]
+    pub bitcoin: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +201,9 @@ pub struct ListArgs {
     /// Orders of this amount or less.
     #[arg(long)]
     pub max_amount: Option<FiatAmount>,
+    /// Orders with exactly this reference.
+    #[arg(long)]
+    pub reference: Option<ClientReference>,
 }
 
 /// Prints the help or the version that was requested, or why the command line is invalid: with `--json` as JSON.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use common::{
     api::{
         health::{Health, HealthStatus},
-        orders::{Order, OrderFilter, OrderPayload},
+        orders::{Metadata, Order, OrderFilter, OrderPayload, OrderQuery},
         pages::LinkedOrderPage,
         prices::PriceRecord,
         rates::{Conversion, ExchangerCourses},
@@ -41,22 +41,33 @@ pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: 
 }
 
 async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
-    let PlaceArgs { currency, amount, quote, key } = args;
-    let (amount, quote) = (amount.map(DecimalText::from), quote.map(|id| id.to_string()));
-    let payload = OrderPayload { currency, amount, quote };
+    let PlaceArgs { currency, amount, bitcoin, quote, reference, metadata, key } = args;
+    let given = metadata.len();
+    let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
+    anyhow::ensure!(metadata.iter().count() == given, "a name of --metadata is repeated");
+    let payload = OrderPayload {
+        currency,
+        amount: amount.map(DecimalText::from),
+        bitcoin_amount: bitcoin.map(DecimalText::from),
+        quote: quote.map(|id| id.to_string()),
+        client_reference: reference,
+        metadata: (given > 0).then_some(metadata),
+    };
     // The key makes it safe to retry after a failure.
     let key = key.unwrap_or_else(IdempotencyKey::generate);
     let response = client.place_order(&payload, &key).await?;
     response.print(json, |order: &Order| {
         let note = if response.replayed { "\nAn earlier request with this key placed the order." } else { "" };
-        format!("Order was placed for {}:{}\n{}{note}", order.currency, order.amount, render::order(order))
+        let order = format!("Order was placed for {}:{}\n{}", order.currency, order.amount, render::order(order));
+        format!("{order}\nIdempotency key: {key}{note}")
     })
 }
 
 async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::Result<()> {
-    let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount } = args;
+    let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference } = args;
     let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-    let path = format!("api/v1/orders?{}", filter.to_query(cursor, limit));
+    let query = OrderQuery { filter, client_reference: reference };
+    let path = format!("api/v1/orders?{}", query.to_query(cursor, limit));
     client.get(&client.fetch_orders, &path).await?.print(json, |page: &LinkedOrderPage| render::page(page))
 }
 

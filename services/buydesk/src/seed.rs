@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, anyhow, bail, ensure};
 use common::{
     api::{
-        orders::{ANONYMOUS, MarketOrder, OrderOrigin, OrderPrice},
+        orders::{ANONYMOUS, Annotations, OrderOrigin, OrderPrice, OrderedAmount, PricedOrder, ValidatedOrder},
         prices::PriceState,
     },
     config::{Caller, Env, redact_password},
@@ -24,7 +24,9 @@ use db_proxy::{
     clock_check::{ClockCheck, ClockRules},
     database::{Database, DatabaseError},
     group_commit::Attempt,
-    orders::{ClientKey, Command, Decision, DecisionClock, DecisionContext, OrderStore, OrderTerms, PlaceCommand},
+    orders::{
+        ClientKey, Command, Decision, DecisionClock, DecisionContext, MarketTerms, OrderStore, OrderTerms, PlaceCommand,
+    },
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -115,9 +117,11 @@ fn place_command(number: u64) -> anyhow::Result<Command> {
         simulated: true,
         price_state: PriceState::Fresh,
     };
+    let order = ValidatedOrder { currency, amount: OrderedAmount::Fiat(amount) };
     Ok(Command::Place(PlaceCommand {
         key: ClientKey { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
-        terms: OrderTerms::Market(MarketOrder { currency, amount, price: Some(price) }),
+        terms: OrderTerms::Market(MarketTerms { order, priced: Some(PricedOrder { amount, price }) }),
+        annotations: Annotations::default(),
         requested_at: now,
         written_by: Caller::BUYDESK,
         attempted_ids: Vec::new(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use common::{
-    api::FieldError,
     config::{Env, shared::parse_distinct},
     money::{Currency, FiatAmount},
 };
@@ -32,13 +31,13 @@ impl AmountBounds {
         Self { smallest, largest }
     }
 
-    /// Checks the amount of an order or a quote. The error names the bound.
-    pub fn check(&self, currency: Currency, amount: FiatAmount) -> Result<(), FieldError> {
+    /// Checks the amount of an order or a quote. The error states the bound.
+    pub fn check(&self, currency: Currency, amount: FiatAmount) -> Result<(), String> {
         let smallest = self.smallest.get(&currency).filter(|smallest| amount < **smallest);
         let largest = self.largest.get(&currency).filter(|largest| amount > **largest);
         match (smallest, largest) {
-            (Some(smallest), _) => Err(FieldError::new("amount", format!("must be at least {smallest} {currency}"))),
-            (None, Some(largest)) => Err(FieldError::new("amount", format!("must be at most {largest} {currency}"))),
+            (Some(smallest), _) => Err(format!("must be at least {smallest} {currency}")),
+            (None, Some(largest)) => Err(format!("must be at most {largest} {currency}")),
             (None, None) => Ok(()),
         }
     }

@@ -6,14 +6,14 @@ use common::{
     api::{
         FieldError,
         orders::{
-            ANONYMOUS, MarketOrder, OrderPayload, OrderPrice, OrderSource, PlaceOrderCommand, Placed, RefusalReason,
-            Refused, ValidatedOrder,
+            ANONYMOUS, ConversionError, ConvertedAmounts, MarketOrder, OrderPayload, OrderPrice, OrderRequest,
+            OrderSource, OrderedAmount, PlaceOrderCommand, Placed, PricedOrder, RefusalReason, Refused, ValidatedOrder,
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
     clients::{CallError, db_proxy::DbProxyClient},
     ids::{IdempotencyKey, QuoteId},
-    money::{Currency, Sats},
+    money::{Currency, FiatAmount},
 };
 
 use crate::{
@@ -78,21 +78,28 @@ impl OrderService {
             asked_at: Some(self.dispatcher.database_time()),
             market: None,
             quote: None,
+            client_reference: None,
+            metadata: None,
         };
         // Why no new order can be placed, although an order may exist.
         let mut local_error = None;
-        match OrderSource::from_payload(payload, &self.currencies) {
-            Ok(OrderSource::Quoted(quote)) => command.quote = Some(quote),
-            Ok(OrderSource::Market(order)) => {
-                let price = self.price_of(&order).await.map_err(|error| local_error = Some(error)).ok();
-                command.market = Some(MarketOrder { currency: order.currency, amount: order.amount, price });
-            }
-            Err(errors) => {
-                let Some(order) = order_in_any_currency(payload) else { return Err(Error::Invalid(errors)) };
-                local_error = Some(Error::Invalid(errors));
-                command.market = Some(MarketOrder { currency: order.currency, amount: order.amount, price: None });
+        let request = OrderRequest::from_payload(payload, &self.currencies).or_else(|errors| {
+            let Some(request) = request_in_any_currency(payload) else { return Err(Error::Invalid(errors)) };
+            local_error = Some(Error::Invalid(errors));
+            Ok(request)
+        })?;
+        match request.source {
+            OrderSource::Quoted(quote) => command.quote = Some(quote),
+            OrderSource::Market(order) => {
+                let mut priced = None;
+                if local_error.is_none() {
+                    priced = self.price_order(&order).await.map_err(|error| local_error = Some(error)).ok();
+                }
+                command.market = Some(MarketOrder::new(order, priced));
             }
         }
+        (command.client_reference, command.metadata) =
+            (request.annotations.client_reference, request.annotations.metadata);
         let is_client_key = matches!(key, OrderKey::ClientSupplied(_));
         if let Some(error) = local_error.take_if(|_| !is_client_key) {
             return Err(error);
@@ -116,9 +123,15 @@ impl OrderService {
     /// Creates a quote for a client: reserves the current price and the order's share of the limit.
     pub async fn create_quote(&self, request: &QuoteRequest, client: String) -> Result<Quote, Error> {
         let order = ValidatedOrder::from_payload(&quote_payload(request), &self.currencies).map_err(Error::Invalid)?;
-        let price = self.price_of(&order).await?;
-        let ValidatedOrder { currency, amount } = order;
-        let command = CreateQuoteCommand { currency, amount, price, hold_secs: self.hold_secs, client: Some(client) };
+        let PricedOrder { amount, price } = self.price_order(&order).await?;
+        let command = CreateQuoteCommand {
+            currency: order.currency,
+            amount,
+            price,
+            hold_secs: self.hold_secs,
+            client: Some(client),
+            ordered_by: order.amount.ordered_by(),
+        };
         match self.backend.create_quote(&command).await? {
             QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
             QuoteOutcome { refused: Some(Refused { remaining, .. }), exceeded_cap: Some(cap), .. } => {
@@ -153,11 +166,11 @@ impl OrderService {
 
     /// The invalid fields of an order.
     pub fn invalid_fields(&self, payload: &OrderPayload) -> Vec<FieldError> {
-        match OrderSource::from_payload(payload, &self.currencies) {
-            Ok(OrderSource::Market(order)) => {
-                self.amount_bounds.check(order.currency, order.amount).err().into_iter().collect()
+        match OrderRequest::from_payload(payload, &self.currencies).map(|request| request.source) {
+            Ok(OrderSource::Market(ValidatedOrder { currency, amount: ordered @ OrderedAmount::Fiat(amount) })) => {
+                self.check_bounds(currency, amount, ordered).err().into_iter().collect()
             }
-            Ok(OrderSource::Quoted(_)) => Vec::new(),
+            Ok(OrderSource::Market(_) | OrderSource::Quoted(_)) => Vec::new(),
             Err(errors) => errors,
         }
     }
@@ -167,18 +180,28 @@ impl OrderService {
         self.invalid_fields(&quote_payload(request))
     }
 
-    /// Converts the amount of an order, which must be within the configured bounds, to bitcoin at the current price.
-    async fn price_of(&self, order: &ValidatedOrder) -> Result<OrderPrice, Error> {
-        let in_bounds = self.amount_bounds.check(order.currency, order.amount);
-        in_bounds.map_err(|error| Error::Invalid(vec![error]))?;
-        let OrderablePrice { price, simulated } = self.prices.current_price(order.currency).await?;
-        // The conversion fails if the amount buys more bitcoin than can exist. That exceeds every limit.
-        let Ok(bitcoin_amount) = Sats::bought_rounded_up(order.amount, price.price) else {
-            // The order is refused even if the remaining limit cannot be read.
-            let remaining = self.backend.order_summary().await.ok().map(|summary| summary.remaining);
-            return Err(Error::LimitExceeded { remaining });
+    /// Converts the amount of an order at the current price. The amount that it costs must be within the configured bounds.
+    async fn price_order(&self, order: &ValidatedOrder) -> Result<PricedOrder, Error> {
+        let ValidatedOrder { currency, amount: ordered } = *order;
+        if let OrderedAmount::Fiat(amount) = ordered {
+            self.check_bounds(currency, amount, ordered).map_err(|error| Error::Invalid(vec![error]))?;
+        }
+        let OrderablePrice { price, simulated } = self.prices.current_price(currency).await?;
+        let converted = match ordered.convert_rounded_up(price.price) {
+            Ok(converted) => converted,
+            // More bitcoin than can exist exceeds every limit. The order is refused even if the remaining limit cannot be read.
+            Err(ConversionError::ToBitcoin(_)) => {
+                let remaining = self.backend.order_summary().await.ok().map(|summary| summary.remaining);
+                return Err(Error::LimitExceeded { remaining });
+            }
+            Err(ConversionError::ToFiat(_)) => {
+                let reason = format!("must cost less than 1000000000 {currency}, at {} for one bitcoin", price.price);
+                return Err(Error::Invalid(vec![FieldError::new("bitcoin_amount", reason)]));
+            }
         };
-        Ok(OrderPrice {
+        let ConvertedAmounts { amount, bitcoin_amount } = converted;
+        self.check_bounds(currency, amount, ordered).map_err(|error| Error::Invalid(vec![error]))?;
+        let price = OrderPrice {
             exchange_rate: price.price,
             bitcoin_amount,
             as_of: price.as_of,
@@ -186,21 +209,33 @@ impl OrderService {
             sources: price.sources,
             simulated,
             price_state: price.state,
+        };
+        Ok(PricedOrder { amount, price })
+    }
+
+    /// Checks what an order costs. The error names the field that the client sent.
+    fn check_bounds(&self, currency: Currency, amount: FiatAmount, ordered: OrderedAmount) -> Result<(), FieldError> {
+        self.amount_bounds.check(currency, amount).map_err(|reason| match ordered {
+            OrderedAmount::Fiat(_) => FieldError::new("amount", reason),
+            OrderedAmount::Bitcoin(_) => {
+                FieldError::new("bitcoin_amount", format!("costs {amount} {currency}, but the amount {reason}"))
+            }
         })
     }
 }
 
 /// The order that a quote is requested for.
 fn quote_payload(request: &QuoteRequest) -> OrderPayload {
-    OrderPayload { currency: request.currency.clone(), amount: request.amount.clone(), quote: None }
+    let QuoteRequest { currency, amount, bitcoin_amount } = request.clone();
+    OrderPayload { currency, amount, bitcoin_amount, ..OrderPayload::default() }
 }
 
-/// The order of a payload that is valid except that its currency is not configured. The currency may have been configured when
+/// The request of a payload that is valid except that its currency is not configured. The currency may have been configured when
 /// an earlier request placed the order.
-fn order_in_any_currency(payload: &OrderPayload) -> Option<ValidatedOrder> {
+fn request_in_any_currency(payload: &OrderPayload) -> Option<OrderRequest> {
     if payload.quote.is_some() {
         return None;
     }
     let currency = payload.currency.as_deref()?.parse().ok()?;
-    ValidatedOrder::from_payload(payload, &[currency]).ok()
+    OrderRequest::from_payload(payload, &[currency]).ok()
 }

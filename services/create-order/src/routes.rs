@@ -92,6 +92,7 @@ enum ReleaseQuoteResponse {
 impl Api {
     /// Places an order. Its fields are a JSON body, a form, or the query `?currency=eur&amount=69`.
     #[oai(path = "/place_order", method = "post", operation_id = "place_order")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn place_order(
         &self,
         /// A three-letter currency code in upper or lower case.
@@ -100,9 +101,15 @@ impl Api {
         /// More than 0, less than 1000000000, at most 4 decimals.
         #[oai(name = "amount")]
         _amount: Query<Option<String>>,
+        /// The bitcoin to buy, instead of `amount`: more than 0, at most 8 decimals.
+        #[oai(name = "bitcoin_amount")]
+        _bitcoin_amount: Query<Option<String>>,
         /// The id of a quote. Replaces `currency` and `amount`.
         #[oai(name = "quote")]
         _quote: Query<Option<String>>,
+        /// A reference of the client: 1 to 200 characters without control characters.
+        #[oai(name = "client_reference")]
+        _client_reference: Query<Option<String>>,
         /// Requests with the same key place one order.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,

@@ -34,16 +34,23 @@ fn order_operations() -> Vec<OperationDescription> {
     let command = json!({ "client": "anonymous", "key": "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11", "market": market });
     let quote =
         json!({ "currency": "EUR", "amount": "69.00", "price": price(), "hold_secs": 30, "client": "ip:192.0.2.1" });
+    let mut annotated = command.clone();
+    annotated["client_reference"] = "invoice-42".into();
+    let mut by_bitcoin = quote.clone();
+    (by_bitcoin["amount"], by_bitcoin["ordered_by"]) = ("69.0003".into(), "bitcoin_amount".into());
     let order = |id| OperationDescription::new(id, Group::Orders);
     let of_quote = |id| OperationDescription::new(id, Group::Quotes);
     vec![
         order("place_orders").errors(WRITING).body(json!({ "orders": [command] })),
+        order("place_orders_v2").errors(WRITING).body(json!({ "orders": [annotated] })),
         order("add_order").errors(WRITING).body(command),
         of_quote("hold_quote").errors(WRITING).body(quote),
+        of_quote("hold_quote_v2").errors(WRITING).body(by_bitcoin),
         of_quote("get_quote").errors(READING).parameter("id", QUOTE_ID),
         of_quote("release_quote").errors(WRITING).parameter("id", QUOTE_ID),
         order("get_orders").errors(READING).parameter("start", 0).parameter("page_size", 5),
         order("list_orders").errors(READING).parameter("limit", 50),
+        order("list_orders_v2").errors(READING).parameter("client_reference", "invoice-42").parameter("limit", 50),
         order("lookup_orders").errors(READING).body(json!({ "ids": [ORDER_ID] })),
         order("get_order").errors(READING).errors(&[Code::NotFound]).parameter("id", ORDER_ID),
         order("summary").errors(READING),

@@ -20,7 +20,9 @@ use std::time::Duration;
 use common::{metrics::Metrics, money::Sats, time::Clock};
 
 pub use self::{
-    command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand},
+    command::{
+        CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
+    },
     order_id::first_id_at,
     retention::OrderRetention,
     routes::OrderRoutes,

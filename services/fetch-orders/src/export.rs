@@ -1,10 +1,13 @@
 //! Exports orders as a stream. One page is in memory at a time, so an export of any size takes the same memory.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use bytes::Bytes;
 use common::{
-    api::orders::{Cursor, MAX_PAGE, Order, OrderFilter},
+    api::orders::{ClientReference, Cursor, MAX_PAGE, Metadata, Order, OrderQuery},
     clients::{CallError, db_proxy::DbProxyClient},
 };
 use futures_util::{Stream, stream};
@@ -20,8 +23,8 @@ pub enum ExportFormat {
     Jsonl,
 }
 
-const CSV_HEADER: &str =
-    "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state\r\n";
+const CSV_HEADER: &str = "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state,ordered_by,quote,\
+     client_reference,metadata\r\n";
 
 /// The progress of an export.
 enum ExportPosition {
@@ -30,15 +33,15 @@ enum ExportPosition {
     End,
 }
 
-/// Streams the orders that pass `filter`, newest first, one page in each chunk. If a page cannot be read, the stream fails
+/// Streams the orders that `query` selects, newest first, one page in each chunk. If a page cannot be read, the stream fails
 /// and the connection closes early. A client can therefore detect an incomplete file.
 pub fn export_orders(
     db_proxy: DbProxyClient,
-    filter: OrderFilter,
+    query: OrderQuery,
     format: ExportFormat,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
     stream::try_unfold(ExportPosition::FirstPage, move |position| {
-        let db_proxy = db_proxy.clone();
+        let (db_proxy, query) = (db_proxy.clone(), query.clone());
         async move {
             let (cursor, header) = match (position, format) {
                 (ExportPosition::FirstPage, ExportFormat::Csv) => (None, CSV_HEADER),
@@ -46,7 +49,7 @@ pub fn export_orders(
                 (ExportPosition::NextPage(cursor), _) => (Some(cursor), ""),
                 (ExportPosition::End, _) => return Ok(None),
             };
-            let page = db_proxy.list_orders(&filter, cursor, MAX_PAGE).await.map_err(page_error)?;
+            let page = db_proxy.list_orders(&query, cursor, MAX_PAGE).await.map_err(page_error)?;
             let mut chunk = header.as_bytes().to_vec();
             for order in &page.data {
                 write_order(order, format, &mut chunk)?;
@@ -62,20 +65,39 @@ fn page_error(error: CallError) -> io::Error {
     io::Error::other(error)
 }
 
-/// Appends one line. No value of an order can contain a comma, a quote or a line break, so CSV values are not quoted.
+/// Appends one line. Of the values of an order, only its reference and its metadata can contain a comma or a quote.
 fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::Result<()> {
     match format {
         ExportFormat::Csv => {
             let Order { id, created_at, currency, amount, exchange_rate, .. } = order;
-            let Order { bitcoin_amount, price_as_of, simulated, price_state, .. } = order;
+            let Order { bitcoin_amount, price_as_of, simulated, price_state, ordered_by, quote, .. } = order;
+            let Order { client_reference, metadata, .. } = order;
             write!(chunk, "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},")?;
-            write!(chunk, "{simulated},{}\r\n", price_state.as_str())
+            write!(chunk, "{simulated},{},{},", price_state.as_str(), ordered_by.as_str())?;
+            if let Some(quote) = quote {
+                write!(chunk, "{quote}")?;
+            }
+            let reference = client_reference.as_ref().map(ClientReference::as_str).unwrap_or_default();
+            let metadata = metadata.as_ref().map(Metadata::to_text).unwrap_or_default();
+            write!(chunk, ",{},{}\r\n", csv_text(reference), csv_text(&metadata))
         }
         ExportFormat::Jsonl => {
             serde_json::to_writer(&mut *chunk, order)?;
             chunk.write_all(b"\n")
         }
     }
+}
+
+/// Text of a client as a CSV value.
+///
+/// A spreadsheet would execute a value that begins like a formula, so such a value is preceded by an apostrophe, which marks text.
+fn csv_text(text: &str) -> Cow<'_, str> {
+    let is_formula = text.starts_with(['=', '+', '-', '@']);
+    if !is_formula && !text.contains(['"', ',']) {
+        return Cow::Borrowed(text);
+    }
+    let mark = if is_formula { "'" } else { "" };
+    Cow::Owned(format!("\"{mark}{}\"", text.replace('"', "\"\"")))
 }
 
 #[cfg(test)]

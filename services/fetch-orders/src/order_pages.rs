@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{
     api::{
-        orders::{Cursor, OrderFilter},
+        orders::{Cursor, OrderQuery},
         pages::PageLinks,
     },
     clients::{CallError, db_proxy::DbProxyClient},
@@ -27,7 +27,7 @@ pub enum PageKey {
     /// Skips the newest `start` orders.
     ByOffset { start: u64, page_size: u32 },
     /// Starts after the order of `cursor`, or at the newest order if there is no cursor.
-    ByCursor { filter: OrderFilter, cursor: Option<Cursor>, limit: u32 },
+    ByCursor { query: OrderQuery, cursor: Option<Cursor>, limit: u32 },
 }
 
 type PageResult = Result<Bytes, ReadError>;
@@ -83,10 +83,10 @@ async fn read_page(db_proxy: &DbProxyClient, key: PageKey) -> Result<Bytes, Call
             });
             db_proxy.0.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
         }
-        PageKey::ByCursor { filter, cursor, limit } => {
-            let bytes = db_proxy.list_orders_json(&filter, cursor, limit).await?;
+        PageKey::ByCursor { query, cursor, limit } => {
+            let bytes = db_proxy.list_orders_json(&query, cursor, limit).await?;
             let DbProxyPage { data, next_cursor, .. } = db_proxy.0.parse_response(&bytes)?;
-            let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", filter.to_query(Some(cursor), limit)));
+            let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", query.to_query(Some(cursor), limit)));
             db_proxy.0.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
         }
     }

@@ -4,7 +4,7 @@ use common::{
     api::{
         Problem,
         filters::check_order_filter,
-        orders::{Cursor, Order, OrderFilter, OrderSummary},
+        orders::{ClientReference, Cursor, Order, OrderFilter, OrderQuery, OrderSummary},
         pages::LinkedOrderPage,
     },
     clients::db_proxy::DbProxyClient,
@@ -79,9 +79,12 @@ impl Api {
         Query(min_amount): Query<Option<FiatAmount>>,
         /// Orders of this amount or less.
         Query(max_amount): Query<Option<FiatAmount>>,
+        /// Orders to which the client gave exactly this reference.
+        Query(client_reference): Query<Option<ClientReference>>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
         let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
-        self.page(PageKey::ByCursor { filter, cursor, limit }).await
+        let query = OrderQuery { filter, client_reference };
+        self.page(PageKey::ByCursor { query, cursor, limit }).await
     }
 
     /// Exports all orders that pass all filters, newest first, as one file.
@@ -105,12 +108,15 @@ impl Api {
         Query(min_amount): Query<Option<FiatAmount>>,
         /// Orders of this amount or less.
         Query(max_amount): Query<Option<FiatAmount>>,
+        /// Orders to which the client gave exactly this reference.
+        Query(client_reference): Query<Option<ClientReference>>,
     ) -> Result<ExportFile, Problem> {
         let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
+        let query = OrderQuery { filter, client_reference };
         let slot = self.export_slots.acquire(self.trusted_proxies.client_address(request))?;
         // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
         self.db_proxy.order_summary().await.map_err(Error::from)?;
-        let pages = export_orders(self.db_proxy.clone(), filter, format);
+        let pages = export_orders(self.db_proxy.clone(), query, format);
         // The slot is freed when the stream is dropped.
         Ok(ExportFile { format, body: Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)) })
     }

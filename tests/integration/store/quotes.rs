@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use common::{
     api::{
-        orders::RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
+        orders::{
+            Annotations, OrderedBy,
+            RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
+        },
         prices::PriceState,
         quotes::{Quote, QuoteCap, QuoteState},
     },
@@ -35,6 +38,7 @@ pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     Command::Quote(QuoteCommand {
         currency,
         amount,
+        ordered_by: OrderedBy::Amount,
         price,
         duration,
         client,
@@ -57,6 +61,7 @@ fn take_command(key: &str, id: QuoteId) -> Command {
     Command::Place(PlaceCommand {
         key,
         terms: OrderTerms::Quote(id),
+        annotations: Annotations::default(),
         requested_at,
         written_by: Caller::CREATE_ORDER,
         attempted_ids: Vec::new(),

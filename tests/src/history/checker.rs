@@ -286,7 +286,9 @@ impl Checker<'_> {
 fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     match attempt.requested {
         RequestedOrder::AtMarketPrice { currency, amount } => {
-            stored.quote.is_none() && (stored.order.currency, stored.order.amount) == (currency, amount)
+            stored.quote.is_none()
+                && (stored.order.currency, stored.order.amount) == (currency, amount)
+                && stored.order.client_reference == attempt.requested.client_reference()
         }
         RequestedOrder::FromQuote(id) => stored.quote == Some(id),
     }

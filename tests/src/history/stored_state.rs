@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use common::{
-    api::{orders::Order, prices::PriceState, quotes::Quote},
+    api::{
+        orders::{Order, OrderedBy},
+        prices::PriceState,
+        quotes::Quote,
+    },
     ids::{OrderId, QuoteId},
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -124,7 +128,8 @@ impl Dialect {
         format!(
             "select cast(o.seq as text), coalesce(k.key, ''), {id}, {created_at}, o.currency, cast(o.amount_e4 as text),
                 cast(o.exchange_rate_e8 as text), cast(o.bitcoin_sats as text), {price_as_of}, cast(o.simulated as text),
-                {quote}, o.price_state
+                {quote}, o.price_state, cast(o.by_bitcoin_amount as text), coalesce(o.client_reference, ''),
+                coalesce(o.metadata, '')
             from orders o left join idempotency_keys k on k.order_seq = o.seq
             order by o.seq, k.key"
         )
@@ -213,6 +218,9 @@ fn parse_order(row: &[String]) -> StoredOrder {
         simulated,
         quote,
         price_state,
+        by_bitcoin_amount,
+        client_reference,
+        metadata,
     ] = row
     else {
         panic!("an order has other columns: {row:?}")
@@ -226,10 +234,14 @@ fn parse_order(row: &[String]) -> StoredOrder {
         exchange_rate: terms.exchange_rate,
         bitcoin_amount: terms.bitcoin_amount,
         price_as_of: parse_time(price_as_of),
-        simulated: matches!(simulated.as_str(), "true" | "1"),
+        simulated: is_true(simulated),
         price_state: if price_state == "prolonged" { PriceState::Prolonged } else { PriceState::Fresh },
+        ordered_by: if is_true(by_bitcoin_amount) { OrderedBy::BitcoinAmount } else { OrderedBy::Amount },
+        quote: parse_id(quote).map(QuoteId),
+        client_reference: (!client_reference.is_empty()).then(|| client_reference.parse().expect("a reference")),
+        metadata: (!metadata.is_empty()).then(|| metadata.parse().expect("metadata")),
     };
-    StoredOrder { seq: parse_integer(seq), idempotency_key: key.clone(), order, quote: parse_id(quote).map(QuoteId) }
+    StoredOrder { seq: parse_integer(seq), idempotency_key: key.clone(), quote: order.quote, order }
 }
 
 fn parse_quote(row: &[String]) -> StoredQuote {
@@ -257,6 +269,10 @@ fn parse_terms(currency: &str, amount_e4: &str, exchange_rate_e8: &str, bitcoin_
         exchange_rate: Rate::from_hundred_millionths(parse_integer(exchange_rate_e8)).expect("a rate in range"),
         bitcoin_amount: Sats::new(parse_integer(bitcoin_sats)).expect("a bitcoin amount in range"),
     }
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text, "true" | "1")
 }
 
 fn parse_integer(text: &str) -> i64 {

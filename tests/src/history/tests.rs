@@ -2,10 +2,14 @@
 
 mod simulated_service;
 
-use common::money::Sats;
+use bytes::Bytes;
+use common::{
+    api::orders::Order,
+    money::{Currency, FiatAmount, Sats},
+};
 
 use self::simulated_service::{LIMIT, PlantedBug, SimulatedService};
-use super::{Outcome, Violation as V, check_history};
+use super::{Outcome, RequestedOrder, Violation as V, check_history, checker::order_json};
 
 const SEEDS: std::ops::Range<u64> = 0..10;
 
@@ -130,4 +134,16 @@ fn detects_unexpected_response() {
     assert_detected(PlantedBug::InternalError, |violation| {
         matches!(violation, V::UnexpectedResponse { status: 500, .. })
     });
+}
+
+fn acknowledgement(order: &Order, replayed: bool) -> Outcome {
+    Outcome::Placed { body: Bytes::from(order_json(order).to_string()), replayed }
+}
+
+/// The request for an order of this many satoshi.
+fn market_order(satoshi: i64) -> RequestedOrder {
+    RequestedOrder::AtMarketPrice {
+        currency: Currency::USD,
+        amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),
+    }
 }

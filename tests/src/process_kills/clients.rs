@@ -210,7 +210,7 @@ impl Client {
     /// Requests a quote. `None` if the request fails: it is not retried, because a quote has no idempotency key.
     async fn request_quote(&mut self, requested: RequestedOrder) -> Option<QuoteId> {
         let url = self.random_url("/api/v1/quotes");
-        let response = try_send(self.http.json(url, requested.body())).await;
+        let response = try_send(self.http.json(url, requested.quote_body())).await;
         if let Some(response) = response.ok().filter(|response| response.status == 201) {
             let quote: Quote = serde_json::from_slice(&response.body).expect("the body of a 201 is a quote");
             let id = quote.id;

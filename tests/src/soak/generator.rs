@@ -169,7 +169,7 @@ impl SoakClient {
     }
 
     async fn request_quote(&mut self) -> Option<QuoteId> {
-        let request = self.random_order().body();
+        let request = self.random_order().quote_body();
         let response = self.answered(self.http.json(&self.urls.quotes, request), 201).await?;
         Some(serde_json::from_slice::<Quote>(&response.body).expect("the body of a 201 is a quote").id)
     }

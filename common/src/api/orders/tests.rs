@@ -1,10 +1,11 @@
 use super::*;
+use crate::api::cursor::CursorError;
 
 const ALLOWED: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 
 fn check(currency: Option<&str>, amount: Option<&str>) -> Result<ValidatedOrder, Vec<FieldError>> {
-    let fields =
-        OrderPayload { currency: currency.map(str::to_owned), amount: amount.map(DecimalText::from), quote: None };
+    let currency = currency.map(str::to_owned);
+    let fields = OrderPayload { currency, amount: amount.map(DecimalText::from), ..OrderPayload::default() };
     ValidatedOrder::from_payload(&fields, &ALLOWED)
 }
 
@@ -24,8 +25,8 @@ fn every_invalid_field_is_listed() {
 fn quote_excludes_currency_and_amount() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let check = |quote: &str, amount: Option<&str>| {
-        let fields =
-            OrderPayload { quote: Some(quote.to_owned()), amount: amount.map(DecimalText::from), currency: None };
+        let quote = Some(quote.to_owned());
+        let fields = OrderPayload { quote, amount: amount.map(DecimalText::from), ..OrderPayload::default() };
         OrderSource::from_payload(&fields, &ALLOWED).map_err(|errors| errors[0].field.clone())
     };
     assert_eq!(check(id, None), Ok(OrderSource::Quoted(id.parse().unwrap())));
@@ -39,4 +40,51 @@ fn only_canonical_cursors_are_parsed() {
     for bad in ["", "o", "1f", "o0", "o-1", "o+1f", "o01f", "o1F", "offffffffffffffffff"] {
         assert_eq!(bad.parse::<Cursor>(), Err(CursorError), "{bad}");
     }
+}
+
+#[test]
+fn order_names_either_the_money_or_the_bitcoin() {
+    let parse = |amount: Option<&str>, bitcoin: Option<&str>| {
+        let (amount, bitcoin) = (amount.map(DecimalText::from), bitcoin.map(DecimalText::from));
+        OrderedAmount::parse(amount.as_ref(), bitcoin.as_ref()).map_err(|error| error.field)
+    };
+    assert_eq!(parse(Some("69"), None), Ok(OrderedAmount::Fiat("69".parse().unwrap())));
+    assert_eq!(parse(None, Some("0.001")), Ok(OrderedAmount::Bitcoin("0.001".parse().unwrap())));
+    for invalid in ["0", "-1", "0.000000001", "21000000.1", "x"] {
+        assert_eq!(parse(None, Some(invalid)), Err("bitcoin_amount".to_owned()), "{invalid}");
+    }
+    assert_eq!(parse(Some("69"), Some("0.001")), Err("bitcoin_amount".to_owned()));
+    assert_eq!(parse(None, None), Err("amount".to_owned()));
+}
+
+#[test]
+fn every_invalid_field_of_terms_and_annotations_is_listed() {
+    let payload = |json: &str| serde_json::from_str::<OrderPayload>(json).unwrap();
+    let fields = |json: &str| {
+        let errors = OrderRequest::from_payload(&payload(json), &ALLOWED).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.field).collect::<Vec<_>>()
+    };
+    let invalid = r#"{"currency":"JPY","amount":"0","client_reference":"a\nb","metadata":{"k":"\u0000"}}"#;
+    assert_eq!(fields(invalid), ["currency", "amount", "client_reference", "metadata.k"]);
+    let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    assert_eq!(
+        fields(&format!(r#"{{"quote":"{id}","bitcoin_amount":1,"client_reference":""}}"#)),
+        ["bitcoin_amount", "client_reference"]
+    );
+    let valid = payload(&format!(r#"{{"quote":"{id}","client_reference":"a","metadata":{{}}}}"#));
+    let request = OrderRequest::from_payload(&valid, &ALLOWED).unwrap();
+    assert_eq!((request.annotations.client_reference.unwrap().as_str(), request.annotations.metadata), ("a", None));
+}
+
+#[test]
+fn amounts_of_an_order_follow_from_the_one_that_the_client_named() {
+    let rate = "84000.12".parse().unwrap();
+    let convert = |ordered: OrderedAmount| {
+        let ConvertedAmounts { amount, bitcoin_amount } = ordered.convert_rounded_up(rate).unwrap();
+        (amount.to_string(), bitcoin_amount.to_string())
+    };
+    let pair = |amount: &str, bitcoin: &str| (amount.to_owned(), bitcoin.to_owned());
+    assert_eq!(convert(OrderedAmount::Fiat("69".parse().unwrap())), pair("69.00", "0.00082143"));
+    // 0.00082143 bitcoin are worth 69.00021858.
+    assert_eq!(convert(OrderedAmount::Bitcoin("0.00082143".parse().unwrap())), pair("69.0003", "0.00082143"));
 }

@@ -9,7 +9,7 @@ fn rules_are_added_to_the_schemas_of_the_document() {
     add_to(&mut document);
     let schemas = &document["components"]["schemas"];
     assert_eq!(schemas["PlaceOrder"]["additionalProperties"], false);
-    assert_eq!(schemas["PlaceOrder"]["anyOf"][1]["required"], json!(["quote"]));
+    assert_eq!(schemas["PlaceOrder"]["anyOf"][2]["required"], json!(["quote"]));
     assert_eq!(schemas["PlaceOrder"]["properties"]["quote"]["nullable"], true);
     assert_eq!(schemas["PlaceOrder"]["properties"]["amount"]["description"], "kept");
     assert_eq!(schemas["PlaceOrder"]["properties"]["amount"]["oneOf"][0]["pattern"], AMOUNT_PATTERN);

@@ -42,7 +42,31 @@ fn amounts_are_added_up_to_the_supply_and_subtracted_down_to_zero() {
     assert_eq!(sats(4).saturating_sub(sats(7)), Sats::ZERO);
 }
 
+#[test]
+fn cost_is_rounded_up_to_four_decimals() {
+    let cost = |bitcoin: &str, rate: &str| {
+        let cost = bitcoin.parse::<Sats>().unwrap().cost_rounded_up(rate.parse().unwrap());
+        cost.map(|amount| amount.to_string())
+    };
+    assert_eq!(cost("0.001", "84000.12"), Ok("84.0002".to_owned()));
+    assert_eq!(cost("0.001", "84000"), Ok("84.00".to_owned()));
+    assert_eq!(cost("0.00000001", "84000.12"), Ok("0.0009".to_owned()));
+    assert_eq!(cost("0.00000001", "0.00000001"), Ok("0.0001".to_owned()));
+    assert_eq!(cost("1", "999999999.9999"), Ok("999999999.9999".to_owned()));
+    assert_eq!(cost("1", "999999999.99990001"), Err(AmountError::TooLarge));
+    assert_eq!(cost("21000000", "9999999999.99999999"), Err(AmountError::TooLarge));
+}
+
 proptest! {
+    /// The cost is the smallest amount that is worth at least the bitcoin.
+    #[test]
+    fn rounded_up_cost_is_the_smallest_that_covers_the_bitcoin(satoshi in 1..10_i64.pow(9), rate in 1..10_i64.pow(16)) {
+        let cost = Sats::new(satoshi).unwrap().cost_rounded_up(Rate::from_hundred_millionths(rate).unwrap());
+        let (cost, worth) = (i128::from(cost.unwrap().ten_thousandths()), i128::from(satoshi) * i128::from(rate));
+        prop_assert!(cost * 10_i128.pow(12) >= worth);
+        prop_assert!((cost - 1) * 10_i128.pow(12) < worth);
+    }
+
     /// The result is the smallest amount of bitcoin that is worth at least the paid amount.
     #[test]
     fn rounded_up_amount_is_the_smallest_that_covers_the_payment(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {

@@ -20,7 +20,13 @@ fn order_has_a_currency_and_an_amount_or_a_quote() {
     let parse =
         |options: &[&str]| Arguments::try_parse_from([&["buydesk", "order", "place"], options].concat()).is_ok();
     assert!(parse(&["-c", "EUR", "-a", "5"]));
+    assert!(parse(&["-c", "EUR", "--bitcoin", "0.001", "-r", "invoice-42", "-m", "cart=7", "-m", "note=a=b"]));
     assert!(parse(&["--quote", id]));
+    for invalid in
+        [&["-c", "EUR", "-a", "5", "-b", "1"][..], &["--quote", id, "-b", "1"], &["-c", "EUR", "-a", "5", "-m", "cart"]]
+    {
+        assert!(!parse(invalid), "{invalid:?}");
+    }
     for invalid in [&["-c", "EUR"][..], &["-a", "5"], &[], &["--quote", id, "-a", "5"], &["--quote", "7"]] {
         assert!(!parse(invalid), "{invalid:?}");
     }

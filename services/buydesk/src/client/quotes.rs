@@ -11,8 +11,9 @@ use crate::cli::{CreateQuoteArgs, QuoteCommand};
 /// Runs `buydesk quote …`.
 pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: bool) -> anyhow::Result<()> {
     let response = match command {
-        QuoteCommand::Create(CreateQuoteArgs { currency, amount }) => {
-            let request = QuoteRequest { currency: Some(currency), amount: Some(DecimalText::from(amount)) };
+        QuoteCommand::Create(CreateQuoteArgs { currency, amount, bitcoin }) => {
+            let (amount, bitcoin_amount) = (amount.map(DecimalText::from), bitcoin.map(DecimalText::from));
+            let request = QuoteRequest { currency: Some(currency), amount, bitcoin_amount };
             client.post(&client.create_order, "api/v1/quotes", &request).await?
         }
         QuoteCommand::Get { id } => client.get(&client.create_order, &format!("api/v1/quotes/{id}")).await?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         health::{Component, Health},
-        orders::Order,
+        orders::{Metadata, Order},
         pages::LinkedOrderPage,
         prices::{CurrencyPrice, PriceRecord, PriceState, price_marks},
         quotes::{Quote, QuoteState},
@@ -58,7 +58,11 @@ fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
 }
 
 pub fn order(order: &Order) -> String {
-    order_table([order]).to_string()
+    let reference = order.client_reference.iter().map(|reference| format!("\nReference: {reference}"));
+    let metadata = order.metadata.iter().flat_map(Metadata::iter).map(|(name, value)| format!("\n{name}: {value}"));
+    let quote = order.quote.iter().map(|quote| format!("\nQuote: {quote}"));
+    let notes: String = quote.chain(reference).chain(metadata).collect();
+    format!("{}{notes}", order_table([order]))
 }
 
 pub fn quote(quote: &Quote) -> String {

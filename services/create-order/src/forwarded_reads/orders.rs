@@ -68,6 +68,9 @@ impl ForwardedOrders {
         /// Orders of this amount or less.
         #[oai(name = "max_amount")]
         _max_amount: Query<Option<String>>,
+        /// Orders to which the client gave exactly this reference.
+        #[oai(name = "client_reference")]
+        _client_reference: Query<Option<String>>,
     ) -> Result<Forwarded<Json<LinkedOrderPage>>, Problem> {
         self.0.forward(request).await
     }
@@ -96,6 +99,9 @@ impl ForwardedOrders {
         /// Orders of this amount or less.
         #[oai(name = "max_amount")]
         _max_amount: Query<Option<String>>,
+        /// Orders to which the client gave exactly this reference.
+        #[oai(name = "client_reference")]
+        _client_reference: Query<Option<String>>,
     ) -> Result<Forwarded<ExportFile>, Problem> {
         self.0.forward(request).await
     }

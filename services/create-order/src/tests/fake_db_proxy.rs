@@ -10,8 +10,8 @@ use common::{
     api::{
         Code, Problem,
         orders::{
-            MarketOrder, Order, OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed,
-            RefusalReason, Refused,
+            MarketOrder, Order, OrderSummary, OrderedBy, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands,
+            Placed, RefusalReason, Refused,
         },
         prices::PriceState,
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
@@ -51,14 +51,19 @@ pub struct FakeDbProxy(Mutex<State>);
 
 /// The command for the order that these tests request.
 pub fn market_command() -> PlaceOrderCommand {
-    let market = MarketOrder { currency: Currency::EUR, amount: amount("69"), price: None };
     PlaceOrderCommand {
         client: "anonymous".to_owned(),
         key: CLIENT_KEY.parse().unwrap(),
         asked_at: None,
-        market: Some(market),
+        market: Some(market_order("69")),
         quote: None,
+        client_reference: None,
+        metadata: None,
     }
+}
+
+fn market_order(text: &str) -> MarketOrder {
+    MarketOrder { currency: Currency::EUR, amount: Some(amount(text)), bitcoin_amount: None, price: None }
 }
 
 fn amount(text: &str) -> FiatAmount {
@@ -99,8 +104,7 @@ impl FakeDbProxy {
             (command.market, command.quote) = (None, Some(QUOTE.parse::<QuoteId>().unwrap()));
         }
         if key == KeyState::PlacedForOtherOrder {
-            let market = MarketOrder { currency: Currency::EUR, amount: amount(OTHER_AMOUNT), price: None };
-            (command.market, command.quote) = (Some(market), None);
+            (command.market, command.quote) = (Some(market_order(OTHER_AMOUNT)), None);
         }
         let is_used = matches!(key, KeyState::PlacedBefore | KeyState::PlacedForOtherOrder);
         let stored = is_used.then(|| (command.key.clone(), command, order()));
@@ -118,7 +122,7 @@ impl FakeDbProxy {
         let Some((key, stored, _)) = &state.stored else { return false };
         match &state.requested {
             Some(requested) => *key == requested.key && is_same_order(stored, requested),
-            None => key.as_str() == CLIENT_KEY && stored.market.as_ref().is_none_or(|m| m.amount == amount("69")),
+            None => key.as_str() == CLIENT_KEY && stored.market.as_ref().is_none_or(|m| m.amount == Some(amount("69"))),
         }
     }
 
@@ -239,6 +243,10 @@ fn order() -> Order {
         price_as_of: now,
         simulated: false,
         price_state: PriceState::Fresh,
+        ordered_by: OrderedBy::Amount,
+        quote: None,
+        client_reference: None,
+        metadata: None,
     }
 }
 
@@ -363,6 +371,7 @@ impl OrderBackend for FakeDbProxy {
             price_state: PriceState::Fresh,
             state: QuoteState::Open,
             order_id: None,
+            ordered_by: OrderedBy::Amount,
         };
         self.decide_quote(quote, RefusalReason::LimitExceeded, |state| state.quote_is_stored = true)
     }
@@ -386,6 +395,7 @@ impl OrderBackend for FakeDbProxy {
             price_state: PriceState::Fresh,
             state: QuoteState::Released,
             order_id: None,
+            ordered_by: OrderedBy::Amount,
         };
         self.decide_quote(quote, RefusalReason::QuoteTaken, |state| state.quote_is_stored = false)
     }

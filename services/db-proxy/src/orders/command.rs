@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     api::{
-        orders::{MarketOrder, OrderPrice, Placed, Refused},
+        orders::{Annotations, OrderPrice, OrderedBy, Placed, PricedOrder, Refused, ValidatedOrder},
         quotes::{Quote, QuoteCap},
     },
     config::Caller,
@@ -34,6 +34,7 @@ pub enum Command {
 pub struct PlaceCommand {
     pub key: ClientKey,
     pub terms: OrderTerms,
+    pub annotations: Annotations,
     /// When the client requested the order. At most the time at which db-proxy received the request.
     pub requested_at: Timestamp,
     /// Who sent the order to db-proxy.
@@ -47,9 +48,17 @@ pub struct PlaceCommand {
 #[derive(Debug, Clone)]
 pub enum OrderTerms {
     /// An amount at the current price.
-    Market(MarketOrder),
+    Market(MarketTerms),
     /// The currency, amount and price of a quote.
     Quote(QuoteId),
+}
+
+/// An order at the current price.
+#[derive(Debug, Clone)]
+pub struct MarketTerms {
+    pub order: ValidatedOrder,
+    /// `None` if no price is available.
+    pub priced: Option<PricedOrder>,
 }
 
 /// Offers a price for a time, and reserves its share of the limit.
@@ -57,6 +66,8 @@ pub enum OrderTerms {
 pub struct QuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
+    /// Which amount the client named.
+    pub ordered_by: OrderedBy,
     pub price: OrderPrice,
     pub duration: Duration,
     /// Who requested the quote. `None` if the sender does not tell clients apart.

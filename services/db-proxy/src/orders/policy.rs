@@ -8,17 +8,18 @@ use std::{collections::HashMap, time::Duration};
 use common::{
     api::{
         orders::{
-            ANONYMOUS, MarketOrder, Order, OrderOrigin, OrderPrice, Placed, RefusalReason, Refused, ValidatedOrder,
+            ANONYMOUS, Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, Placed, PricedOrder, RefusalReason,
+            Refused,
         },
         quotes::{Quote, QuoteCap, QuoteState},
     },
     ids::QuoteId,
-    money::Sats,
+    money::{Currency, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
 use super::{
-    command::{CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCommand},
+    command::{CapExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand},
     order_id::{new_order_id, new_uuid_at},
     records::{
         ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
@@ -108,8 +109,7 @@ impl DecisionState {
             return replay_order(command, stored);
         }
         match command.terms.clone() {
-            OrderTerms::Market(MarketOrder { currency, amount, price }) => {
-                let order = ValidatedOrder { currency, amount };
+            OrderTerms::Market(MarketTerms { order, priced }) => {
                 let refusal_key = RefusalKey { key: command.key.clone(), order };
                 let refusal = self.snapshot.records.refusals.get(&refusal_key);
                 if let Some(refusal) =
@@ -117,16 +117,20 @@ impl DecisionState {
                 {
                     return Ok(refusal.decision());
                 }
-                match price.filter(|price| is_current(price, self.snapshot.now)) {
+                match priced.filter(|priced| is_current(&priced.price, self.snapshot.now)) {
                     None => Ok(self.record_refusal(refusal_key, None)),
-                    Some(price) if let Some(decision) = self.refuse_origin(price.simulated) => {
+                    Some(priced) if let Some(decision) = self.refuse_origin(priced.price.simulated) => {
                         self.record_refusal(refusal_key, None);
                         Ok(decision)
                     }
-                    Some(price) if !self.fits_limit(price.bitcoin_amount) => {
+                    Some(priced) if !self.fits_limit(priced.price.bitcoin_amount) => {
                         Ok(self.record_refusal(refusal_key, Some(self.remaining())))
                     }
-                    Some(price) => Ok(self.accept_order(command, order, &price, None)),
+                    Some(priced) => {
+                        let ordered_by = order.amount.ordered_by();
+                        let terms = AcceptedTerms { currency: order.currency, ordered_by, priced, quote: None };
+                        Ok(self.accept_order(command, terms))
+                    }
                 }
             }
             OrderTerms::Quote(id) => {
@@ -136,7 +140,6 @@ impl DecisionState {
                     return Ok(decision);
                 }
                 let StoredQuote { quote, sources, .. } = self.take_quote(id)?;
-                let order = ValidatedOrder { currency: quote.currency, amount: quote.amount };
                 let price = OrderPrice {
                     exchange_rate: quote.exchange_rate,
                     bitcoin_amount: quote.bitcoin_amount,
@@ -146,7 +149,9 @@ impl DecisionState {
                     simulated: quote.simulated,
                     price_state: quote.price_state,
                 };
-                Ok(self.accept_order(command, order, &price, Some(id)))
+                let (currency, ordered_by) = (quote.currency, quote.ordered_by);
+                let priced = PricedOrder { amount: quote.amount, price };
+                Ok(self.accept_order(command, AcceptedTerms { currency, ordered_by, priced, quote: Some(id) }))
             }
         }
     }
@@ -184,6 +189,7 @@ impl DecisionState {
             price_state: price.price_state,
             state: QuoteState::Open,
             order_id: None,
+            ordered_by: command.ordered_by,
         };
         let stored = StoredQuote {
             quote: quote.clone(),
@@ -262,10 +268,9 @@ impl DecisionState {
     fn accept_order(
         &mut self,
         command: &mut PlaceCommand,
-        ValidatedOrder { currency, amount }: ValidatedOrder,
-        price: &OrderPrice,
-        quote: Option<QuoteId>,
+        AcceptedTerms { currency, ordered_by, priced, quote }: AcceptedTerms,
     ) -> Decision {
+        let PricedOrder { amount, price } = priced;
         // Later than the previous order even if the clock went back, so that times, ids and sequence numbers sort alike.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
@@ -282,9 +287,13 @@ impl DecisionState {
             price_as_of: price.as_of,
             simulated: price.simulated,
             price_state: price.price_state,
+            ordered_by,
+            quote,
+            client_reference: command.annotations.client_reference.clone(),
+            metadata: command.annotations.metadata.clone(),
         };
         command.attempted_ids.push(order.id);
-        let stored = StoredOrder { seq, order: order.clone(), quote };
+        let stored = StoredOrder { seq, order: order.clone() };
         self.snapshot.records.orders.insert(command.key.clone(), stored.clone());
         let (sources, key) = (price.sources.join(","), command.key.clone());
         self.orders.push(NewOrderRow { stored, sources, key, written_by: command.written_by });
@@ -321,16 +330,26 @@ impl DecisionState {
     }
 }
 
+/// What an accepted order buys, and at which price.
+struct AcceptedTerms {
+    currency: Currency,
+    ordered_by: OrderedBy,
+    priced: PricedOrder,
+    quote: Option<QuoteId>,
+}
+
 /// The decision for a key that was used before. The same request receives the same order, and a different request is refused.
 fn replay_order(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
-    let StoredOrder { order, quote, .. } = stored;
-    let is_same_request = match &command.terms {
-        OrderTerms::Market(MarketOrder { currency, amount, .. }) => {
-            quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
+    let order = &stored.order;
+    let has_same_terms = match &command.terms {
+        OrderTerms::Market(MarketTerms { order: requested, .. }) => {
+            order.quote.is_none() && (order.currency, order.ordered_amount()) == (requested.currency, requested.amount)
         }
-        OrderTerms::Quote(id) => *quote == Some(*id),
+        OrderTerms::Quote(id) => order.quote == Some(*id),
     };
-    if !is_same_request {
+    let Annotations { client_reference, metadata } = &command.annotations;
+    let has_same_annotations = order.client_reference == *client_reference && order.metadata == *metadata;
+    if !has_same_terms || !has_same_annotations {
         return Err(RefusalReason::KeyReused);
     }
     let replayed = !command.attempted_ids.contains(&order.id);

@@ -4,12 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use common::{
     api::{
-        orders::{Order, OrderOrigin, RefusalReason, Refused, ValidatedOrder},
+        orders::{Order, OrderOrigin, OrderedAmount, RefusalReason, Refused, ValidatedOrder},
         quotes::Quote,
     },
     config::Caller,
     ids::QuoteId,
-    money::Sats,
+    money::{FiatAmount, Sats},
     time::{ClockReading, Timestamp},
 };
 
@@ -46,14 +46,12 @@ impl TimedTotals {
     }
 }
 
-/// A row of the table of orders: the order, and the columns that users do not see.
+/// A row of the table of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     /// The position in the sequence of commits: 1, 2, 3, … without a gap.
     pub seq: i64,
     pub order: Order,
-    /// The quote that the order used.
-    pub quote: Option<QuoteId>,
 }
 
 /// An order to insert, with its idempotency key and the columns that are never read back.
@@ -98,6 +96,25 @@ pub struct NewQuoteRow {
 pub struct RefusalKey {
     pub key: ClientKey,
     pub order: ValidatedOrder,
+}
+
+impl RefusalKey {
+    /// The column `amount_e4`: the fiat amount in ten-thousandths, or the negative number of satoshi if the client named the
+    /// bitcoin. The price of a retry differs, so what the bitcoin costs does not identify the order.
+    pub fn amount_column(&self) -> i64 {
+        match self.order.amount {
+            OrderedAmount::Fiat(amount) => amount.ten_thousandths(),
+            OrderedAmount::Bitcoin(bitcoin) => -bitcoin.get(),
+        }
+    }
+
+    /// Parses the column `amount_e4`. `None` if no amount has this value.
+    pub fn parse_amount_column(value: i64) -> Option<OrderedAmount> {
+        match value {
+            ..0 => Sats::new(value.checked_neg()?).ok().map(OrderedAmount::Bitcoin),
+            0.. => FiatAmount::from_ten_thousandths(value).ok().map(OrderedAmount::Fiat),
+        }
+    }
 }
 
 /// A refusal that is recorded for some minutes.

@@ -5,16 +5,20 @@ use std::time::Duration;
 use common::{
     api::{
         FieldError,
-        orders::{MAX_GROUP, OrderPrice, Outcome, PlaceOrderCommand, RefusalReason, Refused},
+        orders::{
+            Annotations, MAX_GROUP, MarketOrder, OrderedAmount, Outcome, PlaceOrderCommand, PricedOrder, RefusalReason,
+            Refused, ValidatedOrder,
+        },
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
     config::Caller,
     ids::IdempotencyKey,
-    money::{FiatAmount, Sats},
     time::Timestamp,
 };
 
-use super::command::{CapExceeded, ClientKey, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand};
+use super::command::{
+    CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
+};
 
 /// The command for an order that was received at `received_at` by the clock of the database.
 pub fn place_command(
@@ -22,13 +26,10 @@ pub fn place_command(
     received_at: Timestamp,
     written_by: Caller,
 ) -> Result<Command, FieldError> {
-    let PlaceOrderCommand { client, key, asked_at, market, quote } = order;
+    let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata } = order;
     check_client(&client)?;
     let terms = match (market, quote) {
-        (Some(market), None) => {
-            market.price.as_ref().map_or(Ok(()), |price| check_price(market.amount, price))?;
-            OrderTerms::Market(market)
-        }
+        (Some(market), None) => OrderTerms::Market(market_terms(market)?),
         (None, Some(quote)) => OrderTerms::Quote(quote),
         (None, None) | (Some(_), Some(_)) => {
             return Err(FieldError::new("quote", "must be present if market is absent, and absent otherwise"));
@@ -37,13 +38,35 @@ pub fn place_command(
     // The clock of the sender may be ahead.
     let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
     let key = ClientKey { client, key };
-    Ok(Command::Place(PlaceCommand { key, terms, requested_at, written_by, attempted_ids: Vec::new() }))
+    let annotations = Annotations { client_reference, metadata };
+    Ok(Command::Place(PlaceCommand { key, terms, annotations, requested_at, written_by, attempted_ids: Vec::new() }))
+}
+
+/// The amount that the client named and the price. Checks the amounts that create-order computed; this is the last check before
+/// they are stored.
+fn market_terms(
+    MarketOrder { currency, amount, bitcoin_amount, price }: MarketOrder,
+) -> Result<MarketTerms, FieldError> {
+    let ordered = match (amount, bitcoin_amount) {
+        (Some(amount), None) => OrderedAmount::Fiat(amount),
+        (_, Some(bitcoin)) => OrderedAmount::Bitcoin(bitcoin),
+        (None, None) => return Err(FieldError::new("market.amount", "is required, unless bitcoin_amount is present")),
+    };
+    let priced = match (amount, price) {
+        (Some(amount), Some(price)) => Some(PricedOrder { amount, price }),
+        (None, Some(_)) => return Err(FieldError::new("market.amount", "is required, because price is present")),
+        (_, None) => None,
+    };
+    priced.as_ref().map_or(Ok(()), |priced| check_conversion(priced, ordered))?;
+    Ok(MarketTerms { order: ValidatedOrder { currency, amount: ordered }, priced })
 }
 
 /// The command for a quote to which these caps apply.
 pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Caller) -> Result<Command, FieldError> {
-    let CreateQuoteCommand { currency, amount, price, hold_secs, client } = quote;
-    check_price(amount, &price)?;
+    let ordered = quote.ordered_amount();
+    let CreateQuoteCommand { currency, amount, price, hold_secs, client, ordered_by } = quote;
+    let priced = PricedOrder { amount, price };
+    check_conversion(&priced, ordered)?;
     client.as_deref().map_or(Ok(()), check_client)?;
     if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
         return Err(FieldError::new("hold_secs", format!("must be 1 to {MAX_HOLD_SECS}")));
@@ -51,8 +74,9 @@ pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Cal
     let duration = Duration::from_secs(hold_secs.into());
     Ok(Command::Quote(QuoteCommand {
         currency,
-        amount,
-        price,
+        amount: priced.amount,
+        ordered_by,
+        price: priced.price,
         duration,
         client,
         caps,
@@ -75,12 +99,16 @@ pub fn check_group_size(field: &str, size: usize) -> Result<(), FieldError> {
     Err(FieldError::new(field, format!("must contain 1 to {MAX_GROUP} elements")))
 }
 
-/// Checks the conversion that create-order computed. This is the last check before the amount is stored.
-fn check_price(amount: FiatAmount, price: &OrderPrice) -> Result<(), FieldError> {
-    if Sats::bought_rounded_up(amount, price.exchange_rate) == Ok(price.bitcoin_amount) {
-        Ok(())
-    } else {
-        Err(FieldError::new("price.bitcoin_amount", "must be amount / exchange_rate, rounded up"))
+fn check_conversion(priced: &PricedOrder, ordered: OrderedAmount) -> Result<(), FieldError> {
+    match ordered {
+        _ if priced.is_conversion_of(ordered) => Ok(()),
+        OrderedAmount::Fiat(_) => {
+            Err(FieldError::new("price.bitcoin_amount", "must be amount / exchange_rate, rounded up"))
+        }
+        OrderedAmount::Bitcoin(_) => Err(FieldError::new(
+            "amount",
+            "must be bitcoin_amount * exchange_rate, rounded up, and bitcoin_amount the same",
+        )),
     }
 }
 

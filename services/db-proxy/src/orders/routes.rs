@@ -5,8 +5,8 @@ use common::{
     api::{
         FieldError, Problem,
         orders::{
-            Cursor, FoundOrders, MAX_PAGE, OffsetPage, Order, OrderFilter, OrderIds, OrderPage, OrderSummary, Outcome,
-            Outcomes, PlaceOrderCommand, PlaceOrderCommands, RefusalReason, Refused,
+            ClientReference, Cursor, FoundOrders, MAX_PAGE, OffsetPage, Order, OrderFilter, OrderIds, OrderPage,
+            OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, RefusalReason, Refused,
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
@@ -59,6 +59,17 @@ impl OrderRoutes {
         Ok(Json(Outcomes { outcomes, decided_at: Some(self.clock_check.database_time()) }))
     }
 
+    /// Like `/orders`, for orders with a reference, with metadata, or of a bitcoin amount. A db-proxy of an older release would
+    /// ignore these fields; it does not have this path.
+    #[oai(path = "/v2/orders", method = "post", operation_id = "place_orders_v2")]
+    async fn place_orders_v2(
+        &self,
+        caller: OrderWriter,
+        body: Json<PlaceOrderCommands>,
+    ) -> Result<Json<Outcomes>, Problem> {
+        self.place_orders(caller, body).await
+    }
+
     /// Places one order.
     #[oai(path = "/add", method = "post", operation_id = "add_order")]
     async fn add_order(&self, caller: OrderWriter, body: Json<PlaceOrderCommand>) -> Result<Json<Outcome>, Problem> {
@@ -75,6 +86,16 @@ impl OrderRoutes {
     ) -> Result<Json<QuoteOutcome>, Problem> {
         let command = quote_command(body.0, self.quote_caps, caller.0).map_err(Error::from)?;
         self.decide_quote(command).await
+    }
+
+    /// Like `/quotes`, for quotes of a bitcoin amount. A db-proxy of an older release does not have this path.
+    #[oai(path = "/v2/quotes", method = "post", operation_id = "hold_quote_v2")]
+    async fn create_quote_v2(
+        &self,
+        caller: OrderWriter,
+        body: Json<CreateQuoteCommand>,
+    ) -> Result<Json<QuoteOutcome>, Problem> {
+        self.create_quote(caller, body).await
     }
 
     /// Returns a quote and what became of it.
@@ -135,6 +156,33 @@ impl OrderRoutes {
         };
         let limit = limit.0.min(MAX_PAGE);
         Ok(Json(self.store.page_by_cursor(&filter, cursor.0, limit).await.map_err(Error::from)?))
+    }
+
+    /// Returns the orders that have the reference and pass all filters, newest first. A db-proxy of an older release does not
+    /// have this path.
+    #[oai(path = "/v2/orders", method = "get", operation_id = "list_orders_v2")]
+    #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
+    async fn list_orders_v2(
+        &self,
+        _caller: HistoryReader,
+        client_reference: Query<ClientReference>,
+        #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
+        cursor: Query<Option<Cursor>>,
+        currency: Query<Option<Currency>>,
+        from: Query<Option<Timestamp>>,
+        to: Query<Option<Timestamp>>,
+        min_amount: Query<Option<FiatAmount>>,
+        max_amount: Query<Option<FiatAmount>>,
+    ) -> Result<Json<OrderPage>, Problem> {
+        let filter = OrderFilter {
+            currency: currency.0,
+            from: from.0,
+            to: to.0,
+            min_amount: min_amount.0,
+            max_amount: max_amount.0,
+        };
+        let page = self.store.page_by_reference(&client_reference.0, &filter, cursor.0, limit.0.min(MAX_PAGE)).await;
+        Ok(Json(page.map_err(Error::from)?))
     }
 
     /// Returns the orders that have one of these ids.

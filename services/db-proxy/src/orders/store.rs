@@ -5,11 +5,11 @@ mod postgres;
 mod sqlite;
 mod unit_of_work;
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use common::{
     api::{
-        orders::{Order, OrderFilter},
+        orders::{ClientReference, Order, OrderFilter, OrderedAmount, OrderedBy},
         prices::PriceState,
         quotes::QuoteState,
     },
@@ -21,11 +21,11 @@ use common::{
 use self::{postgres::PostgresOrders, sqlite::SqliteOrders};
 use super::{
     command::{Command, Decision},
-    records::{StoredOrder, StoredQuote, TimedTotals, Totals},
+    records::{RefusalKey, StoredOrder, StoredQuote, TimedTotals, Totals},
 };
 use crate::{
     clock_check::{ClockCheck, ClockFault},
-    database::{Database, DatabaseError, on_engine},
+    database::{Database, DatabaseError, on_engine, rows::decode},
     group_commit::Attempt,
 };
 
@@ -73,6 +73,18 @@ struct Scan<'a> {
     up_to: i64,
     /// Only its currency and amounts are applied. The range already reflects its times.
     filter: &'a OrderFilter,
+    /// Maximum number of rows to return.
+    limit: i64,
+}
+
+/// A range of sequence numbers of orders with one reference.
+#[derive(Debug, Clone, Copy)]
+struct ReferenceScan<'a> {
+    reference: &'a ClientReference,
+    /// The exclusive lower bound.
+    above: i64,
+    /// The inclusive upper bound.
+    up_to: i64,
     /// Maximum number of rows to return.
     limit: i64,
 }
@@ -153,6 +165,11 @@ impl OrderStore {
         on_engine!(self, store => store.scan(scan))
     }
 
+    /// The orders in a range that have the reference, newest first.
+    async fn scan_reference(&self, scan: ReferenceScan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        on_engine!(self, store => store.scan_reference(scan))
+    }
+
     /// The sequence number of the last order that was accepted before `time`. Zero if there is none.
     async fn last_seq_before(&self, time: Timestamp) -> Result<i64, DatabaseError> {
         on_engine!(self, store => store.last_seq_before(super::first_id_at(time)))
@@ -174,4 +191,23 @@ fn parse_quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
 fn parse_price_state(text: &str) -> Result<PriceState, DatabaseError> {
     let state = [PriceState::Fresh, PriceState::Prolonged].into_iter().find(|state| state.as_str() == text);
     state.ok_or_else(|| DatabaseError::InvalidRow(format!("price_state {text}")))
+}
+
+/// Interprets the column `by_bitcoin_amount` of an order or a quote.
+fn ordered_by(by_bitcoin_amount: bool) -> OrderedBy {
+    if by_bitcoin_amount { OrderedBy::BitcoinAmount } else { OrderedBy::Amount }
+}
+
+/// Parses the column `amount_e4` of a refusal.
+fn parse_refusal_amount(value: i64) -> Result<OrderedAmount, DatabaseError> {
+    let amount = RefusalKey::parse_amount_column(value);
+    amount.ok_or_else(|| DatabaseError::InvalidRow(format!("refusals.amount_e4 {value}")))
+}
+
+/// Parses a column that may be null.
+fn parse_optional<T: FromStr<Err: std::fmt::Display>>(
+    column: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, DatabaseError> {
+    text.map(|text| decode(column, text.parse())).transpose()
 }

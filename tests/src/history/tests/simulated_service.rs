@@ -3,16 +3,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bytes::Bytes;
 use common::{
     api::{
         Code,
-        orders::Order,
+        orders::{Order, OrderedBy},
         prices::PriceState,
         quotes::{Quote, QuoteState},
     },
     ids::{OrderId, QuoteId},
-    money::{Currency, FiatAmount, Rate, Sats},
+    money::{Rate, Sats},
     time::Timestamp,
 };
 use fastrand::Rng;
@@ -20,8 +19,8 @@ use uuid::Uuid;
 
 use crate::history::{
     Attempt, History, Outcome, RequestedOrder, StoredState,
-    checker::order_json,
     stored_state::{StoredOrder, StoredQuote, Terms},
+    tests::{acknowledgement, market_order},
 };
 
 pub const LIMIT: i64 = 2_000;
@@ -338,6 +337,10 @@ impl SimulatedService {
             price_as_of: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
             simulated: false,
             price_state: PriceState::Fresh,
+            ordered_by: OrderedBy::Amount,
+            quote: quote.map(|quote| quote.id),
+            client_reference: requested.client_reference(),
+            metadata: None,
         }
     }
 
@@ -370,6 +373,7 @@ impl SimulatedService {
             price_state: PriceState::Fresh,
             state: QuoteState::Open,
             order_id: None,
+            ordered_by: OrderedBy::Amount,
         };
         self.stored.totals.reserved += satoshi;
         self.history.quotes.push(quote.clone());
@@ -389,17 +393,5 @@ impl SimulatedService {
                 }
             }
         }
-    }
-}
-
-fn acknowledgement(order: &Order, replayed: bool) -> Outcome {
-    Outcome::Placed { body: Bytes::from(order_json(order).to_string()), replayed }
-}
-
-/// The request for an order of this many satoshi.
-fn market_order(satoshi: i64) -> RequestedOrder {
-    RequestedOrder::AtMarketPrice {
-        currency: Currency::USD,
-        amount: FiatAmount::from_ten_thousandths(satoshi * 10_000).unwrap(),
     }
 }

@@ -1,5 +1,5 @@
 use common::{
-    api::prices::PriceState,
+    api::{orders::OrderedBy, prices::PriceState},
     ids::OrderId,
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -46,16 +46,21 @@ impl SimulatedRun {
 
 fn order(seq: i64) -> Order {
     let created_at = Timestamp::from_micros(1_700_000_000_000_000 + seq * 1000).unwrap();
+    let (currency, amount) = (Currency::EUR, FiatAmount::from_ten_thousandths(seq).unwrap());
     Order {
         id: OrderId(Uuid::from_u128(u128::try_from(seq).unwrap())),
         created_at,
-        currency: Currency::EUR,
-        amount: FiatAmount::from_ten_thousandths(seq).unwrap(),
+        currency,
+        amount,
         exchange_rate: Rate::from_hundred_millionths(8_400_012_000_000).unwrap(),
         bitcoin_amount: Sats::new(seq).unwrap(),
         price_as_of: created_at,
         simulated: true,
         price_state: PriceState::Fresh,
+        ordered_by: OrderedBy::Amount,
+        quote: None,
+        client_reference: RequestedOrder::AtMarketPrice { currency, amount }.client_reference(),
+        metadata: None,
     }
 }
 

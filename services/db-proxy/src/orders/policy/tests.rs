@@ -5,12 +5,16 @@ mod clocks;
 mod origins;
 mod quotes;
 mod reference_model;
+mod same_request;
 
 use common::{
-    api::prices::PriceState,
+    api::{
+        orders::{Metadata, OrderedAmount, ValidatedOrder},
+        prices::PriceState,
+    },
     config::Caller,
     ids::IdempotencyKey,
-    money::{Currency, FiatAmount},
+    money::FiatAmount,
 };
 
 use super::*;
@@ -60,6 +64,7 @@ fn place(key: &str, terms: OrderTerms) -> Command {
     Command::Place(PlaceCommand {
         key: client_key(key),
         terms,
+        annotations: Annotations::default(),
         requested_at: NOW,
         written_by: WRITER,
         attempted_ids: Vec::new(),
@@ -73,7 +78,9 @@ fn market(key: &str, satoshi: i64) -> Command {
 
 fn market_of(key: &str, amount: &str, price: Option<OrderPrice>) -> Command {
     let amount: FiatAmount = amount.parse().unwrap();
-    place(key, OrderTerms::Market(MarketOrder { currency: Currency::EUR, amount, price }))
+    let priced = price.map(|price| PricedOrder { amount, price });
+    let order = ValidatedOrder { currency: Currency::EUR, amount: OrderedAmount::Fiat(amount) };
+    place(key, OrderTerms::Market(MarketTerms { order, priced }))
 }
 
 fn requested_at(command: Command, time: Timestamp) -> Command {
@@ -92,6 +99,7 @@ fn quote_at(price: OrderPrice, seconds: u64) -> Command {
     Command::Quote(QuoteCommand {
         currency,
         amount,
+        ordered_by: OrderedBy::Amount,
         price,
         duration,
         client: None,
@@ -203,7 +211,7 @@ fn placed_order_has_the_terms_of_its_command() {
     assert_eq!((order.exchange_rate, order.bitcoin_amount), (price.exchange_rate, price.bitcoin_amount));
     assert_eq!((order.price_as_of, order.simulated, order.price_state), (NOW, false, PriceState::Prolonged));
     let row = &changes.orders[0];
-    assert_eq!((&row.stored.order, row.stored.quote, row.sources.as_str()), (order, None, "a,b"));
+    assert_eq!((&row.stored.order, order.quote, row.sources.as_str()), (order, None, "a,b"));
     assert_eq!(row.key, client_key("1"));
     assert_eq!((changes.totals.orders, changes.totals.last_created_at), (1, NOW));
     assert_eq!(changes.totals.last_refused_at, NO_TOTALS.last_refused_at);
@@ -214,19 +222,6 @@ fn key_repeated_in_a_batch_returns_the_same_order() {
     let (decisions, changes) = decide_first(100, &mut [market("1", 60), market("1", 60)]);
     assert_eq!(placed(&decisions[1]), &Placed { order: changes.orders[0].stored.order.clone(), replayed: true });
     assert_eq!(changes.orders.len(), 1);
-}
-
-#[test]
-fn key_reused_for_a_different_order_is_refused_even_if_the_limit_is_reached() {
-    let different_amount = market_of("1", "70", Some(price(1, NOW.plus(MINUTE))));
-    let mut different_currency = market("1", 1);
-    let Command::Place(PlaceCommand { terms: OrderTerms::Market(order), .. }) = &mut different_currency else {
-        panic!()
-    };
-    order.currency = Currency::USD;
-    let (decisions, _) = decide_first(100, &mut [market("1", 100), different_amount, different_currency]);
-    assert_eq!(refused(&decisions[1]), (RefusalReason::KeyReused, None));
-    assert_eq!(refused(&decisions[2]), (RefusalReason::KeyReused, None));
 }
 
 #[test]
@@ -334,7 +329,7 @@ fn quote_reserves_its_share_and_one_order_takes_it() {
     let changes = changes.unwrap();
     assert_eq!((changes.totals.bitcoin, changes.totals.reserved), (sats(100), Sats::ZERO));
     assert_eq!(changes.taken_quotes, [quote.id]);
-    assert_eq!((changes.orders[0].stored.quote, changes.orders[0].sources.as_str()), (Some(quote.id), "a,b"));
+    assert_eq!((changes.orders[0].stored.order.quote, changes.orders[0].sources.as_str()), (Some(quote.id), "a,b"));
     // Later batches see that it is taken.
     tables.write(&changes);
     let late = tables.decide(100, NOW, &mut [place("5", OrderTerms::Quote(quote.id))]);

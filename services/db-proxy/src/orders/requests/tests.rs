@@ -1,11 +1,11 @@
 use common::{
     api::{
-        orders::{MarketOrder, Placed, RefusalReason, Refused},
+        orders::{MarketOrder, OrderPrice, OrderedBy, Placed, RefusalReason, Refused},
         prices::PriceState,
         quotes::QuoteCap,
     },
     ids::QuoteId,
-    money::Currency,
+    money::{Currency, Sats},
 };
 
 use super::*;
@@ -28,7 +28,7 @@ fn price(bitcoin_amount: &str) -> OrderPrice {
 
 /// 100 EUR at 50000 EUR are 0.002 bitcoin.
 fn market(price: Option<OrderPrice>) -> MarketOrder {
-    MarketOrder { currency: Currency::EUR, amount: "100".parse().unwrap(), price }
+    MarketOrder { currency: Currency::EUR, amount: "100".parse().ok(), bitcoin_amount: None, price }
 }
 
 fn request() -> PlaceOrderCommand {
@@ -38,12 +38,20 @@ fn request() -> PlaceOrderCommand {
         asked_at: None,
         market: Some(market(Some(price("0.002")))),
         quote: None,
+        client_reference: None,
+        metadata: None,
     }
 }
 
 fn quote_request(hold_secs: u32) -> CreateQuoteCommand {
-    let MarketOrder { currency, amount, .. } = market(None);
-    CreateQuoteCommand { currency, amount, price: price("0.002"), hold_secs, client: None }
+    CreateQuoteCommand {
+        currency: Currency::EUR,
+        amount: "100".parse().unwrap(),
+        price: price("0.002"),
+        hold_secs,
+        client: None,
+        ordered_by: OrderedBy::Amount,
+    }
 }
 
 fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String> {
@@ -158,4 +166,37 @@ fn decision_becomes_the_outcome_of_its_kind() {
     let placed = Placed { order, replayed: true };
     assert_eq!(QuoteOutcome::try_from(Decision::Placed(placed.clone())), Err(UnexpectedDecision));
     assert_eq!(Outcome::try_from(Decision::Placed(placed.clone())).unwrap().placed, Some(placed));
+}
+
+/// 0.00100001 bitcoin at 50000.01 EUR cost 50.0005100001 EUR.
+#[test]
+fn cost_of_ordered_bitcoin_is_checked_to_the_ten_thousandth() {
+    let bitcoin: Sats = "0.00100001".parse().unwrap();
+    let priced = |bitcoin: &str| OrderPrice { exchange_rate: "50000.01".parse().unwrap(), ..price(bitcoin) };
+    let order = |amount: Option<&str>, price: Option<OrderPrice>| {
+        let amount = amount.map(|amount| amount.parse().unwrap());
+        let market = MarketOrder { currency: Currency::EUR, amount, bitcoin_amount: Some(bitcoin), price };
+        place_command_of(PlaceOrderCommand { market: Some(market), ..request() })
+    };
+    let command = order(Some("50.0006"), Some(priced("0.00100001"))).unwrap();
+    let OrderTerms::Market(MarketTerms { order: ordered, priced: Some(_) }) = command.terms else { panic!("no price") };
+    assert_eq!(ordered.amount, OrderedAmount::Bitcoin(bitcoin));
+    // The price of a repetition may be missing.
+    assert!(order(None, None).is_ok());
+    assert_eq!(order(None, Some(priced("0.00100001"))).unwrap_err(), "market.amount");
+    for (amount, bought) in [("50.0005", "0.00100001"), ("50.0007", "0.00100001"), ("50.0006", "0.00100002")] {
+        assert_eq!(order(Some(amount), Some(priced(bought))).unwrap_err(), "amount");
+    }
+    let quote = |amount: &str| {
+        let (amount, ordered_by) = (amount.parse().unwrap(), OrderedBy::BitcoinAmount);
+        quote_command_of(CreateQuoteCommand { amount, ordered_by, price: priced("0.00100001"), ..quote_request(1) })
+    };
+    assert_eq!(quote("50.0006").unwrap().ordered_by, OrderedBy::BitcoinAmount);
+    assert_eq!(quote("50.0005").unwrap_err(), "amount");
+}
+
+#[test]
+fn order_names_an_amount() {
+    let market = MarketOrder { amount: None, ..market(None) };
+    assert_eq!(place_command_of(PlaceOrderCommand { market: Some(market), ..request() }).unwrap_err(), "market.amount");
 }

@@ -1,8 +1,8 @@
 //! Pages of orders, newest first, by offset and by cursor.
 
-use common::api::orders::{Cursor, OffsetPage, OrderFilter, OrderPage};
+use common::api::orders::{ClientReference, Cursor, OffsetPage, OrderFilter, OrderPage};
 
-use super::{OrderStore, Scan};
+use super::{OrderStore, ReferenceScan, Scan};
 use crate::{database::DatabaseError, orders::records::StoredOrder};
 
 /// Maximum number of rows that one statement of a filtered page reads. It limits the duration of the statement for any filter.
@@ -41,14 +41,44 @@ impl OrderStore {
             None if filter.selects_by_value() => self.totals().await?.orders,
             None => NEWEST,
         };
-        // A forged cursor may be above the newest order.
-        let up_to = cursor.map_or(newest, |Cursor(last_seen)| newest.min(last_seen - 1));
-        let above = match filter.from {
-            Some(from) => self.last_seq_before(from).await?,
-            None => 0,
-        };
+        let up_to = first_seq(newest, cursor);
+        let above = self.seq_before(filter).await?;
         let scan = Scan { above, up_to, filter, limit: i64::from(limit) };
         if filter.selects_by_value() { self.page_in_windows(scan).await } else { self.page_of_all(scan).await }
+    }
+
+    /// A page of the orders that have the reference and pass `filter`, after `cursor`.
+    ///
+    /// Reads as many orders with the reference as the page may have, and returns those that pass the filter. So its cost does not
+    /// depend on the filter.
+    pub async fn page_by_reference(
+        &self,
+        reference: &ClientReference,
+        filter: &OrderFilter,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<OrderPage, DatabaseError> {
+        let newest = match filter.to {
+            Some(to) => self.last_seq_before(to).await?,
+            None => NEWEST,
+        };
+        let (above, up_to) = (self.seq_before(filter).await?, first_seq(newest, cursor));
+        let mut rows = if up_to > above {
+            self.scan_reference(ReferenceScan { reference, above, up_to, limit: i64::from(limit) }).await?
+        } else {
+            Vec::new()
+        };
+        let next = rows.last().filter(|_| row_count(&rows) == i64::from(limit)).map(|row| row.seq);
+        rows.retain(|row| filter.selects(row.order.currency, row.order.amount));
+        Ok(page_of(rows, next))
+    }
+
+    /// The sequence number below all orders that pass the filter.
+    async fn seq_before(&self, filter: &OrderFilter) -> Result<i64, DatabaseError> {
+        match filter.from {
+            Some(from) => self.last_seq_before(from).await,
+            None => Ok(0),
+        }
     }
 
     /// A page of a range in which every order passes the filter: the first rows of the index.
@@ -74,6 +104,11 @@ impl OrderStore {
         }
         Ok(page_of(rows, (up_to > scan.above).then_some(up_to + 1)))
     }
+}
+
+/// The sequence number at which a page starts. A forged cursor may be above the newest order.
+fn first_seq(newest: i64, cursor: Option<Cursor>) -> i64 {
+    cursor.map_or(newest, |Cursor(last_seen)| newest.min(last_seen - 1))
 }
 
 /// A page of these rows. The next page starts below the sequence number `next`.

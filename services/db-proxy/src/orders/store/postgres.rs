@@ -14,10 +14,13 @@ use sqlx::{Acquire, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use self::statements::{
-    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, QUOTES_BY_ID, SCAN, TOTALS,
+    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, QUOTES_BY_ID, SCAN,
+    SCAN_REFERENCE, TOTALS,
 };
 use self::transaction::{PostgresTransaction, stored_quote_of};
-use super::{DecisionContext, Scan, parse_price_state, unit_of_work::OrderUnit};
+use super::{
+    DecisionContext, ReferenceScan, Scan, ordered_by, parse_optional, parse_price_state, unit_of_work::OrderUnit,
+};
 use crate::{
     database::{
         DatabaseError,
@@ -121,6 +124,15 @@ impl PostgresOrders {
         rows.await?.iter().map(stored_order_of).collect()
     }
 
+    pub(super) async fn scan_reference(&self, scan: ReferenceScan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        let ReferenceScan { reference, above, up_to, limit } = scan;
+        let rows = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(SCAN_REFERENCE).bind(up_to).bind(above).bind(limit).bind(reference.as_str());
+            Box::pin(query.fetch_all(connection))
+        });
+        rows.await?.iter().map(stored_order_of).collect()
+    }
+
     pub async fn last_seq_before(&self, id: OrderId) -> Result<i64, DatabaseError> {
         let seq = self.0.run_repeatable(|connection| {
             Box::pin(sqlx::query_scalar(LAST_SEQ_BEFORE).bind(id.0).fetch_optional(connection))
@@ -151,8 +163,12 @@ fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
         price_as_of: time(row, "price_as_of")?,
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
+        ordered_by: ordered_by(row.try_get("by_bitcoin_amount")?),
+        quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId),
+        client_reference: parse_optional("client_reference", row.try_get("client_reference")?)?,
+        metadata: parse_optional("metadata", row.try_get("metadata")?)?,
     };
-    Ok(StoredOrder { seq: row.try_get("seq")?, order, quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId) })
+    Ok(StoredOrder { seq: row.try_get("seq")?, order })
 }
 
 fn sats(row: &PgRow, column: &str) -> Result<Sats, DatabaseError> {

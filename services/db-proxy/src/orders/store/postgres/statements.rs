@@ -21,18 +21,27 @@ pub(super) const LOCK_TOTALS: &str = "
 pub(super) const ORDERS_BY_ID: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state
+        price_state, by_bitcoin_amount, client_reference, metadata
     from orders where id = any($1)";
 
 pub(super) const SCAN: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state
+        price_state, by_bitcoin_amount, client_reference, metadata
     from orders
     where seq <= $1 and seq > $2
         and ($4::text is null or currency = $4)
         and ($5::bigint is null or amount_e4 >= $5)
         and ($6::bigint is null or amount_e4 <= $6)
+    order by seq desc limit $3";
+
+/// Orders with one reference. A separate statement, so that its plan always uses the index of the references.
+pub(super) const SCAN_REFERENCE: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state, by_bitcoin_amount, client_reference, metadata
+    from orders
+    where client_reference = $4 and seq <= $1 and seq > $2
     order by seq desc limit $3";
 
 /// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
@@ -41,7 +50,7 @@ pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 o
 pub(super) const ORDERS_BY_KEY: &str = "
     select
         k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
-        o.price_as_of, o.simulated, o.quote_id, o.price_state
+        o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata
     from unnest($1::text[], $2::text[]) as requested (client, key)
     join idempotency_keys k on k.client = requested.client and k.key = requested.key
     join orders o on o.seq = k.order_seq";
@@ -55,7 +64,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, client,
+        simulated, price_state, client, by_bitcoin_amount,
         case when released_at is null then state else 'released' end as state,
         (select o.id from orders o where o.quote_id = quotes.id) as order_id
     from quotes where id = any($1)";
@@ -87,18 +96,18 @@ pub(super) const INSERT_ORIGIN: &str = "insert into order_origin (id, simulated)
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client, written_by
+        simulated, price_state, state, client, written_by, by_bitcoin_amount
     )
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, 'held', client, written_by
+        simulated, price_state, 'held', client, written_by, by_bitcoin_amount
     from unnest(
         $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
         $8::timestamptz[], $9::text[], $10::boolean[], $11::text[], $12::text[],
-        $13::text[]
+        $13::text[], $14::boolean[]
     ) as incoming (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, client, written_by
+        simulated, price_state, client, written_by, by_bitcoin_amount
     )";
 
 pub(super) const INSERT_REFUSALS: &str = "
@@ -115,17 +124,18 @@ pub(super) const INSERT_ORDERS: &str = "
         new_orders as (
             insert into orders (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state, written_by
+                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
             )
             select
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state, written_by
+                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
             from unnest(
                 $1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-                $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[], $20::text[]
+                $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[], $20::text[],
+                $21::boolean[], $22::text[], $23::text[]
             ) as incoming (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state, written_by
+                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
             )
         ),
         new_keys as (

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::{
     api::{
-        orders::{OrderOrigin, ValidatedOrder},
+        orders::{ClientReference, Metadata, OrderOrigin, ValidatedOrder},
         quotes::Quote,
     },
     ids::{OrderId, QuoteId},
@@ -31,7 +31,9 @@ use crate::{
     orders::{
         command::ClientKey,
         records::{ChangeSet, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, TimedTotals},
-        store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
+        store::{
+            ordered_by, parse_price_state, parse_quote_state, parse_refusal_amount, unit_of_work::OrderTransaction,
+        },
     },
 };
 
@@ -109,6 +111,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
                 .bind(column_of(quotes, |row| row.stored.quote.price_state.as_str()))
                 .bind(column_of(quotes, |row| row.stored.client.as_str()))
                 .bind(column_of(quotes, |row| row.written_by.as_str()))
+                .bind(column_of(quotes, |row| !row.stored.quote.ordered_by.is_amount()))
                 .execute(&mut *self.inner)
                 .await?;
         }
@@ -124,7 +127,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
                 .bind(column_of(refusals, |(key, _)| key.key.client.as_str()))
                 .bind(column_of(refusals, |(key, _)| key.key.key.as_str()))
                 .bind(column_of(refusals, |(key, _)| key.order.currency.to_string()))
-                .bind(column_of(refusals, |(key, _)| key.order.amount.ten_thousandths()))
+                .bind(column_of(refusals, |(key, _)| key.amount_column()))
                 .bind(column_of(refusals, |(_, refusal)| refusal.remaining.map(Sats::get)))
                 .bind(column_of(refusals, |(_, refusal)| refusal.refused_at.to_datetime()))
                 .execute(&mut *self.inner)
@@ -141,7 +144,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
             .bind(column_of(orders, |row| row.stored.order.price_as_of.to_datetime()))
             .bind(column_of(orders, |row| row.sources.as_str()))
             .bind(column_of(orders, |row| row.stored.order.simulated))
-            .bind(column_of(orders, |row| row.stored.quote.map(|id| id.0)))
+            .bind(column_of(orders, |row| row.stored.order.quote.map(|id| id.0)))
             .bind(column_of(orders, |row| row.stored.order.price_state.as_str()))
             .bind(column_of(orders, |row| row.key.client.as_str()))
             .bind(column_of(orders, |row| row.key.key.as_str()))
@@ -151,6 +154,9 @@ impl OrderTransaction for PostgresTransaction<'_> {
             .bind(totals.last_created_at.to_datetime())
             .bind(totals.last_refused_at.to_datetime())
             .bind(column_of(orders, |row| row.written_by.as_str()))
+            .bind(column_of(orders, |row| !row.stored.order.ordered_by.is_amount()))
+            .bind(column_of(orders, |row| row.stored.order.client_reference.as_ref().map(ClientReference::as_str)))
+            .bind(column_of(orders, |row| row.stored.order.metadata.as_ref().map(Metadata::to_text)))
             .execute(&mut *self.inner)
             .await?;
         Ok(())
@@ -171,7 +177,7 @@ fn client_key_of(row: &PgRow) -> Result<ClientKey, DatabaseError> {
 
 fn refusal_of(row: &PgRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
     let currency = decode("currency", row.try_get::<&str, _>("currency")?.parse())?;
-    let amount = decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?;
+    let amount = parse_refusal_amount(row.try_get("amount_e4")?)?;
     let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
     let key = RefusalKey { key: client_key_of(row)?, order: ValidatedOrder { currency, amount } };
     let remaining = decode("remaining_sats", remaining)?;
@@ -192,6 +198,7 @@ pub(super) fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError>
         price_state: parse_price_state(row.try_get("price_state")?)?,
         state: parse_quote_state(row.try_get("state")?)?,
         order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
+        ordered_by: ordered_by(row.try_get("by_bitcoin_amount")?),
     };
     Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, client: row.try_get("client")? })
 }

@@ -6,18 +6,27 @@ pub(super) const TOTALS: &str = "
 pub(super) const ORDERS_BY_ID: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state
+        price_state, by_bitcoin_amount, client_reference, metadata
     from orders where id in (select unhex(value) from json_each(?1))";
 
 pub(super) const SCAN: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state
+        price_state, by_bitcoin_amount, client_reference, metadata
     from orders
     where seq <= ?1 and seq > ?2
         and (?4 is null or currency = ?4)
         and (?5 is null or amount_e4 >= ?5)
         and (?6 is null or amount_e4 <= ?6)
+    order by seq desc limit ?3";
+
+/// Orders with one reference. A separate statement, so that its plan always uses the index of the references.
+pub(super) const SCAN_REFERENCE: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state, by_bitcoin_amount, client_reference, metadata
+    from orders
+    where client_reference = ?4 and seq <= ?1 and seq > ?2
     order by seq desc limit ?3";
 
 /// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
@@ -26,7 +35,7 @@ pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < ?1 o
 pub(super) const ORDERS_BY_KEY: &str = "
     select
         k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
-        o.price_as_of, o.simulated, o.quote_id, o.price_state
+        o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata
     from json_each(?1) as requested
     join idempotency_keys k on k.client = requested.value ->> 0 and k.key = requested.value ->> 1
     join orders o on o.seq = k.order_seq";
@@ -40,7 +49,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, client,
+        simulated, price_state, client, by_bitcoin_amount,
         case when released_at is null then state else 'released' end as state,
         (select o.id from orders o where o.quote_id = quotes.id) as order_id
     from quotes where id in (select unhex(value) from json_each(?1))";
@@ -70,21 +79,22 @@ pub(super) const INSERT_ORIGIN: &str = "insert into order_origin (id, simulated)
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client, written_by
+        simulated, price_state, state, client, written_by, by_bitcoin_amount
     )
     select
         unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, 'held', value ->> 11, value ->> 12
+        value ->> 8, value ->> 9, value ->> 10, 'held', value ->> 11, value ->> 12, value ->> 13
     from json_each(?1)";
 
 pub(super) const INSERT_ORDERS: &str = "
     insert into orders (
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources, simulated,
-        quote_id, price_state, written_by
+        quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
     )
     select
         value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, unhex(value ->> 12), value ->> 13, value ->> 14
+        value ->> 8, value ->> 9, unhex(value ->> 12), value ->> 13, value ->> 14, value ->> 15, value ->> 16,
+        value ->> 17
     from json_each(?1)";
 
 pub(super) const INSERT_KEYS: &str = "

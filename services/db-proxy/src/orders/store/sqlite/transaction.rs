@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::{
     api::{
-        orders::{OrderOrigin, ValidatedOrder},
+        orders::{Metadata, OrderOrigin, ValidatedOrder},
         quotes::Quote,
     },
     ids::{OrderId, QuoteId},
@@ -34,7 +34,9 @@ use crate::{
         records::{
             ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, StoredOrder, StoredQuote, TimedTotals,
         },
-        store::{parse_price_state, parse_quote_state, unit_of_work::OrderTransaction},
+        store::{
+            ordered_by, parse_price_state, parse_quote_state, parse_refusal_amount, unit_of_work::OrderTransaction,
+        },
     },
 };
 
@@ -133,7 +135,7 @@ fn keys_as_json(keys: &[&ClientKey]) -> String {
 
 /// A row of [`INSERT_ORDERS`] and [`INSERT_KEYS`], which refer to its elements by index.
 fn order_as_json(row: &NewOrderRow) -> Value {
-    let StoredOrder { seq, order, quote } = &row.stored;
+    let StoredOrder { seq, order } = &row.stored;
     json!([
         seq,
         to_hex(&order.id.0),
@@ -147,9 +149,12 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         i32::from(order.simulated),
         row.key.client,
         row.key.key,
-        quote.map(|id| to_hex(&id.0)),
+        order.quote.map(|id| to_hex(&id.0)),
         order.price_state.as_str(),
         row.written_by.as_str(),
+        i32::from(!order.ordered_by.is_amount()),
+        order.client_reference,
+        order.metadata.as_ref().map(Metadata::to_text),
     ])
 }
 
@@ -170,6 +175,7 @@ fn quote_as_json(row: &NewQuoteRow) -> Value {
         quote.price_state.as_str(),
         client,
         row.written_by.as_str(),
+        i32::from(!quote.ordered_by.is_amount()),
     ])
 }
 
@@ -179,7 +185,7 @@ fn refusal_as_json((key, refusal): &(RefusalKey, RecordedRefusal)) -> Value {
         key.key.client,
         key.key.key,
         key.order.currency,
-        key.order.amount.ten_thousandths(),
+        key.amount_column(),
         refusal.remaining.map(Sats::get),
         refusal.refused_at.micros(),
     ])
@@ -191,7 +197,7 @@ fn client_key_of(row: &SqliteRow) -> Result<ClientKey, DatabaseError> {
 
 fn refusal_of(row: &SqliteRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
     let currency = decode("currency", row.try_get::<&str, _>("currency")?.parse())?;
-    let amount = decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?;
+    let amount = parse_refusal_amount(row.try_get("amount_e4")?)?;
     let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
     let key = RefusalKey { key: client_key_of(row)?, order: ValidatedOrder { currency, amount } };
     let remaining = decode("remaining_sats", remaining)?;
@@ -212,6 +218,7 @@ pub(super) fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseEr
         price_state: parse_price_state(row.try_get("price_state")?)?,
         state: parse_quote_state(row.try_get("state")?)?,
         order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
+        ordered_by: ordered_by(row.try_get("by_bitcoin_amount")?),
     };
     Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, client: row.try_get("client")? })
 }

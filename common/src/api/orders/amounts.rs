@@ -1,0 +1,116 @@
+//! The amounts of an order: the one that the client named, and the one that follows from the price.
+
+use poem_openapi::Enum;
+use serde::{Deserialize, Serialize};
+
+use super::OrderPrice;
+use crate::{
+    api::FieldError,
+    money::{AmountError, DecimalText, FiatAmount, Rate, Sats, SatsError},
+};
+
+/// Which amount of an order the client named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum OrderedBy {
+    /// The amount spent. `bitcoin_amount` is `amount / exchange_rate`, rounded up to 8 decimals.
+    #[default]
+    Amount,
+    /// The bitcoin bought. `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
+    BitcoinAmount,
+}
+
+impl OrderedBy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Amount => "amount",
+            Self::BitcoinAmount => "bitcoin_amount",
+        }
+    }
+
+    pub fn is_amount(&self) -> bool {
+        *self == Self::Amount
+    }
+}
+
+/// The amount that a client named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderedAmount {
+    Fiat(FiatAmount),
+    /// Greater than zero.
+    Bitcoin(Sats),
+}
+
+/// Both amounts of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvertedAmounts {
+    pub amount: FiatAmount,
+    pub bitcoin_amount: Sats,
+}
+
+/// Why an amount cannot be converted at a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConversionError {
+    /// The amount buys more bitcoin than can exist.
+    #[error("the amount cannot be converted to bitcoin: {0}")]
+    ToBitcoin(SatsError),
+    /// The bitcoin costs more than an order may.
+    #[error("the bitcoin cannot be converted to money: {0}")]
+    ToFiat(AmountError),
+}
+
+impl OrderedAmount {
+    /// Parses the two fields of a request, of which exactly one must be present.
+    pub fn parse(amount: Option<&DecimalText>, bitcoin_amount: Option<&DecimalText>) -> Result<Self, FieldError> {
+        match (amount, bitcoin_amount) {
+            (Some(amount), None) => {
+                amount.as_str().parse().map(Self::Fiat).map_err(|error| FieldError::new("amount", error))
+            }
+            (None, Some(bitcoin)) => match bitcoin.as_str().parse::<Sats>() {
+                Ok(Sats::ZERO) => Err(FieldError::new("bitcoin_amount", "must be greater than 0")),
+                Ok(bitcoin) => Ok(Self::Bitcoin(bitcoin)),
+                Err(error) => Err(FieldError::new("bitcoin_amount", error)),
+            },
+            (Some(_), Some(_)) => Err(FieldError::new("bitcoin_amount", "must be absent if amount is present")),
+            (None, None) => Err(FieldError::missing("amount")),
+        }
+    }
+
+    pub fn ordered_by(self) -> OrderedBy {
+        match self {
+            Self::Fiat(_) => OrderedBy::Amount,
+            Self::Bitcoin(_) => OrderedBy::BitcoinAmount,
+        }
+    }
+
+    /// Both amounts at this price of one bitcoin. The computed amount is rounded up.
+    pub fn convert_rounded_up(self, rate: Rate) -> Result<ConvertedAmounts, ConversionError> {
+        match self {
+            Self::Fiat(amount) => {
+                let bitcoin_amount = Sats::bought_rounded_up(amount, rate).map_err(ConversionError::ToBitcoin)?;
+                Ok(ConvertedAmounts { amount, bitcoin_amount })
+            }
+            Self::Bitcoin(bitcoin_amount) => {
+                let amount = bitcoin_amount.cost_rounded_up(rate).map_err(ConversionError::ToFiat)?;
+                Ok(ConvertedAmounts { amount, bitcoin_amount })
+            }
+        }
+    }
+}
+
+/// The price of an order, and the amount that it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PricedOrder {
+    pub amount: FiatAmount,
+    pub price: OrderPrice,
+}
+
+impl PricedOrder {
+    /// Whether the amounts follow from the amount that the client named.
+    pub fn is_conversion_of(&self, ordered: OrderedAmount) -> bool {
+        let Self { amount, price: OrderPrice { exchange_rate, bitcoin_amount, .. } } = self;
+        ordered.convert_rounded_up(*exchange_rate)
+            == Ok(ConvertedAmounts { amount: *amount, bitcoin_amount: *bitcoin_amount })
+    }
+}

@@ -1,0 +1,221 @@
+//! What a client notes on an order for itself: a reference and metadata. Neither changes what the order buys.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::api::FieldError;
+
+/// Maximum length of a reference in characters.
+pub const MAX_REFERENCE_CHARS: usize = 200;
+/// Maximum number of keys.
+const MAX_KEYS: usize = 50;
+/// Maximum length of a key in characters.
+const MAX_KEY_CHARS: usize = 40;
+/// Maximum length of a value in characters.
+const MAX_VALUE_CHARS: usize = 500;
+/// Maximum length of the metadata as JSON, in bytes. A batch of [`MAX_GROUP`](super::MAX_GROUP) orders must fit into one body.
+const MAX_JSON_BYTES: usize = 2048;
+
+/// The reference and the metadata of an order. Two requests under one idempotency key are the same request only if these are
+/// equal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    pub client_reference: Option<ClientReference>,
+    /// Never empty.
+    pub metadata: Option<Metadata>,
+}
+
+impl Annotations {
+    /// Validates a reference and metadata. Lists every invalid field.
+    pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
+        let reference = client_reference
+            .map(|text| text.parse::<ClientReference>().map_err(|error| FieldError::new("client_reference", error)));
+        let metadata = metadata.filter(|metadata| metadata.iter().next().is_some());
+        let invalid_metadata = metadata.and_then(|metadata| metadata.check().err());
+        match (reference.transpose(), invalid_metadata) {
+            (Ok(client_reference), None) => Ok(Self { client_reference, metadata: metadata.cloned() }),
+            (reference, invalid_metadata) => Err(reference.err().into_iter().chain(invalid_metadata).collect()),
+        }
+    }
+}
+
+/// A reference that a client gives its order, such as the number of an invoice: 1 to 200 characters without control characters. It
+/// need not be unique.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientReference(Arc<str>);
+
+/// Text that is not a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {MAX_REFERENCE_CHARS} characters without control characters")]
+pub struct ReferenceError;
+
+impl ClientReference {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClientReference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        if !text.is_empty() && is_text(text, MAX_REFERENCE_CHARS) { Ok(Self(text.into())) } else { Err(ReferenceError) }
+    }
+}
+
+impl fmt::Display for ClientReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+crate::text_type!(
+    ClientReference,
+    "client-reference",
+    "A reference that the client gives its order: 1 to 200 characters without control characters.",
+    "invoice-2026-0042",
+    pattern: r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"
+);
+
+/// Whether a text has at most `max_chars` characters and no control characters.
+fn is_text(text: &str, max_chars: usize) -> bool {
+    text.chars().count() <= max_chars && !text.contains(char::is_control)
+}
+
+/// Further notes of a client on its order: names and values, sorted by name. Parsing checks only the structure;
+/// [`Annotations::validate`] checks the lengths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata(Arc<BTreeMap<String, String>>);
+
+impl Metadata {
+    /// The JSON object as text, the same for equal metadata.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a map of strings can be serialized")
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    fn check(&self) -> Result<(), FieldError> {
+        let invalid = |reason: String| Err(FieldError::new("metadata", reason));
+        if self.0.len() > MAX_KEYS {
+            return invalid(format!("must have at most {MAX_KEYS} keys"));
+        }
+        for (key, value) in self.iter() {
+            if key.is_empty() || !is_text(key, MAX_KEY_CHARS) {
+                return invalid(format!(
+                    "must have keys of 1 to {MAX_KEY_CHARS} characters without control characters"
+                ));
+            }
+            if !is_text(value, MAX_VALUE_CHARS) {
+                let reason = format!("must be at most {MAX_VALUE_CHARS} characters without control characters");
+                return Err(FieldError::new(format!("metadata.{key}"), reason));
+            }
+        }
+        if self.to_text().len() > MAX_JSON_BYTES {
+            return invalid(format!("must take at most {MAX_JSON_BYTES} bytes as JSON"));
+        }
+        Ok(())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Metadata {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(Arc::new(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()))
+    }
+}
+
+impl FromStr for Metadata {
+    type Err = serde_json::Error;
+
+    fn from_str(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+}
+
+impl Serialize for Metadata {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MetadataVisitor)
+    }
+}
+
+/// Refuses repeated keys, of which a map would keep the last.
+struct MetadataVisitor;
+
+impl<'de> de::Visitor<'de> for MetadataVisitor {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
+        let mut pairs = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            if let Some((key, _)) = pairs.get_key_value(&key) {
+                return Err(de::Error::custom(format_args!("has the key `{key}` twice")));
+            }
+            pairs.insert(key, value);
+        }
+        Ok(Metadata(Arc::new(pairs)))
+    }
+}
+
+impl Type for Metadata {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "metadata".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let value = MetaSchema { max_length: Some(MAX_VALUE_CHARS), ..MetaSchema::new("string") };
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            description: Some(
+                "Notes of the client: at most 50 keys of 1 to 40 characters, with values of at most 500 characters, none of \
+                 them with control characters, and at most 2048 bytes of JSON in all.",
+            ),
+            example: Some(serde_json::json!({ "cart": "7", "channel": "web" })),
+            additional_properties: Some(Box::new(MetaSchemaRef::Inline(Box::new(value)))),
+            max_properties: Some(MAX_KEYS),
+            ..MetaSchema::new("object")
+        }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromJSON for Metadata {
+    fn parse_from_json(value: Option<serde_json::Value>) -> ParseResult<Self> {
+        serde_json::from_value(value.unwrap_or_default()).map_err(ParseError::custom)
+    }
+}
+
+impl ToJSON for Metadata {
+    fn to_json(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

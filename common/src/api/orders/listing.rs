@@ -1,0 +1,105 @@
+//! Selecting and paging orders.
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+use super::{ClientReference, Order};
+use crate::{
+    api::cursor::{CursorError, parse_cursor, parse_hex},
+    money::{Currency, FiatAmount},
+    time::Timestamp,
+};
+
+/// A page of orders, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderPage {
+    pub data: Vec<Order>,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<Cursor>,
+}
+
+/// A page of orders by offset, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OffsetPage {
+    pub data: Vec<Order>,
+    /// Whether there are older orders.
+    pub more: bool,
+}
+
+/// The position of a page: the sequence number of the last order of the previous page.
+///
+/// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. Reading page after page
+/// therefore returns each order once, even while new orders arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor(pub i64);
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "o{:x}", self.0)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        parse_cursor(text, 'o', |digits| parse_hex(digits).filter(|&number| number > 0).map(Self))
+    }
+}
+
+crate::text_type!(Cursor, "cursor", "The opaque position of a page.", "o1f", pattern: r"^o[1-9a-f][0-9a-f]{0,15}$");
+
+/// Selects orders. An absent field excludes nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct OrderFilter {
+    pub currency: Option<Currency>,
+    /// Accepted at or after this time.
+    pub from: Option<Timestamp>,
+    /// Accepted before this time.
+    pub to: Option<Timestamp>,
+    pub min_amount: Option<FiatAmount>,
+    pub max_amount: Option<FiatAmount>,
+}
+
+impl OrderFilter {
+    /// Whether an order has the currency and an amount that the filter selects. Ignores the times.
+    pub fn selects(&self, currency: Currency, amount: FiatAmount) -> bool {
+        self.currency.is_none_or(|selected| selected == currency)
+            && self.min_amount.is_none_or(|smallest| smallest <= amount)
+            && self.max_amount.is_none_or(|largest| amount <= largest)
+    }
+
+    /// Whether the filter restricts the currency or the amount. No index covers them; an index covers only the time.
+    pub fn selects_by_value(&self) -> bool {
+        self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
+    }
+}
+
+/// Selects orders by a filter and by their reference.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct OrderQuery {
+    pub filter: OrderFilter,
+    /// Orders with exactly this reference. An index covers it.
+    pub client_reference: Option<ClientReference>,
+}
+
+impl OrderQuery {
+    /// The query string that requests a page of these orders.
+    pub fn to_query(&self, cursor: Option<Cursor>, limit: u32) -> String {
+        let Self { filter, client_reference } = self;
+        let parts = [
+            ("limit", Some(limit.to_string())),
+            ("cursor", cursor.map(|cursor| cursor.to_string())),
+            ("client_reference", client_reference.as_ref().map(ToString::to_string)),
+            ("currency", filter.currency.map(|currency| currency.to_string())),
+            ("from", filter.from.map(|time| time.to_string())),
+            ("to", filter.to.map(|time| time.to_string())),
+            ("min_amount", filter.min_amount.map(|amount| amount.to_string())),
+            ("max_amount", filter.max_amount.map(|amount| amount.to_string())),
+        ];
+        let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
+    }
+}
