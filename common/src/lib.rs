@@ -11,7 +11,7 @@
 //! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format, the health types, the schema rules and the checks of parameters |
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`] | the wire types and the error format |
-//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`] | building blocks without domain or HTTP |
+//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`], [`startup`] | building blocks without domain or HTTP |
 //! | 1 | [`ids`], [`level`], [`money`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
@@ -33,6 +33,7 @@ pub mod server;
 pub mod service;
 pub mod shutdown;
 pub mod spelling;
+pub mod startup;
 pub mod telemetry;
 pub mod text;
 pub mod time;

@@ -1,11 +1,16 @@
-//! Metrics in the text format of Prometheus. Floats are allowed here: metrics are never money.
+//! Metrics in the text format of Prometheus. Amounts of money are exact; see [`Units`].
+
+mod exact;
 
 use std::sync::{Arc, RwLock};
 
 use prometheus_client::{
+    collector::Collector,
     encoding::text::encode,
     registry::{Metric, Registry},
 };
+
+pub use self::exact::{ExactCounter, ExactGauge, Units};
 
 /// The metrics of one service. Each service has its own, even if all services run in one process.
 #[derive(Clone)]
@@ -21,6 +26,12 @@ impl Metrics {
     /// Registers a metric. Its full name is `buydesk_` followed by `name`.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         self.0.write().expect("the lock of the metrics is not poisoned").register(name, help, metric);
+    }
+
+    /// Registers a collector, which determines its values whenever the metrics are read. The prefix and the label `service` are
+    /// added to its metrics.
+    pub fn register_collector(&self, collector: impl Collector) {
+        self.0.write().expect("the lock of the metrics is not poisoned").register_collector(Box::new(collector));
     }
 
     /// All metrics as text.

@@ -13,7 +13,7 @@ use std::{sync::OnceLock, time::Duration};
 use url::Url;
 
 pub use self::{
-    heartbeats::send_heartbeats,
+    heartbeats::Heartbeats,
     log_records::warning_sink,
     queue::{ReportQueue, ReportReceiver, report_queue},
     sender::send_reports,

@@ -16,6 +16,7 @@ mod preserialized;
 mod query_parameters;
 mod rate_limit;
 mod request_guard;
+mod request_log;
 mod settings;
 
 pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};

@@ -12,7 +12,8 @@ pub use self::{command_line::Task, supervisor::TaskSupervisor};
 
 use crate::{
     config::{Bind, Caller, Env, connect_address, shared},
-    process, reporting,
+    process,
+    reporting::{self, Heartbeats},
     server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
     shutdown::{self, STOP_TIMEOUT},
     telemetry,
@@ -101,13 +102,13 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
 
     let reports_done = CancellationToken::new();
     let reports = reporting.map(|reporting| {
-        let heartbeats = reporting::send_heartbeats(
-            S::NAME,
-            service.readiness(),
-            reporting.heartbeat_interval,
-            receiver.queue(),
-            stop.clone(),
-        );
+        let heartbeats = Heartbeats {
+            service: S::NAME,
+            port: Some(address.port()),
+            check_readiness: service.readiness(),
+            interval: reporting.heartbeat_interval,
+        };
+        let heartbeats = heartbeats.send(receiver.queue(), stop.clone());
         let sender = reporting::send_reports(reporting, receiver, reports_done.clone());
         (tokio::spawn(heartbeats), tokio::spawn(sender))
     });

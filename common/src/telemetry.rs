@@ -5,6 +5,7 @@
 
 mod format;
 mod layers;
+mod line_limit;
 mod output;
 mod record;
 
@@ -27,7 +28,7 @@ use crate::{config::Env, level::Level};
 #[doc(hidden)]
 pub use tracing as __tracing;
 
-pub use self::record::LogRecord;
+pub use self::{line_limit::LineLimit, record::LogRecord};
 
 /// Logs an error that needs immediate attention: an error event with the field `critical`. Takes the arguments of
 /// `tracing::error!`, except `target:`.
@@ -38,6 +39,10 @@ macro_rules! critical {
 
 /// How long [`flush`] waits for a slow reader.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Default of `REQUEST_LOG_PER_SECOND`.
+const DEFAULT_REQUEST_LINES: u32 = 20;
+const MAX_REQUEST_LINES: u32 = 10_000;
 
 /// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub struct Config {
     pub format: Format,
     /// Whether lines contain terminal colours.
     pub colours: bool,
+    /// Maximum number of lines per second about successful requests of one service. Zero turns the request log off.
+    pub request_lines_per_second: u32,
 }
 
 impl Config {
@@ -68,7 +75,14 @@ impl Config {
         };
         let format = env.parse_with("LOG_FORMAT", "pretty or json", parse_format);
         let format = format.unwrap_or(if terminal { Format::Pretty } else { Format::Json });
-        Self { level, format, colours: terminal && env.text("NO_COLOR").is_none() }
+        let lines =
+            env.whole_number("REQUEST_LOG_PER_SECOND", DEFAULT_REQUEST_LINES.into(), 0..=MAX_REQUEST_LINES.into());
+        Self {
+            level,
+            format,
+            colours: terminal && env.text("NO_COLOR").is_none(),
+            request_lines_per_second: u32::try_from(lines).unwrap_or(MAX_REQUEST_LINES),
+        }
     }
 }
 
@@ -87,6 +101,7 @@ pub struct WarningSink {
 struct Installed {
     levels: reload::Handle<Levels, Registry>,
     output: Output,
+    request_lines_per_second: u32,
 }
 
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
@@ -103,7 +118,8 @@ pub fn init(config: &Config, service: &'static str, sink: WarningSink) -> anyhow
     let (levels, handle) = reload::Layer::new(levels);
     let subscriber = tracing_subscriber::registry().with(levels).with(logs);
     tracing::subscriber::set_global_default(subscriber).context("logs are already set up")?;
-    let _ = INSTALLED.set(Installed { levels: handle, output });
+    let request_lines_per_second = config.request_lines_per_second;
+    let _ = INSTALLED.set(Installed { levels: handle, output, request_lines_per_second });
     install_panic_hook();
     Ok(())
 }
@@ -119,6 +135,11 @@ pub fn set_level(level: Level) {
 /// The log level of the process. `None` if no logs are set up.
 pub fn level() -> Option<Level> {
     INSTALLED.get()?.levels.with_current(Levels::get).ok()
+}
+
+/// How many lines per second the request log of one service may write. The default if no logs are set up.
+pub fn request_lines_per_second() -> u32 {
+    INSTALLED.get().map_or(DEFAULT_REQUEST_LINES, |installed| installed.request_lines_per_second)
 }
 
 /// Waits until all lines are written, at most one second.

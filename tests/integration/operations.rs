@@ -4,6 +4,7 @@ mod browsers;
 mod buydesk_up;
 mod command_line;
 mod connections;
+mod demo_health;
 mod health;
 mod http_conventions;
 mod least_privilege;

@@ -5,8 +5,14 @@ use std::fmt;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::reports::{LevelCounts, MAX_REPORT_DATA, json_len};
-use crate::time::Timestamp;
+use super::{
+    prices::PriceState,
+    reports::{LevelCounts, MAX_REPORT_DATA, json_len},
+};
+use crate::{
+    money::{Currency, Rate, Sats},
+    time::Timestamp,
+};
 
 /// Maximum number of characters of a name or a version in a heartbeat.
 pub const MAX_NAME: usize = 64;
@@ -28,6 +34,15 @@ pub struct Heartbeat {
     /// Whether every required component is ready.
     pub ready: bool,
     pub parts: Vec<Component>,
+    /// The port on which the service listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub port: Option<u16>,
+    /// Whether the heartbeat was sent early, only because a price or the limit of a component has changed. It is not kept as a
+    /// report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[oai(default)]
+    pub update: bool,
 }
 
 impl Heartbeat {
@@ -106,6 +121,39 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub marks: Vec<String>,
+    /// The price that an order gets, of a component of create-order that is the price in one currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub price: Option<OrderPriceStatus>,
+    /// The limit of all orders, of the component `limit` of create-order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub limit: Option<OrderLimitStatus>,
+}
+
+/// The price that an order in one currency gets now.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderPriceStatus {
+    /// The price of one bitcoin.
+    pub price: Rate,
+    pub state: PriceState,
+    /// Whether the price comes from simulated exchanges.
+    pub simulated: bool,
+    /// When the price was observed.
+    pub as_of: Timestamp,
+    /// The price is not used from then on.
+    pub expires_at: Timestamp,
+}
+
+/// What is left of the limit of all orders.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderLimitStatus {
+    /// The maximum bitcoin amount of all orders and open quotes together.
+    pub limit: Sats,
+    /// What remains of it.
+    pub remaining: Sats,
+    /// The part that open quotes reserve.
+    pub reserved: Sats,
 }
 
 impl Component {
@@ -113,6 +161,8 @@ impl Component {
     pub const SOURCE: &'static str = "source:";
     /// The prefix of the name of a component that is the price of bitcoin in one currency.
     pub const PRICE: &'static str = "price:";
+    /// The name of the component that is the limit of all orders.
+    pub const LIMIT: &'static str = "limit";
 
     pub fn ready(name: impl Into<String>) -> Self {
         Self {
@@ -123,6 +173,8 @@ impl Component {
             since: None,
             observed_at: None,
             marks: Vec::new(),
+            price: None,
+            limit: None,
         }
     }
 
@@ -136,6 +188,11 @@ impl Component {
             Some(detail) => format!("{}: {detail}", self.name),
             None => self.name.clone(),
         }
+    }
+
+    /// Whether the service cannot work because of this component.
+    pub fn is_fatal(&self) -> bool {
+        !self.ready && !self.optional
     }
 
     /// Marks the component as optional.
@@ -154,7 +211,7 @@ pub struct Readiness {
 
 impl From<Vec<Component>> for Readiness {
     fn from(parts: Vec<Component>) -> Self {
-        Self { ready: parts.iter().all(|component| component.ready || component.optional), parts }
+        Self { ready: !parts.iter().any(Component::is_fatal), parts }
     }
 }
 
@@ -212,9 +269,9 @@ impl fmt::Display for HealthStatus {
 pub enum HealthStatus {
     /// Every service is alive.
     Ok,
-    /// A service is degraded, stopped, or was never seen.
+    /// A service is degraded, stopped, or was never seen. Orders are accepted.
     Degraded,
-    /// A service is missing.
+    /// A service is missing, or orders are not accepted because something that they need is not ready.
     Failing,
 }
 
@@ -236,6 +293,15 @@ pub struct InstanceHealth {
 pub struct ServiceHealth {
     pub service: String,
     pub state: ServiceState,
+    /// Whether an instance has every component that it needs. A service that is degraded and ready works, but something
+    /// optional is missing. Absent if no instance is running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub ready: Option<bool>,
+    /// The port of the instance with the latest heartbeat. Its documentation page is at `/docs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub port: Option<u16>,
     /// The time of the latest heartbeat of any instance. Absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -268,8 +334,48 @@ pub struct InfrastructureComponent {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub marks: Vec<String>,
+    /// Whether every service that reports the component works without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[oai(default)]
+    pub optional: bool,
     /// The services that reported the component.
     pub told_by: Vec<String>,
+}
+
+/// Whether orders can be placed, at which prices, and how many. As create-order reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderIntake {
+    /// Whether orders in at least one currency are accepted.
+    pub accepted: bool,
+    /// Why orders are not accepted, or not by every instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub reason: Option<String>,
+    /// The configured currencies.
+    pub prices: Vec<CurrencyIntake>,
+    /// Absent if create-order does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub limit: Option<OrderLimitStatus>,
+}
+
+/// Whether orders in one currency can be placed, and at which price.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct CurrencyIntake {
+    pub currency: Currency,
+    pub accepted: bool,
+    /// Why no order in this currency is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub reason: Option<String>,
+    /// The price that an order gets. Absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub price: Option<OrderPriceStatus>,
+    /// The time since the price was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub age_secs: Option<u64>,
 }
 
 /// The health of the platform.
@@ -278,6 +384,10 @@ pub struct Health {
     pub status: HealthStatus,
     /// When the health was determined.
     pub at: Timestamp,
+    /// Whether orders are accepted, and at which prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub orders: Option<OrderIntake>,
     pub services: Vec<ServiceHealth>,
     pub infrastructure: Vec<InfrastructureComponent>,
     /// The reports of the last 60 minutes, including heartbeats.

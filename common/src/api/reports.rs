@@ -105,6 +105,10 @@ pub struct StoredReport {
     pub received_at: Timestamp,
     pub level: Level,
     pub service: String,
+    /// The price source that the report is about, such as `kraken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub source: Option<String>,
     pub status: String,
     pub data: Value,
 }

@@ -11,6 +11,7 @@ use tokio::{
     task::{Id, JoinSet},
     time::Instant,
 };
+use tracing::Instrument;
 
 use crate::request_context::RequestContext;
 
@@ -167,7 +168,7 @@ impl InFlight {
     }
 
     fn start(&mut self, size: usize, work: impl Future<Output = ()> + Send + 'static) {
-        self.sizes.push((self.tasks.spawn(work).id(), size));
+        self.sizes.push((self.tasks.spawn(work.in_current_span()).id(), size));
     }
 
     /// Waits until a batch completes. If its task panicked, the responders were dropped and the callers got

@@ -14,6 +14,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::request_context::RequestContext;
 
@@ -121,7 +122,7 @@ where
             let (running, waiter) = Flight::new();
             let (cancelled, request) = (running.cancelled.clone(), running.request.clone());
             all.insert(key.clone(), Flights { running, next: None });
-            tokio::spawn(self.clone().run_calls(key, cancelled, request));
+            tokio::spawn(self.clone().run_calls(key, cancelled, request).in_current_span());
             return waiter;
         };
         if self.policy == JoinPolicy::Running

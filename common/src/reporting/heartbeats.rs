@@ -1,66 +1,101 @@
 //! Heartbeats: the regular reports that a service is alive.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{ReportQueue, instance_name};
 use crate::{
     api::{
-        health::{Component, Heartbeat, Readiness},
+        health::{Component, Heartbeat, OrderLimitStatus, OrderPriceStatus, Readiness},
         reports::Report,
     },
     level::Level,
     server::ReadinessCheck,
+    startup::STARTUP_GRACE,
 };
 
 /// Deadline of the readiness check.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often readiness is checked between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// The same, while a service that has just started is not ready yet.
+const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Queues a heartbeat at once, then every `interval` and whenever the readiness of a component changes. When `stop` is
-/// cancelled, queues a last report that the service is stopping, and returns.
-pub async fn send_heartbeats(
-    service: &'static str,
-    check_readiness: ReadinessCheck,
-    interval: Duration,
-    queue: ReportQueue,
-    stop: CancellationToken,
-) {
-    let start = Instant::now();
-    let push = |status: &str, ready: bool, parts: Vec<Component>| {
+/// The heartbeats of one service.
+pub struct Heartbeats {
+    pub service: &'static str,
+    /// The port on which the service listens.
+    pub port: Option<u16>,
+    pub check_readiness: ReadinessCheck,
+    /// The time between two heartbeats.
+    pub interval: Duration,
+}
+
+/// What a heartbeat tells about a component. A heartbeat is sent at once when it changes.
+#[derive(PartialEq, Eq)]
+struct ComponentState {
+    ready: bool,
+    price: Option<OrderPriceStatus>,
+    limit: Option<OrderLimitStatus>,
+}
+
+impl ComponentState {
+    fn of(component: &Component) -> Self {
+        let Component { ready, price, limit, .. } = component.clone();
+        Self { ready, price, limit }
+    }
+}
+
+impl Heartbeats {
+    /// Queues a heartbeat at once, then every interval and whenever a component changes: its readiness, its price or its limit.
+    /// When `stop` is cancelled, queues a last report that the service is stopping, and returns.
+    pub async fn send(self, queue: ReportQueue, stop: CancellationToken) {
+        let start = Instant::now();
+        tokio::select! { biased; () = stop.cancelled() => {}, () = self.send_until_dropped(&queue, start) => {} }
+        let status = Readiness { ready: false, parts: Vec::new() };
+        queue.push(self.report(Report::STOPPING, status, start, false));
+    }
+
+    async fn send_until_dropped(&self, queue: &ReportQueue, start: Instant) {
+        let mut regular_at: Option<Instant> = None;
+        let mut last_sent: Vec<ComponentState> = Vec::new();
+        loop {
+            let result = tokio::time::timeout(READINESS_TIMEOUT, (self.check_readiness)()).await;
+            let parts = result.unwrap_or_else(|_| vec![Component::not_ready("readiness", "the check timed out")]);
+            let states: Vec<_> = parts.iter().map(ComponentState::of).collect();
+            let is_ready = |states: &[ComponentState]| states.iter().map(|state| state.ready).collect::<Vec<_>>();
+            let all_ready = states.iter().all(|state| state.ready);
+            let regular =
+                regular_at.is_none_or(|at| at.elapsed() >= self.interval) || is_ready(&states) != is_ready(&last_sent);
+            if regular || states != last_sent {
+                queue.push(self.report(Report::ALIVE, parts.into(), start, !regular));
+                last_sent = states;
+            }
+            if regular {
+                regular_at = Some(Instant::now());
+            }
+            let starting = !all_ready && start.elapsed() < STARTUP_GRACE;
+            let pause = if starting { STARTING_CHECK_INTERVAL } else { CHECK_INTERVAL };
+            tokio::time::sleep(pause.min(self.interval)).await;
+        }
+    }
+
+    fn report(&self, status: &str, Readiness { ready, parts }: Readiness, start: Instant, update: bool) -> Report {
         let heartbeat = Heartbeat {
             instance: instance_name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            interval_secs: interval.as_secs().max(1),
+            interval_secs: self.interval.as_secs().max(1),
             uptime_secs: start.elapsed().as_secs(),
             ready,
             parts,
+            port: self.port,
+            update,
         };
         let data = serde_json::to_value(heartbeat.bounded()).unwrap_or_default();
-        queue.push(Report { level: Level::Info, service: service.to_owned(), status: status.to_owned(), data });
-    };
-    let mut checks = tokio::time::interval(interval.min(CHECK_INTERVAL));
-    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let heartbeats = async {
-        let mut last_sent: Option<(Instant, Vec<bool>)> = None;
-        loop {
-            checks.tick().await;
-            let result = tokio::time::timeout(READINESS_TIMEOUT, check_readiness()).await;
-            let parts = result.unwrap_or_else(|_| vec![Component::not_ready("readiness", "the check timed out")]);
-            let ready: Vec<bool> = parts.iter().map(|part| part.ready).collect();
-            if last_sent.as_ref().is_some_and(|(at, before)| at.elapsed() < interval && *before == ready) {
-                continue;
-            }
-            let readiness = Readiness::from(parts);
-            push(Report::ALIVE, readiness.ready, readiness.parts);
-            last_sent = Some((Instant::now(), ready));
-        }
-    };
-    tokio::select! { biased; () = stop.cancelled() => {}, () = heartbeats => {} }
-    push(Report::STOPPING, false, Vec::new());
+        Report { level: Level::Info, service: self.service.to_owned(), status: status.to_owned(), data }
+    }
 }
 
 #[cfg(test)]

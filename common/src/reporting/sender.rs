@@ -12,6 +12,7 @@ use crate::{
     clients::{CallError, Retry, ServiceClient, http_client},
     concurrency::backoff::Backoff,
     level::Level,
+    startup::{OutageLine, OutageLog},
 };
 
 /// The target of the log records of this module. They are never reported: a failing report would cause further reports.
@@ -36,7 +37,7 @@ const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Sends the reports of `receiver` until `done` is cancelled, then the remaining ones for at most one second.
 ///
-/// Cancel `done` after [`send_heartbeats`](super::send_heartbeats) has returned, so that its last report is sent.
+/// Cancel `done` after [`Heartbeats::send`](super::Heartbeats::send) has returned, so that its last report is sent.
 pub async fn send_reports(config: Config, receiver: ReportReceiver, done: CancellationToken) {
     let client = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
     let mut sender = ReportSender::new(client, receiver, BackoffLimits { first: FIRST_BACKOFF, longest: MAX_BACKOFF });
@@ -71,13 +72,23 @@ struct ReportSender {
     attempts: u32,
     /// Failed attempts in a row, over all reports.
     failures: u32,
+    outage: OutageLog,
     /// The number of reports that were given up since the last loss report, because health-check did not accept them.
     refused: u64,
 }
 
 impl ReportSender {
     fn new(client: ServiceClient, receiver: ReportReceiver, backoff: BackoffLimits) -> Self {
-        Self { client, receiver, backoff, pending: None, attempts: 0, failures: 0, refused: 0 }
+        Self {
+            client,
+            receiver,
+            backoff,
+            pending: None,
+            attempts: 0,
+            failures: 0,
+            outage: OutageLog::default(),
+            refused: 0,
+        }
     }
 
     async fn send_all(&mut self) {
@@ -116,7 +127,8 @@ impl ReportSender {
         let outcome = self.client.call(Method::POST, "/report", Some(report), Retry::OnlyIfNotSent, SEND_TIMEOUT).await;
         match outcome.result {
             Ok(_) => {
-                if std::mem::take(&mut self.failures) >= WARN_AFTER_FAILURES {
+                self.failures = 0;
+                if self.outage.record_success() {
                     tracing::info!("health-check accepts reports again");
                 }
                 self.pending = self.take_loss_report();
@@ -131,8 +143,13 @@ impl ReportSender {
         let cause: &dyn std::error::Error = error;
         tracing::debug!(error = cause, "a report could not be sent");
         self.failures = self.failures.saturating_add(1);
-        if self.failures == WARN_AFTER_FAILURES {
-            tracing::warn!(error = cause, "health-check does not accept reports; sending is retried");
+        let line = if self.failures < WARN_AFTER_FAILURES { None } else { self.outage.record_failure() };
+        match line {
+            Some(OutageLine::NotYet) => tracing::info!(error = cause, "health-check does not accept reports yet"),
+            Some(OutageLine::Outage) => {
+                tracing::warn!(error = cause, "health-check does not accept reports; sending is retried");
+            }
+            None => {}
         }
         self.attempts += 1;
         let drop = match failure_action(error) {

@@ -1,11 +1,6 @@
 //! The middleware that handles every request.
 
-use std::{
-    borrow::Cow,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use poem::{
@@ -22,8 +17,14 @@ use poem_openapi::{
 };
 
 use super::{
-    RateLimit, allowed_methods::AllowedMethods, compression, documentation::DocumentedCodes, http_metrics::HttpMetrics,
-    limits::REQUEST_TIMEOUT, query_parameters::QueryParameters,
+    RateLimit,
+    allowed_methods::AllowedMethods,
+    compression,
+    documentation::DocumentedCodes,
+    http_metrics::HttpMetrics,
+    limits::REQUEST_TIMEOUT,
+    query_parameters::QueryParameters,
+    request_log::{AnsweredRequest, RequestLog},
 };
 use crate::{
     api::{Code, FieldError, Problem},
@@ -39,6 +40,7 @@ use crate::{
 pub(super) struct RequestMiddleware {
     pub(super) service: &'static str,
     pub(super) metrics: HttpMetrics,
+    pub(super) log: Arc<RequestLog>,
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
     pub(super) query_parameters: Arc<QueryParameters>,
@@ -70,10 +72,11 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let context = RequestContext { service: self.middleware.service, id };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let accepts_gzip = compression::accepts_gzip(request.headers());
+        let client = self.middleware.rate_limit.client_address(&request);
         let (rate_limit_status, allowed) = self
             .middleware
             .rate_limit
-            .check_request(&request)
+            .check_request(&request, client)
             .map_or((None, Ok(())), |(status, result)| (Some(status), result));
 
         if method == Method::HEAD {
@@ -120,9 +123,17 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
             if let Some(status) = rate_limit_status {
                 status.add_headers(&mut response);
             }
-            let elapsed = start.elapsed();
-            log_request(&method, uri.path(), &response, elapsed);
-            self.middleware.metrics.observe(operation.map_or("none", |id| id.0), response.status().as_u16(), elapsed);
+            let (status, elapsed) = (response.status().as_u16(), start.elapsed());
+            self.middleware.log.record(&AnsweredRequest {
+                method: &method,
+                path: uri.path(),
+                operation,
+                client,
+                status,
+                received_at: start,
+                elapsed,
+            });
+            self.middleware.metrics.observe(operation.map_or("none", |id| id.0), status, elapsed);
             Ok(response)
         })
     }
@@ -203,17 +214,6 @@ impl RequestMiddleware {
             response.headers_mut().insert(ALLOW, allowed.clone());
         }
         response
-    }
-}
-
-/// Logs one line per request. The cause of a 503 is logged where it was detected, so only a 500 is a warning.
-fn log_request(method: &Method, path: &str, response: &Response, elapsed: Duration) {
-    let status = response.status().as_u16();
-    let micros = elapsed.as_micros();
-    if status == 500 {
-        tracing::warn!(%method, path, status, micros, "request failed");
-    } else {
-        tracing::debug!(%method, path, status, micros, "request answered");
     }
 }
 

@@ -25,6 +25,7 @@ use super::{
     http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
     query_parameters::QueryParameters,
+    request_log::RequestLog,
 };
 use crate::{
     api::{
@@ -177,7 +178,8 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
 /// `checked` are the operations whose query parameters are checked.
 fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoints) -> BoxEndpoint<'static> {
     let OpsEndpoints { service, description, metrics, ready, accepted_callers, rate_limit } = ops;
-    let checked = checked.into_iter().chain(OpsApi::meta()).collect();
+    let checked: Vec<_> = checked.into_iter().chain(OpsApi::meta()).collect();
+    let log = Arc::new(RequestLog::new(<(A, OpsApi)>::meta(), &checked));
     let mut types = Registry::new();
     A::register(&mut types);
     let documentation = documentation_service::<A>(service, description.about);
@@ -189,6 +191,7 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
     let middleware = RequestMiddleware {
         service,
         metrics: HttpMetrics::register(&metrics),
+        log,
         rate_limit,
         methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), HIDDEN_PATHS)),
         query_parameters: Arc::new(QueryParameters::new(checked, &types, HIDDEN_PATHS)),

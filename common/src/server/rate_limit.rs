@@ -94,11 +94,20 @@ impl RateLimit {
         method != Method::OPTIONS && !FREE_PATHS.contains(&path)
     }
 
-    /// Counts a request. Returns `None` if the request is not limited, and otherwise the state of the limit and whether the
-    /// request is allowed.
-    pub(super) fn check_request(&self, request: &Request) -> Option<(RateLimitStatus, Result<(), Problem>)> {
+    /// The address of the client that sent the request.
+    pub(super) fn client_address(&self, request: &Request) -> IpAddr {
+        self.trusted.client_address(request)
+    }
+
+    /// Counts a request of `client`. Returns `None` if the request is not limited, and otherwise the state of the limit and
+    /// whether the request is allowed.
+    pub(super) fn check_request(
+        &self,
+        request: &Request,
+        client: IpAddr,
+    ) -> Option<(RateLimitStatus, Result<(), Problem>)> {
         let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.is_counted(request))?;
-        Some(check_client(*per_minute, limiter, self.trusted.client_address(request)))
+        Some(check_client(*per_minute, limiter, client))
     }
 }
 
@@ -148,7 +157,9 @@ impl TrustedProxies {
             Addr::SocketAddr(address) => address.ip(),
             _ => IpAddr::from([127, 0, 0, 1]),
         };
-        client_address(peer, &forwarded_for(request), &self.0)
+        // Most services have no proxy before them, and then the header costs nothing.
+        let forwarded_for = if self.0.contains(&peer.to_canonical()) { forwarded_for(request) } else { String::new() };
+        client_address(peer, &forwarded_for, &self.0)
     }
 }
 

@@ -13,6 +13,8 @@ use crate::config::{Env, is_loopback, shared::parse_distinct};
 pub struct ServerConfig {
     /// Maximum number of open connections. Further connections are refused.
     pub max_connections: usize,
+    /// Whether the maximum is a setting and not the default.
+    pub max_connections_is_set: bool,
     pub allowed_hosts: AllowedHosts,
     pub cors_origins: CorsOrigins,
 }
@@ -21,6 +23,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             max_connections: DEFAULT_MAX_CONNECTIONS,
+            max_connections_is_set: false,
             allowed_hosts: AllowedHosts::default(),
             cors_origins: CorsOrigins::default(),
         }
@@ -37,6 +40,7 @@ impl ServerConfig {
         let max_connections = env.whole_number("MAX_CONNECTIONS", DEFAULT_MAX_CONNECTIONS as u64, 1..=1_000_000);
         Self {
             max_connections: usize::try_from(max_connections).unwrap_or(DEFAULT_MAX_CONNECTIONS),
+            max_connections_is_set: env.text("MAX_CONNECTIONS").is_some(),
             allowed_hosts: AllowedHosts::from_env(env),
             cors_origins: CorsOrigins::from_env(env),
         }
@@ -120,6 +124,9 @@ pub fn required_descriptors(services: u64) -> u64 {
 /// A service may need a connection to another service to answer a request.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
+/// If the process may not open enough files for this many connections of each service, an operator should know.
+const FEW_CONNECTIONS: usize = 256;
+
 impl ServerConfig {
     /// Lowers the maximum number of connections so that the connections of `services` services in one process fit into the
     /// file descriptors that the process may open.
@@ -127,12 +134,19 @@ impl ServerConfig {
     pub fn within_descriptors(self, descriptors: u64, services: u64) -> Self {
         let for_connections = (descriptors / services.max(1)).saturating_sub(RESERVED_DESCRIPTORS);
         let fitting = usize::try_from(for_connections / DESCRIPTORS_PER_CONNECTION).unwrap_or(usize::MAX);
-        if fitting < self.max_connections {
+        let wanted = self.max_connections;
+        if fitting < wanted && (self.max_connections_is_set || fitting < FEW_CONNECTIONS) {
             tracing::warn!(
                 descriptors,
-                wanted = self.max_connections,
+                wanted,
                 max_connections = fitting,
                 "each service accepts fewer connections, because the process may open only few files (ulimit -n)"
+            );
+        } else if fitting < wanted {
+            tracing::info!(
+                descriptors,
+                max_connections = fitting,
+                "the number of files that the process may open limits the connections of each service"
             );
         }
         Self { max_connections: self.max_connections.min(fitting), ..self }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, future::Future, pin::pin};
 use anyhow::anyhow;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// The tasks that a service needs while it serves. A service whose task panicked would go on answering, and look ready, without
 /// doing its work. So the service ends with an error, and whatever started it can start it again.
@@ -32,8 +33,9 @@ impl TaskSupervisor {
         self.spawn_kind(TaskKind { name, finite: true }, task);
     }
 
+    /// The task runs in the span of the caller, which names the service if several services share the process.
     fn spawn_kind(&mut self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
-        let id = self.tasks.spawn(task).id();
+        let id = self.tasks.spawn(task.in_current_span()).id();
         self.kinds.insert(id, kind);
     }
 

@@ -40,7 +40,7 @@ fn logged(
         transport_target: TRANSPORT_TARGET,
         transport_crates: &["hyper_util"],
     };
-    let config = Config { level, format, colours: false };
+    let config = Config { level, format, colours: false, request_lines_per_second: 0 };
     let (levels, logs): (Levels, Logs) = layers(config, "buydesk", output.clone(), sink);
     let (layer, handle) = reload::Layer::new(levels);
     with_default(tracing_subscriber::registry().with(layer).with(logs), || {
@@ -180,8 +180,10 @@ fn settings_are_parsed_and_invalid_ones_named() {
     let config = Config::from_env(&mut env);
     assert_eq!((config.level, config.format), (Level::Warning, Format::Json));
     assert!(env.finish().is_ok());
-    let mut env = Env::from_pairs([("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml")]);
+    let mut env = Env::from_pairs([("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"), ("REQUEST_LOG_PER_SECOND", "many")]);
     Config::from_env(&mut env);
     let message = env.finish().unwrap_err().to_string();
-    assert!(message.contains("LOG_LEVEL") && message.contains("LOG_FORMAT"), "{message}");
+    for setting in ["LOG_LEVEL", "LOG_FORMAT", "REQUEST_LOG_PER_SECOND"] {
+        assert!(message.contains(setting), "{message}");
+    }
 }

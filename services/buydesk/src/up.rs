@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use common::{
+    api::health::Component,
     config::{Bind, Caller, Env, Secret, connect_address, is_loopback, redact_password},
     process,
-    reporting::{self, ReportQueue},
+    reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
     service::Service,
     shutdown::{self, STOP_TIMEOUT},
@@ -257,13 +258,16 @@ async fn start_service<S: Service + 'static>(
 ) -> anyhow::Result<RunningService> {
     let config = S::configure(env);
     env.finish()?;
-    let service = S::build(config, listener).await.with_context(|| format!("{} could not start", S::NAME))?;
-    let (readiness, stop) = (service.readiness(), CancellationToken::new());
-    let heartbeats = reporting::send_heartbeats(S::NAME, readiness.clone(), interval, queue.clone(), stop.clone());
     // The span names the service in log events outside of requests.
     let span = tracing::info_span!("service", service = S::NAME);
+    let build = S::build(config, listener).instrument(span.clone());
+    let service = build.await.with_context(|| format!("{} could not start", S::NAME))?;
+    let (readiness, stop) = (service.readiness(), CancellationToken::new());
+    let port = service.address().ok().map(|address| address.port());
+    let heartbeats = Heartbeats { service: S::NAME, port, check_readiness: readiness.clone(), interval };
+    let heartbeats = tokio::spawn(heartbeats.send(queue.clone(), stop.clone()).instrument(span.clone()));
     let task = tokio::spawn(service.run_until(stop.clone()).instrument(span));
-    Ok(RunningService { name: S::NAME, task, heartbeats: tokio::spawn(heartbeats), stop, readiness })
+    Ok(RunningService { name: S::NAME, task, heartbeats, stop, readiness })
 }
 
 fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
@@ -297,7 +301,7 @@ fn price_note(args: &UpArgs) -> &'static str {
 async fn announce_readiness(readiness: Option<ReadinessCheck>) {
     let Some(readiness) = readiness else { return };
     let becomes_ready = async {
-        while !readiness().await.iter().all(|component| component.ready) {
+        while readiness().await.iter().any(Component::is_fatal) {
             tokio::time::sleep(READY_POLL_INTERVAL).await;
         }
     };

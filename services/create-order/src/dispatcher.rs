@@ -12,7 +12,7 @@ use common::{
     time::Timestamp,
 };
 
-use crate::{database_time::DatabaseTime, order_backend::OrderBackend};
+use crate::{database_time::DatabaseTime, order_backend::OrderBackend, order_log::OrderLog};
 
 /// Why an order received no decision from db-proxy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -55,6 +55,7 @@ type DispatchResult = Result<Decision, DispatchError>;
 pub struct OrderDispatcher {
     batcher: Batcher<PlaceOrderCommand, DispatchResult>,
     database_time: DatabaseTime,
+    log: Arc<OrderLog>,
 }
 
 impl OrderDispatcher {
@@ -65,7 +66,7 @@ impl OrderDispatcher {
         let (batcher, task) = Batcher::new(BATCH_LIMITS, move |orders| {
             send_batch(backend.clone(), responses.clone(), PlaceOrderCommands { orders })
         });
-        (Self { batcher, database_time }, task)
+        (Self { batcher, database_time, log: Arc::default() }, task)
     }
 
     /// A time that is not later than that of the database; see [`DatabaseTime`].
@@ -76,7 +77,12 @@ impl OrderDispatcher {
     /// Sends an order and waits for the decision.
     pub async fn dispatch(&self, order: PlaceOrderCommand) -> DispatchResult {
         match self.batcher.submit(order).await {
-            Ok(result) => result,
+            Ok(result) => {
+                if let Ok(Decision::Placed(placed)) = &result {
+                    self.log.record(placed);
+                }
+                result
+            }
             Err(BatchError::Full) => Err(DispatchError::QueueFull),
             Err(BatchError::Stopped) => Err(DispatchError::ShuttingDown),
             Err(BatchError::NoResponse) => Err(DispatchError::OutcomeUnknown),

@@ -8,8 +8,11 @@ mod documentation;
 mod error;
 mod forwarded_reads;
 mod order_backend;
+mod order_log;
 mod order_service;
+mod price_metrics;
 mod price_reader;
+mod readiness;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -18,7 +21,6 @@ use common::{
     clients::{ForwardingClient, ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     config::Caller,
     metrics::Metrics,
-    money::Currency,
     server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
     time::Clock,
@@ -80,10 +82,11 @@ impl Service for App {
             price_cache_token,
         ));
         let prices = PriceReader::new(cache.clone(), price_max_age);
-        let ready = readiness_check(&currencies, &prices, &cache, &db_proxy);
+        let ready = readiness::check(&currencies, &prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) =
             OrderDispatcher::new(Arc::new(db_proxy.clone()), DatabaseTime::new(Clock::System));
         let metrics = Metrics::new(Self::NAME);
+        price_metrics::register(&metrics, currencies.clone(), prices.clone());
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -136,33 +139,6 @@ impl Service for App {
     fn openapi() -> String {
         openapi_document::<(Api, ForwardedOrders, ForwardedPrices)>(Self::NAME, &documentation::description())
     }
-}
-
-/// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
-///
-/// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
-/// optional, because orders in the other currencies do not depend on it.
-fn readiness_check(
-    currencies: &[Currency],
-    prices: &PriceReader,
-    price_cache: &PriceCacheClient,
-    db_proxy: &DbProxyClient,
-) -> ReadinessCheck {
-    let currencies = Arc::<[Currency]>::from(currencies);
-    let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
-    Arc::new(move || {
-        let (currencies, prices) = (currencies.clone(), prices.clone());
-        let (price_cache, db_proxy) = (price_cache.clone(), db_proxy.clone());
-        Box::pin(async move {
-            let (mut components, price_cache, db_proxy) = tokio::join!(
-                prices.components(&currencies),
-                price_cache.0.readiness_component(),
-                db_proxy.0.readiness_component()
-            );
-            components.extend([price_cache.optional(), db_proxy]);
-            components
-        })
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use common::{
     api::{
         events::Topic,
-        health::Component,
+        health::{Component, OrderPriceStatus},
         prices::{CurrencyPrice, PriceRecord, PriceState, price_marks},
     },
     clients::{
@@ -97,6 +97,13 @@ impl PriceReader {
         Ok(OrderablePrice { price, simulated: record.simulated })
     }
 
+    /// The prices in memory that orders may use now. Makes no call.
+    pub fn orderable_prices(&self, currencies: &[Currency]) -> Vec<(Currency, OrderablePrice)> {
+        let Some(record) = self.watch.price_record() else { return Vec::new() };
+        let usable = |&currency: &Currency| Some((currency, self.usable_price(record.value(), currency).ok()?));
+        currencies.iter().filter_map(usable).collect()
+    }
+
     async fn fetch_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
         // A fetch that panicked leaves no record and no error, so it counts as a missing record.
         let error = self.fetch.get(()).await.ok().flatten();
@@ -135,6 +142,7 @@ impl PriceReader {
                 Ok(usable) => Component {
                     observed_at: Some(usable.price.as_of),
                     marks: price_marks(usable.simulated, usable.price.state),
+                    price: Some(price_status(&usable)),
                     ..Component::ready(name)
                 },
                 Err(error) => Component::not_ready(name, error.to_string()),
@@ -147,6 +155,16 @@ impl PriceReader {
     /// Receives pushed records until `stop` is cancelled.
     pub async fn keep_fresh(self, stop: CancellationToken) {
         self.watch.run(stop).await;
+    }
+}
+
+fn price_status(OrderablePrice { price, simulated }: &OrderablePrice) -> OrderPriceStatus {
+    OrderPriceStatus {
+        price: price.price,
+        state: price.state,
+        simulated: *simulated,
+        as_of: price.as_of,
+        expires_at: price.expires_at,
     }
 }
 

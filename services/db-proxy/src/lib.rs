@@ -24,6 +24,7 @@ use common::{
     process,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, Task, TaskSupervisor},
+    startup::{OutageLine, OutageLog},
     time::Clock,
 };
 use tokio::time::timeout;
@@ -210,10 +211,19 @@ impl Preparation {
 
     /// Retries until it succeeds. Fails if a retry would fail again.
     async fn run_until_done(self, database: &Database) -> Result<(), DatabaseError> {
+        let mut outage = OutageLog::default();
         loop {
             match self.run(database).await {
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(error = %error.chain(), "the database cannot be prepared yet; this is retried");
+                    match outage.record_failure() {
+                        Some(OutageLine::NotYet) => {
+                            tracing::info!(error = %error.chain(), "the database cannot be prepared yet; this is retried");
+                        }
+                        Some(OutageLine::Outage) => {
+                            tracing::warn!(error = %error.chain(), "the database cannot be prepared; this is retried");
+                        }
+                        None => {}
+                    }
                     tokio::time::sleep(PREPARATION_RETRY_PAUSE).await;
                 }
                 result => return result,

@@ -7,6 +7,7 @@
 //! [`Order`](common::api::orders::Order), as responses contain it.
 
 pub mod command;
+mod metrics;
 mod order_id;
 pub mod policy;
 pub mod records;
@@ -23,6 +24,7 @@ pub use self::{
     command::{
         CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
     },
+    metrics::OrderMetrics,
     order_id::first_id_at,
     retention::OrderRetention,
     routes::OrderRoutes,
@@ -57,13 +59,25 @@ pub fn build(
 ) -> OrderRoutes {
     let OrderSettings { limit, quote_caps, key_retention } = settings;
     let store = OrderStore::new(database);
-    let batches = OrderBatchStore { store: store.clone(), limit, clock_check: clock_check.clone() };
+    let order_metrics = OrderMetrics::register(metrics, limit);
+    let batches = OrderBatchStore {
+        store: store.clone(),
+        limit,
+        clock_check: clock_check.clone(),
+        metrics: order_metrics.clone(),
+    };
     let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
     tasks.add_writer(writer_task);
     let (check, checked_store) = (clock_check.clone(), store.clone());
     let run_check = check.run(move |sent| {
-        let store = checked_store.clone();
-        async move { store.timed_totals().await.map(|timed| timed.evidence(sent)) }
+        let (store, order_metrics) = (checked_store.clone(), order_metrics.clone());
+        async move {
+            let timed = store.timed_totals().await;
+            timed.map(|timed| {
+                order_metrics.set_totals(&timed.totals);
+                timed.evidence(sent)
+            })
+        }
     });
     tasks.add_until_stopped("clock check", run_check);
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
@@ -75,6 +89,7 @@ pub struct OrderBatchStore {
     pub store: OrderStore,
     pub limit: Sats,
     pub clock_check: ClockCheck,
+    pub metrics: OrderMetrics,
 }
 
 impl BatchStore for OrderBatchStore {
@@ -87,7 +102,9 @@ impl BatchStore for OrderBatchStore {
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
         let context = DecisionContext { limit: self.limit, clock: DecisionClock::Checked(&self.clock_check) };
-        self.store.commit_batch(context, commands, attempt).await
+        let decisions = self.store.commit_batch(context, commands, attempt).await?;
+        self.metrics.record_decisions(&decisions);
+        Ok(decisions)
     }
 
     /// Releases the reservations of expired quotes.

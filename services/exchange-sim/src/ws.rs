@@ -18,6 +18,7 @@ mod tests;
 mod upgrade;
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{faults::FaultKind, simulation::Simulation};
 use dialect::WsEndpoint;
@@ -49,7 +50,8 @@ impl Simulation {
         let (sender, from_client) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let (to_client, receiver) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let dialect = (endpoint.new_dialect)(query);
-        tokio::spawn(session::run(dialect, endpoint.exchange, self.clone(), from_client, to_client));
+        let session = session::run(dialect, endpoint.exchange, self.clone(), from_client, to_client);
+        tokio::spawn(session.in_current_span());
         Ok(ClientEnd { sender, receiver })
     }
 }

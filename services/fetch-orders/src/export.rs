@@ -9,6 +9,7 @@ use bytes::Bytes;
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE, Metadata, Order, OrderQuery},
     clients::{CallError, db_proxy::DbProxyClient},
+    request_context::RequestContext,
 };
 use futures_util::{Stream, stream};
 use poem_openapi::Enum;
@@ -35,14 +36,17 @@ enum ExportPosition {
 
 /// Streams the orders that `query` selects, newest first, one page in each chunk. If a page cannot be read, the stream fails
 /// and the connection closes early. A client can therefore detect an incomplete file.
+///
+/// The stream is read after the handler has returned. Its calls and log events still belong to the request.
 pub fn export_orders(
     db_proxy: DbProxyClient,
     query: OrderQuery,
     format: ExportFormat,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    let request = RequestContext::current();
     stream::try_unfold(ExportPosition::FirstPage, move |position| {
         let (db_proxy, query) = (db_proxy.clone(), query.clone());
-        async move {
+        RequestContext::scope(request.clone(), async move {
             let (cursor, header) = match (position, format) {
                 (ExportPosition::FirstPage, ExportFormat::Csv) => (None, CSV_HEADER),
                 (ExportPosition::FirstPage, ExportFormat::Jsonl) => (None, ""),
@@ -56,7 +60,7 @@ pub fn export_orders(
             }
             let next = page.next_cursor.map_or(ExportPosition::End, ExportPosition::NextPage);
             Ok(Some((Bytes::from(chunk), next)))
-        }
+        })
     })
 }
 

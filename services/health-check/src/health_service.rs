@@ -81,7 +81,12 @@ impl HealthService {
                 report.data = serde_json::to_value(&heartbeat).unwrap_or_default();
             }
             let stopping = report.status == Report::STOPPING;
+            let is_update = heartbeat.update;
             state.registry.record_heartbeat(&report.service, heartbeat, stopping, now)?;
+            if is_update {
+                self.record_state_changes(&mut state, now);
+                return Ok(());
+            }
         }
         self.add_report(&mut state, report, now);
         self.record_state_changes(&mut state, now);
@@ -106,7 +111,7 @@ impl HealthService {
     /// Logs each change of state and stores it as a report.
     fn record_state_changes(&self, state: &mut State, now: Instants) {
         for change in state.registry.update_states(now) {
-            let (from, to) = (change.from, change.to);
+            let (from, to) = (change.from.state, change.to.state);
             tracing::info!(name = change.service, %from, %to, "the state of a service changed");
             self.add_report(state, state_change_report(change), now);
         }
@@ -119,6 +124,7 @@ impl HealthService {
         Health {
             status: registry.status(now),
             at: now.wall,
+            orders: Some(registry.order_intake(now)),
             services: registry.services(now),
             infrastructure: registry.infrastructure(now),
             reports_last_hour: reports.last_hour(now),
@@ -146,19 +152,35 @@ impl HealthService {
 /// The report of a change, stored under the name of the service that changed.
 fn state_change_report(change: StateChange) -> Report {
     let StateChange { service, from, to, not_ready } = change;
-    let (level, status) = match (from, to) {
-        (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it sends no heartbeats"),
-        (_, ServiceState::Degraded) => {
-            (Level::Warning, "the service is degraded: a component is not ready or an instance is missing")
-        }
-        (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service sends heartbeats again"),
-        (ServiceState::Degraded, ServiceState::Alive) => (Level::Info, "the service has recovered: nothing is missing"),
-        (_, ServiceState::Alive) => (Level::Info, "the service has started"),
-        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped normally"),
-        (_, ServiceState::Unknown) => (Level::Info, "the service is no longer known"),
+    let names = |fatal: bool| {
+        let names = not_ready.iter().filter(|component| component.is_fatal() == fatal);
+        names.map(|component| component.name.as_str()).collect::<Vec<_>>().join(", ")
     };
+    let (level, status) = match (from.state, to.state) {
+        (_, ServiceState::Missing) => (Level::Critical, "the service is missing: it sends no heartbeats".to_owned()),
+        (_, ServiceState::Degraded) if to.starting => {
+            (Level::Info, "the service is starting: not every component is ready yet".to_owned())
+        }
+        (_, ServiceState::Degraded) if !to.ready => {
+            (Level::Error, format!("the service is not ready: it cannot work without {}", names(true)))
+        }
+        (_, ServiceState::Degraded) if not_ready.is_empty() => {
+            (Level::Warning, "the service is degraded: an instance is missing".to_owned())
+        }
+        (_, ServiceState::Degraded) => {
+            (Level::Warning, format!("the service is degraded: it works without {}", names(false)))
+        }
+        (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service sends heartbeats again".to_owned()),
+        (ServiceState::Degraded, ServiceState::Alive) if !from.starting => {
+            (Level::Info, "the service has recovered: nothing is missing".to_owned())
+        }
+        (_, ServiceState::Alive) => (Level::Info, "the service has started".to_owned()),
+        (_, ServiceState::Stopped) => (Level::Info, "the service has stopped normally".to_owned()),
+        (_, ServiceState::Unknown) => (Level::Info, "the service is no longer known".to_owned()),
+    };
+    let (from, to) = (from.state, to.state);
     let data = serde_json::json!({ "told_by": App::NAME, "from": from, "to": to, "missing": not_ready });
-    Report { level, service, status: status.to_owned(), data }
+    Report { level, service, status, data }
 }
 
 #[cfg(test)]

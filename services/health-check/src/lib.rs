@@ -7,6 +7,7 @@ mod error;
 mod health_service;
 mod metrics;
 mod operator;
+mod order_intake;
 mod registry;
 mod report_store;
 mod routes;

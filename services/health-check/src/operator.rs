@@ -56,5 +56,9 @@ pub(crate) fn without_details(mut health: Health) -> Health {
     for component in &mut health.infrastructure {
         component.detail = None;
     }
+    if let Some(orders) = &mut health.orders {
+        orders.reason = None;
+        orders.prices.iter_mut().for_each(|price| price.reason = None);
+    }
     health
 }

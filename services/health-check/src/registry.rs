@@ -2,11 +2,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::api::health::{
-    Component, HealthStatus, Heartbeat, InfrastructureComponent, InstanceHealth, ServiceHealth, ServiceState,
+use common::{
+    api::health::{
+        Component, HealthStatus, Heartbeat, InfrastructureComponent, InstanceHealth, OrderIntake, ServiceHealth,
+        ServiceState,
+    },
+    startup::STARTUP_GRACE,
 };
 
-use crate::clock::Instants;
+use crate::{
+    clock::Instants,
+    order_intake::{self, IntakeInstance},
+};
 
 /// Maximum number of services in the registry. The platform has fewer. More names mean that a caller is faulty.
 pub(crate) const MAX_SERVICES: usize = 32;
@@ -31,12 +38,22 @@ fn missing_after(interval: Duration) -> Duration {
     interval.saturating_mul(5) / 2
 }
 
-/// A change of the state of a service.
+/// What is known of a service. Each change is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) state: ServiceState,
+    /// Whether each running instance has every component that it needs. True if none is running.
+    pub(crate) ready: bool,
+    /// Whether the instances that are not ready have just started.
+    pub(crate) starting: bool,
+}
+
+/// A change of the condition of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StateChange {
     pub(crate) service: String,
-    pub(crate) from: ServiceState,
-    pub(crate) to: ServiceState,
+    pub(crate) from: Condition,
+    pub(crate) to: Condition,
     /// The components that are not ready.
     pub(crate) not_ready: Vec<Component>,
 }
@@ -52,8 +69,8 @@ struct ServiceEntry {
     /// An expected service is shown before its first heartbeat and is never removed.
     expected: bool,
     instances: BTreeMap<String, Instance>,
-    /// The state at the last update.
-    state: ServiceState,
+    /// The condition at the last update.
+    condition: Condition,
 }
 
 struct Instance {
@@ -83,8 +100,18 @@ impl Instance {
         matches!(self.state(now), ServiceState::Alive | ServiceState::Degraded)
     }
 
+    /// Whether the instance has every component that it needs.
+    fn is_ready(&self) -> bool {
+        self.heartbeat.ready && !self.heartbeat.parts.iter().any(Component::is_fatal)
+    }
+
+    /// Whether the instance has started so recently that the components that it needs may still start.
+    fn is_starting(&self, now: Instants) -> bool {
+        Duration::from_secs(self.heartbeat.uptime_secs) + now.since(self.last_seen) < STARTUP_GRACE
+    }
+
     fn health(&self, now: Instants) -> InstanceHealth {
-        let Heartbeat { instance, version, interval_secs, uptime_secs, parts, ready: _ } = self.heartbeat.clone();
+        let Heartbeat { instance, version, interval_secs, uptime_secs, parts, .. } = self.heartbeat.clone();
         let (state, last_seen) = (self.state(now), self.last_seen.wall);
         InstanceHealth { instance, state, last_seen, interval_secs, uptime_secs, version, parts }
     }
@@ -92,7 +119,24 @@ impl Instance {
 
 impl ServiceEntry {
     fn new(expected: bool) -> Self {
-        Self { expected, instances: BTreeMap::new(), state: ServiceState::Unknown }
+        let condition = Condition { state: ServiceState::Unknown, ready: true, starting: false };
+        Self { expected, instances: BTreeMap::new(), condition }
+    }
+
+    fn running(&self, now: Instants) -> impl Iterator<Item = &Instance> {
+        self.instances.values().filter(move |instance| instance.is_running(now))
+    }
+
+    /// The condition of a service in this state.
+    fn condition(&self, state: ServiceState, now: Instants) -> Condition {
+        let is_degraded = |instance: &Instance| instance.state(now) == ServiceState::Degraded;
+        Condition {
+            state,
+            ready: self.running(now).all(Instance::is_ready),
+            starting: state == ServiceState::Degraded
+                && self.running(now).any(is_degraded)
+                && self.running(now).filter(|instance| is_degraded(instance)).all(|instance| instance.is_starting(now)),
+        }
     }
 
     fn state(&self, now: Instants) -> ServiceState {
@@ -116,8 +160,7 @@ impl ServiceEntry {
 
     /// The components of all running instances.
     fn components(&self, now: Instants) -> Vec<Component> {
-        let running = self.instances.values().filter(|instance| instance.is_running(now));
-        merge_components(running.flat_map(|instance| &instance.heartbeat.parts))
+        merge_components(self.running(now).flat_map(|instance| &instance.heartbeat.parts))
     }
 
     /// Removes instances without a recent heartbeat. Keeps all instances if none is running.
@@ -141,13 +184,13 @@ impl ServiceEntry {
     }
 }
 
-/// Merges components of the same name. The merged component is the first that is not ready, or the first of all if all are
-/// ready.
+/// Merges components of the same name. The merged component is the first that a service needs and that is not ready, or else the
+/// first that is not ready, or the first of all if all are ready.
 fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for component in components {
         let first = merged.entry(&component.name).or_insert(component);
-        if first.ready && !component.ready {
+        if (first.ready && !component.ready) || (!first.is_fatal() && component.is_fatal()) {
             *first = component;
         }
     }
@@ -215,7 +258,8 @@ impl ServiceRegistry {
         let states: Vec<_> = self.services.iter().map(|(name, entry)| self.state_of(name, entry, now)).collect();
         let mut changes = Vec::new();
         for ((name, entry), to) in self.services.iter_mut().zip(states) {
-            let from = std::mem::replace(&mut entry.state, to);
+            let to = entry.condition(to, now);
+            let from = std::mem::replace(&mut entry.condition, to);
             if from != to {
                 let not_ready = entry.components(now).into_iter().filter(|component| !component.ready).collect();
                 changes.push(StateChange { service: name.clone(), from, to, not_ready });
@@ -232,6 +276,8 @@ impl ServiceRegistry {
             ServiceHealth {
                 service: name.clone(),
                 state: self.state_of(name, entry, now),
+                ready: entry.running(now).map(Instance::is_ready).reduce(|any, ready| any || ready),
+                port: latest.and_then(|instance| instance.heartbeat.port),
                 last_seen: own_time.or_else(|| latest.map(|instance| instance.last_seen.wall)),
                 interval_secs: latest.map(|instance| instance.heartbeat.interval_secs),
                 version: version.filter(|version| !version.is_empty()),
@@ -257,8 +303,28 @@ impl ServiceRegistry {
         by_name.into_iter().map(|(name, reported)| infrastructure_component(name, &reported, now)).collect()
     }
 
+    /// Whether orders can be placed, as the instances of create-order report it.
+    pub(crate) fn order_intake(&self, now: Instants) -> OrderIntake {
+        let entry = self.services.get(order_intake::SERVICE);
+        let running = entry.into_iter().flat_map(|entry| entry.running(now));
+        let instances = running.map(|instance| IntakeInstance {
+            ready: instance.is_ready(),
+            last_seen: instance.last_seen.monotonic,
+            components: &instance.heartbeat.parts,
+        });
+        let state = entry.map_or(ServiceState::Unknown, |entry| entry.state(now));
+        order_intake::order_intake(instances.collect(), state, now.wall)
+    }
+
     pub(crate) fn status(&self, now: Instants) -> HealthStatus {
         let worst = self.services.iter().map(|(name, entry)| match self.state_of(name, entry, now) {
+            // Nobody can place orders.
+            ServiceState::Degraded
+                if name == order_intake::SERVICE
+                    && !entry.running(now).any(|instance| instance.is_ready() || instance.is_starting(now)) =>
+            {
+                HealthStatus::Failing
+            }
             ServiceState::Alive => HealthStatus::Ok,
             // The platform does not need a service that is not expected.
             ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
@@ -277,8 +343,9 @@ fn infrastructure_component(name: &str, reported: &[ReportedComponent], now: Ins
     let component = merge_components(current.map(|reported| reported.component)).pop();
     let component =
         component.unwrap_or_else(|| Component::not_ready(name, "no running instance reports this component"));
+    let optional = component.optional && !reported.iter().any(|reported| !reported.component.optional);
     let Component { name, ready, detail, marks, .. } = component;
-    InfrastructureComponent { name, ready, detail, marks, told_by }
+    InfrastructureComponent { name, ready, detail, marks, optional, told_by }
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use common::{
     time::Timestamp,
 };
 
+use serde_json::Value;
+
 use crate::clock::Instants;
 
 /// Retention of reports of level warning or worse. It is separate, so that heartbeats and other routine reports do not
@@ -32,7 +34,7 @@ pub(crate) struct ReportFilter {
     pub(crate) from: Option<Timestamp>,
     /// Received before this time.
     pub(crate) to: Option<Timestamp>,
-    /// A part of the status, compared without case, or the whole request id.
+    /// A part of the status, compared without case, or the whole name of the source, or the whole request id.
     pub(crate) text: Option<String>,
 }
 
@@ -40,6 +42,7 @@ impl ReportFilter {
     fn matches(&self, report: &StoredReport) -> bool {
         let has_text = |text: &String| {
             report.status.to_lowercase().contains(&text.to_lowercase())
+                || report.source.as_ref() == Some(text)
                 || report.data.get("request_id").and_then(|id| id.as_str()) == Some(text)
         };
         self.level.is_none_or(|level| report.level <= level)
@@ -72,7 +75,8 @@ impl ReportStore {
         // Ids are derived from the wall time, so they keep increasing after a restart and cursors stay valid.
         self.last_id = u64::try_from(now.wall.micros()).unwrap_or(0).max(self.last_id + 1);
         let buffer = if level <= Level::Warning { &mut self.important } else { &mut self.routine };
-        buffer.push(StoredReport { id: self.last_id, received_at: now.wall, level, service, status, data });
+        let source = source_of(&data);
+        buffer.push(StoredReport { id: self.last_id, received_at: now.wall, level, service, source, status, data });
         self.counts.count_report(level, now);
     }
 
@@ -103,6 +107,11 @@ impl ReportStore {
     pub(crate) fn last_hour(&self, now: Instants) -> LevelCounts {
         self.counts.last_hour(now)
     }
+}
+
+/// The price source that a log event names in its field `source`.
+fn source_of(data: &Value) -> Option<String> {
+    data.get("fields")?.get("source")?.as_str().map(str::to_owned)
 }
 
 /// Reports in the order of their ids. The oldest are removed when the retention is exceeded.

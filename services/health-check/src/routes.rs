@@ -71,7 +71,7 @@ impl Api {
     /// Stores one report of a service.
     ///
     /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
-    /// `version`, `interval_secs`, `uptime_secs`, `ready` and `parts`. Omitted fields get default values, and
+    /// `version`, `interval_secs`, `uptime_secs`, `ready`, `parts`, `port` and `update`. Omitted fields get default values, and
     /// fields beyond their limits are cut. Other data of more than 16384 bytes is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
@@ -79,7 +79,7 @@ impl Api {
         Ok(ReportResponse::Accepted(PlainText("")))
     }
 
-    /// Returns the state of every service and of the infrastructure.
+    /// Returns whether orders are accepted, at which prices, and the state of every service and of the infrastructure.
     ///
     /// The HTTP status is 200 even if services are missing. The body contains the states. If the service listens beyond loopback,
     /// only operators see the names of instances and the details of components.
@@ -109,7 +109,7 @@ impl Api {
         Query(from): Query<Option<Timestamp>>,
         /// Reports received before this time.
         Query(to): Query<Option<Timestamp>>,
-        /// Reports whose status contains this text (case-insensitive), or whose `request_id` equals it.
+        /// Reports whose status contains this text (case-insensitive), or whose `source` or `request_id` equals it.
         #[oai(validator(max_length = 200))]
         Query(text): Query<Option<String>>,
         /// Maximum number of reports on the page.

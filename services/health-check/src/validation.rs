@@ -54,6 +54,8 @@ struct HeartbeatData {
     uptime_secs: u64,
     ready: bool,
     parts: Vec<Component>,
+    port: Option<u16>,
+    update: bool,
 }
 
 impl Default for HeartbeatData {
@@ -65,6 +67,8 @@ impl Default for HeartbeatData {
             uptime_secs: 0,
             ready: true,
             parts: Vec::new(),
+            port: None,
+            update: false,
         }
     }
 }
@@ -74,14 +78,14 @@ impl Default for HeartbeatData {
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
     let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { parse_field("data", data) };
     let parsed = parsed.map_err(|error| Error::Invalid(vec![error]))?;
-    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, mut parts } = parsed;
+    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, mut parts, port, update } = parsed;
     let instance: String = instance.chars().take(MAX_NAME).collect();
     if !is_name(&instance) {
         return Err(Error::Invalid(vec![FieldError::new("data.instance", NAME_RULE)]));
     }
     parts.retain(|part| !part.name.is_empty());
     let interval_secs = interval_secs.clamp(1, MAX_INTERVAL_SECS);
-    Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts }.bounded())
+    Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts, port, update }.bounded())
 }
 
 #[cfg(test)]

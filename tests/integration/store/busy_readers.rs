@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use common::time::Timestamp;
-use db_proxy::{database::Database, group_commit::BatchStore, orders::OrderBatchStore};
+use common::{metrics::Metrics, time::Timestamp};
+use db_proxy::{
+    database::Database,
+    group_commit::BatchStore,
+    orders::{OrderBatchStore, OrderMetrics},
+};
 use tests::{Stack, on_both_stacks};
 use tokio::time::timeout;
 
@@ -41,7 +45,12 @@ async fn busy_readers_delay_neither_the_writer_nor_readiness(stack: Stack) {
     assert_eq!(fixture.store.totals().await.unwrap().reserved, sats(60));
 
     let readers = occupy_readers(&fixture.connections).await;
-    let batches = OrderBatchStore { store: fixture.store.clone(), limit: no_limit(), clock_check: unchecked_clock() };
+    let batches = OrderBatchStore {
+        store: fixture.store.clone(),
+        limit: no_limit(),
+        clock_check: unchecked_clock(),
+        metrics: OrderMetrics::register(&Metrics::new("test"), no_limit()),
+    };
     timeout(LIMIT, batches.run_idle_work()).await.expect("the sweep does not wait for reads").unwrap();
     timeout(LIMIT, batches.probe_write()).await.expect("readiness does not wait for reads").unwrap();
     let mut place = commands(&[market_order("a-key", 1)]);

@@ -10,7 +10,7 @@ use common::{
 };
 use db_proxy::{
     group_commit::{WriteHealth, Writer, WriterMetrics},
-    orders::{Decision, OrderBatchStore, OrderStore},
+    orders::{Decision, OrderBatchStore, OrderMetrics, OrderStore},
 };
 use futures_util::FutureExt;
 use tests::{Stack, on_both_stacks};
@@ -33,9 +33,10 @@ on_both_stacks!(
 );
 
 fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatchStore>, impl Future<Output = ()> + Send) {
-    let metrics = WriterMetrics::register(&Metrics::new("test"), "order");
-    let batches = OrderBatchStore { store, limit, clock_check: unchecked_clock() };
-    Writer::new(batches, metrics, WriteHealth::default())
+    let metrics = Metrics::new("test");
+    let order_metrics = OrderMetrics::register(&metrics, limit);
+    let batches = OrderBatchStore { store, limit, clock_check: unchecked_clock(), metrics: order_metrics };
+    Writer::new(batches, WriterMetrics::register(&metrics, "order"), WriteHealth::default())
 }
 
 struct Writers {

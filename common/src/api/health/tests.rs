@@ -8,6 +8,8 @@ fn heartbeat(parts: Vec<Component>) -> Heartbeat {
         uptime_secs: 1,
         ready: false,
         parts,
+        port: Some(8001),
+        update: false,
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{
         latest::{Document, Latest},
     },
     error_chain::format_chain,
+    startup::{OutageLine, OutageLog},
     time::{Clock, Expiring},
 };
 
@@ -199,19 +200,23 @@ impl PriceCacheWatch {
     }
 
     async fn keep_stream_open(&self) {
-        let (mut backoff, mut outage_logged) = (reconnect_backoff(), false);
+        let (mut backoff, mut outage) = (reconnect_backoff(), OutageLog::default());
         loop {
             let reason = self.read_stream().await;
             if self.connected.send_replace(false) {
-                (backoff, outage_logged) = (reconnect_backoff(), false);
+                backoff = reconnect_backoff();
+                outage.record_success();
             }
-            // One log line per outage, not one per attempt.
-            if !std::mem::replace(&mut outage_logged, true) {
-                let error = format_chain(&reason);
-                tracing::warn!(
-                    error,
+            match outage.record_failure() {
+                Some(OutageLine::NotYet) => tracing::info!(
+                    error = format_chain(&reason),
+                    "the stream of price changes is not connected yet; prices are polled until it is"
+                ),
+                Some(OutageLine::Outage) => tracing::warn!(
+                    error = format_chain(&reason),
                     "the stream of price changes is disconnected; prices are polled until it is back"
-                );
+                ),
+                None => {}
             }
             sleep(backoff.next_delay()).await;
         }
@@ -253,19 +258,25 @@ impl PriceCacheWatch {
 
     async fn poll_while_disconnected(&self) {
         let mut connected = self.connected.subscribe();
-        let mut reachable = true;
+        let mut outage = OutageLog::default();
         // `wait_for` cannot fail, because `self` owns the sender.
         while connected.wait_for(|connected| !connected).await.is_ok() {
             for &topic in &*self.topics {
-                let result = self.fetch_now(topic).await;
-                match &result {
-                    Err(error) if reachable => {
+                let Err(error) = self.fetch_now(topic).await else {
+                    if outage.record_success() {
+                        tracing::info!(%topic, "price-cache-proxy can be polled again");
+                    }
+                    continue;
+                };
+                match outage.record_failure() {
+                    Some(OutageLine::NotYet) => {
+                        tracing::info!(error = %error.chain(), %topic, "price-cache-proxy cannot be polled yet");
+                    }
+                    Some(OutageLine::Outage) => {
                         tracing::warn!(error = %error.chain(), %topic, "price-cache-proxy cannot be polled");
                     }
-                    Ok(()) if !reachable => tracing::info!(%topic, "price-cache-proxy can be polled again"),
-                    _ => {}
+                    None => {}
                 }
-                reachable = result.is_ok();
             }
             sleep(POLL_INTERVAL).await;
         }

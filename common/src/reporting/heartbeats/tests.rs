@@ -1,25 +1,66 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 
 use super::*;
 use crate::reporting::report_queue;
 
+fn heartbeats(check_readiness: ReadinessCheck, interval: Duration) -> Heartbeats {
+    Heartbeats { service: "x", port: Some(8001), check_readiness, interval }
+}
+
 #[tokio::test]
 async fn heartbeats_repeat_and_the_last_one_reports_stopping() {
     let mut receiver = report_queue("x");
     let ready: ReadinessCheck = Arc::new(|| async { vec![Component::not_ready("database", "unavailable")] }.boxed());
     let stop = CancellationToken::new();
-    let task = tokio::spawn(send_heartbeats("x", ready, Duration::from_millis(1), receiver.queue(), stop.clone()));
+    let heartbeats = heartbeats(ready, Duration::from_millis(1));
+    let task = tokio::spawn(heartbeats.send(receiver.queue(), stop.clone()));
     for _ in 0..3 {
         let report = receiver.next().await;
         let heartbeat: Heartbeat = serde_json::from_value(report.data).unwrap();
         assert_eq!((report.status.as_str(), heartbeat.ready, heartbeat.parts.len()), (Report::ALIVE, false, 1));
         assert_eq!((heartbeat.instance.as_str(), heartbeat.interval_secs), (instance_name(), 1));
+        assert_eq!((heartbeat.port, heartbeat.update), (Some(8001), false));
     }
     stop.cancel();
     task.await.unwrap();
     // The last heartbeat replaces a queued one.
     assert_eq!(receiver.try_next().unwrap().status, Report::STOPPING);
     assert_eq!(receiver.try_next(), None);
+}
+
+fn limit_component(remaining: &str) -> Component {
+    let limit = OrderLimitStatus {
+        limit: "100".parse().unwrap(),
+        remaining: remaining.parse().unwrap(),
+        reserved: "0".parse().unwrap(),
+    };
+    Component { limit: Some(limit), ..Component::ready(Component::LIMIT) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_limit_is_sent_before_the_next_regular_heartbeat() {
+    let mut receiver = report_queue("x");
+    let component = Arc::new(Mutex::new(limit_component("100")));
+    let checked = component.clone();
+    let ready: ReadinessCheck = Arc::new(move || {
+        let component = checked.lock().unwrap().clone();
+        async { vec![component] }.boxed()
+    });
+    let stop = CancellationToken::new();
+    let interval = Duration::from_secs(60);
+    let task = tokio::spawn(heartbeats(ready, interval).send(receiver.queue(), stop.clone()));
+    let mut next = async || serde_json::from_value::<Heartbeat>(receiver.next().await.data).unwrap();
+    assert!(!next().await.update);
+    let start = tokio::time::Instant::now();
+    *component.lock().unwrap() = limit_component("99.5");
+    let update = next().await;
+    assert!(update.update && start.elapsed() <= CHECK_INTERVAL, "{update:?} after {:?}", start.elapsed());
+    assert_eq!(update.parts[0].limit.as_ref().unwrap().remaining, "99.5".parse().unwrap());
+    // The update does not replace the regular heartbeat.
+    let regular = next().await;
+    assert!(!regular.update && start.elapsed() <= interval + CHECK_INTERVAL, "{:?}", start.elapsed());
+    stop.cancel();
+    task.await.unwrap();
 }

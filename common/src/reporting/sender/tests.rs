@@ -155,6 +155,8 @@ async fn refused_heartbeat_is_sent_again_with_fewer_details() {
         uptime_secs: 1,
         ready: false,
         parts: vec![Component::not_ready("a", "detail")],
+        port: None,
+        update: false,
     };
     let data = serde_json::to_value(heartbeat).unwrap();
     sender.pending = Some(Report { status: Report::ALIVE.to_owned(), data, ..warning("") });

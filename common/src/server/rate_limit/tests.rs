@@ -2,6 +2,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -43,7 +45,7 @@ fn clients_above_the_maximum_have_their_own_limits() {
 #[test]
 fn zero_turns_the_limit_off() {
     let request = Request::builder().method(Method::POST).finish();
-    assert!(RateLimit::per_minute(0, TrustedProxies::default()).check_request(&request).is_none());
+    assert!(RateLimit::per_minute(0, TrustedProxies::default()).check_request(&request, CLIENT).is_none());
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn reads_are_not_counted_by_default() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
     for (method, counted) in [("GET", false), ("HEAD", false), ("OPTIONS", false), ("POST", true), ("DELETE", true)] {
         let request = Request::builder().method(method.parse().unwrap()).finish();
-        assert_eq!(limit.check_request(&request).is_some(), counted, "{method}");
+        assert_eq!(limit.check_request(&request, CLIENT).is_some(), counted, "{method}");
     }
 }
 
@@ -59,13 +61,13 @@ fn reads_are_not_counted_by_default() {
 fn counted_reads_exclude_operations_endpoints_and_documentation() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
-    assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
-    assert!(limit.check_request(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
+    assert!(limit.check_request(&get("/api/v1/courses"), CLIENT).is_some_and(|(_, allowed)| allowed.is_ok()));
+    assert!(limit.check_request(&get("/api/v1/courses"), CLIENT).is_some_and(|(_, allowed)| allowed.is_err()));
     for free in ["/", "/docs", "/errors", "/livez", "/metrics", "/openapi.json", "/readyz"] {
-        assert!(limit.check_request(&get(free)).is_none(), "{free}");
+        assert!(limit.check_request(&get(free), CLIENT).is_none(), "{free}");
     }
     let options = Request::builder().method(Method::OPTIONS).uri_str("/api/v1/courses").finish();
-    assert!(limit.check_request(&options).is_none());
+    assert!(limit.check_request(&options, CLIENT).is_none());
 }
 
 #[test]

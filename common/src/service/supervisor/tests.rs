@@ -59,3 +59,17 @@ async fn server_that_ends_stops_its_tasks() {
     let error = supervisor.run(async { anyhow::bail!("a broken socket") }, &stop).await.unwrap_err();
     assert_eq!(error.to_string(), "a broken socket");
 }
+
+#[tokio::test]
+async fn task_logs_under_the_service_that_started_it() {
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let service = tracing::info_span!("service", service = "price-updater");
+    let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
+    let (sender, span) = tokio::sync::oneshot::channel();
+    service.in_scope(|| {
+        supervisor.spawn_finite("reader", async { sender.send(tracing::Span::current().id()).unwrap() });
+    });
+    assert_eq!(span.await.unwrap(), service.id());
+    stop.cancel();
+    assert_eq!(run(supervisor, &stop).await, Ok(()));
+}

@@ -7,6 +7,7 @@ use std::{
 
 use sqlx::{Database, Pool, pool::PoolConnection};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 /// How long a released connection may take to answer the pool. Shorter than the wait for a connection.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -31,11 +32,12 @@ impl<DB: Database> TransactionConnection<DB> {
     pub fn release(mut self) {
         if let Some(mut connection) = self.0.take() {
             let returned = connection.return_to_pool();
-            tokio::spawn(async move {
+            let returning = async move {
                 if timeout(RETURN_TIMEOUT, returned).await.is_err() {
                     tracing::warn!("a connection to the database did not answer and is closed");
                 }
-            });
+            };
+            tokio::spawn(returning.in_current_span());
         }
     }
 }

@@ -1,3 +1,5 @@
+use common::{api::reports::StoredReport, startup::STARTUP_GRACE};
+
 use super::*;
 use crate::{clock::tests::instants_at, registry::MAX_SERVICES};
 
@@ -67,4 +69,45 @@ fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
     let [refused] = &page.data[..] else { panic!("{page:?}") };
     assert_eq!((refused.level, refused.service.as_str()), (Level::Warning, "db-proxy"));
     assert!(refused.status.contains("refused") && refused.data["fields"][0] == "data.instance", "{refused:?}");
+}
+
+/// The levels and the texts of the changes of db-proxy, whose only component is not ready from its start on.
+fn changes_of_unready_service(optional: bool) -> Vec<(u64, Level, String)> {
+    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let part = serde_json::json!({"name": "database", "ready": false, "optional": optional});
+    let data = serde_json::json!({"instance": "a", "ready": optional, "parts": [part]});
+    service.receive_report(Report { data, ..report(Report::ALIVE) }, instants_at(0)).unwrap();
+    (1..60).for_each(|secs| service.detect_state_changes(instants_at(secs)));
+    let filter = ReportFilter { text: Some("the service".to_owned()), ..ReportFilter::default() };
+    let page = service.reports(&filter, None, 100).unwrap();
+    let secs = |report: &StoredReport| report.received_at.since(instants_at(0).wall).as_secs();
+    page.data.iter().rev().map(|report| (secs(report), report.level, report.status.clone())).collect()
+}
+
+#[test]
+fn component_that_is_missing_at_the_start_is_a_warning_only_after_the_grace_period() {
+    let starting = (0, Level::Info, "the service is starting: not every component is ready yet".to_owned());
+    let grace = STARTUP_GRACE.as_secs();
+    let needed = (grace, Level::Error, "the service is not ready: it cannot work without database".to_owned());
+    assert_eq!(changes_of_unready_service(false), [starting.clone(), needed]);
+    let optional = (grace, Level::Warning, "the service is degraded: it works without database".to_owned());
+    assert_eq!(changes_of_unready_service(true), [starting, optional]);
+}
+
+#[test]
+fn update_of_a_price_changes_the_state_and_is_not_kept_as_a_report() {
+    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let heartbeat = |ready: bool, update: bool| {
+        let parts = [serde_json::json!({"name": "limit", "ready": ready, "optional": true})];
+        let data = serde_json::json!({"instance": "a", "uptime_secs": 60, "parts": parts, "update": update});
+        Report { data, ..report(Report::ALIVE) }
+    };
+    let kept = |text: &str| {
+        let filter = ReportFilter { text: Some(text.to_owned()), ..ReportFilter::default() };
+        service.reports(&filter, None, 100).unwrap().data.len()
+    };
+    service.receive_report(heartbeat(true, false), instants_at(0)).unwrap();
+    service.receive_report(heartbeat(true, true), instants_at(2)).unwrap();
+    service.receive_report(heartbeat(false, true), instants_at(4)).unwrap();
+    assert_eq!((kept("alive"), kept("it works without limit")), (1, 1));
 }

@@ -17,6 +17,8 @@ fn heartbeat(instance: &str, parts: Vec<Component>) -> Heartbeat {
         uptime_secs: 5,
         ready: parts.iter().all(|part| part.ready),
         parts,
+        port: None,
+        update: false,
     }
 }
 
@@ -36,7 +38,7 @@ fn state(registry: &ServiceRegistry, service: &str, secs: u64) -> ServiceState {
 type Change = (String, ServiceState, ServiceState);
 
 fn changes(registry: &mut ServiceRegistry, secs: u64) -> Vec<Change> {
-    registry.update_states(instants_at(secs)).into_iter().map(|c| (c.service, c.from, c.to)).collect()
+    registry.update_states(instants_at(secs)).into_iter().map(|c| (c.service, c.from.state, c.to.state)).collect()
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn missing_component_degrades_its_service() {
     let parts = vec![Component::ready("database")];
     registry.record_heartbeat("create-order", heartbeat("b", parts), false, now).unwrap();
     let change = registry.update_states(now).remove(0);
-    assert_eq!((change.to, change.not_ready), (Degraded, vec![Component::not_ready("database", "no route")]));
+    assert_eq!((change.to.state, change.not_ready), (Degraded, vec![Component::not_ready("database", "no route")]));
     let infrastructure = registry.infrastructure(instants_at(1));
     let shown: Vec<_> = infrastructure.iter().map(|c| (c.name.as_str(), c.ready, c.told_by.join(","))).collect();
     let by = || "create-order".to_owned();
@@ -156,4 +158,30 @@ fn instance_beyond_the_limit_replaces_a_missing_one() {
 #[test]
 fn instance_is_missing_after_two_and_a_half_intervals() {
     assert_eq!(missing_after(Duration::from_secs(10)), Duration::from_secs(25));
+}
+
+#[test]
+fn optional_component_degrades_and_a_needed_one_stops_its_service() {
+    let mut registry = registry();
+    let old = |parts| Heartbeat { uptime_secs: 1000, ..heartbeat("a", parts) };
+    let cache = || Component::not_ready("cache", "no answer").optional();
+    let mut record = |parts: Vec<Component>| {
+        let ready = !parts.iter().any(Component::is_fatal);
+        let heartbeat = Heartbeat { ready, ..old(parts) };
+        registry.record_heartbeat("create-order", heartbeat, false, instants_at(0)).unwrap();
+        let service = registry.services(instants_at(1)).into_iter().find(|s| s.service == "create-order").unwrap();
+        let infrastructure: Vec<_> =
+            registry.infrastructure(instants_at(1)).into_iter().map(|c| (c.name, c.ready, c.optional)).collect();
+        (service.state, service.ready, registry.status(instants_at(1)), infrastructure)
+    };
+    let infrastructure = |name: &str, optional| (name.to_owned(), false, optional);
+    let expected = (Degraded, Some(true), HealthStatus::Degraded, vec![infrastructure("cache", true)]);
+    assert_eq!(record(vec![cache()]), expected);
+    let expected = (
+        Degraded,
+        Some(false),
+        HealthStatus::Failing,
+        vec![infrastructure("cache", true), infrastructure("database", false)],
+    );
+    assert_eq!(record(vec![cache(), Component::not_ready("database", "no answer")]), expected);
 }

@@ -51,6 +51,10 @@ fn filters_select_matching_reports() {
     assert_eq!(page(ReportFilter { from: Some(instants_at(1).wall), to: Some(instants_at(3).wall), ..all() }), "we");
     assert_eq!(page(ReportFilter { text: Some("G It is".to_owned()), ..all() }), "dw");
     assert_eq!(page(ReportFilter { text: Some("r-1".to_owned()), ..all() }), "z");
+    let fails = Report { data: json!({"fields": {"source": "kraken"}}), ..report(Level::Warning, "source fails") };
+    reports.add_report(fails, instants_at(9));
+    let of_source = reports.page(&ReportFilter { text: Some("kraken".to_owned()), ..all() }, None, 100);
+    assert_eq!(of_source.data.iter().map(|report| report.source.as_deref()).collect::<Vec<_>>(), [Some("kraken")]);
 }
 
 #[test]

@@ -17,12 +17,14 @@ fn report_text_cannot_escape_from_its_script_element() {
         received_at: instants_at(0).wall,
         level: Level::Error,
         service: "x".to_owned(),
+        source: None,
         status: status.to_owned(),
         data: serde_json::json!({"<img src=x onerror=alert(1)>": "<b>"}),
     };
     let health = Health {
         status: HealthStatus::Ok,
         at: instants_at(0).wall,
+        orders: None,
         services: Vec::new(),
         infrastructure: Vec::new(),
         reports_last_hour: LevelCounts::default(),

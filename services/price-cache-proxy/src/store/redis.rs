@@ -6,15 +6,13 @@ mod subscription;
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use common::{
     concurrency::latest::Document,
+    startup::{OutageLine, OutageLog},
     time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
 use redis::{Cmd, FromRedisValue};
@@ -40,8 +38,8 @@ struct Inner {
     key_prefix: String,
     cache: LocalCache,
     clock: Clock,
-    /// Whether the last command failed. An outage is logged once and not for each request.
-    unavailable: AtomicBool,
+    /// An outage is logged once and not for each command.
+    outage: Mutex<OutageLog>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -54,8 +52,8 @@ impl RedisStore {
     pub(super) fn new(config: &RedisConfig, clock: Clock) -> Result<Self, StoreError> {
         let connector = Connector::new(&config.server).map_err(StoreError::Unavailable)?;
         let (database, key_prefix) = (config.server.database(), config.key_prefix.clone());
-        let (cache, unavailable) = (LocalCache::default(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, unavailable })))
+        let (cache, outage) = (LocalCache::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, outage })))
     }
 
     pub(super) fn cache(&self) -> &LocalCache {
@@ -175,14 +173,21 @@ impl RedisStore {
 
     /// Logs the first failure of an outage, and the first success after it.
     fn log_availability<T>(&self, result: &Result<T, StoreError>) {
-        let unavailable = result.is_err();
-        if self.0.unavailable.swap(unavailable, Ordering::Relaxed) == unavailable {
+        let mut outage = self.0.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        let Err(error) = result else {
+            if outage.record_success() {
+                tracing::info!("Redis is available again");
+            }
             return;
-        }
-        match result {
-            Ok(_) => tracing::info!("Redis is available again"),
-            Err(StoreError::Unavailable(cause)) => tracing::error!(%cause, "Redis is unavailable"),
-            Err(error) => tracing::error!(%error, "Redis is unavailable"),
+        };
+        let cause = match error {
+            StoreError::Unavailable(cause) => cause.to_string(),
+            error => error.to_string(),
+        };
+        match outage.record_failure() {
+            Some(OutageLine::NotYet) => tracing::info!(cause, "Redis is not available yet"),
+            Some(OutageLine::Outage) => tracing::error!(cause, "Redis is unavailable"),
+            None => {}
         }
     }
 }

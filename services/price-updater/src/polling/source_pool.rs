@@ -18,6 +18,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{
     active_sources::ActiveSources,
@@ -82,7 +83,7 @@ impl SourcePool {
                 PollStart::Awaited => drop(awaited.insert(poller.source.name())),
                 PollStart::NotAwaited => {}
             }
-            polls.spawn(self.poll_source(poller, now));
+            polls.spawn(self.poll_source(poller, now).in_current_span());
         }
         let give_up_at = Instant::now() + self.config.max_wait();
         while !awaited.is_empty() {

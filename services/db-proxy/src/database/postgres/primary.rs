@@ -22,6 +22,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
 use super::{super::error::NotPrimary, ACQUIRE_TIMEOUT};
 
@@ -199,7 +200,7 @@ impl Primary {
     /// Searches the primary among several hosts in the background, until it is found. Does nothing if a search is running.
     pub(super) fn start_search(self: &Arc<Self>) {
         if self.hosts.len() > 1 && !self.is_searching.swap(true, Relaxed) {
-            tokio::spawn(search(Arc::downgrade(self)));
+            tokio::spawn(search(Arc::downgrade(self)).in_current_span());
         }
     }
 

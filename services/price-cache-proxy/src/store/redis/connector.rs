@@ -12,6 +12,7 @@ use redis::{
     sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::{
     config::RedisServer,
@@ -78,10 +79,11 @@ impl Connector {
 
     /// Connects in a task of its own. Finding the master may take longer than a command waits, when a Sentinel is unavailable.
     fn start_connecting(self) -> Attempt {
-        let connecting = tokio::spawn(async move {
+        let open = async move {
             let opened = timeout(REDIS_CONNECT_DEADLINE, self.open()).await;
             opened.unwrap_or_else(|_| Err(RedisError::from((ErrorKind::Io, "the connection was not opened in time"))))
-        });
+        };
+        let connecting = tokio::spawn(open.in_current_span());
         let connected = async move {
             let lost = |_| Err(RedisError::from((ErrorKind::Io, "the attempt to connect was aborted")));
             connecting.await.unwrap_or_else(lost)

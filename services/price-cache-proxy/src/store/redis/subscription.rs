@@ -4,6 +4,7 @@ use common::{
     api::{courses::MarketSnapshot, prices::PriceRecord},
     concurrency::{backoff::Backoff, latest::Document},
     error_chain::format_chain,
+    startup::{OutageLine, OutageLog},
 };
 use futures_util::StreamExt;
 use redis::{Msg, aio::PubSubStream};
@@ -45,11 +46,11 @@ impl RedisStore {
     }
 
     async fn follow_forever(&self) {
-        let (mut backoff, mut outage_logged) = (resubscribe_backoff(), false);
+        let (mut backoff, mut outage) = (resubscribe_backoff(), OutageLog::default());
         loop {
             let lost = match self.subscribe().await {
                 Ok(messages) => {
-                    if std::mem::take(&mut outage_logged) {
+                    if outage.record_success() {
                         tracing::info!("the writes of other instances are received again");
                     }
                     backoff = resubscribe_backoff();
@@ -57,12 +58,15 @@ impl RedisStore {
                 }
                 Err(lost) => lost,
             };
-            if !std::mem::replace(&mut outage_logged, true) {
-                let error = format_chain(&lost);
-                tracing::warn!(
-                    error,
+            match outage.record_failure() {
+                Some(OutageLine::NotYet) => {
+                    tracing::info!(error = format_chain(&lost), "the writes of other instances are not received yet");
+                }
+                Some(OutageLine::Outage) => tracing::warn!(
+                    error = format_chain(&lost),
                     "the writes of other instances are not received until the subscription to Redis is restored"
-                );
+                ),
+                None => {}
             }
             tokio::time::sleep(backoff.next_delay()).await;
         }

@@ -1,0 +1,126 @@
+//! The request log: one line for each answered request.
+//!
+//! A line per request would cost a busy service more than the request itself. So the lines at level info are limited, for
+//! successes and failures separately, and each line states how many were left out before it. At log level debug, every request
+//! has a line.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use poem::http::Method;
+use poem_openapi::{OperationId, registry::MetaApi};
+
+use crate::telemetry::{self, LineLimit};
+
+/// Failures are rarer and more interesting than successes, so more of their lines are written.
+const FAILURE_FACTOR: u32 = 5;
+/// Maximum length of a path that belongs to no operation, in bytes.
+const MAX_PATH: usize = 200;
+
+/// Writes the lines of one service.
+pub(super) struct RequestLog {
+    operations: HashMap<&'static str, LoggedOperation>,
+    successes: LineLimit,
+    failures: LineLimit,
+}
+
+struct LoggedOperation {
+    /// The path with the names of its parameters.
+    path: String,
+    lines: Lines,
+}
+
+/// The answered requests of an operation that have a line at level info.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    All,
+    /// Calls between services, and of simulated exchanges, are routine, and the request of a user that caused them has a line. The status page and monitors
+    /// read health and prices every few seconds.
+    Failures,
+    /// Probes and collectors of metrics send such requests at regular intervals.
+    None,
+}
+
+/// A request and how it was answered.
+pub(super) struct AnsweredRequest<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    /// `None` if the request belongs to no operation.
+    pub(super) operation: Option<OperationId>,
+    pub(super) client: IpAddr,
+    pub(super) status: u16,
+    pub(super) received_at: Instant,
+    pub(super) elapsed: Duration,
+}
+
+impl RequestLog {
+    /// The log of a service with these APIs, limited by `REQUEST_LOG_PER_SECOND`. Users call the operations of `for_users`.
+    pub(super) fn new(apis: Vec<MetaApi>, for_users: &[MetaApi]) -> Self {
+        Self::with_limit(apis, for_users, telemetry::request_lines_per_second())
+    }
+
+    fn with_limit(apis: Vec<MetaApi>, for_users: &[MetaApi], per_second: u32) -> Self {
+        let for_users = for_users.iter().flat_map(|api| &api.paths).flat_map(|path| &path.operations);
+        let for_users: HashSet<_> = for_users.filter_map(|operation| operation.operation_id).collect();
+        let for_users = &for_users;
+        let operations = apis.into_iter().flat_map(|api| api.paths).flat_map(|path| {
+            let path_text = with_braces(&path.path);
+            path.operations.into_iter().filter_map(move |operation| {
+                let id = operation.operation_id?;
+                let lines = match path_text.as_str() {
+                    "/livez" | "/readyz" | "/metrics" => Lines::None,
+                    "/record" | "/api/v1/health" | "/api/v1/reports" => Lines::Failures,
+                    _ if operation.security.is_empty() && for_users.contains(id) => Lines::All,
+                    _ => Lines::Failures,
+                };
+                Some((id, LoggedOperation { path: path_text.clone(), lines }))
+            })
+        });
+        Self {
+            operations: operations.collect(),
+            successes: LineLimit::new(per_second),
+            failures: LineLimit::new(per_second.saturating_mul(FAILURE_FACTOR)),
+        }
+    }
+
+    /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning.
+    pub(super) fn record(&self, request: &AnsweredRequest<'_>) {
+        let &AnsweredRequest { method, path, operation, client, status, received_at, elapsed } = request;
+        let operation = operation.and_then(|id| self.operations.get(id.0));
+        let (path, lines) = match operation {
+            Some(operation) => (operation.path.as_str(), operation.lines),
+            None => (&path[..path.floor_char_boundary(MAX_PATH)], Lines::All),
+        };
+        let micros = elapsed.as_micros();
+        if status == 500 {
+            tracing::warn!(%method, path, status, micros, %client, "request failed");
+            return;
+        }
+        let is_failure = status >= 400;
+        let limit = match lines {
+            Lines::All | Lines::Failures if is_failure => Some(&self.failures),
+            Lines::All => Some(&self.successes),
+            Lines::Failures | Lines::None => None,
+        };
+        match limit.and_then(|limit| limit.admit(received_at + elapsed)) {
+            Some(0) => tracing::info!(%method, path, status, micros, %client, "request answered"),
+            Some(left_out) => tracing::info!(%method, path, status, micros, %client, left_out, "request answered"),
+            None => tracing::debug!(%method, path, status, micros, %client, "request answered"),
+        }
+    }
+}
+
+/// The path as the documentation writes it: `/orders/{id}`.
+fn with_braces(path: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment.strip_prefix(':') {
+        Some(parameter) => format!("{{{parameter}}}"),
+        None => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests;

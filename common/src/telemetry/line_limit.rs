@@ -1,0 +1,52 @@
+//! A limit on the log lines of one kind of event.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+/// Permits at most a number of lines in each second, and counts the lines that are left out. An event that is left out costs
+/// two atomic operations.
+#[derive(Debug)]
+pub struct LineLimit {
+    per_second: u64,
+    start: Instant,
+    /// The newest second that has lines, in the upper half, and the number of its lines, in the lower half.
+    window: AtomicU64,
+    left_out: AtomicU64,
+}
+
+const COUNT_BITS: u32 = 32;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+
+impl LineLimit {
+    /// Zero permits no line.
+    pub fn new(per_second: u32) -> Self {
+        Self {
+            per_second: per_second.into(),
+            start: Instant::now(),
+            window: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a line may be written for an event at `now`. If so, returns how many events were left out since the previous
+    /// line.
+    pub fn admit(&self, now: Instant) -> Option<u64> {
+        let second = now.saturating_duration_since(self.start).as_secs();
+        let admitted = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {
+            let (newest, lines) = (window >> COUNT_BITS, window & COUNT_MASK);
+            // A thread that was delayed counts its event in the newest second.
+            let (second, lines) = if second > newest { (second, 0) } else { (newest, lines) };
+            (lines < self.per_second).then_some((second << COUNT_BITS) | (lines + 1))
+        });
+        if admitted.is_ok() {
+            return Some(self.left_out.swap(0, Ordering::Relaxed));
+        }
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+use std::time::Duration;
+
+use super::*;
+
+/// The results for `events` events at a time after the start.
+fn admitted(limit: &LineLimit, after: Duration, events: usize) -> Vec<Option<u64>> {
+    (0..events).map(|_| limit.admit(limit.start + after)).collect()
+}
+
+#[test]
+fn further_lines_of_a_second_are_left_out_and_counted() {
+    let limit = LineLimit::new(2);
+    let second = Duration::from_secs;
+    assert_eq!(admitted(&limit, second(0), 4), [Some(0), Some(0), None, None]);
+    assert_eq!(admitted(&limit, Duration::from_millis(999), 1), [None]);
+    assert_eq!(admitted(&limit, second(1), 3), [Some(3), Some(0), None]);
+    // An event of an older second counts in the newest one.
+    assert_eq!(admitted(&limit, second(0), 1), [None]);
+    assert_eq!(admitted(&limit, second(100_000), 1), [Some(2)]);
+}
+
+#[test]
+fn limit_of_zero_permits_no_line() {
+    let limit = LineLimit::new(0);
+    assert!((0..3).all(|secs| limit.admit(limit.start + Duration::from_secs(secs)).is_none()));
+}
+
+#[test]
+fn every_event_of_concurrent_threads_is_logged_or_counted() {
+    const EVENTS: u64 = 20_000;
+    let limit = LineLimit::new(10);
+    let count = || (0..EVENTS).filter_map(|_| limit.admit(limit.start)).map(|left_out| left_out + 1).sum::<u64>();
+    let counted: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let rest = limit.admit(limit.start + Duration::from_secs(1)).unwrap();
+    assert_eq!(counted + rest, 4 * EVENTS);
+}

@@ -1,0 +1,35 @@
+//! The log lines of placed orders.
+
+use std::time::Instant;
+
+use common::{
+    api::orders::Placed,
+    telemetry::{self, LineLimit},
+};
+
+/// Logs placed orders, at most as many per second as the request log. A line states how many were left out before it.
+pub struct OrderLog(LineLimit);
+
+impl Default for OrderLog {
+    fn default() -> Self {
+        Self(LineLimit::new(telemetry::request_lines_per_second()))
+    }
+}
+
+impl OrderLog {
+    pub fn record(&self, Placed { order, replayed }: &Placed) {
+        let Some(left_out) = self.0.admit(Instant::now()) else { return };
+        tracing::info!(
+            order = %order.id,
+            currency = %order.currency,
+            amount = %order.amount,
+            bitcoin_amount = %order.bitcoin_amount,
+            exchange_rate = %order.exchange_rate,
+            price_state = order.price_state.as_str(),
+            simulated = order.simulated,
+            replayed,
+            left_out = (left_out > 0).then_some(left_out),
+            "an order was placed"
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! The prices of orders as metrics.
+
+use std::fmt;
+
+use common::{
+    metrics::{Metrics, Units},
+    money::Currency,
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
+
+use crate::price_reader::PriceReader;
+
+/// Reads the prices when the metrics are read. A currency whose orders have no price is absent.
+struct PriceCollector {
+    currencies: Vec<Currency>,
+    prices: PriceReader,
+}
+
+/// Registers `buydesk_order_price`.
+pub fn register(metrics: &Metrics, currencies: Vec<Currency>, prices: PriceReader) {
+    metrics.register_collector(PriceCollector { currencies, prices });
+}
+
+impl Collector for PriceCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let help = "The price of one bitcoin that an order gets now, in its currency";
+        let mut gauge = encoder.encode_descriptor("order_price", help, None, MetricType::Gauge)?;
+        for (currency, price) in self.prices.orderable_prices(&self.currencies) {
+            let units = Units::<8>(price.price.price.hundred_millionths());
+            let labels = [("currency", currency.as_str())];
+            ConstGauge::new(units).encode(gauge.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for PriceCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PriceCollector").field("currencies", &self.currencies).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! Whether orders can be placed.
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::health::{Component, OrderLimitStatus},
+    clients::{db_proxy::DbProxyClient, price_cache::PriceCacheClient},
+    money::{Currency, Sats},
+    server::ReadinessCheck,
+};
+
+use crate::price_reader::PriceReader;
+
+/// Deadline for reading the limit. Shorter than that of a caller that checks the readiness of this service.
+const LIMIT_DEADLINE: Duration = Duration::from_millis(1500);
+
+/// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
+///
+/// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
+/// optional, because orders in the other currencies do not depend on it. The limit is optional: create-order refuses an order
+/// above the limit with the reason, which another instance could not do better.
+pub fn check(
+    currencies: &[Currency],
+    prices: &PriceReader,
+    price_cache: &PriceCacheClient,
+    db_proxy: &DbProxyClient,
+) -> ReadinessCheck {
+    let currencies = Arc::<[Currency]>::from(currencies);
+    let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
+    Arc::new(move || {
+        let (currencies, prices) = (currencies.clone(), prices.clone());
+        let (price_cache, db_proxy) = (price_cache.clone(), db_proxy.clone());
+        Box::pin(async move {
+            let (mut components, price_cache, db_proxy, limit) = tokio::join!(
+                prices.components(&currencies),
+                price_cache.0.readiness_component(),
+                db_proxy.0.readiness_component(),
+                limit_component(&db_proxy),
+            );
+            components.extend([price_cache.optional(), db_proxy]);
+            components.extend(limit);
+            components
+        })
+    })
+}
+
+/// The limit of all orders. `None` if it cannot be read: the component of db-proxy states why.
+async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
+    let summary = tokio::time::timeout(LIMIT_DEADLINE, db_proxy.order_summary()).await.ok()?.ok()?;
+    let component = if summary.remaining > Sats::ZERO {
+        Component::ready(Component::LIMIT)
+    } else {
+        Component::not_ready(Component::LIMIT, format!("orders and quotes take all of the {} BTC", summary.limit))
+    };
+    let limit = OrderLimitStatus { limit: summary.limit, remaining: summary.remaining, reserved: summary.reserved };
+    Some(Component { limit: Some(limit), ..component.optional() })
+}

@@ -1,0 +1,82 @@
+//! The headline of the health: whether orders are accepted, at which prices, and what is left of the limit.
+//!
+//! create-order decides this for every order, and its heartbeats contain it. A heartbeat follows within two seconds of a change.
+
+use std::time::Duration;
+
+use common::{
+    api::health::{Component, CurrencyIntake, OrderIntake, OrderLimitStatus, OrderPriceStatus, ServiceState},
+    money::{Currency, Sats},
+    time::Timestamp,
+};
+
+/// The service that accepts orders.
+pub(crate) const SERVICE: &str = "create-order";
+
+/// A running instance of create-order.
+pub(crate) struct IntakeInstance<'a> {
+    /// Whether it has every component that it needs.
+    pub(crate) ready: bool,
+    /// When it sent its latest heartbeat, as the time since the start of health-check.
+    pub(crate) last_seen: Duration,
+    pub(crate) components: &'a [Component],
+}
+
+/// The headline at `now`. `state` is the state of create-order.
+pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: ServiceState, now: Timestamp) -> OrderIntake {
+    // The ready instance with the latest heartbeat first. It knows the newest prices and the limit best.
+    instances.sort_by_key(|instance| (!instance.ready, std::cmp::Reverse(instance.last_seen)));
+    let Some(best) = instances.first() else {
+        let reason = Some(format!("no instance of {SERVICE} is running: its state is {state}"));
+        return OrderIntake { accepted: false, reason, prices: Vec::new(), limit: None };
+    };
+    let limit = best.components.iter().find_map(|component| component.limit.clone());
+    let exhausted = limit.as_ref().is_some_and(|limit: &OrderLimitStatus| limit.remaining == Sats::ZERO);
+    let prices: Vec<_> = best.components.iter().filter_map(|component| currency_intake(component, now)).collect();
+    let has_price = prices.is_empty() || prices.iter().any(|price| price.accepted);
+    let not_ready: Vec<_> = instances.iter().filter(|instance| !instance.ready).collect();
+    let reason = if not_ready.len() == instances.len() {
+        Some(fatal_components(best))
+    } else if exhausted {
+        Some("the limit is reached".to_owned())
+    } else if !has_price {
+        Some("there is no price in any currency".to_owned())
+    } else {
+        None
+    };
+    let accepted = reason.is_none();
+    let partial = not_ready.first().map(|instance| {
+        let (count, all, why) = (not_ready.len(), instances.len(), fatal_components(instance));
+        format!("{count} of {all} instances of {SERVICE} cannot place orders: {why}")
+    });
+    OrderIntake { accepted, reason: reason.or(partial), prices, limit }
+}
+
+/// The components without which the instance cannot place orders.
+fn fatal_components(instance: &IntakeInstance<'_>) -> String {
+    let fatal = instance.components.iter().filter(|component| component.is_fatal());
+    fatal.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
+}
+
+/// The price of a component that is the price in one currency.
+fn currency_intake(component: &Component, now: Timestamp) -> Option<CurrencyIntake> {
+    let currency: Currency = component.name.strip_prefix(Component::PRICE)?.parse().ok()?;
+    // A heartbeat may be lost, and then the price of the previous one is still shown when it has expired.
+    let expired = |price: &OrderPriceStatus| price.expires_at <= now;
+    let price = component.price.clone().filter(|price| !expired(price));
+    let reason = match &component.price {
+        _ if !component.ready => component.detail.clone(),
+        Some(price) if expired(price) => Some(format!("the price of {} has expired", price.as_of)),
+        _ => None,
+    };
+    Some(CurrencyIntake {
+        currency,
+        accepted: component.ready && reason.is_none(),
+        reason,
+        age_secs: price.as_ref().map(|price| now.since(price.as_of).as_secs()),
+        price,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use common::api::prices::PriceState;
+
+use super::*;
+use crate::clock::tests::instants_at;
+
+fn priced(currency: &str, as_of_secs: u64, expires_secs: u64) -> Component {
+    let price = OrderPriceStatus {
+        price: "84000.12".parse().unwrap(),
+        state: PriceState::Prolonged,
+        simulated: true,
+        as_of: instants_at(as_of_secs).wall,
+        expires_at: instants_at(expires_secs).wall,
+    };
+    Component { price: Some(price), ..Component::ready(format!("{}{currency}", Component::PRICE)).optional() }
+}
+
+fn limit(remaining: &str) -> Component {
+    let limit = OrderLimitStatus {
+        limit: "100".parse().unwrap(),
+        remaining: remaining.parse().unwrap(),
+        reserved: "0.5".parse().unwrap(),
+    };
+    Component { limit: Some(limit), ..Component::ready(Component::LIMIT).optional() }
+}
+
+fn instance(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
+    let ready = !components.iter().any(Component::is_fatal);
+    IntakeInstance { ready, last_seen: Duration::from_secs(last_seen), components }
+}
+
+fn intake(instances: Vec<IntakeInstance<'_>>) -> OrderIntake {
+    order_intake(instances, ServiceState::Alive, instants_at(100).wall)
+}
+
+#[test]
+fn accepted_orders_have_prices_with_state_and_age_and_a_limit() {
+    let components = [priced("EUR", 70, 3600), priced("USD", 0, 3600), limit("99.5")];
+    let OrderIntake { accepted, reason, prices, limit } = intake(vec![instance(&components, 99)]);
+    assert_eq!((accepted, reason), (true, None));
+    let ages: Vec<_> =
+        prices.iter().map(|price| (price.currency.to_string(), price.accepted, price.age_secs)).collect();
+    assert_eq!(ages, [("EUR".to_owned(), true, Some(30)), ("USD".to_owned(), true, Some(100))]);
+    let price = prices[0].price.as_ref().unwrap();
+    assert_eq!((price.state, price.simulated), (PriceState::Prolonged, true));
+    assert_eq!(limit.unwrap().remaining, "99.5".parse().unwrap());
+}
+
+#[test]
+fn currency_without_a_price_is_not_accepted_and_others_are() {
+    let missing = Component::not_ready("price:GBP", "there is no price in GBP").optional();
+    let components = [priced("EUR", 70, 3600), priced("USD", 70, 100), missing];
+    let OrderIntake { accepted, prices, .. } = intake(vec![instance(&components, 99)]);
+    assert!(accepted);
+    assert_eq!(prices.iter().map(|price| price.accepted).collect::<Vec<_>>(), [true, false, false]);
+    assert!(prices[1].price.is_none() && prices[1].reason.as_ref().unwrap().contains("expired"), "{:?}", prices[1]);
+    assert_eq!(prices[2].reason.as_deref(), Some("there is no price in GBP"));
+}
+
+#[test]
+fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_limit() {
+    let reason = |components: &[Component]| {
+        let OrderIntake { accepted, reason, .. } = intake(vec![instance(components, 99)]);
+        assert!(!accepted);
+        reason.unwrap()
+    };
+    let price = priced("EUR", 70, 3600);
+    assert_eq!(reason(&[price.clone(), Component::not_ready("db-proxy", "no answer")]), "db-proxy: no answer");
+    assert_eq!(reason(&[price, limit("0")]), "the limit is reached");
+    assert_eq!(reason(&[priced("EUR", 70, 99)]), "there is no price in any currency");
+    let nobody = order_intake(Vec::new(), ServiceState::Missing, instants_at(100).wall);
+    assert!(!nobody.accepted && nobody.reason.unwrap().contains("missing"));
+}
+
+#[test]
+fn optional_component_does_not_stop_orders() {
+    let components = [priced("EUR", 70, 3600), Component::not_ready("price-cache-proxy", "no answer").optional()];
+    assert!(intake(vec![instance(&components, 99)]).accepted);
+}
+
+#[test]
+fn one_ready_instance_accepts_orders_and_the_others_are_named() {
+    let ready = [priced("EUR", 70, 3600)];
+    let broken = [Component::not_ready("db-proxy", "no answer")];
+    let OrderIntake { accepted, reason, prices, .. } = intake(vec![instance(&broken, 99), instance(&ready, 90)]);
+    assert!(accepted && prices.len() == 1);
+    assert_eq!(reason.unwrap(), "1 of 2 instances of create-order cannot place orders: db-proxy: no answer");
+}

@@ -1,0 +1,97 @@
+//! health-check in a process of `buydesk up --demo`.
+
+use std::time::Duration;
+
+use common::service::Service;
+use serde_json::{Value, json};
+use tests::{
+    buydesk_up::BuydeskUp,
+    client::{Client, send},
+    wait_until,
+};
+
+/// The time in which a heartbeat or a report of a change arrives.
+const REPORT_LIMIT: Duration = Duration::from_secs(20);
+
+async fn get_json(platform: &BuydeskUp, service: &str, path: &str) -> Value {
+    Client::new("").get(format!("http://{}{path}", platform.address(service))).await.json(200)
+}
+
+#[tokio::test]
+async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
+    let platform = BuydeskUp::start(&[]).await;
+    let health = wait_until("every service is alive and orders are accepted", REPORT_LIMIT, async || {
+        let health = get_json(&platform, health_check::App::NAME, "/api/v1/health").await;
+        (health["status"] == "ok" && health["orders"]["accepted"] == true).then_some(health)
+    })
+    .await;
+    let orders = &health["orders"];
+    let prices = orders["prices"].as_array().unwrap();
+    assert_eq!(
+        prices.iter().map(|price| price["currency"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["EUR", "GBP", "USD"]
+    );
+    for price in prices {
+        assert_eq!((&price["accepted"], &price["price"]["simulated"]), (&json!(true), &json!(true)), "{price}");
+        assert_eq!(price["price"]["state"], "fresh", "{price}");
+        assert!(price["age_secs"].as_u64().unwrap() < 60, "{price}");
+    }
+    assert_eq!(
+        (&orders["limit"]["limit"], &orders["limit"]["remaining"]),
+        (&json!("100.00000000"), &json!("100.00000000"))
+    );
+    for service in health["services"].as_array().unwrap() {
+        let address = platform.address(service["service"].as_str().unwrap());
+        assert!(address.ends_with(&format!(":{}", service["port"])), "{service} does not listen on {address}");
+    }
+    let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
+    assert_eq!(warnings["data"], json!([]));
+
+    let order = Client::new("");
+    let order = order.post(
+        format!("http://{}/api/v1/orders", platform.address(create_order::App::NAME)),
+        json!({"currency": "EUR", "amount": "69"}).to_string(),
+    );
+    let bought = order.await.json(201)["bitcoin_amount"].as_str().unwrap().to_owned();
+    let remaining = format!("99.{:08}", 100_000_000 - bought.strip_prefix("0.").unwrap().parse::<u64>().unwrap());
+    wait_until("health shows what is left after the order", REPORT_LIMIT, async || {
+        let health = get_json(&platform, health_check::App::NAME, "/api/v1/health").await;
+        (health["orders"]["limit"]["remaining"] == remaining.as_str()).then_some(())
+    })
+    .await;
+    let metrics = async |service: &str| {
+        let response = Client::new("").get(format!("http://{}/metrics", platform.address(service))).await;
+        response.text()
+    };
+    let prices = metrics(create_order::App::NAME).await;
+    assert!(prices.contains("buydesk_order_price{service=\"create-order\",currency=\"EUR\"} "), "{prices}");
+    let sold = metrics(db_proxy::App::NAME).await;
+    let amount = "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.0\n";
+    assert!(
+        sold.contains(amount)
+            && sold.contains(&format!("buydesk_limit_remaining_bitcoin{{service=\"db-proxy\"}} {remaining}\n")),
+        "{sold}"
+    );
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn report_of_a_service_in_one_process_names_the_service_and_the_source() {
+    let platform = BuydeskUp::start(&[]).await;
+    let url = format!("http://{}/admin/faults/gemini", platform.address(exchange_sim::App::NAME));
+    let fault = json!({"fault": "error_500", "seconds": 600}).to_string();
+    let request = Client::new("").request("PUT", url).header("content-type", "application/json").body(fault);
+    let response = send(request.bearer_auth(&platform.token)).await;
+    assert!(response.status < 300, "{}", response.text());
+    let report = wait_until("the failing source is reported", REPORT_LIMIT, async || {
+        let page =
+            get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning&text=price+source+fails").await;
+        page["data"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!((&report["service"], &report["source"]), (&json!("price-updater"), &json!("gemini")), "{report}");
+    let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
+    let mut warnings = warnings["data"].as_array().unwrap().iter();
+    assert!(warnings.all(|report| report["service"] != "buydesk"));
+    platform.stop().await;
+}
