@@ -156,7 +156,9 @@ impl PriceCacheWatch {
 
     /// Fetches the document now. The local copy is kept if price-cache-proxy has no document or an older one.
     pub async fn fetch_now(&self, topic: Topic) -> Result<(), CallError> {
-        let json = self.source.fetch_document(topic).await?;
+        let response = self.source.fetch_document(topic).await?;
+        // A response ends with a line break, and an event does not. Without it, the same document has the same bytes.
+        let json = response.slice(..response.trim_ascii_end().len());
         if json.is_empty() {
             return Ok(());
         }

@@ -277,3 +277,21 @@ async fn invalid_event_ends_the_stream_and_keeps_the_record() {
     assert!(stream.is_closed());
     assert_eq!(fixture.price().as_deref(), Some("1.00"));
 }
+
+/// A response ends with a line break, and an event does not.
+#[tokio::test(start_paused = true)]
+async fn document_fetched_while_the_clock_is_ahead_is_the_pushed_one() {
+    let mut fixture = Fixture::start();
+    let stream = fixture.streams.recv().await.unwrap();
+    let now = fixture.clock.now();
+    stream.send(event(now, "1.00")).unwrap();
+    fixture.wait_for_price("1.00").await;
+    let mut records = fixture.watch.subscribe_price_record();
+    records.mark_unchanged();
+    fixture.clock.set(now.plus(Duration::from_hours(1)));
+    fixture.respond(Some([&json(now, "1.00")[..], b"\n"].concat().into()));
+    fixture.watch.fetch_now(Topic::PriceRecord).await.unwrap();
+    fixture.clock.set(now);
+    assert_eq!(fixture.price().as_deref(), Some("1.00"));
+    assert!(!records.has_changed().unwrap());
+}
