@@ -1,5 +1,5 @@
-# Sourced by tests/run and the scripts of tests/load except exchange-faults. They call set_up first. Finds or installs the required programs, starts private
-# servers, and stops everything when the script ends for any reason.
+# Sourced by tests/run and the scripts of tests/load except exchange-faults. They call set_up first. Finds or installs the
+# required programs, starts private servers, and stops everything when the script ends for any reason.
 # Some functions are called by name from a table or a trap, which shellcheck does not follow.
 # shellcheck shell=bash disable=SC2317
 

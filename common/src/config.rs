@@ -120,8 +120,8 @@ impl Env {
         value
     }
 
-    /// Adds an error, for example about a combination of settings. Only the first error of a setting is kept: several services may
-    /// read it, and a further error may be a consequence of the first.
+    /// Adds an error, for example about a combination of settings. Only the first error of a setting is kept: several services
+    /// may read it, and a further error may be a consequence of the first.
     pub fn add_error(&mut self, name: &str, value: Option<String>, allowed: &str) {
         if self.errors.iter().all(|error| error.name != name) {
             let (name, allowed) = (name.to_owned(), allowed.to_owned());

@@ -8,7 +8,7 @@ use std::{
 use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Runs a program, whose result is its exit code, and prints its error to standard error. A program that fails has the exit code 1.
+/// Runs a program, whose result is its exit code, and prints its error to standard error. The exit code of an error is 1.
 pub fn run<T: Termination>(program: &str, work: impl Future<Output = anyhow::Result<T>>) -> ExitCode {
     let result =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {

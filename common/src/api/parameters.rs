@@ -23,7 +23,7 @@ use crate::{
 
 type Check = fn(&str) -> Result<(), String>;
 
-/// What the schema of a text type says about its values.
+/// The constraints on values in the schema of a text type. They identify the type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct TextFormat {
     format: Option<&'static str>,

@@ -74,7 +74,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
 fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Duration {
     match error {
         CallError::Unreachable(..) if !unanswered => deadline.min(UNREACHABLE_DEADLINE),
-        // After an attempt without a response, the effect of the request is unknown. Only a later response can tell, so the
+        // After an attempt without a response, the effect of the request is unknown. Only a later response can show it, so the
         // whole deadline is used.
         _ => deadline,
     }

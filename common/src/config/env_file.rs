@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::spelling::nearest;
 
-/// The names of all settings of all services. A test compares the file with the variables that are read.
+/// The names of all settings of all services, from `.env.example`. A test compares that file with the variables that are read.
 static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let lines = include_str!("../../../.env.example").lines();
     let names = lines.filter_map(|line| Some(line.strip_prefix('#')?.split_once('=')?.0));

@@ -33,7 +33,7 @@ pub struct Heartbeats {
     pub interval: Duration,
 }
 
-/// What a heartbeat tells about a component. A heartbeat is sent at once when it changes.
+/// The part of a component's state whose change causes an early heartbeat.
 #[derive(PartialEq, Eq)]
 struct ComponentState {
     ready: bool,

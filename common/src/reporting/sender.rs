@@ -166,8 +166,8 @@ impl ReportSender {
         self.pending.is_none()
     }
 
-    /// Replaces a heartbeat that health-check did not accept with one that has fewer texts, for a health-check whose limits are lower. Returns false if
-    /// there is nothing to leave out.
+    /// Replaces a heartbeat that health-check did not accept with one that has fewer texts, because the limits of that
+    /// health-check may be lower. Returns false if there is nothing to leave out.
     fn reduce_heartbeat(&mut self) -> bool {
         let pending = self.pending.as_mut().filter(|report| report.is_heartbeat());
         let reduced = pending.and_then(|report| {

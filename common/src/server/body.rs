@@ -89,7 +89,7 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
 #[derive(Debug, Clone)]
 pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 
-/// A body that is no `T`.
+/// A body that cannot be parsed as a `T`.
 #[derive(Debug, Clone)]
 struct InvalidBody<T> {
     problem: Problem,

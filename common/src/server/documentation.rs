@@ -1,4 +1,4 @@
-//! What the OpenAPI document of a service says beyond what the framework knows: the group of each operation, its errors, and
+//! The parts of an OpenAPI document that the framework does not know: the group of each operation, its errors, and
 //! examples of requests that work as they are.
 
 mod errors;
@@ -10,7 +10,7 @@ pub(super) use self::{errors::DocumentedCodes, page::render_page};
 use super::rate_limit::{CountedRequests, FREE_PATHS};
 use crate::api::Code;
 
-/// What the document of a service says beyond its operations.
+/// The parts of a service's document that the framework does not know.
 #[derive(Debug, Clone)]
 pub struct ApiDescription {
     /// The first paragraph of the page.

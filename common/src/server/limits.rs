@@ -40,6 +40,6 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// How many connections a service must at least be able to serve. A process that may open fewer files does not start.
 pub const MIN_CONNECTIONS: u64 = 16;
-/// Size in bytes from which a response is compressed. A smaller one fits into one packet either way, so compression would only take
-/// time.
+/// Size in bytes from which a response is compressed. Compression of a smaller one would save one packet at most, which is not
+/// worth its time.
 pub const MIN_COMPRESSED_BODY: u64 = 2048;

@@ -43,7 +43,7 @@ pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Component>> + S
 /// What a service provides for the operations endpoints and the middleware.
 pub struct OpsEndpoints {
     pub service: &'static str,
-    /// What the OpenAPI document says beyond the operations.
+    /// The parts of the OpenAPI document that the framework does not know.
     pub description: ApiDescription,
     pub metrics: Metrics,
     pub ready: ReadinessCheck,

@@ -3,8 +3,8 @@
 //! The framework ignores a parameter that an operation does not have, and all but the first of a repeated one. A misspelt filter
 //! would then select everything. The framework also reports only the first wrong parameter.
 //!
-//! Calls between services are checked too. A service of the previous release refuses a parameter that it does not have, so a
-//! client may send a new one only when the answer is of no use without it.
+//! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a client
+//! may send one only if the response would be useless without it.
 
 use std::borrow::Cow;
 

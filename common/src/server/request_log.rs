@@ -37,8 +37,8 @@ struct LoggedOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lines {
     All,
-    /// Calls between services, and of simulated exchanges, are routine, and the request of a user that caused them has a line. The status page and monitors
-    /// read health and prices every few seconds.
+    /// Calls between services and requests to simulated exchanges are routine. If a user's request caused the call, that request
+    /// has a line. The status page and monitors read health and prices every few seconds.
     Failures,
     /// Probes and collectors of metrics send such requests at regular intervals.
     None,

@@ -16,8 +16,8 @@ use self::{
     client::{ApiClient, error_document},
 };
 
-/// Runs the command of the command line. An error is printed to standard error, and the exit code is 1, or 2 if the command line is
-/// invalid.
+/// Runs the command of the command line. An error is printed to standard error, and the exit code is 1, or 2 if the command line
+/// is invalid.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

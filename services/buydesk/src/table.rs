@@ -25,8 +25,8 @@ struct Column {
     fit: Fit,
 }
 
-/// A table. [`fmt::Display`] fits it to the terminal: a table that is too wide is wrapped, then loses optional columns one by one,
-/// and then becomes a list of records.
+/// A table. [`fmt::Display`] fits it to the terminal: a table that is too wide is wrapped, then loses optional columns one by
+/// one, and then becomes a list of records.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<Column>,
@@ -45,7 +45,7 @@ impl Table {
         Self { columns: columns.collect(), optional: Vec::new(), rows: Vec::new() }
     }
 
-    /// Permits to wrap the text of a column.
+    /// Permits wrapping the text of a column.
     #[must_use]
     pub fn wrapped(mut self, name: &str) -> Self {
         for column in self.columns.iter_mut().filter(|column| column.name == name) {
@@ -54,7 +54,7 @@ impl Table {
         self
     }
 
-    /// Permits to leave columns out, the least important first.
+    /// Permits leaving columns out, the least important first.
     #[must_use]
     pub fn optional<const N: usize>(mut self, names: [&'static str; N]) -> Self {
         self.optional.extend(names);

@@ -23,8 +23,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     pub db_proxy: Url,
     pub price_cache: Url,
-    /// The public URL of this service or of fetch-orders, with which the `Location` of an order starts. Without it, `Location` is a
-    /// path, which leads to this service by the address that the client used.
+    /// The public URL of this service or of fetch-orders, with which the `Location` of an order starts. Without it, `Location` is
+    /// a path, which leads to this service by the address that the client used.
     pub orders_url: Option<Url>,
     /// Answers the reads of orders that this service receives.
     pub fetch_orders: Url,

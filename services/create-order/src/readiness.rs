@@ -18,7 +18,7 @@ const LIMIT_DEADLINE: Duration = Duration::from_millis(1500);
 ///
 /// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
 /// optional, because orders in the other currencies do not depend on it. The limit is optional: create-order refuses an order
-/// above the limit with the reason, which another instance could not do better.
+/// above the limit with the reason, and every other instance would do the same.
 pub fn check(
     currencies: &[Currency],
     prices: &PriceReader,

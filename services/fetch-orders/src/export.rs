@@ -94,7 +94,8 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
 
 /// Text of a client as a CSV value.
 ///
-/// A spreadsheet would execute a value that begins like a formula, so such a value is preceded by an apostrophe, which marks text.
+/// A spreadsheet would execute a value that begins like a formula, so such a value is preceded by an apostrophe, which marks
+/// text.
 fn csv_text(text: &str) -> Cow<'_, str> {
     let is_formula = text.starts_with(['=', '+', '-', '@']);
     if !is_formula && !text.contains(['"', ',']) {

@@ -26,7 +26,7 @@ struct Operation {
     query: Vec<Value>,
 }
 
-/// The operations of a service, also of those that its document does not list.
+/// The operations of a service, including those that its document does not list.
 async fn operations(platform: &Platform, service: &Instance) -> Vec<Operation> {
     let document = platform.client.get(service.url("/openapi.json")).await.json(200);
     let mut operations = Vec::new();

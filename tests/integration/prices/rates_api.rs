@@ -145,7 +145,7 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
         (&"91000.50".into(), &"median".into(), &true.into())
     );
     assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
-    // An asset that nothing is known of is a wrong name; a pair of known assets may have no price.
+    // An unknown asset is a wrong parameter. A pair of known assets may have no price.
     get(&platform, "/api/v1/price?direction=BTC-XYZ").await.invalid_fields(&["direction"]);
     get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
     get(&platform, "/api/v1/price?direction=BTC").await.invalid_fields(&["direction"]);

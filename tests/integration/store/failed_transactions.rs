@@ -55,8 +55,8 @@ async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 2));
 }
 
-/// A statement with an outdated plan succeeds on a new connection. Other errors with the same code, and other errors of a statement,
-/// would occur again.
+/// A statement with an outdated plan succeeds on a new connection. Other errors with the same code, and other errors of a
+/// statement, would occur again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_that_a_retry_would_repeat_are_permanent() {
     let mut connection = PgConnection::connect(&required_variable("TEST_POSTGRES_URL")).await.unwrap();

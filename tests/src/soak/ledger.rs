@@ -1,4 +1,4 @@
-//! What the clients of a run were answered, in bounded memory: a count, a sum and a digest of all acknowledged orders, and the
+//! The responses to the clients of a run, in bounded memory: a count, a sum and a digest of all acknowledged orders, and the
 //! full history of a sample of the keys.
 
 mod digest;

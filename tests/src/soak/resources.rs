@@ -111,8 +111,8 @@ impl Quarters {
     }
 }
 
-/// Describes the growth from the second quarter to the last one if it exceeds the margins. A run that is too short to tell
-/// is a violation too.
+/// Describes the growth from the second quarter to the last one if it exceeds the margins. A run that is too short for
+/// quarters is a violation too.
 fn growth(samples: &[Sample], bounded_caches_kib: u64) -> Option<String> {
     let Some(Quarters { second, last }) = Quarters::of(samples) else {
         return Some(format!("TOO SHORT: {} samples of {MIN_SAMPLES}", samples.len()));

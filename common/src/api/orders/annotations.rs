@@ -44,8 +44,8 @@ impl Annotations {
     }
 }
 
-/// A reference that a client gives its order, such as the number of an invoice: 1 to 200 characters without control characters. It
-/// need not be unique.
+/// A reference that a client gives its order, such as the number of an invoice: 1 to 200 characters without control characters.
+/// It need not be unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientReference(Arc<str>);
 

@@ -1,5 +1,5 @@
-//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, and that simulated and
-//! real orders are never in one database.
+//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, and the separation of
+//! simulated and real orders.
 //!
 //! Commands are decided in the sequence of their arrival. A refused command does not affect the others.
 

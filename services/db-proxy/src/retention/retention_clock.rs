@@ -15,7 +15,7 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct RetentionClock {
     min_age: Duration,
-    /// The clock that is followed, at the last round. `None` before the first one.
+    /// The reading of the followed clock at the last round. `None` before the first round.
     last: Option<ClockReading>,
     /// The monotonic time at which the service started or a clock was last set.
     disturbed_at: Duration,

@@ -24,7 +24,8 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
         Self: Sized;
 }
 
-/// A document has expired if no time in its `field`, and in that of its `entries`, is later than `expired_until`.
+/// A document has expired if the time in its `field`, and the time in that field of each entry, is not later than
+/// `expired_until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRule {
     /// A field of the document and of its entries.

@@ -24,7 +24,8 @@ use crate::{
     },
 };
 
-/// The time that a write may take before a price expires, if the settings leave as much between publications.
+/// Maximum time that a write may take before a price expires. It is shorter if a price lives hardly longer than a publish
+/// interval.
 const MAX_WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The state that is kept from one poll interval to the next.
@@ -48,7 +49,7 @@ pub(super) struct PollLoop<'a> {
 impl<'a> PollLoop<'a> {
     pub(super) fn new(updater: &'a Updater, instance_id: String) -> Self {
         let config = &updater.config;
-        // Half of the time between the next publication and the expiry, so that a publication comes first.
+        // At most half of the time between the next publication and the expiry, so that a publication comes first.
         let write_margin = MAX_WRITE_MARGIN.min(config.record_ttl.saturating_sub(config.publish_interval) / 2);
         let lifetimes = RecordLifetimes {
             publish_interval: config.publish_interval,

@@ -131,7 +131,7 @@ impl Candidate {
             let ordered: Vec<_> =
                 if to_dollars { from_dollars.rev().map(invert).collect() } else { from_dollars.cloned().collect() };
             for leg in ordered {
-                // The way to dollars and back again through the same rate is left out, as in GBP, EUR, USD, EUR.
+                // The detour to dollars and back through the same rate is left out: GBP, EUR, USD, EUR becomes GBP, EUR.
                 match legs.last() {
                     Some(last) if last.is_inverse_of(&leg) => {
                         legs.pop();

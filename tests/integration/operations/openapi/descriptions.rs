@@ -1,4 +1,4 @@
-//! What the documents say about each operation: its group, its errors, and examples of requests.
+//! The documents describe each operation: its group, its errors, and examples of requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! The commands are new, repeated, conflicting or over the limit. Quotes are taken, released or expire. The commands are split into
-//! random batches. Attempts to commit a batch may fail before or after the commit.
+//! The commands are new, repeated, conflicting or over the limit. Quotes are taken, released or expire. The commands are split
+//! into random batches. Attempts to commit a batch may fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
 

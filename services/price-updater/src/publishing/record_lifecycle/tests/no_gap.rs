@@ -1,5 +1,5 @@
-//! There is no gap between the expiry of a price and its prolonging: while every round since the last success has failed, the
-//! last good price is readable in every second, until it reaches its maximum age.
+//! There is no gap between the expiry of a price and its prolonging: while every publish interval since the last success has
+//! failed, the last good price is readable in every second, until it reaches its maximum age.
 //!
 //! Covers every sequence of successes and failures, prices of different ages at their publication, and sources that stop
 //! answering at any poll, so that this poll waits for them.
@@ -30,7 +30,7 @@ const AGES: [u64; 4] = [0, 33, 54, 58];
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
-    /// Bit `n` is set if round `n` succeeds.
+    /// Bit `n` is set if publish interval `n` succeeds.
     successes: u64,
     /// The age of prices at their publication.
     age: u64,
@@ -43,7 +43,7 @@ fn time_at(second: u64) -> Timestamp {
 }
 
 impl Case {
-    /// The outcome of a round in its second. `None` between rounds.
+    /// The outcome of the publish interval that ends in `second`. `None` if none ends then.
     fn round_outcome(self, second: u64) -> Option<PriceOutcome> {
         let round = second.is_multiple_of(PUBLISH_INTERVAL).then_some(second / PUBLISH_INTERVAL)?;
         let price = GoodPrice {
