@@ -11,8 +11,8 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// Deadline for reading the limit. Shorter than that of a caller that checks the readiness of this service.
-const LIMIT_DEADLINE: Duration = Duration::from_millis(1500);
+/// Deadline for reading the limit. A flood of reads delays it in db-proxy, and must not delay readiness.
+const LIMIT_DEADLINE: Duration = Duration::from_millis(300);
 
 /// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
 ///
@@ -44,7 +44,7 @@ pub fn check(
     })
 }
 
-/// The limit of all orders. `None` if it cannot be read: the component of db-proxy states why.
+/// The limit of all orders. `None` if it cannot be read in time. If db-proxy is not ready, its own component states why.
 async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
     let summary = tokio::time::timeout(LIMIT_DEADLINE, db_proxy.order_summary()).await.ok()?.ok()?;
     let component = if summary.remaining > Sats::ZERO {
