@@ -13,7 +13,7 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
-    registry::{MetaResponses, Registry},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
 use serde::{Deserialize, Serialize};
@@ -235,9 +235,20 @@ impl IntoResponse for Problem {
 }
 
 impl ApiResponse for Problem {
-    /// None: the description of each operation lists its errors. The document of the service adds them.
+    /// Only the response that every operation can give. It keeps the schema in the document of the service, which adds the other
+    /// errors of each operation.
     fn meta() -> MetaResponses {
-        MetaResponses { responses: Vec::new() }
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let content = vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: ProblemBody::schema_ref() }];
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: status.canonical_reason().unwrap_or_default(),
+                status: Some(status.as_u16()),
+                status_range: None,
+                content,
+                headers: Vec::new(),
+            }],
+        }
     }
 
     fn register(registry: &mut Registry) {

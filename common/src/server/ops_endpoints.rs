@@ -144,7 +144,7 @@ struct Described<A>(PhantomData<A>);
 
 impl<A: OpenApi> OpenApi for Described<A> {
     fn meta() -> Vec<MetaApi> {
-        A::meta()
+        merge_operations_of_each_path(A::meta())
     }
 
     fn register(registry: &mut Registry) {
@@ -154,6 +154,24 @@ impl<A: OpenApi> OpenApi for Described<A> {
     }
 
     fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
+/// Moves the operations of a path to its first occurrence. A service with two APIs would otherwise list a path twice, and a reader
+/// of the document would see only one of the entries.
+fn merge_operations_of_each_path(apis: Vec<MetaApi>) -> Vec<MetaApi> {
+    let mut merged = Vec::<MetaApi>::new();
+    for MetaApi { paths } in apis {
+        let mut new_paths = Vec::new();
+        for path in paths {
+            let known = merged.iter_mut().flat_map(|api| &mut api.paths).find(|known| known.path == path.path);
+            match known {
+                Some(known) => known.operations.extend(path.operations),
+                None => new_paths.push(path),
+            }
+        }
+        merged.push(MetaApi { paths: new_paths });
+    }
+    merged
 }
 
 fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> OpenApiService<A, ()> {

@@ -136,3 +136,32 @@ fn every_body_and_every_required_parameter_has_an_example() {
         }
     });
 }
+
+/// The targets of all references in a part of a document.
+fn references(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str);
+            own.into_iter().chain(fields.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_reference_leads_to_a_part_of_the_document() {
+    for (service, document) in all_documents() {
+        for reference in references(&document) {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{service}: {reference}");
+        }
+    }
+}
+
+#[test]
+fn operations_of_two_apis_with_one_path_are_listed() {
+    let documents: BTreeMap<_, _> = all_documents().into_iter().collect();
+    let methods: Vec<_> = documents["create-order"]["paths"]["/api/v1/orders"].as_object().unwrap().keys().collect();
+    assert_eq!(methods, ["get", "post"]);
+}
