@@ -1,31 +1,28 @@
 //! A db-proxy in memory that fails in a chosen way.
 
+mod responses;
+
 use std::{
-    sync::{LazyLock, Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use common::{
     api::{
-        Code, Problem,
+        Code,
         orders::{
-            MarketOrder, Order, OrderSummary, OrderedBy, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands,
-            Placed, RefusalReason, Refused,
+            MarketOrder, Order, OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed,
+            RefusalReason, Refused,
         },
-        prices::PriceState,
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
-    clients::{
-        CallError,
-        db_proxy::{DbProxyClient, PlaceOrdersOutcome},
-        http_client,
-    },
-    ids::{IdempotencyKey, OrderId, QuoteId},
-    money::{Currency, FiatAmount, Sats},
-    time::Timestamp,
+    clients::{CallError, db_proxy::PlaceOrdersOutcome},
+    ids::{IdempotencyKey, QuoteId},
+    money::{Currency, FiatAmount},
 };
 
+use self::responses::{failed, invalid_response, no_response, order, problem, quote, refused, unreachable};
 use super::faults::{CLIENT_KEY, KeyState, RemoteFault};
 use crate::order_backend::OrderBackend;
 
@@ -231,55 +228,6 @@ impl FakeDbProxy {
     }
 }
 
-fn order() -> Order {
-    let now = Timestamp::now();
-    Order {
-        id: OrderId(QUOTE.parse::<QuoteId>().unwrap().0),
-        created_at: now,
-        currency: Currency::EUR,
-        amount: amount("69"),
-        exchange_rate: "84000.12".parse().unwrap(),
-        bitcoin_amount: Sats::new(82_143).unwrap(),
-        price_as_of: now,
-        simulated: false,
-        price_state: PriceState::Fresh,
-        ordered_by: OrderedBy::Amount,
-        quote: None,
-        client_reference: None,
-        metadata: None,
-    }
-}
-
-fn refused(reason: RefusalReason) -> Outcome {
-    Outcome { placed: None, refused: Some(Refused::because(reason)) }
-}
-
-fn unreachable() -> CallError {
-    CallError::Unreachable(DbProxyClient::SERVICE, transport_error())
-}
-
-fn no_response() -> CallError {
-    CallError::NoResponse(DbProxyClient::SERVICE, transport_error())
-}
-
-/// Any error of the HTTP client.
-fn transport_error() -> reqwest::Error {
-    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(http_client);
-    CLIENT.get("http://[").build().unwrap_err()
-}
-
-fn invalid_response() -> CallError {
-    CallError::InvalidResponse(DbProxyClient::SERVICE, "not JSON".to_owned())
-}
-
-fn problem(code: Code) -> CallError {
-    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says")))
-}
-
-fn failed(error: CallError, unanswered: bool) -> PlaceOrdersOutcome {
-    PlaceOrdersOutcome { result: Err(error), unanswered }
-}
-
 #[async_trait]
 impl OrderBackend for FakeDbProxy {
     async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
@@ -357,21 +305,12 @@ impl OrderBackend for FakeDbProxy {
     }
 
     async fn create_quote(&self, command: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
-        let now = Timestamp::now();
         let quote = Quote {
-            id: QUOTE.parse().unwrap(),
-            created_at: now,
-            expires_at: now,
             currency: command.currency,
             amount: command.amount,
             exchange_rate: command.price.exchange_rate,
             bitcoin_amount: command.price.bitcoin_amount,
-            price_as_of: now,
-            simulated: false,
-            price_state: PriceState::Fresh,
-            state: QuoteState::Open,
-            order_id: None,
-            ordered_by: OrderedBy::Amount,
+            ..quote(QUOTE.parse().unwrap(), QuoteState::Open)
         };
         self.decide_quote(quote, RefusalReason::LimitExceeded, |state| state.quote_is_stored = true)
     }
@@ -381,22 +320,7 @@ impl OrderBackend for FakeDbProxy {
     }
 
     async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
-        let Order { created_at, currency, amount, exchange_rate, bitcoin_amount, .. } = order();
-        let quote = Quote {
-            id,
-            created_at,
-            expires_at: created_at,
-            currency,
-            amount,
-            exchange_rate,
-            bitcoin_amount,
-            price_as_of: created_at,
-            simulated: false,
-            price_state: PriceState::Fresh,
-            state: QuoteState::Released,
-            order_id: None,
-            ordered_by: OrderedBy::Amount,
-        };
+        let quote = quote(id, QuoteState::Released);
         self.decide_quote(quote, RefusalReason::QuoteTaken, |state| state.quote_is_stored = false)
     }
 
