@@ -1,5 +1,5 @@
-//! Tests of each rule. [`clocks`] has those about times from the future. [`reference_model`] compares sequences of batches with a
-//! simple model.
+//! Tests of each rule. [`clocks`] has those about times from the future, and [`quotes`] those about quotes alone.
+//! [`reference_model`] compares sequences of batches with a simple model.
 
 mod clocks;
 mod origins;
@@ -297,99 +297,6 @@ fn order_found_after_an_unknown_outcome_is_not_a_replay() {
     let retry = tables.decide(100, NOW, &mut commands);
     assert!(!placed(&retry.decisions[0]).replayed);
     assert_eq!(retry.changes, None);
-}
-
-#[test]
-fn quote_found_after_an_unknown_outcome_is_not_created_again() {
-    let mut tables = Tables::empty();
-    let mut commands = [quote(60, 30)];
-    let first = tables.commit(NOW, &mut commands);
-    // This holds even if its price has expired since.
-    let retry = tables.decide(100, seconds_later(90), &mut commands);
-    assert_eq!((retry.decisions, retry.changes), (first, None));
-    // An attempt that did not commit assigns a new id.
-    let redone = Tables::empty().decide(100, NOW, &mut commands);
-    assert_eq!(redone.changes.unwrap().quotes.len(), 1);
-}
-
-#[test]
-fn quote_reserves_its_share_and_one_order_takes_it() {
-    let mut tables = Tables::empty();
-    let decisions = tables.commit(NOW, &mut [quote(60, 30), market("1", 41)]);
-    assert_eq!(refused(&decisions[1]), (RefusalReason::LimitExceeded, Some(40)));
-    let quote = quoted(&decisions[0]).clone();
-    let commands =
-        &mut [place("2", OrderTerms::Quote(quote.id)), place("3", OrderTerms::Quote(quote.id)), market("4", 40)];
-    let Decided { decisions, changes } = tables.decide(100, NOW, commands);
-    let order = &placed(&decisions[0]).order;
-    assert_eq!((order.bitcoin_amount, order.exchange_rate), (sats(60), quote.exchange_rate));
-    assert_eq!((order.currency, order.amount, order.price_as_of), (quote.currency, quote.amount, quote.price_as_of));
-    assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteTaken, None));
-    placed(&decisions[2]);
-    let changes = changes.unwrap();
-    assert_eq!((changes.totals.bitcoin, changes.totals.reserved), (sats(100), Sats::ZERO));
-    assert_eq!(changes.taken_quotes, [quote.id]);
-    assert_eq!((changes.orders[0].stored.order.quote, changes.orders[0].sources.as_str()), (Some(quote.id), "a,b"));
-    // Later batches see that it is taken.
-    tables.write(&changes);
-    let late = tables.decide(100, NOW, &mut [place("5", OrderTerms::Quote(quote.id))]);
-    assert_eq!(refused(&late.decisions[0]), (RefusalReason::QuoteTaken, None));
-    assert_eq!(late.changes, None);
-}
-
-#[test]
-fn expired_or_unknown_quote_is_not_taken() {
-    let mut tables = Tables::empty();
-    let decisions = tables.commit(NOW, &mut [quote(60, 30)]);
-    let quote = quoted(&decisions[0]).clone();
-    let unknown = QuoteId(new_uuid_at(NOW));
-    let commands = || [place("1", OrderTerms::Quote(quote.id)), place("2", OrderTerms::Quote(unknown))];
-    let decisions = tables.decide(100, quote.expires_at, &mut commands()).decisions;
-    assert_eq!(refused(&decisions[0]), (RefusalReason::QuoteExpired, None));
-    assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteUnknown, None));
-    placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut commands()).decisions[0]);
-    // It stays expired even if the clock went back after it was marked as expired.
-    tables.records.quotes.get_mut(&quote.id).unwrap().quote.state = QuoteState::Expired;
-    assert_eq!(refused(&tables.decide(100, NOW, &mut commands()).decisions[0]), (RefusalReason::QuoteExpired, None));
-}
-
-#[test]
-fn key_of_a_quoted_order_replays_only_for_the_same_quote() {
-    let mut tables = Tables::empty();
-    let quotes = tables.commit(NOW, &mut [quote(60, 30), quote(1, 30)]);
-    let [first, second] = [quoted(&quotes[0]).id, quoted(&quotes[1]).id];
-    let commands = &mut [
-        place("1", OrderTerms::Quote(first)),
-        place("1", OrderTerms::Quote(first)),
-        place("1", OrderTerms::Quote(second)),
-        market("1", 1),
-        market("2", 1),
-        place("2", OrderTerms::Quote(second)),
-    ];
-    let decisions = tables.commit(NOW, commands);
-    assert!(placed(&decisions[1]).replayed);
-    assert_eq!(refused(&decisions[2]), (RefusalReason::KeyReused, None));
-    assert_eq!(refused(&decisions[3]), (RefusalReason::KeyReused, None));
-    assert!(!placed(&decisions[4]).replayed);
-    assert_eq!(refused(&decisions[5]), (RefusalReason::KeyReused, None));
-}
-
-#[test]
-fn released_reservations_are_free_and_are_written_without_a_command() {
-    let snapshot = |released| Snapshot {
-        totals: Totals { reserved: sats(60), ..NO_TOTALS },
-        released: sats(released),
-        now: NOW,
-        origin: None,
-        records: StoredRecords::default(),
-    };
-    assert_eq!(decide_batch(sats(100), snapshot(0), &mut []).changes, None);
-    let changes = decide_batch(sats(100), snapshot(25), &mut []).changes.unwrap();
-    assert_eq!(changes.totals, Totals { reserved: sats(35), ..NO_TOTALS });
-    placed(&decide_batch(sats(100), snapshot(60), &mut [market("1", 100)]).decisions[0]);
-    // A new quote is written even if the totals remain the same.
-    let changes = decide_batch(sats(100), snapshot(60), &mut [quote(60, 30)]).changes.unwrap();
-    assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
 }
 
 #[test]
