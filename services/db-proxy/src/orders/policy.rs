@@ -108,32 +108,32 @@ impl DecisionState {
         if let Some(stored) = self.snapshot.records.orders.get(&command.key) {
             return replay_order(command, stored);
         }
-        match command.terms.clone() {
+        let order = match &command.terms {
             OrderTerms::Market(MarketTerms { order, priced }) => {
-                let refusal_key = RefusalKey { key: command.key.clone(), order };
+                let refusal_key = RefusalKey { key: command.key.clone(), order: *order };
                 let refusal = self.snapshot.records.refusals.get(&refusal_key);
                 if let Some(refusal) =
                     refusal.filter(|refusal| refusal.applies_to(command.requested_at, self.snapshot.now))
                 {
                     return Ok(refusal.decision());
                 }
-                match priced.filter(|priced| is_current(&priced.price, self.snapshot.now)) {
-                    None => Ok(self.record_refusal(refusal_key, None)),
+                match priced.as_ref().filter(|priced| is_current(&priced.price, self.snapshot.now)) {
+                    None => return Ok(self.record_refusal(refusal_key, None)),
                     Some(priced) if let Some(decision) = self.refuse_origin(priced.price.simulated) => {
                         self.record_refusal(refusal_key, None);
-                        Ok(decision)
+                        return Ok(decision);
                     }
                     Some(priced) if !self.fits_limit(priced.price.bitcoin_amount) => {
-                        Ok(self.record_refusal(refusal_key, Some(self.remaining())))
+                        return Ok(self.record_refusal(refusal_key, Some(self.remaining())));
                     }
                     Some(priced) => {
                         let ordered_by = order.amount.ordered_by();
                         let terms = AcceptedTerms { currency: order.currency, ordered_by, priced, quote: None };
-                        Ok(self.accept_order(command, terms))
+                        self.accept_order(command, terms)
                     }
                 }
             }
-            OrderTerms::Quote(id) => {
+            &OrderTerms::Quote(id) => {
                 // A db-proxy of an earlier release may have stored the quote.
                 let simulated = self.snapshot.records.quotes.get(&id).map(|stored| stored.quote.simulated);
                 if let Some(decision) = simulated.and_then(|simulated| self.refuse_origin(simulated)) {
@@ -150,10 +150,12 @@ impl DecisionState {
                     price_state: quote.price_state,
                 };
                 let (currency, ordered_by) = (quote.currency, quote.ordered_by);
-                let priced = PricedOrder { amount: quote.amount, price };
-                Ok(self.accept_order(command, AcceptedTerms { currency, ordered_by, priced, quote: Some(id) }))
+                let priced = &PricedOrder { amount: quote.amount, price };
+                self.accept_order(command, AcceptedTerms { currency, ordered_by, priced, quote: Some(id) })
             }
-        }
+        };
+        command.attempted_ids.push(order.id);
+        Ok(Decision::Placed(Placed { order, replayed: false }))
     }
 
     fn create_quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
@@ -265,12 +267,13 @@ impl DecisionState {
         total.is_ok_and(|total| total <= self.limit)
     }
 
+    /// Adds an order to the batch.
     fn accept_order(
         &mut self,
-        command: &mut PlaceCommand,
-        AcceptedTerms { currency, ordered_by, priced, quote }: AcceptedTerms,
-    ) -> Decision {
-        let PricedOrder { amount, price } = priced;
+        command: &PlaceCommand,
+        AcceptedTerms { currency, ordered_by, priced, quote }: AcceptedTerms<'_>,
+    ) -> Order {
+        let &PricedOrder { amount, ref price } = priced;
         // Later than the previous order even if the clock went back, so that times, ids and sequence numbers sort alike.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
@@ -292,12 +295,11 @@ impl DecisionState {
             client_reference: command.annotations.client_reference.clone(),
             metadata: command.annotations.metadata.clone(),
         };
-        command.attempted_ids.push(order.id);
         let stored = StoredOrder { seq, order: order.clone() };
         self.snapshot.records.orders.insert(command.key.clone(), stored.clone());
         let (sources, key) = (price.sources.join(","), command.key.clone());
         self.orders.push(NewOrderRow { stored, sources, key, written_by: command.written_by });
-        Decision::Placed(Placed { order, replayed: false })
+        order
     }
 
     /// Refuses an order and records the refusal. It applies to every request for this order that was received until now.
@@ -331,10 +333,10 @@ impl DecisionState {
 }
 
 /// What an accepted order buys, and at which price.
-struct AcceptedTerms {
+struct AcceptedTerms<'a> {
     currency: Currency,
     ordered_by: OrderedBy,
-    priced: PricedOrder,
+    priced: &'a PricedOrder,
     quote: Option<QuoteId>,
 }
 
