@@ -141,19 +141,13 @@ impl OrderRoutes {
         _caller: HistoryReader,
         #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
         cursor: Query<Option<Cursor>>,
-        currency: Query<Option<Currency>>,
-        from: Query<Option<Timestamp>>,
-        to: Query<Option<Timestamp>>,
-        min_amount: Query<Option<FiatAmount>>,
-        max_amount: Query<Option<FiatAmount>>,
+        Query(currency): Query<Option<Currency>>,
+        Query(from): Query<Option<Timestamp>>,
+        Query(to): Query<Option<Timestamp>>,
+        Query(min_amount): Query<Option<FiatAmount>>,
+        Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<Json<OrderPage>, Problem> {
-        let filter = OrderFilter {
-            currency: currency.0,
-            from: from.0,
-            to: to.0,
-            min_amount: min_amount.0,
-            max_amount: max_amount.0,
-        };
+        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
         let limit = limit.0.min(MAX_PAGE);
         Ok(Json(self.store.page_by_cursor(&filter, cursor.0, limit).await.map_err(Error::from)?))
     }
@@ -168,19 +162,13 @@ impl OrderRoutes {
         client_reference: Query<ClientReference>,
         #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
         cursor: Query<Option<Cursor>>,
-        currency: Query<Option<Currency>>,
-        from: Query<Option<Timestamp>>,
-        to: Query<Option<Timestamp>>,
-        min_amount: Query<Option<FiatAmount>>,
-        max_amount: Query<Option<FiatAmount>>,
+        Query(currency): Query<Option<Currency>>,
+        Query(from): Query<Option<Timestamp>>,
+        Query(to): Query<Option<Timestamp>>,
+        Query(min_amount): Query<Option<FiatAmount>>,
+        Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<Json<OrderPage>, Problem> {
-        let filter = OrderFilter {
-            currency: currency.0,
-            from: from.0,
-            to: to.0,
-            min_amount: min_amount.0,
-            max_amount: max_amount.0,
-        };
+        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
         let page = self.store.page_by_reference(&client_reference.0, &filter, cursor.0, limit.0.min(MAX_PAGE)).await;
         Ok(Json(page.map_err(Error::from)?))
     }
