@@ -89,6 +89,13 @@ impl From<Refused> for Error {
     }
 }
 
+/// The detail if it is not known whether a quote was created.
+const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserved. Request a new quote. If the price was \
+    reserved, the reservation is released when the quote expires.";
+/// The detail if it is not known whether a quote was released.
+const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was released. Send the request again; a repetition has \
+    no effect.";
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
@@ -136,12 +143,18 @@ impl From<Error> for Problem {
                 "An order took this quote, so its reservation cannot be released. The quote names the order.",
             ),
             Error::Dispatch(error) => dispatch_problem(error),
-            Error::Call(error) => quote_problem(&error),
+            Error::Call(error) => {
+                tracing::warn!(error = %error.chain(), "a quote could not be created");
+                quote_problem(&error, UNKNOWN_RESERVATION)
+            }
             Error::ReadQuote(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be read");
                 error.to_problem(Code::UpstreamUnavailable)
             }
-            Error::ReleaseQuote(error) => release_problem(&error),
+            Error::ReleaseQuote(error) => {
+                tracing::warn!(error = %error.chain(), "a quote could not be released");
+                quote_problem(&error, UNKNOWN_RELEASE)
+            }
         }
     }
 }
@@ -205,27 +218,12 @@ fn dispatch_problem(error: DispatchError) -> Problem {
     }
 }
 
-fn quote_problem(error: &CallError) -> Problem {
-    tracing::warn!(error = %error.chain(), "a quote could not be created");
+/// The problem of a request about a quote that failed. `unknown` is the detail if the request may have taken effect.
+fn quote_problem(error: &CallError, unknown: &'static str) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
-        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => Problem::new(
-            Code::OutcomeUnknown,
-            "It is not known whether the price was reserved. Request a new quote. If the price was reserved, the \
-             reservation is released when the quote expires.",
-        )
-        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
-        problem => problem,
-    }
-}
-
-fn release_problem(error: &CallError) -> Problem {
-    tracing::warn!(error = %error.chain(), "a quote could not be released");
-    match error.to_problem(Code::UpstreamUnavailable) {
-        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => Problem::new(
-            Code::OutcomeUnknown,
-            "It is not known whether the reservation was released. Send the request again; a repetition has no effect.",
-        )
-        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
+        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => {
+            Problem::new(Code::OutcomeUnknown, unknown).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
+        }
         problem => problem,
     }
 }
