@@ -28,5 +28,5 @@ pub use ops_endpoints::{
     OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_imitation,
 };
 pub use preserialized::PreserializedJson;
-pub use rate_limit::{CountedRequests, RateLimit, TrustedProxies};
+pub use rate_limit::{CountedRequests, RateLimit, TrustedProxies, peer_address};
 pub use settings::{ServerConfig, required_descriptors};

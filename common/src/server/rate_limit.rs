@@ -140,6 +140,14 @@ impl RateLimitStatus {
     }
 }
 
+/// The address that the request came from: of the client, or of the nearest proxy.
+pub fn peer_address(request: &Request) -> IpAddr {
+    match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => address.ip(),
+        _ => IpAddr::from([127, 0, 0, 1]),
+    }
+}
+
 /// The proxies whose `X-Forwarded-For` header is trusted.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpAddr]>);
@@ -153,10 +161,7 @@ impl TrustedProxies {
     /// The address of the client that sent the request, perhaps through trusted proxies. An IPv6 network /64 counts as one
     /// address.
     pub fn client_address(&self, request: &Request) -> IpAddr {
-        let peer = match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip(),
-            _ => IpAddr::from([127, 0, 0, 1]),
-        };
+        let peer = peer_address(request);
         // Most services have no proxy before them, and then the header costs nothing.
         let forwarded_for = if self.0.contains(&peer.to_canonical()) { forwarded_for(request) } else { String::new() };
         client_address(peer, &forwarded_for, &self.0)

@@ -4,15 +4,14 @@ mod orders;
 mod prices;
 mod responses;
 
-use std::{future::Future, net::IpAddr};
-
 use common::{
     api::Problem,
     clients::{ForwardedRead, ForwardingClient},
+    server::peer_address,
 };
 use futures_util::StreamExt;
 use poem::{
-    Addr, Body, Request, Response,
+    Body, Request, Response,
     http::{HeaderMap, header::CONTENT_TYPE},
 };
 use tokio_util::sync::CancellationToken;
@@ -35,29 +34,21 @@ impl Forwarder {
 
     /// Sends the request to the service, and returns its response as it arrives.
     async fn forward<T>(&self, request: &Request) -> Result<Forwarded<T>, Problem> {
-        let peer = match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip(),
-            _ => IpAddr::from([127, 0, 0, 1]),
-        };
         let read = ForwardedRead {
             path: request.uri().path(),
             query: request.uri().query(),
             headers: request.headers(),
-            peer,
+            peer: peer_address(request),
         };
         let answer = self.client.get(read).await?;
         let body = if is_event_stream(&answer.headers) {
-            Body::from_bytes_stream(answer.body.take_until(self.closed()))
+            Body::from_bytes_stream(answer.body.take_until(self.close.clone().cancelled_owned()))
         } else {
             Body::from_bytes_stream(answer.body)
         };
         let mut response = Response::builder().status(answer.status).body(body);
         *response.headers_mut() = answer.headers;
         Ok(Forwarded::new(response))
-    }
-
-    fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.close.clone().cancelled_owned()
     }
 }
 
