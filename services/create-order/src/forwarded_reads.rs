@@ -20,7 +20,6 @@ use self::responses::Forwarded;
 pub use self::{orders::ForwardedOrders, prices::ForwardedPrices};
 
 /// Hands reads on to one service.
-#[derive(Clone)]
 pub struct Forwarder {
     client: ForwardingClient,
     /// Ends open streams of events. Otherwise they would delay the shutdown of the server.

@@ -30,10 +30,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::Config,
-    forwarded_reads::{ForwardedOrders, ForwardedPrices, Forwarder},
     price_reader::{OrderablePrice, PriceError, PriceReader},
 };
-use self::{database_time::DatabaseTime, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
+use self::{
+    database_time::DatabaseTime,
+    dispatcher::OrderDispatcher,
+    forwarded_reads::{ForwardedOrders, ForwardedPrices, Forwarder},
+    order_service::OrderService,
+    routes::Api,
+};
 
 /// The create-order service on a bound listener.
 pub struct App {
