@@ -1,5 +1,7 @@
 //! The `Allow` header of a response to OPTIONS, or with status 405.
 
+use std::fmt;
+
 use poem::http::{HeaderValue, Method};
 use poem_openapi::registry::MetaApi;
 
@@ -60,6 +62,12 @@ impl PathPattern {
 
     fn literal_segments(&self) -> usize {
         self.0.iter().filter(|segment| !is_parameter(segment)).count()
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", self.0.join("/"))
     }
 }
 

@@ -13,14 +13,14 @@ use poem::{
 use poem_openapi::{
     ApiResponse, OpenApi, OpenApiService,
     payload::{Html, PlainText},
-    registry::{MetaApi, Registry},
+    registry::{MetaApi, MetaPath, Registry},
     types::Any,
 };
 use serde_json::Value;
 
 use super::{
     Json, PreserializedJson, RateLimit,
-    allowed_methods::AllowedMethods,
+    allowed_methods::{AllowedMethods, PathPattern},
     documentation::{self, ApiDescription, DocumentedCodes},
     http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
@@ -144,7 +144,7 @@ struct Described<A>(PhantomData<A>);
 
 impl<A: OpenApi> OpenApi for Described<A> {
     fn meta() -> Vec<MetaApi> {
-        merge_operations_of_each_path(A::meta())
+        vec![MetaApi { paths: merge_paths(A::meta()) }]
     }
 
     fn register(registry: &mut Registry) {
@@ -158,20 +158,10 @@ impl<A: OpenApi> OpenApi for Described<A> {
 
 /// Moves the operations of a path to its first occurrence. A service with two APIs would otherwise list a path twice, and a reader
 /// of the document would see only one of the entries.
-fn merge_operations_of_each_path(apis: Vec<MetaApi>) -> Vec<MetaApi> {
-    let mut merged = Vec::<MetaApi>::new();
-    for MetaApi { paths } in apis {
-        let mut new_paths = Vec::new();
-        for path in paths {
-            let known = merged.iter_mut().flat_map(|api| &mut api.paths).find(|known| known.path == path.path);
-            match known {
-                Some(known) => known.operations.extend(path.operations),
-                None => new_paths.push(path),
-            }
-        }
-        merged.push(MetaApi { paths: new_paths });
-    }
-    merged
+fn merge_paths(apis: Vec<MetaApi>) -> Vec<MetaPath> {
+    let paths = apis.into_iter().flat_map(|api| api.paths);
+    let merged = PathPattern::merge(paths.map(|path| (PathPattern::new(&path.path), path.operations)));
+    merged.into_iter().map(|(pattern, operations)| MetaPath { path: pattern.to_string(), operations }).collect()
 }
 
 fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static str) -> OpenApiService<A, ()> {
