@@ -7,7 +7,7 @@ mod page;
 use serde_json::{Value, json};
 
 pub(super) use self::{errors::DocumentedCodes, page::render_page};
-use super::rate_limit::{CountedRequests, FREE_PATHS};
+use super::rate_limit::CountedRequests;
 use crate::api::Code;
 
 /// The parts of a service's document that the framework does not know.
@@ -122,9 +122,9 @@ pub(super) fn describe(document: &mut Value, description: &ApiDescription) {
             operation["tags"] = json!([described.group.name()]);
             groups.push(described.group);
             described.add_examples(operation);
-            let is_free = FREE_PATHS.contains(&path.as_str());
-            let counted = if is_free { CountedRequests::None } else { description.counted };
-            codes.extend(errors::add_errors(operation, method, &described.errors, counted));
+            let method = method.to_uppercase().parse().expect("each key of a path is a method");
+            let is_counted = description.counted.contain(&method, path);
+            codes.extend(errors::add_errors(operation, &method, &described.errors, is_counted));
         }
     }
     let groups = Group::ALL.into_iter().filter(|group| groups.contains(group));

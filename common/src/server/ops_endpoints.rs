@@ -49,7 +49,7 @@ pub struct OpsEndpoints {
     pub ready: ReadinessCheck,
     /// The callers of internal endpoints. `None` if the service accepts none.
     pub accepted_callers: Option<AcceptedCallers>,
-    /// Applies to each client of a public service.
+    /// Applies to each client of a public service. `description` states which requests it counts.
     pub rate_limit: RateLimit,
 }
 
@@ -200,7 +200,7 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
         service,
         metrics: HttpMetrics::register(&metrics),
         log,
-        rate_limit,
+        rate_limit: rate_limit.counting(description.counted),
         methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), HIDDEN_PATHS)),
         query_parameters: Arc::new(QueryParameters::new(checked, &types, HIDDEN_PATHS)),
         documented: Arc::new(documented),

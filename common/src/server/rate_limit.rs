@@ -29,9 +29,8 @@ use crate::{
 
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
-/// Paths of every service that are never counted.
-pub(super) const FREE_PATHS: &[&str] =
-    &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
+/// Paths of every service whose reads are never counted.
+const FREE_PATHS: &[&str] = &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
 
 /// Which requests count against a rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,13 +44,24 @@ pub enum CountedRequests {
     All,
 }
 
+impl CountedRequests {
+    /// Whether a request with this method and path counts.
+    pub(super) fn contain(self, method: &Method, path: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Changes => !method.is_safe(),
+            Self::All => *method != Method::OPTIONS && !FREE_PATHS.contains(&path),
+        }
+    }
+}
+
 /// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]
 pub struct RateLimit {
     /// The limit per minute and its state. `None` if there is no limit.
     limiter: Option<(u32, Arc<Limiter>)>,
     trusted: TrustedProxies,
-    count_reads: bool,
+    counted: CountedRequests,
 }
 
 /// The state of the limit of a client after a request.
@@ -76,22 +86,13 @@ impl RateLimit {
             let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
             (per_minute, Arc::new(Limiter::new(Quota::per_minute(quota), states, DefaultClock::default())))
         });
-        Self { limiter, trusted, count_reads: false }
+        Self { limiter, trusted, counted: CountedRequests::default() }
     }
 
-    /// Counts reads as well, except those of the operations endpoints and of the documentation.
+    /// The same limit, which counts these requests.
     #[must_use]
-    pub fn counting_reads(self) -> Self {
-        Self { count_reads: true, ..self }
-    }
-
-    fn is_counted(&self, request: &Request) -> bool {
-        let method = request.method();
-        if !self.count_reads {
-            return !method.is_safe();
-        }
-        let path = request.uri().path();
-        method != Method::OPTIONS && !FREE_PATHS.contains(&path)
+    pub(super) fn counting(self, counted: CountedRequests) -> Self {
+        Self { counted, ..self }
     }
 
     /// The address of the client that sent the request.
@@ -106,7 +107,8 @@ impl RateLimit {
         request: &Request,
         client: IpAddr,
     ) -> Option<(RateLimitStatus, Result<(), Problem>)> {
-        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| self.is_counted(request))?;
+        let is_counted = || self.counted.contain(request.method(), request.uri().path());
+        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| is_counted())?;
         Some(check_client(*per_minute, limiter, client))
     }
 }

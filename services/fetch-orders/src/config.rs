@@ -38,7 +38,7 @@ impl Config {
             db_proxy: shared::db_proxy_url(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
             currencies: shared::currencies(env),
-            rate_limit: rate_limit.counting_reads(),
+            rate_limit,
             trusted_proxies,
             max_exports: usize::try_from(max_exports).unwrap_or(1),
         }

@@ -42,7 +42,7 @@ impl Config {
             db_proxy: shared::db_proxy_url(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::RATES),
             price_cache_token: shared::price_cache_token(env, Caller::RATES),
-            rate_limit: rate_limit.counting_reads(),
+            rate_limit,
             price_ttl: shared::price_ttl(env),
             refresh_interval: shared::course_refresh_interval(env),
         }

@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use poem::http::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    api::{Code, Problem},
-    server::rate_limit::CountedRequests,
-};
+use crate::api::{Code, Problem};
 
 /// Adds every code that an operation can answer with, each with an example, to its responses. Returns the codes.
 ///
 /// An operation that answers as an exchange documents its errors as ranges of statuses, and gets none.
-pub(super) fn add_errors(operation: &mut Value, method: &str, own: &[Code], counted: CountedRequests) -> Vec<Code> {
+pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], is_counted: bool) -> Vec<Code> {
     if operation["responses"].get("4XX").is_some() {
         return Vec::new();
     }
-    let mut codes = codes_of_form(operation, method, counted);
+    let mut codes = codes_of_form(operation, method, is_counted);
     codes.extend(own);
     let listed: Vec<_> = Code::ALL.iter().copied().filter(|code| codes.contains(code)).collect();
     let mut by_status = BTreeMap::<u16, Vec<Code>>::new();
@@ -44,12 +42,11 @@ pub(super) fn add_errors(operation: &mut Value, method: &str, own: &[Code], coun
 }
 
 /// The codes that follow from the form of an operation.
-fn codes_of_form(operation: &Value, method: &str, counted: CountedRequests) -> HashSet<Code> {
+fn codes_of_form(operation: &Value, method: &Method, is_counted: bool) -> HashSet<Code> {
     // The server refuses a host name or a connection, cancels a request that takes too long, and answers a fault of the service.
     // Every query is checked for unknown parameters.
     let mut codes = HashSet::from([Code::MisdirectedRequest, Code::Overloaded, Code::Internal, Code::ValidationFailed]);
-    let is_read = matches!(method, "get" | "head");
-    if !is_read {
+    if !method.is_safe() {
         codes.insert(Code::CrossSiteRequest);
     }
     if operation.get("requestBody").is_some() {
@@ -58,11 +55,6 @@ fn codes_of_form(operation: &Value, method: &str, counted: CountedRequests) -> H
     if operation.get("security").is_some() {
         codes.extend([Code::Unauthorized, Code::Forbidden]);
     }
-    let is_counted = match counted {
-        CountedRequests::None => false,
-        CountedRequests::Changes => !is_read,
-        CountedRequests::All => true,
-    };
     if is_counted {
         codes.insert(Code::TooManyRequests);
     }

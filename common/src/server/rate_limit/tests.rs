@@ -59,7 +59,7 @@ fn reads_are_not_counted_by_default() {
 
 #[test]
 fn counted_reads_exclude_operations_endpoints_and_documentation() {
-    let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting_reads();
+    let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting(CountedRequests::All);
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
     assert!(limit.check_request(&get("/api/v1/courses"), CLIENT).is_some_and(|(_, allowed)| allowed.is_ok()));
     assert!(limit.check_request(&get("/api/v1/courses"), CLIENT).is_some_and(|(_, allowed)| allowed.is_err()));
