@@ -1,6 +1,9 @@
 //! Calls to other services: one connection pool, one deadline per call including retries, and retries only if they are safe.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -21,7 +24,7 @@ use crate::{
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. A restart takes less.
-pub(super) const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
+const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one, reads use a few.
 const IDLE_CONNECTIONS: usize = 64;
@@ -45,8 +48,8 @@ pub enum CallError {
 
 /// The result of a call with retries.
 #[derive(Debug)]
-pub struct CallOutcome {
-    pub result: Result<Bytes, CallError>,
+pub struct CallOutcome<T = Bytes> {
+    pub result: Result<T, CallError>,
     /// Whether an earlier attempt may have been received but got no response. `result` then describes only the last attempt.
     pub unanswered: bool,
 }
@@ -77,6 +80,30 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
         // After an attempt without a response, the effect of the request is unknown. Only a later response can show it, so the
         // whole deadline is used.
         _ => deadline,
+    }
+}
+
+/// Repeats a failed attempt until `deadline`, if `retry` permits it. Each attempt receives the time that remains.
+pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
+    retry: Retry,
+    deadline: Duration,
+    attempt: impl Fn(Duration) -> F,
+) -> CallOutcome<T> {
+    let mut unanswered = false;
+    let start = Instant::now();
+    let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
+    loop {
+        let remaining = deadline.saturating_sub(start.elapsed());
+        let error = match attempt(remaining).await {
+            Ok(response) => return CallOutcome { result: Ok(response), unanswered },
+            Err(error) => error,
+        };
+        let delay = backoff.next_delay();
+        if !may_retry(&error, retry) || start.elapsed() + delay >= retry_deadline(&error, unanswered, deadline) {
+            return CallOutcome { result: Err(error), unanswered };
+        }
+        unanswered |= matches!(error, CallError::NoResponse(..));
+        tokio::time::sleep(delay).await;
     }
 }
 
@@ -153,26 +180,12 @@ impl ServiceClient {
         retry: Retry,
         deadline: Duration,
     ) -> CallOutcome {
-        let mut unanswered = false;
         let body = match body.map(|body| self.to_json(body)).transpose() {
             Ok(body) => body,
-            Err(error) => return CallOutcome { result: Err(error), unanswered },
+            Err(error) => return CallOutcome { result: Err(error), unanswered: false },
         };
-        let start = Instant::now();
-        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
-        loop {
-            let remaining = deadline.saturating_sub(start.elapsed());
-            let error = match self.send_once(method.clone(), path, body.clone(), remaining).await {
-                Ok(bytes) => return CallOutcome { result: Ok(bytes), unanswered },
-                Err(error) => error,
-            };
-            let delay = backoff.next_delay();
-            if !may_retry(&error, retry) || start.elapsed() + delay >= retry_deadline(&error, unanswered, deadline) {
-                return CallOutcome { result: Err(error), unanswered };
-            }
-            unanswered |= matches!(error, CallError::NoResponse(..));
-            tokio::time::sleep(delay).await;
-        }
+        call_with_retries(retry, deadline, |remaining| self.send_once(method.clone(), path, body.clone(), remaining))
+            .await
     }
 
     /// Opens an endless response and returns its bytes as they arrive. Not retried.
@@ -209,14 +222,6 @@ impl ServiceClient {
         })
     }
 
-    pub(super) fn transport_error(&self, error: reqwest::Error) -> CallError {
-        if error.is_connect() || error.is_builder() {
-            CallError::Unreachable(self.service, error)
-        } else {
-            CallError::NoResponse(self.service, error)
-        }
-    }
-
     async fn send_once(
         &self,
         method: Method,
@@ -245,7 +250,7 @@ impl ServiceClient {
             if let Some(body) = body.clone() {
                 request = request.header("content-type", "application/json").body(body);
             }
-            request.send().await.map_err(|error| self.transport_error(error))
+            request.send().await.map_err(|error| CallError::of_transport(self.service, error))
         };
         let response = send_with(self.token.token()).await?;
         match self.token.fallback() {
@@ -257,7 +262,7 @@ impl ServiceClient {
     async fn read_response(&self, response: reqwest::Response) -> Result<Bytes, CallError> {
         let status = response.status();
         let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
-        let bytes = response.bytes().await.map_err(|error| self.transport_error(error))?;
+        let bytes = response.bytes().await.map_err(|error| CallError::of_transport(self.service, error))?;
         if status.is_success() {
             return Ok(bytes);
         }
@@ -269,6 +274,15 @@ impl ServiceClient {
 }
 
 impl CallError {
+    /// The error of a request to `service` that got no complete response.
+    pub(super) fn of_transport(service: &'static str, error: reqwest::Error) -> Self {
+        if error.is_connect() || error.is_builder() {
+            Self::Unreachable(service, error)
+        } else {
+            Self::NoResponse(service, error)
+        }
+    }
+
     /// The problem for the client of the calling service. It does not disclose the cause. `unavailable_code` is the code for
     /// a service that is unavailable.
     pub fn to_problem(&self, unavailable_code: Code) -> Problem {

@@ -1,15 +1,10 @@
 //! Hands reads on to another service. Its responses are streams, so a response of any size takes little memory.
 
-use std::{
-    io,
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{
-    Stream, StreamExt,
+    Stream, StreamExt, TryFutureExt,
     stream::{BoxStream, unfold},
 };
 use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -19,10 +14,9 @@ use tokio::{
 };
 use url::Url;
 
-use super::{CallError, call::UNREACHABLE_DEADLINE};
+use super::{CallError, Retry, call::call_with_retries};
 use crate::{
     api::{Code, Problem},
-    concurrency::backoff::Backoff,
     ids::RequestId,
     request_context::RequestContext,
 };
@@ -33,8 +27,6 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(20);
 const PART_DEADLINE: Duration = Duration::from_secs(45);
 /// How many requests may be in progress at once. Streams of events count as long as they are open.
 const MAX_IN_PROGRESS: usize = 1024;
-const FIRST_BACKOFF: Duration = Duration::from_millis(20);
-const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The headers of a request that the other service receives.
 const REQUEST_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING, header::IF_NONE_MATCH];
@@ -100,8 +92,8 @@ impl ForwardingClient {
         Self { http, service, base, permits: Arc::new(Semaphore::new(MAX_IN_PROGRESS)) }
     }
 
-    /// Sends a GET, and returns when the response begins. A service that cannot be reached is tried again for
-    /// [`UNREACHABLE_DEADLINE`], because a restart takes less.
+    /// Sends a GET, and returns when the response begins. A service that cannot be reached is tried again for a while, like in
+    /// every other call, because a restart takes less.
     pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedAnswer, ForwardingError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
         let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {
@@ -121,20 +113,11 @@ impl ForwardingClient {
         url.set_path(read.path);
         url.set_query(read.query);
         let headers = request_headers(read);
-        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
-        let start = Instant::now();
-        loop {
-            let error = match self.http.get(url.clone()).headers(headers.clone()).send().await {
-                Ok(response) => return Ok(response),
-                Err(error) if error.is_connect() => CallError::Unreachable(self.service, error),
-                Err(error) => return Err(CallError::NoResponse(self.service, error)),
-            };
-            let delay = backoff.next_delay();
-            if start.elapsed() + delay >= UNREACHABLE_DEADLINE {
-                return Err(error);
-            }
-            tokio::time::sleep(delay).await;
-        }
+        let send = |_remaining| {
+            let response = self.http.get(url.clone()).headers(headers.clone()).send();
+            response.map_err(|error| CallError::of_transport(self.service, error))
+        };
+        call_with_retries(Retry::OnlyIfNotSent, HEAD_DEADLINE, send).await.result
     }
 }
 

@@ -23,7 +23,7 @@ impl ServiceClient {
     async fn readiness(&self) -> Result<Readiness, CallError> {
         let response = self.send(Method::GET, "/readyz", None, Some(DEADLINE)).await?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(|error| self.transport_error(error))?;
+        let bytes = response.bytes().await.map_err(|error| CallError::of_transport(self.service, error))?;
         match status {
             StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => self.parse_response(&bytes),
             status => Err(CallError::InvalidResponse(self.service, format!("status {status} of /readyz"))),
