@@ -159,22 +159,16 @@ fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<Inva
     if json.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::validation(vec![FieldError::new(BODY, "must be a JSON object")]).into());
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer);
-    let (path, error) = match parsed.map_err(|error| (error.path().to_string(), error.into_inner())) {
-        Ok(value) => match deserializer.end() {
-            Ok(()) => return Ok(value),
-            Err(error) => (BODY.to_owned(), error),
-        },
+    let error = match serde_json::from_slice(json) {
+        Ok(value) => return Ok(value),
         Err(error) => error,
     };
     match parse_fields(json) {
         Some(ParsedFields { errors, valid_part }) if !errors.is_empty() => {
             Err(Box::new(InvalidBody { problem: Problem::validation(errors), valid_part }))
         }
-        _ if error.is_data() => {
-            Err(Problem::validation(vec![describe_error(if path == "." { BODY } else { &path }, &error)]).into())
-        }
+        // It is not an object, or each field is valid on its own.
+        _ if error.is_data() => Err(Problem::validation(vec![describe_error(BODY, &error)]).into()),
         _ => Err(not_json(json, &error).into()),
     }
 }
