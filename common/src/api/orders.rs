@@ -175,20 +175,18 @@ impl OrderSource {
 impl ValidatedOrder {
     /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
-        let currency = payload.currency.as_deref().map_or(Err("is required".to_owned()), |code| {
-            let codes = || allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
-            match code.parse::<Currency>() {
-                Ok(currency) if allowed.contains(&currency) => Ok(currency),
-                Ok(_) | Err(_) => Err(format!("must be one of {}", codes())),
-            }
-        });
+        let unknown = || {
+            let codes = allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
+            FieldError::new("currency", format!("must be one of {codes}"))
+        };
+        let currency = match &payload.currency {
+            Some(code) => code.parse().ok().filter(|currency| allowed.contains(currency)).ok_or_else(unknown),
+            None => Err(FieldError::missing("currency")),
+        };
         let amount = OrderedAmount::parse(payload.amount.as_ref(), payload.bitcoin_amount.as_ref());
         match (currency, amount) {
             (Ok(currency), Ok(amount)) => Ok(Self { currency, amount }),
-            (currency, amount) => {
-                let currency = currency.err().map(|reason| FieldError::new("currency", reason));
-                Err([currency, amount.err()].into_iter().flatten().collect())
-            }
+            (currency, amount) => Err([currency.err(), amount.err()].into_iter().flatten().collect()),
         }
     }
 }

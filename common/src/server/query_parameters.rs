@@ -147,12 +147,11 @@ impl Operation {
                 continue;
             }
             let value = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| *name == parameter.name);
-            let result = match value {
-                Some((_, value)) => check_value(&parameter.schema, &value),
-                None if parameter.is_required => Err("is required".to_owned()),
-                None => Ok(()),
-            };
-            errors.extend(result.err().map(|reason| FieldError::new(&parameter.name, reason)));
+            let invalid = |reason| FieldError::new(&parameter.name, reason);
+            errors.extend(match value {
+                Some((_, value)) => check_value(&parameter.schema, &value).err().map(invalid),
+                None => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
+            });
         }
         errors
     }
