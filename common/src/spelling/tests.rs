@@ -1,4 +1,6 @@
-use super::nearest;
+use proptest::prelude::*;
+
+use super::*;
 
 const NAMES: [&str; 9] =
     ["limit", "cursor", "currency", "from", "to", "min_amount", "max_amount", "format", "exchangers"];
@@ -25,4 +27,21 @@ fn unlike_name_finds_none() {
     for name in ["", "x", "page", "status", "wallet_id", "utm_source", "\u{20ac}"] {
         assert_eq!(nearest(name, NAMES), None, "{name}");
     }
+}
+
+proptest! {
+    /// The similarity is greatest if the longer name begins with the shorter one.
+    #[test]
+    fn name_more_than_twice_as_long_is_never_similar(known in "[a-c]{1,20}", end in "[a-c]{1,80}") {
+        let name = format!("{known}{end}");
+        prop_assume!(end.len() > known.len());
+        prop_assert!(strsim::normalized_damerau_levenshtein(&name, &known) < MIN_EDIT_SIMILARITY);
+        prop_assert!(strsim::jaro_winkler(&name, &known) < MIN_PREFIX_SIMILARITY);
+        prop_assert_eq!(nearest(&name, [known.as_str()]), None);
+    }
+}
+
+#[test]
+fn name_as_long_as_a_body_is_similar_to_none() {
+    assert_eq!(nearest(&"limit".repeat(200_000), NAMES), None);
 }
