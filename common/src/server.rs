@@ -3,6 +3,7 @@
 
 mod allowed_methods;
 mod body;
+mod common_paths;
 mod compression;
 mod connections;
 mod documentation;

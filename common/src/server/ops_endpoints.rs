@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     Json, PreserializedJson, RateLimit,
     allowed_methods::{AllowedMethods, PathPattern},
+    common_paths::DOCUMENTATION_PATHS,
     documentation::{self, ApiDescription, DocumentedCodes},
     http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     api::{
-        Problem, REFERENCE_PATH,
+        Problem,
         health::{Component, Readiness},
         reference_html, schema_rules,
     },
@@ -120,9 +121,6 @@ impl OpsApi {
     }
 }
 
-/// The paths of every service that the OpenAPI document does not contain.
-const HIDDEN_PATHS: &[&str] = &["/", "/openapi.json", "/docs", REFERENCE_PATH];
-
 /// The OpenAPI document of an API, without a running service.
 pub fn openapi_document<A: OpenApi>(service: &'static str, description: &ApiDescription) -> String {
     finished_document(&documentation_service::<A>(service, description.about), description).to_string()
@@ -201,8 +199,8 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
         metrics: HttpMetrics::register(&metrics),
         log,
         rate_limit: rate_limit.counting(description.counted),
-        methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), HIDDEN_PATHS)),
-        query_parameters: Arc::new(QueryParameters::new(checked, &types, HIDDEN_PATHS)),
+        methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), DOCUMENTATION_PATHS)),
+        query_parameters: Arc::new(QueryParameters::new(checked, &types, DOCUMENTATION_PATHS)),
         documented: Arc::new(documented),
         accepted_callers,
     };

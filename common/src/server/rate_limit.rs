@@ -21,16 +21,16 @@ use poem::{
 };
 
 use self::client_states::ClientStates;
-use super::limits::MAX_RATE_LIMITED_CLIENTS;
+use super::{
+    common_paths::{DOCUMENTATION_PATHS, PROBE_PATHS},
+    limits::MAX_RATE_LIMITED_CLIENTS,
+};
 use crate::{
-    api::{Code, Problem, REFERENCE_PATH},
+    api::{Code, Problem},
     config::Env,
 };
 
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
-
-/// Paths of every service whose reads are never counted.
-const FREE_PATHS: &[&str] = &["/", "/docs", REFERENCE_PATH, "/livez", "/metrics", "/openapi.json", "/readyz"];
 
 /// Which requests count against a rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +50,10 @@ impl CountedRequests {
         match self {
             Self::None => false,
             Self::Changes => !method.is_safe(),
-            Self::All => *method != Method::OPTIONS && !FREE_PATHS.contains(&path),
+            Self::All => {
+                let is_free = DOCUMENTATION_PATHS.contains(&path) || PROBE_PATHS.contains(&path);
+                *method != Method::OPTIONS && !is_free
+            }
         }
     }
 }

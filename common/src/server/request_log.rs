@@ -13,6 +13,7 @@ use std::{
 use poem::http::Method;
 use poem_openapi::{OperationId, registry::MetaApi};
 
+use super::common_paths::PROBE_PATHS;
 use crate::telemetry::{self, LineLimit};
 
 /// Failures are rarer and more interesting than successes, so more of their lines are written.
@@ -71,7 +72,7 @@ impl RequestLog {
             path.operations.into_iter().filter_map(move |operation| {
                 let id = operation.operation_id?;
                 let lines = match path_text.as_str() {
-                    "/livez" | "/readyz" | "/metrics" => Lines::None,
+                    path if PROBE_PATHS.contains(&path) => Lines::None,
                     "/record" | "/api/v1/health" | "/api/v1/reports" => Lines::Failures,
                     _ if operation.security.is_empty() && for_users.contains(id) => Lines::All,
                     _ => Lines::Failures,
