@@ -22,13 +22,11 @@ use self::{
 };
 use crate::{
     Platform, Stack,
-    history::{Outcome, StoredState, check_history},
+    history::{Outcome, check_history},
     platform::Instance,
-    process_kills::{Client, Progress, dollar_order, join_clients, put_changed_prices, wait_for_release},
-    wait_until,
+    process_kills::{CLIENTS, Client, Progress, dollar_order, fill_limit, join_clients, put_changed_prices},
 };
 
-const CLIENTS: u64 = 64;
 const READERS: u64 = 4;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 100_000_000;
@@ -153,17 +151,9 @@ pub async fn run(plan: Plan) -> Report {
 
     postgres.wait_until_redundant().await;
     let url = postgres.haproxy_url();
-    let _ = tokio::time::timeout(RECOVERY_LIMIT, wait_for_release(&url)).await;
-    progress.history.record_fill_start();
-    join_clients((0..CLIENTS).map(|number| client(CLIENTS + number, urls.clone()).fill_limit()).collect()).await;
-
-    let stored =
-        wait_until("the database can be read", RECOVERY_LIMIT, async || StoredState::read(&url).await.ok()).await;
-    let history = progress.history.take_history();
-    for violation in check_history(&history, &stored, Sats::new(LIMIT).unwrap()) {
-        let trace = violation.key().map(|key| history.format_attempts(key)).unwrap_or_default();
-        violations.push(format!("{violation}\n{trace}"));
-    }
+    let (history, stored) = fill_limit(&url, &progress, |number| client(number, urls.clone())).await;
+    let found = check_history(&history, &stored, Sats::new(LIMIT).unwrap());
+    violations.extend(found.iter().map(|violation| history.describe(violation)));
     violations.extend(std::mem::take(&mut *observations.violations.lock().unwrap_or_else(PoisonError::into_inner)));
     Report {
         failovers: faults.len(),

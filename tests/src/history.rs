@@ -170,8 +170,14 @@ impl HistoryRecorder {
 }
 
 impl History {
-    /// Formats the attempts with this idempotency key, one per line, sorted by start time. Printed with a violation.
-    pub fn format_attempts(&self, key: &str) -> String {
+    /// A violation, followed by the attempts with the idempotency key that it names.
+    pub fn describe(&self, violation: &Violation) -> String {
+        let attempts = violation.key().map(|key| self.format_attempts(key)).unwrap_or_default();
+        format!("{violation}\n{attempts}")
+    }
+
+    /// Formats the attempts with this idempotency key, one per line, sorted by start time.
+    fn format_attempts(&self, key: &str) -> String {
         let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.idempotency_key == key).collect();
         attempts.sort_by_key(|attempt| attempt.start);
         let line = |attempt: &Attempt| {

@@ -24,7 +24,7 @@ use crate::{
     wait_until,
 };
 
-const CLIENTS: u64 = 64;
+pub(crate) const CLIENTS: u64 = 64;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 1_000_000;
 /// How long quotes are valid, in seconds. Short, so that many expire and release their reservations.
@@ -80,11 +80,7 @@ impl Report {
 
     /// Every violation, followed by the attempts with the idempotency key that it names.
     pub fn violation_details(&self) -> String {
-        let details = |violation: &Violation| {
-            let attempts = violation.key().map(|key| self.history.format_attempts(key)).unwrap_or_default();
-            format!("{violation}\n{attempts}")
-        };
-        self.violations.iter().map(details).collect()
+        self.violations.iter().map(|violation| self.history.describe(violation)).collect()
     }
 }
 
@@ -96,13 +92,18 @@ pub async fn start_server(stack: Stack) -> Option<PrivateServer> {
     }
 }
 
+/// A new database on the server from [`start_server`], or a file.
+pub(crate) async fn create_database(postgres: Option<&PrivateServer>) -> Database {
+    match postgres {
+        None => Database::sqlite(),
+        Some(postgres) => Database::postgres_on(&postgres.url()).await,
+    }
+}
+
 /// Runs the plan on a new database. `postgres` is the server from [`start_server`].
 pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     let Plan { stack, faults, kills, seed } = plan;
-    let database = match &postgres {
-        None => Database::sqlite(),
-        Some(postgres) => Database::postgres_on(&postgres.url()).await,
-    };
+    let database = create_database(postgres.as_deref()).await;
     let url = database.url();
     let limit = Sats::new(LIMIT).unwrap();
     let platform = Platform::builder(stack).database(&url);
@@ -127,14 +128,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     }
     join_clients(clients).await;
 
-    // If a reservation is not released within the limit, the check reports it.
-    let _ = tokio::time::timeout(RECOVERY_LIMIT, wait_for_release(&url)).await;
-    progress.history.record_fill_start();
-    join_clients((0..CLIENTS).map(|number| client(CLIENTS + number).fill_limit()).collect()).await;
-
-    let stored =
-        wait_until("the database can be read", RECOVERY_LIMIT, async || StoredState::read(&url).await.ok()).await;
-    let history = progress.history.take_history();
+    let (history, stored) = fill_limit(&url, &progress, client).await;
     Report {
         faults,
         kills,
@@ -150,9 +144,24 @@ pub(crate) async fn join_clients(clients: JoinSet<()>) {
     tokio::time::timeout(RECOVERY_LIMIT, clients.join_all()).await.expect("every client finishes within the limit");
 }
 
+/// Fills the limit with new clients after the last fault. Returns the history of the run, and what is stored.
+pub(crate) async fn fill_limit(
+    url: &str,
+    progress: &Progress,
+    client: impl Fn(u64) -> Client,
+) -> (History, StoredState) {
+    wait_for_release(url).await;
+    progress.history.record_fill_start();
+    join_clients((0..CLIENTS).map(|number| client(CLIENTS + number).fill_limit()).collect()).await;
+    let stored =
+        wait_until("the database can be read", RECOVERY_LIMIT, async || StoredState::read(url).await.ok()).await;
+    (progress.history.take_history(), stored)
+}
+
+/// Waits until no bitcoin is reserved. If a reservation is not released within the limit, the check of the run reports it.
 pub(crate) async fn wait_for_release(url: &str) {
-    wait_until("no bitcoin is reserved", RECOVERY_LIMIT, async || {
+    let release = wait_until("no bitcoin is reserved", Duration::MAX, async || {
         StoredState::read_reserved(url).await.ok().filter(|reserved| *reserved == 0)
-    })
-    .await;
+    });
+    let _ = tokio::time::timeout(RECOVERY_LIMIT, release).await;
 }

@@ -19,8 +19,7 @@ use self::{
 };
 use crate::{
     Platform, Stack,
-    process_kills::wait_for_release,
-    servers::{Database, PrivateServer},
+    process_kills::{create_database, start_server, wait_for_release},
 };
 
 /// How long the full load is measured.
@@ -44,14 +43,8 @@ pub struct Report {
 
 /// Holds half of the full load for this time on a new database. Passes each line of progress to `print`.
 pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Report {
-    let postgres = match stack {
-        Stack::Embedded => None,
-        Stack::Servers => Some(PrivateServer::postgres().await),
-    };
-    let database = match &postgres {
-        None => Database::sqlite(),
-        Some(postgres) => Database::postgres_on(&postgres.url()).await,
-    };
+    let postgres = start_server(stack).await;
+    let database = create_database(postgres.as_ref()).await;
     let url = database.url();
     let platform = Platform::builder(stack).database(&url).in_processes().without_prices().set("BTC_LIMIT", LIMIT);
     let platform = platform.start().await;
@@ -87,8 +80,7 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
         violations
             .push(format!("FAILED REQUESTS: {failed} of {requests} requests were answered with 503 or not answered"));
     }
-    // If a reservation is not released, the check reports it.
-    let _ = tokio::time::timeout(Duration::from_mins(1), wait_for_release(&url)).await;
+    wait_for_release(&url).await;
     let orders = ledger.acknowledged();
     violations.extend(ledger.check(&url, LIMIT.parse::<Sats>().unwrap()).await);
     let shown = &platform.summary().await["count"];

@@ -215,10 +215,7 @@ impl StoredOrdersCheck {
             violations.push(format!("CHANGED ORDERS: acknowledged {acknowledged:?}, stored {:?}", self.stored));
         }
         let kept = StoredState { orders: self.kept_orders, ..StoredState::default() };
-        for violation in check_keys(history, &kept) {
-            let attempts = violation.key().map(|key| history.format_attempts(key)).unwrap_or_default();
-            violations.push(format!("{violation}\n{attempts}"));
-        }
+        violations.extend(check_keys(history, &kept).iter().map(|violation| history.describe(violation)));
         violations
     }
 }
