@@ -32,11 +32,6 @@ impl Client {
         self.http.request(method, url.as_ref()).timeout(RESPONSE_TIMEOUT)
     }
 
-    /// Adds the internal token to a request.
-    pub fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
-        request.bearer_auth(&self.token)
-    }
-
     pub async fn get(&self, url: impl AsRef<str>) -> Response {
         send(self.request("GET", url)).await
     }

@@ -75,20 +75,20 @@ documents! {
 }
 
 /// An operation of a document.
-struct Operation<'a> {
-    path: &'a str,
+pub(super) struct Operation<'a> {
+    pub(super) path: &'a str,
     /// In lower case.
-    method: &'a str,
+    pub(super) method: &'a str,
     value: &'a Value,
 }
 
 impl<'a> Operation<'a> {
-    fn parameters(&self) -> impl Iterator<Item = &'a Value> {
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &'a Value> {
         self.value["parameters"].as_array().into_iter().flatten()
     }
 }
 
-fn operations(document: &Value) -> impl Iterator<Item = Operation<'_>> {
+pub(super) fn operations(document: &Value) -> impl Iterator<Item = Operation<'_>> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths.flat_map(|(path, methods)| {
         let methods = methods.as_object().unwrap().iter();

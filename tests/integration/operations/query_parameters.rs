@@ -10,39 +10,34 @@ use tests::{
     platform::{Instance, order},
 };
 
+use super::openapi::operations;
+
 on_both_stacks!(
     every_operation_refuses_unknown_and_repeated_parameters,
     every_wrong_parameter_is_named_at_once,
     misspelt_filter_does_not_select_everything,
 );
 
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-
-/// An operation of an OpenAPI document.
-struct Operation {
-    method: &'static str,
+/// An operation that checks its query itself.
+struct CheckedOperation {
+    method: String,
     /// With a valid id in the place of each parameter.
     path: String,
     query: Vec<Value>,
 }
 
-/// The operations of a service, including those that its document does not list.
-async fn operations(platform: &Platform, service: &Instance) -> Vec<Operation> {
+/// The operations of a service, including those that its document does not list, except where it imitates an exchange.
+async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<CheckedOperation> {
     let document = platform.client.get(service.url("/openapi.json")).await.json(200);
-    let mut operations = Vec::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for method in METHODS {
-            let Some(operation) = methods.get(method) else { continue };
-            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-            let query = parameters.into_iter().filter(|parameter| parameter["in"] == "query").collect();
-            let path = path.replace("{id}", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab").replace("{exchange}", "kraken");
-            operations.push(Operation { method, path, query });
-        }
-    }
-    for path in ["/openapi.json", "/docs", "/errors"] {
-        operations.push(Operation { method: "get", path: path.to_owned(), query: Vec::new() });
-    }
-    operations
+    let documented = operations(&document).filter(|operation| !imitates_exchange(operation.path)).map(|operation| {
+        let query = operation.parameters().filter(|parameter| parameter["in"] == "query").cloned().collect();
+        let path = operation.path.replace("{id}", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
+        CheckedOperation { method: operation.method.to_uppercase(), path: path.replace("{exchange}", "kraken"), query }
+    });
+    let pages = ["/openapi.json", "/docs", "/errors"];
+    let pages =
+        pages.map(|path| CheckedOperation { method: "GET".to_owned(), path: path.to_owned(), query: Vec::new() });
+    documented.chain(pages).collect()
 }
 
 /// Whether exchange-sim serves the path in the place of an exchange, which decides itself what it refuses.
@@ -55,13 +50,10 @@ async fn every_operation_refuses_unknown_and_repeated_parameters(stack: Stack) {
     platform.start_other_services().await;
     let mut checked = 0;
     for service in platform.all_services() {
-        for Operation { method, path, query } in operations(&platform, service).await {
-            if imitates_exchange(&path) {
-                continue;
-            }
+        for CheckedOperation { method, path, query } in checked_operations(&platform, service).await {
             checked += 1;
             let refuse = async |query: &str, field: &str| {
-                let request = platform.client.request(&method.to_uppercase(), service.url(&format!("{path}?{query}")));
+                let request = platform.client.request(&method, service.url(&format!("{path}?{query}")));
                 let problem = send(platform.with_internal_token(request)).await.problem(422, "validation_failed");
                 let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
                 assert!(named.contains(&&Value::from(field)), "{} {method} {path}?{query}: {problem}", service.name);
@@ -81,10 +73,7 @@ async fn every_wrong_parameter_is_named_at_once(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     for service in platform.all_services() {
-        for Operation { method, path, query } in operations(&platform, service).await {
-            if imitates_exchange(&path) {
-                continue;
-            }
+        for CheckedOperation { method, path, query } in checked_operations(&platform, service).await {
             // Every text is an allowed value of a text without a format, and most texts are references of a client.
             let is_checked = |parameter: &&Value| {
                 let schema = &parameter["schema"];
@@ -96,7 +85,7 @@ async fn every_wrong_parameter_is_named_at_once(stack: Stack) {
             }
             let pairs: Vec<_> = wrong.iter().map(|name| format!("{name}=%E2%82%AC%00")).collect();
             let url = service.url(&format!("{path}?{}", pairs.join("&")));
-            let request = platform.with_internal_token(platform.client.request(&method.to_uppercase(), url));
+            let request = platform.with_internal_token(platform.client.request(&method, url));
             let problem = send(request).await.problem(422, "validation_failed");
             let errors = problem["errors"].as_array().unwrap();
             let named: BTreeSet<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
