@@ -1,6 +1,10 @@
 //! Environment variables that `tests/run` sets, and the binaries that it builds.
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
 
 /// The value of a variable that `tests/run` sets. Panics when it is not set: a test that needs a server must not pass
 /// without it.
@@ -19,4 +23,16 @@ pub fn binary_path(name: &str) -> PathBuf {
         let executable = current_exe.display();
         panic!("{name} was not found in the build directory of {executable}: run the tests with tests/run, which builds it first")
     })
+}
+
+/// Runs a binary of this workspace in `folder` until it ends, with these variables only.
+pub fn run_binary(
+    name: &str,
+    arguments: &[&str],
+    variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    folder: &Path,
+) -> Output {
+    let mut command = Command::new(binary_path(name));
+    command.args(arguments).env_clear().envs(variables).current_dir(folder).stdin(Stdio::null());
+    command.output().unwrap()
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::{
-    builder::{PlatformBuilder, reserve_ports},
+    builder::{PlatformBuilder, SERVICES, reserve_ports},
     instance::{Instance, Variables},
 };
 use crate::{

@@ -2,12 +2,17 @@
 
 use std::{
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
-use common::{api::orders::OrderOrigin, service::Service};
+use common::{api::orders::OrderOrigin, config::port_variable, service::Service};
 use db_proxy::database::Database;
-use tests::{buydesk_up::BuydeskUp, environment::binary_path, raw_http::open_connection};
+use tests::{
+    buydesk_up::BuydeskUp,
+    environment::{binary_path, run_binary},
+    platform::SERVICES,
+    raw_http::open_connection,
+};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// Opens a connection that the server has accepted, and sends the beginning of a second request.
@@ -57,12 +62,9 @@ fn buydesk_up_with_few_file_descriptors_names_the_required_number() {
 
 /// Runs `buydesk` with free ports until it ends by itself.
 fn run_buydesk(arguments: &[&str], folder: &Path, database_url: &str) -> Output {
-    let services =
-        ["CREATE_ORDER", "FETCH_ORDERS", "PRICE_CACHE_PROXY", "PRICE_UPDATER", "DB_PROXY", "HEALTH_CHECK", "RATES"];
-    let mut command = Command::new(binary_path("buydesk"));
-    command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
-    command.envs(services.map(|service| (format!("{service}_PORT"), "0"))).env("EXCHANGE_SIM_PORT", "0");
-    command.env("DATABASE_URL", database_url).output().unwrap()
+    let ports = SERVICES.map(|service| (port_variable(service), "0"));
+    let variables = ports.into_iter().chain([("DATABASE_URL".to_owned(), database_url)]);
+    run_binary("buydesk", arguments, variables, folder)
 }
 
 #[track_caller]

@@ -1,43 +1,29 @@
 //! The command lines of the binaries: options, exit codes, error texts, and the file `.env`.
 
 use std::{
-    collections::BTreeMap,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    path::Path,
     process::{Command, Output, Stdio},
     thread,
 };
 
 use common::{
     api::{health::HealthStatus, reports::LevelCounts},
-    config::port_variable,
     service::Service,
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use tests::{Platform, Stack, environment::binary_path, servers::Port};
+use tests::{
+    Platform, Stack,
+    environment::{binary_path, run_binary},
+    platform::SERVICES,
+    servers::Port,
+};
 
-const SERVICES: [&str; 8] = [
-    create_order::App::NAME,
-    db_proxy::App::NAME,
-    exchange_sim::App::NAME,
-    fetch_orders::App::NAME,
-    health_check::App::NAME,
-    price_cache_proxy::App::NAME,
-    price_updater::App::NAME,
-    rates::App::NAME,
-];
-
-/// Runs a program until it ends, with these variables only.
-fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Output {
-    let mut command = Command::new(binary_path(program));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(folder);
-    command.stdin(Stdio::null()).output().unwrap()
-}
+const NO_VARIABLES: [(&str, &str); 0] = [];
 
 fn run_buydesk(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    run("buydesk", arguments, variables, tempfile::tempdir().unwrap().path())
+    run_binary("buydesk", arguments, variables.iter().copied(), tempfile::tempdir().unwrap().path())
 }
 
 fn stdout_of(output: &Output) -> String {
@@ -84,14 +70,14 @@ fn health_of(status: HealthStatus) -> String {
 fn every_service_has_help_and_version_and_refuses_unknown_options() {
     let folder = tempfile::tempdir().unwrap();
     for service in SERVICES {
-        let help = run(service, &["--help"], &[], folder.path());
+        let help = run_binary(service, &["--help"], NO_VARIABLES, folder.path());
         assert!(help.status.success() && stdout_of(&help).contains("--check"), "{service}: {help:?}");
         assert_eq!(stdout_of(&help).contains("--migrate"), service == db_proxy::App::NAME);
-        let version = run(service, &["--version"], &[], folder.path());
+        let version = run_binary(service, &["--version"], NO_VARIABLES, folder.path());
         assert!(version.status.success(), "{service}: {version:?}");
         assert!(stdout_of(&version).starts_with(&format!("{service} ")), "{service}: {version:?}");
         for arguments in [&["--checks"][..], &["serve"], &["--check", "--openapi"]] {
-            let refused = run(service, arguments, &[], folder.path());
+            let refused = run_binary(service, arguments, NO_VARIABLES, folder.path());
             assert_eq!(refused.status.code(), Some(2), "{service} {arguments:?}: {refused:?}");
             assert!(stderr_of(&refused).contains(arguments[0]), "{service} {arguments:?}: {refused:?}");
         }
@@ -180,7 +166,7 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_right_one() {
     let hints =
         ["sets INTERNAL_TOKENS,", "did you mean INTERNAL_TOKEN?", "sets BIND_HOSTS,", "did you mean BIND_HOST?"];
     // A service that does not start because of it.
-    let failed = stderr_of(&run(rates::App::NAME, &[], &[], folder.path()));
+    let failed = stderr_of(&run_binary(rates::App::NAME, &[], NO_VARIABLES, folder.path()));
     assert_eq!(failed.matches("INTERNAL_TOKEN is not set").count(), 1, "{failed}");
     let alternatives = ["HEALTH_CHECK_TOKEN", "DB_PROXY_TOKEN", "PRICE_CACHE_TOKEN"];
     for part in hints.iter().chain(&alternatives) {
@@ -189,10 +175,10 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_right_one() {
     assert!(!failed.contains("0123456789abcdef"), "{failed}");
     // A command of the client, which reads none of them.
     let address = serve_json(health_of(HealthStatus::Ok));
-    let output = run("buydesk", &["health"], &[("HEALTH_CHECK_URL", &address)], folder.path());
+    let output = run_binary("buydesk", &["health"], [("HEALTH_CHECK_URL", &address)], folder.path());
     let warnings = stderr_of(&output);
     assert!(output.status.success() && hints.iter().all(|hint| warnings.contains(hint)), "{output:?}");
-    let output = run("buydesk", &["health", "--json"], &[("HEALTH_CHECK_URL", &address)], folder.path());
+    let output = run_binary("buydesk", &["health", "--json"], [("HEALTH_CHECK_URL", &address)], folder.path());
     for line in stderr_of(&output).lines() {
         assert_eq!(serde_json::from_str::<Value>(line).unwrap()["code"], "unknown_setting", "{line}");
     }
@@ -202,11 +188,8 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_right_one() {
 fn used_port_is_named_with_the_next_step() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let variables = BTreeMap::from([(port_variable(rates::App::NAME), port.clone())]);
-    let token = ("INTERNAL_TOKEN".to_owned(), "0123456789abcdef".to_owned());
-    let variables: Vec<_> = variables.into_iter().chain([token]).collect();
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let output = run(rates::App::NAME, &[], &variables, tempfile::tempdir().unwrap().path());
+    let variables = [("RATES_PORT", port.as_str()), ("INTERNAL_TOKEN", "0123456789abcdef")];
+    let output = run_binary(rates::App::NAME, &[], variables, tempfile::tempdir().unwrap().path());
     let error = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("another program"), "{error}");

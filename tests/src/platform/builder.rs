@@ -35,19 +35,21 @@ enum Placement {
     ProcessesWithClocks,
 }
 
+/// The names of all services.
+pub const SERVICES: [&str; 8] = [
+    db_proxy::App::NAME,
+    price_cache_proxy::App::NAME,
+    create_order::App::NAME,
+    fetch_orders::App::NAME,
+    exchange_sim::App::NAME,
+    price_updater::App::NAME,
+    health_check::App::NAME,
+    rates::App::NAME,
+];
+
 /// Reserves a port for each service, by name.
 pub fn reserve_ports() -> BTreeMap<&'static str, Port> {
-    let names = [
-        db_proxy::App::NAME,
-        price_cache_proxy::App::NAME,
-        create_order::App::NAME,
-        fetch_orders::App::NAME,
-        exchange_sim::App::NAME,
-        price_updater::App::NAME,
-        health_check::App::NAME,
-        rates::App::NAME,
-    ];
-    names.map(|name| (name, Port::reserve())).into()
+    SERVICES.map(|name| (name, Port::reserve())).into()
 }
 
 /// Collects settings before the services start.
