@@ -43,7 +43,7 @@ fn no_limit() -> Sats {
     sats(21_000_000 * 100_000_000)
 }
 
-/// The stores of a new, migrated database.
+/// The stores of a database.
 struct Fixture {
     store: OrderStore,
     course_store: CourseStore,
@@ -52,10 +52,16 @@ struct Fixture {
 }
 
 impl Fixture {
+    /// The stores of a new, migrated database.
     async fn new(stack: Stack) -> Self {
-        let database = Database::create(stack).await;
+        let fixture = Self::open(Database::create(stack).await).await;
+        fixture.connections.migrate().await.unwrap();
+        fixture
+    }
+
+    /// The stores of a database as it is, without a migration.
+    async fn open(database: Database) -> Self {
         let connections = database::Database::open(&database.url()).await.unwrap();
-        connections.migrate().await.unwrap();
         Self {
             store: OrderStore::new(&connections),
             course_store: CourseStore::new(&connections),

@@ -6,7 +6,7 @@ use common::{
 };
 use db_proxy::{
     database::{self, DatabaseError},
-    orders::{Decision, OrderStore},
+    orders::Decision,
 };
 use tests::{Stack, on_both_stacks, servers::Database};
 
@@ -100,10 +100,7 @@ async fn orders_of_the_last_release_mark_the_database(stack: Stack) {
         let mut last_release = LastRelease::create_schema(&database.url()).await;
         last_release.place_order(LastReleaseOrder { seq: 1, key: "first" }).await;
         last_release.place_order(LastReleaseOrder { seq: 2, key: "second" }).await;
-        let connections = database::Database::open(&database.url()).await.unwrap();
-        let store = OrderStore::new(&connections);
-        let course_store = db_proxy::courses::CourseStore::new(&connections);
-        let fixture = Fixture { store, course_store, connections, database };
+        let fixture = Fixture::open(database).await;
         let flag = if stack == Stack::Embedded { "seq <= 2" } else { "true" };
         fixture.query_text(&format!("update orders set simulated = ({flag}) where seq <= {simulated}")).await;
 

@@ -6,7 +6,6 @@ pub mod last_release;
 
 use common::{money::Sats, time::Timestamp};
 use db_proxy::{
-    database,
     group_commit::Attempt,
     orders::{DecisionClock, DecisionContext},
 };
@@ -28,17 +27,14 @@ async fn last_release_places_orders_while_its_database_is_migrated(stack: Stack)
     last_release.place_order(LastReleaseOrder { seq: 1, key: "before" }).await;
 
     // A new program that has not migrated yet never reports a permanent error.
-    let connections = database::Database::open(&database.url()).await.unwrap();
-    let store = OrderStore::new(&connections);
+    let fixture = Fixture::open(database).await;
     let context = DecisionContext { limit: no_limit(), clock: DecisionClock::Fixed(Timestamp::now()) };
     let mut early = commands(&[market_order("early", 1)]);
-    if let Err(error) = store.commit_batch(context, &mut early, &mut Attempt::default()).await {
+    if let Err(error) = fixture.store.commit_batch(context, &mut early, &mut Attempt::default()).await {
         assert!(error.is_transient(), "{error:?}");
     }
-    connections.migrate().await.unwrap();
+    fixture.connections.migrate().await.unwrap();
 
-    let course_store = db_proxy::courses::CourseStore::new(&connections);
-    let fixture = Fixture { store, course_store, connections, database };
     let early = fixture.place(&[market_order("early", 1)], no_limit()).await;
     assert_eq!(expect_placed(&early[0]).0.bitcoin_amount, Sats::new(1).unwrap());
     // Its connection is older than the migrations.
