@@ -68,9 +68,12 @@ impl Upstreams for Connection {
 
     async fn write_record(&self, write: &RecordWrite, _: Duration) -> Result<PriceRecord, CallError> {
         let upstreams = self.get()?;
-        let record = write.record.clone().into_record(write.ttl, upstreams.clock.now()).unwrap();
-        *upstreams.record.lock().unwrap() = Some(record.clone());
-        Ok(record)
+        let now = upstreams.clock.now();
+        let record = write.record.clone().into_record(write.ttl, now).unwrap();
+        let mut stored = upstreams.record.lock().unwrap();
+        // price-cache-proxy keeps a current record that is newer.
+        let newer = stored.take_if(|stored| stored.is_current(now) && stored.version() > record.version());
+        Ok(stored.insert(newer.unwrap_or(record)).clone())
     }
 
     async fn write_snapshot(&self, snapshot: &MarketSnapshot) -> Result<(), CallError> {
@@ -126,7 +129,7 @@ impl FakeSources {
             }
             "/coinbase/products/BTC-EUR/ticker" => (200, r#"{"price":"84000","bid":"84000","ask":"84000"}"#),
             "/coinbase/products/BTC-USD/ticker" => (200, r#"{"price":"91000","bid":"91000","ask":"91000"}"#),
-            "/index/ticker" => (200, r#"{"CHF":{"last":79000},"RUB":{"last":8200000}}"#),
+            "/index/ticker" => (200, r#"{"CHF":{"last":79000},"EUR":{"last":83900},"RUB":{"last":8200000}}"#),
             "/frankfurter/v2/rates" => (200, r#"[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90}]"#),
             _ => (404, r#"{"message":"NotFound"}"#),
         };

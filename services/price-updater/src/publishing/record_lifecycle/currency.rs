@@ -10,6 +10,9 @@
 //! A price is prolonged after more than [`TOLERATED_FAILURES`] failures in a row, before it would expire, and at once if its
 //! successor is held as implausible. The polls prolong it in time if they end in time. Otherwise
 //! [`prolong`](CurrencyLifecycle::prolong) does, which depends on no poll.
+//!
+//! An agreed price that is older than the published one does not replace it, as in price-cache-proxy. If the exchanges fail, the
+//! last price of an index is older.
 
 use std::time::Duration;
 
@@ -27,6 +30,8 @@ pub(super) const TOLERATED_FAILURES: u32 = 3;
 /// How long a price that orders must no longer use stays in the record. A price that is left out of a record would stay in the
 /// cache if the record had no other price.
 const STOP_AFTER: Duration = Duration::from_secs(1);
+/// Why the published price was not replaced.
+const NO_NEWER_PRICE: &str = "the sources have reported no newer price in time";
 
 /// Whether orders in a currency have a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,13 +168,25 @@ impl CurrencyLifecycle {
 
     /// Prolongs the published price. The publish interval is still open, so this is no failure.
     pub(super) fn prolong(&mut self, now: Timestamp) -> Option<AvailabilityChange> {
-        self.reason.get_or_insert_with(|| "the sources have reported no newer price in time".to_owned());
+        self.reason.get_or_insert_with(|| NO_NEWER_PRICE.to_owned());
         self.fail(false, now)
     }
 
     /// Replaces or prolongs an expiring price. The publish interval is still open, so this is no failure.
     pub(super) fn renew(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
         self.apply(outcome, self.lifetimes.renewal_margin, self.failures, now)
+    }
+
+    /// Whether an agreed price is published: it is valid for longer than `margin`, and the published price is not newer. If it is
+    /// the published price, it must be valid until after the next poll. Otherwise it would have to be prolonged before that.
+    pub(super) fn accepts(&self, price: &GoodPrice, margin: Duration, now: Timestamp) -> bool {
+        let published = self.published(now).map(|published| published.as_of);
+        let margin = if published == Some(price.as_of) { self.lifetimes.renewal_margin } else { margin };
+        published.is_none_or(|published| published <= price.as_of) && self.is_valid(price, now.plus(margin))
+    }
+
+    fn is_valid(&self, price: &GoodPrice, time: Timestamp) -> bool {
+        price.as_of.plus(self.lifetimes.ttl) > time
     }
 
     /// Uses an agreed price that is valid for longer than `margin`. Otherwise `failures` is the new number of failures in a row.
@@ -181,9 +198,8 @@ impl CurrencyLifecycle {
         now: Timestamp,
     ) -> Option<AvailabilityChange> {
         let (reason, held) = match outcome {
-            PriceOutcome::Agreed(price) if price.as_of.plus(self.lifetimes.ttl) > now.plus(margin) => {
-                return self.succeed(price, now);
-            }
+            PriceOutcome::Agreed(price) if self.accepts(price, margin, now) => return self.succeed(price, now),
+            PriceOutcome::Agreed(price) if self.is_valid(price, now.plus(margin)) => (NO_NEWER_PRICE.to_owned(), false),
             PriceOutcome::Agreed(price) => (price.too_old(), false),
             PriceOutcome::Missing(reason) => (reason.clone(), false),
             PriceOutcome::Held(reason) => (reason.clone(), true),

@@ -119,6 +119,29 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
     }
 }
 
+/// price-cache-proxy would not accept the older price, and the published one would expire.
+#[test]
+fn older_price_does_not_replace_the_published_one() {
+    let mut lifecycle = lifecycle();
+    publish(&mut lifecycle, good(15), 15);
+    let steps: Vec<_> = [30, 45].map(|second| publish(&mut lifecycle, good(0), second)).into();
+    assert_eq!((changes(&steps), failures(&lifecycle)), (vec![], 2));
+    let step = lifecycle.renew_expiring(&[(Currency::EUR, good(0))].into(), time_at(70)).unwrap();
+    assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Prolonged]);
+    assert_eq!(stored(&step, time_at(70)).as_of, time_at(15));
+    assert_eq!(changes(&[publish(&mut lifecycle, good(60), 75)]), [AvailabilityChange::Recovered]);
+}
+
+#[test]
+fn published_price_that_expires_before_the_next_poll_stays_prolonged() {
+    let mut lifecycle = lifecycle();
+    let outcome = [(Currency::EUR, good(2))].into();
+    publish(&mut lifecycle, good(2), 15);
+    let steps = [lifecycle.renew_expiring(&outcome, time_at(57)).unwrap(), lifecycle.publish(&outcome, time_at(60))];
+    assert_eq!(changes(&steps), [AvailabilityChange::Prolonged]);
+    assert_eq!(written_states(&steps), [Some(PriceState::Prolonged); 2]);
+}
+
 #[test]
 fn price_that_would_expire_before_the_next_poll_is_prolonged_or_replaced_between_publications() {
     let mut lifecycle = lifecycle();

@@ -44,6 +44,18 @@ async fn price_is_prolonged_before_it_expires_while_a_poll_waits_for_sources() {
     }
 }
 
+/// The last price of the index is older than that of the exchange, and is agreed after both have failed.
+#[tokio::test(start_paused = true)]
+async fn price_is_prolonged_before_it_expires_while_an_older_one_is_agreed() {
+    for seconds in (47..=92).step_by(5) {
+        let upstreams = FakeUpstreams::new();
+        let instance = upstreams.start_instance("coinbase,blockchain_info", "EUR");
+        sleep(SECOND * seconds).await;
+        instance.set_down(true);
+        assert_priced_for(&upstreams, MINUTE * 3, &format!("{seconds} s")).await;
+    }
+}
+
 /// rates shows the market snapshot, and create-order uses the record.
 #[tokio::test(start_paused = true)]
 async fn market_snapshot_shows_the_price_that_orders_use() {
