@@ -117,6 +117,15 @@ pub(crate) enum PriceOutcome {
     Held(String),
 }
 
+impl PriceOutcome {
+    pub(crate) fn agreed(&self) -> Option<&GoodPrice> {
+        match self {
+            Self::Agreed(price) => Some(price),
+            Self::Missing(_) | Self::Held(_) => None,
+        }
+    }
+}
+
 /// The price of each pair in one poll interval. Includes pairs that have votes but no price.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MarketPrices {

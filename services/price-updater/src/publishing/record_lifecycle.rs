@@ -165,10 +165,17 @@ impl RecordLifecycle {
         Some(LifecycleStep { write: self.write(now), changes })
     }
 
-    /// The price that orders in `currency` use until a newer one is published. `None` if orders have none.
-    pub(crate) fn price_in_use(&self, currency: Currency, now: Timestamp) -> Option<PriceInUse> {
+    /// The price that orders in `currency` use although a poll has ended with `outcome`. `None` if orders have none, or if the
+    /// outcome is a newer price, which is published next, or the same one.
+    pub(crate) fn price_in_use(
+        &self,
+        currency: Currency,
+        outcome: &PriceOutcome,
+        now: Timestamp,
+    ) -> Option<PriceInUse> {
         let lifecycle = self.currencies.get(&currency)?;
-        Some(PriceInUse { price: lifecycle.published(now)?, simulated: lifecycle.last_good()?.simulated })
+        let price = lifecycle.published_instead_of(outcome.agreed(), now)?;
+        Some(PriceInUse { price, simulated: lifecycle.last_good()?.simulated })
     }
 
     /// Drops the last good prices that are simulated if the new ones are real, and the other way round, because a record has
@@ -192,10 +199,7 @@ impl RecordLifecycle {
 }
 
 fn agreed_prices(outcomes: &BTreeMap<Currency, PriceOutcome>) -> impl Iterator<Item = &GoodPrice> {
-    outcomes.values().filter_map(|outcome| match outcome {
-        PriceOutcome::Agreed(price) => Some(price),
-        PriceOutcome::Missing(_) | PriceOutcome::Held(_) => None,
-    })
+    outcomes.values().filter_map(PriceOutcome::agreed)
 }
 
 /// Marks every price as simulated if any is, because a record is simulated as a whole.

@@ -227,7 +227,7 @@ impl<'a> PollLoop<'a> {
     }
 
     fn record_publish_result(&self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
-        let agreed = outcomes.values().filter(|outcome| matches!(outcome, PriceOutcome::Agreed(_))).count();
+        let agreed = outcomes.values().filter_map(PriceOutcome::agreed).count();
         self.updater.metrics.record_publish_result(match agreed {
             0 => PublishResult::Failed,
             all if all == outcomes.len() => PublishResult::Good,
@@ -235,7 +235,7 @@ impl<'a> PollLoop<'a> {
         });
     }
 
-    /// Where no price was agreed, the market snapshot shows the price that orders use, so that both are the same.
+    /// Where no newer price was agreed, the market snapshot shows the price that orders use, so that both are the same.
     fn show_prices_in_use(
         &self,
         market: &mut MarketPrices,
@@ -243,9 +243,7 @@ impl<'a> PollLoop<'a> {
         now: Timestamp,
     ) {
         for (&currency, outcome) in outcomes {
-            if let (PriceOutcome::Missing(_) | PriceOutcome::Held(_), Some(in_use)) =
-                (outcome, self.lifecycle.price_in_use(currency, now))
-            {
+            if let Some(in_use) = self.lifecycle.price_in_use(currency, outcome, now) {
                 market.show_price_in_use(currency, in_use, now);
             }
         }

@@ -14,7 +14,7 @@
 //! An agreed price that is older than the published one does not replace it, as in price-cache-proxy. If the exchanges fail, the
 //! last price of an index is older.
 
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 use common::{
     api::prices::{CurrencyPrice, PriceState},
@@ -179,7 +179,7 @@ impl CurrencyLifecycle {
 
     /// Whether an agreed price is published: it is valid for longer than `margin`, and the published price is not newer. If it is
     /// the published price, it must be valid until after the next poll. Otherwise it would have to be prolonged before that.
-    pub(super) fn accepts(&self, price: &GoodPrice, margin: Duration, now: Timestamp) -> bool {
+    fn accepts(&self, price: &GoodPrice, margin: Duration, now: Timestamp) -> bool {
         let published = self.published(now).map(|published| published.as_of);
         let margin = if published == Some(price.as_of) { self.lifetimes.renewal_margin } else { margin };
         published.is_none_or(|published| published <= price.as_of) && self.is_valid(price, now.plus(margin))
@@ -268,5 +268,16 @@ impl CurrencyLifecycle {
         };
         // A price from the future would be refused by price-cache-proxy, and the whole record with it.
         (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at, legs })
+    }
+
+    /// The published price, unless `agreed` is a newer one that is valid, or the published price itself while it is fresh.
+    pub(super) fn published_instead_of(&self, agreed: Option<&GoodPrice>, now: Timestamp) -> Option<CurrencyPrice> {
+        let published = self.published(now)?;
+        let is_shown = |agreed: &GoodPrice| match agreed.as_of.cmp(&published.as_of) {
+            Ordering::Less => false,
+            Ordering::Equal => published.state == PriceState::Fresh,
+            Ordering::Greater => self.is_valid(agreed, now),
+        };
+        (!agreed.is_some_and(is_shown)).then_some(published)
     }
 }

@@ -59,34 +59,46 @@ async fn price_is_prolonged_before_it_expires_while_an_older_one_is_agreed() {
 /// rates shows the market snapshot, and create-order uses the record.
 #[tokio::test(start_paused = true)]
 async fn market_snapshot_shows_the_price_that_orders_use() {
-    let upstreams = FakeUpstreams::new();
-    let instance = upstreams.start_instance("coinbase", "EUR");
-    sleep(20 * SECOND).await;
+    assert_snapshot_shows_the_record("coinbase", 20, "EUR").await;
+    // The price of the index is older than the others, and is agreed after they have failed. It is polled every 45 s.
+    for seconds in (47..=92).step_by(10) {
+        assert_snapshot_shows_the_record("blockchain_info", seconds, "EUR").await;
+        assert_snapshot_shows_the_record("coinbase,blockchain_info", seconds, "EUR").await;
+        assert_snapshot_shows_the_record("coinbase,blockchain_info,frankfurter", seconds, "RUB").await;
+    }
+}
+
+/// All sources fail after `seconds`.
+async fn assert_snapshot_shows_the_record(sources: &str, seconds: u32, currency: &str) {
+    let (upstreams, pair) = (FakeUpstreams::new(), format!("BTC-{currency}"));
+    let instance = upstreams.start_instance(sources, currency);
+    sleep(seconds * SECOND).await;
     instance.set_down(true);
     let (mut prolonged, mut unpriced) = (0, 0);
     for second in 0..3_700 {
+        let case = format!("{sources}, {pair}, {second} s after a failure at {seconds} s");
         sleep(SECOND).await;
         let now = upstreams.clock.now();
-        let record = upstreams.record.lock().unwrap().clone().unwrap().price(Currency::EUR).unwrap();
+        let record = upstreams.record.lock().unwrap().clone().unwrap().price(currency.parse().unwrap()).unwrap();
         let record = Some(record).filter(|price| price.is_current(now));
         let snapshot = upstreams.snapshot.lock().unwrap().clone().unwrap();
-        let shown = snapshot.prices.into_iter().find(|price| price.direction.to_string() == "BTC-EUR").unwrap();
+        let shown = snapshot.prices.into_iter().find(|price| price.direction.to_string() == pair).unwrap();
         let expires_at = shown.expires_at.or(shown.as_of.map(|as_of| as_of.plus(MINUTE)));
         let shown_price = shown.price.filter(|_| expires_at.is_some_and(|expires_at| now < expires_at));
-        assert_eq!(shown_price, record.as_ref().map(|price| price.price), "{second} s");
+        assert_eq!(shown_price, record.as_ref().map(|price| price.price), "{case}");
         match record.filter(|price| price.state == PriceState::Prolonged) {
             Some(price) => {
-                assert_eq!((shown.state, shown.as_of), (Some(PriceState::Prolonged), Some(price.as_of)), "{second} s");
+                assert_eq!((shown.state, shown.as_of), (Some(PriceState::Prolonged), Some(price.as_of)), "{case}");
                 let age = shown.age_secs.unwrap();
-                assert!((age..=age + 6).contains(&now.since(price.as_of).as_secs()), "{second} s: {age} s");
-                assert!(shown.votes.iter().all(|vote| !vote.used));
+                assert!((age..=age + 6).contains(&now.since(price.as_of).as_secs()), "{case}: {age} s");
+                assert!(shown.votes.iter().all(|vote| !vote.used), "{case}");
                 prolonged += 1;
             }
-            None => assert!(shown.state != Some(PriceState::Prolonged) || shown_price.is_none(), "{second} s"),
+            None => assert!(shown.state != Some(PriceState::Prolonged) || shown_price.is_none(), "{case}"),
         }
         unpriced += u32::from(shown_price.is_none());
     }
-    assert!(prolonged > 3_500 && unpriced > 50, "{prolonged} {unpriced}");
+    assert!(prolonged > 3_500 && unpriced > 50, "{sources}, {pair}, {seconds} s: {prolonged} {unpriced}");
 }
 
 #[tokio::test(start_paused = true)]
