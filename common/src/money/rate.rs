@@ -48,6 +48,12 @@ impl Rate {
         Decimal::new(self.0, DECIMALS)
     }
 
+    /// How far `other` is from this rate, in millionths of this rate, rounded up.
+    pub fn distance_millionths(self, other: Self) -> u128 {
+        let [center, other] = [self, other].map(|rate| u128::from(rate.0.unsigned_abs()));
+        (center.abs_diff(other) * 1_000_000).div_ceil(center)
+    }
+
     /// Rounds a computed rate, such as a mean, half to even at the eighth decimal.
     pub fn rounded_half_even(number: Decimal) -> Result<Self, RateError> {
         let Some(excess_decimals) = number.scale().checked_sub(DECIMALS) else { return number.try_into() };

@@ -35,3 +35,11 @@ fn computed_rate_is_rounded_half_to_even() {
     assert_eq!(round("0.000000025"), 2);
     assert_eq!(round("0.0000000250001"), 3);
 }
+
+#[test]
+fn distance_is_a_part_of_the_rate_rounded_up() {
+    let distance =
+        |center: &str, other: &str| center.parse::<Rate>().unwrap().distance_millionths(other.parse().unwrap());
+    assert_eq!((distance("200", "201"), distance("201", "200")), (5_000, 4_976));
+    assert_eq!((distance("3", "3"), distance("0.00000001", "9999999999")), (0, 999_999_999_899_999_999_000_000));
+}

@@ -199,7 +199,8 @@ impl Comparison {
         let rate = self.majority_rate()?;
         let value = rate.value()?;
         let agreeing = self.rates.iter().filter(|other| rate.agrees_with(&other.rate));
-        let spread = agreeing.filter_map(|other| distance_millionths(value, other.rate.value()?)).max();
+        let distance = |other: &BankRate| u32::try_from(value.distance_millionths(other.rate.value()?)).ok();
+        let spread = agreeing.filter_map(distance).max();
         Some(AcceptedRate { rate: rate.clone(), spread_millionths: spread.filter(|_| self.rates.len() > 1) })
     }
 
@@ -208,12 +209,6 @@ impl Comparison {
         let agreeing = |rate: &DollarRate| self.rates.iter().filter(|other| rate.agrees_with(&other.rate)).count();
         self.rates.iter().map(|bank| &bank.rate).find(|rate| agreeing(rate) * 2 > self.rates.len())
     }
-}
-
-/// The distance of `rate` from `center` in millionths of it, rounded up.
-fn distance_millionths(center: Rate, rate: Rate) -> Option<u32> {
-    let [center, rate] = [center, rate].map(|rate| u128::from(rate.hundred_millionths().unsigned_abs()));
-    u32::try_from((center.abs_diff(rate) * 1_000_000).div_ceil(center)).ok()
 }
 
 /// Whether a bank agrees with the majority in at least half of the currencies that other banks publish too. If it does not, it

@@ -4,7 +4,7 @@ use std::ops::Add;
 
 use common::{
     api::courses::{AgreedPrice, Method, OfficialRate},
-    money::{DecimalText, Rate},
+    money::DecimalText,
 };
 
 use super::ratio::format_fixed_point;
@@ -45,7 +45,7 @@ impl KnownError {
         let rate = price.price?;
         let has_several_votes = price.votes.iter().filter(|vote| vote.used).count() > 1;
         let extremes = [price.low, price.high].into_iter().filter(|_| has_several_votes);
-        let distances = extremes.chain([price.bid, price.ask]).flatten().map(|other| distance_millionths(rate, other));
+        let distances = extremes.chain([price.bid, price.ask]).flatten().map(|other| rate.distance_millionths(other));
         distances.max().map(|millionths| Self { millionths, is_known: true })
     }
 
@@ -72,10 +72,4 @@ impl Add for KnownError {
         let millionths = self.millionths.saturating_add(other.millionths);
         Self { millionths, is_known: self.is_known && other.is_known }
     }
-}
-
-/// The distance of `other` from `center` in millionths of it, rounded up.
-fn distance_millionths(center: Rate, other: Rate) -> u128 {
-    let [center, other] = [center, other].map(|rate| u128::from(rate.hundred_millionths().unsigned_abs()));
-    (center.abs_diff(other) * 1_000_000).div_ceil(center)
 }
