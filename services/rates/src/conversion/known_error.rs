@@ -31,12 +31,12 @@ impl KnownError {
     /// The largest distance of a used vote, the bid or the ask from the price. One vote alone shows no distance. The error of a
     /// computed price is the sum over its legs.
     pub(super) fn of_price(snapshot: &SortedSnapshot, price: &AgreedPrice) -> Self {
-        match (price.method, price.legs.first()) {
-            (Method::Median, _) => Self::of_votes(price).unwrap_or(UNKNOWN_PRICE_ERROR),
-            (Method::Cross, leg) => {
-                let in_dollars = leg.and_then(|leg| Self::of_votes(snapshot.price(*leg)?));
+        let voted = snapshot.voted(price).and_then(Self::of_votes).unwrap_or(UNKNOWN_PRICE_ERROR);
+        match price.method {
+            Method::Median => voted,
+            Method::Cross => {
                 let official = snapshot.official_rate(price.direction.quote);
-                in_dollars.unwrap_or(UNKNOWN_PRICE_ERROR) + official.map_or(UNKNOWN_OFFICIAL_ERROR, Self::of_official)
+                voted + official.map_or(UNKNOWN_OFFICIAL_ERROR, Self::of_official)
             }
         }
     }

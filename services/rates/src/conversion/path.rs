@@ -95,8 +95,8 @@ impl Candidate {
 
     fn of_price(prices: &CurrentPrices<'_>, price: &CurrentPrice<'_>, inverse: bool) -> Self {
         let (snapshot, agreed) = (&prices.view.snapshot, price.agreed);
-        let voted = agreed.legs.first().map_or(Some(agreed), |leg| snapshot.price(*leg));
-        let used = voted.into_iter().flat_map(|voted| voted.votes.iter().filter(|vote| vote.used));
+        let votes = snapshot.voted(agreed).map_or(&[][..], |voted| &voted.votes);
+        let used = votes.iter().filter(|vote| vote.used);
         let kind = match agreed.method {
             Method::Median => StepKind::Agreed,
             Method::Cross => StepKind::Computed,

@@ -38,6 +38,11 @@ impl SortedSnapshot {
         self.price_index(pair).map(|index| &self.prices[index])
     }
 
+    /// The price with the votes that led to `price`. Of a computed price, that is its first leg.
+    pub(crate) fn voted<'a>(&'a self, price: &'a AgreedPrice) -> Option<&'a AgreedPrice> {
+        price.legs.first().map_or(Some(price), |leg| self.price(*leg))
+    }
+
     /// The official rate of the dollar in `currency`.
     pub(crate) fn official_rate(&self, currency: Asset) -> Option<&OfficialRate> {
         self.official.iter().find(|rate| rate.currency == currency)
