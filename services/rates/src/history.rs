@@ -33,13 +33,17 @@ pub(crate) struct HistoryParams {
 
 impl HistoryParams {
     /// Checks the parameters. The names in `catalogue` are known, and if they do not suffice, those that db-proxy stores.
-    pub(crate) async fn validate(&self, db_proxy: &DbProxyClient, catalogue: Catalogue) -> Result<CourseFilter, Error> {
-        if let Ok(filter) = self.parse(&catalogue) {
+    pub(crate) async fn validate(
+        &self,
+        db_proxy: &DbProxyClient,
+        catalogue: &Catalogue,
+    ) -> Result<CourseFilter, Error> {
+        if let Ok(filter) = self.parse(catalogue) {
             return Ok(filter);
         }
         // An exchange that is no longer polled has courses too.
         let stored = db_proxy.current_courses().await?;
-        self.parse(&catalogue.extended_by_stored(&stored)).map_err(Error::InvalidFields)
+        self.parse(&catalogue.clone().extended_by_stored(&stored)).map_err(Error::InvalidFields)
     }
 
     /// Fails with one error for each wrong parameter.

@@ -31,7 +31,7 @@ use crate::{
     error::Error,
     history::{self, HistoryParams},
     limits::MAX_CHART_HOURS,
-    snapshot::{FilterParams, MarketSnapshotView, NoSnapshotError, SnapshotStore},
+    snapshot::{Catalogue, FilterParams, MarketSnapshotView, NoSnapshotError, SnapshotStore},
     stream::CourseStreams,
 };
 
@@ -128,7 +128,8 @@ impl Api {
             from: from.0,
             to: to.0,
         };
-        let catalogue = self.snapshots.newest().map(|view| view.catalogue.clone()).unwrap_or_default();
+        let (view, empty) = (self.snapshots.newest().ok(), Catalogue::default());
+        let catalogue = view.as_ref().map_or(&empty, |view| &view.catalogue);
         let filter = params.validate(&self.db_proxy, catalogue).await?;
         let page = history::load_page(&self.db_proxy, &filter, resolution.0, cursor.0, limit.0).await;
         Ok(Json(page.map_err(Error::from)?))
