@@ -76,17 +76,26 @@ impl Catalogue {
 
     /// The error of an asset that is neither the base nor the quote of any pair. Lists the known ones.
     pub(crate) fn check_asset(&self, field: &str, asset: Asset) -> Result<(), FieldError> {
-        if self.base_assets.contains(&asset) || self.quote_assets.contains(&asset) {
+        if self.contains_asset(asset) {
             return Ok(());
         }
-        Err(FieldError::new(field, must_be_one_of(self.base_assets.union(&self.quote_assets))))
+        Err(FieldError::new(field, must_be_one_of(self.assets())))
     }
 
     /// The error of a pair with an unknown asset.
     pub(crate) fn check_pair(&self, field: &str, CurrencyPair { base, quote }: CurrencyPair) -> Result<(), FieldError> {
-        let unknown = [base, quote].into_iter().find(|&asset| self.check_asset(field, asset).is_err());
-        let Some(unknown) = unknown else { return Ok(()) };
-        let known = self.base_assets.union(&self.quote_assets);
-        Err(FieldError::new(field, must_each_be_one_of(unknown.as_str(), known)))
+        match [base, quote].into_iter().find(|&asset| !self.contains_asset(asset)) {
+            Some(unknown) => Err(FieldError::new(field, must_each_be_one_of(unknown.as_str(), self.assets()))),
+            None => Ok(()),
+        }
+    }
+
+    fn contains_asset(&self, asset: Asset) -> bool {
+        self.base_assets.contains(&asset) || self.quote_assets.contains(&asset)
+    }
+
+    /// Every base or quote asset.
+    fn assets(&self) -> impl Iterator<Item = &Asset> {
+        self.base_assets.union(&self.quote_assets)
     }
 }
