@@ -5,6 +5,7 @@ mod cursor;
 pub mod events;
 pub mod filters;
 pub mod health;
+pub mod keys;
 pub mod leases;
 pub mod orders;
 pub mod pages;
@@ -16,6 +17,7 @@ pub mod rates;
 pub mod reports;
 pub mod schema_rules;
 pub mod sources;
+pub mod users;
 
 pub use cursor::CursorError;
 pub use problem::{Code, FieldError, Problem, REFERENCE_PATH, RetryAdvice, reference_html, reference_markdown};

@@ -39,6 +39,8 @@ macro_rules! uuid_id {
 
 uuid_id!(OrderId, "The id of an order, a UUID of version 7.");
 uuid_id!(QuoteId, "The id of a quote, a UUID of version 7.");
+uuid_id!(UserId, "The id of a user, a UUID of version 7.");
+uuid_id!(KeyId, "The id of an API key, a UUID of version 7. It is not the key.");
 
 /// The key that makes it safe for a client to repeat an order: 1 to 128 visible ASCII characters.
 ///

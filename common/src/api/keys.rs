@@ -1,0 +1,143 @@
+//! Wire types of API keys.
+//!
+//! The users service generates a [`KeySecret`], shows it once in an [`IssuedKey`], and sends only its hash to db-proxy, in a
+//! [`StoreKeyCommand`]. A service that receives a key asks db-proxy for the [`KeyRecord`] with its prefix, and compares the hash.
+
+mod scope;
+mod secret;
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    scope::{Scope, Scopes},
+    secret::{KeyHash, KeyHashError, KeyPrefix, KeySecret, KeySecretError},
+};
+use super::users::{UserName, UserState};
+use crate::{
+    ids::{KeyId, UserId},
+    time::Timestamp,
+};
+
+/// Maximum number of keys of one user that are not revoked.
+pub const MAX_KEYS_PER_USER: usize = 100;
+/// The largest rate limit of a key, in requests per minute.
+pub const MAX_KEY_RATE: u32 = 1_000_000;
+/// Maximum number of uses that one request to db-proxy may record.
+pub const MAX_KEY_USES: usize = 1000;
+
+/// A new key as it is sent to the users service. No field is validated yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, rename = "NewKey")]
+pub struct KeyPayload {
+    /// What the key is for: 1 to 200 characters without control characters.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What the key may do: one or more of `orders`, `wallets`, `read`.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// Requests per minute, 1 to 1000000. If it is absent, the limit of the service applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_minute: Option<u32>,
+    /// From this time on the key is not accepted. If it is absent, the key does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "ApiKey")]
+pub struct ApiKey {
+    pub id: KeyId,
+    /// The beginning of the key. It identifies the key in logs and lists.
+    pub prefix: KeyPrefix,
+    pub name: UserName,
+    pub scopes: Scopes,
+    /// Requests per minute. If it is absent, the limit of the service applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub rate_limit_per_minute: Option<u32>,
+    pub created_at: Timestamp,
+    /// From this time on the key is not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub expires_at: Option<Timestamp>,
+    /// When the key was last used, accurate to about a minute. Absent if it was never used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub last_used_at: Option<Timestamp>,
+    /// When the key was revoked. Absent if it is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A new API key with its secret, which is shown only once.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "IssuedKey")]
+pub struct IssuedKey {
+    /// The secret. Only its hash is stored.
+    pub key: KeySecret,
+    #[serde(flatten)]
+    #[oai(flatten)]
+    pub details: ApiKey,
+}
+
+/// The keys of a user, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "ApiKeyList")]
+pub struct KeyList {
+    pub data: Vec<ApiKey>,
+}
+
+/// A request of users to db-proxy to store a key.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "StoreKey")]
+pub struct StoreKeyCommand {
+    pub prefix: KeyPrefix,
+    pub hash: KeyHash,
+    pub name: UserName,
+    pub scopes: Scopes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub rate_limit_per_minute: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a service needs to accept or refuse a key. Includes keys that are revoked or expired, and keys of deactivated users.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct KeyRecord {
+    pub id: KeyId,
+    pub user_id: UserId,
+    pub user_state: UserState,
+    pub hash: KeyHash,
+    pub scopes: Scopes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub rate_limit_per_minute: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The last use of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct KeyUse {
+    pub id: KeyId,
+    pub used_at: Timestamp,
+}
+
+/// The last uses of keys since the previous request, of at most [`MAX_KEY_USES`] keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct KeyUses {
+    pub uses: Vec<KeyUse>,
+}
+
+#[cfg(test)]
+mod tests;

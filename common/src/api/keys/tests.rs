@@ -1,0 +1,53 @@
+use super::*;
+
+#[test]
+fn generated_keys_are_valid_and_differ() {
+    let (one, other) = (KeySecret::generate(), KeySecret::generate());
+    for key in [&one, &other] {
+        assert_eq!(key.expose().len(), 62);
+        assert_eq!(key.expose().parse::<KeySecret>().as_ref(), Ok(key));
+        assert_eq!(key.prefix().as_str(), &key.expose()[..12]);
+    }
+    assert_ne!(one.prefix(), other.prefix());
+    assert_ne!(one.hash(), other.hash());
+}
+
+#[test]
+fn every_mistyped_character_is_refused_without_a_look_up() {
+    let key = KeySecret::generate();
+    for position in 0..key.expose().len() {
+        let mut text: Vec<u8> = key.expose().into();
+        text[position] = if text[position] == b'a' { b'b' } else { b'a' };
+        let text = String::from_utf8(text).expect("ASCII");
+        assert_eq!(text.parse::<KeySecret>(), Err(KeySecretError), "{text}");
+    }
+    for text in ["", "bdk_", &key.expose()[1..], &format!("{}a", key.expose()), &"ä".repeat(31)] {
+        assert_eq!(text.parse::<KeySecret>(), Err(KeySecretError), "{text}");
+    }
+}
+
+#[test]
+fn keys_and_hashes_do_not_print_themselves() {
+    let key = KeySecret::generate();
+    assert_eq!(format!("{key:?} {:?}", key.hash()), "*** ***");
+}
+
+#[test]
+fn hash_is_sha256_in_hexadecimal() {
+    let hash = KeySecret::generate().hash();
+    assert_eq!(hash.to_string().parse(), Ok(hash));
+    for text in
+        ["", "+f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", &"0".repeat(63), &"ä".repeat(32)]
+    {
+        assert_eq!(text.parse::<KeyHash>(), Err(KeyHashError), "{text}");
+    }
+}
+
+#[test]
+fn scopes_are_a_sorted_set() {
+    let scopes: Scopes = serde_json::from_str(r#"["read","orders","read"]"#).expect("scopes");
+    assert_eq!(serde_json::to_string(&scopes).expect("JSON"), r#"["orders","read"]"#);
+    assert!(scopes.contain(Scope::Read) && !scopes.contain(Scope::Wallets));
+    assert_eq!(Scope::from_name("wallets"), Some(Scope::Wallets));
+    assert_eq!(Scope::from_name("Wallets"), None);
+}

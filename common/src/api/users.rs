@@ -1,0 +1,93 @@
+//! Wire types of users.
+//!
+//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the users service. It validates them into a
+//! [`CreateUserCommand`] or an [`UpdateUserCommand`] and sends these to db-proxy, which answers with a [`User`].
+
+mod email;
+mod listing;
+mod name;
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    email::{Email, EmailError},
+    listing::{LinkedUserPage, UserCursor, UserPage, UserQuery},
+    name::{NameError, UserName},
+};
+use crate::{ids::UserId, time::Timestamp};
+
+/// Maximum number of users on a page.
+pub const MAX_USER_PAGE: u32 = 1000;
+
+/// Whether a user may act.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case", rename = "UserState")]
+pub enum UserState {
+    /// The keys of the user are accepted.
+    #[default]
+    Active,
+    /// No key of the user is accepted. The orders of the user remain.
+    Deactivated,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct User {
+    pub id: UserId,
+    /// Unique without regard to case.
+    pub email: Email,
+    pub name: UserName,
+    pub state: UserState,
+    pub created_at: Timestamp,
+    /// When the user was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A new user as it is sent to the users service. No field is validated yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, rename = "NewUser")]
+pub struct UserPayload {
+    /// An e-mail address of at most 254 characters.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// 1 to 200 characters without control characters.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// The changes of a user as they are sent to the users service. No field is validated yet. An absent field does not change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, rename = "ChangeUser")]
+pub struct UserPatch {
+    /// An e-mail address of at most 254 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// 1 to 200 characters without control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A request of users to db-proxy to create a user.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct CreateUserCommand {
+    pub email: Email,
+    pub name: UserName,
+}
+
+/// A request of users to db-proxy to change a user. An absent field does not change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct UpdateUserCommand {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub email: Option<Email>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub name: Option<UserName>,
+}
+
+#[cfg(test)]
+mod tests;

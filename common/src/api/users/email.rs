@@ -1,0 +1,85 @@
+//! E-mail addresses.
+
+use std::{fmt, sync::Arc};
+
+use email_address::{EmailAddress, Options};
+use unicode_normalization::UnicodeNormalization;
+
+/// Maximum length of an address (RFC 5321, 4.5.3.1.3, without the angle brackets).
+const MAX_BYTES: usize = 254;
+const OPTIONS: Options = Options {
+    minimum_sub_domains: 2,
+    allow_domain_literal: false,
+    allow_display_text: false,
+    allow_long_local_parts: false,
+};
+
+/// An e-mail address as its owner writes it.
+///
+/// Two addresses are equal if their [comparison keys](Email::comparison_key) are.
+#[derive(Debug, Clone)]
+pub struct Email {
+    address: Arc<str>,
+    comparison_key: Arc<str>,
+}
+
+/// Text that is not an e-mail address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an e-mail address of at most {MAX_BYTES} bytes, such as ada@example.org")]
+pub struct EmailError;
+
+impl Email {
+    /// The address as its owner writes it.
+    pub fn as_str(&self) -> &str {
+        &self.address
+    }
+
+    /// The form by which addresses are compared. No two users have the same one.
+    ///
+    /// The local part is normalized (Unicode NFC of its lower case). The domain is in its ASCII form (UTS #46), which ignores
+    /// case. Dots and `+` in the local part are significant, because their meaning depends on the mail server.
+    pub fn comparison_key(&self) -> &str {
+        &self.comparison_key
+    }
+}
+
+fn comparison_key(address: &EmailAddress) -> Option<String> {
+    let local: String = address.local_part().nfc().collect::<String>().to_lowercase().nfc().collect();
+    let domain = idna::domain_to_ascii_strict(address.domain()).ok()?;
+    Some(format!("{local}@{domain}"))
+}
+
+impl std::str::FromStr for Email {
+    type Err = EmailError;
+
+    fn from_str(text: &str) -> Result<Self, EmailError> {
+        if text.len() > MAX_BYTES || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Err(EmailError);
+        }
+        let address = EmailAddress::parse_with_options(text, OPTIONS).map_err(|_| EmailError)?;
+        let comparison_key = comparison_key(&address).filter(|key| key.len() <= MAX_BYTES).ok_or(EmailError)?;
+        Ok(Self { address: text.into(), comparison_key: comparison_key.into() })
+    }
+}
+
+impl PartialEq for Email {
+    fn eq(&self, other: &Self) -> bool {
+        self.comparison_key == other.comparison_key
+    }
+}
+
+impl Eq for Email {}
+
+impl std::hash::Hash for Email {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.comparison_key.hash(state);
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+crate::text_type!(Email, "email", "An e-mail address of at most 254 bytes.", "ada@example.org");

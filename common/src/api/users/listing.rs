@@ -1,0 +1,92 @@
+//! Selecting and paging users.
+
+use std::fmt;
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Email, User, UserState};
+use crate::{
+    api::{
+        cursor::{CursorError, parse_cursor},
+        pages::PageLinks,
+    },
+    ids::UserId,
+};
+
+/// A page of users from db-proxy, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct UserPage {
+    pub data: Vec<User>,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<UserCursor>,
+}
+
+/// A page of users, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "LinkedUserPage")]
+pub struct LinkedUserPage {
+    pub data: Vec<User>,
+    #[serde(rename = "_links")]
+    #[oai(rename = "_links")]
+    pub links: PageLinks,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<UserCursor>,
+}
+
+/// The position of a page: the id of the last user of the previous page. Ids grow with the time of creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserCursor(pub UserId);
+
+impl fmt::Display for UserCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "u{}", self.0.0.simple())
+    }
+}
+
+impl std::str::FromStr for UserCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        parse_cursor(text, 'u', |digits| Uuid::try_parse(digits).ok().map(|id| Self(UserId(id))))
+    }
+}
+
+crate::text_type!(
+    UserCursor,
+    "cursor",
+    "The opaque position of a page.",
+    "u0190a6e27c1b7c3a9d5e0123456789ab",
+    pattern: r"^u[0-9a-f]{32}$"
+);
+
+/// Selects users. An absent field excludes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct UserQuery {
+    /// The user with this address. An index covers it.
+    pub email: Option<Email>,
+    pub state: Option<UserState>,
+}
+
+impl UserQuery {
+    /// The query string that requests a page of these users.
+    pub fn to_query(&self, cursor: Option<UserCursor>, limit: u32) -> String {
+        let state = self.state.map(|state| match state {
+            UserState::Active => "active",
+            UserState::Deactivated => "deactivated",
+        });
+        let parts = [
+            ("limit", Some(limit.to_string())),
+            ("cursor", cursor.map(|cursor| cursor.to_string())),
+            ("email", self.email.as_ref().map(ToString::to_string)),
+            ("state", state.map(str::to_owned)),
+        ];
+        let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
+    }
+}

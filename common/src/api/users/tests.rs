@@ -1,0 +1,64 @@
+use super::*;
+
+fn email(text: &str) -> Email {
+    text.parse().unwrap_or_else(|_| panic!("{text} is an address"))
+}
+
+#[test]
+fn addresses_are_compared_without_regard_to_case_and_form() {
+    for (one, other) in [
+        ("Ada@Example.ORG", "ada@example.org"),
+        ("ÄRGER@example.org", "ärger@example.org"),
+        // A letter with a combining accent, and the same letter in one code point.
+        ("rene\u{301}@example.org", "ren\u{e9}@example.org"),
+        ("ada@Bücher.example", "ada@xn--bcher-kva.example"),
+    ] {
+        assert_eq!(email(one), email(other), "{one} and {other}");
+        assert_eq!(email(one).as_str(), one, "the address is kept as its owner writes it");
+    }
+    for (one, other) in [("a.da@example.org", "ada@example.org"), ("ada+shop@example.org", "ada@example.org")] {
+        assert_ne!(email(one), email(other), "{one} and {other}");
+    }
+}
+
+#[test]
+fn text_that_is_no_address_is_refused() {
+    let too_long = format!("{}@example.org", "a".repeat(250));
+    for text in [
+        "",
+        "ada",
+        "ada@",
+        "@example.org",
+        "ada@localhost",
+        "ada@@example.org",
+        "ada @example.org",
+        "ada@exam ple.org",
+        "ada@example.org\n",
+        "Ada <ada@example.org>",
+        "ada@[127.0.0.1]",
+        "ada@-example.org",
+        "ada@example..org",
+        &too_long,
+    ] {
+        assert_eq!(text.parse::<Email>().map(|email| email.to_string()), Err(EmailError), "{text}");
+    }
+}
+
+#[test]
+fn names_are_printable_text() {
+    for text in ["Ada", "  Ada  ", "Ada Lovelace, Countess", "अदा", "🙂", &"a".repeat(200)] {
+        assert_eq!(text.parse::<UserName>().map(|name| name.to_string()), Ok(text.to_owned()));
+    }
+    for text in ["", "   ", "a\nb", "a\u{7f}", "a\u{85}", &"a".repeat(201)] {
+        assert_eq!(text.parse::<UserName>(), Err(NameError), "{text:?}");
+    }
+}
+
+#[test]
+fn cursors_have_one_text_form() {
+    let cursor: UserCursor = "u0190a6e27c1b7c3a9d5e0123456789ab".parse().expect("a cursor");
+    assert_eq!(cursor.to_string(), "u0190a6e27c1b7c3a9d5e0123456789ab");
+    for text in ["", "u", "u0190A6E27C1B7C3A9D5E0123456789AB", "u0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "o1f"] {
+        assert!(text.parse::<UserCursor>().is_err(), "{text}");
+    }
+}
