@@ -23,7 +23,9 @@ mod settings;
 pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};
 pub use connections::Server;
 pub use documentation::{ApiDescription, Group, OperationDescription};
-pub use internal_caller::{HistoryReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter};
+pub use internal_caller::{
+    HistoryReader, KeyReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter, UserAdmin,
+};
 pub use listener::Listener;
 pub use ops_endpoints::{
     OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_imitation,

@@ -25,6 +25,12 @@ pub const MAX_KEYS_PER_USER: usize = 100;
 pub const MAX_KEY_RATE: u32 = 1_000_000;
 /// Maximum number of uses that one request to db-proxy may record.
 pub const MAX_KEY_USES: usize = 1000;
+/// Maximum number of keys in a list. Keys that are not revoked come before the newest of the revoked ones.
+pub const MAX_KEY_LIST: u32 = 1000;
+/// The fields that a 404 of db-proxy names if there is no key with the id or the prefix. A 404 without them is of a db-proxy
+/// without the endpoint.
+pub const KEY_ID_FIELD: &str = "key_id";
+pub const PREFIX_FIELD: &str = "prefix";
 
 /// A new key as it is sent to the users service. No field is validated yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]

@@ -12,13 +12,17 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     email::{Email, EmailError},
-    listing::{LinkedUserPage, UserCursor, UserPage, UserQuery},
+    listing::{FoundUsers, LinkedUserPage, UserCursor, UserLookup, UserPage, UserQuery},
     name::{NameError, UserName},
 };
 use crate::{ids::UserId, time::Timestamp};
 
 /// Maximum number of users on a page.
 pub const MAX_USER_PAGE: u32 = 1000;
+/// Maximum number of ids, and of addresses, that one request to db-proxy may look up.
+pub const MAX_USER_LOOKUP: usize = 256;
+/// The field that a 404 of db-proxy names if no user has the id. A 404 without it is of a db-proxy without the endpoint.
+pub const USER_ID_FIELD: &str = "id";
 
 /// Whether a user may act.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]

@@ -1,10 +1,13 @@
 //! The client of db-proxy.
 
+mod users;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use poem::http::Method;
 
+pub use self::users::DirectoryError;
 use super::{CallError, Retry, ServiceClient};
 use crate::{
     api::{
@@ -32,7 +35,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for storing courses. Newer courses follow within seconds.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Places and reads orders, creates quotes, and stores and reads courses.
+/// Places and reads orders, creates quotes, stores and reads courses, and stores and reads users and their keys.
 #[derive(Debug, Clone)]
 pub struct DbProxyClient(pub ServiceClient);
 

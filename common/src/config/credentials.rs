@@ -25,6 +25,8 @@ impl Caller {
     pub const CREATE_ORDER: Self = Self("create-order");
     pub const FETCH_ORDERS: Self = Self("fetch-orders");
     pub const RATES: Self = Self("rates");
+    pub const USERS: Self = Self("users");
+    pub const WALLETS: Self = Self("wallets");
     pub const PRICE_UPDATER: Self = Self("price-updater");
     pub const DB_PROXY: Self = Self("db-proxy");
     pub const PRICE_CACHE_PROXY: Self = Self("price-cache-proxy");
@@ -35,10 +37,12 @@ impl Caller {
     /// A person, or a service of the last release, with `INTERNAL_TOKEN`.
     pub const OPERATOR: Self = Self("operator");
 
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::CREATE_ORDER,
         Self::FETCH_ORDERS,
         Self::RATES,
+        Self::USERS,
+        Self::WALLETS,
         Self::PRICE_UPDATER,
         Self::DB_PROXY,
         Self::PRICE_CACHE_PROXY,

@@ -27,17 +27,19 @@ pub enum Group {
     Orders,
     Quotes,
     Prices,
+    Users,
     Operations,
 }
 
 impl Group {
-    const ALL: [Self; 4] = [Self::Orders, Self::Quotes, Self::Prices, Self::Operations];
+    const ALL: [Self; 5] = [Self::Orders, Self::Quotes, Self::Prices, Self::Users, Self::Operations];
 
     fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
             Self::Quotes => "quotes",
             Self::Prices => "prices",
+            Self::Users => "users",
             Self::Operations => "operations",
         }
     }
@@ -47,6 +49,7 @@ impl Group {
             Self::Orders => "Placing, finding and exporting orders.",
             Self::Quotes => "Prices that are offered to one client for a time.",
             Self::Prices => "Prices, courses of exchanges, and conversions.",
+            Self::Users => "Users and their API keys.",
             Self::Operations => "State of the service, for operators and monitoring.",
         }
     }

@@ -32,9 +32,14 @@ permissions! {
     PriceWriter, check_price_writer: [PRICE_UPDATER];
     /// A caller that may read prices beyond the public record.
     PriceReader, check_price_reader: [CREATE_ORDER, RATES, PRICE_UPDATER];
+    /// A caller that may create, change, read and list users and their keys.
+    UserAdmin, check_user_admin: [USERS];
+    /// A caller that authenticates API keys: it may read the record of a key and record the last uses of keys.
+    KeyReader, check_key_reader: [CREATE_ORDER, FETCH_ORDERS, RATES, USERS, WALLETS];
     /// A caller that may send reports.
     Reporter, check_reporter: [
-        CREATE_ORDER, FETCH_ORDERS, RATES, PRICE_UPDATER, DB_PROXY, PRICE_CACHE_PROXY, HEALTH_CHECK, EXCHANGE_SIM, BUYDESK
+        CREATE_ORDER, FETCH_ORDERS, RATES, USERS, WALLETS, PRICE_UPDATER, DB_PROXY, PRICE_CACHE_PROXY, HEALTH_CHECK,
+        EXCHANGE_SIM, BUYDESK
     ];
     /// An operator.
     Operator, check_operator: [];

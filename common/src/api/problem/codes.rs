@@ -106,6 +106,14 @@ codes! {
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
         AfterChange,
         "Request a quote of at most `remaining_bitcoin`, wait until an open quote is used or expires, or place an order without a quote.";
+    /// Another user has the e-mail address. Addresses are compared without regard to case.
+    EmailTaken = "email_taken", CONFLICT, "The e-mail address is taken",
+        AfterChange,
+        "Send another address, or find the user with the address. After a request without a response, the user may be the one that it \
+         created.";
+    /// The user has as many keys that are not revoked as a user may have.
+    KeyLimitExceeded = "key_limit_exceeded", CONFLICT, "The user has too many keys",
+        AfterChange, "Revoke a key that is not used any more.";
     /// The body of the request is larger than the service accepts.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         AfterChange, "Send a smaller body.";
@@ -140,7 +148,7 @@ codes! {
     /// There is no price that may be used: the exchanges did not report one, or the last one is too old. No order was placed.
     PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price",
         AfterWait, "Wait for the next price.";
-    /// The database cannot be reached or cannot write. Nothing was stored.
+    /// The database cannot be reached or cannot write. No order was placed.
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
         AfterWait, "Wait. An operator finds the cause at `/readyz` of db-proxy.";
     /// The price cache cannot be reached.

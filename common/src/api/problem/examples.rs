@@ -39,6 +39,11 @@ fn example_problem(code: Code) -> Problem {
                  price has no such cap.",
             )
         },
+        Code::EmailTaken => Problem {
+            errors: vec![FieldError::new("email", "belongs to another user")],
+            ..problem("Another user has this e-mail address.")
+        },
+        Code::KeyLimitExceeded => problem("The user has 100 keys that are not revoked. Revoke a key first."),
         Code::PayloadTooLarge => problem("The body must have at most 1048576 bytes."),
         Code::MisdirectedRequest => problem(
             "This service does not answer for the host name of the request. If the name is right, add it to ALLOWED_HOSTS.",

@@ -29,6 +29,11 @@ pub struct Email {
 pub struct EmailError;
 
 impl Email {
+    /// An address that was validated and whose key was computed before, such as that of a stored user.
+    pub fn from_parts(address: &str, comparison_key: &str) -> Self {
+        Self { address: address.into(), comparison_key: comparison_key.into() }
+    }
+
     /// The address as its owner writes it.
     pub fn as_str(&self) -> &str {
         &self.address

@@ -39,6 +39,23 @@ pub struct LinkedUserPage {
     pub next_cursor: Option<UserCursor>,
 }
 
+/// A request of users to db-proxy to find users.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct UserLookup {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty, validator(max_items = 256))]
+    pub ids: Vec<UserId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty, validator(max_items = 256))]
+    pub emails: Vec<Email>,
+}
+
+/// The users that have one of the ids or one of the addresses, in no particular order. A user may be present twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct FoundUsers {
+    pub users: Vec<User>,
+}
+
 /// The position of a page: the id of the last user of the previous page. Ids grow with the time of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserCursor(pub UserId);

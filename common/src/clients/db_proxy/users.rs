@@ -1,0 +1,184 @@
+//! Users and API keys.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use poem::http::Method;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{DbProxyClient, READ_DEADLINE, unavailable_if_older};
+use crate::{
+    api::{
+        Code, Problem,
+        keys::{
+            ApiKey, KEY_ID_FIELD, KeyList, KeyPrefix, KeyRecord, KeyUses, MAX_KEYS_PER_USER, PREFIX_FIELD,
+            StoreKeyCommand,
+        },
+        users::{
+            CreateUserCommand, USER_ID_FIELD, UpdateUserCommand, User, UserCursor, UserLookup, UserPage, UserQuery,
+        },
+    },
+    clients::{CallError, Retry},
+    ids::{KeyId, UserId},
+};
+
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// Deadline for the record of a key. A request of a customer waits for it.
+const KEY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why a user or a key was not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    #[error("no user has this id")]
+    UserNotFound,
+    #[error("the user has no key with this id")]
+    KeyNotFound,
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// The caller generates another key.
+    #[error("another key has this prefix")]
+    PrefixTaken,
+    #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
+    TooManyKeys,
+    #[error(transparent)]
+    Call(CallError),
+}
+
+/// A 404 of a db-proxy without the endpoint becomes a 503, because such a db-proxy is about to be replaced.
+impl From<CallError> for DirectoryError {
+    fn from(error: CallError) -> Self {
+        let names = |problem: &Problem, field: &str| problem.errors.iter().any(|error| error.field == field);
+        match error {
+            CallError::Problem(_, problem) if problem.code == Code::EmailTaken => Self::EmailTaken,
+            CallError::Problem(_, problem) if problem.code == Code::KeyLimitExceeded => Self::TooManyKeys,
+            CallError::Problem(_, problem) if problem.code == Code::NotFound && names(&problem, USER_ID_FIELD) => {
+                Self::UserNotFound
+            }
+            CallError::Problem(_, problem)
+                if problem.code == Code::NotFound
+                    && (names(&problem, KEY_ID_FIELD) || names(&problem, PREFIX_FIELD)) =>
+            {
+                Self::KeyNotFound
+            }
+            CallError::Problem(_, problem)
+                if problem.code == Code::ValidationFailed && names(&problem, PREFIX_FIELD) =>
+            {
+                Self::PrefixTaken
+            }
+            error => Self::Call(unavailable_if_older(error)),
+        }
+    }
+}
+
+impl DbProxyClient {
+    /// Creates a user. A request that may have been received is not repeated: the repetition of a request that created the user
+    /// fails with [`DirectoryError::EmailTaken`].
+    pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, DirectoryError> {
+        let created = self.0.call_json(Method::POST, "/users", Some(command), Retry::OnlyIfNotSent, WRITE_DEADLINE);
+        Ok(created.await?)
+    }
+
+    /// The user with this id.
+    pub async fn find_user(&self, id: UserId) -> Result<Option<User>, CallError> {
+        none_if_absent(self.read(&format!("/users/{id}")).await)
+    }
+
+    /// The users with these ids and addresses, as the JSON of [`FoundUsers`](crate::api::users::FoundUsers). Accepts at most
+    /// [`MAX_USER_LOOKUP`](crate::api::users::MAX_USER_LOOKUP) of each.
+    pub async fn find_users_json(&self, lookup: &UserLookup) -> Result<Bytes, CallError> {
+        let found = self.0.call_bytes(Method::POST, "/users/lookup", Some(lookup), Retry::Safe, READ_DEADLINE).await;
+        found.map_err(unavailable_if_older)
+    }
+
+    /// The users that match `query`, newest first. Begins after the user of `cursor`.
+    pub async fn list_users(
+        &self,
+        query: &UserQuery,
+        cursor: Option<UserCursor>,
+        limit: u32,
+    ) -> Result<UserPage, CallError> {
+        self.0.parse_response(&self.list_users_json(query, cursor, limit).await?)
+    }
+
+    /// Like [`DbProxyClient::list_users`], but returns the JSON.
+    pub async fn list_users_json(
+        &self,
+        query: &UserQuery,
+        cursor: Option<UserCursor>,
+        limit: u32,
+    ) -> Result<Bytes, CallError> {
+        let path = format!("/users?{}", query.to_query(cursor, limit));
+        let page = self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await;
+        page.map_err(unavailable_if_older)
+    }
+
+    /// Changes a user. Retries are safe, because a repetition has no effect.
+    pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, DirectoryError> {
+        self.write(Method::PATCH, &format!("/users/{id}"), Some(command)).await
+    }
+
+    /// From now on no key of the user is accepted. Retries are safe, because a repetition has no effect.
+    pub async fn deactivate_user(&self, id: UserId) -> Result<User, DirectoryError> {
+        self.write(Method::POST, &format!("/users/{id}/deactivate"), None::<&()>).await
+    }
+
+    /// Accepts the keys of the user again. Retries are safe, because a repetition has no effect.
+    pub async fn activate_user(&self, id: UserId) -> Result<User, DirectoryError> {
+        self.write(Method::POST, &format!("/users/{id}/activate"), None::<&()>).await
+    }
+
+    /// Stores a new key of a user. Retries are safe: if the prefix and the hash are stored, the stored key is returned.
+    pub async fn store_key(&self, user: UserId, command: &StoreKeyCommand) -> Result<ApiKey, DirectoryError> {
+        self.write(Method::POST, &format!("/users/{user}/keys"), Some(command)).await
+    }
+
+    /// The keys of a user, newest first. `None` if no user has this id.
+    pub async fn list_keys(&self, user: UserId) -> Result<Option<KeyList>, CallError> {
+        none_if_absent(self.read(&format!("/users/{user}/keys")).await)
+    }
+
+    /// Revokes a key of a user. Retries are safe: a key that is revoked keeps the time of its revocation.
+    pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, DirectoryError> {
+        self.write(Method::DELETE, &format!("/users/{user}/keys/{key}"), None::<&()>).await
+    }
+
+    /// The record of the key with this prefix, also if the key is not valid any more.
+    pub async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<KeyRecord>, CallError> {
+        let path = format!("/keys/{prefix}");
+        none_if_absent(self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, KEY_DEADLINE).await)
+    }
+
+    /// Records the last uses of keys. Accepts at most [`MAX_KEY_USES`](crate::api::keys::MAX_KEY_USES). Unknown keys are ignored.
+    /// Retries are safe, because only later times are stored.
+    pub async fn record_key_uses(&self, uses: &KeyUses) -> Result<(), CallError> {
+        let recorded = self.0.call_bytes(Method::POST, "/keys/uses", Some(uses), Retry::Safe, WRITE_DEADLINE).await;
+        recorded.map(|_| ()).map_err(unavailable_if_older)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        self.0.call_json(Method::GET, path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+
+    async fn write<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, DirectoryError> {
+        Ok(self.0.call_json(method, path, body, Retry::Safe, WRITE_DEADLINE).await?)
+    }
+}
+
+/// `None` if db-proxy answers that nothing has this id or prefix.
+fn none_if_absent<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match result.map_err(DirectoryError::from) {
+        Ok(found) => Ok(Some(found)),
+        Err(DirectoryError::UserNotFound | DirectoryError::KeyNotFound) => Ok(None),
+        Err(DirectoryError::Call(error)) => Err(error),
+        // A read is never refused for these reasons.
+        Err(error) => Err(CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+use super::*;
+use crate::api::FieldError;
+
+fn problem(code: Code, fields: &[&str]) -> CallError {
+    let errors = fields.iter().map(|field| FieldError::new(*field, "the reason")).collect();
+    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem { errors, ..Problem::new(code, "the detail") }))
+}
+
+#[test]
+fn absence_is_known_by_the_field_that_the_response_names() {
+    for field in [USER_ID_FIELD, PREFIX_FIELD, KEY_ID_FIELD] {
+        assert!(matches!(none_if_absent::<()>(Err(problem(Code::NotFound, &[field]))), Ok(None)), "{field}");
+    }
+    assert!(matches!(problem(Code::NotFound, &[USER_ID_FIELD]).into(), DirectoryError::UserNotFound));
+    assert!(matches!(problem(Code::NotFound, &[KEY_ID_FIELD]).into(), DirectoryError::KeyNotFound));
+    assert!(matches!(none_if_absent(Ok(5)), Ok(Some(5))));
+}
+
+/// While db-proxy is being upgraded, a valid key must not be refused as unknown.
+#[test]
+fn endpoint_that_an_older_release_lacks_denies_no_user_and_no_key() {
+    let error = none_if_absent::<()>(Err(problem(Code::NotFound, &[]))).expect_err("an error");
+    assert!(matches!(&error, CallError::Problem(_, problem) if problem.code == Code::UpstreamUnavailable), "{error:?}");
+}
+
+#[test]
+fn conflicts_are_distinguished_by_their_codes() {
+    assert!(matches!(problem(Code::EmailTaken, &["email"]).into(), DirectoryError::EmailTaken));
+    assert!(matches!(problem(Code::KeyLimitExceeded, &[]).into(), DirectoryError::TooManyKeys));
+    assert!(matches!(problem(Code::ValidationFailed, &[PREFIX_FIELD]).into(), DirectoryError::PrefixTaken));
+    for other in [problem(Code::ValidationFailed, &["name"]), problem(Code::DatabaseUnavailable, &[])] {
+        let text = other.to_string();
+        assert!(matches!(DirectoryError::from(other), DirectoryError::Call(error) if error.to_string() == text));
+    }
+}
