@@ -8,15 +8,16 @@
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
 //! | 7 | [`process`], [`reporting`], [`shutdown`] | runtime and limits of the process; heartbeats and warnings for health-check; signals |
 //! | 6 | [`clients`] | typed clients of the services |
-//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; of [`api`] only the error format, the health types, the schema rules and the checks of parameters |
+//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; [`access`]; of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
 //! | 4 | [`telemetry`] | logs |
-//! | 3 | [`api`] | the wire types and the error format |
+//! | 3 | [`api`], [`access`] | the wire types and the error format; who may do what |
 //! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`], [`startup`] | building blocks without domain or HTTP |
 //! | 1 | [`ids`], [`level`], [`money`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
 //! `tests/integration/architecture.rs` lists every permitted use.
 
+pub mod access;
 pub mod api;
 pub mod clients;
 pub mod concurrency;

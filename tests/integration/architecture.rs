@@ -28,11 +28,14 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("config", &["level", "money", "spelling", "time"]),
     ("concurrency", &["request_context", "time"]),
     ("api", &["ids", "level", "money", "spelling", "text", "time"]),
+    ("access", &["api", "config", "ids"]),
     ("telemetry", &["config", "error_chain", "level", "request_context", "time"]),
     (
         "server",
         &[
+            "access",
             "api::self",
+            "api::keys",
             "api::parameters",
             "api::problem",
             "api::health",
@@ -45,7 +48,21 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("clients", &["api", "concurrency", "config", "error_chain", "ids", "money", "request_context", "startup", "time"]),
+    (
+        "clients",
+        &[
+            "access",
+            "api",
+            "concurrency",
+            "config",
+            "error_chain",
+            "ids",
+            "money",
+            "request_context",
+            "startup",
+            "time",
+        ],
+    ),
     (
         "reporting",
         &["api", "clients", "concurrency", "config", "error_chain", "level", "server", "startup", "telemetry", "time"],

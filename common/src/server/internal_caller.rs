@@ -1,9 +1,10 @@
-//! Authentication and authorization of calls between services.
+//! Authentication and authorization of calls between services. [`Permission`] names the callers of each permission.
 
 use poem::{Error, Request, Result};
 use poem_openapi::{SecurityScheme, auth::Bearer, error::AuthorizationError};
 
 use crate::{
+    access::Permission,
     api::{Code, Problem},
     config::{AcceptedCallers, Caller},
 };
@@ -11,46 +12,43 @@ use crate::{
 /// Defines a type for each permission. An endpoint with such a parameter rejects callers without the permission. An operator
 /// has every permission.
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident, $checker:ident: [$($caller:ident),*];)+) => { $(
+    ($($(#[$doc:meta])* $name:ident, $checker:ident;)+) => { $(
         $(#[$doc])*
         #[derive(SecurityScheme)]
         #[oai(ty = "bearer", rename = "InternalToken", checker = $checker)]
         pub struct $name(pub Caller);
 
         async fn $checker(request: &Request, bearer: Bearer) -> Result<Caller> {
-            authorize(request, &bearer, &[$(Caller::$caller),*])
+            authorize(request, &bearer, Permission::$name)
         }
     )+ };
 }
 
 permissions! {
     /// A caller that may place orders and create quotes.
-    OrderWriter, check_order_writer: [CREATE_ORDER];
+    OrderWriter, check_order_writer;
     /// A caller that may read orders and courses.
-    HistoryReader, check_history_reader: [CREATE_ORDER, FETCH_ORDERS, RATES];
+    HistoryReader, check_history_reader;
     /// A caller that may publish prices and store courses.
-    PriceWriter, check_price_writer: [PRICE_UPDATER];
+    PriceWriter, check_price_writer;
     /// A caller that may read prices beyond the public record.
-    PriceReader, check_price_reader: [CREATE_ORDER, RATES, PRICE_UPDATER];
+    PriceReader, check_price_reader;
     /// A caller that may create, change, read and list users and their keys.
-    UserAdmin, check_user_admin: [USERS];
+    UserAdmin, check_user_admin;
     /// A caller that authenticates API keys: it may read the record of a key and record the last uses of keys.
-    KeyReader, check_key_reader: [CREATE_ORDER, FETCH_ORDERS, RATES, USERS, WALLETS];
+    KeyReader, check_key_reader;
     /// A caller that may send reports.
-    Reporter, check_reporter: [
-        CREATE_ORDER, FETCH_ORDERS, RATES, USERS, WALLETS, PRICE_UPDATER, DB_PROXY, PRICE_CACHE_PROXY, HEALTH_CHECK,
-        EXCHANGE_SIM, BUYDESK
-    ];
+    Reporter, check_reporter;
     /// An operator.
-    Operator, check_operator: [];
+    Operator, check_operator;
 }
 
-fn authorize(request: &Request, bearer: &Bearer, allowed: &[Caller]) -> Result<Caller> {
+fn authorize(request: &Request, bearer: &Bearer, permission: Permission) -> Result<Caller> {
     let accepted = request.data::<AcceptedCallers>();
     let Some(caller) = accepted.and_then(|accepted| accepted.caller(&bearer.token)) else {
         return Err(AuthorizationError.into());
     };
-    if caller == Caller::OPERATOR || allowed.contains(&caller) {
+    if permission.permits(caller) {
         return Ok(caller);
     }
     let detail = format!("The token of {} does not permit this request.", caller.as_str());

@@ -1,0 +1,74 @@
+//! Who may do what: the principals of requests, the rules, and the policy, which has one rule for each operation of each service.
+//!
+//! A request of a customer or an operator acts as a [`Principal`]. The server's middleware determines it from the header
+//! `Authorization`, looks up the [`Rule`] of the operation in the policy ([`rule_of`]), and decides with [`Rule::check`]. Handlers
+//! take the principal as a parameter, and show a user only what belongs to that user. Calls between services have tokens of their
+//! own; see [`Permission`].
+
+mod authenticator;
+mod permission;
+mod policy;
+mod reference;
+mod rule;
+
+use std::sync::Arc;
+
+use poem::{FromRequest, Request, RequestBody, Result};
+
+pub use self::{
+    authenticator::{Authenticator, InvalidKey, KeyError},
+    permission::Permission,
+    policy::{POLICY, ServicePolicy, rule_of},
+    reference::reference_markdown,
+    rule::{AnonymousAccess, Denied, Rule},
+};
+use crate::{
+    api::keys::Scopes,
+    ids::{KeyId, UserId},
+};
+
+/// Whom a request acts as.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Principal {
+    /// The request has no credentials, or they are ignored.
+    #[default]
+    Anonymous,
+    /// The request has a valid API key.
+    User(Arc<AuthenticatedUser>),
+    /// The request has `OPERATOR_TOKEN`.
+    Operator,
+}
+
+/// The user of a valid API key, and what the key permits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatedUser {
+    pub user_id: UserId,
+    pub key_id: KeyId,
+    pub scopes: Scopes,
+    /// Requests per minute. `None` if the limit of the service applies.
+    pub rate_limit_per_minute: Option<u32>,
+}
+
+impl Principal {
+    /// The user, if the request acts as one.
+    pub fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user.user_id),
+            Self::Anonymous | Self::Operator => None,
+        }
+    }
+
+    pub fn is_operator(&self) -> bool {
+        *self == Self::Operator
+    }
+}
+
+/// The principal of the request, as a parameter of a handler. Anonymous, which may see the least, if the middleware has stored none.
+impl<'a> FromRequest<'a> for Principal {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(request.data::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! What services may do at each other.
+
+use crate::config::Caller;
+
+/// What an internal endpoint requires. Callers authenticate by tokens; see [`AcceptedCallers`](crate::config::AcceptedCallers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Placing orders and creating quotes.
+    OrderWriter,
+    /// Reading orders and courses.
+    HistoryReader,
+    /// Publishing prices and storing courses.
+    PriceWriter,
+    /// Reading prices beyond the public record.
+    PriceReader,
+    /// Creating, changing, reading and listing users and their keys.
+    UserAdmin,
+    /// Authenticating API keys: reading the record of a key, and recording the last uses of keys.
+    KeyReader,
+    /// Sending reports.
+    Reporter,
+    /// Everything else, for operators only.
+    Operator,
+}
+
+impl Permission {
+    /// The services that have the permission.
+    pub fn callers(self) -> &'static [Caller] {
+        match self {
+            Self::OrderWriter => &[Caller::CREATE_ORDER],
+            Self::HistoryReader => &[Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::RATES],
+            Self::PriceWriter => &[Caller::PRICE_UPDATER],
+            Self::PriceReader => &[Caller::CREATE_ORDER, Caller::RATES, Caller::PRICE_UPDATER],
+            Self::UserAdmin => &[Caller::USERS],
+            Self::KeyReader => {
+                &[Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::RATES, Caller::USERS, Caller::WALLETS]
+            }
+            Self::Reporter => &[
+                Caller::CREATE_ORDER,
+                Caller::FETCH_ORDERS,
+                Caller::RATES,
+                Caller::USERS,
+                Caller::WALLETS,
+                Caller::PRICE_UPDATER,
+                Caller::DB_PROXY,
+                Caller::PRICE_CACHE_PROXY,
+                Caller::HEALTH_CHECK,
+                Caller::EXCHANGE_SIM,
+                Caller::BUYDESK,
+            ],
+            Self::Operator => &[],
+        }
+    }
+
+    /// Whether a caller has the permission. An operator has every permission.
+    pub fn permits(self, caller: Caller) -> bool {
+        caller == Caller::OPERATOR || self.callers().contains(&caller)
+    }
+}

@@ -1,0 +1,157 @@
+//! The policy: one rule for each operation of each service, by the id of the operation in the OpenAPI document.
+//!
+//! `docs/access.md` is made from it. An operation without a rule, and a rule without an operation, fail a test. A service that
+//! checks credentials does not start with an operation without a rule.
+
+use super::{
+    Permission,
+    Rule::{self, Customer, Internal, OperatorBeyondLoopback, Public},
+};
+use crate::api::keys::Scope::{Orders, Read};
+
+/// The rules of one service.
+#[derive(Debug, Clone, Copy)]
+pub struct ServicePolicy {
+    pub service: &'static str,
+    pub operations: &'static [(&'static str, Rule)],
+}
+
+/// The operations endpoints of every service.
+pub(super) const COMMON: &[(&str, Rule)] = &[("livez", Public), ("readyz", Public), ("metrics", Public)];
+
+pub const POLICY: &[ServicePolicy] = &[
+    ServicePolicy {
+        service: "create-order",
+        operations: &[
+            ("place_order", Customer(Orders)),
+            ("create_order", Customer(Orders)),
+            ("create_quote", Customer(Orders)),
+            ("get_quote", Customer(Read)),
+            ("release_quote", Customer(Orders)),
+            // Handed on to fetch-orders.
+            ("get_orders", Customer(Read)),
+            ("list_orders", Customer(Read)),
+            ("export_orders", Customer(Read)),
+            ("order_summary", Customer(Read)),
+            ("get_order", Customer(Read)),
+            // Handed on to rates.
+            ("list_courses", Public),
+            ("stream_courses", Public),
+            ("course_history", Public),
+            ("get_price", Public),
+            ("price_chart", Public),
+            ("convert", Public),
+        ],
+    },
+    ServicePolicy {
+        service: "fetch-orders",
+        operations: &[
+            ("get_orders", Customer(Read)),
+            ("list_orders", Customer(Read)),
+            ("export_orders", Customer(Read)),
+            ("order_summary", Customer(Read)),
+            ("get_order", Customer(Read)),
+        ],
+    },
+    ServicePolicy {
+        service: "rates",
+        operations: &[
+            ("list_courses", Public),
+            ("stream_courses", Public),
+            ("course_history", Public),
+            ("get_price", Public),
+            ("price_chart", Public),
+            ("convert", Public),
+        ],
+    },
+    ServicePolicy {
+        service: "health-check",
+        operations: &[
+            // Without host names and details for everybody but operators; see `services/health-check/src/operator.rs`.
+            ("status_page", Public),
+            ("health", Public),
+            ("reports", OperatorBeyondLoopback),
+            ("sign_in", OperatorBeyondLoopback),
+            ("report", Internal(Permission::Reporter)),
+        ],
+    },
+    ServicePolicy {
+        service: "db-proxy",
+        operations: &[
+            ("add_order", Internal(Permission::OrderWriter)),
+            ("place_orders", Internal(Permission::OrderWriter)),
+            ("place_orders_v2", Internal(Permission::OrderWriter)),
+            ("hold_quote", Internal(Permission::OrderWriter)),
+            ("hold_quote_v2", Internal(Permission::OrderWriter)),
+            ("get_quote", Internal(Permission::OrderWriter)),
+            ("release_quote", Internal(Permission::OrderWriter)),
+            ("get_orders", Internal(Permission::HistoryReader)),
+            ("list_orders", Internal(Permission::HistoryReader)),
+            ("list_orders_v2", Internal(Permission::HistoryReader)),
+            ("lookup_orders", Internal(Permission::HistoryReader)),
+            ("get_order", Internal(Permission::HistoryReader)),
+            ("summary", Internal(Permission::HistoryReader)),
+            ("actual_courses", Internal(Permission::HistoryReader)),
+            ("course_history", Internal(Permission::HistoryReader)),
+            ("write_courses", Internal(Permission::PriceWriter)),
+        ],
+    },
+    ServicePolicy {
+        service: "price-cache-proxy",
+        operations: &[
+            ("current_record", Public),
+            ("current_board", Internal(Permission::PriceReader)),
+            ("events", Internal(Permission::PriceReader)),
+            ("add_record", Internal(Permission::PriceWriter)),
+            ("put_board", Internal(Permission::PriceWriter)),
+            ("ask_lease", Internal(Permission::PriceWriter)),
+        ],
+    },
+    ServicePolicy {
+        service: "price-updater",
+        operations: &[
+            ("list_sources", Internal(Permission::Operator)),
+            ("sources_order", Internal(Permission::Operator)),
+            ("set_sources_order", Internal(Permission::Operator)),
+        ],
+    },
+    ServicePolicy {
+        service: "exchange-sim",
+        operations: &[
+            ("list_calls", Internal(Permission::Operator)),
+            ("list_faults", Internal(Permission::Operator)),
+            ("set_fault", Internal(Permission::Operator)),
+            ("end_fault", Internal(Permission::Operator)),
+            ("get_timeline", Internal(Permission::Operator)),
+            ("set_timeline", Internal(Permission::Operator)),
+            ("binance_average", Public),
+            ("binance_book_ticker", Public),
+            ("binance_price", Public),
+            ("bitfinex_ticker", Public),
+            ("bitfinex_tickers", Public),
+            ("bitstamp_ticker", Public),
+            ("bitstamp_tickers", Public),
+            ("blockchain_info_ticker", Public),
+            ("cbr_daily", Public),
+            ("coinbase_ticker", Public),
+            ("coingecko_markets", Public),
+            ("coingecko_price", Public),
+            ("ecb_daily", Public),
+            ("frankfurter_v1", Public),
+            ("frankfurter_v2", Public),
+            ("frankfurter_v2_rate", Public),
+            ("gemini_feed", Public),
+            ("gemini_ticker", Public),
+            ("kraken_asset_pairs", Public),
+            ("kraken_ticker", Public),
+            ("okx_ticker", Public),
+            ("okx_tickers", Public),
+        ],
+    },
+];
+
+/// The rule of an operation. `None` if the policy has none.
+pub fn rule_of(service: &str, operation: &str) -> Option<Rule> {
+    let own = POLICY.iter().find(|policy| policy.service == service).map_or(&[][..], |policy| policy.operations);
+    own.iter().chain(COMMON).find(|(id, _)| *id == operation).map(|(_, rule)| *rule)
+}

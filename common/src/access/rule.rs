@@ -1,0 +1,94 @@
+//! The rules, and the decision about a request.
+
+use super::{Permission, Principal};
+use crate::api::{Code, Problem, keys::Scope};
+
+/// Who may use an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Everybody. Credentials are ignored.
+    Public,
+    /// Everybody while anonymous access is on, users whose key has the scope, and operators.
+    Customer(Scope),
+    /// Users whose key has the scope, and operators.
+    User(Scope),
+    /// Operators.
+    Operator,
+    /// Everybody while the service listens on loopback, and operators. The service itself decides.
+    OperatorBeyondLoopback,
+    /// Services with the permission, by their internal tokens.
+    Internal(Permission),
+}
+
+/// The setting `ANONYMOUS`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum AnonymousAccess {
+    /// [`Rule::Customer`] permits requests without credentials.
+    #[default]
+    On,
+    Off,
+}
+
+/// Why a principal may not use an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// 401: the request has no credentials.
+    #[error("credentials are required")]
+    CredentialsRequired,
+    /// 403: the key does not have the scope.
+    #[error("the API key does not have the scope {}", .0.as_str())]
+    MissingScope(Scope),
+    /// 403: only operators may use the operation.
+    #[error("only operators may use the operation")]
+    OperatorsOnly,
+}
+
+impl Rule {
+    /// Decides whether `principal` may use an operation with this rule.
+    pub fn check(self, principal: &Principal, anonymous: AnonymousAccess) -> Result<(), Denied> {
+        match (self, principal) {
+            (Self::Public, _)
+            | (
+                Self::Customer(_) | Self::User(_) | Self::Operator | Self::OperatorBeyondLoopback,
+                Principal::Operator,
+            ) => Ok(()),
+            (Self::Customer(_), Principal::Anonymous) if anonymous == AnonymousAccess::On => Ok(()),
+            (Self::Customer(scope) | Self::User(scope), Principal::User(user)) => {
+                if user.scopes.contain(scope) {
+                    Ok(())
+                } else {
+                    Err(Denied::MissingScope(scope))
+                }
+            }
+            (Self::Operator | Self::OperatorBeyondLoopback, Principal::User(_)) => Err(Denied::OperatorsOnly),
+            // Credentials of customers and operators are not internal tokens.
+            (_, Principal::Anonymous) | (Self::Internal(_), _) => Err(Denied::CredentialsRequired),
+        }
+    }
+
+    /// Whether the server's middleware checks credentials for operations with this rule.
+    pub fn wants_credentials(self) -> bool {
+        match self {
+            Self::Customer(_) | Self::User(_) | Self::Operator => true,
+            Self::Public | Self::OperatorBeyondLoopback | Self::Internal(_) => false,
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::CredentialsRequired => {
+                Self::new(Code::Unauthorized, "Send an API key in the header Authorization: Bearer KEY.")
+            }
+            Denied::MissingScope(scope) => {
+                let detail = format!(
+                    "The API key does not have the scope {}. Use a key with this scope; a new key can have it.",
+                    scope.as_str()
+                );
+                Self::new(Code::Forbidden, detail)
+            }
+            Denied::OperatorsOnly => Self::new(Code::Forbidden, "Only operators may do this."),
+        }
+    }
+}

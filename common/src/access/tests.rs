@@ -1,0 +1,125 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::api::{
+    Code, Problem,
+    keys::{Scope, Scopes},
+};
+
+/// Each kind of principal: with every set of scopes.
+fn principals() -> Vec<(&'static str, Principal)> {
+    let user = |scopes: &[Scope]| {
+        let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+        Principal::User(Arc::new(AuthenticatedUser {
+            user_id: id.parse().unwrap(),
+            key_id: id.parse().unwrap(),
+            scopes: scopes.iter().copied().collect::<Scopes>(),
+            rate_limit_per_minute: None,
+        }))
+    };
+    vec![
+        ("anonymous", Principal::Anonymous),
+        ("none", user(&[])),
+        ("orders", user(&[Scope::Orders])),
+        ("wallets", user(&[Scope::Wallets])),
+        ("read", user(&[Scope::Read])),
+        ("orders+read", user(&[Scope::Orders, Scope::Read])),
+        ("all", user(&Scope::ALL)),
+        ("operator", Principal::Operator),
+    ]
+}
+
+/// The principals that a rule permits, and the statuses of the others.
+fn outcomes(rule: Rule, anonymous: AnonymousAccess) -> (Vec<&'static str>, HashSet<(bool, u16)>) {
+    let (mut permitted, mut statuses) = (Vec::new(), HashSet::new());
+    for (name, principal) in principals() {
+        match rule.check(&principal, anonymous) {
+            Ok(()) => permitted.push(name),
+            Err(denied) => {
+                let status = Problem::from(denied).code.status().as_u16();
+                statuses.insert((principal == Principal::Anonymous, status));
+            }
+        }
+    }
+    (permitted, statuses)
+}
+
+const EVERYBODY: [&str; 8] = ["anonymous", "none", "orders", "wallets", "read", "orders+read", "all", "operator"];
+
+#[test]
+fn each_rule_permits_exactly_its_principals() {
+    use AnonymousAccess::{Off, On};
+    let with_scope = |scope| match scope {
+        Scope::Orders => ["orders", "orders+read", "all", "operator"].as_slice(),
+        Scope::Wallets => &["wallets", "all", "operator"],
+        Scope::Read => &["read", "orders+read", "all", "operator"],
+    };
+    for anonymous in [On, Off] {
+        assert_eq!(outcomes(Rule::Public, anonymous), (EVERYBODY.to_vec(), HashSet::new()));
+        for scope in Scope::ALL {
+            let users = with_scope(scope).to_vec();
+            // Anonymous requests receive 401, and keys without the scope 403.
+            let denied = HashSet::from([(true, 401), (false, 403)]);
+            assert_eq!(outcomes(Rule::User(scope), anonymous), (users.clone(), denied.clone()));
+            let customers = match anonymous {
+                On => ([&["anonymous"], with_scope(scope)].concat(), HashSet::from([(false, 403)])),
+                Off => (users, denied),
+            };
+            assert_eq!(outcomes(Rule::Customer(scope), anonymous), customers);
+        }
+        for rule in [Rule::Operator, Rule::OperatorBeyondLoopback] {
+            assert_eq!(outcomes(rule, anonymous), (vec!["operator"], HashSet::from([(true, 401), (false, 403)])));
+        }
+        // No credentials of customers and operators open an internal endpoint.
+        let internal = outcomes(Rule::Internal(Permission::Reporter), anonymous);
+        assert_eq!(internal, (vec![], HashSet::from([(true, 401), (false, 401)])));
+    }
+}
+
+#[test]
+fn policy_lists_each_operation_once() {
+    let mut services = HashSet::new();
+    for policy in POLICY {
+        assert!(services.insert(policy.service), "{} has two policies", policy.service);
+        let mut ids = HashSet::new();
+        for (id, _) in policy.operations.iter().chain(policy::COMMON) {
+            assert!(ids.insert(id), "{}: {id} has two rules", policy.service);
+        }
+    }
+}
+
+#[test]
+fn operation_without_a_rule_has_none() {
+    assert_eq!(rule_of("create-order", "create_order"), Some(Rule::Customer(Scope::Orders)));
+    assert_eq!(rule_of("create-order", "livez"), Some(Rule::Public));
+    assert_eq!(rule_of("rates", "create_order"), None);
+    assert_eq!(rule_of("no-service", "create_order"), None);
+}
+
+#[test]
+fn prices_are_open_to_everybody_and_orders_are_not() {
+    for policy in POLICY {
+        for (id, rule) in policy.operations {
+            let is_of_orders = id.contains("order") && !id.starts_with("sources") && *id != "set_sources_order";
+            assert!(!is_of_orders || *rule != Rule::Public, "{}: {id}", policy.service);
+        }
+    }
+}
+
+#[test]
+fn refusals_do_not_differ_by_reason_for_unknown_keys() {
+    let problem = Problem::from(KeyError::from(InvalidKey::Unknown));
+    assert_eq!(problem.code, Code::Unauthorized);
+    assert_eq!(Problem::from(KeyError::Unavailable).code, Code::UpstreamUnavailable);
+}
+
+#[tokio::test]
+async fn handler_receives_the_principal_of_the_request() {
+    let principal = async |request: &Request| Principal::from_request_without_body(request).await.unwrap();
+    let mut request = Request::builder().finish();
+    assert_eq!(principal(&request).await, Principal::Anonymous);
+    for (_, expected) in principals() {
+        request.set_data(expected.clone());
+        assert_eq!(principal(&request).await, expected);
+    }
+}
