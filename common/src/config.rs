@@ -29,7 +29,8 @@ struct InvalidSetting {
     name: String,
     /// `None` if a required setting is missing.
     value: Option<String>,
-    allowed: String,
+    /// What is allowed, or what is wrong.
+    rule: String,
     /// Settings that can be set instead.
     alternatives: Vec<String>,
 }
@@ -45,10 +46,10 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("some settings are invalid:")?;
-        for InvalidSetting { name, value, allowed, alternatives } in &self.invalid {
+        for InvalidSetting { name, value, rule, alternatives } in &self.invalid {
             match value {
-                Some(value) => write!(f, "\n  {name}={value:?} is not allowed; {allowed}")?,
-                None => write!(f, "\n  {name} is not set; {allowed}")?,
+                Some(value) => write!(f, "\n  {name}={value:?} is not allowed; {rule}")?,
+                None => write!(f, "\n  {name} is not set; {rule}")?,
             }
             if !alternatives.is_empty() {
                 write!(f, ", or set {}", alternatives.join(" and "))?;
@@ -105,7 +106,7 @@ impl Env {
         self.names.iter().map(String::as_str)
     }
 
-    /// A setting with a default. `allowed` describes the valid values and completes "NAME=VALUE is not allowed; …".
+    /// A setting with a default. `allowed` describes the valid values and completes "NAME=VALUE is not allowed; it must be …".
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, allowed: &str) -> T {
         self.parse_with(name, allowed, |text| text.parse().ok()).unwrap_or(default)
     }
@@ -115,17 +116,23 @@ impl Env {
         let text = self.text(name)?.to_owned();
         let value = parse(&text);
         if value.is_none() {
-            self.add_error(name, Some(text), allowed);
+            self.add_error(name, text, allowed);
         }
         value
     }
 
-    /// Adds an error, for example about a combination of settings. Only the first error of a setting is kept: several services
-    /// may read it, and a further error may be a consequence of the first.
-    pub fn add_error(&mut self, name: &str, value: Option<String>, allowed: &str) {
+    /// Adds an error, for example about a combination of settings. `allowed` completes "NAME=VALUE is not allowed; it
+    /// must be …".
+    pub fn add_error(&mut self, name: &str, value: impl Into<String>, allowed: &str) {
+        self.add_fault(name, Some(value.into()), format!("it must be {allowed}"));
+    }
+
+    /// Adds an error that says in `rule` what is wrong, or what to do about a missing setting. Only the first error of a setting
+    /// is kept: several services may read it, and a further error may be a consequence of the first.
+    pub fn add_fault(&mut self, name: &str, value: Option<String>, rule: impl Into<String>) {
         if self.errors.iter().all(|error| error.name != name) {
-            let (name, allowed) = (name.to_owned(), allowed.to_owned());
-            self.errors.push(InvalidSetting { name, value, allowed, alternatives: Vec::new() });
+            let (name, rule) = (name.to_owned(), rule.into());
+            self.errors.push(InvalidSetting { name, value, rule, alternatives: Vec::new() });
         }
     }
 
@@ -157,45 +164,37 @@ impl Env {
 
     /// An `http` or `https` URL, which may have a path.
     pub fn url(&mut self, name: &str, default: &str) -> Url {
-        let allowed = "an http or https address without user name, query and fragment, such as http://127.0.0.1:8010";
-        self.url_with(name, default, allowed, |_| true)
+        self.optional_url(name).unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
+    }
+
+    /// An `http` or `https` URL, which may have a path. `None` if it is not set.
+    pub fn optional_url(&mut self, name: &str) -> Option<Url> {
+        self.url_with(name, HTTP_URL, |_| true)
     }
 
     /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace it.
     pub fn service_url(&mut self, name: &str, default: &str) -> Url {
-        let allowed = "http:// or https://, a host, and optionally a port, such as http://127.0.0.1:8010";
-        self.url_with(name, default, allowed, |url| url.path() == "/")
+        let allowed =
+            "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:8010";
+        let url = self.url_with(name, allowed, |url| url.path() == "/");
+        url.unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
     }
 
-    fn url_with(&mut self, name: &str, default: &str, allowed: &str, check: impl Fn(&Url) -> bool) -> Url {
-        let is_valid = |url: &Url| {
-            let has_extra = !url.username().is_empty() || url.password().is_some();
-            let has_extra = has_extra || url.query().is_some() || url.fragment().is_some();
-            matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.port() != Some(0)
-                && !has_extra
-                && check(url)
-        };
-        // "http:host" and "http:/host" would be parsed as "http://host".
-        let is_written_out = |text: &str| text.contains("://");
-        let parse = |text: &str| Url::parse(text).ok().filter(|url| is_written_out(text) && is_valid(url));
-        let text = self.text(name).map(str::to_owned);
-        let url = text.as_deref().and_then(parse);
-        if url.is_none()
-            && let Some(text) = text
-        {
+    fn url_with(&mut self, name: &str, allowed: &str, check: impl Fn(&Url) -> bool) -> Option<Url> {
+        let text = self.text(name)?.to_owned();
+        let url = parse_http_url(&text).filter(check);
+        if url.is_none() {
             // Somebody may have set a password.
             let shown = if text.contains('@') || text.contains('?') { redact_password(&text) } else { text };
-            self.add_error(name, Some(shown), allowed);
+            self.add_error(name, shown, allowed);
         }
-        url.unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
+        url
     }
 
     /// A secret that is required. If it is missing, the error contains `allowed`.
     pub fn secret(&mut self, name: &str, allowed: &str) -> Secret {
         self.optional_secret(name).unwrap_or_else(|| {
-            self.add_error(name, None, allowed);
+            self.add_fault(name, None, allowed);
             Secret::new(String::new())
         })
     }
@@ -206,7 +205,7 @@ impl Env {
         if text.len() >= Secret::MIN_LEN {
             return Some(Secret::new(text));
         }
-        self.add_error(name, Some("***".to_owned()), "at least 16 characters");
+        self.add_error(name, "***", "at least 16 characters");
         Some(Secret::new(String::new()))
     }
 
@@ -217,6 +216,20 @@ impl Env {
         }
         Err(ConfigError { invalid: std::mem::take(&mut self.errors), unknown: self.unknown.clone() })
     }
+}
+
+/// Which addresses [`parse_http_url`] accepts.
+pub const HTTP_URL: &str =
+    "an http or https address without user name, query and fragment, such as http://127.0.0.1:8010";
+
+/// Parses an `http` or `https` URL, which may have a path. See [`HTTP_URL`].
+pub fn parse_http_url(text: &str) -> Option<Url> {
+    // "http:host" and "http:/host" would be parsed as "http://host".
+    let url = text.contains("://").then(|| Url::parse(text).ok()).flatten()?;
+    let has_extra = !url.username().is_empty() || url.password().is_some();
+    let has_extra = has_extra || url.query().is_some() || url.fragment().is_some();
+    let is_valid = matches!(url.scheme(), "http" | "https") && url.has_host() && url.port() != Some(0) && !has_extra;
+    is_valid.then_some(url)
 }
 
 /// A secret text. It is never printed, and it is compared in constant time.

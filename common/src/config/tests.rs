@@ -21,6 +21,24 @@ fn every_invalid_setting_is_reported_with_name_and_value() {
 }
 
 #[test]
+fn invalid_setting_is_named_with_its_value_and_what_it_must_be() {
+    let mut env = Env::from_pairs([("PRICE_TTL_SECS", "0"), ("LIMIT", "5"), ("DATABASE_URL", "x")]);
+    env.seconds("PRICE_TTL_SECS", 60, 1..=3600);
+    env.add_error("LIMIT", "5", "at most 4");
+    env.add_fault("DATABASE_URL", Some("x".to_owned()), "the host is missing");
+    env.secret("TOKEN", "set it to a long random text");
+    let message = env.finish().unwrap_err().to_string();
+    let lines = [
+        "some settings are invalid:",
+        "  PRICE_TTL_SECS=\"0\" is not allowed; it must be a whole number from 1 to 3600",
+        "  LIMIT=\"5\" is not allowed; it must be at most 4",
+        "  DATABASE_URL=\"x\" is not allowed; the host is missing",
+        "  TOKEN is not set; set it to a long random text",
+    ];
+    assert_eq!(message.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
 fn defaults_apply_to_unset_variables() {
     let mut env = Env::from_pairs([("BTC_LIMIT", "  ")]);
     let limit = env.parse("BTC_LIMIT", "100".parse::<crate::money::Sats>().unwrap(), "");
@@ -59,7 +77,7 @@ fn each_fault_is_named_once() {
     // Two services read the setting, and a third one compares its default with another setting.
     shared::price_ttl(&mut env);
     shared::price_ttl(&mut env);
-    env.add_error("PRICE_TTL_SECS", Some("60".to_owned()), "more than PRICE_REFRESH_SECS");
+    env.add_error("PRICE_TTL_SECS", "60", "more than PRICE_REFRESH_SECS");
     shared::db_proxy_token(&mut env, Caller::RATES);
     shared::price_cache_token(&mut env, Caller::RATES);
     shared::db_proxy_token(&mut env, Caller::CREATE_ORDER);

@@ -25,7 +25,7 @@ impl AmountBounds {
         for (currency, smallest) in &smallest {
             if let Some(largest) = largest.get(currency).filter(|largest| smallest > *largest) {
                 let allowed = format!("at most {currency}:{largest}, the value in ORDER_MAX_AMOUNT");
-                env.add_error("ORDER_MIN_AMOUNT", Some(format!("{currency}:{smallest}")), &allowed);
+                env.add_error("ORDER_MIN_AMOUNT", format!("{currency}:{smallest}"), &allowed);
             }
         }
         Self { smallest, largest }

@@ -62,7 +62,7 @@ impl Config {
         });
         let durability = env.parse("DURABILITY", Durability::default(), "local or remote");
         if durability == Durability::Remote && database_url.expose().starts_with("sqlite:") {
-            env.add_error("DURABILITY", Some(durability.to_string()), "local, because an SQLite file has no standby");
+            env.add_error("DURABILITY", durability.to_string(), "local, because an SQLite file has no standby");
         }
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
@@ -88,7 +88,7 @@ pub fn database_url(env: &mut Env) -> Secret {
     let default = if is_simulated { DEFAULT_SIMULATED_DATABASE } else { DEFAULT_DATABASE };
     let database_url = env.text("DATABASE_URL").unwrap_or(default).to_owned();
     if let Err(reason) = check_url(&database_url) {
-        env.add_error("DATABASE_URL", Some(common::config::redact_password(&database_url)), &reason);
+        env.add_fault("DATABASE_URL", Some(common::config::redact_password(&database_url)), reason);
     }
     Secret::new(database_url)
 }

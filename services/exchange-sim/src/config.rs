@@ -51,8 +51,8 @@ fn read_timeline(env: &mut Env) -> Timeline {
     const NAME: &str = "SIM_TIMELINE";
     let Some(path) = env.text(NAME).map(str::to_owned) else { return Timeline::default() };
     let json = std::fs::read(&path).map_err(|error| format!("the file must be readable: {error}"));
-    json.and_then(|json| parse_timeline(&json)).unwrap_or_else(|allowed| {
-        env.add_error(NAME, Some(path), &allowed);
+    json.and_then(|json| parse_timeline(&json)).unwrap_or_else(|reason| {
+        env.add_fault(NAME, Some(path), reason);
         Timeline::default()
     })
 }

@@ -54,7 +54,7 @@ impl Config {
         let store = url.map_or(StoreConfig::Memory, |url| {
             RedisConfig::new(&url, key_prefix).map_or_else(
                 |_| {
-                    env.add_error("REDIS_URL", Some(redact_password(&url)), ALLOWED_URLS);
+                    env.add_error("REDIS_URL", redact_password(&url), ALLOWED_URLS);
                     StoreConfig::Memory
                 },
                 StoreConfig::Redis,

@@ -107,14 +107,10 @@ impl Config {
         if record_ttl <= publish_interval {
             let allowed =
                 "more than PRICE_REFRESH_SECS, so that a price does not expire before the next one is published";
-            env.add_error("PRICE_TTL_SECS", Some(record_ttl.as_secs().to_string()), allowed);
+            env.add_error("PRICE_TTL_SECS", record_ttl.as_secs().to_string(), allowed);
         }
         if max_prolonged_age < record_ttl {
-            env.add_error(
-                "PRICE_PROLONG_SECS",
-                Some(max_prolonged_age.as_secs().to_string()),
-                "at least PRICE_TTL_SECS",
-            );
+            env.add_error("PRICE_PROLONG_SECS", max_prolonged_age.as_secs().to_string(), "at least PRICE_TTL_SECS");
         }
         let longest = publish_interval.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
@@ -127,7 +123,7 @@ impl Config {
             let names = sources.iter().map(|(source, _)| source.name).collect::<Vec<_>>().join(",");
             env.add_error(
                 "PRICE_SOURCES",
-                Some(names),
+                names,
                 "at least one exchange or index: official rates do not vote on prices",
             );
         }

@@ -56,7 +56,7 @@ impl CourseRetentionSettings {
             ("COURSE_DAY_DAYS", days_or_forever, "COURSE_HOUR_DAYS", hours),
         ] {
             if value < finer {
-                env.add_error(name, Some(value.to_string()), &format!("at least {finer_name}, which is {finer}"));
+                env.add_error(name, value.to_string(), &format!("at least {finer_name}, which is {finer}"));
             }
         }
         let days = (days > 0).then(|| duration(days));
