@@ -32,4 +32,5 @@ pub use ops_endpoints::{
 };
 pub use preserialized::PreserializedJson;
 pub use rate_limit::{CountedRequests, RateLimit, TrustedProxies, peer_address};
+pub use request_log::ImitatedResponse;
 pub use settings::{ServerConfig, required_descriptors};

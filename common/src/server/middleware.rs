@@ -24,7 +24,7 @@ use super::{
     http_metrics::HttpMetrics,
     limits::REQUEST_TIMEOUT,
     query_parameters::QueryParameters,
-    request_log::{AnsweredRequest, RequestLog},
+    request_log::{AnsweredRequest, ImitatedResponse, RequestLog},
 };
 use crate::{
     api::{Code, FieldError, Problem},
@@ -130,6 +130,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                 operation,
                 client,
                 status,
+                imitated: response.data::<ImitatedResponse>().is_some(),
                 received_at: start,
                 elapsed,
             });

@@ -53,9 +53,16 @@ pub(super) struct AnsweredRequest<'a> {
     pub(super) operation: Option<OperationId>,
     pub(super) client: IpAddr,
     pub(super) status: u16,
+    /// Whether the response carries [`ImitatedResponse`].
+    pub(super) imitated: bool,
     pub(super) received_at: Instant,
     pub(super) elapsed: Duration,
 }
+
+/// Marks a response in which a service imitates another server, such as an exchange that fails. Its status is no fault of the
+/// service, so not even a 500 is a warning.
+#[derive(Debug, Clone, Copy)]
+pub struct ImitatedResponse;
 
 impl RequestLog {
     /// The log of a service with these APIs, limited by `REQUEST_LOG_PER_SECOND`. Users call the operations of `for_users`.
@@ -87,16 +94,17 @@ impl RequestLog {
         }
     }
 
-    /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning.
+    /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning, unless it is
+    /// imitated.
     pub(super) fn record(&self, request: &AnsweredRequest<'_>) {
-        let &AnsweredRequest { method, path, operation, client, status, received_at, elapsed } = request;
+        let &AnsweredRequest { method, path, operation, client, status, imitated, received_at, elapsed } = request;
         let operation = operation.and_then(|id| self.operations.get(id.0));
         let (path, lines) = match operation {
             Some(operation) => (operation.path.as_str(), operation.lines),
             None => (&path[..path.floor_char_boundary(MAX_PATH)], Lines::All),
         };
         let micros = elapsed.as_micros();
-        if status == 500 {
+        if status == 500 && !imitated {
             tracing::warn!(%method, path, status, micros, %client, "request failed");
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use common::server::ImitatedResponse;
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body, IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
@@ -126,7 +127,7 @@ impl SimulatedResponse {
 
 impl IntoResponse for SimulatedResponse {
     fn into_response(self) -> Response {
-        match self {
+        let mut response = match self {
             Self::Complete(Reply { status, content_type, headers, body }) => {
                 let response = Response::builder().status(status).content_type(content_type);
                 let add_header = |response: poem::ResponseBuilder, (name, value)| response.header(name, value);
@@ -151,7 +152,10 @@ impl IntoResponse for SimulatedResponse {
                 let blanks = stream::iter(std::iter::repeat_n(BLANK_CHUNK.to_vec(), BLANK_CHUNKS));
                 Self::stream(&reply, blanks.chain(stream::once(async { body })))
             }
-        }
+        };
+        // Otherwise each requested failure would be a warning among the reports of the platform.
+        response.set_data(ImitatedResponse);
+        response
     }
 }
 

@@ -79,9 +79,11 @@ struct Answered {
     path: &'static str,
     status: u16,
     secs: u64,
+    imitated: bool,
 }
 
-const FOUND: Answered = Answered { operation: Some("get_order"), path: "/orders/17", status: 200, secs: 0 };
+const FOUND: Answered =
+    Answered { operation: Some("get_order"), path: "/orders/17", status: 200, secs: 0, imitated: false };
 
 /// The lines of a log that permits two successes in a second.
 fn lines_of(requests: &[Answered]) -> Vec<String> {
@@ -93,13 +95,14 @@ fn lines_of_calls(requests: &[Answered], for_users: &[MetaApi]) -> Vec<String> {
     tracing::subscriber::with_default(lines.clone(), || {
         let log = RequestLog::with_limit(Api::meta(), for_users, 2);
         let start = Instant::now();
-        for &Answered { operation, path, status, secs } in requests {
+        for &Answered { operation, path, status, secs, imitated } in requests {
             log.record(&AnsweredRequest {
                 method: &Method::GET,
                 path,
                 operation: operation.map(OperationId),
                 client: [192, 0, 2, 1].into(),
                 status,
+                imitated,
                 received_at: start + Duration::from_secs(secs),
                 elapsed: Duration::from_micros(250),
             });
@@ -154,4 +157,10 @@ fn operation_that_users_do_not_call_has_lines_for_failures_only() {
 fn internal_error_is_a_warning_above_every_limit() {
     let lines = lines_of(&[Answered { status: 500, ..FOUND }; 50]);
     assert!(lines.len() == 50 && lines[49].starts_with("WARN message=request failed"), "{lines:?}");
+}
+
+#[test]
+fn internal_error_of_an_imitated_server_is_no_warning() {
+    let lines = lines_of_calls(&[Answered { status: 500, imitated: true, ..FOUND }], &[]);
+    assert!(lines.len() == 1 && lines[0].starts_with("INFO message=request answered"), "{lines:?}");
 }
