@@ -37,6 +37,7 @@ pub(super) fn action_of(
     };
     let command = Command::new(service)
         .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(80)
         .about(format!("{service}, a service of Buydesk. Without an option, it serves until it is stopped."))
         .after_help("Settings are environment variables or lines of the file .env in the current folder. .env.example lists them.")
         .arg(flag(CHECK, "Check whether the running service is ready; the exit code is 0 or 1"))

@@ -1,25 +1,35 @@
 //! The commands and options of the command line.
 
-use std::process::ExitCode;
+use std::{fmt::Display, ops::RangeInclusive, process::ExitCode, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use common::{
-    api::orders::{ClientReference, Cursor},
+    api::orders::{ClientReference, Cursor, MAX_PAGE},
+    config::{HTTP_URL, parse_http_url},
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Currency, FiatAmount},
     time::Timestamp,
 };
+use url::Url;
+
+use crate::program;
+
+/// Lines of the help are not longer, also on a wider terminal.
+const HELP_WIDTH: usize = 80;
 
 /// Places, stores and shows orders to buy bitcoin for fiat money.
 ///
 /// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists all
 /// settings.
 #[derive(Debug, Parser)]
-#[command(name = "buydesk", version)]
+#[command(name = "buydesk", version, max_term_width = HELP_WIDTH)]
 pub struct Arguments {
     /// Print the JSON of the service instead of a table. Errors are JSON on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Address of a running platform, such as `https://shop.example`. `BUYDESK_URL` sets it too.
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_address)]
+    pub server: Option<Url>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -34,17 +44,16 @@ pub enum Command {
     /// Create, show and cancel quotes. A quote is a price that is valid for some seconds.
     #[command(subcommand)]
     Quote(QuoteCommand),
-    /// Show the current price of one bitcoin.
+    /// Show the current price of one bitcoin, and whether orders are accepted at it.
     Price,
     /// Show the current courses of all exchanges.
     Rates(RatesArgs),
     /// Convert an amount from one currency or coin to another.
     Convert(ConvertArgs),
-    /// Show the state of all services.
+    /// Show whether orders are accepted, what is wrong, and the state of all services.
     ///
-    /// The exit code is 0 if everything is alive, 2 if a service is degraded, and 1 if a service is missing or health-check does
-    /// not respond.
-    Health,
+    /// The exit code is 0 if the status is ok and orders are accepted, 1 if not, and 2 if health-check cannot be asked.
+    Health(HealthArgs),
     /// Fill a database with generated orders, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
@@ -60,7 +69,7 @@ pub enum Seed {
 #[derive(Debug, Args)]
 pub struct SeedOrders {
     /// Number of orders to add.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    #[arg(long, value_parser = whole_number(1..=100_000_000_u64))]
     pub count: u64,
     /// Do not ask for confirmation.
     #[arg(short, long)]
@@ -73,6 +82,20 @@ pub struct UpArgs {
     /// of their own, database/data/demo.db, unless `DATABASE_URL` is set.
     #[arg(long)]
     pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Address of health-check. By default, its port on the host of --server. `HEALTH_CHECK_URL` sets it too.
+    #[arg(long, value_name = "URL", value_parser = parse_address)]
+    pub health_check: Option<Url>,
+}
+
+/// The addresses that the command line names.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    pub server: Option<Url>,
+    pub health_check: Option<Url>,
 }
 
 #[derive(Debug, Args)]
@@ -145,8 +168,23 @@ pub struct MetadataPair {
 }
 
 fn parse_pair(text: &str) -> Result<MetadataPair, String> {
-    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE, such as cart=7")?;
     Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
+}
+
+fn parse_address(text: &str) -> Result<Url, String> {
+    parse_http_url(text).ok_or_else(|| format!("must be {HTTP_URL}"))
+}
+
+/// Parses a whole number of this range.
+fn whole_number<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
+where
+    N: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -181,7 +219,7 @@ pub struct CreateQuoteArgs {
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Maximum number of orders to show.
-    #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(short, long, default_value_t = 20, value_parser = whole_number(1..=MAX_PAGE))]
     pub limit: u32,
     /// Continue an earlier list: the cursor that it ended with.
     #[arg(long)]
@@ -215,7 +253,7 @@ pub fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
         let document = serde_json::json!({
             "code": "invalid_arguments",
             "detail": detail.trim(),
-            "next_step": "`buydesk --help` shows the commands and options.",
+            "next_step": format!("`{}` shows the commands and options.", program::command("--help")),
         });
         eprintln!("{document}");
     } else {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod program;
 mod seed;
 mod table;
 mod up;
@@ -12,18 +13,22 @@ use clap::Parser;
 use common::{config::Env, process};
 
 use self::{
-    cli::{Arguments, Command, Seed},
-    client::{ApiClient, error_document},
+    cli::{Addresses, Arguments, Command, Seed},
+    client::{ApiClient, CANNOT_BE_ASKED, error_document},
 };
 
+/// The exit code of a command that failed.
+const FAILED: u8 = 1;
+
 /// Runs the command of the command line. An error is printed to standard error, and the exit code is 1, or 2 if the command line
-/// is invalid.
+/// is invalid or health-check cannot be asked.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return cli::report_invalid_arguments(&error),
     };
     let json = arguments.json;
+    let failed = if matches!(arguments.command, Command::Health(_)) { CANNOT_BE_ASKED } else { FAILED };
     // Checked before the runtime starts, because the runtime opens files.
     let descriptors = match arguments.command {
         Command::Up(_) => up::check_descriptors(),
@@ -33,20 +38,24 @@ pub fn main() -> ExitCode {
         Ok(descriptors) => process::run("buydesk", async move {
             let result = run_command(arguments, descriptors).await;
             common::telemetry::flush();
-            result.or_else(|error| if json { Ok(report_as_json(&error)) } else { Err(error) })
+            Ok(result.unwrap_or_else(|error| report_error(&error, json, failed)))
         }),
-        Err(error) if json => report_as_json(&error),
-        Err(error) => process::fail("buydesk", &error),
+        Err(error) => report_error(&error, json, failed),
     }
 }
 
-fn report_as_json(error: &anyhow::Error) -> ExitCode {
-    eprintln!("{}", error_document(error));
-    ExitCode::FAILURE
+fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {
+    if json {
+        eprintln!("{}", error_document(error));
+    } else {
+        process::fail("buydesk", error);
+    }
+    ExitCode::from(exit_code)
 }
 
 /// Runs a command in a process that may open `descriptors` files.
-async fn run_command(Arguments { json, command }: Arguments, descriptors: u64) -> anyhow::Result<ExitCode> {
+async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<ExitCode> {
+    let Arguments { json, server, command } = arguments;
     let env = Env::from_process()?;
     if !matches!(command, Command::Up(_)) {
         // `buydesk up` logs them.
@@ -54,15 +63,20 @@ async fn run_command(Arguments { json, command }: Arguments, descriptors: u64) -
             client::print_warning("unknown_setting", unknown, json);
         }
     }
+    anyhow::ensure!(
+        server.is_none() || !matches!(command, Command::Up(_) | Command::Seed(_)),
+        "--server is the address of a running platform, which this command does not use"
+    );
+    let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check });
     match command {
         Command::Up(args) => up::run_services(env, &args, descriptors).await?,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await?,
-        Command::Order(command) => client::run_order_command(&ApiClient::new(env)?, command, json).await?,
-        Command::Quote(command) => client::run_quote_command(&ApiClient::new(env)?, command, json).await?,
-        Command::Price => client::show_price(&ApiClient::new(env)?, json).await?,
-        Command::Rates(args) => client::show_rates(&ApiClient::new(env)?, args, json).await?,
-        Command::Convert(args) => client::show_conversion(&ApiClient::new(env)?, args, json).await?,
-        Command::Health => return client::show_health(&ApiClient::new(env)?, json).await,
+        Command::Order(command) => client::run_order_command(&connect(env, None)?, command, json).await?,
+        Command::Quote(command) => client::run_quote_command(&connect(env, None)?, command, json).await?,
+        Command::Price => client::show_price(&connect(env, None)?, json).await?,
+        Command::Rates(args) => client::show_rates(&connect(env, None)?, args, json).await?,
+        Command::Convert(args) => client::show_conversion(&connect(env, None)?, args, json).await?,
+        Command::Health(args) => return client::show_health(&connect(env, args.health_check)?, json).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -61,6 +61,28 @@ impl Table {
         self
     }
 
+    /// The table without this column if all of its cells are empty.
+    #[must_use]
+    pub fn without_empty(self, name: &str) -> Self {
+        let is_empty = |index: usize| self.rows.iter().all(|row| row[index].is_empty());
+        if self.position(name).is_some_and(is_empty) { self.without(name) } else { self }
+    }
+
+    /// The table without this column.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        if let Some(index) = self.position(name) {
+            self.columns.remove(index);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(index)));
+            self.optional.retain(|&optional| optional != name);
+        }
+        self
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
     pub fn add_row<I: IntoIterator<Item = impl Into<String>>>(&mut self, cells: I) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use common::{
     api::health::Component,
-    config::{Bind, Caller, Env, Secret, connect_address, is_loopback, redact_password},
+    config::{Bind, Caller, Env, Secret, connect_address, is_loopback, redact_password, shared},
     process,
     reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
@@ -18,7 +18,11 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{cli::UpArgs, table::Table};
+use crate::{
+    cli::UpArgs,
+    program::{self, quote},
+    table::Table,
+};
 
 /// The number of services, with exchange-sim.
 const SERVICES: u64 = 8;
@@ -76,6 +80,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let listeners = Binder { env: &mut env, config, drain_end: drain_end.clone() }.bind_all(args.demo).await?;
     set_service_urls(&mut env, &listeners)?;
     let table = service_table(&listeners)?;
+    let hints = CommandHints::new(&mut env, &listeners)?;
     let reporting_config = reporting::Config::from_env(&mut env, Caller::BUYDESK);
     let queue = reports.queue();
     let flush = CancellationToken::new();
@@ -89,7 +94,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     }
     // create-order starts last and is ready when everything that it needs is ready.
     let readiness = running.last().map(|create_order| create_order.readiness.clone());
-    let announcement = tokio::spawn(announce_readiness(readiness));
+    let announcement = tokio::spawn(announce_readiness(readiness, hints));
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
         (result, index, _) = select_all(running.iter_mut().map(|service| &mut service.task)) => {
@@ -297,8 +302,32 @@ fn price_note(args: &UpArgs) -> &'static str {
     }
 }
 
+/// Commands for another terminal. They name the addresses that are not the default ones.
+struct CommandHints {
+    place_order: String,
+    health: String,
+}
+
+impl CommandHints {
+    fn new(env: &mut Env, listeners: &Listeners) -> anyhow::Result<Self> {
+        fn option<S: Service>(name: &str, listener: &Listener) -> anyhow::Result<String> {
+            let address = base_url(listener)?;
+            let is_default = address == format!("http://127.0.0.1:{}", S::PORT);
+            Ok(if is_default { String::new() } else { format!(" --{name} {}", quote(&address)) })
+        }
+        let server = option::<create_order::App>("server", &listeners.create_order)?;
+        let health_check = option::<health_check::App>("health-check", &listeners.health_check)?;
+        let program = program::path();
+        let currency = shared::currencies(env)[0];
+        Ok(Self {
+            place_order: format!("{program} order place --currency {currency} --amount 69{server}"),
+            health: format!("{program} health{health_check}"),
+        })
+    }
+}
+
 /// Prints a message when orders can be placed, or after [`READY_TIMEOUT`] that they cannot be placed yet.
-async fn announce_readiness(readiness: Option<ReadinessCheck>) {
+async fn announce_readiness(readiness: Option<ReadinessCheck>, hints: CommandHints) {
     let Some(readiness) = readiness else { return };
     let becomes_ready = async {
         while readiness().await.iter().any(Component::is_fatal) {
@@ -306,7 +335,7 @@ async fn announce_readiness(readiness: Option<ReadinessCheck>) {
         }
     };
     match tokio::time::timeout(READY_TIMEOUT, becomes_ready).await {
-        Ok(()) => println!("Ready. Try, in another terminal: buydesk order place --currency EUR --amount 69"),
-        Err(_) => println!("Not ready yet; still trying. `buydesk health` shows what is missing."),
+        Ok(()) => println!("Ready. Try, in another terminal:\n  {}", hints.place_order),
+        Err(_) => println!("Not ready yet; still trying. This command shows what is missing:\n  {}", hints.health),
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use common::{api::orders::OrderOrigin, config::port_variable, service::Service};
@@ -12,8 +13,12 @@ use tests::{
     environment::{binary_path, run_binary},
     platform::SERVICES,
     raw_http::open_connection,
+    wait_until,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+/// `buydesk up` prints a message when create-order is ready.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Opens a connection that the server has accepted, and sends the beginning of a second request.
 async fn connect_and_send(address: &str, beginning: &str) -> TcpStream {
@@ -45,6 +50,22 @@ async fn buydesk_up_stops_in_time_although_clients_hold_connections() {
     }
     let status = platform.stop().await;
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn command_of_the_ready_message_works_in_another_folder() {
+    let platform = BuydeskUp::start(&[]).await;
+    let log = platform.folder().join("buydesk.log");
+    let command = wait_until("the message that orders can be placed", MESSAGE_LIMIT, async || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        Some(log.lines().skip_while(|line| !line.starts_with("Ready.")).nth(1)?.to_owned())
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("sh").args(["-c", &command]).env_clear().current_dir(folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("Order was placed for EUR:69.00"), "{command}: {output:?}");
+    assert!(platform.stop().await.success());
 }
 
 #[test]

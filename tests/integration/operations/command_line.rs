@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     process::{Command, Output, Stdio},
     thread,
+    time::Duration,
 };
 
 use common::{
@@ -15,11 +16,15 @@ use common::{
 use serde_json::{Value, json};
 use tests::{
     Platform, Stack,
+    buydesk_up::BuydeskUp,
     environment::{binary_path, run_binary},
     platform::SERVICES,
     servers::Port,
+    wait_until,
 };
 
+/// The time in which the first heartbeats arrive.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(20);
 const NO_VARIABLES: [(&str, &str); 0] = [];
 
 fn run_buydesk(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -85,32 +90,40 @@ fn every_service_has_help_and_version_and_refuses_unknown_options() {
 }
 
 #[test]
-fn exit_code_of_health_is_that_of_the_platform() {
-    for (status, code) in [(HealthStatus::Ok, 0), (HealthStatus::Degraded, 2), (HealthStatus::Failing, 1)] {
+fn exit_code_of_health_is_0_if_ok_1_if_not_and_2_if_it_cannot_be_asked() {
+    for (status, code) in [(HealthStatus::Ok, 0), (HealthStatus::Degraded, 1), (HealthStatus::Failing, 1)] {
         let address = serve_json(health_of(status));
-        for arguments in [&["health"][..], &["health", "--json"]] {
+        for arguments in [&["health"][..], &["health", "--json"], &["health", "--health-check", &address]] {
             let output = run_buydesk(arguments, &[("HEALTH_CHECK_URL", &address)]);
             assert_eq!(output.status.code(), Some(code), "{status} {arguments:?}: {output:?}");
-            assert!(stdout_of(&output).contains(&status.to_string()), "{output:?}");
+            assert!(stdout_of(&output).lines().next().unwrap().contains(&status.to_string()), "{output:?}");
         }
     }
     let port = Port::reserve();
-    let down = run_buydesk(&["health"], &[("HEALTH_CHECK_URL", &port.url())]);
-    assert_eq!(down.status.code(), Some(1), "{down:?}");
+    for url in [&port.url(), "health"] {
+        for arguments in [&["health"][..], &["health", "--json"]] {
+            let unknown = run_buydesk(arguments, &[("HEALTH_CHECK_URL", url)]);
+            assert_eq!(unknown.status.code(), Some(2), "{url} {arguments:?}: {unknown:?}");
+        }
+    }
 }
 
 #[test]
 fn missing_service_is_named_with_the_next_step() {
     let port = Port::reserve();
     let url = port.url();
-    let output = run_buydesk(&["price"], &[("PRICE_CACHE_URL", &url)]);
+    // The hint works as it is.
+    let program = binary_path("buydesk").display().to_string();
     let lines = format!(
-        "buydesk: price-cache-proxy does not respond at {url}: the connection was refused.\n\
-         Is it running? `buydesk up --demo` starts all services. PRICE_CACHE_URL sets another address.\n"
+        "buydesk: create-order does not respond at {url}: the connection was refused.\n\
+         Is it running? `{program} up --demo` starts all services. --server or BUYDESK_URL sets another address.\n"
     );
-    assert_eq!((output.status.code(), stderr_of(&output)), (Some(1), lines));
+    for command in [&["price"][..], &["rates"], &["order", "list"], &["convert", "1", "BTC", "EUR"]] {
+        let output = run_buydesk(command, &[("BUYDESK_URL", &url)]);
+        assert_eq!((output.status.code(), stderr_of(&output)), (Some(1), lines.clone()), "{command:?}");
+    }
 
-    let document = error_document(&run_buydesk(&["--json", "price"], &[("PRICE_CACHE_URL", &url)]));
+    let document = error_document(&run_buydesk(&["--json", "price", "--server", &url], &[]));
     assert_eq!(document["code"], "no_response");
     assert!(document["detail"].as_str().unwrap().contains(&url), "{document}");
     assert!(document["next_step"].as_str().unwrap().contains("buydesk up"), "{document}");
@@ -124,23 +137,28 @@ fn missing_service_is_named_with_the_next_step() {
 #[test]
 fn other_server_is_not_taken_for_a_service() {
     let address = serve_json("<html>".to_owned());
-    let output = run_buydesk(&["price"], &[("PRICE_CACHE_URL", &address)]);
+    let output = run_buydesk(&["price"], &[("BUYDESK_URL", &address)]);
     let error = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.starts_with("buydesk: The response of price-cache-proxy cannot be read: "), "{error}");
+    assert!(error.starts_with("buydesk: The response of create-order cannot be read: "), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
     let platform = Platform::start(Stack::Embedded).await;
-    let (orders, create) = (platform.fetch_orders.url(""), platform.create_order.url(""));
-    let variables = [("ORDERS_URL", orders.as_str()), ("CREATE_ORDER_URL", create.as_str())];
+    let server = platform.create_order.url("");
+    let variables = [("BUYDESK_URL", server.as_str())];
     let get = ["order", "get", "019ab1c2-0000-7000-8000-000000000001"];
     let error = stderr_of(&run_buydesk(&get, &variables));
     assert!(error.starts_with("buydesk: ") && error.contains("does not exist. (not_found)"), "{error}");
-    let place = ["order", "place", "-c", "XXX", "-a", "1"];
+    // The error names what the user wrote.
+    let place = ["order", "place", "-c", "XXX", "--bitcoin", "0"];
     let error = stderr_of(&run_buydesk(&place, &variables));
-    assert!(error.starts_with("buydesk: currency") && error.contains("(validation_failed)"), "{error}");
+    assert!(error.starts_with("buydesk: --currency must be one of EUR, GBP, USD; --bitcoin must be"), "{error}");
+    assert!(error.trim_end().ends_with("(validation_failed)"), "{error}");
+    let list = ["order", "list", "--min-amount", "2", "--max-amount", "1"];
+    let error = stderr_of(&run_buydesk(&list, &variables));
+    assert!(error.contains("--min-amount ") && !error.contains("min_amount:"), "{error}");
 
     let document = error_document(&run_buydesk(&["--json", "order", "get", get[2]], &variables));
     assert_eq!((&document["code"], &document["status"]), (&"not_found".into(), &404.into()));
@@ -153,10 +171,59 @@ fn invalid_arguments_and_settings_are_json_if_json_is_requested() {
     let document = error_document(&output);
     assert_eq!((output.status.code(), &document["code"]), (Some(2), &"invalid_arguments".into()));
     assert!(document["detail"].as_str().unwrap().contains("buy"), "{document}");
-    let output = run_buydesk(&["--json", "price"], &[("PRICE_CACHE_URL", "cache")]);
+    let output = run_buydesk(&["--json", "price"], &[("BUYDESK_URL", "shop")]);
     let document = error_document(&output);
     assert_eq!((output.status.code(), &document["code"]), (Some(1), &"invalid_settings".into()));
-    assert!(document["detail"].as_str().unwrap().contains("PRICE_CACHE_URL=\"cache\""), "{document}");
+    assert!(document["detail"].as_str().unwrap().contains("BUYDESK_URL=\"shop\""), "{document}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_suffices_for_every_command() {
+    let platform = BuydeskUp::start(&[]).await;
+    let server = format!("http://{}", platform.address(create_order::App::NAME));
+    let run = |command: &str| {
+        let arguments: Vec<_> = ["--server", &server].into_iter().chain(command.split(' ')).collect();
+        let output = run_buydesk(&arguments, &[]);
+        assert!(output.status.success(), "{command}: {output:?}");
+        stdout_of(&output)
+    };
+    run("order place -c EUR -a 69 -r invoice-42 -m cart=7");
+    run("order place -c EUR -a 1");
+    let order = run("order list --reference invoice-42 --limit 1");
+    // There is no further order with the reference.
+    assert!(order.contains("invoice-42") && !order.contains("More orders"), "{order}");
+    let first = run("order list --limit 1");
+    // The hint works as it is.
+    let next = first.lines().last().unwrap().strip_prefix("More orders: ").unwrap_or_else(|| panic!("{first}"));
+    let program = format!("{} --server {server} ", binary_path("buydesk").display());
+    let next = run(next.strip_prefix(&program).unwrap_or_else(|| panic!("{next}")));
+    assert!(next.contains("invoice-42") && !next.contains("More orders"), "{next}");
+
+    let prices = run("price");
+    assert!(prices.contains("EUR") && prices.contains("SIMULATED") && prices.contains("accepted"), "{prices}");
+    let prices: Value = serde_json::from_str(&run("price --json")).unwrap();
+    assert_eq!((&prices["orders_accepted"], &prices["prices"]["EUR"]["state"]), (&true.into(), &"fresh".into()));
+    assert!(!prices["prices"]["EUR"]["sources"].as_array().unwrap().is_empty(), "{prices}");
+    assert!(run("rates --exchangers kraken").contains("kraken"));
+    assert!(run("convert 1 BTC EUR").contains("1 BTC = "));
+    assert!(run("quote create -c EUR -a 5").contains("To take it: "));
+
+    let health_check = format!("http://{}", platform.address(health_check::App::NAME));
+    wait_until("health says that orders are accepted", HEARTBEAT_LIMIT, async || {
+        let health = stdout_of(&run_buydesk(&["health", "--health-check", &health_check], &[]));
+        health.lines().next()?.ends_with(": orders are accepted").then_some(())
+    })
+    .await;
+    platform.stop().await;
+}
+
+#[test]
+fn empty_list_of_courses_is_explained() {
+    let empty = serve_json("[]".to_owned());
+    let all = stdout_of(&run_buydesk(&["rates"], &[("BUYDESK_URL", &empty)]));
+    assert!(all.starts_with("No exchange has reported a course yet.") && all.contains("health"), "{all}");
+    let filtered = stdout_of(&run_buydesk(&["rates", "--coins-from", "ETH"], &[("BUYDESK_URL", &empty)]));
+    assert_eq!(filtered, "No course matches the filters.\n");
 }
 
 #[test]

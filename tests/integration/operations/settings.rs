@@ -14,8 +14,9 @@ use common::{
     telemetry,
 };
 
-/// Variables that no service reads in this test. The first is for the command-line client; `NO_COLOR` is read only on a terminal.
-const READ_ELSEWHERE: [&str; 2] = ["CREATE_ORDER_URL", "NO_COLOR"];
+/// Variables that no service reads in this test. The first two are for the command-line client; `NO_COLOR` is read only on a
+/// terminal.
+const READ_ELSEWHERE: [&str; 3] = ["BUYDESK_URL", "CREATE_ORDER_URL", "NO_COLOR"];
 /// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not
 /// exist in a container. They receive tokens of their own instead of the internal token, and exchange-sim receives none. Ports
 /// are excluded separately, because they are fixed in the compose file.

@@ -1,4 +1,4 @@
-use clap::CommandFactory;
+use clap::{CommandFactory, error::ErrorKind};
 
 use super::*;
 
@@ -29,5 +29,55 @@ fn order_has_a_currency_and_an_amount_or_a_quote() {
     }
     for invalid in [&["-c", "EUR"][..], &["-a", "5"], &[], &["--quote", id, "-a", "5"], &["--quote", "7"]] {
         assert!(!parse(invalid), "{invalid:?}");
+    }
+}
+
+#[test]
+fn wrong_value_is_named_with_its_option_and_what_is_allowed() {
+    let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    let list = &["order", "list"][..];
+    for (command, option, value, allowed) in [
+        (list, "--limit", "x", "must be a whole number from 1 to 1000"),
+        (list, "--limit", "0", "must be a whole number from 1 to 1000"),
+        (list, "--limit", "99999999999", "must be a whole number from 1 to 1000"),
+        (list, "--cursor", "x", "must be a cursor from a previous page"),
+        (list, "--currency", "euro", "must be a code of three letters, such as EUR"),
+        (list, "--from", "today", "must be an RFC 3339 time, such as 2026-01-02T03:04:05Z"),
+        (list, "--min-amount", "much", "must be a decimal number, such as 69 or 0.25"),
+        (list, "--reference", "", "must be 1 to 200 characters"),
+        (&["seed", "orders"][..], "--count", "many", "must be a whole number from 1 to 100000000"),
+        (&["order", "place", "--quote", id][..], "--metadata", "cart", "must be NAME=VALUE"),
+        (&["order", "place"][..], "--quote", "7", "must be a UUID"),
+        (&["order", "place", "--quote", id][..], "--key", "a b", "must be 1 to 128 visible ASCII characters"),
+        (&["price"][..], "--server", "shop:8001", "must be an http or https address"),
+        (&["health"][..], "--health-check", "ftp://shop", "must be an http or https address"),
+    ] {
+        let arguments = ["buydesk"].iter().chain(command).chain([&option, &value]);
+        let error = Arguments::try_parse_from(arguments).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ValueValidation, "{option} {value}: {error}");
+        let text = error.to_string();
+        for part in [option, &format!("'{value}'"), allowed] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+}
+
+/// The help of a command and of all its subcommands.
+fn helps(command: &mut clap::Command) -> Vec<String> {
+    let own = [command.render_help().to_string(), command.render_long_help().to_string()];
+    let subcommands: Vec<_> = command.get_subcommands_mut().flat_map(helps).collect();
+    own.into_iter().chain(subcommands).collect()
+}
+
+#[test]
+fn help_fits_a_terminal_of_eighty_columns() {
+    let mut command = Arguments::command();
+    command.build();
+    let helps = helps(&mut command);
+    assert!(helps.len() > 20, "{}", helps.len());
+    for help in helps {
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
     }
 }

@@ -6,17 +6,24 @@ use std::{
 };
 
 use common::{
-    api::{Code, Problem, orders::OrderPayload},
+    api::{Code, Problem, health::Readiness, orders::OrderPayload},
     clients::http_client,
     config::{Env, Secret, shared},
     ids::IdempotencyKey,
 };
-use reqwest::{RequestBuilder, header::RETRY_AFTER};
+use reqwest::{
+    RequestBuilder, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    endpoint::{Endpoint, REQUEST_TIMEOUT},
+    endpoint::{Endpoint, Endpoints, REQUEST_TIMEOUT},
     error::ClientError,
+};
+use crate::{
+    cli::Addresses,
+    program::{quote, typed_name},
 };
 
 /// Maximum number of attempts to place an order. Retries are safe, because every attempt has the same key.
@@ -26,13 +33,20 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Sends requests to the services.
 pub struct ApiClient {
     http: reqwest::Client,
-    pub create_order: Endpoint,
-    pub fetch_orders: Endpoint,
-    pub price_cache: Endpoint,
-    pub health_check: Endpoint,
-    pub rates: Endpoint,
+    pub endpoints: Endpoints,
     /// Without it, health-check beyond loopback shows no host names.
     operator_token: Option<Secret>,
+    /// The beginning of a command for the same platform.
+    program: String,
+}
+
+/// A response with any status.
+struct RawResponse {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    /// Whether an earlier request with the same key placed the order.
+    replayed: bool,
+    body: Vec<u8>,
 }
 
 /// A successful response.
@@ -70,23 +84,23 @@ impl From<RequestError> for ClientError {
 }
 
 impl ApiClient {
-    pub fn new(mut env: Env) -> anyhow::Result<Self> {
-        let client = Self {
-            http: http_client(),
-            create_order: Endpoint::from_env::<create_order::App>(&mut env, "CREATE_ORDER_URL"),
-            fetch_orders: Endpoint::from_env::<fetch_orders::App>(&mut env, "ORDERS_URL"),
-            price_cache: Endpoint::from_env::<price_cache_proxy::App>(&mut env, "PRICE_CACHE_URL"),
-            health_check: Endpoint::from_env::<health_check::App>(&mut env, "HEALTH_CHECK_URL"),
-            rates: Endpoint::from_env::<rates::App>(&mut env, "RATES_URL"),
-            operator_token: shared::operator_token(&mut env),
-        };
+    pub fn new(mut env: Env, addresses: Addresses) -> anyhow::Result<Self> {
+        let server =
+            addresses.server.as_ref().map(|url| format!(" --server {}", quote(url.as_str().trim_end_matches('/'))));
+        let program = typed_name() + &server.unwrap_or_default();
+        let endpoints = Endpoints::new(&mut env, addresses);
+        let operator_token = shared::operator_token(&mut env);
         env.finish()?;
-        Ok(client)
+        Ok(Self { http: http_client(), endpoints, operator_token, program })
+    }
+
+    /// A command of this program for the same platform, for hints.
+    pub fn command(&self, arguments: &str) -> String {
+        format!("{} {arguments}", self.program)
     }
 
     pub async fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
-        let request = self.http.get(endpoint.url(path)?);
-        Ok(send_request(request, endpoint).await.map_err(ClientError::from)?)
+        self.send(self.http.get(endpoint.url(path)?), endpoint).await
     }
 
     /// Sends a POST once. Its outcome is unknown if there is no response.
@@ -96,14 +110,12 @@ impl ApiClient {
         path: &str,
         body: &impl Serialize,
     ) -> anyhow::Result<ServiceResponse> {
-        let request = self.http.post(endpoint.url(path)?).header("content-type", "application/json");
-        let request = request.body(serde_json::to_vec(body)?);
-        Ok(send_request(request, endpoint).await.map_err(ClientError::from)?)
+        let request = self.http.post(endpoint.url(path)?).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(serde_json::to_vec(body)?), endpoint).await
     }
 
     pub async fn delete(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
-        let request = self.http.delete(endpoint.url(path)?);
-        Ok(send_request(request, endpoint).await.map_err(ClientError::from)?)
+        self.send(self.http.delete(endpoint.url(path)?), endpoint).await
     }
 
     /// Sends the token of the operator, if it is set.
@@ -112,18 +124,33 @@ impl ApiClient {
         if let Some(token) = &self.operator_token {
             request = request.bearer_auth(token.expose());
         }
+        self.send(request, endpoint).await
+    }
+
+    /// Whether the service is ready, and its components.
+    pub async fn readiness(&self, endpoint: &Endpoint) -> anyhow::Result<Readiness> {
+        let response = receive(self.http.get(endpoint.url("readyz")?), endpoint).await.map_err(ClientError::from)?;
+        match serde_json::from_slice(&response.body) {
+            // The status of a service that is not ready is 503.
+            Ok(readiness) => Ok(readiness),
+            Err(_) => response.success(endpoint).map_err(ClientError::from)?.parse(),
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder, endpoint: &Endpoint) -> anyhow::Result<ServiceResponse> {
         Ok(send_request(request, endpoint).await.map_err(ClientError::from)?)
     }
 
     /// Places an order. Retries with the same key while the outcome is unknown.
     pub async fn place_order(&self, payload: &OrderPayload, key: &IdempotencyKey) -> anyhow::Result<ServiceResponse> {
-        let url = self.create_order.url("api/v1/orders")?;
+        let endpoint = &self.endpoints.server;
+        let url = endpoint.url("api/v1/orders")?;
         let body = serde_json::to_vec(payload)?;
         let mut attempt = 1;
         loop {
-            let request = self.http.post(url.clone()).header("content-type", "application/json");
+            let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
             let request = request.header("idempotency-key", key.as_str()).body(body.clone());
-            let error = match send_request(request, &self.create_order).await {
+            let error = match send_request(request, endpoint).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -142,28 +169,36 @@ impl ApiClient {
 }
 
 async fn send_request(request: RequestBuilder, endpoint: &Endpoint) -> Result<ServiceResponse, RequestError> {
+    receive(request, endpoint).await?.success(endpoint)
+}
+
+async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResponse, RequestError> {
     let no_response = |error| RequestError::NoResponse(ClientError::no_response(endpoint, &error));
     let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(no_response)?;
-    let status = response.status();
-    let replayed = response.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let (status, headers) = (response.status(), response.headers());
+    let replayed = headers.get("idempotency-replayed").is_some_and(|value| value == "true");
+    let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let body = response.bytes().await.map_err(no_response)?.to_vec();
-    if status.is_success() {
-        return Ok(ServiceResponse { body, service: endpoint.service, replayed });
-    }
-    Err(match Problem::from_json(&body, retry_after.map(Duration::from_secs)) {
-        Some(problem) => {
-            RequestError::Problem { code: problem.code, error: ClientError::from_problem(&problem, &body) }
+    Ok(RawResponse { status, retry_after: retry_after.map(Duration::from_secs), replayed, body })
+}
+
+impl RawResponse {
+    /// The response, if its status is a success.
+    fn success(self, endpoint: &Endpoint) -> Result<ServiceResponse, RequestError> {
+        let Self { status, retry_after, replayed, body } = self;
+        if status.is_success() {
+            return Ok(ServiceResponse { body, service: endpoint.service, replayed });
         }
-        None => RequestError::NoResponse(ClientError::not_the_service(endpoint, &format!("status {status}"))),
-    })
+        Err(match Problem::from_json(&body, retry_after) {
+            Some(problem) => {
+                RequestError::Problem { code: problem.code, error: ClientError::from_problem(&problem, &body) }
+            }
+            None => RequestError::NoResponse(ClientError::not_the_service(endpoint, &format!("status {status}"))),
+        })
+    }
 }
 
 impl ServiceResponse {
-    pub fn is_empty(&self) -> bool {
-        self.body.is_empty()
-    }
-
     pub fn parse<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let service = self.service;
         Ok(serde_json::from_slice(&self.body).map_err(|error| {
@@ -172,18 +207,19 @@ impl ServiceResponse {
         })?)
     }
 
+    /// Prints the JSON of the response unchanged.
+    pub fn print_json(&self) -> anyhow::Result<()> {
+        print_line(String::from_utf8_lossy(&self.body).trim_end())
+    }
+
     /// Prints the JSON of the response unchanged, or the text that `render` returns for it.
     pub fn print<T: DeserializeOwned>(&self, json: bool, render: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        if json {
-            print_line(String::from_utf8_lossy(&self.body).trim_end())
-        } else {
-            print_line(&render(&self.parse()?))
-        }
+        if json { self.print_json() } else { print_line(&render(&self.parse()?)) }
     }
 }
 
 /// Prints a text and a line break. A reader that has closed the pipe, such as `head`, is no error.
-fn print_line(text: &str) -> anyhow::Result<()> {
+pub fn print_line(text: &str) -> anyhow::Result<()> {
     match writeln!(stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! The services that the client calls.
+//! The services that the client calls, and their addresses.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,28 +8,35 @@ use common::{
 };
 use url::Url;
 
+use crate::cli::Addresses;
+
 /// How long a service may take to answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The setting of the public address.
+const SERVER: &str = "BUYDESK_URL";
 
 /// A service, and its address.
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     pub service: &'static str,
-    /// The setting of its address.
-    pub variable: &'static str,
+    /// The settings of its address, for hints.
+    pub settings: &'static str,
+    /// Ends with a slash, so that paths are appended to it.
     base: Url,
 }
 
 impl Endpoint {
-    /// The address is the URL setting if it is set, and otherwise the port of the service on the bound host.
-    pub fn from_env<S: Service>(env: &mut Env, variable: &'static str) -> Self {
-        let bind = Bind::from_env(env, S::NAME, S::PORT);
-        let default = format!("http://{}", connect_address(SocketAddr::new(bind.host, bind.port)));
-        Self { service: S::NAME, variable, base: env.url(variable, &default) }
+    fn new(service: &'static str, settings: &'static str, mut base: Url) -> Self {
+        if !base.path().ends_with('/') {
+            let path = format!("{}/", base.path());
+            base.set_path(&path);
+        }
+        Self { service, settings, base }
     }
 
-    /// The address without a path.
-    pub fn origin(&self) -> String {
-        self.base.origin().ascii_serialization()
+    /// The address, without a slash at its end.
+    pub fn address(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
     }
 
     /// The address of a path.
@@ -37,3 +44,65 @@ impl Endpoint {
         self.base.join(path)
     }
 }
+
+/// The services that the client calls. create-order hands on reads of orders and prices, so one public address suffices.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    /// create-order: the public address.
+    pub server: Endpoint,
+    /// Reads of orders.
+    pub orders: Endpoint,
+    /// Reads of courses and conversions.
+    pub rates: Endpoint,
+    pub health_check: Endpoint,
+}
+
+impl Endpoints {
+    /// The addresses of the command line come first, then those of the settings. `CREATE_ORDER_URL`, `ORDERS_URL` and `RATES_URL`
+    /// apply only without `BUYDESK_URL`, which names one address for everything public.
+    pub fn new(env: &mut Env, addresses: Addresses) -> Self {
+        let Addresses { server, health_check } = addresses;
+        let has_server_option = server.is_some();
+        let one_address = server.or_else(|| env.optional_url(SERVER));
+        let mut single_service = |variable| if one_address.is_some() { None } else { env.optional_url(variable) };
+        let (create_order, orders, rates) =
+            (single_service("CREATE_ORDER_URL"), single_service("ORDERS_URL"), single_service("RATES_URL"));
+        let public = one_address.or(create_order);
+
+        // An address on the command line says where the platform is, so a setting for another platform does not count.
+        let health_check_setting = if has_server_option { None } else { env.optional_url("HEALTH_CHECK_URL") };
+        let own_health_check = default_address::<health_check::App>(env);
+        let beside_server = public.as_ref().and_then(|public| beside(public, own_health_check.port()));
+        let health_check = health_check.or(health_check_setting).or(beside_server).unwrap_or(own_health_check);
+
+        let public = public.unwrap_or_else(|| default_address::<create_order::App>(env));
+        let server = Endpoint::new(create_order::App::NAME, "--server or BUYDESK_URL", public);
+        let own = |service, variable, url: Option<Url>| {
+            url.map_or_else(|| server.clone(), |url| Endpoint::new(service, variable, url))
+        };
+        Self {
+            orders: own(fetch_orders::App::NAME, "ORDERS_URL", orders),
+            rates: own(rates::App::NAME, "RATES_URL", rates),
+            health_check: Endpoint::new(health_check::App::NAME, "--health-check or HEALTH_CHECK_URL", health_check),
+            server,
+        }
+    }
+}
+
+/// The port of the service on the bound host.
+fn default_address<S: Service>(env: &mut Env) -> Url {
+    let bind = Bind::from_env(env, S::NAME, S::PORT);
+    let address = connect_address(SocketAddr::new(bind.host, bind.port));
+    Url::parse(&format!("http://{address}")).expect("an address with a port is a URL")
+}
+
+/// Another port of the host of `url`.
+fn beside(url: &Url, port: Option<u16>) -> Option<Url> {
+    let mut url = url.clone();
+    url.set_port(port).ok()?;
+    url.set_path("/");
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,15 @@ use common::{
     config::ConfigError,
     ids::IdempotencyKey,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::endpoint::{Endpoint, REQUEST_TIMEOUT};
+use crate::program;
+
+/// The member of the JSON document that says what the user can do.
+const NEXT_STEP: &str = "next_step";
+/// The member of the JSON document that has the value of the header `Retry-After`.
+const RETRY_AFTER: &str = "retry_after_secs";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -20,50 +26,59 @@ pub struct ClientError {
     /// What the user can do.
     next_step: Option<String>,
     /// The error for programs: the problem document of the service if it sent one.
-    document: String,
+    document: Map<String, Value>,
+}
+
+/// A field of the API, and the option or argument of the command line that sets it.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldOption {
+    pub field: &'static str,
+    pub option: &'static str,
 }
 
 impl ClientError {
     /// An error that the client itself found. `code` is for programs.
     pub fn new(code: &str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
         let (message, next_step) = (message.into(), next_step.into());
-        let document = json!({ "code": code, "detail": &message, "next_step": &next_step }).to_string();
+        let members = [("code", code), ("detail", message.as_str()), (NEXT_STEP, next_step.as_str())];
+        let document = members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         Self { message, next_step: Some(next_step), document }
     }
 
     /// A problem that a service reported in this body.
     pub fn from_problem(problem: &Problem, body: &[u8]) -> Self {
-        let document = String::from_utf8_lossy(body).trim_end().to_owned();
-        let fields: Value = serde_json::from_slice(body).unwrap_or_default();
-        let request_id = fields["request_id"].as_str();
+        let mut document: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+        let request_id = document.get("request_id").and_then(Value::as_str);
         // Operators find the cause in the logs.
         let request_id = request_id.filter(|_| problem.code.status().is_server_error());
         let request_id = request_id.map(|id| format!(", request id {id}")).unwrap_or_default();
         let message = format!("{} ({}{request_id})", problem.detail, problem.code);
-        let retry = || problem.retry_after.map(|wait| format!("Try again in {} s.", wait.as_secs().max(1)));
+        let wait = problem.retry_after.map(|wait| wait.as_secs().max(1));
         let next_step = match problem.code {
             Code::Unauthorized | Code::Forbidden => {
                 Some("Set OPERATOR_TOKEN to the token that `buydesk up` printed.".to_owned())
             }
-            _ => retry(),
+            _ => wait.map(|seconds| format!("Try again in {seconds} s.")),
         };
+        document.extend(next_step.clone().map(|next_step| (NEXT_STEP.to_owned(), next_step.into())));
+        document.extend(wait.map(|seconds| (RETRY_AFTER.to_owned(), seconds.into())));
         Self { message, next_step, document }
     }
 
     /// The service sent no response.
     pub fn no_response(endpoint: &Endpoint, error: &reqwest::Error) -> Self {
-        let Endpoint { service, variable, .. } = endpoint;
-        let message = format!("{service} does not respond at {}: {}.", endpoint.origin(), describe_failure(error));
-        let next_step =
-            format!("Is it running? `buydesk up --demo` starts all services. {variable} sets another address.");
+        let Endpoint { service, settings, .. } = endpoint;
+        let message = format!("{service} does not respond at {}: {}.", endpoint.address(), describe_failure(error));
+        let start = program::command("up --demo");
+        let next_step = format!("Is it running? `{start}` starts all services. {settings} sets another address.");
         Self::new("no_response", message, next_step)
     }
 
     /// Something else than the service responded.
     pub fn not_the_service(endpoint: &Endpoint, answer: &str) -> Self {
-        let Endpoint { service, variable, .. } = endpoint;
-        let message = format!("{} is not {service} of Buydesk: it answered with {answer}.", endpoint.origin());
-        Self::new("not_the_service", message, format!("Set {variable} to the address of {service}."))
+        let Endpoint { service, settings, .. } = endpoint;
+        let message = format!("{} is not {service} of Buydesk: it answered with {answer}.", endpoint.address());
+        Self::new("not_the_service", message, format!("Set {settings} to the address of {service}."))
     }
 
     /// It is not known whether an order was placed, because its request failed with this error.
@@ -71,14 +86,47 @@ impl ClientError {
     pub fn with_unknown_outcome(self, key: &IdempotencyKey) -> Self {
         let message = format!("{}\nThe order may have been placed.", self.message);
         let next_step = format!("To find out, run the command again with --key {key}. It places the order only once.");
-        let document = json!({
-            "code": Code::OutcomeUnknown.as_str(),
-            "detail": &message,
-            "next_step": &next_step,
-            "idempotency_key": key,
-        });
-        Self { message, next_step: Some(next_step), document: document.to_string() }
+        let mut error = Self::new(Code::OutcomeUnknown.as_str(), message, next_step);
+        error.document.insert("idempotency_key".to_owned(), key.as_str().into());
+        error.document.extend(self.document.into_iter().filter(|(name, _)| name == RETRY_AFTER));
+        error
     }
+
+    /// Names each wrong field by the option that the user wrote. In the JSON document, each error of `errors` has the `option`
+    /// beside the `field`.
+    #[must_use]
+    pub fn naming_options(mut self, options: &[FieldOption]) -> Self {
+        let errors = self.document.get_mut("errors").and_then(Value::as_array_mut);
+        let sentences: Vec<_> = errors.into_iter().flatten().filter_map(|error| name_option(error, options)).collect();
+        if !sentences.is_empty() {
+            let code = self.document.get("code").and_then(Value::as_str).unwrap_or_default();
+            self.message = format!("{} ({code})", sentences.join("; "));
+        }
+        self
+    }
+}
+
+/// Adds the option to one error of a problem. Returns what is wrong with it, such as `--amount must be greater than 0`.
+fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
+    let (field, message) = (error["field"].as_str()?, error["message"].as_str()?);
+    // `metadata.cart` is the part `cart` of the field `metadata`.
+    let (name, part) = field.split_once('.').map_or((field, None), |(name, part)| (name, Some(part)));
+    let option = options.iter().find(|option| option.field == name).map(|option| option.option);
+    let Some(option) = option else { return Some(format!("{field} {message}")) };
+    let sentence = match part {
+        Some(part) => format!("{option} {part}: {message}"),
+        None => format!("{option} {message}"),
+    };
+    error["option"] = option.into();
+    Some(sentence)
+}
+
+/// The result with its error naming the options of the command line.
+pub fn naming_options<T>(result: anyhow::Result<T>, options: &[FieldOption]) -> anyhow::Result<T> {
+    result.map_err(|error| match error.downcast::<ClientError>() {
+        Ok(error) => error.naming_options(options).into(),
+        Err(error) => error,
+    })
 }
 
 impl fmt::Display for ClientError {
@@ -93,7 +141,7 @@ impl std::error::Error for ClientError {}
 /// The JSON document of any error of a command.
 pub fn error_document(error: &anyhow::Error) -> String {
     if let Some(error) = error.downcast_ref::<ClientError>() {
-        return error.document.clone();
+        return Value::Object(error.document.clone()).to_string();
     }
     let code = if error.is::<ConfigError>() { "invalid_settings" } else { "command_failed" };
     json!({ "code": code, "detail": format!("{error:#}") }).to_string()
@@ -124,3 +172,6 @@ pub fn print_warning(code: &str, warning: &impl fmt::Display, json: bool) {
         eprintln!("warning: {warning}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use common::{
     api::{
-        health::{Component, Health},
         orders::{Metadata, Order},
         pages::LinkedOrderPage,
-        prices::{CurrencyPrice, PriceRecord, PriceState, price_marks},
+        prices::{PriceState, price_marks},
         quotes::{Quote, QuoteState},
         rates::{Conversion, ConversionStep, ExchangerCourses, StepKind},
     },
@@ -17,13 +16,16 @@ use common::{
 
 use crate::table::Table;
 
+/// The column of the references of orders.
+const REFERENCE: &str = "reference";
+
 /// Formats a time to the second.
-fn format_time(time: Timestamp) -> String {
+pub(super) fn format_time(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The origin of a price, and its age if it is prolonged, such as `SIMULATED, PROLONGED, 5 min old`.
-fn price_origin(simulated: bool, state: PriceState, age: Duration) -> String {
+pub(super) fn price_origin(simulated: bool, state: PriceState, age: Duration) -> String {
     let mut marks: Vec<_> = price_marks(simulated, state).iter().map(|mark| mark.to_uppercase()).collect();
     if !simulated {
         marks.insert(0, "real".to_owned());
@@ -34,16 +36,17 @@ fn price_origin(simulated: bool, state: PriceState, age: Duration) -> String {
     marks.join(", ")
 }
 
-/// Explains the marks of the prices above it.
-fn marks_note(simulated: bool, state: PriceState) -> String {
+/// Explains the marks of the prices above it. create-order decides whether orders use a prolonged price.
+pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     let simulated = simulated.then_some("\nThese prices are SIMULATED and worth nothing.");
     let prolonged = (state == PriceState::Prolonged)
-        .then_some("\nPROLONGED: the sources agree on no newer price. Until they do, orders use the last one.");
+        .then_some("\nPROLONGED: the sources agree on no newer price, so this is the last one.");
     simulated.into_iter().chain(prolonged).collect()
 }
 
 fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
-    let mut table = Table::new(["id", "accepted", "amount", "rate", "bitcoin", "price"], &[2, 3, 4]).wrapped("price");
+    let header = ["id", "accepted", "amount", "rate", "bitcoin", "price", REFERENCE];
+    let mut table = Table::new(header, &[2, 3, 4]).wrapped("price").wrapped(REFERENCE).optional([REFERENCE]);
     for order in orders {
         table.add_row([
             order.id.to_string(),
@@ -52,20 +55,22 @@ fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
             order.exchange_rate.to_string(),
             order.bitcoin_amount.to_string(),
             price_origin(order.simulated, order.price_state, order.created_at.since(order.price_as_of)),
+            order.client_reference.as_ref().map(ToString::to_string).unwrap_or_default(),
         ]);
     }
-    table
+    table.without_empty(REFERENCE)
 }
 
 pub fn order(order: &Order) -> String {
-    let reference = order.client_reference.iter().map(|reference| format!("\nReference: {reference}"));
     let metadata = order.metadata.iter().flat_map(Metadata::iter).map(|(name, value)| format!("\n{name}: {value}"));
+    let reference = order.client_reference.iter().map(|reference| format!("\nReference: {reference}"));
     let quote = order.quote.iter().map(|quote| format!("\nQuote: {quote}"));
     let notes: String = quote.chain(reference).chain(metadata).collect();
-    format!("{}{notes}", order_table([order]))
+    format!("{}{notes}", order_table([order]).without(REFERENCE))
 }
 
-pub fn quote(quote: &Quote) -> String {
+/// `order_command` places an order that takes the quote.
+pub fn quote(quote: &Quote, order_command: &str) -> String {
     let mut table = Table::new(["quote", "state", "valid until", "amount", "rate", "bitcoin", "price"], &[3, 4, 5]);
     table.add_row([
         quote.id.to_string(),
@@ -77,45 +82,25 @@ pub fn quote(quote: &Quote) -> String {
         price_origin(quote.simulated, quote.price_state, quote.created_at.since(quote.price_as_of)),
     ]);
     let note = match (quote.state, quote.order_id) {
-        (QuoteState::Open, _) => format!("\nTo take it: buydesk order place --quote {}", quote.id),
+        (QuoteState::Open, _) => format!("\nTo take it: {order_command}"),
         (_, Some(order)) => format!("\nOrder {order} took it."),
         (_, None) => String::new(),
     };
     format!("{table}{note}")
 }
 
-pub fn page(page: &LinkedOrderPage) -> String {
-    if page.data.is_empty() && page.next_cursor.is_none() {
-        return "No orders.".to_owned();
+/// `next_command` shows the next page, if there is one.
+pub fn page(page: &LinkedOrderPage, next_command: Option<&str>) -> String {
+    let next = next_command.map(|command| format!("\nMore orders: {command}")).unwrap_or_default();
+    match (page.data.as_slice(), next_command) {
+        ([], None) => "No orders.".to_owned(),
+        // The service ends a page after a number of orders that the filters exclude.
+        ([], Some(_)) => format!("No order was found yet.{next}"),
+        (orders, _) => format!("{}{next}", order_table(orders)),
     }
-    let next = page.next_cursor.map(|cursor| format!("\nMore orders: --cursor {cursor}"));
-    format!("{}{}", order_table(&page.data), next.unwrap_or_default())
 }
 
-pub fn price_record(record: &PriceRecord) -> String {
-    let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "sources"];
-    let mut table = Table::new(header, &[1]).wrapped("state").wrapped("sources").optional(["valid until"]);
-    let now = Timestamp::now();
-    for (currency, price) in record.currency_prices() {
-        table.add_row([
-            currency.to_string(),
-            price.price.to_string(),
-            price_origin(record.simulated, price.state, now.since(price.as_of)),
-            format_time(price.as_of),
-            format_time(price.expires_at),
-            price_sources(&price),
-        ]);
-    }
-    format!("{table}{}", marks_note(record.simulated, record.state))
-}
-
-/// The exchanges, and the pairs that a computed price comes from.
-fn price_sources(price: &CurrencyPrice) -> String {
-    let sources = price.sources.join(", ");
-    if price.legs.is_empty() { sources } else { format!("{sources}; computed from {}", join_pairs(&price.legs)) }
-}
-
-fn join_pairs(pairs: &[CurrencyPair]) -> String {
+pub(super) fn join_pairs(pairs: &[CurrencyPair]) -> String {
     pairs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
@@ -140,15 +125,21 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
     table.to_string()
 }
 
-pub fn conversion(conversion: &Conversion) -> String {
+/// `price_command` shows whether orders use a price.
+pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
     let Conversion { from, to, amount, result, rate, steps, as_of, simulated, state, .. } = conversion;
     let steps = steps.iter().map(conversion_step).collect::<Vec<_>>().join("\n");
     let age = (*state == PriceState::Prolonged)
         .then(|| format!(", PROLONGED, {} old", format_age(Duration::from_secs(conversion.age_secs))));
     let error = conversion.known_error_percent.as_ref();
     let error = error.map(|percent| format!("; the sources are at most {} % apart", percent.as_str()));
+    let order_use = if *state == PriceState::Prolonged {
+        format!(" `{price_command}` shows whether orders use it.")
+    } else {
+        String::new()
+    };
     format!(
-        "{} {from} = {} {to}\n1 {from} = {} {to}\n{steps}\nas of {}{}{}{}",
+        "{} {from} = {} {to}\n1 {from} = {} {to}\n{steps}\nas of {}{}{}{}{order_use}",
         amount.as_str(),
         result.as_str(),
         rate.as_str(),
@@ -171,31 +162,6 @@ fn conversion_step(step: &ConversionStep) -> String {
         StepKind::Computed => format!("computed from {}", join_pairs(legs)),
     };
     format!("  {operation} {price} of {direction}, {origin}")
-}
-
-pub fn health(health: &Health) -> String {
-    let mut table = Table::new(["service", "state", "last seen", "version", "not ready"], &[]);
-    table = table.wrapped("not ready").optional(["version"]);
-    for service in &health.services {
-        let not_ready = service.parts.iter().filter(|component| !component.ready);
-        let not_ready = not_ready.map(Component::name_with_detail);
-        table.add_row([
-            service.service.clone(),
-            service.state.to_string(),
-            service.last_seen.map_or_else(|| "never".to_owned(), format_time),
-            service.version.clone().unwrap_or_default(),
-            not_ready.collect::<Vec<_>>().join("\n"),
-        ]);
-    }
-    let counts = &health.reports_last_hour;
-    format!(
-        "{}, as of {}\n{table}\nReports of the last hour: {} critical, {} errors, {} warnings",
-        health.status,
-        format_time(health.at),
-        counts.critical,
-        counts.error,
-        counts.warning
-    )
 }
 
 #[cfg(test)]

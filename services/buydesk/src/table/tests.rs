@@ -70,3 +70,14 @@ fn least_important_column_is_left_out_first() {
     // Records show everything again.
     assert_eq!(shown(FRAME + FRAME_OF_COLUMN + 9), [true, true, true]);
 }
+
+#[test]
+fn column_of_empty_cells_is_left_out() {
+    let mut table = Table::new(["a", "b", "c"], &[2]).optional(["b"]);
+    table.add_row(["1", "", "3"]);
+    table.add_row(["4", "", "6"]);
+    let text = table.clone().without_empty("b").fit(None);
+    assert!(!text.contains('b') && text.contains("┆ 6"), "{text}");
+    table.add_row(["7", "8", "9"]);
+    assert!(table.without_empty("b").fit(None).contains('b'));
+}

@@ -1,4 +1,5 @@
-use serde_json::{Value, json};
+use common::api::pages::PageLinks;
+use serde_json::json;
 
 use super::*;
 
@@ -29,29 +30,21 @@ fn order_table_marks_simulated_and_prolonged_prices_alike() {
 }
 
 #[test]
-fn price_table_marks_each_currency_and_explains_the_marks() {
-    let now = Timestamp::now();
-    let before = |seconds| now.minus(Duration::from_secs(seconds)).to_string();
-    let price = |state: &str, as_of: String| {
-        json!({ "price": "84000.12", "sources": ["kraken"], "state": state, "as_of": as_of,
-                "expires_at": now.plus(Duration::from_secs(60)) })
+fn list_of_orders_shows_references_and_the_command_for_more() {
+    let mut order = order_json(true, "fresh", NOW);
+    let page_of = |order: &Order| LinkedOrderPage {
+        data: vec![order.clone()],
+        links: PageLinks { next: None },
+        next_cursor: None,
     };
-    let record = |state: &str, simulated: bool, pounds: Value| {
-        let prices = json!({ "EUR": price("fresh", before(1)), "GBP": pounds });
-        let record = json!({ "base": "BTC", "state": state, "as_of": before(750), "expires_at": now, "simulated": simulated,
-                             "prices": prices });
-        price_record(&serde_json::from_str(&record.to_string()).unwrap())
-    };
-    let text = record("prolonged", true, price("prolonged", before(750)));
-    let row = |currency: &str| text.lines().find(|line| line.contains(currency)).unwrap();
-    assert!(row("GBP").contains("SIMULATED, PROLONGED, 12 min old"), "{text}");
-    assert!(row("EUR").contains("SIMULATED") && !row("EUR").contains("PROLONGED"), "{text}");
-    assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
-    let mut computed = price("fresh", before(1));
-    computed["legs"] = json!(["BTC-USD", "USD-GBP"]);
-    let text = record("fresh", false, computed);
-    assert!(text.contains("kraken; computed from BTC-USD and USD-GBP"), "{text}");
-    assert!(!text.contains("PROLONGED") && !text.contains("SIMULATED"), "{text}");
+    let text = page(&page_of(&order), None);
+    assert!(!text.contains("reference") && !text.contains("More orders"), "{text}");
+    order.client_reference = Some("invoice-42".parse().unwrap());
+    let text = page(&page_of(&order), Some("buydesk order list --cursor o1f"));
+    assert!(text.contains("invoice-42"), "{text}");
+    assert!(text.ends_with("\nMore orders: buydesk order list --cursor o1f"), "{text}");
+    let empty = LinkedOrderPage { data: Vec::new(), ..page_of(&order) };
+    assert_eq!(page(&empty, None), "No orders.");
 }
 
 #[test]
@@ -63,17 +56,18 @@ fn conversion_names_the_legs_of_a_computed_price_and_never_calls_it_direct() {
         "rate": "8190045.00", "path": "cross", "steps": [step], "as_of": NOW, "age_secs": 750, "state": "prolonged",
         "known_error_percent": "0.0500", "simulated": true,
     });
-    let text = conversion(&serde_json::from_str(&value.to_string()).unwrap());
+    let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
     for part in [
         "1 BTC = 8190045.00 RUB",
         "times 8190045.00 of BTC-RUB, computed from BTC-USD and USD-RUB",
         "PROLONGED, 12 min old",
         "0.0500 % apart",
         "SIMULATED",
+        "`buydesk price` shows whether orders use it.",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!text.contains("direct"), "{text}");
+    assert!(!text.contains("direct") && !text.contains("orders use the last one"), "{text}");
 }
 
 #[test]
@@ -84,6 +78,6 @@ fn conversion_names_the_bank_of_an_official_rate() {
         "from": "USD", "to": "EUR", "amount": "1", "result": "0.92", "decimals": 2, "rounding": "half_even",
         "rate": "0.9231", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false,
     });
-    let text = conversion(&serde_json::from_str(&value.to_string()).unwrap());
+    let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
     assert!(text.contains("divided by 1.0833 of EUR-USD, official rate by ecb"), "{text}");
 }

@@ -1,0 +1,54 @@
+use common::config::parse_http_url;
+
+use super::*;
+
+/// The addresses of the public address, of reads of orders, of rates and of health-check.
+fn addresses(server: Option<&str>, health_check: Option<&str>, settings: &[(&str, &str)]) -> [String; 4] {
+    let mut env = Env::from_pairs(settings.iter().copied());
+    let parse = |text: Option<&str>| text.map(|text| parse_http_url(text).unwrap());
+    let endpoints = Endpoints::new(&mut env, Addresses { server: parse(server), health_check: parse(health_check) });
+    env.finish().unwrap();
+    let Endpoints { server, orders, rates, health_check } = endpoints;
+    [server, orders, rates, health_check].map(|endpoint| endpoint.address().to_owned())
+}
+
+#[test]
+fn one_address_suffices_for_everything_public() {
+    let local = "http://127.0.0.1:8001";
+    assert_eq!(addresses(None, None, &[]), [local, local, local, "http://127.0.0.1:8050"]);
+    let shop = "http://shop:9001";
+    let expected = [shop, shop, shop, "http://shop:8050"];
+    assert_eq!(addresses(Some(shop), None, &[]), expected);
+    assert_eq!(addresses(None, None, &[("BUYDESK_URL", shop)]), expected);
+    assert_eq!(addresses(None, None, &[("CREATE_ORDER_URL", shop)]), expected);
+    let port = "http://127.0.0.1:9001";
+    let ports = [("CREATE_ORDER_PORT", "9001"), ("HEALTH_CHECK_PORT", "9050")];
+    assert_eq!(addresses(None, None, &ports), [port, port, port, "http://127.0.0.1:9050"]);
+}
+
+#[test]
+fn addresses_of_single_services_apply_only_without_the_public_address() {
+    let single = [("ORDERS_URL", "http://orders:1"), ("RATES_URL", "http://rates:2")];
+    assert_eq!(addresses(None, None, &single)[..3], ["http://127.0.0.1:8001", "http://orders:1", "http://rates:2"]);
+    let with_one = [single[0], single[1], ("CREATE_ORDER_URL", "http://old:3"), ("BUYDESK_URL", "http://shop")];
+    assert_eq!(addresses(None, None, &with_one)[..3], ["http://shop"; 3]);
+    assert_eq!(addresses(Some("http://other"), None, &with_one)[..3], ["http://other"; 3]);
+}
+
+#[test]
+fn address_of_health_check_is_set_or_beside_the_public_one() {
+    let setting = [("HEALTH_CHECK_URL", "http://health:5"), ("BUYDESK_URL", "http://shop:9001")];
+    assert_eq!(addresses(None, None, &setting)[3], "http://health:5");
+    // The setting belongs to the platform of the settings.
+    assert_eq!(addresses(Some("https://other/buydesk"), None, &setting)[3], "https://other:8050");
+    assert_eq!(addresses(Some("http://other"), Some("http://page:6"), &setting)[3], "http://page:6");
+}
+
+#[test]
+fn paths_are_appended_to_an_address_with_a_path() {
+    let endpoint = |text| Endpoint::new("create-order", "", parse_http_url(text).unwrap());
+    for address in ["https://shop/buydesk", "https://shop/buydesk/"] {
+        let url = endpoint(address).url("api/v1/orders?limit=1").unwrap();
+        assert_eq!(url.as_str(), "https://shop/buydesk/api/v1/orders?limit=1");
+    }
+}

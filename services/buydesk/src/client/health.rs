@@ -1,0 +1,112 @@
+//! `buydesk health`: the headline of the status page, then what is wrong and what to do, then a table of the services.
+
+mod findings;
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use common::{
+    api::health::{Health, HealthStatus, OrderIntake},
+    time::format_age,
+};
+
+use self::findings::{Finding, find_faults};
+use super::{ApiClient, render::format_time};
+use crate::table::Table;
+
+/// The exit code if something is wrong.
+const NOT_OK: u8 = 1;
+/// The exit code if health-check cannot be asked.
+pub const CANNOT_BE_ASKED: u8 = 2;
+
+/// Runs `buydesk health`. The exit code is 0 if the status is ok and orders are accepted, and 1 if not.
+pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<ExitCode> {
+    let endpoint = &client.endpoints.health_check;
+    let response = client.get_as_operator(endpoint, "api/v1/health").await?;
+    let health: Health = response.parse()?;
+    response.print(json, |health: &Health| report(health, endpoint.address()))?;
+    Ok(if is_ok(&health) { ExitCode::SUCCESS } else { ExitCode::from(NOT_OK) })
+}
+
+fn is_ok(health: &Health) -> bool {
+    // An old health-check reports nothing about orders.
+    health.status == HealthStatus::Ok && health.orders.as_ref().is_none_or(|orders| orders.accepted)
+}
+
+/// The report for people. `page` is the address of the status page.
+fn report(health: &Health, page: &str) -> String {
+    let mut text = headline(health);
+    let findings = find_faults(health);
+    for same_advice in findings.chunk_by(|a, b| a.advice == b.advice) {
+        text.push('\n');
+        for Finding { what, .. } in same_advice {
+            let _ = write!(text, "\n{what}");
+        }
+        let _ = write!(text, "\n  {}", same_advice[0].advice.text(page));
+    }
+    if let Some(orders) = &health.orders {
+        let _ = write!(text, "\n\n{}", order_terms(orders));
+    }
+    let counts = &health.reports_last_hour;
+    let _ = write!(
+        text,
+        "\n{}\nReports of the last hour: {} critical, {} errors, {} warnings\nAs of {}. Status page: {page}/",
+        service_table(health),
+        counts.critical,
+        counts.error,
+        counts.warning,
+        format_time(health.at),
+    );
+    text
+}
+
+/// The verdict in the words of the status page, such as `failing: orders are not accepted: database: the disk is full`.
+fn headline(health: &Health) -> String {
+    let status = health.status;
+    match &health.orders {
+        Some(OrderIntake { accepted: true, .. }) => format!("{status}: orders are accepted"),
+        Some(OrderIntake { reason: Some(reason), .. }) => format!("{status}: orders are not accepted: {reason}"),
+        Some(_) => format!("{status}: orders are not accepted"),
+        None => status.to_string(),
+    }
+}
+
+/// The prices of orders, and what is left of the limit.
+fn order_terms(orders: &OrderIntake) -> String {
+    let prices = orders.prices.iter().map(|price| {
+        let value = price.price.as_ref().map_or_else(|| "none".to_owned(), |status| status.price.to_string());
+        format!("{} {value}", price.currency)
+    });
+    let prices = prices.collect::<Vec<_>>().join(", ");
+    let simulated = orders.prices.iter().filter_map(|price| price.price.as_ref()).any(|price| price.simulated);
+    let mark = if simulated { " (SIMULATED)" } else { "" };
+    let limit = orders.limit.as_ref().map_or_else(
+        || "not known".to_owned(),
+        |limit| format!("{} of {} BTC are left", without_zeros(&limit.remaining), without_zeros(&limit.limit)),
+    );
+    let prices = if prices.is_empty() { "not known" } else { &prices };
+    format!("Prices of one bitcoin: {prices}{mark}\nLimit of all orders: {limit}")
+}
+
+fn without_zeros(bitcoin: &impl ToString) -> String {
+    let text = bitcoin.to_string();
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn service_table(health: &Health) -> Table {
+    let mut table = Table::new(["service", "state", "last seen", "version"], &[]).optional(["version"]);
+    for service in &health.services {
+        // The status page says it in the same words.
+        let state = if service.ready == Some(false) { "not ready".to_owned() } else { service.state.to_string() };
+        let age = |time| format!("{} ago", format_age(health.at.since(time)));
+        table.add_row([
+            service.service.clone(),
+            state,
+            service.last_seen.map_or_else(|| "never".to_owned(), age),
+            service.version.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! What is wrong with a platform, and what an operator can do about it.
+
+use std::collections::HashSet;
+
+use common::{
+    api::{
+        health::{Component, CurrencyIntake, Health, OrderIntake, ServiceHealth, ServiceState},
+        prices::PriceState,
+    },
+    money::Sats,
+    time::{Timestamp, format_age},
+};
+
+/// Up to this many failing price sources are named with their reasons.
+const MAX_REASONS: usize = 3;
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    pub(super) advice: Advice,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Advice {
+    StartAgain,
+    Start,
+    FixComponent,
+    RaiseLimit,
+    WaitForPrice,
+    WatchPrice,
+    WaitForSource,
+    SignIn,
+}
+
+impl Advice {
+    pub(super) fn text(self, page: &str) -> String {
+        match self {
+            Self::StartAgain => "Start it again. Its log states why it ended.".to_owned(),
+            Self::Start => format!("Start it. If it runs, its HEALTH_CHECK_URL must be {page}."),
+            Self::FixComponent => "Put the named cause right. The services then recover by themselves.".to_owned(),
+            Self::RaiseLimit => "A larger BTC_LIMIT permits further orders.".to_owned(),
+            Self::WaitForPrice => "Orders are accepted again when the sources agree on a price.".to_owned(),
+            Self::WatchPrice => {
+                "Orders use the last price until the sources agree on a new one or it is too old.".to_owned()
+            }
+            Self::WaitForSource => "Orders do not depend on a single source. Each is asked again by itself.".to_owned(),
+            Self::SignIn => "Only operators see reasons. Set OPERATOR_TOKEN.".to_owned(),
+        }
+    }
+}
+
+/// Everything that is wrong, the most important advice first.
+pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
+    let mut findings = service_faults(health);
+    if let Some(orders) = &health.orders {
+        findings.extend(order_faults(orders));
+    }
+    let hides_reasons = findings.iter().any(|finding| finding.advice == Advice::FixComponent)
+        && health.services.iter().flat_map(|service| &service.parts).all(|part| part.detail.is_none());
+    if hides_reasons {
+        findings.push(Finding { what: "The reasons are not shown.".to_owned(), advice: Advice::SignIn });
+    }
+    findings.sort_by_key(|finding| finding.advice);
+    findings
+}
+
+fn service_faults(health: &Health) -> Vec<Finding> {
+    let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
+    // health-check itself is alive.
+    if health.services.len() > 1 && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1 {
+        let what = "No service was ever seen.".to_owned();
+        return vec![Finding { what, advice: Advice::Start }];
+    }
+    let faulty = health.services.iter().filter(|service| service.state != ServiceState::Alive);
+    let faulty: HashSet<&str> = faulty.map(|service| service.service.as_str()).collect();
+    health.services.iter().flat_map(|service| faults_of(service, &faulty, health.at)).collect()
+}
+
+/// The faults of one service. `faulty` are the services that have some.
+fn faults_of(service: &ServiceHealth, faulty: &HashSet<&str>, now: Timestamp) -> Vec<Finding> {
+    let name = &service.service;
+    let gone = |what: &str, advice| vec![Finding { what: format!("{name} {what}."), advice }];
+    match service.state {
+        ServiceState::Alive => Vec::new(),
+        ServiceState::Missing => {
+            let age = service.last_seen.map(|time| format!(" for {}", format_age(now.since(time))));
+            gone(&format!("is missing: it was not seen{}", age.unwrap_or_default()), Advice::StartAgain)
+        }
+        ServiceState::Stopped => gone("has stopped", Advice::StartAgain),
+        ServiceState::Unknown => gone("was never seen", Advice::Start),
+        ServiceState::Degraded => degraded_faults(service, faulty),
+    }
+}
+
+fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Finding> {
+    let name = &service.service;
+    let missing = service.parts.iter().filter(|part| !part.ready && !is_shown_elsewhere(part));
+    // A service that is faulty itself has its own finding with the reason.
+    let describe = |part: &Component| {
+        if faulty.contains(part.name.as_str()) { part.name.clone() } else { part.name_with_detail() }
+    };
+    let missing: Vec<_> = missing.map(describe).collect();
+    let mut findings = Vec::new();
+    let mut add = |what: String, advice| findings.push(Finding { what, advice });
+    if service.ready == Some(false) {
+        let reasons = if missing.is_empty() { String::new() } else { format!(": {}", missing.join("; ")) };
+        add(format!("{name} is not ready{reasons}."), Advice::FixComponent);
+    } else if !missing.is_empty() {
+        add(format!("{name} works without {}.", missing.join("; ")), Advice::FixComponent);
+    }
+    let absent = service.instances.iter().filter(|instance| instance.state == ServiceState::Missing).count();
+    if absent > 0 {
+        let all = service.instances.len();
+        add(format!("{absent} of {all} instances of {name} are missing."), Advice::StartAgain);
+    }
+    if let Some(what) = failing_sources(&service.parts) {
+        add(what, Advice::WaitForSource);
+    }
+    findings
+}
+
+/// Whether another finding or the headline is about the component.
+fn is_shown_elsewhere(part: &Component) -> bool {
+    part.name.starts_with(Component::SOURCE) || part.name.starts_with(Component::PRICE) || part.name == Component::LIMIT
+}
+
+/// How many price sources fail, and which.
+fn failing_sources(parts: &[Component]) -> Option<String> {
+    let name = |part: &Component| part.name.strip_prefix(Component::SOURCE).map(str::to_owned);
+    let all = parts.iter().filter(|part| name(part).is_some()).count();
+    let failing: Vec<_> = parts.iter().filter(|part| !part.ready && name(part).is_some()).collect();
+    let is_short = failing.len() <= MAX_REASONS;
+    let names = failing.iter().filter_map(|part| {
+        let reason = part.detail.as_ref().filter(|_| is_short).map(|detail| format!(" ({detail})"));
+        Some(name(part)? + &reason.unwrap_or_default())
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    let count = failing.len();
+    let verb = if count == 1 { "fails" } else { "fail" };
+    (count > 0).then(|| format!("{count} of {all} price sources {verb}: {names}."))
+}
+
+fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
+    let mut findings: Vec<_> = orders.prices.iter().filter_map(price_fault).collect();
+    match (&orders.limit, &orders.reason) {
+        (Some(limit), _) if limit.remaining == Sats::ZERO => {
+            let what = format!("Orders and quotes take all of the {} BTC.", limit.limit);
+            findings.push(Finding { what, advice: Advice::RaiseLimit });
+        }
+        // The headline has no reason while some instances accept orders.
+        (_, Some(reason)) if orders.accepted => {
+            findings.push(Finding { what: format!("{reason}."), advice: Advice::FixComponent });
+        }
+        _ => {}
+    }
+    findings
+}
+
+fn price_fault(intake: &CurrencyIntake) -> Option<Finding> {
+    let currency = intake.currency;
+    if !intake.accepted {
+        let reason = intake.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let what = format!("Orders in {currency} are refused{reason}.");
+        return Some(Finding { what, advice: Advice::WaitForPrice });
+    }
+    let prolonged = intake.price.as_ref().filter(|price| price.state == PriceState::Prolonged)?;
+    let age = intake.age_secs.map(|secs| format!(", {} old", format_age(std::time::Duration::from_secs(secs))));
+    let what = format!("The price in {currency} is prolonged: {}{}.", prolonged.price, age.unwrap_or_default());
+    Some(Finding { what, advice: Advice::WatchPrice })
+}

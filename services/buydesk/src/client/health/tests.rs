@@ -1,0 +1,182 @@
+use common::api::reports::LevelCounts;
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: &str = "2026-01-02T03:04:05.000000Z";
+const EARLIER: &str = "2026-01-02T03:03:55.000000Z";
+const PAGE: &str = "http://127.0.0.1:8050";
+
+fn health(status: &str, orders: &Value, services: &[Value]) -> Health {
+    serde_json::from_value(json!({
+        "status": status, "at": NOW, "orders": orders, "services": services, "infrastructure": [],
+        "reports_last_hour": LevelCounts::default(),
+    }))
+    .unwrap()
+}
+
+fn service(name: &str, state: &str, further: Value) -> Value {
+    let mut service = json!({ "service": name, "state": state, "last_seen": EARLIER, "parts": [], "instances": [] });
+    let Value::Object(further) = further else { panic!("{further} is no object") };
+    service.as_object_mut().unwrap().extend(further);
+    service
+}
+
+fn accepted() -> Value {
+    let price = |currency: &str, price: &str| {
+        let status = json!({ "price": price, "state": "fresh", "simulated": true, "as_of": NOW, "expires_at": NOW });
+        json!({ "currency": currency, "accepted": true, "price": status, "age_secs": 3 })
+    };
+    let limit = json!({ "limit": "100.00000000", "remaining": "99.50000000", "reserved": "0.00000000" });
+    json!({ "accepted": true, "prices": [price("EUR", "84000.12"), price("GBP", "72000.34")], "limit": limit })
+}
+
+fn not_ready(name: &str, detail: &str) -> Value {
+    json!({ "name": name, "ready": false, "detail": detail })
+}
+
+fn optional(mut component: Value) -> Value {
+    component["optional"] = true.into();
+    component
+}
+
+/// The lines before the table, without the empty ones.
+fn lines_before_the_table(health: &Health) -> Vec<String> {
+    let text = report(health, PAGE);
+    let lines = text.lines().take_while(|line| !line.starts_with('┌'));
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn healthy_platform_is_one_line_and_its_prices_and_limit() {
+    let healthy = health("ok", &accepted(), &[service("create-order", "alive", json!({}))]);
+    assert_eq!(
+        lines_before_the_table(&healthy),
+        [
+            "ok: orders are accepted",
+            "Prices of one bitcoin: EUR 84000.12, GBP 72000.34 (SIMULATED)",
+            "Limit of all orders: 99.5 of 100 BTC are left",
+        ]
+    );
+    assert!(is_ok(&healthy));
+    let table = report(&healthy, PAGE);
+    assert!(table.contains("create-order") && table.contains("10 s ago"), "{table}");
+    assert!(table.ends_with("Status page: http://127.0.0.1:8050/"), "{table}");
+}
+
+#[test]
+fn refused_orders_are_the_headline_with_the_reason() {
+    let orders = json!({ "accepted": false, "reason": "db-proxy: database: the disk is full", "prices": [] });
+    let services = [
+        service("create-order", "degraded", json!({ "ready": false, "parts": [not_ready("db-proxy", "database")] })),
+        service(
+            "db-proxy",
+            "degraded",
+            json!({ "ready": false, "parts": [not_ready("database", "the disk is full")] }),
+        ),
+        service("health-check", "alive", json!({})),
+        service("rates", "degraded", json!({ "ready": true, "parts": [optional(not_ready("db-proxy", "database"))] })),
+    ];
+    let failing = health("failing", &orders, &services);
+    assert_eq!(
+        lines_before_the_table(&failing)[..5],
+        [
+            "failing: orders are not accepted: db-proxy: database: the disk is full",
+            // The cause is named once.
+            "create-order is not ready: db-proxy.",
+            "db-proxy is not ready: database: the disk is full.",
+            "rates works without db-proxy.",
+            "  Put the named cause right. The services then recover by themselves.",
+        ]
+    );
+    assert!(!is_ok(&failing));
+    // The table says it in the words of the page.
+    let table = report(&failing, PAGE);
+    let row = |name: &str| table.lines().find(|line| line.starts_with(&format!("│ {name}"))).unwrap();
+    assert!(row("db-proxy").contains("not ready") && !row("db-proxy").contains("degraded"), "{table}");
+    assert!(row("rates").contains("degraded") && row("health-check").contains("alive"), "{table}");
+}
+
+#[test]
+fn failing_price_sources_are_one_line() {
+    let sources: Vec<_> = (1..=12)
+        .map(|number| {
+            let name = format!("source:exchange-{number}");
+            if number <= 5 { optional(not_ready(&name, "status 500")) } else { json!({ "name": name, "ready": true }) }
+        })
+        .collect();
+    let updater = |parts: &[Value]| service("price-updater", "degraded", json!({ "ready": true, "parts": parts }));
+    let degraded = health("degraded", &accepted(), &[updater(&sources)]);
+    assert_eq!(
+        lines_before_the_table(&degraded)[..3],
+        [
+            "degraded: orders are accepted",
+            "5 of 12 price sources fail: exchange-1, exchange-2, exchange-3, exchange-4, exchange-5.",
+            "  Orders do not depend on a single source. Each is asked again by itself.",
+        ]
+    );
+    assert!(!is_ok(&degraded) && !report(&degraded, PAGE).contains("status 500"));
+    let one = health("degraded", &accepted(), &[updater(&sources[4..])]);
+    assert_eq!(lines_before_the_table(&one)[1], "1 of 8 price sources fails: exchange-5 (status 500).");
+}
+
+#[test]
+fn services_that_are_gone_are_named_with_what_to_do() {
+    let services = [
+        service("create-order", "unknown", json!({ "last_seen": null })),
+        service("fetch-orders", "stopped", json!({})),
+        service("health-check", "alive", json!({})),
+        service("rates", "missing", json!({})),
+    ];
+    let orders = json!({ "accepted": false, "reason": "no instance of create-order is running", "prices": [] });
+    let lines = lines_before_the_table(&health("failing", &orders, &services));
+    assert_eq!(
+        lines[1..6],
+        [
+            "fetch-orders has stopped.",
+            "rates is missing: it was not seen for 10 s.",
+            "  Start it again. Its log states why it ended.",
+            "create-order was never seen.",
+            "  Start it. If it runs, its HEALTH_CHECK_URL must be http://127.0.0.1:8050.",
+        ]
+    );
+    let unseen = [service("create-order", "unknown", json!({})), service("health-check", "alive", json!({}))];
+    let lines = lines_before_the_table(&health("degraded", &orders, &unseen));
+    assert_eq!(lines[1], "No service was ever seen.");
+}
+
+#[test]
+fn price_and_limit_that_refuse_orders_are_named() {
+    let mut orders = accepted();
+    orders["prices"][0]["price"]["state"] = "prolonged".into();
+    orders["prices"][0]["age_secs"] = 300.into();
+    orders["prices"][1] = json!({ "currency": "GBP", "accepted": false, "reason": "the current price is 400 s old; at most 300 s are allowed" });
+    let lines = lines_before_the_table(&health("degraded", &orders, &[]));
+    assert_eq!(
+        lines[1..5],
+        [
+            "Orders in GBP are refused: the current price is 400 s old; at most 300 s are allowed.",
+            "  Orders are accepted again when the sources agree on a price.",
+            "The price in EUR is prolonged: 84000.12, 5 min old.",
+            "  Orders use the last price until the sources agree on a new one or it is too old.",
+        ]
+    );
+    let mut orders = accepted();
+    (orders["accepted"], orders["reason"]) = (false.into(), "the limit is reached".into());
+    orders["limit"]["remaining"] = "0.00000000".into();
+    let full = health("ok", &orders, &[]);
+    let lines = lines_before_the_table(&full);
+    assert_eq!(lines[0], "ok: orders are not accepted: the limit is reached");
+    assert_eq!(lines[1], "Orders and quotes take all of the 100.00000000 BTC.");
+    // Nothing is broken, but a monitor has to notice.
+    assert!(!is_ok(&full));
+}
+
+#[test]
+fn reader_without_the_token_learns_how_to_see_reasons() {
+    let part = json!({ "name": "database", "ready": false });
+    let services = [service("db-proxy", "degraded", json!({ "ready": false, "parts": [part] }))];
+    let lines = lines_before_the_table(&health("failing", &json!({ "accepted": false, "prices": [] }), &services));
+    assert_eq!(lines[0], "failing: orders are not accepted");
+    assert!(lines.iter().any(|line| line.contains("OPERATOR_TOKEN")), "{lines:?}");
+}

@@ -1,0 +1,146 @@
+//! `buydesk order …`.
+
+use std::fmt::Display;
+
+use common::{
+    api::{
+        orders::{Cursor, Metadata, Order, OrderFilter, OrderPayload, OrderQuery},
+        pages::LinkedOrderPage,
+    },
+    ids::IdempotencyKey,
+    money::DecimalText,
+};
+
+use super::{
+    ApiClient,
+    api_client::print_line,
+    error::{FieldOption, naming_options},
+    render,
+};
+use crate::{
+    cli::{ListArgs, OrderCommand, PlaceArgs},
+    program::quote as quote_word,
+};
+
+/// The options of orders and of quotes.
+pub(super) const AMOUNT_OPTIONS: &[FieldOption] = &[
+    FieldOption { field: "currency", option: "--currency" },
+    FieldOption { field: "amount", option: "--amount" },
+    FieldOption { field: "bitcoin_amount", option: "--bitcoin" },
+    FieldOption { field: "quote", option: "--quote" },
+    FieldOption { field: "client_reference", option: "--reference" },
+    FieldOption { field: "metadata", option: "--metadata" },
+    FieldOption { field: "Idempotency-Key", option: "--key" },
+];
+/// The options of `buydesk order list`.
+const LIST_OPTIONS: &[FieldOption] = &[
+    FieldOption { field: "limit", option: "--limit" },
+    FieldOption { field: "cursor", option: "--cursor" },
+    FieldOption { field: "currency", option: "--currency" },
+    FieldOption { field: "from", option: "--from" },
+    FieldOption { field: "to", option: "--to" },
+    FieldOption { field: "min_amount", option: "--min-amount" },
+    FieldOption { field: "max_amount", option: "--max-amount" },
+    FieldOption { field: "client_reference", option: "--reference" },
+];
+
+/// Runs `buydesk order …`.
+pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: bool) -> anyhow::Result<()> {
+    match command {
+        OrderCommand::Place(args) => naming_options(place_order(client, args, json).await, AMOUNT_OPTIONS),
+        OrderCommand::List(args) => naming_options(list_orders(client, args, json).await, LIST_OPTIONS),
+        OrderCommand::Get { id } => {
+            let response = client.get(&client.endpoints.orders, &format!("api/v1/orders/{id}")).await?;
+            response.print(json, |order: &Order| render::order(order))
+        }
+    }
+}
+
+async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
+    let PlaceArgs { currency, amount, bitcoin, quote, reference, metadata, key } = args;
+    let given = metadata.len();
+    let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
+    anyhow::ensure!(metadata.iter().count() == given, "a name of --metadata is repeated");
+    let payload = OrderPayload {
+        currency,
+        amount: amount.map(DecimalText::from),
+        bitcoin_amount: bitcoin.map(DecimalText::from),
+        quote: quote.map(|id| id.to_string()),
+        client_reference: reference,
+        metadata: (given > 0).then_some(metadata),
+    };
+    // The key makes it safe to retry after a failure.
+    let key = key.unwrap_or_else(IdempotencyKey::generate);
+    let response = client.place_order(&payload, &key).await?;
+    response.print(json, |order: &Order| {
+        let note = if response.replayed { "\nAn earlier request with this key placed the order." } else { "" };
+        let order = format!("Order was placed for {}:{}\n{}", order.currency, order.amount, render::order(order));
+        format!("{order}\nIdempotency key: {key}{note}")
+    })
+}
+
+async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::Result<()> {
+    let list = OrderList::new(args);
+    let response = client.get(&client.endpoints.orders, &list.path(list.cursor, list.limit)).await?;
+    if json {
+        return response.print_json();
+    }
+    let page: LinkedOrderPage = response.parse()?;
+    let next = match page.next_cursor {
+        Some(cursor) if has_orders_after(client, &list, cursor).await => Some(client.command(&list.command(cursor))),
+        _ => None,
+    };
+    print_line(&render::page(&page, next.as_deref()))
+}
+
+/// Whether the list goes on after `cursor`. A full page has a cursor also if no further order passes the filter.
+async fn has_orders_after(client: &ApiClient, list: &OrderList, cursor: Cursor) -> bool {
+    let next = client.get(&client.endpoints.orders, &list.path(Some(cursor), 1)).await;
+    match next.and_then(|response| response.parse::<LinkedOrderPage>()) {
+        Ok(page) => !page.data.is_empty() || page.next_cursor.is_some(),
+        // The user finds out.
+        Err(_) => true,
+    }
+}
+
+/// The list that a user requested.
+struct OrderList {
+    query: OrderQuery,
+    cursor: Option<Cursor>,
+    limit: u32,
+}
+
+impl OrderList {
+    fn new(args: ListArgs) -> Self {
+        let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference } = args;
+        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
+        Self { query: OrderQuery { filter, client_reference: reference }, cursor, limit }
+    }
+
+    fn path(&self, cursor: Option<Cursor>, limit: u32) -> String {
+        format!("api/v1/orders?{}", self.query.to_query(cursor, limit))
+    }
+
+    /// The command that shows the same list from `cursor` on.
+    fn command(&self, cursor: Cursor) -> String {
+        fn option(name: &str, value: Option<&impl Display>) -> String {
+            value.map(|value| format!(" --{name} {}", quote_word(&value.to_string()))).unwrap_or_default()
+        }
+        let OrderQuery { filter, client_reference } = &self.query;
+        [
+            "order list".to_owned(),
+            option("limit", Some(&self.limit)),
+            option("currency", filter.currency.as_ref()),
+            option("from", filter.from.as_ref()),
+            option("to", filter.to.as_ref()),
+            option("min-amount", filter.min_amount.as_ref()),
+            option("max-amount", filter.max_amount.as_ref()),
+            option("reference", client_reference.as_ref()),
+            option("cursor", Some(&cursor)),
+        ]
+        .concat()
+    }
+}
+
+#[cfg(test)]
+mod tests;

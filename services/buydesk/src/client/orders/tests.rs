@@ -1,0 +1,24 @@
+use clap::Parser;
+
+use super::*;
+use crate::cli::{Arguments, Command};
+
+fn list(arguments: &str) -> OrderList {
+    let words = ["buydesk", "order", "list"].into_iter().chain(arguments.split_whitespace());
+    let Command::Order(OrderCommand::List(args)) = Arguments::try_parse_from(words).unwrap().command else { panic!() };
+    OrderList::new(args)
+}
+
+#[test]
+fn command_for_the_next_page_has_the_same_filters() {
+    let given = "--limit 2 --currency EUR --from 2026-01-02T03:04:05.000000Z --to 2026-02-02T03:04:05.000000Z \
+                 --min-amount 1.00 --max-amount 70.00 --reference invoice-42";
+    assert_eq!(list(given).command(Cursor(31)), format!("order list {given} --cursor o1f"));
+    let next = list("--limit 3 --cursor o1f");
+    assert_eq!(next.command(Cursor(7)), "order list --limit 3 --cursor o7");
+    // A reference may have spaces.
+    let reference = Some("two words".parse().unwrap());
+    let query = OrderQuery { client_reference: reference, ..OrderQuery::default() };
+    let spaced = OrderList { query, cursor: None, limit: 1 };
+    assert!(spaced.command(Cursor(7)).contains(" --reference 'two words' "));
+}

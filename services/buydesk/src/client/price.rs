@@ -1,0 +1,197 @@
+//! `buydesk price`: the price of bitcoin in each currency, and whether orders are accepted at it.
+//!
+//! create-order knows the price of an order, and whether there is one. The sources are those of the agreed prices of rates, which
+//! create-order hands on.
+
+use common::{
+    api::{
+        courses::AgreedPrice,
+        health::{Component, OrderPriceStatus, Readiness},
+        prices::{BASE, PriceState},
+    },
+    money::{Currency, CurrencyPair, Rate},
+    time::Timestamp,
+};
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use super::{
+    ApiClient,
+    api_client::print_line,
+    error::ClientError,
+    render::{format_time, join_pairs, marks_note, price_origin},
+};
+use crate::table::Table;
+
+/// The prices, in the form of the price record of price-cache-proxy, and whether orders are accepted at them.
+#[derive(Debug, Serialize)]
+struct PriceList {
+    base: &'static str,
+    /// The worst state of all prices.
+    state: PriceState,
+    /// When the oldest of the prices was observed.
+    as_of: Timestamp,
+    simulated: bool,
+    /// Whether orders in any currency are accepted.
+    orders_accepted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(serialize_with = "as_map")]
+    prices: Vec<ListedPrice>,
+}
+
+/// The price in one currency.
+#[derive(Debug, Serialize)]
+struct ListedPrice {
+    #[serde(skip)]
+    currency: Currency,
+    price: Rate,
+    sources: Vec<String>,
+    state: PriceState,
+    as_of: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    /// The pairs that the price is computed from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    legs: Vec<CurrencyPair>,
+    simulated: bool,
+    /// Whether there is a price that orders in this currency may use.
+    orders_accepted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+fn as_map<S: serde::Serializer>(prices: &[ListedPrice], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(prices.iter().map(|price| (price.currency, price)))
+}
+
+/// Runs `buydesk price`.
+pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
+    let readiness = client.readiness(&client.endpoints.server).await?;
+    let prices = currency_components(&readiness).map(|(currency, component)| async move {
+        let agreed = agreed_price(client, currency).await;
+        ListedPrice::new(currency, component, agreed)
+    });
+    let prices = join_all(prices).await.into_iter().flatten().collect();
+    let Some(list) = PriceList::new(&readiness, prices) else {
+        let next_step =
+            format!("Orders are refused until there is one. `{}` shows what is missing.", client.command("health"));
+        return Err(ClientError::new("no_price", "There is no current price.", next_step).into());
+    };
+    if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
+}
+
+/// The component of create-order for each configured currency.
+fn currency_components(readiness: &Readiness) -> impl Iterator<Item = (Currency, &Component)> {
+    readiness.parts.iter().filter_map(|part| Some((part.name.strip_prefix(Component::PRICE)?.parse().ok()?, part)))
+}
+
+/// The agreed price. `None` if there is none, and if rates does not respond.
+async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPrice> {
+    let path = format!("api/v1/price?direction={BASE}-{currency}");
+    client.get(&client.endpoints.rates, &path).await.ok()?.parse().ok()
+}
+
+impl ListedPrice {
+    /// The price that orders use, or without one the agreed price. `None` if there is neither. The sources are those that agree now,
+    /// up to a publish interval after the price that orders use.
+    fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Option<Self> {
+        let shown = component.price.clone().map(ShownPrice::from);
+        let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?))?;
+        let (sources, legs) = agreed.map_or_else(Default::default, |agreed| (used_sources(&agreed), agreed.legs));
+        let ShownPrice { price, state, as_of, expires_at, simulated } = shown;
+        let (orders_accepted, reason) = (component.ready, component.detail.clone());
+        Some(Self { currency, price, sources, state, as_of, expires_at, legs, simulated, orders_accepted, reason })
+    }
+}
+
+/// A price and its times.
+struct ShownPrice {
+    price: Rate,
+    state: PriceState,
+    as_of: Timestamp,
+    expires_at: Option<Timestamp>,
+    simulated: bool,
+}
+
+impl From<OrderPriceStatus> for ShownPrice {
+    fn from(status: OrderPriceStatus) -> Self {
+        let OrderPriceStatus { price, state, simulated, as_of, expires_at } = status;
+        Self { price, state, as_of, expires_at: Some(expires_at), simulated }
+    }
+}
+
+impl ShownPrice {
+    fn of_agreed(agreed: &AgreedPrice) -> Option<Self> {
+        let (state, simulated) = (agreed.state.unwrap_or_default(), agreed.simulated);
+        Some(Self { price: agreed.price?, state, as_of: agreed.as_of?, expires_at: agreed.expires_at, simulated })
+    }
+}
+
+fn used_sources(agreed: &AgreedPrice) -> Vec<String> {
+    let mut sources: Vec<_> = agreed.votes.iter().filter(|vote| vote.used).map(|vote| vote.exchanger.clone()).collect();
+    sources.sort_unstable();
+    sources
+}
+
+impl PriceList {
+    /// `None` if there are no prices.
+    fn new(readiness: &Readiness, prices: Vec<ListedPrice>) -> Option<Self> {
+        let missing = readiness.parts.iter().filter(|part| part.is_fatal()).map(Component::name_with_detail);
+        let missing: Vec<_> = missing.collect();
+        let limit = readiness.parts.iter().find(|part| part.name == Component::LIMIT && !part.ready);
+        let reason = if missing.is_empty() { limit.map(Component::name_with_detail) } else { Some(missing.join("; ")) };
+        Some(Self {
+            base: BASE,
+            state: prices.iter().map(|price| price.state).max()?,
+            as_of: prices.iter().map(|price| price.as_of).min()?,
+            simulated: prices.iter().any(|price| price.simulated),
+            orders_accepted: reason.is_none(),
+            reason,
+            prices,
+        })
+    }
+}
+
+/// The table for people, and what its marks mean.
+fn price_table(list: &PriceList) -> String {
+    let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "orders", "sources"];
+    let table = Table::new(header, &[1]).wrapped("state").wrapped("orders").wrapped("sources");
+    let mut table = table.optional(["valid until"]);
+    let now = Timestamp::now();
+    for price in &list.prices {
+        table.add_row([
+            price.currency.to_string(),
+            price.price.to_string(),
+            price_origin(price.simulated, price.state, now.since(price.as_of)),
+            format_time(price.as_of),
+            price.expires_at.map(format_time).unwrap_or_default(),
+            order_use(price),
+            price_sources(price),
+        ]);
+    }
+    let table = table.without_empty("valid until").without_empty("sources");
+    let reason = list.reason.iter().map(|reason| format!("\nOrders are not accepted: {reason}."));
+    format!("{table}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>())
+}
+
+/// Whether orders use the price, and why not.
+fn order_use(price: &ListedPrice) -> String {
+    match (price.orders_accepted, &price.reason) {
+        (true, _) => "accepted".to_owned(),
+        (false, Some(reason)) => format!("refused: {reason}"),
+        (false, None) => "refused".to_owned(),
+    }
+}
+
+/// The exchanges, and the pairs that a computed price comes from.
+fn price_sources(price: &ListedPrice) -> String {
+    let legs = (!price.legs.is_empty()).then(|| format!("computed from {}", join_pairs(&price.legs)));
+    let sources = (!price.sources.is_empty()).then(|| price.sources.join(", "));
+    sources.into_iter().chain(legs).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: &str = "2026-01-02T03:04:05.000000Z";
+
+fn agreed(price: &str, state: &str, further: Value) -> AgreedPrice {
+    let vote = |exchanger: &str, used| json!({ "exchanger": exchanger, "told": "BTC-EUR", "value": price, "observed_at": NOW, "used": used });
+    let mut agreed = json!({
+        "direction": "BTC-EUR", "method": "median", "price": price, "as_of": NOW, "state": state, "simulated": true,
+        "votes": [vote("kraken", true), vote("gemini", false), vote("okx", true)], "legs": [],
+    });
+    let Value::Object(further) = further else { panic!("{further} is no object") };
+    agreed.as_object_mut().unwrap().extend(further);
+    serde_json::from_value(agreed).unwrap()
+}
+
+fn component(value: Value) -> Component {
+    serde_json::from_value(value).unwrap()
+}
+
+fn refused() -> Component {
+    component(
+        json!({ "name": "price:EUR", "ready": false, "optional": true, "detail": "the current price is 400 s old" }),
+    )
+}
+
+fn accepted() -> Component {
+    let status = json!({ "price": "84000.12", "state": "fresh", "simulated": true, "as_of": NOW, "expires_at": NOW });
+    component(json!({ "name": "price:EUR", "ready": true, "optional": true, "price": status }))
+}
+
+fn list(readiness: &Readiness, prices: Vec<ListedPrice>) -> Value {
+    serde_json::to_value(PriceList::new(readiness, prices).unwrap()).unwrap()
+}
+
+#[test]
+fn agreed_price_is_listed_with_its_sources_and_whether_orders_use_it() {
+    let old = agreed("84000.12", "prolonged", json!({ "expires_at": NOW, "age_secs": 400 }));
+    let price = ListedPrice::new(Currency::EUR, &refused(), Some(old)).unwrap();
+    let not_ready = component(json!({ "name": "price", "ready": false, "detail": "too old" }));
+    let list = list(&Readiness { ready: false, parts: vec![not_ready, refused()] }, vec![price]);
+    assert_eq!(
+        list,
+        json!({
+            "base": "BTC", "state": "prolonged", "as_of": NOW, "simulated": true, "orders_accepted": false,
+            "reason": "price: too old",
+            "prices": { "EUR": {
+                "price": "84000.12", "sources": ["kraken", "okx"], "state": "prolonged", "as_of": NOW, "expires_at": NOW,
+                "simulated": true, "orders_accepted": false, "reason": "the current price is 400 s old",
+            } },
+        })
+    );
+}
+
+#[test]
+fn listed_price_is_that_of_orders_although_a_newer_one_is_agreed() {
+    let newer = agreed("84001.00", "fresh", json!({}));
+    let price = ListedPrice::new(Currency::EUR, &accepted(), Some(newer)).unwrap();
+    assert_eq!((price.price.to_string(), price.expires_at.is_some()), ("84000.12".to_owned(), true));
+    assert_eq!((price.sources, price.orders_accepted), (vec!["kraken".to_owned(), "okx".to_owned()], true));
+}
+
+#[test]
+fn price_of_orders_is_listed_while_rates_does_not_respond() {
+    let readiness = Readiness::from(vec![accepted()]);
+    let listed = |component: &Component| ListedPrice::new(Currency::EUR, component, None);
+    let list = list(&readiness, listed(&accepted()).into_iter().collect());
+    assert_eq!((&list["orders_accepted"], &list["prices"]["EUR"]["price"]), (&json!(true), &json!("84000.12")));
+    assert_eq!(list["prices"]["EUR"]["sources"], json!([]));
+    assert!(listed(&refused()).is_none());
+    assert!(PriceList::new(&readiness, Vec::new()).is_none());
+}
+
+#[test]
+fn orders_are_not_accepted_while_the_limit_is_reached() {
+    let limit = component(json!({ "name": "limit", "ready": false, "optional": true, "detail": "all of the 100 BTC" }));
+    let price = ListedPrice::new(Currency::EUR, &accepted(), None).unwrap();
+    let list = list(&Readiness::from(vec![accepted(), limit]), vec![price]);
+    assert_eq!((&list["orders_accepted"], &list["reason"]), (&json!(false), &json!("limit: all of the 100 BTC")));
+}
+
+fn listed(currency: &str, state: PriceState, age_secs: u64) -> ListedPrice {
+    let as_of = Timestamp::now().minus(Duration::from_secs(age_secs));
+    ListedPrice {
+        currency: currency.parse().unwrap(),
+        price: "84000.12".parse().unwrap(),
+        sources: vec!["kraken".to_owned()],
+        state,
+        as_of,
+        expires_at: None,
+        legs: Vec::new(),
+        simulated: true,
+        orders_accepted: true,
+        reason: None,
+    }
+}
+
+#[test]
+fn price_table_marks_each_currency_and_says_whether_orders_use_the_price() {
+    let mut pounds = listed("GBP", PriceState::Prolonged, 750);
+    (pounds.orders_accepted, pounds.reason) = (false, Some("it is 750 s old".to_owned()));
+    pounds.legs = vec!["BTC-USD".parse().unwrap(), "USD-GBP".parse().unwrap()];
+    let list_of = |prices| PriceList::new(&Vec::new().into(), prices).unwrap();
+    let text = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1), pounds]));
+    let row = |currency: &str| text.lines().find(|line| line.contains(currency)).unwrap();
+    for part in
+        ["SIMULATED, PROLONGED, 12 min old", "refused: it is 750 s old", "kraken; computed from BTC-USD and USD-GBP"]
+    {
+        assert!(row("│ GBP").contains(part), "{part}: {text}");
+    }
+    assert!(row("EUR").contains("SIMULATED") && row("EUR").contains("accepted"), "{text}");
+    assert!(!row("EUR").contains("PROLONGED") && !row("EUR").contains("refused"), "{text}");
+    assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
+    // create-order decides that, and a setting may limit the age.
+    assert!(!text.contains("orders use the last one"), "{text}");
+    let fresh = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1)]));
+    assert!(!fresh.contains("PROLONGED") && !fresh.contains("valid until"), "{fresh}");
+}

@@ -1,0 +1,40 @@
+//! The command with which this program was started, for hints that work as they are printed.
+
+use std::path::Path;
+
+const NAME: &str = "buydesk";
+
+/// The program as the user typed it, such as `target/release/buydesk`. It works in the same terminal.
+pub fn typed_name() -> String {
+    let typed = std::env::args_os().next();
+    typed.map_or_else(|| NAME.to_owned(), |typed| quote(&typed.to_string_lossy()))
+}
+
+/// The program for another terminal, which may be in another folder: a plain name if it was found in PATH, and otherwise the path
+/// of the file.
+pub fn path() -> String {
+    let typed = typed_name();
+    let is_in_path = Path::new(&typed).components().count() == 1 && !typed.contains('\'');
+    match std::env::current_exe() {
+        Ok(file) if !is_in_path => quote(&file.to_string_lossy()),
+        _ => typed,
+    }
+}
+
+/// A command of this program that works in the same terminal.
+pub fn command(arguments: &str) -> String {
+    format!("{} {arguments}", typed_name())
+}
+
+/// A word as a shell reads it.
+pub fn quote(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+use std::process::Command;
+
+use super::*;
+
+#[test]
+fn quoted_word_is_one_word_for_a_shell() {
+    for word in ["invoice-42", "two words", "it's", "", "$HOME", "a\"b", "*", "https://a.example:1/x", "a;b"] {
+        let output = Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+    }
+    assert_eq!(quote("019ab1c2-0000-7000-8000-000000000001"), "019ab1c2-0000-7000-8000-000000000001");
+}
