@@ -19,7 +19,7 @@ use url::Url;
 
 use self::env_file::EnvFile;
 pub use self::{
-    credentials::{AcceptedCallers, Caller, CallerToken, ServerKey},
+    credentials::{AcceptedCallers, Caller, CallerToken, ServerKey, TokenRefusal},
     env_file::UnknownSetting,
 };
 

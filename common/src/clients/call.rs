@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     api::{Code, Problem},
     concurrency::backoff::Backoff,
-    config::{CallerToken, Secret},
+    config::{Caller, CallerToken, Secret, TokenRefusal},
     error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
@@ -25,6 +25,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. A restart takes less.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
+/// When a client may retry while a setting is wrong. It stays wrong for minutes.
+const MISCONFIGURED_RETRY_AFTER: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one, reads use a few.
 const IDLE_CONNECTIONS: usize = 64;
@@ -38,6 +40,9 @@ pub enum CallError {
     /// The request may have been received, but no response arrived. Its effect is unknown.
     #[error("{0} did not respond")]
     NoResponse(&'static str, #[source] reqwest::Error),
+    /// The service does not accept the token of this one. The request had no effect.
+    #[error("{0} refuses the token of {1}: {2}")]
+    TokenRefused(&'static str, &'static str, TokenRefusal),
     /// The service responded with a problem.
     #[error("{0} responded: {1}")]
     Problem(&'static str, Box<Problem>),
@@ -69,7 +74,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
         CallError::Unreachable(..) => true,
         CallError::NoResponse(..) => retry == Retry::Safe,
         // The service has processed the request. A problem itself states when to retry.
-        CallError::Problem(..) | CallError::InvalidResponse(..) => false,
+        CallError::TokenRefused(..) | CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
 }
 
@@ -259,6 +264,11 @@ impl ServiceClient {
         }
     }
 
+    fn token_refused(&self, refusal: TokenRefusal) -> CallError {
+        let caller = Caller::named_by(self.token.token().expose());
+        CallError::TokenRefused(self.service, caller.map_or("this service", Caller::as_str), refusal)
+    }
+
     async fn read_response(&self, response: reqwest::Response) -> Result<Bytes, CallError> {
         let status = response.status();
         let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
@@ -267,6 +277,9 @@ impl ServiceClient {
             return Ok(bytes);
         }
         match Problem::from_json(&bytes, retry_after.map(Duration::from_secs)) {
+            // Whatever refuses a request for its token has not processed it.
+            _ if status == StatusCode::UNAUTHORIZED => Err(self.token_refused(TokenRefusal::Unknown)),
+            Some(Problem { code: Code::Forbidden, .. }) => Err(self.token_refused(TokenRefusal::NotPermitted)),
             Some(problem) => Err(CallError::Problem(self.service, Box::new(problem))),
             None => Err(CallError::InvalidResponse(self.service, format!("status {status} without a problem"))),
         }
@@ -291,13 +304,16 @@ impl CallError {
             Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 (**problem).clone()
             }
-            // An invalid response usually comes from a proxy in front of the service. A token is rejected only while it is
-            // being rotated.
+            // An invalid response usually comes from a proxy in front of the service.
             Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
                 unavailable(unavailable_code, service)
             }
-            Self::Problem(service, problem) if matches!(problem.code, Code::Unauthorized | Code::Forbidden) => {
-                unavailable(unavailable_code, service)
+            Self::TokenRefused(service, ..) => {
+                let detail = format!(
+                    "The service {service} cannot be used until the operator has corrected the settings of the platform. Try \
+                     again later."
+                );
+                Problem::new(unavailable_code, detail).retry_after(MISCONFIGURED_RETRY_AFTER)
             }
             Self::Problem(..) => Problem::internal(),
         }

@@ -108,6 +108,6 @@ fn is_transient(error: &CallError) -> bool {
     match error {
         CallError::Unreachable(..) | CallError::NoResponse(..) => true,
         CallError::Problem(_, problem) => problem.code.status() == StatusCode::SERVICE_UNAVAILABLE,
-        CallError::InvalidResponse(..) => false,
+        CallError::TokenRefused(..) | CallError::InvalidResponse(..) => false,
     }
 }

@@ -55,6 +55,21 @@ impl Caller {
     pub fn as_str(self) -> &'static str {
         self.0
     }
+
+    /// The caller that a token claims to be of. The claim is not checked.
+    pub fn named_by(token: &str) -> Option<Self> {
+        let (name, _) = token.split_once(SEPARATOR)?;
+        Self::ALL.into_iter().find(|caller| caller.0 == name)
+    }
+}
+
+/// Why a service refuses a token. The texts name the settings to correct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    #[error("INTERNAL_TOKEN differs, or the token or key that is set instead of it")]
+    Unknown,
+    #[error("it does not permit the request; the token of another service is set")]
+    NotPermitted,
 }
 
 /// The key from which the tokens for one server are derived.

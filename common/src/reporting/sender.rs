@@ -11,6 +11,7 @@ use crate::{
     api::{health::Heartbeat, reports::Report},
     clients::{CallError, Retry, ServiceClient, http_client},
     concurrency::backoff::Backoff,
+    config::TokenRefusal,
     level::Level,
     startup::{OutageLine, OutageLog},
 };
@@ -205,13 +206,14 @@ enum FailureAction {
 
 fn failure_action(error: &CallError) -> FailureAction {
     match error {
-        CallError::Unreachable(..) | CallError::NoResponse(..) => FailureAction::Retry,
+        // A wrong token affects every report, and an operator can correct it.
+        CallError::Unreachable(..)
+        | CallError::NoResponse(..)
+        | CallError::TokenRefused(_, _, TokenRefusal::Unknown) => FailureAction::Retry,
         CallError::InvalidResponse(..) => FailureAction::RetryUpTo(MAX_ATTEMPTS),
+        CallError::TokenRefused(_, _, TokenRefusal::NotPermitted) => FailureAction::Drop,
         CallError::Problem(_, problem) => match problem.code.status() {
-            // A wrong token affects every report, and an operator can correct it.
-            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                FailureAction::Retry
-            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => FailureAction::Retry,
             status if status.is_client_error() => FailureAction::Drop,
             _ => FailureAction::RetryUpTo(MAX_ATTEMPTS),
         },

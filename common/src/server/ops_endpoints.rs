@@ -5,9 +5,9 @@ use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use poem::{
-    EndpointExt, IntoEndpoint,
+    EndpointExt, IntoEndpoint, Request,
     endpoint::BoxEndpoint,
-    http::Method,
+    http::{Method, header::AUTHORIZATION},
     middleware::{NormalizePath, TrailingSlash},
 };
 use poem_openapi::{
@@ -34,7 +34,7 @@ use crate::{
         health::{Component, Readiness},
         reference_html, schema_rules,
     },
-    config::AcceptedCallers,
+    config::{AcceptedCallers, Caller, TokenRefusal},
     metrics::Metrics,
 };
 
@@ -55,11 +55,27 @@ pub struct OpsEndpoints {
 }
 
 struct OpsApi {
+    service: &'static str,
+    accepted_callers: Option<AcceptedCallers>,
     metrics: Metrics,
     ready: ReadinessCheck,
     /// The OpenAPI document and the page that displays it.
     document: Bytes,
     page: String,
+}
+
+impl OpsApi {
+    /// The component of a token that this service does not accept. It tells the caller why its calls fail.
+    fn refused_token(&self, request: &Request) -> Option<Component> {
+        let accepted = self.accepted_callers.as_ref()?;
+        let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;
+        if accepted.caller(token).is_some() {
+            return None;
+        }
+        let (service, caller) = (self.service, Caller::named_by(token).map_or("the caller", Caller::as_str));
+        let detail = format!("{service} refuses the token of {caller}: {}", TokenRefusal::Unknown);
+        Some(Component::not_ready("token", detail))
+    }
 }
 
 #[derive(ApiResponse)]
@@ -88,9 +104,13 @@ impl OpsApi {
     }
 
     /// Whether the service is ready, and the state of each component that it needs.
+    ///
+    /// Another service sends its token. If the token is not valid, the component `token` is not ready.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self) -> ReadinessResponse {
-        let readiness = Readiness::from((self.ready)().await);
+    async fn readyz(&self, request: &Request) -> ReadinessResponse {
+        let mut components = (self.ready)().await;
+        components.extend(self.refused_token(request));
+        let readiness = Readiness::from(components);
         if readiness.ready {
             ReadinessResponse::Ready(Json(readiness))
         } else {
@@ -194,6 +214,14 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
     let documented = if cfg!(debug_assertions) { DocumentedCodes::of(&document) } else { DocumentedCodes::default() };
     let document = document.to_string();
     let page = documentation::render_page(&documentation, service, &document);
+    let ops_api = OpsApi {
+        service,
+        accepted_callers: accepted_callers.clone(),
+        metrics: metrics.clone(),
+        ready,
+        document: format!("{document}\n").into(),
+        page,
+    };
     let middleware = RequestMiddleware {
         service,
         metrics: HttpMetrics::register(&metrics),
@@ -204,9 +232,8 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
         documented: Arc::new(documented),
         accepted_callers,
     };
-    let document = format!("{document}\n").into();
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
-    openapi_service((api, OpsApi { metrics, ready, document, page }), service, description.about)
+    openapi_service((api, ops_api), service, description.about)
         .into_endpoint()
         // A trailing slash is ignored.
         .with(NormalizePath::new(TrailingSlash::Trim))

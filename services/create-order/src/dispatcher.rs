@@ -24,9 +24,25 @@ pub enum DispatchError {
     /// The request failed, and the order was certainly not placed.
     #[error(transparent)]
     Call(Arc<CallError>),
+    /// This request placed no order, and the key of the client was not looked up. An earlier request with the key may have placed
+    /// one.
+    #[error("the idempotency key was not looked up: {0}")]
+    KeyNotLookedUp(#[source] Box<DispatchError>),
     /// A request that contained the order got no response. The order may have been placed.
     #[error("it is unknown whether the order was placed")]
     OutcomeUnknown,
+}
+
+impl DispatchError {
+    /// The error of a request whose key the client has chosen. Only a lookup of the key shows whether an earlier request with it
+    /// placed an order.
+    #[must_use]
+    pub fn with_client_key(self) -> Self {
+        match self {
+            Self::OutcomeUnknown | Self::KeyNotLookedUp(_) => self,
+            Self::QueueFull | Self::ShuttingDown | Self::Call(_) => Self::KeyNotLookedUp(Box::new(self)),
+        }
+    }
 }
 
 /// The decision of db-proxy about an order.
@@ -117,7 +133,11 @@ async fn send_batch(
             vec![Err(DispatchError::OutcomeUnknown); size]
         }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), orders = size, "db-proxy did not place the orders");
+            if matches!(error, CallError::TokenRefused(..)) {
+                tracing::error!(%error, orders = size, "no order can be placed until the tokens are corrected");
+            } else {
+                tracing::warn!(error = %error.chain(), orders = size, "db-proxy did not place the orders");
+            }
             vec![Err(DispatchError::Call(Arc::new(error))); size]
         }
     }

@@ -89,6 +89,10 @@ impl From<Refused> for Error {
     }
 }
 
+/// The detail if a request placed no order, but its key was not looked up either.
+const KEY_NOT_LOOKED_UP: &str = "This request had no effect, because a part of the platform cannot be used at the moment. It is not \
+    known whether an earlier request with this idempotency_key placed the order. Send the order again with the same key. The \
+    order is placed only once.";
 /// The detail if it is not known whether a quote was created.
 const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserved. Request a new quote. If the price was \
     reserved, the reservation is released when the quote expires.";
@@ -96,32 +100,53 @@ const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserve
 const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was released. Send the request again; a repetition has \
     no effect.";
 
+/// What a request asked for, in its error texts.
+#[derive(Debug, Clone, Copy)]
+enum Requested {
+    Order,
+    Quote,
+}
+
+impl Requested {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Quote => "quote",
+        }
+    }
+
+    fn denial(self) -> &'static str {
+        match self {
+            Self::Order => "No order was placed.",
+            Self::Quote => "No quote was created.",
+        }
+    }
+}
+
+impl Error {
+    /// The problem of a request for a quote. Its text does not speak of an order.
+    pub fn into_quote_problem(self) -> Problem {
+        match self {
+            Self::Price(error) => price_problem(error, Requested::Quote),
+            Self::PriceOfOtherOrigin { database } => other_origin_problem(database, Requested::Quote),
+            Self::LimitExceeded { remaining } => limit_problem(remaining, Requested::Quote),
+            Self::Dispatch(DispatchError::OutcomeUnknown) => unknown_outcome(UNKNOWN_RESERVATION),
+            error => error.into(),
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
-            Error::Price(error) => price_problem(error),
-            Error::PriceOfOtherOrigin { database } => {
-                tracing::error!(%error, "an order was refused; correct SIMULATED or DATABASE_URL of the services");
-                let detail = format!(
-                    "The current price is {}, and the stored orders are {database}. No order was placed. The operator must \
-                     correct the settings of the services.",
-                    database.opposite()
-                );
-                Self::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
-            }
+            Error::Price(error) => price_problem(error, Requested::Order),
+            Error::PriceOfOtherOrigin { database } => other_origin_problem(database, Requested::Order),
             Error::KeyReused => Self {
                 errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
                 ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")
             },
-            Error::LimitExceeded { remaining } => {
-                let hint = remaining.map(|left| format!(" {left} BTC remain; a smaller order may still fit."));
-                let detail = format!("The order exceeds the limit of all orders.{}", hint.unwrap_or_default());
-                Self {
-                    remaining_bitcoin: remaining.map(|left| left.to_string()),
-                    ..Self::new(Code::LimitExceeded, detail)
-                }
-            }
+            Error::LimitExceeded { remaining } => limit_problem(remaining, Requested::Order),
             Error::QuoteCapExceeded { cap, remaining } => quote_cap_problem(cap, remaining),
             Error::QuoteUnknown => Self {
                 errors: vec![FieldError::new(
@@ -159,6 +184,28 @@ impl From<Error> for Problem {
     }
 }
 
+fn other_origin_problem(database: OrderOrigin, requested: Requested) -> Problem {
+    let error = Error::PriceOfOtherOrigin { database };
+    tracing::error!(%error, "a request was refused; correct SIMULATED or DATABASE_URL of the services");
+    let detail = format!(
+        "The current price is {}, and the stored orders are {database}. {} The operator must correct the settings of the services.",
+        database.opposite(),
+        requested.denial()
+    );
+    Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+}
+
+fn limit_problem(remaining: Option<Sats>, requested: Requested) -> Problem {
+    let name = requested.name();
+    let hint = remaining.map(|left| format!(" {left} BTC remain; a smaller {name} may still fit."));
+    let detail = format!("The {name} exceeds the limit of all orders.{}", hint.unwrap_or_default());
+    Problem { remaining_bitcoin: remaining.map(|left| left.to_string()), ..Problem::new(Code::LimitExceeded, detail) }
+}
+
+fn unknown_outcome(detail: &'static str) -> Problem {
+    Problem::new(Code::OutcomeUnknown, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
+}
+
 fn quote_cap_problem(cap: QuoteCap, remaining: Option<Sats>) -> Problem {
     let reserved = match cap {
         QuoteCap::Quote => "The amount exceeds what one quote may reserve.",
@@ -173,25 +220,28 @@ fn quote_cap_problem(cap: QuoteCap, remaining: Option<Sats>) -> Problem {
     }
 }
 
-fn price_problem(error: PriceError) -> Problem {
+fn price_problem(error: PriceError, requested: Requested) -> Problem {
+    let denial = requested.denial();
     match error {
-        PriceError::NoRecord => Problem::new(Code::PriceUnavailable, "There is no current price. No order was placed.")
-            .retry_after(RETRY_AFTER_NO_PRICE),
-        PriceError::NotPriced(currency) => {
-            let detail = format!("There is no current price in {currency}. No order was placed.");
+        PriceError::NoRecord => {
+            let detail = format!("There is no current price. {denial}");
             Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
         }
-        PriceError::TooOld { age, max_age } => {
+        PriceError::NotPriced(currency) => {
+            let detail = format!("There is no current price in {currency}. {denial}");
+            Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+        }
+        PriceError::TooOld { age, max_age, .. } => {
             let detail = format!(
-                "The current price is {} s old, because the exchanges have not agreed on a newer one. Orders accept a \
-                 price of at most {} s. No order was placed.",
+                "The last price is {} s old, because the exchanges have not agreed on a newer one. Orders and quotes accept a \
+                 price of at most {} s. {denial}",
                 age.as_secs(),
                 max_age.as_secs()
             );
             Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
         }
         PriceError::Call(error) => {
-            tracing::warn!(error = %error.chain(), "an order was refused because the price could not be read");
+            tracing::warn!(error = %error.chain(), "a request was refused because the price could not be read");
             error.to_problem(Code::PriceUnavailable)
         }
     }
@@ -209,21 +259,27 @@ fn dispatch_problem(error: DispatchError) -> Problem {
             tracing::warn!(%error, "db-proxy did not place an order");
             error.to_problem(Code::UpstreamUnavailable)
         }
-        DispatchError::OutcomeUnknown => Problem::new(
-            Code::OutcomeUnknown,
+        DispatchError::KeyNotLookedUp(error) => {
+            let cause = dispatch_problem(*error);
+            // Its own code would state that no order exists.
+            let detail = match cause.code {
+                Code::OutcomeUnknown => cause.detail,
+                _ => KEY_NOT_LOOKED_UP.into(),
+            };
+            let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
+            Problem::new(Code::OutcomeUnknown, detail).retry_after(wait)
+        }
+        DispatchError::OutcomeUnknown => unknown_outcome(
             "It is not known whether the order was placed. Send the order again with this idempotency_key in the \
              header Idempotency-Key. The order is placed only once.",
-        )
-        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
+        ),
     }
 }
 
 /// The problem of a request about a quote that failed. `unknown` is the detail if the request may have taken effect.
 fn quote_problem(error: &CallError, unknown: &'static str) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
-        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => {
-            Problem::new(Code::OutcomeUnknown, unknown).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
-        }
+        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => unknown_outcome(unknown),
         problem => problem,
     }
 }

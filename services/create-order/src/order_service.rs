@@ -108,7 +108,7 @@ impl OrderService {
             Ok(decision) => decision,
             Err(error) if is_client_key => {
                 tracing::warn!(%error, "the key of a client was not looked up");
-                return Err(DispatchError::OutcomeUnknown.into());
+                return Err(error.with_client_key().into());
             }
             Err(error) => return Err(error.into()),
         };

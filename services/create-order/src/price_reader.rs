@@ -19,7 +19,7 @@ use common::{
         single_flight::{JoinPolicy, SingleFlight, UNLIMITED},
     },
     money::Currency,
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,9 +33,14 @@ pub enum PriceError {
     NotPriced(Currency),
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// The price is prolonged because the exchanges agreed on no newer one, and it is older than the maximum age.
-    #[error("the current price is {} s old; at most {} s are allowed", age.as_secs(), max_age.as_secs())]
-    TooOld { age: Duration, max_age: Duration },
+    /// The price is prolonged because the exchanges agreed on no newer one, and it is older than the maximum age. The text has no
+    /// age, because health shows it for a while.
+    #[error(
+        "the exchanges have agreed on no price since {as_of}, and orders accept a prolonged price of at most {} s \
+         (PRICE_MAX_AGE_SECS)",
+        max_age.as_secs()
+    )]
+    TooOld { as_of: Timestamp, age: Duration, max_age: Duration },
 }
 
 /// A price that an order may use now.
@@ -118,7 +123,7 @@ impl PriceReader {
         let age = self.clock.now().since(price.as_of);
         match self.max_age {
             Some(max_age) if price.state == PriceState::Prolonged && age > max_age => {
-                Err(PriceError::TooOld { age, max_age })
+                Err(PriceError::TooOld { as_of: price.as_of, age, max_age })
             }
             _ => Ok(()),
         }

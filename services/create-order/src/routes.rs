@@ -20,6 +20,7 @@ use url::Url;
 
 use crate::{
     dispatcher::DispatchError,
+    error::Error,
     order_service::{OrderKey, OrderService},
 };
 
@@ -165,7 +166,8 @@ impl Api {
     ) -> Result<CreateQuoteResponse, Problem> {
         let body = body.or_problem(|parsed| self.order_service.invalid_quote_fields(parsed))?;
         let client = format!("ip:{}", self.trusted_proxies.client_address(request));
-        Ok(CreateQuoteResponse::Created(Json(self.order_service.create_quote(&body, client).await?)))
+        let quote = self.order_service.create_quote(&body, client).await.map_err(Error::into_quote_problem)?;
+        Ok(CreateQuoteResponse::Created(Json(quote)))
     }
 
     /// Returns a quote: whether it is open, and the order that took it.

@@ -7,6 +7,7 @@
 mod fake_db_proxy;
 mod fake_prices;
 mod faults;
+mod refused_token;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -287,6 +288,8 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         (KeyState::Generated, Local::None, Remote::Unreachable, 503, "upstream_unavailable"),
         (KeyState::Generated, Local::None, Remote::Problem(Code::DatabaseUnavailable), 503, "database_unavailable"),
         (KeyState::Generated, Local::None, Remote::QueueFull, 503, "overloaded"),
+        (KeyState::Generated, Local::None, Remote::Problem(Code::Unauthorized), 503, "upstream_unavailable"),
+        (KeyState::PlacedBefore, Local::None, Remote::Problem(Code::Unauthorized), 503, "outcome_unknown"),
         (KeyState::Generated, Local::None, Remote::LostResponse { placed: true }, 503, "outcome_unknown"),
         (KeyState::Unused, Local::None, Remote::None, 201, "none"),
         (KeyState::Unused, Local::NoRecord, Remote::None, 503, "price_unavailable"),

@@ -14,7 +14,7 @@ use common::{
         prices::{NewPriceRecord, PriceRecord},
     },
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
-    config::{AcceptedCallers, Env, Secret},
+    config::{AcceptedCallers, Env, Secret, TokenRefusal},
     service::Service,
     time::{Clock, Timestamp},
 };
@@ -77,6 +77,7 @@ fn new_record(as_of: Timestamp) -> NewPriceRecord {
 
 fn code(error: CallError) -> Code {
     match error {
+        CallError::TokenRefused(_, _, TokenRefusal::Unknown) => Code::Unauthorized,
         CallError::Problem(_, problem) => problem.code,
         other => panic!("{other}"),
     }

@@ -16,12 +16,16 @@ use tests::{
     client::send,
     environment::binary_path,
     on_both_stacks,
-    platform::{Instance, internal_order, order},
+    platform::{Instance, ORDERS_PATH, internal_order, order},
     servers::{PrivateServer, Process},
     wait_until,
 };
 
-on_both_stacks!(services_work_with_their_own_tokens_alone, token_permits_only_what_its_caller_does);
+on_both_stacks!(
+    services_work_with_their_own_tokens_alone,
+    token_permits_only_what_its_caller_does,
+    service_with_another_token_names_the_setting_to_operators_only,
+);
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -75,6 +79,31 @@ async fn send_as(
         request.header("content-type", "application/json").body(body.to_string())
     })
     .await
+}
+
+/// A service with another `INTERNAL_TOKEN` is not ready, and says why. Its clients learn that nothing was placed.
+async fn service_with_another_token_names_the_setting_to_operators_only(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let other = [("INTERNAL_TOKEN", "another-internal-token")];
+    for service in [&platform.create_order, &platform.fetch_orders] {
+        let service = service.another(&other);
+        service.start().await;
+        let readiness = platform.client.get(service.url("/readyz")).await.json(503).to_string();
+        let expected = format!("db-proxy refuses the token of {}: INTERNAL_TOKEN differs", service.name);
+        assert!(readiness.contains(&expected), "{readiness}");
+    }
+    let create_order = platform.create_order.another(&other);
+    create_order.start().await;
+    platform.put_default_prices().await;
+    let request = platform.client.json(create_order.url(ORDERS_PATH), order("USD", "1"));
+    let problem = wait_until("the price arrives", LIMIT, async || {
+        let response = send(request.try_clone().unwrap()).await;
+        let problem: serde_json::Value = serde_json::from_str(&response.text()).unwrap();
+        (problem["code"] == "upstream_unavailable").then_some(problem)
+    });
+    let problem = problem.await;
+    assert!(!problem["detail"].as_str().unwrap().to_lowercase().contains("token"), "{problem}");
+    assert_eq!(platform.summary().await["count"], 0);
 }
 
 async fn token_permits_only_what_its_caller_does(stack: Stack) {

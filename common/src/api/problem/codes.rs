@@ -99,9 +99,9 @@ codes! {
     /// The body of the request did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
         AtOnce, "Send the whole request at once.";
-    /// The order would exceed the limit over all orders. `remaining_bitcoin` is what remains.
-    LimitExceeded = "limit_exceeded", CONFLICT, "The order exceeds the limit",
-        AfterChange, "Place a smaller order. The limit itself is a setting of the operator.";
+    /// The order or the quote would exceed the limit over all orders. `remaining_bitcoin` is what remains.
+    LimitExceeded = "limit_exceeded", CONFLICT, "The limit of all orders is exceeded",
+        AfterChange, "Request a smaller amount. The limit itself is a setting of the operator.";
     /// The quote would reserve more than one quote, one client or all quotes together may reserve.
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
         AfterChange,

@@ -135,7 +135,9 @@ async fn report_is_retried_until_accepted_and_given_up_if_it_is_rejected() {
 #[test]
 fn only_rejected_reports_are_dropped_at_once() {
     let action = |code| failure_action(&CallError::Problem(SERVICE, Box::new(Problem::new(code, ""))));
-    assert_eq!(action(Code::Unauthorized), FailureAction::Retry);
+    let refused = |refusal| failure_action(&CallError::TokenRefused(SERVICE, "x", refusal));
+    assert_eq!(refused(TokenRefusal::Unknown), FailureAction::Retry);
+    assert_eq!(refused(TokenRefusal::NotPermitted), FailureAction::Drop);
     assert_eq!(action(Code::Overloaded), FailureAction::Retry);
     assert_eq!(action(Code::PayloadTooLarge), FailureAction::Drop);
     assert_eq!(action(Code::ValidationFailed), FailureAction::Drop);

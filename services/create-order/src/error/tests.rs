@@ -17,3 +17,22 @@ fn refusal_states_what_remains() {
     }
     assert_eq!(Problem::from(Error::LimitExceeded { remaining: None }).remaining_bitcoin, None);
 }
+
+#[test]
+fn refused_quote_is_not_called_an_order() {
+    let remaining = Some("0.5".parse().unwrap());
+    let problem = Error::LimitExceeded { remaining }.into_quote_problem();
+    assert_eq!(
+        problem.detail,
+        "The quote exceeds the limit of all orders. 0.50000000 BTC remain; a smaller quote may still fit."
+    );
+    for error in [
+        Error::Price(PriceError::NoRecord),
+        Error::PriceOfOtherOrigin { database: OrderOrigin::Real },
+        Error::Dispatch(DispatchError::OutcomeUnknown),
+    ] {
+        let problem = error.into_quote_problem();
+        assert!(!problem.detail.contains("order was placed"), "{}", problem.detail);
+        assert!(!problem.detail.contains("Send the order again"), "{}", problem.detail);
+    }
+}

@@ -14,6 +14,7 @@ use common::{
         db_proxy::{DbProxyClient, PlaceOrdersOutcome},
         http_client,
     },
+    config::TokenRefusal,
     ids::{OrderId, QuoteId},
     money::{Currency, Sats},
     time::Timestamp,
@@ -84,7 +85,10 @@ pub(super) fn invalid_response() -> CallError {
 }
 
 pub(super) fn problem(code: Code) -> CallError {
-    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says")))
+    match code {
+        Code::Unauthorized => CallError::TokenRefused(DbProxyClient::SERVICE, "create-order", TokenRefusal::Unknown),
+        code => CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says"))),
+    }
 }
 
 pub(super) fn failed(error: CallError, unanswered: bool) -> PlaceOrdersOutcome {
