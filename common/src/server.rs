@@ -31,6 +31,7 @@ pub use ops_endpoints::{
     OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_imitation,
 };
 pub use preserialized::PreserializedJson;
+pub use query_parameters::{CheckedValue, ParameterValue, ValueCheck};
 pub use rate_limit::{CountedRequests, RateLimit, TrustedProxies, peer_address};
 pub use request_log::ImitatedResponse;
 pub use settings::{ServerConfig, required_descriptors};

@@ -3,12 +3,14 @@
 use std::fmt::Display;
 
 use super::{FieldError, orders::OrderFilter};
-use crate::{money::Currency, time::Timestamp};
+use crate::{money::Currency, spelling, time::Timestamp};
 
 /// Maximum number of known names that an error lists.
 const MAX_LISTED_NAMES: usize = 200;
 /// Longest part of an unknown name that an error repeats, in characters.
 const MAX_SHOWN_CHARS: usize = 32;
+/// Maximum number of unknown names that an error repeats.
+const MAX_SHOWN_NAMES: usize = 10;
 
 /// The error of a period that begins after it ends. A period may begin when it ends: it is then empty.
 pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<FieldError> {
@@ -33,11 +35,23 @@ pub fn must_be_one_of(known: impl IntoIterator<Item = impl Display>) -> String {
     }
 }
 
-/// The reason of an unknown name in a comma-separated list. Lists the known ones.
-pub fn must_each_be_one_of(unknown: &str, known: impl IntoIterator<Item = impl Display>) -> String {
-    let shown: String = unknown.chars().take(MAX_SHOWN_CHARS).collect();
+/// The reason of unknown names in a comma-separated list. Suggests the names that are probably meant, and lists the known ones.
+pub fn must_each_be_one_of(unknown: &[&str], known: impl IntoIterator<Item = impl Display>) -> String {
+    let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
+    let shown = unknown.iter().take(MAX_SHOWN_NAMES).map(|name| {
+        let shown: String = name.chars().take(MAX_SHOWN_CHARS).collect();
+        match spelling::nearest(&shown, known.iter().map(String::as_str)) {
+            Some(meant) => format!("{shown:?} (did you mean {meant}?)"),
+            None => format!("{shown:?}"),
+        }
+    });
+    let mut shown: Vec<_> = shown.collect();
+    if unknown.len() > MAX_SHOWN_NAMES {
+        shown.push(format!("and {} more", unknown.len() - MAX_SHOWN_NAMES));
+    }
+    let (names, shown) = (if unknown.len() == 1 { "name" } else { "names" }, shown.join(", "));
     match list(known) {
-        Some(names) => format!("contains the unknown name {shown:?}; each name must be one of {names}"),
+        Some(known) => format!("contains the unknown {names} {shown}; each name must be one of {known}"),
         None => NO_NAMES.to_owned(),
     }
 }

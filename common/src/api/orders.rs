@@ -152,7 +152,8 @@ impl OrderSource {
     /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let Some(quote) = &payload.quote else {
-            return ValidatedOrder::from_payload(payload, allowed).map(Self::Market);
+            let order = ValidatedOrder::from_payload(payload, allowed).map(Self::Market);
+            return order.map_err(|errors| errors.into_iter().map(with_quote_as_alternative).collect());
         };
         // A currency or amount beside the quote might contradict it.
         let redundant = [
@@ -169,6 +170,14 @@ impl OrderSource {
             Err(error) => errors.push(FieldError::new("quote", error)),
         }
         Err(errors)
+    }
+}
+
+/// An order needs no amount if it takes a quote.
+fn with_quote_as_alternative(error: FieldError) -> FieldError {
+    match error.field.as_str() {
+        "amount" if error.is_missing() => FieldError::missing_unless("amount", "bitcoin_amount or quote"),
+        _ => error,
     }
 }
 

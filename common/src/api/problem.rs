@@ -35,6 +35,7 @@ pub struct FieldError {
 
 const IS_REQUIRED: &str = "is required";
 const IS_UNKNOWN: &str = "is unknown";
+const DID_YOU_MEAN: &str = "; did you mean ";
 
 impl FieldError {
     pub fn new(field: impl Into<String>, reason: impl fmt::Display) -> Self {
@@ -45,7 +46,7 @@ impl FieldError {
     pub fn unknown(field: impl Into<String>, known: &[&str]) -> Self {
         let field = field.into();
         let hint = match spelling::nearest(&field, known.iter().copied()) {
-            Some(name) => format!("; did you mean {name}?"),
+            Some(name) => format!("{DID_YOU_MEAN}{name}?"),
             None if known.is_empty() => String::new(),
             None => format!("; the known names are {}", known.join(", ")),
         };
@@ -57,12 +58,23 @@ impl FieldError {
         Self::new(field, IS_REQUIRED)
     }
 
-    pub fn is_missing(&self) -> bool {
-        self.message == IS_REQUIRED
+    /// A field or a parameter that is required unless one of the alternatives is present.
+    pub fn missing_unless(field: impl Into<String>, alternatives: &str) -> Self {
+        Self::new(field, format!("{IS_REQUIRED}, unless {alternatives} is sent"))
     }
 
-    pub fn is_unknown(&self) -> bool {
-        self.message.starts_with(IS_UNKNOWN)
+    pub fn is_missing(&self) -> bool {
+        self.message.starts_with(IS_REQUIRED)
+    }
+
+    /// The name that an unknown field probably means. `None` if the field is known, or if no name is near.
+    pub fn meant_name(&self) -> Option<&str> {
+        self.message.strip_prefix(IS_UNKNOWN)?.strip_prefix(DID_YOU_MEAN)?.strip_suffix('?')
+    }
+
+    /// Whether the field is missing only because its name is misspelt, as one of `errors` states.
+    pub fn is_misspelt_in(&self, errors: &[Self]) -> bool {
+        self.is_missing() && errors.iter().any(|error| error.meant_name() == Some(&self.field))
     }
 
     /// A field or a parameter that was sent several times.

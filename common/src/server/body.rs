@@ -107,11 +107,8 @@ impl<T> UncheckedBody<T> {
         };
         let found = valid_part.map(|part| check(&part)).unwrap_or_default();
         let mut errors = problem.errors.clone();
-        // A misspelt field is usually the one that is missing.
-        let is_misspelt = errors.iter().any(FieldError::is_unknown);
         let is_new = |error: &FieldError| {
-            let is_consequence = is_misspelt && error.is_missing();
-            !is_consequence && problem.errors.iter().all(|known| known.field != error.field)
+            !error.is_misspelt_in(&problem.errors) && problem.errors.iter().all(|known| known.field != error.field)
         };
         errors.extend(found.into_iter().filter(is_new));
         Err(if errors.is_empty() { problem } else { Problem::validation(errors) })

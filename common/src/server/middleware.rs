@@ -89,9 +89,12 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let work = async {
             allowed?;
             if let Some(query) = request.uri().query() {
-                self.middleware.query_parameters.check(request.method(), request.uri().path(), query)?;
+                self.middleware.query_parameters.check(request.method(), request.uri().path(), query).await?;
             }
-            self.inner.call(request).await
+            match self.inner.call(request).await {
+                Err(error) => Err(self.middleware.name_every_parameter(error, &method, &uri).await),
+                result => result,
+            }
         };
         let work = AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, work)).catch_unwind();
         let outcome = match RequestContext::scope(Some(context.clone()), work).await {
@@ -112,7 +115,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                         failure.is_unrouted().then(|| self.middleware.unrouted_response(&method, uri.path()));
                     let response = unrouted
                         .flatten()
-                        .unwrap_or_else(|| self.middleware.failure_response(&failure, &id, &method, &uri));
+                        .unwrap_or_else(|| self.middleware.failure_response(&failure, &id, &method, uri.path()));
                     (failure.operation(), response)
                 }
             };
@@ -177,20 +180,24 @@ impl RequestMiddleware {
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
-    fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, uri: &Uri) -> Response {
-        let path = uri.path();
+    /// The framework stops at the first parameter of the wrong type. Converts its error to one that names all wrong parameters.
+    /// Other errors are not changed.
+    async fn name_every_parameter(&self, error: Error, method: &Method, uri: &Uri) -> Error {
+        let Some(first) = invalid_parameter(&error) else { return error };
+        let mut errors = self.query_parameters.errors(method, uri.path(), uri.query().unwrap_or_default()).await;
+        if errors.iter().all(|error| error.field != first.field) {
+            errors.insert(0, first);
+        }
+        let mut complete = Error::from(Problem::validation(errors));
+        if let Some(&operation) = error.data::<OperationId>() {
+            complete.set_data(operation);
+        }
+        complete
+    }
+
+    fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
         let problem = match failure {
-            Failure::Error(error) => match invalid_parameter(error) {
-                Some(first) => {
-                    // The framework stops at the first wrong parameter.
-                    let mut errors = self.query_parameters.errors(method, path, uri.query().unwrap_or_default());
-                    if errors.iter().all(|error| error.field != first.field) {
-                        errors.insert(0, first);
-                    }
-                    Problem::validation(errors)
-                }
-                None => to_problem(error, method),
-            },
+            Failure::Error(error) => to_problem(error, method),
             Failure::Timeout => {
                 tracing::error!(%method, path, "a request exceeded its deadline");
                 Problem::new(Code::Overloaded, "The request took too long and was cancelled. Try again in a moment.")

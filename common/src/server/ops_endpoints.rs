@@ -25,7 +25,7 @@ use super::{
     documentation::{self, ApiDescription, DocumentedCodes},
     http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
-    query_parameters::QueryParameters,
+    query_parameters::{QueryParameters, ValueCheck},
     request_log::RequestLog,
 };
 use crate::{
@@ -52,6 +52,9 @@ pub struct OpsEndpoints {
     pub accepted_callers: Option<AcceptedCallers>,
     /// Applies to each client of a public service. `description` states which requests it counts.
     pub rate_limit: RateLimit,
+    /// Finds the wrong parameters of a request that has another one of the wrong type. `None` if the types of the parameters
+    /// suffice.
+    pub value_check: Option<Arc<dyn ValueCheck>>,
 }
 
 struct OpsApi {
@@ -203,7 +206,7 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
 
 /// `checked` are the operations whose query parameters are checked.
 fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoints) -> BoxEndpoint<'static> {
-    let OpsEndpoints { service, description, metrics, ready, accepted_callers, rate_limit } = ops;
+    let OpsEndpoints { service, description, metrics, ready, accepted_callers, rate_limit, value_check } = ops;
     let checked: Vec<_> = checked.into_iter().chain(OpsApi::meta()).collect();
     let log = Arc::new(RequestLog::new(<(A, OpsApi)>::meta(), &checked));
     let mut types = Registry::new();
@@ -228,7 +231,7 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
         log,
         rate_limit: rate_limit.counting(description.counted),
         methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), DOCUMENTATION_PATHS)),
-        query_parameters: Arc::new(QueryParameters::new(checked, &types, DOCUMENTATION_PATHS)),
+        query_parameters: Arc::new(QueryParameters::new(checked, &types, DOCUMENTATION_PATHS, value_check)),
         documented: Arc::new(documented),
         accepted_callers,
     };

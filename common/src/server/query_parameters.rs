@@ -6,8 +6,9 @@
 //! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a client
 //! may send one only if the response would be useless without it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use poem::{Error, http::Method};
 use poem_openapi::{
     OperationId,
@@ -19,7 +20,30 @@ use crate::api::{FieldError, Problem, parameters::check_value};
 
 /// The operations of a service with their query parameters.
 #[derive(Default)]
-pub(super) struct QueryParameters(Vec<(PathPattern, Vec<Operation>)>);
+pub(super) struct QueryParameters {
+    operations: Vec<(PathPattern, Vec<Operation>)>,
+    value_check: Option<Arc<dyn ValueCheck>>,
+}
+
+/// A value of a query parameter that conforms to its type.
+#[derive(Debug, Clone, Copy)]
+pub struct ParameterValue<'a> {
+    /// The id of the operation.
+    pub operation: &'a str,
+    pub name: &'a str,
+    pub value: &'a str,
+}
+
+/// The checks of single parameters that depend on the state of the service, such as whether a name is known.
+///
+/// The handler of an operation checks its parameters itself. It does not run if a parameter has the wrong type, so this finds the
+/// other wrong parameters of such a request.
+pub trait ValueCheck: Send + Sync {
+    fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a>;
+}
+
+/// The error of a value, if there is one.
+pub type CheckedValue<'a> = BoxFuture<'a, Option<FieldError>>;
 
 struct Operation {
     method: Method,
@@ -46,7 +70,12 @@ const MAX_SHOWN_NAME: usize = 64;
 impl QueryParameters {
     /// Contains the documented operations of `apis`, and the paths in `get_only`, which accept GET without parameters. `registry`
     /// contains the types of the parameters.
-    pub(super) fn new(apis: Vec<MetaApi>, registry: &Registry, get_only: &[&str]) -> Self {
+    pub(super) fn new(
+        apis: Vec<MetaApi>,
+        registry: &Registry,
+        get_only: &[&str],
+        value_check: Option<Arc<dyn ValueCheck>>,
+    ) -> Self {
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let operations = path.operations.into_iter().map(|operation| Operation::new(operation, registry)).collect();
             (PathPattern::new(&path.path), operations)
@@ -56,16 +85,16 @@ impl QueryParameters {
                 Operation { method: Method::GET, id: None, has_body: false, is_form: false, parameters: Vec::new() };
             (PathPattern::new(path), vec![operation])
         });
-        Self(PathPattern::merge(documented.chain(get_only)))
+        Self { operations: PathPattern::merge(documented.chain(get_only)), value_check }
     }
 
     /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query.
-    pub(super) fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
+    pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
         if operation.is_form || operation.unexpected(query).is_empty() {
             return Ok(());
         }
-        let mut error = Error::from(Problem::validation(operation.errors(query)));
+        let mut error = Error::from(Problem::validation(self.errors_of(operation, query).await));
         if let Some(id) = operation.id {
             error.set_data(id);
         }
@@ -73,14 +102,44 @@ impl QueryParameters {
     }
 
     /// Every wrong parameter of a query.
-    pub(super) fn errors(&self, method: &Method, path: &str, query: &str) -> Vec<FieldError> {
-        self.operation(method, path).map(|operation| operation.errors(query)).unwrap_or_default()
+    pub(super) async fn errors(&self, method: &Method, path: &str, query: &str) -> Vec<FieldError> {
+        match self.operation(method, path) {
+            Some(operation) => self.errors_of(operation, query).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// One error for each parameter that is unknown, repeated, missing or has a value that is not allowed.
+    async fn errors_of(&self, operation: &Operation, query: &str) -> Vec<FieldError> {
+        let mut errors = operation.unexpected(query);
+        for parameter in &operation.parameters {
+            if errors.len() >= MAX_FIELD_ERRORS {
+                break;
+            }
+            if errors.iter().any(|error| error.field == parameter.name) {
+                continue;
+            }
+            let value = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| *name == parameter.name);
+            errors.extend(match value {
+                Some((_, value)) => match check_value(&parameter.schema, &value) {
+                    Ok(()) => self.check_known(operation, parameter, &value).await,
+                    Err(reason) => Some(FieldError::new(&parameter.name, reason)),
+                },
+                None => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
+            });
+        }
+        errors
+    }
+
+    async fn check_known(&self, operation: &Operation, parameter: &Parameter, value: &str) -> Option<FieldError> {
+        let operation = operation.id?.0;
+        self.value_check.as_ref()?.check(ParameterValue { operation, name: &parameter.name, value }).await
     }
 
     /// The operation of a request. `None` if the path or the method does not exist.
     fn operation(&self, method: &Method, path: &str) -> Option<&Operation> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        let operations = PathPattern::most_specific(&self.0, path)?;
+        let operations = PathPattern::most_specific(&self.operations, path)?;
         operations.iter().find(|operation| operation.method == method)
     }
 }
@@ -134,26 +193,6 @@ impl Operation {
         }
         let known: Vec<_> = self.parameters.iter().filter(|known| !known.is_deprecated).collect();
         FieldError::unknown(shown, &known.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>())
-    }
-
-    /// One error for each parameter that is unknown, repeated, missing or has a value that is not allowed.
-    fn errors(&self, query: &str) -> Vec<FieldError> {
-        let mut errors = self.unexpected(query);
-        for parameter in &self.parameters {
-            if errors.len() >= MAX_FIELD_ERRORS {
-                break;
-            }
-            if errors.iter().any(|error| error.field == parameter.name) {
-                continue;
-            }
-            let value = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| *name == parameter.name);
-            let invalid = |reason| FieldError::new(&parameter.name, reason);
-            errors.extend(match value {
-                Some((_, value)) => check_value(&parameter.schema, &value).err().map(invalid),
-                None => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
-            });
-        }
-        errors
     }
 }
 

@@ -99,6 +99,7 @@ impl Service for App {
             ready: ready.clone(),
             accepted_callers: None,
             rate_limit,
+            value_check: None,
         };
         let order_service = OrderService {
             currencies,

@@ -165,6 +165,7 @@ impl CreateOrder {
             ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
             accepted_callers: None,
             rate_limit: RateLimit::default(),
+            value_check: None,
         };
         let api = Api { order_service, orders_url: None, trusted_proxies: TrustedProxies::default() };
         Self { db_proxy, endpoint: service_endpoint(api, ops) }

@@ -114,6 +114,7 @@ impl Service for App {
             ready: ready.clone(),
             accepted_callers: Some(config.accepted_callers),
             rate_limit: RateLimit::default(),
+            value_check: None,
         };
         let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
         let unprepared = (!prepared).then_some(preparation);

@@ -96,6 +96,7 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
         ready: always_ready(),
         accepted_callers: config.accepted_callers.clone(),
         rate_limit: RateLimit::default(),
+        value_check: None,
     };
     let (admin, exchanges) = (Admin::new(simulation.clone()), exchanges::routes(&simulation));
     let http = service_endpoint_with_imitation(admin, exchanges, ops);

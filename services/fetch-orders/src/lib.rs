@@ -13,11 +13,15 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Component,
+    api::{filters::check_order_filter, health::Component, orders::OrderFilter},
     clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
     config::Caller,
     metrics::Metrics,
-    server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    money::Currency,
+    server::{
+        CheckedValue, Listener, OpsEndpoints, ParameterValue, ReadinessCheck, Server, ValueCheck, openapi_document,
+        service_endpoint,
+    },
     service::{Service, TaskSupervisor},
 };
 use futures_util::future::BoxFuture;
@@ -59,6 +63,7 @@ impl Service for App {
             ready: readiness_check(&db_proxy),
             accepted_callers: None,
             rate_limit: config.rate_limit,
+            value_check: Some(Arc::new(KnownCurrencies(config.currencies.clone()))),
         };
         let (lookup, lookup_task) = OrderLookup::new(db_proxy.clone());
         let api = Api {
@@ -90,6 +95,17 @@ impl Service for App {
 
     fn openapi() -> String {
         openapi_document::<Api>(Self::NAME, &documentation::description())
+    }
+}
+
+/// The currencies that orders may have.
+struct KnownCurrencies(Vec<Currency>);
+
+impl ValueCheck for KnownCurrencies {
+    fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
+        let currency = (parameter.name == "currency").then(|| parameter.value.parse().ok()).flatten();
+        let filter = OrderFilter { currency, ..OrderFilter::default() };
+        Box::pin(async move { check_order_filter(&filter, &self.0).pop() })
     }
 }
 

@@ -14,6 +14,7 @@ use common::{
     },
     level::Level,
     metrics::Metrics,
+    server::{CheckedValue, ParameterValue, ValueCheck},
     service::Service,
 };
 
@@ -41,6 +42,25 @@ pub(crate) struct HealthService {
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
+}
+
+impl State {
+    /// The error of a service that neither is expected nor has reported.
+    fn unknown_service(&self, name: &str) -> Option<FieldError> {
+        if self.registry.contains(name) {
+            return None;
+        }
+        // A service may have sent a report and no heartbeat yet.
+        let known: BTreeSet<_> = self.registry.names().chain(self.reports.services()).collect();
+        (!known.contains(name)).then(|| FieldError::new("service", must_be_one_of(known)))
+    }
+}
+
+impl ValueCheck for HealthService {
+    fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
+        let unknown = (parameter.name == "service").then(|| self.state().unknown_service(parameter.value)).flatten();
+        Box::pin(async { unknown })
+    }
 }
 
 impl HealthService {
@@ -139,11 +159,7 @@ impl HealthService {
         limit: usize,
     ) -> Result<ReportPage, Error> {
         let state = self.state();
-        let unknown = filter.service.as_deref().filter(|name| !state.registry.contains(name)).and_then(|name| {
-            // A service may have sent a report and no heartbeat yet.
-            let known: BTreeSet<_> = state.registry.names().chain(state.reports.services()).collect();
-            (!known.contains(name)).then(|| FieldError::new("service", must_be_one_of(known)))
-        });
+        let unknown = filter.service.as_deref().and_then(|name| state.unknown_service(name));
         let errors: Vec<_> = [unknown, check_period(filter.from, filter.to)].into_iter().flatten().collect();
         if errors.is_empty() { Ok(state.reports.page(filter, cursor, limit)) } else { Err(Error::Invalid(errors)) }
     }

@@ -61,6 +61,7 @@ impl Service for App {
             ready: always_ready(),
             accepted_callers: Some(config.accepted_callers),
             rate_limit: RateLimit::default(),
+            value_check: Some(health_service.clone()),
         };
         let restricted = !is_loopback(listener.address()?.ip());
         if restricted && config.operator_token.is_none() {

@@ -69,6 +69,7 @@ impl Service for App {
             ready: ready.clone(),
             accepted_callers: Some(accepted_callers),
             rate_limit: RateLimit::default(),
+            value_check: None,
         };
         Ok(Self {
             server: Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics),

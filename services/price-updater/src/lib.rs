@@ -79,6 +79,7 @@ impl Service for App {
             ready: ready.clone(),
             accepted_callers,
             rate_limit: RateLimit::default(),
+            value_check: None,
         };
         let server = Server::new(listener, service_endpoint(Routes::new(updater.clone()), ops)).with_metrics(&metrics);
         Ok(Self { server, ready, updater })

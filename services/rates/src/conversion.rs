@@ -15,7 +15,7 @@ use common::{
     money::{Asset, DecimalText},
 };
 
-pub(crate) use self::request::{ConversionParams, ConversionRequest};
+pub(crate) use self::request::{ConversionParams, ConversionRequest, check_amount};
 use self::{
     path::ConversionPath,
     precision::result_decimals,

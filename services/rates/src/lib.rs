@@ -7,6 +7,7 @@ mod current_price;
 mod documentation;
 mod error;
 mod history;
+mod known_names;
 mod limits;
 mod routes;
 mod snapshot;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::Config;
 use self::{
     chart::ChartRenderer,
+    known_names::KnownNames,
     routes::Api,
     snapshot::{SnapshotStore, ingest_snapshots, load_stored_snapshot},
     stream::CourseStreams,
@@ -83,6 +85,7 @@ impl Service for App {
             ready: readiness(&snapshots, &db_proxy),
             accepted_callers: None,
             rate_limit,
+            value_check: Some(Arc::new(KnownNames { snapshots: snapshots.clone(), db_proxy: db_proxy.clone() })),
         };
         let api = Api {
             snapshots: snapshots.clone(),

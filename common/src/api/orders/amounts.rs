@@ -73,7 +73,7 @@ impl OrderedAmount {
                 Err(error) => Err(FieldError::new("bitcoin_amount", error)),
             },
             (Some(_), Some(_)) => Err(FieldError::new("bitcoin_amount", "must be absent if amount is present")),
-            (None, None) => Err(FieldError::missing("amount")),
+            (None, None) => Err(FieldError::missing_unless("amount", "bitcoin_amount")),
         }
     }
 

@@ -55,6 +55,13 @@ fn order_names_either_the_money_or_the_bitcoin() {
     }
     assert_eq!(parse(Some("69"), Some("0.001")), Err("bitcoin_amount".to_owned()));
     assert_eq!(parse(None, None), Err("amount".to_owned()));
+    let missing = || {
+        let payload = OrderPayload { currency: Some("EUR".to_owned()), ..OrderPayload::default() };
+        OrderSource::from_payload(&payload, &[Currency::EUR]).unwrap_err().remove(0).message
+    };
+    assert_eq!(missing(), "is required, unless bitcoin_amount or quote is sent");
+    let quote = ValidatedOrder::from_payload(&OrderPayload::default(), &[Currency::EUR]).unwrap_err();
+    assert_eq!(quote[1].message, "is required, unless bitcoin_amount is sent");
 }
 
 #[test]

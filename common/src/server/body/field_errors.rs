@@ -52,13 +52,14 @@ pub(super) fn parse_fields<T: Type + DeserializeOwned>(json: &[u8]) -> Option<Pa
         }
     }
     let valid_part = serde_json::from_str(&object_text(&valid));
-    // A misspelt field is usually the one that is missing.
     if let Err(error) = &valid_part
-        && !errors.iter().any(FieldError::is_unknown)
         && error.to_string().starts_with(MISSING_FIELD)
     {
         let is_missing = |name: &&&str| fields.iter().all(|(sent, _)| sent != **name);
-        errors.extend(names.required.iter().filter(is_missing).map(|name| FieldError::missing(*name)));
+        let missing = names.required.iter().filter(is_missing).map(|name| FieldError::missing(*name));
+        let missing: Vec<_> = missing.filter(|missing| !missing.is_misspelt_in(&errors)).collect();
+        errors.extend(missing);
+        errors.truncate(MAX_FIELD_ERRORS);
     }
     Some(ParsedFields { errors, valid_part: valid_part.ok() })
 }

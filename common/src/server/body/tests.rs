@@ -110,6 +110,8 @@ fn unknown_missing_and_repeated_fields_are_named() {
     );
     let misspelt = r#"{"kind":"slow","second":1,"exchanges":[],"enabled":true,"enabled":true}"#;
     assert_errors(misspelt, &[("second", "is unknown; did you mean seconds?"), ("enabled", "must be sent once")]);
+    let others_missing = r#"{"second":1,"exchanges":[]}"#;
+    assert_errors(others_missing, &[("second", "is unknown; did you mean seconds?"), ("kind", "is required")]);
     let nested = r#"{"kind":"slow","seconds":1,"exchanges":[],"detail":{"curency":"EUR"}}"#;
     assert_errors(nested, &[("detail.curency", "is unknown; did you mean currency?")]);
     let all = "is unknown; the known names are kind, seconds, exchanges, enabled, detail";
@@ -144,8 +146,9 @@ fn handler_adds_what_it_finds_in_the_valid_fields() {
         read(json).or_problem(found).unwrap_err().errors.into_iter().map(|error| error.field).collect()
     };
     assert_eq!(fields(r#"{"currency":7,"amount":"x"}"#), ["currency", "amount"]);
-    // The misspelt field is the missing one.
+    // The misspelt field is the missing one, and others are missing nevertheless.
     assert_eq!(fields(r#"{"curency":"EUR","amount":"x"}"#), ["curency", "amount"]);
+    assert_eq!(fields(r#"{"quotes":"7"}"#), ["quotes", "currency"]);
     assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);
     // A body that can be parsed is checked by its use case.
     assert!(read(r#"{"amount":"x"}"#).or_problem(found).is_ok());

@@ -1,3 +1,4 @@
+use futures_util::FutureExt;
 use poem_openapi::{OpenApi, param::Query, payload::PlainText};
 
 use super::*;
@@ -38,13 +39,26 @@ impl Orders {
     }
 }
 
+/// Refuses a currency that its type permits.
+struct NoYen;
+
+impl ValueCheck for NoYen {
+    fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
+        let ParameterValue { operation, name, value } = parameter;
+        let refused = (operation, name, value) == ("list", "currency", "JPY");
+        Box::pin(async move { refused.then(|| FieldError::new(name, "must be one of EUR, USD")) })
+    }
+}
+
 fn check(request: &str) -> Result<(), Vec<(String, String)>> {
     let (method, target) = request.split_once(' ').unwrap();
     let (path, query) = target.split_once('?').unwrap();
     let mut registry = Registry::new();
     Orders::register(&mut registry);
-    let parameters = QueryParameters::new(Orders::meta(), &registry, &["/docs"]);
-    parameters.check(&method.parse().unwrap(), path, query).map_err(|error| {
+    let value_check: Arc<dyn ValueCheck> = Arc::new(NoYen);
+    let parameters = QueryParameters::new(Orders::meta(), &registry, &["/docs"], Some(value_check));
+    let checked = parameters.check(&method.parse().unwrap(), path, query).now_or_never().unwrap();
+    checked.map_err(|error| {
         let problem = error.downcast_ref::<Problem>().unwrap();
         problem.errors.iter().map(|error| (error.field.clone(), error.message.clone())).collect()
     })
@@ -105,6 +119,15 @@ fn every_wrong_parameter_is_named_at_once() {
             ("format", "must be one of csv, jsonl"),
         ],
     );
+}
+
+#[test]
+fn value_that_only_the_service_can_check_is_named_beside_the_other_errors() {
+    assert_refused(
+        "GET /orders?limits=5&from=1&currency=JPY",
+        &[("limits", "is unknown; did you mean limit?"), ("currency", "must be one of EUR, USD")],
+    );
+    assert_eq!(check("GET /orders?from=1&currency=JPY"), Ok(()), "the handler checks it");
 }
 
 #[test]

@@ -36,12 +36,17 @@ impl ConversionParams {
         if from == to {
             errors.push(FieldError::new("to", format!("must differ from `from`, which is {from}")));
         }
-        let amount = parse_amount(amount).map_err(|reason| errors.push(FieldError::new("amount", reason)));
+        let amount = check_amount(amount).map_err(|error| errors.push(error));
         match amount {
             Ok(amount) if errors.is_empty() => Ok(ConversionRequest { pair: CurrencyPair::new(from, to), amount }),
             _ => Err(ConversionError::InvalidFields(errors)),
         }
     }
+}
+
+/// Parses the amount of a conversion. Returns hundred-millionths.
+pub(crate) fn check_amount(text: &str) -> Result<u128, FieldError> {
+    parse_amount(text).map_err(|reason| FieldError::new("amount", reason))
 }
 
 /// Returns hundred-millionths.

@@ -84,9 +84,13 @@ impl Catalogue {
 
     /// The error of a pair with an unknown asset.
     pub(crate) fn check_pair(&self, field: &str, CurrencyPair { base, quote }: CurrencyPair) -> Result<(), FieldError> {
-        match [base, quote].into_iter().find(|&asset| !self.contains_asset(asset)) {
-            Some(unknown) => Err(FieldError::new(field, must_each_be_one_of(unknown.as_str(), self.assets()))),
-            None => Ok(()),
+        let assets = [base, quote];
+        let unknown = assets.iter().filter(|asset| !self.contains_asset(**asset));
+        let unknown: Vec<_> = unknown.map(Asset::as_str).collect();
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(FieldError::new(field, must_each_be_one_of(&unknown, self.assets())))
         }
     }
 

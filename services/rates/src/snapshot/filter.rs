@@ -58,15 +58,19 @@ pub(crate) fn parse_names<T: Ord + Display>(
     parse_name: impl Fn(&str) -> Option<T>,
 ) -> Option<BTreeSet<T>> {
     let names = names.map(str::trim).filter(|names| !names.is_empty())?;
-    let mut parsed = BTreeSet::new();
+    let (mut parsed, mut unknown) = (BTreeSet::new(), Vec::new());
     for name in names.split(',').map(str::trim) {
-        let Some(value) = parse_name(name).filter(|value| known.contains(value)) else {
-            add_error(FieldError::new(field, must_each_be_one_of(name, known)));
-            return None;
-        };
-        parsed.insert(value);
+        match parse_name(name).filter(|value| known.contains(value)) {
+            Some(value) => drop(parsed.insert(value)),
+            None if unknown.contains(&name) => {}
+            None => unknown.push(name),
+        }
     }
-    Some(parsed)
+    if unknown.is_empty() {
+        return Some(parsed);
+    }
+    add_error(FieldError::new(field, must_each_be_one_of(&unknown, known)));
+    None
 }
 
 impl SnapshotFilter {

@@ -42,6 +42,14 @@ fn unknown_names_are_reported_by_field() {
 }
 
 #[test]
+fn every_unknown_name_is_reported_with_the_name_that_was_meant() {
+    let params = FilterParams { exchangers: Some("krakn,kraken,bitmex,krakn".to_owned()), ..FilterParams::default() };
+    let errors = params.parse(&catalogue()).unwrap_err();
+    let start = "contains the unknown names \"krakn\" (did you mean kraken?), \"bitmex\"; each name must be one of ";
+    assert!(errors.len() == 1 && errors[0].message.starts_with(start), "{errors:?}");
+}
+
+#[test]
 fn exchange_stays_known_after_its_courses_disappear() {
     let later = catalogue().extended_by(&snapshot(time_at(5), vec![course("kraken", "BTC-EUR", "1")], vec![]));
     let params = FilterParams { exchangers: Some("binance".to_owned()), ..FilterParams::default() };

@@ -1,0 +1,73 @@
+//! Checks of single parameters for requests that another parameter makes invalid, so that one response names every wrong one.
+
+use std::sync::Arc;
+
+use common::{
+    api::FieldError,
+    clients::db_proxy::DbProxyClient,
+    server::{CheckedValue, ParameterValue, ValueCheck},
+};
+
+use crate::{
+    conversion::check_amount,
+    error::Error,
+    history::HistoryParams,
+    snapshot::{Catalogue, FilterParams, SnapshotStore},
+};
+
+/// The names that filters, pairs and conversions may have.
+pub(crate) struct KnownNames {
+    pub(crate) snapshots: Arc<SnapshotStore>,
+    pub(crate) db_proxy: DbProxyClient,
+}
+
+impl KnownNames {
+    async fn error_of(&self, parameter: ParameterValue<'_>) -> Option<FieldError> {
+        let ParameterValue { operation, name, value } = parameter;
+        let view = self.snapshots.newest().ok();
+        let empty = Catalogue::default();
+        let catalogue = view.as_ref().map_or(&empty, |view| &view.catalogue);
+        if operation == "course_history" {
+            return self.error_in_history(name, value, catalogue).await;
+        }
+        // Without a market snapshot, no name is known, and the response is an error of another kind.
+        view.as_ref()?;
+        let text = || Some(value.to_owned());
+        match name {
+            "exchangers" | "coins_from" | "coins_to" => {
+                let params = FilterParams {
+                    exchangers: (name == "exchangers").then(text).flatten(),
+                    coins_from: (name == "coins_from").then(text).flatten(),
+                    coins_to: (name == "coins_to").then(text).flatten(),
+                };
+                params.parse(catalogue).err()?.pop()
+            }
+            "direction" if operation == "get_price" => catalogue.check_pair(name, value.parse().ok()?).err(),
+            "from" | "to" => catalogue.check_asset(name, value.parse().ok()?).err(),
+            "amount" => check_amount(value).err(),
+            _ => None,
+        }
+    }
+
+    /// The history also knows the names of stored courses.
+    async fn error_in_history(&self, name: &str, value: &str, catalogue: &Catalogue) -> Option<FieldError> {
+        let mut params = HistoryParams::default();
+        match name {
+            "exchangers" => params.exchangers = Some(value.to_owned()),
+            "exchanger" => params.old_exchangers = Some(value.to_owned()),
+            "direction" => params.direction = value.parse().ok(),
+            _ => return None,
+        }
+        match params.validate(&self.db_proxy, catalogue).await {
+            Err(Error::InvalidFields(mut errors)) => errors.pop(),
+            // Whether the name is known cannot be found out now.
+            Ok(_) | Err(_) => None,
+        }
+    }
+}
+
+impl ValueCheck for KnownNames {
+    fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
+        Box::pin(self.error_of(parameter))
+    }
+}
