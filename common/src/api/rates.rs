@@ -117,7 +117,7 @@ pub enum PathKind {
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum StepKind {
-    /// The exchanges and indices agree on it.
+    /// The exchanges and indices have agreed on it, at `as_of`. If its `state` is `prolonged`, they agree on no newer one.
     #[default]
     Agreed,
     /// Computed from an agreed price and official rates. `legs` names their pairs.
@@ -152,12 +152,32 @@ pub struct ConversionStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub legs: Vec<CurrencyPair>,
+    /// The prices that a computed price comes from, in the order of `legs`. Absent for other prices, and while the computed price is
+    /// prolonged, because these prices have changed since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub leg_prices: Vec<ConversionLeg>,
     /// The exchanges whose votes were used, or the bank. Absent if they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub sources: Vec<String>,
     #[serde(default)]
     pub state: PriceState,
+}
+
+/// One of the prices that a computed price comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "Leg")]
+pub struct ConversionLeg {
+    pub direction: CurrencyPair,
+    pub price: Rate,
+    /// Whether the computed price was divided by this price instead of multiplied.
+    pub inverse: bool,
+    /// When the price was observed.
+    pub as_of: Timestamp,
+    pub kind: StepKind,
+    /// The exchanges whose votes were used, or the bank.
+    pub sources: Vec<String>,
 }
 
 /// An amount converted into another asset.

@@ -107,6 +107,12 @@ pub struct CurrencyPair {
 pub struct CurrencyPairError;
 
 impl CurrencyPair {
+    /// The pair with base and quote exchanged.
+    #[must_use]
+    pub const fn inverted(self) -> Self {
+        Self { base: self.quote, quote: self.base }
+    }
+
     pub const fn new(base: Asset, quote: Asset) -> Self {
         Self { base, quote }
     }

@@ -27,7 +27,7 @@ use self::{
     series::{Period, Series},
 };
 use crate::{
-    current_price::CurrentPrices,
+    current_price::{CurrentPrices, PriceError},
     error::Error,
     limits::{CHART_QUEUE_TIMEOUT, MAX_CACHED_CHARTS, MAX_CHART_PAGES, MAX_CONCURRENT_CHARTS},
     snapshot::MarketSnapshotView,
@@ -85,7 +85,9 @@ impl ChartRenderer {
         }
         let candles = self.load_candles(key, now).await?;
         if candles.is_empty() && view.is_some_and(|view| is_unknown(view, pair)) {
-            return Err(Error::UnknownPair(pair));
+            let is_inverted = view.is_some_and(|view| !is_unknown(view, pair.inverted()));
+            let inverted = || PriceError::InvertedPair(pair, pair.inverted());
+            return Err(if is_inverted { inverted().into() } else { Error::UnknownPair(pair) });
         }
         let period = Period { end: now, hours, candle_width: candle_width(hours) };
         let series = Series::from_candles(&comparable_candles(candles, view, pair), period);

@@ -38,6 +38,9 @@ pub(crate) enum PriceError {
     NotLoaded,
     #[error("no exchange reports {0}")]
     UnknownPair(CurrencyPair),
+    /// The exchanges report the pair the other way around.
+    #[error("no exchange reports {0}; its price is that of {1}, inverted")]
+    InvertedPair(CurrencyPair, CurrencyPair),
     #[error("no price is agreed for {0}; /api/v1/courses lists the courses of the exchanges")]
     NotAgreed(CurrencyPair),
     #[error("{pair} has no price: {reason}")]
@@ -50,7 +53,7 @@ impl PriceError {
     /// Whether the pair itself has no price, so that waiting does not help.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
-            Self::UnknownPair(_) | Self::NotAgreed(_) => true,
+            Self::UnknownPair(_) | Self::InvertedPair(..) | Self::NotAgreed(_) => true,
             Self::NotLoaded | Self::Refused { .. } | Self::Expired { .. } => false,
         }
     }
@@ -65,6 +68,9 @@ impl<'a> CurrentPrices<'a> {
                 SnapshotOrigin::PriceCache if view.snapshot.courses_of(pair).next().is_some() => {
                     PriceError::NotAgreed(pair)
                 }
+                SnapshotOrigin::PriceCache if self.is_reported(pair.inverted()) => {
+                    PriceError::InvertedPair(pair, pair.inverted())
+                }
                 SnapshotOrigin::PriceCache => PriceError::UnknownPair(pair),
             });
         };
@@ -78,6 +84,13 @@ impl<'a> CurrentPrices<'a> {
         } else {
             Err(PriceError::Expired { pair, as_of })
         }
+    }
+}
+
+impl CurrentPrices<'_> {
+    fn is_reported(&self, pair: CurrencyPair) -> bool {
+        let snapshot = &self.view.snapshot;
+        snapshot.price(pair).is_some() || snapshot.courses_of(pair).next().is_some()
     }
 }
 

@@ -56,7 +56,9 @@ impl From<Error> for Problem {
             }
             Error::NoPrice(error) | Error::Conversion(ConversionError::NoPrice(error)) => {
                 let code = match error {
-                    PriceError::UnknownPair(_) | PriceError::NotAgreed(_) => Code::NotFound,
+                    PriceError::UnknownPair(_) | PriceError::InvertedPair(..) | PriceError::NotAgreed(_) => {
+                        Code::NotFound
+                    }
                     PriceError::NotLoaded | PriceError::Refused { .. } | PriceError::Expired { .. } => {
                         Code::PriceUnavailable
                     }

@@ -11,7 +11,7 @@ use plotters::{
     backend::SVGBackend,
     coord::Shift,
     drawing::{DrawingArea, IntoDrawingArea},
-    element::{Circle, PathElement, Polygon, Text},
+    element::{Circle, PathElement, Polygon, Rectangle, Text},
     style::{
         Color, FontStyle, FontTransform, IntoFont, RGBAColor, RGBColor, TextStyle, WHITE,
         text_anchor::{HPos, Pos, VPos},
@@ -98,7 +98,12 @@ impl Chart {
             self.prolonged_age.map(|age| format!(", prolonged, {} old", format_age(age))).unwrap_or_default();
         let empty =
             if self.series.last_point().is_none() { format!(", {}", self.empty_message()) } else { String::new() };
-        format!("{}, the last {}{price}{prolonged}{simulated}{empty}", self.pair, format_hours(self.hours))
+        let gaps = match self.series.gaps().count() {
+            0 => String::new(),
+            1 => ", with one gap without data".to_owned(),
+            count => format!(", with {count} gaps without data"),
+        };
+        format!("{}, the last {}{price}{prolonged}{simulated}{empty}{gaps}", self.pair, format_hours(self.hours))
     }
 
     fn empty_message(&self) -> &'static str {
@@ -143,6 +148,9 @@ impl Chart {
             let style = font(MIDDLE, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Center);
             return draw_text(area, self.empty_message(), center, &style);
         };
+        for (before, after) in self.series.gaps() {
+            draw_gap(area, times.pixel(before.time), times.pixel(after.time))?;
+        }
         for segment in &self.series.segments {
             draw_segment(area, segment, &times, prices)?;
         }
@@ -244,6 +252,18 @@ fn draw_time_axis(area: &Area<'_>, scale: &Scale) -> DrawResult {
         draw_text(area, &format_time_label(value, step), (x, BOTTOM + 10), &style)?;
     }
     draw_line(area, vec![(LEFT, BOTTOM), (RIGHT, BOTTOM)], GREY, 1)
+}
+
+/// Shades a time without data, and names it where there is room.
+fn draw_gap(area: &Area<'_>, left: i32, right: i32) -> DrawResult {
+    const LABEL_WIDTH: i32 = 56;
+    let corners = [(left, TOP), (right, BOTTOM)];
+    area.draw(&Rectangle::new(corners, GRID.mix(0.6).filled())).map_err(|error| error.to_string())?;
+    if right - left < LABEL_WIDTH {
+        return Ok(());
+    }
+    let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Center, VPos::Top);
+    draw_text(area, "no data", (i32::midpoint(left, right), TOP + 6), &style)
 }
 
 /// Draws the band and the line. A single point becomes a dot on a vertical line.

@@ -1,12 +1,19 @@
 //! Combines the candles of all exchanges into one line and one band.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
 /// For how many candles the last course of an exchange is carried forward. A course may stay the same for a while, but an
 /// exchange that no longer reports must not count forever.
 const MAX_CARRIED_CANDLES: i64 = 10;
+/// For how many times the usual time between two courses no exchange may report one, before that is shown as a gap.
+const SILENCE_FACTOR: i64 = 2;
+/// How many times between courses are needed to know the usual one.
+const MIN_SPACINGS: usize = 10;
 /// Courses that are farther from the median than the median divided by this number are left out of the band, as they are
 /// left out of the agreed price. A single wrong course would otherwise flatten the line.
 const BAND_DIVISOR: i64 = 20;
@@ -55,6 +62,12 @@ impl Series {
         self.segments.last().and_then(|segment| segment.last()).copied()
     }
 
+    /// The end of each segment and the beginning of the next one.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = (Point, Point)> {
+        let pairs = self.segments.iter().zip(self.segments.iter().skip(1));
+        pairs.filter_map(|(before, after)| Some((*before.last()?, *after.first()?)))
+    }
+
     pub(super) fn points(&self) -> impl Iterator<Item = &Point> {
         self.segments.iter().flatten()
     }
@@ -81,12 +94,19 @@ impl Series {
             simulated: candles.iter().any(|candle| candle.simulated),
             ..Self::default()
         };
+        let all_buckets: BTreeSet<i64> = exchangers.values().flat_map(BTreeMap::keys).copied().collect();
+        let max_silence = max_silence(&all_buckets);
+        let is_silent = |bucket: i64| {
+            let newest = all_buckets.range(..=bucket).next_back();
+            newest.is_none_or(|newest| bucket - newest > max_silence)
+        };
         let mut segment = Vec::new();
         let mut step_first = first;
         while step_first <= last {
             let step_last = (step_first + step - 1).min(last);
             let range_of = |candles| ExchangeRange::of_buckets(candles, step_first, step_last);
-            let ranges: Vec<_> = exchangers.values().filter_map(range_of).collect();
+            let ranges: Vec<_> =
+                if is_silent(step_last) { Vec::new() } else { exchangers.values().filter_map(range_of).collect() };
             match Point::from_ranges(&ranges, step_last * width) {
                 Some(point) => segment.push(point),
                 None if segment.is_empty() => {}
@@ -99,6 +119,20 @@ impl Series {
         }
         series
     }
+}
+
+/// How many buckets may pass without a course of any exchange before the line has a gap. The courses of a pair that is traded all the
+/// time change in each bucket, so a few buckets without one are an outage. Those of other pairs may stay the same for longer.
+fn max_silence(buckets: &BTreeSet<i64>) -> i64 {
+    let mut spacings: Vec<_> =
+        buckets.iter().zip(buckets.iter().skip(1)).map(|(earlier, later)| later - earlier).collect();
+    if spacings.len() < MIN_SPACINGS {
+        return MAX_CARRIED_CANDLES;
+    }
+    spacings.sort_unstable();
+    // Nine of ten are shorter. An outage is a single long one.
+    let usual = spacings[spacings.len() * 9 / 10];
+    (usual * SILENCE_FACTOR - 1).min(MAX_CARRIED_CANDLES)
 }
 
 impl ExchangeRange {

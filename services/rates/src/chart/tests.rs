@@ -202,3 +202,32 @@ fn index_courses_of_a_traded_pair_are_left_out() {
     assert!(comparable.iter().all(|candle| candle.exchanger != "wrong"));
     assert_eq!(comparable_candles(varied_candles(1), None, pair).len(), 5);
 }
+
+/// Minutes in which no exchange reported a course.
+#[test]
+fn outage_is_shown_as_a_gap() {
+    let without = |minutes: std::ops::Range<u64>| {
+        let is_outage =
+            |candle: &Candle| minutes.clone().any(|minute| candle.start == self::candle("x", minute, "1").start);
+        varied_candles(60).into_iter().filter(|candle| !is_outage(candle)).collect::<Vec<_>>()
+    };
+    let outage = chart(&without(20..35), 1, 59);
+    assert_eq!(outage.series.segments.iter().map(Vec::len).collect::<Vec<_>>(), [21, 25]);
+    let svg = outage.to_svg().unwrap();
+    save_for_review("gap.svg", &svg);
+    let texts = checked_texts(&svg);
+    assert!(texts.contains("with one gap without data") && texts.contains("no data"), "{texts}");
+    // An outage of two minutes is seen too. One minute without a change is none.
+    assert_eq!(chart(&without(20..22), 1, 59).series.segments.len(), 2);
+    let quiet = chart(&without(20..21), 1, 59);
+    assert_eq!(quiet.series.segments.len(), 1);
+    assert!(!checked_texts(&quiet.to_svg().unwrap()).contains("gap"));
+}
+
+/// A course that seldom changes is no outage.
+#[test]
+fn seldom_change_is_no_gap() {
+    let every_fifth: Vec<_> =
+        varied_candles(60).into_iter().enumerate().filter(|(n, _)| n / 5 % 5 == 0).map(|(_, candle)| candle).collect();
+    assert_eq!(chart(&every_fifth, 1, 59).series.segments.len(), 1);
+}

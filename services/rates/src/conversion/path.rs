@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 
 use common::{
     api::{
-        courses::{Method, OfficialLeg},
+        courses::{AgreedPrice, Method, OfficialLeg},
         prices::PriceState,
-        rates::{ConversionStep, StepKind},
+        rates::{ConversionLeg, ConversionStep, StepKind},
     },
     money::{Asset, CurrencyPair},
 };
 
 use super::{ConversionError, known_error::KnownError, ratio::Ratio};
-use crate::current_price::{CurrentPrice, CurrentPrices, PriceError};
+use crate::{
+    current_price::{CurrentPrice, CurrentPrices, PriceError},
+    snapshot::SortedSnapshot,
+};
 
 /// Assets that a path may lead through, most traded first.
 const BRIDGE_ASSETS: [Asset; 6] = [Asset::USD, Asset::EUR, Asset::USDT, Asset::BTC, Asset::GBP, Asset::ETH];
@@ -85,7 +88,7 @@ impl Candidate {
     fn of_pair(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, PriceError> {
         match prices.price(pair) {
             Ok(price) => Ok(Self::of_price(prices, &price, false)),
-            Err(error) => match prices.price(CurrencyPair::new(pair.quote, pair.base)) {
+            Err(error) => match prices.price(pair.inverted()) {
                 Ok(price) => Ok(Self::of_price(prices, &price, true)),
                 // A temporary failure of either pair is more useful to the client than a pair that never has a price.
                 Err(inverse_error) => Err(if error.is_permanent() { inverse_error } else { error }),
@@ -95,12 +98,12 @@ impl Candidate {
 
     fn of_price(prices: &CurrentPrices<'_>, price: &CurrentPrice<'_>, inverse: bool) -> Self {
         let (snapshot, agreed) = (&prices.view.snapshot, price.agreed);
-        let votes = snapshot.voted(agreed).map_or(&[][..], |voted| &voted.votes);
-        let used = votes.iter().filter(|vote| vote.used);
+        let sources = snapshot.voted(agreed).map(used_sources).unwrap_or_default();
         let kind = match agreed.method {
             Method::Median => StepKind::Agreed,
             Method::Cross => StepKind::Computed,
         };
+        let is_fresh = price.state == PriceState::Fresh;
         let step = ConversionStep {
             direction: agreed.direction,
             price: price.rate,
@@ -108,7 +111,8 @@ impl Candidate {
             as_of: price.as_of,
             kind,
             legs: agreed.legs.clone(),
-            sources: used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+            leg_prices: is_fresh.then(|| leg_prices(snapshot, agreed)).flatten().unwrap_or_default(),
+            sources,
             state: price.state,
         };
         let error = KnownError::of_price(snapshot, agreed);
@@ -155,6 +159,7 @@ impl Candidate {
                 as_of: observed_at,
                 kind: StepKind::Official,
                 legs: Vec::new(),
+                leg_prices: Vec::new(),
                 sources: vec![exchanger],
                 state: PriceState::Fresh,
             }
@@ -187,4 +192,38 @@ impl Candidate {
         }
         Ok(ConversionPath { ratio, steps, simulated, error })
     }
+}
+
+/// The sources whose votes led to a price.
+fn used_sources(voted: &AgreedPrice) -> Vec<String> {
+    let used = voted.votes.iter().filter(|vote| vote.used);
+    used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The prices that a computed price comes from: an agreed price in dollars, and the official rates of the dollar. `None` if the
+/// snapshot does not contain all of them.
+fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<ConversionLeg>> {
+    let (first, others) = computed.legs.split_first()?;
+    let agreed = snapshot.price(*first)?;
+    let official = snapshot.official_rate(computed.direction.quote)?;
+    if !official.legs.iter().map(|leg| leg.direction).eq(others.iter().copied()) {
+        return None;
+    }
+    let agreed = ConversionLeg {
+        direction: *first,
+        price: agreed.price?,
+        inverse: false,
+        as_of: agreed.as_of?,
+        kind: StepKind::Agreed,
+        sources: used_sources(agreed),
+    };
+    let official = official.legs.iter().map(|leg| ConversionLeg {
+        direction: leg.direction,
+        price: leg.price,
+        inverse: leg.inverse,
+        as_of: leg.observed_at,
+        kind: StepKind::Official,
+        sources: vec![leg.exchanger.clone()],
+    });
+    Some(std::iter::once(agreed).chain(official).collect())
 }

@@ -4,7 +4,7 @@ use common::{
     api::{
         courses::{AgreedPrice, CastVote, MarketSnapshot, Method, OfficialLeg, OfficialRate},
         prices::PriceState,
-        rates::StepKind,
+        rates::{ConversionLeg, StepKind},
     },
     money::{CurrencyPair, Rate, parse_decimal},
 };
@@ -202,6 +202,13 @@ fn computed_price_is_a_cross_rate_that_names_its_legs() {
         let [step] = &conversion.steps[..] else { panic!("{conversion:?}") };
         assert_eq!((step.kind, &step.legs), (StepKind::Computed, &legs));
         assert_eq!(step.sources, ["kraken", "okx"]);
+        let leg =
+            |leg: &ConversionLeg| (leg.direction.to_string(), leg.price.to_string(), leg.kind, leg.sources.join(","));
+        let expected = [
+            ("BTC-USD".to_owned(), "91000.50".to_owned(), StepKind::Agreed, "kraken,okx".to_owned()),
+            ("USD-RUB".to_owned(), "90.00".to_owned(), StepKind::Official, "ecb".to_owned()),
+        ];
+        assert_eq!(step.leg_prices.iter().map(leg).collect::<Vec<_>>(), expected);
         assert_eq!(conversion.known_error_percent, Some("0.0400".into()));
     }
 }

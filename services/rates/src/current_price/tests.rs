@@ -75,4 +75,9 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
     );
     assert!(error("BTC-CHF").starts_with("no price is agreed for BTC-CHF"));
     assert_eq!(error("BTC-JPY"), "no exchange reports BTC-JPY");
+    for inverted in ["USD-BTC", "CHF-BTC"] {
+        let (base, quote) = inverted.split_once('-').unwrap();
+        let expected = format!("no exchange reports {inverted}; its price is that of {quote}-{base}, inverted");
+        assert_eq!(error(inverted), expected);
+    }
 }
