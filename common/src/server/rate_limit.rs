@@ -65,6 +65,15 @@ pub struct RateLimit {
     limiter: Option<(u32, Arc<Limiter>)>,
     trusted: TrustedProxies,
     counted: CountedRequests,
+    /// The limit of reads below a path.
+    reads: Option<Arc<LimitedReads>>,
+}
+
+/// Reads that the service answers with calls of its own. They have a limit of their own, so that they use up no other one.
+struct LimitedReads {
+    path_prefix: &'static str,
+    per_minute: u32,
+    limiter: Limiter,
 }
 
 /// The state of the limit of a client after a request.
@@ -85,11 +94,16 @@ impl RateLimit {
 
     /// Limits the requests per minute. Zero turns the limit off.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
-        let limiter = NonZeroU32::new(per_minute).map(|quota| {
-            let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
-            (per_minute, Arc::new(Limiter::new(Quota::per_minute(quota), states, DefaultClock::default())))
-        });
-        Self { limiter, trusted, counted: CountedRequests::default() }
+        let limiter = NonZeroU32::new(per_minute).map(|quota| (per_minute, Arc::new(new_limiter(quota))));
+        Self { limiter, trusted, counted: CountedRequests::default(), reads: None }
+    }
+
+    /// Limits reads of paths that begin with `path_prefix` too, to this number of requests per minute. Zero means no limit.
+    #[must_use]
+    pub fn with_reads(self, path_prefix: &'static str, per_minute: u32) -> Self {
+        let reads = NonZeroU32::new(per_minute)
+            .map(|quota| Arc::new(LimitedReads { path_prefix, per_minute, limiter: new_limiter(quota) }));
+        Self { reads, ..self }
     }
 
     /// The same limit, which counts these requests.
@@ -110,10 +124,20 @@ impl RateLimit {
         request: &Request,
         client: IpAddr,
     ) -> Option<(RateLimitStatus, Result<(), Problem>)> {
-        let is_counted = || self.counted.contain(request.method(), request.uri().path());
+        let (method, path) = (request.method(), request.uri().path());
+        let is_read = *method == Method::GET || *method == Method::HEAD;
+        if let Some(reads) = self.reads.as_ref().filter(|reads| is_read && path.starts_with(reads.path_prefix)) {
+            return Some(check_client(reads.per_minute, &reads.limiter, client));
+        }
+        let is_counted = || self.counted.contain(method, path);
         let (per_minute, limiter) = self.limiter.as_ref().filter(|_| is_counted())?;
         Some(check_client(*per_minute, limiter, client))
     }
+}
+
+fn new_limiter(per_minute: NonZeroU32) -> Limiter {
+    let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
+    Limiter::new(Quota::per_minute(per_minute), states, DefaultClock::default())
 }
 
 fn check_client(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {

@@ -12,6 +12,8 @@ use url::Url;
 
 use crate::amount_bounds::AmountBounds;
 
+const MAX_RATE_LIMIT: u32 = 1_000_000;
+
 /// The settings of create-order.
 #[derive(Clone)]
 pub struct Config {
@@ -45,7 +47,7 @@ impl Config {
         Self {
             amount_bounds: AmountBounds::from_env(env, &currencies),
             currencies,
-            rate_limit: RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, 1_000_000, trusted_proxies.clone()),
+            rate_limit: rate_limit(env, &trusted_proxies),
             trusted_proxies,
             db_proxy: shared::db_proxy_url(env),
             price_cache: shared::price_cache_url(env),
@@ -59,6 +61,13 @@ impl Config {
             price_max_age: price_max_age(env),
         }
     }
+}
+
+/// Orders and quotes have one limit, and reads of quotes another one. Other reads are counted by the services that answer them.
+fn rate_limit(env: &mut Env, trusted_proxies: &TrustedProxies) -> RateLimit {
+    let changes = RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, MAX_RATE_LIMIT, trusted_proxies.clone());
+    let reads = env.whole_number("QUOTE_READ_RATE_LIMIT_PER_MINUTE", 1200, 0..=MAX_RATE_LIMIT.into());
+    changes.with_reads("/api/v1/quotes/", u32::try_from(reads).unwrap_or(MAX_RATE_LIMIT))
 }
 
 fn orders_url(env: &mut Env) -> Option<Url> {

@@ -7,9 +7,9 @@ use common::{
 use serde_json::json;
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
-    durably. Requests from one address are limited: every POST and DELETE counts, also a refused one, and reads do not. The \
-    headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until \
-    the next request is allowed.";
+    durably. Requests from one address are limited: every POST and DELETE counts, also a refused one. Reads do not count there; \
+    they have limits of their own. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit that the \
+    request counts against. RateLimit-Reset is the number of seconds until the next request is allowed.";
 
 /// The codes of both operations that place an order.
 const PLACING: &[Code] = &[
@@ -39,7 +39,7 @@ const QUOTING: &[Code] = &[
 
 /// The codes of a read of a quote.
 const READING_QUOTE: &[Code] =
-    &[Code::NotFound, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
+    &[Code::NotFound, Code::TooManyRequests, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 /// The codes of releasing a quote.
 const RELEASING: &[Code] = &[
     Code::NotFound,

@@ -32,7 +32,10 @@ async fn reads_over_the_rate_limit_are_refused_by_every_public_service() {
     let limited = [("FETCH_RATE_LIMIT_PER_MINUTE", "3"), ("RATES_RATE_LIMIT_PER_MINUTE", "3")];
     let fetch_orders = platform.fetch_orders.another(&limited);
     let rates = platform.rates.another(&limited);
-    for (service, path) in [(&fetch_orders, ORDERS_PATH), (&rates, "/api/v1/courses")] {
+    let create_order = platform.create_order.another(&[("QUOTE_READ_RATE_LIMIT_PER_MINUTE", "3")]);
+    let quote = format!("/api/v1/quotes/{}", uuid::Uuid::now_v7());
+    for (service, path) in [(&fetch_orders, ORDERS_PATH), (&rates, "/api/v1/courses"), (&create_order, quote.as_str())]
+    {
         service.start().await;
         let statuses = read_statuses(&platform, service, path, 4).await;
         assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 1, "{}: {statuses:?}", service.name);

@@ -58,6 +58,18 @@ fn reads_are_not_counted_by_default() {
 }
 
 #[test]
+fn limited_reads_have_a_limit_of_their_own() {
+    let limit = RateLimit::per_minute(1, TrustedProxies::default()).with_reads("/quotes/", 2);
+    let allowed = |method: Method, path: &str| {
+        let request = Request::builder().method(method).uri_str(path).finish();
+        limit.check_request(&request, CLIENT).map(|(_, allowed)| allowed.is_ok())
+    };
+    assert_eq!([1, 2, 3].map(|_| allowed(Method::GET, "/quotes/7")), [Some(true), Some(true), Some(false)]);
+    assert_eq!(allowed(Method::GET, "/orders/7"), None);
+    assert_eq!([1, 2].map(|_| allowed(Method::DELETE, "/quotes/7")), [Some(true), Some(false)]);
+}
+
+#[test]
 fn counted_reads_exclude_operations_endpoints_and_documentation() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting(CountedRequests::All);
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
