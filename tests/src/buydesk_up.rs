@@ -26,13 +26,17 @@ pub struct BuydeskUp {
 impl BuydeskUp {
     /// Starts the process and returns when orders can be placed.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), settings).await
+    }
+
+    /// As [`BuydeskUp::start`], with this working directory.
+    pub async fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let ports = reserve_ports();
         let token = uuid::Uuid::new_v4().to_string();
         let mut variables: BTreeMap<String, String> =
             ports.iter().map(|(name, port)| (port_variable(name), port.number.to_string())).collect();
         variables.insert("INTERNAL_TOKEN".to_owned(), token.clone());
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let folder = TempDir::new().unwrap();
         let program = binary_path("buydesk");
         let mut process = Process::start(&program, &["up", "--demo"], &variables, folder.path(), None);
         let (client, readyz) = (Client::new(""), ports[create_order::App::NAME].url() + "/readyz");
@@ -54,6 +58,20 @@ impl BuydeskUp {
     /// The working directory. The database is below it.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.process.exit_status().is_none()
+    }
+
+    /// Kills the process without a chance to clean up. Returns the working directory.
+    pub async fn kill(self) -> TempDir {
+        self.process.end("KILL").await;
+        self.folder
     }
 
     /// Sends SIGTERM and waits until the process ends.

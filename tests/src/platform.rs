@@ -128,6 +128,14 @@ impl Platform {
         db_proxy
     }
 
+    /// As [`Platform::start_second_db_proxy`]. `None` on SQLite, where one process owns the file.
+    pub async fn start_db_proxy_beside(&self, stack: Stack) -> Option<Instance> {
+        match stack {
+            Stack::Embedded => None,
+            Stack::Servers => Some(self.start_second_db_proxy().await),
+        }
+    }
+
     /// Starts a second create-order that uses this db-proxy.
     pub async fn start_second_create_order(&self, db_proxy: &Instance) -> Instance {
         let create_order = self.create_order.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);

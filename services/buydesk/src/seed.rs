@@ -14,7 +14,7 @@ use common::{
         orders::{ANONYMOUS, Annotations, OrderOrigin, OrderPrice, OrderedAmount, PricedOrder, ValidatedOrder},
         prices::PriceState,
     },
-    config::{Caller, Env, redact_password},
+    config::{Caller, Env},
     ids::IdempotencyKey,
     money::{Currency, FiatAmount, Rate, Sats},
     time::{Clock, Timestamp},
@@ -22,7 +22,7 @@ use common::{
 use db_proxy::{
     Config,
     clock_check::{ClockCheck, ClockRules},
-    database::{Database, DatabaseError},
+    database::{Database, DatabaseError, shown_url},
     group_commit::Attempt,
     orders::{
         ClientKey, Command, Decision, DecisionClock, DecisionContext, MarketTerms, OrderStore, OrderTerms, PlaceCommand,
@@ -47,7 +47,7 @@ pub async fn seed_orders(mut env: Env, options: &SeedOrders) -> anyhow::Result<(
     env.set("SIMULATED", "true");
     let config = Config::from_env(&mut env);
     env.finish()?;
-    let url = redact_password(config.database_url.expose());
+    let url = shown_url(config.database_url.expose());
     if !options.yes && !confirm(options.count, &url)? {
         println!("Nothing was added.");
         return Ok(());

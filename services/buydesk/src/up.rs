@@ -5,14 +5,16 @@ use std::time::Duration;
 use anyhow::Context;
 use common::{
     api::health::Component,
-    config::{Bind, Caller, Env, Secret, connect_address, is_loopback, redact_password, shared},
+    config::{Bind, Caller, Env, Secret, connect_address, is_loopback, shared},
     process,
     reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
     service::Service,
     shutdown::{self, STOP_TIMEOUT},
     telemetry,
+    time::format_age,
 };
+use db_proxy::database::shown_url;
 use futures_util::future::select_all;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +70,8 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
     check_settings(&mut env)?;
-    let database = redact_password(db_proxy::database_url(&mut env).expose());
+    let database = shown_url(db_proxy::database_url(&mut env).expose());
+    let price_note = price_note(&mut env, args.demo);
     let reports = reporting::report_queue("buydesk");
     telemetry::init(&telemetry_config, "buydesk", reporting::warning_sink(reports.queue()))?;
     for unknown in env.unknown_settings() {
@@ -87,7 +90,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
-    println!("{table}\nEach service has its documentation at /docs of its address.\n{}", price_note(args));
+    println!("{table}\nEach service has its documentation at /docs of its address.\n{price_note}");
     println!("Orders are stored in {database}.");
     if let Some(token) = operator_token {
         println!("OPERATOR_TOKEN of this run, for reports and host names at health-check: {}", token.expose());
@@ -294,12 +297,27 @@ fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-fn price_note(args: &UpArgs) -> &'static str {
-    if args.demo {
-        "Prices are SIMULATED: they come from exchanges in this process and have no value. Ctrl-C stops all services."
-    } else {
-        "Prices come from real exchanges. Orders are refused while no exchange responds. Ctrl-C stops all services."
+/// Where prices come from, and what happens to orders without them. The settings were checked before.
+fn price_note(env: &mut Env, demo: bool) -> String {
+    if demo {
+        return "Prices are SIMULATED: they come from exchanges in this process and have no value. Ctrl-C stops all services."
+            .to_owned();
     }
+    let updater = price_updater::App::configure(env);
+    let max_age = create_order::App::configure(env).price_max_age.unwrap_or(updater.max_prolonged_age);
+    // A fresh price is used until it expires, whatever the maximum age of a prolonged one.
+    let longest = max_age.min(updater.max_prolonged_age).max(updater.record_ttl);
+    format!(
+        "Prices come from real exchanges. While these agree on no newer price, orders use the last one until it is {} old. Then \
+         they are refused. Ctrl-C stops all services.",
+        format_age(longest)
+    )
+}
+
+/// Why orders cannot be placed, one line for each component that is needed.
+fn missing_components(components: &[Component]) -> String {
+    let fatal = components.iter().filter(|component| component.is_fatal());
+    fatal.map(Component::name_with_detail).collect::<Vec<_>>().join("\n  ")
 }
 
 /// Commands for another terminal. They name the addresses that are not the default ones.
@@ -334,8 +352,16 @@ async fn announce_readiness(readiness: Option<ReadinessCheck>, hints: CommandHin
             tokio::time::sleep(READY_POLL_INTERVAL).await;
         }
     };
-    match tokio::time::timeout(READY_TIMEOUT, becomes_ready).await {
-        Ok(()) => println!("Ready. Try, in another terminal:\n  {}", hints.place_order),
-        Err(_) => println!("Not ready yet; still trying. This command shows what is missing:\n  {}", hints.health),
+    let is_ready = tokio::time::timeout(READY_TIMEOUT, becomes_ready).await.is_ok();
+    if is_ready {
+        return println!("Ready. Try, in another terminal:\n  {}", hints.place_order);
     }
+    let missing = missing_components(&readiness().await);
+    println!(
+        "Not ready yet; still trying. What is missing:\n  {missing}\nThis command shows more:\n  {}",
+        hints.health
+    );
 }
+
+#[cfg(test)]
+mod tests;

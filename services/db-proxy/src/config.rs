@@ -11,7 +11,7 @@ use common::{
 
 use crate::{
     courses::CourseRetentionSettings,
-    database::{Durability, check_url},
+    database::{Durability, check_url, shown_url},
     orders::{OrderSettings, QuoteCaps},
 };
 
@@ -88,7 +88,7 @@ pub fn database_url(env: &mut Env) -> Secret {
     let default = if is_simulated { DEFAULT_SIMULATED_DATABASE } else { DEFAULT_DATABASE };
     let database_url = env.text("DATABASE_URL").unwrap_or(default).to_owned();
     if let Err(reason) = check_url(&database_url) {
-        env.add_fault("DATABASE_URL", Some(common::config::redact_password(&database_url)), reason);
+        env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), reason);
     }
     Secret::new(database_url)
 }

@@ -5,6 +5,7 @@
 pub mod durability;
 mod error;
 mod migrations;
+mod open_error;
 mod origin;
 pub mod postgres;
 mod private_file;
@@ -14,18 +15,18 @@ mod transaction_connection;
 mod url;
 
 use anyhow::anyhow;
-use common::config::redact_password;
 use sqlx::migrate::Migrator;
 
 use self::url::sqlite_path;
 pub use self::{
     durability::{Durability, DurabilityStatus},
     error::DatabaseError,
+    open_error::OpenError,
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
-    sqlite::SqliteDatabase,
+    sqlite::{FileLock, SqliteDatabase},
     transaction_connection::TransactionConnection,
-    url::check_url,
+    url::{check_url, shown_url},
 };
 
 /// An open database. Clones share its connections.
@@ -51,7 +52,7 @@ impl Database {
     ///
     /// PostgreSQL may be unavailable now and become available later. An SQLite file must be usable now.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        check_url(url).map_err(|reason| anyhow!("DATABASE_URL={} is not allowed; {reason}", redact_password(url)))?;
+        check_url(url).map_err(|reason| anyhow!("DATABASE_URL={} is not allowed; {reason}", shown_url(url)))?;
         match url.strip_prefix("sqlite:") {
             Some(path) => Ok(Self::Sqlite(SqliteDatabase::open(sqlite_path(path)).await?)),
             None => Ok(Self::Postgres(PostgresDatabase::open(url)?)),
@@ -61,9 +62,9 @@ impl Database {
     /// Applies the migrations that are missing. Migrations that a newer release applied are left alone.
     ///
     /// Fails with [`DatabaseError::Migration`] if the schema cannot be migrated, and with
-    /// [`DatabaseError::Unavailable`] if a later attempt may succeed.
+    /// [`DatabaseError::Unavailable`] or [`DatabaseError::Unreachable`] if a later attempt may succeed.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        on_engine!(self, engine => engine.migrate()).map_err(DatabaseError::from_migration)
+        on_engine!(self, engine => engine.migrate())
     }
 
     /// Whether the database has a clock of its own. SQLite runs in this process and uses the clock of this machine.

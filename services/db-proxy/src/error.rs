@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::api::{Code, FieldError, Problem};
 
 use crate::{
+    clock_check::ClockFault,
     database::DatabaseError,
     group_commit::{MAX_UNAVAILABLE, WriteError},
 };
@@ -42,6 +43,12 @@ impl From<Error> for Problem {
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. This request stored nothing.")
                     .retry_after(MAX_UNAVAILABLE)
             }
+            // The database has not answered since the start, or not yet. That says nothing about a clock.
+            Error::Write(WriteError::Clock(ClockFault::Unchecked))
+            | Error::Database(DatabaseError::Clock(ClockFault::Unchecked)) => {
+                Self::new(Code::DatabaseUnavailable, "The database has not answered yet. This request stored nothing.")
+                    .retry_after(MAX_UNAVAILABLE)
+            }
             Error::Write(WriteError::Clock(_)) | Error::Database(DatabaseError::Clock(_)) => Self::new(
                 Code::DatabaseUnavailable,
                 "Nothing can be stored at the moment, because the clock of a server is wrong.",
@@ -56,7 +63,11 @@ impl From<Error> for Problem {
             Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
             Error::Write(WriteError::Internal) => Self::internal(),
             Error::Database(error) if error.is_transient() => {
-                tracing::warn!(error = %error.chain(), "the database is unavailable");
+                if error.is_logged_at_its_cause() {
+                    tracing::debug!(error = %error.chain(), "the database is unavailable");
+                } else {
+                    tracing::warn!(error = %error.chain(), "the database is unavailable");
+                }
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. Try again in a moment.")
                     .retry_after(MAX_UNAVAILABLE)
             }

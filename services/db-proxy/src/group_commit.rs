@@ -210,7 +210,7 @@ impl<S: BatchStore> WriterTask<S> {
         self.health.end_attempt(&result, true);
         match result {
             Ok(()) if was_failing => tracing::info!("the database accepts writes again"),
-            Err(error) if !was_failing => {
+            Err(error) if !was_failing && !error.is_logged_at_its_cause() => {
                 tracing::error!(error = %error.chain(), "the database does not accept writes");
             }
             _ => {}
@@ -243,15 +243,18 @@ impl<S: BatchStore> WriterTask<S> {
             // After a commit was sent, the failure of a later attempt does not prove that nothing was written.
             indeterminate |= attempt.commit_sent;
             if let Some(answer) = final_error(&error, indeterminate, batch.oldest.elapsed()) {
-                if let WriteError::Clock(fault) = answer {
-                    // The check of the clock reports the fault once, and not for each batch.
-                    tracing::debug!(%fault, size, "a batch was not committed");
+                if error.is_logged_at_its_cause() {
+                    tracing::debug!(error = %error.chain(), indeterminate, size, "a batch was not committed");
                 } else {
                     tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
                 }
                 return std::iter::repeat_with(|| Err(answer)).take(size).collect();
             }
-            tracing::warn!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
+            if error.is_logged_at_its_cause() {
+                tracing::debug!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
+            } else {
+                tracing::warn!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
+            }
             sleep(backoff.next_delay()).await;
         }
     }

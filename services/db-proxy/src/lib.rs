@@ -19,7 +19,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::bail;
 use common::{
     api::{health::Component, orders::OrderOrigin},
-    config::{Caller, Env, redact_password},
+    config::{Caller, Env},
     metrics::Metrics,
     process,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
@@ -33,9 +33,9 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::{Config, Migrations, database_url};
 use self::{
     background::BackgroundTasks,
-    clock_check::{ClockCheck, ClockRules},
+    clock_check::{ClockCheck, ClockFault, ClockRules},
     courses::CourseRoutes,
-    database::{Database, DatabaseError, DurabilityStatus},
+    database::{Database, DatabaseError, DurabilityStatus, FileLock, shown_url},
     group_commit::WriteHealth,
     orders::OrderRoutes,
 };
@@ -69,6 +69,8 @@ pub struct App {
     ready: ReadinessCheck,
     /// What remains to be done to the database while the service runs, because it was unavailable at the start.
     unprepared: Option<Preparation>,
+    /// Keeps other db-proxies away from an SQLite file.
+    file_lock: Option<FileLock>,
     tasks: BackgroundTasks,
 }
 
@@ -84,10 +86,15 @@ impl Service for App {
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let database = Database::open(config.database_url.expose()).await?.with_durability(config.durability);
+        let file_lock = match &database {
+            Database::Sqlite(database) => Some(database.lock().await?),
+            // Several db-proxies may share a database on PostgreSQL.
+            Database::Postgres(_) => None,
+        };
         let preparation = Preparation { migrations: config.migrations, origin: config.origin };
         let prepared = match preparation.run_at_start(&database).await {
             Ok(prepared) => prepared,
-            Err(error) => bail!("{}: {}", redact_password(config.database_url.expose()), error.chain()),
+            Err(error) => bail!("{}: {}", shown_url(config.database_url.expose()), error.chain()),
         };
         let metrics = Metrics::new(Self::NAME);
         let mut tasks = BackgroundTasks::default();
@@ -118,7 +125,7 @@ impl Service for App {
         };
         let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
         let unprepared = (!prepared).then_some(preparation);
-        Ok(Self { server, database, ready, unprepared, tasks })
+        Ok(Self { server, database, ready, unprepared, file_lock, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -130,7 +137,7 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, database, unprepared, tasks, .. } = self;
+        let Self { server, database, unprepared, file_lock, tasks, .. } = self;
         // Cancelled with `stop`, and also if the database cannot be used.
         let ending = stop.child_token();
         // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
@@ -152,6 +159,7 @@ impl Service for App {
         let serve = supervisor.run(server.run_until(ending.clone()), &ending);
         let (served, prepared) = tokio::join!(serve, preparation);
         database.close().await;
+        drop(file_lock);
         prepared.map_err(|error| anyhow::anyhow!(error.chain())).and(served)
     }
 
@@ -216,7 +224,8 @@ impl Preparation {
         loop {
             match self.run(database).await {
                 Err(error) if error.is_transient() => {
-                    match outage.record_failure() {
+                    let line = if error.is_logged_at_its_cause() { None } else { outage.record_failure() };
+                    match line {
                         Some(OutageLine::NotYet) => {
                             tracing::info!(error = %error.chain(), "the database cannot be prepared yet; this is retried");
                         }
@@ -246,8 +255,11 @@ fn readiness_check(
             Ok(()) => Component::ready("database"),
             Err(error) => Component::not_ready("database", format!("{engine}: {error}")),
         };
-        let durability = durability.as_ref().map(DurabilityStatus::component);
-        let components = [component, clock_check.component()].into_iter().chain(durability).collect();
+        // While the database has never answered, nothing is known about its clock and its settings, and its component states why.
+        let has_answered = component.ready || clock_check.fault() != Some(ClockFault::Unchecked);
+        let clock = has_answered.then(|| clock_check.component());
+        let durability = durability.as_ref().filter(|_| has_answered).map(DurabilityStatus::component);
+        let components = std::iter::once(component).chain(clock).chain(durability).collect();
         Box::pin(async { components })
     })
 }

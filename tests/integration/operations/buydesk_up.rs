@@ -133,6 +133,24 @@ async fn buydesk_up_refuses_a_database_of_the_other_origin() {
 }
 
 #[tokio::test]
+async fn second_buydesk_up_on_one_database_file_is_refused_until_the_first_is_killed() {
+    let platform = BuydeskUp::start(&[]).await;
+    let data = platform.folder().join("database/data/demo.db");
+    let url = format!("sqlite:{}", data.display());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let refused = run_buydesk(&["up", "--demo"], elsewhere.path(), &url);
+    let process = format!("in use by the process {}", platform.process_id());
+    assert_refused(&refused, &["db-proxy could not start", "demo.db", &process, "DATABASE_URL"]);
+
+    // A crash releases the lock.
+    let folder = platform.kill().await;
+    let mut second = BuydeskUp::start_in(folder, &[]).await;
+    assert!(second.is_running());
+    let status = second.stop().await;
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
 async fn seed_needs_consent_and_refuses_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/new.db", folder.path().display());

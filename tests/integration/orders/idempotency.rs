@@ -82,8 +82,9 @@ async fn key_reused_for_other_order_is_refused(stack: Stack) {
 
 async fn concurrent_requests_with_one_key_place_one_order(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let second_db_proxy = platform.start_second_db_proxy().await;
-    let second_create_order = platform.start_second_create_order(&second_db_proxy).await;
+    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
+    let second_create_order = platform.start_second_create_order(second_db_proxy).await;
     let mut requests = JoinSet::new();
     for n in 0..CONCURRENT_REQUESTS {
         let service = if n % 2 == 0 { &platform.create_order } else { &second_create_order };

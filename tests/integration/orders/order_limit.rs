@@ -55,8 +55,9 @@ async fn place_concurrently(platform: &Platform, services: [&Instance; 2], amoun
 async fn concurrent_orders_fill_limit_exactly(stack: Stack) {
     const LIMIT: i64 = 3000;
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00003000").start().await;
-    let second_db_proxy = platform.start_second_db_proxy().await;
-    let second_create_order = platform.start_second_create_order(&second_db_proxy).await;
+    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
+    let second_create_order = platform.start_second_create_order(second_db_proxy).await;
     let services = [&platform.create_order, &second_create_order];
 
     // One dollar buys one satoshi: 5 to 54 satoshi each, 5900 in total.

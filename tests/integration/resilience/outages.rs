@@ -129,6 +129,14 @@ async fn services_become_ready_when_postgres_starts_late() {
     let platform = builder.without_readiness_check().start().await;
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
+    // The cause is the database, with its address and without its password. Nothing is said about a clock.
+    let readiness = wait_until("the cause is known", PRICE_LIMIT, async || {
+        let readiness = platform.client.get(platform.db_proxy.url("/readyz")).await.json(503);
+        readiness.to_string().contains("cannot be reached").then_some(readiness)
+    });
+    let readiness = readiness.await.to_string();
+    let address = db_proxy::database::shown_url(&postgres.url());
+    assert!(readiness.contains(&address) && !readiness.contains("clock"), "{readiness}");
     postgres.start().await;
     platform.wait_until_orders_are_ready().await;
     platform.place(order("USD", "1")).await.json(201);

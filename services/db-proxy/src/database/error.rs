@@ -1,5 +1,7 @@
 //! Errors of the database, classified by what a caller may do about them.
 
+use std::sync::Arc;
+
 use common::api::orders::OrderOrigin;
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
@@ -11,6 +13,9 @@ pub enum DatabaseError {
     /// The database is unreachable, or the connection broke. A later attempt may succeed.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// No server of the database can be reached. A later attempt may succeed. The outage is logged where it is detected.
+    #[error("{0}")]
+    Unreachable(Unreachable),
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
@@ -45,6 +50,15 @@ pub enum DatabaseError {
     Migration(#[source] MigrateError),
 }
 
+/// Why no server of the database can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("PostgreSQL at {address} cannot be reached: {reason}")]
+pub struct Unreachable {
+    /// The URL of the database without its password.
+    pub address: Arc<str>,
+    pub reason: Arc<str>,
+}
+
 /// Why a server is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotPrimary {
@@ -69,6 +83,7 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_)
+            | Self::Unreachable(_)
             | Self::TimedOut
             | Self::NotMigrated
             | Self::NotPrimary(_)
@@ -76,6 +91,11 @@ impl DatabaseError {
             | Self::Clock(_) => true,
             Self::OtherOrigin { .. } | Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
         }
+    }
+
+    /// Whether the cause is logged where it is detected, once for the whole outage, and not for each operation that fails.
+    pub fn is_logged_at_its_cause(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Clock(_))
     }
 
     /// Classifies the failure of a migration.

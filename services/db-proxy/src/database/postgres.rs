@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL.
 
 mod primary;
+mod reachability;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -12,11 +13,14 @@ use common::time::Timestamp;
 use futures_util::future::BoxFuture;
 use sqlx::{
     PgConnection, PgPool, Postgres, Row,
-    migrate::{MigrateError, Migrator},
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use self::primary::{Access, Primary, Timeline};
+use self::{
+    primary::{Access, Primary, Timeline},
+    reachability::Reachability,
+};
 use super::{
     DatabaseError, KnownOrigin, TransactionConnection,
     durability::{CommitSettings, Durability, Standbys},
@@ -66,6 +70,7 @@ pub struct PostgresDatabase {
     /// For the writes of courses, for retention, and for the checks of the clock and of durability.
     pub background: PgPool,
     primary: Arc<Primary>,
+    reachability: Arc<Reachability>,
     /// Which failure an acknowledged order survives.
     pub durability: Durability,
     pub origin: KnownOrigin,
@@ -83,22 +88,26 @@ impl PostgresDatabase {
             readers: primary.connect_lazy(READERS, Access::Read),
             background: primary.connect_lazy(BACKGROUND, Access::Write),
             primary,
+            reachability: Reachability::new(url, unlimited.clone()),
             durability: Durability::default(),
             origin: KnownOrigin::default(),
             unlimited: unlimited.into(),
         })
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
+    pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
         // Without a statement timeout, because building an index over many orders takes longer than the timeout.
         let host = self.unlimited[self.primary.current_host()].clone();
         let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(host);
-        let result = MIGRATIONS.run(&pool).await;
+        let result = self.reachability.watch(MIGRATIONS.run(&pool)).await;
         pool.close().await;
-        if result.is_err() {
+        result.map_err(|error| {
             self.primary.start_search();
-        }
-        result
+            match DatabaseError::from_migration(error) {
+                DatabaseError::Unavailable(cause) => self.reachability.explain(cause),
+                error => error,
+            }
+        })
     }
 
     /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.
@@ -170,13 +179,21 @@ impl PostgresDatabase {
     }
 
     async fn acquire(&self, pool: &PgPool) -> Result<TransactionConnection<Postgres>, DatabaseError> {
-        TransactionConnection::acquire(pool).await.map_err(|error| {
-            self.primary.start_search();
-            match self.primary.rejection() {
-                Some(reason) if matches!(error, sqlx::Error::PoolTimedOut) => DatabaseError::NotPrimary(reason),
-                _ => error.into(),
+        match self.reachability.watch(TransactionConnection::acquire(pool)).await {
+            Ok(connection) => {
+                self.reachability.record_connection();
+                Ok(connection)
             }
-        })
+            Err(error) => {
+                self.primary.start_search();
+                Err(match (self.reachability.explain(error), self.primary.rejection()) {
+                    (DatabaseError::Unavailable(sqlx::Error::PoolTimedOut), Some(reason)) => {
+                        DatabaseError::NotPrimary(reason)
+                    }
+                    (error, _) => error,
+                })
+            }
+        }
     }
 
     /// Reports that the connection of the writer acknowledged a commit.

@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use super::open_error::OpenError;
 
 const OWNER_ONLY_FOLDER: u32 = 0o700;
-const OWNER_ONLY_FILE: u32 = 0o600;
+pub(super) const OWNER_ONLY_FILE: u32 = 0o600;
 /// The permissions of users who neither own the file nor belong to its group.
 const OTHERS: u32 = 0o007;
 /// The files that SQLite creates beside the database, with the permissions of the database.
@@ -18,28 +18,29 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Creates the file and its folder if they do not exist, so that only the user of the process can read them. From existing
 /// files, takes the permissions of other users. The group keeps its own, for example for backups.
-pub fn prepare(path: &Path) -> anyhow::Result<()> {
+pub fn prepare(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
-        created.with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+        created.map_err(|error| OpenError::of_folder(folder, &error))?;
     }
     let created = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY_FILE).open(path);
     match created {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict_existing(path),
-        Err(error) => {
-            return Err(error).with_context(|| format!("the database file {} cannot be created", path.display()));
-        }
+        Err(error) => return Err(OpenError::of_file(path, &error)),
     }
     Ok(())
 }
 
+/// The path of a file beside another one.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut companion = path.as_os_str().to_owned();
+    companion.push(suffix);
+    PathBuf::from(companion)
+}
+
 fn restrict_existing(path: &Path) {
-    let companions = COMPANIONS.map(|suffix| {
-        let mut companion = path.as_os_str().to_owned();
-        companion.push(suffix);
-        PathBuf::from(companion)
-    });
+    let companions = COMPANIONS.map(|suffix| with_suffix(path, suffix));
     for file in std::iter::once(path).chain(companions.iter().map(PathBuf::as_path)) {
         let Ok(metadata) = fs::metadata(file) else { continue };
         let mut permissions = metadata.permissions();

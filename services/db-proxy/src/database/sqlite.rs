@@ -1,18 +1,25 @@
 //! Connections to an SQLite file.
 
-use std::{path::Path, sync::LazyLock, time::Duration};
+mod file_lock;
 
-use anyhow::Context;
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
 use common::time::Timestamp;
 use sqlx::{
     SqlitePool,
-    migrate::{MigrateError, Migrator},
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use self::file_lock::FileLock;
 use super::{
     DatabaseError, KnownOrigin, TransactionConnection, latest_version,
     migrations::{SQLITE, migrator},
+    open_error::OpenError,
     private_file,
 };
 
@@ -31,12 +38,14 @@ pub struct SqliteDatabase {
     /// For the reads that precede a write of courses or a fold, and for the totals that the clock check and retention read.
     pub background: SqlitePool,
     pub origin: KnownOrigin,
+    path: Arc<Path>,
 }
 
 impl SqliteDatabase {
     /// Opens the file at `path`. Creates the file and its folder if they do not exist.
-    pub async fn open(path: &str) -> anyhow::Result<Self> {
-        private_file::prepare(Path::new(path))?;
+    pub async fn open(path: &str) -> Result<Self, OpenError> {
+        let path = Path::new(path);
+        private_file::prepare(path)?;
         // A commit is on disk before it is answered: full synchronous mode with a write-ahead log.
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -44,24 +53,29 @@ impl SqliteDatabase {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let context = || format!("the database file {path} cannot be opened");
+        let explain = |error| OpenError::of_sqlite(path, error);
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
-        let writer = writer.connect_with(options.clone()).await.with_context(context)?;
+        let writer = writer.connect_with(options.clone()).await.map_err(explain)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
         let read_only = options.pragma("query_only", "on");
-        let readers = readers.connect_with(read_only.clone()).await.with_context(context)?;
+        let readers = readers.connect_with(read_only.clone()).await.map_err(explain)?;
         let single = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let background = single.connect_lazy_with(read_only);
-        Ok(Self { writer, readers, background, origin: KnownOrigin::default() })
+        Ok(Self { writer, readers, background, origin: KnownOrigin::default(), path: path.into() })
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
+    /// Locks the file, so that no other db-proxy serves it while the lock is held.
+    pub async fn lock(&self) -> Result<FileLock, OpenError> {
+        FileLock::acquire(&self.path).await
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
         // On a connection of their own: a migration that fails may leave its transaction open.
         let options = SqliteConnectOptions::clone(&self.writer.connect_options());
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
         let result = MIGRATIONS.run(&pool).await;
         pool.close().await;
-        result
+        result.map_err(DatabaseError::from_migration)
     }
 
     /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.

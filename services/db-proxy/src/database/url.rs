@@ -2,6 +2,7 @@
 
 use std::{path::Path, str::FromStr};
 
+use common::config::redact_password;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
@@ -35,6 +36,16 @@ pub fn host_urls(url: &str) -> Vec<String> {
     };
     let path = without_selection(path);
     hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
+}
+
+/// The URL as logs, health and the command line show it: without passwords. A URL with several hosts becomes one URL per host.
+pub fn shown_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => {
+            host_urls(url).iter().map(|url| redact_password(url)).collect::<Vec<_>>().join(", ")
+        }
+        _ => redact_password(url),
+    }
 }
 
 /// The path and the query of a URL without [`SELECTION_PARAMETER`], which sqlx does not know.

@@ -34,3 +34,11 @@ fn only_an_indeterminate_write_leaves_the_outcome_open() {
         assert_eq!(problem(error).code, code);
     }
 }
+
+/// Nothing is known about the clock before the first answer of the database.
+#[test]
+fn database_that_has_never_answered_is_no_fault_of_a_clock() {
+    let problem = problem(DatabaseError::Clock(ClockFault::Unchecked));
+    assert_eq!((problem.code, problem.retry_after), (Code::DatabaseUnavailable, Some(MAX_UNAVAILABLE)));
+    assert!(!problem.detail.contains("clock"), "{}", problem.detail);
+}

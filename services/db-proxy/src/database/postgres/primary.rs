@@ -26,8 +26,8 @@ use tracing::Instrument;
 
 use super::{super::error::NotPrimary, ACQUIRE_TIMEOUT};
 
-/// How long a search waits for one host.
-const HOST_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a search or a check of reachability waits for one host.
+pub(super) const HOST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between two searches.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 

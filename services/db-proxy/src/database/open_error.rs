@@ -1,0 +1,90 @@
+//! Why an SQLite file cannot be used, and what to do about it.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Why an SQLite file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the folder {} of the database file cannot be created: {}", folder.display(), FileFault(*kind, text))]
+    Folder { folder: PathBuf, kind: io::ErrorKind, text: String },
+    #[error("the file {} cannot be opened: {}", path.display(), FileFault(*kind, text))]
+    File { path: PathBuf, kind: io::ErrorKind, text: String },
+    #[error(
+        "the database file {} is in use by {}. One file can have only one db-proxy. Stop that process, or set DATABASE_URL to \
+         another file; several db-proxies need PostgreSQL",
+        path.display(),
+        process.map_or("another process".to_owned(), |id| format!("the process {id}"))
+    )]
+    InUse { path: PathBuf, process: Option<u32> },
+    #[error("the file {} is not an SQLite database. Set DATABASE_URL to another file", path.display())]
+    NotADatabase { path: PathBuf },
+    #[error(
+        "the database file {} is damaged. Restore it from a backup, or set DATABASE_URL to another file",
+        path.display()
+    )]
+    Damaged { path: PathBuf },
+    /// A cause that the file system does not show.
+    #[error("the database file {} cannot be opened", path.display())]
+    Sqlite { path: PathBuf, source: sqlx::Error },
+}
+
+/// The reason and the remedy of an error of the file system.
+struct FileFault<'a>(io::ErrorKind, &'a str);
+
+impl fmt::Display for FileFault<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(kind, text) = self;
+        let (reason, remedy) = match kind {
+            io::ErrorKind::PermissionDenied => (
+                "the user of this process may not do that",
+                "Change the owner or the permissions, or set DATABASE_URL to a file in another folder",
+            ),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                ("the file system is read-only", "Set DATABASE_URL to a file on another one")
+            }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                ("a part of the path is a file and not a folder", "Correct the path in DATABASE_URL")
+            }
+            io::ErrorKind::IsADirectory => ("it is a folder", "Set DATABASE_URL to the path of a file"),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ("the disk is full", "Free space, or set DATABASE_URL to a file on another disk")
+            }
+            io::ErrorKind::NotFound => ("a part of the path does not exist", "Correct the path in DATABASE_URL"),
+            _ => (*text, "Correct the path in DATABASE_URL, or set it to another file"),
+        };
+        write!(f, "{reason}. {remedy}")
+    }
+}
+
+impl OpenError {
+    pub fn of_folder(folder: &Path, error: &io::Error) -> Self {
+        Self::Folder { folder: folder.to_owned(), kind: error.kind(), text: error.to_string() }
+    }
+
+    pub fn of_file(path: &Path, error: &io::Error) -> Self {
+        Self::File { path: path.to_owned(), kind: error.kind(), text: error.to_string() }
+    }
+
+    /// The error of SQLite for a file that exists. SQLite does not name the cause in the file system, so it is searched there.
+    pub fn of_sqlite(path: &Path, error: sqlx::Error) -> Self {
+        const DAMAGED: u32 = 11;
+        const NOT_A_DATABASE: u32 = 26;
+        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+        let path = path.to_owned();
+        // The lowest byte of a code is its class.
+        match code.map(|code| code & 0xff) {
+            Some(NOT_A_DATABASE) => Self::NotADatabase { path },
+            Some(DAMAGED) => Self::Damaged { path },
+            _ => match fs::OpenOptions::new().read(true).write(true).open(&path) {
+                Err(error) => Self::of_file(&path, &error),
+                Ok(_) => Self::Sqlite { path, source: error },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+use super::*;
+use crate::database::Database;
+
+async fn error_of(path: &Path) -> String {
+    let error = Database::open(&format!("sqlite:{}", path.display())).await.err().unwrap();
+    format!("{error:#}")
+}
+
+#[tokio::test]
+async fn path_through_a_file_names_the_folder_and_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let error = error_of(&folder.path().join("file/orders.db")).await;
+    let expected = format!(
+        "the folder {}/file of the database file cannot be created: a part of the path is a file and not a folder. Correct the \
+         path in DATABASE_URL",
+        folder.path().display()
+    );
+    assert_eq!(error, expected);
+}
+
+#[tokio::test]
+async fn file_that_is_no_database_is_named_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "These are notes and not a database. ".repeat(100)).unwrap();
+    let error = error_of(&path).await;
+    assert_eq!(
+        error,
+        format!("the file {} is not an SQLite database. Set DATABASE_URL to another file", path.display())
+    );
+}
+
+#[test]
+fn reasons_name_no_text_of_a_library_but_for_unknown_causes() {
+    for (kind, reason) in [
+        (io::ErrorKind::PermissionDenied, "the user of this process may not do that. Change the owner"),
+        (io::ErrorKind::ReadOnlyFilesystem, "the file system is read-only. Set DATABASE_URL"),
+        (io::ErrorKind::IsADirectory, "it is a folder. Set DATABASE_URL"),
+        (io::ErrorKind::StorageFull, "the disk is full. Free space"),
+    ] {
+        let error = OpenError::of_file(Path::new("/data/orders.db"), &kind.into()).to_string();
+        assert!(error.starts_with(&format!("the file /data/orders.db cannot be opened: {reason}")), "{error}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The lock that keeps a second db-proxy away from an SQLite file.
+//!
+//! SQLite lets several processes write one file, and orders stay exact. But writers of different processes wait for each other by
+//! polling, and a second db-proxy is usually a second `buydesk up` that was started by mistake: with prices of its own, and with
+//! a second load on the exchanges. So the process that serves the file holds a lock on a file beside it. The operating system
+//! releases the lock when the process ends, also after a crash.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::super::{
+    open_error::OpenError,
+    private_file::{OWNER_ONLY_FILE, with_suffix},
+};
+
+/// How long a start waits for the lock. A process that was killed may still be ending.
+const PATIENCE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// The lock of this process. Dropping it releases the lock. The file stays, because removing it would let two processes lock two
+/// files of the same name.
+#[derive(Debug)]
+pub struct FileLock {
+    /// `None` if the file system knows no locks.
+    _file: Option<File>,
+}
+
+impl FileLock {
+    /// Locks the database file at `path`. Fails if another process has locked it.
+    pub async fn acquire(path: &Path) -> Result<Self, OpenError> {
+        // The same file may be named in several ways.
+        let path = &path.canonicalize().map_err(|error| OpenError::of_file(path, &error))?;
+        let lock_path = with_suffix(path, ".lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE);
+        let mut file = options.open(&lock_path).map_err(|error| OpenError::of_file(&lock_path, &error))?;
+        let give_up_at = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up_at => sleep(RETRY_PAUSE).await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::InUse { path: path.to_owned(), process: read_process(&mut file) });
+                }
+                Err(TryLockError::Error(error)) => {
+                    let path = path.display();
+                    tracing::warn!(%path, %error, "the database file cannot be locked; start no second db-proxy with it");
+                    return Ok(Self { _file: None });
+                }
+            }
+        }
+        write_process(&mut file).map_err(|error| OpenError::of_file(&lock_path, &error))?;
+        Ok(Self { _file: Some(file) })
+    }
+}
+
+fn write_process(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())
+}
+
+/// The id of the process that holds the lock. `None` if it has not written it yet.
+fn read_process(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

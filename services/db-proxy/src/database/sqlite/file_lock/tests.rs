@@ -1,0 +1,30 @@
+use super::*;
+
+#[tokio::test]
+async fn second_lock_is_refused_with_the_process_until_the_first_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    std::fs::write(&path, "").unwrap();
+    let first = FileLock::acquire(&path).await.unwrap();
+    let error = FileLock::acquire(&path).await.unwrap_err().to_string();
+    let own_id = std::process::id();
+    assert!(error.contains(&format!("orders.db is in use by the process {own_id}.")), "{error}");
+    assert!(error.contains("DATABASE_URL") && error.contains("PostgreSQL"), "{error}");
+    // A link leads to the same file.
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    FileLock::acquire(&link).await.unwrap_err();
+    drop(first);
+    FileLock::acquire(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn file_of_a_process_that_has_ended_does_not_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    std::fs::write(&path, "").unwrap();
+    std::fs::write(folder.path().join("orders.db.lock"), "1\n").unwrap();
+    let _lock = FileLock::acquire(&path).await.unwrap();
+    let written = std::fs::read_to_string(folder.path().join("orders.db.lock")).unwrap();
+    assert_eq!(written, format!("{}\n", std::process::id()));
+}
