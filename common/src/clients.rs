@@ -6,5 +6,5 @@ mod forwarding;
 pub mod price_cache;
 mod readiness;
 
-pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client};
+pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client, http_client_with_proxy};
 pub use forwarding::{ForwardedAnswer, ForwardedRead, ForwardingClient, ForwardingError};

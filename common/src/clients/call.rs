@@ -114,16 +114,25 @@ pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>
 
 /// A connection pool, to be shared by all clients of a process.
 pub fn http_client() -> reqwest::Client {
+    http_client_with_proxy(None)
+}
+
+/// As [`http_client`], for servers outside the platform: HTTPS requests go through the proxy, if there is one.
+pub fn http_client_with_proxy(proxy: Option<reqwest::Proxy>) -> reqwest::Client {
     // Fails if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .tcp_nodelay(true)
         .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .expect("a client with these settings can be built")
+        .redirect(reqwest::redirect::Policy::none());
+    match proxy {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    }
+    .build()
+    .expect("a client with these settings can be built")
 }
 
 /// Calls one service, authenticated by the token of the calling service.

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     api::courses::CourseKind,
-    config::{AcceptedCallers, Caller, CallerToken, Env, shared},
+    config::{AcceptedCallers, Caller, CallerToken, Env, redact_password, shared},
     money::Currency,
     time::Clock,
 };
+use reqwest::Proxy;
 use url::Url;
 
 use crate::{
@@ -37,6 +38,8 @@ pub struct Config {
     pub(crate) streams: BTreeMap<&'static str, Url>,
     /// Replaces the network for WebSocket connections to exchanges. `None` uses the network.
     pub connector: Option<Arc<dyn Connector>>,
+    /// HTTPS requests to sources go through it.
+    pub(crate) https_proxy: Option<Proxy>,
     /// Whether every price is marked as simulated, regardless of its source.
     pub simulated: bool,
     /// Time from the start of one poll to the start of the next.
@@ -78,6 +81,7 @@ impl Config {
     /// | `PRICE_SOURCES` | all sources | names of the active sources, in their order |
     /// | `BINANCE_URL`, `KRAKEN_URL`, … | the source's own | base URL of a source; its path is a prefix of every request path |
     /// | `KRAKEN_WS_URL`, … | the exchange's own, or `off` if `KRAKEN_URL` is set to another URL | WebSocket base URL, or `off` |
+    /// | `HTTPS_PROXY` | none | a proxy for HTTPS requests to sources; there are then no price streams to `wss` URLs |
     /// | `SIMULATED` | `false` | marks every price as simulated; prices from exchange-sim are always marked |
     /// | `COURSE_REFRESH_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | poll interval |
     /// | `PRICE_REFRESH_SECS` | 15 | publish interval |
@@ -98,7 +102,10 @@ impl Config {
         let db_proxy_url = shared::db_proxy_url(env);
         let currencies = shared::currencies(env);
         let SelectedSources { active: sources, inactive: inactive_sources } = read_sources(env);
-        let streams = read_stream_urls(env, &sources);
+        let https_proxy = read_proxy(env);
+        let mut streams = read_stream_urls(env, &sources);
+        // Streams connect directly, which a network with a proxy does not permit.
+        streams.retain(|_, url| https_proxy.is_none() || url.scheme() != "wss");
         let simulated = shared::simulated(env).unwrap_or(false);
 
         let publish_interval = shared::price_refresh_interval(env);
@@ -146,6 +153,7 @@ impl Config {
             inactive_sources,
             transport: None,
             streams,
+            https_proxy,
             connector: None,
             simulated,
             poll_interval,
@@ -198,6 +206,21 @@ fn read_band_action(env: &mut Env) -> bool {
         _ => None,
     };
     env.parse_with("PRICE_BAND_ACTION", "prolong or stop", parse).unwrap_or(false)
+}
+
+fn read_proxy(env: &mut Env) -> Option<Proxy> {
+    const VARIABLE: &str = "HTTPS_PROXY";
+    let text = env.text(VARIABLE)?.to_owned();
+    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let proxy = url.and_then(|url| Proxy::https(url).ok());
+    if proxy.is_none() {
+        env.add_error(
+            VARIABLE,
+            redact_password(&text),
+            "the address of a proxy, such as http://USER:PASSWORD@HOST:3128",
+        );
+    }
+    proxy
 }
 
 struct SelectedSources {

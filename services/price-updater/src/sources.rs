@@ -45,8 +45,8 @@ pub(crate) use error::SourceError;
 pub(crate) use http_client::retry_after;
 pub(crate) use rate_limiter::{RateLimiter, RateLimits};
 pub(crate) use ticker::{BidAsk, MAX_FIXING_AGE, Ticker, TradedPrices};
-pub(crate) use transport::Network;
 pub use transport::{InProcess, RawResponse, Transport, TransportError};
+pub(crate) use transport::{Network, innermost_cause};
 
 /// Shortest time between two polls of an exchange. The polling interval of the service may be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);

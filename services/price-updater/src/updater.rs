@@ -15,7 +15,7 @@ use common::{
         prices::{PriceState, price_marks},
         sources::SourcesReport,
     },
-    clients::http_client,
+    clients::http_client_with_proxy,
     metrics::Metrics,
     reporting::instance_name,
 };
@@ -67,7 +67,10 @@ impl Updater {
         let mut streams = PriceStreams::new(config.streams.clone(), connector, config.clock, metrics);
         let price_metrics = PriceMetrics::register(metrics);
         let metrics = UpdaterMetrics::register(metrics);
-        let transport = config.transport.clone().unwrap_or_else(|| Arc::new(sources::Network(http_client())));
+        let transport = config
+            .transport
+            .clone()
+            .unwrap_or_else(|| Arc::new(sources::Network(http_client_with_proxy(config.https_proxy.clone()))));
         let all_sources = config.sources.iter().chain(&config.inactive_sources);
         let built = all_sources.map(|(source, url)| source.build(transport.clone(), url.clone()));
         let with_streams = built.map(|source| streams.attach(source)).collect();

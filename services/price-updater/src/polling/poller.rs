@@ -80,6 +80,8 @@ pub(super) struct PollerState {
     pub(super) status: SourceState,
     /// When the source entered `status`.
     pub(super) since: Timestamp,
+    /// The status before the changes that are not logged yet.
+    logged_status: SourceState,
     /// How many votes of the source were used in the last poll interval.
     pub(super) used_votes: u64,
     pub(super) rejected_votes: BTreeMap<Rejection, u64>,
@@ -98,6 +100,7 @@ impl Poller {
             errors: Vec::new(),
             status: SourceState::Waiting,
             since: now,
+            logged_status: SourceState::Waiting,
             used_votes: 0,
             rejected_votes: BTreeMap::new(),
         };
@@ -198,18 +201,32 @@ impl PollerState {
         }
     }
 
-    /// Changes the status. Logs a change once, because an exchange can be unavailable for days.
     fn set_status(&mut self, status: SourceState, now: Timestamp) {
-        let before = std::mem::replace(&mut self.status, status);
-        if before == status {
+        if std::mem::replace(&mut self.status, status) != status {
+            self.since = now;
+        }
+    }
+
+    /// Whether the last poll did not reach the source.
+    pub(super) fn is_unreachable(&self) -> bool {
+        let cannot_connect =
+            |first: &PollError| matches!(first.error, SourceError::Unreachable(_) | SourceError::Timeout);
+        self.status == SourceState::Failing && self.errors.first().is_some_and(cannot_connect)
+    }
+
+    /// Logs a change of the status once, because an exchange can be unavailable for days. If `quiet`, the cause of a failure is
+    /// one of all sources, and is logged as such.
+    pub(super) fn log_change(&mut self, quiet: bool) {
+        let before = std::mem::replace(&mut self.logged_status, self.status);
+        if before == self.status {
             return;
         }
-        self.since = now;
-        let (source, why) = (self.source, self.problem().unwrap_or_default());
+        let (source, status, why) = (self.source, self.status, self.problem().unwrap_or_default());
         match status {
             SourceState::Working if before == SourceState::Waiting => tracing::debug!(source, "price source works"),
             SourceState::Working => tracing::info!(source, ?before, "price source works again"),
             SourceState::Disbelieved => tracing::warn!(source, why, "price source is not trusted"),
+            SourceState::Failing if quiet => tracing::debug!(source, why, "price source cannot be reached"),
             SourceState::Failing | SourceState::Paused | SourceState::Waiting => {
                 tracing::warn!(source, state = ?status, why, "price source fails");
             }

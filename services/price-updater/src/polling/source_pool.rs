@@ -6,7 +6,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use common::{
@@ -40,6 +40,8 @@ pub(crate) struct SourcePool {
     pairs: Arc<[CurrencyPair]>,
     config: PollConfig,
     freeze_detector: Mutex<FreezeDetector>,
+    /// Whether no source can be reached, as it was logged last.
+    outage_logged: AtomicBool,
     metrics: UpdaterMetrics,
 }
 
@@ -66,7 +68,15 @@ impl SourcePool {
         let pairs: BTreeSet<_> = sources.iter().flat_map(|source| source.pairs().to_vec()).collect();
         let pollers = sources.into_iter().map(|source| Arc::new(Poller::new(source, now))).collect();
         let pairs = pairs.into_iter().collect();
-        Self { pollers, active_sources, pairs, config, freeze_detector: Mutex::default(), metrics }
+        Self {
+            pollers,
+            active_sources,
+            pairs,
+            config,
+            freeze_detector: Mutex::default(),
+            outage_logged: AtomicBool::default(),
+            metrics,
+        }
     }
 
     /// Polls each source that is due at `due`, and waits for the answers.

@@ -1,6 +1,6 @@
 //! How an HTTP request reaches a source: over the network, or in tests by a call of an endpoint in the same process.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,11 +64,29 @@ impl Transport for Network {
 
 /// Reports the innermost cause, such as a refused connection or an unknown host. The outer ones add nothing.
 fn unreachable(error: &reqwest::Error) -> TransportError {
-    let mut cause: &dyn Error = error;
+    TransportError::Unreachable(innermost_cause(error))
+}
+
+/// The innermost cause of a failed connection, in words of this house where it is a usual one.
+pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
+    use io::ErrorKind as Kind;
+    let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    TransportError::Unreachable(cause.to_string())
+    let text = cause.to_string();
+    let usual = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(Kind::ConnectionRefused) => "it refuses connections",
+        Some(Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof) => {
+            "it closed the connection"
+        }
+        Some(Kind::HostUnreachable | Kind::NetworkUnreachable) => "the network has no way to it",
+        Some(Kind::TimedOut) => "it does not answer",
+        // The standard library has no kind for this.
+        _ if text.starts_with("failed to lookup address information") => "the address of its name cannot be found",
+        _ => return text,
+    };
+    usual.to_owned()
 }
 
 /// Calls an endpoint in this process, without a network and without real time. Used in tests.

@@ -10,7 +10,7 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use crate::sources::retry_after;
+use crate::sources::{innermost_cause, retry_after};
 
 /// Identifies the service: some exchanges refuse connections without a user agent.
 const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price-updater)");
@@ -148,7 +148,7 @@ fn connect_error(error: &tungstenite::Error) -> ConnectionError {
         tungstenite::Error::Http(response) => {
             ConnectionError::Status { status: response.status().as_u16(), retry_after: retry_after(response.headers()) }
         }
-        error => ConnectionError::Unreachable(common::error_chain::format_chain(error)),
+        error => ConnectionError::Unreachable(innermost_cause(error)),
     }
 }
 

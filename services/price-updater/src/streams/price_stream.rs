@@ -218,6 +218,12 @@ impl PriceStream {
             tracing::info!(source, %reason, "a price stream is disconnected");
         } else if std::mem::replace(failure_reported, true) {
             tracing::debug!(source, %reason, "a price stream failed again");
+        } else if matches!(
+            reason,
+            DisconnectReason::ConnectFailed(ConnectionError::Unreachable(_) | ConnectionError::Timeout)
+        ) {
+            // Polls of the source report this too, unless they work.
+            tracing::info!(source, %reason, "a price stream cannot connect; the source is polled until it does");
         } else {
             tracing::warn!(source, %reason, "a price stream failed; the source is polled until it reconnects");
         }

@@ -1,6 +1,6 @@
 //! Reports, health components and metrics of the sources.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 use common::{
     api::{
@@ -18,6 +18,14 @@ use super::{
 };
 use crate::pricing::MarketPrices;
 
+/// What to do if no source can be reached.
+const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection to the internet. Check the connection and the firewall. \
+    Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`. PRICE_SOURCES selects the \
+    sources";
+/// The same for simulated sources.
+const START_SIMULATION: &str = "Prices are simulated, and exchange-sim does not answer. Check that it runs, and the addresses of \
+    the sources, such as KRAKEN_URL";
+
 impl SourcePool {
     /// A report on each active source.
     pub(crate) fn reports(&self, now: Timestamp) -> Vec<SourceReport> {
@@ -31,7 +39,9 @@ impl SourcePool {
         components.push(if voters.any(|poller| poller.state().status == SourceState::Working) {
             Component::ready("sources")
         } else {
-            Component::not_ready("sources", "no exchange and no index reports a price that is used")
+            let reason =
+                self.outage().unwrap_or_else(|| "no exchange and no index reports a price that is used".to_owned());
+            Component::not_ready("sources", reason)
         });
         components
     }
@@ -58,6 +68,35 @@ impl SourcePool {
             state.record_votes(used, rejected, now);
             self.metrics.set_source_gauges(source, state.as_of(), poller.source.budget_left());
         }
+        self.log_changes();
+    }
+
+    /// Logs the sources that fail or work again. If none can be reached, that is one fault and not one of each source.
+    fn log_changes(&self) {
+        let outage = self.outage();
+        for poller in self.active() {
+            poller.state().log_change(outage.is_some());
+        }
+        match (outage, self.outage_logged.load(Relaxed)) {
+            (Some(reason), false) => tracing::error!("{reason}"),
+            (None, true) => tracing::info!("price sources can be reached again"),
+            (Some(_), true) | (None, false) => return,
+        }
+        self.outage_logged.fetch_not(Relaxed);
+    }
+
+    /// That no source can be reached, and what to do. `None` if any was reached in its last poll, or has not been polled.
+    fn outage(&self) -> Option<String> {
+        let mut first = None;
+        for poller in self.active() {
+            let state = poller.state();
+            if !state.is_unreachable() {
+                return None;
+            }
+            first = first.or_else(|| Some(format!("{} {}", poller.source.name(), state.problem()?)));
+        }
+        let remedy = if self.config.simulated { START_SIMULATION } else { CONNECT_OR_SIMULATE };
+        first.map(|first| format!("no price source can be reached; the first of them, {first}. {remedy}"))
     }
 
     /// Removes the gauges of all sources. Used while another instance polls the sources and exports their gauges.

@@ -5,7 +5,7 @@ use std::{
 
 use async_trait::async_trait;
 use common::{
-    api::sources::SourceState,
+    api::{health::Component, sources::SourceState},
     metrics::Metrics,
     money::Asset,
     time::{Clock, Timestamp},
@@ -227,6 +227,33 @@ async fn failing_source_loses_its_vote_and_keeps_its_course() {
     test.set_error(0, None);
     assert_eq!(test.poll().await.0, "a,b");
     assert_eq!(test.state(0), SourceState::Working);
+}
+
+/// The component without which the service cannot work.
+fn sources_component(test: &TestPool) -> Component {
+    test.pool.components().into_iter().find(|component| component.name == "sources").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn sources_that_cannot_be_reached_are_one_fault_with_a_remedy() {
+    let mut test = TestPool::of_exchanges(&[("a", 10), ("b", 10)]);
+    test.set_error(0, Some(SourceError::Unreachable("it refuses connections".to_owned())));
+    test.set_error(1, Some(SourceError::Timeout));
+    test.poll().await;
+    let detail = sources_component(&test).detail.unwrap();
+    let start = "no price source can be reached; the first of them, a cannot be reached: it refuses connections. ";
+    assert!(detail.starts_with(start), "{detail}");
+    for remedy in ["--demo", "PRICE_SOURCES", "HTTPS_PROXY"] {
+        assert!(detail.contains(remedy), "{detail}");
+    }
+    // A source that answers, even with an error, was reached.
+    test.set_error(1, Some(SourceError::Status(503)));
+    test.poll().await;
+    let detail = sources_component(&test).detail.unwrap();
+    assert_eq!(detail, "no exchange and no index reports a price that is used");
+    test.set_error(0, None);
+    test.poll().await;
+    assert!(sources_component(&test).ready);
 }
 
 #[tokio::test(start_paused = true)]
