@@ -269,9 +269,10 @@ impl fmt::Display for HealthStatus {
 pub enum HealthStatus {
     /// Every service is alive.
     Ok,
-    /// A service is degraded, stopped, or was never seen. Orders are accepted.
+    /// A service has stopped, was never seen, or works without something optional. `orders` states whether orders are accepted.
     Degraded,
-    /// A service is missing, or orders are not accepted because something that they need is not ready.
+    /// A service is missing, or orders are not accepted because something that they need is not ready, such as the database or a
+    /// price that is young enough.
     Failing,
 }
 

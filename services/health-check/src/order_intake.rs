@@ -40,7 +40,7 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
     } else if exhausted {
         Some("the limit is reached".to_owned())
     } else if !has_price {
-        Some("there is no price in any currency".to_owned())
+        Some(no_price_reason(&prices))
     } else {
         None
     };
@@ -56,6 +56,13 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
 fn fatal_components(instance: &IntakeInstance<'_>) -> String {
     let fatal = instance.components.iter().filter(|component| component.is_fatal());
     fatal.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
+}
+
+/// Why no currency has a price that orders may use.
+fn no_price_reason(prices: &[CurrencyIntake]) -> String {
+    let reason_of = |price: &CurrencyIntake| price.reason.clone().unwrap_or_else(|| "there is no price".to_owned());
+    let reasons: Vec<_> = prices.iter().map(|price| format!("{}: {}", price.currency, reason_of(price))).collect();
+    format!("there is no price that orders may use in any currency: {}", reasons.join("; "))
 }
 
 /// The price of a component that is the price in one currency.

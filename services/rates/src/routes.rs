@@ -157,9 +157,10 @@ impl Api {
 
     /// Returns the agreed price of a pair with the votes considered, and the reason for each rejected vote.
     ///
-    /// While the exchanges agree on no newer price, the response is the last good price, as long as orders use it. Its `state`
-    /// is `fresh` for the normal lifetime of a price and then `prolonged`, with its age. If orders have no price either, or in
-    /// a pair that orders do not use, the response is a 503. An expired price is never returned.
+    /// While the exchanges agree on no newer price, the response is the last good price until it expires. Its `state` is `fresh`
+    /// for the normal lifetime of a price and then `prolonged`, with its age. create-order may be configured to refuse a prolonged
+    /// price earlier (`PRICE_MAX_AGE_SECS`). After that, or in a pair that orders do not use, the response is a 503. An expired
+    /// price is never returned.
     #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]
     async fn price(
         &self,

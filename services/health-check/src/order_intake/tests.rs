@@ -66,7 +66,11 @@ fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_limit() {
     let price = priced("EUR", 70, 3600);
     assert_eq!(reason(&[price.clone(), Component::not_ready("db-proxy", "no answer")]), "db-proxy: no answer");
     assert_eq!(reason(&[price, limit("0")]), "the limit is reached");
-    assert_eq!(reason(&[priced("EUR", 70, 99)]), "there is no price in any currency");
+    // A price that orders may not use exists nevertheless.
+    let too_old = Component::not_ready("price:EUR", "the price is too old for orders").optional();
+    let expected = "there is no price that orders may use in any currency: EUR: the price is too old for orders";
+    assert_eq!(reason(&[too_old]), expected);
+    assert!(reason(&[priced("EUR", 70, 99)]).ends_with("has expired"));
     let nobody = order_intake(Vec::new(), ServiceState::Missing, instants_at(100).wall);
     assert!(!nobody.accepted && nobody.reason.unwrap().contains("missing"));
 }
