@@ -11,6 +11,7 @@ mod origins;
 mod quotes;
 mod retention;
 mod upgrades;
+mod users;
 mod value_ranges;
 
 use std::time::Duration;

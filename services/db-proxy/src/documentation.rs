@@ -6,8 +6,7 @@ use common::{
 };
 use serde_json::{Value, json};
 
-const ABOUT: &str =
-    "The only owner of the database: orders, their limit, idempotency keys, courses. Only for other services.";
+const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys. Only for other services.";
 
 const READING: &[Code] = &[Code::DatabaseUnavailable];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
@@ -15,6 +14,9 @@ const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code
 const TIME: &str = "2026-01-02T03:04:05.000000Z";
 const ORDER_ID: &str = "019b7d5a-1f00-7000-8000-000000000001";
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
+const USER_ID: &str = "019b7d5a-1f00-7000-8000-000000000003";
+const KEY_ID: &str = "019b7d5a-1f00-7000-8000-000000000004";
+const EMAIL: &str = "ada@example.org";
 
 /// The price of an order of 69 EUR. It has expired, so that the examples of orders are refused.
 fn price() -> Value {
@@ -25,7 +27,7 @@ fn price() -> Value {
 }
 
 pub(crate) fn description() -> ApiDescription {
-    let operations = order_operations().into_iter().chain(course_operations()).collect();
+    let operations = order_operations().into_iter().chain(course_operations()).chain(user_operations()).collect();
     ApiDescription { about: ABOUT, counted: CountedRequests::None, operations }
 }
 
@@ -71,5 +73,28 @@ fn course_operations() -> Vec<OperationDescription> {
             .parameter("direction", "BTC-EUR")
             .parameter("resolution", "1m")
             .parameter("limit", 100),
+    ]
+}
+
+fn user_operations() -> Vec<OperationDescription> {
+    let operation = |id| OperationDescription::new(id, Group::Users).errors(READING);
+    let of_user = |id| operation(id).errors(&[Code::NotFound]).parameter("id", USER_ID);
+    let key = json!({
+        "prefix": "bdk_Zk3TQ9aw", "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "name": "shop",
+        "scopes": ["orders", "read"], "rate_limit_per_minute": 600,
+    });
+    vec![
+        operation("create_user").errors(&[Code::EmailTaken]).body(json!({ "email": EMAIL, "name": "Ada" })),
+        operation("list_users").parameter("limit", 50).parameter("state", "active"),
+        operation("lookup_users").body(json!({ "ids": [USER_ID], "emails": [EMAIL] })),
+        of_user("get_user"),
+        of_user("update_user").errors(&[Code::EmailTaken]).body(json!({ "name": "Ada Lovelace" })),
+        of_user("deactivate_user"),
+        of_user("activate_user"),
+        of_user("store_key").errors(&[Code::KeyLimitExceeded]).body(key),
+        of_user("list_keys"),
+        of_user("revoke_key").parameter("key_id", KEY_ID),
+        operation("get_key").errors(&[Code::NotFound]).parameter("prefix", "bdk_Zk3TQ9aw"),
+        operation("record_key_uses").body(json!({ "uses": [{ "id": KEY_ID, "used_at": TIME }] })),
     ]
 }

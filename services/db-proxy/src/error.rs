@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use common::api::{Code, FieldError, Problem};
+use common::api::{
+    Code, FieldError, Problem,
+    keys::{KEY_ID_FIELD, MAX_KEYS_PER_USER, PREFIX_FIELD},
+    users::USER_ID_FIELD,
+};
 
 use crate::{
     clock_check::ClockFault,
@@ -28,9 +32,38 @@ pub enum Error {
     /// 404.
     #[error("no order has this id")]
     OrderNotFound,
+    /// 404, 409 or 422; see [`DirectoryRefusal`].
+    #[error(transparent)]
+    Directory(#[from] DirectoryRefusal),
+    /// 503. A repetition would not show whether this request created the user.
+    #[error("it is unknown whether the user was created")]
+    UserCreationUnknown(#[source] DatabaseError),
     /// 422, with the name of each invalid field.
     #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
+}
+
+/// Why a user or a key is not found or not stored. Each response names the field, by which the client of db-proxy recognizes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryRefusal {
+    /// 404.
+    #[error("no user has this id")]
+    UserNotFound,
+    /// 404.
+    #[error("the user has no key with this id")]
+    KeyNotFound,
+    /// 404.
+    #[error("no key has this prefix")]
+    PrefixNotFound,
+    /// 409.
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// 409, because the request is valid after a key was revoked.
+    #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
+    TooManyKeys,
+    /// 422. The users service generates another key.
+    #[error("another key has this prefix")]
+    PrefixTaken,
 }
 
 impl From<Error> for Problem {
@@ -63,11 +96,7 @@ impl From<Error> for Problem {
             Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
             Error::Write(WriteError::Internal) => Self::internal(),
             Error::Database(error) if error.is_transient() => {
-                if error.is_logged_at_its_cause() {
-                    tracing::debug!(error = %error.chain(), "the database is unavailable");
-                } else {
-                    tracing::warn!(error = %error.chain(), "the database is unavailable");
-                }
+                log_outage(&error);
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. Try again in a moment.")
                     .retry_after(MAX_UNAVAILABLE)
             }
@@ -76,7 +105,52 @@ impl From<Error> for Problem {
                 Self::internal()
             }
             Error::OrderNotFound => Self::new(Code::NotFound, "No order has this id."),
+            Error::Directory(refusal) => Self::from(refusal),
+            Error::UserCreationUnknown(error) => {
+                log_outage(&error);
+                Self::new(
+                    Code::DatabaseUnavailable,
+                    "The database became unavailable. If the user was created nevertheless, the same request is refused with \
+                     email_taken.",
+                )
+                .retry_after(MAX_UNAVAILABLE)
+            }
             Error::Invalid(errors) => Self::validation(errors),
+        }
+    }
+}
+
+fn log_outage(error: &DatabaseError) {
+    if error.is_logged_at_its_cause() {
+        tracing::debug!(error = %error.chain(), "the database is unavailable");
+    } else {
+        tracing::warn!(error = %error.chain(), "the database is unavailable");
+    }
+}
+
+impl From<DirectoryRefusal> for Problem {
+    fn from(refusal: DirectoryRefusal) -> Self {
+        let absent = |field, detail: &'static str, reason: &str| Self {
+            errors: vec![FieldError::new(field, reason)],
+            ..Self::new(Code::NotFound, detail)
+        };
+        match refusal {
+            DirectoryRefusal::UserNotFound => absent(USER_ID_FIELD, "No user has this id.", "belongs to no user"),
+            DirectoryRefusal::KeyNotFound => {
+                absent(KEY_ID_FIELD, "The user has no key with this id.", "belongs to no key of the user")
+            }
+            DirectoryRefusal::PrefixNotFound => absent(PREFIX_FIELD, "No key has this prefix.", "belongs to no key"),
+            DirectoryRefusal::EmailTaken => Self {
+                errors: vec![FieldError::new("email", "belongs to another user")],
+                ..Self::new(Code::EmailTaken, "Another user has this e-mail address.")
+            },
+            DirectoryRefusal::TooManyKeys => Self::new(
+                Code::KeyLimitExceeded,
+                format!("The user has {MAX_KEYS_PER_USER} keys that are not revoked. Revoke a key first."),
+            ),
+            DirectoryRefusal::PrefixTaken => {
+                Self::validation(vec![FieldError::new(PREFIX_FIELD, "belongs to another key")])
+            }
         }
     }
 }

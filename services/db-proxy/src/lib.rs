@@ -1,4 +1,5 @@
-//! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, and the history of courses.
+//! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, the history of courses, and users with
+//! their API keys.
 //!
 //! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one file per engine). To add an
 //! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
@@ -13,6 +14,8 @@ mod error;
 pub mod group_commit;
 pub mod orders;
 pub mod retention;
+pub mod users;
+mod uuid_v7;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
@@ -38,6 +41,7 @@ use self::{
     database::{Database, DatabaseError, DurabilityStatus, FileLock, shown_url},
     group_commit::WriteHealth,
     orders::OrderRoutes,
+    users::UserRoutes,
 };
 
 /// How long the start waits for migrations. After that they continue while the service runs.
@@ -46,7 +50,7 @@ const PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
 const PREPARATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The routes of every aggregate.
-type Routes = (OrderRoutes, CourseRoutes);
+type Routes = (OrderRoutes, CourseRoutes, UserRoutes);
 
 fn build_routes(
     config: &Config,
@@ -59,6 +63,7 @@ fn build_routes(
     (
         orders::build(database, config.orders, clock_check, metrics, health, tasks),
         courses::build(database, config.courses, clock_check, tasks),
+        users::build(database, clock_check),
     )
 }
 

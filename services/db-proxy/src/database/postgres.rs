@@ -34,6 +34,9 @@ use super::{
 const READERS: u32 = 8;
 /// Number of connections for the writes of courses, for retention, and for the checks of the clock and of durability.
 const BACKGROUND: u32 = 2;
+/// Number of connections for writes of single rows that are not orders, such as users and keys. Each writes a transaction of its
+/// own, and the database commits concurrent ones together.
+const SMALL_WRITES: u32 = 4;
 /// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels
 /// first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
@@ -69,6 +72,8 @@ pub struct PostgresDatabase {
     pub readers: PgPool,
     /// For the writes of courses, for retention, and for the checks of the clock and of durability.
     pub background: PgPool,
+    /// For writes of single rows that are not orders.
+    pub small_writes: PgPool,
     primary: Arc<Primary>,
     reachability: Arc<Reachability>,
     /// Which failure an acknowledged order survives.
@@ -87,6 +92,7 @@ impl PostgresDatabase {
             writer: primary.connect_lazy(1, Access::Write),
             readers: primary.connect_lazy(READERS, Access::Read),
             background: primary.connect_lazy(BACKGROUND, Access::Write),
+            small_writes: primary.connect_lazy(SMALL_WRITES, Access::Write),
             primary,
             reachability: Reachability::new(url, unlimited.clone()),
             durability: Durability::default(),
@@ -130,7 +136,7 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn close(&self) {
-        for pool in [&self.writer, &self.readers, &self.background] {
+        for pool in [&self.writer, &self.readers, &self.background, &self.small_writes] {
             pool.close().await;
         }
     }
@@ -143,6 +149,11 @@ impl PostgresDatabase {
     /// Runs a query on a connection for background work; see [`run_on`](Self::run_on).
     pub async fn run_in_background<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         self.run_on(&self.background, query).await
+    }
+
+    /// Runs a write of a single row that is not an order; see [`run_on`](Self::run_on).
+    pub async fn run_small_write<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+        self.run_on(&self.small_writes, query).await
     }
 
     /// Runs a query on the connection of the writer; see [`run_on`](Self::run_on).

@@ -42,3 +42,21 @@ fn database_that_has_never_answered_is_no_fault_of_a_clock() {
     assert_eq!((problem.code, problem.retry_after), (Code::DatabaseUnavailable, Some(MAX_UNAVAILABLE)));
     assert!(!problem.detail.contains("clock"), "{}", problem.detail);
 }
+
+/// The client of db-proxy recognizes these errors by the code and the field.
+#[test]
+fn refusals_of_the_directory_name_their_field() {
+    let expected = [
+        (DirectoryRefusal::UserNotFound, Code::NotFound, Some("id")),
+        (DirectoryRefusal::KeyNotFound, Code::NotFound, Some("key_id")),
+        (DirectoryRefusal::PrefixNotFound, Code::NotFound, Some("prefix")),
+        (DirectoryRefusal::EmailTaken, Code::EmailTaken, Some("email")),
+        (DirectoryRefusal::TooManyKeys, Code::KeyLimitExceeded, None),
+        (DirectoryRefusal::PrefixTaken, Code::ValidationFailed, Some("prefix")),
+    ];
+    for (refusal, code, field) in expected {
+        let problem = problem(refusal);
+        let named = problem.errors.first().map(|error| error.field.as_str());
+        assert_eq!((problem.code, named), (code, field), "{refusal}");
+    }
+}

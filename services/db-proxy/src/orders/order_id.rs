@@ -1,36 +1,15 @@
-//! Ids of orders: UUIDs of version 7 that sort by the time of creation, to the microsecond.
+//! Ids of orders, which sort by the time of creation.
 
 use common::{ids::OrderId, time::Timestamp};
-use uuid::{Builder, Uuid};
+
+use crate::uuid_v7::{first_uuid_at, new_uuid_at};
 
 /// A new id for an order that was accepted at `created_at`.
-///
-/// RFC 9562, section 6.2, method 3, allows a more precise time in the 12 bits after the milliseconds. These bits contain the
-/// microseconds, so ids sort by time to the microsecond. The other 62 bits are random.
 pub fn new_order_id(created_at: Timestamp) -> OrderId {
     OrderId(new_uuid_at(created_at))
 }
 
-/// A new UUID of version 7 for an event at `time`.
-pub fn new_uuid_at(time: Timestamp) -> Uuid {
-    let mut random = [0; 10];
-    // A UUID of version 4 has random bits here. Its version and variant bits are overwritten below.
-    random.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
-    build_uuid(time, random)
-}
-
 /// The lowest id that an order accepted at `time` or later can have.
 pub fn first_id_at(time: Timestamp) -> OrderId {
-    OrderId(build_uuid(time, [0; 10]))
+    OrderId(first_uuid_at(time))
 }
-
-fn build_uuid(time: Timestamp, mut tail: [u8; 10]) -> Uuid {
-    let micros = u64::try_from(time.micros()).unwrap_or(0);
-    // Spreads 1000 microseconds over the 4096 values of 12 bits.
-    let fraction = u16::try_from(micros % 1000 * 4096 / 1000).unwrap_or(u16::MAX);
-    tail[..2].copy_from_slice(&fraction.to_be_bytes());
-    Builder::from_unix_timestamp_millis(micros / 1000, &tail).into_uuid()
-}
-
-#[cfg(test)]
-mod tests;

@@ -20,12 +20,12 @@ use common::{
 
 use super::{
     command::{CapExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand},
-    order_id::{new_order_id, new_uuid_at},
+    order_id::new_order_id,
     records::{
         ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
     },
 };
-use crate::group_commit::Decided;
+use crate::{group_commit::Decided, uuid_v7::new_uuid_at};
 
 /// Minimum difference between the times of two orders: the precision of stored times.
 const TIME_STEP: Duration = Duration::from_micros(1);

@@ -12,7 +12,21 @@ use url::form_urlencoded;
 use super::{Operation, operations};
 
 /// Operations whose example names something that does not exist, or that has expired.
-const EXPECTED_PROBLEMS: &[&str] = &["get_order", "get_quote", "release_quote", "add_record", "put_board"];
+const EXPECTED_PROBLEMS: &[&str] = &[
+    "get_order",
+    "get_quote",
+    "release_quote",
+    "get_user",
+    "update_user",
+    "deactivate_user",
+    "activate_user",
+    "store_key",
+    "list_keys",
+    "revoke_key",
+    "get_key",
+    "add_record",
+    "put_board",
+];
 
 /// The value of a parameter that a page fills in.
 fn example_of(parameter: &Value) -> Option<String> {

@@ -1,0 +1,97 @@
+//! The statements of users and keys on PostgreSQL.
+
+/// Does nothing if the address belongs to another user. A concurrent insertion of the address is awaited.
+pub(super) const INSERT_USER: &str = "
+    insert into users (id, email, email_key, name, state, created_at, updated_at)
+    values ($1, $2, $3, $4, $5, $6, $6)
+    on conflict do nothing";
+
+pub(super) const ID_BY_EMAIL: &str = "select id from users where email_key = $1";
+
+pub(super) const USER_EXISTS: &str = "select exists (select from users where id = $1)";
+
+pub(super) const USERS_BY_ID: &str = "
+    select id, email, email_key, name, state, created_at, updated_at from users where id = any($1)";
+
+pub(super) const USERS_BY_EMAIL: &str = "
+    select id, email, email_key, name, state, created_at, updated_at from users where email_key = any($1)";
+
+pub(super) const LIST_USERS: &str = "
+    select id, email, email_key, name, state, created_at, updated_at
+    from users where id < $1 order by id desc limit $2";
+
+/// A separate statement, so that its plan always uses the index of the states.
+pub(super) const LIST_USERS_IN_STATE: &str = "
+    select id, email, email_key, name, state, created_at, updated_at
+    from users where state = $3 and id < $1 order by id desc limit $2";
+
+pub(super) const UPDATE_USER: &str = "
+    update users set
+        email = coalesce($2, email),
+        email_key = coalesce($3, email_key),
+        name = coalesce($4, name),
+        updated_at = case
+            when coalesce($2, email) <> email or coalesce($4, name) <> name then greatest($5, updated_at)
+            else updated_at
+        end
+    where id = $1
+    returning id, email, email_key, name, state, created_at, updated_at";
+
+pub(super) const SET_STATE: &str = "
+    update users set
+        state = $2,
+        updated_at = case when state <> $2 then greatest($3, updated_at) else updated_at end
+    where id = $1
+    returning id, email, email_key, name, state, created_at, updated_at";
+
+/// Excludes other transactions that store a key of the user.
+pub(super) const LOCK_USER: &str = "select id from users where id = $1 for no key update";
+
+pub(super) const KEY_BY_PREFIX: &str = "select id, user_id, hash from api_keys where prefix = $1";
+
+pub(super) const COUNT_VALID_KEYS: &str = "select count(*) from api_keys where user_id = $1 and revoked_at is null";
+
+/// Does nothing if a concurrent transaction inserted the prefix.
+pub(super) const INSERT_KEY: &str = "
+    insert into api_keys
+        (id, user_id, prefix, hash, name, scopes, rate_limit_per_minute, created_at, expires_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    on conflict (prefix) do nothing
+    returning
+        id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at";
+
+pub(super) const KEY_BY_ID: &str = "
+    select id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at
+    from api_keys where id = $1";
+
+/// Keys that are not revoked first.
+pub(super) const KEYS_OF_USER: &str = "
+    select id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at
+    from api_keys where user_id = $1
+    order by revoked_at is not null, id desc limit $2";
+
+pub(super) const REVOKE_KEY: &str = "
+    update api_keys set revoked_at = coalesce(revoked_at, $3)
+    where id = $2 and user_id = $1
+    returning id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at";
+
+pub(super) const KEY_RECORD: &str = "
+    select
+        k.id, k.user_id, u.state as user_state, k.hash, k.scopes, k.rate_limit_per_minute, k.expires_at, k.revoked_at
+    from api_keys k
+    join users u on u.id = k.user_id
+    where k.prefix = $1";
+
+/// Locks the rows in the order of the ids, so that concurrent requests do not wait for each other in a circle.
+pub(super) const RECORD_USES: &str = "
+    with
+        locked as materialized (
+            select k.id, used.used_at
+            from unnest($1::uuid[], $2::timestamptz[]) as used (id, used_at)
+            join api_keys k on k.id = used.id
+            order by k.id
+            for update of k
+        )
+    update api_keys set last_used_at = locked.used_at
+    from locked
+    where api_keys.id = locked.id and (api_keys.last_used_at is null or api_keys.last_used_at < locked.used_at)";

@@ -1,0 +1,151 @@
+//! Users in an SQLite file.
+
+mod keys;
+mod statements;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::users::{Email, UpdateUserCommand, User, UserName, UserState},
+    ids::UserId,
+    time::Timestamp,
+};
+use serde_json::json;
+use sqlx::{Row, Sqlite, sqlite::SqliteRow};
+use tokio::sync::{Mutex, MutexGuard};
+
+use self::statements::{
+    INSERT_USER, LIST_USERS, LIST_USERS_IN_STATE, SET_STATE, UPDATE_USER, USERS_BY_EMAIL, USERS_BY_ID,
+};
+use super::{
+    NewUser, UserScan,
+    columns::{UserColumns, state_to_text},
+};
+use crate::{
+    database::{
+        DatabaseError, SqliteDatabase, TransactionConnection,
+        rows::{column_of, decode},
+    },
+    error::{DirectoryRefusal, Error},
+};
+
+/// How long a write may wait for other writes of users and keys.
+const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub struct SqliteUsers {
+    database: SqliteDatabase,
+    /// Held by the write that uses or awaits the only connection for writes, so that orders wait for at most one such write.
+    write_lock: Arc<Mutex<()>>,
+}
+
+/// The connection for writes. No other write of users and keys uses or awaits it.
+struct WriteConnection<'a> {
+    connection: TransactionConnection<Sqlite>,
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl SqliteUsers {
+    pub(super) fn new(database: SqliteDatabase) -> Self {
+        Self { database, write_lock: Arc::default() }
+    }
+
+    pub(super) async fn create_user(&self, NewUser(user): &NewUser) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let inserted = sqlx::query(INSERT_USER)
+            .bind(user.id.0)
+            .bind(user.email.as_str())
+            .bind(user.email.comparison_key())
+            .bind(user.name.as_str())
+            .bind(state_to_text(user.state))
+            .bind(user.created_at.micros())
+            .execute(&mut *writer.connection)
+            .await
+            .map_err(DatabaseError::from)?;
+        writer.connection.release();
+        if inserted.rows_affected() == 1 { Ok(()) } else { Err(DirectoryRefusal::EmailTaken.into()) }
+    }
+
+    pub(super) async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>, DatabaseError> {
+        let ids = json!(column_of(ids, |id| id.0.simple().to_string())).to_string();
+        let rows = sqlx::query(USERS_BY_ID).bind(ids).fetch_all(&self.database.readers).await?;
+        rows.iter().map(user_of).collect()
+    }
+
+    pub(super) async fn users_by_email(&self, emails: &[Email]) -> Result<Vec<User>, DatabaseError> {
+        let keys = json!(column_of(emails, Email::comparison_key)).to_string();
+        let rows = sqlx::query(USERS_BY_EMAIL).bind(keys).fetch_all(&self.database.readers).await?;
+        rows.iter().map(user_of).collect()
+    }
+
+    pub(super) async fn list_users(&self, scan: UserScan) -> Result<Vec<User>, DatabaseError> {
+        let UserScan { state, before, limit } = scan;
+        let statement = if state.is_some() { LIST_USERS_IN_STATE } else { LIST_USERS };
+        let mut query = sqlx::query(statement).bind(before.0).bind(limit);
+        if let Some(state) = state {
+            query = query.bind(state_to_text(state));
+        }
+        query.fetch_all(&self.database.readers).await?.iter().map(user_of).collect()
+    }
+
+    pub(super) async fn update_user(
+        &self,
+        id: UserId,
+        change: &UpdateUserCommand,
+        now: Timestamp,
+    ) -> Result<User, Error> {
+        let mut writer = self.writer().await?;
+        let updated = sqlx::query(UPDATE_USER)
+            .bind(id.0)
+            .bind(change.email.as_ref().map(Email::as_str))
+            .bind(change.email.as_ref().map(Email::comparison_key))
+            .bind(change.name.as_ref().map(UserName::as_str))
+            .bind(now.micros())
+            .fetch_optional(&mut *writer.connection)
+            .await;
+        let row = match updated {
+            // The address is the only unique column that the statement changes.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(DirectoryRefusal::EmailTaken),
+            row => row.map_err(DatabaseError::from)?.ok_or(DirectoryRefusal::UserNotFound),
+        };
+        // After a violation too: the statement ran outside a transaction and changed nothing.
+        writer.connection.release();
+        Ok(user_of(&row?)?)
+    }
+
+    pub(super) async fn set_state(&self, id: UserId, state: UserState, now: Timestamp) -> Result<User, Error> {
+        let mut writer = self.writer().await?;
+        let query = sqlx::query(SET_STATE).bind(id.0).bind(state_to_text(state)).bind(now.micros());
+        let row = query.fetch_optional(&mut *writer.connection).await.map_err(DatabaseError::from)?;
+        writer.connection.release();
+        Ok(user_of(&row.ok_or(DirectoryRefusal::UserNotFound)?)?)
+    }
+
+    async fn writer(&self) -> Result<WriteConnection<'_>, DatabaseError> {
+        let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.write_lock.lock()).await;
+        let guard = guard.map_err(|_| DatabaseError::TimedOut)?;
+        Ok(WriteConnection { connection: TransactionConnection::acquire(&self.database.writer).await?, _guard: guard })
+    }
+}
+
+fn time(row: &SqliteRow, name: &str) -> Result<Timestamp, DatabaseError> {
+    decode(name, Timestamp::from_micros(row.try_get(name)?))
+}
+
+fn optional_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>, DatabaseError> {
+    let micros = row.try_get::<Option<i64>, _>(name)?;
+    micros.map(|micros| decode(name, Timestamp::from_micros(micros))).transpose()
+}
+
+fn user_of(row: &SqliteRow) -> Result<User, DatabaseError> {
+    let columns = UserColumns {
+        id: row.try_get("id")?,
+        email: row.try_get("email")?,
+        email_key: row.try_get("email_key")?,
+        name: row.try_get("name")?,
+        state: row.try_get("state")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    };
+    columns.into_user()
+}

@@ -1,0 +1,158 @@
+//! API keys in an SQLite file.
+
+use common::{
+    api::keys::{ApiKey, KeyPrefix, KeyRecord, KeyUse, MAX_KEY_LIST},
+    ids::{KeyId, UserId},
+    time::Timestamp,
+};
+use serde_json::json;
+use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::{
+    SqliteUsers, optional_time,
+    statements::{
+        COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_RECORD, KEYS_OF_USER, RECORD_USES, REVOKE_KEY,
+        USER_EXISTS,
+    },
+    time,
+};
+use crate::{
+    database::{DatabaseError, rows::column_of},
+    error::{DirectoryRefusal, Error},
+    users::{
+        policy::{NewKeyDecision, SamePrefix, decide_new_key},
+        store::{
+            NewKey,
+            columns::{KeyColumns, RecordColumns, hash_of, rate_limit_column, scopes_to_text},
+        },
+    },
+};
+
+impl SqliteUsers {
+    pub(in super::super) async fn store_key(&self, new: NewKey) -> Result<ApiKey, Error> {
+        let mut writer = self.writer().await?;
+        let mut transaction = writer.connection.begin_with("begin immediate").await.map_err(DatabaseError::from)?;
+        let stored = insert_key(&mut transaction, new).await?;
+        transaction.commit().await.map_err(DatabaseError::from)?;
+        writer.connection.release();
+        Ok(stored?)
+    }
+
+    pub(in super::super) async fn keys_of(&self, user: UserId) -> Result<Vec<ApiKey>, Error> {
+        let query = sqlx::query(KEYS_OF_USER).bind(user.0).bind(MAX_KEY_LIST);
+        let rows = query.fetch_all(&self.database.readers).await.map_err(DatabaseError::from)?;
+        if rows.is_empty() {
+            self.require_user(user).await?;
+        }
+        Ok(rows.iter().map(key_of).collect::<Result<_, _>>()?)
+    }
+
+    pub(in super::super) async fn revoke_key(&self, user: UserId, key: KeyId, now: Timestamp) -> Result<ApiKey, Error> {
+        let mut writer = self.writer().await?;
+        let query = sqlx::query(REVOKE_KEY).bind(user.0).bind(key.0).bind(now.micros());
+        let row = query.fetch_optional(&mut *writer.connection).await.map_err(DatabaseError::from)?;
+        writer.connection.release();
+        let Some(row) = row else {
+            self.require_user(user).await?;
+            return Err(DirectoryRefusal::KeyNotFound.into());
+        };
+        Ok(key_of(&row)?)
+    }
+
+    pub(in super::super) async fn key_record(&self, prefix: &KeyPrefix) -> Result<Option<KeyRecord>, DatabaseError> {
+        let query = sqlx::query(KEY_RECORD).bind(prefix.as_str());
+        query.fetch_optional(&self.database.readers).await?.as_ref().map(record_of).transpose()
+    }
+
+    pub(in super::super) async fn record_uses(&self, uses: &[KeyUse]) -> Result<(), DatabaseError> {
+        let uses = json!(column_of(uses, |used| (used.id.0.simple().to_string(), used.used_at.micros()))).to_string();
+        let mut writer = self.writer().await?;
+        sqlx::query(RECORD_USES).bind(uses).execute(&mut *writer.connection).await?;
+        writer.connection.release();
+        Ok(())
+    }
+
+    /// Fails if no user has this id.
+    async fn require_user(&self, user: UserId) -> Result<(), Error> {
+        if exists(&mut *self.database.readers.acquire().await.map_err(DatabaseError::from)?, user).await? {
+            Ok(())
+        } else {
+            Err(DirectoryRefusal::UserNotFound.into())
+        }
+    }
+}
+
+async fn exists(connection: &mut SqliteConnection, user: UserId) -> Result<bool, DatabaseError> {
+    Ok(sqlx::query_scalar(USER_EXISTS).bind(user.0).fetch_one(connection).await?)
+}
+
+/// Decides about a key and inserts it.
+async fn insert_key(
+    connection: &mut SqliteConnection,
+    new: NewKey,
+) -> Result<Result<ApiKey, DirectoryRefusal>, DatabaseError> {
+    let NewKey { user_id, hash, key } = new;
+    if !exists(connection, user_id).await? {
+        return Ok(Err(DirectoryRefusal::UserNotFound));
+    }
+    let query = sqlx::query(KEY_BY_PREFIX).bind(key.prefix.as_str());
+    let same_prefix = query.fetch_optional(&mut *connection).await?.as_ref().map(same_prefix_of).transpose()?;
+    let valid = sqlx::query_scalar(COUNT_VALID_KEYS).bind(user_id.0).fetch_one(&mut *connection).await?;
+    let id = match decide_new_key(user_id, hash, same_prefix, valid) {
+        Err(refusal) => return Ok(Err(refusal)),
+        Ok(NewKeyDecision::Repeat(id)) => id,
+        Ok(NewKeyDecision::Insert) => {
+            let query = sqlx::query(INSERT_KEY)
+                .bind(key.id.0)
+                .bind(user_id.0)
+                .bind(key.prefix.as_str())
+                .bind(hash.as_bytes().as_slice())
+                .bind(key.name.as_str())
+                .bind(scopes_to_text(&key.scopes))
+                .bind(rate_limit_column(key.rate_limit_per_minute))
+                .bind(key.created_at.micros())
+                .bind(key.expires_at.map(Timestamp::micros));
+            query.execute(&mut *connection).await?;
+            key.id
+        }
+    };
+    Ok(Ok(key_of(&sqlx::query(KEY_BY_ID).bind(id.0).fetch_one(connection).await?)?))
+}
+
+fn same_prefix_of(row: &SqliteRow) -> Result<SamePrefix, DatabaseError> {
+    Ok(SamePrefix {
+        id: KeyId(row.try_get::<Uuid, _>("id")?),
+        user_id: UserId(row.try_get::<Uuid, _>("user_id")?),
+        hash: hash_of(row.try_get("hash")?)?,
+    })
+}
+
+fn key_of(row: &SqliteRow) -> Result<ApiKey, DatabaseError> {
+    let columns = KeyColumns {
+        id: row.try_get("id")?,
+        prefix: row.try_get("prefix")?,
+        name: row.try_get("name")?,
+        scopes: row.try_get("scopes")?,
+        rate_limit_per_minute: row.try_get("rate_limit_per_minute")?,
+        created_at: time(row, "created_at")?,
+        expires_at: optional_time(row, "expires_at")?,
+        last_used_at: optional_time(row, "last_used_at")?,
+        revoked_at: optional_time(row, "revoked_at")?,
+    };
+    columns.into_key()
+}
+
+fn record_of(row: &SqliteRow) -> Result<KeyRecord, DatabaseError> {
+    let columns = RecordColumns {
+        id: row.try_get("id")?,
+        user_id: row.try_get("user_id")?,
+        user_state: row.try_get("user_state")?,
+        hash: row.try_get("hash")?,
+        scopes: row.try_get("scopes")?,
+        rate_limit_per_minute: row.try_get("rate_limit_per_minute")?,
+        expires_at: optional_time(row, "expires_at")?,
+        revoked_at: optional_time(row, "revoked_at")?,
+    };
+    columns.into_record()
+}

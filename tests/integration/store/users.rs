@@ -1,0 +1,223 @@
+//! Users: one user for each address, changes, and pages. The keys of users are in `keys`, and the endpoints in `endpoints`.
+
+mod endpoints;
+mod keys;
+mod pages;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::{
+        Code, Problem,
+        users::{CreateUserCommand, UpdateUserCommand, User, UserLookup, UserQuery, UserState},
+    },
+    ids::UserId,
+    time::{Clock, MAX_CLOCK_SKEW, Timestamp},
+};
+use db_proxy::{
+    clock_check::{ClockCheck, ClockRules},
+    users::{UserService, UserStore},
+};
+use tests::{Stack, on_both_stacks};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Fixture, unchecked_clock};
+
+on_both_stacks!(
+    user_is_stored_exactly_and_found_without_regard_to_case,
+    concurrent_creations_of_one_address_create_one_user,
+    address_of_another_user_is_refused,
+    repeated_change_keeps_the_time_of_the_first,
+    concurrent_changes_to_one_address_change_one_user,
+    readable_views_show_users_and_keys_without_hashes,
+    nothing_is_written_while_the_clock_is_wrong,
+);
+
+const WRITERS: usize = 4;
+
+impl Fixture {
+    fn users(&self) -> UserService {
+        UserService { store: UserStore::new(&self.connections), clock_check: unchecked_clock() }
+    }
+
+    /// The service of another process with the same database.
+    async fn another_user_service(&self) -> UserService {
+        UserService { store: UserStore::new(&self.reconnect().await), clock_check: unchecked_clock() }
+    }
+
+    async fn create_user(&self, email: &str) -> User {
+        self.users().create_user(new_user(email)).await.unwrap()
+    }
+}
+
+fn new_user(email: &str) -> CreateUserCommand {
+    CreateUserCommand { email: email.parse().unwrap(), name: "Ada".parse().unwrap() }
+}
+
+fn unknown_user() -> UserId {
+    UserId(Uuid::now_v7())
+}
+
+/// The code of an error.
+fn code<T, E>(result: Result<T, E>) -> Option<Code>
+where
+    Problem: From<E>,
+{
+    result.err().map(|error| Problem::from(error).code)
+}
+
+/// Every column, so that a user whose address differs only in case is another one.
+fn text_of(user: &User) -> String {
+    serde_json::to_string(user).unwrap()
+}
+
+async fn user_is_stored_exactly_and_found_without_regard_to_case(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let command = CreateUserCommand {
+        email: "Rene\u{301}.O'Neil+shop@Bücher.example".parse().unwrap(),
+        name: r#"René "R" O'Neil; -- \ 名 {a,b} %s $1"#.parse().unwrap(),
+    };
+    let user = fixture.users().create_user(command.clone()).await.unwrap();
+    fixture.create_user("another@example.org").await;
+    assert_eq!((user.email.as_str(), &user.name), (command.email.as_str(), &command.name));
+    assert_eq!((user.state, user.created_at), (UserState::Active, user.updated_at));
+
+    let other_process = fixture.another_user_service().await;
+    assert_eq!(text_of(&other_process.user(user.id).await.unwrap()), text_of(&user));
+    let spelling = "REN\u{c9}.o'neil+SHOP@xn--bcher-kva.EXAMPLE".parse().unwrap();
+    let query = UserQuery { email: Some(spelling), state: None };
+    let found = other_process.list_users(&query, None, 10).await.unwrap();
+    assert_eq!(found.data.iter().map(text_of).collect::<Vec<_>>(), [text_of(&user)]);
+    assert_eq!(found.next_cursor, None);
+
+    let lookup = UserLookup { ids: vec![user.id, unknown_user()], emails: vec!["nobody@example.org".parse().unwrap()] };
+    assert_eq!(other_process.find_users(&lookup).await.unwrap().users, [user]);
+    assert_eq!(code(other_process.user(unknown_user()).await), Some(Code::NotFound));
+}
+
+async fn concurrent_creations_of_one_address_create_one_user(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let mut services = Vec::new();
+    for _ in 0..WRITERS {
+        services.push(fixture.another_user_service().await);
+    }
+    for round in 0..10 {
+        let barrier = Arc::new(tokio::sync::Barrier::new(WRITERS));
+        let mut creations = JoinSet::new();
+        for (number, service) in services.iter().cloned().enumerate() {
+            // Each in another spelling.
+            let email =
+                if number % 2 == 0 { format!("ada{round}@example.org") } else { format!("ADA{round}@Example.ORG") };
+            let barrier = Arc::clone(&barrier);
+            creations.spawn(async move {
+                barrier.wait().await;
+                service.create_user(new_user(&email)).await.map_err(|error| Problem::from(error).code)
+            });
+        }
+        let results = creations.join_all().await;
+        let created: Vec<_> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+        let refused = results.iter().filter(|result| matches!(result, Err(Code::EmailTaken))).count();
+        assert_eq!((created.len(), refused), (1, WRITERS - 1), "{results:?}");
+        assert_eq!(text_of(&services[0].user(created[0].id).await.unwrap()), text_of(created[0]));
+    }
+    assert_eq!(fixture.query_text("select cast(count(*) as text) from users").await, [["10"]]);
+}
+
+async fn address_of_another_user_is_refused(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let users = fixture.users();
+    let (ada, bob) = (fixture.create_user("ada@example.org").await, fixture.create_user("bob@example.org").await);
+    let change = |email: &str| UpdateUserCommand { email: Some(email.parse().unwrap()), name: None };
+    assert_eq!(code(users.update_user(bob.id, &change("ADA@example.org")).await), Some(Code::EmailTaken));
+    assert_eq!(text_of(&users.user(bob.id).await.unwrap()), text_of(&bob));
+    // The service continues to write, and the owner of an address may change its spelling.
+    let renamed = users.update_user(ada.id, &change("Ada@Example.org")).await.unwrap();
+    assert_eq!((renamed.email.as_str(), &renamed.name), ("Ada@Example.org", &ada.name));
+    assert!(renamed.updated_at > ada.updated_at);
+    // An address that its owner gave up is free.
+    users.update_user(ada.id, &change("lovelace@example.org")).await.unwrap();
+    fixture.create_user("ada@example.org").await;
+    assert_eq!(code(users.update_user(unknown_user(), &change("new@example.org")).await), Some(Code::NotFound));
+    assert_eq!(code(users.set_state(unknown_user(), UserState::Active).await), Some(Code::NotFound));
+}
+
+async fn repeated_change_keeps_the_time_of_the_first(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let users = fixture.users();
+    let user = fixture.create_user("ada@example.org").await;
+    assert_eq!(users.set_state(user.id, UserState::Active).await.unwrap(), user);
+    let deactivated = users.set_state(user.id, UserState::Deactivated).await.unwrap();
+    assert!(deactivated.state == UserState::Deactivated && deactivated.updated_at > user.updated_at);
+    assert_eq!(users.set_state(user.id, UserState::Deactivated).await.unwrap(), deactivated);
+    let change = UpdateUserCommand { email: None, name: Some("Ada Lovelace".parse().unwrap()) };
+    let renamed = users.update_user(user.id, &change).await.unwrap();
+    assert!(renamed.updated_at > deactivated.updated_at);
+    for change in [change, UpdateUserCommand::default()] {
+        assert_eq!(users.update_user(user.id, &change).await.unwrap(), renamed);
+    }
+    assert_eq!(users.set_state(user.id, UserState::Active).await.unwrap().state, UserState::Active);
+}
+
+async fn concurrent_changes_to_one_address_change_one_user(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let mut changes = JoinSet::new();
+    for number in 0..WRITERS {
+        let user = fixture.create_user(&format!("user{number}@example.org")).await;
+        let service = fixture.another_user_service().await;
+        changes.spawn(async move {
+            let change = UpdateUserCommand { email: Some("ada@example.org".parse().unwrap()), name: None };
+            code(service.update_user(user.id, &change).await)
+        });
+    }
+    let mut codes = changes.join_all().await;
+    codes.sort_by_key(Option::is_some);
+    assert_eq!(codes, [None, Some(Code::EmailTaken), Some(Code::EmailTaken), Some(Code::EmailTaken)]);
+}
+
+async fn readable_views_show_users_and_keys_without_hashes(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let user = fixture.create_user("ada@example.org").await;
+    fixture.create_user("bob@example.org").await;
+    let key = fixture.users().store_key(user.id, keys::new_key(&keys::secret())).await.unwrap();
+    let users = fixture.query_text("select email, name, state, cast(id as text) from users_readable").await;
+    assert_eq!(
+        (&users[0][0], &users[1][..3]),
+        (&"bob@example.org".to_owned(), &["ada@example.org", "Ada", "active"].map(str::to_owned)[..])
+    );
+    assert_eq!(users[1][3], user.id.to_string());
+    let keys = "
+        select cast(id as text), cast(user_id as text), prefix, email, user_state, scopes, cast(rate_limit_per_minute as text)
+        from api_keys_readable";
+    let (key_id, user_id) = (key.id.to_string(), user.id.to_string());
+    let row =
+        [key_id.as_str(), user_id.as_str(), key.prefix.as_str(), "ada@example.org", "active", "orders,read", "600"];
+    assert_eq!(fixture.query_text(keys).await, [row]);
+}
+
+/// Times of a wrong clock would remain in the database.
+async fn nothing_is_written_while_the_clock_is_wrong(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let user = fixture.create_user("ada@example.org").await;
+    let key = fixture.users().store_key(user.id, keys::new_key(&keys::secret())).await.unwrap();
+    // A clock that was never compared with that of the database.
+    let rules = ClockRules { database_has_clock: true, max_order_ahead: MAX_CLOCK_SKEW };
+    let wrong = UserService { clock_check: ClockCheck::new(Clock::System, rules), ..fixture.users() };
+    let change = UpdateUserCommand { email: None, name: Some("Bob".parse().unwrap()) };
+    let codes = [
+        code(wrong.create_user(new_user("bob@example.org")).await),
+        code(wrong.update_user(user.id, &change).await),
+        code(wrong.set_state(user.id, UserState::Deactivated).await),
+        code(wrong.store_key(user.id, keys::new_key(&keys::secret())).await),
+        code(wrong.revoke_key(user.id, key.id).await),
+        code(wrong.record_uses(&keys::uses(&[(key.id, user.created_at)])).await),
+    ];
+    assert_eq!(codes, [Some(Code::DatabaseUnavailable); 6]);
+    assert_eq!(wrong.user(user.id).await.unwrap(), user);
+    assert_eq!(wrong.keys_of(user.id).await.unwrap().data, [key]);
+}
+
+/// A time after every write of the test so far.
+fn soon() -> Timestamp {
+    Timestamp::now().plus(Duration::from_secs(60))
+}
