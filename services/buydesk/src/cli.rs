@@ -54,7 +54,7 @@ pub enum Command {
     ///
     /// The exit code is 0 if the status is ok and orders are accepted, 1 if not, and 2 if health-check cannot be asked.
     Health(HealthArgs),
-    /// Fill a database with generated orders, for tests and measurements.
+    /// Fill a database with generated orders or users, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
 }
@@ -63,12 +63,15 @@ pub enum Command {
 pub enum Seed {
     /// Add simulated orders to the database of `DATABASE_URL`, by default to that of `buydesk up --demo`. A database of real
     /// orders is refused.
-    Orders(SeedOrders),
+    Orders(SeedOptions),
+    /// Add generated users to the same database until there are as many as requested. An interrupted command continues when it is
+    /// repeated. A database of real orders is refused.
+    Users(SeedOptions),
 }
 
 #[derive(Debug, Args)]
-pub struct SeedOrders {
-    /// Number of orders to add.
+pub struct SeedOptions {
+    /// Number of orders to add, or number of generated users that the database has afterwards.
     #[arg(long, value_parser = whole_number(1..=100_000_000_u64))]
     pub count: u64,
     /// Do not ask for confirmation.

@@ -71,6 +71,7 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     match command {
         Command::Up(args) => up::run_services(env, &args, descriptors).await?,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await?,
+        Command::Seed(Seed::Users(args)) => seed::seed_users(env, &args).await?,
         Command::Order(command) => client::run_order_command(&connect(env, None)?, command, json).await?,
         Command::Quote(command) => client::run_quote_command(&connect(env, None)?, command, json).await?,
         Command::Price => client::show_price(&connect(env, None)?, json).await?,

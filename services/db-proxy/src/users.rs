@@ -5,6 +5,7 @@
 
 pub mod policy;
 mod routes;
+pub mod seeding;
 pub mod store;
 
 use common::{

@@ -162,11 +162,19 @@ async fn seed_needs_consent_and_refuses_real_orders() {
     let seeded = run_buydesk(&["seed", "orders", "--count", "3", "--yes"], folder.path(), &url);
     let output = String::from_utf8_lossy(&seeded.stdout);
     assert!(seeded.status.success() && output.contains("3 orders"), "{seeded:?}");
+    // The number of users is that after the command.
+    for (count, expected) in [("3", "3 generated users, 3 of them new"), ("5", "5 generated users, 2 of them new")] {
+        let seeded = run_buydesk(&["seed", "users", "--count", count, "--yes"], folder.path(), &url);
+        let output = String::from_utf8_lossy(&seeded.stdout);
+        assert!(seeded.status.success() && output.contains(expected), "{seeded:?}");
+    }
     let database = Database::open(&url).await.unwrap();
     assert!(database.claim_origin(Some(OrderOrigin::Real)).await.is_err());
     database.close().await;
 
     let real = create_database(folder.path(), OrderOrigin::Real).await;
-    let refused = run_buydesk(&["seed", "orders", "--count", "3", "--yes"], folder.path(), &real);
-    assert_refused(&refused, &["orders.db is a database of real orders", "Nothing was added"]);
+    for rows in ["orders", "users"] {
+        let refused = run_buydesk(&["seed", rows, "--count", "3", "--yes"], folder.path(), &real);
+        assert_refused(&refused, &["orders.db is a database of real orders", "Nothing was added"]);
+    }
 }

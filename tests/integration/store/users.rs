@@ -3,6 +3,7 @@
 mod endpoints;
 mod keys;
 mod pages;
+mod seeding;
 
 use std::{sync::Arc, time::Duration};
 

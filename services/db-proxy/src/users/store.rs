@@ -141,6 +141,17 @@ impl UserStore {
         on_engine!(self, store => store.key_record(prefix))
     }
 
+    /// The number of generated users.
+    pub async fn seeded_users(&self) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.seeded_users())
+    }
+
+    /// Adds at most `batch` generated users in one transaction, until there are `target`. Returns their number afterwards.
+    /// Concurrent calls wait for each other.
+    pub async fn seed_users(&self, target: u64, batch: u64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.seed_users(target, batch))
+    }
+
     /// Records uses that are later than the recorded ones. Each key must be present at most once, in the order of the ids.
     pub async fn record_uses(&self, uses: &[KeyUse]) -> Result<(), DatabaseError> {
         if uses.is_empty() {

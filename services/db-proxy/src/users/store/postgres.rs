@@ -1,6 +1,7 @@
 //! Users in PostgreSQL.
 
 mod keys;
+mod seeding;
 mod statements;
 
 use chrono::{DateTime, Utc};

@@ -1,6 +1,7 @@
 //! Users in an SQLite file.
 
 mod keys;
+mod seeding;
 mod statements;
 
 use std::{sync::Arc, time::Duration};

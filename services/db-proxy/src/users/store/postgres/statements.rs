@@ -95,3 +95,17 @@ pub(super) const RECORD_USES: &str = "
     update api_keys set last_used_at = locked.used_at
     from locked
     where api_keys.id = locked.id and (api_keys.last_used_at is null or api_keys.last_used_at < locked.used_at)";
+
+/// `$1` and `$2` limit the range of the index, and `$3` is the end of the addresses. Runs after [`READ_ONE_INDEX_ENTRY`].
+pub(super) const LAST_SEEDED: &str = "
+    select email_key from users
+    where email_key >= $1 and email_key < $2 and right(email_key, length($3)) = $3
+    order by email_key desc limit 1";
+
+/// Settings with which [`LAST_SEEDED`] reads the end of its index. The statistics of a table that grows by millions of rows are
+/// always old, and the planner would take the range for empty, read all of it, and sort it.
+pub(super) const READ_ONE_INDEX_ENTRY: [&str; 2] = ["set local enable_sort = off", "set local enable_bitmapscan = off"];
+
+/// The fields of a line are separated by tabs, as in the text format of PostgreSQL.
+pub(super) const COPY_USERS: &str =
+    "copy users (id, email, email_key, name, state, created_at, updated_at) from stdin (format text)";

@@ -78,3 +78,14 @@ pub(super) const RECORD_USES: &str = "
     update api_keys set last_used_at = used.value ->> 1
     from json_each(?1) as used
     where api_keys.id = unhex(used.value ->> 0) and coalesce(api_keys.last_used_at, 0) < used.value ->> 1";
+
+/// `?1` and `?2` limit the range of the index, and `?3` is the end of the addresses.
+pub(super) const LAST_SEEDED: &str = "
+    select email_key from users
+    where email_key >= ?1 and email_key < ?2 and substr(email_key, -length(?3)) = ?3
+    order by email_key desc limit 1";
+
+pub(super) const INSERT_SEEDED: &str = "
+    insert into users (id, email, email_key, name, state, created_at, updated_at)
+    select unhex(value ->> 0), value ->> 1, value ->> 1, value ->> 2, 'active', value ->> 3, value ->> 3
+    from json_each(?1)";

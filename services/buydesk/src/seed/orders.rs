@@ -1,0 +1,90 @@
+//! `buydesk seed orders`: fills a database with orders.
+//!
+//! The order store of db-proxy decides and stores the orders, in large batches and with idempotency keys.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use common::{
+    api::{
+        orders::{ANONYMOUS, Annotations, OrderPrice, OrderedAmount, PricedOrder, ValidatedOrder},
+        prices::PriceState,
+    },
+    config::{Caller, Env},
+    ids::IdempotencyKey,
+    money::{Currency, FiatAmount, Rate, Sats},
+    time::{Clock, Timestamp},
+};
+use db_proxy::{
+    clock_check::{ClockCheck, ClockRules},
+    group_commit::Attempt,
+    orders::{
+        ClientKey, Command, Decision, DecisionClock, DecisionContext, MarketTerms, OrderStore, OrderTerms, PlaceCommand,
+    },
+};
+
+use super::{Prepared, prepare, progress_bar};
+use crate::cli::SeedOptions;
+
+/// Maximum number of orders in one transaction. It is large enough that the commit costs little per order, and small enough
+/// that the progress bar moves often.
+const MAX_BATCH: u64 = 4000;
+/// The exchange rates, in hundred-millionths.
+const RATES: [(Currency, i64); 3] =
+    [(Currency::EUR, 8_400_012_000_000), (Currency::GBP, 7_200_034_000_000), (Currency::USD, 9_100_056_000_000)];
+/// Amounts cycle from 0.01 to this many hundredths. Ten million orders come to about 30 bitcoin.
+const MAX_HUNDREDTHS: u64 = 50;
+
+/// Adds orders to the database of `DATABASE_URL`.
+pub async fn seed_orders(env: Env, options: &SeedOptions) -> anyhow::Result<()> {
+    let Some(Prepared { config, database }) = prepare(env, options, "simulated orders").await? else { return Ok(()) };
+    let store = OrderStore::new(&database);
+    let bar = progress_bar(options.count, "orders")?;
+    let limit = config.orders.limit;
+    let rules = ClockRules { database_has_clock: database.has_clock(), max_order_ahead: config.max_order_ahead };
+    let clock_check = ClockCheck::new(Clock::System, rules);
+    let context = DecisionContext { limit, clock: DecisionClock::Checked(&clock_check) };
+    let mut placed = 0;
+    while placed < options.count {
+        let size = MAX_BATCH.min(options.count - placed);
+        let mut commands = (placed..placed + size).map(place_command).collect::<anyhow::Result<Vec<_>>>()?;
+        let decisions = store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
+        let decisions = decisions.map_err(|error| anyhow!(error.chain())).context("the orders were not stored")?;
+        if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed(_))) {
+            bail!("an order was refused because BTC_LIMIT={limit} is reached: {refused:?}");
+        }
+        placed += size;
+        bar.inc(size);
+    }
+    bar.finish();
+    let totals = store.totals().await.map_err(|error| anyhow!(error.chain()))?;
+    println!("The database now holds {} orders of {} BTC.", totals.orders, totals.bitcoin);
+    database.close().await;
+    Ok(())
+}
+
+/// The order with this number. Its currency and amount depend only on the number.
+fn place_command(number: u64) -> anyhow::Result<Command> {
+    let (currency, rate) = RATES[usize::try_from(number % 3)?];
+    let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % MAX_HUNDREDTHS + 1) * 100)?)?;
+    let exchange_rate = Rate::from_hundred_millionths(rate)?;
+    let now = Timestamp::now();
+    let price = OrderPrice {
+        exchange_rate,
+        bitcoin_amount: Sats::bought_rounded_up(amount, exchange_rate)?,
+        as_of: now,
+        expires_at: now.plus(Duration::from_secs(60)),
+        sources: vec!["seed".to_owned()],
+        simulated: true,
+        price_state: PriceState::Fresh,
+    };
+    let order = ValidatedOrder { currency, amount: OrderedAmount::Fiat(amount) };
+    Ok(Command::Place(PlaceCommand {
+        key: ClientKey { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
+        terms: OrderTerms::Market(MarketTerms { order, priced: Some(PricedOrder { amount, price }) }),
+        annotations: Annotations::default(),
+        requested_at: now,
+        written_by: Caller::BUYDESK,
+        attempted_ids: Vec::new(),
+    }))
+}
