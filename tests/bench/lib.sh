@@ -7,7 +7,7 @@ cd "$root"
 
 # Seconds of each measurement. Shorter runs only test a script and give no usable figures.
 readonly seconds=${BENCH_SECONDS:-10}
-readonly connections=64
+readonly connections=${BENCH_CONNECTIONS:-64}
 # The folder of the service binaries. Other builds than the release only test a script and give no usable figures.
 readonly bin=${BENCH_BIN:-target/release}
 work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
