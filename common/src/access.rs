@@ -23,7 +23,7 @@ pub use self::{
     rule::{AnonymousAccess, Denied, Rule},
 };
 use crate::{
-    api::keys::Scopes,
+    api::{keys::Scopes, orders::OwnerFilter},
     ids::{KeyId, UserId},
 };
 
@@ -55,6 +55,15 @@ impl Principal {
         match self {
             Self::User(user) => Some(user.user_id),
             Self::Anonymous | Self::Operator => None,
+        }
+    }
+
+    /// Whose orders and quotes the request may see.
+    pub fn owner_filter(&self) -> OwnerFilter {
+        match self {
+            Self::Anonymous => OwnerFilter::Anonymous,
+            Self::User(user) => OwnerFilter::User(user.user_id),
+            Self::Operator => OwnerFilter::Everybody,
         }
     }
 

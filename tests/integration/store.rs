@@ -8,6 +8,7 @@ mod failed_transactions;
 mod order_pages;
 mod order_placement;
 mod origins;
+mod owners;
 mod quotes;
 mod retention;
 mod upgrades;
@@ -20,10 +21,12 @@ use common::{
     api::{
         orders::{
             Annotations, Order, OrderPrice, OrderedAmount, Placed, PricedOrder, RefusalReason, Refused, ValidatedOrder,
+            client_name,
         },
         prices::PriceState,
     },
     config::Caller,
+    ids::UserId,
     money::{Currency, FiatAmount, Sats},
     time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
@@ -141,7 +144,26 @@ impl Fixture {
         assert_eq!(self.query_text("select cast(count(*) as text) from orders").await, [[count.to_string()]]);
         let totals = self.store.totals().await.unwrap();
         assert_eq!((totals.orders, totals.bitcoin.get()), (count, sum));
+        self.check_owners(totals.user_orders, totals.user_bitcoin.get()).await;
         (count, sum)
+    }
+}
+
+impl Fixture {
+    /// Asserts that the totals count the orders of users, and that each of these counts the anonymous orders before it.
+    async fn check_owners(&self, orders: i64, satoshi: i64) {
+        let sums = "
+            select cast(count(*) as text), cast(coalesce(sum(bitcoin_sats), 0) as text)
+            from orders where user_id is not null";
+        assert_eq!(self.query_text(sums).await, [[orders.to_string(), satoshi.to_string()]]);
+        let wrong = "
+            select cast(count(*) as text)
+            from (
+                select user_id, anonymous_before, count(case when user_id is null then 1 end) over (order by seq) as before
+                from orders
+            ) counted
+            where anonymous_before <> before or (user_id is null) <> (anonymous_before is null)";
+        assert_eq!(self.query_text(wrong).await, [["0"]], "an order of a user counts the anonymous orders wrongly");
     }
 }
 
@@ -160,6 +182,7 @@ async fn commit(store: &OrderStore, commands: &mut [Command], limit: Sats, now: 
 #[derive(Debug, Clone)]
 struct TestOrder {
     key: ClientKey,
+    user: Option<UserId>,
     currency: Currency,
     amount: FiatAmount,
     price: Option<OrderPrice>,
@@ -171,7 +194,7 @@ struct TestOrder {
 
 fn commands(orders: &[TestOrder]) -> Vec<Command> {
     let command_of = |order: TestOrder| {
-        let TestOrder { key, currency, amount, price, requested_at, annotations, names_bitcoin } = order;
+        let TestOrder { key, user, currency, amount, price, requested_at, annotations, names_bitcoin } = order;
         let bitcoin = price.as_ref().filter(|_| names_bitcoin).map(|price| price.bitcoin_amount);
         let ordered = bitcoin.map_or(OrderedAmount::Fiat(amount), OrderedAmount::Bitcoin);
         let order = ValidatedOrder { currency, amount: ordered };
@@ -179,6 +202,7 @@ fn commands(orders: &[TestOrder]) -> Vec<Command> {
         let terms = OrderTerms::Market(MarketTerms { order, priced });
         Command::Place(PlaceCommand {
             key,
+            user,
             terms,
             annotations,
             requested_at,
@@ -207,6 +231,7 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
     };
     TestOrder {
         key: ClientKey { client: "anonymous".to_owned(), key: key.to_string().parse().unwrap() },
+        user: None,
         currency: "EUR".parse().unwrap(),
         amount: "69".parse().unwrap(),
         price: Some(price),
@@ -214,6 +239,11 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
         annotations: Annotations::default(),
         names_bitcoin: false,
     }
+}
+
+/// The same order of a user.
+fn of(user: Option<UserId>, order: TestOrder) -> TestOrder {
+    TestOrder { user, key: ClientKey { client: client_name(user), ..order.key }, ..order }
 }
 
 /// The same order with another currency and amount.

@@ -2,17 +2,21 @@
 //! with what the database stores.
 
 pub mod checker;
+mod owners;
 pub mod stored_state;
 #[cfg(test)]
 mod tests;
 mod violation;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use common::{
     api::{Code, orders::ClientReference, quotes::Quote},
-    ids::QuoteId,
+    ids::{OrderId, QuoteId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
@@ -20,6 +24,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     checker::{SequenceChecker, check_history, check_keys},
+    owners::{CompleteList, ReadKind, Sighting, Viewer},
     stored_state::{StoredOrder, StoredState},
     violation::Violation,
 };
@@ -66,6 +71,8 @@ impl RequestedOrder {
 /// One request and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
+    /// Whom the client acted as.
+    pub user: Viewer,
     pub idempotency_key: String,
     pub requested: RequestedOrder,
     /// The bitcoin amount of the order, when the client can compute it.
@@ -134,6 +141,10 @@ pub struct History {
     pub attempts: Vec<Attempt>,
     /// The quotes that clients received.
     pub quotes: Vec<Quote>,
+    /// The orders that reads showed.
+    pub sightings: BTreeSet<Sighting>,
+    /// Complete lists after the last order.
+    pub lists: Vec<CompleteList>,
     /// When the clients began to fill the limit. At that time no quote reserved anything. They then placed smaller and smaller
     /// orders until an order of one satoshi was refused.
     pub fill_started_at: Option<Timestamp>,
@@ -154,6 +165,16 @@ impl HistoryRecorder {
         self.with_history(|history| history.quotes.push(quote));
     }
 
+    /// Records the orders that a response showed.
+    pub fn record_sightings(&self, viewer: Viewer, read: ReadKind, orders: &[OrderId]) {
+        let sightings = orders.iter().map(|order| Sighting { viewer, read, order: *order });
+        self.with_history(|history| history.sightings.extend(sightings));
+    }
+
+    pub fn record_list(&self, list: CompleteList) {
+        self.with_history(|history| history.lists.push(list));
+    }
+
     pub fn record_fill_start(&self) {
         self.with_history(|history| history.fill_started_at = Some(Timestamp::now()));
     }
@@ -164,7 +185,7 @@ impl HistoryRecorder {
     }
 
     fn with_history<T>(&self, change: impl FnOnce(&mut History) -> T) -> T {
-        // Each change is a single assignment or push, so the history is consistent after a panic.
+        // Each change is a single assignment, push or extension, so the history is consistent after a panic.
         change(&mut self.history.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -181,14 +202,15 @@ impl History {
         let mut attempts: Vec<_> = self.attempts.iter().filter(|attempt| attempt.idempotency_key == key).collect();
         attempts.sort_by_key(|attempt| attempt.start);
         let line = |attempt: &Attempt| {
-            let Attempt { requested, start, end, outcome, .. } = attempt;
+            let Attempt { user, requested, start, end, outcome, .. } = attempt;
             let outcome = match outcome {
                 Outcome::Placed { body, replayed } => {
                     format!("201, replayed {replayed}: {}", String::from_utf8_lossy(body))
                 }
                 other => format!("{other:?}"),
             };
-            format!("  {start} to {end}  {}  {outcome}\n", requested.body())
+            let sender = owners::name_of(*user);
+            format!("  {start} to {end}  {sender}  {}  {outcome}\n", requested.body())
         };
         format!("{key}\n{}", attempts.into_iter().map(line).collect::<String>())
     }

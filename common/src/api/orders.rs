@@ -7,6 +7,7 @@ mod amounts;
 mod annotations;
 mod listing;
 mod origin;
+mod owner;
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -14,11 +15,12 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     amounts::{ConversionError, ConvertedAmounts, OrderedAmount, OrderedBy, PricedOrder},
     annotations::{Annotations, ClientReference, Metadata},
-    listing::{Cursor, OffsetPage, OrderFilter, OrderPage, OrderQuery},
+    listing::{Cursor, FoundOrders, OffsetPage, OrderFilter, OrderIds, OrderPage, OrderQuery, OrderSummary},
+    owner::{ANONYMOUS, OwnerError, OwnerFilter, client_name, names_a_user},
 };
 use crate::{
     api::{FieldError, prices::PriceState},
-    ids::{IdempotencyKey, OrderId, QuoteId},
+    ids::{IdempotencyKey, OrderId, QuoteId, UserId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -67,6 +69,10 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub metadata: Option<Metadata>,
+    /// The user who placed the order. Absent if it was placed without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub user_id: Option<UserId>,
 }
 
 impl Order {
@@ -229,7 +235,7 @@ pub struct OrderPrice {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "NewOrder")]
 pub struct PlaceOrderCommand {
-    /// The owner of the key. All anonymous clients share one name.
+    /// The owner of the key: see [`client_name`].
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
@@ -247,13 +253,16 @@ pub struct PlaceOrderCommand {
     pub client_reference: Option<ClientReference>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// The user who places the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
 }
 
 impl PlaceOrderCommand {
     /// Whether a db-proxy of an older release would ignore a part of the order.
     pub fn needs_version_2(&self) -> bool {
         let names_bitcoin = self.market.as_ref().is_some_and(|market| market.bitcoin_amount.is_some());
-        names_bitcoin || self.client_reference.is_some() || self.metadata.is_some()
+        names_bitcoin || self.client_reference.is_some() || self.metadata.is_some() || self.user_id.is_some()
     }
 }
 
@@ -282,9 +291,6 @@ impl MarketOrder {
         }
     }
 }
-
-/// The name that all anonymous clients share.
-pub const ANONYMOUS: &str = "anonymous";
 
 /// An order that is stored durably.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -361,33 +367,6 @@ pub struct Outcomes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub decided_at: Option<Timestamp>,
-}
-
-/// The ids of orders to look up.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct OrderIds {
-    #[oai(validator(min_items = 1, max_items = 256))]
-    pub ids: Vec<OrderId>,
-}
-
-/// The orders that were found, in no particular order.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct FoundOrders {
-    pub orders: Vec<Order>,
-}
-
-/// Totals over all orders.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct OrderSummary {
-    pub count: i64,
-    /// The bitcoin amount of all orders.
-    pub bitcoin_amount: Sats,
-    /// The bitcoin amount that open quotes reserve.
-    pub reserved: Sats,
-    /// What remains of the limit.
-    pub remaining: Sats,
-    /// The maximum bitcoin amount of all orders and open quotes together.
-    pub limit: Sats,
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
         text_check::<IdempotencyKey>(),
         text_check::<MinLevel>(),
         text_check::<OrderId>(),
+        text_check::<orders::OwnerFilter>(),
         text_check::<QuoteId>(),
         text_check::<Resolution>(),
         text_check::<Timestamp>(),

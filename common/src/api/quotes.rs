@@ -8,7 +8,7 @@ use super::{
     prices::PriceState,
 };
 use crate::{
-    ids::{OrderId, QuoteId},
+    ids::{OrderId, QuoteId, UserId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -81,6 +81,10 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,
+    /// The user who requested the quote, and who alone can take, read and release it. Absent if it was requested without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub user_id: Option<UserId>,
 }
 
 /// A request of create-order to db-proxy to create a quote.
@@ -101,9 +105,18 @@ pub struct CreateQuoteCommand {
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,
+    /// The user who requested the quote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub user_id: Option<UserId>,
 }
 
 impl CreateQuoteCommand {
+    /// Whether a db-proxy of an older release would ignore a part of the request. It converts every amount to bitcoin.
+    pub fn needs_version_2(&self) -> bool {
+        !self.ordered_by.is_amount() || self.user_id.is_some()
+    }
+
     /// The amount that the client named.
     pub fn ordered_amount(&self) -> OrderedAmount {
         match self.ordered_by {

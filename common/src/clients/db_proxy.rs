@@ -1,13 +1,16 @@
 //! The client of db-proxy.
 
+mod order_reader;
 mod users;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use poem::http::Method;
 
-pub use self::users::DirectoryError;
+pub use self::{
+    order_reader::{OrderReader, OrdersJson},
+    users::DirectoryError,
+};
 use super::{CallError, Retry, ServiceClient};
 use crate::{
     api::{
@@ -16,10 +19,7 @@ use crate::{
             CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, INTERNAL_EXCHANGERS,
             NewCourses, Resolution, StoredCourse,
         },
-        orders::{
-            Cursor, MAX_GROUP, OrderIds, OrderPage, OrderQuery, OrderSummary, Outcomes, PlaceOrderCommand,
-            PlaceOrderCommands,
-        },
+        orders::{MAX_GROUP, OrderSummary, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     concurrency::batching::BatchLimits,
@@ -35,7 +35,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for storing courses. Newer courses follow within seconds.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Places and reads orders, creates quotes, stores and reads courses, and stores and reads users and their keys.
+/// Places orders, creates quotes, stores and reads courses, and stores and reads users and their keys. [`OrderReader`] reads orders.
 #[derive(Debug, Clone)]
 pub struct DbProxyClient(pub ServiceClient);
 
@@ -65,62 +65,26 @@ impl DbProxyClient {
     /// Creates a quote. A request that may have been received is not repeated, because a second quote would reserve bitcoin
     /// again.
     pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
-        // An older db-proxy converts every amount to bitcoin.
-        let path = if quote.ordered_by.is_amount() { "/quotes" } else { "/v2/quotes" };
+        let path = if quote.needs_version_2() { "/v2/quotes" } else { "/quotes" };
         let outcome = self.0.call_json(Method::POST, path, Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
     }
 
-    /// The quote with this id, with what became of it. An unknown id is a refusal.
-    pub async fn find_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
-        let path = format!("/quotes/{id}");
+    /// The quote with this id, with what became of it. An unknown id is a refusal, and so is a quote that `owner` does not select.
+    pub async fn find_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
+        let path = format!("/quotes/{id}?owner={owner}");
         let outcome = self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
     }
 
     /// Releases the reservation of a quote. Retries are safe, because a repetition has no effect.
-    pub async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
-        let path = format!("/quotes/{id}");
+    pub async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
+        let path = format!("/quotes/{id}?owner={owner}");
         let outcome = self.0.call_json(Method::DELETE, &path, None::<&()>, Retry::Safe, PLACE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
     }
 
-    /// The orders after the newest `start`, newest first, as the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage).
-    pub async fn list_orders_by_offset_json(&self, start: u64, page_size: u32) -> Result<Bytes, CallError> {
-        let path = format!("/get?start={start}&page_size={page_size}");
-        self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
-    }
-
-    /// The orders that match `query`, newest first. Begins after the order of `cursor`.
-    pub async fn list_orders(
-        &self,
-        query: &OrderQuery,
-        cursor: Option<Cursor>,
-        limit: u32,
-    ) -> Result<OrderPage, CallError> {
-        self.0.parse_response(&self.list_orders_json(query, cursor, limit).await?)
-    }
-
-    /// Like [`DbProxyClient::list_orders`], but returns the JSON.
-    pub async fn list_orders_json(
-        &self,
-        query: &OrderQuery,
-        cursor: Option<Cursor>,
-        limit: u32,
-    ) -> Result<Bytes, CallError> {
-        // An older db-proxy ignores the reference and returns the orders of everybody.
-        let version = if query.client_reference.is_some() { "/v2" } else { "" };
-        let path = format!("{version}/orders?{}", query.to_query(cursor, limit));
-        let page = self.0.call_bytes(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await;
-        page.map_err(unavailable_if_older)
-    }
-
-    /// The orders with these ids, as the JSON of [`FoundOrders`](crate::api::orders::FoundOrders).
-    pub async fn find_orders_json(&self, ids: &OrderIds) -> Result<Bytes, CallError> {
-        self.0.call_bytes(Method::POST, "/orders/lookup", Some(ids), Retry::Safe, READ_DEADLINE).await
-    }
-
-    /// The totals over all orders.
+    /// The totals over the orders of everybody.
     pub async fn order_summary(&self) -> Result<OrderSummary, CallError> {
         self.0.call_json(Method::GET, "/summary", None::<&()>, Retry::Safe, READ_DEADLINE).await
     }

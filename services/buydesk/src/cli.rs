@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
     config::{HTTP_URL, parse_http_url},
-    ids::{IdempotencyKey, OrderId, QuoteId},
+    ids::{IdempotencyKey, OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount},
     time::Timestamp,
 };
@@ -245,6 +245,9 @@ pub struct ListArgs {
     /// Orders with exactly this reference.
     #[arg(long)]
     pub reference: Option<ClientReference>,
+    /// Orders of this user. Only an operator may list the orders of others.
+    #[arg(long)]
+    pub user: Option<UserId>,
 }
 
 /// Prints the help or the version that was requested, or why the command line is invalid: with `--json` as JSON.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use common::{
     api::{
-        orders::{OrderSummary, PlaceOrderCommands},
+        orders::{OrderSummary, OwnerFilter, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     clients::{
@@ -20,9 +20,9 @@ pub trait OrderBackend: Send + Sync {
 
     async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError>;
 
-    async fn find_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError>;
+    async fn find_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError>;
 
-    async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError>;
+    async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError>;
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError>;
 }
@@ -37,12 +37,12 @@ impl OrderBackend for DbProxyClient {
         Self::create_quote(self, quote).await
     }
 
-    async fn find_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
-        Self::find_quote(self, id).await
+    async fn find_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
+        Self::find_quote(self, id, owner).await
     }
 
-    async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
-        Self::release_quote(self, id).await
+    async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
+        Self::release_quote(self, id, owner).await
     }
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError> {

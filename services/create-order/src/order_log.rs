@@ -21,6 +21,7 @@ impl OrderLog {
         let Some(left_out) = self.0.admit(Instant::now()) else { return };
         tracing::info!(
             order = %order.id,
+            user = order.user_id.map(tracing::field::display),
             currency = %order.currency,
             amount = %order.amount,
             bitcoin_amount = %order.bitcoin_amount,

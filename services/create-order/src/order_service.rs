@@ -1,18 +1,19 @@
 //! The use cases of create-order: validate an order, find its price, convert the amount, and send it to db-proxy.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use common::{
     api::{
         FieldError,
         orders::{
-            ANONYMOUS, ConversionError, ConvertedAmounts, MarketOrder, OrderPayload, OrderPrice, OrderRequest,
-            OrderSource, OrderedAmount, PlaceOrderCommand, Placed, PricedOrder, RefusalReason, Refused, ValidatedOrder,
+            ConversionError, ConvertedAmounts, MarketOrder, OrderPayload, OrderPrice, OrderRequest, OrderSource,
+            OrderedAmount, OwnerFilter, PlaceOrderCommand, Placed, PricedOrder, RefusalReason, Refused, ValidatedOrder,
+            client_name,
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
     clients::{CallError, db_proxy::DbProxyClient},
-    ids::{IdempotencyKey, QuoteId},
+    ids::{IdempotencyKey, QuoteId, UserId},
     money::{Currency, FiatAmount},
 };
 
@@ -53,6 +54,30 @@ impl From<Option<IdempotencyKey>> for OrderKey {
     }
 }
 
+/// Who requests a quote. The open quotes of one client together have a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuoteClient {
+    User(UserId),
+    /// Without a key, the address tells clients apart.
+    Anonymous(IpAddr),
+}
+
+impl QuoteClient {
+    fn name(self) -> String {
+        match self {
+            Self::User(user) => client_name(Some(user)),
+            Self::Anonymous(address) => format!("ip:{address}"),
+        }
+    }
+
+    fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Anonymous(_) => None,
+        }
+    }
+}
+
 /// Places orders and creates quotes.
 #[derive(Clone)]
 pub struct OrderService {
@@ -66,20 +91,27 @@ pub struct OrderService {
 }
 
 impl OrderService {
-    /// Places an order. Calls with the same key place it once. The returned order is durable.
+    /// Places an order of a user, or an anonymous one. Calls of one user with the same key place it once. The returned order is
+    /// durable.
     ///
     /// An earlier request with a client-supplied key may have placed the order. Therefore an order with such a key is sent to
     /// db-proxy even if it cannot be placed now, and db-proxy returns the order that exists. If db-proxy does not look the key
     /// up, the outcome is unknown, whatever the cause.
-    pub async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Error> {
+    pub async fn place_order(
+        &self,
+        payload: &OrderPayload,
+        key: &OrderKey,
+        user: Option<UserId>,
+    ) -> Result<Placed, Error> {
         let mut command = PlaceOrderCommand {
-            client: ANONYMOUS.to_owned(),
+            client: client_name(user),
             key: key.as_idempotency_key().clone(),
             asked_at: Some(self.dispatcher.database_time()),
             market: None,
             quote: None,
             client_reference: None,
             metadata: None,
+            user_id: user,
         };
         // Why no new order can be placed, although an order may exist.
         let mut local_error = None;
@@ -121,7 +153,7 @@ impl OrderService {
     }
 
     /// Creates a quote for a client: reserves the current price and the order's share of the limit.
-    pub async fn create_quote(&self, request: &QuoteRequest, client: String) -> Result<Quote, Error> {
+    pub async fn create_quote(&self, request: &QuoteRequest, client: QuoteClient) -> Result<Quote, Error> {
         let order = ValidatedOrder::from_payload(&quote_payload(request), &self.currencies).map_err(Error::Invalid)?;
         let PricedOrder { amount, price } = self.price_order(&order).await?;
         let command = CreateQuoteCommand {
@@ -129,8 +161,9 @@ impl OrderService {
             amount,
             price,
             hold_secs: self.hold_secs,
-            client: Some(client),
+            client: Some(client.name()),
             ordered_by: order.amount.ordered_by(),
+            user_id: client.user(),
         };
         match self.backend.create_quote(&command).await? {
             QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
@@ -142,16 +175,17 @@ impl OrderService {
         }
     }
 
-    pub async fn find_quote(&self, id: QuoteId) -> Result<Quote, Error> {
-        match self.backend.find_quote(id).await.map_err(Error::ReadQuote)? {
+    /// Returns a quote that `owner` selects.
+    pub async fn find_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<Quote, Error> {
+        match self.backend.find_quote(id, owner).await.map_err(Error::ReadQuote)? {
             QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
             QuoteOutcome { quote: None, .. } => Err(Error::QuoteNotFound(id)),
         }
     }
 
-    /// Releases the reservation of a quote. Succeeds if the quote no longer reserves anything.
-    pub async fn release_quote(&self, id: QuoteId) -> Result<(), Error> {
-        match self.backend.release_quote(id).await.map_err(Error::ReleaseQuote)? {
+    /// Releases the reservation of a quote that `owner` selects. Succeeds if the quote no longer reserves anything.
+    pub async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<(), Error> {
+        match self.backend.release_quote(id, owner).await.map_err(Error::ReleaseQuote)? {
             QuoteOutcome { quote: Some(_), .. } => Ok(()),
             QuoteOutcome { refused: Some(Refused { reason: RefusalReason::QuoteTaken, .. }), .. } => {
                 Err(Error::ReleaseTaken)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         Code, FieldError, Problem,
-        orders::{Order, OrderPayload, Placed, PlacedMessage},
+        orders::{Order, OrderPayload, OwnerFilter, Placed, PlacedMessage},
         quotes::{Quote, QuoteRequest},
     },
     ids::{IdempotencyKey, KeyError, QuoteId},
@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     dispatcher::DispatchError,
     error::Error,
-    order_service::{OrderKey, OrderService},
+    order_service::{OrderKey, OrderService, QuoteClient},
 };
 
 /// Maximum time that an order waits for its decision. Together with the time for reading the body, it is shorter than the
@@ -165,7 +165,7 @@ impl Api {
         body: UncheckedBody<QuoteRequest>,
     ) -> Result<CreateQuoteResponse, Problem> {
         let body = body.or_problem(|parsed| self.order_service.invalid_quote_fields(parsed))?;
-        let client = format!("ip:{}", self.trusted_proxies.client_address(request));
+        let client = QuoteClient::Anonymous(self.trusted_proxies.client_address(request));
         let quote = self.order_service.create_quote(&body, client).await.map_err(Error::into_quote_problem)?;
         Ok(CreateQuoteResponse::Created(Json(quote)))
     }
@@ -175,7 +175,7 @@ impl Api {
     /// A quote that is no longer open is deleted after a day or more (`IDEMPOTENCY_KEEP_SECS`).
     #[oai(path = "/api/v1/quotes/:id", method = "get", operation_id = "get_quote")]
     async fn get_quote(&self, id: Path<QuoteId>) -> Result<Json<Quote>, Problem> {
-        Ok(Json(self.order_service.find_quote(id.0).await?))
+        Ok(Json(self.order_service.find_quote(id.0, OwnerFilter::Anonymous).await?))
     }
 
     /// Releases the reservation of a quote before the quote expires. No order can take it afterwards.
@@ -183,7 +183,7 @@ impl Api {
     /// Repeating the request has no effect. A quote that an order has taken is not released: 409 `quote_taken`.
     #[oai(path = "/api/v1/quotes/:id", method = "delete", operation_id = "release_quote")]
     async fn release_quote(&self, id: Path<QuoteId>) -> Result<ReleaseQuoteResponse, Problem> {
-        self.order_service.release_quote(id.0).await?;
+        self.order_service.release_quote(id.0, OwnerFilter::Anonymous).await?;
         Ok(ReleaseQuoteResponse::Released)
     }
 }
@@ -194,7 +194,7 @@ impl Api {
     }
 
     async fn place_within_deadline(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Problem> {
-        let placing = self.order_service.place_order(payload, key);
+        let placing = self.order_service.place_order(payload, key, None);
         let result = match tokio::time::timeout(PLACE_DEADLINE, placing).await {
             Ok(result) => result,
             Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),

@@ -40,6 +40,7 @@ fn order_operations() -> Vec<OperationDescription> {
     annotated["client_reference"] = "invoice-42".into();
     let mut by_bitcoin = quote.clone();
     (by_bitcoin["amount"], by_bitcoin["ordered_by"]) = ("69.0003".into(), "bitcoin_amount".into());
+    let owner = "user:019b7d5a-1f00-7000-8000-000000000003";
     let order = |id| OperationDescription::new(id, Group::Orders);
     let of_quote = |id| OperationDescription::new(id, Group::Quotes);
     vec![
@@ -52,10 +53,21 @@ fn order_operations() -> Vec<OperationDescription> {
         of_quote("release_quote").errors(WRITING).parameter("id", QUOTE_ID),
         order("get_orders").errors(READING).parameter("start", 0).parameter("page_size", 5),
         order("list_orders").errors(READING).parameter("limit", 50),
-        order("list_orders_v2").errors(READING).parameter("client_reference", "invoice-42").parameter("limit", 50),
+        order("get_orders_v2")
+            .errors(READING)
+            .parameter("owner", owner)
+            .parameter("start", 0)
+            .parameter("page_size", 5),
+        order("list_orders_v2")
+            .errors(READING)
+            .parameter("owner", owner)
+            .parameter("client_reference", "invoice-42")
+            .parameter("limit", 50),
         order("lookup_orders").errors(READING).body(json!({ "ids": [ORDER_ID] })),
+        order("lookup_orders_v2").errors(READING).body(json!({ "ids": [ORDER_ID] })),
         order("get_order").errors(READING).errors(&[Code::NotFound]).parameter("id", ORDER_ID),
         order("summary").errors(READING),
+        order("summary_v2").errors(READING).parameter("owner", owner),
     ]
 }
 

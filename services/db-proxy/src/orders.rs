@@ -23,6 +23,7 @@ use common::{metrics::Metrics, money::Sats, time::Clock};
 pub use self::{
     command::{
         CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
+        ReleaseQuoteCommand,
     },
     metrics::OrderMetrics,
     order_id::first_id_at,

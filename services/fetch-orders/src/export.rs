@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use common::{
-    api::orders::{ClientReference, Cursor, MAX_PAGE, Metadata, Order, OrderQuery},
-    clients::{CallError, db_proxy::DbProxyClient},
+    api::orders::{ClientReference, Cursor, MAX_PAGE, Metadata, Order, OrderQuery, OwnerFilter},
+    clients::{CallError, db_proxy::OrderReader},
     request_context::RequestContext,
 };
 use futures_util::{Stream, stream};
@@ -25,7 +25,7 @@ pub enum ExportFormat {
 }
 
 const CSV_HEADER: &str = "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state,ordered_by,quote,\
-     client_reference,metadata\r\n";
+     client_reference,metadata,user_id\r\n";
 
 /// The progress of an export.
 enum ExportPosition {
@@ -34,18 +34,19 @@ enum ExportPosition {
     End,
 }
 
-/// Streams the orders that `query` selects, newest first, one page in each chunk. If a page cannot be read, the stream fails
+/// Streams the orders of `owner` that `query` selects, newest first, one page in each chunk. If a page cannot be read, the stream fails
 /// and the connection closes early. A client can therefore detect an incomplete file.
 ///
 /// The stream is read after the handler has returned. Its calls and log events still belong to the request.
 pub fn export_orders(
-    db_proxy: DbProxyClient,
+    reader: OrderReader,
     query: OrderQuery,
+    owner: OwnerFilter,
     format: ExportFormat,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
     let request = RequestContext::current();
     stream::try_unfold(ExportPosition::FirstPage, move |position| {
-        let (db_proxy, query) = (db_proxy.clone(), query.clone());
+        let (reader, query) = (reader.clone(), query.clone());
         RequestContext::scope(request.clone(), async move {
             let (cursor, header) = match (position, format) {
                 (ExportPosition::FirstPage, ExportFormat::Csv) => (None, CSV_HEADER),
@@ -53,7 +54,7 @@ pub fn export_orders(
                 (ExportPosition::NextPage(cursor), _) => (Some(cursor), ""),
                 (ExportPosition::End, _) => return Ok(None),
             };
-            let page = db_proxy.list_orders(&query, cursor, MAX_PAGE).await.map_err(page_error)?;
+            let page = reader.page(&query, owner, cursor, MAX_PAGE).await.map_err(page_error)?;
             let mut chunk = header.as_bytes().to_vec();
             for order in &page.data {
                 write_order(order, format, &mut chunk)?;
@@ -75,7 +76,7 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
         ExportFormat::Csv => {
             let Order { id, created_at, currency, amount, exchange_rate, .. } = order;
             let Order { bitcoin_amount, price_as_of, simulated, price_state, ordered_by, quote, .. } = order;
-            let Order { client_reference, metadata, .. } = order;
+            let Order { client_reference, metadata, user_id, .. } = order;
             write!(chunk, "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},")?;
             write!(chunk, "{simulated},{},{},", price_state.as_str(), ordered_by.as_str())?;
             if let Some(quote) = quote {
@@ -83,7 +84,11 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
             }
             let reference = client_reference.as_ref().map(ClientReference::as_str).unwrap_or_default();
             let metadata = metadata.as_ref().map(Metadata::to_text).unwrap_or_default();
-            write!(chunk, ",{},{}\r\n", csv_text(reference), csv_text(&metadata))
+            write!(chunk, ",{},{},", csv_text(reference), csv_text(&metadata))?;
+            if let Some(user) = user_id {
+                write!(chunk, "{user}")?;
+            }
+            chunk.write_all(b"\r\n")
         }
         ExportFormat::Jsonl => {
             serde_json::to_writer(&mut *chunk, order)?;

@@ -7,23 +7,33 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use common::ids::UserId;
+
 use crate::error::Error;
 
 /// How many exports one client may run at once.
 const MAX_PER_CLIENT: usize = 2;
 
+/// Who runs an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExportClient {
+    User(UserId),
+    /// A client without a key of a user.
+    Address(IpAddr),
+}
+
 /// Counts the running exports.
 #[derive(Debug, Clone)]
 pub struct ExportSlots {
     max: usize,
-    running: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    running: Arc<Mutex<HashMap<ExportClient, usize>>>,
 }
 
 /// A running export. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct ExportSlot {
     slots: ExportSlots,
-    client: IpAddr,
+    client: ExportClient,
 }
 
 impl ExportSlots {
@@ -32,12 +42,12 @@ impl ExportSlots {
         Self { max, running: Arc::default() }
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<ExportClient, usize>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts an export of a client.
-    pub fn acquire(&self, client: IpAddr) -> Result<ExportSlot, Error> {
+    pub fn acquire(&self, client: ExportClient) -> Result<ExportSlot, Error> {
         let mut running = self.running();
         if running.values().sum::<usize>() >= self.max {
             return Err(Error::TooManyExports { max: self.max });

@@ -14,7 +14,11 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     api::{filters::check_order_filter, health::Component, orders::OrderFilter},
-    clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
+    clients::{
+        ServiceClient,
+        db_proxy::{DbProxyClient, OrderReader},
+        http_client,
+    },
     config::Caller,
     metrics::Metrics,
     money::Currency,
@@ -65,11 +69,12 @@ impl Service for App {
             rate_limit: config.rate_limit,
             value_check: Some(Arc::new(KnownCurrencies(config.currencies.clone()))),
         };
-        let (lookup, lookup_task) = OrderLookup::new(db_proxy.clone());
+        let reader = OrderReader::new(db_proxy.clone());
+        let (lookup, lookup_task) = OrderLookup::new(reader.clone());
         let api = Api {
-            db_proxy: db_proxy.clone(),
+            reader: reader.clone(),
             lookup,
-            pages: OrderPages::new(db_proxy.clone()),
+            pages: OrderPages::new(reader),
             export_slots: ExportSlots::new(config.max_exports),
             currencies: config.currencies,
             trusted_proxies: config.trusted_proxies,

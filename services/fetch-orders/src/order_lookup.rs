@@ -1,48 +1,68 @@
 //! Finds single orders. Lookups that arrive at the same time are sent to db-proxy in one request.
 //!
-//! Only the ids of the orders are parsed. The JSON of db-proxy is returned unchanged.
+//! Only the ids and the users of the orders are parsed. The JSON of db-proxy is returned unchanged.
 
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use common::{
-    api::orders::OrderIds,
+    api::orders::{OrderIds, OwnerFilter},
     clients::{
         CallError,
-        db_proxy::{BATCH_LIMITS, DbProxyClient},
+        db_proxy::{BATCH_LIMITS, OrderReader, OrdersJson},
     },
     concurrency::batching::Batcher,
-    ids::OrderId,
+    ids::{OrderId, UserId},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ReadError;
 
-type LookupResult = Result<Option<Bytes>, ReadError>;
+/// What db-proxy knows of an id.
+#[derive(Debug, Clone)]
+enum Found {
+    Order {
+        user: Option<UserId>,
+        json: Bytes,
+    },
+    Nothing,
+    /// A db-proxy of the last release has no anonymous order with the id. It cannot say whether a user has one.
+    NothingAnonymous,
+}
 
-/// Looks up single orders.
+type LookupResult = Result<Found, ReadError>;
+
+/// Looks up single orders. Lookups of several clients share a request, so each is compared with its owner afterwards.
 #[derive(Clone)]
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
 impl OrderLookup {
     /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is
     /// dropped.
-    pub fn new(db_proxy: DbProxyClient) -> (Self, impl Future<Output = ()> + Send) {
-        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up_batch(db_proxy.clone(), OrderIds { ids }));
+    pub fn new(reader: OrderReader) -> (Self, impl Future<Output = ()> + Send) {
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |ids| look_up_batch(reader.clone(), OrderIds { ids }));
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of an order, or `None` if no order has this id.
-    pub async fn find_order(&self, id: OrderId) -> LookupResult {
-        self.0.submit(id).await?
+    /// Returns the JSON of an order, or `None` if no order of the owner has this id. So an order of somebody else looks like one
+    /// that does not exist.
+    pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, ReadError> {
+        match self.0.submit(id).await?? {
+            Found::Order { user, json } => Ok(owner.selects(user).then_some(json)),
+            Found::Nothing => Ok(None),
+            Found::NothingAnonymous if owner == OwnerFilter::Anonymous => Ok(None),
+            Found::NothingAnonymous => Err(ReadError::Upgrading),
+        }
     }
 }
 
 /// Returns one result for each id, in the same sequence as `ids`.
-async fn look_up_batch(db_proxy: DbProxyClient, ids: OrderIds) -> Vec<LookupResult> {
-    match fetch_orders_by_id(&db_proxy, &ids).await {
-        Ok(orders) => ids.ids.iter().map(|id| Ok(orders.get(id).cloned())).collect(),
+async fn look_up_batch(reader: OrderReader, ids: OrderIds) -> Vec<LookupResult> {
+    match fetch_orders_by_id(&reader, &ids).await {
+        Ok(FoundById { orders, absent }) => {
+            ids.ids.iter().map(|id| Ok(orders.get(id).unwrap_or(&absent).clone())).collect()
+        }
         Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],
     }
 }
@@ -54,19 +74,29 @@ struct RawFoundOrders<'a> {
     orders: Vec<&'a RawValue>,
 }
 
-/// The id of an order, without its other fields.
+/// The id and the user of an order, without its other fields.
 #[derive(Deserialize)]
-struct IdOnly {
+struct IdAndUser {
     id: OrderId,
+    #[serde(default)]
+    user_id: Option<UserId>,
 }
 
-/// Returns the orders that exist, by id.
-async fn fetch_orders_by_id(db_proxy: &DbProxyClient, ids: &OrderIds) -> Result<HashMap<OrderId, Bytes>, CallError> {
-    let bytes = db_proxy.find_orders_json(ids).await?;
-    let found: RawFoundOrders = db_proxy.0.parse_response(&bytes)?;
+/// The orders that exist, and what is known of the other ids.
+struct FoundById {
+    orders: HashMap<OrderId, Found>,
+    absent: Found,
+}
+
+async fn fetch_orders_by_id(reader: &OrderReader, ids: &OrderIds) -> Result<FoundById, CallError> {
+    let service = &reader.db_proxy.0;
+    let OrdersJson { json, has_owners } = reader.find_json(ids).await?;
+    let found: RawFoundOrders = service.parse_response(&json)?;
     let with_id = |order: &RawValue| {
-        let IdOnly { id } = db_proxy.0.parse_response(order.get().as_bytes())?;
-        Ok((id, bytes.slice_ref(order.get().as_bytes())))
+        let IdAndUser { id, user_id: user } = service.parse_response(order.get().as_bytes())?;
+        Ok((id, Found::Order { user, json: json.slice_ref(order.get().as_bytes()) }))
     };
-    found.orders.into_iter().map(with_id).collect()
+    let orders = found.orders.into_iter().map(with_id).collect::<Result<_, CallError>>()?;
+    let absent = if has_owners { Found::Nothing } else { Found::NothingAnonymous };
+    Ok(FoundById { orders, absent })
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{
     api::{
-        orders::{Cursor, OrderQuery},
+        orders::{Cursor, OrderQuery, OwnerFilter},
         pages::PageLinks,
     },
-    clients::{CallError, db_proxy::DbProxyClient},
+    clients::{CallError, db_proxy::OrderReader},
     concurrency::single_flight::{JoinPolicy, SingleFlight},
 };
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,16 @@ use crate::error::ReadError;
 /// Maximum number of requests that wait for pages at the same time.
 const MAX_WAITING: usize = 4096;
 
-/// Identifies a page: the path of the request and all its parameters.
+/// Identifies a page: whose orders it has, the path of the request and all its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum PageKey {
+pub struct PageKey {
+    pub owner: OwnerFilter,
+    pub position: PagePosition,
+}
+
+/// The path of a request for a page, and its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PagePosition {
     /// Skips the newest `start` orders.
     ByOffset { start: u64, page_size: u32 },
     /// Starts after the order of `cursor`, or at the newest order if there is no cursor.
@@ -37,11 +44,11 @@ type PageResult = Result<Bytes, ReadError>;
 pub struct OrderPages(SingleFlight<PageKey, PageResult>);
 
 impl OrderPages {
-    pub fn new(db_proxy: DbProxyClient) -> Self {
+    pub fn new(reader: OrderReader) -> Self {
         // A page is read after its request arrived, so a client that placed an order sees it in the list.
         Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
-            let db_proxy = db_proxy.clone();
-            async move { read_page(&db_proxy, key).await.map_err(|error| ReadError::Call(Arc::new(error))) }
+            let reader = reader.clone();
+            async move { read_page(&reader, key).await.map_err(|error| ReadError::Call(Arc::new(error))) }
         }))
     }
 
@@ -72,22 +79,23 @@ struct RawOrderPage<'a> {
     next_cursor: Option<Cursor>,
 }
 
-async fn read_page(db_proxy: &DbProxyClient, key: PageKey) -> Result<Bytes, CallError> {
-    match key {
-        PageKey::ByOffset { start, page_size } => {
-            let bytes = db_proxy.list_orders_by_offset_json(start, page_size).await?;
-            let DbProxyPage { data, more, .. } = db_proxy.0.parse_response(&bytes)?;
+async fn read_page(reader: &OrderReader, PageKey { owner, position }: PageKey) -> Result<Bytes, CallError> {
+    let service = &reader.db_proxy.0;
+    match position {
+        PagePosition::ByOffset { start, page_size } => {
+            let bytes = reader.page_by_offset_json(owner, start, page_size).await?;
+            let DbProxyPage { data, more, .. } = service.parse_response(&bytes)?;
             let next = more.then(|| {
                 let start = start.saturating_add(u64::from(page_size));
                 format!("/get_orders/?start={start}&page_size={page_size}")
             });
-            db_proxy.0.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
+            service.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
         }
-        PageKey::ByCursor { query, cursor, limit } => {
-            let bytes = db_proxy.list_orders_json(&query, cursor, limit).await?;
-            let DbProxyPage { data, next_cursor, .. } = db_proxy.0.parse_response(&bytes)?;
+        PagePosition::ByCursor { query, cursor, limit } => {
+            let bytes = reader.page_json(&query, owner, cursor, limit).await?;
+            let DbProxyPage { data, next_cursor, .. } = service.parse_response(&bytes)?;
             let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", query.to_query(Some(cursor), limit)));
-            db_proxy.0.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
+            service.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
         }
     }
 }

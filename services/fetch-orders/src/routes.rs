@@ -4,10 +4,10 @@ use common::{
     api::{
         Problem,
         filters::check_order_filter,
-        orders::{ClientReference, Cursor, Order, OrderFilter, OrderQuery, OrderSummary},
+        orders::{ClientReference, Cursor, Order, OrderFilter, OrderQuery, OrderSummary, OwnerFilter},
         pages::LinkedOrderPage,
     },
-    clients::db_proxy::DbProxyClient,
+    clients::db_proxy::OrderReader,
     ids::OrderId,
     money::{Currency, FiatAmount},
     server::{Json, PreserializedJson, TrustedProxies},
@@ -24,13 +24,13 @@ use crate::{
     error::Error,
     export::{ExportFormat, export_orders},
     export_file::ExportFile,
-    export_slots::ExportSlots,
+    export_slots::{ExportClient, ExportSlots},
     order_lookup::OrderLookup,
-    order_pages::{OrderPages, PageKey},
+    order_pages::{OrderPages, PageKey, PagePosition},
 };
 
 pub struct Api {
-    pub db_proxy: DbProxyClient,
+    pub reader: OrderReader,
     pub lookup: OrderLookup,
     pub pages: OrderPages,
     pub export_slots: ExportSlots,
@@ -52,7 +52,7 @@ impl Api {
         #[oai(default = "default_page_size", validator(minimum(value = "1"), maximum(value = "1000")))]
         Query(page_size): Query<u32>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
-        self.page(PageKey::ByOffset { start, page_size }).await
+        self.page(PagePosition::ByOffset { start, page_size }, OwnerFilter::Anonymous).await
     }
 
     /// Lists the orders that pass all filters, newest first.
@@ -83,8 +83,8 @@ impl Api {
         Query(client_reference): Query<Option<ClientReference>>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
         let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
-        let query = OrderQuery { filter, client_reference };
-        self.page(PageKey::ByCursor { query, cursor, limit }).await
+        let query = OrderQuery { filter, client_reference, user: None };
+        self.page(PagePosition::ByCursor { query, cursor, limit }, OwnerFilter::Anonymous).await
     }
 
     /// Exports all orders that pass all filters, newest first, as one file.
@@ -112,11 +112,11 @@ impl Api {
         Query(client_reference): Query<Option<ClientReference>>,
     ) -> Result<ExportFile, Problem> {
         let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
-        let query = OrderQuery { filter, client_reference };
-        let slot = self.export_slots.acquire(self.trusted_proxies.client_address(request))?;
+        let query = OrderQuery { filter, client_reference, user: None };
+        let slot = self.export_slots.acquire(ExportClient::Address(self.trusted_proxies.client_address(request)))?;
         // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
-        self.db_proxy.order_summary().await.map_err(Error::from)?;
-        let pages = export_orders(self.db_proxy.clone(), query, format);
+        self.reader.db_proxy.order_summary().await.map_err(Error::from)?;
+        let pages = export_orders(self.reader.clone(), query, OwnerFilter::Anonymous, format);
         // The slot is freed when the stream is dropped.
         Ok(ExportFile { format, body: Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)) })
     }
@@ -124,13 +124,13 @@ impl Api {
     /// Returns the number and the bitcoin total of all orders, and what remains of the limit.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn summary(&self) -> Result<Json<OrderSummary>, Problem> {
-        Ok(Json(self.db_proxy.order_summary().await.map_err(Error::from)?))
+        Ok(Json(self.reader.summary(OwnerFilter::Anonymous).await.map_err(Error::from)?))
     }
 
     /// Returns one order.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
-        let order = self.lookup.find_order(id.0).await.map_err(Error::from)?;
+        let order = self.lookup.find_order(id.0, OwnerFilter::Anonymous).await.map_err(Error::from)?;
         Ok(PreserializedJson::new(order.ok_or(Error::OrderNotFound(id.0))?))
     }
 }
@@ -142,8 +142,13 @@ impl Api {
         if errors.is_empty() { Ok(filter) } else { Err(Error::InvalidFilter(errors)) }
     }
 
-    async fn page(&self, key: PageKey) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
-        Ok(PreserializedJson::new(self.pages.page(key).await.map_err(Error::from)?))
+    async fn page(
+        &self,
+        position: PagePosition,
+        owner: OwnerFilter,
+    ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
+        let page = self.pages.page(PageKey { owner, position }).await;
+        Ok(PreserializedJson::new(page.map_err(Error::from)?))
     }
 }
 

@@ -42,7 +42,7 @@ async fn checker_detects_changed_database_rows(stack: Stack) {
         let outcome = Outcome::from_response(try_send(request).await);
         let bitcoin_amount = Sats::new(satoshi).ok();
         let end = Timestamp::now();
-        history.attempts.push(Attempt { idempotency_key, requested, bitcoin_amount, start, end, outcome });
+        history.attempts.push(Attempt { user: None, idempotency_key, requested, bitcoin_amount, start, end, outcome });
     }
     let url = platform.database.url();
     let limit = Sats::new(60).unwrap();

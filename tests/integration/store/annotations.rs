@@ -2,7 +2,7 @@
 
 use common::{
     api::orders::{
-        Annotations, ClientReference, Metadata, Order, OrderFilter, OrderPage, OrderedBy,
+        Annotations, ClientReference, Metadata, Order, OrderFilter, OrderPage, OrderedBy, OwnerFilter,
         RefusalReason::{KeyReused, LimitExceeded},
     },
     time::Timestamp,
@@ -58,7 +58,8 @@ async fn notes_are_stored_exactly_and_replayed(stack: Stack) {
 async fn pages_of(fixture: &Fixture, text: &str, filter: &OrderFilter, limit: u32) -> (Vec<Order>, usize) {
     let (mut orders, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = fixture.store.page_by_reference(&reference(text), filter, cursor, limit).await;
+        let page =
+            fixture.store.page_by_reference(OwnerFilter::Everybody, &reference(text), filter, cursor, limit).await;
         let OrderPage { data, next_cursor } = page.unwrap();
         orders.extend(data);
         pages += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use common::{
-    api::orders::{Cursor, OffsetPage, Order, OrderFilter, OrderPage},
+    api::orders::{Cursor, OffsetPage, Order, OrderFilter, OrderPage, OwnerFilter},
     ids::OrderId,
     time::Timestamp,
 };
@@ -41,7 +41,7 @@ async fn all_pages(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<O
     let (mut orders, mut cursor) = (Vec::new(), None);
     loop {
         let OrderPage { data: page, next_cursor: next } =
-            fixture.store.page_by_cursor(filter, cursor, limit).await.unwrap();
+            fixture.store.page_by_cursor(OwnerFilter::Everybody, filter, cursor, limit).await.unwrap();
         assert!(page.len() <= limit as usize);
         orders.extend(page);
         match next {
@@ -53,7 +53,7 @@ async fn all_pages(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<O
 
 async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    assert_eq!(fixture.store.page_by_offset(0, 10).await.unwrap(), OffsetPage::default());
+    assert_eq!(fixture.store.page_by_offset(OwnerFilter::Everybody, 0, 10).await.unwrap(), OffsetPage::default());
     let orders = place_many(&fixture, 10).await;
     for (start, size, expected, has_more) in [
         (0, 3, &orders[0..3], true),
@@ -67,7 +67,7 @@ async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
         (u64::MAX, 3, &[], false),
         (u64::try_from(i64::MAX).unwrap() + 1, 1000, &[], false),
     ] {
-        let page = fixture.store.page_by_offset(start, size).await.unwrap();
+        let page = fixture.store.page_by_offset(OwnerFilter::Everybody, start, size).await.unwrap();
         assert_eq!(page, OffsetPage { data: expected.to_vec(), more: has_more }, "{start} {size}");
     }
 }
@@ -78,7 +78,7 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
     let (mut seen, mut cursor, mut round) = (Vec::new(), None, 0);
     loop {
         let OrderPage { data: page, next_cursor: next } =
-            fixture.store.page_by_cursor(&OrderFilter::default(), cursor, 3).await.unwrap();
+            fixture.store.page_by_cursor(OwnerFilter::Everybody, &OrderFilter::default(), cursor, 3).await.unwrap();
         seen.extend(page);
         cursor = next;
         if next.is_none() {
@@ -140,7 +140,10 @@ async fn filters_return_exactly_matching_orders(stack: Stack) {
 async fn filter_without_match_returns_empty_last_page(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let none = OrderFilter::default();
-    assert_eq!(fixture.store.page_by_cursor(&none, None, 10).await.unwrap(), OrderPage::default());
+    assert_eq!(
+        fixture.store.page_by_cursor(OwnerFilter::Everybody, &none, None, 10).await.unwrap(),
+        OrderPage::default()
+    );
     let orders = place_many(&fixture, 5).await;
     let newest = orders[0].created_at;
     let past: Timestamp = "0001-01-01T00:00:00Z".parse().unwrap();
@@ -157,13 +160,26 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         // The end of the range lies before its start.
         OrderFilter { from: Some(newest), to: Some(orders[4].created_at), ..none },
     ] {
-        assert_eq!(fixture.store.page_by_cursor(&filter, None, 10).await.unwrap(), OrderPage::default(), "{filter:?}");
+        assert_eq!(
+            fixture.store.page_by_cursor(OwnerFilter::Everybody, &filter, None, 10).await.unwrap(),
+            OrderPage::default(),
+            "{filter:?}"
+        );
     }
     let all = OrderFilter { from: Some(past), to: Some(future), ..none };
-    assert_eq!(fixture.store.page_by_cursor(&all, None, 5).await.unwrap(), last_page(orders.clone()));
+    assert_eq!(
+        fixture.store.page_by_cursor(OwnerFilter::Everybody, &all, None, 5).await.unwrap(),
+        last_page(orders.clone())
+    );
     // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest.
-    assert_eq!(fixture.store.page_by_cursor(&none, Some(Cursor(1)), 5).await.unwrap(), OrderPage::default());
-    assert_eq!(fixture.store.page_by_cursor(&none, Some(Cursor(i64::MAX)), 5).await.unwrap(), last_page(orders));
+    assert_eq!(
+        fixture.store.page_by_cursor(OwnerFilter::Everybody, &none, Some(Cursor(1)), 5).await.unwrap(),
+        OrderPage::default()
+    );
+    assert_eq!(
+        fixture.store.page_by_cursor(OwnerFilter::Everybody, &none, Some(Cursor(i64::MAX)), 5).await.unwrap(),
+        last_page(orders)
+    );
 }
 
 async fn time_filters_are_exact_to_the_microsecond(stack: Stack) {
@@ -223,7 +239,8 @@ async fn rare_order_is_found_among_many(stack: Stack) {
         .await;
     fixture.query_text(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
     let filter = OrderFilter { currency: Some("JPY".parse().unwrap()), ..OrderFilter::default() };
-    let OrderPage { data: page, next_cursor: next } = fixture.store.page_by_cursor(&filter, None, 10).await.unwrap();
+    let OrderPage { data: page, next_cursor: next } =
+        fixture.store.page_by_cursor(OwnerFilter::Everybody, &filter, None, 10).await.unwrap();
     assert!(page.is_empty() && next.is_some(), "one page read all rows: {page:?}");
     assert_eq!(all_pages(&fixture, &filter, 10).await, [rare]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         orders::{
-            Annotations, OrderedBy,
+            Annotations, OrderedBy, OwnerFilter,
             RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
         },
         prices::PriceState,
@@ -15,7 +15,9 @@ use common::{
     ids::QuoteId,
     time::Timestamp,
 };
-use db_proxy::orders::{CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand};
+use db_proxy::orders::{
+    CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand, ReleaseQuoteCommand,
+};
 use tests::Stack;
 
 use super::{Fixture, commands, commit, expect_placed, expect_refused, market_order, no_limit, sats};
@@ -42,6 +44,7 @@ pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
         price,
         duration,
         client,
+        user: None,
         caps,
         written_by: Caller::CREATE_ORDER,
         attempted_ids: Vec::new(),
@@ -60,6 +63,7 @@ fn take_command(key: &str, id: QuoteId) -> Command {
     let super::TestOrder { key, requested_at, .. } = market_order(key, 1);
     Command::Place(PlaceCommand {
         key,
+        user: None,
         terms: OrderTerms::Quote(id),
         annotations: Annotations::default(),
         requested_at,
@@ -68,9 +72,13 @@ fn take_command(key: &str, id: QuoteId) -> Command {
     })
 }
 
+fn release_command(id: QuoteId) -> Command {
+    Command::ReleaseQuote(ReleaseQuoteCommand { id, owner: OwnerFilter::Anonymous })
+}
+
 /// The quote of a decision. Panics when none was created.
 #[track_caller]
-fn expect_quote(decision: &Decision) -> Quote {
+pub(super) fn expect_quote(decision: &Decision) -> Quote {
     match decision {
         Decision::Quoted(quote) => quote.clone(),
         other => panic!("no quote: {other:?}"),
@@ -218,7 +226,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     let quotes = &mut [10, 20, 30, 40].map(|satoshi| quote_command(satoshi, seconds(satoshi.unsigned_abs())));
     let quotes: Vec<_> = commit(&fixture.store, quotes, limit, now).await.iter().map(expect_quote).collect();
     let [expired, taken, released, open] = [0, 1, 2, 3].map(|index| quotes[index].id);
-    let commands = &mut [take_command("a", taken), Command::ReleaseQuote(released)];
+    let commands = &mut [take_command("a", taken), release_command(released)];
     let decisions = commit(&fixture.store, commands, limit, now.plus(seconds(10))).await;
     let order = expect_placed(&decisions[0]).0.id;
     assert!(matches!(&decisions[1], Decision::QuoteReleased(quote) if quote.state == QuoteState::Released));
@@ -242,7 +250,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     // A repetition has no effect, and a closed quote is deleted like an expired one.
     let released_at = "select cast(released_at as text) from quotes where released_at is not null";
     let before = fixture.query_text(released_at).await;
-    commit(&fixture.store, &mut [Command::ReleaseQuote(released)], limit, now.plus(seconds(11))).await;
+    commit(&fixture.store, &mut [release_command(released)], limit, now.plus(seconds(11))).await;
     assert_eq!((fixture.query_text(released_at).await, before.len()), (before.clone(), 1));
     assert_eq!(second_store.delete_closed_quotes(now.plus(MINUTE), 10).await.unwrap(), 3);
 }

@@ -2,7 +2,7 @@
 //! repeated migration and are visible to another process.
 
 use common::{
-    api::orders::{OffsetPage, Order},
+    api::orders::{OffsetPage, Order, OwnerFilter},
     money::Sats,
     time::Timestamp,
 };
@@ -69,7 +69,7 @@ async fn boundary_values_are_stored_exactly(stack: Stack) {
         );
         assert_eq!(fixture.store.orders_by_id(&[order.id]).await.unwrap().pop(), Some(order.clone()));
         assert_eq!(
-            fixture.store.page_by_offset(0, 1).await.unwrap(),
+            fixture.store.page_by_offset(OwnerFilter::Everybody, 0, 1).await.unwrap(),
             OffsetPage { data: vec![order.clone()], more: false }
         );
         assert_eq!(fixture.store.totals().await.unwrap().bitcoin, order.bitcoin_amount);
@@ -129,5 +129,5 @@ async fn committed_orders_are_visible_to_another_process(stack: Stack) {
     let order = fixture.place_new(market_order("a", 10)).await;
     // The first store stays open.
     let store = fixture.another_store().await;
-    assert_eq!(store.page_by_offset(0, 10).await.unwrap().data, [order]);
+    assert_eq!(store.page_by_offset(OwnerFilter::Everybody, 0, 10).await.unwrap().data, [order]);
 }

@@ -11,7 +11,8 @@ use common::{
 use serde_json::Value;
 
 use super::{
-    Attempt, History, Outcome, RequestedOrder, StoredState, Violation,
+    Attempt, History, Outcome, ReadKind, RequestedOrder, StoredState, Viewer, Violation,
+    owners::{check_owners, name_of},
     stored_state::{StoredOrder, StoredTotals, Terms},
 };
 
@@ -26,6 +27,7 @@ pub fn check_history(history: &History, stored: &StoredState, limit: Sats) -> Ve
         sequence.check_next(order);
     }
     let mut checker = Checker { stored, limit: limit.get(), violations: sequence.finish(stored.totals) };
+    checker.violations.extend(check_owners(history, stored));
     checker.check_quotes(history);
     checker.check_limit_is_filled(history);
     checker.check_keys(history);
@@ -91,7 +93,14 @@ impl SequenceChecker {
     }
 }
 
-/// The attempts and the stored orders with one idempotency key.
+/// An idempotency key of a client. The same key of two users is two keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct ClientKey<'a> {
+    user: Viewer,
+    key: &'a str,
+}
+
+/// The attempts and the stored orders with one idempotency key of a client.
 #[derive(Default)]
 struct KeyHistory<'a> {
     attempts: Vec<&'a Attempt>,
@@ -112,18 +121,20 @@ impl Checker<'_> {
     }
 
     fn check_keys(&mut self, history: &History) {
-        let mut keys: BTreeMap<&str, KeyHistory> = BTreeMap::new();
+        let mut keys: BTreeMap<ClientKey, KeyHistory> = BTreeMap::new();
         for attempt in &history.attempts {
-            keys.entry(&attempt.idempotency_key).or_default().attempts.push(attempt);
+            let key = ClientKey { user: attempt.user, key: &attempt.idempotency_key };
+            keys.entry(key).or_default().attempts.push(attempt);
         }
-        for order in &self.stored.orders {
-            keys.entry(&order.idempotency_key).or_default().orders.push(order);
+        for stored in &self.stored.orders {
+            let key = ClientKey { user: stored.order.user_id, key: &stored.idempotency_key };
+            keys.entry(key).or_default().orders.push(stored);
         }
         let by_id = self.stored.orders.iter().map(|stored| (stored.order.id.to_string(), stored)).collect();
         for (key, KeyHistory { attempts, orders }) in &keys {
-            self.check_responses(key, attempts, &by_id);
-            self.check_orders_of_key(key, attempts, orders);
-            self.check_refusals(key, attempts, orders);
+            self.check_responses(key.key, attempts, &by_id);
+            self.check_orders_of_key(key.key, attempts, orders);
+            self.check_refusals(*key, attempts, orders);
         }
     }
 
@@ -143,6 +154,9 @@ impl Checker<'_> {
             if stored.terms != Terms::from(received) {
                 self.violations.push(differs("terms"));
             }
+            if stored.user != received.user_id {
+                self.violations.push(differs("user_id"));
+            }
         }
         let mut taking_orders: BTreeMap<QuoteId, i64> = BTreeMap::new();
         for StoredOrder { seq, order, quote, .. } in &self.stored.orders {
@@ -159,6 +173,9 @@ impl Checker<'_> {
                     }
                     if stored.state != "taken" {
                         self.violations.push(differs("state"));
+                    }
+                    if stored.user != order.user_id {
+                        self.violations.push(differs("user_id"));
                     }
                 }
             }
@@ -251,7 +268,7 @@ impl Checker<'_> {
     }
 
     /// The reason of every refusal was true.
-    fn check_refusals(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
+    fn check_refusals(&mut self, client_key: ClientKey<'_>, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for attempt in attempts {
             let Outcome::Refused { code, remaining } = &attempt.outcome else { continue };
             let taking_order = |id: &QuoteId| self.stored.orders.iter().find(|order| order.quote == Some(*id));
@@ -266,16 +283,22 @@ impl Checker<'_> {
                     is_same.then_some("the order of the key is the requested one")
                 }
                 (Code::QuoteTaken, RequestedOrder::FromQuote(id)) => {
-                    let not_taken = taking_order(id).is_none_or(|order| order.idempotency_key == key);
+                    let key_of = |taken: &'_ StoredOrder| (taken.order.user_id, taken.idempotency_key.clone());
+                    let own_key = (client_key.user, client_key.key.to_owned());
+                    let not_taken = taking_order(id).is_none_or(|taken| key_of(taken) == own_key);
                     not_taken.then_some("no other order took the quote")
                 }
                 (Code::QuoteExpired, RequestedOrder::FromQuote(id)) => {
                     taking_order(id).map(|_| "an order took the quote before it expired")
                 }
+                (Code::QuoteUnknown, RequestedOrder::FromQuote(id)) => {
+                    let is_own = self.stored.quotes.iter().any(|quote| quote.id == *id && quote.user == attempt.user);
+                    is_own.then_some("the quote belongs to the client")
+                }
                 _ => Some("this code is not a valid response to the request"),
             };
             if let Some(why) = why {
-                let (key, code, why) = (key.to_owned(), code.to_string(), why.to_owned());
+                let (key, code, why) = (client_key.key.to_owned(), code.to_string(), why.to_owned());
                 self.violations.push(Violation::FalseRefusal { key, code, why });
             }
         }
@@ -284,6 +307,9 @@ impl Checker<'_> {
 
 /// Whether the attempt requests this order.
 fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
+    if attempt.user != stored.order.user_id {
+        return false;
+    }
     match attempt.requested {
         RequestedOrder::AtMarketPrice { currency, amount } => {
             stored.quote.is_none()
@@ -317,7 +343,11 @@ fn differences(attempt: &Attempt, acknowledged: &Value, stored: &StoredOrder) ->
     if stored.idempotency_key != attempt.idempotency_key {
         found.push(differs("key", attempt.idempotency_key.clone(), stored.idempotency_key.clone()));
     }
-    if !requests_order(attempt, stored) {
+    if attempt.user != stored.order.user_id {
+        let (viewer, owner) = (name_of(attempt.user), name_of(stored.order.user_id));
+        let (read, id) = (ReadKind::Placement, stored.order.id);
+        found.push(Violation::SeenByAnother { viewer, read, id, owner });
+    } else if !requests_order(attempt, stored) {
         let Order { currency, amount, .. } = stored.order;
         let stored_as = RequestedOrder::AtMarketPrice { currency, amount }.body();
         found.push(differs("request", attempt.requested.body(), stored_as));

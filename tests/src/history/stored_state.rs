@@ -8,7 +8,7 @@ use common::{
         prices::PriceState,
         quotes::Quote,
     },
-    ids::{OrderId, QuoteId},
+    ids::{OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -39,6 +39,8 @@ pub struct StoredOrder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredQuote {
     pub id: QuoteId,
+    /// The user who requested it.
+    pub user: Option<UserId>,
     pub expires_at: Timestamp,
     pub terms: Terms,
     /// `held`, `taken` or `expired`.
@@ -123,23 +125,23 @@ const SQLITE: Dialect =
 
 impl Dialect {
     fn select_orders(&self) -> String {
-        let (id, quote) = ((self.id)("o.id"), (self.id)("o.quote_id"));
+        let (id, quote, user) = ((self.id)("o.id"), (self.id)("o.quote_id"), (self.id)("o.user_id"));
         let (created_at, price_as_of) = ((self.micros)("o.created_at"), (self.micros)("o.price_as_of"));
         format!(
             "select cast(o.seq as text), coalesce(k.key, ''), {id}, {created_at}, o.currency, cast(o.amount_e4 as text),
                 cast(o.exchange_rate_e8 as text), cast(o.bitcoin_sats as text), {price_as_of}, cast(o.simulated as text),
                 {quote}, o.price_state, cast(o.by_bitcoin_amount as text), coalesce(o.client_reference, ''),
-                coalesce(o.metadata, '')
+                coalesce(o.metadata, ''), {user}
             from orders o left join idempotency_keys k on k.order_seq = o.seq
             order by o.seq, k.key"
         )
     }
 
     fn select_quotes(&self) -> String {
-        let (id, expires_at) = ((self.id)("id"), (self.micros)("expires_at"));
+        let (id, user, expires_at) = ((self.id)("id"), (self.id)("user_id"), (self.micros)("expires_at"));
         format!(
             "select {id}, {expires_at}, currency, cast(amount_e4 as text), cast(exchange_rate_e8 as text),
-                cast(bitcoin_sats as text), state
+                cast(bitcoin_sats as text), state, {user}
             from quotes"
         )
     }
@@ -221,6 +223,7 @@ fn parse_order(row: &[String]) -> StoredOrder {
         by_bitcoin_amount,
         client_reference,
         metadata,
+        user,
     ] = row
     else {
         panic!("an order has other columns: {row:?}")
@@ -240,16 +243,18 @@ fn parse_order(row: &[String]) -> StoredOrder {
         quote: parse_id(quote).map(QuoteId),
         client_reference: (!client_reference.is_empty()).then(|| client_reference.parse().expect("a reference")),
         metadata: (!metadata.is_empty()).then(|| metadata.parse().expect("metadata")),
+        user_id: parse_id(user).map(UserId),
     };
     StoredOrder { seq: parse_integer(seq), idempotency_key: key.clone(), quote: order.quote, order }
 }
 
 fn parse_quote(row: &[String]) -> StoredQuote {
-    let [id, expires_at, currency, amount, exchange_rate, bitcoin_amount, state] = row else {
+    let [id, expires_at, currency, amount, exchange_rate, bitcoin_amount, state, user] = row else {
         panic!("a quote has other columns: {row:?}")
     };
     StoredQuote {
         id: QuoteId(parse_id(id).expect("a quote has an id")),
+        user: parse_id(user).map(UserId),
         expires_at: parse_time(expires_at),
         terms: parse_terms(currency, amount, exchange_rate, bitcoin_amount),
         state: state.clone(),

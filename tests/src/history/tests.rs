@@ -9,7 +9,7 @@ use common::{
 };
 
 use self::simulated_service::{LIMIT, PlantedBug, SimulatedService};
-use super::{Outcome, RequestedOrder, Violation as V, check_history, checker::order_json};
+use super::{Outcome, ReadKind, RequestedOrder, Violation as V, check_history, checker::order_json};
 
 const SEEDS: std::ops::Range<u64> = 0..10;
 
@@ -45,7 +45,7 @@ fn simulation_covers_every_checked_outcome() {
     let occurs = |is: fn(&Outcome) -> bool| history.attempts.iter().any(|attempt| is(&attempt.outcome));
     assert!(occurs(|outcome| matches!(outcome, Outcome::Placed { replayed: true, .. })));
     assert!(occurs(|outcome| matches!(outcome, Outcome::NoResponse)));
-    for code in ["limit_exceeded", "idempotency_key_reused", "quote_taken", "upstream_unavailable"] {
+    for code in ["limit_exceeded", "idempotency_key_reused", "quote_taken", "quote_unknown", "upstream_unavailable"] {
         let denials = history.attempts.iter().filter_map(|attempt| attempt.outcome.denial());
         assert!(denials.into_iter().any(|denial| denial.as_str() == code), "{code}");
     }
@@ -134,6 +134,34 @@ fn detects_unexpected_response() {
     assert_detected(PlantedBug::InternalError, |violation| {
         matches!(violation, V::UnexpectedResponse { status: 500, .. })
     });
+}
+
+#[test]
+fn detects_keys_that_users_share() {
+    assert_detected(PlantedBug::SharedKeys, |violation| {
+        matches!(violation, V::SeenByAnother { read: ReadKind::Placement, .. } | V::FalseRefusal { .. })
+    });
+}
+
+#[test]
+fn detects_order_that_takes_the_quote_of_another_user() {
+    assert_detected(
+        PlantedBug::TakesQuoteOfAnother,
+        |violation| matches!(violation, V::OrderDiffersFromQuote { field, .. } if field == "user_id"),
+    );
+}
+
+#[test]
+fn detects_order_that_another_user_sees() {
+    assert_detected(PlantedBug::ShowsOrderOfAnother, |violation| {
+        matches!(violation, V::SeenByAnother { read: ReadKind::Page, .. })
+    });
+}
+
+#[test]
+fn detects_incomplete_and_repeating_lists() {
+    assert_detected(PlantedBug::OrderNotListed, |violation| matches!(violation, V::NotListed { .. }));
+    assert_detected(PlantedBug::OrderListedTwice, |violation| matches!(violation, V::ListedTwice { .. }));
 }
 
 fn acknowledgement(order: &Order, replayed: bool) -> Outcome {

@@ -7,6 +7,8 @@ use common::{
     ids::{OrderId, QuoteId},
 };
 
+use super::ReadKind;
+
 /// One violated invariant. Sequence numbers are those of `orders.seq`, amounts are in satoshi.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Violation {
@@ -48,6 +50,12 @@ pub enum Violation {
     OrderDiffersFromQuote { quote: QuoteId, seq: i64, field: String },
     /// A quote is marked as taken, and no order took it.
     QuoteTakenWithoutOrder { quote: QuoteId },
+    /// A client saw an order that its user did not place.
+    SeenByAnother { viewer: String, read: ReadKind, id: OrderId, owner: String },
+    /// A complete list of a client contains an order twice.
+    ListedTwice { viewer: String, read: ReadKind, id: OrderId },
+    /// A complete list of a client lacks an order of its user.
+    NotListed { viewer: String, read: ReadKind, id: OrderId },
     /// A reservation of a quote was not released.
     ReservationNotReleased { satoshi: i64 },
     /// An order was refused although it fits under the limit.
@@ -137,6 +145,15 @@ impl fmt::Display for Violation {
             }
             Self::QuoteTakenWithoutOrder { quote } => {
                 write!(f, "QUOTE WITHOUT ORDER: quote {quote} is marked as taken, and no order took it")
+            }
+            Self::SeenByAnother { viewer, read, id, owner } => {
+                write!(f, "SEEN BY ANOTHER: {viewer} saw order {id} in {read}, and it belongs to {owner}")
+            }
+            Self::ListedTwice { viewer, read, id } => {
+                write!(f, "LISTED TWICE: {read} of {viewer} contains order {id} twice")
+            }
+            Self::NotListed { viewer, read, id } => {
+                write!(f, "NOT LISTED: {read} of {viewer} lacks order {id}")
             }
             Self::ReservationNotReleased { satoshi } => {
                 write!(

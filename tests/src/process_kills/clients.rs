@@ -202,7 +202,8 @@ impl Client {
         let request = self.http.json(url, requested.body()).header("idempotency-key", key);
         let outcome = Outcome::from_response(try_send(request).await);
         let (idempotency_key, end) = (key.to_owned(), Timestamp::now());
-        let attempt = Attempt { idempotency_key, requested, bitcoin_amount, start, end, outcome: outcome.clone() };
+        let attempt =
+            Attempt { user: None, idempotency_key, requested, bitcoin_amount, start, end, outcome: outcome.clone() };
         self.progress.history.record_attempt(attempt);
         outcome
     }

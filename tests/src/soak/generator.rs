@@ -158,7 +158,15 @@ impl SoakClient {
             let outcome = Outcome::from_response(try_send(request).await);
             let (idempotency_key, end) = (key.text(), Timestamp::now());
             let is_final = outcome.is_final();
-            attempts.push(Attempt { idempotency_key, requested, bitcoin_amount: None, start, end, outcome });
+            attempts.push(Attempt {
+                user: None,
+                idempotency_key,
+                requested,
+                bitcoin_amount: None,
+                start,
+                end,
+                outcome,
+            });
             if is_final || first_start.elapsed() > RETRY_LIMIT {
                 break;
             }

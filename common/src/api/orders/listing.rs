@@ -3,10 +3,11 @@
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientReference, Order};
+use super::{ClientReference, Order, OwnerFilter};
 use crate::{
     api::cursor::{CursorError, parse_cursor, parse_hex},
-    money::{Currency, FiatAmount},
+    ids::{OrderId, UserId},
+    money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 
@@ -31,7 +32,8 @@ pub struct OffsetPage {
 /// The position of a page: the sequence number of the last order of the previous page.
 ///
 /// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. Reading page after page
-/// therefore returns each order once, even while new orders arrive.
+/// therefore returns each order once, even while new orders arrive. A cursor selects no orders: the owner of every request
+/// does, so the cursor of another client shows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub i64);
 
@@ -77,21 +79,38 @@ impl OrderFilter {
     }
 }
 
-/// Selects orders by a filter and by their reference.
+/// Selects orders by a filter, by their reference and by their user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct OrderQuery {
     pub filter: OrderFilter,
     /// Orders with exactly this reference. An index covers it.
     pub client_reference: Option<ClientReference>,
+    /// Orders of this user. Only an operator may select the orders of others.
+    pub user: Option<UserId>,
 }
 
 impl OrderQuery {
-    /// The query string that requests a page of these orders.
+    /// The query string that requests a page of these orders from fetch-orders.
     pub fn to_query(&self, cursor: Option<Cursor>, limit: u32) -> String {
-        let Self { filter, client_reference } = self;
+        self.to_query_with(("user", self.user.map(|id| id.to_string())), cursor, limit)
+    }
+
+    /// The query string that requests a page of those orders from db-proxy that `owner` selects. It replaces the user.
+    pub fn to_query_of_owner(&self, owner: OwnerFilter, cursor: Option<Cursor>, limit: u32) -> String {
+        self.to_query_with(("owner", Some(owner.to_string())), cursor, limit)
+    }
+
+    /// The query string that requests a page from a db-proxy of the last release, which knows no owners.
+    pub fn to_query_without_owner(&self, cursor: Option<Cursor>, limit: u32) -> String {
+        self.to_query_with(("owner", None), cursor, limit)
+    }
+
+    fn to_query_with(&self, owner: (&'static str, Option<String>), cursor: Option<Cursor>, limit: u32) -> String {
+        let Self { filter, client_reference, user: _ } = self;
         let parts = [
             ("limit", Some(limit.to_string())),
             ("cursor", cursor.map(|cursor| cursor.to_string())),
+            owner,
             ("client_reference", client_reference.as_ref().map(ToString::to_string)),
             ("currency", filter.currency.map(|currency| currency.to_string())),
             ("from", filter.from.map(|time| time.to_string())),
@@ -102,4 +121,32 @@ impl OrderQuery {
         let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
     }
+}
+
+/// The ids of orders to look up.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderIds {
+    #[oai(validator(min_items = 1, max_items = 256))]
+    pub ids: Vec<OrderId>,
+}
+
+/// The orders that were found, in no particular order.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct FoundOrders {
+    pub orders: Vec<Order>,
+}
+
+/// Totals over orders, and what remains of the limit.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderSummary {
+    /// The number of orders.
+    pub count: i64,
+    /// The bitcoin amount of these orders.
+    pub bitcoin_amount: Sats,
+    /// The bitcoin amount that the open quotes of their owner reserve.
+    pub reserved: Sats,
+    /// What remains of the limit, which is one for the orders and quotes of everybody.
+    pub remaining: Sats,
+    /// The maximum bitcoin amount of all orders and open quotes together.
+    pub limit: Sats,
 }

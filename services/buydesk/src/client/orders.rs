@@ -42,6 +42,7 @@ const LIST_OPTIONS: &[FieldOption] = &[
     FieldOption { field: "min_amount", option: "--min-amount" },
     FieldOption { field: "max_amount", option: "--max-amount" },
     FieldOption { field: "client_reference", option: "--reference" },
+    FieldOption { field: "user", option: "--user" },
 ];
 
 /// Runs `buydesk order …`.
@@ -112,9 +113,9 @@ struct OrderList {
 
 impl OrderList {
     fn new(args: ListArgs) -> Self {
-        let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference } = args;
+        let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference, user } = args;
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-        Self { query: OrderQuery { filter, client_reference: reference }, cursor, limit }
+        Self { query: OrderQuery { filter, client_reference: reference, user }, cursor, limit }
     }
 
     fn path(&self, cursor: Option<Cursor>, limit: u32) -> String {
@@ -126,7 +127,7 @@ impl OrderList {
         fn option(name: &str, value: Option<&impl Display>) -> String {
             value.map(|value| format!(" --{name} {}", quote_word(&value.to_string()))).unwrap_or_default()
         }
-        let OrderQuery { filter, client_reference } = &self.query;
+        let OrderQuery { filter, client_reference, user } = &self.query;
         [
             "order list".to_owned(),
             option("limit", Some(&self.limit)),
@@ -136,6 +137,7 @@ impl OrderList {
             option("min-amount", filter.min_amount.as_ref()),
             option("max-amount", filter.max_amount.as_ref()),
             option("reference", client_reference.as_ref()),
+            option("user", user.as_ref()),
             option("cursor", Some(&cursor)),
         ]
         .concat()

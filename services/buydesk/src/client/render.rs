@@ -65,7 +65,8 @@ pub fn order(order: &Order) -> String {
     let metadata = order.metadata.iter().flat_map(Metadata::iter).map(|(name, value)| format!("\n{name}: {value}"));
     let reference = order.client_reference.iter().map(|reference| format!("\nReference: {reference}"));
     let quote = order.quote.iter().map(|quote| format!("\nQuote: {quote}"));
-    let notes: String = quote.chain(reference).chain(metadata).collect();
+    let user = order.user_id.iter().map(|user| format!("\nUser: {user}"));
+    let notes: String = user.chain(quote).chain(reference).chain(metadata).collect();
     format!("{}{notes}", order_table([order]).without(REFERENCE))
 }
 

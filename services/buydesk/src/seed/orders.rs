@@ -81,6 +81,7 @@ fn place_command(number: u64) -> anyhow::Result<Command> {
     let order = ValidatedOrder { currency, amount: OrderedAmount::Fiat(amount) };
     Ok(Command::Place(PlaceCommand {
         key: ClientKey { client: ANONYMOUS.to_owned(), key: IdempotencyKey::generate() },
+        user: None,
         terms: OrderTerms::Market(MarketTerms { order, priced: Some(PricedOrder { amount, price }) }),
         annotations: Annotations::default(),
         requested_at: now,

@@ -12,8 +12,8 @@ use common::{
     api::{
         Code,
         orders::{
-            MarketOrder, Order, OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed,
-            RefusalReason, Refused,
+            MarketOrder, Order, OrderSummary, Outcome, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands,
+            Placed, RefusalReason, Refused,
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
@@ -56,6 +56,7 @@ pub fn market_command() -> PlaceOrderCommand {
         quote: None,
         client_reference: None,
         metadata: None,
+        user_id: None,
     }
 }
 
@@ -315,11 +316,11 @@ impl OrderBackend for FakeDbProxy {
         self.decide_quote(quote, RefusalReason::LimitExceeded, |state| state.quote_is_stored = true)
     }
 
-    async fn find_quote(&self, _: QuoteId) -> Result<QuoteOutcome, CallError> {
+    async fn find_quote(&self, _: QuoteId, _: OwnerFilter) -> Result<QuoteOutcome, CallError> {
         Err(unreachable())
     }
 
-    async fn release_quote(&self, id: QuoteId) -> Result<QuoteOutcome, CallError> {
+    async fn release_quote(&self, id: QuoteId, _: OwnerFilter) -> Result<QuoteOutcome, CallError> {
         let quote = quote(id, QuoteState::Released);
         self.decide_quote(quote, RefusalReason::QuoteTaken, |state| state.quote_is_stored = false)
     }

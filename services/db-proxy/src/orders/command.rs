@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use common::{
     api::{
-        orders::{Annotations, OrderPrice, OrderedBy, Placed, PricedOrder, Refused, ValidatedOrder},
+        orders::{Annotations, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder, Refused, ValidatedOrder},
         quotes::{Quote, QuoteCap},
     },
     config::Caller,
-    ids::{IdempotencyKey, OrderId, QuoteId},
+    ids::{IdempotencyKey, OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
@@ -25,14 +25,24 @@ pub struct ClientKey {
 pub enum Command {
     Place(PlaceCommand),
     Quote(QuoteCommand),
-    /// Releases the reservation of an open quote. Has no effect on a quote that is expired or released.
-    ReleaseQuote(QuoteId),
+    ReleaseQuote(ReleaseQuoteCommand),
+}
+
+/// Releases the reservation of an open quote. Has no effect on a quote that is expired or released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseQuoteCommand {
+    pub id: QuoteId,
+    /// Whose quotes may be released.
+    pub owner: OwnerFilter,
 }
 
 /// Places an order.
 #[derive(Debug, Clone)]
 pub struct PlaceCommand {
+    /// The client of the key is that of `user`, so the order of a key always has the same user.
     pub key: ClientKey,
+    /// `None` if the order is placed without a key of a user.
+    pub user: Option<UserId>,
     pub terms: OrderTerms,
     pub annotations: Annotations,
     /// When the client requested the order. At most the time at which db-proxy received the request.
@@ -72,6 +82,8 @@ pub struct QuoteCommand {
     pub duration: Duration,
     /// Who requested the quote. `None` if the sender does not tell clients apart.
     pub client: Option<String>,
+    /// Only this user can take the quote. `None` if it was requested without a key of a user.
+    pub user: Option<UserId>,
     pub caps: QuoteCaps,
     /// Who sent the request to db-proxy.
     pub written_by: Caller,

@@ -8,8 +8,8 @@ use std::{collections::HashMap, time::Duration};
 use common::{
     api::{
         orders::{
-            ANONYMOUS, Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, Placed, PricedOrder, RefusalReason,
-            Refused,
+            ANONYMOUS, Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder,
+            RefusalReason, Refused,
         },
         quotes::{Quote, QuoteCap, QuoteState},
     },
@@ -19,7 +19,9 @@ use common::{
 };
 
 use super::{
-    command::{CapExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand},
+    command::{
+        CapExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand, ReleaseQuoteCommand,
+    },
     order_id::new_order_id,
     records::{
         ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
@@ -99,7 +101,7 @@ impl DecisionState {
         let decision = match command {
             Command::Place(place) => self.place_order(place),
             Command::Quote(quote) => self.create_quote(quote),
-            Command::ReleaseQuote(id) => self.release_quote(*id),
+            Command::ReleaseQuote(release) => self.release_quote(*release),
         };
         decision.unwrap_or_else(|reason| self.refuse_command(reason))
     }
@@ -134,12 +136,13 @@ impl DecisionState {
                 }
             }
             &OrderTerms::Quote(id) => {
+                let owner = OwnerFilter::of(command.user);
                 // A db-proxy of an earlier release may have stored the quote.
-                let simulated = self.snapshot.records.quotes.get(&id).map(|stored| stored.quote.simulated);
-                if let Some(decision) = simulated.and_then(|simulated| self.refuse_origin(simulated)) {
+                let simulated = self.find_quote(id, owner)?.quote.simulated;
+                if let Some(decision) = self.refuse_origin(simulated) {
                     return Ok(decision);
                 }
-                let StoredQuote { quote, sources, .. } = self.take_quote(id)?;
+                let StoredQuote { quote, sources, .. } = self.take_quote(id, owner)?;
                 let price = OrderPrice {
                     exchange_rate: quote.exchange_rate,
                     bitcoin_amount: quote.bitcoin_amount,
@@ -192,6 +195,7 @@ impl DecisionState {
             state: QuoteState::Open,
             order_id: None,
             ordered_by: command.ordered_by,
+            user_id: command.user,
         };
         let stored = StoredQuote {
             quote: quote.clone(),
@@ -207,14 +211,21 @@ impl DecisionState {
         Ok(Decision::Quoted(quote))
     }
 
+    /// A quote of the owner. The quote of somebody else is unknown, as one that does not exist.
+    fn find_quote(&mut self, id: QuoteId, owner: OwnerFilter) -> Result<&mut StoredQuote, RefusalReason> {
+        let stored = self.snapshot.records.quotes.get_mut(&id);
+        stored.filter(|stored| owner.selects(stored.quote.user_id)).ok_or(RefusalReason::QuoteUnknown)
+    }
+
     /// Marks an open quote as taken. Its reservation passes to the order that takes it.
-    fn take_quote(&mut self, id: QuoteId) -> Result<StoredQuote, RefusalReason> {
-        let stored = self.snapshot.records.quotes.get_mut(&id).ok_or(RefusalReason::QuoteUnknown)?;
+    fn take_quote(&mut self, id: QuoteId, owner: OwnerFilter) -> Result<StoredQuote, RefusalReason> {
+        let now = self.snapshot.now;
+        let stored = self.find_quote(id, owner)?;
         match stored.quote.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
             // An older create-order knows no other reason.
             QuoteState::Expired | QuoteState::Released => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Open if stored.has_expired(self.snapshot.now) => return Err(RefusalReason::QuoteExpired),
+            QuoteState::Open if stored.has_expired(now) => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open => stored.quote.state = QuoteState::Taken,
         }
         let stored = stored.clone();
@@ -223,8 +234,11 @@ impl DecisionState {
         Ok(stored)
     }
 
-    fn release_quote(&mut self, id: QuoteId) -> Result<Decision, RefusalReason> {
-        let stored = self.snapshot.records.quotes.get_mut(&id).ok_or(RefusalReason::QuoteUnknown)?;
+    fn release_quote(
+        &mut self,
+        ReleaseQuoteCommand { id, owner }: ReleaseQuoteCommand,
+    ) -> Result<Decision, RefusalReason> {
+        let stored = self.find_quote(id, owner)?;
         match stored.quote.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
             QuoteState::Expired | QuoteState::Released => return Ok(Decision::QuoteReleased(stored.quote.clone())),
@@ -278,6 +292,11 @@ impl DecisionState {
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let seq = self.totals.orders + 1;
+        let anonymous_before = command.user.map(|_| self.totals.anonymous_orders());
+        if command.user.is_some() {
+            self.totals.user_orders += 1;
+            self.totals.user_bitcoin = add_within_limit(self.totals.user_bitcoin, price.bitcoin_amount);
+        }
         let bitcoin = add_within_limit(self.totals.bitcoin, price.bitcoin_amount);
         self.totals = Totals { orders: seq, bitcoin, last_created_at: created_at, ..self.totals };
         let order = Order {
@@ -294,11 +313,12 @@ impl DecisionState {
             quote,
             client_reference: command.annotations.client_reference.clone(),
             metadata: command.annotations.metadata.clone(),
+            user_id: command.user,
         };
         let stored = StoredOrder { seq, order: order.clone() };
         self.snapshot.records.orders.insert(command.key.clone(), stored.clone());
         let (sources, key) = (price.sources.join(","), command.key.clone());
-        self.orders.push(NewOrderRow { stored, sources, key, written_by: command.written_by });
+        self.orders.push(NewOrderRow { stored, sources, key, anonymous_before, written_by: command.written_by });
         order
     }
 

@@ -23,12 +23,33 @@ pub struct Totals {
     pub orders: i64,
     /// The bitcoin amount of all orders.
     pub bitcoin: Sats,
+    /// The number of orders of users. The others are anonymous.
+    pub user_orders: i64,
+    /// The bitcoin amount of the orders of users.
+    pub user_bitcoin: Sats,
     /// The bitcoin amount that open quotes reserve.
     pub reserved: Sats,
     /// `created_at` of the newest order.
     pub last_created_at: Timestamp,
     /// `refused_at` of the newest recorded refusal.
     pub last_refused_at: Timestamp,
+}
+
+impl Totals {
+    /// The number of orders without a user.
+    ///
+    /// It is not counted itself: a db-proxy of the last release places anonymous orders, and counts only all orders.
+    pub fn anonymous_orders(&self) -> i64 {
+        self.orders - self.user_orders
+    }
+}
+
+/// The totals over the orders and quotes of one owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerTotals {
+    pub orders: i64,
+    pub bitcoin: Sats,
+    pub reserved: Sats,
 }
 
 /// The totals, and the time of the database when it returned them.
@@ -61,6 +82,8 @@ pub struct NewOrderRow {
     /// The sources of the price, comma-separated.
     pub sources: String,
     pub key: ClientKey,
+    /// For an order of a user: how many orders without a user precede it.
+    pub anonymous_before: Option<i64>,
     /// Who sent the order to db-proxy.
     pub written_by: Caller,
 }

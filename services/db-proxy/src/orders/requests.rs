@@ -7,12 +7,12 @@ use common::{
         FieldError,
         orders::{
             Annotations, MAX_GROUP, MarketOrder, OrderedAmount, Outcome, PlaceOrderCommand, PricedOrder, RefusalReason,
-            Refused, ValidatedOrder,
+            Refused, ValidatedOrder, client_name, names_a_user,
         },
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
     config::Caller,
-    ids::IdempotencyKey,
+    ids::{IdempotencyKey, UserId},
     time::Timestamp,
 };
 
@@ -26,8 +26,8 @@ pub fn place_command(
     received_at: Timestamp,
     written_by: Caller,
 ) -> Result<Command, FieldError> {
-    let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata } = order;
-    check_client(&client)?;
+    let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata, user_id: user } = order;
+    check_client(&client, user)?;
     let terms = match (market, quote) {
         (Some(market), None) => OrderTerms::Market(market_terms(market)?),
         (None, Some(quote)) => OrderTerms::Quote(quote),
@@ -39,7 +39,8 @@ pub fn place_command(
     let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
     let key = ClientKey { client, key };
     let annotations = Annotations { client_reference, metadata };
-    Ok(Command::Place(PlaceCommand { key, terms, annotations, requested_at, written_by, attempted_ids: Vec::new() }))
+    let attempted_ids = Vec::new();
+    Ok(Command::Place(PlaceCommand { key, user, terms, annotations, requested_at, written_by, attempted_ids }))
 }
 
 /// The amount that the client named and the price. Checks the amounts that create-order computed; this is the last check before
@@ -64,10 +65,10 @@ fn market_terms(
 /// The command for a quote to which these caps apply.
 pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Caller) -> Result<Command, FieldError> {
     let ordered = quote.ordered_amount();
-    let CreateQuoteCommand { currency, amount, price, hold_secs, client, ordered_by } = quote;
+    let CreateQuoteCommand { currency, amount, price, hold_secs, client, ordered_by, user_id: user } = quote;
     let priced = PricedOrder { amount, price };
     check_conversion(&priced, ordered)?;
-    client.as_deref().map_or(Ok(()), check_client)?;
+    client.as_deref().map_or(Ok(()), |client| check_client(client, user))?;
     if !(1..=MAX_HOLD_SECS).contains(&hold_secs) {
         return Err(FieldError::new("hold_secs", format!("must be 1 to {MAX_HOLD_SECS}")));
     }
@@ -79,16 +80,27 @@ pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Cal
         price: priced.price,
         duration,
         client,
+        user,
         caps,
         written_by,
         attempted_ids: Vec::new(),
     }))
 }
 
-/// The name of a client has the form of a key.
-fn check_client(client: &str) -> Result<(), FieldError> {
-    let parsed = client.parse::<IdempotencyKey>();
-    parsed.map(drop).map_err(|_| FieldError::new("client", "must be 1 to 128 visible ASCII characters"))
+/// The name of a client has the form of a key. Exactly the orders and quotes of a user have the client of that user, so no other
+/// client reaches its keys.
+fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
+    if client.parse::<IdempotencyKey>().is_err() {
+        return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
+    }
+    match user {
+        Some(_) if client == client_name(user) => Ok(()),
+        None if !names_a_user(client) => Ok(()),
+        _ => Err(FieldError::new(
+            "client",
+            "must be user: and user_id if user_id is present, and another name otherwise",
+        )),
+    }
 }
 
 /// Checks the number of orders or ids in a request.

@@ -6,7 +6,8 @@ use common::{
         FieldError, Problem,
         orders::{
             ClientReference, Cursor, FoundOrders, MAX_PAGE, OffsetPage, Order, OrderFilter, OrderIds, OrderPage,
-            OrderSummary, Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, RefusalReason, Refused,
+            OrderSummary, Outcome, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands, RefusalReason,
+            Refused,
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
@@ -23,8 +24,9 @@ use poem_openapi::{
 
 use super::{
     OrderBatchStore,
-    command::{Command, Decision, QuoteCaps},
+    command::{Command, Decision, QuoteCaps, ReleaseQuoteCommand},
     policy,
+    records::OwnerTotals,
     requests::{UnexpectedDecision, check_group_size, place_command, quote_command},
     store::OrderStore,
 };
@@ -59,8 +61,8 @@ impl OrderRoutes {
         Ok(Json(Outcomes { outcomes, decided_at: Some(self.clock_check.database_time()) }))
     }
 
-    /// Like `/orders`, for orders with a reference, with metadata, or of a bitcoin amount. A db-proxy of an older release would
-    /// ignore these fields; it does not have this path.
+    /// Like `/orders`, for orders of a user, with a reference, with metadata, or of a bitcoin amount. A db-proxy of an older release
+    /// would ignore these fields; it does not have this path.
     #[oai(path = "/v2/orders", method = "post", operation_id = "place_orders_v2")]
     async fn place_orders_v2(
         &self,
@@ -88,7 +90,7 @@ impl OrderRoutes {
         self.decide_quote(command).await
     }
 
-    /// Like `/quotes`, for quotes of a bitcoin amount. A db-proxy of an older release does not have this path.
+    /// Like `/quotes`, for quotes of a user or of a bitcoin amount. A db-proxy of an older release does not have this path.
     #[oai(path = "/v2/quotes", method = "post", operation_id = "hold_quote_v2")]
     async fn create_quote_v2(
         &self,
@@ -98,11 +100,16 @@ impl OrderRoutes {
         self.create_quote(caller, body).await
     }
 
-    /// Returns a quote and what became of it.
+    /// Returns a quote of the owner and what became of it.
     #[oai(path = "/quotes/:id", method = "get", operation_id = "get_quote")]
-    async fn get_quote(&self, _caller: OrderWriter, id: Path<QuoteId>) -> Result<Json<QuoteOutcome>, Problem> {
+    async fn get_quote(
+        &self,
+        _caller: OrderWriter,
+        id: Path<QuoteId>,
+        #[oai(default)] owner: Query<OwnerFilter>,
+    ) -> Result<Json<QuoteOutcome>, Problem> {
         let stored = self.store.quote_by_id(id.0).await.map_err(Error::from)?;
-        let decision = match stored {
+        let decision = match stored.filter(|stored| owner.0.selects(stored.quote.user_id)) {
             // Not refused with a 404, which an older db-proxy returns for every quote.
             None => Decision::Refused(Refused::because(RefusalReason::QuoteUnknown)),
             Some(stored)
@@ -115,25 +122,43 @@ impl OrderRoutes {
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
     }
 
-    /// Releases the reservation of an open quote. Repeating it has no effect.
+    /// Releases the reservation of an open quote of the owner. Repeating it has no effect.
     #[oai(path = "/quotes/:id", method = "delete", operation_id = "release_quote")]
-    async fn release_quote(&self, _caller: OrderWriter, id: Path<QuoteId>) -> Result<Json<QuoteOutcome>, Problem> {
-        self.decide_quote(Command::ReleaseQuote(id.0)).await
+    async fn release_quote(
+        &self,
+        _caller: OrderWriter,
+        id: Path<QuoteId>,
+        #[oai(default)] owner: Query<OwnerFilter>,
+    ) -> Result<Json<QuoteOutcome>, Problem> {
+        self.decide_quote(Command::ReleaseQuote(ReleaseQuoteCommand { id: id.0, owner: owner.0 })).await
     }
 
-    /// Returns orders, newest first. Skips the newest `start` orders.
+    /// Returns anonymous orders, newest first. Skips the newest `start` of them. A fetch-orders of the last release reads it.
     #[oai(path = "/get", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
-        _caller: HistoryReader,
+        caller: HistoryReader,
         #[oai(default)] start: Query<u64>,
         #[oai(default = "default_offset_page", validator(minimum(value = "1"), maximum(value = "1000")))]
         page_size: Query<u32>,
     ) -> Result<Json<OffsetPage>, Problem> {
-        Ok(Json(self.store.page_by_offset(start.0, page_size.0).await.map_err(Error::from)?))
+        self.get_orders_v2(caller, Query(OwnerFilter::Anonymous), start, page_size).await
     }
 
-    /// Returns the orders that pass all filters, newest first.
+    /// Returns orders of the owner, newest first. Skips the newest `start` of them.
+    #[oai(path = "/v2/get", method = "get", operation_id = "get_orders_v2")]
+    async fn get_orders_v2(
+        &self,
+        _caller: HistoryReader,
+        owner: Query<OwnerFilter>,
+        #[oai(default)] start: Query<u64>,
+        #[oai(default = "default_offset_page", validator(minimum(value = "1"), maximum(value = "1000")))]
+        page_size: Query<u32>,
+    ) -> Result<Json<OffsetPage>, Problem> {
+        Ok(Json(self.store.page_by_offset(owner.0, start.0, page_size.0).await.map_err(Error::from)?))
+    }
+
+    /// Returns the anonymous orders that pass all filters, newest first. A fetch-orders of the last release reads it.
     #[oai(path = "/orders", method = "get", operation_id = "list_orders")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_orders(
@@ -148,18 +173,19 @@ impl OrderRoutes {
         Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<Json<OrderPage>, Problem> {
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-        let limit = limit.0.min(MAX_PAGE);
-        Ok(Json(self.store.page_by_cursor(&filter, cursor.0, limit).await.map_err(Error::from)?))
+        let page = self.store.page_by_cursor(OwnerFilter::Anonymous, &filter, cursor.0, limit.0.min(MAX_PAGE)).await;
+        Ok(Json(page.map_err(Error::from)?))
     }
 
-    /// Returns the orders that have the reference and pass all filters, newest first. A db-proxy of an older release does not
-    /// have this path.
+    /// Returns the orders of the owner that have the reference, if there is one, and pass all filters, newest first. A db-proxy of
+    /// an older release does not have this path.
     #[oai(path = "/v2/orders", method = "get", operation_id = "list_orders_v2")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_orders_v2(
         &self,
         _caller: HistoryReader,
-        client_reference: Query<ClientReference>,
+        owner: Query<OwnerFilter>,
+        client_reference: Query<Option<ClientReference>>,
         #[oai(default = "default_page", validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<u32>,
         cursor: Query<Option<Cursor>>,
         Query(currency): Query<Option<Currency>>,
@@ -169,33 +195,66 @@ impl OrderRoutes {
         Query(max_amount): Query<Option<FiatAmount>>,
     ) -> Result<Json<OrderPage>, Problem> {
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-        let page = self.store.page_by_reference(&client_reference.0, &filter, cursor.0, limit.0.min(MAX_PAGE)).await;
+        let (owner, cursor, limit) = (owner.0, cursor.0, limit.0.min(MAX_PAGE));
+        let page = match client_reference.0 {
+            Some(reference) => self.store.page_by_reference(owner, &reference, &filter, cursor, limit).await,
+            None => self.store.page_by_cursor(owner, &filter, cursor, limit).await,
+        };
         Ok(Json(page.map_err(Error::from)?))
     }
 
-    /// Returns the orders that have one of these ids.
+    /// Returns the anonymous orders that have one of these ids. A fetch-orders of the last release reads it.
     #[oai(path = "/orders/lookup", method = "post", operation_id = "lookup_orders")]
-    async fn lookup_orders(&self, _caller: HistoryReader, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
+    async fn lookup_orders(&self, caller: HistoryReader, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
+        let mut found = self.lookup_orders_v2(caller, body).await?;
+        found.0.orders.retain(|order| order.user_id.is_none());
+        Ok(found)
+    }
+
+    /// Returns the orders of everybody that have one of these ids. The caller selects those that its clients may see.
+    #[oai(path = "/v2/orders/lookup", method = "post", operation_id = "lookup_orders_v2")]
+    async fn lookup_orders_v2(
+        &self,
+        _caller: HistoryReader,
+        body: Json<OrderIds>,
+    ) -> Result<Json<FoundOrders>, Problem> {
         check_group_size("ids", body.0.ids.len()).map_err(Error::from)?;
         let orders = self.store.orders_by_id(&body.0.ids).await.map_err(Error::from)?;
         Ok(Json(FoundOrders { orders }))
     }
 
-    /// Returns one order.
+    /// Returns one order of the owner.
     #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
-    async fn get_order(&self, _caller: HistoryReader, id: Path<OrderId>) -> Result<Json<Order>, Problem> {
+    async fn get_order(
+        &self,
+        _caller: HistoryReader,
+        id: Path<OrderId>,
+        #[oai(default)] owner: Query<OwnerFilter>,
+    ) -> Result<Json<Order>, Problem> {
         let order = self.store.orders_by_id(&[id.0]).await.map_err(Error::from)?.pop();
-        Ok(Json(order.ok_or(Error::OrderNotFound)?))
+        Ok(Json(order.filter(|order| owner.0.selects(order.user_id)).ok_or(Error::OrderNotFound)?))
     }
 
-    /// Returns the totals over all orders and what remains of the limit.
+    /// Returns the totals over the orders of everybody and what remains of the limit.
     #[oai(path = "/summary", method = "get", operation_id = "summary")]
-    async fn summary(&self, _caller: HistoryReader) -> Result<Json<OrderSummary>, Problem> {
+    async fn summary(&self, caller: HistoryReader) -> Result<Json<OrderSummary>, Problem> {
+        self.summary_v2(caller, Query(OwnerFilter::Everybody)).await
+    }
+
+    /// Returns the totals over the orders and quotes of the owner, and what remains of the limit, which is one for everybody.
+    #[oai(path = "/v2/summary", method = "get", operation_id = "summary_v2")]
+    async fn summary_v2(
+        &self,
+        _caller: HistoryReader,
+        owner: Query<OwnerFilter>,
+    ) -> Result<Json<OrderSummary>, Problem> {
         let totals = self.store.totals().await.map_err(Error::from)?;
+        let OwnerTotals { orders, bitcoin, reserved } =
+            self.store.totals_of(owner.0, &totals).await.map_err(Error::from)?;
         Ok(Json(OrderSummary {
-            count: totals.orders,
-            bitcoin_amount: totals.bitcoin,
-            reserved: totals.reserved,
+            count: orders,
+            bitcoin_amount: bitcoin,
+            reserved,
             remaining: policy::remaining(self.limit, &totals),
             limit: self.limit,
         }))

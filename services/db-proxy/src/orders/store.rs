@@ -9,11 +9,11 @@ use std::{str::FromStr, time::Duration};
 
 use common::{
     api::{
-        orders::{ClientReference, Order, OrderFilter, OrderedAmount, OrderedBy},
+        orders::{ClientReference, Order, OrderFilter, OrderedAmount, OrderedBy, OwnerFilter},
         prices::PriceState,
         quotes::QuoteState,
     },
-    ids::{OrderId, QuoteId},
+    ids::{OrderId, QuoteId, UserId},
     money::Sats,
     time::{ClockReading, Timestamp},
 };
@@ -21,7 +21,7 @@ use common::{
 use self::{postgres::PostgresOrders, sqlite::SqliteOrders};
 use super::{
     command::{Command, Decision},
-    records::{RefusalKey, StoredOrder, StoredQuote, TimedTotals, Totals},
+    records::{OwnerTotals, RefusalKey, StoredOrder, StoredQuote, TimedTotals, Totals},
 };
 use crate::{
     clock_check::{ClockCheck, ClockFault},
@@ -71,6 +71,7 @@ struct Scan<'a> {
     above: i64,
     /// The inclusive upper bound.
     up_to: i64,
+    owner: OwnerFilter,
     /// Only its currency and amounts are applied. The range already reflects its times.
     filter: &'a OrderFilter,
     /// Maximum number of rows to return.
@@ -80,6 +81,7 @@ struct Scan<'a> {
 /// A range of sequence numbers of orders with one reference.
 #[derive(Debug, Clone, Copy)]
 struct ReferenceScan<'a> {
+    owner: OwnerFilter,
     reference: &'a ClientReference,
     /// The exclusive lower bound.
     above: i64,
@@ -87,6 +89,16 @@ struct ReferenceScan<'a> {
     up_to: i64,
     /// Maximum number of rows to return.
     limit: i64,
+}
+
+/// A range of sequence numbers of orders of one user.
+#[derive(Debug, Clone, Copy)]
+struct UserRange {
+    user: UserId,
+    /// The exclusive lower bound.
+    above: i64,
+    /// The inclusive upper bound.
+    up_to: i64,
 }
 
 /// Orders and quotes in a database. Clones share its connections.
@@ -130,6 +142,26 @@ impl OrderStore {
         Ok(on_engine!(self, store => store.timed_totals())?.totals)
     }
 
+    /// The totals over the orders and quotes of an owner. `totals` are those of everybody. Those of a user take time in proportion
+    /// to its orders.
+    pub async fn totals_of(&self, owner: OwnerFilter, totals: &Totals) -> Result<OwnerTotals, DatabaseError> {
+        let &Totals { orders, bitcoin, user_bitcoin, reserved, .. } = totals;
+        match owner {
+            OwnerFilter::Everybody => Ok(OwnerTotals { orders, bitcoin, reserved }),
+            OwnerFilter::Anonymous => Ok(OwnerTotals {
+                orders: totals.anonymous_orders(),
+                bitcoin: bitcoin.saturating_sub(user_bitcoin),
+                reserved: if reserved > Sats::ZERO { self.anonymous_reserved().await? } else { reserved },
+            }),
+            OwnerFilter::User(user) => on_engine!(self, store => store.totals_of_user(user)),
+        }
+    }
+
+    /// The bitcoin that the open quotes without a user reserve.
+    async fn anonymous_reserved(&self) -> Result<Sats, DatabaseError> {
+        on_engine!(self, store => store.anonymous_reserved())
+    }
+
     /// The totals, and the time of the database when it read them. Slow reads of users do not delay this one.
     pub async fn timed_totals(&self) -> Result<TimedTotals, DatabaseError> {
         on_engine!(self, store => store.timed_totals_in_background())
@@ -160,12 +192,27 @@ impl OrderStore {
         on_engine!(self, store => store.delete_refusals(before, limit))
     }
 
-    /// The orders in a range that pass the filter, newest first.
+    /// The orders of the owner in a range that pass the filter, newest first.
     async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
         on_engine!(self, store => store.scan(scan))
     }
 
-    /// The orders in a range that have the reference, newest first.
+    /// The anonymous orders in a range, newest first. Ignores the owner and the filter. An order must have the upper bound.
+    async fn walk_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        on_engine!(self, store => store.walk_anonymous(scan))
+    }
+
+    /// How many orders of users precede the anonymous order with this number. The oldest has the number 1.
+    async fn user_orders_before_anonymous(&self, number: i64) -> Result<i64, DatabaseError> {
+        on_engine!(self, store => store.user_orders_before_anonymous(number))
+    }
+
+    /// The sequence number of an order of a user, after the newest `skipped` in the range. `None` if there are no more.
+    async fn seq_of_user(&self, range: UserRange, skipped: i64) -> Result<Option<i64>, DatabaseError> {
+        on_engine!(self, store => store.seq_of_user(range, skipped))
+    }
+
+    /// The orders of the owner in a range that have the reference, newest first.
     async fn scan_reference(&self, scan: ReferenceScan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
         on_engine!(self, store => store.scan_reference(scan))
     }

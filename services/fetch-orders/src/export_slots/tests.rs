@@ -1,7 +1,7 @@
 use super::*;
 
-fn client(last: u8) -> IpAddr {
-    [192, 0, 2, last].into()
+fn client(last: u8) -> ExportClient {
+    ExportClient::Address([192, 0, 2, last].into())
 }
 
 #[test]
@@ -23,4 +23,15 @@ fn ended_exports_leave_nothing_behind() {
         drop(slots.acquire(client(last)).unwrap());
     }
     assert!(slots.running().is_empty());
+}
+
+/// Users behind one address do not share a limit, and the addresses of one user do.
+#[test]
+fn exports_of_a_user_are_counted_together() {
+    let slots = ExportSlots::new(10);
+    let user = |last: u8| format!("0190a6e2-7c1b-7c3a-9d5e-00000000000{last}").parse().map(ExportClient::User).unwrap();
+    let (ada, bob) = (user(1), user(2));
+    let _running = [ada, ada, bob, client(1)].map(|client| slots.acquire(client).unwrap());
+    assert!(matches!(slots.acquire(ada), Err(Error::TooManyExportsOfClient { max: 2 })));
+    let _another = slots.acquire(bob).unwrap();
 }

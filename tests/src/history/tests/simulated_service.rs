@@ -1,6 +1,10 @@
 //! An order service in memory that loses requests and responses and may contain one planted bug, with clients that retry.
 //! The seed determines everything.
 
+mod planted_bug;
+mod quotes;
+mod reads;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
@@ -8,17 +12,18 @@ use common::{
         Code,
         orders::{Order, OrderedBy},
         prices::PriceState,
-        quotes::{Quote, QuoteState},
+        quotes::Quote,
     },
-    ids::{OrderId, QuoteId},
+    ids::{OrderId, UserId},
     money::{Rate, Sats},
     time::Timestamp,
 };
 use fastrand::Rng;
 use uuid::Uuid;
 
+pub use self::planted_bug::PlantedBug;
 use crate::history::{
-    Attempt, History, Outcome, RequestedOrder, StoredState,
+    Attempt, History, Outcome, RequestedOrder, StoredState, Viewer,
     stored_state::{StoredOrder, StoredQuote, Terms},
     tests::{acknowledgement, market_order},
 };
@@ -30,48 +35,23 @@ const EFFECTIVE_OPPORTUNITIES: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
 const RATE_E8: i64 = 100_000_000 * 100_000_000;
-
-/// The bug that the service contains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlantedBug {
-    None,
-    /// A key is lost, and a retry places a second order.
-    LostKey,
-    /// An order is acknowledged before the commit, and a crash loses it.
-    AcknowledgedBeforeCommit,
-    /// The limit is enforced one satoshi too low.
-    LimitTooLow,
-    /// The limit is enforced one satoshi too high.
-    LimitTooHigh,
-    /// An order without a response is retried with another key.
-    RetryWithoutKey,
-    /// The response to a retry is computed again, with the current price time.
-    RecomputedReplay,
-    SequenceGap,
-    /// A placed order is answered with a refusal.
-    DeniedAfterPlacing,
-    SumNotUpdated,
-    ClockMovesBackwards,
-    QuoteTakenTwice,
-    UnreleasedReservation,
-    /// An order is stored with another price time than it was acknowledged with.
-    StoredDifferently,
-    /// A replay is acknowledged as a new order.
-    ReplayReportedAsNew,
-    FalseKeyReuse,
-    InternalError,
-}
+/// Whom the clients act as.
+const VIEWERS: [Viewer; 3] = [None, Some(UserId(Uuid::from_u128(1))), Some(UserId(Uuid::from_u128(2)))];
 
 pub struct SimulatedService {
     bug: PlantedBug,
     opportunities: u32,
     rng: Rng,
     now: Timestamp,
-    keys: BTreeMap<String, usize>,
+    /// Whom the current client acts as.
+    viewer: Viewer,
+    /// The index of the order of each key. Each user has its own keys.
+    keys: BTreeMap<(Viewer, String), usize>,
     quotes: Vec<QuoteEntry>,
     stored: StoredState,
     history: History,
-    generated_keys: u32,
+    /// Each user generates the same keys.
+    generated_keys: BTreeMap<Viewer, u32>,
 }
 
 /// A quote and its state: `held`, `taken` or `expired`.
@@ -98,13 +78,15 @@ impl SimulatedService {
             opportunities: 0,
             rng: Rng::with_seed(seed),
             now: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
+            viewer: None,
             keys: BTreeMap::new(),
             quotes: Vec::new(),
             stored: StoredState::default(),
             history: History::default(),
-            generated_keys: 0,
+            generated_keys: BTreeMap::new(),
         };
         for _ in 0..ROUNDS {
+            service.viewer = service.random_viewer();
             service.run_client();
         }
         service.now = service.now.plus(QUOTE_DURATION);
@@ -112,8 +94,10 @@ impl SimulatedService {
         service.history.fill_started_at = Some(service.now);
         while matches!(service.place_order(&market_order(1)), Outcome::Placed { .. }) {}
         service.expire_quotes();
+        service.list_orders_of_everybody();
         let quote = |QuoteEntry { quote, state }: &QuoteEntry| StoredQuote {
             id: quote.id,
+            user: quote.user_id,
             expires_at: quote.expires_at,
             terms: Terms::from(quote),
             state: (*state).to_owned(),
@@ -126,8 +110,9 @@ impl SimulatedService {
     fn run_client(&mut self) {
         self.advance_clock();
         let requested = market_order(self.rng.i64(1..=20));
-        match self.rng.u32(0..10) {
+        match self.rng.u32(0..12) {
             0..=4 => drop(self.place_order(&requested)),
+            10..=11 => self.read_orders(),
             5 => {
                 let key = self.new_key();
                 for _ in 0..3 {
@@ -147,6 +132,7 @@ impl SimulatedService {
                 let satoshi = self.rng.i64(1..=20);
                 let Some(id) = self.create_quote(satoshi) else { return };
                 if kind == 8 {
+                    self.place_as_another(&RequestedOrder::FromQuote(id));
                     self.place_order(&RequestedOrder::FromQuote(id));
                     self.place_order(&RequestedOrder::FromQuote(id));
                 }
@@ -156,8 +142,21 @@ impl SimulatedService {
     }
 
     fn new_key(&mut self) -> String {
-        self.generated_keys += 1;
-        format!("key-{:04}", self.generated_keys)
+        let number = self.generated_keys.entry(self.viewer).or_default();
+        *number += 1;
+        format!("key-{number:04}")
+    }
+
+    fn random_viewer(&mut self) -> Viewer {
+        VIEWERS[self.rng.usize(0..VIEWERS.len())]
+    }
+
+    /// Sends the order as somebody else.
+    fn place_as_another(&mut self, requested: &RequestedOrder) {
+        let viewer = self.viewer;
+        self.viewer = VIEWERS.into_iter().find(|other| *other != viewer).unwrap();
+        self.place_order(requested);
+        self.viewer = viewer;
     }
 
     fn advance_clock(&mut self) {
@@ -180,6 +179,7 @@ impl SimulatedService {
                 RequestedOrder::FromQuote(_) => None,
             };
             let attempt = Attempt {
+                user: self.viewer,
                 idempotency_key: key.to_owned(),
                 requested: *requested,
                 bitcoin_amount,
@@ -218,7 +218,7 @@ impl SimulatedService {
         if self.has_effect(PlantedBug::InternalError) {
             return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };
         }
-        let known = self.keys.contains_key(key);
+        let known = self.keys.contains_key(&(self.viewer, key.to_owned()));
         if !known
             && matches!(requested, RequestedOrder::AtMarketPrice { .. })
             && self.has_effect(PlantedBug::AcknowledgedBeforeCommit)
@@ -241,11 +241,15 @@ impl SimulatedService {
 
     fn decide_order(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         self.expire_quotes();
-        if let Some(&index) = self.keys.get(key) {
+        if let Some(&index) = self.keys.get(&(self.viewer, key.to_owned())) {
             if self.has_effect(PlantedBug::LostKey) {
-                self.keys.remove(key);
+                self.keys.remove(&(self.viewer, key.to_owned()));
                 return self.decide_order(key, requested);
             }
+            return self.replay_order(index, requested);
+        }
+        let of_another = self.keys.iter().find(|((_, other), _)| other == key).map(|(_, index)| *index);
+        if let Some(index) = of_another.filter(|_| self.bug == PlantedBug::SharedKeys) {
             return self.replay_order(index, requested);
         }
         if self.has_effect(PlantedBug::FalseKeyReuse) {
@@ -262,6 +266,10 @@ impl SimulatedService {
             }
             RequestedOrder::FromQuote(id) => {
                 let index = self.quotes.iter().position(|entry| entry.quote.id == id).unwrap();
+                let is_own = self.quotes[index].quote.user_id == self.viewer;
+                if !is_own && !self.has_effect(PlantedBug::TakesQuoteOfAnother) {
+                    return Outcome::Refused { code: Code::QuoteUnknown, remaining: None };
+                }
                 let state = self.quotes[index].state;
                 match state {
                     "taken" if !self.has_effect(PlantedBug::QuoteTakenTwice) => {
@@ -318,7 +326,7 @@ impl SimulatedService {
         }
         let quote = quote.map(|quote| quote.id);
         self.stored.orders.push(StoredOrder { seq, idempotency_key: key.to_owned(), order: stored_order, quote });
-        self.keys.insert(key.to_owned(), self.stored.orders.len() - 1);
+        self.keys.insert((self.viewer, key.to_owned()), self.stored.orders.len() - 1);
         acknowledgement(&order, false)
     }
 
@@ -341,6 +349,7 @@ impl SimulatedService {
             quote: quote.map(|quote| quote.id),
             client_reference: requested.client_reference(),
             metadata: None,
+            user_id: self.viewer,
         }
     }
 
@@ -351,47 +360,5 @@ impl SimulatedService {
             _ => LIMIT,
         };
         limit - self.stored.totals.bitcoin - self.stored.totals.reserved
-    }
-
-    fn create_quote(&mut self, satoshi: i64) -> Option<QuoteId> {
-        self.expire_quotes();
-        if satoshi > self.remaining() {
-            return None;
-        }
-        let RequestedOrder::AtMarketPrice { currency, amount } = market_order(satoshi) else { return None };
-        let order = self.build_order(&RequestedOrder::AtMarketPrice { currency, amount }, None);
-        let quote = Quote {
-            id: QuoteId(order.id.0),
-            created_at: self.now,
-            expires_at: self.now.plus(QUOTE_DURATION),
-            currency,
-            amount,
-            exchange_rate: order.exchange_rate,
-            bitcoin_amount: order.bitcoin_amount,
-            price_as_of: order.price_as_of,
-            simulated: false,
-            price_state: PriceState::Fresh,
-            state: QuoteState::Open,
-            order_id: None,
-            ordered_by: OrderedBy::Amount,
-        };
-        self.stored.totals.reserved += satoshi;
-        self.history.quotes.push(quote.clone());
-        self.quotes.push(QuoteEntry { quote: quote.clone(), state: "held" });
-        Some(quote.id)
-    }
-
-    /// Expires quotes and releases their reservations.
-    fn expire_quotes(&mut self) {
-        for index in 0..self.quotes.len() {
-            let QuoteEntry { quote, state } = &self.quotes[index];
-            if *state == "held" && quote.expires_at <= self.now {
-                let bitcoin = quote.bitcoin_amount.get();
-                self.quotes[index].state = "expired";
-                if !self.has_effect(PlantedBug::UnreleasedReservation) {
-                    self.stored.totals.reserved -= bitcoin;
-                }
-            }
-        }
     }
 }

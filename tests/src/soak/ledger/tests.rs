@@ -61,6 +61,7 @@ fn order(seq: i64) -> Order {
         quote: None,
         client_reference: RequestedOrder::AtMarketPrice { currency, amount }.client_reference(),
         metadata: None,
+        user_id: None,
     }
 }
 
@@ -69,7 +70,7 @@ fn attempt(key: Key, order: &Order) -> Attempt {
     let body = serde_json::to_vec(order).unwrap().into();
     let (start, end) = (order.created_at, order.created_at);
     let outcome = Outcome::Placed { body, replayed: false };
-    Attempt { idempotency_key: key.text(), requested, bitcoin_amount: None, start, end, outcome }
+    Attempt { user: None, idempotency_key: key.text(), requested, bitcoin_amount: None, start, end, outcome }
 }
 
 #[track_caller]

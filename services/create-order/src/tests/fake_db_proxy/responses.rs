@@ -39,6 +39,7 @@ pub(super) fn order() -> Order {
         quote: None,
         client_reference: None,
         metadata: None,
+        user_id: None,
     }
 }
 
@@ -59,6 +60,7 @@ pub(super) fn quote(id: QuoteId, state: QuoteState) -> Quote {
         state,
         order_id: None,
         ordered_by: OrderedBy::Amount,
+        user_id: None,
     }
 }
 

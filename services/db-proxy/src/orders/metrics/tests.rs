@@ -30,7 +30,15 @@ fn placed_orders_are_counted_exactly_by_currency() {
     ]);
     let time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let (bitcoin, reserved) = ("0.00094406".parse().unwrap(), "0.5".parse().unwrap());
-    orders.set_totals(&Totals { orders: 3, bitcoin, reserved, last_created_at: time, last_refused_at: time });
+    orders.set_totals(&Totals {
+        orders: 3,
+        bitcoin,
+        user_orders: 0,
+        user_bitcoin: Sats::ZERO,
+        reserved,
+        last_created_at: time,
+        last_refused_at: time,
+    });
     let text = metrics.encode();
     for line in [
         "buydesk_orders_placed_total{service=\"db-proxy\",currency=\"EUR\"} 2",

@@ -1,11 +1,12 @@
 //! Tests of each rule. [`clocks`] has those about times from the future, and [`quotes`] those about quotes alone.
-//! [`reference_model`] compares sequences of batches with a simple model.
+//! [`users`] has those about users. [`reference_model`] compares sequences of batches with a simple model.
 
 mod clocks;
 mod origins;
 mod quotes;
 mod reference_model;
 mod same_request;
+mod users;
 
 use common::{
     api::{
@@ -30,9 +31,15 @@ const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
 const WRITER: Caller = Caller::CREATE_ORDER;
 const MINUTE: Duration = Duration::from_secs(60);
 const NO_TOTALS: Totals = match Timestamp::from_micros(0) {
-    Ok(epoch) => {
-        Totals { orders: 0, bitcoin: Sats::ZERO, reserved: Sats::ZERO, last_created_at: epoch, last_refused_at: epoch }
-    }
+    Ok(epoch) => Totals {
+        orders: 0,
+        bitcoin: Sats::ZERO,
+        user_orders: 0,
+        user_bitcoin: Sats::ZERO,
+        reserved: Sats::ZERO,
+        last_created_at: epoch,
+        last_refused_at: epoch,
+    },
     Err(_) => panic!("a time inside the calendar"),
 };
 
@@ -63,6 +70,7 @@ fn client_key(key: &str) -> ClientKey {
 fn place(key: &str, terms: OrderTerms) -> Command {
     Command::Place(PlaceCommand {
         key: client_key(key),
+        user: None,
         terms,
         annotations: Annotations::default(),
         requested_at: NOW,
@@ -103,6 +111,7 @@ fn quote_at(price: OrderPrice, seconds: u64) -> Command {
         price,
         duration,
         client: None,
+        user: None,
         caps,
         written_by: WRITER,
         attempted_ids: Vec::new(),

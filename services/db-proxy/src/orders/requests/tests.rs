@@ -40,6 +40,7 @@ fn request() -> PlaceOrderCommand {
         quote: None,
         client_reference: None,
         metadata: None,
+        user_id: None,
     }
 }
 
@@ -51,6 +52,7 @@ fn quote_request(hold_secs: u32) -> CreateQuoteCommand {
         hold_secs,
         client: None,
         ordered_by: OrderedBy::Amount,
+        user_id: None,
     }
 }
 
@@ -199,4 +201,26 @@ fn cost_of_ordered_bitcoin_is_checked_to_the_ten_thousandth() {
 fn order_names_an_amount() {
     let market = MarketOrder { amount: None, ..market(None) };
     assert_eq!(place_command_of(PlaceOrderCommand { market: Some(market), ..request() }).unwrap_err(), "market.amount");
+}
+
+/// Otherwise one client could use the idempotency keys of another.
+#[test]
+fn client_is_that_of_the_user() {
+    let (ada, bob) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));
+    let place_as = |client: String, user_id| place_command_of(PlaceOrderCommand { client, user_id, ..request() });
+    let quote_as = |client: String, user_id| {
+        quote_command_of(CreateQuoteCommand { client: Some(client), user_id, ..quote_request(1) })
+    };
+    let name_of = |user| client_name(Some(user));
+    assert_eq!(place_as(name_of(ada), Some(ada)).unwrap().user, Some(ada));
+    assert_eq!(quote_as(name_of(ada), Some(ada)).unwrap().user, Some(ada));
+    for (client, user) in [
+        (name_of(ada), None),
+        (name_of(ada), Some(bob)),
+        ("anonymous".to_owned(), Some(ada)),
+        ("ip:192.0.2.1".to_owned(), Some(ada)),
+    ] {
+        assert_eq!(place_as(client.clone(), user).unwrap_err(), "client", "{client}");
+        assert_eq!(quote_as(client.clone(), user).unwrap_err(), "client", "{client}");
+    }
 }

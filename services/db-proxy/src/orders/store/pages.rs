@@ -1,58 +1,81 @@
-//! Pages of orders, newest first, by offset and by cursor.
+//! Pages of orders, newest first, by offset and by cursor. Each selects the orders of an owner.
+//!
+//! The orders of everybody are a range of sequence numbers. Those of a user have an index. The anonymous orders have none,
+//! because it would slow every order down. Instead, each order of a user stores how many anonymous orders precede it. Orders of
+//! users between the same two anonymous orders store the same number, so an index of these numbers leads past them, and also finds
+//! an anonymous order by its position among the others.
 
-use common::api::orders::{ClientReference, Cursor, OffsetPage, OrderFilter, OrderPage};
+use common::{
+    api::orders::{ClientReference, Cursor, OffsetPage, OrderFilter, OrderPage, OwnerFilter},
+    ids::UserId,
+};
 
-use super::{OrderStore, ReferenceScan, Scan};
+use super::{OrderStore, ReferenceScan, Scan, UserRange};
 use crate::{database::DatabaseError, orders::records::StoredOrder};
 
 /// Maximum number of rows that one statement of a filtered page reads. It limits the duration of the statement for any filter.
 const SCAN_WINDOW: i64 = 50_000;
-/// Maximum number of rows that all statements of a filtered page read together. A page may therefore have fewer orders than
-/// requested, or none, and still have a next page.
-const SCAN_BUDGET: i64 = 500_000;
+/// Maximum number of such statements for one page. A page may therefore have fewer orders than requested, or none, and still have
+/// a next page.
+const MAX_WINDOWS: usize = 10;
 /// An upper bound above every sequence number. A scan from here starts at the newest order.
 const NEWEST: i64 = i64::MAX;
 
+/// The orders of a page, newest first, and whether there are older ones.
+struct PageRows {
+    rows: Vec<StoredOrder>,
+    more: bool,
+}
+
 impl OrderStore {
-    /// A page that skips the newest `start` orders.
-    pub async fn page_by_offset(&self, start: u64, page_size: u32) -> Result<OffsetPage, DatabaseError> {
-        // Sequence numbers have no gap, so an offset needs no counting. The first page needs no totals either.
-        let up_to = if start == 0 { NEWEST } else { self.totals().await?.orders.saturating_sub_unsigned(start) };
-        let rows = if up_to > 0 {
-            let filter = &OrderFilter::default();
-            self.scan(Scan { above: 0, up_to, filter, limit: i64::from(page_size) }).await?
-        } else {
-            Vec::new()
-        };
-        let more = rows.last().is_some_and(|row| row.seq > 1);
+    /// A page that skips the newest `start` orders of the owner.
+    pub async fn page_by_offset(
+        &self,
+        owner: OwnerFilter,
+        start: u64,
+        page_size: u32,
+    ) -> Result<OffsetPage, DatabaseError> {
+        let Some(up_to) = self.seq_at_offset(owner, start).await? else { return Ok(OffsetPage::default()) };
+        let filter = &OrderFilter::default();
+        let PageRows { rows, more } =
+            self.page_of_all(Scan { above: 0, up_to, owner, filter, limit: i64::from(page_size) }).await?;
         Ok(OffsetPage { data: rows.into_iter().map(|row| row.order).collect(), more })
     }
 
-    /// A page of the orders that pass `filter`, after `cursor`.
+    /// A page of the orders of the owner that pass `filter`, after `cursor`.
     pub async fn page_by_cursor(
         &self,
+        owner: OwnerFilter,
         filter: &OrderFilter,
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<OrderPage, DatabaseError> {
-        let newest = match filter.to {
-            Some(to) => self.last_seq_before(to).await?,
-            // Only a page in windows needs the newest sequence number.
-            None if filter.selects_by_value() => self.totals().await?.orders,
-            None => NEWEST,
+        let newest = match (filter.to, owner) {
+            (Some(to), _) => self.last_seq_before(to).await?,
+            // Only a page in windows of sequence numbers needs the newest one.
+            (None, OwnerFilter::Everybody | OwnerFilter::Anonymous) if filter.selects_by_value() => {
+                self.totals().await?.orders
+            }
+            (None, _) => NEWEST,
         };
         let up_to = first_seq(newest, cursor);
         let above = self.seq_before(filter).await?;
-        let scan = Scan { above, up_to, filter, limit: i64::from(limit) };
-        if filter.selects_by_value() { self.page_in_windows(scan).await } else { self.page_of_all(scan).await }
+        let scan = Scan { above, up_to, owner, filter, limit: i64::from(limit) };
+        if filter.selects_by_value() {
+            return self.page_in_windows(scan).await;
+        }
+        let PageRows { rows, more } = self.page_of_all(scan).await?;
+        let next = rows.last().filter(|_| more).map(|row| row.seq);
+        Ok(page_of(rows, next))
     }
 
-    /// A page of the orders that have the reference and pass `filter`, after `cursor`.
+    /// A page of the orders of the owner that have the reference and pass `filter`, after `cursor`.
     ///
     /// Reads as many orders with the reference as the page may have, and returns those that pass the filter. So its cost does not
     /// depend on the filter.
     pub async fn page_by_reference(
         &self,
+        owner: OwnerFilter,
         reference: &ClientReference,
         filter: &OrderFilter,
         cursor: Option<Cursor>,
@@ -64,13 +87,40 @@ impl OrderStore {
         };
         let (above, up_to) = (self.seq_before(filter).await?, first_seq(newest, cursor));
         let mut rows = if up_to > above {
-            self.scan_reference(ReferenceScan { reference, above, up_to, limit: i64::from(limit) }).await?
+            self.scan_reference(ReferenceScan { owner, reference, above, up_to, limit: i64::from(limit) }).await?
         } else {
             Vec::new()
         };
         let next = rows.last().filter(|_| row_count(&rows) == i64::from(limit)).map(|row| row.seq);
         rows.retain(|row| filter.selects(row.order.currency, row.order.amount));
         Ok(page_of(rows, next))
+    }
+
+    /// The sequence number at which a page starts that skips the newest `start` orders of the owner. `None` if there are no more.
+    async fn seq_at_offset(&self, owner: OwnerFilter, start: u64) -> Result<Option<i64>, DatabaseError> {
+        // The first page needs no totals.
+        if start == 0 {
+            return Ok(Some(NEWEST));
+        }
+        match owner {
+            // Sequence numbers have no gap, so an offset needs no counting.
+            OwnerFilter::Everybody => {
+                let seq = self.totals().await?.orders.saturating_sub_unsigned(start);
+                Ok(Some(seq).filter(|seq| *seq > 0))
+            }
+            OwnerFilter::Anonymous => {
+                let totals = self.totals().await?;
+                let number = totals.anonymous_orders().saturating_sub_unsigned(start);
+                if number <= 0 || totals.user_orders == 0 {
+                    return Ok(Some(number).filter(|number| *number > 0));
+                }
+                Ok(Some(number + self.user_orders_before_anonymous(number).await?))
+            }
+            OwnerFilter::User(user) => {
+                let Ok(skipped) = i64::try_from(start) else { return Ok(None) };
+                self.seq_of_user(UserRange { user, above: 0, up_to: NEWEST }, skipped).await
+            }
+        }
     }
 
     /// The sequence number below all orders that pass the filter.
@@ -81,20 +131,53 @@ impl OrderStore {
         }
     }
 
-    /// A page of a range in which every order passes the filter: the first rows of the index.
-    async fn page_of_all(&self, scan: Scan<'_>) -> Result<OrderPage, DatabaseError> {
-        let rows = if scan.up_to > scan.above { self.scan(scan).await? } else { Vec::new() };
-        let last = rows.last().filter(|row| row_count(&rows) == scan.limit && row.seq > scan.above + 1);
-        let next = last.map(|row| row.seq);
-        Ok(page_of(rows, next))
+    /// A page of a range in which every order of the owner passes the filter: the first rows of an index.
+    async fn page_of_all(&self, scan: Scan<'_>) -> Result<PageRows, DatabaseError> {
+        if scan.up_to <= scan.above {
+            return Ok(PageRows { rows: Vec::new(), more: false });
+        }
+        if scan.owner == OwnerFilter::Everybody {
+            let rows = self.scan(scan).await?;
+            let more = row_count(&rows) == scan.limit && rows.last().is_some_and(|row| row.seq > scan.above + 1);
+            return Ok(PageRows { rows, more });
+        }
+        // Older sequence numbers may all be those of others, so only a further order shows that there are more.
+        let scan = Scan { limit: scan.limit + 1, ..scan };
+        let mut rows = match scan.owner {
+            OwnerFilter::Anonymous => self.scan_anonymous(scan).await?,
+            OwnerFilter::User(_) | OwnerFilter::Everybody => self.scan(scan).await?,
+        };
+        let more = row_count(&rows) == scan.limit;
+        if more {
+            rows.pop();
+        }
+        Ok(PageRows { rows, more })
+    }
+
+    /// The newest anonymous orders in a range. Reads at most three rows for each, however many orders of users are between them.
+    async fn scan_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        // Usually most orders are anonymous, and this range is enough.
+        let mut rows = self.scan(Scan { owner: OwnerFilter::Everybody, ..scan }).await?;
+        let oldest = rows.last().filter(|_| row_count(&rows) == scan.limit).map(|row| row.seq);
+        rows.retain(|row| row.order.user_id.is_none());
+        let missing = scan.limit - row_count(&rows);
+        if let Some(oldest) = oldest.filter(|oldest| missing > 0 && *oldest > scan.above + 1) {
+            rows.extend(self.walk_anonymous(Scan { up_to: oldest - 1, limit: missing, ..scan }).await?);
+        }
+        Ok(rows)
     }
 
     /// A page of a range in which the filter may exclude orders. Reads one window of rows after the other.
     async fn page_in_windows(&self, scan: Scan<'_>) -> Result<OrderPage, DatabaseError> {
         let (mut rows, mut up_to) = (Vec::new(), scan.up_to);
-        let end = (scan.up_to - SCAN_BUDGET).max(scan.above);
-        while up_to > end {
-            let above = (up_to - SCAN_WINDOW).max(end);
+        for _ in 0..MAX_WINDOWS {
+            if up_to <= scan.above {
+                break;
+            }
+            let above = match scan.owner {
+                OwnerFilter::User(user) => self.window_of_user(user, scan, up_to).await?,
+                OwnerFilter::Everybody | OwnerFilter::Anonymous => (up_to - SCAN_WINDOW).max(scan.above),
+            };
             rows.extend(self.scan(Scan { above, up_to, limit: scan.limit - row_count(&rows), ..scan }).await?);
             if row_count(&rows) == scan.limit {
                 up_to = rows.last().map_or(above, |row: &StoredOrder| row.seq - 1);
@@ -103,6 +186,12 @@ impl OrderStore {
             up_to = above;
         }
         Ok(page_of(rows, (up_to > scan.above).then_some(up_to + 1)))
+    }
+
+    /// The exclusive lower bound of a window of the orders of one user.
+    async fn window_of_user(&self, user: UserId, scan: Scan<'_>, up_to: i64) -> Result<i64, DatabaseError> {
+        let below = self.seq_of_user(UserRange { user, above: scan.above, up_to }, SCAN_WINDOW).await?;
+        Ok(below.unwrap_or(scan.above))
     }
 }
 

@@ -5,8 +5,8 @@ mod transaction;
 
 use chrono::{DateTime, Utc};
 use common::{
-    api::orders::Order,
-    ids::{OrderId, QuoteId},
+    api::orders::{Order, OwnerFilter, client_name},
+    ids::{OrderId, QuoteId, UserId},
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -14,12 +14,14 @@ use sqlx::{Acquire, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use self::statements::{
-    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, QUOTES_BY_ID, SCAN,
-    SCAN_REFERENCE, TOTALS,
+    ANONYMOUS_RESERVED, DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID,
+    QUOTES_BY_ID, SCAN, SCAN_REFERENCE, SCAN_REFERENCE_OF_USER, SCAN_USER, SEQ_OF_USER, TOTALS, TOTALS_OF_USER,
+    USER_ORDERS_BEFORE_ANONYMOUS, WALK_ANONYMOUS,
 };
 use self::transaction::{PostgresTransaction, stored_quote_of};
 use super::{
-    DecisionContext, ReferenceScan, Scan, ordered_by, parse_optional, parse_price_state, unit_of_work::OrderUnit,
+    DecisionContext, ReferenceScan, Scan, UserRange, ordered_by, parse_optional, parse_price_state,
+    unit_of_work::OrderUnit,
 };
 use crate::{
     database::{
@@ -30,7 +32,7 @@ use crate::{
     group_commit::{self, Attempt},
     orders::{
         command::{Command, Decision},
-        records::{StoredOrder, StoredQuote, TimedTotals, Totals},
+        records::{OwnerTotals, StoredOrder, StoredQuote, TimedTotals, Totals},
     },
 };
 
@@ -94,6 +96,22 @@ impl PostgresOrders {
         timed_totals_of(&row)
     }
 
+    pub async fn totals_of_user(&self, user: UserId) -> Result<OwnerTotals, DatabaseError> {
+        let client = client_name(Some(user));
+        let row = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query(TOTALS_OF_USER).bind(user.0).bind(client.clone()).fetch_one(connection))
+        });
+        let row = row.await?;
+        let (bitcoin, reserved) = (sats(&row, "bitcoin_sats")?, sats(&row, "reserved_sats")?);
+        Ok(OwnerTotals { orders: row.try_get("orders")?, bitcoin, reserved })
+    }
+
+    pub async fn anonymous_reserved(&self) -> Result<Sats, DatabaseError> {
+        let reserved =
+            self.0.run_repeatable(|connection| Box::pin(sqlx::query_scalar(ANONYMOUS_RESERVED).fetch_one(connection)));
+        decode("bitcoin_sats", Sats::new(reserved.await?))
+    }
+
     pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
         let ids = column_of(ids, |id| id.0);
         let rows = self
@@ -110,24 +128,58 @@ impl PostgresOrders {
     }
 
     pub(super) async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
-        let Scan { above, up_to, filter, limit } = scan;
+        let Scan { above, up_to, owner, filter, limit } = scan;
         let rows = self.0.run_repeatable(|connection| {
-            let query = sqlx::query(SCAN)
+            let query = sqlx::query(if let OwnerFilter::User(_) = owner { SCAN_USER } else { SCAN })
                 .bind(up_to)
                 .bind(above)
                 .bind(limit)
                 .bind(filter.currency.map(|currency| currency.to_string()))
                 .bind(filter.min_amount.map(FiatAmount::ten_thousandths))
                 .bind(filter.max_amount.map(FiatAmount::ten_thousandths));
+            let query = match owner {
+                OwnerFilter::User(user) => query.bind(user.0),
+                OwnerFilter::Anonymous | OwnerFilter::Everybody => query.bind(owner == OwnerFilter::Anonymous),
+            };
             Box::pin(query.fetch_all(connection))
         });
         rows.await?.iter().map(stored_order_of).collect()
     }
 
-    pub(super) async fn scan_reference(&self, scan: ReferenceScan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
-        let ReferenceScan { reference, above, up_to, limit } = scan;
+    pub(super) async fn walk_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        let Scan { above, up_to, limit, .. } = scan;
         let rows = self.0.run_repeatable(|connection| {
-            let query = sqlx::query(SCAN_REFERENCE).bind(up_to).bind(above).bind(limit).bind(reference.as_str());
+            Box::pin(sqlx::query(WALK_ANONYMOUS).bind(up_to).bind(above).bind(limit).fetch_all(connection))
+        });
+        rows.await?.iter().map(stored_order_of).collect()
+    }
+
+    pub async fn user_orders_before_anonymous(&self, number: i64) -> Result<i64, DatabaseError> {
+        let count = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query_scalar(USER_ORDERS_BEFORE_ANONYMOUS).bind(number).fetch_optional(connection))
+        });
+        Ok(count.await?.unwrap_or(0))
+    }
+
+    pub(super) async fn seq_of_user(&self, range: UserRange, skipped: i64) -> Result<Option<i64>, DatabaseError> {
+        let UserRange { user, above, up_to } = range;
+        let seq = self.0.run_repeatable(|connection| {
+            let query = sqlx::query_scalar(SEQ_OF_USER).bind(user.0).bind(up_to).bind(above).bind(skipped);
+            Box::pin(query.fetch_optional(connection))
+        });
+        seq.await
+    }
+
+    pub(super) async fn scan_reference(&self, scan: ReferenceScan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        let ReferenceScan { owner, reference, above, up_to, limit } = scan;
+        let rows = self.0.run_repeatable(|connection| {
+            let is_of_user = matches!(owner, OwnerFilter::User(_));
+            let query = sqlx::query(if is_of_user { SCAN_REFERENCE_OF_USER } else { SCAN_REFERENCE });
+            let query = query.bind(up_to).bind(above).bind(limit).bind(reference.as_str());
+            let query = match owner {
+                OwnerFilter::User(user) => query.bind(user.0),
+                OwnerFilter::Anonymous | OwnerFilter::Everybody => query.bind(owner == OwnerFilter::Anonymous),
+            };
             Box::pin(query.fetch_all(connection))
         });
         rows.await?.iter().map(stored_order_of).collect()
@@ -148,6 +200,8 @@ fn timed_totals_of(row: &PgRow) -> Result<TimedTotals, DatabaseError> {
         reserved: sats(row, "reserved_sats")?,
         last_created_at: time(row, "last_created_at")?,
         last_refused_at: time(row, "last_refused_at")?,
+        user_orders: row.try_get("user_orders")?,
+        user_bitcoin: sats(row, "user_bitcoin_sats")?,
     };
     Ok(TimedTotals { totals, database_time: Some(time(row, "database_time")?) })
 }
@@ -167,6 +221,7 @@ fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
         quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId),
         client_reference: parse_optional("client_reference", row.try_get("client_reference")?)?,
         metadata: parse_optional("metadata", row.try_get("metadata")?)?,
+        user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
     };
     Ok(StoredOrder { seq: row.try_get("seq")?, order })
 }

@@ -4,8 +4,8 @@ mod statements;
 mod transaction;
 
 use common::{
-    api::orders::Order,
-    ids::{OrderId, QuoteId},
+    api::orders::{Order, OwnerFilter, client_name},
+    ids::{OrderId, QuoteId, UserId},
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -14,12 +14,14 @@ use sqlx::{Connection, Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use self::statements::{
-    DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID, QUOTES_BY_ID, SCAN,
-    SCAN_REFERENCE, TOTALS,
+    ANONYMOUS_RESERVED, DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID,
+    QUOTES_BY_ID, SCAN, SCAN_REFERENCE, SCAN_REFERENCE_OF_USER, SCAN_USER, SEQ_OF_USER, TOTALS, TOTALS_OF_USER,
+    USER_ORDERS_BEFORE_ANONYMOUS, WALK_ANONYMOUS,
 };
 use self::transaction::stored_quote_of;
 use super::{
-    DecisionContext, ReferenceScan, Scan, ordered_by, parse_optional, parse_price_state, unit_of_work::OrderUnit,
+    DecisionContext, ReferenceScan, Scan, UserRange, ordered_by, parse_optional, parse_price_state,
+    unit_of_work::OrderUnit,
 };
 use crate::{
     database::{
@@ -30,7 +32,7 @@ use crate::{
     group_commit::{self, Attempt},
     orders::{
         command::{Command, Decision},
-        records::{StoredOrder, StoredQuote, TimedTotals, Totals},
+        records::{OwnerTotals, StoredOrder, StoredQuote, TimedTotals, Totals},
     },
 };
 
@@ -84,6 +86,18 @@ impl SqliteOrders {
         timed_totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.background).await?)
     }
 
+    pub async fn totals_of_user(&self, user: UserId) -> Result<OwnerTotals, DatabaseError> {
+        let query = sqlx::query(TOTALS_OF_USER).bind(user.0).bind(client_name(Some(user)));
+        let row = query.fetch_one(&self.0.readers).await?;
+        let (bitcoin, reserved) = (sats(&row, "bitcoin_sats")?, sats(&row, "reserved_sats")?);
+        Ok(OwnerTotals { orders: row.try_get("orders")?, bitcoin, reserved })
+    }
+
+    pub async fn anonymous_reserved(&self) -> Result<Sats, DatabaseError> {
+        let reserved = sqlx::query_scalar(ANONYMOUS_RESERVED).fetch_one(&self.0.readers).await?;
+        decode("bitcoin_sats", Sats::new(reserved))
+    }
+
     pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, DatabaseError> {
         let ids = json!(column_of(ids, |id| to_hex(&id.0))).to_string();
         let rows = sqlx::query(ORDERS_BY_ID).bind(ids).fetch_all(&self.0.readers).await?;
@@ -97,22 +111,47 @@ impl SqliteOrders {
     }
 
     pub(super) async fn scan(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
-        let Scan { above, up_to, filter, limit } = scan;
-        let rows = sqlx::query(SCAN)
+        let Scan { above, up_to, owner, filter, limit } = scan;
+        let query = sqlx::query(if let OwnerFilter::User(_) = owner { SCAN_USER } else { SCAN })
             .bind(up_to)
             .bind(above)
             .bind(limit)
             .bind(filter.currency.map(|currency| currency.to_string()))
             .bind(filter.min_amount.map(FiatAmount::ten_thousandths))
-            .bind(filter.max_amount.map(FiatAmount::ten_thousandths))
-            .fetch_all(&self.0.readers)
-            .await?;
-        rows.iter().map(stored_order_of).collect()
+            .bind(filter.max_amount.map(FiatAmount::ten_thousandths));
+        let query = match owner {
+            OwnerFilter::User(user) => query.bind(user.0),
+            OwnerFilter::Anonymous | OwnerFilter::Everybody => query.bind(owner == OwnerFilter::Anonymous),
+        };
+        query.fetch_all(&self.0.readers).await?.iter().map(stored_order_of).collect()
+    }
+
+    pub(super) async fn walk_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
+        let Scan { above, up_to, limit, .. } = scan;
+        let query = sqlx::query(WALK_ANONYMOUS).bind(up_to).bind(above).bind(limit);
+        query.fetch_all(&self.0.readers).await?.iter().map(stored_order_of).collect()
+    }
+
+    pub async fn user_orders_before_anonymous(&self, number: i64) -> Result<i64, DatabaseError> {
+        let query = sqlx::query_scalar(USER_ORDERS_BEFORE_ANONYMOUS).bind(number);
+        Ok(query.fetch_optional(&self.0.readers).await?.unwrap_or(0))
+    }
+
+    pub(super) async fn seq_of_user(&self, range: UserRange, skipped: i64) -> Result<Option<i64>, DatabaseError> {
+        let UserRange { user, above, up_to } = range;
+        let query = sqlx::query_scalar(SEQ_OF_USER).bind(user.0).bind(up_to).bind(above).bind(skipped);
+        Ok(query.fetch_optional(&self.0.readers).await?)
     }
 
     pub(super) async fn scan_reference(&self, scan: ReferenceScan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
-        let ReferenceScan { reference, above, up_to, limit } = scan;
-        let query = sqlx::query(SCAN_REFERENCE).bind(up_to).bind(above).bind(limit).bind(reference.as_str());
+        let ReferenceScan { owner, reference, above, up_to, limit } = scan;
+        let is_of_user = matches!(owner, OwnerFilter::User(_));
+        let query = sqlx::query(if is_of_user { SCAN_REFERENCE_OF_USER } else { SCAN_REFERENCE });
+        let query = query.bind(up_to).bind(above).bind(limit).bind(reference.as_str());
+        let query = match owner {
+            OwnerFilter::User(user) => query.bind(user.0),
+            OwnerFilter::Anonymous | OwnerFilter::Everybody => query.bind(owner == OwnerFilter::Anonymous),
+        };
         query.fetch_all(&self.0.readers).await?.iter().map(stored_order_of).collect()
     }
 
@@ -134,6 +173,8 @@ fn timed_totals_of(row: &SqliteRow) -> Result<TimedTotals, DatabaseError> {
         reserved: sats(row, "reserved_sats")?,
         last_created_at: time(row, "last_created_at")?,
         last_refused_at: time(row, "last_refused_at")?,
+        user_orders: row.try_get("user_orders")?,
+        user_bitcoin: sats(row, "user_bitcoin_sats")?,
     };
     Ok(TimedTotals { totals, database_time: None })
 }
@@ -153,6 +194,7 @@ fn stored_order_of(row: &SqliteRow) -> Result<StoredOrder, DatabaseError> {
         quote: row.try_get::<Option<Uuid>, _>("quote_id")?.map(QuoteId),
         client_reference: parse_optional("client_reference", row.try_get("client_reference")?)?,
         metadata: parse_optional("metadata", row.try_get("metadata")?)?,
+        user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
     };
     Ok(StoredOrder { seq: row.try_get("seq")?, order })
 }

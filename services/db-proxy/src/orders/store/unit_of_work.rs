@@ -173,7 +173,7 @@ impl<'a> References<'a> {
                     references.quotes.extend(quote.attempted_ids.iter().map(|id| id.0));
                     references.clients.extend(quote.client.as_deref());
                 }
-                Command::ReleaseQuote(id) => references.quotes.push(id.0),
+                Command::ReleaseQuote(release) => references.quotes.push(release.id.0),
             }
         }
         references

@@ -12,6 +12,10 @@ fn capped(client: Option<&str>, satoshi: i64) -> Command {
     Command::Quote(QuoteCommand { client: client.map(str::to_owned), caps, ..command })
 }
 
+fn release(id: QuoteId) -> Command {
+    Command::ReleaseQuote(ReleaseQuoteCommand { id, owner: OwnerFilter::Anonymous })
+}
+
 #[track_caller]
 fn exceeded(decision: &Decision) -> (QuoteCap, i64) {
     let Decision::QuoteCapExceeded(CapExceeded { cap, remaining }) = decision else {
@@ -224,7 +228,7 @@ fn released(decision: &Decision) -> QuoteState {
 fn released_quote_returns_its_reservation_once_and_cannot_be_taken() {
     let mut tables = Tables::empty();
     let id = quoted(&tables.commit(NOW, &mut [quote(60, 30)])[0]).id;
-    let release = || Command::ReleaseQuote(id);
+    let release = || release(id);
     // The order after it uses the reservation, and the repetition returns nothing more.
     let decisions = tables.commit(NOW, &mut [release(), market("1", 70), release(), market("2", 31)]);
     assert_eq!([0, 2].map(|index| released(&decisions[index])), [QuoteState::Released; 2]);
@@ -241,7 +245,7 @@ fn release_makes_room_for_another_quote_of_the_client() {
     let mut tables = Tables::empty();
     let id = quoted(&tables.commit(NOW, &mut [capped(Some("a"), 40)])[0]).id;
     let mut tables = tables.with_reservations_of_clients();
-    let decisions = tables.commit(NOW, &mut [capped(Some("a"), 20), Command::ReleaseQuote(id), capped(Some("a"), 20)]);
+    let decisions = tables.commit(NOW, &mut [capped(Some("a"), 20), release(id), capped(Some("a"), 20)]);
     assert_eq!(exceeded(&decisions[0]), (QuoteCap::Client, 10));
     quoted(&decisions[2]);
 }
@@ -255,7 +259,7 @@ fn only_an_open_quote_is_released() {
     tables.records.quotes.get_mut(&expired).unwrap().quote.state = QuoteState::Expired;
     tables.totals.reserved = Sats::ZERO;
     let unknown = QuoteId(uuid::Uuid::from_u128(7));
-    let decided = tables.decide(100, NOW, &mut [taken, expired, unknown].map(Command::ReleaseQuote));
+    let decided = tables.decide(100, NOW, &mut [taken, expired, unknown].map(release));
     assert_eq!(refused(&decided.decisions[0]).0, RefusalReason::QuoteTaken);
     assert_eq!(released(&decided.decisions[1]), QuoteState::Expired);
     assert_eq!(refused(&decided.decisions[2]).0, RefusalReason::QuoteUnknown);

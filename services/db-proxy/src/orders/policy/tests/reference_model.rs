@@ -291,7 +291,9 @@ impl CheckedTables {
             }
             Action::Quote { satoshi, seconds } => quote_at(price(satoshi, expires_at), seconds),
             Action::Take { key, quote } => place(&format!("k{key}"), OrderTerms::Quote(self.id_of(quote))),
-            Action::Release { quote } => Command::ReleaseQuote(self.id_of(quote)),
+            Action::Release { quote } => {
+                Command::ReleaseQuote(ReleaseQuoteCommand { id: self.id_of(quote), owner: OwnerFilter::Anonymous })
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The statements of the order store on PostgreSQL.
 
 pub(super) const TOTALS: &str = "
-    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, clock_timestamp() as database_time
+    select
+        orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats,
+        clock_timestamp() as database_time
     from order_totals";
 
 /// Also reads the settings on which the durability of the commit depends, and the clock, so that no order needs another statement.
@@ -10,10 +12,12 @@ pub(super) const TOTALS: &str = "
 /// wait for the lock.
 pub(super) const LOCK_TOTALS: &str = "
     with locked as materialized (
-        select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at from order_totals for update
+        select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats
+        from order_totals for update
     )
     select
-        orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, clock_timestamp() as database_time,
+        orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats,
+        clock_timestamp() as database_time,
         current_setting('synchronous_commit') as synchronous_commit,
         current_setting('synchronous_standby_names') as standby_names
     from locked";
@@ -21,28 +25,100 @@ pub(super) const LOCK_TOTALS: &str = "
 pub(super) const ORDERS_BY_ID: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id
     from orders where id = any($1)";
 
 pub(super) const SCAN: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id
     from orders
     where seq <= $1 and seq > $2
         and ($4::text is null or currency = $4)
         and ($5::bigint is null or amount_e4 >= $5)
         and ($6::bigint is null or amount_e4 <= $6)
+        and (not $7 or user_id is null)
     order by seq desc limit $3";
+
+/// Orders of one user. A separate statement, so that its plan always uses the index of the user.
+pub(super) const SCAN_USER: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+    from orders
+    where user_id = $7 and seq <= $1 and seq > $2
+        and ($4::text is null or currency = $4)
+        and ($5::bigint is null or amount_e4 >= $5)
+        and ($6::bigint is null or amount_e4 <= $6)
+    order by seq desc limit $3";
+
+/// The position of an order of a user, read from the index alone.
+pub(super) const SEQ_OF_USER: &str = "
+    select seq from orders
+    where user_id = $1 and seq <= $2 and seq > $3
+    order by seq desc limit 1 offset $4";
+
+/// Anonymous orders. Below an order of a user, continues at the newest anonymous order before it: all orders of users after that
+/// one, and only those, store the same number in `anonymous_before`.
+pub(super) const WALK_ANONYMOUS: &str = "
+    with recursive walk (seq, steps) as (
+        select
+            case
+                when o.user_id is null then o.seq
+                else (select min(u.seq) - 1 from orders u where u.anonymous_before = o.anonymous_before)
+            end,
+            1
+        from orders o where o.seq = $1
+        union all
+        select
+            case
+                when o.user_id is null then o.seq
+                else (select min(u.seq) - 1 from orders u where u.anonymous_before = o.anonymous_before)
+            end,
+            walk.steps + 1
+        from walk join orders o on o.seq = walk.seq - 1
+        where walk.steps < $3 and walk.seq > $2
+    )
+    select
+        o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats, o.price_as_of,
+        o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata, o.user_id
+    from walk join orders o on o.seq = walk.seq
+    where walk.seq > $2
+    order by o.seq desc";
+
+/// Counts the orders of users before an anonymous order, by the newest of them.
+pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
+    select seq - anonymous_before from orders
+    where anonymous_before < $1
+    order by anonymous_before desc, seq desc limit 1";
 
 /// Orders with one reference. A separate statement, so that its plan always uses the index of the references.
 pub(super) const SCAN_REFERENCE: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id
     from orders
-    where client_reference = $4 and seq <= $1 and seq > $2
+    where client_reference = $4 and seq <= $1 and seq > $2 and (not $5 or user_id is null)
     order by seq desc limit $3";
+
+pub(super) const SCAN_REFERENCE_OF_USER: &str = "
+    select
+        seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+    from orders
+    where user_id = $5 and client_reference = $4 and seq <= $1 and seq > $2
+    order by seq desc limit $3";
+
+pub(super) const TOTALS_OF_USER: &str = "
+    select
+        count(*) as orders, coalesce(sum(bitcoin_sats), 0)::bigint as bitcoin_sats,
+        (
+            select coalesce(sum(q.bitcoin_sats), 0)::bigint from quotes q where q.state = 'held' and q.client = $2
+        ) as reserved_sats
+    from orders where user_id = $1";
+
+pub(super) const ANONYMOUS_RESERVED: &str = "
+    select coalesce(sum(bitcoin_sats), 0)::bigint from quotes where state = 'held' and user_id is null";
 
 /// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
 pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 order by id desc limit 1";
@@ -50,7 +126,8 @@ pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 o
 pub(super) const ORDERS_BY_KEY: &str = "
     select
         k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
-        o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata
+        o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata,
+        o.user_id
     from unnest($1::text[], $2::text[]) as requested (client, key)
     join idempotency_keys k on k.client = requested.client and k.key = requested.key
     join orders o on o.seq = k.order_seq";
@@ -64,7 +141,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, client, by_bitcoin_amount,
+        simulated, price_state, client, by_bitcoin_amount, user_id,
         case when released_at is null then state else 'released' end as state,
         (select o.id from orders o where o.quote_id = quotes.id) as order_id
     from quotes where id = any($1)";
@@ -96,18 +173,18 @@ pub(super) const INSERT_ORIGIN: &str = "insert into order_origin (id, simulated)
 pub(super) const INSERT_QUOTES: &str = "
     insert into quotes (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, state, client, written_by, by_bitcoin_amount
+        simulated, price_state, state, client, written_by, by_bitcoin_amount, user_id
     )
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, 'held', client, written_by, by_bitcoin_amount
+        simulated, price_state, 'held', client, written_by, by_bitcoin_amount, user_id
     from unnest(
         $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
         $8::timestamptz[], $9::text[], $10::boolean[], $11::text[], $12::text[],
-        $13::text[], $14::boolean[]
+        $13::text[], $14::boolean[], $15::uuid[]
     ) as incoming (
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-        simulated, price_state, client, written_by, by_bitcoin_amount
+        simulated, price_state, client, written_by, by_bitcoin_amount, user_id
     )";
 
 pub(super) const INSERT_REFUSALS: &str = "
@@ -124,18 +201,21 @@ pub(super) const INSERT_ORDERS: &str = "
         new_orders as (
             insert into orders (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
+                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata,
+                user_id, anonymous_before
             )
             select
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
+                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata,
+                user_id, anonymous_before
             from unnest(
                 $1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
                 $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[], $20::text[],
-                $21::boolean[], $22::text[], $23::text[]
+                $21::boolean[], $22::text[], $23::text[], $26::uuid[], $27::bigint[]
             ) as incoming (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
-                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata
+                simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata,
+                user_id, anonymous_before
             )
         ),
         new_keys as (
@@ -145,7 +225,9 @@ pub(super) const INSERT_ORDERS: &str = "
                 as incoming (client, key, order_seq, created_at)
         )
     update order_totals
-    set orders = $15, bitcoin_sats = $16, reserved_sats = $17, last_created_at = $18, last_refused_at = $19";
+    set
+        orders = $15, bitcoin_sats = $16, reserved_sats = $17, last_created_at = $18, last_refused_at = $19,
+        user_orders = $24, user_bitcoin_sats = $25";
 
 pub(super) const DELETE_KEYS: &str = "
     delete from idempotency_keys where ctid = any(array(

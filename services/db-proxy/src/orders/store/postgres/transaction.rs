@@ -7,7 +7,7 @@ use common::{
         orders::{ClientReference, Metadata, OrderOrigin, ValidatedOrder},
         quotes::Quote,
     },
-    ids::{OrderId, QuoteId},
+    ids::{OrderId, QuoteId, UserId},
     money::{FiatAmount, Rate, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
@@ -112,6 +112,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
                 .bind(column_of(quotes, |row| row.stored.client.as_str()))
                 .bind(column_of(quotes, |row| row.written_by.as_str()))
                 .bind(column_of(quotes, |row| !row.stored.quote.ordered_by.is_amount()))
+                .bind(column_of(quotes, |row| row.stored.quote.user_id.map(|id| id.0)))
                 .execute(&mut *self.inner)
                 .await?;
         }
@@ -157,6 +158,10 @@ impl OrderTransaction for PostgresTransaction<'_> {
             .bind(column_of(orders, |row| !row.stored.order.ordered_by.is_amount()))
             .bind(column_of(orders, |row| row.stored.order.client_reference.as_ref().map(ClientReference::as_str)))
             .bind(column_of(orders, |row| row.stored.order.metadata.as_ref().map(Metadata::to_text)))
+            .bind(totals.user_orders)
+            .bind(totals.user_bitcoin.get())
+            .bind(column_of(orders, |row| row.stored.order.user_id.map(|id| id.0)))
+            .bind(column_of(orders, |row| row.anonymous_before))
             .execute(&mut *self.inner)
             .await?;
         Ok(())
@@ -199,6 +204,7 @@ pub(super) fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError>
         state: parse_quote_state(row.try_get("state")?)?,
         order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
         ordered_by: ordered_by(row.try_get("by_bitcoin_amount")?),
+        user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
     };
     Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, client: row.try_get("client")? })
 }

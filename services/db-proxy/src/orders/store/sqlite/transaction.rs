@@ -7,7 +7,7 @@ use common::{
         orders::{Metadata, OrderOrigin, ValidatedOrder},
         quotes::Quote,
     },
-    ids::{OrderId, QuoteId},
+    ids::{OrderId, QuoteId, UserId},
     money::{FiatAmount, Rate, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
@@ -114,6 +114,8 @@ impl OrderTransaction for SqliteTransaction<'_> {
             .bind(totals.reserved.get())
             .bind(totals.last_created_at.micros())
             .bind(totals.last_refused_at.micros())
+            .bind(totals.user_orders)
+            .bind(totals.user_bitcoin.get())
             .execute(&mut **self)
             .await?;
         Ok(())
@@ -155,6 +157,8 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         i32::from(!order.ordered_by.is_amount()),
         order.client_reference,
         order.metadata.as_ref().map(Metadata::to_text),
+        order.user_id.map(|id| to_hex(&id.0)),
+        row.anonymous_before,
     ])
 }
 
@@ -176,6 +180,7 @@ fn quote_as_json(row: &NewQuoteRow) -> Value {
         client,
         row.written_by.as_str(),
         i32::from(!quote.ordered_by.is_amount()),
+        quote.user_id.map(|id| to_hex(&id.0)),
     ])
 }
 
@@ -219,6 +224,7 @@ pub(super) fn stored_quote_of(row: &SqliteRow) -> Result<StoredQuote, DatabaseEr
         state: parse_quote_state(row.try_get("state")?)?,
         order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
         ordered_by: ordered_by(row.try_get("by_bitcoin_amount")?),
+        user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
     };
     Ok(StoredQuote { quote, sources: row.try_get("price_sources")?, client: row.try_get("client")? })
 }

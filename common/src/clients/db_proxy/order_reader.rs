@@ -1,0 +1,125 @@
+//! Reads of orders. Each selects the orders of an owner.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use poem::http::Method;
+use serde::Serialize;
+
+use super::{CallError, DbProxyClient, READ_DEADLINE, Retry, unavailable_if_older};
+use crate::api::{
+    Code,
+    orders::{Cursor, OrderIds, OrderPage, OrderQuery, OrderSummary, OwnerFilter},
+};
+
+/// Reads orders from db-proxy. Clones share what they know about its release.
+///
+/// A db-proxy of the last release knows no owners, and its database has no orders of users. While it is the only one, it is
+/// asked for the orders of everybody, which are then the anonymous ones. As soon as a db-proxy of this release has responded,
+/// users may have placed orders. From then on an older one is not asked any more, because it would show them to everybody.
+#[derive(Debug, Clone)]
+pub struct OrderReader {
+    pub db_proxy: DbProxyClient,
+    knows_owners: Arc<AtomicBool>,
+}
+
+/// JSON of db-proxy.
+#[derive(Debug, Clone)]
+pub struct OrdersJson {
+    pub json: Bytes,
+    /// Whether it states the users of orders. Otherwise a db-proxy of the last release sent it.
+    pub has_owners: bool,
+}
+
+impl OrderReader {
+    pub fn new(db_proxy: DbProxyClient) -> Self {
+        Self { db_proxy, knows_owners: Arc::default() }
+    }
+
+    /// The orders after the newest `start`, newest first, as the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage).
+    pub async fn page_by_offset_json(
+        &self,
+        owner: OwnerFilter,
+        start: u64,
+        page_size: u32,
+    ) -> Result<Bytes, CallError> {
+        let range = format!("start={start}&page_size={page_size}");
+        let last_release = has_no_user(owner).then(|| format!("/get?{range}"));
+        self.get(format!("/v2/get?owner={owner}&{range}"), last_release).await
+    }
+
+    /// The orders that match `query`, newest first. Begins after the order of `cursor`.
+    pub async fn page(
+        &self,
+        query: &OrderQuery,
+        owner: OwnerFilter,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<OrderPage, CallError> {
+        self.db_proxy.0.parse_response(&self.page_json(query, owner, cursor, limit).await?)
+    }
+
+    /// Like [`OrderReader::page`], but returns the JSON.
+    pub async fn page_json(
+        &self,
+        query: &OrderQuery,
+        owner: OwnerFilter,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Bytes, CallError> {
+        // An older db-proxy ignores the reference.
+        let is_older = has_no_user(owner) && query.client_reference.is_none();
+        let last_release = is_older.then(|| format!("/orders?{}", query.to_query_without_owner(cursor, limit)));
+        self.get(format!("/v2/orders?{}", query.to_query_of_owner(owner, cursor, limit)), last_release).await
+    }
+
+    /// The orders of everybody with these ids, as the JSON of [`FoundOrders`](crate::api::orders::FoundOrders). The caller selects
+    /// those that its clients may see.
+    pub async fn find_json(&self, ids: &OrderIds) -> Result<OrdersJson, CallError> {
+        self.read(Method::POST, "/v2/orders/lookup", Some("/orders/lookup"), Some(ids)).await
+    }
+
+    /// The totals over the orders of the owner.
+    pub async fn summary(&self, owner: OwnerFilter) -> Result<OrderSummary, CallError> {
+        let last_release = has_no_user(owner).then(|| "/summary".to_owned());
+        self.db_proxy.0.parse_response(&self.get(format!("/v2/summary?owner={owner}"), last_release).await?)
+    }
+
+    async fn get(&self, path: String, last_release: Option<String>) -> Result<Bytes, CallError> {
+        Ok(self.read(Method::GET, &path, last_release.as_deref(), None::<&()>).await?.json)
+    }
+
+    /// Reads from `path`, or from the path that a db-proxy of the last release has.
+    async fn read<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        last_release: Option<&str>,
+        body: Option<&B>,
+    ) -> Result<OrdersJson, CallError> {
+        let send = |path| self.db_proxy.0.call_bytes(method.clone(), path, body, Retry::Safe, READ_DEADLINE);
+        let error = match send(path).await {
+            Ok(json) => {
+                self.knows_owners.store(true, Ordering::Relaxed);
+                return Ok(OrdersJson { json, has_owners: true });
+            }
+            Err(error) => error,
+        };
+        let is_older = matches!(&error, CallError::Problem(_, problem) if problem.code == Code::NotFound);
+        match last_release.filter(|_| is_older && !self.knows_owners.load(Ordering::Relaxed)) {
+            Some(path) => Ok(OrdersJson { json: send(path).await?, has_owners: false }),
+            None => Err(unavailable_if_older(error)),
+        }
+    }
+}
+
+/// Whether a db-proxy that knows no users can select the orders of this owner.
+fn has_no_user(owner: OwnerFilter) -> bool {
+    !matches!(owner, OwnerFilter::User(_))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What clients saw of orders, and the check that each saw exactly those of its own user.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use common::ids::{OrderId, UserId};
+
+use super::{History, StoredState, Violation};
+
+/// Whom a client acts as. `None` is a client without a key.
+pub type Viewer = Option<UserId>;
+
+/// In which response a client saw an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReadKind {
+    /// The response to a request that places an order.
+    Placement,
+    /// A page by cursor.
+    Page,
+    /// A page by offset.
+    OffsetPage,
+    Export,
+    SingleOrder,
+}
+
+impl fmt::Display for ReadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Placement => "the response to an order",
+            Self::Page => "a page",
+            Self::OffsetPage => "a page by offset",
+            Self::Export => "an export",
+            Self::SingleOrder => "a read of one order",
+        })
+    }
+}
+
+/// An order that a response showed to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sighting {
+    pub viewer: Viewer,
+    pub read: ReadKind,
+    pub order: OrderId,
+}
+
+/// A complete list or export after the last order was placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteList {
+    pub viewer: Viewer,
+    pub read: ReadKind,
+    pub orders: Vec<OrderId>,
+}
+
+/// A viewer, as messages name it.
+pub(super) fn name_of(viewer: Viewer) -> String {
+    viewer.map_or_else(|| "a client without a key".to_owned(), |user| format!("user {user}"))
+}
+
+/// No client saw an order of somebody else, and a complete list contains each order of its client once.
+pub(super) fn check_owners(history: &History, stored: &StoredState) -> Vec<Violation> {
+    let owners: BTreeMap<_, _> = stored.orders.iter().map(|stored| (stored.order.id, stored.order.user_id)).collect();
+    let foreign = |viewer: Viewer, read, id: OrderId| match owners.get(&id) {
+        Some(owner) if *owner == viewer => None,
+        owner => {
+            let owner = owner.copied().map_or_else(|| "nobody, because it is not stored".to_owned(), name_of);
+            Some(Violation::SeenByAnother { viewer: name_of(viewer), read, id, owner })
+        }
+    };
+    let mut found: Vec<_> =
+        history.sightings.iter().filter_map(|seen| foreign(seen.viewer, seen.read, seen.order)).collect();
+    for CompleteList { viewer, read, orders } in &history.lists {
+        let mut listed = BTreeSet::new();
+        for id in orders {
+            found.extend(foreign(*viewer, *read, *id));
+            if !listed.insert(*id) {
+                found.push(Violation::ListedTwice { viewer: name_of(*viewer), read: *read, id: *id });
+            }
+        }
+        let own = owners.iter().filter(|(_, owner)| *owner == viewer).map(|(id, _)| *id);
+        let missing = own.filter(|id| !listed.contains(id));
+        found.extend(missing.map(|id| Violation::NotListed { viewer: name_of(*viewer), read: *read, id }));
+    }
+    found
+}
