@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use common::{
+    access::Principal,
     api::{
         Code, FieldError, Problem,
-        orders::{Order, OrderPayload, OwnerFilter, Placed, PlacedMessage},
+        orders::{Order, OrderPayload, Placed, PlacedMessage},
         quotes::{Quote, QuoteRequest},
     },
     ids::{IdempotencyKey, KeyError, QuoteId},
@@ -96,6 +97,7 @@ impl Api {
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn place_order(
         &self,
+        principal: Principal,
         /// A three-letter currency code in upper or lower case.
         #[oai(name = "currency")]
         _currency: Query<Option<String>>,
@@ -130,7 +132,7 @@ impl Api {
             },
         };
         let key = OrderKey::from(single_key(idempotency_key.0, request.headers())?);
-        let placed = self.place_within_deadline(&payload, &key).await?;
+        let placed = self.place_within_deadline(&payload, &key, &principal).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
         let body = Json(PlacedMessage { message, order: placed.order });
@@ -141,6 +143,7 @@ impl Api {
     #[oai(path = "/api/v1/orders", method = "post", operation_id = "create_order")]
     async fn create_order(
         &self,
+        principal: Principal,
         /// Requests with the same key place one order.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
@@ -149,41 +152,44 @@ impl Api {
     ) -> Result<CreateOrderResponse, Problem> {
         let key = OrderKey::from(single_key(idempotency_key.0, headers)?);
         let payload = self.parsed_payload(body)?;
-        let placed = self.place_within_deadline(&payload, &key).await?;
+        let placed = self.place_within_deadline(&payload, &key, &principal).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
         Ok(CreateOrderResponse::Created(Json(placed.order), location, key.to_string(), replayed))
     }
 
     /// Creates a quote: reserves the current price and its share of the limit until the quote expires.
     ///
-    /// One order can use the quote, by its id. The bitcoin that one quote, the open quotes of one client, and all open quotes
+    /// One order can use the quote, by its id. Only the user who requested it can; a quote without a key is used without one. The
+    /// bitcoin that one quote, the open quotes of one client, and all open quotes
     /// reserve is limited.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
     async fn create_quote(
         &self,
+        principal: Principal,
         request: &Request,
         body: UncheckedBody<QuoteRequest>,
     ) -> Result<CreateQuoteResponse, Problem> {
         let body = body.or_problem(|parsed| self.order_service.invalid_quote_fields(parsed))?;
-        let client = QuoteClient::Anonymous(self.trusted_proxies.client_address(request));
+        let address = || QuoteClient::Anonymous(self.trusted_proxies.client_address(request));
+        let client = principal.user_id().map_or_else(address, QuoteClient::User);
         let quote = self.order_service.create_quote(&body, client).await.map_err(Error::into_quote_problem)?;
         Ok(CreateQuoteResponse::Created(Json(quote)))
     }
 
-    /// Returns a quote: whether it is open, and the order that took it.
+    /// Returns a quote: whether it is open, and the order that took it. The quote of somebody else is not found.
     ///
     /// A quote that is no longer open is deleted after a day or more (`IDEMPOTENCY_KEEP_SECS`).
     #[oai(path = "/api/v1/quotes/:id", method = "get", operation_id = "get_quote")]
-    async fn get_quote(&self, id: Path<QuoteId>) -> Result<Json<Quote>, Problem> {
-        Ok(Json(self.order_service.find_quote(id.0, OwnerFilter::Anonymous).await?))
+    async fn get_quote(&self, principal: Principal, id: Path<QuoteId>) -> Result<Json<Quote>, Problem> {
+        Ok(Json(self.order_service.find_quote(id.0, principal.owner_filter()).await?))
     }
 
     /// Releases the reservation of a quote before the quote expires. No order can take it afterwards.
     ///
     /// Repeating the request has no effect. A quote that an order has taken is not released: 409 `quote_taken`.
     #[oai(path = "/api/v1/quotes/:id", method = "delete", operation_id = "release_quote")]
-    async fn release_quote(&self, id: Path<QuoteId>) -> Result<ReleaseQuoteResponse, Problem> {
-        self.order_service.release_quote(id.0, OwnerFilter::Anonymous).await?;
+    async fn release_quote(&self, principal: Principal, id: Path<QuoteId>) -> Result<ReleaseQuoteResponse, Problem> {
+        self.order_service.release_quote(id.0, principal.owner_filter()).await?;
         Ok(ReleaseQuoteResponse::Released)
     }
 }
@@ -193,8 +199,13 @@ impl Api {
         payload.or_problem(|parsed| self.order_service.invalid_fields(parsed))
     }
 
-    async fn place_within_deadline(&self, payload: &OrderPayload, key: &OrderKey) -> Result<Placed, Problem> {
-        let placing = self.order_service.place_order(payload, key, None);
+    async fn place_within_deadline(
+        &self,
+        payload: &OrderPayload,
+        key: &OrderKey,
+        principal: &Principal,
+    ) -> Result<Placed, Problem> {
+        let placing = self.order_service.place_order(payload, key, principal.user_id());
         let result = match tokio::time::timeout(PLACE_DEADLINE, placing).await {
             Ok(result) => result,
             Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),

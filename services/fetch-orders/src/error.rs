@@ -53,7 +53,10 @@ pub enum Error {
     /// 429: the client itself runs too many exports.
     #[error("the client runs {max} exports")]
     TooManyExportsOfClient { max: usize },
-    /// 404.
+    /// 403: a request selects the orders of a user, and neither an operator nor that user sent it.
+    #[error("the orders of another user were requested")]
+    OrdersOfAnother,
+    /// 404. Also for the order of somebody else.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
     /// 503: db-proxy is unavailable or did not answer.
@@ -80,6 +83,9 @@ impl From<Error> for Problem {
                     "At most {max} exports may run at once from one address or of one user. Wait until one of them has ended."
                 );
                 Self::new(Code::TooManyRequests, detail).retry_after(EXPORT_RETRY_AFTER)
+            }
+            Error::OrdersOfAnother => {
+                Self::new(Code::Forbidden, "Only the user and operators can see the orders of a user. Leave user out.")
             }
             Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
             Error::Call(error) => read_problem(&error),

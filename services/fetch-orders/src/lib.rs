@@ -8,6 +8,7 @@ mod export_file;
 mod export_slots;
 mod order_lookup;
 mod order_pages;
+mod owner;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc};

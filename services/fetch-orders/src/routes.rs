@@ -1,6 +1,7 @@
 //! The HTTP endpoints of fetch-orders.
 
 use common::{
+    access::Principal,
     api::{
         Problem,
         filters::check_order_filter,
@@ -8,7 +9,7 @@ use common::{
         pages::LinkedOrderPage,
     },
     clients::db_proxy::OrderReader,
-    ids::OrderId,
+    ids::{OrderId, UserId},
     money::{Currency, FiatAmount},
     server::{Json, PreserializedJson, TrustedProxies},
     time::Timestamp,
@@ -27,6 +28,7 @@ use crate::{
     export_slots::{ExportClient, ExportSlots},
     order_lookup::OrderLookup,
     order_pages::{OrderPages, PageKey, PagePosition},
+    owner::select_owner,
 };
 
 pub struct Api {
@@ -41,10 +43,11 @@ pub struct Api {
 
 #[OpenApi]
 impl Api {
-    /// Lists orders by offset, newest first.
+    /// Lists orders by offset, newest first: those of the user of the key, or without a key those that were placed without one.
     #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
+        principal: Principal,
         /// The number of newest orders to skip.
         #[oai(default)]
         Query(start): Query<u64>,
@@ -52,10 +55,11 @@ impl Api {
         #[oai(default = "default_page_size", validator(minimum(value = "1"), maximum(value = "1000")))]
         Query(page_size): Query<u32>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
-        self.page(PagePosition::ByOffset { start, page_size }, OwnerFilter::Anonymous).await
+        self.page(PagePosition::ByOffset { start, page_size }, principal.owner_filter()).await
     }
 
-    /// Lists the orders that pass all filters, newest first.
+    /// Lists the orders that pass all filters, newest first: those of the user of the key, or without a key those that were placed
+    /// without one.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters. On the last page,
     /// neither is present. Every order appears once, even while new orders arrive. A page that is not the last one may
@@ -64,6 +68,7 @@ impl Api {
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn list_orders(
         &self,
+        principal: Principal,
         /// Maximum number of orders on the page.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         Query(limit): Query<u32>,
@@ -81,20 +86,25 @@ impl Api {
         Query(max_amount): Query<Option<FiatAmount>>,
         /// Orders to which the client gave exactly this reference.
         Query(client_reference): Query<Option<ClientReference>>,
+        /// Orders of this user. Only an operator can select the orders of others.
+        Query(user): Query<Option<UserId>>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
+        let owner = select_owner(&principal, user)?;
         let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
-        let query = OrderQuery { filter, client_reference, user: None };
-        self.page(PagePosition::ByCursor { query, cursor, limit }, OwnerFilter::Anonymous).await
+        let query = OrderQuery { filter, client_reference, user };
+        self.page(PagePosition::ByCursor { query, cursor, limit }, owner).await
     }
 
-    /// Exports all orders that pass all filters, newest first, as one file.
+    /// Exports all orders that pass all filters, newest first, as one file: those of the user of the key, or without a key those
+    /// that were placed without one.
     ///
     /// The file is sent while the orders are read. If the connection closes early, the file is incomplete. Only some exports may run
-    /// at once: a further one is refused with 503, or with 429 if the others are of the same address.
+    /// at once: a further one is refused with 503, or with 429 if the others are of the same user or address.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn export(
         &self,
+        principal: Principal,
         request: &Request,
         /// The file format.
         Query(format): Query<ExportFormat>,
@@ -110,27 +120,38 @@ impl Api {
         Query(max_amount): Query<Option<FiatAmount>>,
         /// Orders to which the client gave exactly this reference.
         Query(client_reference): Query<Option<ClientReference>>,
+        /// Orders of this user. Only an operator can select the orders of others.
+        Query(user): Query<Option<UserId>>,
     ) -> Result<ExportFile, Problem> {
+        let owner = select_owner(&principal, user)?;
         let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
-        let query = OrderQuery { filter, client_reference, user: None };
-        let slot = self.export_slots.acquire(ExportClient::Address(self.trusted_proxies.client_address(request)))?;
+        let query = OrderQuery { filter, client_reference, user };
+        let address = || ExportClient::Address(self.trusted_proxies.client_address(request));
+        let slot = self.export_slots.acquire(principal.user_id().map_or_else(address, ExportClient::User))?;
         // Checks that db-proxy is available. After the stream has begun, an error can no longer be sent as a problem.
         self.reader.db_proxy.order_summary().await.map_err(Error::from)?;
-        let pages = export_orders(self.reader.clone(), query, OwnerFilter::Anonymous, format);
+        let pages = export_orders(self.reader.clone(), query, owner, format);
         // The slot is freed when the stream is dropped.
         Ok(ExportFile { format, body: Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)) })
     }
 
-    /// Returns the number and the bitcoin total of all orders, and what remains of the limit.
+    /// Returns the number and the bitcoin total of the orders that the caller sees, and what remains of the limit, which everybody
+    /// shares.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
-    async fn summary(&self) -> Result<Json<OrderSummary>, Problem> {
-        Ok(Json(self.reader.summary(OwnerFilter::Anonymous).await.map_err(Error::from)?))
+    async fn summary(
+        &self,
+        principal: Principal,
+        /// Orders of this user. Only an operator can select the orders of others.
+        Query(user): Query<Option<UserId>>,
+    ) -> Result<Json<OrderSummary>, Problem> {
+        let owner = select_owner(&principal, user)?;
+        Ok(Json(self.reader.summary(owner).await.map_err(Error::from)?))
     }
 
-    /// Returns one order.
+    /// Returns one order. The order of somebody else is not found.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
-    async fn get_order(&self, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
-        let order = self.lookup.find_order(id.0, OwnerFilter::Anonymous).await.map_err(Error::from)?;
+    async fn get_order(&self, principal: Principal, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
+        let order = self.lookup.find_order(id.0, principal.owner_filter()).await.map_err(Error::from)?;
         Ok(PreserializedJson::new(order.ok_or(Error::OrderNotFound(id.0))?))
     }
 }

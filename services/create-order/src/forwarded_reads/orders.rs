@@ -24,7 +24,7 @@ pub struct ForwardedOrders(pub Forwarder);
 
 #[OpenApi]
 impl ForwardedOrders {
-    /// Lists orders by offset, newest first. Answered by fetch-orders.
+    /// Lists the orders that the caller sees by offset, newest first. Answered by fetch-orders.
     #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
@@ -39,7 +39,7 @@ impl ForwardedOrders {
         self.0.forward(request).await
     }
 
-    /// Lists the orders that pass all filters, newest first. Answered by fetch-orders.
+    /// Lists the orders that the caller sees and that pass all filters, newest first. Answered by fetch-orders.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters.
     #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
@@ -71,11 +71,14 @@ impl ForwardedOrders {
         /// Orders to which the client gave exactly this reference.
         #[oai(name = "client_reference")]
         _client_reference: Query<Option<String>>,
+        /// Orders of this user. Only an operator can select the orders of others.
+        #[oai(name = "user")]
+        _user: Query<Option<String>>,
     ) -> Result<Forwarded<Json<LinkedOrderPage>>, Problem> {
         self.0.forward(request).await
     }
 
-    /// Exports all orders that pass all filters, newest first, as one file. Answered by fetch-orders.
+    /// Exports all orders that the caller sees and that pass all filters, newest first, as one file. Answered by fetch-orders.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn export_orders(
@@ -102,13 +105,23 @@ impl ForwardedOrders {
         /// Orders to which the client gave exactly this reference.
         #[oai(name = "client_reference")]
         _client_reference: Query<Option<String>>,
+        /// Orders of this user. Only an operator can select the orders of others.
+        #[oai(name = "user")]
+        _user: Query<Option<String>>,
     ) -> Result<Forwarded<ExportFile>, Problem> {
         self.0.forward(request).await
     }
 
-    /// Returns the number and the bitcoin total of all orders, and what remains of the limit. Answered by fetch-orders.
+    /// Returns the number and the bitcoin total of the orders that the caller sees, and what remains of the limit. Answered by
+    /// fetch-orders.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
-    async fn order_summary(&self, request: &Request) -> Result<Forwarded<Json<OrderSummary>>, Problem> {
+    async fn order_summary(
+        &self,
+        request: &Request,
+        /// Orders of this user. Only an operator can select the orders of others.
+        #[oai(name = "user")]
+        _user: Query<Option<String>>,
+    ) -> Result<Forwarded<Json<OrderSummary>>, Problem> {
         self.0.forward(request).await
     }
 

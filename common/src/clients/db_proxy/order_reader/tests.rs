@@ -69,9 +69,9 @@ async fn read_page(reader: &OrderReader, owner: OwnerFilter) -> Result<OrderPage
 }
 
 #[track_caller]
-fn assert_unavailable<T: std::fmt::Debug>(result: Result<T, CallError>) {
+fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, CallError>) {
     assert!(
-        matches!(&result, Err(CallError::Problem(_, problem)) if problem.code == Code::UpstreamUnavailable),
+        matches!(result, Err(CallError::Problem(_, problem)) if problem.code == Code::UpstreamUnavailable),
         "{result:?}"
     );
 }
@@ -103,7 +103,7 @@ async fn anonymous_orders_are_read_from_a_db_proxy_of_the_last_release() {
         db_proxy.take_paths(),
         ["/v2/orders?limit=5&owner=anonymous", "/orders?limit=5", "/v2/orders/lookup", "/orders/lookup"]
     );
-    assert_unavailable(read_page(&reader, ADA).await);
+    assert_unavailable(&read_page(&reader, ADA).await);
     assert_eq!(db_proxy.take_paths().len(), 1);
 }
 
@@ -115,9 +115,9 @@ async fn older_db_proxy_is_not_read_after_a_current_one_has_answered() {
     read_page(&reader, OwnerFilter::Anonymous).await.unwrap();
     db_proxy.is_current.store(false, Ordering::Relaxed);
     for owner in [OwnerFilter::Anonymous, OwnerFilter::Everybody, ADA] {
-        assert_unavailable(read_page(&reader, owner).await);
+        assert_unavailable(&read_page(&reader, owner).await);
     }
-    assert_unavailable(reader.find_json(&OrderIds { ids: Vec::new() }).await);
+    assert_unavailable(&reader.find_json(&OrderIds { ids: Vec::new() }).await);
     assert!(db_proxy.take_paths().iter().all(|path| path.starts_with("/v2/")));
 }
 
@@ -126,5 +126,5 @@ async fn older_db_proxy_is_not_read_after_a_current_one_has_answered() {
 async fn orders_are_not_read_by_reference_from_an_older_db_proxy() {
     let (_db_proxy, reader) = FakeDbProxy::start().await;
     let query = OrderQuery { client_reference: Some("invoice-42".parse().unwrap()), ..OrderQuery::default() };
-    assert_unavailable(reader.page(&query, OwnerFilter::Anonymous, None, 5).await);
+    assert_unavailable(&reader.page(&query, OwnerFilter::Anonymous, None, 5).await);
 }
