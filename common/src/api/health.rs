@@ -38,8 +38,8 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub port: Option<u16>,
-    /// Whether the heartbeat was sent early, only because a price or the limit of a component has changed. It is not kept as a
-    /// report.
+    /// Whether the heartbeat was sent early, only because a price, the limit, or why a component is not ready has changed. It is not
+    /// kept as a report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[oai(default)]
     pub update: bool,

@@ -37,19 +37,22 @@ pub struct Heartbeats {
 #[derive(PartialEq, Eq)]
 struct ComponentState {
     ready: bool,
+    /// Why the component is not ready. The cause is often known only some seconds after the failure.
+    reason: Option<String>,
     price: Option<OrderPriceStatus>,
     limit: Option<OrderLimitStatus>,
 }
 
 impl ComponentState {
     fn of(component: &Component) -> Self {
-        let Component { ready, price, limit, .. } = component.clone();
-        Self { ready, price, limit }
+        let Component { ready, detail, price, limit, .. } = component.clone();
+        Self { ready, reason: detail.filter(|_| !ready), price, limit }
     }
 }
 
 impl Heartbeats {
-    /// Queues a heartbeat at once, then every interval and whenever a component changes: its readiness, its price or its limit.
+    /// Queues a heartbeat at once, then every interval and whenever a component changes: its readiness, why it is not
+    /// ready, its price or its limit.
     /// When `stop` is cancelled, queues a last report that the service is stopping, and returns.
     pub async fn send(self, queue: ReportQueue, stop: CancellationToken) {
         let start = Instant::now();

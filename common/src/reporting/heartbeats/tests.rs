@@ -64,3 +64,26 @@ async fn changed_limit_is_sent_before_the_next_regular_heartbeat() {
     stop.cancel();
     task.await.unwrap();
 }
+
+/// The cause of a failure may be found after the failure itself was reported.
+#[tokio::test(start_paused = true)]
+async fn changed_reason_is_sent_before_the_next_regular_heartbeat() {
+    let mut receiver = report_queue("x");
+    let reason = Arc::new(Mutex::new("nothing has been written yet"));
+    let checked = reason.clone();
+    let ready: ReadinessCheck = Arc::new(move || {
+        let component = Component::not_ready("database", *checked.lock().unwrap());
+        async { vec![component] }.boxed()
+    });
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(heartbeats(ready, Duration::from_secs(60)).send(receiver.queue(), stop.clone()));
+    let mut next = async || serde_json::from_value::<Heartbeat>(receiver.next().await.data).unwrap();
+    assert!(!next().await.update);
+    let start = tokio::time::Instant::now();
+    *reason.lock().unwrap() = "PostgreSQL cannot be reached";
+    let update = next().await;
+    assert!(update.update && start.elapsed() <= CHECK_INTERVAL, "{update:?} after {:?}", start.elapsed());
+    assert_eq!(update.parts[0].detail.as_deref(), Some("PostgreSQL cannot be reached"));
+    stop.cancel();
+    task.await.unwrap();
+}
