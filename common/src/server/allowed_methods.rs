@@ -25,6 +25,12 @@ impl AllowedMethods {
     pub fn for_path(&self, path: &str) -> Option<&HeaderValue> {
         PathPattern::most_specific(&self.0, path)
     }
+
+    /// The documented name of a parameter of a path, by its position among the parameters.
+    pub fn parameter_name(&self, path: &str, position: usize) -> Option<&str> {
+        let matching = self.0.iter().map(|(pattern, _)| pattern).filter(|pattern| pattern.matches(path));
+        matching.max_by_key(|pattern| pattern.literal_segments())?.parameters().nth(position)
+    }
 }
 
 /// A path of the API, which may have parameters.
@@ -58,6 +64,12 @@ impl PathPattern {
         let mut path = segments(path);
         self.0.iter().all(|expected| path.next().is_some_and(|segment| is_parameter(expected) || expected == segment))
             && path.next().is_none()
+    }
+
+    /// The names of the parameters.
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        let segments = self.0.iter().filter(|segment| is_parameter(segment));
+        segments.map(|segment| segment.trim_matches([':', '{', '}']))
     }
 
     fn literal_segments(&self) -> usize {

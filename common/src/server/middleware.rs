@@ -183,7 +183,7 @@ impl RequestMiddleware {
     /// The framework stops at the first parameter of the wrong type. Converts its error to one that names all wrong parameters.
     /// Other errors are not changed.
     async fn name_every_parameter(&self, error: Error, method: &Method, uri: &Uri) -> Error {
-        let Some(first) = invalid_parameter(&error) else { return error };
+        let Some(first) = invalid_parameter(&error, uri.path(), &self.methods) else { return error };
         let mut errors = self.query_parameters.errors(method, uri.path(), uri.query().unwrap_or_default()).await;
         if errors.iter().all(|error| error.field != first.field) {
             errors.insert(0, first);
@@ -226,13 +226,15 @@ impl RequestMiddleware {
 }
 
 /// The parameter of the query, the path or the headers that the framework could not parse.
-fn invalid_parameter(error: &Error) -> Option<FieldError> {
+fn invalid_parameter(error: &Error, path: &str, methods: &AllowedMethods) -> Option<FieldError> {
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return Some(FieldError::new(*name, readable_reason(reason)));
     }
-    let ParsePathError { reason, .. } = error.downcast_ref()?;
-    // The framework calls path parameters `param0` and so on. All path parameters of the services are ids.
-    Some(FieldError::new("id", readable_reason(reason)))
+    let ParsePathError { name, reason } = error.downcast_ref()?;
+    // The framework calls path parameters `param0` and so on.
+    let position = name.strip_prefix("param").and_then(|digits| digits.parse().ok());
+    let documented = position.and_then(|position| methods.parameter_name(path, position));
+    Some(FieldError::new(documented.unwrap_or(name), readable_reason(reason)))
 }
 
 /// Converts another error of the framework or of a handler.

@@ -35,3 +35,19 @@ fn methods_of_several_apis_with_one_path_are_joined() {
     let methods: Vec<_> = merged.into_iter().map(|(_, methods)| allow_header(methods).unwrap()).collect();
     assert_eq!(methods, ["GET, HEAD, OPTIONS, POST", "OPTIONS, POST"]);
 }
+
+#[test]
+fn parameters_are_named_by_the_pattern_of_their_path() {
+    let get_only = ["/users/{id}", "/users/{id}/keys/{key_id}", "/users/lookup/{prefix}"];
+    let methods = AllowedMethods::new(Vec::new(), &get_only);
+    for (path, position, name) in [
+        ("/users/7", 0, Some("id")),
+        ("/users/7/keys/8/", 0, Some("id")),
+        ("/users/7/keys/8", 1, Some("key_id")),
+        ("/users/7/keys/8", 2, None),
+        ("/users/lookup/7", 0, Some("prefix")),
+        ("/users", 0, None),
+    ] {
+        assert_eq!(methods.parameter_name(path, position), name, "{path}");
+    }
+}

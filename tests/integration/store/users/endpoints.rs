@@ -128,6 +128,8 @@ async fn invalid_requests_name_the_field(stack: Stack) {
         "hash":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}"#;
     client.post_internal(&keys, key).await.invalid_fields(&["rate_limit_per_minute", "scopes"]);
     client.get_internal(url("/users/1")).await.invalid_fields(&["id"]);
-    client.get_internal(url("/keys/bdk_1")).await.problem(422, "validation_failed");
+    client.get_internal(url("/keys/bdk_1")).await.invalid_fields(&["prefix"]);
+    let delete = platform.with_internal_token(client.request("DELETE", format!("{keys}/1")));
+    send(delete).await.invalid_fields(&["key_id"]);
     send(client.request("GET", url("/users"))).await.problem(401, "unauthorized");
 }
