@@ -14,6 +14,7 @@ use super::{
     courses::{HistoryCursor, Resolution},
     orders,
     reports::{MinLevel, ReportCursor},
+    users::{Email, UserCursor},
 };
 use crate::{
     ids::{IdempotencyKey, OrderId, QuoteId},
@@ -46,6 +47,7 @@ static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
         text_check::<Asset>(),
         text_check::<Currency>(),
         text_check::<CurrencyPair>(),
+        text_check::<Email>(),
         text_check::<FiatAmount>(),
         text_check::<IdempotencyKey>(),
         text_check::<MinLevel>(),
@@ -54,6 +56,7 @@ static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
         text_check::<QuoteId>(),
         text_check::<Resolution>(),
         text_check::<Timestamp>(),
+        text_check::<UserCursor>(),
     ]
     .into()
 });

@@ -1,16 +1,13 @@
 //! The endpoints of users and keys, called by the client of db-proxy.
 
 use common::{
-    api::{
-        Code,
-        users::{FoundUsers, UpdateUserCommand, UserCursor, UserLookup, UserPage, UserQuery, UserState},
-    },
+    api::users::{FoundUsers, UpdateUserCommand, UserCursor, UserLookup, UserPage, UserQuery, UserState},
     clients::{
         CallError, ServiceClient,
         db_proxy::{DbProxyClient, DirectoryError},
         http_client,
     },
-    config::{Caller, Secret},
+    config::{Caller, Secret, TokenRefusal},
     ids::KeyId,
     time::Timestamp,
 };
@@ -88,7 +85,7 @@ async fn services_that_authenticate_keys_read_no_users(stack: Stack) {
     let user = admin.create_user(&new_user("ada@example.org")).await.unwrap();
     let secret = keys::secret();
     admin.store_key(user.id, &keys::new_key(&secret)).await.unwrap();
-    let is_forbidden = |error: &CallError| matches!(error, CallError::Problem(_, p) if p.code == Code::Forbidden);
+    let is_forbidden = |error: &CallError| matches!(error, CallError::TokenRefused(_, _, TokenRefusal::NotPermitted));
     for caller in [Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::RATES, Caller::WALLETS] {
         let client = client_of(&platform, caller);
         assert!(client.find_key(&secret.prefix()).await.unwrap().is_some(), "{caller:?}");
