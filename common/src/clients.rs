@@ -3,6 +3,7 @@
 mod call;
 pub mod db_proxy;
 mod forwarding;
+pub mod keys;
 pub mod price_cache;
 mod readiness;
 

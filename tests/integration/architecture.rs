@@ -57,6 +57,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "config",
             "error_chain",
             "ids",
+            "metrics",
             "money",
             "request_context",
             "startup",
