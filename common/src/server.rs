@@ -1,6 +1,7 @@
-//! The HTTP side of a service: listener, middleware, limits, bodies, and the operations endpoints. Every failure is
+//! The HTTP side of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Every failure is
 //! converted to a problem response here.
 
+mod access_control;
 mod allowed_methods;
 mod body;
 mod common_paths;
@@ -20,6 +21,7 @@ mod request_guard;
 mod request_log;
 mod settings;
 
+pub use access_control::{AccessConfig, AccessControl};
 pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};
 pub use connections::Server;
 pub use documentation::{ApiDescription, Group, OperationDescription};

@@ -1,5 +1,6 @@
 //! Operations: health, settings, API documents, and the HTTP conventions of every service.
 
+mod access;
 mod browsers;
 mod buydesk_up;
 mod command_line;

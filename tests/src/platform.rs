@@ -3,10 +3,12 @@
 mod builder;
 mod instance;
 mod process_clock;
+mod users;
 
 use std::time::Duration;
 
 use common::{
+    access::POLICY,
     api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
     config::{Caller, CallerToken, Secret, ServerKey},
@@ -30,6 +32,8 @@ use crate::{
 pub const TTL: Duration = Duration::from_mins(10);
 /// The default price of one bitcoin. One US dollar buys exactly one satoshi, which makes limits easy to read.
 pub const PRICES: [(&str, &str); 3] = [("EUR", "84000.12"), ("GBP", "72345.67890123"), ("USD", "100000000")];
+/// The token of operators.
+pub const OPERATOR_TOKEN: &str = "the token of operators in tests";
 /// The versioned path of create-order and fetch-orders.
 pub const ORDERS_PATH: &str = "/api/v1/orders";
 
@@ -187,6 +191,13 @@ impl Platform {
     /// Adds the internal token to a request.
     pub fn with_internal_token(&self, request: RequestBuilder) -> RequestBuilder {
         request.bearer_auth(&self.token)
+    }
+
+    /// Adds the credentials of an operator at this service.
+    pub fn as_operator(&self, service: &Instance, request: RequestBuilder) -> RequestBuilder {
+        let rules = POLICY.iter().find(|policy| policy.service == service.name).into_iter();
+        let is_for_customers = rules.flat_map(|policy| policy.operations).any(|(_, rule)| rule.wants_credentials());
+        request.bearer_auth(if is_for_customers { OPERATOR_TOKEN } else { &self.token })
     }
 
     /// Builds a POST of an order to the versioned endpoint of create-order.

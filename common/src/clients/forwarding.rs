@@ -84,12 +84,21 @@ pub struct ForwardingClient {
     http: reqwest::Client,
     service: &'static str,
     base: Url,
+    /// Whether the other service receives the credentials of requests.
+    hands_on_credentials: bool,
     permits: Arc<Semaphore>,
 }
 
 impl ForwardingClient {
     pub fn new(http: reqwest::Client, service: &'static str, base: Url) -> Self {
-        Self { http, service, base, permits: Arc::new(Semaphore::new(MAX_IN_PROGRESS)) }
+        let permits = Arc::new(Semaphore::new(MAX_IN_PROGRESS));
+        Self { http, service, base, hands_on_credentials: false, permits }
+    }
+
+    /// Hands on the credentials of requests too. For a service that decides by them.
+    #[must_use]
+    pub fn with_credentials(self) -> Self {
+        Self { hands_on_credentials: true, ..self }
     }
 
     /// Sends a GET, and returns when the response begins. A service that cannot be reached is tried again for a while, like in
@@ -112,7 +121,12 @@ impl ForwardingClient {
         let mut url = self.base.clone();
         url.set_path(read.path);
         url.set_query(read.query);
-        let headers = request_headers(read);
+        let mut headers = request_headers(read);
+        if self.hands_on_credentials {
+            for value in read.headers.get_all(header::AUTHORIZATION) {
+                headers.append(header::AUTHORIZATION, value.clone());
+            }
+        }
         let send = |_remaining| {
             let response = self.http.get(url.clone()).headers(headers.clone()).send();
             response.map_err(|error| CallError::of_transport(self.service, error))

@@ -8,6 +8,7 @@ use super::{AcceptedCallers, Caller, CallerToken, Env, Secret, ServerKey};
 use crate::money::Currency;
 
 const INTERNAL_TOKEN: &str = "INTERNAL_TOKEN";
+const OPERATOR_TOKEN: &str = "OPERATOR_TOKEN";
 const HEALTH_CHECK_TOKEN: &str = "HEALTH_CHECK_TOKEN";
 const SERVER_KEY: &str = "SERVER_KEY";
 /// Default of `PRICE_TTL_SECS`, in seconds.
@@ -66,7 +67,22 @@ pub fn optional_accepted_callers(env: &mut Env, server: &str) -> Option<Accepted
 
 /// `OPERATOR_TOKEN`: the secret that operators send.
 pub fn operator_token(env: &mut Env) -> Option<Secret> {
-    env.optional_secret("OPERATOR_TOKEN")
+    env.optional_secret(OPERATOR_TOKEN)
+}
+
+/// As [`operator_token`], for a service that has operations for operators.
+pub fn required_operator_token(env: &mut Env) -> Secret {
+    env.secret(OPERATOR_TOKEN, "set it to a long random text, the same for every service")
+}
+
+/// `ANONYMOUS`: whether customers may use services without a key.
+pub fn anonymous_is_on(env: &mut Env) -> bool {
+    let parse = |text: &str| match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    };
+    env.parse_with("ANONYMOUS", "on or off", parse).unwrap_or(true)
 }
 
 /// `DB_PROXY_URL`: the address of db-proxy.

@@ -72,6 +72,10 @@ impl PathPattern {
         segments.map(|segment| segment.trim_matches([':', '{', '}']))
     }
 
+    pub(super) fn has_parameters(&self) -> bool {
+        self.parameters().next().is_some()
+    }
+
     fn literal_segments(&self) -> usize {
         self.0.iter().filter(|segment| !is_parameter(segment)).count()
     }

@@ -1,6 +1,7 @@
-//! The parts of an OpenAPI document that the framework does not know: the group of each operation, its errors, and
+//! The parts of an OpenAPI document that the framework does not know: the group of each operation, its errors, who may use it, and
 //! examples of requests that work as they are.
 
+mod access;
 mod errors;
 mod page;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 pub(super) use self::{errors::DocumentedCodes, page::render_page};
 use super::rate_limit::CountedRequests;
-use crate::api::Code;
+use crate::{access::rule_of, api::Code};
 
 /// The parts of a service's document that the framework does not know.
 #[derive(Debug, Clone)]
@@ -112,11 +113,12 @@ impl OperationDescription {
     }
 }
 
-/// Adds the descriptions to a document.
-pub(super) fn describe(document: &mut Value, description: &ApiDescription) {
+/// Adds the descriptions to the document of a service.
+pub(super) fn describe(document: &mut Value, service: &str, description: &ApiDescription) {
     let operations: Vec<_> = description.operations.iter().cloned().chain(operations_endpoints()).collect();
     let mut groups = Vec::new();
     let mut codes = Vec::new();
+    let mut wants_credentials = false;
     for (path, operations_of_path) in document["paths"].as_object_mut().into_iter().flatten() {
         for (method, operation) in operations_of_path.as_object_mut().into_iter().flatten() {
             let Some(described) = operations.iter().find(|described| operation["operationId"] == described.id) else {
@@ -127,8 +129,17 @@ pub(super) fn describe(document: &mut Value, description: &ApiDescription) {
             described.add_examples(operation);
             let method = method.to_uppercase().parse().expect("each key of a path is a method");
             let is_counted = description.counted.contain(&method, path);
-            codes.extend(errors::add_errors(operation, &method, &described.errors, is_counted));
+            let mut own_codes = described.errors.clone();
+            if let Some(rule) = rule_of(service, described.id).filter(|rule| rule.wants_credentials()) {
+                access::describe_access(operation, rule);
+                own_codes.extend(access::CODES);
+                wants_credentials = true;
+            }
+            codes.extend(errors::add_errors(operation, &method, &own_codes, is_counted));
         }
+    }
+    if wants_credentials {
+        access::add_security_schemes(document);
     }
     let groups = Group::ALL.into_iter().filter(|group| groups.contains(group));
     document["tags"] =

@@ -1,6 +1,6 @@
 //! The middleware that handles every request.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{borrow::Cow, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use poem::{
@@ -18,6 +18,7 @@ use poem_openapi::{
 
 use super::{
     RateLimit,
+    access_control::{AccessCheck, Admission},
     allowed_methods::AllowedMethods,
     compression,
     documentation::DocumentedCodes,
@@ -27,6 +28,7 @@ use super::{
     request_log::{AnsweredRequest, ImitatedResponse, RequestLog},
 };
 use crate::{
+    access::Principal,
     api::{Code, FieldError, Problem},
     config::AcceptedCallers,
     error_chain::format_chain,
@@ -34,7 +36,7 @@ use crate::{
     request_context::RequestContext,
 };
 
-/// Assigns each request an id, applies the rate limit and the deadline, records metrics, and turns every failure into a
+/// Assigns each request an id, applies the policy, the rate limit and the deadline, records metrics, and turns every failure into a
 /// [`Problem`].
 #[derive(Clone)]
 pub(super) struct RequestMiddleware {
@@ -48,6 +50,8 @@ pub(super) struct RequestMiddleware {
     pub(super) documented: Arc<DocumentedCodes>,
     /// The callers of internal endpoints.
     pub(super) accepted_callers: Option<AcceptedCallers>,
+    /// Authenticates customers and operators.
+    pub(super) access: Option<Arc<AccessCheck>>,
 }
 
 impl<E: Endpoint> Middleware<E> for RequestMiddleware {
@@ -73,11 +77,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let accepts_gzip = compression::accepts_gzip(request.headers());
         let client = self.middleware.rate_limit.client_address(&request);
-        let (rate_limit_status, allowed) = self
-            .middleware
-            .rate_limit
-            .check_request(&request, client)
-            .map_or((None, Ok(())), |(status, result)| (Some(status), result));
+        let (mut rate_limit_status, mut user) = (None, None);
 
         if method == Method::HEAD {
             // The server omits the body of the response, but not its length.
@@ -87,7 +87,16 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
             request.set_data(accepted.clone());
         }
         let work = async {
-            allowed?;
+            let Admission { principal, decision } = self.middleware.admit(&request, client).await;
+            user = principal.user_id();
+            if let Some((status, allowed)) = self.middleware.rate_limit.check_request(&request, client, &principal) {
+                rate_limit_status = Some(status);
+                allowed?;
+            }
+            decision?;
+            if principal != Principal::Anonymous {
+                request.set_data(principal);
+            }
             if let Some(query) = request.uri().query() {
                 self.middleware.query_parameters.check(request.method(), request.uri().path(), query).await?;
             }
@@ -132,6 +141,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                 path: uri.path(),
                 operation,
                 client,
+                user,
                 status,
                 imitated: response.data::<ImitatedResponse>().is_some(),
                 received_at: start,
@@ -169,6 +179,13 @@ impl Failure {
 }
 
 impl RequestMiddleware {
+    async fn admit(&self, request: &Request, client: IpAddr) -> Admission {
+        match &self.access {
+            Some(access) => access.admit(request, client).await,
+            None => Admission::anonymous(),
+        }
+    }
+
     /// The response to OPTIONS, and to GET of `/` in a service without a page of its own. `None` for every other request.
     fn unrouted_response(&self, method: &Method, path: &str) -> Option<Response> {
         if *method == Method::OPTIONS {

@@ -19,7 +19,8 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
-    Json, PreserializedJson, RateLimit,
+    AccessControl, Json, PreserializedJson, RateLimit,
+    access_control::AccessCheck,
     allowed_methods::{AllowedMethods, PathPattern},
     common_paths::DOCUMENTATION_PATHS,
     documentation::{self, ApiDescription, DocumentedCodes},
@@ -50,6 +51,8 @@ pub struct OpsEndpoints {
     pub ready: ReadinessCheck,
     /// The callers of internal endpoints. `None` if the service accepts none.
     pub accepted_callers: Option<AcceptedCallers>,
+    /// Who may use a service of customers. `None` for a service whose operations are internal or for everybody.
+    pub access: Option<AccessControl>,
     /// Applies to each client of a public service. `description` states which requests it counts.
     pub rate_limit: RateLimit,
     /// Finds the wrong parameters of a request that has another one of the wrong type. `None` if the types of the parameters
@@ -146,13 +149,17 @@ impl OpsApi {
 
 /// The OpenAPI document of an API, without a running service.
 pub fn openapi_document<A: OpenApi>(service: &'static str, description: &ApiDescription) -> String {
-    finished_document(&documentation_service::<A>(service, description.about), description).to_string()
+    finished_document(service, &documentation_service::<A>(service, description.about), description).to_string()
 }
 
-fn finished_document(documentation: &OpenApiService<impl OpenApi, ()>, description: &ApiDescription) -> Value {
+fn finished_document(
+    service: &str,
+    documentation: &OpenApiService<impl OpenApi, ()>,
+    description: &ApiDescription,
+) -> Value {
     let mut document: Value = serde_json::from_str(&documentation.spec()).expect("poem-openapi writes JSON");
     schema_rules::add_to(&mut document);
-    documentation::describe(&mut document, description);
+    documentation::describe(&mut document, service, description);
     document
 }
 
@@ -206,13 +213,13 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
 
 /// `checked` are the operations whose query parameters are checked.
 fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoints) -> BoxEndpoint<'static> {
-    let OpsEndpoints { service, description, metrics, ready, accepted_callers, rate_limit, value_check } = ops;
+    let OpsEndpoints { service, description, metrics, ready, accepted_callers, access, rate_limit, value_check } = ops;
     let checked: Vec<_> = checked.into_iter().chain(OpsApi::meta()).collect();
     let log = Arc::new(RequestLog::new(<(A, OpsApi)>::meta(), &checked));
     let mut types = Registry::new();
     A::register(&mut types);
     let documentation = documentation_service::<A>(service, description.about);
-    let document = finished_document(&documentation, &description);
+    let document = finished_document(service, &documentation, &description);
     // The middleware compares them with each error, but not in a release.
     let documented = if cfg!(debug_assertions) { DocumentedCodes::of(&document) } else { DocumentedCodes::default() };
     let document = document.to_string();
@@ -234,6 +241,7 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
         query_parameters: Arc::new(QueryParameters::new(checked, &types, DOCUMENTATION_PATHS, value_check)),
         documented: Arc::new(documented),
         accepted_callers,
+        access: access.map(|access| Arc::new(AccessCheck::new(access, service, <(A, OpsApi)>::meta()))),
     };
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
     openapi_service((api, ops_api), service, description.about)

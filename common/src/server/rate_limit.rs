@@ -1,6 +1,7 @@
-//! A rate limit per client address, and the response headers that describe it.
+//! A rate limit per client address and per API key, and the response headers that describe it.
 
 mod client_states;
+mod key_limits;
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -11,25 +12,27 @@ use std::{
 };
 
 use governor::{
-    Quota, RateLimiter,
+    NotUntil, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
-    middleware::StateInformationMiddleware,
+    middleware::{StateInformationMiddleware, StateSnapshot},
 };
 use poem::{
     Addr, Request, Response,
     http::{HeaderValue, Method},
 };
 
-use self::client_states::ClientStates;
+use self::{client_states::ClientStates, key_limits::KeyLimits};
 use super::{
     common_paths::{DOCUMENTATION_PATHS, PROBE_PATHS},
     limits::MAX_RATE_LIMITED_CLIENTS,
 };
 use crate::{
+    access::Principal,
     api::{Code, Problem},
     config::Env,
 };
 
+type Decision = Result<StateSnapshot, NotUntil<<DefaultClock as Clock>::Instant>>;
 type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
 /// Which requests count against a rate limit.
@@ -61,8 +64,7 @@ impl CountedRequests {
 /// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
 #[derive(Clone, Default)]
 pub struct RateLimit {
-    /// The limit per minute and its state. `None` if there is no limit.
-    limiter: Option<(u32, Arc<Limiter>)>,
+    limit: Arc<Limit>,
     trusted: TrustedProxies,
     counted: CountedRequests,
     /// The limit of reads below a path.
@@ -72,8 +74,16 @@ pub struct RateLimit {
 /// Reads that the service answers with calls of its own. They have a limit of their own, so that they use up no other one.
 struct LimitedReads {
     path_prefix: &'static str,
-    per_minute: u32,
-    limiter: Limiter,
+    limit: Limit,
+}
+
+/// Counts requests that are limited together: by the key of each, or by its address.
+#[derive(Default)]
+struct Limit {
+    /// The limit per minute of an address and of a key without a limit of its own, and the state of each address. `None` if there is
+    /// no limit.
+    addresses: Option<(NonZeroU32, Limiter)>,
+    keys: KeyLimits,
 }
 
 /// The state of the limit of a client after a request.
@@ -94,15 +104,14 @@ impl RateLimit {
 
     /// Limits the requests per minute. Zero turns the limit off.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
-        let limiter = NonZeroU32::new(per_minute).map(|quota| (per_minute, Arc::new(new_limiter(quota))));
-        Self { limiter, trusted, counted: CountedRequests::default(), reads: None }
+        Self { limit: Arc::new(Limit::per_minute(NonZeroU32::new(per_minute))), trusted, ..Self::default() }
     }
 
     /// Limits reads of paths that begin with `path_prefix` too, to this number of requests per minute. Zero means no limit.
     #[must_use]
     pub fn with_reads(self, path_prefix: &'static str, per_minute: u32) -> Self {
         let reads = NonZeroU32::new(per_minute)
-            .map(|quota| Arc::new(LimitedReads { path_prefix, per_minute, limiter: new_limiter(quota) }));
+            .map(|per_minute| Arc::new(LimitedReads { path_prefix, limit: Limit::per_minute(Some(per_minute)) }));
         Self { reads, ..self }
     }
 
@@ -117,42 +126,65 @@ impl RateLimit {
         self.trusted.client_address(request)
     }
 
-    /// Counts a request of `client`. Returns `None` if the request is not limited, and otherwise the state of the limit and
-    /// whether the request is allowed.
+    /// Counts a request of `client`: against the limit of its key, or otherwise of its address. Returns `None` if the request is
+    /// not limited, and otherwise the state of the limit and whether the request is allowed.
     pub(super) fn check_request(
         &self,
         request: &Request,
         client: IpAddr,
+        principal: &Principal,
     ) -> Option<(RateLimitStatus, Result<(), Problem>)> {
         let (method, path) = (request.method(), request.uri().path());
         let is_read = *method == Method::GET || *method == Method::HEAD;
         if let Some(reads) = self.reads.as_ref().filter(|reads| is_read && path.starts_with(reads.path_prefix)) {
-            return Some(check_client(reads.per_minute, &reads.limiter, client));
+            return reads.limit.count(client, principal);
         }
-        let is_counted = || self.counted.contain(method, path);
-        let (per_minute, limiter) = self.limiter.as_ref().filter(|_| is_counted())?;
-        Some(check_client(*per_minute, limiter, client))
+        if self.counted.contain(method, path) { self.limit.count(client, principal) } else { None }
     }
 }
 
-fn new_limiter(per_minute: NonZeroU32) -> Limiter {
-    let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
-    Limiter::new(Quota::per_minute(per_minute), states, DefaultClock::default())
+impl Limit {
+    /// `None` means that only keys with a limit of their own are limited.
+    fn per_minute(per_minute: Option<NonZeroU32>) -> Self {
+        let addresses = per_minute.map(|per_minute| {
+            let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
+            (per_minute, Limiter::new(Quota::per_minute(per_minute), states, DefaultClock::default()))
+        });
+        Self { addresses, keys: KeyLimits::default() }
+    }
+
+    fn count(&self, client: IpAddr, principal: &Principal) -> Option<(RateLimitStatus, Result<(), Problem>)> {
+        let of_service = self.addresses.as_ref();
+        match principal {
+            Principal::Operator => None,
+            Principal::User(user) => {
+                let of_key = user.rate_limit_per_minute.and_then(NonZeroU32::new);
+                let per_minute = of_key.or(of_service.map(|(per_minute, _)| *per_minute))?;
+                Some(to_status(per_minute, self.keys.count(user.key_id, per_minute), "with one API key"))
+            }
+            Principal::Anonymous => {
+                let (per_minute, limiter) = of_service?;
+                Some(to_status(*per_minute, limiter.check_key(&client), "from one address"))
+            }
+        }
+    }
 }
 
-fn check_client(per_minute: u32, limiter: &Limiter, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
-    match limiter.check_key(&client) {
+/// `counted` says in an error which requests are counted together.
+fn to_status(per_minute: NonZeroU32, decision: Decision, counted: &str) -> (RateLimitStatus, Result<(), Problem>) {
+    let limit = per_minute.get();
+    match decision {
         Ok(state) => {
             let remaining = state.remaining_burst_capacity();
             // The limit of one request refills in this time, or earlier if a part of it is left.
-            let reset = if remaining == 0 { Duration::from_secs(60) / per_minute } else { Duration::ZERO };
-            (RateLimitStatus { limit: per_minute, remaining, reset }, Ok(()))
+            let reset = if remaining == 0 { Duration::from_secs(60) / limit } else { Duration::ZERO };
+            (RateLimitStatus { limit, remaining, reset }, Ok(()))
         }
         Err(denied) => {
             let wait = denied.wait_time_from(DefaultClock::default().now());
-            let detail = format!("At most {per_minute} requests per minute are allowed from one address.");
+            let detail = format!("At most {limit} requests per minute are allowed {counted}.");
             let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
-            (RateLimitStatus { limit: per_minute, remaining: 0, reset: wait }, Err(problem))
+            (RateLimitStatus { limit, remaining: 0, reset: wait }, Err(problem))
         }
     }
 }

@@ -14,7 +14,10 @@ use poem::http::Method;
 use poem_openapi::{OperationId, registry::MetaApi};
 
 use super::common_paths::PROBE_PATHS;
-use crate::telemetry::{self, LineLimit};
+use crate::{
+    ids::UserId,
+    telemetry::{self, LineLimit},
+};
 
 /// Failures are rarer and more interesting than successes, so more of their lines are written.
 const FAILURE_FACTOR: u32 = 5;
@@ -52,6 +55,8 @@ pub(super) struct AnsweredRequest<'a> {
     /// `None` if the request belongs to no operation.
     pub(super) operation: Option<OperationId>,
     pub(super) client: IpAddr,
+    /// The user of its API key.
+    pub(super) user: Option<UserId>,
     pub(super) status: u16,
     /// Whether the response carries [`ImitatedResponse`].
     pub(super) imitated: bool,
@@ -97,7 +102,9 @@ impl RequestLog {
     /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning, unless it is
     /// imitated.
     pub(super) fn record(&self, request: &AnsweredRequest<'_>) {
-        let &AnsweredRequest { method, path, operation, client, status, imitated, received_at, elapsed } = request;
+        let &AnsweredRequest { method, path, operation, client, user, status, imitated, received_at, elapsed } =
+            request;
+        let user = user.map(tracing::field::display);
         let operation = operation.and_then(|id| self.operations.get(id.0));
         let (path, lines) = match operation {
             Some(operation) => (operation.path.as_str(), operation.lines),
@@ -105,7 +112,7 @@ impl RequestLog {
         };
         let micros = elapsed.as_micros();
         if status == 500 && !imitated {
-            tracing::warn!(%method, path, status, micros, %client, "request failed");
+            tracing::warn!(%method, path, status, micros, %client, user, "request failed");
             return;
         }
         let is_failure = status >= 400;
@@ -115,9 +122,11 @@ impl RequestLog {
             Lines::Failures | Lines::None => None,
         };
         match limit.and_then(|limit| limit.admit(received_at + elapsed)) {
-            Some(0) => tracing::info!(%method, path, status, micros, %client, "request answered"),
-            Some(left_out) => tracing::info!(%method, path, status, micros, %client, left_out, "request answered"),
-            None => tracing::debug!(%method, path, status, micros, %client, "request answered"),
+            Some(0) => tracing::info!(%method, path, status, micros, %client, user, "request answered"),
+            Some(left_out) => {
+                tracing::info!(%method, path, status, micros, %client, user, left_out, "request answered");
+            }
+            None => tracing::debug!(%method, path, status, micros, %client, user, "request answered"),
         }
     }
 }

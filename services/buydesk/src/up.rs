@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use common::{
     api::health::Component,
-    config::{Bind, Caller, Env, Secret, connect_address, is_loopback, shared},
+    config::{Bind, Caller, Env, Secret, connect_address, shared},
     process,
     reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
@@ -93,7 +93,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     println!("{table}\nEach service has its documentation at /docs of its address.\n{price_note}");
     println!("Orders are stored in {database}.");
     if let Some(token) = operator_token {
-        println!("OPERATOR_TOKEN of this run, for reports and host names at health-check: {}", token.expose());
+        println!("OPERATOR_TOKEN of this run, for operators: {}", token.expose());
     }
     // create-order starts last and is ready when everything that it needs is ready.
     let readiness = running.last().map(|create_order| create_order.readiness.clone());
@@ -129,10 +129,9 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     ended
 }
 
-/// Makes a token of operators if health-check needs one and none is set. It listens beyond loopback if `BIND_HOST` does.
+/// Makes a token of operators if none is set.
 fn make_operator_token(env: &mut Env) -> Option<Secret> {
-    let bind = Bind::from_env(env, health_check::App::NAME, health_check::App::PORT);
-    if is_loopback(bind.host) || env.text("OPERATOR_TOKEN").is_some() {
+    if env.text("OPERATOR_TOKEN").is_some() {
         return None;
     }
     let token = Secret::random();

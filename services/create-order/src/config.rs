@@ -6,7 +6,7 @@ use common::{
     api::{prices::MAX_TTL_SECS, quotes::MAX_HOLD_SECS},
     config::{Caller, CallerToken, Env, shared},
     money::Currency,
-    server::{RateLimit, TrustedProxies},
+    server::{AccessConfig, RateLimit, TrustedProxies},
 };
 use url::Url;
 
@@ -20,6 +20,8 @@ pub struct Config {
     /// The currencies that orders are accepted in.
     pub currencies: Vec<Currency>,
     pub amount_bounds: AmountBounds,
+    /// Who may place and read orders.
+    pub access: AccessConfig,
     pub rate_limit: RateLimit,
     /// Their `X-Forwarded-For` header names the client.
     pub trusted_proxies: TrustedProxies,
@@ -47,6 +49,7 @@ impl Config {
         Self {
             amount_bounds: AmountBounds::from_env(env, &currencies),
             currencies,
+            access: AccessConfig::from_env(env),
             rate_limit: rate_limit(env, &trusted_proxies),
             trusted_proxies,
             db_proxy: shared::db_proxy_url(env),

@@ -7,9 +7,10 @@ use common::{
 use serde_json::json;
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
-    durably. Requests from one address are limited: every POST and DELETE counts, also a refused one. Reads do not count there; \
-    they have limits of their own. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit that the \
-    request counts against. RateLimit-Reset is the number of seconds until the next request is allowed.";
+    durably. An API key in the header `Authorization: Bearer KEY` makes a request act as a user. Requests from one address, or with \
+    one key, are limited: every POST and DELETE counts, also a refused one. Reads do not count there; they have limits of their \
+    own. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit that the request counts against. \
+    RateLimit-Reset is the number of seconds until the next request is allowed.";
 
 /// The codes of both operations that place an order.
 const PLACING: &[Code] = &[

@@ -18,10 +18,13 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    clients::{ForwardingClient, ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
+    clients::{
+        ForwardingClient, ServiceClient, db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator,
+        price_cache::PriceCacheClient,
+    },
     config::Caller,
     metrics::Metrics,
-    server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{AccessControl, Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
     time::Clock,
 };
@@ -44,6 +47,7 @@ use self::{
 pub struct App {
     server: Server,
     prices: PriceReader,
+    keys: Arc<KeyAuthenticator>,
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
     dispatcher_task: BoxFuture<'static, ()>,
@@ -65,6 +69,7 @@ impl Service for App {
         let Config {
             currencies,
             amount_bounds,
+            access,
             rate_limit,
             trusted_proxies,
             db_proxy,
@@ -92,12 +97,14 @@ impl Service for App {
             OrderDispatcher::new(Arc::new(db_proxy.clone()), DatabaseTime::new(Clock::System));
         let metrics = Metrics::new(Self::NAME);
         price_metrics::register(&metrics, currencies.clone(), prices.clone());
+        let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
             metrics: metrics.clone(),
             ready: ready.clone(),
             accepted_callers: None,
+            access: Some(AccessControl { config: access, keys: keys.clone() }),
             rate_limit,
             value_check: None,
         };
@@ -110,15 +117,17 @@ impl Service for App {
             hold_secs,
         };
         let close_streams = CancellationToken::new();
-        let forwarder =
-            |service, url| Forwarder::new(ForwardingClient::new(http.clone(), service, url), close_streams.clone());
+        let forwarder = |client| Forwarder::new(client, close_streams.clone());
+        // Everybody may read prices, so rates receives no credentials.
+        let fetch_orders = ForwardingClient::new(http.clone(), "fetch-orders", fetch_orders).with_credentials();
+        let rates = ForwardingClient::new(http, "rates", rates);
         let api = (
             Api { order_service, orders_url, trusted_proxies },
-            ForwardedOrders(forwarder("fetch-orders", fetch_orders)),
-            ForwardedPrices(forwarder("rates", rates)),
+            ForwardedOrders(forwarder(fetch_orders)),
+            ForwardedPrices(forwarder(rates)),
         );
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, prices, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
+        Ok(Self { server, prices, keys, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -132,6 +141,7 @@ impl Service for App {
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
         tasks.spawn("price-reader", self.prices.keep_fresh(stop.clone()));
+        tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.
         tasks.spawn("order-dispatcher", self.dispatcher_task);
         let (streams_stop, close_streams) = (stop.clone(), self.close_streams);

@@ -164,6 +164,7 @@ impl CreateOrder {
             metrics: Metrics::new(App::NAME),
             ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
             accepted_callers: None,
+            access: None,
             rate_limit: RateLimit::default(),
             value_check: None,
         };

@@ -95,6 +95,7 @@ pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
         metrics: Metrics::new(App::NAME),
         ready: always_ready(),
         accepted_callers: config.accepted_callers.clone(),
+        access: None,
         rate_limit: RateLimit::default(),
         value_check: None,
     };

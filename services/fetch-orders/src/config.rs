@@ -3,7 +3,7 @@
 use common::{
     config::{Caller, CallerToken, Env, shared},
     money::Currency,
-    server::{RateLimit, TrustedProxies},
+    server::{AccessConfig, RateLimit, TrustedProxies},
 };
 use url::Url;
 
@@ -14,6 +14,8 @@ pub struct Config {
     pub db_proxy_token: CallerToken,
     /// The currencies that the filter of orders knows.
     pub currencies: Vec<Currency>,
+    /// Who may read orders.
+    pub access: AccessConfig,
     pub rate_limit: RateLimit,
     pub trusted_proxies: TrustedProxies,
     /// How many exports may run at once.
@@ -26,6 +28,8 @@ impl Config {
     /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls of db-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the filter: those of create-order, and earlier ones that have orders |
+    /// | `OPERATOR_TOKEN` | none; required | the token of operators |
+    /// | `ANONYMOUS` | on | whether orders may be read without a key |
     /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     /// | `MAX_EXPORTS` | 8 | how many exports may run at once |
@@ -38,6 +42,7 @@ impl Config {
             db_proxy: shared::db_proxy_url(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
             currencies: shared::currencies(env),
+            access: AccessConfig::from_env(env),
             rate_limit,
             trusted_proxies,
             max_exports: usize::try_from(max_exports).unwrap_or(1),

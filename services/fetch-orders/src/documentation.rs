@@ -5,10 +5,11 @@ use common::{
     server::{ApiDescription, CountedRequests, Group, OperationDescription},
 };
 
-const ABOUT: &str = "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes. Requests \
-    from one address are limited: every request counts, also a refused one, except for the documentation, /livez, /readyz and \
-    /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of \
-    seconds until the next request is allowed.";
+const ABOUT: &str = "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes. An API \
+    key in the header `Authorization: Bearer KEY` makes a request act as a user. Requests from one address, or with one key, are \
+    limited: every request counts, also a refused one, except for the documentation, /livez, /readyz and /metrics. \
+    The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the \
+    number of seconds until the next request is allowed.";
 
 /// The codes of every read.
 const READING: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];

@@ -19,13 +19,14 @@ use common::{
         ServiceClient,
         db_proxy::{DbProxyClient, OrderReader},
         http_client,
+        keys::KeyAuthenticator,
     },
     config::Caller,
     metrics::Metrics,
     money::Currency,
     server::{
-        CheckedValue, Listener, OpsEndpoints, ParameterValue, ReadinessCheck, Server, ValueCheck, openapi_document,
-        service_endpoint,
+        AccessControl, CheckedValue, Listener, OpsEndpoints, ParameterValue, ReadinessCheck, Server, ValueCheck,
+        openapi_document, service_endpoint,
     },
     service::{Service, TaskSupervisor},
 };
@@ -39,6 +40,7 @@ use self::{export_slots::ExportSlots, order_lookup::OrderLookup, order_pages::Or
 pub struct App {
     server: Server,
     db_proxy: DbProxyClient,
+    keys: Arc<KeyAuthenticator>,
     /// Sends the requests of [`OrderLookup`].
     lookup_task: BoxFuture<'static, ()>,
 }
@@ -61,12 +63,14 @@ impl Service for App {
             config.db_proxy_token,
         ));
         let metrics = Metrics::new(Self::NAME);
+        let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
             metrics: metrics.clone(),
             ready: readiness_check(&db_proxy),
             accepted_callers: None,
+            access: Some(AccessControl { config: config.access, keys: keys.clone() }),
             rate_limit: config.rate_limit,
             value_check: Some(Arc::new(KnownCurrencies(config.currencies.clone()))),
         };
@@ -81,7 +85,7 @@ impl Service for App {
             trusted_proxies: config.trusted_proxies,
         };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, db_proxy, lookup_task: Box::pin(lookup_task) })
+        Ok(Self { server, db_proxy, keys, lookup_task: Box::pin(lookup_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -96,6 +100,7 @@ impl Service for App {
         let mut tasks = TaskSupervisor::default();
         // The server holds the last handle of the lookup, so this task ends when the requests in flight are answered.
         tasks.spawn("order-lookup", self.lookup_task);
+        tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         tasks.run(self.server.run_until(stop.clone()), &stop).await
     }
 

@@ -60,6 +60,7 @@ impl Service for App {
             metrics: metrics.clone(),
             ready: always_ready(),
             accepted_callers: Some(config.accepted_callers),
+            access: None,
             rate_limit: RateLimit::default(),
             value_check: Some(health_service.clone()),
         };

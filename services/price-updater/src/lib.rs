@@ -78,6 +78,7 @@ impl Service for App {
             metrics: metrics.clone(),
             ready: ready.clone(),
             accepted_callers,
+            access: None,
             rate_limit: RateLimit::default(),
             value_check: None,
         };

@@ -84,6 +84,8 @@ impl Service for App {
             metrics: metrics.clone(),
             ready: readiness(&snapshots, &db_proxy),
             accepted_callers: None,
+            // Everybody may read prices.
+            access: None,
             rate_limit,
             value_check: Some(Arc::new(KnownNames { snapshots: snapshots.clone(), db_proxy: db_proxy.clone() })),
         };

@@ -183,9 +183,14 @@ fn container_receives_no_secret_of_another_one() {
     let expected: BTreeMap<_, &[&str]> = BTreeMap::from([
         (
             "create-order",
-            &["CREATE_ORDER_DB_PROXY_TOKEN", "CREATE_ORDER_HEALTH_CHECK_TOKEN", "CREATE_ORDER_PRICE_CACHE_TOKEN"][..],
+            &[
+                "CREATE_ORDER_DB_PROXY_TOKEN",
+                "CREATE_ORDER_HEALTH_CHECK_TOKEN",
+                "CREATE_ORDER_PRICE_CACHE_TOKEN",
+                "OPERATOR_TOKEN",
+            ][..],
         ),
-        ("fetch-orders", &["FETCH_ORDERS_DB_PROXY_TOKEN", "FETCH_ORDERS_HEALTH_CHECK_TOKEN"]),
+        ("fetch-orders", &["FETCH_ORDERS_DB_PROXY_TOKEN", "FETCH_ORDERS_HEALTH_CHECK_TOKEN", "OPERATOR_TOKEN"]),
         ("rates", &["RATES_DB_PROXY_TOKEN", "RATES_HEALTH_CHECK_TOKEN", "RATES_PRICE_CACHE_TOKEN"]),
         (
             "price-updater",

@@ -1,11 +1,14 @@
-//! The documents in `docs/openapi` equal the OpenAPI documents of the services, and `docs/errors.md` the table of error codes.
+//! The documents in `docs/openapi` equal the OpenAPI documents of the services, `docs/errors.md` the table of error codes, and `docs/access.md`
+//! the policy.
 
+mod access;
 mod descriptions;
 mod requests;
 
 use std::path::{Path, PathBuf};
 
 use common::{
+    access::reference_markdown as access_markdown,
     api::{Code, reference_html, reference_markdown},
     service::Service,
 };
@@ -52,12 +55,17 @@ fn error_reference() {
     }
 }
 
+#[test]
+fn access_reference() {
+    assert_file_is_current(&docs().join("access.md"), &access_markdown());
+}
+
 macro_rules! documents {
     ($($name:ident: $service:ty;)+) => {
         $(#[test] fn $name() { assert_document_is_current::<$service>(); })+
 
         /// The document of every service, with the name of the service.
-        fn all_documents() -> Vec<(&'static str, Value)> {
+        pub(super) fn all_documents() -> Vec<(&'static str, Value)> {
             vec![$((<$service>::NAME, serde_json::from_str(&<$service>::openapi()).unwrap())),+]
         }
     };
@@ -79,10 +87,14 @@ pub(super) struct Operation<'a> {
     pub(super) path: &'a str,
     /// In lower case.
     pub(super) method: &'a str,
-    value: &'a Value,
+    pub(super) value: &'a Value,
 }
 
 impl<'a> Operation<'a> {
+    pub(super) fn id(&self) -> &'a str {
+        self.value["operationId"].as_str().unwrap()
+    }
+
     pub(super) fn parameters(&self) -> impl Iterator<Item = &'a Value> {
         self.value["parameters"].as_array().into_iter().flatten()
     }

@@ -54,7 +54,7 @@ async fn every_operation_refuses_unknown_and_repeated_parameters(stack: Stack) {
             checked += 1;
             let refuse = async |query: &str, field: &str| {
                 let request = platform.client.request(&method, service.url(&format!("{path}?{query}")));
-                let problem = send(platform.with_internal_token(request)).await.problem(422, "validation_failed");
+                let problem = send(platform.as_operator(service, request)).await.problem(422, "validation_failed");
                 let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
                 assert!(named.contains(&&Value::from(field)), "{} {method} {path}?{query}: {problem}", service.name);
             };
@@ -85,7 +85,7 @@ async fn every_wrong_parameter_is_named_at_once(stack: Stack) {
             }
             let pairs: Vec<_> = wrong.iter().map(|name| format!("{name}=%E2%82%AC%00")).collect();
             let url = service.url(&format!("{path}?{}", pairs.join("&")));
-            let request = platform.with_internal_token(platform.client.request(&method, url));
+            let request = platform.as_operator(service, platform.client.request(&method, url));
             let problem = send(request).await.problem(422, "validation_failed");
             let errors = problem["errors"].as_array().unwrap();
             let named: BTreeSet<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tracing_subscriber::filter::LevelFilter;
 use uuid::Uuid;
 
-use super::{Instance, Platform, Variables};
+use super::{Instance, OPERATOR_TOKEN, Platform, Variables};
 use crate::{
     client::Client,
     environment::required_variable,
@@ -202,6 +202,7 @@ impl PlatformBuilder {
         let url_of = |service: &str, path: &str| format!("http://{}{path}", self.address_of(service));
         let mut variables: Variables = [
             ("INTERNAL_TOKEN", token.to_owned()),
+            ("OPERATOR_TOKEN", OPERATOR_TOKEN.to_owned()),
             ("DATABASE_URL", database_url.to_owned()),
             ("DB_PROXY_URL", url_of(db_proxy::App::NAME, "")),
             ("PRICE_CACHE_URL", url_of(price_cache_proxy::App::NAME, "")),

@@ -81,15 +81,15 @@ codes! {
     /// The request cannot be parsed: its body is not JSON, or it is incomplete.
     BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed",
         AfterChange, "Correct the form of the request. The detail names the position of the error.";
-    /// The token of the caller is missing or wrong.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "The token is missing or wrong",
-        AfterChange, "Send a valid token in the header `Authorization: Bearer TOKEN`.";
+    /// The token or the API key of the caller is missing, unknown, revoked or expired.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "The credentials are missing or not valid",
+        AfterChange, "Send a valid API key or token in the header `Authorization: Bearer KEY`.";
     /// A web page of another origin sent the request.
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "A page of another site sent the request",
         AfterChange, "If the page is trusted, the operator adds its origin to `CORS_ORIGINS`.";
-    /// The token does not permit the request.
-    Forbidden = "forbidden", FORBIDDEN, "The token does not permit this request",
-        AfterChange, "Use a token with the permission.";
+    /// The token or the API key does not permit the request: a key has only some scopes.
+    Forbidden = "forbidden", FORBIDDEN, "The credentials do not permit this request",
+        AfterChange, "Use a key with the scope that the detail names, or a token with the permission.";
     /// The path does not exist, or nothing has this id or name.
     NotFound = "not_found", NOT_FOUND, "The resource does not exist",
         AfterChange, "Check the path and the id. `/docs` lists all paths.";

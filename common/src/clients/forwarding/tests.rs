@@ -43,6 +43,7 @@ async fn request_and_response_are_handed_on_without_the_headers_of_the_connectio
         ("host", "evil.example"),
         ("connection", "close"),
         ("cookie", "secret"),
+        ("authorization", "Bearer secret"),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -69,6 +70,17 @@ async fn request_and_response_are_handed_on_without_the_headers_of_the_connectio
         assert!(sent.contains(&format!("{line}\r\n")), "{line}\n{sent}");
     }
     assert!(!sent.contains("secret") && !sent.contains("evil"), "{sent}");
+}
+
+#[tokio::test]
+async fn credentials_are_handed_on_only_to_a_service_that_decides_by_them() {
+    let (client, listener) = client_of_listener().await;
+    let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer bdk_1"))]);
+    for (client, handed_on) in [(client.clone(), false), (client.with_credentials(), true)] {
+        let response = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+        let (_, (_stream, sent)) = tokio::join!(get(&client, &headers), answer(&listener, response));
+        assert_eq!(sent.contains("authorization: Bearer bdk_1\r\n"), handed_on, "{sent}");
+    }
 }
 
 #[tokio::test]

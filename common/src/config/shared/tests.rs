@@ -25,3 +25,30 @@ fn courses_are_refreshed_at_least_as_often_as_prices() {
     assert_eq!(interval(&[("PRICE_REFRESH_SECS", "3")]), Ok(3));
     assert!(interval(&[("PRICE_REFRESH_SECS", "3"), ("COURSE_REFRESH_SECS", "4")]).is_err());
 }
+
+#[test]
+fn anonymous_access_is_on_unless_it_is_turned_off() {
+    let parse = |text: &str| {
+        let mut env = Env::from_pairs([("ANONYMOUS", text)]);
+        let is_on = anonymous_is_on(&mut env);
+        env.finish().map(|()| is_on).map_err(|error| error.to_string())
+    };
+    assert_eq!((parse(""), parse("on"), parse("off")), (Ok(true), Ok(true), Ok(false)));
+    for invalid in ["no", "Off", "true", "0"] {
+        let error = parse(invalid).unwrap_err();
+        assert!(error.contains(&format!("ANONYMOUS={invalid:?}")) && error.contains("on or off"), "{error}");
+    }
+}
+
+#[test]
+fn operator_token_is_required_long_and_never_shown() {
+    let error = |pairs: &[(&'static str, &'static str)]| {
+        let mut env = Env::from_pairs(pairs.iter().copied());
+        required_operator_token(&mut env);
+        env.finish().map_err(|error| error.to_string())
+    };
+    assert_eq!(error(&[("OPERATOR_TOKEN", "0123456789abcdef")]), Ok(()));
+    assert!(error(&[]).unwrap_err().contains("OPERATOR_TOKEN is not set"));
+    let short = error(&[("OPERATOR_TOKEN", "0123456789abcde")]).unwrap_err();
+    assert!(short.contains("at least 16 characters") && !short.contains("0123"), "{short}");
+}

@@ -8,7 +8,7 @@ fn described(operation: &Value, counted: CountedRequests, errors: &[Code]) -> Va
     let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
     let operations =
         vec![OperationDescription::new("place", Group::Orders).errors(errors).body(json!({ "amount": "1" }))];
-    describe(&mut document, &ApiDescription { about: "", counted, operations });
+    describe(&mut document, "test", &ApiDescription { about: "", counted, operations });
     document
 }
 
@@ -66,6 +66,44 @@ fn operation_that_answers_as_an_exchange_has_no_problems() {
     let operation = json!({ "operationId": "place", "responses": { "200": {}, "4XX": {} } });
     let document = described(&operation, CountedRequests::All, &[]);
     assert_eq!(document["paths"]["/orders"]["post"]["responses"], operation["responses"]);
+}
+
+/// The document of an operation of create-order.
+fn described_with_rule(id: &'static str) -> Value {
+    let operation = json!({ "operationId": id, "description": "Reads.", "responses": { "200": {} } });
+    let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
+    let operations = vec![OperationDescription::new(id, Group::Orders)];
+    let description = ApiDescription { about: "", counted: CountedRequests::None, operations };
+    describe(&mut document, "create-order", &description);
+    document
+}
+
+#[test]
+fn operation_with_credentials_names_them_and_their_errors() {
+    let document = described_with_rule("get_order");
+    let operation = &document["paths"]["/orders"]["post"];
+    assert_eq!(operation["security"], json!([{}, { "ApiKey": [] }, { "OperatorToken": [] }]));
+    let text = operation["description"].as_str().unwrap();
+    assert!(
+        text.starts_with("Reads.\n\n") && text.contains("the scope `read`") && text.contains("ANONYMOUS"),
+        "{text}"
+    );
+    for code in ["unauthorized", "forbidden", "too_many_requests", "upstream_unavailable"] {
+        assert!(codes(&document).contains(code), "{code}");
+    }
+    for scheme in ["ApiKey", "OperatorToken"] {
+        assert_eq!(document["components"]["securitySchemes"][scheme]["scheme"], "bearer");
+    }
+}
+
+#[test]
+fn operation_for_everybody_names_no_credentials() {
+    let document = described_with_rule("get_price");
+    let operation = &document["paths"]["/orders"]["post"];
+    assert!(operation.get("security").is_none());
+    assert_eq!(operation["description"], "Reads.");
+    assert!(!codes(&document).contains("unauthorized"));
+    assert!(document["components"].get("securitySchemes").is_none());
 }
 
 #[test]

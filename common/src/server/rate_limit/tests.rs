@@ -1,6 +1,11 @@
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::{
+    access::AuthenticatedUser,
+    api::keys::Scopes,
+    ids::{KeyId, UserId},
+};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -8,10 +13,34 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// Counts a request of an address.
+fn count(limit: &RateLimit, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
+    let request = Request::builder().method(Method::POST).finish();
+    limit.check_request(&request, client, &Principal::Anonymous).unwrap()
+}
+
+/// A user with a new key of this limit.
+fn user(rate_limit_per_minute: Option<u32>) -> Principal {
+    Principal::User(Arc::new(AuthenticatedUser {
+        user_id: UserId(uuid::Uuid::new_v4()),
+        key_id: KeyId(uuid::Uuid::new_v4()),
+        scopes: Scopes::default(),
+        rate_limit_per_minute,
+    }))
+}
+
+/// How many of ten requests are allowed, and the limit that their headers state.
+fn allowed_of_ten(limit: &RateLimit, principal: &Principal) -> (usize, Option<u32>) {
+    let request = Request::builder().method(Method::POST).finish();
+    let results: Vec<_> = (0..10).map(|_| limit.check_request(&request, CLIENT, principal)).collect();
+    let allowed = results.iter().filter(|result| result.as_ref().is_none_or(|(_, allowed)| allowed.is_ok())).count();
+    (allowed, results[9].as_ref().map(|(status, _)| status.limit))
+}
+
 #[test]
 fn each_client_has_its_own_limit() {
-    let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
-    let check = |client| super::check_client(per_minute, &limiter, ip(client));
+    let limit = RateLimit::per_minute(2, TrustedProxies::default());
+    let check = |client| count(&limit, ip(client));
     assert_eq!(check("192.0.2.1").0.remaining, 1);
     assert_eq!(check("192.0.2.1").0.remaining, 0);
     let rejected = check("192.0.2.1").1.unwrap_err();
@@ -22,8 +51,8 @@ fn each_client_has_its_own_limit() {
 
 #[test]
 fn reset_is_the_time_until_the_next_request() {
-    let (per_minute, limiter) = RateLimit::per_minute(2, TrustedProxies::default()).limiter.unwrap();
-    let check = || super::check_client(per_minute, &limiter, ip("192.0.2.1"));
+    let limit = RateLimit::per_minute(2, TrustedProxies::default());
+    let check = || count(&limit, ip("192.0.2.1"));
     let interval = Duration::from_secs(30);
     assert_eq!(check().0.reset, Duration::ZERO, "another request is allowed at once");
     assert_eq!(check().0.reset, interval);
@@ -34,18 +63,56 @@ fn reset_is_the_time_until_the_next_request() {
 
 #[test]
 fn clients_above_the_maximum_have_their_own_limits() {
-    let (per_minute, limiter) = RateLimit::per_minute(1, TrustedProxies::default()).limiter.unwrap();
+    let limit = RateLimit::per_minute(1, TrustedProxies::default());
     let number = u32::try_from(MAX_RATE_LIMITED_CLIENTS).unwrap();
     for client in 0..2 * number {
         let client = Ipv4Addr::from_bits(client).into();
-        assert!(super::check_client(per_minute, &limiter, client).1.is_ok(), "{client}");
+        assert!(count(&limit, client).1.is_ok(), "{client}");
     }
 }
 
 #[test]
 fn zero_turns_the_limit_off() {
     let request = Request::builder().method(Method::POST).finish();
-    assert!(RateLimit::per_minute(0, TrustedProxies::default()).check_request(&request, CLIENT).is_none());
+    assert!(
+        RateLimit::per_minute(0, TrustedProxies::default())
+            .check_request(&request, CLIENT, &Principal::Anonymous)
+            .is_none()
+    );
+}
+
+#[test]
+fn each_key_has_its_own_limit_and_counts_neither_for_its_address_nor_for_other_keys() {
+    let limit = RateLimit::per_minute(2, TrustedProxies::default());
+    for _ in 0..2 {
+        assert_eq!(allowed_of_ten(&limit, &user(Some(5))), (5, Some(5)));
+        // The limit of the service applies to a key without one.
+        assert_eq!(allowed_of_ten(&limit, &user(None)), (2, Some(2)));
+    }
+    assert_eq!(allowed_of_ten(&limit, &Principal::Anonymous), (2, Some(2)));
+}
+
+#[test]
+fn changed_limit_of_a_key_applies_at_once() {
+    let limit = RateLimit::per_minute(2, TrustedProxies::default());
+    let before = user(Some(3));
+    assert_eq!(allowed_of_ten(&limit, &before), (3, Some(3)));
+    let Principal::User(before) = before else { unreachable!() };
+    let after = AuthenticatedUser { rate_limit_per_minute: Some(6), ..(*before).clone() };
+    assert_eq!(allowed_of_ten(&limit, &Principal::User(Arc::new(after))), (6, Some(6)));
+}
+
+#[test]
+fn limit_of_a_key_applies_also_if_the_service_has_none() {
+    let limit = RateLimit::per_minute(0, TrustedProxies::default());
+    assert_eq!(allowed_of_ten(&limit, &user(Some(5))), (5, Some(5)));
+    assert_eq!(allowed_of_ten(&limit, &user(None)), (10, None));
+}
+
+#[test]
+fn operators_are_not_limited() {
+    let limit = RateLimit::per_minute(1, TrustedProxies::default());
+    assert_eq!(allowed_of_ten(&limit, &Principal::Operator), (10, None));
 }
 
 #[test]
@@ -53,7 +120,7 @@ fn reads_are_not_counted_by_default() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
     for (method, counted) in [("GET", false), ("HEAD", false), ("OPTIONS", false), ("POST", true), ("DELETE", true)] {
         let request = Request::builder().method(method.parse().unwrap()).finish();
-        assert_eq!(limit.check_request(&request, CLIENT).is_some(), counted, "{method}");
+        assert_eq!(limit.check_request(&request, CLIENT, &Principal::Anonymous).is_some(), counted, "{method}");
     }
 }
 
@@ -62,7 +129,7 @@ fn limited_reads_have_a_limit_of_their_own() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).with_reads("/quotes/", 2);
     let allowed = |method: Method, path: &str| {
         let request = Request::builder().method(method).uri_str(path).finish();
-        limit.check_request(&request, CLIENT).map(|(_, allowed)| allowed.is_ok())
+        limit.check_request(&request, CLIENT, &Principal::Anonymous).map(|(_, allowed)| allowed.is_ok())
     };
     assert_eq!([1, 2, 3].map(|_| allowed(Method::GET, "/quotes/7")), [Some(true), Some(true), Some(false)]);
     assert_eq!(allowed(Method::GET, "/orders/7"), None);
@@ -73,13 +140,14 @@ fn limited_reads_have_a_limit_of_their_own() {
 fn counted_reads_exclude_operations_endpoints_and_documentation() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting(CountedRequests::All);
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
-    assert!(limit.check_request(&get("/api/v1/courses"), CLIENT).is_some_and(|(_, allowed)| allowed.is_ok()));
-    assert!(limit.check_request(&get("/api/v1/courses"), CLIENT).is_some_and(|(_, allowed)| allowed.is_err()));
+    let check = |request: &Request| limit.check_request(request, CLIENT, &Principal::Anonymous);
+    assert!(check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
+    assert!(check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
     for free in ["/", "/docs", "/errors", "/livez", "/metrics", "/openapi.json", "/readyz"] {
-        assert!(limit.check_request(&get(free), CLIENT).is_none(), "{free}");
+        assert!(check(&get(free)).is_none(), "{free}");
     }
     let options = Request::builder().method(Method::OPTIONS).uri_str("/api/v1/courses").finish();
-    assert!(limit.check_request(&options, CLIENT).is_none());
+    assert!(check(&options).is_none());
 }
 
 #[test]

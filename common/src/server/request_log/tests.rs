@@ -80,10 +80,11 @@ struct Answered {
     status: u16,
     secs: u64,
     imitated: bool,
+    user: Option<UserId>,
 }
 
 const FOUND: Answered =
-    Answered { operation: Some("get_order"), path: "/orders/17", status: 200, secs: 0, imitated: false };
+    Answered { operation: Some("get_order"), path: "/orders/17", status: 200, secs: 0, imitated: false, user: None };
 
 /// The lines of a log that permits two successes in a second.
 fn lines_of(requests: &[Answered]) -> Vec<String> {
@@ -95,12 +96,13 @@ fn lines_of_calls(requests: &[Answered], for_users: &[MetaApi]) -> Vec<String> {
     tracing::subscriber::with_default(lines.clone(), || {
         let log = RequestLog::with_limit(Api::meta(), for_users, 2);
         let start = Instant::now();
-        for &Answered { operation, path, status, secs, imitated } in requests {
+        for &Answered { operation, path, status, secs, imitated, user } in requests {
             log.record(&AnsweredRequest {
                 method: &Method::GET,
                 path,
                 operation: operation.map(OperationId),
                 client: [192, 0, 2, 1].into(),
+                user,
                 status,
                 imitated,
                 received_at: start + Duration::from_secs(secs),
@@ -116,6 +118,13 @@ fn line_names_the_path_template_the_status_and_the_client() {
     let expected =
         "INFO message=request answered method=GET path=\"/orders/{id}\" status=200 micros=250 client=192.0.2.1";
     assert_eq!(lines_of(&[FOUND]), [expected]);
+}
+
+#[test]
+fn line_names_the_user_of_a_request_with_a_key() {
+    let user = Some("0190a6e2-7c1b-7c3a-9d5e-0123456789ab".parse().unwrap());
+    let lines = lines_of(&[Answered { user, ..FOUND }]);
+    assert!(lines[0].ends_with("client=192.0.2.1 user=0190a6e2-7c1b-7c3a-9d5e-0123456789ab"), "{lines:?}");
 }
 
 #[test]

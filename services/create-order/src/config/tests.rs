@@ -3,7 +3,8 @@ use super::*;
 #[test]
 fn price_max_age_is_unlimited_unless_set() {
     let price_max_age = |text: &str| {
-        let mut env = Env::from_pairs([("INTERNAL_TOKEN", "0123456789abcdef"), ("PRICE_MAX_AGE_SECS", text)]);
+        let tokens = [("INTERNAL_TOKEN", "0123456789abcdef"), ("OPERATOR_TOKEN", "0123456789abcdef")];
+        let mut env = Env::from_pairs(tokens.into_iter().chain([("PRICE_MAX_AGE_SECS", text)]));
         let config = Config::from_env(&mut env);
         env.finish().map(|()| config.price_max_age).map_err(|error| error.to_string())
     };

@@ -56,7 +56,7 @@ fn request(platform: &Platform, service: &Instance, operation: &Operation<'_>) -
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    if operation.value.get("security").is_some() { platform.with_internal_token(request) } else { request }
+    if operation.value.get("security").is_some() { platform.as_operator(service, request) } else { request }
 }
 
 /// The request with each of its bodies, or without one.

@@ -1,0 +1,141 @@
+//! Authenticates requests of customers and operators, and applies the policy.
+
+mod operation_rules;
+
+use std::{net::IpAddr, sync::Arc};
+
+use poem::{
+    Error, Request,
+    http::{HeaderMap, header::AUTHORIZATION},
+};
+use poem_openapi::registry::MetaApi;
+
+use self::operation_rules::OperationRules;
+use crate::{
+    access::{AnonymousAccess, Authenticator, InvalidKey, KeyError, Principal, Rule},
+    api::{Code, Problem, keys::KeySecret},
+    config::{Env, Secret, shared},
+};
+
+/// Who may use a service, as the settings say.
+#[derive(Debug, Clone)]
+pub struct AccessConfig {
+    pub operator_token: Secret,
+    pub anonymous: AnonymousAccess,
+}
+
+impl AccessConfig {
+    /// | variable | default | meaning |
+    /// |---|---|---|
+    /// | `OPERATOR_TOKEN` | none; required | the token of operators |
+    /// | `ANONYMOUS` | on | whether customers may use the service without a key |
+    pub fn from_env(env: &mut Env) -> Self {
+        let anonymous = if shared::anonymous_is_on(env) { AnonymousAccess::On } else { AnonymousAccess::Off };
+        Self { operator_token: shared::required_operator_token(env), anonymous }
+    }
+}
+
+/// What a service needs to authenticate its requests.
+#[derive(Clone)]
+pub struct AccessControl {
+    pub config: AccessConfig,
+    pub keys: Arc<dyn Authenticator>,
+}
+
+/// Decides about the requests of one service.
+pub(super) struct AccessCheck {
+    control: AccessControl,
+    rules: OperationRules,
+    /// Whether a request without credentials may use every operation. Such a request then needs no look-up of its rule.
+    is_open: bool,
+}
+
+/// Whom a request acts as, and whether it is permitted.
+pub(super) struct Admission {
+    pub(super) principal: Principal,
+    pub(super) decision: Result<(), Error>,
+}
+
+impl Admission {
+    /// A request without credentials is permitted.
+    pub(super) fn anonymous() -> Self {
+        Self { principal: Principal::Anonymous, decision: Ok(()) }
+    }
+}
+
+impl AccessCheck {
+    /// # Panics
+    /// If an operation of `apis` has no rule.
+    pub(super) fn new(control: AccessControl, service: &'static str, apis: Vec<MetaApi>) -> Self {
+        let rules = OperationRules::new(service, apis);
+        let is_permitted = |rule: Rule| rule.check(&Principal::Anonymous, control.config.anonymous).is_ok();
+        let is_open = rules.all().all(is_permitted);
+        Self { control, rules, is_open }
+    }
+
+    /// Authenticates a request, and applies the rule of its operation.
+    pub(super) async fn admit(&self, request: &Request, client: IpAddr) -> Admission {
+        let has_credentials = request.headers().contains_key(AUTHORIZATION);
+        if !has_credentials && self.is_open {
+            return Admission::anonymous();
+        }
+        let operation = match self.rules.find(request.method(), request.uri().path()) {
+            Ok(operation) => operation,
+            Err(error) => return Admission { principal: Principal::Anonymous, decision: Err(error) },
+        };
+        let authenticated = if has_credentials && operation.rule != Rule::Public {
+            self.authenticate(request.headers(), client).await
+        } else {
+            Ok(Principal::Anonymous)
+        };
+        let (principal, decision) = match authenticated {
+            Ok(principal) => {
+                let decision = operation.rule.check(&principal, self.control.config.anonymous);
+                (principal, decision.map_err(Problem::from))
+            }
+            Err(problem) => (Principal::Anonymous, Err(problem)),
+        };
+        let with_id = |problem: Problem| {
+            let mut error = Error::from(problem);
+            if let Some(id) = operation.id {
+                error.set_data(id);
+            }
+            error
+        };
+        Admission { principal, decision: decision.map_err(with_id) }
+    }
+
+    /// The principal of the credentials. Credentials that are not valid are refused, also where none are needed.
+    async fn authenticate(&self, headers: &HeaderMap, client: IpAddr) -> Result<Principal, Problem> {
+        let credentials = bearer_credentials(headers)?;
+        if self.control.config.operator_token.matches(credentials) {
+            return Ok(Principal::Operator);
+        }
+        let key: KeySecret = credentials.parse().map_err(|_| malformed_key(credentials))?;
+        Ok(Principal::User(self.control.keys.authenticate(&key, client).await?))
+    }
+}
+
+/// The credentials of the only `Authorization` header.
+fn bearer_credentials(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let credentials = values.next().and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+    match (credentials, values.next()) {
+        (Some((scheme, credentials)), None) if scheme.eq_ignore_ascii_case("bearer") => Ok(credentials.trim()),
+        _ => Err(Problem::new(
+            Code::Unauthorized,
+            "The header Authorization must be sent once, in the form Authorization: Bearer KEY.",
+        )),
+    }
+}
+
+/// The problem of credentials that are neither the token of operators nor in the form of a key.
+fn malformed_key(credentials: &str) -> Problem {
+    if credentials.starts_with("bdk_") {
+        return Problem::new(Code::Unauthorized, "The API key is incomplete or mistyped: its checksum is wrong.");
+    }
+    KeyError::from(InvalidKey::Unknown).into()
+}
+
+#[cfg(test)]
+mod tests;

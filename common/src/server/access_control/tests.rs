@@ -1,0 +1,187 @@
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use poem::{
+    error::{MethodNotAllowedError, NotFoundError},
+    http::{HeaderValue, StatusCode},
+};
+use poem_openapi::{OpenApi, OperationId, payload::PlainText};
+
+use super::*;
+use crate::{
+    access::AuthenticatedUser,
+    api::keys::Scope,
+    ids::{KeyId, UserId},
+};
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const OPERATOR_TOKEN: &str = "the token of operators";
+
+/// Operations with the ids of create-order.
+struct Api;
+
+#[OpenApi]
+impl Api {
+    #[oai(path = "/orders", method = "get", operation_id = "list_orders")]
+    async fn list_orders(&self) -> PlainText<&'static str> {
+        PlainText("")
+    }
+
+    #[oai(path = "/orders", method = "post", operation_id = "create_order")]
+    async fn create_order(&self) -> PlainText<&'static str> {
+        PlainText("")
+    }
+
+    #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
+    async fn get_order(&self) -> PlainText<&'static str> {
+        PlainText("")
+    }
+
+    #[oai(path = "/price", method = "get", operation_id = "get_price")]
+    async fn get_price(&self) -> PlainText<&'static str> {
+        PlainText("")
+    }
+}
+
+/// Accepts one key, and counts the keys that it is asked for.
+struct OneKey {
+    key: KeySecret,
+    user: Arc<AuthenticatedUser>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Authenticator for OneKey {
+    async fn authenticate(&self, key: &KeySecret, _: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if *key == self.key { Ok(self.user.clone()) } else { Err(InvalidKey::Unknown.into()) }
+    }
+}
+
+struct TestSetup {
+    check: AccessCheck,
+    keys: Arc<OneKey>,
+}
+
+impl TestSetup {
+    fn new(anonymous: AnonymousAccess, scopes: &[Scope]) -> Self {
+        let user = Arc::new(AuthenticatedUser {
+            user_id: UserId(uuid::Uuid::new_v4()),
+            key_id: KeyId(uuid::Uuid::new_v4()),
+            scopes: scopes.iter().copied().collect(),
+            rate_limit_per_minute: None,
+        });
+        let keys = Arc::new(OneKey { key: KeySecret::generate(), user, asked: AtomicUsize::new(0) });
+        let config = AccessConfig { operator_token: Secret::new(OPERATOR_TOKEN), anonymous };
+        let control = AccessControl { config, keys: keys.clone() };
+        Self { check: AccessCheck::new(control, "create-order", Api::meta()), keys }
+    }
+
+    fn key(&self) -> String {
+        format!("Bearer {}", self.keys.key.expose())
+    }
+
+    /// The principal of a request, or the status of its refusal.
+    async fn admit(&self, request: &'static str, authorization: &[&str]) -> Result<Principal, StatusCode> {
+        let (method, path) = request.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method.parse().unwrap()).uri_str(path).finish();
+        for value in authorization {
+            request.headers_mut().append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        }
+        let Admission { principal, decision } = self.check.admit(&request, CLIENT).await;
+        decision.map(|()| principal).map_err(|error| error.status())
+    }
+}
+
+#[tokio::test]
+async fn request_acts_as_the_principal_of_its_credentials() {
+    let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
+    let user = Ok(Principal::User(setup.keys.user.clone()));
+    for request in ["GET /orders", "POST /orders", "GET /orders/7", "HEAD /orders"] {
+        assert_eq!(setup.admit(request, &[]).await, Ok(Principal::Anonymous), "{request}");
+        assert_eq!(setup.admit(request, &[&setup.key()]).await, user, "{request}");
+        assert_eq!(
+            setup.admit(request, &[&format!("bearer {OPERATOR_TOKEN}")]).await,
+            Ok(Principal::Operator),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn invalid_credentials_are_refused_where_none_are_needed() {
+    let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
+    let unknown = format!("Bearer {}", KeySecret::generate().expose());
+    let mistyped = setup.key().replace("bdk_", "bdk_x");
+    let key = setup.key();
+    for invalid in [
+        &[unknown.as_str()][..],
+        &[&mistyped],
+        &["Bearer the token of operator"],
+        &["Bearer the token of operatorsx"],
+        &["Bearer "],
+        &["Bearer"],
+        &[""],
+        &[&key["Bearer ".len()..]],
+        &["Basic bWU6c2VjcmV0"],
+        &[&key, &key],
+    ] {
+        assert_eq!(setup.admit("GET /orders", invalid).await, Err(StatusCode::UNAUTHORIZED), "{invalid:?}");
+        // They are ignored where everybody may read.
+        assert_eq!(setup.admit("GET /price", invalid).await, Ok(Principal::Anonymous), "{invalid:?}");
+    }
+    // Only a key with a valid checksum is looked up.
+    assert_eq!(setup.keys.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn key_is_ignored_and_not_looked_up_where_everybody_may_read() {
+    let setup = TestSetup::new(AnonymousAccess::Off, &[]);
+    for path in ["GET /price", "GET /docs", "GET /openapi.json", "GET /errors", "GET /"] {
+        assert_eq!(setup.admit(path, &[&setup.key()]).await, Ok(Principal::Anonymous), "{path}");
+        assert_eq!(setup.admit(path, &[]).await, Ok(Principal::Anonymous), "{path}");
+    }
+    assert_eq!(setup.keys.asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn key_without_the_scope_of_the_operation_is_forbidden() {
+    let setup = TestSetup::new(AnonymousAccess::On, &[Scope::Read]);
+    assert!(setup.admit("GET /orders", &[&setup.key()]).await.is_ok());
+    assert_eq!(setup.admit("POST /orders", &[&setup.key()]).await, Err(StatusCode::FORBIDDEN));
+}
+
+#[tokio::test]
+async fn anonymous_access_can_be_turned_off() {
+    let setup = TestSetup::new(AnonymousAccess::Off, &Scope::ALL);
+    for request in ["GET /orders", "POST /orders", "GET /orders/7", "GET //orders/", "POST /orders/"] {
+        assert_eq!(setup.admit(request, &[]).await, Err(StatusCode::UNAUTHORIZED), "{request}");
+        assert!(setup.admit(request, &[&setup.key()]).await.is_ok(), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn request_without_an_operation_is_not_routed() {
+    let setup = TestSetup::new(AnonymousAccess::Off, &Scope::ALL);
+    let error = async |method: &str, path: &'static str| {
+        let request = Request::builder().method(method.parse().unwrap()).uri_str(path).finish();
+        setup.check.admit(&request, CLIENT).await.decision.unwrap_err()
+    };
+    assert!(error("GET", "/elsewhere").await.is::<NotFoundError>());
+    assert!(error("GET", "/%6frders").await.is::<NotFoundError>());
+    for method in ["DELETE", "OPTIONS"] {
+        assert!(error(method, "/orders").await.is::<MethodNotAllowedError>(), "{method}");
+    }
+    // The refusal of an operation names the operation, for metrics.
+    assert_eq!(error("GET", "/orders").await.data::<OperationId>().map(|id| id.0), Some("list_orders"));
+}
+
+#[test]
+#[should_panic(expected = "has no rule")]
+fn service_with_an_operation_without_a_rule_does_not_start() {
+    let setup = TestSetup::new(AnonymousAccess::On, &[]);
+    AccessCheck::new(setup.check.control, "rates", Api::meta());
+}

@@ -1,0 +1,45 @@
+//! Who may use each operation, in an OpenAPI document.
+
+use serde_json::{Value, json};
+
+use crate::{access::Rule, api::Code};
+
+const API_KEY: &str = "ApiKey";
+const OPERATOR_TOKEN: &str = "OperatorToken";
+
+/// The codes with which the server refuses credentials, besides those of every operation with credentials.
+pub(super) const CODES: &[Code] = &[Code::TooManyRequests, Code::UpstreamUnavailable];
+
+/// Adds the credentials that an operation accepts, and a sentence about them. Does nothing for an operation for everybody.
+pub(super) fn describe_access(operation: &mut Value, rule: Rule) {
+    let (schemes, sentence): (&[&str], _) = match rule {
+        Rule::Customer(scope) => (
+            &["", API_KEY, OPERATOR_TOKEN],
+            format!(
+                "Access: with an API key that has the scope `{}`, or as an operator; without either unless `ANONYMOUS=off`.",
+                scope.as_str()
+            ),
+        ),
+        Rule::User(scope) => (
+            &[API_KEY, OPERATOR_TOKEN],
+            format!("Access: with an API key that has the scope `{}`, or as an operator.", scope.as_str()),
+        ),
+        Rule::Operator => (&[OPERATOR_TOKEN], "Access: as an operator.".to_owned()),
+        Rule::Public | Rule::OperatorBeyondLoopback | Rule::Internal(_) => return,
+    };
+    let alternatives = schemes.iter().map(|scheme| if scheme.is_empty() { json!({}) } else { json!({ *scheme: [] }) });
+    operation["security"] = alternatives.collect();
+    let description = match operation["description"].as_str() {
+        Some(description) => format!("{description}\n\n{sentence}"),
+        None => sentence,
+    };
+    operation["description"] = description.into();
+}
+
+/// Adds the security schemes that [`describe_access`] refers to.
+pub(super) fn add_security_schemes(document: &mut Value) {
+    let bearer = |description: &str| json!({ "type": "http", "scheme": "bearer", "description": description });
+    let schemes = &mut document["components"]["securitySchemes"];
+    schemes[API_KEY] = bearer("An API key of a user, which begins with `bdk_`. The request acts as this user.");
+    schemes[OPERATOR_TOKEN] = bearer("`OPERATOR_TOKEN`. The request acts as an operator, who may read everything.");
+}

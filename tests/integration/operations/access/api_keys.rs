@@ -1,0 +1,172 @@
+//! API keys at the services that accept them: their life, their limits, and outages of db-proxy.
+
+use std::time::{Duration, Instant};
+
+use common::api::keys::{KeySecret, Scope};
+use reqwest::RequestBuilder;
+use tests::{
+    Platform, Response, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, OPERATOR_TOKEN, ORDERS_PATH, order},
+    wait_until,
+};
+
+on_both_stacks!(
+    revoked_key_is_refused_by_every_service_within_five_seconds,
+    key_places_and_reads_orders_where_anonymous_requests_are_refused,
+    last_use_of_a_key_is_recorded,
+);
+
+const LIMIT: Duration = Duration::from_secs(10);
+const REVOCATION_DEADLINE: Duration = Duration::from_secs(5);
+
+fn read(platform: &Platform, service: &Instance) -> RequestBuilder {
+    platform.client.request("GET", service.url(ORDERS_PATH))
+}
+
+async fn read_with(platform: &Platform, service: &Instance, key: &KeySecret) -> Response {
+    send(read(platform, service).bearer_auth(key.expose())).await
+}
+
+async fn place_with(platform: &Platform, key: &KeySecret) -> Response {
+    send(platform.order_request(order("USD", "1")).bearer_auth(key.expose())).await
+}
+
+async fn revoked_key_is_refused_by_every_service_within_five_seconds(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let user = platform.create_user("ada@example.org").await;
+    let [revoked, kept] =
+        [platform.issue_key(user.id, &Scope::ALL).await, platform.issue_key(user.id, &Scope::ALL).await];
+    let services = [&platform.create_order, &platform.fetch_orders];
+    for service in services {
+        for key in [&revoked, &kept] {
+            read_with(&platform, service, &key.key).await.json(200);
+        }
+    }
+    platform.db_proxy_client().revoke_key(user.id, revoked.details.id).await.unwrap();
+    let revocation = Instant::now();
+    for service in services {
+        let refused = wait_until("the revoked key is refused", LIMIT, async || {
+            let response = read_with(&platform, service, &revoked.key).await;
+            (response.status != 200).then_some(response)
+        })
+        .await;
+        let problem = refused.problem(401, "unauthorized");
+        assert!(problem["detail"].as_str().unwrap().contains("revoked"), "{problem}");
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    assert!(revocation.elapsed() < REVOCATION_DEADLINE, "{:?}", revocation.elapsed());
+    place_with(&platform, &revoked.key).await.problem(401, "unauthorized");
+    place_with(&platform, &kept.key).await.json(201);
+}
+
+async fn key_places_and_reads_orders_where_anonymous_requests_are_refused(stack: Stack) {
+    let platform = Platform::builder(stack).set("ANONYMOUS", "off").start().await;
+    let user = platform.create_user("ada@example.org").await;
+    let key = platform.issue_key(user.id, &[Scope::Orders, Scope::Read]).await.key;
+    let placed = place_with(&platform, &key).await.json(201);
+    let path = format!("{ORDERS_PATH}/{}", placed["id"].as_str().unwrap());
+    for service in [&platform.create_order, &platform.fetch_orders] {
+        let request = || platform.client.request("GET", service.url(&path));
+        assert_eq!(send(request().bearer_auth(key.expose())).await.json(200), placed);
+        assert_eq!(send(request().bearer_auth(OPERATOR_TOKEN)).await.json(200), placed);
+        let refused = send(request()).await;
+        refused.problem(401, "unauthorized");
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+        for path in ["/docs", "/openapi.json", "/errors", "/livez", "/readyz", "/metrics"] {
+            assert_eq!(platform.client.get(service.url(path)).await.status, 200, "{path}");
+        }
+    }
+    platform.place(order("USD", "1")).await.problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn unknown_keys_do_not_flood_db_proxy() {
+    let platform = Platform::start(Stack::Embedded).await;
+    let user = platform.create_user("ada@example.org").await;
+    let known = platform.issue_key(user.id, &[Scope::Read]).await.key;
+    read_with(&platform, &platform.fetch_orders, &known).await.json(200);
+    let (mut unknown, mut too_many) = (0, 0);
+    for _ in 0..200 {
+        let response = read_with(&platform, &platform.fetch_orders, &KeySecret::generate()).await;
+        if response.status == 401 {
+            unknown += 1;
+        } else {
+            response.problem(429, "too_many_requests");
+            too_many += 1;
+        }
+    }
+    assert_eq!((unknown, too_many), (30, 170));
+    // Mistyped keys cause no look-up, and a key that was valid is accepted.
+    let mistyped = send(read(&platform, &platform.fetch_orders).bearer_auth(format!("{}0", known.expose()))).await;
+    mistyped.problem(401, "unauthorized");
+    read_with(&platform, &platform.fetch_orders, &known).await.json(200);
+    let metrics = platform.client.get(platform.fetch_orders.url("/metrics")).await.text();
+    let look_ups =
+        metrics.lines().find(|line| line.starts_with("buydesk_key_look_ups_total") && line.contains("unknown"));
+    assert!(look_ups.is_some_and(|line| line.ends_with(" 30")), "{look_ups:?}");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_checked_are_refused_with_503() {
+    let platform = Platform::start(Stack::Embedded).await;
+    let user = platform.create_user("ada@example.org").await;
+    let key = platform.issue_key(user.id, &Scope::ALL).await.key;
+    platform.db_proxy.stop().await;
+    let refused = read_with(&platform, &platform.create_order, &key).await;
+    let problem = refused.problem(503, "upstream_unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("API key"), "{problem}");
+    // Prices, documentation and health need no key, so a key changes nothing.
+    let livez = platform.client.request("GET", platform.create_order.url("/livez"));
+    assert_eq!(send(livez.bearer_auth(key.expose())).await.status, 200);
+    platform.db_proxy.start().await;
+    platform.db_proxy.wait_until_ready().await;
+    read_with(&platform, &platform.create_order, &key).await.json(200);
+}
+
+#[tokio::test]
+async fn each_key_has_its_own_rate_limit() {
+    let platform = Platform::builder(Stack::Embedded).set("RATE_LIMIT_PER_MINUTE", "2").start().await;
+    let user = platform.create_user("ada@example.org").await;
+    let limited = platform.issue_limited_key(user.id, &[Scope::Orders], 4).await.key;
+    let unlimited = platform.issue_key(user.id, &[Scope::Orders]).await.key;
+    let statuses = async |requests: usize, key: Option<&KeySecret>| {
+        let mut statuses = Vec::new();
+        for _ in 0..requests {
+            let response = match key {
+                Some(key) => place_with(&platform, key).await,
+                None => platform.place(order("USD", "1")).await,
+            };
+            statuses.push((response.status, response.header("ratelimit-limit").map(str::to_owned)));
+        }
+        statuses
+    };
+    let limit = |limit: &str| Some(limit.to_owned());
+    let [four, two] = [4, 2].map(|allowed| {
+        let statuses = (0..6).map(move |n| if n < allowed { 201 } else { 429 });
+        statuses.map(move |status| (status, limit(&allowed.to_string()))).collect::<Vec<_>>()
+    });
+    assert_eq!(statuses(6, Some(&limited)).await, four);
+    // A key without a limit of its own has the one of the service, and anonymous requests count by themselves.
+    assert_eq!(statuses(6, Some(&unlimited)).await, two);
+    assert_eq!(statuses(6, None).await, two);
+}
+
+async fn last_use_of_a_key_is_recorded(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let user = platform.create_user("ada@example.org").await;
+    let [active, idle] =
+        [platform.issue_key(user.id, &Scope::ALL).await, platform.issue_key(user.id, &Scope::ALL).await];
+    place_with(&platform, &active.key).await.json(201);
+    let last_uses = async || {
+        let keys = platform.db_proxy_client().list_keys(user.id).await.unwrap().unwrap();
+        let of = |id| keys.data.iter().find(|key| key.id == id).unwrap().last_used_at;
+        (of(active.details.id), of(idle.details.id))
+    };
+    assert_eq!(last_uses().await, (None, None), "a request causes no write");
+    // A service that stops records what it knows.
+    platform.create_order.stop().await;
+    let (active, idle) = last_uses().await;
+    assert!(active.is_some() && idle.is_none(), "{active:?} {idle:?}");
+}

@@ -1,0 +1,47 @@
+//! Users and their keys, created at db-proxy as the users service creates them.
+
+use common::{
+    api::{
+        keys::{IssuedKey, KeySecret, Scope, StoreKeyCommand},
+        users::{CreateUserCommand, User},
+    },
+    clients::db_proxy::DbProxyClient,
+    ids::UserId,
+};
+
+use super::Platform;
+
+impl Platform {
+    /// The client of db-proxy, with the token of an operator.
+    pub fn db_proxy_client(&self) -> DbProxyClient {
+        DbProxyClient(self.internal_client(DbProxyClient::SERVICE, &self.db_proxy))
+    }
+
+    pub async fn create_user(&self, email: &str) -> User {
+        let command = CreateUserCommand { email: email.parse().unwrap(), name: "A user of a test".parse().unwrap() };
+        self.db_proxy_client().create_user(&command).await.unwrap()
+    }
+
+    /// A new key without a rate limit of its own.
+    pub async fn issue_key(&self, user: UserId, scopes: &[Scope]) -> IssuedKey {
+        self.store_key(user, scopes, None).await
+    }
+
+    pub async fn issue_limited_key(&self, user: UserId, scopes: &[Scope], per_minute: u32) -> IssuedKey {
+        self.store_key(user, scopes, Some(per_minute)).await
+    }
+
+    async fn store_key(&self, user: UserId, scopes: &[Scope], rate_limit_per_minute: Option<u32>) -> IssuedKey {
+        let key = KeySecret::generate();
+        let command = StoreKeyCommand {
+            prefix: key.prefix(),
+            hash: key.hash(),
+            name: "A key of a test".parse().unwrap(),
+            scopes: scopes.iter().copied().collect(),
+            rate_limit_per_minute,
+            expires_at: None,
+        };
+        let details = self.db_proxy_client().store_key(user, &command).await.unwrap();
+        IssuedKey { key, details }
+    }
+}
