@@ -4,6 +4,7 @@ mod annotations;
 mod idempotency;
 mod listing;
 mod order_limit;
+mod owners;
 mod placement;
 mod prices;
 mod quotes;

@@ -24,7 +24,10 @@ use crate::{
     Platform, Stack,
     history::{Outcome, check_history},
     platform::Instance,
-    process_kills::{CLIENTS, Client, Progress, dollar_order, fill_limit, join_clients, put_changed_prices},
+    process_kills::{
+        CLIENTS, Client, Connection, Identity, Progress, dollar_order, fill_limit, join_clients, put_changed_prices,
+        take_history,
+    },
 };
 
 const READERS: u64 = 4;
@@ -121,7 +124,13 @@ pub async fn run(plan: Plan) -> Report {
     let urls = services.create_order_urls();
     let client = |number: u64, urls: [String; 2]| {
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
-        Client::new(platform.client.clone(), urls, format!("client-{number}"), rng, progress.clone())
+        let connection = Connection {
+            http: platform.client.clone(),
+            create_order_urls: urls,
+            read_urls: services.fetch_orders_urls().to_vec(),
+            identity: Identity::default(),
+        };
+        Client::new(connection, format!("client-{number}"), rng, progress.clone())
     };
     let clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number, urls.clone()).place_orders()).collect();
     let observations = Arc::<Observations>::default();
@@ -151,7 +160,8 @@ pub async fn run(plan: Plan) -> Report {
 
     postgres.wait_until_redundant().await;
     let url = postgres.haproxy_url();
-    let (history, stored) = fill_limit(&url, &progress, |number| client(number, urls.clone())).await;
+    fill_limit(&url, &progress, |number| client(number, urls.clone())).await;
+    let (history, stored) = take_history(&url, &progress).await;
     let found = check_history(&history, &stored, Sats::new(LIMIT).unwrap());
     violations.extend(found.iter().map(|violation| history.describe(violation)));
     violations.extend(std::mem::take(&mut *observations.violations.lock().unwrap_or_else(PoisonError::into_inner)));

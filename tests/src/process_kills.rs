@@ -3,17 +3,18 @@
 
 mod clients;
 mod progress;
+mod reads;
 mod targets;
 
 use std::{sync::Arc, time::Duration};
 
-use common::money::Sats;
+use common::{api::keys::Scope, money::Sats};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
 use self::targets::Targets;
 pub(crate) use self::{
-    clients::{Client, dollar_order},
+    clients::{Client, Connection, Identity, dollar_order},
     progress::Progress,
     targets::put_changed_prices,
 };
@@ -25,6 +26,8 @@ use crate::{
 };
 
 pub(crate) const CLIENTS: u64 = 64;
+/// How many identities the clients share: no key, and users.
+const IDENTITIES: usize = 4;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 1_000_000;
 /// How long quotes are valid, in seconds. Short, so that many expire and release their reservations.
@@ -115,11 +118,21 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     let mut targets = Targets::start(&platform, stack, postgres, seed).await;
 
     let progress = Arc::new(Progress::new(kills, LIMIT));
+    let identities = create_identities(&platform).await;
     let create_order_urls = targets.create_order_urls();
+    let read_urls: Vec<_> = create_order_urls.iter().cloned().chain([platform.fetch_orders.url("")]).collect();
+    let connection = |identity: &Identity| Connection {
+        http: platform.client.clone(),
+        create_order_urls: create_order_urls.clone(),
+        read_urls: read_urls.clone(),
+        identity: identity.clone(),
+    };
+    // Clients of different identities use the same idempotency keys.
     let client = |number: u64| {
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
-        let (http, urls) = (platform.client.clone(), create_order_urls.clone());
-        Client::new(http, urls, format!("client-{number}"), rng, progress.clone())
+        let (name, identity) = (number / IDENTITIES as u64, number % IDENTITIES as u64);
+        let connection = connection(&identities[usize::try_from(identity).unwrap()]);
+        Client::new(connection, format!("client-{name}"), rng, progress.clone())
     };
     let clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number).place_orders()).collect();
     match faults {
@@ -128,7 +141,12 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     }
     join_clients(clients).await;
 
-    let (history, stored) = fill_limit(&url, &progress, client).await;
+    fill_limit(&url, &progress, client).await;
+    for (identity, number) in identities.iter().zip(0..) {
+        let rng = Rng::with_seed(number);
+        Client::new(connection(identity), "reader".to_owned(), rng, progress.clone()).list_all().await;
+    }
+    let (history, stored) = take_history(&url, &progress).await;
     Report {
         faults,
         kills,
@@ -144,15 +162,26 @@ pub(crate) async fn join_clients(clients: JoinSet<()>) {
     tokio::time::timeout(RECOVERY_LIMIT, clients.join_all()).await.expect("every client finishes within the limit");
 }
 
-/// Fills the limit with new clients after the last fault. Returns the history of the run, and what is stored.
-pub(crate) async fn fill_limit(
-    url: &str,
-    progress: &Progress,
-    client: impl Fn(u64) -> Client,
-) -> (History, StoredState) {
+/// A client without a key, and users.
+async fn create_identities(platform: &Platform) -> Vec<Identity> {
+    let mut identities = vec![Identity::default()];
+    for number in 1..IDENTITIES {
+        let user = platform.create_user(&format!("user-{number}@example.org")).await;
+        let key = platform.issue_key(user.id, &[Scope::Orders, Scope::Read]).await;
+        identities.push(Identity { user: Some(user.id), api_key: Some(key.key) });
+    }
+    identities
+}
+
+/// Fills the limit with new clients after the last fault.
+pub(crate) async fn fill_limit(url: &str, progress: &Progress, client: impl Fn(u64) -> Client) {
     wait_for_release(url).await;
     progress.history.record_fill_start();
     join_clients((0..CLIENTS).map(|number| client(CLIENTS + number).fill_limit()).collect()).await;
+}
+
+/// The history of the run, and what is stored.
+pub(crate) async fn take_history(url: &str, progress: &Progress) -> (History, StoredState) {
     let stored =
         wait_until("the database can be read", RECOVERY_LIMIT, async || StoredState::read(url).await.ok()).await;
     (progress.history.take_history(), stored)

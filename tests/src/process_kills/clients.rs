@@ -6,18 +6,19 @@ use std::{
 };
 
 use common::{
-    api::{Code, orders::Order, quotes::Quote},
+    api::{Code, keys::KeySecret, orders::Order, quotes::Quote},
     ids::QuoteId,
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
+use reqwest::RequestBuilder;
 
 use super::progress::Progress;
 use crate::{
     client::try_send,
-    history::{Attempt, Outcome, RequestedOrder},
+    history::{Attempt, Outcome, RequestedOrder, Viewer},
     platform::ORDERS_PATH,
 };
 
@@ -30,24 +31,44 @@ const RETRY_LIMIT: Duration = Duration::from_secs(60);
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
-    http: crate::Client,
-    create_order_urls: [String; 2],
-    progress: Arc<Progress>,
+    pub(super) connection: Connection,
+    pub(super) progress: Arc<Progress>,
     name: String,
-    rng: Rng,
+    pub(super) rng: Rng,
     keys: u32,
+}
+
+/// Where a client sends its requests, and whom it acts as.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub http: crate::Client,
+    pub create_order_urls: [String; 2],
+    /// The services at which orders are read.
+    pub read_urls: Vec<String>,
+    pub identity: Identity,
+}
+
+/// Whom a client acts as. By default it has no key.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    pub user: Viewer,
+    pub api_key: Option<KeySecret>,
+}
+
+impl Connection {
+    /// Adds the key to a request.
+    pub(super) fn authorize(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.identity.api_key {
+            Some(key) => request.bearer_auth(key.expose()),
+            None => request,
+        }
+    }
 }
 
 impl Client {
     /// A client whose idempotency keys begin with its name. `rng` determines what it does.
-    pub fn new(
-        http: crate::Client,
-        create_order_urls: [String; 2],
-        name: String,
-        rng: Rng,
-        progress: Arc<Progress>,
-    ) -> Self {
-        Self { http, create_order_urls, progress, name, rng, keys: 0 }
+    pub fn new(connection: Connection, name: String, rng: Rng, progress: Arc<Progress>) -> Self {
+        Self { connection, progress, name, rng, keys: 0 }
     }
 
     /// Places orders of every kind until all kills are done.
@@ -55,7 +76,8 @@ impl Client {
         while !self.progress.is_finished() {
             let requested = self.random_order();
             let key = self.new_key();
-            match self.rng.u32(0..20) {
+            match self.rng.u32(0..24) {
+                20..=23 => self.read_orders().await,
                 0..=8 => self.place_concurrently(&key, &[requested]).await,
                 // A retry after a final outcome.
                 9..=10 => {
@@ -95,6 +117,11 @@ impl Client {
                             );
                         }
                         18 => self.place_concurrently(&key, &[from_quote[0], from_quote[0]]).await,
+                        // Perhaps the quote of another client, which may act as somebody else.
+                        19 => {
+                            let quote = self.progress.choose_quote(&mut self.rng).unwrap_or(quote);
+                            self.place_concurrently(&key, &[RequestedOrder::FromQuote(quote)]).await;
+                        }
                         _ => self.place_concurrently(&key, from_quote).await,
                     }
                 }
@@ -127,8 +154,7 @@ impl Client {
     /// A copy of this client that acts at the same time.
     fn fork(&mut self) -> Self {
         Self {
-            http: self.http.clone(),
-            create_order_urls: self.create_order_urls.clone(),
+            connection: self.connection.clone(),
             progress: self.progress.clone(),
             name: self.name.clone(),
             rng: self.rng.fork(),
@@ -186,7 +212,7 @@ impl Client {
         }
     }
 
-    async fn pause_before_retry(&mut self) {
+    pub(super) async fn pause_before_retry(&mut self) {
         tokio::time::sleep(Duration::from_millis(self.rng.u64(RETRY_PAUSE_MILLIS))).await;
     }
 
@@ -199,11 +225,13 @@ impl Client {
             RequestedOrder::AtMarketPrice { .. } | RequestedOrder::FromQuote(_) => None,
         };
         let start = Timestamp::now();
-        let request = self.http.json(url, requested.body()).header("idempotency-key", key);
+        let request = self.connection.http.json(url, requested.body()).header("idempotency-key", key);
+        let request = self.connection.authorize(request);
         let outcome = Outcome::from_response(try_send(request).await);
         let (idempotency_key, end) = (key.to_owned(), Timestamp::now());
+        let user = self.connection.identity.user;
         let attempt =
-            Attempt { user: None, idempotency_key, requested, bitcoin_amount, start, end, outcome: outcome.clone() };
+            Attempt { user, idempotency_key, requested, bitcoin_amount, start, end, outcome: outcome.clone() };
         self.progress.history.record_attempt(attempt);
         outcome
     }
@@ -211,11 +239,12 @@ impl Client {
     /// Requests a quote. `None` if the request fails: it is not retried, because a quote has no idempotency key.
     async fn request_quote(&mut self, requested: RequestedOrder) -> Option<QuoteId> {
         let url = self.random_url("/api/v1/quotes");
-        let response = try_send(self.http.json(url, requested.quote_body())).await;
+        let request = self.connection.http.json(url, requested.quote_body());
+        let response = try_send(self.connection.authorize(request)).await;
         if let Some(response) = response.ok().filter(|response| response.status == 201) {
             let quote: Quote = serde_json::from_slice(&response.body).expect("the body of a 201 is a quote");
             let id = quote.id;
-            self.progress.history.record_quote(quote);
+            self.progress.record_quote(quote);
             return Some(id);
         }
         self.pause_before_retry().await;
@@ -224,7 +253,8 @@ impl Client {
 
     /// The URL of this path at one of the create-orders.
     fn random_url(&mut self, path: &str) -> String {
-        format!("{}{path}", self.create_order_urls[self.rng.usize(0..self.create_order_urls.len())])
+        let urls = &self.connection.create_order_urls;
+        format!("{}{path}", urls[self.rng.usize(0..urls.len())])
     }
 }
 

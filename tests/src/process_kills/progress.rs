@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use common::api::{Code, orders::Order};
+use common::{
+    api::{Code, orders::Order, quotes::Quote},
+    ids::QuoteId,
+};
 use fastrand::Rng;
 
 use crate::{
@@ -31,6 +34,8 @@ pub struct Progress {
     outcomes: AtomicUsize,
     /// Every acknowledged order, in the order of their responses.
     acknowledged: Mutex<Vec<Order>>,
+    /// The quote that a client received last.
+    newest_quote: Mutex<Option<QuoteId>>,
     final_outcomes: AtomicUsize,
     /// Responses with the code `database_unavailable`.
     database_unavailable: AtomicUsize,
@@ -49,6 +54,7 @@ impl Progress {
             acknowledged_sats: AtomicI64::new(0),
             outcomes: AtomicUsize::new(0),
             acknowledged: Mutex::default(),
+            newest_quote: Mutex::default(),
             final_outcomes: AtomicUsize::new(0),
             database_unavailable: AtomicUsize::new(0),
         }
@@ -93,6 +99,16 @@ impl Progress {
         self.acknowledged_sats.fetch_add(order.bitcoin_amount.get(), Relaxed);
         self.acknowledged_orders.fetch_add(1, Relaxed);
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+    }
+
+    pub fn record_quote(&self, quote: Quote) {
+        *self.newest_quote.lock().unwrap_or_else(PoisonError::into_inner) = Some(quote.id);
+        self.history.record_quote(quote);
+    }
+
+    /// Sometimes the quote that any client received last, which may be taken already.
+    pub fn choose_quote(&self, rng: &mut Rng) -> Option<QuoteId> {
+        self.newest_quote.lock().unwrap_or_else(PoisonError::into_inner).filter(|_| rng.bool())
     }
 
     /// One of the `newest` orders that were acknowledged last.

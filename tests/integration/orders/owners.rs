@@ -1,0 +1,277 @@
+//! Orders and quotes of users: everyone sees and uses exactly the own ones, at every service and in every form.
+
+use common::api::keys::{KeySecret, Scope};
+use futures_util::future::join_all;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use tests::{
+    Platform, Response, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, OPERATOR_TOKEN, ORDERS_PATH, order},
+};
+
+on_both_stacks!(
+    everyone_reads_exactly_the_own_orders,
+    order_of_somebody_else_looks_like_one_that_does_not_exist,
+    quote_of_somebody_else_looks_like_one_that_does_not_exist,
+    idempotency_key_of_two_users_is_two_orders,
+    operator_reads_all_orders_and_those_of_one_user,
+    concurrent_reads_of_the_same_page_do_not_mix_owners,
+    quotes_of_each_user_have_a_cap_of_their_own,
+);
+
+const UNKNOWN: &str = "019b7d5a-1f00-7000-8000-000000000001";
+
+/// Whom a request acts as.
+#[derive(Debug, Clone)]
+enum Actor {
+    Anonymous,
+    User { id: String, key: KeySecret },
+    Operator,
+}
+
+impl Actor {
+    async fn user(platform: &Platform, name: &str) -> Self {
+        let user = platform.create_user(&format!("{name}@example.org")).await;
+        let key = platform.issue_key(user.id, &[Scope::Orders, Scope::Read]).await.key;
+        Self::User { id: user.id.to_string(), key }
+    }
+
+    /// The `user_id` of the orders of this actor.
+    fn user_id(&self) -> Value {
+        match self {
+            Self::User { id, .. } => id.as_str().into(),
+            Self::Anonymous | Self::Operator => Value::Null,
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Response {
+        send(match self {
+            Self::Anonymous => request,
+            Self::User { key, .. } => request.bearer_auth(key.expose()),
+            Self::Operator => request.bearer_auth(OPERATOR_TOKEN),
+        })
+        .await
+    }
+
+    async fn get(&self, platform: &Platform, service: &Instance, path: &str) -> Response {
+        self.send(platform.client.request("GET", service.url(path))).await
+    }
+
+    async fn place(&self, platform: &Platform, body: impl Into<String>) -> Value {
+        self.send(platform.order_request(body)).await.json(201)
+    }
+
+    async fn quote(&self, platform: &Platform, euros: &str) -> Response {
+        let url = platform.create_order.url("/api/v1/quotes");
+        self.send(platform.client.json(url, order("EUR", euros))).await
+    }
+
+    /// Follows the links from `path` to the last page.
+    async fn all_pages(&self, platform: &Platform, service: &Instance, path: &str) -> Vec<Value> {
+        let (mut orders, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let page = self.get(platform, service, &path).await.json(200);
+            orders.extend(page["data"].as_array().unwrap().iter().cloned());
+            next = page["_links"]["next"].as_str().map(str::to_owned);
+        }
+        orders
+    }
+}
+
+/// Two users and a client without a key.
+async fn actors(platform: &Platform) -> [Actor; 3] {
+    [Actor::user(platform, "ada").await, Actor::user(platform, "bob").await, Actor::Anonymous]
+}
+
+/// Places orders of all actors in turn. Returns those of each, newest first.
+async fn place_in_turn(platform: &Platform, actors: &[Actor], rounds: usize) -> Vec<Vec<Value>> {
+    let mut placed = vec![Vec::new(); actors.len()];
+    for round in 0..rounds {
+        for (actor, orders) in actors.iter().zip(&mut placed) {
+            let body = json!({ "currency": "USD", "amount": round + 1, "client_reference": "invoice" });
+            let order = actor.place(platform, body.to_string()).await;
+            assert_eq!(order["user_id"], actor.user_id());
+            orders.insert(0, order);
+        }
+    }
+    placed
+}
+
+async fn everyone_reads_exactly_the_own_orders(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let actors = actors(&platform).await;
+    let placed = place_in_turn(&platform, &actors, 5).await;
+    for (actor, own) in actors.iter().zip(&placed) {
+        for service in [&platform.fetch_orders, &platform.create_order] {
+            for path in [
+                "/api/v1/orders?limit=2",
+                "/api/v1/orders?limit=5",
+                "/api/v1/orders?limit=2&client_reference=invoice",
+                "/api/v1/orders?limit=2&currency=USD&min_amount=1",
+                "/get_orders/?page_size=2",
+                "/get_orders/?page_size=5",
+            ] {
+                assert_eq!(&actor.all_pages(&platform, service, path).await, own, "{path} of {actor:?}");
+            }
+            let exported = actor.get(&platform, service, &format!("{ORDERS_PATH}/export?format=jsonl")).await;
+            let lines: Vec<Value> = exported.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(&lines, own);
+            let csv = actor.get(&platform, service, &format!("{ORDERS_PATH}/export?format=csv")).await.text();
+            let user = actor.user_id().as_str().unwrap_or_default().to_owned();
+            assert!(csv.lines().next().unwrap().ends_with(",user_id"), "{csv}");
+            let ends: Vec<_> = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+            assert_eq!(ends, vec![user; own.len()]);
+            let summary = actor.get(&platform, service, &format!("{ORDERS_PATH}/summary")).await.json(200);
+            // With the prices of the tests, one dollar buys one satoshi.
+            assert_eq!((&summary["count"], &summary["bitcoin_amount"]), (&5.into(), &"0.00000015".into()));
+            assert_eq!(summary["remaining"], "99.99999955");
+        }
+    }
+    // The cursor of another user skips own orders, and shows none of the other user.
+    let page = actors[0].get(&platform, &platform.fetch_orders, "/api/v1/orders?limit=2").await.json(200);
+    let path = format!("/api/v1/orders?cursor={}", page["next_cursor"].as_str().unwrap());
+    let continued = actors[1].all_pages(&platform, &platform.fetch_orders, &path).await;
+    assert!(continued.iter().all(|order| placed[1].contains(order)), "{continued:?}");
+}
+
+/// The response without what differs in every response, and with a placeholder for the id.
+fn comparable(response: &Response, id: &str) -> (u16, String) {
+    let mut problem: Value = serde_json::from_slice(&response.body).unwrap();
+    problem["request_id"] = Value::Null;
+    problem["instance"] = Value::Null;
+    (response.status, problem.to_string().replace(id, "ID"))
+}
+
+async fn order_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let actors = actors(&platform).await;
+    let placed = place_in_turn(&platform, &actors, 1).await;
+    for service in [&platform.fetch_orders, &platform.create_order] {
+        for actor in &actors {
+            let read = async |id: &str| actor.get(&platform, service, &format!("{ORDERS_PATH}/{id}")).await;
+            let unknown = read(UNKNOWN).await;
+            unknown.problem(404, "not_found");
+            for order in placed.iter().flatten() {
+                let id = order["id"].as_str().unwrap();
+                let response = read(id).await;
+                if order["user_id"] == actor.user_id() {
+                    assert_eq!(&response.json(200), order);
+                } else {
+                    assert_eq!(comparable(&response, id), comparable(&unknown, UNKNOWN));
+                }
+            }
+        }
+    }
+}
+
+async fn quote_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let actors = actors(&platform).await;
+    for owner in &actors {
+        let quote = owner.quote(&platform, "69").await.json(201);
+        let id = quote["id"].as_str().unwrap();
+        assert_eq!(quote["user_id"], owner.user_id());
+        for other in actors.iter().filter(|other| other.user_id() != owner.user_id()) {
+            let of_quote = async |method: &str, id: &str| {
+                let url = platform.create_order.url(&format!("/api/v1/quotes/{id}"));
+                other.send(platform.client.request(method, url)).await
+            };
+            let take = async |id: &str| other.send(platform.order_request(json!({ "quote": id }).to_string())).await;
+            for method in ["GET", "DELETE"] {
+                let (foreign, unknown) = (of_quote(method, id).await, of_quote(method, UNKNOWN).await);
+                unknown.problem(404, "not_found");
+                assert_eq!(comparable(&foreign, id), comparable(&unknown, UNKNOWN), "{method}");
+            }
+            let (foreign, unknown) = (take(id).await, take(UNKNOWN).await);
+            unknown.problem(422, "quote_unknown");
+            assert_eq!(comparable(&foreign, id), comparable(&unknown, UNKNOWN));
+        }
+        let order = owner.place(&platform, json!({ "quote": id }).to_string()).await;
+        assert_eq!((&order["quote"], &order["user_id"]), (&quote["id"], &quote["user_id"]));
+    }
+}
+
+async fn idempotency_key_of_two_users_is_two_orders(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let actors = actors(&platform).await;
+    let place = async |actor: &Actor, body: String| {
+        actor.send(platform.order_request(body).header("idempotency-key", "the-same")).await
+    };
+    let mut placed = Vec::new();
+    for (actor, dollars) in actors.iter().zip(["1", "2", "3"]) {
+        let response = place(actor, order("USD", dollars)).await;
+        assert_eq!(response.header("idempotency-replayed"), Some("false"));
+        placed.push(response.json(201));
+    }
+    for (index, actor) in actors.iter().enumerate() {
+        let again = place(actor, order("USD", &(index + 1).to_string())).await;
+        assert_eq!((again.json(201), again.header("idempotency-replayed")), (placed[index].clone(), Some("true")));
+        place(actor, order("USD", "9")).await.problem(422, "idempotency_key_reused");
+    }
+}
+
+async fn operator_reads_all_orders_and_those_of_one_user(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let actors = actors(&platform).await;
+    let placed = place_in_turn(&platform, &actors, 3).await;
+    let mut all: Vec<_> = placed.iter().flatten().cloned().collect();
+    all.sort_by(|a, b| b["created_at"].as_str().cmp(&a["created_at"].as_str()));
+    let [ada, bob, _] = &actors;
+    let path_of = |actor: &Actor| format!("{ORDERS_PATH}?limit=2&user={}", actor.user_id().as_str().unwrap());
+    for service in [&platform.fetch_orders, &platform.create_order] {
+        assert_eq!(Actor::Operator.all_pages(&platform, service, "/api/v1/orders?limit=2").await, all);
+        assert_eq!(Actor::Operator.all_pages(&platform, service, "/get_orders?page_size=2").await, all);
+        // The link of a page keeps the user.
+        assert_eq!(Actor::Operator.all_pages(&platform, service, &path_of(ada)).await, placed[0]);
+        let user = ada.user_id();
+        let path = format!("{ORDERS_PATH}/summary?user={}", user.as_str().unwrap());
+        assert_eq!(Actor::Operator.get(&platform, service, &path).await.json(200)["count"], 3);
+        for order in &all {
+            let path = format!("{ORDERS_PATH}/{}", order["id"].as_str().unwrap());
+            assert_eq!(&Actor::Operator.get(&platform, service, &path).await.json(200), order);
+        }
+        // Others may name only themselves.
+        assert_eq!(ada.all_pages(&platform, service, &path_of(ada)).await, placed[0]);
+        for (actor, path) in [(bob, path_of(ada)), (&Actor::Anonymous, path_of(ada)), (bob, path.clone())] {
+            actor.get(&platform, service, &path).await.problem(403, "forbidden");
+        }
+        let path = path_of(ada).replace('?', "/export?format=csv&").replace("limit=2&", "");
+        bob.get(&platform, service, &path).await.problem(403, "forbidden");
+        assert_eq!(Actor::Operator.get(&platform, service, &path).await.text().lines().count(), 4);
+    }
+}
+
+async fn concurrent_reads_of_the_same_page_do_not_mix_owners(stack: Stack) {
+    let platform = Platform::start(stack).await;
+    let actors = actors(&platform).await;
+    let placed = place_in_turn(&platform, &actors, 2).await;
+    let reads = (0..60).map(|number| {
+        let (actor, own) = (&actors[number % 3], &placed[number % 3]);
+        let id = placed[number / 3 % 3][0]["id"].as_str().unwrap().to_owned();
+        let platform = &platform;
+        async move {
+            let page = actor.get(platform, &platform.fetch_orders, ORDERS_PATH).await.json(200);
+            assert_eq!(page["data"].as_array().unwrap(), own);
+            let single = actor.get(platform, &platform.fetch_orders, &format!("{ORDERS_PATH}/{id}")).await;
+            assert_eq!(single.status == 200, own[0]["id"].as_str() == Some(&id), "{}", single.description());
+        }
+    });
+    join_all(reads).await;
+}
+
+async fn quotes_of_each_user_have_a_cap_of_their_own(stack: Stack) {
+    let builder = Platform::builder(stack).set("QUOTE_MAX_BTC", "0.001").set("QUOTE_MAX_BTC_PER_CLIENT", "0.001");
+    let platform = builder.start().await;
+    let actors = actors(&platform).await;
+    // All requests come from one address.
+    for actor in &actors {
+        actor.quote(&platform, "69").await.json(201);
+        actor.quote(&platform, "69").await.problem(409, "quote_limit_exceeded");
+    }
+    for (actor, reserved) in actors.iter().zip(["0.00082143"; 3]) {
+        let summary = actor.get(&platform, &platform.fetch_orders, &format!("{ORDERS_PATH}/summary")).await.json(200);
+        assert_eq!(summary["reserved"], reserved);
+    }
+}
