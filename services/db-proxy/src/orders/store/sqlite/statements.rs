@@ -167,13 +167,13 @@ pub(super) const INSERT_ORDERS: &str = "
     )
     select
         value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, unhex(value ->> 12), value ->> 13, value ->> 14, value ->> 15, value ->> 16,
-        value ->> 17, unhex(value ->> 18), value ->> 19
+        value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11, value ->> 12, value ->> 13, value ->> 14,
+        value ->> 15, unhex(value ->> 16), value ->> 17
     from json_each(?1)";
 
 pub(super) const INSERT_KEYS: &str = "
     insert into idempotency_keys (client, key, order_seq, created_at)
-    select value ->> 10, value ->> 11, value ->> 0, value ->> 2 from json_each(?1)";
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1)";
 
 /// `where true` separates the join from `on conflict`, which the parser would otherwise read as a join condition.
 pub(super) const INSERT_REFUSALS: &str = "

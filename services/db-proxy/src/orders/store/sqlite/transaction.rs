@@ -100,9 +100,11 @@ impl OrderTransaction for SqliteTransaction<'_> {
             sqlx::query(RELEASE_QUOTES).bind(ids).bind(decided_at.micros()).execute(&mut **self).await?;
         }
         if !orders.is_empty() {
+            // SQLite renders each row again for each statement that reads it, so the keys are a document of their own.
+            let keys = json!(column_of(orders, key_as_json)).to_string();
             let orders = json!(column_of(orders, order_as_json)).to_string();
-            sqlx::query(INSERT_ORDERS).bind(&orders).execute(&mut **self).await?;
-            sqlx::query(INSERT_KEYS).bind(&orders).execute(&mut **self).await?;
+            sqlx::query(INSERT_ORDERS).bind(orders).execute(&mut **self).await?;
+            sqlx::query(INSERT_KEYS).bind(keys).execute(&mut **self).await?;
         }
         if !refusals.is_empty() {
             let refusals = json!(column_of(refusals, refusal_as_json)).to_string();
@@ -135,7 +137,13 @@ fn keys_as_json(keys: &[&ClientKey]) -> String {
     json!(column_of(keys, |key| (&key.client, &key.key))).to_string()
 }
 
-/// A row of [`INSERT_ORDERS`] and [`INSERT_KEYS`], which refer to its elements by index.
+/// A row of [`INSERT_KEYS`], which refers to its elements by index.
+fn key_as_json(row: &NewOrderRow) -> Value {
+    let StoredOrder { seq, order } = &row.stored;
+    json!([row.key.client, row.key.key, seq, order.created_at.micros()])
+}
+
+/// A row of [`INSERT_ORDERS`], which refers to its elements by index.
 fn order_as_json(row: &NewOrderRow) -> Value {
     let StoredOrder { seq, order } = &row.stored;
     json!([
@@ -149,8 +157,6 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         order.price_as_of.micros(),
         row.sources,
         i32::from(order.simulated),
-        row.key.client,
-        row.key.key,
         order.quote.map(|id| to_hex(&id.0)),
         order.price_state.as_str(),
         row.written_by.as_str(),
