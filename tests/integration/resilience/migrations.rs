@@ -1,15 +1,51 @@
-//! A database that cannot be used, although db-proxy has started before it was available.
+//! A database whose schema is not, or not yet, the one that db-proxy needs.
 
 use std::time::Duration;
 
 use common::{api::orders::OrderOrigin, config::Env, service::Service};
 use db_proxy::database::Database;
-use sqlx::{Connection, Executor, PgConnection};
-use tests::servers::PrivateServer;
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use tests::{Platform, Stack, on_both_stacks, servers::PrivateServer, wait_until};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+on_both_stacks!(db_proxy_is_not_ready_while_the_newest_migration_is_missing);
+
+/// The write that checks the schema runs every few seconds.
+const READINESS_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(20);
+
+async fn db_proxy_is_not_ready_while_the_newest_migration_is_missing(stack: Stack) {
+    const FORGET: [&str; 2] = [
+        "create table newest as select * from _sqlx_migrations order by version desc limit 1",
+        "delete from _sqlx_migrations where version in (select version from newest)",
+    ];
+    const RESTORE: [&str; 1] = ["insert into _sqlx_migrations select * from newest"];
+    let platform = Platform::start(stack).await;
+    let url = platform.database.url();
+    let readiness = async |status: u16| {
+        wait_until("db-proxy reports its readiness", READINESS_LIMIT, async || {
+            let response = platform.client.get(platform.db_proxy.url("/readyz")).await;
+            (response.status == status).then(|| response.text())
+        })
+        .await
+    };
+    execute(&url, &FORGET).await;
+    let reason = readiness(503).await;
+    assert!(reason.contains("the database schema is not migrated yet"), "{reason}");
+    execute(&url, &RESTORE).await;
+    readiness(200).await;
+}
+
+async fn execute(url: &str, statements: &[&'static str]) {
+    for statement in statements {
+        if url.starts_with("sqlite:") {
+            SqliteConnection::connect(url).await.unwrap().execute(*statement).await.unwrap();
+        } else {
+            PgConnection::connect(url).await.unwrap().execute(*statement).await.unwrap();
+        }
+    }
+}
 
 /// PostgreSQL becomes available after db-proxy started, and its schema cannot be migrated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
